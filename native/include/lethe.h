@@ -1,0 +1,305 @@
+/*
+ * lethe.h - the only door between the JVM and the native engine. Pure C11; jextract reads this file and no other.
+ *
+ * A GPT-2 model with hand-derived forward and backward passes over token-flat ("ragged") batches, capture of every
+ * record's factored gradient in the same backward pass, arithmetic over captured entries, and parameter-space vectors.
+ * It holds no loops, schedules, files or policies: those are Java's.
+ *
+ * Shape letters: B records of a batch, T tokens of a record (sum T = tokens of the batch, flat), C channels,
+ * V vocabulary, L layers, S sites, P flat size of the parameter buffer, N ledger entries.
+ *
+ * Rules
+ *  - Every fallible function returns a lethe_status and takes a caller-supplied lethe_error last (NULL is allowed). The
+ *    error is written only on failure. No exception, no abort and no output leaves this library.
+ *  - One thread at a time a handle; different handles in parallel. lethe_set_threads before the first model.
+ *  - Every handle has one owner and is released by its _destroy, which takes NULL and cannot fail.
+ *  - The library never keeps a caller's pointer after the call that received it. Sizes are checked before a pointer is
+ *    read or written. Structs begin with struct_size = sizeof(the struct) as the caller compiled it.
+ *  - `cancel` points to an int32 that another thread may set non-zero: the call then returns LETHE_CANCELLED soon. NULL
+ *    means not cancellable. Outputs of a cancelled call are unspecified; the model's parameters are untouched by it.
+ */
+#ifndef LETHE_H
+#define LETHE_H
+
+#include <stdint.h>
+
+#if defined(__GNUC__)
+#define LETHE_API __attribute__((visibility("default")))
+#else
+#define LETHE_API
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define LETHE_ABI_VERSION 1
+#define LETHE_IGNORE_TARGET (-100) /* a position whose target is this carries no loss */
+
+typedef int32_t lethe_status;
+enum {
+  LETHE_OK = 0,
+  LETHE_INVALID_ARGUMENT = 1, /* an argument is out of range; the message names it, its value and what is allowed */
+  LETHE_OUT_OF_MEMORY = 2,
+  LETHE_UNSUPPORTED = 3, /* device, dtype or feature absent from this build or machine */
+  LETHE_NOT_FINITE = 4,  /* a loss, gradient or factor is NaN or infinite; the message names where */
+  LETHE_CANCELLED = 5,
+  LETHE_DAMAGED = 6, /* a ledger entry does not parse */
+  LETHE_INTERNAL = 70
+};
+
+enum { LETHE_F32 = 0, LETHE_F64 = 1, LETHE_F16 = 2, LETHE_BF16 = 3 }; /* dtype */
+enum { LETHE_CPU = 0, LETHE_CUDA = 1 };                               /* device type */
+enum { LETHE_PARAMETERS = 0, LETHE_GRADIENT = 1, LETHE_MOMENT1 = 2, LETHE_MOMENT2 = 3 }; /* flat buffers of a model */
+enum {
+  LETHE_SITE_EMBEDDING = 0, /* wte: scatter of the embedding-output gradient at the token ids */
+  LETHE_SITE_POSITION = 1,  /* wpe */
+  LETHE_SITE_NORM = 2,      /* layer norm: weight and bias gradients, [outputs] each */
+  LETHE_SITE_LINEAR = 3,    /* Conv1D: weight [inputs, outputs], bias [outputs] */
+  LETHE_SITE_HEAD = 4       /* lm_head: E^T H; the same tensor as wte when the head is tied */
+};
+
+typedef struct lethe_error {
+  int64_t struct_size;
+  lethe_status status;
+  int32_t reserved;
+  char message[1024]; /* UTF-8, NUL-terminated */
+} lethe_error;
+
+typedef struct lethe_model lethe_model;   /* parameters, gradient, moments and workspace of one model on one device */
+typedef struct lethe_vector lethe_vector; /* a free vector in one model's parameter space, [P], the model's dtype */
+
+/* ---- process ------------------------------------------------------------------------------------------------- */
+
+typedef struct lethe_build {
+  int64_t struct_size;
+  char torch_version[64]; /* of the libtorch loaded now */
+  char compiled_for[64];  /* of the libtorch compiled against */
+  int32_t cuda_compiled;  /* 1 when this shim was built with CUDA */
+  int32_t cuda_devices;   /* devices usable now */
+  int32_t threads;        /* intra-op threads in force */
+  int32_t reserved;
+} lethe_build;
+
+LETHE_API int32_t lethe_abi_version(void);
+LETHE_API int64_t lethe_live_handles(void); /* models and vectors not yet destroyed, for leak tests */
+LETHE_API lethe_status lethe_build_info(lethe_build *out, lethe_error *err);
+LETHE_API lethe_status lethe_set_threads(int32_t threads, lethe_error *err); /* 1..1024 */
+
+/* ---- model --------------------------------------------------------------------------------------------------- */
+
+typedef struct lethe_model_config {
+  int64_t struct_size;
+  int64_t vocabulary; /* V, rows of wte */
+  int64_t context;    /* rows of wpe; no record may be longer */
+  int64_t channels;   /* C, divisible by heads */
+  int64_t heads;
+  int64_t layers; /* L */
+  int64_t inner;  /* width of the MLP, 4C in GPT-2 */
+  double layer_norm_epsilon;
+  int32_t tied_head; /* 1: lm_head shares wte */
+  int32_t dtype;     /* LETHE_F32 | LETHE_F64 */
+  int32_t device_type;
+  int32_t device_index;
+} lethe_model_config;
+
+typedef struct lethe_layout {
+  int64_t struct_size;
+  int64_t tensors;    /* parameter tensors */
+  int64_t sites;      /* S = 4 + 6L: wte, wpe, per layer ln_1 attn.c_attn attn.c_proj ln_2 mlp.c_fc mlp.c_proj, ln_f, lm_head */
+  int64_t parameters; /* trainable numbers, padding not counted */
+  int64_t flat_size;  /* P: elements of a flat buffer; every tensor starts at a multiple of 16 elements, gaps are zero */
+} lethe_layout;
+
+typedef struct lethe_tensor_info {
+  int64_t struct_size;
+  char name[64];  /* checkpoint name without "transformer.", e.g. "h.0.attn.c_attn.weight" */
+  int64_t offset; /* first element in the flat buffer */
+  int64_t rows;   /* of a matrix, row-major; 1 for a vector */
+  int64_t columns;
+  int32_t dimensions; /* 1 or 2; weight decay applies to 2 */
+  int32_t site;       /* index of the site that owns it (wte for a tied head) */
+} lethe_tensor_info;
+
+typedef struct lethe_site_info {
+  int64_t struct_size;
+  char name[64]; /* "wte", "h.3.mlp.c_fc", "lm_head" */
+  int32_t kind;  /* LETHE_SITE_* */
+  int32_t reserved;
+  int64_t inputs; /* width of A; V for wte, context for wpe, C for a norm and for lm_head */
+  int64_t outputs; /* width of G; V for lm_head */
+} lethe_site_info;
+
+/* Parameters start at zero. Moments are allocated by the first lethe_model_adamw or write to them. */
+LETHE_API lethe_status lethe_model_create(const lethe_model_config *config, lethe_model **out, lethe_error *err);
+LETHE_API void lethe_model_destroy(lethe_model *model);
+LETHE_API lethe_status lethe_model_layout(const lethe_model *model, lethe_layout *out, lethe_error *err);
+LETHE_API lethe_status lethe_model_tensor(const lethe_model *model, int64_t index, lethe_tensor_info *out, lethe_error *err);
+LETHE_API lethe_status lethe_model_site(const lethe_model *model, int64_t index, lethe_site_info *out, lethe_error *err);
+
+/* GPT-2's initialisation: N(0, 0.02), residual projections N(0, 0.02 / sqrt(2L)), norms 1, biases 0. Seeded; the same
+ * numbers on every device and thread count. */
+LETHE_API lethe_status lethe_model_initialize(lethe_model *model, uint64_t seed, lethe_error *err);
+
+/* Copies `count` elements from flat position `offset` of a buffer, converting between the model's dtype and `dtype`.
+ * `bytes` is the size of the caller's memory and must be at least count * sizeof(dtype). */
+LETHE_API lethe_status lethe_model_read(const lethe_model *model, int32_t buffer, int64_t offset, int64_t count,
+                                        int32_t dtype, void *out, int64_t bytes, lethe_error *err);
+LETHE_API lethe_status lethe_model_write(lethe_model *model, int32_t buffer, int64_t offset, int64_t count,
+                                         int32_t dtype, const void *in, int64_t bytes, lethe_error *err);
+
+/* ---- passes -------------------------------------------------------------------------------------------------- */
+
+/* A ragged batch: the tokens of its records one after the other, no padding. targets[t] is the token to be predicted at
+ * position t (already shifted), or LETHE_IGNORE_TARGET. A record's loss is the mean of -log p over its targets; a record
+ * without targets has loss 0 and no gradient. */
+typedef struct lethe_batch {
+  int64_t struct_size;
+  int64_t records;        /* B >= 1 */
+  int64_t tokens_total;   /* sum T; must equal offsets[B] */
+  const int64_t *offsets; /* in [B+1], offsets[0] = 0, strictly rising, no record longer than the context */
+  const int32_t *tokens;  /* in [sum T], 0..V-1 */
+  const int32_t *targets; /* in [sum T]; may be NULL for logits and generate */
+  const double *weights;  /* in [B], positive: the batch gradient is sum_b weights[b] * grad(mean loss of b); NULL = 1/B */
+} lethe_batch;
+
+/* Which gradients an entry holds and how. */
+typedef struct lethe_entry_format {
+  int64_t struct_size;
+  const uint8_t *sites; /* in [site_count], 1 = held */
+  int64_t site_count;   /* must equal S */
+  int64_t head_top_k;   /* 0: the softmax error E exactly; k: its k largest magnitudes a token, the target always kept */
+  int32_t dtype;        /* LETHE_F32 | LETHE_BF16, LETHE_F64 only for an F64 model */
+  int32_t reserved;
+} lethe_entry_format;
+
+/* Where the entries of a batch's records go; entry b describes grad(mean loss of record b), whatever its weight. */
+typedef struct lethe_capture {
+  int64_t struct_size;
+  const lethe_entry_format *format;
+  void *const *destinations;  /* out [B], 64-byte aligned, each of capacities[b] bytes */
+  const int64_t *capacities;  /* in [B], at least lethe_entry_bytes */
+} lethe_capture;
+
+/* What a position's prediction looked like; every array [sum T], NaN (hit: 0) where there is no target, NULL = not wanted. */
+typedef struct lethe_token_scores {
+  int64_t struct_size;
+  double *log_probability;  /* log p(target) */
+  double *mean;             /* E_v[log p(v)] under p, for Min-K%++ */
+  double *deviation;        /* standard deviation of log p(v) under p */
+  uint8_t *greedy_hit;      /* 1 when argmax is the target */
+} lethe_token_scores;
+
+/* Forward only. losses: out [B], mean loss of each record. scores may be NULL. */
+LETHE_API lethe_status lethe_model_evaluate(lethe_model *model, const lethe_batch *batch, const lethe_token_scores *scores,
+                                            double *losses, const int32_t *cancel, lethe_error *err);
+
+/* Forward only. logits: out [sum T, V] in the model's dtype, `bytes` long. For parity tests. */
+LETHE_API lethe_status lethe_model_logits(lethe_model *model, const lethe_batch *batch, void *logits, int64_t bytes,
+                                          lethe_error *err);
+
+/* Forward and backward. accumulate 0 overwrites the gradient buffer, 1 adds to it. capture may be NULL. losses: out [B].
+ * activation_gradient: out [B, S] or NULL; sum over a record's tokens of <y, dL/dy> at each site's output y (the
+ * activation-gradient product of Zagardo 2024), for the gradient of the record's own mean loss. */
+LETHE_API lethe_status lethe_model_gradient(lethe_model *model, const lethe_batch *batch, int32_t accumulate,
+                                            const lethe_capture *capture, double *losses, double *activation_gradient,
+                                            const int32_t *cancel, lethe_error *err);
+
+typedef struct lethe_adamw {
+  int64_t struct_size;
+  double learning_rate, beta1, beta2, epsilon;
+  double weight_decay;  /* decoupled; applied to 2-D tensors only */
+  double max_norm;      /* gradient clipping by global norm as torch.nn.utils.clip_grad_norm_; 0 = off */
+  int64_t step;         /* 1-based, for bias correction */
+  const uint8_t *sites; /* in [S] or NULL = all: only the tensors of these sites move, and only they count for the norm */
+} lethe_adamw;
+
+/* One step from the gradient buffer, as torch.optim.AdamW. gradient_norm: out, before clipping; may be NULL. A gradient
+ * that is not finite is LETHE_NOT_FINITE and nothing moves. */
+LETHE_API lethe_status lethe_model_adamw(lethe_model *model, const lethe_adamw *options, double *gradient_norm,
+                                         lethe_error *err);
+
+typedef struct lethe_generation {
+  int64_t struct_size;
+  int64_t max_new_tokens; /* >= 1; prompt + new tokens beyond the context stop a record early */
+  int64_t top_k;          /* 1 = greedy; 0 = the whole distribution */
+  double temperature;     /* > 0; ignored by greedy */
+  uint64_t seed;
+  int32_t stop_token; /* -1 = none; the stop token itself is not returned */
+  int32_t reserved;
+} lethe_generation;
+
+/* Continues each record of the batch (targets ignored) with a key-value cache. tokens: out [B, max_new_tokens];
+ * lengths: out [B], tokens produced for each record. */
+LETHE_API lethe_status lethe_model_generate(lethe_model *model, const lethe_batch *prompts, const lethe_generation *options,
+                                            int32_t *tokens, int64_t *lengths, const int32_t *cancel, lethe_error *err);
+
+/* ---- vectors in parameter space ------------------------------------------------------------------------------- */
+
+LETHE_API lethe_status lethe_vector_create(const lethe_model *model, lethe_vector **out, lethe_error *err); /* zeros */
+LETHE_API void lethe_vector_destroy(lethe_vector *vector);
+LETHE_API lethe_status lethe_vector_load(lethe_vector *vector, const lethe_model *model, int32_t buffer, lethe_error *err);
+LETHE_API lethe_status lethe_vector_store(const lethe_vector *vector, lethe_model *model, int32_t buffer, lethe_error *err);
+LETHE_API lethe_status lethe_vector_scale(lethe_vector *vector, double factor, lethe_error *err); /* 0 clears, NaN too */
+LETHE_API lethe_status lethe_vector_axpy(lethe_vector *y, double a, const lethe_vector *x, lethe_error *err); /* y += a x */
+/* Dot product in fp64 with a fixed summation order; restricted to the tensors of `sites` [S] when not NULL. */
+LETHE_API lethe_status lethe_vector_dot(const lethe_vector *a, const lethe_vector *b, const uint8_t *sites, double *out,
+                                        lethe_error *err);
+LETHE_API lethe_status lethe_vector_read(const lethe_vector *vector, int64_t offset, int64_t count, int32_t dtype, void *out,
+                                         int64_t bytes, lethe_error *err);
+LETHE_API lethe_status lethe_vector_write(lethe_vector *vector, int64_t offset, int64_t count, int32_t dtype,
+                                          const void *in, int64_t bytes, lethe_error *err);
+/* parameters += a * vector, on the tensors of `sites` [S] or on all when NULL. Positive a along a gradient is ascent. */
+LETHE_API lethe_status lethe_model_add(lethe_model *model, double a, const lethe_vector *vector, const uint8_t *sites,
+                                       lethe_error *err);
+
+/* ---- captured entries ------------------------------------------------------------------------------------------ */
+
+/* N entries of one format, in caller memory (a mapped ledger), 64-byte aligned. */
+typedef struct lethe_entries {
+  int64_t struct_size;
+  const lethe_entry_format *format;
+  int64_t count;              /* N */
+  const void *const *data;    /* in [N] */
+  const int64_t *bytes;       /* in [N] */
+} lethe_entries;
+
+typedef struct lethe_entry_info {
+  int64_t struct_size;
+  int64_t tokens;   /* T */
+  int64_t targets;  /* positions with a loss */
+  int64_t head_top_k;
+  double dropped_share; /* share of E's squared L2 norm that top-k dropped; 0 when exact */
+  int32_t dtype;
+  int32_t reserved;
+} lethe_entry_info;
+
+/* Bytes of an entry of a record with `tokens` tokens of which `targets` have a loss; a multiple of 64. */
+LETHE_API lethe_status lethe_entry_bytes(const lethe_model *model, const lethe_entry_format *format, int64_t tokens,
+                                         int64_t targets, int64_t *out, lethe_error *err);
+LETHE_API lethe_status lethe_entry_describe(const void *data, int64_t bytes, lethe_entry_info *out, lethe_error *err);
+/* Token ids and targets of an entry, [tokens] each as lethe_entry_describe says; either pointer may be NULL. */
+LETHE_API lethe_status lethe_entry_tokens(const void *data, int64_t bytes, int32_t *tokens, int32_t *targets,
+                                          int64_t capacity, lethe_error *err);
+
+/* vector += sum_i coefficients[i] * g_i on `sites` [S] (must be held; NULL = all held), one GEMM a linear site:
+ * A_cat^T diag(c) G_cat. */
+LETHE_API lethe_status lethe_entries_accumulate(lethe_model *model, const lethe_entries *entries, const double *coefficients,
+                                                const uint8_t *sites, lethe_vector *vector, const int32_t *cancel,
+                                                lethe_error *err);
+/* out [N, S]: <g_i, v> site by site, 0 at sites not selected; no dense g_i is made. For a tied head the rows of wte and
+ * lm_head are the two parts of one tensor's product; their sum is the whole. */
+LETHE_API lethe_status lethe_entries_dot(lethe_model *model, const lethe_entries *entries, const uint8_t *sites,
+                                         const lethe_vector *vector, double *out, const int32_t *cancel, lethe_error *err);
+/* out [N, N]: <g_i, g_j> over `sites`, symmetric, cross terms of a tied head included. Uses about scratch_bytes of memory. */
+LETHE_API lethe_status lethe_entries_gram(lethe_model *model, const lethe_entries *entries, const uint8_t *sites,
+                                          int64_t scratch_bytes, double *out, const int32_t *cancel, lethe_error *err);
+
+/* Eigen-decomposition of a symmetric [n, n] fp64 matrix. values: out [n] ascending. matrix: inout, row i becomes the
+ * unit eigenvector of values[i]. */
+LETHE_API lethe_status lethe_symmetric_eigen(int64_t n, double *matrix, double *values, lethe_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* LETHE_H */
