@@ -1,0 +1,98 @@
+// Where everything lies: the sites of a GPT-2 of a given shape and its tensors' places in one flat buffer.
+//
+// Sites are numbered wte, wpe, then per layer ln_1, attn.c_attn, attn.c_proj, ln_2, mlp.c_fc, mlp.c_proj, then ln_f and
+// lm_head. Every tensor starts at a multiple of 16 elements; the gaps between tensors hold zeros for ever, so that whole
+// buffers can be added and multiplied without looking at the layout.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "lethe.h"
+
+namespace lethe {
+
+struct Shape {
+  int64_t vocabulary = 0;  // V
+  int64_t context = 0;
+  int64_t channels = 0;  // C
+  int64_t heads = 0;
+  int64_t layers = 0;  // L
+  int64_t inner = 0;
+  double epsilon = 0;
+  bool tied = true;
+
+  int64_t head_size() const { return channels / heads; }
+};
+
+struct Site {
+  std::string name;
+  int32_t kind;     // LETHE_SITE_*
+  int64_t inputs;   // width of A: V for wte, context for wpe, C for a norm and lm_head
+  int64_t outputs;  // width of G
+};
+
+struct TensorSpec {
+  std::string name;
+  int64_t offset;  // elements
+  int64_t rows;    // 1 for a vector
+  int64_t columns;
+  int32_t dimensions;
+  int64_t site;
+
+  int64_t count() const { return rows * columns; }
+};
+
+// Offsets of a layer's sites from layer_site(l, 0).
+enum LayerSite : int64_t { kNorm1 = 0, kAttention = 1, kProjection = 2, kNorm2 = 3, kExpand = 4, kContract = 5 };
+
+class Layout {
+ public:
+  static constexpr int64_t kAlignment = 16;  // elements
+
+  // Refuses shapes that cannot exist, naming all that is wrong at once.
+  explicit Layout(const Shape& shape);
+
+  const Shape& shape() const { return shape_; }
+  const std::vector<Site>& sites() const { return sites_; }
+  const std::vector<TensorSpec>& tensors() const { return tensors_; }
+  int64_t site_count() const { return static_cast<int64_t>(sites_.size()); }
+  int64_t parameters() const { return parameters_; }
+  int64_t flat_size() const { return flat_size_; }
+
+  static constexpr int64_t embedding_site() { return 0; }
+  static constexpr int64_t position_site() { return 1; }
+  static constexpr int64_t layer_site(int64_t layer, LayerSite which) { return 2 + 6 * layer + which; }
+  int64_t final_norm_site() const { return 2 + 6 * shape_.layers; }
+  int64_t head_site() const { return 3 + 6 * shape_.layers; }
+
+  // Index of the tensor that is a site's weight (for a tied head: wte) or bias (-1 where the site has none).
+  int64_t weight_of(int64_t site) const { return weight_of_[static_cast<size_t>(site)]; }
+  int64_t bias_of(int64_t site) const { return bias_of_[static_cast<size_t>(site)]; }
+
+ private:
+  int64_t add_site(std::string name, int32_t kind, int64_t inputs, int64_t outputs);
+  int64_t add_tensor(std::string name, int64_t rows, int64_t columns, int32_t dimensions, int64_t site);
+  void add_norm(const std::string& name);
+  void add_linear(const std::string& name, int64_t inputs, int64_t outputs);
+
+  Shape shape_;
+  std::vector<Site> sites_;
+  std::vector<TensorSpec> tensors_;
+  std::vector<int64_t> weight_of_, bias_of_;
+  int64_t parameters_ = 0;
+  int64_t flat_size_ = 0;
+};
+
+// A contiguous stretch of the flat buffer that belongs to selected tensors of one kind.
+struct Segment {
+  int64_t begin, end;  // elements, gaps between neighbours included
+  bool matrix;         // of 2-D tensors
+};
+
+// The stretches of the tensors whose site is selected by `sites` [S] (NULL = all), neighbours of one kind merged. A tied
+// wte is selected by either of its sites, wte or lm_head.
+std::vector<Segment> segments(const Layout& layout, const uint8_t* sites);
+
+}  // namespace lethe

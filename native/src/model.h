@@ -1,0 +1,78 @@
+// A model: flat buffers, views of them a tensor, and the memory its passes work in. Holds no arithmetic.
+//
+// The handles of lethe.h are these structs themselves. live_handles counts both kinds.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <atomic>
+#include <cstdint>
+#include <vector>
+
+#include "layout.h"
+#include "lethe.h"
+#include "workspace.h"
+
+namespace lethe {
+
+extern std::atomic<int64_t> live_handles;
+
+struct LiveHandle {
+  LiveHandle() { live_handles.fetch_add(1, std::memory_order_relaxed); }
+  LiveHandle(const LiveHandle&) = delete;
+  LiveHandle& operator=(const LiveHandle&) = delete;
+  ~LiveHandle() { live_handles.fetch_sub(1, std::memory_order_relaxed); }
+};
+
+struct Model {
+  Model(const Shape& shape, at::ScalarType dtype, at::Device device);
+
+  const Shape& shape() const { return layout.shape(); }
+  at::TensorOptions options() const { return at::TensorOptions().dtype(dtype).device(device); }
+  bool on_cpu() const { return device.is_cpu(); }
+
+  // [rows, columns] or [columns] views of a tensor by its index in the layout.
+  const at::Tensor& parameter(int64_t tensor) const { return parameter_views[static_cast<size_t>(tensor)]; }
+  const at::Tensor& gradient(int64_t tensor) const { return gradient_views[static_cast<size_t>(tensor)]; }
+  // Views by site; for a tied head the weight is wte's.
+  const at::Tensor& weight(int64_t site) const { return parameter(layout.weight_of(site)); }
+  const at::Tensor& bias(int64_t site) const { return parameter(layout.bias_of(site)); }
+  const at::Tensor& weight_gradient(int64_t site) const { return gradient(layout.weight_of(site)); }
+  const at::Tensor& bias_gradient(int64_t site) const { return gradient(layout.bias_of(site)); }
+
+  // A whole flat buffer [P] by LETHE_PARAMETERS...; undefined while moments do not exist yet.
+  const at::Tensor& buffer(int32_t which) const;
+  void allocate_moments();  // zeros, once
+
+  Layout layout;
+  at::ScalarType dtype;  // kFloat or kDouble
+  at::Device device;
+  at::Tensor parameters, gradients, moment1, moment2;  // [P] each
+  std::vector<at::Tensor> parameter_views, gradient_views;
+  Workspace workspace;
+  LiveHandle live;
+};
+
+// [P] zeros, 64-byte aligned, in huge pages where the system gives them.
+at::Tensor flat_zeros(int64_t count, at::ScalarType dtype, at::Device device);
+
+// A view of each tensor of `flat` in the layout's order.
+std::vector<at::Tensor> views_of(const Layout& layout, const at::Tensor& flat);
+
+at::ScalarType scalar_type(int32_t dtype);  // of a LETHE_* dtype; refuses unknown ones
+
+}  // namespace lethe
+
+struct lethe_model final : lethe::Model {
+  using lethe::Model::Model;
+};
+
+// A free vector; keeps the layout of the model it was made for, so that it outlives it.
+struct lethe_vector final {
+  explicit lethe_vector(const lethe::Model& model);
+
+  lethe::Layout layout;
+  at::Tensor values;  // [P]
+  std::vector<at::Tensor> views;
+  lethe::LiveHandle live;
+};
