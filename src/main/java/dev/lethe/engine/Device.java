@@ -1,0 +1,65 @@
+package dev.lethe.engine;
+
+import dev.lethe.bindings.LetheNative;
+import java.util.Objects;
+
+/**
+ * Where a model lives.
+ *
+ * @param kind  processor
+ * @param index which one of its kind, from 0; always 0 for the CPU
+ */
+public record Device(Kind kind, int index) {
+
+    /** Kinds of processor. */
+    public enum Kind {
+        CPU(LetheNative.LETHE_CPU()),
+        CUDA(LetheNative.LETHE_CUDA());
+
+        private final int code;
+
+        Kind(int code) {
+            this.code = code;
+        }
+
+        int code() {
+            return code;
+        }
+    }
+
+    public Device {
+        Objects.requireNonNull(kind, "kind");
+        if (index < 0 || (kind == Kind.CPU && index != 0)) {
+            throw new IllegalArgumentException("device index " + index + " of " + kind
+                    + ": the CPU has index 0, CUDA devices count from 0");
+        }
+    }
+
+    public static Device cpu() {
+        return new Device(Kind.CPU, 0);
+    }
+
+    /**
+     * Reads "cpu", "cuda" (the first device) or "cuda:1".
+     *
+     * @throws IllegalArgumentException for anything else
+     */
+    public static Device parse(String text) {
+        if (text.equals("cpu")) {
+            return cpu();
+        }
+        if (text.equals("cuda")) {
+            return new Device(Kind.CUDA, 0);
+        }
+        if (text.matches("cuda:[0-9]{1,4}")) {
+            return new Device(Kind.CUDA, Integer.parseInt(text.substring("cuda:".length())));
+        }
+        throw new IllegalArgumentException("device '" + text + "': use cpu, cuda or cuda:N");
+    }
+
+    /** As {@link #parse} reads it. */
+    @Override
+    public String toString() {
+        return kind == Kind.CPU ? "cpu" : "cuda:" + index;
+    }
+}

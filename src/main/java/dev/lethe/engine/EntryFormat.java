@@ -1,0 +1,28 @@
+package dev.lethe.engine;
+
+import java.util.Objects;
+
+/**
+ * Which gradients a captured entry holds, and how.
+ *
+ * @param sites    the sites held; not empty
+ * @param headTopK 0 keeps the softmax error at the head exactly; k keeps its k largest magnitudes a token (the target
+ *                 always) and records the share dropped
+ * @param dtype    F32 or BF16; F64 only for an F64 model
+ */
+public record EntryFormat(SiteSet sites, int headTopK, Dtype dtype) {
+    /** @throws IllegalArgumentException for an empty selection, a negative top-k or F16 */
+    public EntryFormat {
+        Objects.requireNonNull(sites, "sites");
+        Objects.requireNonNull(dtype, "dtype");
+        if (sites.isEmpty()) {
+            throw new IllegalArgumentException("entry format: no site is selected");
+        }
+        if (headTopK < 0) {
+            throw new IllegalArgumentException("entry format: head top-k " + headTopK + " is negative; 0 means exact");
+        }
+        if (dtype == Dtype.F16) {
+            throw new IllegalArgumentException("entry format: dtype F16 is not supported; use F32 or BF16");
+        }
+    }
+}

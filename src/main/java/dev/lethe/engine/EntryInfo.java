@@ -1,0 +1,13 @@
+package dev.lethe.engine;
+
+/**
+ * What an entry says of itself.
+ *
+ * @param tokens       T, tokens of the record
+ * @param targets      positions with a loss
+ * @param headTopK     as in {@link EntryFormat}
+ * @param droppedShare share of the softmax error's squared L2 norm that top-k dropped; 0 when exact
+ * @param dtype        element type of the stored factors
+ */
+public record EntryInfo(long tokens, long targets, long headTopK, double droppedShare, Dtype dtype) {
+}

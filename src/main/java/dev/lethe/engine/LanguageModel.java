@@ -1,0 +1,409 @@
+package dev.lethe.engine;
+
+import dev.lethe.bindings.LetheNative;
+import dev.lethe.bindings.lethe_adamw;
+import dev.lethe.bindings.lethe_layout;
+import dev.lethe.bindings.lethe_model_config;
+import dev.lethe.bindings.lethe_site_info;
+import dev.lethe.bindings.lethe_tensor_info;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.channels.FileChannel;
+import java.nio.channels.WritableByteChannel;
+import java.util.List;
+import java.util.Objects;
+import java.util.stream.LongStream;
+
+/**
+ * A GPT-2 model on one device: parameters, gradient, AdamW moments and workspace, and the passes over them.
+ *
+ * <p>Confined to the thread that made it: from another thread everything but {@link #cancel()} is refused with
+ * WrongThreadException, and after {@link #close()} with IllegalStateException. Failures of the native side are
+ * {@link EngineException}; wrong arguments IllegalArgumentException. Shape letters: B records of a batch, T tokens, V
+ * vocabulary, S sites, P elements of a flat buffer, N entries.
+ *
+ * <p>This file is the whole public face of a model and so longer than most; what needs native arguments of its own lives
+ * in {@link NativePasses} and {@link NativeEntries}.
+ */
+public final class LanguageModel implements AutoCloseable {
+    private final Device device;
+    private final ModelShape shape;
+    private final Dtype dtype;
+    private final Arena arena;
+    private final CancelFlag cancel;
+    private final NativeCalls calls;
+    private final MemorySegment handle;
+    private final List<TensorInfo> tensors;
+    private final List<Site> sites;
+    private final long parameters;
+    private final long flatSize;
+    private final NativePasses passes;
+    private final NativeEntries entries;
+    private final SiteMask mask;
+    private final Staging staging;
+    private final MemorySegment adamw;
+    private final MemorySegment norm; // one double out
+
+    LanguageModel(Device device, ModelShape shape, Dtype dtype) {
+        this.device = device;
+        this.shape = Objects.requireNonNull(shape, "shape");
+        this.dtype = Objects.requireNonNull(dtype, "dtype");
+        if (dtype != Dtype.F32 && dtype != Dtype.F64) {
+            throw new IllegalArgumentException("model: dtype " + dtype + " is not supported; use F32 or F64");
+        }
+        arena = Arena.ofConfined();
+        cancel = new CancelFlag();
+        try {
+            calls = new NativeCalls(arena);
+            handle = create();
+            MemorySegment layout = lethe_layout.allocate(arena);
+            lethe_layout.struct_size(layout, lethe_layout.sizeof());
+            calls.done("model layout", LetheNative.lethe_model_layout(handle, layout, calls.begin()));
+            parameters = lethe_layout.parameters(layout);
+            flatSize = lethe_layout.flat_size(layout);
+            tensors = LongStream.range(0, lethe_layout.tensors(layout)).mapToObj(this::readTensor).toList();
+            sites = LongStream.range(0, lethe_layout.sites(layout)).mapToObj(this::readSite).toList();
+            entries = new NativeEntries(arena, handle, sites, calls, cancel);
+            passes = new NativePasses(arena, handle, calls, cancel, entries);
+            mask = new SiteMask(arena, sites);
+            staging = new Staging(arena);
+            adamw = lethe_adamw.allocate(arena);
+            lethe_adamw.struct_size(adamw, lethe_adamw.sizeof());
+            norm = arena.allocate(ValueLayout.JAVA_DOUBLE);
+        } catch (Throwable e) {
+            close();
+            throw e;
+        }
+    }
+
+    // ---- what it is -------------------------------------------------------------------------------------------
+
+    public Device device() {
+        return device;
+    }
+
+    public ModelShape shape() {
+        return shape;
+    }
+
+    /** F32, or F64 in tests: the type of every flat buffer and of all arithmetic. */
+    public Dtype dtype() {
+        return dtype;
+    }
+
+    /** Parameter tensors in the order of the flat buffer. */
+    public List<TensorInfo> tensors() {
+        return tensors;
+    }
+
+    /** S sites: wte, wpe, per block ln_1 attn.c_attn attn.c_proj ln_2 mlp.c_fc mlp.c_proj, ln_f, lm_head. */
+    public List<Site> sites() {
+        return sites;
+    }
+
+    /** Trainable numbers; a tied table counts once. */
+    public long parameters() {
+        return parameters;
+    }
+
+    /** P, elements of a flat buffer, with the zero gaps that align its tensors. */
+    public long flatSize() {
+        return flatSize;
+    }
+
+    /** The sites that a {@link SiteSelector} text means in this model. */
+    public SiteSet sites(String selector) {
+        return SiteSelector.parse(selector).select(sites);
+    }
+
+    // ---- parameters in and out --------------------------------------------------------------------------------
+
+    /** GPT-2's initialisation; the same numbers on every device and thread count. */
+    public void initialize(long seed) {
+        calls.done("initialize", LetheNative.lethe_model_initialize(handle, seed, calls.begin()));
+    }
+
+    /** Copies elements out, converted to {@code dtype}; {@code out} is native, writable and large enough. */
+    public void read(Buffer buffer, long offset, long count, Dtype dtype, MemorySegment out) {
+        Memory.range("read " + buffer, offset, count, flatSize);
+        Memory.destination("read " + buffer, out, count * dtype.bytes());
+        calls.done("read", LetheNative.lethe_model_read(handle, buffer.code(), offset, count, dtype.code(), out,
+                out.byteSize(), calls.begin()));
+    }
+
+    /** Copies elements in, converted from {@code dtype}; {@code in} is native and large enough. */
+    public void write(Buffer buffer, long offset, long count, Dtype dtype, MemorySegment in) {
+        Memory.range("write " + buffer, offset, count, flatSize);
+        Memory.source("write " + buffer, in, count * dtype.bytes());
+        calls.done("write", LetheNative.lethe_model_write(handle, buffer.code(), offset, count, dtype.code(), in,
+                in.byteSize(), calls.begin()));
+    }
+
+    /** {@code count} elements from flat position {@code offset}, as floats. */
+    public float[] readFloats(Buffer buffer, long offset, int count) {
+        Memory.range("read " + buffer, offset, count, flatSize);
+        return staging.readFloats(reader(buffer), offset, count);
+    }
+
+    /** {@code count} elements from flat position {@code offset}, as doubles. */
+    public double[] readDoubles(Buffer buffer, long offset, int count) {
+        Memory.range("read " + buffer, offset, count, flatSize);
+        return staging.readDoubles(reader(buffer), offset, count);
+    }
+
+    /** Overwrites elements from flat position {@code offset} on. */
+    public void writeFloats(Buffer buffer, long offset, float[] values) {
+        Memory.range("write " + buffer, offset, values.length, flatSize);
+        staging.writeFloats(writer(buffer), offset, values);
+    }
+
+    /** Overwrites elements from flat position {@code offset} on. */
+    public void writeDoubles(Buffer buffer, long offset, double[] values) {
+        Memory.range("write " + buffer, offset, values.length, flatSize);
+        staging.writeDoubles(writer(buffer), offset, values);
+    }
+
+    /** Fills a parameter tensor from {@code count()} row-major elements of a file, copied once. */
+    public void load(TensorInfo tensor, Dtype source, MappedFile file, long fileOffset) {
+        MemorySegment from = file.slice(fileOffset, tensor.count() * source.bytes());
+        staging.load(writer(Buffer.PARAMETERS), tensor.offset(), tensor.count(), source, from);
+    }
+
+    /** Writes a parameter tensor's elements, little-endian, row-major. */
+    public void store(TensorInfo tensor, Dtype target, WritableByteChannel channel) throws IOException {
+        staging.store(reader(Buffer.PARAMETERS), tensor.offset(), tensor.count(), target, channel);
+    }
+
+    /** Writes a whole flat buffer in the model's dtype: P elements. */
+    public void save(Buffer buffer, FileChannel channel) throws IOException {
+        staging.store(reader(buffer), 0, flatSize, dtype, channel);
+    }
+
+    /** Reads back what {@link #save} wrote, from byte {@code offset} of the file. */
+    public void restore(Buffer buffer, MappedFile file, long offset) {
+        staging.load(writer(buffer), 0, flatSize, dtype, file.slice(offset, flatSize * dtype.bytes()));
+    }
+
+    // ---- passes -----------------------------------------------------------------------------------------------
+
+    /** Mean loss of each record, [B], natural logarithm; forward only. */
+    public double[] losses(Batch batch) {
+        return passes.losses(batch);
+    }
+
+    /** What each position's prediction looked like; forward only. */
+    public TokenScores score(Batch batch) {
+        return passes.score(batch);
+    }
+
+    /** All logits, [sum T, V] row-major; for tests of small models. */
+    public double[] logits(Batch batch) {
+        return passes.logits(batch, shape.vocabulary(), dtype);
+    }
+
+    /** Forward and backward into {@link Buffer#GRADIENT}; the losses [B]. */
+    public double[] gradient(Batch batch) {
+        return gradient(batch, false, null);
+    }
+
+    /**
+     * Forward and backward.
+     *
+     * @param accumulate whether to add to the gradient buffer instead of overwriting it
+     * @param capture    where each record's own gradient goes, whatever its weight; null = nowhere
+     * @return mean loss of each record, [B]
+     */
+    public double[] gradient(Batch batch, boolean accumulate, Capture capture) {
+        return passes.gradient(batch, accumulate, capture);
+    }
+
+    /**
+     * The activation-gradient product of Zagardo 2024 (arXiv 2406.09391): at each site the sum over a record's tokens of
+     * &lt;y, dL/dy&gt;, y the site's output and L the record's own mean loss. Overwrites the gradient buffer.
+     *
+     * @return [B, S] row-major
+     */
+    public double[] activationGradient(Batch batch) {
+        return passes.activationGradient(batch, sites.size());
+    }
+
+    /** One AdamW step of all parameters from the gradient buffer; see the other form. */
+    public double step(AdamW options, long step) {
+        return step(options, step, null);
+    }
+
+    /**
+     * One AdamW step from the gradient buffer.
+     *
+     * @param step  counts from 1, for bias correction
+     * @param moved only the tensors of these sites move, and only they count for the norm; null = all
+     * @return L2 norm of the gradient before clipping
+     * @throws EngineException NOT_FINITE when the gradient is not finite; then nothing has moved
+     */
+    public double step(AdamW options, long step, SiteSet moved) {
+        lethe_adamw.learning_rate(adamw, options.learningRate());
+        lethe_adamw.beta1(adamw, options.beta1());
+        lethe_adamw.beta2(adamw, options.beta2());
+        lethe_adamw.epsilon(adamw, options.epsilon());
+        lethe_adamw.weight_decay(adamw, options.weightDecay());
+        lethe_adamw.max_norm(adamw, options.maxNorm());
+        lethe_adamw.step(adamw, step);
+        lethe_adamw.sites(adamw, mask.of(moved));
+        calls.done("AdamW step", LetheNative.lethe_model_adamw(handle, adamw, norm, calls.begin()));
+        return norm.get(ValueLayout.JAVA_DOUBLE, 0);
+    }
+
+    /** Continues each prompt; the new tokens of each, without the stop token. */
+    public int[][] generate(List<int[]> prompts, Generation options) {
+        return passes.generate(prompts, options);
+    }
+
+    /**
+     * Ends the pass or entry arithmetic in progress, if any, soon: it throws {@link EngineException} with
+     * {@link Status#CANCELLED} and leaves the parameters as they were. Any thread may call this; it does not reach calls
+     * that start later, and does nothing on a closed model.
+     */
+    public void cancel() {
+        cancel.raise();
+    }
+
+    // ---- vectors ----------------------------------------------------------------------------------------------
+
+    /** A new vector of zeros, confined to the calling thread. */
+    public ParameterVector vector() {
+        return new ParameterVector(handle, sites, flatSize);
+    }
+
+    /** A new vector with a buffer's content. */
+    public ParameterVector copy(Buffer buffer) {
+        ParameterVector copy = vector();
+        try {
+            copy.load(handle, buffer);
+            return copy;
+        } catch (Throwable e) {
+            copy.close();
+            throw e;
+        }
+    }
+
+    /** Overwrites an existing vector with a buffer's content. */
+    public void copy(Buffer buffer, ParameterVector into) {
+        into.load(handle, buffer);
+    }
+
+    /** Overwrites a buffer with a vector. */
+    public void set(Buffer buffer, ParameterVector value) {
+        value.store(handle, buffer);
+    }
+
+    /** parameters += a vector, on the tensors of {@code moved} (null = all). Positive a along a gradient is ascent. */
+    public void add(double a, ParameterVector vector, SiteSet moved) {
+        calls.done("add", LetheNative.lethe_model_add(handle, a, vector.handle(), mask.of(moved), calls.begin()));
+    }
+
+    // ---- captured entries -------------------------------------------------------------------------------------
+
+    /** Bytes of the entry of a record with so many tokens, so many of them with a loss; a multiple of 64. */
+    public long entryBytes(EntryFormat format, int tokens, int targets) {
+        return entries.bytes(format, tokens, targets);
+    }
+
+    /**
+     * What an entry says of itself.
+     *
+     * @throws DamagedDataException when it does not parse
+     */
+    public static EntryInfo describe(MemorySegment entry) {
+        return NativeEntries.describe(entry);
+    }
+
+    /** {tokens, targets} of an entry's record, [T] each. */
+    public static int[][] entryTokens(MemorySegment entry) {
+        return NativeEntries.tokens(entry);
+    }
+
+    /**
+     * into += sum over i of coefficients[i] g_i, one matrix product a linear site.
+     *
+     * @param data     N entries of one format, native and 64-byte aligned, whose arenas stay open during the call
+     * @param selected sites held by the format; null = all held
+     */
+    public void accumulate(EntryFormat format, List<MemorySegment> data, double[] coefficients, SiteSet selected,
+            ParameterVector into) {
+        entries.accumulate(format, data, coefficients, selected, into.handle());
+    }
+
+    /**
+     * &lt;g_i, v&gt; site by site, [N][S], 0 at sites not selected; no g_i is made dense. With a tied head, wte and
+     * lm_head are the two parts of one tensor's product.
+     */
+    public double[][] dot(EntryFormat format, List<MemorySegment> data, SiteSet selected, ParameterVector vector) {
+        return entries.dot(format, data, selected, vector.handle());
+    }
+
+    /**
+     * &lt;g_i, g_j&gt; over the selected sites, [N, N] row-major, symmetric, cross terms of a tied head included.
+     *
+     * @param scratchBytes about how much memory the call may use
+     */
+    public double[] gram(EntryFormat format, List<MemorySegment> data, SiteSet selected, long scratchBytes) {
+        return entries.gram(format, data, selected, scratchBytes);
+    }
+
+    /** Frees the native memory; closing again does nothing. */
+    @Override
+    public void close() {
+        if (arena.scope().isAlive()) {
+            arena.close();
+            cancel.close();
+        }
+    }
+
+    // ---- making -----------------------------------------------------------------------------------------------
+
+    private MemorySegment create() {
+        MemorySegment config = lethe_model_config.allocate(arena);
+        lethe_model_config.struct_size(config, lethe_model_config.sizeof());
+        lethe_model_config.vocabulary(config, shape.vocabulary());
+        lethe_model_config.context(config, shape.context());
+        lethe_model_config.channels(config, shape.channels());
+        lethe_model_config.heads(config, shape.heads());
+        lethe_model_config.layers(config, shape.layers());
+        lethe_model_config.inner(config, shape.inner());
+        lethe_model_config.layer_norm_epsilon(config, shape.layerNormEpsilon());
+        lethe_model_config.tied_head(config, shape.tiedHead() ? 1 : 0);
+        lethe_model_config.dtype(config, dtype.code());
+        lethe_model_config.device_type(config, device.kind().code());
+        lethe_model_config.device_index(config, device.index());
+        MemorySegment out = arena.allocate(ValueLayout.ADDRESS);
+        calls.done("create model", LetheNative.lethe_model_create(config, out, calls.begin()));
+        return out.get(ValueLayout.ADDRESS, 0).reinterpret(arena, LetheNative::lethe_model_destroy);
+    }
+
+    private TensorInfo readTensor(long index) {
+        MemorySegment info = lethe_tensor_info.allocate(arena);
+        lethe_tensor_info.struct_size(info, lethe_tensor_info.sizeof());
+        calls.done("model tensor", LetheNative.lethe_model_tensor(handle, index, info, calls.begin()));
+        return new TensorInfo(lethe_tensor_info.name(info).getString(0), lethe_tensor_info.offset(info),
+                lethe_tensor_info.rows(info), lethe_tensor_info.columns(info), lethe_tensor_info.dimensions(info),
+                lethe_tensor_info.site(info));
+    }
+
+    private Site readSite(long index) {
+        MemorySegment info = lethe_site_info.allocate(arena);
+        lethe_site_info.struct_size(info, lethe_site_info.sizeof());
+        calls.done("model site", LetheNative.lethe_model_site(handle, index, info, calls.begin()));
+        return new Site((int) index, lethe_site_info.name(info).getString(0), Site.Kind.of(lethe_site_info.kind(info)),
+                lethe_site_info.inputs(info), lethe_site_info.outputs(info));
+    }
+
+    private Staging.Transfer reader(Buffer buffer) {
+        return (offset, count, type, memory) -> read(buffer, offset, count, type, memory);
+    }
+
+    private Staging.Transfer writer(Buffer buffer) {
+        return (offset, count, type, memory) -> write(buffer, offset, count, type, memory);
+    }
+}

@@ -1,0 +1,49 @@
+package dev.lethe.engine;
+
+import dev.lethe.bindings.lethe_batch;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+
+/** The reused native form of a {@link Batch}: one copy in, no allocation once it has seen the largest batch. */
+final class NativeBatch {
+    private final MemorySegment struct;
+    private final Scratch offsets;
+    private final Scratch tokens;
+    private final Scratch targets;
+    private final Scratch weights;
+
+    NativeBatch(Arena arena) {
+        struct = lethe_batch.allocate(arena);
+        lethe_batch.struct_size(struct, lethe_batch.sizeof());
+        offsets = new Scratch(arena);
+        tokens = new Scratch(arena);
+        targets = new Scratch(arena);
+        weights = new Scratch(arena);
+    }
+
+    /** The struct, valid until the next call. */
+    MemorySegment fill(Batch batch) {
+        lethe_batch.records(struct, batch.records());
+        lethe_batch.tokens_total(struct, batch.tokens.length);
+        MemorySegment rows = offsets.atLeast((long) batch.offsets.length * Long.BYTES);
+        MemorySegment.copy(batch.offsets, 0, rows, ValueLayout.JAVA_LONG, 0, batch.offsets.length);
+        lethe_batch.offsets(struct, rows);
+        lethe_batch.tokens(struct, ints(tokens, batch.tokens));
+        lethe_batch.targets(struct, batch.targets == null ? MemorySegment.NULL : ints(targets, batch.targets));
+        lethe_batch.weights(struct, batch.weights == null ? MemorySegment.NULL : doubles(batch.weights));
+        return struct;
+    }
+
+    private static MemorySegment ints(Scratch scratch, int[] values) {
+        MemorySegment block = scratch.atLeast((long) values.length * Integer.BYTES);
+        MemorySegment.copy(values, 0, block, ValueLayout.JAVA_INT, 0, values.length);
+        return block;
+    }
+
+    private MemorySegment doubles(double[] values) {
+        MemorySegment block = weights.atLeast((long) values.length * Double.BYTES);
+        MemorySegment.copy(values, 0, block, ValueLayout.JAVA_DOUBLE, 0, values.length);
+        return block;
+    }
+}

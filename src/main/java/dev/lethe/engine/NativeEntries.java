@@ -1,0 +1,180 @@
+package dev.lethe.engine;
+
+import dev.lethe.bindings.LetheNative;
+import dev.lethe.bindings.lethe_capture;
+import dev.lethe.bindings.lethe_entries;
+import dev.lethe.bindings.lethe_entry_format;
+import dev.lethe.bindings.lethe_entry_info;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.ref.Reference;
+import java.util.List;
+
+/**
+ * Captured entries of one model: the structs that say where they are, and the arithmetic over them. Entries' addresses
+ * travel inside structs, so every segment is checked here and kept reachable until its call has returned.
+ */
+final class NativeEntries {
+    private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
+
+    private final MemorySegment model;
+    private final List<Site> sites;
+    private final NativeCalls calls;
+    private final CancelFlag cancel;
+    private final SiteMask held;     // of the format
+    private final SiteMask selected; // of the call
+    private final MemorySegment format;
+    private final MemorySegment struct;
+    private final MemorySegment capture;
+    private final Scratch addresses; // [N]
+    private final Scratch sizes;     // [N]
+    private final Scratch numbers;   // coefficients [N], products [N, S]
+
+    NativeEntries(Arena arena, MemorySegment model, List<Site> sites, NativeCalls calls, CancelFlag cancel) {
+        this.model = model;
+        this.sites = sites;
+        this.calls = calls;
+        this.cancel = cancel;
+        held = new SiteMask(arena, sites);
+        selected = new SiteMask(arena, sites);
+        format = lethe_entry_format.allocate(arena);
+        lethe_entry_format.struct_size(format, lethe_entry_format.sizeof());
+        struct = lethe_entries.allocate(arena);
+        lethe_entries.struct_size(struct, lethe_entries.sizeof());
+        lethe_entries.format(struct, format);
+        capture = lethe_capture.allocate(arena);
+        lethe_capture.struct_size(capture, lethe_capture.sizeof());
+        lethe_capture.format(capture, format);
+        addresses = new Scratch(arena);
+        sizes = new Scratch(arena);
+        numbers = new Scratch(arena);
+    }
+
+    /** The capture struct for a batch of {@code records}, valid until the next call. */
+    MemorySegment capture(Capture wanted, int records) {
+        List<MemorySegment> destinations = wanted.destinations();
+        if (destinations.size() != records) {
+            throw new IllegalArgumentException("capture: " + destinations.size() + " destinations for " + records
+                    + " records");
+        }
+        format(wanted.format());
+        place("capture", destinations, true);
+        lethe_capture.destinations(capture, addresses.atLeast(0));
+        lethe_capture.capacities(capture, sizes.atLeast(0));
+        return capture;
+    }
+
+    /** Keeps a capture's segments reachable up to here. */
+    static void keep(Capture capture) {
+        Reference.reachabilityFence(capture);
+    }
+
+    long bytes(EntryFormat wanted, int tokens, int targets) {
+        MemorySegment out = numbers.atLeast(Long.BYTES);
+        calls.done("entry bytes", LetheNative.lethe_entry_bytes(model, format(wanted), tokens, targets, out,
+                calls.begin()));
+        return out.get(LONG, 0);
+    }
+
+    void accumulate(EntryFormat wanted, List<MemorySegment> data, double[] coefficients, SiteSet selection,
+            MemorySegment vector) {
+        if (coefficients.length != data.size()) {
+            throw new IllegalArgumentException("accumulate: " + coefficients.length + " coefficients for " + data.size()
+                    + " entries");
+        }
+        if (data.isEmpty()) {
+            return;
+        }
+        MemorySegment entries = entries("accumulate", wanted, data);
+        MemorySegment factors = numbers.atLeast((long) coefficients.length * Double.BYTES);
+        MemorySegment.copy(coefficients, 0, factors, ValueLayout.JAVA_DOUBLE, 0, coefficients.length);
+        calls.done("accumulate", LetheNative.lethe_entries_accumulate(model, entries, factors, selected.of(selection),
+                vector, cancel.lowered(), calls.begin()));
+        Reference.reachabilityFence(data);
+    }
+
+    double[][] dot(EntryFormat wanted, List<MemorySegment> data, SiteSet selection, MemorySegment vector) {
+        double[][] products = new double[data.size()][sites.size()];
+        if (data.isEmpty()) {
+            return products;
+        }
+        MemorySegment entries = entries("dot", wanted, data);
+        long row = (long) sites.size() * Double.BYTES;
+        MemorySegment out = numbers.atLeast(data.size() * row);
+        calls.done("dot", LetheNative.lethe_entries_dot(model, entries, selected.of(selection), vector, out,
+                cancel.lowered(), calls.begin()));
+        Reference.reachabilityFence(data);
+        for (int i = 0; i < products.length; i++) {
+            MemorySegment.copy(out, ValueLayout.JAVA_DOUBLE, i * row, products[i], 0, sites.size());
+        }
+        return products;
+    }
+
+    /** The block [N, N] is made for the call: it may be tens of megabytes and is not needed again. */
+    double[] gram(EntryFormat wanted, List<MemorySegment> data, SiteSet selection, long scratchBytes) {
+        if (data.isEmpty()) {
+            return new double[0];
+        }
+        MemorySegment entries = entries("gram", wanted, data);
+        try (Arena own = Arena.ofConfined()) {
+            MemorySegment out = own.allocate(ValueLayout.JAVA_DOUBLE, (long) data.size() * data.size());
+            calls.done("gram", LetheNative.lethe_entries_gram(model, entries, selected.of(selection), scratchBytes, out,
+                    cancel.lowered(), calls.begin()));
+            Reference.reachabilityFence(data);
+            return out.toArray(ValueLayout.JAVA_DOUBLE);
+        }
+    }
+
+    static EntryInfo describe(MemorySegment entry) {
+        Memory.entry("describe", entry, 0, false);
+        NativeLibrary.ensure();
+        try (Arena own = Arena.ofConfined()) {
+            NativeCalls calls = new NativeCalls(own);
+            MemorySegment info = lethe_entry_info.allocate(own);
+            lethe_entry_info.struct_size(info, lethe_entry_info.sizeof());
+            calls.done("describe", LetheNative.lethe_entry_describe(entry, entry.byteSize(), info, calls.begin()));
+            return new EntryInfo(lethe_entry_info.tokens(info), lethe_entry_info.targets(info),
+                    lethe_entry_info.head_top_k(info), lethe_entry_info.dropped_share(info),
+                    Dtype.of(lethe_entry_info.dtype(info)));
+        }
+    }
+
+    static int[][] tokens(MemorySegment entry) {
+        int count = Math.toIntExact(describe(entry).tokens());
+        try (Arena own = Arena.ofConfined()) {
+            NativeCalls calls = new NativeCalls(own);
+            MemorySegment tokens = own.allocate(ValueLayout.JAVA_INT, count);
+            MemorySegment targets = own.allocate(ValueLayout.JAVA_INT, count);
+            calls.done("entry tokens", LetheNative.lethe_entry_tokens(entry, entry.byteSize(), tokens, targets, count,
+                    calls.begin()));
+            return new int[][] {tokens.toArray(ValueLayout.JAVA_INT), targets.toArray(ValueLayout.JAVA_INT)};
+        }
+    }
+
+    private MemorySegment format(EntryFormat wanted) {
+        lethe_entry_format.sites(format, held.of(wanted.sites()));
+        lethe_entry_format.site_count(format, sites.size());
+        lethe_entry_format.head_top_k(format, wanted.headTopK());
+        lethe_entry_format.dtype(format, wanted.dtype().code());
+        return format;
+    }
+
+    private MemorySegment entries(String operation, EntryFormat wanted, List<MemorySegment> data) {
+        format(wanted);
+        place(operation, data, false);
+        lethe_entries.count(struct, data.size());
+        lethe_entries.data(struct, addresses.atLeast(0));
+        lethe_entries.bytes(struct, sizes.atLeast(0));
+        return struct;
+    }
+
+    private void place(String operation, List<MemorySegment> segments, boolean write) {
+        MemorySegment where = addresses.atLeast((long) segments.size() * Long.BYTES);
+        MemorySegment size = sizes.atLeast((long) segments.size() * Long.BYTES);
+        for (int i = 0; i < segments.size(); i++) {
+            where.setAtIndex(LONG, i, Memory.entry(operation, segments.get(i), i, write));
+            size.setAtIndex(LONG, i, segments.get(i).byteSize());
+        }
+    }
+}

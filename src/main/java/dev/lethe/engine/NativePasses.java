@@ -1,0 +1,144 @@
+package dev.lethe.engine;
+
+import dev.lethe.bindings.LetheNative;
+import dev.lethe.bindings.lethe_generation;
+import dev.lethe.bindings.lethe_token_scores;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.List;
+
+/** The passes of one model: what {@link LanguageModel} offers on batches, with the reused native arguments they need. */
+final class NativePasses {
+    private static final ValueLayout.OfDouble DOUBLE = ValueLayout.JAVA_DOUBLE;
+    private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT;
+
+    private final MemorySegment model;
+    private final NativeCalls calls;
+    private final CancelFlag cancel;
+    private final NativeBatch nativeBatch;
+    private final NativeEntries entries;
+    private final Scratch losses;  // [B]
+    private final Scratch outputs; // what else a pass returns
+    private final MemorySegment scores;
+    private final MemorySegment generation;
+
+    NativePasses(Arena arena, MemorySegment model, NativeCalls calls, CancelFlag cancel, NativeEntries entries) {
+        this.model = model;
+        this.calls = calls;
+        this.cancel = cancel;
+        this.entries = entries;
+        nativeBatch = new NativeBatch(arena);
+        losses = new Scratch(arena);
+        outputs = new Scratch(arena);
+        scores = lethe_token_scores.allocate(arena);
+        lethe_token_scores.struct_size(scores, lethe_token_scores.sizeof());
+        generation = lethe_generation.allocate(arena);
+        lethe_generation.struct_size(generation, lethe_generation.sizeof());
+    }
+
+    double[] losses(Batch batch) {
+        return evaluate("losses", batch, MemorySegment.NULL);
+    }
+
+    TokenScores score(Batch batch) {
+        int count = batch.tokenCount();
+        long column = (long) count * Double.BYTES;
+        MemorySegment block = outputs.atLeast(3 * column + count);
+        lethe_token_scores.log_probability(scores, block);
+        lethe_token_scores.mean(scores, block.asSlice(column));
+        lethe_token_scores.deviation(scores, block.asSlice(2 * column));
+        lethe_token_scores.greedy_hit(scores, block.asSlice(3 * column));
+        double[] means = evaluate("score", batch, scores);
+        boolean[] hits = new boolean[count];
+        for (int t = 0; t < count; t++) {
+            hits[t] = block.get(ValueLayout.JAVA_BYTE, 3 * column + t) != 0;
+        }
+        return new TokenScores(doubles(block, 0, count), doubles(block, column, count), doubles(block, 2 * column, count),
+                hits, means);
+    }
+
+    private double[] evaluate(String operation, Batch batch, MemorySegment scores) {
+        needTargets(operation, batch);
+        MemorySegment out = losses.atLeast((long) batch.records() * Double.BYTES);
+        MemorySegment in = nativeBatch.fill(batch);
+        calls.done(operation, LetheNative.lethe_model_evaluate(model, in, scores, out, cancel.lowered(), calls.begin()));
+        return doubles(out, 0, batch.records());
+    }
+
+    /** [sum T, V]; the block is made for the call, because only tests ask for it. */
+    double[] logits(Batch batch, long vocabulary, Dtype dtype) {
+        int count = Math.toIntExact(batch.tokenCount() * vocabulary);
+        long bytes = (long) count * dtype.bytes();
+        try (Arena own = Arena.ofConfined()) {
+            MemorySegment out = own.allocate(bytes, dtype.bytes());
+            MemorySegment in = nativeBatch.fill(batch);
+            calls.done("logits", LetheNative.lethe_model_logits(model, in, out, bytes, calls.begin()));
+            if (dtype == Dtype.F64) {
+                return out.toArray(DOUBLE);
+            }
+            double[] wide = new double[count];
+            for (int i = 0; i < count; i++) {
+                wide[i] = out.getAtIndex(ValueLayout.JAVA_FLOAT, i);
+            }
+            return wide;
+        }
+    }
+
+    double[] gradient(Batch batch, boolean accumulate, Capture capture) {
+        MemorySegment into = capture == null ? MemorySegment.NULL : entries.capture(capture, batch.records());
+        MemorySegment out = losses.atLeast((long) batch.records() * Double.BYTES);
+        backward("gradient", batch, accumulate, into, out, MemorySegment.NULL);
+        NativeEntries.keep(capture);
+        return doubles(out, 0, batch.records());
+    }
+
+    double[] activationGradient(Batch batch, int sites) {
+        int count = Math.multiplyExact(batch.records(), sites);
+        MemorySegment products = outputs.atLeast((long) count * Double.BYTES);
+        MemorySegment out = losses.atLeast((long) batch.records() * Double.BYTES);
+        backward("activation gradient", batch, false, MemorySegment.NULL, out, products);
+        return doubles(products, 0, count);
+    }
+
+    private void backward(String operation, Batch batch, boolean accumulate, MemorySegment capture, MemorySegment out,
+            MemorySegment products) {
+        needTargets(operation, batch);
+        MemorySegment in = nativeBatch.fill(batch);
+        calls.done(operation, LetheNative.lethe_model_gradient(model, in, accumulate ? 1 : 0, capture, out, products,
+                cancel.lowered(), calls.begin()));
+    }
+
+    int[][] generate(List<int[]> prompts, Generation options) {
+        MemorySegment in = nativeBatch.fill(Batch.prompts(prompts));
+        lethe_generation.max_new_tokens(generation, options.maxNewTokens());
+        lethe_generation.top_k(generation, options.topK());
+        lethe_generation.temperature(generation, options.temperature());
+        lethe_generation.seed(generation, options.seed());
+        lethe_generation.stop_token(generation, options.stopToken());
+        int records = prompts.size();
+        long row = options.maxNewTokens();
+        MemorySegment lengths = losses.atLeast((long) records * Long.BYTES);
+        MemorySegment tokens = outputs.atLeast(records * row * Integer.BYTES);
+        calls.done("generate", LetheNative.lethe_model_generate(model, in, generation, tokens, lengths, cancel.lowered(),
+                calls.begin()));
+        int[][] produced = new int[records][];
+        for (int b = 0; b < records; b++) {
+            produced[b] = new int[(int) lengths.getAtIndex(ValueLayout.JAVA_LONG, b)];
+            MemorySegment.copy(tokens, INT, b * row * Integer.BYTES, produced[b], 0, produced[b].length);
+        }
+        return produced;
+    }
+
+    private static void needTargets(String operation, Batch batch) {
+        if (batch.targets == null) {
+            throw new IllegalArgumentException(operation + ": the batch has no targets");
+        }
+    }
+
+    private static double[] doubles(MemorySegment block, long offset, int count) {
+        double[] values = new double[count];
+        MemorySegment.copy(block, DOUBLE, offset, values, 0, count);
+        return values;
+    }
+}

@@ -1,0 +1,44 @@
+package dev.lethe.engine;
+
+import dev.lethe.bindings.LetheNative;
+
+/**
+ * A place in a model with parameters whose gradient can be captured.
+ *
+ * @param index   position in {@link LanguageModel#sites()}
+ * @param name    the checkpoint's own name: "wte", "h.3.mlp.c_fc", "lm_head"
+ * @param kind    what its gradient is made of
+ * @param inputs  width of the factor A: V for wte, the context for wpe, C for a norm and for lm_head
+ * @param outputs width of the factor G: V for lm_head
+ */
+public record Site(int index, String name, Kind kind, long inputs, long outputs) {
+
+    /** What a site's gradient is made of. */
+    public enum Kind {
+        /** Scatter of the embedding-output gradient at the token ids (wte). */
+        EMBEDDING(LetheNative.LETHE_SITE_EMBEDDING()),
+        /** The same at the positions (wpe). */
+        POSITION(LetheNative.LETHE_SITE_POSITION()),
+        /** Layer norm: dense weight and bias gradients. */
+        NORM(LetheNative.LETHE_SITE_NORM()),
+        /** A linear layer: A^T G and the column sums of G. */
+        LINEAR(LetheNative.LETHE_SITE_LINEAR()),
+        /** lm_head: E^T H; the same tensor as wte when the head is tied. */
+        HEAD(LetheNative.LETHE_SITE_HEAD());
+
+        private final int code;
+
+        Kind(int code) {
+            this.code = code;
+        }
+
+        static Kind of(int code) {
+            for (Kind kind : values()) {
+                if (kind.code == code) {
+                    return kind;
+                }
+            }
+            throw new IllegalArgumentException("site kind " + code + " is not known to this version");
+        }
+    }
+}

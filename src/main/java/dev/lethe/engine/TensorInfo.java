@@ -1,0 +1,24 @@
+package dev.lethe.engine;
+
+/**
+ * One parameter tensor in a model's flat buffers, row-major.
+ *
+ * @param name       checkpoint name without "transformer.", e.g. "h.0.attn.c_attn.weight"
+ * @param offset     its first element in a flat buffer
+ * @param rows       rows of a matrix; 1 for a vector
+ * @param columns    columns of a matrix, length of a vector
+ * @param dimensions 1 or 2; weight decay applies to 2
+ * @param site       index of the site that owns it (wte for a tied head)
+ */
+public record TensorInfo(String name, long offset, long rows, long columns, int dimensions, int site) {
+
+    /** Elements. */
+    public long count() {
+        return rows * columns;
+    }
+
+    /** {rows, columns} of a matrix, {length} of a vector. */
+    public long[] shape() {
+        return dimensions == 1 ? new long[] {columns} : new long[] {rows, columns};
+    }
+}
