@@ -1,0 +1,122 @@
+package dev.lethe.eval;
+
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.List;
+import java.util.function.ToDoubleFunction;
+import java.util.zip.Deflater;
+
+/**
+ * Attacks that guess from a model's outputs whether it was trained on a record.
+ *
+ * <p>Sign convention of all of them, as in OpenUnlearning: a score is like a loss, <b>low means "looks trained on"</b>.
+ * The AUC is the chance that a member scores below a non-member (ties half): 1 = every member is recognised, 0.5 = they
+ * cannot be told apart, below 0.5 = members look less known than records never seen. Leaves out attacks that need a
+ * second model.
+ */
+public final class MembershipInference {
+    /** The share of tokens that Min-K% and Min-K%++ look at. */
+    public static final double K = 0.2;
+
+    /** Smallest standard deviation that Min-K%++ divides by: the root of OpenUnlearning's floor of the variance. */
+    private static final double LEAST_DEVIATION = 1e-3;
+
+    private MembershipInference() {}
+
+    /** An attack, and how it reads a record's score. */
+    public enum Attack {
+        /** Mean loss (Yeom et al. 2018). */
+        LOSS(RecordScore::loss),
+        /** Mean negative log-probability of the least likely 20 % of tokens (Shi et al. 2024). */
+        MIN_K(RecordScore::minK),
+        /** The same after standardising each token's log-probability under the prediction (Zhang et al. 2024). */
+        MIN_K_PLUS_PLUS(RecordScore::minKPlusPlus),
+        /** Mean loss over the zlib size of the text in bytes (Carlini et al. 2021). */
+        ZLIB(RecordScore::zlibRatio);
+
+        private final ToDoubleFunction<RecordScore> reader;
+
+        Attack(ToDoubleFunction<RecordScore> reader) {
+            this.reader = reader;
+        }
+
+        /** The record's score under this attack; NaN when it has no targets (ZLIB: or its text was not given). */
+        public double score(RecordScore record) {
+            return reader.applyAsDouble(record);
+        }
+    }
+
+    /** Aggregate and per-record scores of one attack, in the order the records came. */
+    public record Result(Attack attack, double auc, double[] members, double[] nonMembers) {}
+
+    /**
+     * Runs one attack.
+     *
+     * @param members records that were (or are suspected to have been) trained on
+     * @param nonMembers records never trained on
+     * @throws IllegalArgumentException when a side has no record with a score
+     */
+    public static Result attack(Attack attack, List<RecordScore> members, List<RecordScore> nonMembers) {
+        double[] inside = scores(attack, members);
+        double[] outside = scores(attack, nonMembers);
+        return new Result(attack, Auc.of(known(outside), known(inside)), inside, outside);
+    }
+
+    /** The aggregate of {@link #attack} alone. */
+    public static double auc(Attack attack, List<RecordScore> members, List<RecordScore> nonMembers) {
+        return attack(attack, members, nonMembers).auc();
+    }
+
+    /** Mean of the lowest {@link #K} share (at least one) of the values, negated; NaN for none. */
+    static double minK(double[] logProbability) {
+        if (logProbability.length == 0) {
+            return Double.NaN;
+        }
+        double[] sorted = logProbability.clone();
+        Arrays.sort(sorted);
+        int count = Math.max(1, (int) (sorted.length * K));
+        double sum = 0;
+        for (int i = 0; i < count; i++) {
+            sum += sorted[i];
+        }
+        return -sum / count;
+    }
+
+    /**
+     * Min-K% over (log p - mean) / deviation.
+     *
+     * @param logProbability log p of each target token
+     * @param mean of the log-probabilities of the whole vocabulary under the prediction, one a target token
+     * @param deviation their standard deviation, one a target token
+     */
+    static double minKPlusPlus(double[] logProbability, double[] mean, double[] deviation) {
+        double[] standard = new double[logProbability.length];
+        for (int i = 0; i < standard.length; i++) {
+            standard[i] = (logProbability[i] - mean[i]) / Math.max(deviation[i], LEAST_DEVIATION);
+        }
+        return minK(standard);
+    }
+
+    /** Bytes of the text as UTF-8 after zlib at its default level: Python's {@code len(zlib.compress(text))}. */
+    static int zlibBytes(String text) {
+        byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
+        byte[] chunk = new byte[4096];
+        int total = 0;
+        try (Deflater deflater = new Deflater()) {
+            deflater.setInput(bytes);
+            deflater.finish();
+            while (!deflater.finished()) {
+                total += deflater.deflate(chunk);
+            }
+        }
+        return total;
+    }
+
+    private static double[] scores(Attack attack, List<RecordScore> records) {
+        return records.stream().mapToDouble(attack::score).toArray();
+    }
+
+    private static double[] known(double[] scores) {
+        return Arrays.stream(scores).filter(score -> !Double.isNaN(score)).toArray();
+    }
+}

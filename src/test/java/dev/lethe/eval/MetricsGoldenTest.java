@@ -1,0 +1,132 @@
+package dev.lethe.eval;
+
+import static org.junit.jupiter.api.Assertions.assertAll;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.InputStream;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/** The metrics against rouge_score, NLTK, scikit-learn, numpy and Python's zlib (src/test/golden/metrics.py). */
+class MetricsGoldenTest {
+    private static final double EXACT = 1e-12;
+    private static JsonNode golden;
+
+    @BeforeAll
+    static void read() throws Exception {
+        try (InputStream in = MetricsGoldenTest.class.getResourceAsStream("/golden/metrics.json")) {
+            golden = new JsonMapper().readTree(in);
+        }
+    }
+
+    @Test
+    void stemsAsNltkDoes() {
+        List<String> wrong = new ArrayList<>();
+        golden.get("stems").properties().forEach(word -> {
+            String stem = PorterStemmer.stem(word.getKey());
+            if (!stem.equals(word.getValue().asString())) {
+                wrong.add(word.getKey() + " -> " + stem + ", wanted " + word.getValue().asString());
+            }
+        });
+        assertEquals(List.of(), wrong);
+    }
+
+    @Test
+    void rougeEqualsRougeScore() {
+        for (JsonNode pair : golden.get("rouge")) {
+            String reference = pair.get("reference").asString();
+            String candidate = pair.get("candidate").asString();
+            assertScores(pair.get("plain"), Rouge.score(reference, candidate, false), reference + " | " + candidate);
+            assertScores(pair.get("stemmed"), Rouge.score(reference, candidate, true), reference + " | " + candidate);
+        }
+    }
+
+    private static void assertScores(JsonNode wanted, Rouge.Scores scores, String message) {
+        List<Rouge.Score> given = List.of(scores.rouge1(), scores.rouge2(), scores.rougeL());
+        for (int i = 0; i < given.size(); i++) {
+            assertEquals(wanted.get(i).get(0).asDouble(), given.get(i).precision(), EXACT, message);
+            assertEquals(wanted.get(i).get(1).asDouble(), given.get(i).recall(), EXACT, message);
+            assertEquals(wanted.get(i).get(2).asDouble(), given.get(i).f(), EXACT, message);
+        }
+    }
+
+    @Test
+    void aucEqualsSklearnTiesIncluded() {
+        for (JsonNode set : golden.get("auc")) {
+            assertEquals(set.get("auc").asDouble(), Auc.of(doubles(set.get("positives")), doubles(set.get("negatives"))),
+                    EXACT);
+        }
+        assertEquals(0.5, Auc.of(new double[] {-0.0}, new double[] {0.0}));
+        assertThrows(IllegalArgumentException.class, () -> Auc.of(new double[0], new double[] {1}));
+        assertThrows(IllegalArgumentException.class, () -> Auc.of(new double[] {Double.NaN}, new double[] {1}));
+    }
+
+    @Test
+    void minKEqualsTheFieldsFormula() {
+        for (JsonNode set : golden.get("min_k")) {
+            double[] logp = doubles(set.get("logp"));
+            assertEquals(set.get("min_k").asDouble(), MembershipInference.minK(logp), EXACT);
+            double plusPlus = set.get("min_k_plus_plus").asDouble();
+            assertEquals(plusPlus, MembershipInference.minKPlusPlus(logp, doubles(set.get("mean")),
+                    doubles(set.get("deviation"))), EXACT * Math.max(1, Math.abs(plusPlus)));
+        }
+        assertTrue(Double.isNaN(MembershipInference.minK(new double[0])));
+    }
+
+    @Test
+    void zlibSizeEqualsPythons() {
+        for (JsonNode text : golden.get("zlib")) {
+            assertEquals(text.get("bytes").asInt(), MembershipInference.zlibBytes(text.get("text").asString()));
+        }
+    }
+
+    @Test
+    void memorisationCountsHitsAndTheSuffix() {
+        boolean[] hits = {true, false, true, true};
+        assertAll(() -> assertEquals(0.75, Memorisation.exact(hits)),
+                () -> assertEquals(0.5, Memorisation.extractionStrength(hits)),
+                () -> assertEquals(1.0, Memorisation.extractionStrength(new boolean[] {true})),
+                () -> assertEquals(0.0, Memorisation.extractionStrength(new boolean[] {true, true, false})),
+                () -> assertTrue(Double.isNaN(Memorisation.exact(new boolean[0]))));
+    }
+
+    @Test
+    void membersAreRecognisedByTheirLowScores() {
+        List<RecordScore> members = List.of(record("a", 0.1), record("b", 0.2));
+        List<RecordScore> strangers = List.of(record("c", 0.2), record("d", 3.0));
+        MembershipInference.Result result =
+                MembershipInference.attack(MembershipInference.Attack.LOSS, members, strangers);
+        assertEquals(0.875, result.auc());
+        assertEquals(0.1, result.members()[0]);
+        assertEquals(0.875, MembershipInference.auc(MembershipInference.Attack.ZLIB, members, strangers));
+    }
+
+    @Test
+    void meanLossWeighsEveryTokenAlike() {
+        Evaluation evaluation = Evaluation.of(List.of(
+                new RecordScore("a", 1, 3, 1, 1, 0, 0, 0), new RecordScore("b", 5, 1, 0, 0, 0, 0, 0),
+                new RecordScore("none", 0, 0, Double.NaN, Double.NaN, Double.NaN, Double.NaN, 0)));
+        assertEquals(2.0, evaluation.meanLoss());
+        assertEquals(Math.exp(2.0), evaluation.perplexity());
+        assertEquals(0.5, evaluation.exactMemorisation());
+        assertTrue(Double.isNaN(Evaluation.of(List.of()).meanLoss()));
+    }
+
+    private static RecordScore record(String id, double loss) {
+        return new RecordScore(id, loss, 10, 0, 0, loss, loss, 50);
+    }
+
+    private static double[] doubles(JsonNode array) {
+        double[] values = new double[array.size()];
+        for (int i = 0; i < values.length; i++) {
+            values[i] = array.get(i).asDouble();
+        }
+        return values;
+    }
+}
