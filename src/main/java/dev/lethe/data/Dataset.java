@@ -1,0 +1,140 @@
+package dev.lethe.data;
+
+import dev.lethe.engine.BadInputException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.HashMap;
+import java.util.Iterator;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.Predicate;
+
+/**
+ * The records of one file, in file order, held in memory. Formats: {@code .jsonl} (also {@code .ndjson}, {@code .json})
+ * with one object a line, {@code .txt} with one record a line, and both with {@code .gz} behind. Blank lines are skipped.
+ * A record without an id gets {@code FILESTEM-LINE}. Immutable.
+ */
+public final class Dataset implements Iterable<Record> {
+    private final Path path;
+    private final List<Record> records;
+    private final Map<String, Record> byId;
+
+    private Dataset(Path path, List<Record> records) {
+        this.path = path;
+        this.records = List.copyOf(records);
+        Map<String, Record> index = HashMap.newHashMap(records.size());
+        for (Record record : records) {
+            if (index.put(record.id(), record) != null) {
+                throw new BadInputException(path + ": id \"" + record.id() + "\" occurs twice");
+            }
+        }
+        this.byId = Collections.unmodifiableMap(index);
+    }
+
+    /**
+     * Reads a file whole.
+     *
+     * @throws BadInputException listing up to 20 problems as {@code file:line: what is wrong}
+     */
+    public static Dataset read(Path file) {
+        boolean json = isJson(file);
+        Problems problems = new Problems();
+        List<Record> records = new ArrayList<>();
+        Map<String, Integer> lineOfId = new HashMap<>();
+        String stem = stem(file);
+        Lines.read(file, problems, (number, text) -> {
+            if (text.isBlank()) {
+                return;
+            }
+            String place = file + ":" + number;
+            String ownId = stem + "-" + number;
+            var parsed = json ? RecordParser.parse(text, place, ownId, problems)
+                    : Optional.of(new Record(ownId, null, null, text));
+            parsed.ifPresent(record -> {
+                Integer first = lineOfId.putIfAbsent(record.id(), number);
+                if (first == null) {
+                    records.add(record);
+                } else {
+                    problems.add(place + ": id \"" + record.id() + "\" is already that of line " + first);
+                }
+            });
+        });
+        problems.throwIfAny();
+        if (records.isEmpty()) {
+            throw new BadInputException(file + ": no records in it");
+        }
+        return new Dataset(file, records);
+    }
+
+    /** A data set made in memory; {@code path} is only its name in messages. Ids must differ. */
+    public static Dataset of(Path path, List<Record> records) {
+        return new Dataset(path, records);
+    }
+
+    /** The file the records came from. */
+    public Path path() {
+        return path;
+    }
+
+    public List<Record> records() {
+        return records;
+    }
+
+    /** The records that match, in the same order; may be empty. */
+    public Dataset filter(Predicate<Record> keep) {
+        return new Dataset(path, records.stream().filter(keep).toList());
+    }
+
+    /** The record with this id, or null. */
+    public Record byId(String id) {
+        return byId.get(id);
+    }
+
+    public int size() {
+        return records.size();
+    }
+
+    public boolean isEmpty() {
+        return records.isEmpty();
+    }
+
+    /** Every subject, in order of first appearance; records without one add nothing. */
+    public Set<String> subjects() {
+        Set<String> subjects = new LinkedHashSet<>();
+        for (Record record : records) {
+            if (record.subject() != null) {
+                subjects.add(record.subject());
+            }
+        }
+        return Collections.unmodifiableSet(subjects);
+    }
+
+    @Override
+    public Iterator<Record> iterator() {
+        return records.iterator();
+    }
+
+    private static boolean isJson(Path file) {
+        String name = file.getFileName().toString().toLowerCase(Locale.ROOT);
+        String plain = name.endsWith(".gz") ? name.substring(0, name.length() - 3) : name;
+        if (plain.endsWith(".jsonl") || plain.endsWith(".ndjson") || plain.endsWith(".json")) {
+            return true;
+        }
+        if (plain.endsWith(".txt")) {
+            return false;
+        }
+        throw new BadInputException(file + ": unknown kind of data file; the name must end in .jsonl, .json, .ndjson or "
+                + ".txt, or one of these and .gz");
+    }
+
+    private static String stem(Path file) {
+        String name = file.getFileName().toString();
+        String plain = name.toLowerCase(Locale.ROOT).endsWith(".gz") ? name.substring(0, name.length() - 3) : name;
+        return plain.substring(0, plain.lastIndexOf('.'));
+    }
+}

@@ -1,0 +1,126 @@
+package dev.lethe.data;
+
+import java.util.Optional;
+import tools.jackson.core.JacksonException;
+import tools.jackson.core.StreamReadFeature;
+import tools.jackson.core.json.JsonFactory;
+import tools.jackson.databind.DeserializationFeature;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.JsonNodeType;
+
+/**
+ * One line of JSON Lines into a {@link Record}: {@code {id?, subject?, text}} or {@code {id?, subject?, prompt,
+ * completion}}. Other keys are ignored, null counts as absent, a whole number is taken as an id. Everything wrong with a
+ * line goes to the problems as {@code file:line: what}.
+ */
+final class RecordParser {
+    private static final JsonMapper JSON = JsonMapper.builder(JsonFactory.builder()
+                    .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION).build())
+            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS).build();
+
+    private final String place;
+    private final Problems problems;
+    private boolean failed;
+
+    private RecordParser(String place, Problems problems) {
+        this.place = place;
+        this.problems = problems;
+    }
+
+    /** @param place {@code file:line}, for messages; @param fallbackId the id when the line has none */
+    static Optional<Record> parse(String line, String place, String fallbackId, Problems problems) {
+        return new RecordParser(place, problems).record(line, fallbackId);
+    }
+
+    private Optional<Record> record(String line, String fallbackId) {
+        JsonNode object;
+        try {
+            object = JSON.readTree(line);
+        } catch (JacksonException e) {
+            fail("broken JSON: " + e.getOriginalMessage().lines().findFirst().orElse("") + column(e));
+            return Optional.empty();
+        }
+        if (!object.isObject()) {
+            fail("not a JSON object but " + name(object) + "; a line is {\"text\": …} or {\"prompt\": …, \"completion\": …}");
+            return Optional.empty();
+        }
+        String id = id(object.get("id"), fallbackId);
+        String subject = string(object, "subject");
+        String text = string(object, "text");
+        String prompt = string(object, "prompt");
+        String completion = string(object, "completion");
+        if (!failed) {
+            checkCombination(text, prompt, completion);
+        }
+        return failed ? Optional.empty() : Optional.of(new Record(id, subject, prompt, text == null ? completion : text));
+    }
+
+    private void checkCombination(String text, String prompt, String completion) {
+        if (text != null && (prompt != null || completion != null)) {
+            fail("has text and also prompt or completion; give text alone, or prompt and completion");
+        } else if (text == null && prompt == null && completion == null) {
+            fail("no text; give \"text\", or \"prompt\" and \"completion\"");
+        } else if (text == null && completion == null) {
+            fail("has a prompt but no completion");
+        } else if (text == null && prompt == null) {
+            fail("has a completion but no prompt; call it \"text\" when there is no prompt");
+        }
+    }
+
+    private String id(JsonNode node, String fallback) {
+        if (node == null || node.isNull()) {
+            return fallback;
+        }
+        if (node.isIntegralNumber()) {
+            return node.asString();
+        }
+        return checked("id", node);
+    }
+
+    private String string(JsonNode object, String key) {
+        JsonNode node = object.get(key);
+        return node == null || node.isNull() ? null : checked(key, node);
+    }
+
+    private String checked(String key, JsonNode node) {
+        if (!node.isString()) {
+            fail("\"" + key + "\" is " + name(node) + ", must be a string");
+            return null;
+        }
+        String value = node.stringValue();
+        if (value.isBlank()) {
+            fail("\"" + key + "\" is empty");
+        } else if (unpairedSurrogate(value)) {
+            fail("\"" + key + "\" has half a surrogate pair (\\ud800 to \\udfff on its own), which is not text");
+        }
+        return value;
+    }
+
+    private static boolean unpairedSurrogate(String value) {
+        return value.codePoints().anyMatch(c -> c >= Character.MIN_SURROGATE && c <= Character.MAX_SURROGATE);
+    }
+
+    private void fail(String what) {
+        failed = true;
+        problems.add(place + ": " + what);
+    }
+
+    private static String column(JacksonException e) {
+        return e.getLocation() == null || e.getLocation().getColumnNr() < 1
+                ? "" : " (column " + e.getLocation().getColumnNr() + ")";
+    }
+
+    private static String name(JsonNode node) {
+        JsonNodeType type = node.getNodeType();
+        return switch (type) {
+            case ARRAY -> "an array";
+            case OBJECT -> "an object";
+            case NUMBER -> "a number";
+            case BOOLEAN -> "a boolean";
+            case STRING -> "a string";
+            case NULL -> "null";
+            default -> "nothing";
+        };
+    }
+}

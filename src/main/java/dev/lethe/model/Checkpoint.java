@@ -1,0 +1,101 @@
+package dev.lethe.model;
+
+import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Dtype;
+import dev.lethe.engine.Engine;
+import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.TensorInfo;
+import dev.lethe.model.WeightFiles.Weight;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+import java.util.List;
+
+/**
+ * A model as a Hugging Face folder: config.json, safetensors weights (one file or shards), tokenizer files. Loading maps
+ * the files and copies each weight once, into the model. Saving is {@link CheckpointWriter}'s work.
+ */
+public final class Checkpoint {
+    static final String CONFIG = "config.json";
+
+    private Checkpoint() {
+    }
+
+    /** Whether this is meant to be a model folder: it has a config.json or a weight file. It may still not load. */
+    public static boolean isCheckpoint(Path folder) {
+        return List.of(CONFIG, WeightFiles.SINGLE, WeightFiles.INDEX).stream()
+                .anyMatch(name -> Files.isRegularFile(folder.resolve(name)));
+    }
+
+    /** @throws BadInputException when config.json is absent, broken or describes a model Lethe does not run */
+    public static Gpt2Config config(Path folder) {
+        if (!Files.isDirectory(folder)) {
+            throw new BadInputException(folder + (Files.exists(folder) ? ": not a folder" : ": no such folder")
+                    + "; give a Hugging Face GPT-2 folder");
+        }
+        return Gpt2Config.read(folder.resolve(CONFIG));
+    }
+
+    /**
+     * Loads a folder. Names may have the {@code transformer.} prefix, weights may be F32, F16, BF16 or F64, mask buffers
+     * are ignored, a tied head may be absent or equal to wte.
+     *
+     * @param dtype F32, or F64 for tests
+     * @return a model of the calling thread, which closes it
+     * @throws BadInputException with everything that is missing, extra, mis-shaped or not finite
+     */
+    public static LanguageModel load(Engine engine, Path folder, Dtype dtype) {
+        Gpt2Config config = config(folder);
+        try (WeightFiles files = WeightFiles.open(folder)) {
+            WeightCheck.check(folder, config.shape(), files.weights());
+            LanguageModel model = engine.model(config.shape(), dtype);
+            try {
+                for (TensorInfo info : model.tensors()) {
+                    Weight weight = files.weights().get(info.name());
+                    model.load(info, weight.tensor().dtype().orElseThrow(), weight.file().file(), weight.tensor().begin());
+                }
+                return model;
+            } catch (Throwable e) {
+                model.close();
+                throw e;
+            }
+        }
+    }
+
+    /**
+     * Writes a folder that transformers loads as it is: F32 weights under transformers' names, config.json, tokenizer
+     * files. All of it is written and forced to disk under other names first, so that a kill at any moment leaves either
+     * what was there or the whole new model.
+     *
+     * @param tokenizerFrom folder whose tokenizer files are kept; null, or a folder without any, writes GPT-2's own when
+     *                      the model has GPT-2's vocabulary and none otherwise
+     * @throws BadInputException when the folder cannot be written; nothing is left behind then
+     */
+    public static void save(LanguageModel model, Gpt2Config config, Path folder, Path tokenizerFrom) {
+        CheckpointWriter.write(model, config, folder, tokenizerFrom);
+    }
+
+    /** SHA-256, lower-case hex, of the safetensors bytes; of the shards in order of their names. */
+    public static String hash(Path folder) {
+        try {
+            MessageDigest digest = MessageDigest.getInstance("SHA-256");
+            byte[] buffer = new byte[1 << 20];
+            for (Path path : WeightFiles.paths(folder)) {
+                try (InputStream in = Files.newInputStream(path)) {
+                    for (int n = in.read(buffer); n >= 0; n = in.read(buffer)) {
+                        digest.update(buffer, 0, n);
+                    }
+                }
+            }
+            return HexFormat.of().formatHex(digest.digest());
+        } catch (IOException e) {
+            throw new BadInputException(folder + ": weights cannot be read (" + e + ")", e);
+        } catch (NoSuchAlgorithmException e) {
+            throw new AssertionError("every JDK has SHA-256", e);
+        }
+    }
+}

@@ -1,0 +1,67 @@
+package dev.lethe.model;
+
+import com.knuddels.jtokkit.Encodings;
+import com.knuddels.jtokkit.api.Encoding;
+import com.knuddels.jtokkit.api.EncodingType;
+import com.knuddels.jtokkit.api.IntArrayList;
+import dev.lethe.engine.BadInputException;
+import java.io.IOException;
+import java.nio.file.Path;
+
+/**
+ * GPT-2's byte-level BPE by jtokkit's {@code r50k_base}, the same ids as OpenAI's and transformers'. One instance a
+ * process; loaded on first use (about 50,000 ranks).
+ */
+public final class Gpt2Tokenizer implements Tokenizer {
+    static final int END_OF_TEXT = 50256;
+    static final String END_OF_TEXT_NAME = "<|endoftext|>";
+    static final Gpt2Tokenizer INSTANCE = new Gpt2Tokenizer();
+
+    private final Encoding encoding = Encodings.newLazyEncodingRegistry().getEncoding(EncodingType.R50K_BASE);
+
+    private Gpt2Tokenizer() {
+    }
+
+    @Override
+    public int[] encode(String text) {
+        return encoding.encodeOrdinary(text).toArray();
+    }
+
+    /** @throws IllegalArgumentException when an id is not GPT-2's */
+    @Override
+    public String decode(int[] ids) {
+        IntArrayList list = new IntArrayList(ids.length);
+        for (int id : ids) {
+            if (id < 0 || id > END_OF_TEXT) {
+                throw new IllegalArgumentException("token id " + id + " is not between 0 and " + END_OF_TEXT);
+            }
+            list.add(id);
+        }
+        return encoding.decode(list);
+    }
+
+    @Override
+    public int vocabulary() {
+        return END_OF_TEXT + 1;
+    }
+
+    @Override
+    public int endOfText() {
+        return END_OF_TEXT;
+    }
+
+    /** Writes vocab.json and merges.txt with the bytes OpenAI published, and a tokenizer_config.json. */
+    @Override
+    public void save(Path folder) {
+        try {
+            Gpt2Vocabulary.write(folder);
+        } catch (IOException e) {
+            throw new BadInputException(folder + ": tokenizer files cannot be written (" + e + ")", e);
+        }
+    }
+
+    /** Does nothing: the tables belong to the process. */
+    @Override
+    public void close() {
+    }
+}

@@ -1,0 +1,59 @@
+package dev.lethe.model;
+
+import dev.lethe.engine.BadInputException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+
+/**
+ * Text to token ids and back. User text is ordinary text: nothing in it, not even {@code <|endoftext|>}, becomes a
+ * special token, and none is added. Safe for several threads at a time.
+ */
+public sealed interface Tokenizer extends AutoCloseable permits Gpt2Tokenizer, HuggingFaceTokenizer {
+    /** The ids of a text; empty for an empty text. */
+    int[] encode(String text);
+
+    /** The text of ids. Bytes that are not UTF-8 on their own become U+FFFD. */
+    String decode(int[] ids);
+
+    /** One more than the largest id. */
+    int vocabulary();
+
+    /** The id that ends a text, or -1 when the tokenizer has none. */
+    int endOfText();
+
+    /** Writes the tokenizer's files into an existing folder, for transformers and for {@link #of}. */
+    void save(Path folder);
+
+    @Override
+    void close();
+
+    /** GPT-2's own byte-level BPE, 50,257 ids, built in. */
+    static Tokenizer gpt2() {
+        return Gpt2Tokenizer.INSTANCE;
+    }
+
+    /**
+     * The tokenizer of a model folder: its tokenizer.json where there is one; else GPT-2's, provided that vocab.json and
+     * merges.txt are absent or GPT-2's own.
+     *
+     * @throws BadInputException when the files cannot be used, or there are none and the model's vocabulary is too small
+     */
+    static Tokenizer of(Path modelFolder) {
+        if (Files.isRegularFile(modelFolder.resolve(TokenizerFiles.TOKENIZER))) {
+            return HuggingFaceTokenizer.open(modelFolder);
+        }
+        if (Files.exists(modelFolder.resolve(TokenizerFiles.VOCABULARY)) && !Gpt2Vocabulary.isIn(modelFolder)) {
+            throw new BadInputException(modelFolder + ": vocab.json or merges.txt are not GPT-2's and there is no "
+                    + "tokenizer.json; write one: python3 -c \"from transformers import AutoTokenizer as T; "
+                    + "T.from_pretrained('" + modelFolder + "').save_pretrained('" + modelFolder + "')\"");
+        }
+        if (Files.exists(modelFolder.resolve(Checkpoint.CONFIG))) {
+            long rows = Checkpoint.config(modelFolder).shape().vocabulary();
+            if (rows < gpt2().vocabulary()) {
+                throw new BadInputException(modelFolder + ": has no tokenizer.json, and its vocabulary of " + rows
+                        + " is too small for GPT-2's own tokenizer of " + gpt2().vocabulary() + "; put tokenizer.json beside");
+            }
+        }
+        return gpt2();
+    }
+}

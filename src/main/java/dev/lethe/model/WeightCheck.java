@@ -1,0 +1,117 @@
+package dev.lethe.model;
+
+import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Dtype;
+import dev.lethe.engine.MappedFile;
+import dev.lethe.engine.ModelShape;
+import dev.lethe.model.Safetensors.Tensor;
+import dev.lethe.model.WeightFiles.Weight;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.nio.ByteOrder;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Whether the tensors found are those of a model of the given shape, and finite: everything missing, extra, mis-shaped or
+ * of a wrong type is listed at once, before any memory for a model is taken. Reads the weights once, in pieces.
+ */
+final class WeightCheck {
+    private static final int PIECE_BYTES = 1 << 20;
+    private static final VarHandle SHORT = view(short[].class);
+    private static final VarHandle INT = view(int[].class);
+    private static final VarHandle LONG = view(long[].class);
+
+    private WeightCheck() {
+    }
+
+    /** @throws BadInputException listing the tensors */
+    static void check(Path folder, ModelShape shape, Map<String, Weight> weights) {
+        Problems problems = new Problems();
+        Map<String, List<Long>> expected = Gpt2Tensors.expected(shape);
+        expected.forEach((name, wanted) -> names(name, wanted, weights.get(name), problems));
+        weights.forEach((name, weight) -> {
+            boolean tiedHead = shape.tiedHead() && name.equals(Gpt2Tensors.HEAD);
+            if (!expected.containsKey(name) && !tiedHead) {
+                problems.add("extra tensor " + weight.tensor().name() + " " + weight.tensor().shape()
+                        + ", which a GPT-2 of " + shape.layers() + " layers does not have");
+            }
+        });
+        problems.throwIfAny(folder);
+        for (String name : expected.keySet()) {
+            finite(weights.get(name), problems);
+        }
+        if (shape.tiedHead() && weights.containsKey(Gpt2Tensors.HEAD)) {
+            sameHead(weights.get(Gpt2Tensors.HEAD), weights.get(Gpt2Tensors.TOKEN_TABLE), problems);
+        }
+        problems.throwIfAny(folder);
+    }
+
+    private static void names(String name, List<Long> wanted, Weight weight, Problems problems) {
+        if (weight == null) {
+            problems.add("missing tensor " + name + " " + wanted + (name.equals(Gpt2Tensors.HEAD)
+                    ? "; config.json has tie_word_embeddings false, so the head is a tensor of its own" : ""));
+            return;
+        }
+        Tensor tensor = weight.tensor();
+        if (!tensor.shape().equals(wanted)) {
+            problems.add("tensor " + tensor.name() + " is " + tensor.shape() + ", config.json makes it " + wanted);
+        }
+        if (tensor.dtype().isEmpty()) {
+            problems.add("tensor " + tensor.name() + " is " + tensor.type() + "; weights must be F32, F16, BF16 or F64");
+        }
+    }
+
+    private static void finite(Weight weight, Problems problems) {
+        Tensor tensor = weight.tensor();
+        Dtype dtype = tensor.dtype().orElseThrow();
+        MappedFile file = weight.file().file();
+        for (long at = tensor.begin(); at < tensor.end(); at += PIECE_BYTES) {
+            byte[] piece = file.bytes(at, (int) Math.min(PIECE_BYTES, tensor.end() - at));
+            int found = firstNotFinite(piece, dtype);
+            if (found >= 0) {
+                problems.add("tensor " + tensor.name() + " holds NaN or infinity, first at element "
+                        + ((at - tensor.begin()) / dtype.bytes() + found));
+                return;
+            }
+        }
+    }
+
+    /** NaN and infinity are the numbers whose exponent bits are all ones; -1 when there is none. */
+    static int firstNotFinite(byte[] piece, Dtype dtype) {
+        int size = dtype.bytes();
+        for (int i = 0; i < piece.length / size; i++) {
+            boolean bad = switch (dtype) {
+                case F32 -> ((int) INT.get(piece, i * size) & 0x7F800000) == 0x7F800000;
+                case F64 -> ((long) LONG.get(piece, i * size) & 0x7FF0000000000000L) == 0x7FF0000000000000L;
+                case F16 -> ((short) SHORT.get(piece, i * size) & 0x7C00) == 0x7C00;
+                case BF16 -> ((short) SHORT.get(piece, i * size) & 0x7F80) == 0x7F80;
+            };
+            if (bad) {
+                return i;
+            }
+        }
+        return -1;
+    }
+
+    private static void sameHead(Weight head, Weight table, Problems problems) {
+        boolean same = head.tensor().type().equals(table.tensor().type())
+                && head.tensor().shape().equals(table.tensor().shape());
+        long bytes = head.tensor().end() - head.tensor().begin();
+        for (long at = 0; same && at < bytes; at += PIECE_BYTES) {
+            int length = (int) Math.min(PIECE_BYTES, bytes - at);
+            same = Arrays.equals(head.file().file().bytes(head.tensor().begin() + at, length),
+                    table.file().file().bytes(table.tensor().begin() + at, length));
+        }
+        if (!same) {
+            problems.add("lm_head.weight differs from wte.weight although tie_word_embeddings is true; set "
+                    + "\"tie_word_embeddings\": false in config.json if the head is meant to be its own, or drop lm_head.weight");
+        }
+    }
+
+    private static VarHandle view(Class<?> array) {
+        return MethodHandles.byteArrayViewVarHandle(array, ByteOrder.LITTLE_ENDIAN);
+    }
+}
