@@ -1,0 +1,113 @@
+package dev.lethe.engine;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class SiteSelectorTest {
+    private static final List<Site> SITES = sites(12);
+
+    @Test
+    void embeddingIsTheWholeTiedTable() {
+        assertEquals(List.of("wte", "lm_head"), select("embedding").names());
+        assertEquals(List.of("wte"), select("embedding-input").names());
+        assertEquals(List.of("lm_head"), select("head").names());
+    }
+
+    @Test
+    void allIsAll() {
+        assertEquals(SITES.size(), select("all").size());
+        assertEquals(SiteSet.all(SITES), select("all"));
+    }
+
+    @Test
+    void blocksCountFromZeroAndTakeListsAndRanges() {
+        assertEquals(12, select("block:10,11").size());
+        assertEquals(select("h.0.*,h.1.*"), select("block:0-1"));
+        assertEquals(select("h.1.*"), select("block:1"), "h.1 is not h.10");
+        assertEquals(select("h.1.*, h.3.*, wte"), select("block:1,3, wte"));
+    }
+
+    @Test
+    void groupsGlobsAndNamesAddUp() {
+        assertEquals(24, select("attention").size());
+        assertEquals(select("h.*.mlp.c_fc,h.*.mlp.c_proj"), select("mlp"));
+        assertEquals(List.of("wpe", "h.3.mlp.c_fc"), select("h.3.mlp.c_fc,wpe").names());
+        assertEquals(List.of("h.0.attn.c_proj", "h.0.mlp.c_proj"), select("h.0.*c_proj").names());
+    }
+
+    @Test
+    void setsKnowTheirModel() {
+        SiteSet mlp = select("mlp");
+        assertTrue(select("all").containsAll(mlp));
+        assertFalse(mlp.containsAll(select("all")));
+        assertFalse(select("all").containsAll(SiteSelector.parse("mlp").select(sites(2))), "of another model");
+        assertEquals(mlp, SiteSet.of(SITES, mlp.names()));
+        assertTrue(SiteSet.of(SITES, List.of()).isEmpty());
+        assertEquals("{wte, lm_head}", select("embedding").toString());
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', textBlock = """
+            wtf       | site selector 'wtf': no site matches 'wtf'; the model has %s
+            h.12.*    | site selector 'h.12.*': no site matches 'h.12.*'; the model has %s
+            block:12  | site selector 'block:12': 'block:12' names block 12; the model has blocks 0 to 11
+            block:1,40 | site selector 'block:1,40': '40' names block 40; the model has blocks 0 to 11
+            """)
+    void unknownTermsListTheSites(String text, String message) {
+        SiteSelector selector = SiteSelector.parse(text);
+        var e = assertThrows(IllegalArgumentException.class, () -> selector.select(SITES));
+        assertEquals(message.formatted("wte, wpe, h.N.ln_1, h.N.attn.c_attn, h.N.attn.c_proj, h.N.ln_2, h.N.mlp.c_fc, "
+                + "h.N.mlp.c_proj, ln_f, lm_head (N = 0 to 11)"), e.getMessage());
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', textBlock = """
+            ''        | site selector '': empty term; use embedding, all, attention, mlp, block:N, a site's name or a glob, separated by commas
+            'wte,'    | site selector 'wte,': empty term; use embedding, all, attention, mlp, block:N, a site's name or a glob, separated by commas
+            block:x   | site selector 'block:x': 'block:x' is not a block list; use block:N, block:N,M or block:N-M
+            block:3-1 | site selector 'block:3-1': range 3-1 runs backwards
+            """)
+    void malformedTextIsRefused(String text, String message) {
+        assertEquals(message, assertThrows(IllegalArgumentException.class, () -> SiteSelector.parse(text)).getMessage());
+    }
+
+    @Test
+    void namesOfAnotherModelAreNamed() {
+        var e = assertThrows(IllegalArgumentException.class,
+                () -> SiteSet.of(sites(1), List.of("h.1.ln_1", "wte", "h.0.attn")));
+        assertTrue(e.getMessage().startsWith("the model has no site h.0.attn, h.1.ln_1; it has wte, wpe, h.N.ln_1, "));
+    }
+
+    private static SiteSet select(String text) {
+        return SiteSelector.parse(text).select(SITES);
+    }
+
+    private static List<Site> sites(int layers) {
+        List<Site> sites = new ArrayList<>();
+        add(sites, "wte", Site.Kind.EMBEDDING);
+        add(sites, "wpe", Site.Kind.POSITION);
+        for (int layer = 0; layer < layers; layer++) {
+            add(sites, "h." + layer + ".ln_1", Site.Kind.NORM);
+            add(sites, "h." + layer + ".attn.c_attn", Site.Kind.LINEAR);
+            add(sites, "h." + layer + ".attn.c_proj", Site.Kind.LINEAR);
+            add(sites, "h." + layer + ".ln_2", Site.Kind.NORM);
+            add(sites, "h." + layer + ".mlp.c_fc", Site.Kind.LINEAR);
+            add(sites, "h." + layer + ".mlp.c_proj", Site.Kind.LINEAR);
+        }
+        add(sites, "ln_f", Site.Kind.NORM);
+        add(sites, "lm_head", Site.Kind.HEAD);
+        return sites;
+    }
+
+    private static void add(List<Site> sites, String name, Site.Kind kind) {
+        sites.add(new Site(sites.size(), name, kind, 8, 8));
+    }
+}
