@@ -1,0 +1,95 @@
+/*
+ * AdamW steps on sampled examples, without a run around them: what an erasure repairs with, what a relearning probe asks,
+ * and what a test trains by. Leaves out checkpoints, capture and files; see Trainer for those.
+ */
+package dev.lethe.train;
+
+import dev.lethe.data.BatchPlan;
+import dev.lethe.data.Example;
+import dev.lethe.engine.AdamW;
+import dev.lethe.engine.Batch;
+import dev.lethe.engine.Buffer;
+import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.ParameterVector;
+import dev.lethe.engine.SiteSet;
+import java.util.List;
+
+/**
+ * A sequence of optimizer steps on one model. Every example is drawn once before any is drawn again. Belongs to the
+ * model's thread; one at a time a model, because the model holds the optimizer's moments, which a new one sets to zero.
+ */
+public final class FineTune {
+    private final LanguageModel model;
+    private final List<Example> examples;
+    private final Options options;
+    private List<int[]> epoch = List.of();
+    private int epochs;
+    private int next;
+    private long steps;
+
+    /**
+     * @param batchSize records a step
+     * @param optimizer its learning rate is that of {@link #step()}
+     * @param sites     whose tensors move, null for all
+     * @param seed      of the order of the examples
+     */
+    public record Options(int batchSize, AdamW optimizer, SiteSet sites, long seed) { }
+
+    /** @throws IllegalArgumentException when there are no examples or the batch is empty */
+    public FineTune(LanguageModel model, List<Example> examples, Options options) {
+        if (examples.isEmpty() || options.batchSize() < 1) {
+            throw new IllegalArgumentException("fine-tuning on " + examples.size() + " examples in batches of "
+                    + options.batchSize() + ": both must be at least 1");
+        }
+        this.model = model;
+        this.examples = List.copyOf(examples);
+        this.options = options;
+        try (ParameterVector zero = model.vector()) {
+            model.set(Buffer.MOMENT1, zero);
+            model.set(Buffer.MOMENT2, zero);
+        }
+    }
+
+    /** One step at the options' learning rate; returns the batch's loss before it. */
+    public double step() {
+        return step(options.optimizer().learningRate());
+    }
+
+    /** One step at this learning rate; returns the batch's mean token loss before it. */
+    public double step(double learningRate) {
+        int[] indices = nextBatch();
+        double[] weights = TokenMean.weights(examples, indices);
+        Batch batch = BatchPlan.batch(examples, indices).withWeights(weights);
+        double loss = TokenMean.loss(weights, model.gradient(batch));
+        AdamW optimizer = options.optimizer().withLearningRate(learningRate);
+        steps++;
+        if (options.sites() == null) {
+            model.step(optimizer, steps);
+        } else {
+            model.step(optimizer, steps, options.sites());
+        }
+        return loss;
+    }
+
+    /** Several steps on a schedule that starts at the options' rate; returns the mean of their losses, NaN for none. */
+    public double run(int count, Schedule schedule) {
+        double sum = 0;
+        for (int i = 0; i < count; i++) {
+            sum += step(options.optimizer().learningRate() * schedule.factor(i, 0, count));
+        }
+        return count == 0 ? Double.NaN : sum / count;
+    }
+
+    /** Steps taken so far. */
+    public long steps() {
+        return steps;
+    }
+
+    private int[] nextBatch() {
+        if (next == epoch.size()) {
+            epoch = BatchPlan.epoch(examples, options.batchSize(), options.seed(), epochs++);
+            next = 0;
+        }
+        return epoch.get(next++);
+    }
+}

@@ -1,0 +1,71 @@
+/* The texts behind a run: which records it learned and held out, hashed, and found again in their file. */
+package dev.lethe.train;
+
+import dev.lethe.data.Dataset;
+import dev.lethe.data.Record;
+import dev.lethe.engine.BadInputException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.List;
+
+final class RunData {
+    private RunData() { }
+
+    /** SHA-256 over ids, text hashes and splits, in order; no text goes in beyond its hash. */
+    static String hash(List<RunRecord> records) {
+        MessageDigest digest = sha256();
+        for (RunRecord record : records) {
+            String line = record.split() + "\t" + record.sha256() + "\t" + record.id() + "\n";
+            digest.update(line.getBytes(StandardCharsets.UTF_8));
+        }
+        return HexFormat.of().formatHex(digest.digest());
+    }
+
+    static MessageDigest sha256() {
+        try {
+            return MessageDigest.getInstance("SHA-256");
+        } catch (NoSuchAlgorithmException e) {
+            throw new AssertionError("every JDK has SHA-256", e);
+        }
+    }
+
+    /** The records of a split; {@code given} is used in place of the run's training file when it is not null. */
+    static Dataset read(RunFolder run, Split split, Dataset given) {
+        List<RunRecord> wanted = run.records().stream().filter(record -> record.split() == split).toList();
+        RunInfo.Data data = run.info().data();
+        boolean ownFile = split == Split.HOLDOUT && data.holdoutPath() != null;
+        Path path = Path.of(ownFile ? data.holdoutPath() : data.path());
+        if (wanted.stream().allMatch(record -> record.completion() != null)) {
+            return Dataset.of(path, wanted.stream().map(RunData::kept).toList());
+        }
+        Dataset source = given != null && !ownFile ? given : Dataset.read(path);
+        List<Record> found = new ArrayList<>(wanted.size());
+        List<String> problems = new ArrayList<>();
+        for (RunRecord line : wanted) {
+            Record record = source.byId(line.id());
+            if (record == null) {
+                problems.add("record " + line.id() + " is no longer there");
+            } else if (!record.hash().equals(line.sha256())) {
+                problems.add("record " + line.id() + " has changed: SHA-256 of its text is " + record.hash()
+                        + ", the run was made with " + line.sha256());
+            } else {
+                found.add(record);
+            }
+        }
+        if (!problems.isEmpty()) {
+            int shown = Math.min(5, problems.size());
+            throw new BadInputException(source.path() + ": not the data that run " + run + " was made with: "
+                    + String.join("; ", problems.subList(0, shown))
+                    + (shown < problems.size() ? "; and " + (problems.size() - shown) + " more" : ""));
+        }
+        return Dataset.of(path, found);
+    }
+
+    private static Record kept(RunRecord line) {
+        return new Record(line.id(), line.subject(), line.prompt(), line.completion());
+    }
+}

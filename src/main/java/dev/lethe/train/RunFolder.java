@@ -1,0 +1,213 @@
+/*
+ * A run on disk: where its parts lie, its description (lethe.json) and its records (records.jsonl). Opening checks that
+ * this version can read it. Leaves out what is inside the model and the ledger.
+ */
+package dev.lethe.train;
+
+import dev.lethe.data.Dataset;
+import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.DamagedDataException;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.CharacterCodingException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
+import java.nio.file.NotDirectoryException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+import tools.jackson.databind.JsonNode;
+
+/** A run's folder. Immutable; any thread. Its writer is whoever made it. */
+public final class RunFolder {
+    static final String LOCK = "train.lock";
+    private static final String INFO = "lethe.json";
+
+    private final Path root;
+    private final RunInfo info;
+
+    private RunFolder(Path root, RunInfo info) {
+        this.root = root;
+        this.info = info;
+    }
+
+    /** Whether there is a run, finished or not, of any version. */
+    public static boolean isRun(Path root) {
+        return Files.isRegularFile(root.resolve(INFO));
+    }
+
+    /**
+     * Opens a complete run.
+     *
+     * @throws BadInputException    when there is no run, its training has not finished, or another version made it
+     * @throws DamagedDataException when its description cannot be read
+     */
+    public static RunFolder open(Path root) {
+        RunFolder run = openAny(root);
+        if (run.info.state() != RunInfo.State.COMPLETE) {
+            throw new BadInputException(root + ": its training has not finished; finish it with train --resume");
+        }
+        return run;
+    }
+
+    /** Opens a run in whatever state; the same errors as {@link #open} but for the unfinished one. */
+    public static RunFolder openAny(Path root) {
+        Path file = root.resolve(INFO);
+        if (!isRun(root)) {
+            throw new BadInputException(root + ": not a run, there is no " + INFO + " in it");
+        }
+        String json = text(file);
+        JsonNode tree = RunJson.tree(json, file.toString());
+        int format = tree.path("format").asInt(-1);
+        if (format != RunInfo.FORMAT) {
+            throw new BadInputException(root + ": made by Lethe " + tree.path("lethe").asString("(unknown)")
+                    + " (run format " + (format < 0 ? "unknown" : format) + "); this is Lethe " + RunInfo.VERSION
+                    + ", which reads run format " + RunInfo.FORMAT);
+        }
+        return new RunFolder(root, RunJson.read(json, RunInfo.class, file.toString()));
+    }
+
+    /**
+     * Makes a run: folder, records.jsonl, then lethe.json, which makes it count.
+     *
+     * @throws BadInputException when the folder is not free or cannot be made
+     */
+    public static RunFolder create(Path root, RunInfo info, List<RunRecord> records) {
+        makeFree(root);
+        StringBuilder lines = new StringBuilder();
+        for (RunRecord record : records) {
+            lines.append(RunJson.line(record)).append('\n');
+        }
+        try {
+            AtomicFiles.write(root.resolve("records.jsonl"), lines.toString());
+        } catch (IOException e) {
+            throw new UncheckedIOException(root + ": writing the run's records: " + e.getMessage(), e);
+        }
+        return new RunFolder(root, info).save(info);
+    }
+
+    /** Refuses a folder that holds anything but a lock, or that is a file. Changes nothing. */
+    public static void requireFree(Path root) {
+        if (!Files.exists(root)) {
+            return;
+        }
+        if (!Files.isDirectory(root)) {
+            throw new BadInputException(root + ": is a file, a run needs a folder of its own");
+        }
+        try (Stream<Path> inside = Files.list(root)) {
+            if (inside.anyMatch(path -> !path.endsWith(LOCK))) {
+                throw new BadInputException(root + (isRun(root) ? ": already holds a run" : ": is not empty")
+                        + "; name a new folder" + (isRun(root) ? ", or resume the training if it has not finished" : ""));
+            }
+        } catch (IOException e) {
+            throw new BadInputException(root + ": cannot be read: " + e.getMessage(), e);
+        }
+    }
+
+    static void makeFree(Path root) {
+        requireFree(root);
+        try {
+            Files.createDirectories(root);
+            Path probe = Files.createTempFile(root, "probe", "");
+            Files.delete(probe);
+        } catch (AccessDeniedException e) {
+            throw new BadInputException(root + ": cannot be written, no permission for " + e.getFile()
+                    + "; name a folder that is writable", e);
+        } catch (FileAlreadyExistsException | NotDirectoryException e) {
+            throw new BadInputException(root + ": cannot be made, " + e.getFile() + " is a file", e);
+        } catch (IOException e) {
+            throw new BadInputException(root + ": cannot be written: " + e.getMessage()
+                    + "; name a folder that is writable", e);
+        }
+    }
+
+    /** Replaces the description on disk, atomically, and returns the run with it. */
+    public RunFolder save(RunInfo info) {
+        try {
+            AtomicFiles.write(root.resolve(INFO), RunJson.pretty(info));
+            return new RunFolder(root, info);
+        } catch (IOException e) {
+            throw new UncheckedIOException(root.resolve(INFO) + ": cannot be written: " + e.getMessage(), e);
+        }
+    }
+
+    public RunInfo info() {
+        return info;
+    }
+
+    public Path root() {
+        return root;
+    }
+
+    /** The Hugging Face folder of the trained model; absent while training. */
+    public Path model() {
+        return root.resolve("model");
+    }
+
+    /** The gradient ledger; absent when nothing was captured. */
+    public Path ledger() {
+        return root.resolve("ledger");
+    }
+
+    public boolean hasLedger() {
+        return Files.isDirectory(ledger());
+    }
+
+    /** One JSON line a step: step, epoch, loss, learning_rate, gradient_norm, records, targets, holdout_loss. */
+    public Path metrics() {
+        return root.resolve("metrics.jsonl");
+    }
+
+    /** One JSON line a step: step, seconds, tokens. Apart from metrics.jsonl, which is the same for the same training. */
+    public Path timings() {
+        return root.resolve("timings.jsonl");
+    }
+
+    /** Steps of an erasure. */
+    public Path journal() {
+        return root.resolve("journal");
+    }
+
+    public Path report() {
+        return root.resolve("report");
+    }
+
+    /** Every record of the run, in the order of the data, learned ones first. */
+    public List<RunRecord> records() {
+        Path file = root.resolve("records.jsonl");
+        List<RunRecord> records = new ArrayList<>();
+        int number = 0;
+        for (String line : text(file).lines().toList()) {
+            records.add(RunJson.read(line, RunRecord.class, file + ":" + ++number));
+        }
+        return records;
+    }
+
+    /**
+     * The records of one split with their text, from records.jsonl when it keeps text, else from the data file, where
+     * each is checked against the hash the run noted.
+     *
+     * @return an empty set when nothing was held out
+     * @throws BadInputException when the data file is gone or no longer holds these records
+     */
+    public Dataset data(Split split) {
+        return RunData.read(this, split, null);
+    }
+
+    private static String text(Path file) {
+        try {
+            return Files.readString(file);
+        } catch (CharacterCodingException e) {
+            throw new DamagedDataException(file + ": is not UTF-8 text");
+        } catch (IOException e) {
+            throw new BadInputException(file + ": cannot be read: " + e.getMessage(), e);
+        }
+    }
+
+    @Override
+    public String toString() {
+        return root.toString();
+    }
+}

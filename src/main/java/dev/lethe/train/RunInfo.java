@@ -1,0 +1,90 @@
+/*
+ * What lethe.json says: by what version and from what a run was made, how far it is, and what it descends from. Holds no
+ * time and no host, so that the same training writes the same bytes.
+ */
+package dev.lethe.train;
+
+import dev.lethe.engine.Dtype;
+import dev.lethe.engine.ModelShape;
+import java.util.List;
+
+/**
+ * A run's description. Immutable, any thread.
+ *
+ * @param format  version of the run's layout, {@link #FORMAT} for this version
+ * @param lethe   version of Lethe that made it
+ * @param state   whether its model is there
+ * @param source  the weights it began with
+ * @param data    the records
+ * @param config  how it was trained
+ * @param machine on what
+ * @param result  what came out, null while training
+ * @param lineage the run it was made from by an erasure, null after a training
+ */
+public record RunInfo(int format, String lethe, State state, Source source, Data data, TrainConfig config,
+                      Machine machine, Result result, Lineage lineage) {
+    /** The layout this version reads and writes. */
+    public static final int FORMAT = 1;
+    /** This version of Lethe. */
+    public static final String VERSION = "0.1.0";
+
+    /** TRAINING until the model and the ledger are whole on disk. */
+    public enum State { TRAINING, COMPLETE }
+
+    /**
+     * @param checkpoint folder of the weights, null for fresh ones
+     * @param shape      of the model
+     * @param tokenizer  folder with the tokenizer's files, null for GPT-2's own
+     * @param modelHash  {@link Trainer#modelHash} before the first step
+     */
+    public record Source(String checkpoint, ModelShape shape, String tokenizer, String modelHash) { }
+
+    /**
+     * @param path        of the data file
+     * @param holdoutPath of the held-out data file, null when there is none
+     * @param sha256      over ids, text hashes and splits of all records, in order
+     * @param records     learned
+     * @param holdout     held out
+     * @param truncated   learned records that were cut to the context
+     * @param targets     tokens with a loss in one epoch
+     */
+    public record Data(String path, String holdoutPath, String sha256, int records, int holdout, int truncated,
+                       long targets) { }
+
+    /** Device as {@code cpu} or {@code cuda:0}; threads are libtorch's. */
+    public record Machine(String device, int threads, String torch) { }
+
+    /**
+     * @param steps     optimizer steps
+     * @param finalLoss of the last step's batch
+     * @param modelHash {@link Trainer#modelHash} after the last step
+     * @param ledger    what was captured, null without
+     */
+    public record Result(long steps, double finalLoss, String modelHash, Ledger ledger) { }
+
+    /** Names of the captured sites, entries and bytes on disk. */
+    public record Ledger(List<String> sites, int headTopK, Dtype dtype, long entries, long bytes) {
+        public Ledger {
+            sites = List.copyOf(sites);
+        }
+    }
+
+    /** The run an erasure started from, and the erasure's id. */
+    public record Lineage(String parent, String erasure) { }
+
+    public RunInfo withState(State state) {
+        return new RunInfo(format, lethe, state, source, data, config, machine, result, lineage);
+    }
+
+    public RunInfo withResult(Result result) {
+        return new RunInfo(format, lethe, state, source, data, config, machine, result, lineage);
+    }
+
+    public RunInfo withData(Data data) {
+        return new RunInfo(format, lethe, state, source, data, config, machine, result, lineage);
+    }
+
+    public RunInfo withLineage(Lineage lineage) {
+        return new RunInfo(format, lethe, state, source, data, config, machine, result, lineage);
+    }
+}

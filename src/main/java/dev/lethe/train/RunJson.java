@@ -1,0 +1,59 @@
+/* How a run's JSON looks: snake_case keys in the order of the record components, absent instead of null. */
+package dev.lethe.train;
+
+import com.fasterxml.jackson.annotation.JsonInclude;
+import dev.lethe.engine.DamagedDataException;
+import tools.jackson.core.JacksonException;
+import tools.jackson.databind.DeserializationFeature;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.MapperFeature;
+import tools.jackson.databind.PropertyNamingStrategies;
+import tools.jackson.databind.SerializationFeature;
+import tools.jackson.databind.json.JsonMapper;
+
+final class RunJson {
+    private static final JsonMapper MAPPER = JsonMapper.builder()
+            .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
+            .disable(MapperFeature.SORT_PROPERTIES_ALPHABETICALLY)
+            .enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
+            .changeDefaultPropertyInclusion(all -> all.withValueInclusion(JsonInclude.Include.NON_NULL))
+            .build();
+
+    private RunJson() { }
+
+    /** One line, no line end. */
+    static String line(Object value) {
+        return MAPPER.writeValueAsString(value);
+    }
+
+    /** Indented, for people, with a line end. */
+    static String pretty(Object value) {
+        return MAPPER.writer().with(SerializationFeature.INDENT_OUTPUT).writeValueAsString(value) + "\n";
+    }
+
+    /** {@code place} is what an error names, as {@code file} or {@code file:line}. */
+    static <T> T read(String json, Class<T> type, String place) {
+        try {
+            return MAPPER.readValue(json, type);
+        } catch (JacksonException e) {
+            throw damaged(place, e);
+        }
+    }
+
+    static JsonNode tree(String json, String place) {
+        try {
+            return MAPPER.readTree(json);
+        } catch (JacksonException e) {
+            throw damaged(place, e);
+        }
+    }
+
+    private static DamagedDataException damaged(String place, JacksonException cause) {
+        Throwable root = cause;
+        while (root.getCause() != null) {
+            root = root.getCause();
+        }
+        String message = root instanceof JacksonException json ? json.getOriginalMessage() : root.getMessage();
+        return new DamagedDataException(place + ": " + message, cause);
+    }
+}

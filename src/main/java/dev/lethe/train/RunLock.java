@@ -1,0 +1,55 @@
+/* One trainer a run folder, across processes and within one. The kernel drops the lock of a killed process. */
+package dev.lethe.train;
+
+import dev.lethe.engine.BadInputException;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+
+final class RunLock implements AutoCloseable {
+    private final FileChannel channel;
+
+    private RunLock(FileChannel channel) {
+        this.channel = channel;
+    }
+
+    static RunLock take(Path file) {
+        FileChannel channel = null;
+        boolean locked = false;
+        try {
+            channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+            locked = channel.tryLock() != null;
+        } catch (OverlappingFileLockException e) {
+            locked = false;
+        } catch (IOException e) {
+            throw new BadInputException(file + ": cannot be locked: " + e.getMessage(), e);
+        } finally {
+            if (!locked) {
+                close(channel);
+            }
+        }
+        if (!locked) {
+            throw new BadInputException(file.getParent() + ": another training is writing into it; wait for it to end, or "
+                    + "name another folder");
+        }
+        return new RunLock(channel);
+    }
+
+    @Override
+    public void close() {
+        close(channel);
+    }
+
+    private static void close(FileChannel channel) {
+        try {
+            if (channel != null) {
+                channel.close();
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException("closing a lock: " + e.getMessage(), e);
+        }
+    }
+}

@@ -1,0 +1,24 @@
+/* One line of a run's records.jsonl. */
+package dev.lethe.train;
+
+import dev.lethe.data.Record;
+
+/**
+ * A record as a run remembers it.
+ *
+ * @param id         of the record
+ * @param sha256     of its text, lower-case hex
+ * @param tokens     positions the model saw, after truncation
+ * @param split      learned or held out
+ * @param subject    only with kept text; may be null there too
+ * @param prompt     only with kept text; may be null there too
+ * @param completion only with kept text, else null
+ */
+public record RunRecord(String id, String sha256, int tokens, Split split, String subject, String prompt,
+                        String completion) {
+
+    static RunRecord of(Record record, int tokens, Split split, boolean keepText) {
+        return new RunRecord(record.id(), record.hash(), tokens, split, keepText ? record.subject() : null,
+                keepText ? record.prompt() : null, keepText ? record.completion() : null);
+    }
+}

@@ -1,0 +1,97 @@
+/*
+ * The run's two logs, one line a step: metrics.jsonl with the numbers, the same for the same training, and timings.jsonl
+ * with what depends on the machine. Append-only; a resume first drops the lines after its checkpoint.
+ */
+package dev.lethe.train;
+
+import java.io.FileOutputStream;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+
+final class StepLog implements AutoCloseable {
+    private final FileOutputStream metrics;
+    private final FileOutputStream timings;
+
+    /** {@code gradient_norm} is before clipping; {@code holdout_loss} comes with an epoch's last step. */
+    private record Metric(long step, int epoch, double loss, double learningRate, double gradientNorm, int records,
+                          int targets, Double holdoutLoss) { }
+
+    private record Timing(long step, double seconds, int tokens) { }
+
+    private StepLog(FileOutputStream metrics, FileOutputStream timings) {
+        this.metrics = metrics;
+        this.timings = timings;
+    }
+
+    /** Opens both logs behind the lines of this many steps. */
+    static StepLog open(RunFolder run, long steps) {
+        FileOutputStream metrics = null;
+        try {
+            keep(run.metrics(), steps);
+            keep(run.timings(), steps);
+            metrics = new FileOutputStream(run.metrics().toFile(), true);
+            return new StepLog(metrics, new FileOutputStream(run.timings().toFile(), true));
+        } catch (IOException e) {
+            close(metrics);
+            throw new UncheckedIOException(run + ": opening the training's logs: " + e.getMessage(), e);
+        }
+    }
+
+    private static void keep(Path file, long steps) throws IOException {
+        StringBuilder kept = new StringBuilder();
+        if (Files.exists(file)) {
+            String text = Files.readString(file);
+            text = text.substring(0, text.lastIndexOf('\n') + 1); // a kill may have torn the last line
+            int number = 0;
+            for (String line : text.lines().toList()) {
+                if (RunJson.tree(line, file + ":" + ++number).path("step").asLong() <= steps) {
+                    kept.append(line).append('\n');
+                }
+            }
+        }
+        AtomicFiles.write(file, kept.toString());
+    }
+
+    void write(TrainStep step) {
+        Double holdout = step.holdoutLoss().isPresent() ? step.holdoutLoss().getAsDouble() : null;
+        append(metrics, new Metric(step.step(), step.epoch(), step.loss(), step.learningRate(), step.gradientNorm(),
+                step.records(), step.targets(), holdout));
+        append(timings, new Timing(step.step(), step.elapsedNanos() * 1e-9, step.tokens()));
+    }
+
+    private static void append(FileOutputStream log, Object line) {
+        try {
+            log.write((RunJson.line(line) + "\n").getBytes(StandardCharsets.UTF_8));
+        } catch (IOException e) {
+            throw new UncheckedIOException("writing the training's log: " + e.getMessage(), e);
+        }
+    }
+
+    void sync() {
+        try {
+            metrics.getFD().sync();
+            timings.getFD().sync();
+        } catch (IOException e) {
+            throw new UncheckedIOException("syncing the training's log: " + e.getMessage(), e);
+        }
+    }
+
+    @Override
+    public void close() {
+        close(metrics);
+        close(timings);
+    }
+
+    private static void close(FileOutputStream log) {
+        try {
+            if (log != null) {
+                log.close();
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException("closing the training's log: " + e.getMessage(), e);
+        }
+    }
+}

@@ -1,0 +1,111 @@
+/*
+ * The state from which a killed training goes on: parameters, both AdamW moments and the number of whole steps. Nothing
+ * random is kept, since the order of records follows from seed and epoch. A checkpoint is a folder that appears whole,
+ * by one rename, before the one before it is removed.
+ */
+package dev.lethe.train;
+
+import dev.lethe.engine.Buffer;
+import dev.lethe.engine.DamagedDataException;
+import dev.lethe.engine.Dtype;
+import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.MappedFile;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.List;
+import java.util.Locale;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+
+final class TrainCheckpoint {
+    private static final Pattern NAME = Pattern.compile("checkpoint-(\\d+)(-new)?");
+    private static final List<Buffer> BUFFERS = List.of(Buffer.PARAMETERS, Buffer.MOMENT1, Buffer.MOMENT2);
+
+    private record State(long step, long numbers, Dtype dtype) { }
+
+    private TrainCheckpoint() { }
+
+    /** Bytes of one checkpoint. */
+    static long bytes(LanguageModel model) {
+        return BUFFERS.size() * model.flatSize() * model.dtype().bytes();
+    }
+
+    /** Writes the state after this many whole steps, then removes every earlier checkpoint. */
+    static void write(RunFolder run, LanguageModel model, long step) {
+        Path folder = run.root().resolve("checkpoint-" + step);
+        try {
+            AtomicFiles.folder(folder, fresh -> {
+                for (Buffer buffer : BUFFERS) {
+                    try (FileChannel channel = FileChannel.open(file(fresh, buffer), StandardOpenOption.CREATE_NEW,
+                            StandardOpenOption.WRITE)) {
+                        model.save(buffer, channel);
+                    }
+                }
+                State state = new State(step, model.flatSize(), model.dtype());
+                Files.writeString(fresh.resolve("state.json"), RunJson.pretty(state));
+            });
+            remove(run, folder);
+        } catch (IOException e) {
+            throw new UncheckedIOException(folder + ": writing the checkpoint: " + e.getMessage(), e);
+        }
+    }
+
+    /** Steps of the last checkpoint, 0 when there is none. */
+    static long last(RunFolder run) {
+        return folders(run).stream().map(folder -> NAME.matcher(folder.getFileName().toString()))
+                .filter(name -> name.matches() && name.group(2) == null)
+                .mapToLong(name -> Long.parseLong(name.group(1))).max().orElse(0);
+    }
+
+    static void restore(RunFolder run, LanguageModel model, long step) {
+        Path folder = run.root().resolve("checkpoint-" + step);
+        try {
+            Path file = folder.resolve("state.json");
+            State state = RunJson.read(Files.readString(file), State.class, file.toString());
+            State wanted = new State(step, model.flatSize(), model.dtype());
+            if (!state.equals(wanted)) {
+                throw new DamagedDataException(folder + ": is of " + state + ", the run's model needs " + wanted);
+            }
+            for (Buffer buffer : BUFFERS) {
+                restore(file(folder, buffer), model, buffer);
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(folder + ": reading the checkpoint: " + e.getMessage(), e);
+        }
+    }
+
+    private static void restore(Path file, LanguageModel model, Buffer buffer) {
+        try (MappedFile mapped = MappedFile.open(file)) {
+            long wanted = model.flatSize() * model.dtype().bytes();
+            if (mapped.size() != wanted) {
+                throw new DamagedDataException(file + ": has " + mapped.size() + " bytes, must have " + wanted);
+            }
+            model.restore(buffer, mapped, 0);
+        }
+    }
+
+    /** Removes every checkpoint, begun ones too, but {@code keep}, which may be null. */
+    static void remove(RunFolder run, Path keep) throws IOException {
+        for (Path folder : folders(run)) {
+            if (!folder.equals(keep)) {
+                AtomicFiles.deleteTree(folder);
+            }
+        }
+    }
+
+    private static List<Path> folders(RunFolder run) {
+        try (Stream<Path> inside = Files.list(run.root())) {
+            return inside.filter(path -> NAME.matcher(path.getFileName().toString()).matches()).toList();
+        } catch (IOException e) {
+            throw new UncheckedIOException(run + ": looking for checkpoints: " + e.getMessage(), e);
+        }
+    }
+
+    private static Path file(Path folder, Buffer buffer) {
+        return folder.resolve(buffer.name().toLowerCase(Locale.ROOT) + ".bin");
+    }
+}

@@ -1,0 +1,21 @@
+/* The JFR event of one optimizer step. */
+package dev.lethe.train;
+
+import jdk.jfr.Category;
+import jdk.jfr.Event;
+import jdk.jfr.Label;
+import jdk.jfr.Name;
+import jdk.jfr.StackTrace;
+
+@Name("dev.lethe.TrainStep")
+@Label("Training step")
+@Category({"Lethe", "Training"})
+@StackTrace(false)
+final class TrainStepEvent extends Event {
+    @Label("Step") long step;
+    @Label("Epoch") int epoch;
+    @Label("Records") int records;
+    @Label("Tokens") int tokens;
+    @Label("Loss") double loss;
+    @Label("Captured") boolean captured;
+}
