@@ -1,0 +1,161 @@
+/*
+ * Destroying entries, in an order that a kill at any point cannot undo: (1) the index goes, (2) each touched segment's
+ * count of changes rises, so that indexes of other folders that share the file by hard links go stale too, (3) every
+ * entry is marked destroyed: from here no reader uses it, (4) payloads and markers become zeros, (5) a new index. Each
+ * stage is on the disk before the next begins. What stage 4 did not reach is found and finished by the next open.
+ */
+package dev.lethe.ledger;
+
+import dev.lethe.engine.BadInputException;
+import dev.lethe.ledger.LedgerCheck.Tail;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.SortedSet;
+import java.util.TreeMap;
+import java.util.TreeSet;
+
+/** Overwrites entries of a ledger that nobody writes. */
+final class Destruction implements AutoCloseable {
+    private final LedgerFolder folder;
+    private final TreeMap<Integer, FileChannel> channels = new TreeMap<>();
+    private final ByteBuffer zeros = ByteBuffer.allocateDirect(1 << 20);
+
+    private Destruction(LedgerFolder folder) {
+        this.folder = folder;
+    }
+
+    static int destroy(LedgerFolder folder, Set<RecordKey> keys) {
+        LedgerIoEvent event = LedgerIoEvent.start("destroy");
+        int identity = LedgerManifest.read(folder).identity();
+        try (WriterLock lock = WriterLock.acquire(folder, "destroying entries")) {
+            LedgerContents contents = LedgerContents.load(folder, identity);
+            Set<RecordKey> wanted = new HashSet<>(keys);
+            List<Entry> entries = new ArrayList<>(contents.entries());
+            List<Entry> doomed = new ArrayList<>();
+            entries.replaceAll(entry -> {
+                if (entry.destroyed() || !wanted.contains(entry.header().key())) return entry;
+                doomed.add(entry);
+                return entry.asDestroyed();
+            });
+            if (!contents.indexed()) finish(folder, contents.entries());
+            if (!doomed.isEmpty()) {
+                folder.delete(folder.index());
+                try (Destruction work = new Destruction(folder)) {
+                    work.countChange(doomed);
+                    work.mark(doomed);
+                    work.wipe(doomed);
+                }
+            }
+            contents.tail().ifPresent(tail -> wipe(folder, contents, tail));
+            contents.requireWhole(folder); // what can be destroyed is; the damaged places may hide more
+            LedgerIndex.rewrite(folder, identity, entries);
+            event.finish(doomed.size(), doomed.stream().mapToLong(Entry::length).sum());
+            return doomed.size();
+        } catch (IOException e) {
+            throw new BadInputException("cannot destroy entries of " + folder.path() + ": " + LedgerFolder.reason(e));
+        }
+    }
+
+    /** Zeroes what an interrupted destruction marked and did not wipe. Needs the writer lock. */
+    static void finish(LedgerFolder folder, List<Entry> entries) {
+        List<Entry> left = unfinished(folder, entries);
+        if (left.isEmpty()) return;
+        try (Destruction work = new Destruction(folder)) {
+            work.wipe(left);
+        } catch (IOException e) {
+            throw new BadInputException("cannot finish destroying entries of " + folder.path() + ": "
+                    + LedgerFolder.reason(e));
+        }
+    }
+
+    /** Entries that are marked destroyed and still hold bytes. */
+    static List<Entry> unfinished(LedgerFolder folder, List<Entry> entries) {
+        if (entries.stream().noneMatch(Entry::destroyed)) return List.of();
+        try (PayloadReader reader = new PayloadReader(folder)) {
+            return entries.stream().filter(entry -> entry.destroyed() && !reader.isZero(entry)).toList();
+        }
+    }
+
+    private void countChange(List<Entry> entries) throws IOException {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment header = arena.allocate(SegmentLayout.SEGMENT_HEADER_BYTES, SegmentLayout.ALIGNMENT);
+            for (int number : segmentsOf(entries)) {
+                LedgerFolder.read(channel(number), header.asByteBuffer(), 0);
+                var before = SegmentLayout.readSegmentHeader(header);
+                SegmentLayout.writeChanges(header, before == null ? 1 : before.changes() + 1);
+                ByteBuffer words = header.asSlice(SegmentLayout.CHANGES_OFFSET, 16).asByteBuffer();
+                channel(number).write(words, SegmentLayout.CHANGES_OFFSET);
+            }
+        }
+        force();
+    }
+
+    private void mark(List<Entry> entries) throws IOException {
+        ByteBuffer state = ByteBuffer.allocate(Long.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+        for (Entry entry : entries) {
+            state.clear().putLong(SegmentLayout.DESTROYED).flip();
+            channel(entry.segment()).write(state, entry.offset() + SegmentLayout.STATE_OFFSET);
+        }
+        force();
+    }
+
+    private void wipe(List<Entry> entries) throws IOException {
+        for (Entry entry : entries) {
+            long end = entry.offset() + SegmentLayout.frameBytes(entry.length());
+            zero(channel(entry.segment()), entry.offset() + SegmentLayout.ENTRY_HEADER_BYTES, end);
+        }
+        force();
+    }
+
+    /** A torn tail holds a record's gradient too, and nobody can say whose. */
+    private static void wipe(LedgerFolder folder, LedgerContents contents, Tail tail) {
+        try (Destruction work = new Destruction(folder)) {
+            for (int number : contents.numbers())
+                if (LedgerFolder.segmentName(number).equals(tail.file()))
+                    work.zero(work.channel(number), tail.offset(), tail.offset() + tail.bytes());
+            work.force();
+        } catch (IOException e) {
+            throw new BadInputException("cannot overwrite " + tail.file() + ": " + LedgerFolder.reason(e));
+        }
+    }
+
+    private void zero(FileChannel channel, long from, long to) throws IOException {
+        for (long at = from; at < to; ) {
+            zeros.clear().limit((int) Math.min(zeros.capacity(), to - at));
+            at += channel.write(zeros, at);
+        }
+    }
+
+    private static SortedSet<Integer> segmentsOf(List<Entry> entries) {
+        SortedSet<Integer> numbers = new TreeSet<>();
+        entries.forEach(entry -> numbers.add(entry.segment()));
+        return numbers;
+    }
+
+    private FileChannel channel(int number) throws IOException {
+        FileChannel open = channels.get(number);
+        if (open == null) {
+            open = FileChannel.open(folder.segment(number), StandardOpenOption.READ, StandardOpenOption.WRITE);
+            channels.put(number, open);
+        }
+        return open;
+    }
+
+    private void force() throws IOException {
+        for (FileChannel channel : channels.values()) channel.force(true);
+    }
+
+    @Override
+    public void close() throws IOException {
+        for (FileChannel channel : channels.values()) channel.close();
+    }
+}

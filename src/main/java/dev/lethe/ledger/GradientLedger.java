@@ -1,0 +1,231 @@
+package dev.lethe.ledger;
+
+import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.DamagedDataException;
+import dev.lethe.engine.EntryFormat;
+import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.SiteSet;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileChannel.MapMode;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.Set;
+
+/**
+ * Reads a ledger: the entries committed when it was opened, whether its writer closed it, was killed, or is still at
+ * work. Payloads are mapped, not copied, and checked when first asked for. Safe for many threads; the payloads handed out
+ * live until {@link #close}.
+ */
+public final class GradientLedger implements AutoCloseable {
+    private static final Comparator<Entry> FILE_ORDER =
+            Comparator.comparingInt(Entry::segment).thenComparingLong(Entry::offset);
+
+    private record Place(RecordKey key, int epoch) {}
+
+    private final LedgerFolder folder;
+    private final LedgerManifest manifest;
+    private final List<Entry> entries; // in file order
+    private final Map<Place, Entry> places;
+    private final boolean[] checked; // payload verified; a lost race checks twice
+    private final Optional<LedgerCheck.Tail> tail;
+    private final Arena arena = Arena.ofShared(); // the one shared arena: readers are many
+    private final List<MemorySegment> segments = new ArrayList<>(); // [segment number], up to its last committed entry
+
+    private GradientLedger(LedgerFolder folder, LedgerManifest manifest, LedgerContents contents) {
+        this.folder = folder;
+        this.manifest = manifest;
+        entries = List.copyOf(contents.entries());
+        tail = contents.tail();
+        checked = new boolean[entries.size()];
+        places = HashMap.newHashMap(entries.size());
+        for (Entry entry : entries) places.put(new Place(entry.header().key(), entry.header().epoch()), entry);
+    }
+
+    /**
+     * Opens a ledger for reading. With an index this reads one small file; without, the headers of all entries.
+     *
+     * @throws BadInputException when there is no ledger or another version wrote it
+     * @throws DamagedDataException when the manifest, a segment's header or an entry's header does not match its
+     *     checksum, naming segment and offset; {@link #check} lists every such place instead
+     */
+    public static GradientLedger open(Path directory) {
+        LedgerIoEvent event = LedgerIoEvent.start("open");
+        LedgerFolder folder = new LedgerFolder(directory);
+        LedgerManifest manifest = LedgerManifest.read(folder);
+        LedgerContents contents = LedgerContents.load(folder, manifest.identity()).requireWhole(folder);
+        if (!contents.indexed()) finishDestruction(folder, contents);
+        GradientLedger ledger = new GradientLedger(folder, manifest, contents);
+        try {
+            for (int i = 0; i < contents.numbers().size(); i++)
+                ledger.segments.add(ledger.map(contents.numbers().get(i), contents.ends().get(i)));
+        } catch (IOException e) {
+            ledger.close();
+            throw new BadInputException("cannot map the ledger " + directory + ": " + LedgerFolder.reason(e));
+        }
+        event.finish(contents.entries().size(), contents.ends().stream().mapToLong(Long::longValue).sum());
+        return ledger;
+    }
+
+    /** A reader finishes an interrupted destruction if nobody is writing; if it cannot, the marks alone hold. */
+    private static void finishDestruction(LedgerFolder folder, LedgerContents contents) {
+        if (Destruction.unfinished(folder, contents.entries()).isEmpty()) return;
+        try (WriterLock lock = WriterLock.acquire(folder, "finishing a destruction")) {
+            Destruction.finish(folder, contents.entries());
+        } catch (BadInputException e) {
+            System.getLogger("dev.lethe.ledger").log(System.Logger.Level.WARNING,
+                    "an interrupted destruction could not be finished", e);
+        }
+    }
+
+    private MemorySegment map(int number, long bytes) throws IOException {
+        try (FileChannel channel = FileChannel.open(folder.segment(number), StandardOpenOption.READ)) {
+            return channel.map(MapMode.READ_ONLY, 0, Math.min(bytes, channel.size()), arena);
+        }
+    }
+
+    public LedgerManifest manifest() {
+        return manifest;
+    }
+
+    /**
+     * The format in which native code reads the payloads, for a model of the manifest's shape.
+     *
+     * @throws BadInputException when the model has another shape
+     */
+    public EntryFormat format(LanguageModel model) {
+        if (!model.shape().equals(manifest.shape()))
+            throw new BadInputException("ledger " + folder.path() + " was captured from a model of shape "
+                    + manifest.shape() + ", not " + model.shape());
+        return new EntryFormat(SiteSet.of(model.sites(), manifest.sites()), manifest.headTopK(), manifest.dtype());
+    }
+
+    /** All committed entries in the order they were captured, destroyed ones included. */
+    public List<Entry> entries() {
+        return entries;
+    }
+
+    /** The entries of one epoch, in order, destroyed ones included. */
+    public List<Entry> entries(int epoch) {
+        return entries.stream().filter(entry -> entry.header().epoch() == epoch).toList();
+    }
+
+    /** The latest entry of a record in an epoch, destroyed or not. */
+    public Optional<Entry> find(RecordKey key, int epoch) {
+        return Optional.ofNullable(places.get(new Place(key, epoch)));
+    }
+
+    /** What an interrupted writer left after the last committed entry; it is not used. */
+    public Optional<LedgerCheck.Tail> tail() {
+        return tail;
+    }
+
+    /**
+     * The payload: read-only, 64-byte aligned, {@code entry.length()} bytes, valid until close. The first call checks
+     * header, marker and checksum, at the price of reading the payload once.
+     *
+     * @throws DamagedDataException naming segment and offset when the bytes are not what was committed
+     * @throws BadInputException when the entry has been destroyed, now or since the ledger was opened
+     */
+    public MemorySegment payload(Entry entry) {
+        Objects.requireNonNull(entry, "entry");
+        int ordinal = Collections.binarySearch(entries, entry, FILE_ORDER);
+        if (ordinal < 0 || !entries.get(ordinal).equals(entry))
+            throw new IllegalArgumentException(entry + " is no entry of the ledger " + folder.path());
+        MemorySegment segment = segments.get(entry.segment());
+        long frameBytes = SegmentLayout.frameBytes(entry.length());
+        if (entry.offset() + frameBytes > segment.byteSize()) throw damaged(entry, "the segment ends before the entry does");
+        MemorySegment frame = segment.asSlice(entry.offset(), frameBytes, SegmentLayout.ALIGNMENT);
+        if (entry.destroyed() || SegmentLayout.state(frame) == SegmentLayout.DESTROYED)
+            throw new BadInputException("the entry of record " + entry.header().key() + ", epoch "
+                    + entry.header().epoch() + " has been destroyed");
+        if (!checked[ordinal]) {
+            check(entry, frame);
+            checked[ordinal] = true;
+        }
+        return frame.asSlice(SegmentLayout.ENTRY_HEADER_BYTES, entry.length(), SegmentLayout.ALIGNMENT);
+    }
+
+    private void check(Entry entry, MemorySegment frame) {
+        LedgerIoEvent event = LedgerIoEvent.start("check");
+        if (!entry.equals(SegmentLayout.readEntryHeader(frame, entry.segment(), entry.offset())))
+            throw damaged(entry, "the entry's header does not match its checksum");
+        long body = SegmentLayout.padded(entry.length());
+        MemorySegment marker = frame.asSlice(SegmentLayout.ENTRY_HEADER_BYTES + body);
+        if (!SegmentLayout.commits(marker, entry.offset(), frame))
+            throw damaged(entry, "the entry's commit marker does not match its checksum");
+        int crc = SegmentLayout.crc(frame.asSlice(SegmentLayout.ENTRY_HEADER_BYTES, body));
+        if (crc != SegmentLayout.payloadCrc(marker)) throw damaged(entry, "the payload does not match its checksum");
+        event.finish(1, body);
+    }
+
+    private DamagedDataException damaged(Entry entry, String what) {
+        return new DamagedDataException(folder.segment(entry.segment()) + " at byte " + entry.offset() + ": " + what
+                + " (record " + entry.header().key() + ", epoch " + entry.header().epoch() + "); the entry is not used");
+    }
+
+    /** As {@link #check(Path)}, of this ledger as it is on the disk now. */
+    public LedgerCheck verify() {
+        return check(folder.path());
+    }
+
+    /**
+     * Reads every byte of a ledger and lists what is broken.
+     *
+     * @throws BadInputException when there is no ledger or another version wrote it
+     * @throws DamagedDataException when the manifest itself is damaged
+     */
+    public static LedgerCheck check(Path directory) {
+        LedgerFolder folder = new LedgerFolder(directory);
+        LedgerContents contents = LedgerContents.scan(folder, LedgerManifest.read(folder).identity());
+        List<LedgerCheck.Damage> damage = new ArrayList<>(contents.damage());
+        try {
+            LedgerIndex.read(folder, LedgerManifest.read(folder).identity());
+        } catch (DamagedDataException e) {
+            damage.add(new LedgerCheck.Damage("index", 0, e.getMessage()));
+        }
+        int destroyed = 0;
+        try (PayloadReader reader = new PayloadReader(folder)) {
+            for (Entry entry : contents.entries()) {
+                String name = LedgerFolder.segmentName(entry.segment());
+                if (entry.destroyed()) destroyed++;
+                if (entry.destroyed() && !reader.isZero(entry))
+                    damage.add(new LedgerCheck.Damage(name, entry.offset(), "a destroyed entry still holds bytes"));
+                if (!entry.destroyed() && !reader.holds(entry))
+                    damage.add(new LedgerCheck.Damage(name, entry.offset(), "the payload does not match its checksum"));
+            }
+        }
+        return new LedgerCheck(contents.entries().size(), destroyed, folder.bytes(), damage, contents.tail());
+    }
+
+    /** Bytes of all segments on disk. */
+    public long bytes() {
+        return folder.bytes();
+    }
+
+    /** As {@link LedgerCopy#link}. */
+    public static void link(Path from, Path to) {
+        LedgerCopy.link(new LedgerFolder(from), new LedgerFolder(to));
+    }
+
+    /** As {@link LedgerCopy#without}. */
+    public static void copyWithout(Path from, Path to, Set<RecordKey> keys) {
+        LedgerCopy.without(from, to, keys);
+    }
+
+    /** Unmaps the segments; payloads handed out become unusable. Idempotent. */
+    @Override
+    public void close() {
+        if (arena.scope().isAlive()) arena.close();
+    }
+}

@@ -1,0 +1,188 @@
+/*
+ * The writer's side of one segment file: disk blocks are allocated ahead of use in steps that double from 1 MiB to
+ * 64 MiB, each mapped as it comes, so that native code writes into pages that are sure to exist and a full disk is an
+ * exception here, never a fault there. What was allocated and not used is cut off when the segment is closed.
+ */
+package dev.lethe.ledger;
+
+import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.FileSpace;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileChannel.MapMode;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.List;
+
+/** One segment being appended to. Confined to the thread that opened it. */
+final class GrowingSegment implements AutoCloseable {
+    private static final long FIRST_STEP_BYTES = 1L << 20;
+    private static final long LARGEST_STEP_BYTES = 1L << 26;
+
+    /** Makes a range of a file exist on disk; {@link FileSpace#allocate}, or a test's own. */
+    interface Allocation {
+        void allocate(Path file, long offset, long bytes) throws IOException;
+    }
+
+    /** A mapped part of the file. */
+    private record Piece(long start, MemorySegment bytes) {}
+
+    private final int number;
+    private final Path file;
+    private final Allocation allocation;
+    private final FileChannel channel;
+    private final Arena arena = Arena.ofConfined();
+    private final List<Piece> pieces = new ArrayList<>();
+    private long allocatedEnd;
+    private long reservedEnd;
+    private long committedEnd;
+    private long syncedEnd;
+
+    private GrowingSegment(int number, Path file, Allocation allocation, FileChannel channel, long end) {
+        this.number = number;
+        this.file = file;
+        this.allocation = allocation;
+        this.channel = channel;
+        allocatedEnd = end;
+        reservedEnd = end;
+        committedEnd = end;
+        syncedEnd = end;
+    }
+
+    /** A new, empty segment. Its header is on disk when this returns. */
+    static GrowingSegment create(LedgerFolder folder, int number, int identity, Allocation allocation) {
+        Path file = folder.segment(number);
+        try (Arena scratch = Arena.ofConfined()) {
+            MemorySegment header = scratch.allocate(SegmentLayout.SEGMENT_HEADER_BYTES, SegmentLayout.ALIGNMENT);
+            SegmentLayout.writeSegmentHeader(header, number, identity);
+            FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE_NEW, StandardOpenOption.READ,
+                    StandardOpenOption.WRITE);
+            try {
+                channel.write(header.asByteBuffer(), 0);
+                channel.force(true);
+                folder.sync();
+                return new GrowingSegment(number, file, allocation, channel, SegmentLayout.SEGMENT_HEADER_BYTES);
+            } catch (IOException e) {
+                channel.close();
+                folder.delete(file);
+                throw e;
+            }
+        } catch (IOException e) {
+            throw failed(file, SegmentLayout.SEGMENT_HEADER_BYTES, e);
+        }
+    }
+
+    /** An existing segment whose last committed entry ends at `end`; what lies after is cut off. */
+    static GrowingSegment resume(LedgerFolder folder, int number, long end, Allocation allocation) {
+        Path file = folder.segment(number);
+        try {
+            FileChannel channel = FileChannel.open(file, StandardOpenOption.READ, StandardOpenOption.WRITE);
+            channel.truncate(end);
+            return new GrowingSegment(number, file, allocation, channel, end);
+        } catch (IOException e) {
+            throw new BadInputException("cannot write " + file + ": " + LedgerFolder.reason(e));
+        }
+    }
+
+    int number() {
+        return number;
+    }
+
+    long reservedEnd() {
+        return reservedEnd;
+    }
+
+    long committedEnd() {
+        return committedEnd;
+    }
+
+    /** Whether an entry of that frame fits without passing the size limit; an empty segment takes any. */
+    boolean takes(long frameBytes, long limit) {
+        return reservedEnd == SegmentLayout.SEGMENT_HEADER_BYTES || reservedEnd + frameBytes <= limit;
+    }
+
+    /** The next `bytes` of the file, mapped and backed by disk blocks; `limit` bounds how far ahead blocks are taken. */
+    MemorySegment reserve(long bytes, long limit) {
+        long start = reservedEnd;
+        long end = Math.addExact(start, bytes);
+        if (end > allocatedEnd) grow(end, limit);
+        Piece last = pieces.getLast();
+        MemorySegment frame = last.bytes.asSlice(start - last.start, bytes, SegmentLayout.ALIGNMENT);
+        reservedEnd = end;
+        return frame;
+    }
+
+    private void grow(long end, long limit) {
+        long step = Math.clamp(allocatedEnd, FIRST_STEP_BYTES, LARGEST_STEP_BYTES);
+        long generous = Math.max(end, Math.min(limit, allocatedEnd + step));
+        try {
+            try {
+                allocation.allocate(file, allocatedEnd, generous - allocatedEnd);
+            } catch (FileSpace.NoSpaceException noSpareRoom) {
+                generous = end;
+                allocation.allocate(file, allocatedEnd, end - allocatedEnd);
+            }
+            long start = reservedEnd; // a frame never spans pieces; a mapping starts where it likes, pages are shared
+            MemorySegment piece = channel.map(MapMode.READ_WRITE, start, generous - start, arena);
+            pieces.add(new Piece(start, piece));
+            allocatedEnd = generous;
+        } catch (IOException e) {
+            throw failed(file, end - allocatedEnd, e);
+        }
+    }
+
+    /** Everything reserved so far is committed. */
+    void committed() {
+        committedEnd = reservedEnd;
+    }
+
+    /** Gives reserved and uncommitted bytes back, zeroed: a tail of zeros is no tail. */
+    void discard() {
+        for (Piece piece : pieces) {
+            long from = Math.max(committedEnd, piece.start);
+            long to = Math.min(reservedEnd, piece.start + piece.bytes.byteSize());
+            if (from < to) piece.bytes.asSlice(from - piece.start, to - from).fill((byte) 0);
+        }
+        reservedEnd = committedEnd;
+        // The last piece may start past the new end: the next reservation maps again from there.
+        if (!pieces.isEmpty() && pieces.getLast().start > reservedEnd) allocatedEnd = Math.min(allocatedEnd, reservedEnd);
+    }
+
+    /** Waits until all committed entries are on the disk. */
+    void sync() throws IOException {
+        if (syncedEnd == committedEnd) return;
+        for (Piece piece : pieces) {
+            long from = Math.max(syncedEnd, piece.start);
+            long to = Math.min(committedEnd, piece.start + piece.bytes.byteSize());
+            if (from < to) piece.bytes.asSlice(from - piece.start, to - from).force();
+        }
+        channel.force(true); // the file's length
+        syncedEnd = committedEnd;
+    }
+
+    /** Syncs, unmaps and cuts the file to its committed length. */
+    @Override
+    public void close() throws IOException {
+        if (!channel.isOpen()) return;
+        try (channel) {
+            try {
+                sync();
+            } finally {
+                arena.close();
+            }
+            channel.truncate(committedEnd);
+            channel.force(true);
+        }
+    }
+
+    private static BadInputException failed(Path file, long bytes, IOException e) {
+        if (e instanceof FileSpace.NoSpaceException)
+            return new BadInputException("no room for " + bytes + " more bytes in " + file + ": " + e.getMessage()
+                    + ". What was committed so far stays readable; free space, or capture less (--head topk:256, "
+                    + "--ledger-dtype bf16, --sites embedding), and resume");
+        return new BadInputException("cannot write " + file + ": " + LedgerFolder.reason(e));
+    }
+}

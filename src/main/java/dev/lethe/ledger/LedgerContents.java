@@ -1,0 +1,68 @@
+package dev.lethe.ledger;
+
+import dev.lethe.engine.DamagedDataException;
+import dev.lethe.ledger.LedgerCheck.Damage;
+import dev.lethe.ledger.LedgerCheck.Tail;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * The committed entries of a ledger as of now, from its index or else from its segments.
+ *
+ * @param ends    end of the last committed entry of each segment, in the order of `numbers`
+ * @param indexed whether the index was there and right: then nothing but a clean close came before
+ */
+record LedgerContents(List<Integer> numbers, List<Long> ends, List<Entry> entries, List<Damage> damage,
+        Optional<Tail> tail, boolean indexed) {
+    /** @throws DamagedDataException when a listed segment is gone or cut short; all else is in `damage` */
+    static LedgerContents load(LedgerFolder folder, int identity) {
+        return LedgerIndex.read(folder, identity).map(LedgerContents::of).orElseGet(() -> scan(folder, identity));
+    }
+
+    private static LedgerContents of(LedgerIndex index) {
+        List<Integer> numbers = index.segments().stream().map(LedgerIndex.SegmentState::number).toList();
+        List<Long> ends = index.segments().stream().map(LedgerIndex.SegmentState::bytes).toList();
+        return new LedgerContents(numbers, ends, index.entries(), List.of(), Optional.empty(), true);
+    }
+
+    static LedgerContents scan(LedgerFolder folder, int identity) {
+        List<SegmentScan.Result> segments = new ArrayList<>();
+        List<Damage> damage = new ArrayList<>();
+        List<Integer> numbers = folder.segments();
+        for (int i = 0; i < numbers.size(); i++) {
+            if (numbers.get(i) != i) {
+                damage.add(new Damage(LedgerFolder.segmentName(i), 0, "the segment is missing"));
+                break;
+            }
+            segments.add(SegmentScan.scan(folder, i, identity));
+        }
+        List<Entry> entries = new ArrayList<>();
+        List<Long> ends = new ArrayList<>();
+        Optional<Tail> tail = Optional.empty();
+        boolean followed = false; // by a segment with entries
+        for (SegmentScan.Result segment : segments.reversed()) {
+            String name = LedgerFolder.segmentName(segment.number());
+            long left = segment.fileBytes() - segment.end();
+            if (followed && (segment.header() == null || !segment.tailZero()))
+                damage.add(new Damage(name, segment.end(), left + " bytes here are no entry, yet entries were written "
+                        + "after them"));
+            else if (left > 0 && !segment.tailZero()) tail = Optional.of(new Tail(name, segment.end(), left));
+            followed |= !segment.entries().isEmpty();
+        }
+        for (SegmentScan.Result segment : segments) {
+            damage.addAll(segment.damage());
+            entries.addAll(segment.entries());
+            ends.add(segment.end());
+        }
+        return new LedgerContents(numbers.subList(0, segments.size()), ends, entries, damage, tail, false);
+    }
+
+    /** @throws DamagedDataException naming the first broken place and counting the rest */
+    LedgerContents requireWhole(LedgerFolder folder) {
+        if (damage.isEmpty()) return this;
+        throw new DamagedDataException("ledger " + folder.path() + " is damaged: " + damage.getFirst()
+                + (damage.size() > 1 ? " (and " + (damage.size() - 1) + " more places)" : "")
+                + ". Its entries from there on cannot be trusted; restore the ledger or train again");
+    }
+}

@@ -1,0 +1,88 @@
+package dev.lethe.ledger;
+
+import dev.lethe.engine.BadInputException;
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.List;
+import java.util.Set;
+
+/** Second ledgers made from a first one. */
+final class LedgerCopy {
+    private LedgerCopy() {}
+
+    /**
+     * A sealed ledger in `to` with the same entries. Segments are hard links, which cost nothing; where links are not to
+     * be had, and for the last segment of a ledger that may still grow, bytes are copied. Linked ledgers share what is
+     * destroyed: an entry destroyed in one is destroyed in both, as the right to be forgotten asks.
+     */
+    static void link(LedgerFolder from, LedgerFolder to) {
+        LedgerIoEvent event = LedgerIoEvent.start("link");
+        LedgerManifest manifest = LedgerManifest.read(from);
+        requireFree(to);
+        LedgerContents contents = LedgerContents.load(from, manifest.identity()).requireWhole(from);
+        try (WriterLock lock = WriterLock.acquire(to, "linking " + from.path())) {
+            for (int i = 0; i < contents.numbers().size(); i++) {
+                int number = contents.numbers().get(i);
+                boolean grows = !manifest.sealed() && i == contents.numbers().size() - 1;
+                if (grows || !linked(from.segment(number), to.segment(number)))
+                    copy(from.segment(number), to.segment(number), contents.ends().get(i));
+            }
+            to.sync();
+            manifest.withSealed(true).write(to);
+            LedgerIndex.rewrite(to, manifest.identity(), contents.entries());
+        }
+        event.finish(contents.entries().size(), to.bytes());
+    }
+
+    private static boolean linked(Path from, Path to) {
+        try {
+            Files.createLink(to, from);
+            return true;
+        } catch (IOException | UnsupportedOperationException e) {
+            return false; // another file system, or one without links
+        }
+    }
+
+    private static void copy(Path from, Path to, long bytes) {
+        try (FileChannel source = FileChannel.open(from, StandardOpenOption.READ);
+                FileChannel target = FileChannel.open(to, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
+            LedgerFolder.copy(source, 0, bytes, target);
+            target.force(true);
+        } catch (IOException e) {
+            throw new BadInputException("cannot copy " + from + " to " + to + ": " + LedgerFolder.reason(e));
+        }
+    }
+
+    /**
+     * A ledger in `to` with the entries of all other records, byte for byte, sealed; `from` is left as it is. The records
+     * left out, and those destroyed in `from`, keep an empty, destroyed entry that shows they were there.
+     */
+    static void without(Path from, Path to, Set<RecordKey> keys) {
+        LedgerIoEvent event = LedgerIoEvent.start("copy");
+        try (GradientLedger source = GradientLedger.open(from)) {
+            List<Entry> entries = source.entries();
+            try (LedgerWriter writer = LedgerWriter.create(to, source.manifest().withSealed(false))) {
+                for (Entry entry : entries) {
+                    if (entry.destroyed() || keys.contains(entry.header().key())) writer.reserveDestroyed(entry.header());
+                    else writer.reserve(entry.header(), entry.length()).copyFrom(source.payload(entry));
+                    writer.commit();
+                }
+                writer.seal();
+            }
+        }
+        event.finish(0, new LedgerFolder(to).bytes());
+    }
+
+    private static void requireFree(LedgerFolder to) {
+        try {
+            Files.createDirectories(to.path());
+        } catch (IOException e) {
+            throw new BadInputException("cannot make the ledger folder " + to.path() + ": " + LedgerFolder.reason(e));
+        }
+        if (Files.exists(to.manifest()) || !to.segments().isEmpty())
+            throw new BadInputException(to.path() + " holds a ledger already; name another folder");
+    }
+}

@@ -1,0 +1,106 @@
+package dev.lethe.ledger;
+
+import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Dtype;
+import dev.lethe.engine.EntryFormat;
+import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.Site;
+import dev.lethe.engine.SiteSet;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.function.ToLongFunction;
+
+/**
+ * What a ledger will take on the disk, known before training from the examples' token counts alone.
+ *
+ * @param bytes   of all segments
+ * @param smaller what other options would take, smallest last; only those that shrink it
+ */
+public record LedgerEstimate(long bytes, List<Alternative> smaller) {
+    private static final int TOP_K = 256;
+
+    /** A change of options and what the ledger would take then. */
+    public record Alternative(String option, long bytes) {}
+
+    /** Payload bytes of an example; as {@link LanguageModel#entryBytes} for one format. */
+    interface EntrySize {
+        long bytes(int tokens, int targets);
+    }
+
+    public LedgerEstimate {
+        smaller = List.copyOf(smaller);
+    }
+
+    /**
+     * @param tokens  [N] T of each example
+     * @param targets [N] positions with a loss of each example
+     * @param epochs  how many epochs are captured
+     */
+    public static LedgerEstimate of(LanguageModel model, EntryFormat format, int[] tokens, int[] targets, int epochs) {
+        ToLongFunction<EntryFormat> size = f -> total((t, n) -> model.entryBytes(f, t, n), tokens, targets, epochs);
+        long bytes = size.applyAsLong(format);
+        List<Alternative> smaller = new ArrayList<>();
+        SiteSet sites = format.sites();
+        boolean head = sites.sites().stream().anyMatch(site -> site.kind() == Site.Kind.HEAD);
+        if (format.dtype() == Dtype.F32)
+            smaller.add(new Alternative("--ledger-dtype bf16",
+                    size.applyAsLong(new EntryFormat(sites, format.headTopK(), Dtype.BF16))));
+        if (head && format.headTopK() == 0)
+            smaller.add(new Alternative("--head topk:" + TOP_K,
+                    size.applyAsLong(new EntryFormat(sites, TOP_K, format.dtype()))));
+        SiteSet embedding = model.sites("embedding");
+        if (!embedding.containsAll(sites))
+            smaller.add(new Alternative("--sites embedding",
+                    size.applyAsLong(new EntryFormat(embedding, format.headTopK(), format.dtype()))));
+        smaller.add(new Alternative("--sites embedding --head topk:" + TOP_K + " --ledger-dtype bf16",
+                size.applyAsLong(new EntryFormat(embedding, TOP_K, Dtype.BF16))));
+        if (epochs > 1) smaller.add(new Alternative("--capture first", bytes / epochs));
+        smaller.removeIf(alternative -> alternative.bytes() >= bytes);
+        smaller.sort((a, b) -> Long.compare(b.bytes(), a.bytes()));
+        return new LedgerEstimate(bytes, smaller);
+    }
+
+    static long total(EntrySize size, int[] tokens, int[] targets, int epochs) {
+        long sum = 0;
+        for (int i = 0; i < tokens.length; i++)
+            sum = Math.addExact(sum, SegmentLayout.frameBytes(size.bytes(tokens[i], targets[i])));
+        return Math.addExact(SegmentLayout.SEGMENT_HEADER_BYTES, Math.multiplyExact(sum, epochs));
+    }
+
+    /**
+     * Compares with the free space of the disk that holds `directory` (which need not exist yet).
+     *
+     * @throws BadInputException naming the estimate, what is free, and the options that shrink it
+     */
+    public void requireSpace(Path directory) {
+        Path existing = directory.toAbsolutePath();
+        while (existing != null && !Files.exists(existing)) existing = existing.getParent();
+        try {
+            requireFree(directory, Files.getFileStore(existing).getUsableSpace());
+        } catch (IOException e) {
+            throw new BadInputException("cannot tell the free space at " + directory + ": " + LedgerFolder.reason(e));
+        }
+    }
+
+    void requireFree(Path directory, long freeBytes) {
+        if (bytes <= freeBytes) return;
+        StringBuilder message = new StringBuilder("the ledger needs about " + size(bytes) + " and " + size(freeBytes)
+                + " are free at " + directory + ". Free space, or ");
+        if (smaller.isEmpty()) message.append("train without capture (--capture none)");
+        else message.append("shrink it: ");
+        for (int i = 0; i < smaller.size(); i++)
+            message.append(i == 0 ? "" : ", ").append(smaller.get(i).option()).append(" (")
+                    .append(size(smaller.get(i).bytes())).append(")");
+        throw new BadInputException(message.toString());
+    }
+
+    private static String size(long bytes) {
+        if (bytes < 1L << 20) return String.format(Locale.ROOT, "%.1f KiB", bytes / 1024.0);
+        if (bytes < 1L << 30) return String.format(Locale.ROOT, "%.1f MiB", bytes / (double) (1L << 20));
+        return String.format(Locale.ROOT, "%.1f GiB", bytes / (double) (1L << 30));
+    }
+}

@@ -1,0 +1,148 @@
+package dev.lethe.ledger;
+
+import dev.lethe.engine.BadInputException;
+import java.io.EOFException;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+
+/** The names of a ledger's files, and writing one of them whole or not at all. Knows nothing of what they hold. */
+record LedgerFolder(Path path) {
+    private static final Pattern SEGMENT = Pattern.compile("segment-(\\d{6,9})\\.ledger");
+
+    Path manifest() {
+        return path.resolve("manifest.json");
+    }
+
+    Path index() {
+        return path.resolve("index");
+    }
+
+    Path lock() {
+        return path.resolve("writer.lock");
+    }
+
+    static String segmentName(int number) {
+        return String.format("segment-%06d.ledger", number);
+    }
+
+    Path segment(int number) {
+        return path.resolve(segmentName(number));
+    }
+
+    /** Numbers of the segments present, ascending. */
+    List<Integer> segments() {
+        try (Stream<Path> files = Files.list(path)) {
+            List<Integer> numbers = new ArrayList<>();
+            files.forEach(file -> {
+                Matcher name = SEGMENT.matcher(file.getFileName().toString());
+                if (name.matches()) numbers.add(Integer.parseInt(name.group(1)));
+            });
+            numbers.sort(null);
+            return numbers;
+        } catch (IOException e) {
+            throw new BadInputException("cannot list the ledger " + path + ": " + reason(e));
+        }
+    }
+
+    /** Bytes of all segments on disk. */
+    long bytes() {
+        long sum = 0;
+        for (int number : segments()) sum += segment(number).toFile().length();
+        return sum;
+    }
+
+    /** Makes `file` hold `bytes`, durably, or leaves what was there. */
+    void write(Path file, ByteBuffer bytes) {
+        Path temporary = file.resolveSibling(file.getFileName() + ".tmp");
+        try {
+            try (FileChannel channel = FileChannel.open(temporary, StandardOpenOption.CREATE,
+                    StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE)) {
+                while (bytes.hasRemaining()) channel.write(bytes);
+                channel.force(true);
+            }
+            Files.move(temporary, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+            sync();
+        } catch (IOException e) {
+            try {
+                Files.deleteIfExists(temporary);
+            } catch (IOException ignored) {
+                e.addSuppressed(ignored);
+            }
+            throw new BadInputException("cannot write " + file + ": " + reason(e));
+        }
+    }
+
+    /** Shortens a file by putting a copy of its start in its place: whoever has the old one open or linked keeps it whole. */
+    void cut(Path file, long bytes) {
+        Path temporary = file.resolveSibling(file.getFileName() + ".tmp");
+        try {
+            try (FileChannel from = FileChannel.open(file, StandardOpenOption.READ);
+                    FileChannel to = FileChannel.open(temporary, StandardOpenOption.CREATE,
+                            StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE)) {
+                copy(from, 0, bytes, to);
+                to.force(true);
+            }
+            Files.move(temporary, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+            sync();
+        } catch (IOException e) {
+            throw new BadInputException("cannot shorten " + file + ": " + reason(e));
+        }
+    }
+
+    /** Appends a part of one file to another. */
+    static void copy(FileChannel from, long start, long bytes, FileChannel to) throws IOException {
+        for (long done = 0; done < bytes; ) {
+            long moved = from.transferTo(start + done, bytes - done, to);
+            if (moved <= 0) throw new EOFException("the file ends " + (bytes - done) + " bytes early");
+            done += moved;
+        }
+    }
+
+    void delete(Path file) {
+        try {
+            if (Files.deleteIfExists(file)) sync();
+        } catch (IOException e) {
+            throw new BadInputException("cannot delete " + file + ": " + reason(e));
+        }
+    }
+
+    /** Makes creations, renames and deletions in the folder durable; a platform that cannot open folders skips it. */
+    void sync() {
+        try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
+            channel.force(true);
+        } catch (IOException e) {
+            System.getLogger("dev.lethe.ledger").log(System.Logger.Level.DEBUG, "cannot sync folder " + path, e);
+        }
+    }
+
+    /** Reads `to` whole from a position, or as much as there is; returns the bytes read. */
+    static int read(FileChannel channel, ByteBuffer to, long position) {
+        try {
+            int start = to.position();
+            while (to.hasRemaining()) {
+                int got = channel.read(to, position + to.position() - start);
+                if (got < 0) break;
+            }
+            return to.position() - start;
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** What went wrong, for a message: most IOExceptions of the JDK name only the file. */
+    static String reason(IOException e) {
+        String name = e.getClass().getSimpleName().replace("Exception", "");
+        return e.getMessage() == null ? name : name + ": " + e.getMessage();
+    }
+}

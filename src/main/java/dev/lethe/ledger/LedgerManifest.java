@@ -1,0 +1,129 @@
+package dev.lethe.ledger;
+
+import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.DamagedDataException;
+import dev.lethe.engine.Dtype;
+import dev.lethe.engine.ModelShape;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Objects;
+import java.util.zip.CRC32C;
+import tools.jackson.core.JacksonException;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.SerializationFeature;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * What all entries of a ledger have in common; {@code manifest.json}.
+ *
+ * @param version   of the ledger format
+ * @param modelHash SHA-256 hex of the model that training started from
+ * @param sites     names of the sites held, in the model's order
+ * @param headTopK  0 when the softmax error at the head is kept exactly, else its entries kept a token
+ * @param sealed    no writer may append any more; destroying entries stays possible
+ */
+public record LedgerManifest(
+        int version, String modelHash, ModelShape shape, List<String> sites, int headTopK, Dtype dtype, boolean sealed) {
+    /** The format this version writes, and the only one it reads. */
+    public static final int VERSION = SegmentLayout.VERSION;
+
+    private static final JsonMapper JSON = JsonMapper.builder().build();
+
+    public LedgerManifest {
+        Objects.requireNonNull(modelHash, "modelHash");
+        Objects.requireNonNull(shape, "shape");
+        Objects.requireNonNull(dtype, "dtype");
+        sites = List.copyOf(sites);
+        if (sites.isEmpty()) throw new IllegalArgumentException("a ledger needs at least one site");
+        if (headTopK < 0) throw new IllegalArgumentException("head top-k is " + headTopK + ", must be 0 or more");
+    }
+
+    /** An open ledger's manifest in the current format. */
+    public static LedgerManifest of(
+            String modelHash, ModelShape shape, List<String> sites, int headTopK, Dtype dtype) {
+        return new LedgerManifest(VERSION, modelHash, shape, sites, headTopK, dtype, false);
+    }
+
+    LedgerManifest withSealed(boolean value) {
+        return new LedgerManifest(version, modelHash, shape, sites, headTopK, dtype, value);
+    }
+
+    /** Ties segments to their manifest: a checksum of everything but {@code sealed}. */
+    int identity() {
+        return checksum(withSealed(false).fields());
+    }
+
+    void write(LedgerFolder folder) {
+        ObjectNode fields = fields();
+        fields.put("checksum", Integer.toHexString(checksum(fields)));
+        String text = JSON.writer().with(SerializationFeature.INDENT_OUTPUT).writeValueAsString(fields) + "\n";
+        folder.write(folder.manifest(), ByteBuffer.wrap(text.getBytes(StandardCharsets.UTF_8)));
+    }
+
+    static LedgerManifest read(LedgerFolder folder) {
+        byte[] bytes;
+        try {
+            bytes = Files.readAllBytes(folder.manifest());
+        } catch (NoSuchFileException e) {
+            throw new BadInputException(folder.path() + " holds no ledger: manifest.json is missing");
+        } catch (IOException e) {
+            throw new BadInputException("cannot read " + folder.manifest() + ": " + LedgerFolder.reason(e));
+        }
+        try {
+            return parse(folder, bytes);
+        } catch (JacksonException | ClassCastException | IllegalArgumentException | NullPointerException e) {
+            throw new DamagedDataException(folder.manifest() + " is damaged: " + e.getMessage());
+        }
+    }
+
+    private static LedgerManifest parse(LedgerFolder folder, byte[] bytes) {
+        if (!(JSON.readTree(bytes) instanceof ObjectNode fields))
+            throw new DamagedDataException(folder.manifest() + " is damaged: it is no JSON object");
+        if (!"lethe-ledger".equals(fields.path("format").asString("")))
+            throw new DamagedDataException(folder.manifest() + " is damaged: \"format\" is not \"lethe-ledger\"");
+        JsonNode version = fields.path("version");
+        JsonNode checksum = fields.remove("checksum");
+        boolean holds = checksum != null && checksum.asString("").equals(Integer.toHexString(checksum(fields)));
+        if (version.isIntegralNumber() && version.asInt(0) != VERSION && (holds || version.asInt(0) > VERSION))
+            throw new BadInputException(folder.path() + " was written in ledger format " + version.asInt(0)
+                    + "; this version reads format " + VERSION + ". Open it with the version that made it");
+        if (!holds) throw new DamagedDataException(folder.manifest() + " is damaged: its checksum does not match");
+        JsonNode shape = fields.required("shape");
+        List<String> sites = new ArrayList<>();
+        fields.required("sites").forEach(site -> sites.add(site.asString()));
+        return new LedgerManifest(version.asInt(), fields.required("modelHash").asString(),
+                new ModelShape(shape.required("vocabulary").asLong(), shape.required("context").asLong(),
+                        shape.required("channels").asLong(), shape.required("heads").asLong(),
+                        shape.required("layers").asLong(), shape.required("inner").asLong(),
+                        shape.required("layerNormEpsilon").asDouble(), shape.required("tiedHead").asBoolean()),
+                sites, fields.required("headTopK").asInt(),
+                Dtype.valueOf(fields.required("dtype").asString().toUpperCase(Locale.ROOT)),
+                fields.required("sealed").asBoolean());
+    }
+
+    private ObjectNode fields() {
+        ObjectNode fields = JSON.createObjectNode();
+        fields.put("format", "lethe-ledger").put("version", version).put("modelHash", modelHash);
+        fields.putObject("shape").put("vocabulary", shape.vocabulary()).put("context", shape.context())
+                .put("channels", shape.channels()).put("heads", shape.heads()).put("layers", shape.layers())
+                .put("inner", shape.inner()).put("layerNormEpsilon", shape.layerNormEpsilon())
+                .put("tiedHead", shape.tiedHead());
+        ArrayNode names = fields.putArray("sites");
+        sites.forEach(names::add);
+        return fields.put("headTopK", headTopK).put("dtype", dtype.name().toLowerCase(Locale.ROOT)).put("sealed", sealed);
+    }
+
+    private static int checksum(ObjectNode fields) {
+        CRC32C crc = new CRC32C();
+        crc.update(JSON.writeValueAsBytes(fields));
+        return (int) crc.getValue();
+    }
+}

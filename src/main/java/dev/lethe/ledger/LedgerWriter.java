@@ -1,0 +1,317 @@
+package dev.lethe.ledger;
+
+import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.FileSpace;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.Set;
+
+/**
+ * Appends entries to a ledger. Reserve room for the records of a batch, let native code fill it, commit.
+ *
+ * <pre>{@code
+ * List<MemorySegment> room = headers.stream().map(h -> writer.reserve(h, bytes)).toList();
+ * model.gradient(batch, false, new Capture(format, room));
+ * writer.commit();
+ * }</pre>
+ *
+ * An entry counts from its commit on: a killed process loses only what was reserved and not committed. One writer a
+ * ledger, in any process; readers may come and go. Confined to the thread that opened it.
+ */
+public final class LedgerWriter implements AutoCloseable {
+    /** Room handed out and not yet committed. */
+    private record Pending(GrowingSegment segment, Entry entry, MemorySegment frame) {}
+
+    private final LedgerFolder folder;
+    private final LedgerOptions options;
+    private final GrowingSegment.Allocation allocation;
+    private final WriterLock lock;
+    private final int identity;
+    private LedgerManifest manifest;
+    private final List<Entry> entries = new ArrayList<>();
+    private final List<Pending> pending = new ArrayList<>();
+    private final List<GrowingSegment> open = new ArrayList<>(); // ascending; all but the last await a commit
+    private int nextNumber;
+    private long lastReservedStep;
+    private boolean closed;
+
+    private LedgerWriter(LedgerFolder folder, LedgerManifest manifest, LedgerOptions options,
+            GrowingSegment.Allocation allocation, WriterLock lock) {
+        this.folder = folder;
+        this.manifest = manifest;
+        this.options = options;
+        this.allocation = allocation;
+        this.lock = lock;
+        identity = manifest.identity();
+    }
+
+    /** As {@link #create(Path, LedgerManifest, LedgerOptions)} with {@link LedgerOptions#defaults()}. */
+    public static LedgerWriter create(Path directory, LedgerManifest manifest) {
+        return create(directory, manifest, LedgerOptions.defaults());
+    }
+
+    /**
+     * Starts a ledger in a folder that is made if need be and holds none yet.
+     *
+     * @throws BadInputException when it holds one, cannot be written, or another writer is at work there
+     */
+    public static LedgerWriter create(Path directory, LedgerManifest manifest, LedgerOptions options) {
+        return create(directory, manifest, options, FileSpace::allocate);
+    }
+
+    static LedgerWriter create(
+            Path directory, LedgerManifest manifest, LedgerOptions options, GrowingSegment.Allocation allocation) {
+        LedgerFolder folder = new LedgerFolder(directory);
+        try {
+            Files.createDirectories(directory);
+        } catch (IOException e) {
+            throw new BadInputException("cannot make the ledger folder " + directory + ": " + LedgerFolder.reason(e));
+        }
+        WriterLock lock = WriterLock.acquire(folder, "capturing");
+        try {
+            if (Files.exists(folder.manifest()) || !folder.segments().isEmpty())
+                throw new BadInputException(directory + " holds a ledger already; resume it, or name another folder");
+            manifest.write(folder);
+            return new LedgerWriter(folder, manifest, options, allocation, lock);
+        } catch (RuntimeException e) {
+            lock.close();
+            throw e;
+        }
+    }
+
+    /** As {@link #append(Path, LedgerOptions)} with {@link LedgerOptions#defaults()}. */
+    public static LedgerWriter append(Path directory) {
+        return append(directory, LedgerOptions.defaults());
+    }
+
+    /**
+     * Goes on with a ledger, after a clean close or after a kill; a torn tail is dropped, and so are entries at the very
+     * end whose payload did not reach the disk (power cut).
+     *
+     * @throws BadInputException when there is none, it is sealed, or another writer is at work there
+     * @throws dev.lethe.engine.DamagedDataException when it is broken in the middle
+     */
+    public static LedgerWriter append(Path directory, LedgerOptions options) {
+        return append(directory, options, FileSpace::allocate);
+    }
+
+    static LedgerWriter append(Path directory, LedgerOptions options, GrowingSegment.Allocation allocation) {
+        LedgerFolder folder = new LedgerFolder(directory);
+        LedgerManifest manifest = LedgerManifest.read(folder);
+        if (manifest.sealed()) throw new BadInputException("ledger " + directory + " is sealed: nothing can be appended");
+        WriterLock lock = WriterLock.acquire(folder, "capturing");
+        try {
+            LedgerWriter writer = new LedgerWriter(folder, manifest, options, allocation, lock);
+            writer.recover();
+            return writer;
+        } catch (RuntimeException e) {
+            lock.close();
+            throw e;
+        }
+    }
+
+    private void recover() {
+        LedgerContents contents = LedgerContents.load(folder, identity).requireWhole(folder);
+        folder.delete(folder.index());
+        entries.addAll(contents.entries());
+        if (!contents.indexed()) Destruction.finish(folder, entries);
+        keepUpTo(contents.indexed() ? entries.size() : entries.size() - unwritten());
+    }
+
+    /** Entries at the end whose marker reached the disk and whose payload did not: a power cut can do that, a kill not. */
+    private int unwritten() {
+        int dropped = 0;
+        try (PayloadReader reader = new PayloadReader(folder)) {
+            for (Entry entry : entries.reversed()) {
+                if (entry.destroyed() || reader.holds(entry)) break;
+                dropped++;
+            }
+        }
+        if (dropped > 0)
+            System.getLogger("dev.lethe.ledger").log(System.Logger.Level.WARNING,
+                    "ledger {0}: the last {1} entries did not reach the disk whole and are dropped", folder.path(), dropped);
+        return dropped;
+    }
+
+    /** Cuts the files after the first `keep` entries and opens the last segment for more. */
+    private void keepUpTo(int keep) {
+        boolean cutsEntries = keep < entries.size();
+        entries.subList(keep, entries.size()).clear();
+        int last = keep == 0 ? -1 : entries.getLast().segment();
+        long end = keep == 0 ? 0 : entries.getLast().offset() + SegmentLayout.frameBytes(entries.getLast().length());
+        for (int number : folder.segments().reversed()) if (number > last) folder.delete(folder.segment(number));
+        nextNumber = last + 1;
+        if (last >= 0 && cutsEntries) folder.cut(folder.segment(last), end);
+        if (last >= 0) open.add(GrowingSegment.resume(folder, last, end, allocation));
+        lastReservedStep = keep == 0 ? 0 : entries.getLast().header().step();
+    }
+
+    public LedgerManifest manifest() {
+        return manifest;
+    }
+
+    /** Entries committed so far, destroyed ones included. */
+    public int size() {
+        return entries.size();
+    }
+
+    /** Step of the last committed entry, -1 when there is none. */
+    public long lastStep() {
+        return entries.isEmpty() ? -1 : entries.getLast().header().step();
+    }
+
+    /**
+     * Room for one entry: a zeroed or reused slice of the mapped segment, 64-byte aligned, `payloadBytes` long, valid
+     * until {@link #commit} or {@link #discard}. Disk blocks stand behind it.
+     *
+     * @throws BadInputException when the disk has no room; earlier entries and reservations stay as they are
+     * @throws IllegalArgumentException when the header's step lies before the last one's
+     */
+    public MemorySegment reserve(EntryHeader header, long payloadBytes) {
+        return reserve(header, payloadBytes, false)
+                .asSlice(SegmentLayout.ENTRY_HEADER_BYTES, payloadBytes, SegmentLayout.ALIGNMENT);
+    }
+
+    /** An entry that is destroyed from the start: shows that the record was there. */
+    void reserveDestroyed(EntryHeader header) {
+        reserve(header, 0, true);
+    }
+
+    private MemorySegment reserve(EntryHeader header, long payloadBytes, boolean destroyed) {
+        requireOpen();
+        Objects.requireNonNull(header, "header");
+        if (payloadBytes < 0) throw new IllegalArgumentException("payload is " + payloadBytes + " bytes, must be 0 or more");
+        if (header.step() < lastReservedStep)
+            throw new IllegalArgumentException("step " + header.step() + " lies before step " + lastReservedStep
+                    + ", which is in the ledger already; truncateAfter drops later steps");
+        long frameBytes = SegmentLayout.frameBytes(payloadBytes);
+        if (open.isEmpty() || !open.getLast().takes(frameBytes, options.segmentBytes()))
+            roll();
+        GrowingSegment segment = open.getLast();
+        long offset = segment.reservedEnd();
+        MemorySegment frame = segment.reserve(frameBytes, options.segmentBytes());
+        pending.add(new Pending(segment, new Entry(header, segment.number(), offset, payloadBytes, destroyed), frame));
+        lastReservedStep = header.step();
+        return frame;
+    }
+
+    private void roll() {
+        open.add(GrowingSegment.create(folder, nextNumber, identity, allocation));
+        nextNumber++;
+    }
+
+    /** Makes everything reserved since the last commit part of the ledger, in the order it was reserved. */
+    public void commit() {
+        requireOpen();
+        LedgerIoEvent event = LedgerIoEvent.start("commit");
+        long bytes = 0;
+        for (Pending next : pending) {
+            commit(next.entry, next.frame);
+            entries.add(next.entry);
+            bytes += next.frame.byteSize();
+        }
+        int committed = pending.size();
+        pending.clear();
+        open.forEach(GrowingSegment::committed);
+        while (open.size() > 1) close(open.removeFirst());
+        if (options.syncEveryCommit()) sync();
+        event.finish(committed, bytes);
+    }
+
+    private static void commit(Entry entry, MemorySegment frame) {
+        long body = SegmentLayout.padded(entry.length());
+        int payloadCrc = SegmentLayout.crc(frame.asSlice(SegmentLayout.ENTRY_HEADER_BYTES, body));
+        SegmentLayout.writeEntryHeader(frame, entry);
+        if (entry.destroyed()) return; // a destroyed entry has no marker
+        MemorySegment marker = frame.asSlice(SegmentLayout.ENTRY_HEADER_BYTES + body);
+        SegmentLayout.writeMarker(marker, entry.offset(), payloadCrc, SegmentLayout.headerCrc(frame));
+    }
+
+    /** Gives back everything reserved since the last commit, as after a capture that failed. */
+    public void discard() {
+        requireOpen();
+        pending.clear();
+        open.forEach(GrowingSegment::discard);
+        lastReservedStep = Math.max(0, lastStep());
+    }
+
+    /** Waits until every committed entry is on the disk: from then on even a power cut cannot take it. */
+    public void sync() {
+        requireOpen();
+        LedgerIoEvent event = LedgerIoEvent.start("sync");
+        try {
+            for (GrowingSegment segment : open) segment.sync();
+        } catch (IOException | UncheckedIOException e) {
+            throw new BadInputException("cannot write the ledger " + folder.path() + " to disk: " + e.getMessage(), e);
+        }
+        event.finish(entries.size(), 0);
+    }
+
+    /**
+     * Drops the entries of later steps than `step`, as when training resumes from a checkpoint. Readers opened before
+     * keep what they saw. Reservations not committed are discarded.
+     */
+    public void truncateAfter(long step) {
+        requireOpen();
+        discard();
+        int keep = entries.size();
+        while (keep > 0 && entries.get(keep - 1).header().step() > step) keep--;
+        if (keep == entries.size()) return;
+        while (!open.isEmpty()) close(open.removeFirst());
+        keepUpTo(keep);
+    }
+
+    /** Closes the ledger for good: no writer opens it again. Destroying entries stays possible. */
+    public void seal() {
+        requireOpen();
+        sync();
+        manifest = manifest.withSealed(true);
+        manifest.write(folder);
+        close();
+    }
+
+    /**
+     * Destroys every entry of these records: the payloads are overwritten with zeros on the disk, the headers marked
+     * destroyed. Token ids, gradients and their checksums are gone; key, epoch, step and counts stay. Safe to repeat, and
+     * a killed destruction is finished by the next open. Ledgers that share segments by {@link GradientLedger#link} lose
+     * the entries together. An overwrite reaches the blocks of file systems that write in place; on copy-on-write file
+     * systems, snapshots and worn flash cells old blocks may outlive it.
+     *
+     * @return entries newly destroyed
+     * @throws BadInputException when the ledger is being written
+     */
+    public static int destroy(Path directory, Set<RecordKey> keys) {
+        return Destruction.destroy(new LedgerFolder(directory), keys);
+    }
+
+    /** Discards what is not committed, syncs, trims the last segment and writes the index. Idempotent. */
+    @Override
+    public void close() {
+        if (closed) return;
+        closed = true;
+        try (lock) {
+            pending.clear();
+            while (!open.isEmpty()) close(open.removeFirst());
+            LedgerIndex.rewrite(folder, identity, entries);
+        }
+    }
+
+    private void close(GrowingSegment segment) {
+        try {
+            segment.close();
+        } catch (IOException | UncheckedIOException e) {
+            throw new BadInputException("cannot write " + folder.segment(segment.number()) + " to disk: " + e.getMessage(),
+                    e);
+        }
+    }
+
+    private void requireOpen() {
+        if (closed) throw new IllegalStateException("the ledger writer of " + folder.path() + " is closed");
+    }
+}

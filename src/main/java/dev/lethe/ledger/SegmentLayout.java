@@ -1,0 +1,251 @@
+/*
+ * The frame of a segment file, version 1; all numbers little-endian. Every byte is covered by a checksum or by a
+ * self-checking word, so that a flipped bit anywhere is seen.
+ *
+ *   segment  = header [64]  entry*
+ *   entry    = header [128]  payload [length rounded up to 64]  marker [64]      every part starts at a multiple of 64
+ *
+ * The marker is written last and makes the entry committed. `state` and `changes` are the only words rewritten later
+ * (by destruction); they lie outside the header checksums. A destroyed entry keeps its header; payload and marker are zero.
+ */
+package dev.lethe.ledger;
+
+import java.lang.foreign.MemoryLayout;
+import java.lang.foreign.MemoryLayout.PathElement;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.StructLayout;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.VarHandle;
+import java.nio.ByteOrder;
+import java.util.zip.CRC32C;
+
+/** Layouts of the ledger's bytes and the checksums over them. Knows no files. */
+final class SegmentLayout {
+    static final int VERSION = 1;
+    static final long ALIGNMENT = 64;
+    static final long SEGMENT_HEADER_BYTES = 64;
+    static final long ENTRY_HEADER_BYTES = 128;
+    static final long MARKER_BYTES = 64;
+    static final long SMALLEST_ENTRY_BYTES = ENTRY_HEADER_BYTES + MARKER_BYTES;
+
+    static final long SEGMENT_MAGIC = 0x31474553_4548544CL; // "LTHESEG1"
+    static final long ENTRY_MAGIC = 0x31544E45_4548544CL;   // "LTHEENT1"
+    static final long MARKER_MAGIC = 0x31444E45_4548544CL;  // "LTHEEND1"
+    static final long LIVE = 0x4556494C_A5C33C5AL;          // far apart in every byte: no flipped bit turns one
+    static final long DESTROYED = 0x454E4F47_5A3CC3A5L;     // into the other
+
+    private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfDouble DOUBLE = ValueLayout.JAVA_DOUBLE.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+    private static final StructLayout SEGMENT = MemoryLayout.structLayout(
+            LONG.withName("magic"), INT.withName("version"), INT.withName("number"), INT.withName("identity"),
+            INT.withName("crc"), LONG.withName("changes"), LONG.withName("changesInverted"),
+            MemoryLayout.paddingLayout(24));
+    private static final VarHandle SEGMENT_MAGIC_WORD = field(SEGMENT, "magic");
+    private static final VarHandle SEGMENT_VERSION = field(SEGMENT, "version");
+    private static final VarHandle SEGMENT_NUMBER = field(SEGMENT, "number");
+    private static final VarHandle SEGMENT_IDENTITY = field(SEGMENT, "identity");
+    private static final VarHandle SEGMENT_CRC = field(SEGMENT, "crc");
+    private static final VarHandle CHANGES = field(SEGMENT, "changes");
+    private static final VarHandle CHANGES_INVERTED = field(SEGMENT, "changesInverted");
+    static final long CHANGES_OFFSET = SEGMENT.byteOffset(PathElement.groupElement("changes"));
+
+    private static final StructLayout ENTRY = MemoryLayout.structLayout(
+            LONG.withName("magic"), LONG.withName("state"), INT.withName("version"), INT.withName("crc"),
+            LONG.withName("keyHigh"), LONG.withName("keyLow"), LONG.withName("step"), LONG.withName("length"),
+            LONG.withName("offset"), DOUBLE.withName("learningRate"), DOUBLE.withName("weight"), INT.withName("segment"),
+            INT.withName("epoch"), INT.withName("tokens"), INT.withName("targets"), MemoryLayout.paddingLayout(32));
+    private static final VarHandle ENTRY_MAGIC_WORD = field(ENTRY, "magic");
+    private static final VarHandle STATE = field(ENTRY, "state");
+    private static final VarHandle ENTRY_VERSION = field(ENTRY, "version");
+    private static final VarHandle ENTRY_CRC = field(ENTRY, "crc");
+    private static final VarHandle KEY_HIGH = field(ENTRY, "keyHigh");
+    private static final VarHandle KEY_LOW = field(ENTRY, "keyLow");
+    private static final VarHandle STEP = field(ENTRY, "step");
+    private static final VarHandle LENGTH = field(ENTRY, "length");
+    private static final VarHandle OFFSET = field(ENTRY, "offset");
+    private static final VarHandle LEARNING_RATE = field(ENTRY, "learningRate");
+    private static final VarHandle WEIGHT = field(ENTRY, "weight");
+    private static final VarHandle SEGMENT_OF_ENTRY = field(ENTRY, "segment");
+    private static final VarHandle EPOCH = field(ENTRY, "epoch");
+    private static final VarHandle TOKENS = field(ENTRY, "tokens");
+    private static final VarHandle TARGETS = field(ENTRY, "targets");
+    static final long STATE_OFFSET = ENTRY.byteOffset(PathElement.groupElement("state"));
+    private static final long ENTRY_CRC_OFFSET = ENTRY.byteOffset(PathElement.groupElement("crc"));
+
+    private static final StructLayout MARKER = MemoryLayout.structLayout(
+            LONG.withName("magic"), LONG.withName("offset"), INT.withName("payloadCrc"), INT.withName("headerCrc"),
+            MemoryLayout.paddingLayout(36), INT.withName("crc"));
+    private static final VarHandle MARKER_MAGIC_WORD = field(MARKER, "magic");
+    private static final VarHandle MARKER_OFFSET = field(MARKER, "offset");
+    private static final VarHandle PAYLOAD_CRC = field(MARKER, "payloadCrc");
+    private static final VarHandle HEADER_CRC = field(MARKER, "headerCrc");
+    private static final VarHandle MARKER_CRC = field(MARKER, "crc");
+    private static final long MARKER_CRC_OFFSET = MARKER.byteOffset(PathElement.groupElement("crc"));
+
+    static {
+        if (SEGMENT.byteSize() != SEGMENT_HEADER_BYTES || ENTRY.byteSize() != ENTRY_HEADER_BYTES
+                || MARKER.byteSize() != MARKER_BYTES) throw new AssertionError("ledger layouts have the wrong size");
+    }
+
+    private SegmentLayout() {}
+
+    /** What a segment's header says. */
+    record SegmentHeader(int version, int number, int identity, long changes) {}
+
+    private static VarHandle field(StructLayout layout, String name) {
+        return layout.varHandle(PathElement.groupElement(name));
+    }
+
+    static long padded(long payloadBytes) {
+        return Math.addExact(payloadBytes, ALIGNMENT - 1) & -ALIGNMENT;
+    }
+
+    /** Bytes that an entry with this payload takes in a segment. */
+    static long frameBytes(long payloadBytes) {
+        return Math.addExact(SMALLEST_ENTRY_BYTES, padded(payloadBytes));
+    }
+
+    /** CRC32C of a slice of any size. */
+    static int crc(MemorySegment bytes) {
+        CRC32C crc = new CRC32C();
+        update(crc, bytes);
+        return (int) crc.getValue();
+    }
+
+    private static void update(CRC32C crc, MemorySegment bytes) {
+        long chunk = 1L << 30; // a ByteBuffer ends at 2 GiB
+        for (long at = 0; at < bytes.byteSize(); at += chunk)
+            crc.update(bytes.asSlice(at, Math.min(chunk, bytes.byteSize() - at)).asByteBuffer());
+    }
+
+    // ---- segment header
+
+    static void writeSegmentHeader(MemorySegment to, int number, int identity) {
+        to.asSlice(0, SEGMENT_HEADER_BYTES).fill((byte) 0);
+        SEGMENT_MAGIC_WORD.set(to, 0L, SEGMENT_MAGIC);
+        SEGMENT_VERSION.set(to, 0L, VERSION);
+        SEGMENT_NUMBER.set(to, 0L, number);
+        SEGMENT_IDENTITY.set(to, 0L, identity);
+        writeChanges(to, 0);
+        SEGMENT_CRC.set(to, 0L, segmentCrc(to));
+    }
+
+    static void writeChanges(MemorySegment segmentHeader, long changes) {
+        CHANGES.set(segmentHeader, 0L, changes);
+        CHANGES_INVERTED.set(segmentHeader, 0L, ~changes);
+    }
+
+    /** The header, or null when its bytes do not hold together. */
+    static SegmentHeader readSegmentHeader(MemorySegment from) {
+        long changes = (long) CHANGES.get(from, 0L);
+        boolean holds = (long) SEGMENT_MAGIC_WORD.get(from, 0L) == SEGMENT_MAGIC
+                && (int) SEGMENT_CRC.get(from, 0L) == segmentCrc(from)
+                && (long) CHANGES_INVERTED.get(from, 0L) == ~changes;
+        return holds ? new SegmentHeader((int) SEGMENT_VERSION.get(from, 0L), (int) SEGMENT_NUMBER.get(from, 0L),
+                (int) SEGMENT_IDENTITY.get(from, 0L), changes) : null;
+    }
+
+    private static int segmentCrc(MemorySegment header) {
+        CRC32C crc = new CRC32C();
+        update(crc, header.asSlice(0, 20));
+        update(crc, header.asSlice(40, 24));
+        return (int) crc.getValue();
+    }
+
+    // ---- entry header
+
+    static void writeEntryHeader(MemorySegment to, Entry entry) {
+        EntryHeader header = entry.header();
+        to.asSlice(0, ENTRY_HEADER_BYTES).fill((byte) 0);
+        ENTRY_VERSION.set(to, 0L, VERSION);
+        KEY_HIGH.set(to, 0L, header.key().high());
+        KEY_LOW.set(to, 0L, header.key().low());
+        STEP.set(to, 0L, header.step());
+        LENGTH.set(to, 0L, entry.length());
+        OFFSET.set(to, 0L, entry.offset());
+        LEARNING_RATE.set(to, 0L, header.learningRate());
+        WEIGHT.set(to, 0L, header.weight());
+        SEGMENT_OF_ENTRY.set(to, 0L, entry.segment());
+        EPOCH.set(to, 0L, header.epoch());
+        TOKENS.set(to, 0L, header.tokens());
+        TARGETS.set(to, 0L, header.targets());
+        ENTRY_MAGIC_WORD.set(to, 0L, ENTRY_MAGIC);
+        ENTRY_CRC.set(to, 0L, headerCrc(to));
+        STATE.setRelease(to, 0L, entry.destroyed() ? DESTROYED : LIVE); // last: it alone commits a destroyed entry
+    }
+
+    static boolean looksLikeEntry(MemorySegment bytes, long at) {
+        return (long) ENTRY_MAGIC_WORD.get(bytes, at) == ENTRY_MAGIC;
+    }
+
+    /** The entry whose header these bytes are, or null when they are not a whole header for this place. */
+    static Entry readEntryHeader(MemorySegment from, int segment, long offset) {
+        long state = (long) STATE.get(from, 0L);
+        long length = (long) LENGTH.get(from, 0L);
+        boolean holds = (long) ENTRY_MAGIC_WORD.get(from, 0L) == ENTRY_MAGIC && (state == LIVE || state == DESTROYED)
+                && (int) ENTRY_CRC.get(from, 0L) == headerCrc(from) && (int) ENTRY_VERSION.get(from, 0L) == VERSION
+                && (int) SEGMENT_OF_ENTRY.get(from, 0L) == segment && (long) OFFSET.get(from, 0L) == offset
+                && length >= 0 && length <= Long.MAX_VALUE / 2;
+        if (!holds) return null;
+        RecordKey key = new RecordKey((long) KEY_HIGH.get(from, 0L), (long) KEY_LOW.get(from, 0L));
+        try {
+            EntryHeader header = new EntryHeader(key, (int) EPOCH.get(from, 0L), (long) STEP.get(from, 0L),
+                    (double) LEARNING_RATE.get(from, 0L), (double) WEIGHT.get(from, 0L), (int) TOKENS.get(from, 0L),
+                    (int) TARGETS.get(from, 0L));
+            return new Entry(header, segment, offset, length, state == DESTROYED);
+        } catch (IllegalArgumentException outOfRange) {
+            return null; // a right checksum over impossible values: not ours
+        }
+    }
+
+    static int headerCrc(MemorySegment header) {
+        CRC32C crc = new CRC32C();
+        update(crc, header.asSlice(0, STATE_OFFSET));
+        update(crc, header.asSlice(STATE_OFFSET + 8, ENTRY_CRC_OFFSET - STATE_OFFSET - 8));
+        update(crc, header.asSlice(ENTRY_CRC_OFFSET + 4, ENTRY_HEADER_BYTES - ENTRY_CRC_OFFSET - 4));
+        return (int) crc.getValue();
+    }
+
+    static long state(MemorySegment entry) {
+        return (long) STATE.getAcquire(entry, 0L);
+    }
+
+    // ---- commit marker
+
+    /** Writes the marker, its magic last: the entry is committed when this returns. */
+    static void writeMarker(MemorySegment to, long offset, int payloadCrc, int headerCrc) {
+        to.asSlice(0, MARKER_BYTES).fill((byte) 0);
+        MARKER_OFFSET.set(to, 0L, offset);
+        PAYLOAD_CRC.set(to, 0L, payloadCrc);
+        HEADER_CRC.set(to, 0L, headerCrc);
+        MARKER_CRC.set(to, 0L, markerCrc(to));
+        MARKER_MAGIC_WORD.setRelease(to, 0L, MARKER_MAGIC);
+    }
+
+    /** Whether these bytes commit the entry at `offset` with that header. */
+    static boolean commits(MemorySegment marker, long offset, MemorySegment entryHeader) {
+        return (long) MARKER_MAGIC_WORD.getAcquire(marker, 0L) == MARKER_MAGIC
+                && (long) MARKER_OFFSET.get(marker, 0L) == offset
+                && (int) HEADER_CRC.get(marker, 0L) == (int) ENTRY_CRC.get(entryHeader, 0L)
+                && (int) MARKER_CRC.get(marker, 0L) == markerCrc(marker);
+    }
+
+    static int payloadCrc(MemorySegment marker) {
+        return (int) PAYLOAD_CRC.get(marker, 0L);
+    }
+
+    private static int markerCrc(MemorySegment marker) {
+        CRC32C crc = new CRC32C();
+        update(crc, marker.asSlice(8, MARKER_CRC_OFFSET - 8)); // the magic is written after the checksum and compared whole
+        return (int) crc.getValue();
+    }
+
+    static boolean isZero(MemorySegment bytes) {
+        long at = 0;
+        for (; at + 8 <= bytes.byteSize(); at += 8) if (bytes.get(LONG, at) != 0) return false;
+        for (; at < bytes.byteSize(); at++) if (bytes.get(ValueLayout.JAVA_BYTE, at) != 0) return false;
+        return true;
+    }
+}
