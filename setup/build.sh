@@ -1,0 +1,99 @@
+#!/usr/bin/env bash
+# Provisions what is missing and builds: liblethe.so into build/native, the jar and its dependencies into build/app, and
+# build/launch, by which ./lethe knows that nothing has changed since. --native builds nothing of Java, --if-stale nothing
+# when another process has just done it. Everything is told on stderr.
+set -euo pipefail
+source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
+source "$root/setup/jdk.sh"
+source "$root/setup/libtorch.sh"
+source "$root/setup/tools.sh"
+source "$root/setup/fresh.sh"
+
+provision() {
+  find_jdk || provision_jdk || JDK_MISSING=yes
+  find_tools
+  local torch=yes
+  find_libtorch || torch=''
+  [[ -n $torch ]] || ensure_venv || MISSING+=(python3-venv)
+  ((${#MISSING[@]} == 0)) && [[ -z ${JDK_MISSING-} ]] || report_missing
+  [[ -n $torch ]] || provision_libtorch
+  say "JDK $(jdk_version "$JDK") at $JDK; libtorch $(torch_version "$LIBTORCH") at $LIBTORCH"
+}
+
+# A cache made for another checkout folder, or by a build tool that is gone, cannot be used again.
+drop_foreign_cache() {
+  local cache=$build/native/CMakeCache.txt home program
+  [[ -f $cache ]] || return 0
+  home=$(sed -n 's/^CMAKE_HOME_DIRECTORY:INTERNAL=//p' "$cache")
+  program=$(sed -n 's/^CMAKE_MAKE_PROGRAM:[A-Z]*=//p' "$cache")
+  [[ $home == "$root" && -x $program ]] || rm -rf "$build/native"
+}
+
+# A translation unit over libtorch's headers takes up to 1.5 GB to compile.
+parallel_jobs() {
+  local cores memory
+  cores=$(nproc)
+  memory=$(($(awk '/^MemAvailable/ {print $2}' /proc/meminfo) / 1500000))
+  ((memory >= 1)) || memory=1
+  echo $((cores < memory ? cores : memory))
+}
+
+build_native() {
+  local generator=() target=lethe
+  [[ -z $1 ]] || target=all
+  drop_foreign_cache
+  if [[ ! -f $build/native/CMakeCache.txt ]]; then
+    [[ -n $NINJA ]] && generator=(-G Ninja "-DCMAKE_MAKE_PROGRAM=$NINJA") || generator=(-G 'Unix Makefiles')
+    generator+=("-DCMAKE_CXX_COMPILER=$CXX")
+  fi
+  step configure "configuring the native engine" \
+    "$CMAKE" -S "$root" -B "$build/native" "${generator[@]}" "-DLETHE_LIBTORCH=$LIBTORCH"
+  step native "compiling the native engine (a few minutes the first time)" \
+    "$CMAKE" --build "$build/native" --target "$target" -j "$(parallel_jobs)"
+}
+
+build_java() {
+  step java "compiling Java (the first time Maven fetches the dependencies)" maven -q -Dmaven.test.skip=true package \
+    dependency:copy-dependencies -DincludeScope=runtime "-DoutputDirectory=$build/app/lib.new"
+  local jar=$build/app/lethe.jar
+  # Programs running now keep the files they have open: new ones take their place by a rename.
+  if ! cmp -s "$root"/target/lethe-*[0-9].jar "$jar" || ! diff -rq "$build/app/lib.new" "$build/app/lib" >/dev/null 2>&1; then
+    cp "$root"/target/lethe-*[0-9].jar "$jar.new"
+    mv "$jar.new" "$jar"
+    rm -rf "$build/app/lib" "$build/app/lethe.aot"
+    mv "$build/app/lib.new" "$build/app/lib"
+  fi
+  rm -rf "$build/app/lib.new"
+  CLASSPATH=$jar$(printf ':%s' "$build"/app/lib/*.jar)
+}
+
+maven() {
+  JAVA_HOME=$JDK MAVEN_OPTS="--enable-native-access=ALL-UNNAMED --sun-misc-unsafe-memory-access=allow ${MAVEN_OPTS-}" \
+    "$MVN" -B -ntp -f "$root/pom.xml" -Dlethe.native.skip=true "$@"
+}
+
+write_launch() {
+  {
+    echo "# made by setup/build.sh; read by ./lethe"
+    printf '%s=%q\n' LETHE_ROOT "$root" JDK "$JDK" LIBTORCH "$LIBTORCH" CLASSPATH "$CLASSPATH"
+  } >"$build/launch.new"
+  touch -r "$build/.begun" "$build/launch.new"
+  mv "$build/launch.new" "$build/launch"
+}
+
+build_all() {
+  touch "$build/.begun"
+  provision
+  build_native "$1"
+  build_java
+  write_launch
+}
+
+if [[ ${BASH_SOURCE[0]} == "$0" ]]; then
+  lock
+  case ${1-} in
+    --if-stale) fresh || build_all '' ;;
+    --native) provision && build_native '' ;;
+    *) build_all '' ;;
+  esac
+fi

@@ -1,0 +1,68 @@
+# Sourced: find_jdk sets JDK to a JDK of version 25 or newer, provision_jdk puts one under build/jdk. JAVA_HOME and PATH
+# may point to an older one; then the usual places are searched. Nothing is installed system-wide.
+
+# The feature version of the JDK in folder $1; 0 when there is none.
+jdk_version() {
+  local text=''
+  [[ -x $1/bin/java && -x $1/bin/javac ]] || { echo 0; return; }
+  [[ -r $1/release ]] && text=$(grep -m1 '^JAVA_VERSION=' "$1/release" || true)
+  [[ -n $text ]] || text=$("$1/bin/java" -version 2>&1 | head -n 1)
+  text=${text#*\"}
+  text=${text%%[!0-9]*}
+  echo "${text:-0}"
+}
+
+find_jdk() {
+  local on_path='' home
+  if command -v javac >/dev/null; then
+    on_path=$(readlink -f -- "$(command -v javac)")
+    on_path=${on_path%/bin/javac}
+  fi
+  for home in "${LETHE_JAVA_HOME-}" "${JAVA_HOME-}" "$on_path" "$build"/jdk/* /usr/lib/jvm/* \
+    "${HOME-}"/.sdkman/candidates/java/* "${HOME-}"/.jdks/* /opt/* /opt/*/* /usr/local/*; do
+    [[ -n $home ]] && (($(jdk_version "$home") >= 25)) || continue
+    JDK=$(readlink -f -- "$home")
+    return 0
+  done
+  return 1
+}
+
+provision_jdk() {
+  say "no JDK 25 found (LETHE_JAVA_HOME, JAVA_HOME, PATH, /usr/lib/jvm, ~/.sdkman, ~/.jdks, /opt); fetching one into $build/jdk"
+  rm -rf "$build/jdk" "$build/jdk.part"
+  mkdir -p "$build/jdk.part"
+  if quietly jdk-apt jdk_from_apt || quietly jdk-download jdk_from_download; then
+    mv "$build/jdk.part" "$build/jdk"
+    find_jdk
+  else
+    rm -rf "$build/jdk.part"
+    return 1
+  fi
+}
+
+# Debian's and Ubuntu's packages unpack anywhere; only their links into /etc have to be turned around.
+jdk_from_apt() {
+  cd "$build/jdk.part" && command -v dpkg-deb || return 1
+  apt-get download openjdk-25-jdk-headless openjdk-25-jre-headless || return 1
+  local package home link target
+  for package in ./*.deb; do dpkg-deb -x "$package" unpacked || return 1; done
+  home=$(echo unpacked/usr/lib/jvm/java-25-openjdk-*)
+  find "$home" -type l -lname '/etc/*' | while IFS= read -r link; do
+    target=$(readlink -- "$link")
+    rm "$link" && cp -R "unpacked$target" "$link"
+  done
+  mv "$home" openjdk-25 && rm -rf ./*.deb unpacked && openjdk-25/bin/javac -version
+}
+
+jdk_from_download() {
+  local arch url
+  case $(uname -m) in x86_64) arch=x64 ;; aarch64) arch=aarch64 ;; *) return 1 ;; esac
+  url=${LETHE_JDK_URL:-https://api.adoptium.net/v3/binary/latest/25/ga/linux/$arch/jdk/hotspot/normal/eclipse}
+  cd "$build/jdk.part" && rm -rf ./* || return 1
+  if command -v curl; then
+    curl -fsSL --connect-timeout 15 -o jdk.tar.gz "$url" || return 1
+  else
+    wget -q --connect-timeout=15 --tries=2 -O jdk.tar.gz "$url" || return 1
+  fi
+  tar xzf jdk.tar.gz && rm jdk.tar.gz && ./*/bin/javac -version
+}

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Builds, then runs every test: ctest, then JUnit through Maven. --extended adds the tests tagged so (minutes to hours),
+# --native or --java runs one half; other arguments go to Maven, e.g. -Dtest=LedgerTest. Fails when either half does.
+set -euo pipefail
+source "$(dirname -- "${BASH_SOURCE[0]}")/build.sh"
+
+native=yes java=yes options=()
+for argument in "$@"; do
+  case $argument in
+    --extended) options+=(-Dlethe.tests.excluded=none) ;;
+    --native) java='' ;;
+    --java) native='' ;;
+    *) options+=("$argument") ;;
+  esac
+done
+
+lock
+build_all "$native"
+status=0
+if [[ -n $native ]]; then
+  (cd "$build/native" && "${CMAKE%cmake}ctest" --output-on-failure) || status=1
+fi
+if [[ -n $java ]]; then
+  maven test "${options[@]}" || status=1
+fi
+exit "$status"
