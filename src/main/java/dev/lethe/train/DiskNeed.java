@@ -1,17 +1,50 @@
 /* What a training will write, held against the disk before its first step. */
 package dev.lethe.train;
 
+import dev.lethe.data.Example;
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Dtype;
+import dev.lethe.engine.LanguageModel;
+import dev.lethe.ledger.LedgerEstimate;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Locale;
 
-/** Bytes: the ledger, the checkpoints at their most (an old and a new one), the model. */
-record DiskNeed(long ledger, long checkpoints, long model) {
+/**
+ * Bytes on disk at their most.
+ *
+ * @param ledger      with the options that would shrink it, null without capture
+ * @param checkpoints an old and a new one
+ * @param model       the safetensors file
+ */
+record DiskNeed(LedgerEstimate ledger, long checkpoints, long model) {
+
+    static DiskNeed of(LanguageModel model, List<Example> examples, TrainConfig config) {
+        return new DiskNeed(ledger(model, examples, config), 2 * TrainCheckpoint.bytes(model),
+                Dtype.F32.bytes() * model.flatSize());
+    }
+
+    private static LedgerEstimate ledger(LanguageModel model, List<Example> examples, TrainConfig config) {
+        if (config.capture() == CapturePolicy.NONE) {
+            return null;
+        }
+        long steps = config.steps(examples.size());
+        List<Example> seen = examples.subList(0, (int) Math.min(examples.size(), steps * config.batchSize()));
+        int epochs = (int) Math.ceilDiv(steps, Math.ceilDiv((long) examples.size(), config.batchSize()));
+        return LedgerEstimate.of(model, LedgerCapture.format(model, config),
+                seen.stream().mapToInt(example -> example.tokens().length).toArray(),
+                seen.stream().mapToInt(Example::targetCount).toArray(),
+                config.capture() == CapturePolicy.ALL ? epochs : 1);
+    }
+
+    long ledgerBytes() {
+        return ledger == null ? 0 : ledger.bytes();
+    }
 
     long total() {
-        return ledger + checkpoints + model;
+        return ledgerBytes() + checkpoints + model;
     }
 
     void require(Path folder) {
@@ -20,11 +53,21 @@ record DiskNeed(long ledger, long checkpoints, long model) {
 
     void require(Path folder, long freeBytes) {
         if (total() > freeBytes) {
-            throw new BadInputException(folder + ": training needs about " + size(total()) + " (ledger " + size(ledger)
-                    + ", checkpoints " + size(checkpoints) + ", model " + size(model) + ") but only " + size(freeBytes)
-                    + " are free; capture less (--sites embedding, --head topk:256, --ledger-dtype bf16, --capture none)"
-                    + " or write to a larger disk");
+            throw new BadInputException(folder + ": training needs about " + size(total()) + " of disk (ledger "
+                    + size(ledgerBytes()) + ", checkpoints " + size(checkpoints) + ", model " + size(model) + ") but only "
+                    + size(freeBytes) + " are free; free space, name a folder on a larger disk" + advice());
         }
+    }
+
+    private String advice() {
+        StringBuilder advice = new StringBuilder();
+        if (ledger != null) {
+            for (LedgerEstimate.Alternative other : ledger.smaller()) {
+                advice.append(", or use ").append(other.option()).append(" (ledger ").append(size(other.bytes())).append(")");
+            }
+            advice.append(", or --capture none");
+        }
+        return advice.toString();
     }
 
     private static long free(Path folder) {

@@ -1,0 +1,210 @@
+/*
+ * Sets a training up and sees it through: checks everything before a file is written, makes or reopens the run folder,
+ * runs the loop, and puts the model in place. The loop is Training's; the files are RunFolder's.
+ */
+package dev.lethe.train;
+
+import dev.lethe.data.Dataset;
+import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Buffer;
+import dev.lethe.engine.BuildInfo;
+import dev.lethe.engine.Engine;
+import dev.lethe.engine.LanguageModel;
+import dev.lethe.ledger.GradientLedger;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.util.HexFormat;
+import java.util.List;
+
+/**
+ * Training of a run. Stateless; the methods block until the training ends and may be called from any thread, which need
+ * not be the one that opened the engine. An interrupt ends a training within a step with a checkpoint and
+ * {@link TrainingInterruptedException}.
+ */
+public final class Trainer {
+    private static final System.Logger LOG = System.getLogger("dev.lethe.train");
+
+    private Trainer() { }
+
+    /**
+     * Trains a model on records into a new run.
+     *
+     * @param out a folder that does not exist or is empty
+     * @return the complete run
+     * @throws BadInputException       when data, model, options, folder or disk do not allow it; nothing is written then
+     * @throws TrainingFailedException when the numbers stop being finite
+     */
+    public static RunFolder train(Engine engine, ModelSource source, Dataset data, Path out, TrainConfig config,
+                                  TrainListener listener) {
+        StopSignal stop = new StopSignal();
+        return stop.run(() -> {
+            RunFolder.requireFree(out);
+            try (LoadedModel loaded = LoadedModel.load(engine, source, config.dtype(), config.seed())) {
+                Holdout split = Holdout.of(data, config);
+                Encoded encoded = Encoded.of(split, loaded, config);
+                DiskNeed need = DiskNeed.of(loaded.model(), encoded.train(), config);
+                need.require(out);
+                List<RunRecord> records = encoded.records(split, config.keepText());
+                RunInfo info = new RunInfo(RunInfo.FORMAT, RunInfo.VERSION, RunInfo.State.TRAINING,
+                        describe(source, loaded.model()), describe(split, config, encoded, records), config,
+                        machine(engine), null, null);
+                RunFolder.makeFree(out);
+                try (var _ = RunLock.take(out.resolve(RunFolder.LOCK))) {
+                    RunFolder run = RunFolder.create(out, info, records);
+                    return toEnd(run, loaded, encoded, need, stop, listener);
+                }
+            }
+        });
+    }
+
+    /** Goes on with a training that was stopped or killed, as it was begun. */
+    public static RunFolder resume(Engine engine, Path out, TrainListener listener) {
+        return resume(engine, out, null, null, listener);
+    }
+
+    /**
+     * Goes on with a training that was stopped or killed, from its last checkpoint; the result is the same, byte for
+     * byte, as if it had not been stopped.
+     *
+     * @param expected options that the run must have been begun with, or null for any
+     * @param data     the records, or null to read them from where they were
+     * @throws BadInputException when options, data, initial weights or version differ from those of the run; the message
+     *                           has both values
+     */
+    public static RunFolder resume(Engine engine, Path out, TrainConfig expected, Dataset data, TrainListener listener) {
+        StopSignal stop = new StopSignal();
+        return stop.run(() -> {
+            RunFolder run = unfinished(out);
+            TrainConfig config = run.info().config();
+            List<String> differences = expected == null ? List.of() : config.differences(expected);
+            if (!differences.isEmpty()) {
+                throw new BadInputException(out + ": was begun with other options, " + String.join("; ", differences)
+                        + "; resume with the same, or train into a new folder");
+            }
+            try (var _ = RunLock.take(out.resolve(RunFolder.LOCK));
+                    LoadedModel loaded = LoadedModel.load(engine, source(run), config.dtype(), config.seed())) {
+                requireSame(out, "weights to begin with", run.info().source().modelHash(), modelHash(loaded.model()));
+                warnOfMachine(run, machine(engine));
+                Holdout split = new Holdout(RunData.read(run, Split.TRAIN, data), RunData.read(run, Split.HOLDOUT, data));
+                Encoded encoded = Encoded.of(split, loaded, config);
+                requireSame(out, "data", run.info().data().sha256(),
+                        RunData.hash(encoded.records(split, config.keepText())));
+                return toEnd(run, loaded, encoded, DiskNeed.of(loaded.model(), encoded.train(), config), stop, listener);
+            }
+        });
+    }
+
+    private static RunFolder unfinished(Path out) {
+        RunFolder run = RunFolder.openAny(out);
+        if (run.info().state() == RunInfo.State.COMPLETE) {
+            throw new BadInputException(out + ": its training is complete, there is nothing to resume");
+        }
+        return run;
+    }
+
+    private static void requireSame(Path out, String what, String was, String is) {
+        if (!was.equals(is)) {
+            throw new BadInputException(out + ": was begun with other " + what + ", SHA-256 " + was + ", now " + is
+                    + "; bring back what it was begun with, or train into a new folder");
+        }
+    }
+
+    private static void warnOfMachine(RunFolder run, RunInfo.Machine now) {
+        if (!run.info().machine().equals(now)) {
+            LOG.log(System.Logger.Level.WARNING, "{0}: begun on {1}, resumed on {2}; the result is not bit for bit that of "
+                    + "an unstopped training", run, run.info().machine(), now);
+        }
+    }
+
+    private static RunFolder toEnd(RunFolder run, LoadedModel loaded, Encoded encoded, DiskNeed need, StopSignal stop,
+                                   TrainListener listener) {
+        LanguageModel model = loaded.model();
+        stop.watch(model);
+        Training.Inputs inputs = new Training.Inputs(encoded.train(), encoded.holdout(), stop, listener);
+        long steps;
+        double loss;
+        try (Training training = new Training(run, model, inputs)) {
+            listener.started(new TrainPlan(encoded.train().size(), encoded.holdout().size(), encoded.truncated(),
+                    encoded.targets(), training.steps(), training.done(), model.parameters(), need.ledgerBytes(), need.total()));
+            training.toEnd();
+            steps = training.done();
+            loss = training.lastLoss();
+        }
+        return finish(run, loaded, new RunInfo.Result(steps, loss, modelHash(model), ledgerSummary(run)), listener);
+    }
+
+    /** The ledger is closed by now. */
+    private static RunFolder finish(RunFolder run, LoadedModel loaded, RunInfo.Result result, TrainListener listener) {
+        try {
+            AtomicFiles.folder(run.model(), loaded::save);
+            RunFolder complete = run.save(run.info().withResult(result).withState(RunInfo.State.COMPLETE));
+            TrainCheckpoint.remove(run, null);
+            Files.deleteIfExists(run.root().resolve(RunFolder.LOCK));
+            listener.finished(complete.root());
+            return complete;
+        } catch (IOException e) {
+            throw new UncheckedIOException(run + ": finishing the run: " + e.getMessage(), e);
+        }
+    }
+
+    private static RunInfo.Ledger ledgerSummary(RunFolder run) {
+        if (!run.hasLedger()) {
+            return null;
+        }
+        try (GradientLedger ledger = GradientLedger.open(run.ledger())) {
+            return new RunInfo.Ledger(ledger.manifest().sites(), ledger.manifest().headTopK(), ledger.manifest().dtype(),
+                    ledger.entries().size(), ledger.bytes());
+        }
+    }
+
+    private static ModelSource source(RunFolder run) {
+        RunInfo.Source source = run.info().source();
+        return source.checkpoint() != null ? new ModelSource.Pretrained(Path.of(source.checkpoint()))
+                : new ModelSource.Fresh(source.shape(), source.tokenizer() == null ? null : Path.of(source.tokenizer()));
+    }
+
+    private static RunInfo.Source describe(ModelSource source, LanguageModel model) {
+        String hash = modelHash(model);
+        return switch (source) {
+            case ModelSource.Pretrained(Path folder) ->
+                    new RunInfo.Source(absolute(folder), model.shape(), null, hash);
+            case ModelSource.Fresh(var shape, Path tokenizer) ->
+                    new RunInfo.Source(null, shape, tokenizer == null ? null : absolute(tokenizer), hash);
+        };
+    }
+
+    private static RunInfo.Data describe(Holdout split, TrainConfig config, Encoded encoded, List<RunRecord> records) {
+        return new RunInfo.Data(absolute(split.train().path()),
+                config.holdoutData() == null ? null : absolute(config.holdoutData()), RunData.hash(records),
+                encoded.train().size(), encoded.holdout().size(), encoded.truncated(), encoded.targets());
+    }
+
+    private static RunInfo.Machine machine(Engine engine) {
+        BuildInfo build = Engine.buildInfo();
+        return new RunInfo.Machine(engine.device().toString(), build.threads(), build.torchVersion());
+    }
+
+    private static String absolute(Path path) {
+        return path.toAbsolutePath().normalize().toString();
+    }
+
+    /** SHA-256, lower-case hex, of a model's parameters as they lie in its flat buffer, in its own dtype. */
+    public static String modelHash(LanguageModel model) {
+        MessageDigest digest = RunData.sha256();
+        long chunk = 1 << 20;
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment numbers = arena.allocate(chunk * model.dtype().bytes());
+            for (long at = 0; at < model.flatSize(); at += chunk) {
+                long count = Math.min(chunk, model.flatSize() - at);
+                model.read(Buffer.PARAMETERS, at, count, model.dtype(), numbers);
+                digest.update(numbers.asSlice(0, count * model.dtype().bytes()).asByteBuffer());
+            }
+        }
+        return HexFormat.of().formatHex(digest.digest());
+    }
+}

@@ -1,0 +1,231 @@
+/*
+ * The training loop of one run, from a number of whole steps to the end: gradient with capture, AdamW, logs, checkpoints.
+ * Bit for bit the same whether it runs through or is stopped and resumed. Leaves out how a run is set up; see Trainer.
+ */
+package dev.lethe.train;
+
+import dev.lethe.data.BatchPlan;
+import dev.lethe.data.Example;
+import dev.lethe.engine.AdamW;
+import dev.lethe.engine.Batch;
+import dev.lethe.engine.Capture;
+import dev.lethe.engine.EngineException;
+import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.Status;
+import java.util.List;
+import java.util.OptionalDouble;
+import java.util.stream.IntStream;
+
+/** Belongs to one thread. Owns its logs and its ledger writer, not the model. */
+final class Training implements AutoCloseable {
+    private static final double CHECKPOINT_SHARE = 0.1;
+
+    private final RunFolder run;
+    private final TrainConfig config;
+    private final LanguageModel model;
+    private final List<Example> train;
+    private final List<Example> holdout;
+    private final StopSignal stop;
+    private final TrainListener listener;
+    private final AdamW optimizer;
+    private final StepLog log;
+    private final LedgerCapture ledger;
+    private final long steps;
+    private final long stepsPerEpoch;
+    private long done;
+    private long checkpointed;
+    private double lastLoss;
+    private List<int[]> plan;
+    private int plannedEpoch = -1;
+    private long checkpointNanos;
+    private long sinceCheckpoint = System.nanoTime();
+
+    /** What a training needs besides its run: the examples by split, who may stop it and who listens. */
+    record Inputs(List<Example> train, List<Example> holdout, StopSignal stop, TrainListener listener) { }
+
+    /** Takes the run up behind its last checkpoint; the model must hold the weights it began with. */
+    Training(RunFolder run, LanguageModel model, Inputs inputs) {
+        this.run = run;
+        this.config = run.info().config();
+        this.model = model;
+        this.train = inputs.train();
+        this.holdout = inputs.holdout();
+        this.stop = inputs.stop();
+        this.listener = inputs.listener();
+        this.optimizer = config.optimizer();
+        this.steps = config.steps(train.size());
+        this.stepsPerEpoch = Math.ceilDiv((long) train.size(), config.batchSize());
+        this.done = TrainCheckpoint.last(run);
+        this.checkpointed = done;
+        if (done > 0) {
+            TrainCheckpoint.restore(run, model, done);
+        }
+        this.log = StepLog.open(run, done);
+        try {
+            this.ledger = config.capture() == CapturePolicy.NONE ? null
+                    : LedgerCapture.open(run, model, run.info().source().modelHash(), done);
+        } catch (RuntimeException e) {
+            log.close();
+            throw e;
+        }
+    }
+
+    long steps() {
+        return steps;
+    }
+
+    long done() {
+        return done;
+    }
+
+    double lastLoss() {
+        return lastLoss;
+    }
+
+    /** Runs to the last step, or to an interrupt. */
+    void toEnd() {
+        while (done < steps) {
+            if (stop.raised()) {
+                throw interrupted();
+            }
+            try {
+                step();
+            } catch (EngineException e) {
+                throw e.status() == Status.CANCELLED ? interrupted() : e;
+            }
+            if (checkpointDue()) {
+                checkpoint();
+            }
+        }
+    }
+
+    private TrainingInterruptedException interrupted() {
+        if (done > checkpointed) {
+            checkpoint();
+        }
+        return new TrainingInterruptedException(run.root(), done, steps);
+    }
+
+    private void step() {
+        TrainStepEvent event = new TrainStepEvent();
+        event.begin();
+        long start = System.nanoTime();
+        long number = done + 1;
+        int epoch = (int) (done / stepsPerEpoch);
+        int[] indices = plan(epoch).get((int) (done % stepsPerEpoch));
+        double[] weights = TokenMean.weights(train, indices);
+        Batch batch = BatchPlan.batch(train, indices).withWeights(weights);
+        double rate = config.learningRate() * config.schedule().factor(done, config.warmupSteps(), steps);
+        boolean captured = ledger != null && config.capture().captures(epoch + 1);
+        Capture capture = captured ? ledger.reserve(train, indices, epoch, number, rate, weights) : null;
+        double norm;
+        try {
+            double[] losses = model.gradient(batch, false, capture);
+            lastLoss = TokenMean.loss(weights, losses);
+            if (!Double.isFinite(lastLoss)) {
+                throw notFinite(number, indices, losses, null);
+            }
+            norm = model.step(optimizer.withLearningRate(rate), number);
+        } catch (EngineException e) {
+            throw e.status() == Status.NOT_FINITE ? notFinite(number, indices, new double[0], e) : e;
+        }
+        if (captured) {
+            ledger.commit();
+        }
+        long nanos = System.nanoTime() - start;
+        boolean epochEnds = number % stepsPerEpoch == 0 || number == steps;
+        TrainStep done = new TrainStep(number, steps, epoch + 1, config.epochs(), lastLoss, rate, norm, indices.length,
+                TokenMean.targets(train, indices), batch.tokenCount(), nanos, captured,
+                epochEnds && !holdout.isEmpty() ? OptionalDouble.of(holdoutLoss()) : OptionalDouble.empty());
+        log.write(done);
+        this.done = number;
+        event.step = number;
+        event.epoch = epoch + 1;
+        event.records = indices.length;
+        event.tokens = batch.tokenCount();
+        event.loss = lastLoss;
+        event.captured = captured;
+        event.commit();
+        listener.step(done);
+    }
+
+    private List<int[]> plan(int epoch) {
+        if (epoch != plannedEpoch) {
+            plan = BatchPlan.epoch(train, config.batchSize(), config.seed(), epoch);
+            plannedEpoch = epoch;
+        }
+        return plan;
+    }
+
+    /** Not cut short by an interrupt: the step before it has moved the weights already, and its line must be written. */
+    private double holdoutLoss() {
+        double sum = 0;
+        long targets = 0;
+        for (int from = 0; from < holdout.size(); from += config.batchSize()) {
+            int[] indices = IntStream.range(from, Math.min(holdout.size(), from + config.batchSize())).toArray();
+            int here = TokenMean.targets(holdout, indices);
+            sum += here * TokenMean.loss(TokenMean.weights(holdout, indices), losses(indices));
+            targets += here;
+        }
+        return sum / targets;
+    }
+
+    private double[] losses(int[] indices) {
+        while (true) {
+            try {
+                return model.losses(BatchPlan.batch(holdout, indices));
+            } catch (EngineException e) {
+                if (e.status() != Status.CANCELLED) {
+                    throw e;
+                }
+            }
+        }
+    }
+
+    private TrainingFailedException notFinite(long step, int[] indices, double[] losses, EngineException cause) {
+        StringBuilder records = new StringBuilder();
+        for (int b = 0; b < indices.length; b++) {
+            if (losses.length == 0 || !Double.isFinite(losses[b])) {
+                records.append(records.isEmpty() ? "" : ", ").append(train.get(indices[b]).id());
+            }
+        }
+        String what = cause == null ? "the loss is not finite" : cause.getMessage();
+        return new TrainingFailedException(run + ": training stopped at step " + step + " of " + steps + ": " + what
+                + "; record " + records + "; " + (checkpointed == 0 ? "nothing is checkpointed yet"
+                : "the run stands at the checkpoint of step " + checkpointed) + "; a lower learning rate may help", cause);
+    }
+
+    /** Every so many steps when asked for; and at an epoch's end, unless checkpoints would take over a tenth of the time. */
+    private boolean checkpointDue() {
+        if (done == steps) {
+            return false;
+        }
+        if (config.checkpointEverySteps() > 0 && done % config.checkpointEverySteps() == 0) {
+            return true;
+        }
+        return done % stepsPerEpoch == 0
+                && (System.nanoTime() - sinceCheckpoint) * CHECKPOINT_SHARE >= checkpointNanos;
+    }
+
+    private void checkpoint() {
+        long start = System.nanoTime();
+        if (ledger != null) {
+            ledger.sync();
+        }
+        log.sync();
+        TrainCheckpoint.write(run, model, done);
+        checkpointed = done;
+        sinceCheckpoint = System.nanoTime();
+        checkpointNanos = sinceCheckpoint - start;
+        listener.checkpoint(done);
+    }
+
+    @Override
+    public void close() {
+        try (log) {
+            if (ledger != null) {
+                ledger.close();
+            }
+        }
+    }
+}
