@@ -1,0 +1,124 @@
+package dev.lethe;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.lang.reflect.Executable;
+import java.lang.reflect.Modifier;
+import java.lang.reflect.Type;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+
+/**
+ * The layers: cli → report → unlearn → influence, train, eval → ledger, data, model → engine → bindings. A package may use
+ * every package to its right and none beside it. Read from the sources, fully qualified names included; a MemorySegment in
+ * a public signature outside engine and ledger is found by reflection.
+ */
+class PackageArrowsTest {
+    private static final Path SOURCES = Path.of(System.getProperty("lethe.root", "."), "src/main/java/dev/lethe");
+    /** Higher may use lower; equal ranks may not use each other. */
+    private static final Map<String, Integer> RANK = Map.ofEntries(
+            Map.entry("cli", 6), Map.entry("report", 5), Map.entry("unlearn", 4),
+            Map.entry("influence", 3), Map.entry("train", 3), Map.entry("eval", 3),
+            Map.entry("ledger", 2), Map.entry("data", 2), Map.entry("model", 2),
+            Map.entry("engine", 1), Map.entry("bindings", 0));
+    private static final Set<String> SEES_MEMORY = Set.of("engine", "ledger");
+    private static final Pattern NAME = Pattern.compile("\\bdev\\.lethe\\.(\\w+)");
+
+    @Test
+    void noArrowRunsUpwardOrSideways() throws IOException {
+        List<String> wrong = new ArrayList<>();
+        for (Path file : sources()) {
+            String from = packageOf(file);
+            int line = 0;
+            for (String text : Files.readAllLines(file)) {
+                line++;
+                String code = text.strip();
+                if (code.startsWith("*") || code.startsWith("//") || code.startsWith("/*")) {
+                    continue;
+                }
+                var name = NAME.matcher(code);
+                while (name.find()) {
+                    String to = name.group(1);
+                    // Names such as "dev.lethe.Step" in a string are event and logger names, not packages.
+                    if (RANK.containsKey(to) && !mayUse(from, to)) {
+                        wrong.add(file.getFileName() + ":" + line + ": " + from + " uses " + to);
+                    }
+                }
+            }
+        }
+        assertEquals(List.of(), wrong);
+    }
+
+    @Test
+    void everyPackageHasARankAndSaysWhatItIsFor() throws IOException {
+        try (Stream<Path> children = Files.list(SOURCES)) {
+            for (Path child : children.filter(Files::isDirectory).toList()) {
+                assertTrue(RANK.containsKey(child.getFileName().toString()), "no layer is known for " + child);
+                assertTrue(Files.exists(child.resolve("package-info.java")), "package-info.java is missing in " + child);
+            }
+        }
+    }
+
+    @Test
+    void memorySegmentsStayInEngineAndLedger() throws Exception {
+        List<String> wrong = new ArrayList<>();
+        for (Path file : sources()) {
+            String from = packageOf(file);
+            String type = file.getFileName().toString().replace(".java", "");
+            if (!SEES_MEMORY.contains(from) && !type.equals("package-info")) {
+                collect(Class.forName("dev.lethe." + from + "." + type, false, getClass().getClassLoader()), wrong);
+            }
+        }
+        assertEquals(List.of(), wrong);
+    }
+
+    private static void collect(Class<?> type, List<String> wrong) {
+        if (!Modifier.isPublic(type.getModifiers())) {
+            return;
+        }
+        Stream.of(type.getDeclaredMethods(), type.getDeclaredConstructors())
+                .flatMap(Arrays::stream)
+                .filter(member -> Modifier.isPublic(member.getModifiers()) || Modifier.isProtected(member.getModifiers()))
+                .filter(PackageArrowsTest::mentionsMemory)
+                .forEach(member -> wrong.add(member.toString()));
+        for (Class<?> nested : type.getDeclaredClasses()) {
+            collect(nested, wrong);
+        }
+    }
+
+    private static boolean mentionsMemory(Executable member) {
+        Stream<Type> types = Arrays.stream(member.getGenericParameterTypes());
+        if (member instanceof java.lang.reflect.Method method) {
+            types = Stream.concat(types, Stream.of(method.getGenericReturnType()));
+        }
+        return types.anyMatch(type -> type.getTypeName().contains(MemorySegment.class.getName()));
+    }
+
+    private static boolean mayUse(String from, String to) {
+        if (to.equals("bindings")) {
+            return from.equals("engine");
+        }
+        return from.equals(to) || RANK.get(from) > RANK.get(to);
+    }
+
+    private static String packageOf(Path file) {
+        return SOURCES.relativize(file).getName(0).toString();
+    }
+
+    private static List<Path> sources() throws IOException {
+        try (Stream<Path> files = Files.walk(SOURCES)) {
+            return files.filter(file -> file.toString().endsWith(".java")).sorted().toList();
+        }
+    }
+}
