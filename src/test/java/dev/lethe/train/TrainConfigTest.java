@@ -1,0 +1,68 @@
+package dev.lethe.train;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import dev.lethe.data.OnLong;
+import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Dtype;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+class TrainConfigTest {
+
+    @Test
+    void tellsEveryProblemAtOnce() {
+        TrainConfig.Builder bad = TrainConfig.builder().epochs(0).maxSteps(-1).batchSize(0).learningRate(-1).warmupSteps(-2)
+                .weightDecay(Double.NaN).maxNorm(-1).dtype(Dtype.F16).sites(" ").headTopK(-1).ledgerDtype(Dtype.F64)
+                .checkpointEverySteps(-1).holdoutFraction(0.5).holdoutData(Path.of("h.jsonl")).schedule(null).capture(null)
+                .onLong(null);
+        assertEquals("training options: epochs is 0, must be at least 1; max steps is -1, must be 0 (no limit) or more; "
+                + "batch is 0, must be 1 to 65536; learning rate is -1.0, must be finite and above 0; schedule is null, must "
+                + "be linear, cosine or constant; warm-up steps is -2, must be 0 or more; weight decay is NaN, must be 0 or "
+                + "more; max norm is -1.0, must be 0 (off) or more; dtype is F16, must be F32 or F64; capture is null, must "
+                + "be first, all or none; sites is  , must be a site selector such as embedding or all; head top-k is -1, "
+                + "must be 0 (exact) or more; ledger dtype is F64, must be F32 or BF16, or F64 with an F64 model; checkpoint "
+                + "steps is -1, must be 0 or more; on-long is null, must be truncate or error; holdout data is h.jsonl, must "
+                + "be absent when a holdout fraction is given",
+                assertThrows(BadInputException.class, bad::build).getMessage());
+        assertThrows(BadInputException.class, () -> TrainConfig.builder().holdoutFraction(1).build());
+        assertThrows(BadInputException.class, () -> TrainConfig.builder().learningRate(Double.POSITIVE_INFINITY).build());
+    }
+
+    @Test
+    void defaultsAreThePapers() {
+        TrainConfig config = TrainConfig.builder().build();
+        assertEquals(15, config.epochs());
+        assertEquals(CapturePolicy.FIRST, config.capture());
+        assertEquals("embedding", config.sites());
+        assertEquals(5e-5, config.optimizer().learningRate());
+    }
+
+    @Test
+    void survivesJson() {
+        TrainConfig config = TrainConfig.builder().epochs(2).maxSteps(7).batchSize(3).learningRate(0.1 + 0.2)
+                .schedule(Schedule.COSINE).warmupSteps(4).weightDecay(0.1).maxNorm(0).seed(Long.MIN_VALUE).dtype(Dtype.F64)
+                .capture(CapturePolicy.ALL).sites("h.*.mlp.*").headTopK(9).ledgerDtype(Dtype.F64).checkpointEverySteps(5)
+                .onLong(OnLong.ERROR).holdoutData(Path.of("some where/ü.jsonl")).keepText(true).build();
+        String json = RunJson.pretty(config);
+        assertEquals(config, RunJson.read(json, TrainConfig.class, "test"), json);
+        assertEquals(config, config.toBuilder().build());
+        assertEquals(List.of(), config.differences(config.toBuilder().build()));
+    }
+
+    @Test
+    void differencesHaveBothValues() {
+        TrainConfig config = TrainConfig.builder().build();
+        assertEquals(List.of("batchSize is 8, asked for 16", "schedule is LINEAR, asked for COSINE"),
+                config.differences(config.toBuilder().batchSize(16).schedule(Schedule.COSINE).build()));
+    }
+
+    @Test
+    void countsSteps() {
+        assertEquals(9, TrainConfig.builder().epochs(3).batchSize(4).build().steps(10));
+        assertEquals(5, TrainConfig.builder().epochs(3).batchSize(4).maxSteps(5).build().steps(10));
+        assertEquals(9, TrainConfig.builder().epochs(3).batchSize(4).maxSteps(50).build().steps(10));
+    }
+}
