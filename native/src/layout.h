@@ -24,6 +24,7 @@ struct Shape {
   bool tied = true;
 
   int64_t head_size() const { return channels / heads; }
+  bool operator==(const Shape&) const = default;
 };
 
 struct Site {

@@ -1,0 +1,162 @@
+// Exports of the passes: evaluation, logits, gradient, AdamW, generation.
+#include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "capture.h"
+#include "flat.h"
+#include "generate.h"
+#include "guard.h"
+#include "model.h"
+#include "passes.h"
+
+namespace lethe {
+
+// Replaced by the definition of the entries' own file when that is linked in.
+__attribute__((weak)) std::unique_ptr<GradientObserver> make_capture(const Model&, const Batch&, const lethe_capture&) {
+  refuse(LETHE_UNSUPPORTED, "this build cannot capture");
+}
+
+}  // namespace lethe
+
+namespace {
+
+using namespace lethe;
+
+// Scores of target rows in order, from which the caller's arrays over all rows are filled.
+struct Scored {
+  explicit Scored(const Batch& batch, const lethe_token_scores* wanted)
+      : loss(count(batch)), mean(wanted && wanted->mean ? count(batch) : 0),
+        deviation(wanted && wanted->deviation ? count(batch) : 0), hit(wanted && wanted->greedy_hit ? count(batch) : 0) {}
+
+  static size_t count(const Batch& batch) { return static_cast<size_t>(batch.target_count()); }
+
+  RowScores rows() {
+    const auto pointer = [](auto& values) { return values.empty() ? nullptr : values.data(); };
+    return {.loss = pointer(loss), .mean = pointer(mean), .deviation = pointer(deviation), .greedy_hit = pointer(hit)};
+  }
+
+  void spread(const Batch& batch, const lethe_token_scores& out) const {
+    const auto fill = [&](double* to, const std::vector<double>& from, double sign) {
+      if (to == nullptr) return;
+      std::fill(to, to + batch.rows(), std::numeric_limits<double>::quiet_NaN());
+      for (size_t i = 0; i < from.size(); ++i) to[batch.target_rows()[i]] = sign * from[i];
+    };
+    fill(out.log_probability, loss, -1);
+    fill(out.mean, mean, 1);
+    fill(out.deviation, deviation, 1);
+    if (out.greedy_hit == nullptr) return;
+    std::fill(out.greedy_hit, out.greedy_hit + batch.rows(), uint8_t{0});
+    for (size_t i = 0; i < hit.size(); ++i) out.greedy_hit[batch.target_rows()[i]] = hit[i];
+  }
+
+  std::vector<double> loss, mean, deviation;
+  std::vector<uint8_t> hit;
+};
+
+// Adds the head's part and turns sums for the batch loss into those for each record's own loss.
+void finish_products(const Model& model, const Batch& batch, const std::vector<double>& mean_logits, double* products) {
+  const int64_t sites = model.layout.site_count();
+  for (size_t i = 0; i < mean_logits.size(); ++i) {
+    const int64_t b = batch.target_records()[i];
+    products[b * sites + model.layout.head_site()] += batch.target_scale(b) * mean_logits[i];
+  }
+  for (int64_t b = 0; b < batch.records(); ++b) {
+    for (int64_t s = 0; s < sites; ++s) products[b * sites + s] /= batch.weight(b);
+  }
+}
+
+void run_gradient(Model& model, const Batch& batch, bool accumulate, const lethe_capture* capture, double* losses,
+                  double* products, const Cancel& cancel) {
+  std::unique_ptr<GradientObserver> observer;
+  if (capture != nullptr) observer = make_capture(model, batch, checked(capture, "capture"));
+  std::vector<double> row_losses(static_cast<size_t>(batch.target_count())), mean_logits;
+  if (products != nullptr) {
+    mean_logits.resize(row_losses.size());
+    std::fill(products, products + batch.records() * model.layout.site_count(), 0.0);
+  }
+  const at::Tensor hidden = forward(model, batch, Keep::kForBackward, cancel);
+  const HeadGradient head{.accumulate = accumulate,
+                          .observer = observer.get(),
+                          .scores = {.loss = row_losses.data(),
+                                     .mean_logit = products == nullptr ? nullptr : mean_logits.data()}};
+  const at::Tensor d_hidden = head_gradient(model, batch, hidden, head, cancel);
+  record_losses(batch, row_losses.data(), losses);
+  const Backward options{.accumulate = accumulate, .observer = observer.get(), .activation_gradient = products};
+  backward(model, batch, d_hidden, options, cancel);
+  if (products != nullptr) finish_products(model, batch, mean_logits, products);
+  if (observer != nullptr) observer->finish();
+}
+
+}  // namespace
+
+extern "C" {
+
+lethe_status lethe_model_evaluate(lethe_model* model, const lethe_batch* batch, const lethe_token_scores* scores,
+                                  double* losses, const int32_t* cancel, lethe_error* err) {
+  return guard(err, [&] {
+    require_pointer(model, "model");
+    require_pointer(losses, "losses");
+    if (scores != nullptr) checked(scores, "scores");
+    const Batch checked_batch(checked(batch, "batch"), model->shape(), Targets::kRequired);
+    const Cancel canceller(cancel);
+    Scored scored(checked_batch, scores);
+    const at::Tensor hidden = forward(*model, checked_batch, Keep::kNothing, canceller);
+    head_scores(*model, checked_batch, hidden, scored.rows(), canceller);
+    record_losses(checked_batch, scored.loss.data(), losses);
+    if (scores != nullptr) scored.spread(checked_batch, *scores);
+  });
+}
+
+lethe_status lethe_model_logits(lethe_model* model, const lethe_batch* batch, void* logits, int64_t bytes,
+                                lethe_error* err) {
+  return guard(err, [&] {
+    require_pointer(model, "model");
+    require_pointer(logits, "logits");
+    const Batch checked_batch(checked(batch, "batch"), model->shape(), Targets::kIgnored);
+    const int64_t rows = checked_batch.rows(), v = model->shape().vocabulary;
+    const int64_t row_bytes = v * static_cast<int64_t>(c10::elementSize(model->dtype));
+    require(bytes / row_bytes >= rows, "bytes is ", bytes, ", ", rows, " rows of logits need ", row_bytes, " each");
+    const at::Tensor hidden = forward(*model, checked_batch, Keep::kNothing, Cancel());
+    const at::Tensor out = at::from_blob(logits, {rows, v}, at::TensorOptions().dtype(model->dtype));
+    const at::Tensor on_device = model->on_cpu() ? out : at::empty({rows, v}, model->options());
+    head_logits(*model, hidden, on_device);
+    if (!model->on_cpu()) out.copy_(on_device);
+  });
+}
+
+lethe_status lethe_model_gradient(lethe_model* model, const lethe_batch* batch, int32_t accumulate,
+                                  const lethe_capture* capture, double* losses, double* activation_gradient,
+                                  const int32_t* cancel, lethe_error* err) {
+  return guard(err, [&] {
+    require_pointer(model, "model");
+    require_pointer(losses, "losses");
+    require(accumulate == 0 || accumulate == 1, "accumulate is ", accumulate, ", allowed 0 and 1");
+    const Batch checked_batch(checked(batch, "batch"), model->shape(), Targets::kRequired);
+    run_gradient(*model, checked_batch, accumulate == 1, capture, losses, activation_gradient, Cancel(cancel));
+  });
+}
+
+lethe_status lethe_model_adamw(lethe_model* model, const lethe_adamw* options, double* gradient_norm, lethe_error* err) {
+  return guard(err, [&] {
+    require_pointer(model, "model");
+    const double norm = adamw_step(*model, checked(options, "adamw"));
+    if (gradient_norm != nullptr) *gradient_norm = norm;
+  });
+}
+
+lethe_status lethe_model_generate(lethe_model* model, const lethe_batch* prompts, const lethe_generation* options,
+                                  int32_t* tokens, int64_t* lengths, const int32_t* cancel, lethe_error* err) {
+  return guard(err, [&] {
+    require_pointer(model, "model");
+    require_pointer(tokens, "tokens");
+    require_pointer(lengths, "lengths");
+    const Batch checked_prompts(checked(prompts, "prompts"), model->shape(), Targets::kIgnored);
+    generate(*model, checked_prompts, checked(options, "generation"), tokens, lengths, Cancel(cancel));
+  });
+}
+
+}  // extern "C"

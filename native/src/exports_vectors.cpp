@@ -1,0 +1,113 @@
+// Exports of free vectors in parameter space.
+#include <cmath>
+#include <memory>
+
+#include "flat.h"
+#include "guard.h"
+#include "model.h"
+
+namespace {
+
+using namespace lethe;
+
+// Two buffers that are added or multiplied must come from models of one shape, dtype and device.
+void require_same_space(const Layout& a, const at::Tensor& a_values, const Layout& b, const at::Tensor& b_values) {
+  require(a.shape() == b.shape(), "the vector belongs to a model of another shape");
+  require(a_values.scalar_type() == b_values.scalar_type(), "the vector belongs to a model of another dtype");
+  require(a_values.device() == b_values.device(), "the vector lies on another device");
+}
+
+void require_finite(double value, const char* name) { require(std::isfinite(value), name, " is ", value, ", must be finite"); }
+
+}  // namespace
+
+extern "C" {
+
+lethe_status lethe_vector_create(const lethe_model* model, lethe_vector** out, lethe_error* err) {
+  return guard(err, [&] {
+    require_pointer(model, "model");
+    require_pointer(out, "out");
+    *out = nullptr;
+    *out = std::make_unique<lethe_vector>(*model).release();
+  });
+}
+
+void lethe_vector_destroy(lethe_vector* vector) { delete vector; }
+
+lethe_status lethe_vector_load(lethe_vector* vector, const lethe_model* model, int32_t buffer, lethe_error* err) {
+  return guard(err, [&] {
+    require_pointer(vector, "vector");
+    require_pointer(model, "model");
+    require_same_space(vector->layout, vector->values, model->layout, model->parameters);
+    const at::Tensor& flat = model->buffer(buffer);
+    flat.defined() ? vector->values.copy_(flat) : vector->values.zero_();
+  });
+}
+
+lethe_status lethe_vector_store(const lethe_vector* vector, lethe_model* model, int32_t buffer, lethe_error* err) {
+  return guard(err, [&] {
+    require_pointer(vector, "vector");
+    require_pointer(model, "model");
+    require_same_space(vector->layout, vector->values, model->layout, model->parameters);
+    if (buffer == LETHE_MOMENT1 || buffer == LETHE_MOMENT2) model->allocate_moments();
+    model->buffer(buffer).copy_(vector->values);
+  });
+}
+
+lethe_status lethe_vector_scale(lethe_vector* vector, double factor, lethe_error* err) {
+  return guard(err, [&] {
+    require_pointer(vector, "vector");
+    require_finite(factor, "factor");
+    factor == 0 ? vector->values.zero_() : vector->values.mul_(factor);  // a product with 0 would keep NaN
+  });
+}
+
+lethe_status lethe_vector_axpy(lethe_vector* y, double a, const lethe_vector* x, lethe_error* err) {
+  return guard(err, [&] {
+    require_pointer(y, "y");
+    require_pointer(x, "x");
+    require_finite(a, "a");
+    require_same_space(y->layout, y->values, x->layout, x->values);
+    flat_axpy(y->values, a, x->values, segments(y->layout, nullptr));
+  });
+}
+
+lethe_status lethe_vector_dot(const lethe_vector* a, const lethe_vector* b, const uint8_t* sites, double* out,
+                              lethe_error* err) {
+  return guard(err, [&] {
+    require_pointer(a, "a");
+    require_pointer(b, "b");
+    require_pointer(out, "out");
+    require_same_space(a->layout, a->values, b->layout, b->values);
+    *out = flat_dot(a->values, b->values, segments(a->layout, sites));
+  });
+}
+
+lethe_status lethe_vector_read(const lethe_vector* vector, int64_t offset, int64_t count, int32_t dtype, void* out,
+                               int64_t bytes, lethe_error* err) {
+  return guard(err, [&] {
+    require_pointer(vector, "vector");
+    flat_read(vector->values, offset, count, dtype, out, bytes);
+  });
+}
+
+lethe_status lethe_vector_write(lethe_vector* vector, int64_t offset, int64_t count, int32_t dtype, const void* in,
+                                int64_t bytes, lethe_error* err) {
+  return guard(err, [&] {
+    require_pointer(vector, "vector");
+    flat_write(vector->layout, vector->values, offset, count, dtype, in, bytes);
+  });
+}
+
+lethe_status lethe_model_add(lethe_model* model, double a, const lethe_vector* vector, const uint8_t* sites,
+                             lethe_error* err) {
+  return guard(err, [&] {
+    require_pointer(model, "model");
+    require_pointer(vector, "vector");
+    require_finite(a, "a");
+    require_same_space(model->layout, model->parameters, vector->layout, vector->values);
+    flat_axpy(model->parameters, a, vector->values, segments(model->layout, sites));
+  });
+}
+
+}  // extern "C"

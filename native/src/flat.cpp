@@ -1,0 +1,103 @@
+// Dot, axpy and copies of flat buffers.
+#include "flat.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/dot.h>
+#include <ATen/ops/from_blob.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "guard.h"
+#include "ops.h"
+
+namespace lethe {
+namespace {
+
+constexpr int64_t kBlock = 16384;  // elements, a multiple of the layout's alignment
+
+std::vector<Segment> blocks_of(const std::vector<Segment>& over) {
+  std::vector<Segment> blocks;
+  for (const Segment& segment : over) {
+    for (int64_t begin = segment.begin; begin < segment.end; begin += kBlock) {
+      blocks.push_back({begin, std::min(segment.end, begin + kBlock), segment.matrix});
+    }
+  }
+  return blocks;
+}
+
+template <class T>
+double block_dot(const T* a, const T* b, int64_t count) {
+  double sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (int64_t i = 0; i < count; ++i) sum += static_cast<double>(a[i]) * static_cast<double>(b[i]);
+  return sum;
+}
+
+// The gaps after tensors whose size is no multiple of the alignment stay zero whatever a caller writes.
+void clear_gaps(const Layout& layout, const at::Tensor& flat, int64_t begin, int64_t end) {
+  for (const TensorSpec& tensor : layout.tensors()) {
+    const int64_t last = tensor.offset + tensor.count();
+    const int64_t next = (last + Layout::kAlignment - 1) / Layout::kAlignment * Layout::kAlignment;
+    if (last < next && last < end && next > begin) flat.narrow(0, last, next - last).zero_();
+  }
+}
+
+}  // namespace
+
+double flat_dot(const at::Tensor& a, const at::Tensor& b, const std::vector<Segment>& over) {
+  double total = 0;
+  if (!a.is_cpu()) {
+    for (const Segment& s : over) {
+      const int64_t count = s.end - s.begin;
+      total += at::dot(a.narrow(0, s.begin, count).to(at::kDouble), b.narrow(0, s.begin, count).to(at::kDouble))
+                   .item<double>();
+    }
+    return total;
+  }
+  const std::vector<Segment> blocks = blocks_of(over);
+  std::vector<double> sums(blocks.size());
+  with_element(a.scalar_type(), [&](auto zero) {
+    using T = decltype(zero);
+    at::parallel_for(0, static_cast<int64_t>(blocks.size()), 4, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const Segment& s = blocks[static_cast<size_t>(i)];
+        sums[static_cast<size_t>(i)] = block_dot(data<T>(a) + s.begin, data<T>(b) + s.begin, s.end - s.begin);
+      }
+    });
+  });
+  for (const double sum : sums) total += sum;
+  return total;
+}
+
+void flat_axpy(const at::Tensor& y, double a, const at::Tensor& x, const std::vector<Segment>& over) {
+  for (const Segment& s : over) {
+    y.narrow(0, s.begin, s.end - s.begin).add_(x.narrow(0, s.begin, s.end - s.begin), a);
+  }
+}
+
+void check_range(int64_t flat_size, int64_t offset, int64_t count, int32_t dtype, const void* memory, int64_t bytes) {
+  const int64_t size = static_cast<int64_t>(c10::elementSize(scalar_type(dtype)));
+  require(offset >= 0 && offset <= flat_size, "offset is ", offset, ", the flat buffer has ", flat_size, " elements");
+  require(count >= 0 && count <= flat_size - offset, "count is ", count, " from offset ", offset,
+          ", the flat buffer has ", flat_size, " elements");
+  require(bytes >= count * size, "bytes is ", bytes, ", ", count, " elements need ", count * size);
+  if (count > 0) require_pointer(memory, "the memory to copy");
+}
+
+void flat_read(const at::Tensor& flat, int64_t offset, int64_t count, int32_t dtype, void* out, int64_t bytes) {
+  check_range(flat.numel(), offset, count, dtype, out, bytes);
+  if (count == 0) return;
+  at::from_blob(out, {count}, at::TensorOptions().dtype(scalar_type(dtype))).copy_(flat.narrow(0, offset, count));
+}
+
+void flat_write(const Layout& layout, const at::Tensor& flat, int64_t offset, int64_t count, int32_t dtype, const void* in,
+                int64_t bytes) {
+  check_range(flat.numel(), offset, count, dtype, in, bytes);
+  if (count == 0) return;
+  flat.narrow(0, offset, count)
+      .copy_(at::from_blob(const_cast<void*>(in), {count}, at::TensorOptions().dtype(scalar_type(dtype))));
+  clear_gaps(layout, flat, offset, offset + count);
+}
+
+}  // namespace lethe

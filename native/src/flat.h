@@ -1,0 +1,35 @@
+// Arithmetic over whole flat buffers [P], restricted to segments of it: initialisation, dot, axpy, AdamW.
+//
+// Sums run over fixed blocks in fp64, so that their value does not depend on the number of threads.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+#include "model.h"
+
+namespace lethe {
+
+// ---- flat.cpp
+
+double flat_dot(const at::Tensor& a, const at::Tensor& b, const std::vector<Segment>& over);
+void flat_axpy(const at::Tensor& y, double a, const at::Tensor& x, const std::vector<Segment>& over);  // y += a x
+
+// Elements [offset, offset + count) of flat to or from caller memory of a LETHE_* dtype, `bytes` long; checks all.
+void flat_read(const at::Tensor& flat, int64_t offset, int64_t count, int32_t dtype, void* out, int64_t bytes);
+void flat_write(const Layout& layout, const at::Tensor& flat, int64_t offset, int64_t count, int32_t dtype, const void* in,
+                int64_t bytes);
+// The range and size checks of the two above.
+void check_range(int64_t flat_size, int64_t offset, int64_t count, int32_t dtype, const void* memory, int64_t bytes);
+
+// ---- initialize.cpp
+
+void initialize(Model& model, uint64_t seed);
+
+// ---- optimizer.cpp
+
+// One AdamW step on the selected segments; returns the gradient's norm before clipping.
+double adamw_step(Model& model, const lethe_adamw& options);
+
+}  // namespace lethe

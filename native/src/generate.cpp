@@ -1,0 +1,245 @@
+// One ragged forward pass over the prompts fills the cache; then each step carries one row a record still running.
+//
+// A record's draws are keyed by the seed and its own prompt, so that neither its batch mates nor its place matter.
+#include "generate.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/add.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/index_select.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/softmax.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "passes.h"
+#include "random.h"
+#include "vector_math.h"
+
+namespace lethe {
+namespace {
+
+constexpr int64_t kLogitRows = 64;  // rows of logits made at once
+
+// Keys and values of every record so far: [B, capacity, 2C] a layer, a row being K then V.
+struct Cache final : LayerReader {
+  Cache(const Model& model, const Batch& prompts, int64_t capacity) : prompts(prompts), channels(model.shape().channels) {
+    for (int64_t l = 0; l < model.shape().layers; ++l) {
+      layers.push_back(at::empty({prompts.records(), capacity, 2 * channels}, model.options()));
+    }
+  }
+  void qkv(int64_t layer, const at::Tensor& qkv) override {
+    for (int64_t b = 0; b < prompts.records(); ++b) {
+      const at::Tensor rows = qkv.narrow(0, prompts.offset(b), prompts.length(b));
+      layers[static_cast<size_t>(layer)][b].narrow(0, 0, prompts.length(b)).copy_(rows.narrow(1, channels, 2 * channels));
+    }
+  }
+  const Batch& prompts;
+  int64_t channels;
+  std::vector<at::Tensor> layers;
+};
+
+struct Active {
+  int64_t record;
+  int64_t length;  // tokens so far, the one about to be fed included
+  int32_t token;   // about to be fed
+};
+
+// One query row of one head against `length` cached rows.
+template <class T>
+void attend_head(const T* query, const T* cache, int64_t length, int64_t c, int64_t d, T* scores, T* out) {
+  const T scale = 1 / std::sqrt(static_cast<T>(d));
+  T top = -std::numeric_limits<T>::infinity(), total = 0;
+  for (int64_t t = 0; t < length; ++t) {
+    const T* key = cache + t * 2 * c;
+    T dot = 0;
+#pragma omp simd reduction(+ : dot)
+    for (int64_t j = 0; j < d; ++j) dot += query[j] * key[j];
+    scores[t] = dot * scale;
+    top = std::max(top, scores[t]);
+  }
+#pragma omp simd reduction(+ : total)
+  for (int64_t t = 0; t < length; ++t) {
+    scores[t] = fast_exp(scores[t] - top);
+    total += scores[t];
+  }
+  std::fill(out, out + d, T(0));
+  for (int64_t t = 0; t < length; ++t) {
+    const T* value = cache + t * 2 * c + c;
+    const T share = scores[t] / total;
+#pragma omp simd
+    for (int64_t j = 0; j < d; ++j) out[j] += share * value[j];
+  }
+}
+
+// Appends each active record's key and value to the cache and attends to all of its tokens so far. qkv [A, 3C].
+void attend_step(const Shape& shape, const std::vector<Active>& active, const at::Tensor& qkv, const at::Tensor& cache,
+                 const at::Tensor& out) {
+  const int64_t c = shape.channels, d = shape.head_size(), rows = static_cast<int64_t>(active.size());
+  for (int64_t i = 0; i < rows; ++i) {
+    const Active& a = active[static_cast<size_t>(i)];
+    cache[a.record][a.length - 1].copy_(qkv[i].narrow(0, c, 2 * c));
+  }
+  if (!qkv.is_cpu()) {
+    for (int64_t i = 0; i < rows; ++i) {
+      const Active& a = active[static_cast<size_t>(i)];
+      const at::Tensor past = cache[a.record].narrow(0, 0, a.length).view({a.length, 2, shape.heads, d});
+      const at::Tensor query = qkv[i].narrow(0, 0, c).view({shape.heads, 1, d});
+      const at::Tensor scores = at::matmul(query, past.select(1, 0).permute({1, 2, 0})) / std::sqrt(static_cast<double>(d));
+      out[i].copy_(at::matmul(at::softmax(scores, -1), past.select(1, 1).transpose(0, 1)).view({c}));
+    }
+    return;
+  }
+  with_element(qkv.scalar_type(), [&](auto zero) {
+    using T = decltype(zero);
+    at::parallel_for(0, rows * shape.heads, 1, [&](int64_t begin, int64_t end) {
+      std::vector<T> scores(static_cast<size_t>(cache.size(1)));
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t row = i / shape.heads, head = i % shape.heads;
+        const Active& a = active[static_cast<size_t>(row)];
+        attend_head(data<T>(qkv) + row * 3 * c + head * d, data<T>(cache) + a.record * cache.size(1) * 2 * c + head * d,
+                    a.length, c, d, scores.data(), data<T>(out) + row * c + head * d);
+      }
+    });
+  });
+}
+
+// Final hidden states [A, C] of the active records' newest tokens.
+at::Tensor step_forward(Model& model, const std::vector<Active>& active, Cache& cache) {
+  const Shape& shape = model.shape();
+  Workspace& work = model.workspace;
+  LayerSlabs& slabs = work.layers.front();
+  const auto options = model.options();
+  const int64_t rows = static_cast<int64_t>(active.size()), c = shape.channels;
+  std::vector<int64_t> tokens, positions;
+  for (const Active& a : active) {
+    tokens.push_back(a.token);
+    positions.push_back(a.length - 1);
+  }
+  const auto index = [&](std::vector<int64_t>& ids) { return at::from_blob(ids.data(), {rows}, at::kLong).to(model.device); };
+  const at::Tensor x = slabs.input.get(options, rows, c), middle = slabs.middle.get(options, rows, c);
+  at::Tensor sum = x;
+  at::add_out(sum, model.weight(Layout::embedding_site()).index_select(0, index(tokens)),
+              model.weight(Layout::position_site()).index_select(0, index(positions)));
+  for (int64_t layer = 0; layer < shape.layers; ++layer) {
+    const auto site = [&](LayerSite which) { return Layout::layer_site(layer, which); };
+    const at::Tensor normed = norm_forward(model, site(kNorm1), x, slabs.statistics1, slabs.normed1);
+    const at::Tensor qkv = slabs.qkv.get(options, rows, 3 * c), attended = slabs.attended.get(options, rows, c);
+    linear_forward(model, site(kAttention), normed, qkv);
+    attend_step(shape, active, qkv, cache.layers[static_cast<size_t>(layer)], attended);
+    residual_forward(model, site(kProjection), attended, x, middle);
+    mlp_forward(model, layer, slabs, middle, x);
+  }
+  return norm_forward(model, model.layout.final_norm_site(), x, work.final_statistics, work.final_normed);
+}
+
+// The next token of each row of hidden [A, C].
+class Chooser {
+ public:
+  Chooser(Model& model, const Batch& prompts, const lethe_generation& options) : model_(model), options_(options) {
+    for (int64_t b = 0; b < prompts.records(); ++b) {
+      uint64_t key = mix(options.seed);
+      for (int64_t row = prompts.offset(b); row < prompts.offset(b + 1); ++row) {
+        key = mix(key ^ static_cast<uint64_t>(prompts.tokens()[row]));
+      }
+      keys_.push_back(key);
+    }
+  }
+
+  std::vector<int32_t> choose(const at::Tensor& hidden, const std::vector<Active>& active) {
+    const int64_t rows = hidden.size(0), v = model_.shape().vocabulary;
+    std::vector<int32_t> chosen(static_cast<size_t>(rows));
+    for (int64_t first = 0; first < rows; first += kLogitRows) {
+      const int64_t count = std::min(kLogitRows, rows - first);
+      const at::Tensor logits = model_.workspace.logits.get(model_.options(), count, v);
+      head_logits(model_, hidden.narrow(0, first, count), logits);
+      const at::Tensor host = logits.cpu();
+      with_element(host.scalar_type(), [&](auto zero) {
+        using T = decltype(zero);
+        at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
+          for (int64_t i = begin; i < end; ++i) {
+            const size_t row = static_cast<size_t>(first + i);
+            chosen[row] = choose_row(data<T>(host) + i * v, active[row]);
+          }
+        });
+      });
+    }
+    for (size_t i = 0; i < chosen.size(); ++i) {
+      if (chosen[i] < 0) refuse(LETHE_NOT_FINITE, "the logits of record ", active[i].record, " are not finite");
+    }
+    return chosen;
+  }
+
+ private:
+  template <class T>
+  int32_t choose_row(const T* logits, const Active& a) const {
+    const int64_t v = model_.shape().vocabulary;
+    T sum = 0;  // finite exactly when every logit is, short of overflow
+#pragma omp simd reduction(+ : sum)
+    for (int64_t j = 0; j < v; ++j) sum += logits[j] - logits[j];
+    if (!(sum == 0)) return -1;
+    return sample(logits, v, {options_.top_k, options_.temperature, keys_[static_cast<size_t>(a.record)],
+                              static_cast<uint64_t>(a.length)});
+  }
+
+  Model& model_;
+  const lethe_generation& options_;
+  std::vector<uint64_t> keys_;
+};
+
+void check(const lethe_generation& o, const Shape& shape) {
+  require(o.max_new_tokens >= 1 && o.max_new_tokens < (int64_t{1} << 31), "generation.max_new_tokens is ",
+          o.max_new_tokens, ", must be at least 1");
+  require(o.top_k >= 0, "generation.top_k is ", o.top_k, ", must be 1 (greedy), more, or 0 (all)");
+  require(o.top_k == 1 || (std::isfinite(o.temperature) && o.temperature > 0), "generation.temperature is ",
+          o.temperature, ", must be positive");
+  require(o.stop_token >= -1 && o.stop_token < shape.vocabulary, "generation.stop_token is ", o.stop_token,
+          ", must be a token id or -1");
+}
+
+}  // namespace
+
+void generate(Model& model, const Batch& prompts, const lethe_generation& options, int32_t* tokens, int64_t* lengths,
+              const Cancel& cancel) {
+  const Shape& shape = model.shape();
+  check(options, shape);
+  std::fill(tokens, tokens + prompts.records() * options.max_new_tokens, -1);
+  std::fill(lengths, lengths + prompts.records(), 0);
+  std::vector<Active> active;
+  int64_t longest = 0;
+  for (int64_t b = 0; b < prompts.records(); ++b) {
+    if (prompts.length(b) < shape.context) active.push_back({b, prompts.length(b), 0});
+    longest = std::max(longest, prompts.length(b));
+  }
+  if (active.empty()) return;
+
+  Cache cache(model, prompts, std::min(shape.context, longest + options.max_new_tokens));
+  Chooser chooser(model, prompts, options);
+  const at::Tensor prompt_hidden = forward(model, prompts, Keep::kNothing, cancel, &cache);
+  std::vector<int64_t> last_rows;
+  for (const Active& a : active) last_rows.push_back(prompts.offset(a.record + 1) - 1);
+  at::Tensor hidden = model.workspace.target_hidden.get(model.options(), static_cast<int64_t>(active.size()), shape.channels);
+  gather_rows(prompt_hidden, last_rows, hidden);
+
+  while (true) {
+    cancel.poll();
+    const std::vector<int32_t> chosen = chooser.choose(hidden, active);
+    std::vector<Active> running;
+    for (size_t i = 0; i < active.size(); ++i) {
+      Active a = active[i];
+      if (chosen[i] == options.stop_token) continue;
+      tokens[a.record * options.max_new_tokens + lengths[a.record]++] = chosen[i];
+      a.token = chosen[i];
+      ++a.length;
+      if (lengths[a.record] < options.max_new_tokens && a.length < shape.context) running.push_back(a);
+    }
+    active = std::move(running);
+    if (active.empty()) return;
+    hidden = step_forward(model, active, cache);
+  }
+}
+
+}  // namespace lethe

@@ -1,0 +1,114 @@
+// The language-model head and its loss, chunk by chunk over the rows that have a target.
+//
+// A chunk's logits become its errors in place, so [chunk, V] is the only vocabulary-wide memory whatever the batch is.
+// Larger chunks make better GEMMs (the weight gradient sums over the chunk), smaller ones stay in the last-level cache.
+#include <ATen/ops/addmm.h>
+#include <ATen/ops/mm.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "passes.h"
+
+namespace lethe {
+namespace {
+
+constexpr int64_t kChunkBytes = int64_t{32} << 20;
+constexpr int64_t kLeastChunkRows = 32;
+
+// Rows of a chunk: within kChunkBytes, and such that all chunks of the batch are about equally long.
+int64_t chunk_rows(const Model& model, int64_t rows) {
+  const int64_t bytes = model.shape().vocabulary * static_cast<int64_t>(c10::elementSize(model.dtype));
+  const int64_t most = std::max(kLeastChunkRows, kChunkBytes / bytes);
+  const int64_t chunks = (rows + most - 1) / most;
+  return (rows + chunks - 1) / chunks;
+}
+
+// hidden's target rows [n, C]: itself when every row has a target.
+at::Tensor target_hidden(Model& model, const Batch& batch, const at::Tensor& hidden) {
+  if (batch.target_count() == batch.rows()) return hidden;
+  const at::Tensor out = model.workspace.target_hidden.get(model.options(), batch.target_count(), hidden.size(1));
+  gather_rows(hidden, batch.target_rows(), out);
+  return out;
+}
+
+RowScores at_row(const RowScores& scores, int64_t row) {
+  const auto shift = [row](auto* pointer) { return pointer == nullptr ? nullptr : pointer + row; };
+  return {shift(scores.loss), shift(scores.mean), shift(scores.deviation), shift(scores.mean_logit),
+          shift(scores.greedy_hit)};
+}
+
+void require_finite(const Batch& batch, const double* losses, int64_t first, int64_t count) {
+  for (int64_t i = first; i < first + count; ++i) {
+    if (std::isfinite(losses[i])) continue;
+    const int64_t record = batch.target_records()[static_cast<size_t>(i)];
+    refuse(LETHE_NOT_FINITE, "the loss of record ", record, " of the batch is ", losses[i], " at its token ",
+           batch.target_rows()[static_cast<size_t>(i)] - batch.offset(record));
+  }
+}
+
+}  // namespace
+
+void head_scores(Model& model, const Batch& batch, const at::Tensor& hidden, const RowScores& scores, const Cancel& cancel) {
+  const int64_t rows = batch.target_count();
+  if (rows == 0) return;
+  const at::Tensor h = target_hidden(model, batch, hidden);
+  const int64_t step = chunk_rows(model, rows);
+  for (int64_t first = 0; first < rows; first += step) {
+    cancel.poll();
+    const int64_t count = std::min(step, rows - first);
+    const at::Tensor logits = model.workspace.logits.get(model.options(), count, model.shape().vocabulary);
+    head_logits(model, h.narrow(0, first, count), logits);
+    softmax_scores(logits, batch.target_tokens().data() + first, at_row(scores, first));
+    require_finite(batch, scores.loss, first, count);
+  }
+}
+
+at::Tensor head_gradient(Model& model, const Batch& batch, const at::Tensor& hidden, const HeadGradient& options,
+                         const Cancel& cancel) {
+  const int64_t rows = batch.target_count(), site = model.layout.head_site();
+  const at::Tensor& weight = model.weight(site);
+  at::Tensor d_weight = model.weight_gradient(site);
+  const at::Tensor d_hidden = model.workspace.narrow_gradient.get(model.options(), batch.rows(), hidden.size(1));
+  if (rows == 0) {
+    if (!options.accumulate) d_weight.zero_();
+    return d_hidden.zero_();
+  }
+  const at::Tensor h = target_hidden(model, batch, hidden);
+  const bool all = rows == batch.rows();
+  const at::Tensor d_targets =
+      all ? d_hidden : model.workspace.target_gradient.get(model.options(), rows, hidden.size(1));
+  std::vector<double> scales(static_cast<size_t>(rows));
+  for (size_t i = 0; i < scales.size(); ++i) scales[i] = batch.target_scale(batch.target_records()[i]);
+
+  const int64_t step = chunk_rows(model, rows);
+  for (int64_t first = 0; first < rows; first += step) {
+    cancel.poll();
+    const int64_t count = std::min(step, rows - first);
+    const at::Tensor chunk = h.narrow(0, first, count);
+    const at::Tensor errors = model.workspace.logits.get(model.options(), count, model.shape().vocabulary);
+    head_logits(model, chunk, errors);
+    softmax_errors(errors, batch.target_tokens().data() + first, scales.data() + first, at_row(options.scores, first));
+    require_finite(batch, options.scores.loss, first, count);
+    if (options.observer != nullptr && options.observer->wants(site)) options.observer->head(first, errors, chunk);
+    at::Tensor d_chunk = d_targets.narrow(0, first, count);
+    at::mm_out(d_chunk, errors, weight);
+    if (first == 0 && !options.accumulate) {
+      at::mm_out(d_weight, errors.t(), chunk);
+    } else {
+      at::addmm_out(d_weight, d_weight, errors.t(), chunk);
+    }
+  }
+  if (!all) scatter_rows(d_targets, batch.target_rows(), d_hidden);
+  return d_hidden;
+}
+
+void record_losses(const Batch& batch, const double* row_losses, double* losses) {
+  for (int64_t b = 0; b < batch.records(); ++b) {
+    double sum = 0;
+    for (int64_t i = batch.target_offset(b); i < batch.target_offset(b + 1); ++i) sum += row_losses[i];
+    losses[b] = batch.target_count(b) == 0 ? 0.0 : sum / static_cast<double>(batch.target_count(b));
+  }
+}
+
+}  // namespace lethe

@@ -1,0 +1,88 @@
+// The elementwise and rowwise pieces of the passes. Each has an own vectorised loop for the CPU and an ATen path for
+// other devices, chosen inside; results do not depend on the number of threads.
+//
+// Matrices are contiguous [rows, columns]; outputs are written into memory the caller owns. GEMMs are not here: those
+// are ATen's.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "batch.h"
+#include "workspace.h"
+
+namespace lethe {
+
+// Calls body with a value of the element type: float or double, the only two a model computes in.
+template <class Body>
+void with_element(at::ScalarType dtype, Body&& body) {
+  if (dtype == at::kDouble) {
+    body(double{});
+  } else {
+    body(float{});
+  }
+}
+
+template <class T>
+T* data(const at::Tensor& tensor) {
+  return tensor.mutable_data_ptr<T>();
+}
+
+// ---- ops_norm.cpp
+
+// out = (x - mean) / deviation * weight + bias a row; statistics [2, rows] = mean, 1 / deviation
+void layer_norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, double epsilon,
+                const at::Tensor& statistics, const at::Tensor& out);
+
+struct NormGradient {
+  const at::Tensor& x;           // [rows, C] the norm's input
+  const at::Tensor& statistics;  // [2, rows]
+  const at::Tensor& weight;      // [C]
+  const at::Tensor& output;      // [rows, C] gradient at the norm's output
+  const at::Tensor& stream;      // [rows, C] inout: the gradient at x is added
+  const at::Tensor& d_weight;    // [C]
+  const at::Tensor& d_bias;      // [C]
+  bool accumulate;               // add to d_weight and d_bias instead of overwriting them
+};
+void layer_norm_backward(const NormGradient& gradient, Slab& partials);
+
+// x-hat = (x - mean) / deviation
+void normalize(const at::Tensor& x, const at::Tensor& statistics, const at::Tensor& out);
+
+// ---- ops_gelu.cpp
+
+void gelu(const at::Tensor& x, const at::Tensor& bias, const at::Tensor& out);  // out = gelu(x + bias)
+// gradient *= gelu'(x + bias)
+void gelu_backward(const at::Tensor& x, const at::Tensor& bias, const at::Tensor& gradient);
+
+// ---- ops_rows.cpp
+
+void embed(const at::Tensor& token_table, const at::Tensor& position_table, const Batch& batch, const at::Tensor& out);
+// Adds gradient's rows to d_tokens at the token ids and to d_positions at the positions.
+void embed_backward(const at::Tensor& gradient, const Batch& batch, const at::Tensor& d_tokens,
+                    const at::Tensor& d_positions);
+void add_bias(const at::Tensor& x, const at::Tensor& bias, const at::Tensor& out);  // out = x + bias a row
+void fill_bias(const at::Tensor& bias, const at::Tensor& out);                      // every row of out = bias
+void column_sums(const at::Tensor& x, bool accumulate, const at::Tensor& out);      // [columns]
+void gather_rows(const at::Tensor& x, const std::vector<int64_t>& rows, const at::Tensor& out);
+// out's given rows = x's, every other row zero; rows rise
+void scatter_rows(const at::Tensor& x, const std::vector<int64_t>& rows, const at::Tensor& out);
+// sums[b] += <x - minus, y> over record b's rows, in fp64; minus may be undefined
+void record_products(const at::Tensor& x, const at::Tensor& minus, const at::Tensor& y, const Batch& batch, double* sums);
+
+// ---- ops_softmax.cpp
+
+// What each row's prediction looked like; [rows] each, NULL = not wanted.
+struct RowScores {
+  double* loss = nullptr;        // -log p(target)
+  double* mean = nullptr;        // E[log p] under p
+  double* deviation = nullptr;   // standard deviation of log p under p
+  double* mean_logit = nullptr;  // E[logit] under p minus the target's logit
+  uint8_t* greedy_hit = nullptr;
+};
+
+// Scores of logits [rows, V] against targets [rows]. logits are left unspecified.
+void softmax_scores(const at::Tensor& logits, const int32_t* targets, const RowScores& scores);
+// As softmax_scores (loss and mean_logit only), and logits become errors: scales[r] * (softmax - one-hot).
+void softmax_errors(const at::Tensor& logits, const int32_t* targets, const double* scales, const RowScores& scores);
+
+}  // namespace lethe

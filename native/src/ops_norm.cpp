@@ -1,0 +1,130 @@
+// Layer norm forward and backward. Parameter gradients are summed over fixed blocks of rows, then block by block.
+#include <ATen/Parallel.h>
+#include <ATen/ops/mul.h>
+#include <ATen/ops/native_layer_norm.h>
+#include <ATen/ops/native_layer_norm_backward.h>
+#include <ATen/ops/sub.h>
+
+#include <cmath>
+
+#include "ops.h"
+
+namespace lethe {
+namespace {
+
+constexpr int64_t kRowBlock = 32;
+
+template <class T>
+void norm_rows(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, double epsilon,
+               const at::Tensor& statistics, const at::Tensor& out) {
+  const int64_t rows = x.size(0), n = x.size(1);
+  const T* w = data<T>(weight);
+  const T* shift = data<T>(bias);
+  T* means = data<T>(statistics);
+  T* scales = means + rows;
+  at::parallel_for(0, rows, 16, [&](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) {
+      const T* in = data<T>(x) + r * n;
+      T* to = data<T>(out) + r * n;
+      T sum = 0, squares = 0;
+#pragma omp simd reduction(+ : sum)
+      for (int64_t j = 0; j < n; ++j) sum += in[j];
+      const T mean = sum / static_cast<T>(n);
+#pragma omp simd reduction(+ : squares)
+      for (int64_t j = 0; j < n; ++j) squares += (in[j] - mean) * (in[j] - mean);
+      const T scale = 1 / std::sqrt(squares / static_cast<T>(n) + static_cast<T>(epsilon));
+      means[r] = mean;
+      scales[r] = scale;
+#pragma omp simd
+      for (int64_t j = 0; j < n; ++j) to[j] = (in[j] - mean) * scale * w[j] + shift[j];
+    }
+  });
+}
+
+// One block of rows: adds the input gradient to the stream and leaves the block's share of d_weight, d_bias in `sums`.
+template <class T>
+void backward_block(const NormGradient& g, int64_t begin, int64_t end, T* sums) {
+  const int64_t rows = g.x.size(0), n = g.x.size(1);
+  const T* w = data<T>(g.weight);
+  const T* means = data<T>(g.statistics);
+  T* sum_weight = sums;
+  T* sum_bias = sums + n;
+  std::fill(sums, sums + 2 * n, T(0));
+  for (int64_t r = begin; r < end; ++r) {
+    const T* in = data<T>(g.x) + r * n;
+    const T* dy = data<T>(g.output) + r * n;
+    T* dx = data<T>(g.stream) + r * n;
+    const T mean = means[r], scale = means[rows + r];
+    T dot = 0, total = 0;
+#pragma omp simd reduction(+ : dot, total)
+    for (int64_t j = 0; j < n; ++j) {
+      const T hat = (in[j] - mean) * scale, weighted = dy[j] * w[j];
+      dot += weighted * hat;
+      total += weighted;
+      sum_weight[j] += dy[j] * hat;
+      sum_bias[j] += dy[j];
+    }
+    const T mean_dot = dot / static_cast<T>(n), mean_total = total / static_cast<T>(n);
+#pragma omp simd
+    for (int64_t j = 0; j < n; ++j) {
+      const T hat = (in[j] - mean) * scale;
+      dx[j] += scale * (dy[j] * w[j] - mean_total - hat * mean_dot);
+    }
+  }
+}
+
+template <class T>
+void norm_backward_rows(const NormGradient& g, Slab& partials) {
+  const int64_t rows = g.x.size(0), n = g.x.size(1);
+  const int64_t blocks = (rows + kRowBlock - 1) / kRowBlock;
+  const at::Tensor sums = partials.get(g.x.options(), blocks, 2 * n);
+  at::parallel_for(0, blocks, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t b = begin; b < end; ++b) {
+      backward_block(g, b * kRowBlock, std::min(rows, (b + 1) * kRowBlock), data<T>(sums) + b * 2 * n);
+    }
+  });
+  T* into[] = {data<T>(g.d_weight), data<T>(g.d_bias)};
+  for (int part = 0; part < 2; ++part) {
+    if (!g.accumulate) std::fill(into[part], into[part] + n, T(0));
+    for (int64_t b = 0; b < blocks; ++b) {
+      const T* from = data<T>(sums) + (2 * b + part) * n;
+#pragma omp simd
+      for (int64_t j = 0; j < n; ++j) into[part][j] += from[j];
+    }
+  }
+}
+
+}  // namespace
+
+void layer_norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, double epsilon,
+                const at::Tensor& statistics, const at::Tensor& out) {
+  if (x.is_cpu()) {
+    with_element(x.scalar_type(), [&](auto zero) { norm_rows<decltype(zero)>(x, weight, bias, epsilon, statistics, out); });
+    return;
+  }
+  auto [y, mean, scale] = at::native_layer_norm(x, {x.size(1)}, weight, bias, epsilon);
+  out.copy_(y);
+  statistics[0].copy_(mean.view({-1}));
+  statistics[1].copy_(scale.view({-1}));
+}
+
+void layer_norm_backward(const NormGradient& g, Slab& partials) {
+  if (g.x.is_cpu()) {
+    with_element(g.x.scalar_type(), [&](auto zero) { norm_backward_rows<decltype(zero)>(g, partials); });
+    return;
+  }
+  const at::Tensor mean = g.statistics[0].unsqueeze(1), scale = g.statistics[1].unsqueeze(1);
+  auto [dx, dw, db] = at::native_layer_norm_backward(g.output, g.x, {g.x.size(1)}, mean, scale, g.weight, g.weight,
+                                                     {true, true, true});
+  g.stream.add_(dx);
+  g.accumulate ? g.d_weight.add_(dw) : g.d_weight.copy_(dw);
+  g.accumulate ? g.d_bias.add_(db) : g.d_bias.copy_(db);
+}
+
+void normalize(const at::Tensor& x, const at::Tensor& statistics, const at::Tensor& out) {
+  at::Tensor hat = out;
+  at::sub_out(hat, x, statistics[0].unsqueeze(1));
+  hat.mul_(statistics[1].unsqueeze(1));
+}
+
+}  // namespace lethe

@@ -1,0 +1,193 @@
+// Moving rows: embedding and its scatter, gathers for the head, biases and sums over rows.
+//
+// Sums into shared rows are parallel over columns, never over rows, so that every number is added up in one fixed order.
+#include <ATen/TensorOperators.h>
+#include <ATen/Parallel.h>
+#include <ATen/ops/add.h>
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/index_select.h>
+#include <ATen/ops/sum.h>
+
+#include <algorithm>
+
+#include "ops.h"
+
+namespace lethe {
+namespace {
+
+constexpr int64_t kColumnBlock = 64;
+
+// body(first, last) over blocks of columns, each wide enough for whole cache lines.
+template <class Body>
+void over_columns(int64_t columns, Body&& body) {
+  const int64_t blocks = (columns + kColumnBlock - 1) / kColumnBlock;
+  at::parallel_for(0, blocks, 1, [&](int64_t begin, int64_t end) {
+    body(begin * kColumnBlock, std::min(columns, end * kColumnBlock));
+  });
+}
+
+// Index vectors on the batch's device, for ATen's paths only.
+at::Tensor indices(const std::vector<int64_t>& rows, at::Device device) {
+  return at::from_blob(const_cast<int64_t*>(rows.data()), {static_cast<int64_t>(rows.size())}, at::kLong).to(device);
+}
+
+at::Tensor token_indices(const Batch& batch, at::Device device) {
+  return at::from_blob(const_cast<int32_t*>(batch.tokens()), {batch.rows()}, at::kInt).to(at::kLong).to(device);
+}
+
+at::Tensor position_indices(const Batch& batch, at::Device device) {
+  std::vector<int64_t> positions;
+  for (int64_t b = 0; b < batch.records(); ++b) {
+    for (int64_t t = 0; t < batch.length(b); ++t) positions.push_back(t);
+  }
+  return indices(positions, device).clone();
+}
+
+}  // namespace
+
+void embed(const at::Tensor& token_table, const at::Tensor& position_table, const Batch& batch, const at::Tensor& out) {
+  if (!out.is_cpu()) {
+    at::Tensor x = out;
+    at::add_out(x, token_table.index_select(0, token_indices(batch, out.device())),
+                position_table.index_select(0, position_indices(batch, out.device())));
+    return;
+  }
+  with_element(out.scalar_type(), [&](auto zero) {
+    using T = decltype(zero);
+    const int64_t c = out.size(1);
+    at::parallel_for(0, batch.records(), 1, [&](int64_t begin, int64_t end) {
+      for (int64_t b = begin; b < end; ++b) {
+        for (int64_t row = batch.offset(b); row < batch.offset(b + 1); ++row) {
+          const T* token = data<T>(token_table) + batch.tokens()[row] * c;
+          const T* position = data<T>(position_table) + (row - batch.offset(b)) * c;
+          T* x = data<T>(out) + row * c;
+#pragma omp simd
+          for (int64_t j = 0; j < c; ++j) x[j] = token[j] + position[j];
+        }
+      }
+    });
+  });
+}
+
+void embed_backward(const at::Tensor& gradient, const Batch& batch, const at::Tensor& d_tokens,
+                    const at::Tensor& d_positions) {
+  if (!gradient.is_cpu()) {
+    d_tokens.index_add_(0, token_indices(batch, gradient.device()), gradient);
+    d_positions.index_add_(0, position_indices(batch, gradient.device()), gradient);
+    return;
+  }
+  with_element(gradient.scalar_type(), [&](auto zero) {
+    using T = decltype(zero);
+    const int64_t c = gradient.size(1);
+    over_columns(c, [&](int64_t first, int64_t last) {
+      for (int64_t b = 0; b < batch.records(); ++b) {
+        for (int64_t row = batch.offset(b); row < batch.offset(b + 1); ++row) {
+          const T* g = data<T>(gradient) + row * c;
+          T* token = data<T>(d_tokens) + batch.tokens()[row] * c;
+          T* position = data<T>(d_positions) + (row - batch.offset(b)) * c;
+#pragma omp simd
+          for (int64_t j = first; j < last; ++j) {
+            token[j] += g[j];
+            position[j] += g[j];
+          }
+        }
+      }
+    });
+  });
+}
+
+void add_bias(const at::Tensor& x, const at::Tensor& bias, const at::Tensor& out) {
+  if (!x.is_cpu()) {
+    at::Tensor y = out;
+    at::add_out(y, x, bias);
+    return;
+  }
+  with_element(x.scalar_type(), [&](auto zero) {
+    using T = decltype(zero);
+    const int64_t n = x.size(1);
+    at::parallel_for(0, x.size(0), 16, [&](int64_t begin, int64_t end) {
+      const T* b = data<T>(bias);
+      for (int64_t r = begin; r < end; ++r) {
+        const T* in = data<T>(x) + r * n;
+        T* to = data<T>(out) + r * n;
+#pragma omp simd
+        for (int64_t j = 0; j < n; ++j) to[j] = in[j] + b[j];
+      }
+    });
+  });
+}
+
+void fill_bias(const at::Tensor& bias, const at::Tensor& out) {
+  if (!out.is_cpu()) {
+    out.copy_(bias.unsqueeze(0).expand_as(out));
+    return;
+  }
+  const size_t bytes = static_cast<size_t>(bias.nbytes());
+  at::parallel_for(0, out.size(0), 16, [&](int64_t begin, int64_t end) {
+    char* to = static_cast<char*>(out.mutable_data_ptr());
+    for (int64_t r = begin; r < end; ++r) std::memcpy(to + static_cast<size_t>(r) * bytes, bias.const_data_ptr(), bytes);
+  });
+}
+
+void column_sums(const at::Tensor& x, bool accumulate, const at::Tensor& out) {
+  if (!x.is_cpu()) {
+    const at::Tensor sums = at::sum(x, 0);
+    accumulate ? out.add_(sums) : out.copy_(sums);
+    return;
+  }
+  with_element(x.scalar_type(), [&](auto zero) {
+    using T = decltype(zero);
+    const int64_t rows = x.size(0), n = x.size(1);
+    over_columns(n, [&](int64_t first, int64_t last) {
+      T* sums = data<T>(out);
+      if (!accumulate) std::fill(sums + first, sums + last, T(0));
+      for (int64_t r = 0; r < rows; ++r) {
+        const T* in = data<T>(x) + r * n;
+#pragma omp simd
+        for (int64_t j = first; j < last; ++j) sums[j] += in[j];
+      }
+    });
+  });
+}
+
+void gather_rows(const at::Tensor& x, const std::vector<int64_t>& rows, const at::Tensor& out) {
+  if (!x.is_cpu()) {
+    at::Tensor y = out;
+    at::index_select_out(y, x, 0, indices(rows, x.device()));
+    return;
+  }
+  const size_t bytes = static_cast<size_t>(x.size(1)) * x.element_size();
+  const char* from = static_cast<const char*>(x.const_data_ptr());
+  char* to = static_cast<char*>(out.mutable_data_ptr());
+  for (size_t i = 0; i < rows.size(); ++i) std::memcpy(to + i * bytes, from + static_cast<size_t>(rows[i]) * bytes, bytes);
+}
+
+void scatter_rows(const at::Tensor& x, const std::vector<int64_t>& rows, const at::Tensor& out) {
+  if (!x.is_cpu()) {
+    out.zero_();
+    out.index_copy_(0, indices(rows, x.device()), x);
+    return;
+  }
+  const size_t bytes = static_cast<size_t>(x.size(1)) * x.element_size();
+  const char* from = static_cast<const char*>(x.const_data_ptr());
+  char* to = static_cast<char*>(out.mutable_data_ptr());
+  size_t next = 0;  // first row not written yet
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const size_t row = static_cast<size_t>(rows[i]);
+    std::memset(to + next * bytes, 0, (row - next) * bytes);
+    std::memcpy(to + row * bytes, from + i * bytes, bytes);
+    next = row + 1;
+  }
+  std::memset(to + next * bytes, 0, (static_cast<size_t>(out.size(0)) - next) * bytes);
+}
+
+void record_products(const at::Tensor& x, const at::Tensor& minus, const at::Tensor& y, const Batch& batch, double* sums) {
+  for (int64_t b = 0; b < batch.records(); ++b) {
+    const int64_t first = batch.offset(b), count = batch.length(b);
+    at::Tensor value = x.narrow(0, first, count).to(at::kDouble);
+    if (minus.defined()) value = value - minus.narrow(0, first, count);
+    sums[b] += at::sum(value * y.narrow(0, first, count)).item<double>();
+  }
+}
+
+}  // namespace lethe

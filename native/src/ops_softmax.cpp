@@ -1,0 +1,168 @@
+// Softmax and cross-entropy of rows of logits, in place: a row is read into the cache once, and errors replace logits.
+//
+// Sums over the vocabulary run in the element type within blocks of 1,024 and in fp64 across them.
+#include <ATen/TensorOperators.h>
+#include <ATen/Parallel.h>
+#include <ATen/ops/argmax.h>
+#include <ATen/ops/exp.h>
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/gather.h>
+#include <ATen/ops/log_softmax.h>
+#include <ATen/ops/mul.h>
+#include <ATen/ops/sub.h>
+#include <ATen/ops/sum.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "ops.h"
+#include "vector_math.h"
+
+namespace lethe {
+namespace {
+
+constexpr int64_t kBlock = 1024;
+
+template <class T>
+T row_max(const T* row, int64_t n) {
+  T top = row[0];
+#pragma omp simd reduction(max : top)
+  for (int64_t j = 0; j < n; ++j) top = row[j] > top ? row[j] : top;
+  return top;
+}
+
+// Sums of e, e d and e d^2 with d = x - top and e = exp(d), over one row. E replaces x when store is set.
+struct RowSums {
+  double e = 0, ed = 0, edd = 0;
+};
+
+template <class T>
+RowSums row_sums(const T* row, int64_t n, T top) {
+  RowSums sums;
+  for (int64_t begin = 0; begin < n; begin += kBlock) {
+    const int64_t end = std::min(n, begin + kBlock);
+    T e = 0, ed = 0, edd = 0;
+#pragma omp simd reduction(+ : e, ed, edd)
+    for (int64_t j = begin; j < end; ++j) {
+      const T d = row[j] - top, p = fast_exp(d);
+      e += p;
+      ed += p * d;
+      edd += p * d * d;
+    }
+    sums.e += e;
+    sums.ed += ed;
+    sums.edd += edd;
+  }
+  return sums;
+}
+
+// As row_sums without squares; exp(x - top) replaces x.
+template <class T>
+RowSums exponentiate(T* row, int64_t n, T top) {
+  RowSums sums;
+  for (int64_t begin = 0; begin < n; begin += kBlock) {
+    const int64_t end = std::min(n, begin + kBlock);
+    T e = 0, ed = 0;
+#pragma omp simd reduction(+ : e, ed)
+    for (int64_t j = begin; j < end; ++j) {
+      const T d = row[j] - top, p = fast_exp(d);
+      row[j] = p;
+      e += p;
+      ed += p * d;
+    }
+    sums.e += e;
+    sums.ed += ed;
+  }
+  return sums;
+}
+
+template <class T>
+void score_row(const T* row, int64_t n, int32_t target, int64_t r, const RowScores& scores) {
+  const T top = row_max(row, n);
+  const RowSums sums = row_sums(row, n, top);
+  const double log_total = std::log(sums.e), mean = sums.ed / sums.e;
+  if (scores.loss) scores.loss[r] = log_total - (static_cast<double>(row[target]) - top);
+  if (scores.mean) scores.mean[r] = mean - log_total;
+  if (scores.deviation) scores.deviation[r] = std::sqrt(std::max(0.0, sums.edd / sums.e - mean * mean));
+  // Argmax is the first of equals.
+  if (scores.greedy_hit) scores.greedy_hit[r] = row[target] == top && std::find(row, row + target, top) == row + target;
+}
+
+template <class T>
+void error_row(T* row, int64_t n, int32_t target, double scale, int64_t r, const RowScores& scores) {
+  const T top = row_max(row, n);
+  const double at_target = static_cast<double>(row[target]) - top;
+  const RowSums sums = exponentiate(row, n, top);
+  if (scores.loss) scores.loss[r] = std::log(sums.e) - at_target;
+  if (scores.mean_logit) scores.mean_logit[r] = sums.ed / sums.e - at_target;
+  const T factor = static_cast<T>(scale / sums.e);
+#pragma omp simd
+  for (int64_t j = 0; j < n; ++j) row[j] *= factor;
+  row[target] -= static_cast<T>(scale);
+}
+
+void copy_out(const at::Tensor& values, double* to) {
+  if (to == nullptr) return;
+  const at::Tensor host = values.to(at::kDouble).cpu().contiguous();
+  std::copy_n(host.const_data_ptr<double>(), host.numel(), to);
+}
+
+at::Tensor column_of(const int32_t* values, int64_t count, at::Device device) {
+  return at::from_blob(const_cast<int32_t*>(values), {count, 1}, at::kInt).to(at::kLong).to(device);
+}
+
+// Other devices: log p once, everything else from it. Returns log p [rows, V].
+at::Tensor score_with_ops(const at::Tensor& logits, const at::Tensor& targets, const RowScores& scores) {
+  const at::Tensor log_p = at::log_softmax(logits, 1);
+  copy_out(log_p.gather(1, targets).neg().view({-1}), scores.loss);
+  if (scores.mean || scores.deviation) {
+    const at::Tensor p = log_p.exp();
+    const at::Tensor mean = at::sum(p * log_p, 1);
+    copy_out(mean, scores.mean);
+    copy_out(at::sum(p * (log_p - mean.unsqueeze(1)).square(), 1).sqrt(), scores.deviation);
+  }
+  if (scores.mean_logit) copy_out(at::sum(log_p.exp() * logits, 1) - logits.gather(1, targets).view({-1}), scores.mean_logit);
+  if (scores.greedy_hit) {
+    const at::Tensor hits = at::argmax(logits, 1, true).eq(targets).to(at::kByte).cpu().contiguous();
+    std::copy_n(hits.const_data_ptr<uint8_t>(), hits.numel(), scores.greedy_hit);
+  }
+  return log_p;
+}
+
+}  // namespace
+
+void softmax_scores(const at::Tensor& logits, const int32_t* targets, const RowScores& scores) {
+  const int64_t rows = logits.size(0), n = logits.size(1);
+  if (!logits.is_cpu()) {
+    score_with_ops(logits, column_of(targets, rows, logits.device()), scores);
+    return;
+  }
+  with_element(logits.scalar_type(), [&](auto zero) {
+    using T = decltype(zero);
+    at::parallel_for(0, rows, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; ++r) score_row(data<T>(logits) + r * n, n, targets[r], r, scores);
+    });
+  });
+}
+
+void softmax_errors(const at::Tensor& logits, const int32_t* targets, const double* scales, const RowScores& scores) {
+  const int64_t rows = logits.size(0), n = logits.size(1);
+  if (!logits.is_cpu()) {
+    const at::Tensor column = column_of(targets, rows, logits.device());
+    const at::Tensor log_p = score_with_ops(logits, column, scores);
+    const at::Tensor factors =
+        at::from_blob(const_cast<double*>(scales), {rows, 1}, at::kDouble).to(logits.scalar_type()).to(logits.device());
+    at::Tensor errors = logits;
+    at::exp_out(errors, log_p);
+    errors.mul_(factors).scatter_add_(1, column, -factors);
+    return;
+  }
+  with_element(logits.scalar_type(), [&](auto zero) {
+    using T = decltype(zero);
+    at::parallel_for(0, rows, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; ++r) error_row(data<T>(logits) + r * n, n, targets[r], scales[r], r, scores);
+    });
+  });
+}
+
+}  // namespace lethe

@@ -1,0 +1,68 @@
+// The passes over a batch: trunk forward, head, trunk backward. All state between them lies in the model's workspace.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "batch.h"
+#include "capture.h"
+#include "guard.h"
+#include "model.h"
+#include "ops.h"
+
+namespace lethe {
+
+// ---- forward.cpp
+
+enum class Keep { kNothing, kForBackward };
+
+// Sees each layer's queries, keys and values; generation keeps a prompt's from here.
+struct LayerReader {
+  virtual ~LayerReader() = default;
+  virtual void qkv(int64_t layer, const at::Tensor& qkv) = 0;  // [sum T, 3C]
+};
+
+// Final hidden states H [sum T, C], after ln_f.
+at::Tensor forward(Model& model, const Batch& batch, Keep keep, const Cancel& cancel, LayerReader* reader = nullptr);
+
+// The pieces of a layer that do not look at record borders; generation uses them too.
+at::Tensor norm_forward(const Model& model, int64_t site, const at::Tensor& x, Slab& statistics, Slab& normed);
+void linear_forward(const Model& model, int64_t site, const at::Tensor& x, const at::Tensor& out);  // out = x W + b
+// out = residual + x W + b
+void residual_forward(const Model& model, int64_t site, const at::Tensor& x, const at::Tensor& residual,
+                      const at::Tensor& out);
+// out = middle + MLP(ln_2(middle)), all [rows, C]
+void mlp_forward(const Model& model, int64_t layer, LayerSlabs& slabs, const at::Tensor& middle, const at::Tensor& out);
+
+// out [rows, V] = hidden [rows, C] times the head's weight transposed
+void head_logits(const Model& model, const at::Tensor& hidden, const at::Tensor& out);
+
+// ---- head.cpp
+
+// Scores of the batch's target rows, chunk by chunk.
+void head_scores(Model& model, const Batch& batch, const at::Tensor& hidden, const RowScores& scores, const Cancel& cancel);
+
+struct HeadGradient {
+  bool accumulate;               // add to the head's weight gradient instead of overwriting it
+  GradientObserver* observer;    // may be NULL
+  RowScores scores;              // loss and mean_logit of every target row
+};
+// Losses, the head weight's gradient, and the gradient at hidden [sum T, C] as returned.
+at::Tensor head_gradient(Model& model, const Batch& batch, const at::Tensor& hidden, const HeadGradient& options,
+                         const Cancel& cancel);
+
+// Mean of each record's row losses, [B]; a record without targets has 0. Refuses losses that are not finite.
+void record_losses(const Batch& batch, const double* row_losses, double* losses);
+
+// ---- backward.cpp
+
+struct Backward {
+  bool accumulate;
+  GradientObserver* observer;   // may be NULL
+  double* activation_gradient;  // [B, S] sums of <y, dL/dy> for the batch loss, or NULL
+};
+// From the gradient at the final hidden states [sum T, C] to every trunk parameter's gradient. For a tied head wte's
+// gradient must already hold the head's part, for an untied one it is cleared here unless accumulating.
+void backward(Model& model, const Batch& batch, const at::Tensor& hidden_gradient, const Backward& options,
+              const Cancel& cancel);
+
+}  // namespace lethe

@@ -1,0 +1,22 @@
+// Growth of a slab: by a quarter more than asked, so that slowly growing batches do not reallocate every time.
+#include "workspace.h"
+
+#include <ATen/ops/empty.h>
+
+namespace lethe {
+
+at::Tensor Slab::get(const at::TensorOptions& options, int64_t count) {
+  if (!store_.defined()) {
+    store_ = at::empty({count}, options);
+  } else if (store_.numel() < count) {
+    store_ = at::Tensor();  // the old block goes before the new one comes
+    store_ = at::empty({count + count / 4}, options);
+  }
+  return store_.narrow(0, 0, count);
+}
+
+at::Tensor Slab::get(const at::TensorOptions& options, int64_t rows, int64_t columns) {
+  return get(options, rows * columns).view({rows, columns});
+}
+
+}  // namespace lethe
