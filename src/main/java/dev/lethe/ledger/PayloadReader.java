@@ -13,7 +13,7 @@ import java.util.zip.CRC32C;
 final class PayloadReader implements AutoCloseable {
     private final LedgerFolder folder;
     private final Arena arena = Arena.ofConfined();
-    private final MemorySegment block = arena.allocate(1 << 20, SegmentLayout.ALIGNMENT);
+    private final MemorySegment block = arena.allocate(1 << 18, SegmentLayout.ALIGNMENT);
     private final MemorySegment header = arena.allocate(SegmentLayout.ENTRY_HEADER_BYTES, SegmentLayout.ALIGNMENT);
     private final MemorySegment marker = arena.allocate(SegmentLayout.MARKER_BYTES, SegmentLayout.ALIGNMENT);
     private FileChannel channel;

@@ -177,7 +177,7 @@ final class SegmentLayout {
     }
 
     static boolean looksLikeEntry(MemorySegment bytes, long at) {
-        return (long) ENTRY_MAGIC_WORD.get(bytes, at) == ENTRY_MAGIC;
+        return bytes.get(LONG, at) == ENTRY_MAGIC;
     }
 
     /** The entry whose header these bytes are, or null when they are not a whole header for this place. */

@@ -38,6 +38,8 @@ final class SegmentScan implements AutoCloseable {
     private final long size;
     private final Arena arena = Arena.ofConfined();
     private final MemorySegment window = arena.allocate(WINDOW_BYTES, SegmentLayout.ALIGNMENT);
+    private final MemorySegment headerCopy = arena.allocate(SegmentLayout.ENTRY_HEADER_BYTES, SegmentLayout.ALIGNMENT);
+    private MemorySegment search;
     private long windowStart;
     private int windowBytes;
 
@@ -60,11 +62,10 @@ final class SegmentScan implements AutoCloseable {
         List<Entry> entries = new ArrayList<>();
         List<Damage> damage = new ArrayList<>();
         MemorySegment first = at(0, SegmentLayout.SEGMENT_HEADER_BYTES);
-        if (first == null || SegmentLayout.isZero(first)) {
-            long next = size > SegmentLayout.SEGMENT_HEADER_BYTES ? nextEntry(SegmentLayout.SEGMENT_HEADER_BYTES) : -1;
-            if (next < 0) return new Result(number, null, entries, 0, size, isZeroFrom(0), damage);
-        }
-        var header = first == null ? null : SegmentLayout.readSegmentHeader(first);
+        boolean unborn = first == null || SegmentLayout.isZero(first);
+        if (unborn && nextEntry(SegmentLayout.SEGMENT_HEADER_BYTES) < 0)
+            return new Result(number, null, entries, 0, size, isZeroFrom(0), damage);
+        var header = unborn ? null : SegmentLayout.readSegmentHeader(first);
         if (header == null) damage.add(broken(0, "the segment's header does not match its checksum"));
         else check(header, identity, damage);
         long at = SegmentLayout.SEGMENT_HEADER_BYTES;
@@ -106,40 +107,32 @@ final class SegmentScan implements AutoCloseable {
         Entry entry = header == null ? null : SegmentLayout.readEntryHeader(header, number, offset);
         if (entry == null || offset + SegmentLayout.frameBytes(entry.length()) > size) return null;
         if (entry.destroyed()) return entry;
-        MemorySegment copy = arenaCopy(header);
+        headerCopy.copyFrom(header); // the window may move on to the marker
         long marker = offset + SegmentLayout.frameBytes(entry.length()) - SegmentLayout.MARKER_BYTES;
         MemorySegment bytes = at(marker, SegmentLayout.MARKER_BYTES);
-        return bytes != null && SegmentLayout.commits(bytes, offset, copy) ? entry : null;
-    }
-
-    private final MemorySegment headerCopy = arena.allocate(SegmentLayout.ENTRY_HEADER_BYTES, SegmentLayout.ALIGNMENT);
-
-    private MemorySegment arenaCopy(MemorySegment header) {
-        return headerCopy.copyFrom(header); // the window may move on to the marker
+        return bytes != null && SegmentLayout.commits(bytes, offset, headerCopy) ? entry : null;
     }
 
     /** The next place at or after `from` where a committed entry starts, or -1. */
     private long nextEntry(long from) {
-        try (Arena searching = Arena.ofConfined()) {
-            MemorySegment block = searching.allocate(SEARCH_BYTES, SegmentLayout.ALIGNMENT);
-            for (long start = from; start < size; start += SEARCH_BYTES) {
-                int got = LedgerFolder.read(channel, block.asByteBuffer(), start);
-                for (int at = 0; at + 8 <= got; at += (int) SegmentLayout.ALIGNMENT)
-                    if (SegmentLayout.looksLikeEntry(block, at) && committed(start + at) != null) return start + at;
-            }
-            return -1;
+        for (long start = from; start < size; start += SEARCH_BYTES) {
+            MemorySegment block = block(start);
+            for (long at = 0; at + 8 <= block.byteSize(); at += SegmentLayout.ALIGNMENT)
+                if (SegmentLayout.looksLikeEntry(block, at) && committed(start + at) != null) return start + at;
         }
+        return -1;
     }
 
     private boolean isZeroFrom(long from) {
-        try (Arena searching = Arena.ofConfined()) {
-            MemorySegment block = searching.allocate(SEARCH_BYTES, SegmentLayout.ALIGNMENT);
-            for (long start = from; start < size; start += SEARCH_BYTES) {
-                int got = LedgerFolder.read(channel, block.asByteBuffer(), start);
-                if (!SegmentLayout.isZero(block.asSlice(0, got))) return false;
-            }
-            return true;
-        }
+        for (long start = from; start < size; start += SEARCH_BYTES)
+            if (!SegmentLayout.isZero(block(start))) return false;
+        return true;
+    }
+
+    /** Up to SEARCH_BYTES of the file from `start`. Valid until the next call. */
+    private MemorySegment block(long start) {
+        if (search == null) search = arena.allocate(Math.min(SEARCH_BYTES, size), SegmentLayout.ALIGNMENT);
+        return search.asSlice(0, LedgerFolder.read(channel, search.asByteBuffer(), start));
     }
 
     /** These bytes of the file, or null when it ends before them. Valid until the next call. */

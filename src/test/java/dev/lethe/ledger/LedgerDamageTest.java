@@ -1,0 +1,199 @@
+package dev.lethe.ledger;
+
+import static dev.lethe.ledger.LedgerFixture.assertHolds;
+import static dev.lethe.ledger.LedgerFixture.create;
+import static dev.lethe.ledger.LedgerFixture.header;
+import static dev.lethe.ledger.LedgerFixture.payload;
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.DamagedDataException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Torn tails are dropped, flipped bits are reported with their place, and wrong bytes are never handed out. */
+class LedgerDamageTest {
+    private static final LedgerOptions OPTIONS = new LedgerOptions(8192, false);
+
+    @TempDir
+    Path folder;
+
+    @Test
+    void aTailTornAtAnyByteIsDropped() throws IOException {
+        create(folder, 4, 60, LedgerOptions.defaults());
+        Path file = folder.resolve("segment-000000.ledger");
+        byte[] whole = Files.readAllBytes(file);
+        int start;
+        try (GradientLedger ledger = GradientLedger.open(folder)) {
+            start = (int) ledger.entries().getLast().offset();
+        }
+        for (int cut = start; cut < whole.length; cut++)
+            for (boolean preallocated : new boolean[] {false, true}) {
+                byte[] torn = Arrays.copyOf(Arrays.copyOf(whole, cut), preallocated ? whole.length + 4096 : cut);
+                Files.deleteIfExists(folder.resolve("index"));
+                Files.write(file, torn);
+                if (preallocated && Arrays.equals(torn, 0, whole.length, whole, 0, whole.length)) continue;
+                assertHolds(folder, 3);
+                if (cut % 8 != 0) continue; // recovery by a writer is slower: every eighth
+                try (LedgerWriter writer = LedgerWriter.append(folder)) {
+                    assertEquals(3, writer.size());
+                    LedgerFixture.append(writer, 3, 99);
+                    writer.commit();
+                }
+                assertHolds(folder, 4);
+            }
+    }
+
+    @Test
+    void aFlippedPayloadBitIsReportedWithSegmentAndOffset() throws IOException {
+        create(folder, 60, 500, OPTIONS);
+        Entry victim;
+        try (GradientLedger ledger = GradientLedger.open(folder)) {
+            victim = ledger.entries().get(33);
+        }
+        Path file = folder.resolve(LedgerFolder.segmentName(victim.segment()));
+        flip(file, victim.offset() + 128 + 7, 3);
+        try (GradientLedger ledger = GradientLedger.open(folder)) {
+            DamagedDataException damaged = assertThrows(DamagedDataException.class, () -> ledger.payload(victim));
+            assertEquals(file + " at byte " + victim.offset() + ": the payload does not match its checksum (record "
+                    + header(33).key() + ", epoch 0); the entry is not used", damaged.getMessage());
+            LedgerFixture.assertEntry(ledger, 32);
+            LedgerFixture.assertEntry(ledger, 34);
+            LedgerCheck check = ledger.verify();
+            assertFalse(check.whole());
+            assertEquals(List.of(new LedgerCheck.Damage(file.getFileName().toString(), victim.offset(),
+                    "the payload does not match its checksum")), check.damage());
+        }
+    }
+
+    @Test
+    void anotherVersionIsNamed() throws IOException {
+        create(folder, 1, 100, OPTIONS);
+        Path manifest = folder.resolve("manifest.json");
+        Files.writeString(manifest, Files.readString(manifest).replace("\"version\" : 1", "\"version\" : 7"));
+        BadInputException newer = assertThrows(BadInputException.class, () -> GradientLedger.open(folder));
+        assertTrue(newer.getMessage().contains("ledger format 7; this version reads format 1"), newer.getMessage());
+    }
+
+    @Test
+    void aMissingOrForeignSegmentIsNamed() throws IOException {
+        create(folder, 60, 500, OPTIONS);
+        Path second = folder.resolve("segment-000001.ledger");
+        byte[] bytes = Files.readAllBytes(second);
+        Files.delete(second);
+        assertTrue(damage().contains("segment-000001.ledger is missing"), damage());
+        Files.write(second, Files.readAllBytes(folder.resolve("segment-000002.ledger")));
+        assertTrue(damage().contains("segment-000001.ledger at byte 0"), damage());
+        Files.write(second, Arrays.copyOf(bytes, bytes.length - 64));
+        assertTrue(damage().contains("segment-000001.ledger is cut off at byte"), damage());
+        Files.delete(folder.resolve("index"));
+        assertTrue(damage().contains("segment-000001.ledger at byte"), damage());
+        Files.delete(second);
+        assertTrue(damage().contains("segment-000001.ledger at byte 0: the segment is missing"), damage());
+        Files.write(second, bytes);
+        assertHolds(folder, 60);
+    }
+
+    private String damage() {
+        return assertThrows(DamagedDataException.class, () -> GradientLedger.open(folder).close()).getMessage();
+    }
+
+    @Test
+    void mutationsNeverGiveWrongBytes() throws IOException {
+        mutate(3_000);
+    }
+
+    @Test
+    @Tag("extended")
+    void manyMutationsNeverGiveWrongBytes() throws IOException {
+        mutate(100_000);
+    }
+
+    private void mutate(int rounds) throws IOException {
+        create(folder, 24, 300, OPTIONS);
+        LedgerWriter.destroy(folder, java.util.Set.of(LedgerFixture.key(5)));
+        List<Path> files = Files.list(folder).filter(f -> !f.toString().endsWith(".lock")).sorted().toList();
+        byte[][] whole = new byte[files.size()][];
+        for (int i = 0; i < whole.length; i++) whole[i] = Files.readAllBytes(files.get(i));
+        Path index = folder.resolve("index");
+        byte[] indexBytes = Files.readAllBytes(index);
+        SplittableRandom random = new SplittableRandom(7);
+        for (int round = 0; round < rounds; round++) {
+            int victim = random.nextInt(whole.length);
+            byte[] mutated = mutated(whole[victim], random);
+            boolean withoutIndex = random.nextInt(3) == 0;
+            Files.write(files.get(victim), mutated);
+            if (withoutIndex) Files.deleteIfExists(index);
+            judge(!Arrays.equals(mutated, whole[victim]), files.get(victim), "round " + round + " of " + files.get(victim));
+            Files.write(files.get(victim), whole[victim]);
+            Files.write(index, indexBytes);
+        }
+        assertTrue(GradientLedger.check(folder).whole());
+    }
+
+    private static byte[] mutated(byte[] whole, SplittableRandom random) {
+        byte[] bytes = whole.clone();
+        int at = random.nextInt(bytes.length);
+        switch (random.nextInt(8)) {
+            case 0 -> bytes = Arrays.copyOf(bytes, at);
+            case 1 -> bytes = Arrays.copyOf(bytes, bytes.length + 1 + random.nextInt(300));
+            case 2 -> Arrays.fill(bytes, at, Math.min(bytes.length, at + 1 + random.nextInt(200)), (byte) 0);
+            case 3 -> {
+                for (int i = at; i < Math.min(bytes.length, at + 16); i++) bytes[i] = (byte) random.nextInt();
+            }
+            default -> bytes[at] ^= (byte) (1 << random.nextInt(8));
+        }
+        return bytes;
+    }
+
+    /** Whatever is handed out is right; and a change to a segment never passes unnoticed. */
+    private void judge(boolean changed, Path file, String what) {
+        boolean noticed = false;
+        try (GradientLedger ledger = GradientLedger.open(folder)) {
+            int next = 0;
+            for (Entry entry : ledger.entries()) {
+                int i = next++;
+                try {
+                    byte[] bytes = LedgerFixture.bytes(ledger, entry);
+                    assertEquals(header(i), entry.header(), what);
+                    assertArrayEquals(payload(i, bytes.length), bytes, what);
+                } catch (DamagedDataException e) {
+                    noticed = true;
+                } catch (BadInputException destroyed) {
+                    assertEquals(5, i, what);
+                }
+            }
+            noticed |= next != 24 || ledger.tail().isPresent();
+        } catch (DamagedDataException | BadInputException e) {
+            noticed = true;
+        }
+        if (!changed || noticed || !file.toString().endsWith(".ledger")) return;
+        LedgerCheck check = GradientLedger.check(folder); // an overwritten destroyed payload, zeros after the end
+        boolean grown = file.toFile().length() > 0 && check.damage().isEmpty() && check.tail().isEmpty();
+        assertTrue(!check.whole() || check.tail().isPresent() || grown, what);
+        if (grown) assertHolds24();
+    }
+
+    private void assertHolds24() {
+        try (GradientLedger ledger = GradientLedger.open(folder)) {
+            assertEquals(24, ledger.entries().size());
+        }
+    }
+
+    private static void flip(Path file, long at, int bit) throws IOException {
+        byte[] bytes = Files.readAllBytes(file);
+        bytes[(int) at] ^= (byte) (1 << bit);
+        Files.write(file, bytes);
+    }
+}

@@ -1,0 +1,86 @@
+package dev.lethe.ledger;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import dev.lethe.engine.Dtype;
+import dev.lethe.engine.ModelShape;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.SplittableRandom;
+
+/** Ledgers whose every byte follows from the entries' numbers, so that whatever reads back can be judged alone. */
+final class LedgerFixture {
+    static final int RECORDS = 1000; // an epoch of the counting order
+
+    private LedgerFixture() {}
+
+    static LedgerManifest manifest() {
+        return LedgerManifest.of("0123abcd", new ModelShape(100, 16, 8, 2, 1, 32, 1e-5, true),
+                List.of("wte", "lm_head"), 0, Dtype.F32);
+    }
+
+    static RecordKey key(int i) {
+        return RecordKey.of("record-" + i % RECORDS);
+    }
+
+    static EntryHeader header(int i) {
+        return new EntryHeader(key(i), i / RECORDS, i / 8, 5e-5 / (1 + i), 0.125, 10 + i % 5, 5);
+    }
+
+    /** The payload of entry i, never all zero. */
+    static byte[] payload(int i, int length) {
+        byte[] bytes = new byte[length];
+        new SplittableRandom(i * 31L + length).nextBytes(bytes);
+        if (length > 0) bytes[0] |= 1;
+        return bytes;
+    }
+
+    /** A length for entry i: around `middle`, mostly no multiple of 64. */
+    static int length(int i, int middle) {
+        return 1 + middle / 2 + (int) (new SplittableRandom(i).nextLong(middle));
+    }
+
+    static void append(LedgerWriter writer, int i, int length) {
+        MemorySegment room = writer.reserve(header(i), length);
+        assertEquals(length, room.byteSize());
+        assertEquals(0, room.address() % 64, "aligned");
+        MemorySegment.copy(MemorySegment.ofArray(payload(i, length)), 0, room, 0, length);
+    }
+
+    /** Appends entries from..to, committing batches of three. */
+    static void fill(LedgerWriter writer, int from, int to, int middle) {
+        for (int i = from; i < to; i++) {
+            append(writer, i, length(i, middle));
+            if (i % 3 == 2) writer.commit();
+        }
+        writer.commit();
+    }
+
+    /** A closed ledger of entries 0..count. */
+    static void create(Path directory, int count, int middle, LedgerOptions options) {
+        try (LedgerWriter writer = LedgerWriter.create(directory, manifest(), options)) {
+            fill(writer, 0, count, middle);
+        }
+    }
+
+    static byte[] bytes(GradientLedger ledger, Entry entry) {
+        return ledger.payload(entry).toArray(ValueLayout.JAVA_BYTE);
+    }
+
+    /** Entry number i of the ledger is entry i of the counting order, bit for bit. */
+    static void assertEntry(GradientLedger ledger, int i) {
+        Entry entry = ledger.entries().get(i);
+        assertEquals(header(i), entry.header());
+        assertArrayEquals(payload(i, (int) entry.length()), bytes(ledger, entry), "entry " + i);
+    }
+
+    static void assertHolds(Path directory, int count) {
+        try (GradientLedger ledger = GradientLedger.open(directory)) {
+            assertEquals(count, ledger.entries().size());
+            for (int i = 0; i < count; i++) assertEntry(ledger, i);
+        }
+    }
+}
