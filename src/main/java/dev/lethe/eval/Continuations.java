@@ -1,0 +1,71 @@
+package dev.lethe.eval;
+
+import dev.lethe.data.Example;
+import dev.lethe.engine.Generation;
+import dev.lethe.engine.LanguageModel;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.function.Function;
+
+/**
+ * What a model says when it is given a record's beginning: greedy continuation of the prompt, as long as the record's own,
+ * compared with it by ROUGE. A record without a prompt is split in the middle of its tokens.
+ */
+public final class Continuations {
+    private static final int RECORDS_PER_BATCH = 32;
+
+    private Continuations() {}
+
+    /** One record's continuation. Scores compare {@code generated} with {@code reference}. */
+    public record Continuation(String id, String prompt, String reference, String generated, Rouge.Scores scores,
+                               Rouge.Scores stemmed) {}
+
+    /**
+     * Continues each example.
+     *
+     * @param decode ids to text
+     * @param endOfText the id that ends a record, -1 for none; neither compared nor shown
+     * @return one an example, in the same order
+     */
+    public static List<Continuation> greedy(LanguageModel model, List<Example> examples, Function<int[], String> decode,
+                                            int endOfText) {
+        List<Continuation> all = new ArrayList<>(examples.size());
+        for (int start = 0; start < examples.size(); start += RECORDS_PER_BATCH) {
+            List<Split> splits = examples.subList(start, Math.min(examples.size(), start + RECORDS_PER_BATCH)).stream()
+                    .map(example -> Split.of(example, endOfText)).toList();
+            int longest = splits.stream().mapToInt(split -> split.wanted.length).max().orElse(1);
+            int[][] generated = model.generate(splits.stream().map(Split::prompt).toList(),
+                    new Generation(Math.max(longest, 1), 1, 1.0, 0, endOfText));
+            for (int b = 0; b < splits.size(); b++) {
+                all.add(continuation(splits.get(b), generated[b], decode));
+            }
+        }
+        return all;
+    }
+
+    /** Mean ROUGE-L recall, the field's usual summary of memorised answers; NaN for none. */
+    public static double meanRougeLRecall(List<Continuation> continuations) {
+        return continuations.stream().mapToDouble(c -> c.scores.rougeL().recall()).average().orElse(Double.NaN);
+    }
+
+    private static Continuation continuation(Split split, int[] generated, Function<int[], String> decode) {
+        String wanted = decode.apply(split.wanted).strip();
+        String given = decode.apply(Arrays.copyOf(generated, Math.min(generated.length, split.wanted.length))).strip();
+        return new Continuation(split.id, decode.apply(split.prompt), wanted, given,
+                Rouge.score(wanted, given, false), Rouge.score(wanted, given, true));
+    }
+
+    /** A record's ids cut into what is given and what should follow, end of text left off. */
+    private record Split(String id, int[] prompt, int[] wanted) {
+        static Split of(Example example, int endOfText) {
+            int[] prompt = example.promptTokens();
+            int[] wanted = example.targetTokens();
+            int end = wanted.length > 0 && wanted[wanted.length - 1] == endOfText ? wanted.length - 1 : wanted.length;
+            int moved = prompt.length == 1 ? end / 2 : 0; // no prompt of its own: the first half of the text is one
+            int[] longer = Arrays.copyOf(prompt, prompt.length + moved);
+            System.arraycopy(wanted, 0, longer, prompt.length, moved);
+            return new Split(example.id(), longer, Arrays.copyOfRange(wanted, moved, end));
+        }
+    }
+}

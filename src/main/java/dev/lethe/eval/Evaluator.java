@@ -1,0 +1,111 @@
+package dev.lethe.eval;
+
+import dev.lethe.data.Example;
+import dev.lethe.engine.Batch;
+import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.TokenScores;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.function.Function;
+import java.util.function.IntConsumer;
+
+/**
+ * Runs records through a model, forward only, and turns each token's prediction into {@link RecordScore}s. Batches hold
+ * whole records up to a number of tokens; a record's score does not depend on its neighbours. Use on the thread that owns
+ * the model; an interrupt ends it between two batches.
+ */
+public final class Evaluator {
+    private static final int DEFAULT_BATCH_TOKENS = 2048;
+
+    private final int batchTokens;
+    private final IntConsumer progress;
+
+    public Evaluator() {
+        this(DEFAULT_BATCH_TOKENS, done -> { });
+    }
+
+    /**
+     * @param batchTokens tokens a forward pass holds at most (a single longer record makes a batch of its own)
+     * @param progress told the number of records done, after each batch
+     */
+    public Evaluator(int batchTokens, IntConsumer progress) {
+        if (batchTokens < 1) {
+            throw new IllegalArgumentException("tokens of a batch must be at least 1, got " + batchTokens);
+        }
+        this.batchTokens = batchTokens;
+        this.progress = progress;
+    }
+
+    /** As the other, without texts: the zlib attack then has no score. */
+    public Evaluation evaluate(LanguageModel model, List<Example> examples) {
+        return evaluate(model, examples, example -> null);
+    }
+
+    /**
+     * Scores every example.
+     *
+     * @param text the text an example's targets spell, for the zlib attack; null where it is not known
+     * @throws dev.lethe.engine.EngineException when a loss is not finite or the model refuses a token
+     */
+    public Evaluation evaluate(LanguageModel model, List<Example> examples, Function<Example, String> text) {
+        List<RecordScore> scores = new ArrayList<>(examples.size());
+        int start = 0;
+        while (start < examples.size()) {
+            if (Thread.currentThread().isInterrupted()) {
+                throw new java.util.concurrent.CancellationException("evaluation interrupted after " + start + " records");
+            }
+            int end = endOfBatch(examples, start);
+            score(model, examples.subList(start, end), text, scores);
+            progress.accept(end);
+            start = end;
+        }
+        return Evaluation.of(scores);
+    }
+
+    private int endOfBatch(List<Example> examples, int start) {
+        int end = start;
+        long tokens = 0;
+        do {
+            tokens += examples.get(end++).tokens().length;
+        } while (end < examples.size() && tokens + examples.get(end).tokens().length <= batchTokens);
+        return end;
+    }
+
+    private static void score(LanguageModel model, List<Example> examples, Function<Example, String> text,
+                              List<RecordScore> into) {
+        Batch batch = Batch.of(examples.stream().map(Example::tokens).toList(),
+                examples.stream().map(Example::targets).toList());
+        TokenScores flat = model.score(batch); // arrays over [sum T]
+        int offset = 0;
+        for (int b = 0; b < examples.size(); b++) {
+            Example example = examples.get(b);
+            String spelled = text.apply(example);
+            into.add(recordScore(example, flat, offset, flat.losses()[b],
+                    spelled == null ? 0 : MembershipInference.zlibBytes(spelled)));
+            offset += example.tokens().length;
+        }
+    }
+
+    private static RecordScore recordScore(Example example, TokenScores flat, int offset, double loss, int zlibBytes) {
+        int[] targets = example.targets();
+        double[] logProbability = new double[targets.length];
+        double[] mean = new double[targets.length];
+        double[] deviation = new double[targets.length];
+        boolean[] hits = new boolean[targets.length];
+        int n = 0;
+        for (int t = 0; t < targets.length; t++) {
+            if (targets[t] != Batch.IGNORE) {
+                logProbability[n] = flat.logProbability()[offset + t];
+                mean[n] = flat.mean()[offset + t];
+                deviation[n] = flat.deviation()[offset + t];
+                hits[n++] = flat.greedyHit()[offset + t];
+            }
+        }
+        logProbability = Arrays.copyOf(logProbability, n);
+        boolean[] hit = Arrays.copyOf(hits, n);
+        return new RecordScore(example.id(), loss, n, Memorisation.exact(hit), Memorisation.extractionStrength(hit),
+                MembershipInference.minK(logProbability),
+                MembershipInference.minKPlusPlus(logProbability, mean, deviation), zlibBytes);
+    }
+}

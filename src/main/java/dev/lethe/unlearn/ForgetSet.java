@@ -1,0 +1,58 @@
+package dev.lethe.unlearn;
+
+import dev.lethe.engine.BadInputException;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Set;
+import java.util.stream.Collectors;
+
+/**
+ * The records that a query found, best first, with the reasons. Finding changes nothing.
+ *
+ * @param query what was asked
+ * @param matches the records found; may be empty for a text
+ * @param nearMisses when nothing reached a fuzzy threshold, the best three within 30 points below it; else empty
+ * @param total records of the data that was searched
+ */
+public record ForgetSet(Query query, List<Match> matches, List<Match> nearMisses, int total) {
+    public ForgetSet {
+        matches = List.copyOf(matches);
+        nearMisses = List.copyOf(nearMisses);
+    }
+
+    /** Ids of the matches, best first. */
+    public Set<String> ids() {
+        return matches.stream().map(Match::recordId).collect(Collectors.toCollection(LinkedHashSet::new));
+    }
+
+    public int size() {
+        return matches.size();
+    }
+
+    public boolean isEmpty() {
+        return matches.isEmpty();
+    }
+
+    /**
+     * Refuses what cannot be erased.
+     *
+     * @return this
+     * @throws BadInputException when nothing matched, or everything did: then there is nothing to keep and nothing to
+     *         measure against, and the answer is a new model
+     */
+    public ForgetSet requireErasable() {
+        if (matches.isEmpty()) {
+            String best = nearMisses.isEmpty() ? "" : nearMisses.stream()
+                    .map(miss -> String.format(Locale.ROOT, "%s (%.0f)", miss.recordId(), miss.score()))
+                    .collect(Collectors.joining(", ", "; the nearest are ", ""));
+            throw new BadInputException("no record matches" + best + "; nothing to erase"
+                    + (nearMisses.isEmpty() ? "" : ", lower --fuzzy to take them"));
+        }
+        if (matches.size() == total) {
+            throw new BadInputException("the forget set is the whole data (" + total
+                    + " records): nothing would be kept; train a new model instead");
+        }
+        return this;
+    }
+}
