@@ -1,5 +1,6 @@
 package dev.lethe.data;
 
+import dev.lethe.engine.Batch;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -76,7 +77,7 @@ public final class Encoder {
             return null;
         }
         int[] targets = Arrays.copyOfRange(ids, 1, kept);
-        Arrays.fill(targets, 0, firstTarget - 1, Example.IGNORE);
+        Arrays.fill(targets, 0, firstTarget - 1, Batch.IGNORE);
         return new Example(record.id(), index, Arrays.copyOf(ids, kept - 1), targets, kept < ids.length);
     }
 

@@ -1,5 +1,6 @@
 package dev.lethe.data;
 
+import dev.lethe.engine.Batch;
 import java.util.Arrays;
 
 /**
@@ -8,13 +9,10 @@ import java.util.Arrays;
  * @param id        the record's id
  * @param index     its position in the list that was encoded
  * @param tokens    [T] input ids
- * @param targets   [T] already shifted: {@code targets[t]} follows {@code tokens[t]}; {@link #IGNORE} inside the prompt
+ * @param targets   [T] already shifted: {@code targets[t]} follows {@code tokens[t]}; {@link Batch#IGNORE} inside the prompt
  * @param truncated whether its end was cut to fit the context
  */
 public record Example(String id, int index, int[] tokens, int[] targets, boolean truncated) {
-    /** The target of a position that carries no loss (the native side's LETHE_IGNORE_TARGET). */
-    public static final int IGNORE = -100;
-
     public Example {
         if (tokens.length != targets.length || tokens.length == 0) {
             throw new IllegalArgumentException("record " + id + ": " + tokens.length + " tokens, " + targets.length
@@ -26,7 +24,7 @@ public record Example(String id, int index, int[] tokens, int[] targets, boolean
     public int targetCount() {
         int count = 0;
         for (int target : targets) {
-            count += target == IGNORE ? 0 : 1;
+            count += target == Batch.IGNORE ? 0 : 1;
         }
         return count;
     }
@@ -43,7 +41,7 @@ public record Example(String id, int index, int[] tokens, int[] targets, boolean
 
     private int firstTarget() {
         int t = 0;
-        while (t < targets.length - 1 && targets[t] == IGNORE) {
+        while (t < targets.length - 1 && targets[t] == Batch.IGNORE) {
             t++;
         }
         return t;

@@ -6,12 +6,14 @@ import dev.lethe.engine.ModelShape;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.channels.FileChannel;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.Comparator;
 import java.util.List;
+import java.util.UUID;
 import java.util.stream.Stream;
 
 /**
@@ -33,7 +35,7 @@ final class CheckpointWriter {
         try {
             Path parent = replaces ? target : target.getParent();
             Files.createDirectories(parent);
-            staging = Files.createTempDirectory(parent, "." + target.getFileName() + "-");
+            staging = Files.createDirectory(parent.resolve("." + target.getFileName() + "-" + UUID.randomUUID()));
             fill(staging, model, config, tokenizerFrom);
             publish(staging, target, replaces);
         } catch (IOException | UncheckedIOException e) {
@@ -61,7 +63,6 @@ final class CheckpointWriter {
 
     private static void publish(Path staging, Path target, boolean replaces) throws IOException {
         if (!replaces) {
-            Files.setPosixFilePermissions(staging, Files.getPosixFilePermissions(target.getParent()));
             Files.move(staging, target, StandardCopyOption.ATOMIC_MOVE);
             force(target);
             force(target.getParent());
@@ -103,6 +104,6 @@ final class CheckpointWriter {
 
     private static String reason(Exception e) {
         Throwable cause = e instanceof UncheckedIOException ? e.getCause() : e;
-        return cause instanceof java.nio.file.FileSystemException f && f.getReason() != null ? f.getReason() : cause.toString();
+        return cause instanceof FileSystemException f && f.getReason() != null ? f.getReason() : cause.toString();
     }
 }

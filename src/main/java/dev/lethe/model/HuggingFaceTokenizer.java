@@ -12,7 +12,7 @@ import java.util.Map;
 
 /**
  * Any tokenizer.json, by Hugging Face's own library through DJL. Its native code lies in the jar; downloads and call-home
- * are switched off before it loads. Added tokens, truncation and padding are taken out of the definition first, so that
+ * are switched off before it loads. Special tokens, truncation and padding are taken out of the definition first, so that
  * user text is never read as a special token, cut or filled.
  */
 public final class HuggingFaceTokenizer implements Tokenizer {

@@ -8,8 +8,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * What a tokenizer.json says: its ids, the one that ends a text, and the definition without added tokens, truncation and
- * padding. The end of text is the eos_token of tokenizer_config.json or special_tokens_map.json, else {@code
+ * What a tokenizer.json says: its ids, the one that ends a text, and the definition without special tokens, truncation
+ * and padding. The end of text is the eos_token of tokenizer_config.json or special_tokens_map.json, else {@code
  * <|endoftext|>} where that is a token.
  */
 record TokenizerDefinition(Map<String, Object> json, Map<String, Integer> ids, String endOfTextName) {
@@ -53,10 +53,15 @@ record TokenizerDefinition(Map<String, Object> json, Map<String, Integer> ids, S
 
     String plainJson() {
         Map<String, Object> plain = new LinkedHashMap<>(json);
-        plain.put("added_tokens", List.of());
+        plain.put("added_tokens", json.get("added_tokens") instanceof List<?> added
+                ? added.stream().filter(token -> !special(token)).toList() : List.of());
         plain.put("truncation", null);
         plain.put("padding", null);
         return Json.text(plain);
+    }
+
+    private static boolean special(Object token) {
+        return token instanceof Map<?, ?> entry && Boolean.TRUE.equals(entry.get("special"));
     }
 
     private static int id(Path file, Object token, Object id) {

@@ -9,6 +9,8 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import java.util.TreeSet;
 
 /**
@@ -53,7 +55,7 @@ final class WeightFiles implements AutoCloseable {
     /** The safetensors files of a folder, sorted by name. */
     static List<Path> paths(Path folder) {
         return Files.exists(folder.resolve(SINGLE)) ? List.of(folder.resolve(SINGLE))
-                : shards(folder).keySet().stream().sorted().map(folder::resolve).toList();
+                : shards(folder).keySet().stream().map(folder::resolve).toList();
     }
 
     /** By name without prefix; mask buffers are left out. */
@@ -84,8 +86,8 @@ final class WeightFiles implements AutoCloseable {
         }
     }
 
-    /** Shard file to the tensors it must hold. */
-    private static Map<String, TreeSet<String>> shards(Path folder) {
+    /** Shard file, by name, to the tensors it must hold. */
+    private static SortedMap<String, TreeSet<String>> shards(Path folder) {
         Path index = folder.resolve(INDEX);
         if (!Files.exists(index)) {
             throw new BadInputException(absent(folder));
@@ -95,7 +97,7 @@ final class WeightFiles implements AutoCloseable {
             throw new BadInputException(index + ": has no weight_map from tensor to file");
         }
         Problems problems = new Problems();
-        Map<String, TreeSet<String>> shards = new LinkedHashMap<>();
+        SortedMap<String, TreeSet<String>> shards = new TreeMap<>();
         entries.forEach((tensor, file) -> {
             if (!(file instanceof String name) || !plainFileName(name)) {
                 problems.add("weight_map sends " + tensor + " to " + file + ", which is no file name beside it");

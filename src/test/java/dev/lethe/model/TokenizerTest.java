@@ -1,0 +1,118 @@
+package dev.lethe.model;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.lethe.engine.BadInputException;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.util.HexFormat;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/** Ids equal to Hugging Face's tokenizers on odd texts (src/test/golden/tokenizer.py), for both kinds of tokenizer. */
+class TokenizerTest {
+    @TempDir
+    Path folder;
+
+    @Test
+    void gpt2EqualsHuggingFace() throws IOException {
+        Tokenizer tokenizer = Tokenizer.gpt2();
+        assertEquals(50257, tokenizer.vocabulary());
+        assertEquals(50256, tokenizer.endOfText());
+        assertGolden("gpt2-tokenizer.json", tokenizer);
+        assertEquals("<|endoftext|>", tokenizer.decode(new int[] {50256}));
+        assertEquals("token id 50257 is not between 0 and 50256",
+                assertThrows(IllegalArgumentException.class, () -> tokenizer.decode(new int[] {50257})).getMessage());
+    }
+
+    @Test
+    void tokenizerJsonEqualsHuggingFace() throws IOException {
+        copySmall();
+        try (Tokenizer tokenizer = Tokenizer.of(folder)) {
+            assertInstanceOf(HuggingFaceTokenizer.class, tokenizer);
+            assertEquals(0, tokenizer.endOfText());
+            assertGolden("small-tokenizer.json", tokenizer);
+            String longText = "hello world ".repeat(3000);
+            assertEquals(longText, tokenizer.decode(tokenizer.encode(longText)), "cut");
+            Path copy = Files.createDirectory(folder.resolve("copy"));
+            tokenizer.save(copy);
+            assertEquals(-1, Files.mismatch(folder.resolve("tokenizer.json"), copy.resolve("tokenizer.json")));
+        }
+    }
+
+    @Test
+    void endOfTextIsNamedBesideTheTokenizer() throws IOException {
+        copySmall();
+        Files.writeString(folder.resolve("tokenizer_config.json"), "{\"eos_token\": {\"content\": \"hello\"}}");
+        try (Tokenizer tokenizer = Tokenizer.of(folder)) {
+            assertArrayEquals(new int[] {tokenizer.endOfText()}, tokenizer.encode("hello"));
+        }
+        Files.writeString(folder.resolve("tokenizer_config.json"), "{\"eos_token\": \"</s>\"}");
+        try (Tokenizer tokenizer = Tokenizer.of(folder)) {
+            assertEquals(-1, tokenizer.endOfText());
+        }
+    }
+
+    /** The hashes are those of the files OpenAI published. */
+    @Test
+    void writesGpt2sOwnFiles() throws Exception {
+        Tokenizer.gpt2().save(folder);
+        assertEquals("196139668be63f3b5d6574427317ae82f612a97c5d1cdaf36ed2256dbf636783", sha256("vocab.json"));
+        assertEquals("1ce1664773c50f3e0cc8842619a93edc4624525b728b188a9e0be33b7726adc5", sha256("merges.txt"));
+        assertSame(Tokenizer.gpt2(), Tokenizer.of(folder));
+        Files.writeString(folder.resolve("vocab.json"), "{\"a\": 0}");
+        assertTrue(failure().startsWith(folder + ": vocab.json or merges.txt are not GPT-2's and there is no tokenizer.json; "
+                + "write one: python3 -c "), failure());
+    }
+
+    @Test
+    void refusesWhatItCannotUse() throws IOException {
+        Files.writeString(folder.resolve("config.json"), Gpt2Config.of(SafetensorsFile.TINY).toJson());
+        assertEquals(folder + ": has no tokenizer.json, and its vocabulary of 11 is too small for GPT-2's own tokenizer of "
+                + "50257; put tokenizer.json beside", failure());
+        Files.writeString(folder.resolve("tokenizer.json"), "{}");
+        assertEquals(folder.resolve("tokenizer.json") + ": has no model; not a tokenizer.json of the tokenizers library", failure());
+        Files.writeString(folder.resolve("tokenizer.json"), "{\"model\": {\"type\": \"None\", \"vocab\": {\"a\": 0}}}");
+        assertTrue(failure().startsWith(folder.resolve("tokenizer.json") + ": not a tokenizer this version can read ("), failure());
+        Files.writeString(folder.resolve("tokenizer.json"), "{\"model\": {\"vocab\": {\"a\": -4}}}");
+        assertEquals(folder.resolve("tokenizer.json") + ": token a has the id -4; must be a whole number from 0", failure());
+    }
+
+    private void assertGolden(String name, Tokenizer tokenizer) throws IOException {
+        JsonNode rows;
+        try (InputStream in = TokenizerTest.class.getResourceAsStream("/golden/" + name)) {
+            rows = new JsonMapper().readTree(in);
+        }
+        assertTrue(rows.size() > 30);
+        for (JsonNode row : rows) {
+            String text = row.get("text").stringValue();
+            int[] ids = row.get("ids").valueStream().mapToInt(JsonNode::intValue).toArray();
+            assertArrayEquals(ids, tokenizer.encode(text), text);
+            assertEquals(text, tokenizer.decode(ids));
+        }
+    }
+
+    private void copySmall() throws IOException {
+        try (InputStream in = TokenizerTest.class.getResourceAsStream("/golden/small-tokenizer/tokenizer.json")) {
+            Files.copy(in, folder.resolve("tokenizer.json"));
+        }
+    }
+
+    private String failure() {
+        return assertThrows(BadInputException.class, () -> Tokenizer.of(folder).close()).getMessage();
+    }
+
+    private String sha256(String name) throws Exception {
+        return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(Files.readAllBytes(folder.resolve(name))));
+    }
+}
