@@ -7,12 +7,8 @@ import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.TensorInfo;
 import dev.lethe.model.WeightFiles.Weight;
 import java.io.IOException;
-import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
-import java.util.HexFormat;
 import java.util.List;
 
 /**
@@ -82,20 +78,9 @@ public final class Checkpoint {
     /** SHA-256, lower-case hex, of the safetensors bytes; of the shards in order of their names. */
     public static String hash(Path folder) {
         try {
-            MessageDigest digest = MessageDigest.getInstance("SHA-256");
-            byte[] buffer = new byte[1 << 20];
-            for (Path path : WeightFiles.paths(folder)) {
-                try (InputStream in = Files.newInputStream(path)) {
-                    for (int n = in.read(buffer); n >= 0; n = in.read(buffer)) {
-                        digest.update(buffer, 0, n);
-                    }
-                }
-            }
-            return HexFormat.of().formatHex(digest.digest());
+            return Sha256.hex(WeightFiles.paths(folder));
         } catch (IOException e) {
             throw new BadInputException(folder + ": weights cannot be read (" + e + ")", e);
-        } catch (NoSuchAlgorithmException e) {
-            throw new AssertionError("every JDK has SHA-256", e);
         }
     }
 }

@@ -5,6 +5,7 @@ import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -23,6 +24,10 @@ final class Gpt2Vocabulary {
     private static final String RANKS = "/com/knuddels/jtokkit/r50k_base.tiktoken";
     private static final int BYTES = 256;
 
+    /** SHA-256 of the files as OpenAI published them, which spares most folders the comparison in full. */
+    static final String PUBLISHED_VOCABULARY = "196139668be63f3b5d6574427317ae82f612a97c5d1cdaf36ed2256dbf636783";
+    static final String PUBLISHED_MERGES = "1ce1664773c50f3e0cc8842619a93edc4624525b728b188a9e0be33b7726adc5";
+
     /** Printable name of each token, by id, without end of text. */
     private final List<String> tokens;
 
@@ -36,11 +41,16 @@ final class Gpt2Vocabulary {
         }
     }
 
+    /** The files' bytes, 1.5 MB, made once: deriving them takes most of a second and every saved checkpoint has them. */
+    private static final class Texts {
+        static final byte[] VOCABULARY = read().vocabJson().getBytes(StandardCharsets.US_ASCII);
+        static final byte[] MERGES = read().mergesText().getBytes(StandardCharsets.UTF_8);
+    }
+
     /** Writes vocab.json, merges.txt and a tokenizer_config.json into a folder. */
     static void write(Path folder) throws IOException {
-        Gpt2Vocabulary vocabulary = read();
-        Files.writeString(folder.resolve(TokenizerFiles.VOCABULARY), vocabulary.vocabJson());
-        Files.writeString(folder.resolve(TokenizerFiles.MERGES), vocabulary.mergesText());
+        Files.write(folder.resolve(TokenizerFiles.VOCABULARY), Texts.VOCABULARY);
+        Files.write(folder.resolve(TokenizerFiles.MERGES), Texts.MERGES);
         Files.writeString(folder.resolve(TokenizerFiles.SETTINGS), """
                 {
                   "add_prefix_space": false,
@@ -52,21 +62,26 @@ final class Gpt2Vocabulary {
                 """);
     }
 
-    /** Whether a folder's vocab.json and merges.txt are GPT-2's. @throws BadInputException when vocab.json is no JSON */
+    /** Whether a folder's vocab.json and merges.txt are GPT-2's. @throws BadInputException when they cannot be read */
     static boolean isIn(Path folder) {
+        byte[] vocab = Json.bytes(folder.resolve(TokenizerFiles.VOCABULARY));
+        byte[] merges = Json.bytes(folder.resolve(TokenizerFiles.MERGES));
+        if (Sha256.hex(vocab).equals(PUBLISHED_VOCABULARY) && Sha256.hex(merges).equals(PUBLISHED_MERGES)) {
+            return true;
+        }
         Gpt2Vocabulary own = read();
-        Map<String, Object> vocab = Json.object(folder.resolve(TokenizerFiles.VOCABULARY));
         Map<String, Object> expected = new HashMap<>(own.ids);
         expected.put(Gpt2Tokenizer.END_OF_TEXT_NAME, Gpt2Tokenizer.END_OF_TEXT);
-        return vocab.equals(expected) && merges(new String(Json.bytes(folder.resolve(TokenizerFiles.MERGES)),
-                StandardCharsets.UTF_8)).equals(merges(own.mergesText()));
+        return Json.object(vocab, folder.resolve(TokenizerFiles.VOCABULARY)).equals(expected)
+                && merges(new String(merges, StandardCharsets.UTF_8)).equals(
+                        merges(new String(Texts.MERGES, StandardCharsets.UTF_8)));
     }
 
     private static List<String> merges(String text) {
         return text.lines().filter(line -> !line.isBlank() && !line.startsWith("#version")).toList();
     }
 
-    static Gpt2Vocabulary read() {
+    private static Gpt2Vocabulary read() {
         String[] printable = printable();
         String[] names = new String[Gpt2Tokenizer.END_OF_TEXT];
         try (InputStream in = Gpt2Vocabulary.class.getResourceAsStream(RANKS);
@@ -80,13 +95,13 @@ final class Gpt2Vocabulary {
                 names[Integer.parseInt(line.substring(space + 1))] = name.toString();
             }
         } catch (IOException e) {
-            throw new java.io.UncheckedIOException("jtokkit's r50k_base ranks", e);
+            throw new UncheckedIOException("jtokkit's r50k_base ranks", e);
         }
         return new Gpt2Vocabulary(List.of(names));
     }
 
     /** Python's json.dumps form, so that the file has the bytes OpenAI published. */
-    String vocabJson() {
+    private String vocabJson() {
         StringBuilder json = new StringBuilder("{");
         for (int id = 0; id < tokens.size(); id++) {
             appendQuoted(json, tokens.get(id)).append(": ").append(id).append(", ");
@@ -95,7 +110,7 @@ final class Gpt2Vocabulary {
                 .append('}').toString();
     }
 
-    String mergesText() {
+    private String mergesText() {
         StringBuilder text = new StringBuilder("#version: 0.2\n");
         for (int id = BYTES; id < tokens.size(); id++) {
             List<String> parts = parts(tokens.get(id), id);
