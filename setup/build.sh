@@ -39,23 +39,25 @@ parallel_jobs() {
 }
 
 build_native() {
-  local generator=() target=lethe
+  local generator=() target=lethe first=''
   [[ -z $1 ]] || target=all
   drop_foreign_cache
   if [[ ! -f $build/native/CMakeCache.txt ]]; then
     [[ -n $NINJA ]] && generator=(-G Ninja "-DCMAKE_MAKE_PROGRAM=$NINJA") || generator=(-G 'Unix Makefiles')
     generator+=("-DCMAKE_CXX_COMPILER=$CXX")
   fi
+  [[ -e $build/native/liblethe.so ]] || first=' (a few minutes, once)'
   step configure "configuring the native engine" \
     "$CMAKE" -S "$root" -B "$build/native" "${generator[@]}" "-DLETHE_LIBTORCH=$LIBTORCH"
-  step native "compiling the native engine (a few minutes the first time)" \
+  step native "compiling the native engine$first" \
     "$CMAKE" --build "$build/native" --target "$target" -j "$(parallel_jobs)"
 }
 
 build_java() {
-  step java "compiling Java (the first time Maven fetches the dependencies)" maven -q -Dmaven.test.skip=true package \
+  local first='' jar=$build/app/lethe.jar
+  [[ -e $jar ]] || first=' (Maven fetches what it needs, once)'
+  step java "compiling Java$first" maven -q -Dmaven.test.skip=true package \
     dependency:copy-dependencies -DincludeScope=runtime "-DoutputDirectory=$build/app/lib.new"
-  local jar=$build/app/lethe.jar
   # Programs running now keep the files they have open: new ones take their place by a rename.
   if ! cmp -s "$root"/target/lethe-*[0-9].jar "$jar" || ! diff -rq "$build/app/lib.new" "$build/app/lib" >/dev/null 2>&1; then
     cp "$root"/target/lethe-*[0-9].jar "$jar.new"

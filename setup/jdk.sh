@@ -51,7 +51,31 @@ jdk_from_apt() {
     target=$(readlink -- "$link")
     rm "$link" && cp -R "unpacked$target" "$link"
   done
-  mv "$home" openjdk-25 && rm -rf ./*.deb unpacked && openjdk-25/bin/javac -version
+  mv "$home" openjdk-25 && rm -rf ./*.deb unpacked && trust_system_certificates openjdk-25 && openjdk-25/bin/javac -version
+}
+
+# A Debian JDK's trust store is made when its package is installed; an unpacked one has none, and Maven needs one.
+trust_system_certificates() {
+  [[ ! -s $1/lib/security/cacerts ]] || return 0
+  rm -f "$1/lib/security/cacerts"
+  cat >Trust.java <<'JAVA'
+import java.io.FileInputStream;
+import java.io.FileOutputStream;
+import java.security.KeyStore;
+import java.security.cert.CertificateFactory;
+
+void main(String[] files) throws Exception {
+    KeyStore store = KeyStore.getInstance("PKCS12");
+    store.load(null, null);
+    try (var in = new FileInputStream(files[0]); var out = new FileOutputStream(files[1])) {
+        for (var certificate : CertificateFactory.getInstance("X.509").generateCertificates(in)) {
+            store.setCertificateEntry("ca" + store.size(), certificate);
+        }
+        store.store(out, "changeit".toCharArray());
+    }
+}
+JAVA
+  "$1/bin/java" Trust.java /etc/ssl/certs/ca-certificates.crt "$1/lib/security/cacerts" && rm Trust.java
 }
 
 jdk_from_download() {
