@@ -1,0 +1,151 @@
+// <g_i, v> site by site as <A_i V, G_i>: one GEMM a block of entries, then a dot product a row and a sum an entry, both
+// ending in fp64. Sparse rows gather the few rows of v they touch.
+#include <ATen/ops/addmm.h>
+#include <ATen/ops/mm.h>
+#include <ATen/ops/mul.h>
+#include <ATen/ops/sum.h>
+
+#include "entries.h"
+#include "parallel.h"
+#include "rows.h"
+#include "table.h"
+
+namespace lethe {
+namespace {
+
+constexpr int64_t kBlockTokens = 2048;
+constexpr int64_t kHeadColumns = 512;
+constexpr int64_t kGrainRows = 8;
+
+class Products {
+ public:
+  Products(const EntrySet& set, const lethe_vector& vector, double* out, const Cancel& cancel)
+      : set_(set), vector_(vector), out_(out), cancel_(cancel) {}
+
+  void norm(int64_t site) {
+    const EntryBlock all{0, set_.count()};
+    const at::Tensor weight = view(set_.layout().weight_of(site)), bias = view(set_.layout().bias_of(site));
+    add_row_dots(all, site, set_.gather(all, site, Factor::kFirst, nullptr, left_), weight.unsqueeze(0));
+    add_row_dots(all, site, set_.gather(all, site, Factor::kSecond, nullptr, left_), bias.unsqueeze(0));
+  }
+
+  // A row of G meets A V + bias: the bias's product <sum_t G_t, v_b> comes with it.
+  void linear(int64_t site, const EntryBlock& block) {
+    const at::Tensor a = set_.gather(block, site, Factor::kFirst, nullptr, left_);
+    const at::Tensor g = set_.gather(block, site, Factor::kSecond, nullptr, right_);
+    const at::Tensor& weight = view(set_.layout().weight_of(site));
+    at::Tensor product = product_.get(set_.model().options(), a.size(0), weight.size(1));
+    at::addmm_out(product, view(set_.layout().bias_of(site)), a, weight);
+    add_row_dots(block, site, product, g);
+  }
+
+  void exact_head(int64_t site, const EntryBlock& block) {
+    if (set_.rows(block, site) == 0) return;
+    const at::Tensor h = set_.gather(block, site, Factor::kFirst, nullptr, left_);
+    const at::Tensor& table = view(set_.layout().weight_of(site));
+    for (int64_t v = 0; v < table.size(0); v += kHeadColumns) {
+      cancel_.poll();
+      const int64_t end = std::min(v + kHeadColumns, table.size(0));
+      const at::Tensor e = set_.gather(block, site, Factor::kSecond, v, end, nullptr, right_);
+      at::Tensor product = product_.get(set_.model().options(), h.size(0), end - v);
+      at::mm_out(product, h, table.narrow(0, v, end - v).t());
+      add_row_dots(block, site, product, e);
+    }
+  }
+
+  // Scatter and top-k head rows of a table.
+  void table(const Table& table, const EntryBlock& block) {
+    const std::vector<TableRow> rows = table_rows(table, set_, block);
+    const at::Tensor values = view(table.tensor).cpu();
+    std::vector<double> products(rows.size());
+    set_.with_types([&](auto real, auto stored) {
+      with_index(set_.format(), [&](auto index) {
+        sparse_dots<typename decltype(real)::type, typename decltype(stored)::type, typename decltype(index)::type>(
+            rows, values, products.data());
+      });
+    });
+    for (size_t r = 0; r < rows.size(); ++r) at(rows[r].entry, rows[r].id >= 0 ? table.scatter : table.head) += products[r];
+  }
+
+ private:
+  const at::Tensor& view(int64_t tensor) const { return vector_.views[static_cast<size_t>(tensor)]; }
+  double& at(int64_t entry, int64_t site) const { return out_[entry * set_.layout().site_count() + site]; }
+
+  // out[i, site] += the dot products of x's and y's rows that are entry i's; one row of y serves all when it has one.
+  void add_row_dots(const EntryBlock& block, int64_t site, const at::Tensor& x, const at::Tensor& y) {
+    std::vector<double> dots(static_cast<size_t>(x.size(0)));
+    if (x.is_cpu()) {
+      set_.with_types([&](auto real, auto) { row_dots<typename decltype(real)::type>(x, y, dots.data()); });
+    } else {
+      const at::Tensor host = at::mul(x, y).sum({1}, /*keepdim=*/false, at::kDouble).cpu();
+      std::copy_n(host.const_data_ptr<double>(), dots.size(), dots.data());
+    }
+    size_t row = 0;
+    for (int64_t i = block.begin; i < block.end; ++i)
+      for (int64_t r = 0; r < set_.matrix(i, site, Factor::kFirst).rows; ++r) at(i, site) += dots[row++];
+  }
+
+  template <class Real>
+  void row_dots(const at::Tensor& x, const at::Tensor& y, double* dots) {
+    const int64_t columns = x.size(1), step = y.size(0) == 1 ? 0 : columns;
+    const Real* xs = x.const_data_ptr<Real>();
+    const Real* ys = y.const_data_ptr<Real>();
+    at::parallel_for(0, x.size(0), kGrainRows, [&](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; ++r) dots[r] = dot_row(xs + r * columns, ys + r * step, columns);
+    });
+  }
+
+  template <class Real, class Stored, class Index>
+  void sparse_dots(const std::vector<TableRow>& rows, const at::Tensor& table, double* products) {
+    const int64_t channels = table.size(1), k = set_.format().top_k();
+    const Real* values = table.const_data_ptr<Real>();
+    at::parallel_for(0, static_cast<int64_t>(rows.size()), kGrainRows, [&](int64_t begin, int64_t end) {
+      std::vector<Real> combined(static_cast<size_t>(channels));
+      for (int64_t r = begin; r < end; ++r) {
+        const TableRow& row = rows[static_cast<size_t>(r)];
+        const auto* x = static_cast<const Stored*>(row.x);
+        if (row.id >= 0) {
+          products[r] = dot_row(values + row.id * channels, x, channels);
+        } else if (row.index != nullptr) {
+          const auto* index = static_cast<const Index*>(row.index);
+          const auto* value = static_cast<const Stored*>(row.value);
+          std::fill(combined.begin(), combined.end(), Real{0});
+          for (int64_t i = 0; i < k; ++i)
+            add_row(load<Real>(value[i]), values + static_cast<int64_t>(index[i]) * channels, channels, combined.data());
+          products[r] = dot_row(combined.data(), x, channels);
+        }
+      }
+    });
+  }
+
+  const EntrySet& set_;
+  const lethe_vector& vector_;
+  double* out_;
+  const Cancel& cancel_;
+  Slab left_, right_, product_;
+};
+
+}  // namespace
+
+void dot(const EntrySet& set, const lethe_vector& vector, double* out, const Cancel& cancel) {
+  const int64_t sites = set.layout().site_count(), head = set.layout().head_site();
+  std::fill(out, out + set.count() * sites, 0.0);
+  if (set.count() == 0) return;
+  Products products(set, vector, out, cancel);
+  const std::vector<Table> tables = chosen_tables(set);
+  for (const EntryBlock& block : set.blocks(kBlockTokens)) {
+    for (int64_t s = 0; s < sites; ++s) {
+      cancel.poll();
+      if (set.chosen(s) && set.layout().sites()[static_cast<size_t>(s)].kind == LETHE_SITE_LINEAR) products.linear(s, block);
+    }
+    if (set.chosen(head) && set.exact_head()) products.exact_head(head, block);
+    for (const Table& table : tables) {
+      cancel.poll();
+      products.table(table, block);
+    }
+  }
+  for (int64_t s = 0; s < sites; ++s)
+    if (set.chosen(s) && set.layout().sites()[static_cast<size_t>(s)].kind == LETHE_SITE_NORM) products.norm(s);
+}
+
+}  // namespace lethe

@@ -1,0 +1,113 @@
+// Checks of a lethe_entries and block copies out of it.
+#include "entry_set.h"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <exception>
+
+#include "guard.h"
+
+namespace lethe {
+namespace {
+
+constexpr int64_t kGrainElements = 16384;
+
+// A row to copy: where it lies and what it is multiplied by.
+struct SourceRow {
+  const char* data;
+  double scale;
+};
+
+}  // namespace
+
+EntrySet::EntrySet(const Model& model, const lethe_entries& entries, const uint8_t* sites)
+    : model_(model),
+      format_(model.layout, model.dtype == at::kDouble, checked(entries.format, "entries.format")) {
+  require(entries.count >= 0, "entries.count is ", entries.count, ", must not be negative");
+  for (int64_t s = 0; s < layout().site_count(); ++s) {
+    const bool wanted = sites == nullptr ? format_.holds(s) : sites[s] != 0;
+    require(!wanted || format_.holds(s), "the entries do not hold site ", layout().sites()[static_cast<size_t>(s)].name);
+    chosen_.push_back(wanted);
+  }
+  if (entries.count == 0) return;
+  require_pointer(entries.data, "entries.data");
+  require_pointer(entries.bytes, "entries.bytes");
+  views_.reserve(static_cast<size_t>(entries.count));
+  for (int64_t i = 0; i < entries.count; ++i)
+    views_.emplace_back(layout(), format_, entries.data[i], entries.bytes[i], i);
+}
+
+StoredMatrix EntrySet::matrix(int64_t i, int64_t site, Factor factor) const {
+  const EntryView& view = entry(i);
+  const Site& place = layout().sites()[static_cast<size_t>(site)];
+  const bool first = factor == Factor::kFirst;
+  const void* data = first ? view.first(site) : view.second(site);
+  switch (place.kind) {
+    case LETHE_SITE_LINEAR: return {data, view.tokens(), first ? place.inputs : place.outputs};
+    case LETHE_SITE_NORM: return {data, 1, place.outputs};
+    case LETHE_SITE_HEAD:
+      return {data, view.targets(), first ? place.inputs : exact_head() ? place.outputs : format_.top_k()};
+    default: return {view.embedding(), view.tokens(), layout().shape().channels};
+  }
+}
+
+int64_t EntrySet::rows(const EntryBlock& block, int64_t site) const {
+  int64_t rows = 0;
+  for (int64_t i = block.begin; i < block.end; ++i) rows += matrix(i, site, Factor::kFirst).rows;
+  return rows;
+}
+
+std::vector<EntryBlock> EntrySet::blocks(int64_t limit) const {
+  std::vector<EntryBlock> result;
+  int64_t tokens = 0;
+  for (int64_t i = 0; i < count(); ++i) {
+    if (result.empty() || tokens + entry(i).tokens() > limit) {
+      result.push_back({i, i});
+      tokens = 0;
+    }
+    tokens += entry(i).tokens();
+    result.back().end = i + 1;
+  }
+  return result;
+}
+
+at::Tensor EntrySet::gather_host(const EntryBlock& block, int64_t site, Factor factor, int64_t from, int64_t to,
+                                 const double* scales, Slab& slab) const {
+  const int64_t width = to - from;
+  const at::Tensor out = slab.get(at::TensorOptions().dtype(model_.dtype), rows(block, site), width);
+  with_types([&](auto real, auto stored) {
+    using Real = typename decltype(real)::type;
+    using Stored = typename decltype(stored)::type;
+    std::vector<SourceRow> sources;
+    for (int64_t i = block.begin; i < block.end; ++i) {
+      const StoredMatrix m = matrix(i, site, factor);
+      const auto* data = static_cast<const Stored*>(m.data) + from;
+      for (int64_t r = 0; r < m.rows; ++r)
+        sources.push_back({reinterpret_cast<const char*>(data + r * m.columns), scales == nullptr ? 1.0 : scales[i]});
+    }
+    Real* to_rows = out.mutable_data_ptr<Real>();
+    const auto grain = std::max<int64_t>(1, kGrainElements / width);
+    at::parallel_for(0, static_cast<int64_t>(sources.size()), grain, [&](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; ++r) {
+        const SourceRow& source = sources[static_cast<size_t>(r)];
+        load_row(reinterpret_cast<const Stored*>(source.data), width, static_cast<Real>(source.scale),
+                 to_rows + r * width);
+      }
+    });
+  });
+  return out;
+}
+
+at::Tensor EntrySet::gather(const EntryBlock& block, int64_t site, Factor factor, int64_t from, int64_t to,
+                            const double* scales, Slab& slab) const {
+  const at::Tensor host = gather_host(block, site, factor, from, to, scales, slab);
+  return model_.on_cpu() ? host : host.to(model_.device);
+}
+
+at::Tensor EntrySet::gather(const EntryBlock& block, int64_t site, Factor factor, const double* scales,
+                            Slab& slab) const {
+  return gather(block, site, factor, 0, matrix(block.begin, site, factor).columns, scales, slab);
+}
+
+}  // namespace lethe

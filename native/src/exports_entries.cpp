@@ -1,0 +1,127 @@
+// The C functions over captured entries, and the eigen-decomposition the span contrast needs.
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/linalg_eigh.h>
+
+#include <cmath>
+
+#include "entries.h"
+#include "guard.h"
+
+namespace lethe {
+namespace {
+
+// The model, entries and sites of a call, checked.
+EntrySet open_entries(const lethe_model* model, const lethe_entries* entries, const uint8_t* sites) {
+  require_pointer(model, "model");
+  return EntrySet(*model, checked(entries, "entries"), sites);
+}
+
+void check_vector(const lethe_vector* vector, const Model& model) {
+  require_pointer(vector, "vector");
+  const Shape& mine = vector->layout.shape();
+  const Shape& its = model.shape();
+  const bool same = vector->values.scalar_type() == model.dtype && vector->values.device() == model.device &&
+                    vector->layout.flat_size() == model.layout.flat_size() && mine.vocabulary == its.vocabulary &&
+                    mine.channels == its.channels && mine.layers == its.layers && mine.tied == its.tied;
+  require(same, "vector belongs to a model of another shape, dtype or device");
+}
+
+// Vectors are columns of what libtorch returns; ours are rows.
+void eigen(int64_t n, double* matrix, double* values) {
+  require(n >= 0 && n < (int64_t{1} << 20), "n is ", n, ", allowed 0 to 2^20 - 1");
+  if (n == 0) return;
+  require_pointer(matrix, "matrix");
+  require_pointer(values, "values");
+  for (int64_t i = 0; i < n * n; ++i)
+    if (!std::isfinite(matrix[i])) refuse(LETHE_NOT_FINITE, "matrix[", i / n, ", ", i % n, "] is not finite");
+  at::Tensor memory = at::from_blob(matrix, {n, n}, at::kDouble);
+  const auto [eigenvalues, eigenvectors] = at::linalg_eigh(memory, "L");
+  at::from_blob(values, {n}, at::kDouble).copy_(eigenvalues);
+  memory.copy_(eigenvectors.t());
+}
+
+}  // namespace
+}  // namespace lethe
+
+using namespace lethe;
+
+extern "C" {
+
+LETHE_API lethe_status lethe_entry_bytes(const lethe_model* model, const lethe_entry_format* format, int64_t tokens,
+                                         int64_t targets, int64_t* out, lethe_error* err) {
+  return guard(err, [&] {
+    require_pointer(model, "model");
+    require_pointer(out, "out");
+    const EntryFormat checked_format(model->layout, model->dtype == at::kDouble, checked(format, "format"));
+    *out = EntryLayout(model->layout, checked_format, tokens, targets).total;
+  });
+}
+
+LETHE_API lethe_status lethe_entry_describe(const void* data, int64_t bytes, lethe_entry_info* out, lethe_error* err) {
+  return guard(err, [&] {
+    lethe_entry_info& info = checked(out, "out");
+    const EntryHeader header = read_header(data, bytes, "the entry");
+    info.tokens = header.tokens;
+    info.targets = header.targets;
+    info.head_top_k = header.head_top_k;
+    info.dropped_share = header.dropped_share;
+    info.dtype = header.dtype;
+    info.reserved = 0;
+  });
+}
+
+LETHE_API lethe_status lethe_entry_tokens(const void* data, int64_t bytes, int32_t* tokens, int32_t* targets,
+                                          int64_t capacity, lethe_error* err) {
+  return guard(err, [&] {
+    const EntryHeader header = read_header(data, bytes, "the entry");
+    require(capacity >= header.tokens, "capacity is ", capacity, ", the entry has ", header.tokens, " tokens");
+    const auto count = static_cast<size_t>(header.tokens) * sizeof(int32_t);
+    const auto* ids = static_cast<const char*>(data) + sizeof(EntryHeader);
+    const size_t padded = (count + kEntryAlignment - 1) / kEntryAlignment * kEntryAlignment;
+    if (tokens != nullptr) std::memcpy(tokens, ids, count);
+    if (targets != nullptr) std::memcpy(targets, ids + padded, count);
+  });
+}
+
+LETHE_API lethe_status lethe_entries_accumulate(lethe_model* model, const lethe_entries* entries,
+                                                const double* coefficients, const uint8_t* sites, lethe_vector* vector,
+                                                const int32_t* cancel, lethe_error* err) {
+  return guard(err, [&] {
+    const EntrySet set = open_entries(model, entries, sites);
+    check_vector(vector, *model);
+    if (set.count() == 0) return;
+    require_pointer(coefficients, "coefficients");
+    for (int64_t i = 0; i < set.count(); ++i)
+      require(std::isfinite(coefficients[i]), "coefficients[", i, "] is ", coefficients[i]);
+    accumulate(set, coefficients, *vector, Cancel(cancel));
+  });
+}
+
+LETHE_API lethe_status lethe_entries_dot(lethe_model* model, const lethe_entries* entries, const uint8_t* sites,
+                                         const lethe_vector* vector, double* out, const int32_t* cancel,
+                                         lethe_error* err) {
+  return guard(err, [&] {
+    const EntrySet set = open_entries(model, entries, sites);
+    check_vector(vector, *model);
+    if (set.count() == 0) return;
+    require_pointer(out, "out");
+    dot(set, *vector, out, Cancel(cancel));
+  });
+}
+
+LETHE_API lethe_status lethe_entries_gram(lethe_model* model, const lethe_entries* entries, const uint8_t* sites,
+                                          int64_t scratch_bytes, double* out, const int32_t* cancel, lethe_error* err) {
+  return guard(err, [&] {
+    const EntrySet set = open_entries(model, entries, sites);
+    require(scratch_bytes >= 0, "scratch_bytes is ", scratch_bytes, ", must not be negative");
+    if (set.count() == 0) return;
+    require_pointer(out, "out");
+    gram(set, scratch_bytes, GramForm::kCheapest, out, Cancel(cancel));
+  });
+}
+
+LETHE_API lethe_status lethe_symmetric_eigen(int64_t n, double* matrix, double* values, lethe_error* err) {
+  return guard(err, [&] { eigen(n, matrix, values); });
+}
+
+}  // extern "C"

@@ -1,0 +1,46 @@
+// Inner loops over one row: scaled sums and dot products, with stored numbers converted on the way.
+#pragma once
+
+#include <cstdint>
+
+#include "stored.h"
+
+namespace lethe {
+
+// y += a x
+template <class Real, class Stored>
+inline void add_row(Real a, const Stored* x, int64_t count, Real* y) {
+  for (int64_t i = 0; i < count; ++i) y[i] += a * load<Real>(x[i]);
+}
+
+// <x, y>: lanes of the rows' own precision over at most kDotSpan numbers, fp64 beyond.
+template <class Real, class Stored>
+inline double dot_row(const Real* x, const Stored* y, int64_t count) {
+  constexpr int64_t kLanes = 32, kDotSpan = 64 * kLanes;
+  double sum = 0;
+  int64_t i = 0;
+  while (i + kLanes <= count) {
+    const int64_t end = i + kDotSpan < count ? i + kDotSpan : count;
+    Real lanes[kLanes] = {};
+    for (; i + kLanes <= end; i += kLanes)
+      for (int64_t j = 0; j < kLanes; ++j) lanes[j] += x[i + j] * load<Real>(y[i + j]);
+    for (const Real lane : lanes) sum += static_cast<double>(lane);
+  }
+  for (; i < count; ++i) sum += static_cast<double>(x[i] * load<Real>(y[i]));
+  return sum;
+}
+
+template <class Real>
+inline double sum_row(const Real* x, int64_t count) {
+  constexpr int64_t kLanes = 16;
+  Real lanes[kLanes] = {};
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes)
+    for (int64_t j = 0; j < kLanes; ++j) lanes[j] += x[i + j];
+  double sum = 0;
+  for (; i < count; ++i) sum += static_cast<double>(x[i]);
+  for (const Real lane : lanes) sum += static_cast<double>(lane);
+  return sum;
+}
+
+}  // namespace lethe
