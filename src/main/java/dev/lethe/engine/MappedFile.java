@@ -57,6 +57,16 @@ public final class MappedFile implements AutoCloseable {
         return slice(offset, length).toArray(ValueLayout.JAVA_BYTE);
     }
 
+    /**
+     * Whether numbers are all finite, read in place.
+     *
+     * @return index of the first NaN or infinity among the {@code count} numbers from {@code offset} on, or -1
+     * @throws IndexOutOfBoundsException when they are not all within the file
+     */
+    public long firstNotFinite(long offset, long count, Dtype dtype) {
+        return Finiteness.firstNotFinite(slice(offset, Math.multiplyExact(count, (long) dtype.bytes())), dtype);
+    }
+
     /** A view that dies with this object. */
     MemorySegment slice(long offset, long bytes) {
         if (offset < 0 || bytes < 0 || offset > size() - bytes) {

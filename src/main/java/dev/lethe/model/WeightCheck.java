@@ -2,13 +2,9 @@ package dev.lethe.model;
 
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Dtype;
-import dev.lethe.engine.MappedFile;
 import dev.lethe.engine.ModelShape;
 import dev.lethe.model.Safetensors.Tensor;
 import dev.lethe.model.WeightFiles.Weight;
-import java.lang.invoke.MethodHandles;
-import java.lang.invoke.VarHandle;
-import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
@@ -16,13 +12,10 @@ import java.util.Map;
 
 /**
  * Whether the tensors found are those of a model of the given shape, and finite: everything missing, extra, mis-shaped or
- * of a wrong type is listed at once, before any memory for a model is taken. Reads the weights once, in pieces.
+ * of a wrong type is listed at once, before any memory for a model is taken. Reads the weights once, in place.
  */
 final class WeightCheck {
     private static final int PIECE_BYTES = 1 << 20;
-    private static final VarHandle SHORT = view(short[].class);
-    private static final VarHandle INT = view(int[].class);
-    private static final VarHandle LONG = view(long[].class);
 
     private WeightCheck() {
     }
@@ -67,33 +60,10 @@ final class WeightCheck {
     private static void finite(Weight weight, Problems problems) {
         Tensor tensor = weight.tensor();
         Dtype dtype = tensor.dtype().orElseThrow();
-        MappedFile file = weight.file().file();
-        for (long at = tensor.begin(); at < tensor.end(); at += PIECE_BYTES) {
-            byte[] piece = file.bytes(at, (int) Math.min(PIECE_BYTES, tensor.end() - at));
-            int found = firstNotFinite(piece, dtype);
-            if (found >= 0) {
-                problems.add("tensor " + tensor.name() + " holds NaN or infinity, first at element "
-                        + ((at - tensor.begin()) / dtype.bytes() + found));
-                return;
-            }
+        long found = weight.file().file().firstNotFinite(tensor.begin(), tensor.count(), dtype);
+        if (found >= 0) {
+            problems.add("tensor " + tensor.name() + " holds NaN or infinity, first at element " + found);
         }
-    }
-
-    /** NaN and infinity are the numbers whose exponent bits are all ones; -1 when there is none. */
-    static int firstNotFinite(byte[] piece, Dtype dtype) {
-        int size = dtype.bytes();
-        for (int i = 0; i < piece.length / size; i++) {
-            boolean bad = switch (dtype) {
-                case F32 -> ((int) INT.get(piece, i * size) & 0x7F800000) == 0x7F800000;
-                case F64 -> ((long) LONG.get(piece, i * size) & 0x7FF0000000000000L) == 0x7FF0000000000000L;
-                case F16 -> ((short) SHORT.get(piece, i * size) & 0x7C00) == 0x7C00;
-                case BF16 -> ((short) SHORT.get(piece, i * size) & 0x7F80) == 0x7F80;
-            };
-            if (bad) {
-                return i;
-            }
-        }
-        return -1;
     }
 
     private static void sameHead(Weight head, Weight table, Problems problems) {
@@ -109,9 +79,5 @@ final class WeightCheck {
             problems.add("lm_head.weight differs from wte.weight although tie_word_embeddings is true; set "
                     + "\"tie_word_embeddings\": false in config.json if the head is meant to be its own, or drop lm_head.weight");
         }
-    }
-
-    private static VarHandle view(Class<?> array) {
-        return MethodHandles.byteArrayViewVarHandle(array, ByteOrder.LITTLE_ENDIAN);
     }
 }
