@@ -66,7 +66,7 @@ final class LedgerCopy {
             List<Entry> entries = source.entries();
             try (LedgerWriter writer = LedgerWriter.create(to, source.manifest().withSealed(false))) {
                 for (Entry entry : entries) {
-                    if (entry.destroyed() || keys.contains(entry.header().key())) writer.reserveDestroyed(entry.header());
+                    if (entry.destroyed() || keys.contains(entry.header().key())) writer.reserveDestroyed(entry.header(), 0);
                     else writer.reserve(entry.header(), entry.length()).copyFrom(source.payload(entry));
                     writer.commit();
                 }

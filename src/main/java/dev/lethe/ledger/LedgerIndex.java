@@ -10,6 +10,7 @@ package dev.lethe.ledger;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.DamagedDataException;
 import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -108,13 +109,11 @@ record LedgerIndex(List<SegmentState> segments, List<Entry> entries) {
     }
 
     private static boolean current(LedgerFolder folder, List<SegmentState> listed, int identity) {
-        if (!folder.segments().containsAll(listed.stream().map(SegmentState::number).toList())) {
-            for (SegmentState s : listed)
-                if (!Files.exists(folder.segment(s.number)))
-                    throw new DamagedDataException(folder.segment(s.number) + " is missing, the ledger's index lists it");
-        }
-        boolean same = folder.segments().size() == listed.size();
+        List<Integer> present = folder.segments();
+        boolean same = present.size() == listed.size();
         for (SegmentState expected : listed) {
+            if (!present.contains(expected.number))
+                throw new DamagedDataException(folder.segment(expected.number) + " is missing, the ledger's index lists it");
             SegmentState found = stateOf(folder, expected.number, identity);
             if (found.bytes < expected.bytes)
                 throw new DamagedDataException(folder.segment(expected.number) + " is cut off at byte " + found.bytes
@@ -126,11 +125,11 @@ record LedgerIndex(List<SegmentState> segments, List<Entry> entries) {
 
     /** How a segment is now. */
     static SegmentState stateOf(LedgerFolder folder, int number, int identity) {
-        try (FileChannel channel = FileChannel.open(folder.segment(number), StandardOpenOption.READ)) {
-            ByteBuffer bytes = ByteBuffer.allocateDirect((int) SegmentLayout.SEGMENT_HEADER_BYTES);
-            LedgerFolder.read(channel, bytes, 0);
-            var header = bytes.hasRemaining() ? null
-                    : SegmentLayout.readSegmentHeader(MemorySegment.ofBuffer(bytes.flip()));
+        try (FileChannel channel = FileChannel.open(folder.segment(number), StandardOpenOption.READ);
+                Arena arena = Arena.ofConfined()) {
+            MemorySegment bytes = arena.allocate(SegmentLayout.SEGMENT_HEADER_BYTES, SegmentLayout.ALIGNMENT);
+            int got = LedgerFolder.read(channel, bytes.asByteBuffer(), 0);
+            var header = got < bytes.byteSize() ? null : SegmentLayout.readSegmentHeader(bytes);
             if (header == null || header.number() != number || header.identity() != identity)
                 throw new DamagedDataException(folder.segment(number) + " at byte 0: the segment's header does not match "
                         + "its checksum, its name or the ledger's manifest");

@@ -179,8 +179,8 @@ public final class LedgerWriter implements AutoCloseable {
     }
 
     /** An entry that is destroyed from the start: shows that the record was there. */
-    void reserveDestroyed(EntryHeader header) {
-        reserve(header, 0, true);
+    void reserveDestroyed(EntryHeader header, long payloadBytes) {
+        reserve(header, payloadBytes, true);
     }
 
     private MemorySegment reserve(EntryHeader header, long payloadBytes, boolean destroyed) {
@@ -225,10 +225,10 @@ public final class LedgerWriter implements AutoCloseable {
     }
 
     private static void commit(Entry entry, MemorySegment frame) {
-        long body = SegmentLayout.padded(entry.length());
-        int payloadCrc = SegmentLayout.crc(frame.asSlice(SegmentLayout.ENTRY_HEADER_BYTES, body));
         SegmentLayout.writeEntryHeader(frame, entry);
         if (entry.destroyed()) return; // a destroyed entry has no marker
+        long body = SegmentLayout.padded(entry.length());
+        int payloadCrc = SegmentLayout.crc(frame.asSlice(SegmentLayout.ENTRY_HEADER_BYTES, body));
         MemorySegment marker = frame.asSlice(SegmentLayout.ENTRY_HEADER_BYTES + body);
         SegmentLayout.writeMarker(marker, entry.offset(), payloadCrc, SegmentLayout.headerCrc(frame));
     }

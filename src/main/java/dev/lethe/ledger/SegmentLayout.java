@@ -243,9 +243,9 @@ final class SegmentLayout {
     }
 
     static boolean isZero(MemorySegment bytes) {
-        long at = 0;
-        for (; at + 8 <= bytes.byteSize(); at += 8) if (bytes.get(LONG, at) != 0) return false;
-        for (; at < bytes.byteSize(); at++) if (bytes.get(ValueLayout.JAVA_BYTE, at) != 0) return false;
-        return true;
+        long size = bytes.byteSize();
+        if (size == 0) return true;
+        if (bytes.get(ValueLayout.JAVA_BYTE, 0) != 0) return false;
+        return MemorySegment.mismatch(bytes, 0, size - 1, bytes, 1, size) < 0; // each byte equals its neighbour; vectorised
     }
 }
