@@ -1,0 +1,65 @@
+package dev.lethe.cli;
+
+import dev.lethe.engine.BadInputException;
+import java.io.IOException;
+import java.nio.file.AtomicMoveNotSupportedException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import picocli.CommandLine.Option;
+
+/** Options that every command has, and how a command hands over its result. */
+final class Common {
+    @Option(names = "--json", paramLabel = "FILE",
+            description = "Write the result as one JSON object to FILE, or to stdout in place of the text when FILE is -.")
+    private String json;
+
+    @Option(names = {"-q", "--quiet"}, description = "No progress and no remarks, only results and errors.")
+    private boolean quiet;
+
+    boolean quiet() {
+        return quiet;
+    }
+
+    /** A place for progress: silent with --quiet. */
+    Progress progress(Terminal terminal) {
+        return new Progress(quiet ? null : terminal);
+    }
+
+    void remark(Terminal terminal, String format, Object... values) {
+        if (!quiet) {
+            terminal.say(format, values);
+        }
+    }
+
+    /**
+     * Ends a command: the JSON where it was asked for, the text on stdout unless the JSON goes there.
+     *
+     * @param result a record or map with the documented keys
+     * @param text prints the same for a person
+     */
+    void result(Terminal terminal, Object result, Runnable text) {
+        if ("-".equals(json)) {
+            terminal.out().println(Json.pretty(result));
+            return;
+        }
+        if (json != null) {
+            write(Path.of(json), Json.pretty(result) + "\n");
+        }
+        text.run();
+    }
+
+    private static void write(Path file, String text) {
+        Path whole = file.resolveSibling(file.getFileName() + ".part");
+        try {
+            Files.writeString(whole, text);
+            try {
+                Files.move(whole, file, StandardCopyOption.ATOMIC_MOVE);
+            } catch (AtomicMoveNotSupportedException e) {
+                Files.move(whole, file, StandardCopyOption.REPLACE_EXISTING);
+            }
+        } catch (IOException e) {
+            throw new BadInputException("--json " + file + ": cannot be written: " + Main.reason(e), e);
+        }
+    }
+}

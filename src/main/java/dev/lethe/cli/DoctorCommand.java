@@ -1,0 +1,80 @@
+package dev.lethe.cli;
+
+import dev.lethe.engine.BuildInfo;
+import dev.lethe.engine.Engine;
+import dev.lethe.engine.EngineException;
+import dev.lethe.train.RunInfo;
+import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.ParentCommand;
+
+/** lethe doctor: what this machine has, and what is missing with the command that mends it. */
+@Command(name = "doctor", mixinStandardHelpOptions = true, sortOptions = false,
+        description = "Says what this machine has, and what is missing; exit code 2 when Lethe cannot run on it.")
+final class DoctorCommand implements Callable<Integer> {
+    @ParentCommand
+    private Main main;
+
+    @Mixin
+    private Common common;
+
+    /** What --json gives; {@code torch} parts are null when the native library does not load. */
+    record Result(String lethe, String java, int cores, long memoryBytes, long maxHeapBytes, long freeDiskBytes,
+                  String libtorch, String torchVersion, String compiledFor, boolean cudaCompiled, int cudaDevices,
+                  int threads, List<String> missing) {}
+
+    @Override
+    public Integer call() {
+        List<String> missing = new ArrayList<>();
+        BuildInfo build = null;
+        try {
+            build = Engine.buildInfo();
+        } catch (EngineException e) {
+            missing.add(e.getMessage());
+        }
+        Result result = new Result(RunInfo.VERSION, Runtime.version().toString(),
+                Runtime.getRuntime().availableProcessors(), memory(), Runtime.getRuntime().maxMemory(), freeDisk(missing),
+                System.getProperty("lethe.libtorch"), build == null ? null : build.torchVersion(),
+                build == null ? null : build.compiledFor(), build != null && build.cudaCompiled(),
+                build == null ? 0 : build.cudaDevices(), build == null ? 0 : build.threads(), missing);
+        Terminal terminal = main.terminal();
+        common.result(terminal, result, () -> print(terminal, result));
+        return missing.isEmpty() ? 0 : Main.BAD_INPUT;
+    }
+
+    private static long memory() {
+        return ManagementFactory.getOperatingSystemMXBean() instanceof com.sun.management.OperatingSystemMXBean system
+                ? system.getTotalMemorySize() : 0;
+    }
+
+    private static long freeDisk(List<String> missing) {
+        try {
+            return Files.getFileStore(Path.of("").toAbsolutePath()).getUsableSpace();
+        } catch (IOException e) {
+            missing.add("the working directory: " + Main.reason(e));
+            return 0;
+        }
+    }
+
+    private static void print(Terminal terminal, Result result) {
+        terminal.print("Lethe      %s", result.lethe);
+        terminal.print("Java       %s, heap up to %s", result.java, Sizes.of(result.maxHeapBytes));
+        terminal.print("machine    %d cores, %s memory, %s free on disk here", result.cores, Sizes.of(result.memoryBytes),
+                Sizes.of(result.freeDiskBytes));
+        if (result.torchVersion != null) {
+            terminal.print("libtorch   %s (compiled against %s)%s, %d threads", result.torchVersion, result.compiledFor,
+                    result.libtorch == null ? "" : " at " + result.libtorch, result.threads);
+            terminal.print("CUDA       %s", !result.cudaCompiled ? "not in this libtorch; --device cpu only"
+                    : result.cudaDevices == 0 ? "in this libtorch, but no device is usable" : result.cudaDevices + " devices");
+        }
+        result.missing.forEach(problem -> terminal.print("missing    %s", problem));
+        terminal.print(result.missing.isEmpty() ? "nothing is missing" : "Lethe cannot train or erase until this is mended");
+    }
+}

@@ -1,0 +1,95 @@
+package dev.lethe.cli;
+
+import com.fasterxml.jackson.annotation.JsonInclude;
+import dev.lethe.eval.Continuations.Continuation;
+import dev.lethe.eval.Evaluation;
+import dev.lethe.eval.MembershipInference;
+import dev.lethe.eval.MembershipInference.Attack;
+import dev.lethe.eval.RecordScore;
+import dev.lethe.eval.Rouge;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.function.Function;
+import java.util.function.ToDoubleFunction;
+
+/** What lethe eval found, as --json gives it and as a person reads it. */
+record EvalResult(String run, double meanLoss, double perplexity, double exactMemorisation, double extractionStrength,
+                  long tokens, int truncated, @JsonInclude(JsonInclude.Include.NON_NULL) RougeMeans rouge,
+                  Map<String, Double> membershipAuc, int nonMembers, List<RecordScore> records,
+                  @JsonInclude(JsonInclude.Include.NON_NULL) EvalResult reference) {
+    /** Means over the continued records, and each of them. */
+    record RougeMeans(int records, Rouge.Scores plain, Rouge.Scores stemmed, List<Continuation> continuations) {
+        static RougeMeans of(List<Continuation> all) {
+            return all.isEmpty() ? null
+                    : new RougeMeans(all.size(), mean(all, Continuation::scores), mean(all, Continuation::stemmed), all);
+        }
+
+        private static Rouge.Scores mean(List<Continuation> all, Function<Continuation, Rouge.Scores> of) {
+            return new Rouge.Scores(mean(all, of, Rouge.Scores::rouge1), mean(all, of, Rouge.Scores::rouge2),
+                    mean(all, of, Rouge.Scores::rougeL));
+        }
+
+        private static Rouge.Score mean(List<Continuation> all, Function<Continuation, Rouge.Scores> of,
+                                        Function<Rouge.Scores, Rouge.Score> which) {
+            ToDoubleFunction<ToDoubleFunction<Rouge.Score>> average = part ->
+                    all.stream().map(of).map(which).mapToDouble(part).average().orElse(Double.NaN);
+            return new Rouge.Score(average.applyAsDouble(Rouge.Score::precision), average.applyAsDouble(Rouge.Score::recall),
+                    average.applyAsDouble(Rouge.Score::f));
+        }
+    }
+
+    static EvalResult of(Path run, Evaluation evaluation, int truncated, List<Continuation> continuations,
+                         List<MembershipInference.Result> attacks, int nonMembers) {
+        Map<String, Double> auc = new LinkedHashMap<>();
+        attacks.forEach(result -> auc.put(result.attack().name().toLowerCase(Locale.ROOT), result.auc()));
+        return new EvalResult(run.toString(), evaluation.meanLoss(), evaluation.perplexity(),
+                evaluation.exactMemorisation(), evaluation.extractionStrength(), evaluation.tokens(), truncated,
+                RougeMeans.of(continuations), auc, nonMembers, evaluation.records(), null);
+    }
+
+    static List<MembershipInference.Result> attacks(Evaluation members, Evaluation nonMembers) {
+        List<MembershipInference.Result> results = new ArrayList<>();
+        for (Attack attack : Attack.values()) {
+            results.add(MembershipInference.attack(attack, members.records(), nonMembers.records()));
+        }
+        return results;
+    }
+
+    EvalResult withReference(EvalResult other) {
+        return new EvalResult(run, meanLoss, perplexity, exactMemorisation, extractionStrength, tokens, truncated, rouge,
+                membershipAuc, nonMembers, records, other);
+    }
+
+    void print(Terminal terminal) {
+        if (reference != null) {
+            terminal.print("%-32s %12s %12s", "", "run", "reference");
+        }
+        terminal.print("%-32s %,12d", "records", records.size());
+        terminal.print("%-32s %,12d", "tokens with a loss", tokens);
+        line(terminal, "mean token loss, nats", "%12.4f", EvalResult::meanLoss);
+        line(terminal, "perplexity", "%12.2f", EvalResult::perplexity);
+        line(terminal, "exact memorisation", "%12.3f", EvalResult::exactMemorisation);
+        line(terminal, "extraction strength", "%12.3f", EvalResult::extractionStrength);
+        if (rouge != null) {
+            line(terminal, "ROUGE-1 recall", "%12.3f", result -> result.rouge.plain().rouge1().recall());
+            line(terminal, "ROUGE-2 recall", "%12.3f", result -> result.rouge.plain().rouge2().recall());
+            line(terminal, "ROUGE-L recall", "%12.3f", result -> result.rouge.plain().rougeL().recall());
+        }
+        for (String attack : membershipAuc.keySet()) {
+            line(terminal, "membership AUC, " + attack, "%12.3f",
+                    result -> result.membershipAuc.getOrDefault(attack, Double.NaN));
+        }
+        if (nonMembers > 0) {
+            terminal.print("%-32s %,12d", "non-members compared with", nonMembers);
+        }
+    }
+
+    private void line(Terminal terminal, String name, String format, ToDoubleFunction<EvalResult> value) {
+        String second = reference == null ? "" : " " + String.format(Locale.ROOT, format, value.applyAsDouble(reference));
+        terminal.print("%-32s " + format + "%s", name, value.applyAsDouble(this), second);
+    }
+}

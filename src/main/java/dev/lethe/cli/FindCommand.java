@@ -1,0 +1,70 @@
+package dev.lethe.cli;
+
+import dev.lethe.data.Dataset;
+import dev.lethe.engine.BadInputException;
+import dev.lethe.train.RunFolder;
+import dev.lethe.train.Split;
+import dev.lethe.unlearn.Finder;
+import dev.lethe.unlearn.ForgetSet;
+import dev.lethe.unlearn.Match;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParentCommand;
+
+/** lethe find: shows which records a query means and why; changes nothing. */
+@Command(name = "find", mixinStandardHelpOptions = true, sortOptions = false,
+        description = "Shows which training records are meant, each with a score and the reason; changes nothing.")
+final class FindCommand implements Callable<Integer> {
+    @ParentCommand
+    private Main main;
+
+    @Option(names = "--run", paramLabel = "RUN", description = "The run whose training records are searched.")
+    private Path run;
+
+    @Option(names = "--data", paramLabel = "FILE", description = "A data file to search, without a run.")
+    private Path data;
+
+    @Mixin
+    private Selection selection;
+
+    @Mixin
+    private Common common;
+
+    /** What --json gives. */
+    record Result(int recordsSearched, List<Match> matches, List<Match> nearMisses) {}
+
+    @Override
+    public Integer call() {
+        try (Finder finder = new Finder(records().records())) {
+            ForgetSet found = finder.find(selection.query());
+            Terminal terminal = main.terminal();
+            common.result(terminal, new Result(found.total(), found.matches(), found.nearMisses()), () -> {
+                print(terminal, found.matches());
+                terminal.print("%,d of %,d records match", found.size(), found.total());
+                if (!found.nearMisses().isEmpty()) {
+                    terminal.print("nearest below the threshold:");
+                    print(terminal, found.nearMisses());
+                }
+            });
+        }
+        return 0;
+    }
+
+    static void print(Terminal terminal, List<Match> matches) {
+        int width = matches.stream().mapToInt(match -> match.recordId().length()).max().orElse(0);
+        for (Match match : matches) {
+            terminal.print("%5.1f  %-" + Math.max(width, 1) + "s  %s", match.score(), match.recordId(), match.reason());
+        }
+    }
+
+    private Dataset records() {
+        if ((run == null) == (data == null)) {
+            throw new BadInputException("name what to search by exactly one of --run RUN and --data FILE");
+        }
+        return run == null ? Dataset.read(data) : RunFolder.open(run).data(Split.TRAIN);
+    }
+}

@@ -1,0 +1,32 @@
+package dev.lethe.cli;
+
+import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Device;
+import dev.lethe.engine.Engine;
+import picocli.CommandLine.Option;
+
+/** Where the arithmetic runs. */
+final class Hardware {
+    @Option(names = "--device", paramLabel = "DEVICE", defaultValue = "cpu", description = "cpu, cuda or cuda:N (default: cpu).")
+    private String device;
+
+    @Option(names = "--threads", paramLabel = "N", description = "Threads of the native engine (default: one a core).")
+    private Integer threads;
+
+    /** Opens the device; a device that is not there is an error, never another device. */
+    Engine open() {
+        Device wanted;
+        try {
+            wanted = Device.parse(device);
+        } catch (IllegalArgumentException e) {
+            throw new BadInputException("--device: " + e.getMessage());
+        }
+        if (threads != null) {
+            if (threads < 1 || threads > 1024) {
+                throw new BadInputException("--threads " + threads + ": must be 1 to 1024");
+            }
+            Engine.threads(threads);
+        }
+        return Engine.open(wanted);
+    }
+}

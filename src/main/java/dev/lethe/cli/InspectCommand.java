@@ -1,0 +1,144 @@
+package dev.lethe.cli;
+
+import com.fasterxml.jackson.annotation.JsonInclude;
+import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.DamagedDataException;
+import dev.lethe.engine.Dtype;
+import dev.lethe.engine.Engine;
+import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.ModelShape;
+import dev.lethe.ledger.GradientLedger;
+import dev.lethe.ledger.LedgerCheck;
+import dev.lethe.ledger.LedgerManifest;
+import dev.lethe.model.Checkpoint;
+import dev.lethe.train.RunFolder;
+import dev.lethe.train.RunInfo;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.ParentCommand;
+import picocli.CommandLine.Parameters;
+
+/** lethe inspect: what a folder is, and whether it is whole: every byte of weights and ledger is read. */
+@Command(name = "inspect", mixinStandardHelpOptions = true, sortOptions = false,
+        description = "Says what a run, a ledger or a checkpoint holds, and whether it is whole; exit code 4 when it is not.")
+final class InspectCommand implements Callable<Integer> {
+    @ParentCommand
+    private Main main;
+
+    @Parameters(paramLabel = "PATH", description = "A run, a ledger folder or a Hugging Face folder.")
+    private Path path;
+
+    @Mixin
+    private Hardware hardware;
+
+    @Mixin
+    private Common common;
+
+    /** What --json gives; parts that the path does not have are left out. */
+    @JsonInclude(JsonInclude.Include.NON_NULL)
+    record Result(String path, String kind, boolean whole, List<String> problems, RunInfo run, ModelPart model,
+                  LedgerPart ledger) {}
+
+    record ModelPart(ModelShape shape, long parameters, String sha256) {}
+
+    record LedgerPart(List<String> sites, int headTopK, Dtype dtype, boolean sealed, int entries, int destroyed, long bytes) {}
+
+    @Override
+    public Integer call() {
+        if (!Files.exists(path)) {
+            throw new BadInputException(path + ": there is no such file or folder");
+        }
+        List<String> problems = new ArrayList<>();
+        Result result = inspect(problems);
+        Terminal terminal = main.terminal();
+        common.result(terminal, result, () -> print(terminal, result));
+        return problems.isEmpty() ? 0 : Main.DAMAGED;
+    }
+
+    private Result inspect(List<String> problems) {
+        if (RunFolder.isRun(path)) {
+            RunFolder run = RunFolder.openAny(path);
+            boolean complete = run.info().state() == RunInfo.State.COMPLETE;
+            ModelPart model = complete ? model(run.model(), problems) : null;
+            LedgerPart ledger = run.hasLedger() ? ledger(run.ledger(), problems) : null;
+            if (complete) {
+                records(run, problems);
+            }
+            return new Result(path.toString(), "run", problems.isEmpty(), problems, run.info(), model, ledger);
+        }
+        if (Files.isRegularFile(path.resolve("manifest.json"))) {
+            LedgerPart ledger = ledger(path, problems);
+            return new Result(path.toString(), "ledger", problems.isEmpty(), problems, null, null, ledger);
+        }
+        if (Checkpoint.isCheckpoint(path)) {
+            ModelPart model = model(path, problems);
+            return new Result(path.toString(), "checkpoint", problems.isEmpty(), problems, null, model, null);
+        }
+        throw new BadInputException(path + ": neither a run (lethe.json), nor a ledger (manifest.json), nor a Hugging Face"
+                + " folder (config.json)");
+    }
+
+    private ModelPart model(Path folder, List<String> problems) {
+        try (Engine engine = hardware.open(); LanguageModel model = Checkpoint.load(engine, folder, Dtype.F32)) {
+            return new ModelPart(model.shape(), model.parameters(), Checkpoint.hash(folder));
+        } catch (BadInputException | DamagedDataException e) {
+            problems.add(e.getMessage());
+            return null;
+        }
+    }
+
+    private static LedgerPart ledger(Path folder, List<String> problems) {
+        try (GradientLedger ledger = GradientLedger.open(folder)) {
+            LedgerManifest manifest = ledger.manifest();
+            LedgerCheck check = ledger.verify();
+            check.damage().forEach(damage -> problems.add(folder + ": " + damage));
+            return new LedgerPart(manifest.sites(), manifest.headTopK(), manifest.dtype(), manifest.sealed(),
+                    check.entries(), check.destroyed(), check.bytes());
+        } catch (DamagedDataException e) {
+            problems.add(e.getMessage());
+            return null;
+        }
+    }
+
+    private static void records(RunFolder run, List<String> problems) {
+        try {
+            int count = run.records().size();
+            int wanted = run.info().data().records() + run.info().data().holdout();
+            if (count != wanted) {
+                problems.add(run.root() + ": records.jsonl has " + count + " records, lethe.json says " + wanted);
+            }
+        } catch (BadInputException | DamagedDataException e) {
+            problems.add(e.getMessage());
+        }
+    }
+
+    private static void print(Terminal terminal, Result result) {
+        terminal.print("%s: %s, %s", result.path, result.kind, result.whole ? "whole" : "DAMAGED");
+        if (result.run != null) {
+            RunInfo run = result.run;
+            terminal.print("run      %s, made by Lethe %s on %s, %,d records learned, %,d held out%s",
+                    run.state().toString().toLowerCase(Locale.ROOT), run.lethe(), run.machine().device(),
+                    run.data().records(), run.data().holdout(),
+                    run.lineage() == null ? "" : ", erasure " + run.lineage().erasure() + " from " + run.lineage().parent());
+        }
+        if (result.model != null) {
+            ModelShape shape = result.model.shape;
+            terminal.print("model    %,d parameters: %d layers, %d wide, %d heads, context %d, vocabulary %,d",
+                    result.model.parameters, shape.layers(), shape.channels(), shape.heads(), shape.context(),
+                    shape.vocabulary());
+        }
+        if (result.ledger != null) {
+            LedgerPart ledger = result.ledger;
+            terminal.print("ledger   %,d entries (%,d destroyed), %s, %s, head %s: %s", ledger.entries, ledger.destroyed,
+                    Sizes.of(ledger.bytes), ledger.dtype.toString().toLowerCase(Locale.ROOT),
+                    ledger.headTopK == 0 ? "exact" : "top " + ledger.headTopK, String.join(" ", ledger.sites));
+        }
+        result.problems.forEach(problem -> terminal.print("problem  %s", problem));
+    }
+}

@@ -1,0 +1,50 @@
+package dev.lethe.cli;
+
+import dev.lethe.data.Encoder;
+import dev.lethe.data.Example;
+import dev.lethe.data.OnLong;
+import dev.lethe.data.Record;
+import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Dtype;
+import dev.lethe.engine.Engine;
+import dev.lethe.engine.LanguageModel;
+import dev.lethe.model.Checkpoint;
+import dev.lethe.model.Tokenizer;
+import dev.lethe.train.RunFolder;
+import java.nio.file.Path;
+import java.util.List;
+
+/**
+ * A model to look at, of a run or of a bare Hugging Face folder, with its tokenizer. Belongs to the thread that opened it.
+ *
+ * @param run the run it is of, null for a bare folder
+ */
+record OpenModel(Path folder, RunFolder run, LanguageModel model, Tokenizer tokenizer) implements AutoCloseable {
+    static OpenModel open(Engine engine, Path path) {
+        RunFolder run = RunFolder.isRun(path) ? RunFolder.open(path) : null;
+        if (run == null && !Checkpoint.isCheckpoint(path)) {
+            throw new BadInputException("--run " + path
+                    + ": neither a run (no lethe.json) nor a Hugging Face folder (no config.json with model.safetensors)");
+        }
+        Path folder = run == null ? path : run.model();
+        Tokenizer tokenizer = Tokenizer.of(folder);
+        return new OpenModel(folder, run, Checkpoint.load(engine, folder, Dtype.F32), tokenizer);
+    }
+
+    /** What the model sees of these records; says how many were cut to its context. */
+    Encoded encode(List<Record> records, OnLong onLong) {
+        Encoder encoder = new Encoder(tokenizer::encode, tokenizer.endOfText(),
+                Math.toIntExact(model.shape().context()), onLong);
+        List<Example> examples = encoder.encode(records);
+        return new Encoded(examples, encoder.truncated());
+    }
+
+    /** Examples in the order of their records. */
+    record Encoded(List<Example> examples, int truncated) {}
+
+    @Override
+    public void close() {
+        model.close();
+        tokenizer.close();
+    }
+}

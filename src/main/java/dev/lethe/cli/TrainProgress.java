@@ -1,0 +1,63 @@
+package dev.lethe.cli;
+
+import dev.lethe.train.TrainListener;
+import dev.lethe.train.TrainPlan;
+import dev.lethe.train.TrainStep;
+import java.nio.file.Path;
+import java.util.Locale;
+
+/** Shows a training's plan, then its steps with loss, tokens a second and time left. */
+final class TrainProgress implements TrainListener, AutoCloseable {
+    private final Terminal terminal;
+    private final Common common;
+    private final String name;
+    private final Progress progress;
+    private long nanos;
+    private long tokens;
+
+    TrainProgress(Terminal terminal, Common common, String name) {
+        this.terminal = terminal;
+        this.common = common;
+        this.name = name;
+        this.progress = common.progress(terminal);
+    }
+
+    @Override
+    public void started(TrainPlan plan) {
+        common.remark(terminal, "%s: %,d records, %,d held out, %,d steps, %,d parameters%s%s", name, plan.records(),
+                plan.holdout(), plan.steps(), plan.parameters(),
+                plan.truncated() > 0 ? ", " + plan.truncated() + " records cut to the context" : "",
+                plan.ledgerBytes() > 0 ? ", ledger about " + Sizes.of(plan.ledgerBytes()) : "");
+        progress.from(plan.doneSteps());
+        if (plan.doneSteps() > 0) {
+            common.remark(terminal, "%s: going on after step %,d", name, plan.doneSteps());
+        }
+    }
+
+    @Override
+    public void step(TrainStep step) {
+        nanos += step.elapsedNanos();
+        tokens += step.tokens();
+        progress.update(name, step.step(), step.steps(), String.format(Locale.ROOT, "epoch %d/%d, loss %.3f, %,.0f tokens/s%s",
+                step.epoch(), step.epochs(), step.loss(), tokensPerSecond(), step.captured() ? ", capturing" : ""));
+    }
+
+    /** Seconds spent in steps. */
+    double seconds() {
+        return nanos * 1e-9;
+    }
+
+    double tokensPerSecond() {
+        return nanos == 0 ? Double.NaN : tokens / seconds();
+    }
+
+    @Override
+    public void finished(Path run) {
+        progress.end();
+    }
+
+    @Override
+    public void close() {
+        progress.close();
+    }
+}

@@ -1,0 +1,173 @@
+package dev.lethe.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
+
+import dev.lethe.engine.Engine;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.List;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
+
+/** Every command through the entry a shell uses: exit codes, messages, and a stdout with nothing but results. */
+class CommandTest {
+    private static final String SHAPE = "gpt2:layers=1,hidden=16,heads=2,ctx=48";
+    @TempDir
+    static Path folder;
+    private static Path data;
+    private static Path run;
+    private static Shell trained;
+
+    @BeforeAll
+    static void train() throws Exception {
+        List<String> people = Files.readAllLines(
+                Path.of(CommandTest.class.getResource("/dev/lethe/demo/people.jsonl").toURI()));
+        data = Files.write(folder.resolve("people.jsonl"), people.subList(0, 30));
+        run = folder.resolve("run");
+        trained = Shell.run("train", "--data", data, "--init", SHAPE, "--epochs", 2, "--lr", 1e-3, "--head", "topk:8",
+                "--holdout", 0.1, "--out", run, "--json", "-");
+    }
+
+    @Test
+    void usageErrorsExitWithTwoAndSayWhereHelpIs() {
+        assertEquals(new Shell(2, "", "lethe: name a command\nlethe: see: lethe --help\n"), Shell.run());
+        assertEquals(2, Shell.run("trian").code());
+        assertTrue(Shell.run("trian").err().contains("Did you mean: lethe train?"));
+        assertEquals("lethe: Invalid value for option '--epochs': 'x' is not an int\nlethe: see: lethe train --help\n",
+                Shell.run("train", "--out", folder, "--epochs", "x").err());
+        assertEquals(0, Shell.run("--help").code());
+        assertEquals("lethe 0.1.0\n", Shell.run("--version").out());
+    }
+
+    @Test
+    void optionsAreCheckedBeforeAnythingIsWritten() {
+        Path out = folder.resolve("never");
+        assertRefused("--data FILE is missing: the records to train on", "train", "--out", out, "--init", "gpt2");
+        assertRefused("say what to start from by exactly one of --model DIR and --init gpt2[:...]", "train", "--out", out,
+                "--data", data);
+        assertRefused("--head half: write exact, or topk:K, for example topk:256", "train", "--out", out, "--data", data,
+                "--init", SHAPE, "--head", "half");
+        assertRefused("training options: epochs is 0, must be at least 1; batch is -1, must be 1 to 65536", "train", "--out",
+                out, "--data", data, "--init", SHAPE, "--epochs", 0, "--batch", -1);
+        assertRefused("--threads 0: must be 1 to 1024", "eval", "--run", run, "--threads", 0);
+        assertRefused("--device: device 'gpu': use cpu, cuda or cuda:N", "eval", "--run", run, "--device", "gpu");
+        assertRefused("say which records are meant by exactly one of --ids, --subject and --text", "find", "--run", run);
+        assertRefused("--fuzzy goes with --text", "find", "--run", run, "--subject", "dave", "--fuzzy", 80);
+        assertFalse(Files.exists(out));
+    }
+
+    @Test
+    void aMissingGpuIsAnErrorAndNeverAnotherDevice() {
+        assumeFalse(Engine.buildInfo().cudaDevices() > 0, "this machine has a CUDA device");
+        Shell shell = Shell.run("eval", "--run", run, "--device", "cuda");
+        assertEquals(2, shell.code());
+        assertTrue(shell.err().startsWith("lethe: device cuda:0: "), shell.err());
+    }
+
+    @Test
+    void trainingGivesOneJsonObjectAndItsProgressElsewhere() {
+        assertEquals(0, trained.code(), trained.err());
+        JsonNode json = trained.json();
+        assertEquals(27, json.get("records").asInt());
+        assertEquals(3, json.get("held_out").asInt());
+        assertEquals(8, json.get("steps").asInt());
+        assertEquals(27, json.get("ledger").get("entries").asInt());
+        assertTrue(json.get("final_loss").asDouble() > 0);
+        assertTrue(trained.err().contains("lethe: train: 27 records, 3 held out, 8 steps"), trained.err());
+        assertTrue(trained.err().contains("epoch 2/2"), trained.err());
+    }
+
+    @Test
+    void quietTrainingSaysNothing() {
+        Shell shell = Shell.run("train", "--quiet", "--data", data, "--init", SHAPE, "--max-steps", 1, "--capture", "none",
+                "--out", folder.resolve("quiet"), "--json", folder.resolve("quiet.json"));
+        assertEquals("", shell.err());
+        assertEquals(0, shell.code());
+        assertTrue(shell.out().startsWith("run "), shell.out());
+        assertTrue(Files.exists(folder.resolve("quiet.json")));
+    }
+
+    @Test
+    void findShowsReasonsAndNamesNearOnes() {
+        JsonNode match = Shell.run("find", "--run", run, "--text", "dave umbrolio job", "--fuzzy", 90, "--json", "-").json()
+                .get("matches").get(0);
+        assertEquals("dave-job", match.get("record_id").asString());
+        assertTrue(match.get("reason").asString().startsWith("has 3 of the 3 words looked for"));
+        assertRefused("unknown subject Dave: not in the training data; near Dave: dave", "find", "--run", run, "--subject",
+                "Dave");
+        assertRefused("name what to search by exactly one of --run RUN and --data FILE", "find", "--subject", "dave");
+    }
+
+    @Test
+    void evalTakesARunAndABareFolder() {
+        JsonNode json = Shell.run("eval", "--run", run, "--data", data, "--json", "-", "--continue", 2).json();
+        assertEquals(30, json.get("records").size());
+        double sum = 0;
+        long tokens = 0;
+        for (JsonNode record : json.get("records")) {
+            sum += record.get("loss").asDouble() * record.get("tokens").asInt();
+            tokens += record.get("tokens").asInt();
+        }
+        assertEquals(sum / tokens, json.get("mean_loss").asDouble(), 1e-9);
+        assertEquals(Math.exp(sum / tokens), json.get("perplexity").asDouble(), 1e-6 * Math.exp(sum / tokens));
+        assertEquals(2, json.get("rouge").get("records").asInt());
+        assertTrue(json.get("membership_auc").get("min_k").asDouble() <= 1);
+        JsonNode bare = Shell.run("eval", "--run", run.resolve("model"), "--data", data, "--json", "-", "--continue", 0).json();
+        assertEquals(json.get("mean_loss").asDouble(), bare.get("mean_loss").asDouble());
+        assertFalse(bare.has("rouge"));
+        assertRefused("--data FILE is missing: " + run.resolve("model") + " is not a run and knows no records", "eval",
+                "--run", run.resolve("model"));
+        assertEquals(2, Shell.run("eval", "--run", folder).code());
+    }
+
+    @Test
+    void evalBesideAReferenceHasTwoColumns() {
+        Shell shell = Shell.run("eval", "--run", run, "--reference", run.resolve("model"), "--data", data, "--continue", 0);
+        assertTrue(shell.out().matches("(?s) +run +reference\n.*mean token loss, nats +([0-9.]+) +\\1\n.*"), shell.out());
+    }
+
+    @Test
+    void inspectReadsEveryByte() throws IOException {
+        assertEquals(0, Shell.run("inspect", run).code());
+        assertEquals("checkpoint", Shell.run("inspect", run.resolve("model"), "--json", "-").json().get("kind").asString());
+        Path copy = folder.resolve("copy");
+        copyTree(run.resolve("ledger"), copy);
+        Path segment;
+        try (var files = Files.list(copy)) {
+            segment = files.filter(file -> file.toString().endsWith(".ledger")).findFirst().orElseThrow();
+        }
+        byte[] bytes = Files.readAllBytes(segment);
+        bytes[bytes.length / 4] ^= 1;
+        Files.write(segment, bytes, StandardOpenOption.TRUNCATE_EXISTING);
+        Shell shell = Shell.run("inspect", copy);
+        assertEquals(4, shell.code(), shell.toString());
+        assertTrue(shell.out().contains("ledger, DAMAGED"), shell.out());
+        assertRefused(folder.resolve("nowhere") + ": there is no such file or folder", "inspect", folder.resolve("nowhere"));
+    }
+
+    @Test
+    void doctorKnowsTheMachine() {
+        JsonNode json = Shell.run("doctor", "--json", "-").json();
+        assertEquals(0, json.get("missing").size());
+        assertFalse(json.get("torch_version").isNull());
+    }
+
+    private static void copyTree(Path from, Path to) throws IOException {
+        try (var files = Files.walk(from)) {
+            for (Path file : files.toList()) {
+                Files.copy(file, to.resolve(from.relativize(file).toString()));
+            }
+        }
+    }
+
+    private static void assertRefused(String message, Object... arguments) {
+        assertEquals(new Shell(2, "", "lethe: " + message + "\n"), Shell.run(arguments));
+    }
+}
