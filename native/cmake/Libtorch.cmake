@@ -41,11 +41,11 @@ else()
 endif()
 
 # Nothing of ours calls into libtorch_cuda by name; loading it is what registers the CUDA kernels.
-set(LETHE_CUDA OFF)
+set(LETHE_WITH_CUDA OFF)
 if(EXISTS "${LETHE_TORCH_LIB}/libtorch_cuda.so")
-  set(LETHE_CUDA ON)
-  target_compile_definitions(lethe::libtorch INTERFACE LETHE_CUDA)
+  set(LETHE_WITH_CUDA ON)
+  target_compile_definitions(lethe::libtorch INTERFACE LETHE_WITH_CUDA)
   target_link_libraries(lethe::libtorch INTERFACE -Wl,--push-state,--no-as-needed
     "${LETHE_TORCH_LIB}/libtorch_cuda.so" "${LETHE_TORCH_LIB}/libc10_cuda.so" -Wl,--pop-state -Wl,--allow-shlib-undefined)
 endif()
-message(STATUS "libtorch ${LETHE_TORCH_VERSION} at ${LETHE_LIBTORCH}, CUDA ${LETHE_CUDA}")
+message(STATUS "libtorch ${LETHE_TORCH_VERSION} at ${LETHE_LIBTORCH}, CUDA ${LETHE_WITH_CUDA}")

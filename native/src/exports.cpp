@@ -63,7 +63,7 @@ lethe_status lethe_build_info(lethe_build* out, lethe_error* err) {
     lethe_build& build = checked(out, "build");
     copy_text(build.torch_version, loaded_torch_version());
     copy_text(build.compiled_for, TORCH_VERSION);
-#ifdef LETHE_CUDA
+#ifdef LETHE_WITH_CUDA
     build.cuda_compiled = 1;
 #else
     build.cuda_compiled = 0;
