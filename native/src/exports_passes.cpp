@@ -13,15 +13,6 @@
 #include "model.h"
 #include "passes.h"
 
-namespace lethe {
-
-// Replaced by the definition of the entries' own file when that is linked in.
-__attribute__((weak)) std::unique_ptr<GradientObserver> make_capture(const Model&, const Batch&, const lethe_capture&) {
-  refuse(LETHE_UNSUPPORTED, "this build cannot capture");
-}
-
-}  // namespace lethe
-
 namespace {
 
 using namespace lethe;
