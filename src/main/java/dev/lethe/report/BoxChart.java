@@ -1,0 +1,61 @@
+package dev.lethe.report;
+
+import dev.lethe.report.Canvas.Anchor;
+import dev.lethe.report.Canvas.Stroke;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.DoubleStream;
+
+/**
+ * Distributions side by side: a box from the first to the third quartile with the median, whiskers from the 5th to the 95th
+ * percentile. Before is hollow and after is filled, so that black and white tells them apart.
+ */
+record BoxChart(String name, String title, String vertical, List<Group> groups) implements Chart {
+    /** One place on the axis with up to four boxes. */
+    record Group(String name, List<Box> boxes) {}
+
+    /** @param filled whether the inside is coloured: the state after */
+    record Box(String name, String colour, boolean filled, double[] values) {
+        double at(double share) {
+            double[] sorted = Arrays.stream(values).sorted().toArray();
+            double place = share * (sorted.length - 1);
+            int below = (int) place;
+            int above = Math.min(below + 1, sorted.length - 1);
+            return sorted[below] + (place - below) * (sorted[above] - sorted[below]);
+        }
+    }
+
+    @Override
+    public void draw(Canvas canvas) {
+        double[] ends = groups.stream().flatMap(group -> group.boxes.stream())
+                .flatMapToDouble(box -> DoubleStream.of(box.at(0.05), box.at(0.95))).toArray();
+        double largest = Arrays.stream(ends).map(Math::abs).max().orElse(1);
+        double linear = Math.max(largest * 1e-3, Double.MIN_NORMAL * 1e6);
+        Frame frame = new Frame(canvas, Scale.linear(0, groups.size()),
+                Scale.signedLog(Arrays.stream(ends).min().orElse(0) * 1.3, Arrays.stream(ends).max().orElse(1) * 1.3, linear));
+        frame.verticalAxis(vertical);
+        frame.baseline("site");
+        for (int g = 0; g < groups.size(); g++) {
+            Group group = groups.get(g);
+            double step = 0.8 / group.boxes.size();
+            double pixels = Math.min(26, 0.7 * step * frame.width() / groups.size());
+            for (int b = 0; b < group.boxes.size(); b++) {
+                box(frame, group.boxes.get(b), frame.x(g + 0.1 + (b + 0.5) * step), pixels);
+            }
+            canvas.text(frame.x(g + 0.5), frame.bottom() + 17, group.name, 11, Anchor.MIDDLE, false);
+        }
+        frame.title(title, groups.getFirst().boxes.stream()
+                .map(box -> new Frame.Key(box.name, box.colour, null, null, box.filled ? box.colour : "#ffffff")).toList());
+    }
+
+    private static void box(Frame frame, Box box, double x, double width) {
+        Stroke stroke = new Stroke(box.colour, 1.5);
+        double top = frame.y(box.at(0.75));
+        double bottom = frame.y(box.at(0.25));
+        frame.canvas().line(x, frame.y(box.at(0.95)), x, top, stroke);
+        frame.canvas().line(x, bottom, x, frame.y(box.at(0.05)), stroke);
+        frame.canvas().rectangle(x - width / 2, top, width, Math.max(bottom - top, 1), box.filled ? box.colour : "#ffffff", stroke);
+        double median = frame.y(box.at(0.5));
+        frame.canvas().line(x - width / 2, median, x + width / 2, median, new Stroke(box.filled ? "#ffffff" : box.colour, 2));
+    }
+}

@@ -1,0 +1,20 @@
+package dev.lethe.report;
+
+/** A picture with a name, drawn on any canvas. Colours tell series apart, and so do dashes, markers and fills. */
+interface Chart {
+    int WIDTH = 720;
+    int HEIGHT = 340;
+
+    /** File name without ending, letters and dashes. */
+    String name();
+
+    String title();
+
+    void draw(Canvas canvas);
+
+    default String svg() {
+        SvgCanvas canvas = new SvgCanvas(WIDTH, HEIGHT, title());
+        draw(canvas);
+        return canvas.finish();
+    }
+}
