@@ -39,8 +39,8 @@ public final class FileSpace {
     }
 
     /**
-     * Makes [offset, offset + bytes) of an existing file allocated; new bytes read as zero, old ones stay. The file grows
-     * to hold the range.
+     * Makes [offset, offset + bytes) of an existing file allocated; new bytes read as zero, old ones stay. The file
+     * grows to hold the range.
      *
      * @throws NoSpaceException when there is no room; the file's old content is untouched, its length may have grown
      */
@@ -66,7 +66,7 @@ public final class FileSpace {
     /** open, posix_fallocate and close of the C library. */
     private record Calls(MethodHandle open, MethodHandle fallocate, MethodHandle close) {
         static Optional<Calls> find() {
-            if (!System.getProperty("os.name").equals("Linux")) return Optional.empty(); // the numbers above are Linux's
+            if (!System.getProperty("os.name").equals("Linux")) return Optional.empty(); // the numbers are Linux's
             Linker linker = Linker.nativeLinker();
             SymbolLookup libc = linker.defaultLookup();
             var i = ValueLayout.JAVA_INT;

@@ -24,8 +24,8 @@ import java.util.Set;
 
 /**
  * Reads a ledger: the entries committed when it was opened, whether its writer closed it, was killed, or is still at
- * work. Payloads are mapped, not copied, and checked when first asked for. Safe for many threads; the payloads handed out
- * live until {@link #close}.
+ * work. Payloads are mapped, not copied, and checked when first asked for. Safe for many threads; the payloads handed
+ * out live until {@link #close}.
  */
 public final class GradientLedger implements AutoCloseable {
     private static final Comparator<Entry> FILE_ORDER =
@@ -144,7 +144,8 @@ public final class GradientLedger implements AutoCloseable {
             throw new IllegalArgumentException(entry + " is no entry of the ledger " + folder.path());
         MemorySegment segment = segments.get(entry.segment());
         long frameBytes = SegmentLayout.frameBytes(entry.length());
-        if (entry.offset() + frameBytes > segment.byteSize()) throw damaged(entry, "the segment ends before the entry does");
+        if (entry.offset() + frameBytes > segment.byteSize()) 
+            throw damaged(entry, "the segment ends before the entry does");
         MemorySegment frame = segment.asSlice(entry.offset(), frameBytes, SegmentLayout.ALIGNMENT);
         if (entry.destroyed() || SegmentLayout.state(frame) == SegmentLayout.DESTROYED)
             throw new BadInputException("the entry of record " + entry.header().key() + ", epoch "
@@ -170,8 +171,9 @@ public final class GradientLedger implements AutoCloseable {
     }
 
     private DamagedDataException damaged(Entry entry, String what) {
-        return new DamagedDataException(folder.segment(entry.segment()) + " at byte " + entry.offset() + ": " + what
-                + " (record " + entry.header().key() + ", epoch " + entry.header().epoch() + "); the entry is not used");
+        return new DamagedDataException(folder.segment(entry.segment()) + " at byte " + entry.offset() + ": "
+                + what + " (record " + entry.header().key() + ", epoch " + entry.header().epoch()
+                + "); the entry is not used");
     }
 
     /** As {@link #check(Path)}, of this ledger as it is on the disk now. */

@@ -104,7 +104,7 @@ final class GrowingSegment implements AutoCloseable {
         return reservedEnd == SegmentLayout.SEGMENT_HEADER_BYTES || reservedEnd + frameBytes <= limit;
     }
 
-    /** The next `bytes` of the file, mapped and backed by disk blocks; `limit` bounds how far ahead blocks are taken. */
+    /** The next `bytes` of the file, mapped, blocks behind them; `limit` bounds how far ahead blocks are taken. */
     MemorySegment reserve(long bytes, long limit) {
         long start = reservedEnd;
         long end = Math.addExact(start, bytes);
@@ -147,8 +147,8 @@ final class GrowingSegment implements AutoCloseable {
             if (from < to) piece.bytes.asSlice(from - piece.start, to - from).fill((byte) 0);
         }
         reservedEnd = committedEnd;
-        // The last piece may start past the new end: the next reservation maps again from there.
-        if (!pieces.isEmpty() && pieces.getLast().start > reservedEnd) allocatedEnd = Math.min(allocatedEnd, reservedEnd);
+        // The last piece may start past the new end: then the next reservation maps again from there.
+        if (!pieces.isEmpty() && pieces.getLast().start > reservedEnd) allocatedEnd = reservedEnd;
     }
 
     /** Waits until all committed entries are on the disk. */

@@ -14,9 +14,9 @@ final class LedgerCopy {
     private LedgerCopy() {}
 
     /**
-     * A sealed ledger in `to` with the same entries. Segments are hard links, which cost nothing; where links are not to
-     * be had, and for the last segment of a ledger that may still grow, bytes are copied. Linked ledgers share what is
-     * destroyed: an entry destroyed in one is destroyed in both, as the right to be forgotten asks.
+     * A sealed ledger in `to` with the same entries. Segments are hard links, which cost nothing; where links are not
+     * to be had, and for the last segment of a ledger that may still grow, bytes are copied. Linked ledgers share what
+     * is destroyed: an entry destroyed in one is destroyed in both, as the right to be forgotten asks.
      */
     static void link(LedgerFolder from, LedgerFolder to) {
         LedgerIoEvent event = LedgerIoEvent.start("link");
@@ -57,8 +57,8 @@ final class LedgerCopy {
     }
 
     /**
-     * A ledger in `to` with the entries of all other records, byte for byte, sealed; `from` is left as it is. The records
-     * left out, and those destroyed in `from`, keep an empty, destroyed entry that shows they were there.
+     * A ledger in `to` with the entries of all other records, byte for byte, sealed; `from` is left as it is. The
+     * records left out, and those destroyed in `from`, keep an empty, destroyed entry that shows they were there.
      */
     static void without(Path from, Path to, Set<RecordKey> keys) {
         LedgerIoEvent event = LedgerIoEvent.start("copy");
@@ -66,7 +66,8 @@ final class LedgerCopy {
             List<Entry> entries = source.entries();
             try (LedgerWriter writer = LedgerWriter.create(to, source.manifest().withSealed(false))) {
                 for (Entry entry : entries) {
-                    if (entry.destroyed() || keys.contains(entry.header().key())) writer.reserveDestroyed(entry.header(), 0);
+                    boolean left = entry.destroyed() || keys.contains(entry.header().key());
+                    if (left) writer.reserveDestroyed(entry.header(), 0);
                     else writer.reserve(entry.header(), entry.length()).copyFrom(source.payload(entry));
                     writer.commit();
                 }

@@ -3,7 +3,6 @@ package dev.lethe.ledger;
 import dev.lethe.engine.BadInputException;
 import java.io.EOFException;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
@@ -83,7 +82,7 @@ record LedgerFolder(Path path) {
         }
     }
 
-    /** Shortens a file by putting a copy of its start in its place: whoever has the old one open or linked keeps it whole. */
+    /** Puts a copy of a file's start in its place: whoever has the old one open or linked keeps it whole. */
     void cut(Path file, long bytes) {
         Path temporary = file.resolveSibling(file.getFileName() + ".tmp");
         try {
@@ -136,7 +135,7 @@ record LedgerFolder(Path path) {
             }
             return to.position() - start;
         } catch (IOException e) {
-            throw new UncheckedIOException(e);
+            throw new BadInputException("cannot read the ledger: " + reason(e), e);
         }
     }
 

@@ -3,7 +3,8 @@
  * first 64 bytes. Written by close and destroy, removed before anything changes, never trusted unless the segments are
  * exactly as it says. Losing it costs a scan.
  *
- *   magic 8 | version 4 | identity 4 | segments 4 | entries 4 | segment* (number 4, 0 4, bytes 8, changes 8) | entry* 80 | crc 4
+ *   magic 8 | version 4 | identity 4 | segments 4 | entries 4
+ *   segment* (number 4, 0 4, bytes 8, changes 8) | entry* 80 | crc 4
  */
 package dev.lethe.ledger;
 
@@ -49,7 +50,8 @@ record LedgerIndex(List<SegmentState> segments, List<Entry> entries) {
         long bytes = HEADER_BYTES + (long) segments.size() * SEGMENT_BYTES + (long) entries.size() * ENTRY_BYTES + 4;
         if (bytes > Integer.MAX_VALUE) return; // beyond 26 million entries opening scans
         ByteBuffer out = ByteBuffer.allocate((int) bytes).order(ByteOrder.LITTLE_ENDIAN);
-        out.putLong(MAGIC).putInt(SegmentLayout.VERSION).putInt(identity).putInt(segments.size()).putInt(entries.size());
+        out.putLong(MAGIC).putInt(SegmentLayout.VERSION).putInt(identity);
+        out.putInt(segments.size()).putInt(entries.size());
         for (SegmentState s : segments) out.putInt(s.number).putInt(0).putLong(s.bytes).putLong(s.changes);
         for (Entry entry : entries) {
             EntryHeader h = entry.header();
@@ -113,7 +115,8 @@ record LedgerIndex(List<SegmentState> segments, List<Entry> entries) {
         boolean same = present.size() == listed.size();
         for (SegmentState expected : listed) {
             if (!present.contains(expected.number))
-                throw new DamagedDataException(folder.segment(expected.number) + " is missing, the ledger's index lists it");
+                throw new DamagedDataException(folder.segment(expected.number)
+                        + " is missing, the ledger's index lists it");
             SegmentState found = stateOf(folder, expected.number, identity);
             if (found.bytes < expected.bytes)
                 throw new DamagedDataException(folder.segment(expected.number) + " is cut off at byte " + found.bytes
@@ -131,8 +134,8 @@ record LedgerIndex(List<SegmentState> segments, List<Entry> entries) {
             int got = LedgerFolder.read(channel, bytes.asByteBuffer(), 0);
             var header = got < bytes.byteSize() ? null : SegmentLayout.readSegmentHeader(bytes);
             if (header == null || header.number() != number || header.identity() != identity)
-                throw new DamagedDataException(folder.segment(number) + " at byte 0: the segment's header does not match "
-                        + "its checksum, its name or the ledger's manifest");
+                throw new DamagedDataException(folder.segment(number) + " at byte 0: the segment's header does not "
+                        + "match its checksum, its name or the ledger's manifest");
             return new SegmentState(number, channel.size(), header.changes());
         } catch (IOException e) {
             throw new BadInputException("cannot read " + folder.segment(number) + ": " + LedgerFolder.reason(e));

@@ -31,7 +31,8 @@ import tools.jackson.databind.node.ObjectNode;
  * @param sealed    no writer may append any more; destroying entries stays possible
  */
 public record LedgerManifest(
-        int version, String modelHash, ModelShape shape, List<String> sites, int headTopK, Dtype dtype, boolean sealed) {
+        int version, String modelHash, ModelShape shape, List<String> sites, int headTopK, Dtype dtype,
+        boolean sealed) {
     /** The format this version writes, and the only one it reads. */
     public static final int VERSION = SegmentLayout.VERSION;
 
@@ -118,7 +119,8 @@ public record LedgerManifest(
                 .put("tiedHead", shape.tiedHead());
         ArrayNode names = fields.putArray("sites");
         sites.forEach(names::add);
-        return fields.put("headTopK", headTopK).put("dtype", dtype.name().toLowerCase(Locale.ROOT)).put("sealed", sealed);
+        fields.put("headTopK", headTopK).put("dtype", dtype.name().toLowerCase(Locale.ROOT));
+        return fields.put("sealed", sealed);
     }
 
     private static int checksum(ObjectNode fields) {

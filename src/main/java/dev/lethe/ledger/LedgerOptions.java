@@ -3,7 +3,7 @@ package dev.lethe.ledger;
 /**
  * How a writer lays its files out.
  *
- * @param segmentBytes    a segment takes no further entry beyond this size; an entry larger than it gets its own segment
+ * @param segmentBytes    a segment takes no further entry beyond this size; a larger entry gets its own segment
  * @param syncEveryCommit whether every commit waits for the disk; else only {@link LedgerWriter#sync} and close do.
  *                        A killed process loses nothing committed either way; a power cut may lose what was not synced.
  */

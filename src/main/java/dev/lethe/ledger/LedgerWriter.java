@@ -91,8 +91,8 @@ public final class LedgerWriter implements AutoCloseable {
     }
 
     /**
-     * Goes on with a ledger, after a clean close or after a kill; a torn tail is dropped, and so are entries at the very
-     * end whose payload did not reach the disk (power cut).
+     * Goes on with a ledger, after a clean close or after a kill; a torn tail is dropped, and so are entries at the
+     * very end whose payload did not reach the disk (power cut).
      *
      * @throws BadInputException when there is none, it is sealed, or another writer is at work there
      * @throws dev.lethe.engine.DamagedDataException when it is broken in the middle
@@ -104,7 +104,8 @@ public final class LedgerWriter implements AutoCloseable {
     static LedgerWriter append(Path directory, LedgerOptions options, GrowingSegment.Allocation allocation) {
         LedgerFolder folder = new LedgerFolder(directory);
         LedgerManifest manifest = LedgerManifest.read(folder);
-        if (manifest.sealed()) throw new BadInputException("ledger " + directory + " is sealed: nothing can be appended");
+        if (manifest.sealed())
+            throw new BadInputException("ledger " + directory + " is sealed: nothing can be appended");
         WriterLock lock = WriterLock.acquire(folder, "capturing");
         try {
             LedgerWriter writer = new LedgerWriter(folder, manifest, options, allocation, lock);
@@ -124,7 +125,7 @@ public final class LedgerWriter implements AutoCloseable {
         keepUpTo(contents.indexed() ? entries.size() : entries.size() - unwritten());
     }
 
-    /** Entries at the end whose marker reached the disk and whose payload did not: a power cut can do that, a kill not. */
+    /** Entries at the end whose marker reached the disk and whose payload did not: the trace of a power cut. */
     private int unwritten() {
         int dropped = 0;
         try (PayloadReader reader = new PayloadReader(folder)) {
@@ -135,7 +136,8 @@ public final class LedgerWriter implements AutoCloseable {
         }
         if (dropped > 0)
             System.getLogger("dev.lethe.ledger").log(System.Logger.Level.WARNING,
-                    "ledger {0}: the last {1} entries did not reach the disk whole and are dropped", folder.path(), dropped);
+                    "ledger {0}: the last {1} entries did not reach the disk whole and are dropped", folder.path(),
+                    dropped);
         return dropped;
     }
 
@@ -186,7 +188,8 @@ public final class LedgerWriter implements AutoCloseable {
     private MemorySegment reserve(EntryHeader header, long payloadBytes, boolean destroyed) {
         requireOpen();
         Objects.requireNonNull(header, "header");
-        if (payloadBytes < 0) throw new IllegalArgumentException("payload is " + payloadBytes + " bytes, must be 0 or more");
+        if (payloadBytes < 0)
+            throw new IllegalArgumentException("payload is " + payloadBytes + " bytes, must be 0 or more");
         if (header.step() < lastReservedStep)
             throw new IllegalArgumentException("step " + header.step() + " lies before step " + lastReservedStep
                     + ", which is in the ledger already; truncateAfter drops later steps");
@@ -278,10 +281,10 @@ public final class LedgerWriter implements AutoCloseable {
 
     /**
      * Destroys every entry of these records: the payloads are overwritten with zeros on the disk, the headers marked
-     * destroyed. Token ids, gradients and their checksums are gone; key, epoch, step and counts stay. Safe to repeat, and
-     * a killed destruction is finished by the next open. Ledgers that share segments by {@link GradientLedger#link} lose
-     * the entries together. An overwrite reaches the blocks of file systems that write in place; on copy-on-write file
-     * systems, snapshots and worn flash cells old blocks may outlive it.
+     * destroyed. Token ids, gradients and their checksums are gone; key, epoch, step and counts stay. Safe to repeat,
+     * and a killed destruction is finished by the next open. Ledgers that share segments by {@link GradientLedger#link}
+     * lose the entries together. An overwrite reaches the blocks of file systems that write in place; on copy-on-write
+     * file systems, in snapshots and in worn flash cells old blocks may outlive it.
      *
      * @return entries newly destroyed
      * @throws BadInputException when the ledger is being written
@@ -306,8 +309,8 @@ public final class LedgerWriter implements AutoCloseable {
         try {
             segment.close();
         } catch (IOException | UncheckedIOException e) {
-            throw new BadInputException("cannot write " + folder.segment(segment.number()) + " to disk: " + e.getMessage(),
-                    e);
+            throw new BadInputException(
+                    "cannot write " + folder.segment(segment.number()) + " to disk: " + e.getMessage(), e);
         }
     }
 

@@ -6,8 +6,8 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 
 /**
- * Names a training record in the ledger without its id: the first 16 bytes of the SHA-256 of the id (UTF-8), big-endian.
- * A key survives the destruction of its entries, so that "destroyed" can be shown.
+ * Names a training record in the ledger without its id: the first 16 bytes of the SHA-256 of the id (UTF-8),
+ * big-endian. A key survives the destruction of its entries, so that "destroyed" can be shown.
  */
 public record RecordKey(long high, long low) implements Comparable<RecordKey> {
     public static RecordKey of(String recordId) {

@@ -6,7 +6,7 @@
  *   entry    = header [128]  payload [length rounded up to 64]  marker [64]      every part starts at a multiple of 64
  *
  * The marker is written last and makes the entry committed. `state` and `changes` are the only words rewritten later
- * (by destruction); they lie outside the header checksums. A destroyed entry keeps its header; payload and marker are zero.
+ * (by destruction); they lie outside the header checksums. A destroyed entry keeps its header; the rest is zero.
  */
 package dev.lethe.ledger;
 
@@ -54,8 +54,9 @@ final class SegmentLayout {
     private static final StructLayout ENTRY = MemoryLayout.structLayout(
             LONG.withName("magic"), LONG.withName("state"), INT.withName("version"), INT.withName("crc"),
             LONG.withName("keyHigh"), LONG.withName("keyLow"), LONG.withName("step"), LONG.withName("length"),
-            LONG.withName("offset"), DOUBLE.withName("learningRate"), DOUBLE.withName("weight"), INT.withName("segment"),
-            INT.withName("epoch"), INT.withName("tokens"), INT.withName("targets"), MemoryLayout.paddingLayout(32));
+            LONG.withName("offset"), DOUBLE.withName("learningRate"), DOUBLE.withName("weight"),
+            INT.withName("segment"), INT.withName("epoch"), INT.withName("tokens"), INT.withName("targets"),
+            MemoryLayout.paddingLayout(32));
     private static final VarHandle ENTRY_MAGIC_WORD = field(ENTRY, "magic");
     private static final VarHandle STATE = field(ENTRY, "state");
     private static final VarHandle ENTRY_VERSION = field(ENTRY, "version");
@@ -238,7 +239,7 @@ final class SegmentLayout {
 
     private static int markerCrc(MemorySegment marker) {
         CRC32C crc = new CRC32C();
-        update(crc, marker.asSlice(8, MARKER_CRC_OFFSET - 8)); // the magic is written after the checksum and compared whole
+        update(crc, marker.asSlice(8, MARKER_CRC_OFFSET - 8)); // not the magic, which comes last and is compared whole
         return (int) crc.getValue();
     }
 
@@ -246,6 +247,6 @@ final class SegmentLayout {
         long size = bytes.byteSize();
         if (size == 0) return true;
         if (bytes.get(ValueLayout.JAVA_BYTE, 0) != 0) return false;
-        return MemorySegment.mismatch(bytes, 0, size - 1, bytes, 1, size) < 0; // each byte equals its neighbour; vectorised
+        return MemorySegment.mismatch(bytes, 0, size - 1, bytes, 1, size) < 0; // each byte equals the next; vectorised
     }
 }

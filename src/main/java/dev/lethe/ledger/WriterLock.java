@@ -12,8 +12,8 @@ import java.nio.file.StandardOpenOption;
 
 /**
  * The right to write one ledger, held by locking {@code writer.lock} for as long as it is open; the file says who holds
- * it and is left behind empty. The lock ends with its process, however that ends. It is a file of its own because closing
- * any channel of a locked file gives the lock up (POSIX).
+ * it and is left behind empty. The lock ends with its process, however that ends. It is a file of its own because
+ * closing any channel of a locked file gives the lock up (POSIX).
  */
 final class WriterLock implements AutoCloseable {
     private final FileChannel channel;

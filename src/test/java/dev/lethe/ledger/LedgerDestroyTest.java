@@ -173,7 +173,7 @@ class LedgerDestroyTest {
     private void assertWiped() throws IOException {
         for (Path file : Files.list(folder).toList())
             for (int i : GONE)
-                assertFalse(contains(Files.readAllBytes(file), payload(i, LedgerFixture.length(i, 500))), file.toString());
+                assertFalse(contains(Files.readAllBytes(file), payload(i, LedgerFixture.length(i, 500))), file + "");
         try (GradientLedger ledger = GradientLedger.open(folder)) {
             for (int i : GONE) {
                 Entry entry = ledger.entries().get(i);

@@ -31,7 +31,8 @@ class LedgerKillTest {
             if (kill % 10 == 0) wipe(); // ten lives a ledger: a resumed writer is killed too
             Process child = LedgerChild.start(List.of(), folder, kill % 2 == 0 ? 700 : 9000, 1 << 20);
             boolean young = kill % 5 == 0; // some die while they start or recover
-            int synced = killAfter(child, young ? 0 : 1 + random.nextInt(3), random.nextInt(young ? 200_000_000 : 20_000_000));
+            int syncs = young ? 0 : 1 + random.nextInt(3);
+            int synced = killAfter(child, syncs, random.nextInt(young ? 200_000_000 : 20_000_000));
             LedgerCheck check = GradientLedger.check(folder);
             assertEquals(List.of(), check.damage(), "kill " + kill);
             if (check.tail().isPresent()) tails++;
@@ -47,7 +48,7 @@ class LedgerKillTest {
         assertTrue(most > 0, "the children wrote something");
     }
 
-    /** Waits until the child has synced that often, then `nanos` more, then kills it; returns what it said was synced. */
+    /** Waits until the child has synced that often and `nanos` more, kills it, returns what it said was synced. */
     private static int killAfter(Process child, int syncs, long nanos) throws IOException, InterruptedException {
         int synced = 0;
         try (BufferedReader lines = child.inputReader()) {

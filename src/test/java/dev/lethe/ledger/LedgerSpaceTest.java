@@ -49,7 +49,8 @@ class LedgerSpaceTest {
                 }
             });
             assertTrue(refused.getMessage().matches("no room for \\d+ more bytes in .*segment-00000\\d.ledger: .*"
-                    + "What was committed so far stays readable; free space, or capture less .*"), refused.getMessage());
+                    + "What was committed so far stays readable; free space, or capture less .*"),
+                    refused.getMessage());
             assertTrue(committed[0] > 8);
         }
         assertHolds(folder, committed[0]);
@@ -64,7 +65,8 @@ class LedgerSpaceTest {
     @Test
     void aFullFileSystemIsAnErrorAndNoCrash() throws Exception {
         List<String> mount = List.of("unshare", "-rm", "sh", "-c",
-                "mount -t tmpfs -o size=3m tmpfs " + folder + " || exit 99; \"$@\"; cp -r " + folder + "/. " + copy(), "sh");
+                "mount -t tmpfs -o size=3m tmpfs " + folder + " || exit 99; \"$@\"; cp -r " + folder + "/. " + copy(),
+                "sh");
         Assumptions.assumeTrue(can(List.of("unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", folder.toString())),
                 "needs the right to mount a small file system in a namespace of its own");
         Files.createDirectories(copy());
@@ -155,7 +157,8 @@ class LedgerSpaceTest {
 
     @Test
     void theEstimateNamesWhatShrinksIt() {
-        long bytes = LedgerEstimate.total((tokens, targets) -> 64L * tokens + targets, new int[] {10, 20}, new int[] {5, 64}, 3);
+        long bytes = LedgerEstimate.total((tokens, targets) -> 64L * tokens + targets, new int[] {10, 20},
+                new int[] {5, 64}, 3);
         assertEquals(64 + 3 * ((192 + 704) + (192 + 1344)), bytes);
         LedgerEstimate estimate = new LedgerEstimate(3L << 30, List.of(
                 new LedgerEstimate.Alternative("--ledger-dtype bf16", 3L << 29),

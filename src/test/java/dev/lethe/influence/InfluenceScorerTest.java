@@ -1,0 +1,202 @@
+package dev.lethe.influence;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.lethe.data.BatchPlan;
+import dev.lethe.data.Example;
+import dev.lethe.engine.Batch;
+import dev.lethe.engine.Buffer;
+import dev.lethe.engine.Capture;
+import dev.lethe.engine.Dtype;
+import dev.lethe.engine.Engine;
+import dev.lethe.engine.EntryFormat;
+import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.ModelShape;
+import dev.lethe.engine.NoLeaks;
+import dev.lethe.engine.ParameterVector;
+import dev.lethe.engine.Tolerance;
+import dev.lethe.ledger.EntryHeader;
+import dev.lethe.ledger.GradientLedger;
+import dev.lethe.ledger.LedgerManifest;
+import dev.lethe.ledger.LedgerWriter;
+import dev.lethe.ledger.RecordKey;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Set;
+import java.util.SplittableRandom;
+import java.util.concurrent.CancellationException;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Scores from the ledger against inner products of dense gradients, obviously right and slow. */
+@ExtendWith(NoLeaks.class)
+class InfluenceScorerTest {
+    private static final ModelShape SHAPE = new ModelShape(50, 16, 8, 2, 2, 32, 1e-5, true);
+    private static final int RECORDS = 7;
+    private static final double[] RATES = {0.5, 0.25};
+
+    @TempDir
+    Path folder;
+
+    private Engine engine;
+    private LanguageModel model;
+    private List<Example> examples;
+
+    @BeforeEach
+    void capture() {
+        engine = Engine.cpu();
+        model = engine.model(SHAPE, Dtype.F64);
+        model.initialize(3);
+        examples = examples(RECORDS);
+        EntryFormat format = new EntryFormat(model.sites("all"), 0, Dtype.F64);
+        LedgerManifest manifest = LedgerManifest.of("hash", SHAPE, format.sites().names(), 0, Dtype.F64);
+        try (LedgerWriter writer = LedgerWriter.create(folder.resolve("ledger"), manifest)) {
+            for (int epoch = 0; epoch < RATES.length; epoch++) {
+                List<MemorySegment> room = new ArrayList<>();
+                for (Example example : examples) {
+                    int tokens = example.tokens().length;
+                    EntryHeader header = new EntryHeader(RecordKey.of(example.id()), epoch, epoch, RATES[epoch], 1,
+                            tokens, example.targetCount());
+                    room.add(writer.reserve(header, model.entryBytes(format, tokens, example.targetCount())));
+                }
+                model.gradient(all(), false, new Capture(format, room));
+                writer.commit();
+            }
+        }
+    }
+
+    @AfterEach
+    void close() {
+        model.close();
+        engine.close();
+    }
+
+    @Test
+    void dotIsTheInnerProductOfTheDenseGradients() {
+        for (long blockBytes : new long[] {1, 50_000, 1L << 30})
+            try (GradientLedger ledger = open();
+                    ParameterVector query = scorer(blockBytes).query(examples.subList(0, 3), 2)) {
+                List<EntryScore> scores = scorer(blockBytes).dot(ledger, query);
+                assertEquals(2 * RECORDS, scores.size());
+                double[] expected = new double[RECORDS];
+                for (int i = 0; i < RECORDS; i++) expected[i] = slow(query, i);
+                for (int epoch = 0; epoch < 2; epoch++) {
+                    List<EntryScore> part = scores.subList(epoch * RECORDS, (epoch + 1) * RECORDS);
+                    Tolerance.near("dot", expected, part.stream().mapToDouble(EntryScore::total).toArray(),
+                            Tolerance.PARITY_F64);
+                }
+                for (EntryScore score : scores)
+                    assertEquals(score.total(), Arrays.stream(score.bySite()).sum(), 1e-12);
+            }
+    }
+
+    private double slow(ParameterVector query, int record) {
+        model.gradient(BatchPlan.batch(examples, new int[] {record}));
+        try (ParameterVector own = model.copy(Buffer.GRADIENT)) {
+            return query.dot(own);
+        }
+    }
+
+    @Test
+    void theQueryIsTheMeanGradientHoweverItIsCut() {
+        InfluenceScorer scorer = scorer(1 << 20);
+        try (ParameterVector whole = scorer.query(examples, RECORDS); ParameterVector cut = scorer.query(examples, 2)) {
+            double norm = whole.norm();
+            cut.axpy(-1, whole);
+            assertTrue(cut.norm() <= 1e-12 * norm);
+        }
+        assertThrows(IllegalArgumentException.class, () -> scorer.query(List.of(), 4));
+    }
+
+    @Test
+    void tracInWeighsTheEpochsByTheirRates() {
+        try (GradientLedger ledger = open(); ParameterVector query = scorer(1 << 20).query(examples.subList(1, 2), 1)) {
+            List<EntryScore> dots = scorer(1 << 20).dot(ledger, query);
+            List<RecordScore> records = scorer(1 << 20).tracIn(ledger, query);
+            assertEquals(RECORDS, records.size());
+            for (int i = 0; i < RECORDS; i++) {
+                assertEquals(RecordKey.of(examples.get(i).id()), records.get(i).key());
+                assertEquals(2, records.get(i).epochs());
+                double expected = RATES[0] * dots.get(i).total() + RATES[1] * dots.get(i + RECORDS).total();
+                assertEquals(expected, records.get(i).total(), 1e-12 * Math.abs(expected));
+            }
+            RecordScore most = records.stream().max((a, b) -> Double.compare(a.total(), b.total())).orElseThrow();
+            assertEquals(RecordKey.of(examples.get(1).id()), most.key(), "a record speaks most for itself");
+        }
+    }
+
+    @Test
+    void sitesCanBeChosenAndDestroyedEntriesArePassedOver() {
+        LedgerWriter.destroy(folder.resolve("ledger"), Set.of(RecordKey.of(examples.get(2).id())));
+        ScoreOptions mlp = ScoreOptions.defaults().withSites(model.sites("mlp"));
+        InfluenceScorer chosen = new InfluenceScorer(model, mlp);
+        try (GradientLedger ledger = open(); ParameterVector query = chosen.query(examples, 4)) {
+            List<EntryScore> scores = chosen.dot(ledger, query);
+            assertEquals(2 * (RECORDS - 1), scores.size());
+            List<EntryScore> all = scorer(1 << 20).dot(ledger, query);
+            for (int i = 0; i < scores.size(); i++)
+                for (int site = 0; site < model.sites().size(); site++)
+                    assertEquals(mlp.sites().contains(site) ? all.get(i).bySite()[site] : 0,
+                            scores.get(i).bySite()[site], 1e-15);
+            assertEquals(List.of(), chosen.dot(ledger, List.of(), query));
+        }
+    }
+
+    @Test
+    void activationGradientIsTheModelsOwn() {
+        List<ActivationScore> scores = scorer(1).activationGradient(examples, 3);
+        double[] whole = model.activationGradient(all());
+        int sites = model.sites().size();
+        for (int b = 0; b < RECORDS; b++) {
+            assertEquals(examples.get(b).id(), scores.get(b).id());
+            Tolerance.near("act-grad", Arrays.copyOfRange(whole, b * sites, (b + 1) * sites), scores.get(b).bySite(),
+                    Tolerance.PARITY_F64);
+        }
+        List<ActivationScore> chosen = new InfluenceScorer(model, ScoreOptions.defaults().withSites(model.sites("wte")))
+                .activationGradient(examples, 3);
+        assertEquals(scores.get(4).bySite()[0], chosen.get(4).total());
+    }
+
+    @Test
+    void anInterruptEndsThePass() {
+        try (GradientLedger ledger = open(); ParameterVector query = model.vector()) {
+            Thread.currentThread().interrupt();
+            assertThrows(CancellationException.class, () -> scorer(1).dot(ledger, query));
+            assertTrue(Thread.interrupted(), "stays interrupted");
+        }
+    }
+
+    private GradientLedger open() {
+        return GradientLedger.open(folder.resolve("ledger"));
+    }
+
+    private InfluenceScorer scorer(long blockBytes) {
+        return new InfluenceScorer(model, ScoreOptions.defaults().withBlockBytes(blockBytes));
+    }
+
+    private Batch all() {
+        int[] indices = new int[RECORDS];
+        Arrays.setAll(indices, i -> i);
+        return BatchPlan.batch(examples, indices);
+    }
+
+    private static List<Example> examples(int count) {
+        SplittableRandom random = new SplittableRandom(11);
+        List<Example> examples = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            int[] tokens = random.ints(4 + random.nextInt(9), 0, 50).toArray();
+            int[] targets = random.ints(tokens.length, 0, 50).toArray();
+            targets[0] = Batch.IGNORE;
+            examples.add(new Example("record-" + i, i, tokens, targets, false));
+        }
+        return examples;
+    }
+}

@@ -1,0 +1,73 @@
+package dev.lethe.ledger;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.lethe.engine.Batch;
+import dev.lethe.engine.Capture;
+import dev.lethe.engine.Dtype;
+import dev.lethe.engine.Engine;
+import dev.lethe.engine.EntryFormat;
+import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.ModelShape;
+import dev.lethe.engine.NoLeaks;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The estimate before training is the size on the disk after it, and its advice shrinks. */
+@ExtendWith(NoLeaks.class)
+class LedgerEstimateTest {
+    private static final ModelShape SHAPE = new ModelShape(600, 16, 8, 2, 2, 32, 1e-5, true);
+
+    @TempDir
+    Path folder;
+
+    @Test
+    void theEstimateIsWhatACaptureTakes() {
+        int[][] records = {{1, 2, 3, 4, 5}, {7, 8}, {9, 10, 11}};
+        int[] tokens = {4, 1, 2};
+        try (Engine engine = Engine.cpu(); LanguageModel model = engine.model(SHAPE, Dtype.F32)) {
+            model.initialize(1);
+            EntryFormat format = new EntryFormat(model.sites("all"), 0, Dtype.F32);
+            LedgerEstimate estimate = LedgerEstimate.of(model, format, tokens, tokens, 2);
+            try (LedgerWriter writer = LedgerWriter.create(folder,
+                    LedgerManifest.of("hash", SHAPE, format.sites().names(), 0, Dtype.F32))) {
+                for (int epoch = 0; epoch < 2; epoch++) {
+                    List<MemorySegment> room = new ArrayList<>();
+                    for (int i = 0; i < records.length; i++) {
+                        EntryHeader header =
+                                new EntryHeader(RecordKey.of("r" + i), epoch, epoch, 1, 1, tokens[i], tokens[i]);
+                        room.add(writer.reserve(header, model.entryBytes(format, tokens[i], tokens[i])));
+                    }
+                    model.gradient(batch(records), false, new Capture(format, room));
+                    writer.commit();
+                }
+            }
+            try (GradientLedger ledger = GradientLedger.open(folder)) {
+                assertEquals(estimate.bytes(), ledger.bytes());
+                assertEquals(format, ledger.format(model));
+            }
+            List<String> advice = estimate.smaller().stream().map(LedgerEstimate.Alternative::option).toList();
+            assertTrue(advice.containsAll(List.of("--ledger-dtype bf16", "--head topk:256", "--capture first")),
+                    advice.toString());
+            for (LedgerEstimate.Alternative smaller : estimate.smaller())
+                assertTrue(smaller.bytes() < estimate.bytes(), smaller.toString());
+        }
+    }
+
+    private static Batch batch(int[][] records) {
+        List<int[]> inputs = new ArrayList<>();
+        List<int[]> targets = new ArrayList<>();
+        for (int[] record : records) {
+            inputs.add(Arrays.copyOf(record, record.length - 1));
+            targets.add(Arrays.copyOfRange(record, 1, record.length));
+        }
+        return Batch.of(inputs, targets);
+    }
+}
