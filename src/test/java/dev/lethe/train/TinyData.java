@@ -76,14 +76,4 @@ final class TinyData {
     static TrainConfig.Builder config() {
         return TrainConfig.builder().epochs(4).batchSize(4).learningRate(5e-3).seed(3).sites("all");
     }
-
-    /** Every file that a training's bytes are compared by: all but timings. */
-    static List<Path> comparable(Path run) {
-        try (var files = Files.walk(run)) {
-            return files.filter(Files::isRegularFile).map(run::relativize)
-                    .filter(path -> !path.toString().equals("timings.jsonl")).sorted().toList();
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
-    }
 }

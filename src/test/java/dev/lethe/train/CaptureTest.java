@@ -1,0 +1,69 @@
+package dev.lethe.train;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.lethe.data.Record;
+import dev.lethe.engine.Dtype;
+import dev.lethe.engine.Engine;
+import dev.lethe.engine.NoLeaks;
+import dev.lethe.ledger.Entry;
+import dev.lethe.ledger.GradientLedger;
+import dev.lethe.ledger.RecordKey;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.stream.Collectors;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** What a training puts into the ledger. */
+@ExtendWith(NoLeaks.class)
+class CaptureTest {
+    @TempDir
+    Path folder;
+
+    @ParameterizedTest
+    @CsvSource({"all, 0, F32", "embedding, 0, F32", "embedding, 4, BF16", "h.*.mlp.*, 0, F32"})
+    void everyRecordOnceInTheFirstEpoch(String sites, int headTopK, Dtype dtype) {
+        TinyData tiny = new TinyData(folder, 4);
+        TrainConfig config = TinyData.config().epochs(2).sites(sites).headTopK(headTopK).ledgerDtype(dtype).build();
+        RunFolder run = train(tiny, config);
+        try (GradientLedger ledger = GradientLedger.open(run.ledger())) {
+            assertEquals(tiny.data.size(), ledger.entries().size());
+            for (Record record : tiny.data) {
+                Entry entry = ledger.find(RecordKey.of(record.id()), 0).orElseThrow();
+                long step = entry.header().step();
+                assertTrue(step >= 1 && step <= 3, "step " + step);
+                assertEquals(config.learningRate() * config.schedule().factor(step - 1, 0, 6), entry.header().learningRate());
+                assertEquals(entry.length(), ledger.payload(entry).byteSize());
+            }
+            Map<Long, Double> weights = ledger.entries().stream().collect(Collectors.groupingBy(
+                    entry -> entry.header().step(), Collectors.summingDouble(entry -> entry.header().weight())));
+            assertEquals(3, weights.size());
+            weights.forEach((step, sum) -> assertEquals(1, sum, 1e-12, "weights of step " + step));
+            assertEquals(run.info().source().modelHash(), ledger.manifest().modelHash());
+            assertEquals(run.info().result().ledger().sites(), ledger.manifest().sites());
+        }
+    }
+
+    @Test
+    void everyEpochWhenAsked() {
+        TinyData tiny = new TinyData(folder, 4);
+        RunFolder run = train(tiny, TinyData.config().epochs(3).capture(CapturePolicy.ALL).build());
+        try (GradientLedger ledger = GradientLedger.open(run.ledger())) {
+            for (int epoch = 0; epoch < 3; epoch++) {
+                assertEquals(tiny.data.size(), ledger.entries(epoch).size());
+            }
+            assertEquals(3 * tiny.data.size(), run.info().result().ledger().entries());
+        }
+    }
+
+    private RunFolder train(TinyData tiny, TrainConfig config) {
+        try (Engine engine = Engine.cpu()) {
+            return Trainer.train(engine, tiny.source, tiny.data, folder.resolve("run"), config, TrainListener.silent());
+        }
+    }
+}
