@@ -47,4 +47,12 @@ final class TokenMean {
         }
         return targets;
     }
+
+    static int tokens(List<Example> examples, int[] indices) {
+        int tokens = 0;
+        for (int index : indices) {
+            tokens += examples.get(index).tokens().length;
+        }
+        return tokens;
+    }
 }

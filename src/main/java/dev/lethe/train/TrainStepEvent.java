@@ -18,4 +18,14 @@ final class TrainStepEvent extends Event {
     @Label("Tokens") int tokens;
     @Label("Loss") double loss;
     @Label("Captured") boolean captured;
+
+    void finish(TrainStep done) {
+        step = done.step();
+        epoch = done.epoch();
+        records = done.records();
+        tokens = done.tokens();
+        loss = done.loss();
+        captured = done.captured();
+        commit();
+    }
 }

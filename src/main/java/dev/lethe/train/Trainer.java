@@ -134,6 +134,8 @@ public final class Trainer {
             training.toEnd();
             steps = training.done();
             loss = training.lastLoss();
+        } catch (UncheckedIOException e) {
+            throw new BadInputException(e.getMessage() + "; see that the disk is well and has room, then resume", e);
         }
         return finish(run, loaded, new RunInfo.Result(steps, loss, modelHash(model), ledgerSummary(run)), listener);
     }
@@ -148,7 +150,8 @@ public final class Trainer {
             listener.finished(complete.root());
             return complete;
         } catch (IOException e) {
-            throw new UncheckedIOException(run + ": finishing the run: " + e.getMessage(), e);
+            throw new BadInputException(run + ": finishing the run: " + e.getMessage()
+                    + "; see that the disk is well and has room, then resume", e);
         }
     }
 

@@ -110,14 +110,29 @@ final class Training implements AutoCloseable {
         TrainStepEvent event = new TrainStepEvent();
         event.begin();
         long start = System.nanoTime();
-        long number = done + 1;
         int epoch = (int) (done / stepsPerEpoch);
         int[] indices = plan(epoch).get((int) (done % stepsPerEpoch));
-        double[] weights = TokenMean.weights(train, indices);
-        Batch batch = BatchPlan.batch(train, indices).withWeights(weights);
         double rate = config.learningRate() * config.schedule().factor(done, config.warmupSteps(), steps);
         boolean captured = ledger != null && config.capture().captures(epoch + 1);
-        Capture capture = captured ? ledger.reserve(train, indices, epoch, number, rate, weights) : null;
+        double norm = move(done + 1, indices, rate, captured ? epoch : -1);
+        long nanos = System.nanoTime() - start;
+        boolean epochEnds = (done + 1) % stepsPerEpoch == 0 || done + 1 == steps;
+        OptionalDouble holdoutLoss = epochEnds && !holdout.isEmpty() ? OptionalDouble.of(holdoutLoss())
+                : OptionalDouble.empty();
+        TrainStep step = new TrainStep(done + 1, steps, epoch + 1, config.epochs(), lastLoss, rate, norm, indices.length,
+                TokenMean.targets(train, indices), TokenMean.tokens(train, indices), nanos, captured, holdoutLoss);
+        log.write(step);
+        done++;
+        event.finish(step);
+        listener.step(step);
+    }
+
+    /** Gradient, capture into {@code capturedEpoch} (-1: none) and AdamW; returns the gradient's norm. */
+    private double move(long number, int[] indices, double rate, int capturedEpoch) {
+        double[] weights = TokenMean.weights(train, indices);
+        Batch batch = BatchPlan.batch(train, indices).withWeights(weights);
+        Capture capture = capturedEpoch < 0 ? null
+                : ledger.reserve(train, indices, capturedEpoch, number, rate, weights);
         double norm;
         try {
             double[] losses = model.gradient(batch, false, capture);
@@ -129,24 +144,10 @@ final class Training implements AutoCloseable {
         } catch (EngineException e) {
             throw e.status() == Status.NOT_FINITE ? notFinite(number, indices, new double[0], e) : e;
         }
-        if (captured) {
+        if (capture != null) {
             ledger.commit();
         }
-        long nanos = System.nanoTime() - start;
-        boolean epochEnds = number % stepsPerEpoch == 0 || number == steps;
-        TrainStep done = new TrainStep(number, steps, epoch + 1, config.epochs(), lastLoss, rate, norm, indices.length,
-                TokenMean.targets(train, indices), batch.tokenCount(), nanos, captured,
-                epochEnds && !holdout.isEmpty() ? OptionalDouble.of(holdoutLoss()) : OptionalDouble.empty());
-        log.write(done);
-        this.done = number;
-        event.step = number;
-        event.epoch = epoch + 1;
-        event.records = indices.length;
-        event.tokens = batch.tokenCount();
-        event.loss = lastLoss;
-        event.captured = captured;
-        event.commit();
-        listener.step(done);
+        return norm;
     }
 
     private List<int[]> plan(int epoch) {

