@@ -49,15 +49,17 @@ public record LedgerEstimate(long bytes, List<Alternative> smaller) {
         if (format.dtype() == Dtype.F32)
             smaller.add(new Alternative("--ledger-dtype bf16",
                     size.applyAsLong(new EntryFormat(sites, format.headTopK(), Dtype.BF16))));
-        if (head && format.headTopK() == 0)
+        boolean topK = model.shape().vocabulary() > TOP_K;
+        if (head && topK && format.headTopK() == 0)
             smaller.add(new Alternative("--head topk:" + TOP_K,
                     size.applyAsLong(new EntryFormat(sites, TOP_K, format.dtype()))));
         SiteSet embedding = model.sites("embedding");
         if (!embedding.containsAll(sites))
             smaller.add(new Alternative("--sites embedding",
                     size.applyAsLong(new EntryFormat(embedding, format.headTopK(), format.dtype()))));
-        smaller.add(new Alternative("--sites embedding --head topk:" + TOP_K + " --ledger-dtype bf16",
-                size.applyAsLong(new EntryFormat(embedding, TOP_K, Dtype.BF16))));
+        if (topK)
+            smaller.add(new Alternative("--sites embedding --head topk:" + TOP_K + " --ledger-dtype bf16",
+                    size.applyAsLong(new EntryFormat(embedding, TOP_K, Dtype.BF16))));
         if (epochs > 1) smaller.add(new Alternative("--capture first", bytes / epochs));
         smaller.removeIf(alternative -> alternative.bytes() >= bytes);
         smaller.sort((a, b) -> Long.compare(b.bytes(), a.bytes()));

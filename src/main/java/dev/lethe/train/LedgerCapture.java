@@ -31,6 +31,10 @@ final class LedgerCapture implements AutoCloseable {
 
     /** What is captured of a record under these options. */
     static EntryFormat format(LanguageModel model, TrainConfig config) {
+        if (config.headTopK() > model.shape().vocabulary()) {
+            throw new BadInputException("head top-k is " + config.headTopK() + ", the model's vocabulary is only "
+                    + model.shape().vocabulary() + "; use a smaller k, or exact");
+        }
         try {
             SiteSet sites = model.sites(config.sites());
             return new EntryFormat(sites, config.headTopK(), config.ledgerDtype());

@@ -120,6 +120,7 @@ class TrainerTest {
     @Test
     void refusesBeforeAnythingIsWritten() {
         refused("sites 'attic': ", TinyData.config().sites("attic").build());
+        refused("head top-k is 999, the model's vocabulary is only ", TinyData.config().headTopK(999).build());
         refused(folder.resolve("run") + ": training needs about ",
                 TinyData.config().epochs(Integer.MAX_VALUE).capture(CapturePolicy.ALL).build());
         ModelSource small = new ModelSource.Fresh(new ModelShape(5, 16, 8, 1, 1, 16, 1e-5, true), tiny.tokenizer);
