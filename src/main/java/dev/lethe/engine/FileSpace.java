@@ -50,7 +50,7 @@ public final class FileSpace {
         if (CALLS.isEmpty() || !CALLS.get().allocate(file, offset, bytes)) writeZeros(file, offset, bytes);
     }
 
-    private static void writeZeros(Path file, long offset, long bytes) throws IOException {
+    static void writeZeros(Path file, long offset, long bytes) throws IOException {
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
             ByteBuffer zeros = ByteBuffer.allocateDirect(1 << 20);
             long end = Math.addExact(offset, bytes);

@@ -27,16 +27,16 @@ record LedgerContents(List<Integer> numbers, List<Long> ends, List<Entry> entrie
     }
 
     static LedgerContents scan(LedgerFolder folder, int identity) {
-        List<SegmentScan.Result> segments = new ArrayList<>();
         List<Damage> damage = new ArrayList<>();
         List<Integer> numbers = folder.segments();
-        for (int i = 0; i < numbers.size(); i++) {
-            if (numbers.get(i) != i) {
-                damage.add(new Damage(LedgerFolder.segmentName(i), 0, "the segment is missing"));
-                break;
-            }
-            segments.add(SegmentScan.scan(folder, i, identity));
-        }
+        int contiguous = 0;
+        while (contiguous < numbers.size() && numbers.get(contiguous) == contiguous) contiguous++;
+        if (contiguous < numbers.size())
+            damage.add(new Damage(LedgerFolder.segmentName(contiguous), 0, "the segment is missing"));
+        // Last first: a live writer commits in order, so what a later segment holds was preceded by all of an earlier one.
+        List<SegmentScan.Result> segments = new ArrayList<>();
+        for (int number = contiguous - 1; number >= 0; number--)
+            segments.addFirst(SegmentScan.scan(folder, number, identity));
         List<Entry> entries = new ArrayList<>();
         List<Long> ends = new ArrayList<>();
         Optional<Tail> tail = Optional.empty();

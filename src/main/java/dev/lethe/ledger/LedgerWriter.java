@@ -272,7 +272,7 @@ public final class LedgerWriter implements AutoCloseable {
 
     /** Closes the ledger for good: no writer opens it again. Destroying entries stays possible. */
     public void seal() {
-        requireOpen();
+        discard();
         sync();
         manifest = manifest.withSealed(true);
         manifest.write(folder);

@@ -20,6 +20,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Set;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -125,7 +126,7 @@ class LedgerDamageTest {
 
     private void mutate(int rounds) throws IOException {
         create(folder, 24, 300, OPTIONS);
-        LedgerWriter.destroy(folder, java.util.Set.of(LedgerFixture.key(5)));
+        LedgerWriter.destroy(folder, Set.of(LedgerFixture.key(5)));
         List<Path> files = Files.list(folder).filter(f -> !f.toString().endsWith(".lock")).sorted().toList();
         byte[][] whole = new byte[files.size()][];
         for (int i = 0; i < whole.length; i++) whole[i] = Files.readAllBytes(files.get(i));

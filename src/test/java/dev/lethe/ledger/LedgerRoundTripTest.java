@@ -14,9 +14,13 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.engine.BadInputException;
+import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -125,8 +129,8 @@ class LedgerRoundTripTest {
 
     @Test
     void readersInOtherThreadsNeverSeeDamageWhileWriting() throws Exception {
-        List<Throwable> failures = java.util.Collections.synchronizedList(new java.util.ArrayList<>());
-        try (LedgerWriter writer = LedgerWriter.create(folder, manifest(), new LedgerOptions(50_000, false))) {
+        List<Throwable> failures = Collections.synchronizedList(new ArrayList<>());
+        try (LedgerWriter writer = LedgerWriter.create(folder, manifest(), new LedgerOptions(16_384, false))) {
             Thread reader = Thread.ofPlatform().start(() -> {
                 int seen = 0;
                 while (seen < 3000 && failures.isEmpty())
@@ -152,7 +156,7 @@ class LedgerRoundTripTest {
         BadInputException refused = assertThrows(BadInputException.class, () -> LedgerWriter.append(folder));
         assertEquals("ledger " + folder + " is being written by " + me
                 + "; a ledger has one writer at a time. Wait for it, or stop it", refused.getMessage());
-        assertThrows(BadInputException.class, () -> LedgerWriter.destroy(folder, java.util.Set.of(key(0))));
+        assertThrows(BadInputException.class, () -> LedgerWriter.destroy(folder, Set.of(key(0))));
         writer.close();
         writer.close();
         LedgerWriter.append(folder).close();
@@ -209,6 +213,6 @@ class LedgerRoundTripTest {
         assertTrue(payload.isReadOnly());
         ledger.close();
         ledger.close();
-        assertThrows(IllegalStateException.class, () -> payload.get(java.lang.foreign.ValueLayout.JAVA_BYTE, 0));
+        assertThrows(IllegalStateException.class, () -> payload.get(ValueLayout.JAVA_BYTE, 0));
     }
 }

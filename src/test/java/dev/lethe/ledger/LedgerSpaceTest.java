@@ -12,6 +12,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.FileSpace;
+import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -98,7 +99,7 @@ class LedgerSpaceTest {
     private static boolean can(List<String> command) throws InterruptedException {
         try {
             return new ProcessBuilder(command).redirectErrorStream(true).start().waitFor() == 0;
-        } catch (java.io.IOException e) {
+        } catch (IOException e) {
             return false;
         }
     }
