@@ -4,10 +4,9 @@
 // stream is the gradient of the residual stream and is carried through the layers in place. At each linear site the
 // weight gradient is A^T G and the bias gradient the column sums of G.
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/addmm.h>
-#include <ATen/ops/mm.h>
 
 #include "attention.h"
+#include "gemm.h"
 #include "passes.h"
 
 namespace lethe {
@@ -77,14 +76,9 @@ class Pass {
   // Weight and bias gradients of a linear site, and its input's gradient G W^T.
   void linear(int64_t site, const at::Tensor& inputs, const at::Tensor& gradient, const at::Tensor& d_inputs) {
     if (options_.observer != nullptr && options_.observer->wants(site)) options_.observer->linear(site, inputs, gradient);
-    at::Tensor d_weight = model_.weight_gradient(site), d_x = d_inputs;
-    if (options_.accumulate) {
-      at::addmm_out(d_weight, d_weight, inputs.t(), gradient);
-    } else {
-      at::mm_out(d_weight, inputs.t(), gradient);
-    }
+    gemm(inputs.t(), gradient, model_.weight_gradient(site), options_.accumulate ? Into::kAdd : Into::kOverwrite);
     column_sums(gradient, options_.accumulate, model_.bias_gradient(site));
-    at::mm_out(d_x, gradient, model_.weight(site).t());
+    gemm(gradient, model_.weight(site).t(), d_inputs);
   }
 
   void norm(int64_t site, const at::Tensor& x, Slab& statistics_slab, Slab& normed_slab, const at::Tensor& gradient) {

@@ -1,25 +1,22 @@
 // GPT-2's trunk forward: token-flat everywhere, only attention looks at where records begin.
 //
 // A layer's tensors go into that layer's slabs when a backward pass follows, else all layers share the first's.
-#include <ATen/ops/addmm.h>
-#include <ATen/ops/mm.h>
 
 #include "attention.h"
+#include "gemm.h"
 #include "passes.h"
 
 namespace lethe {
 
 void linear_forward(const Model& model, int64_t site, const at::Tensor& x, const at::Tensor& out) {
-  at::Tensor y = out;
-  fill_bias(model.bias(site), y);
-  at::addmm_out(y, y, x, model.weight(site));
+  fill_bias(model.bias(site), out);
+  gemm(x, model.weight(site), out, Into::kAdd);
 }
 
 void residual_forward(const Model& model, int64_t site, const at::Tensor& x, const at::Tensor& residual,
                       const at::Tensor& out) {
-  at::Tensor y = out;
-  add_bias(residual, model.bias(site), y);
-  at::addmm_out(y, y, x, model.weight(site));
+  add_bias(residual, model.bias(site), out);
+  gemm(x, model.weight(site), out, Into::kAdd);
 }
 
 at::Tensor norm_forward(const Model& model, int64_t site, const at::Tensor& x, Slab& statistics, Slab& normed) {
@@ -33,8 +30,8 @@ void mlp_forward(const Model& model, int64_t layer, LayerSlabs& slabs, const at:
   const auto site = [&](LayerSite which) { return Layout::layer_site(layer, which); };
   const int64_t rows = middle.size(0), inner = model.shape().inner;
   const at::Tensor normed = norm_forward(model, site(kNorm2), middle, slabs.statistics2, slabs.normed2);
-  at::Tensor expanded = slabs.expanded.get(model.options(), rows, inner);
-  at::mm_out(expanded, normed, model.weight(site(kExpand)));
+  const at::Tensor expanded = slabs.expanded.get(model.options(), rows, inner);
+  gemm(normed, model.weight(site(kExpand)), expanded);
   const at::Tensor activated = slabs.activated.get(model.options(), rows, inner);
   gelu(expanded, model.bias(site(kExpand)), activated);
   residual_forward(model, site(kContract), activated, middle, out);
@@ -70,8 +67,7 @@ at::Tensor forward(Model& model, const Batch& batch, Keep keep, const Cancel& ca
 }
 
 void head_logits(const Model& model, const at::Tensor& hidden, const at::Tensor& out) {
-  at::Tensor logits = out;
-  at::mm_out(logits, hidden, model.weight(model.layout.head_site()).t());
+  gemm(hidden, model.weight(model.layout.head_site()).t(), out);
 }
 
 }  // namespace lethe

@@ -2,12 +2,11 @@
 //
 // A chunk's logits become its errors in place, so [chunk, V] is the only vocabulary-wide memory whatever the batch is.
 // Larger chunks make better GEMMs (the weight gradient sums over the chunk), smaller ones stay in the last-level cache.
-#include <ATen/ops/addmm.h>
-#include <ATen/ops/mm.h>
 
 #include <algorithm>
 #include <cmath>
 
+#include "gemm.h"
 #include "passes.h"
 
 namespace lethe {
@@ -68,7 +67,7 @@ at::Tensor head_gradient(Model& model, const Batch& batch, const at::Tensor& hid
                          const Cancel& cancel) {
   const int64_t rows = batch.target_count(), site = model.layout.head_site();
   const at::Tensor& weight = model.weight(site);
-  at::Tensor d_weight = model.weight_gradient(site);
+  const at::Tensor& d_weight = model.weight_gradient(site);
   const at::Tensor d_hidden = model.workspace.narrow_gradient.get(model.options(), batch.rows(), hidden.size(1));
   if (rows == 0) {
     if (!options.accumulate) d_weight.zero_();
@@ -91,13 +90,8 @@ at::Tensor head_gradient(Model& model, const Batch& batch, const at::Tensor& hid
     softmax_errors(errors, batch.target_tokens().data() + first, scales.data() + first, at_row(options.scores, first));
     require_finite(batch, options.scores.loss, first, count);
     if (options.observer != nullptr && options.observer->wants(site)) options.observer->head(first, errors, chunk);
-    at::Tensor d_chunk = d_targets.narrow(0, first, count);
-    at::mm_out(d_chunk, errors, weight);
-    if (first == 0 && !options.accumulate) {
-      at::mm_out(d_weight, errors.t(), chunk);
-    } else {
-      at::addmm_out(d_weight, d_weight, errors.t(), chunk);
-    }
+    gemm(errors, weight, d_targets.narrow(0, first, count));
+    gemm(errors.t(), chunk, d_weight, first == 0 && !options.accumulate ? Into::kOverwrite : Into::kAdd);
   }
   if (!all) scatter_rows(d_targets, batch.target_rows(), d_hidden);
   return d_hidden;
