@@ -69,6 +69,15 @@ build_java() {
   CLASSPATH=$jar$(printf ':%s' "$build"/app/lib/*.jar)
 }
 
+# Halves the JVM's part of a start (0.45 s to 0.27 s on two cores). A run without it is only slower, so it may fail.
+build_startup_cache() {
+  local cache=$build/app/lethe.aot
+  [[ ! -e $cache ]] || return 0
+  quietly startup "$JDK/bin/java" -XX:+UseSerialGC --enable-native-access=ALL-UNNAMED "-XX:AOTCacheOutput=$cache.new" \
+    "-Dlethe.native=$build/native/liblethe.so" "-Dlethe.libtorch=$LIBTORCH" -cp "$CLASSPATH" dev.lethe.cli.Main doctor || true
+  [[ ! -e $cache.new ]] || mv "$cache.new" "$cache"
+}
+
 maven() {
   JAVA_HOME=$JDK MAVEN_OPTS="--enable-native-access=ALL-UNNAMED --sun-misc-unsafe-memory-access=allow ${MAVEN_OPTS-}" \
     "$MVN" -B -ntp -f "$root/pom.xml" -Dlethe.native.skip=true "$@"
@@ -91,11 +100,14 @@ build_all() {
   write_launch
 }
 
+# Not when sourced. No && or || around the calls: bash would go on past a failing command inside them.
 if [[ ${BASH_SOURCE[0]} == "$0" ]]; then
   lock
-  case ${1-} in
-    --if-stale) fresh || build_all '' ;;
-    --native) provision && build_native '' ;;
-    *) build_all '' ;;
-  esac
+  if [[ ${1-} == --native ]]; then
+    provision
+    build_native ''
+  elif [[ ${1-} != --if-stale ]] || ! fresh; then
+    build_all ''
+    build_startup_cache
+  fi
 fi
