@@ -1,0 +1,104 @@
+// Every export called with nothing at all, and with structs of size zero: each refuses with a status, with and without an
+// error to write to; none aborts, and no handle is left over.
+#include "check.h"
+
+using namespace test;
+
+namespace {
+
+// `call` takes the error pointer. Refused means INVALID_ARGUMENT and, where it can be written, a message.
+template <class Call>
+void refused(const char* name, Call&& call) {
+  lethe_error error = no_error();
+  if (call(&error) != LETHE_INVALID_ARGUMENT || error.status != LETHE_INVALID_ARGUMENT || error.message[0] == '\0') {
+    report(__FILE__, __LINE__, std::string(name) + ": status " + std::to_string(error.status) + ", \"" + error.message + "\"");
+  }
+  if (call(nullptr) != LETHE_INVALID_ARGUMENT) report(__FILE__, __LINE__, std::string(name) + " without an error");
+  // An error struct of another version is left alone.
+  lethe_error foreign{};
+  foreign.struct_size = 8;
+  if (call(&foreign) != LETHE_INVALID_ARGUMENT || foreign.message[0] != '\0') report(__FILE__, __LINE__, name);
+}
+#define REFUSED(call) refused(#call, [&](lethe_error* err) { return call; })
+
+void nothing() {
+  REFUSED(lethe_build_info(nullptr, err));
+  REFUSED(lethe_set_threads(-1, err));
+  REFUSED(lethe_model_create(nullptr, nullptr, err));
+  REFUSED(lethe_model_layout(nullptr, nullptr, err));
+  REFUSED(lethe_model_tensor(nullptr, 0, nullptr, err));
+  REFUSED(lethe_model_site(nullptr, 0, nullptr, err));
+  REFUSED(lethe_model_initialize(nullptr, 0, err));
+  REFUSED(lethe_model_read(nullptr, 0, 0, 0, 0, nullptr, 0, err));
+  REFUSED(lethe_model_write(nullptr, 0, 0, 0, 0, nullptr, 0, err));
+  REFUSED(lethe_model_evaluate(nullptr, nullptr, nullptr, nullptr, nullptr, err));
+  REFUSED(lethe_model_logits(nullptr, nullptr, nullptr, 0, err));
+  REFUSED(lethe_model_gradient(nullptr, nullptr, 0, nullptr, nullptr, nullptr, nullptr, err));
+  REFUSED(lethe_model_adamw(nullptr, nullptr, nullptr, err));
+  REFUSED(lethe_model_generate(nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, err));
+  REFUSED(lethe_vector_create(nullptr, nullptr, err));
+  REFUSED(lethe_vector_load(nullptr, nullptr, 0, err));
+  REFUSED(lethe_vector_store(nullptr, nullptr, 0, err));
+  REFUSED(lethe_vector_scale(nullptr, 0, err));
+  REFUSED(lethe_vector_axpy(nullptr, 0, nullptr, err));
+  REFUSED(lethe_vector_dot(nullptr, nullptr, nullptr, nullptr, err));
+  REFUSED(lethe_vector_read(nullptr, 0, 0, 0, nullptr, 0, err));
+  REFUSED(lethe_vector_write(nullptr, 0, 0, 0, nullptr, 0, err));
+  REFUSED(lethe_model_add(nullptr, 0, nullptr, nullptr, err));
+  REFUSED(lethe_entry_bytes(nullptr, nullptr, 0, 0, nullptr, err));
+  REFUSED(lethe_entry_describe(nullptr, 0, nullptr, err));
+  REFUSED(lethe_entry_tokens(nullptr, 0, nullptr, nullptr, 0, err));
+  REFUSED(lethe_entries_accumulate(nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, err));
+  REFUSED(lethe_entries_dot(nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, err));
+  REFUSED(lethe_entries_gram(nullptr, nullptr, nullptr, 0, nullptr, nullptr, err));
+  REFUSED(lethe_symmetric_eigen(1, nullptr, nullptr, err));
+  REFUSED(lethe_symmetric_eigen(-1, nullptr, nullptr, err));
+}
+
+// A live model and vector, and structs whose size nobody set.
+void unsized(lethe_model* model) {
+  lethe_vector* raw = nullptr;
+  CHECK_OK(lethe_vector_create(model, &raw, err));
+  const VectorHandle vector(raw);
+  const lethe_batch batch{};
+  const lethe_adamw adamw{};
+  const lethe_generation generation{};
+  const lethe_entry_format format{};
+  const lethe_entries entries{};
+  const lethe_capture capture{};
+  lethe_build build{};
+  lethe_layout layout{};
+  lethe_tensor_info tensor{};
+  lethe_site_info site{};
+  lethe_entry_info info{};
+  int64_t lengths[4]{}, bytes = 0;
+  int32_t tokens[4]{};
+  double numbers[64]{};
+  alignas(64) char memory[64]{};
+  REFUSED(lethe_build_info(&build, err));
+  REFUSED(lethe_model_layout(model, &layout, err));
+  REFUSED(lethe_model_tensor(model, 0, &tensor, err));
+  REFUSED(lethe_model_site(model, 0, &site, err));
+  REFUSED(lethe_model_evaluate(model, &batch, nullptr, numbers, nullptr, err));
+  REFUSED(lethe_model_logits(model, &batch, numbers, 8, err));
+  REFUSED(lethe_model_gradient(model, &batch, 0, &capture, numbers, nullptr, nullptr, err));
+  REFUSED(lethe_model_adamw(model, &adamw, nullptr, err));
+  REFUSED(lethe_model_generate(model, &batch, &generation, tokens, lengths, nullptr, err));
+  REFUSED(lethe_entry_bytes(model, &format, 1, 1, &bytes, err));
+  REFUSED(lethe_entry_describe(memory, 64, &info, err));
+  REFUSED(lethe_entries_accumulate(model, &entries, numbers, nullptr, vector.get(), nullptr, err));
+  REFUSED(lethe_entries_dot(model, &entries, nullptr, vector.get(), numbers, nullptr, err));
+  REFUSED(lethe_entries_gram(model, &entries, nullptr, 64, numbers, nullptr, err));
+}
+
+}  // namespace
+
+int main() {
+  nothing();
+  {
+    const ModelHandle model = random_model(tiny_config(LETHE_F32, true), 1);
+    unsized(model.get());
+  }
+  CHECK(lethe_live_handles() == 0);
+  return finish();
+}
