@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Provisions what is missing and builds: liblethe.so into build/native, the jar and its dependencies into build/app, and
-# build/launch, by which ./lethe knows that nothing has changed since. --native builds nothing of Java, --if-stale nothing
-# when another process has just done it. Everything is told on stderr.
+# build/launch, by which ./lethe knows that nothing has changed since. "--native [LIBTORCH]" builds nothing of Java (so
+# Maven calls it), --if-stale nothing when another process has just done it. Everything is told on stderr.
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 source "$root/setup/jdk.sh"
@@ -80,7 +80,7 @@ build_startup_cache() {
 
 maven() {
   JAVA_HOME=$JDK MAVEN_OPTS="--enable-native-access=ALL-UNNAMED --sun-misc-unsafe-memory-access=allow ${MAVEN_OPTS-}" \
-    "$MVN" -B -ntp -f "$root/pom.xml" -Dlethe.native.skip=true "$@"
+    "$MVN" -B -ntp -f "$root/pom.xml" "$@"
 }
 
 write_launch() {
@@ -104,6 +104,7 @@ build_all() {
 if [[ ${BASH_SOURCE[0]} == "$0" ]]; then
   lock
   if [[ ${1-} == --native ]]; then
+    [[ -z ${2-} ]] || export LETHE_LIBTORCH=$2
     provision
     build_native ''
   elif [[ ${1-} != --if-stale ]] || ! fresh; then
