@@ -76,6 +76,11 @@ public final class RunFolder {
      */
     public static RunFolder create(Path root, RunInfo info, List<RunRecord> records) {
         makeFree(root);
+        return describe(root, info, records);
+    }
+
+    /** As {@link #create} in a folder that already holds the run's other parts. */
+    public static RunFolder describe(Path root, RunInfo info, List<RunRecord> records) {
         StringBuilder lines = new StringBuilder();
         for (RunRecord record : records) {
             lines.append(RunJson.line(record)).append('\n');
@@ -193,7 +198,12 @@ public final class RunFolder {
      * @throws BadInputException when the data file is gone or no longer holds these records
      */
     public Dataset data(Split split) {
-        return RunData.read(this, split, null);
+        return data(split, null);
+    }
+
+    /** As {@link #data(Split)} with {@code given} in place of the run's data file, which may have moved. */
+    public Dataset data(Split split, Dataset given) {
+        return RunData.read(this, split, given);
     }
 
     private static String text(Path file) {

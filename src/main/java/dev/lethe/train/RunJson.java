@@ -11,7 +11,8 @@ import tools.jackson.databind.PropertyNamingStrategies;
 import tools.jackson.databind.SerializationFeature;
 import tools.jackson.databind.json.JsonMapper;
 
-final class RunJson {
+/** JSON of a run. Stateless, any thread. */
+public final class RunJson {
     private static final JsonMapper MAPPER = JsonMapper.builder()
             .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
             .disable(MapperFeature.SORT_PROPERTIES_ALPHABETICALLY)
@@ -22,17 +23,17 @@ final class RunJson {
     private RunJson() { }
 
     /** One line, no line end. */
-    static String line(Object value) {
+    public static String line(Object value) {
         return MAPPER.writeValueAsString(value);
     }
 
     /** Indented, for people, with a line end. */
-    static String pretty(Object value) {
+    public static String pretty(Object value) {
         return MAPPER.writer().with(SerializationFeature.INDENT_OUTPUT).writeValueAsString(value) + "\n";
     }
 
     /** {@code place} is what an error names, as {@code file} or {@code file:line}. */
-    static <T> T read(String json, Class<T> type, String place) {
+    public static <T> T read(String json, Class<T> type, String place) {
         try {
             return MAPPER.readValue(json, type);
         } catch (JacksonException e) {
@@ -40,7 +41,7 @@ final class RunJson {
         }
     }
 
-    static JsonNode tree(String json, String place) {
+    public static JsonNode tree(String json, String place) {
         try {
             return MAPPER.readTree(json);
         } catch (JacksonException e) {

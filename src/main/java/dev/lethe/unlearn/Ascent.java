@@ -1,0 +1,118 @@
+/*
+ * One calibrated ascent step: along the normalised direction, its length found by backtracking. A step is kept when the
+ * forget loss rises, does not pass the target by more than the allowed overshoot, and the retain loss stays under the
+ * limit; otherwise the weights are put back bit for bit and half the length is tried.
+ */
+package dev.lethe.unlearn;
+
+import dev.lethe.engine.Buffer;
+import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.ParameterVector;
+import dev.lethe.engine.SiteSet;
+import dev.lethe.unlearn.EraseStep.Action;
+import java.util.function.BiConsumer;
+import java.util.function.Supplier;
+
+final class Ascent implements AutoCloseable {
+    private static final int HALVINGS = 6;
+    /** A rise smaller than this share of the target is no progress, one larger than the other leaves repair behind. */
+    private static final double LEAST_RISE = 1e-3;
+    private static final double MOST_RISE = 0.1;
+
+    private final LanguageModel model;
+    private final SiteSet sites;
+    private final RetainSpan span; // null = none
+    private final LiveContrast live;
+    private final ParameterVector steady; // from the source, less the span: changes only when the source does
+    private final ParameterVector direction; // of this step, unit length on the sites
+    private final ParameterVector snapshot;
+    private final double weightNorm;
+    private AscentDirection source;
+
+    Ascent(LanguageModel model, SiteSet sites, AscentDirection source, RetainSpan span, LiveContrast live) {
+        this.model = model;
+        this.sites = sites;
+        this.span = span;
+        this.live = live;
+        this.source = source;
+        this.steady = model.vector();
+        this.direction = model.vector();
+        this.snapshot = model.copy(Buffer.PARAMETERS);
+        this.weightNorm = Math.sqrt(snapshot.dot(snapshot, sites));
+        aim();
+    }
+
+    /** What a step must respect. */
+    record Limits(double target, double overshoot, double retain) { }
+
+    /** What became of a step: the losses after it and the share at which it was kept, or the reason why none was. */
+    record Outcome(Losses losses, double share, Action action) { }
+
+    /** Replaces the direction's source and computes it. */
+    void relinearise(AscentDirection next) {
+        source = next;
+        aim();
+    }
+
+    boolean followsWeights() {
+        return source.followsWeights();
+    }
+
+    private void aim() {
+        source.compute(steady);
+        if (span != null) {
+            span.removeFrom(steady);
+        }
+    }
+
+    private void steer() {
+        if (source.followsWeights()) {
+            aim();
+        }
+        direction.scale(0);
+        direction.axpy(1, steady);
+        live.removeFrom(direction);
+        double norm = Math.sqrt(direction.dot(direction, sites));
+        direction.scale(norm == 0 ? 0 : 1 / norm);
+    }
+
+    /**
+     * Tries lengths share, share/2, … of the weights' norm. {@code tried} hears of every length that was taken back.
+     * After a refusal the weights are as before.
+     */
+    Outcome step(double share, Losses now, Limits limits, Supplier<Losses> measure, BiConsumer<Outcome, Integer> tried) {
+        steer();
+        model.copy(Buffer.PARAMETERS, snapshot);
+        Outcome last = null;
+        for (int halving = 0; halving < HALVINGS; halving++, share /= 2) {
+            model.add(share * weightNorm, direction, sites);
+            Losses after = measure.get();
+            Action verdict = judge(now, after, limits);
+            last = new Outcome(after, share, verdict);
+            if (verdict == Action.ASCEND) {
+                return last;
+            }
+            model.set(Buffer.PARAMETERS, snapshot);
+            tried.accept(last, halving);
+        }
+        return new Outcome(now, 0, last.action());
+    }
+
+    private static Action judge(Losses before, Losses after, Limits limits) {
+        if (!(after.retain() <= limits.retain())) {
+            return Action.ROLL_BACK_GUARD;
+        }
+        double rise = (after.forget() - before.forget()) / limits.target();
+        if (!(after.forget() <= limits.target() * (1 + limits.overshoot()) && rise <= MOST_RISE)) {
+            return Action.ROLL_BACK_OVERSHOOT;
+        }
+        return rise > LEAST_RISE ? Action.ASCEND : Action.ROLL_BACK_STALE;
+    }
+
+    @Override
+    public void close() {
+        steady.close();
+        direction.close();
+        snapshot.close();
+    }
+}

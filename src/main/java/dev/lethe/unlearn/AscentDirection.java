@@ -1,0 +1,15 @@
+package dev.lethe.unlearn;
+
+import dev.lethe.engine.ParameterVector;
+
+/**
+ * A direction along which the forget loss is expected to rise. One file an implementation: add a strategy by adding one.
+ * Not thread-safe; used on the erasing thread.
+ */
+interface AscentDirection {
+    /** Overwrites {@code out} with the direction at the weights of now. Its length is of no meaning. */
+    void compute(ParameterVector out);
+
+    /** Whether {@link #compute} gives another vector once the weights have moved. */
+    boolean followsWeights();
+}

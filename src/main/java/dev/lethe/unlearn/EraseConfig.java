@@ -1,0 +1,256 @@
+package dev.lethe.unlearn;
+
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * How an erasure moves the weights, how far, and what it must not break. Immutable; change one value with the builder.
+ *
+ * @param strategy      where the ascent gradients come from
+ * @param sites         selector of the sites that ascend, as {@code SiteSelector} reads it; repair moves all sites
+ * @param contrast      what is projected out of the forget direction
+ * @param contrastSample retain records whose stored gradients span the contrast, at most 2,000
+ * @param liveContrast  records of each of retain and held-out whose gradients of now steer each ascent step; 0 = off
+ * @param rate          first step length of the ascent as a share of the norm of the sites' weights, before backtracking
+ * @param maxAscents    ascent steps after which the loop gives up
+ * @param repair        AdamW steps on retain records after each ascent step
+ * @param polish        annealed repair steps after the reference is reached
+ * @param repairRate    peak learning rate of repair; 0 means three tenths of the run's training rate
+ * @param repairBudget  most repair steps, as a share of the run's training steps
+ * @param reference     what the forget loss is raised to
+ * @param overshoot     share of the target by which one step may pass it before it is rolled back
+ * @param retainGuard   most that the mean loss of sampled retain records may rise, nats a token, at the end
+ * @param heldOutGuard  most that the held-out mean loss may rise, as a share, at the end
+ * @param guardSample   retain records sampled for the guard
+ * @param relearnSteps  steps of the relearning probe; 0 leaves it out
+ * @param keepEntries   true leaves the source run's ledger as it is: for experiments, not for an erasure to sign
+ * @param seed          of every sample drawn
+ */
+public record EraseConfig(
+        Strategy strategy,
+        String sites,
+        Contrast contrast,
+        int contrastSample,
+        int liveContrast,
+        double rate,
+        int maxAscents,
+        int repair,
+        int polish,
+        double repairRate,
+        double repairBudget,
+        Reference reference,
+        double overshoot,
+        double retainGuard,
+        double heldOutGuard,
+        int guardSample,
+        int relearnSteps,
+        boolean keepEntries,
+        long seed) {
+
+    /** Validates every value and lists all problems at once. */
+    public EraseConfig {
+        List<String> problems = new ArrayList<>();
+        require(problems, contrastSample >= 1 && contrastSample <= 2000, "contrastSample", contrastSample, "1 to 2000");
+        require(problems, liveContrast >= 0, "liveContrast", liveContrast, "at least 0");
+        require(problems, rate > 0 && rate <= 1, "rate", rate, "above 0, at most 1");
+        require(problems, maxAscents >= 1, "maxAscents", maxAscents, "at least 1");
+        require(problems, repair >= 0, "repair", repair, "at least 0");
+        require(problems, polish >= 0, "polish", polish, "at least 0");
+        require(problems, repairRate >= 0 && repairRate < 1, "repairRate", repairRate, "0 (automatic) to below 1");
+        require(problems, repairBudget >= 0, "repairBudget", repairBudget, "at least 0");
+        require(problems, overshoot > 0, "overshoot", overshoot, "above 0");
+        require(problems, retainGuard > 0, "retainGuard", retainGuard, "above 0");
+        require(problems, heldOutGuard > 0, "heldOutGuard", heldOutGuard, "above 0");
+        require(problems, guardSample >= 1, "guardSample", guardSample, "at least 1");
+        require(problems, relearnSteps >= 0, "relearnSteps", relearnSteps, "at least 0");
+        if (!problems.isEmpty()) {
+            throw new IllegalArgumentException(String.join("; ", problems));
+        }
+    }
+
+    private static void require(List<String> problems, boolean holds, String name, Object value, String allowed) {
+        if (!holds) {
+            problems.add(name + " is " + value + ", allowed: " + allowed);
+        }
+    }
+
+    /** What measured best on the demo and on TOFU: first epoch, embedding, span contrast, repair, annealed end. */
+    public static EraseConfig defaults() {
+        return new Builder().build();
+    }
+
+    /** The paper's plain calibrated ascent: no contrast, no repair, and guards wide enough for what it does. */
+    public static EraseConfig paper() {
+        return new Builder().contrast(Contrast.NONE).liveContrast(0).repair(0).polish(0).retainGuard(1e9).heldOutGuard(1e9).build();
+    }
+
+    /** A builder that starts from this configuration. */
+    public Builder toBuilder() {
+        Builder builder = new Builder();
+        builder.strategy = strategy;
+        builder.sites = sites;
+        builder.contrast = contrast;
+        builder.contrastSample = contrastSample;
+        builder.liveContrast = liveContrast;
+        builder.rate = rate;
+        builder.maxAscents = maxAscents;
+        builder.repair = repair;
+        builder.polish = polish;
+        builder.repairRate = repairRate;
+        builder.repairBudget = repairBudget;
+        builder.reference = reference;
+        builder.overshoot = overshoot;
+        builder.retainGuard = retainGuard;
+        builder.heldOutGuard = heldOutGuard;
+        builder.guardSample = guardSample;
+        builder.relearnSteps = relearnSteps;
+        builder.keepEntries = keepEntries;
+        builder.seed = seed;
+        return builder;
+    }
+
+    /** Collects changes to a configuration; each setter is documented at the record's component. Not thread-safe. */
+    public static final class Builder {
+        private Strategy strategy = Strategy.FIRST_EPOCH;
+        private String sites = "embedding";
+        private Contrast contrast = Contrast.span(50);
+        private int contrastSample = 256;
+        private int liveContrast = 16;
+        private double rate = 0.02;
+        private int maxAscents = 100;
+        private int repair = 1;
+        private int polish = 27;
+        private double repairRate = 0;
+        private double repairBudget = 0.2;
+        private Reference reference = new Reference.HeldOut();
+        private double overshoot = 0.10;
+        private double retainGuard = 0.5;
+        private double heldOutGuard = 0.05;
+        private int guardSample = 32;
+        private int relearnSteps = 10;
+        private boolean keepEntries = false;
+        private long seed = 0;
+
+        /** Sets {@link EraseConfig#strategy()}. */
+        public Builder strategy(Strategy value) {
+            strategy = value;
+            return this;
+        }
+
+        /** Sets {@link EraseConfig#sites()}. */
+        public Builder sites(String value) {
+            sites = value;
+            return this;
+        }
+
+        /** Sets {@link EraseConfig#contrast()}. */
+        public Builder contrast(Contrast value) {
+            contrast = value;
+            return this;
+        }
+
+        /** Sets {@link EraseConfig#contrastSample()}. */
+        public Builder contrastSample(int value) {
+            contrastSample = value;
+            return this;
+        }
+
+        /** Sets {@link EraseConfig#liveContrast()}. */
+        public Builder liveContrast(int value) {
+            liveContrast = value;
+            return this;
+        }
+
+        /** Sets {@link EraseConfig#rate()}. */
+        public Builder rate(double value) {
+            rate = value;
+            return this;
+        }
+
+        /** Sets {@link EraseConfig#maxAscents()}. */
+        public Builder maxAscents(int value) {
+            maxAscents = value;
+            return this;
+        }
+
+        /** Sets {@link EraseConfig#repair()}. */
+        public Builder repair(int value) {
+            repair = value;
+            return this;
+        }
+
+        /** Sets {@link EraseConfig#polish()}. */
+        public Builder polish(int value) {
+            polish = value;
+            return this;
+        }
+
+        /** Sets {@link EraseConfig#repairRate()}. */
+        public Builder repairRate(double value) {
+            repairRate = value;
+            return this;
+        }
+
+        /** Sets {@link EraseConfig#repairBudget()}. */
+        public Builder repairBudget(double value) {
+            repairBudget = value;
+            return this;
+        }
+
+        /** Sets {@link EraseConfig#reference()}. */
+        public Builder reference(Reference value) {
+            reference = value;
+            return this;
+        }
+
+        /** Sets {@link EraseConfig#overshoot()}. */
+        public Builder overshoot(double value) {
+            overshoot = value;
+            return this;
+        }
+
+        /** Sets {@link EraseConfig#retainGuard()}. */
+        public Builder retainGuard(double value) {
+            retainGuard = value;
+            return this;
+        }
+
+        /** Sets {@link EraseConfig#heldOutGuard()}. */
+        public Builder heldOutGuard(double value) {
+            heldOutGuard = value;
+            return this;
+        }
+
+        /** Sets {@link EraseConfig#guardSample()}. */
+        public Builder guardSample(int value) {
+            guardSample = value;
+            return this;
+        }
+
+        /** Sets {@link EraseConfig#relearnSteps()}. */
+        public Builder relearnSteps(int value) {
+            relearnSteps = value;
+            return this;
+        }
+
+        /** Sets {@link EraseConfig#keepEntries()}. */
+        public Builder keepEntries(boolean value) {
+            keepEntries = value;
+            return this;
+        }
+
+        /** Sets {@link EraseConfig#seed()}. */
+        public Builder seed(long value) {
+            seed = value;
+            return this;
+        }
+
+        /** The configuration. @throws IllegalArgumentException listing every value out of range */
+        public EraseConfig build() {
+            return new EraseConfig(strategy, sites, contrast, contrastSample,
+                    liveContrast, rate, maxAscents, repair, polish, repairRate,
+                    repairBudget, reference, overshoot,
+                    retainGuard, heldOutGuard, guardSample, relearnSteps, keepEntries, seed);
+        }
+    }
+}

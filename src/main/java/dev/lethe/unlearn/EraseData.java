@@ -1,0 +1,38 @@
+package dev.lethe.unlearn;
+
+import dev.lethe.data.Example;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Random;
+
+/**
+ * The examples of an erasure.
+ *
+ * @param forget  what is to be erased; not empty
+ * @param retain  everything else the run learned; not empty
+ * @param guard   the sample of retain whose loss is watched
+ * @param anchor  held-out records whose gradients steer; disjoint from those that are watched; may be empty
+ * @param heldOut held-out records that are watched and set the reference; may be empty
+ */
+record EraseData(List<Example> forget, List<Example> retain, List<Example> guard, List<Example> anchor,
+                 List<Example> heldOut) {
+    /** Held-out records below which all are watched and none steers. */
+    private static final int LEAST_TO_SPLIT = 4;
+
+    static EraseData of(List<Example> forget, List<Example> retain, List<Example> heldOut, EraseConfig config) {
+        List<Example> shuffled = sample(heldOut, heldOut.size(), config.seed());
+        boolean split = shuffled.size() >= LEAST_TO_SPLIT && config.liveContrast() > 0;
+        int anchors = split ? shuffled.size() / 2 : 0;
+        return new EraseData(List.copyOf(forget), List.copyOf(retain),
+                sample(retain, config.guardSample(), config.seed()), shuffled.subList(0, anchors),
+                shuffled.subList(anchors, shuffled.size()));
+    }
+
+    /** At most {@code size} of them, seeded, without replacement, in shuffled order. */
+    static <T> List<T> sample(List<T> all, int size, long seed) {
+        List<T> shuffled = new ArrayList<>(all);
+        Collections.shuffle(shuffled, new Random(seed));
+        return List.copyOf(shuffled.subList(0, Math.min(size, shuffled.size())));
+    }
+}

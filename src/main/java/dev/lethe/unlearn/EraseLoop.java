@@ -1,0 +1,160 @@
+/*
+ * The calibrated loop (DESIGN, Erasure): ascend, repair, look; stop at the reference and not at a step count; then anneal
+ * the repair to nothing, ascending again whenever the forget loss falls back under the reference. Leaves out where the
+ * reference comes from and what is done with the weights it ends at.
+ */
+package dev.lethe.unlearn;
+
+import dev.lethe.data.Example;
+import dev.lethe.engine.LanguageModel;
+import dev.lethe.unlearn.Ascent.Limits;
+import dev.lethe.unlearn.Ascent.Outcome;
+import dev.lethe.unlearn.EraseStep.Action;
+import dev.lethe.unlearn.EraseStep.Phase;
+import java.util.List;
+import java.util.function.Consumer;
+
+final class EraseLoop {
+    /** On the way the retain loss may rise by this many times the final guard: repair brings it back. */
+    private static final double SWING = 4;
+    /** Rounds in which ascent and repair undo each other before the direction counts as stale. */
+    private static final int STALE_ROUNDS = 5;
+    private static final double STALE_GAIN = 0.01;
+
+    private final LanguageModel model;
+    private final EraseConfig config;
+    private final EraseData data;
+    private final Ascent ascent;
+    private final Repair repair;
+    private final int repairBudget;
+    private final Consumer<EraseStep> heard;
+    private int index;
+    private int ascents;
+    private int staleRounds;
+    private boolean relinearised;
+    private Losses now;
+    private Limits limits;
+
+    /** @param repairBudget most repair steps; {@code heard} is told every move in order */
+    EraseLoop(LanguageModel model, EraseConfig config, EraseData data, Ascent ascent, Repair repair, int repairBudget,
+              Consumer<EraseStep> heard) {
+        this.model = model;
+        this.config = config;
+        this.data = data;
+        this.ascent = ascent;
+        this.repair = repair;
+        this.repairBudget = repairBudget;
+        this.heard = heard;
+    }
+
+    /**
+     * What the loop came to.
+     *
+     * @param reached whether the forget loss ended within the reference (two percent short still counts)
+     */
+    record Result(Losses before, Losses after, int ascents, int repairs, boolean reached) { }
+
+    /** Runs to the reference or to the point where it cannot get nearer. @throws EraseInterruptedException on interrupt */
+    Result run(double target) {
+        Losses before = Losses.measure(model, data);
+        limits = new Limits(target, config.overshoot(), before.retain() + SWING * config.retainGuard());
+        now = before;
+        tell(Phase.START, Action.OBSERVE, 0);
+        if (now.forget() < target) {
+            int polish = Math.min(config.polish(), repairBudget);
+            climb(target, repairBudget - polish);
+            anneal(target, polish);
+        }
+        return new Result(before, now, ascents, repair.steps(), now.forget() >= 0.98 * target);
+    }
+
+    private void climb(double target, int repairs) {
+        double share = config.rate();
+        while (now.forget() < target && ascents < config.maxAscents()) {
+            double atStart = now.forget();
+            Outcome outcome = ascend(Phase.ASCENT, share);
+            boolean blocked = outcome.action() == Action.ROLL_BACK_GUARD;
+            if (outcome.action() == Action.ASCEND) {
+                share = outcome.share() * 1.5;
+            } else if (blocked && repair.steps() >= repairs) {
+                return; // nothing left to bring the retain loss back with
+            } else if (!blocked && !relinearise()) {
+                return;
+            }
+            for (int i = 0; i < config.repair() && repair.steps() < repairs; i++) {
+                repair(Phase.ASCENT, 1);
+            }
+            watchForStaleness(atStart, target);
+            if (blocked && config.repair() == 0) {
+                return;
+            }
+        }
+    }
+
+    /** Ascent and repair that keep undoing each other mean that the stored direction no longer points uphill. */
+    private void watchForStaleness(double atStart, double target) {
+        staleRounds = now.forget() - atStart < STALE_GAIN * target ? staleRounds + 1 : 0;
+        if (staleRounds >= STALE_ROUNDS && relinearise()) {
+            staleRounds = 0;
+        }
+    }
+
+    private void anneal(double target, int steps) {
+        double share = config.rate();
+        for (int i = 0; i < steps; i++) {
+            double left = 1 - (double) i / steps;
+            if (now.forget() < target) {
+                Outcome outcome = ascend(Phase.POLISH, share);
+                share = outcome.share() > 0 ? outcome.share() : share / 2;
+            }
+            repair(Phase.POLISH, left);
+        }
+        now = Losses.measure(model, data);
+        tell(Phase.POLISH, Action.OBSERVE, 0);
+    }
+
+    private Outcome ascend(Phase phase, double share) {
+        refuseInterrupt();
+        Outcome outcome = ascent.step(share, now, limits, () -> Losses.measure(model, data),
+                (refused, halving) -> tell(phase, refused.action(), refused.share(), refused.losses()));
+        if (outcome.action() == Action.ASCEND) {
+            ascents++;
+            now = outcome.losses();
+            tell(phase, Action.ASCEND, outcome.share());
+        }
+        return outcome;
+    }
+
+    private void repair(Phase phase, double share) {
+        refuseInterrupt();
+        double rate = repair.step(share);
+        now = now.withForget(SetLoss.mean(model, data.forget()));
+        tell(phase, Action.REPAIR, rate, new Losses(now.forget(), Double.NaN, Double.NaN));
+    }
+
+    /** Once: from then on the direction follows the weights. */
+    private boolean relinearise() {
+        if (relinearised || ascent.followsWeights()) {
+            return false;
+        }
+        relinearised = true;
+        List<Example> forget = data.forget();
+        ascent.relinearise(new FreshDirection(model, forget));
+        tell(Phase.ASCENT, Action.RELINEARISE, 0);
+        return true;
+    }
+
+    private void tell(Phase phase, Action action, double rate) {
+        tell(phase, action, rate, now);
+    }
+
+    private void tell(Phase phase, Action action, double rate, Losses losses) {
+        heard.accept(new EraseStep(index++, phase, action, rate, losses.forget(), losses.retain(), losses.heldOut()));
+    }
+
+    private static void refuseInterrupt() {
+        if (Thread.interrupted()) {
+            throw new EraseInterruptedException("the erasure was interrupted; the source run is as it was");
+        }
+    }
+}

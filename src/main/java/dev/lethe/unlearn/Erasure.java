@@ -1,0 +1,46 @@
+package dev.lethe.unlearn;
+
+import java.nio.file.Path;
+import java.util.List;
+
+/**
+ * The account of one erasure, as kept in the new run's {@code journal/erasure.json}.
+ *
+ * @param id            SHA-256 prefix over source model, record ids and configuration: the same request has the same id
+ * @param source        the run that was erased from
+ * @param out           the new run
+ * @param records       ids of the erased records
+ * @param config        how it was done
+ * @param target        forget loss aimed at, nats a token
+ * @param before        losses before the first step
+ * @param after         losses of the new run's model
+ * @param ascents       ascent steps kept
+ * @param repairs       repair steps taken
+ * @param trainSteps    optimizer steps of the source run's training, to see the repair's share of
+ * @param relearning    what the probe found
+ * @param influence     influence of the training records on the forget set's loss, before and after
+ * @param entriesDestroyed ledger entries destroyed in the source run; 0 when it was told to keep them
+ */
+public record Erasure(String id, Path source, Path out, List<String> records, EraseConfig config, double target,
+                      Losses before, Losses after, int ascents, int repairs, long trainSteps,
+                      Relearning relearning, InfluenceChange influence, int entriesDestroyed) {
+
+    /**
+     * Loss of records not shown after fine-tuning on a few that were; NaN where there were too few records.
+     *
+     * @param before  forget records under the source model
+     * @param after   forget records under the new model
+     * @param heldOut held-out records under the new model: what records never seen give
+     */
+    public record Relearning(double before, double after, double heldOut) { }
+
+    Erasure withEntriesDestroyed(int entries) {
+        return new Erasure(id, source, out, records, config, target, before, after, ascents, repairs, trainSteps,
+                relearning, influence, entries);
+    }
+
+    /** Repair steps as a share of the training's steps. */
+    public double repairShare() {
+        return trainSteps == 0 ? Double.NaN : (double) repairs / trainSteps;
+    }
+}

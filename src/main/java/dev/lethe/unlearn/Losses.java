@@ -1,0 +1,21 @@
+package dev.lethe.unlearn;
+
+import dev.lethe.engine.LanguageModel;
+
+/**
+ * The three losses that steer an erasure, nats a token.
+ *
+ * @param forget  of the forget set
+ * @param retain  of the sampled retain records
+ * @param heldOut of the held-out records, NaN when there are none
+ */
+public record Losses(double forget, double retain, double heldOut) {
+    Losses withForget(double loss) {
+        return new Losses(loss, retain, heldOut);
+    }
+
+    static Losses measure(LanguageModel model, EraseData data) {
+        return new Losses(SetLoss.mean(model, data.forget()), SetLoss.mean(model, data.guard()),
+                SetLoss.mean(model, data.heldOut()));
+    }
+}

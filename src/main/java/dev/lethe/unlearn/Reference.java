@@ -1,0 +1,22 @@
+package dev.lethe.unlearn;
+
+import java.nio.file.Path;
+
+/** What "never seen" looks like: the forget loss at which an erasure stops. */
+public sealed interface Reference {
+    /** The mean token loss of the run's held-out records under the weights before the erasure. */
+    record HeldOut() implements Reference { }
+
+    /** A mean token loss in nats. */
+    record Loss(double nats) implements Reference {
+        /** @throws IllegalArgumentException unless finite and above 0 */
+        public Loss {
+            if (!(nats > 0 && Double.isFinite(nats))) {
+                throw new IllegalArgumentException("target loss is " + nats + ", must be finite and above 0");
+            }
+        }
+    }
+
+    /** The forget set's loss under another run's model, one trained without the records; {@code run} or a model folder. */
+    record Retrained(Path run) implements Reference { }
+}

@@ -1,0 +1,40 @@
+/*
+ * AdamW on sampled retain records, so that ascent need not be paid for by what must stay (DESIGN: interleaved repair).
+ * Leaves out the schedule: the caller says what share of the peak rate a step takes.
+ */
+package dev.lethe.unlearn;
+
+import dev.lethe.data.Example;
+import dev.lethe.engine.AdamW;
+import dev.lethe.engine.LanguageModel;
+import dev.lethe.train.FineTune;
+import java.util.List;
+
+final class Repair {
+    /** Fresh moments make the first AdamW steps as long as they get; a short climb keeps them from undoing the training. */
+    private static final int WARMUP_STEPS = 5;
+    /** Erasures take tens of steps: a second moment that remembers a thousand would still be all bias correction. */
+    private static final double BETA2 = 0.99;
+
+    private final FineTune tuning;
+    private final double peak;
+
+    /** @param options its learning rate is the peak; beta2 is replaced */
+    Repair(LanguageModel model, List<Example> retain, int batchSize, AdamW options, long seed) {
+        AdamW quick = new AdamW(options.learningRate(), options.beta1(), BETA2, options.epsilon(),
+                options.weightDecay(), options.maxNorm());
+        this.tuning = new FineTune(model, retain, new FineTune.Options(batchSize, quick, null, seed));
+        this.peak = options.learningRate();
+    }
+
+    /** One step at {@code share} of the peak rate. Returns the rate used. */
+    double step(double share) {
+        double rate = peak * share * Math.min(1, (tuning.steps() + 1.0) / WARMUP_STEPS);
+        tuning.step(rate);
+        return rate;
+    }
+
+    int steps() {
+        return (int) tuning.steps();
+    }
+}

@@ -1,0 +1,99 @@
+package dev.lethe.unlearn;
+
+import dev.lethe.data.Dataset;
+import dev.lethe.data.Record;
+import dev.lethe.engine.Engine;
+import dev.lethe.train.RunFolder;
+import java.nio.file.Path;
+import java.util.List;
+
+/**
+ * A trained run as a service embeds it: find records, erase them into a new run.
+ *
+ * <pre>{@code
+ * try (Engine engine = Engine.cpu(); Run run = Run.open(engine, Path.of("runs/tofu"))) {
+ *     ForgetSet forget = run.find(Query.subject("author-199")); // scores and reasons; nothing changed yet
+ *     Erasure erasure = run.erase(forget, EraseConfig.defaults(), Path.of("runs/tofu-2"), EraseListener.NONE);
+ *     erasure.after().forget();
+ * }
+ * }</pre>
+ *
+ * One thread at a time. Interrupting the thread ends an erasure within a step; the source run is then as it was.
+ */
+public final class Run implements AutoCloseable {
+    private final Engine engine;
+    private final RunFolder folder;
+    private final Dataset given;
+    private RunExamples examples;
+    private Finder finder;
+
+    private Run(Engine engine, RunFolder folder, Dataset given) {
+        this.engine = engine;
+        this.folder = folder;
+        this.given = given;
+    }
+
+    /**
+     * Opens a complete run; its records are read when first needed.
+     *
+     * @throws dev.lethe.engine.BadInputException when there is none, it is unfinished or another version made it
+     */
+    public static Run open(Engine engine, Path path) {
+        return open(engine, path, null);
+    }
+
+    /** As {@link #open(Engine, Path)}; {@code data} stands in for the run's data file, which may have moved. */
+    public static Run open(Engine engine, Path path, Dataset data) {
+        RunFolder folder = RunFolder.open(path);
+        ErasedRun.finishPending(path);
+        return new Run(engine, folder, data);
+    }
+
+    /** The run on disk. */
+    public RunFolder folder() {
+        return folder;
+    }
+
+    /** The records the run learned and has not erased, in the data's order. */
+    public List<Record> records() {
+        return examples().records();
+    }
+
+    /** Looks for records among those learned; changes nothing. Throws as {@link Finder#find}. */
+    public ForgetSet find(Query query) {
+        if (finder == null) {
+            finder = new Finder(records());
+        }
+        return finder.find(query);
+    }
+
+    /**
+     * Erases into a new run.
+     *
+     * @param out      a folder that does not exist or is empty
+     * @param listener told of every move, on this thread
+     * @return the account, which the new run keeps in its journal
+     * @throws dev.lethe.engine.BadInputException when the request cannot be carried out as it is
+     * @throws GuardRefusedException              when the reference cannot be reached within the guards; nothing changed
+     * @throws EraseInterruptedException          on interrupt; nothing changed
+     */
+    public Erasure erase(ForgetSet forget, EraseConfig config, Path out, EraseListener listener) {
+        return new Eraser(engine, folder, config, listener).erase(forget.requireErasable().ids(), examples(), out);
+    }
+
+    private RunExamples examples() {
+        if (examples == null) {
+            examples = RunExamples.of(folder, given);
+        }
+        return examples;
+    }
+
+    /** Releases the search index. Idempotent. */
+    @Override
+    public void close() {
+        if (finder != null) {
+            finder.close();
+            finder = null;
+        }
+    }
+}
