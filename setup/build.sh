@@ -80,7 +80,7 @@ build_startup_cache() {
 
 maven() {
   JAVA_HOME=$JDK MAVEN_OPTS="--enable-native-access=ALL-UNNAMED --sun-misc-unsafe-memory-access=allow ${MAVEN_OPTS-}" \
-    "$MVN" -B -ntp -f "$root/pom.xml" "$@"
+    "$MVN" -B -ntp -Dstyle.color=never -f "$root/pom.xml" "$@"
 }
 
 write_launch() {
