@@ -5,18 +5,18 @@
  */
 package dev.lethe.unlearn;
 
-import dev.lethe.data.Example;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.unlearn.Ascent.Limits;
 import dev.lethe.unlearn.Ascent.Outcome;
 import dev.lethe.unlearn.EraseStep.Action;
 import dev.lethe.unlearn.EraseStep.Phase;
-import java.util.List;
 import java.util.function.Consumer;
 
 final class EraseLoop {
     /** On the way the retain loss may rise by this many times the final guard: repair brings it back. */
     private static final double SWING = 4;
+    /** Most of the repair budget that may go into the annealed end: the climb cannot do without repair. */
+    private static final double POLISH_SHARE = 0.8;
     /** Rounds in which ascent and repair undo each other before the direction counts as stale. */
     private static final int STALE_ROUNDS = 5;
     private static final double STALE_GAIN = 0.01;
@@ -31,7 +31,6 @@ final class EraseLoop {
     private int index;
     private int ascents;
     private int staleRounds;
-    private boolean relinearised;
     private Losses now;
     private Limits limits;
 
@@ -61,7 +60,7 @@ final class EraseLoop {
         now = before;
         tell(Phase.START, Action.OBSERVE, 0);
         if (now.forget() < target) {
-            int polish = Math.min(config.polish(), repairBudget);
+            int polish = (int) Math.min(config.polish(), POLISH_SHARE * repairBudget);
             climb(target, repairBudget - polish);
             anneal(target, polish);
         }
@@ -78,7 +77,7 @@ final class EraseLoop {
                 share = outcome.share() * 1.5;
             } else if (blocked && repair.steps() >= repairs) {
                 return; // nothing left to bring the retain loss back with
-            } else if (!blocked && !relinearise()) {
+            } else if (!blocked && !relinearise(Phase.ASCENT)) {
                 return;
             }
             for (int i = 0; i < config.repair() && repair.steps() < repairs; i++) {
@@ -94,13 +93,16 @@ final class EraseLoop {
     /** Ascent and repair that keep undoing each other mean that the stored direction no longer points uphill. */
     private void watchForStaleness(double atStart, double target) {
         staleRounds = now.forget() - atStart < STALE_GAIN * target ? staleRounds + 1 : 0;
-        if (staleRounds >= STALE_ROUNDS && relinearise()) {
+        if (staleRounds >= STALE_ROUNDS && relinearise(Phase.ASCENT)) {
             staleRounds = 0;
         }
     }
 
     private void anneal(double target, int steps) {
         double share = config.rate();
+        if (steps > 0) {
+            relinearise(Phase.POLISH); // the stored direction has done the distance; what is left is best seen from here
+        }
         for (int i = 0; i < steps; i++) {
             double left = 1 - (double) i / steps;
             if (now.forget() < target) {
@@ -133,14 +135,12 @@ final class EraseLoop {
     }
 
     /** Once: from then on the direction follows the weights. */
-    private boolean relinearise() {
-        if (relinearised || ascent.followsWeights()) {
+    private boolean relinearise(Phase phase) {
+        if (ascent.followsWeights()) {
             return false;
         }
-        relinearised = true;
-        List<Example> forget = data.forget();
-        ascent.relinearise(new FreshDirection(model, forget));
-        tell(Phase.ASCENT, Action.RELINEARISE, 0);
+        ascent.relinearise(new FreshDirection(model, data.forget()));
+        tell(phase, Action.RELINEARISE, 0);
         return true;
     }
 
