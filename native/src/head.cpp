@@ -12,7 +12,7 @@
 namespace lethe {
 namespace {
 
-constexpr int64_t kChunkBytes = int64_t{32} << 20;
+constexpr int64_t kChunkBytes = int64_t{64} << 20;
 constexpr int64_t kLeastChunkRows = 32;
 
 // Rows of a chunk: within kChunkBytes, and such that all chunks of the batch are about equally long.

@@ -36,8 +36,7 @@ int32_t sample_row(const T* logits, int64_t count, const Sampling& sampling) {
   std::iota(order.begin(), order.end(), 0);
   const auto larger = [&](int32_t a, int32_t b) { return logits[a] != logits[b] ? logits[a] > logits[b] : a < b; };
   const auto end = order.begin() + sampling.top_k;
-  std::nth_element(order.begin(), end, order.end(), larger);
-  std::sort(order.begin(), end, larger);
+  std::partial_sort(order.begin(), end, order.end(), larger);
   return order[static_cast<size_t>(
       draw(sampling.top_k, [&](int64_t i) { return logits[order[static_cast<size_t>(i)]]; }, *top, sampling))];
 }

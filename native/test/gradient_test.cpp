@@ -47,6 +47,15 @@ void accumulation() {
   for (size_t i = 0; i < both.size(); ++i) CHECK_CLOSE(both[i], a[i] + b[i], 1e-13);
 }
 
+// No target anywhere: no loss, and a gradient that overwrites the last one with zeros.
+void silence(bool tied) {
+  const ModelHandle model = random_model(tiny_config(LETHE_F64, tied), 1);
+  gradient(model.get(), random_batch({5}, 23, 5));
+  const Ragged silent = random_batch({4}, 23, 6, 0);
+  CHECK(evaluate(model.get(), silent) == std::vector<double>(1));
+  for (const double value : gradient(model.get(), silent)) CHECK(value == 0);
+}
+
 // Where every output is a linear function of the site's own parameters, sum <y, dL/dy> = <w, dL/dw>.
 void activation_products(bool tied) {
   const ModelHandle model = random_model(tiny_config(LETHE_F64, tied), 3);
@@ -74,6 +83,8 @@ int main() {
   finite_differences(true);
   finite_differences(false);
   accumulation();
+  silence(true);
+  silence(false);
   activation_products(true);
   activation_products(false);
   CHECK(lethe_live_handles() == 0);
