@@ -52,12 +52,12 @@ final class GrowingSegment implements AutoCloseable {
         syncedEnd = end;
     }
 
-    /** A new, empty segment. Its header is on disk when this returns. */
-    static GrowingSegment create(LedgerFolder folder, int number, int identity, Allocation allocation) {
+    /** A new, empty segment, after `firstEntry` entries in earlier ones. Its header is on disk when this returns. */
+    static GrowingSegment create(LedgerFolder folder, int number, int identity, long firstEntry, Allocation allocation) {
         Path file = folder.segment(number);
         try (Arena scratch = Arena.ofConfined()) {
             MemorySegment header = scratch.allocate(SegmentLayout.SEGMENT_HEADER_BYTES, SegmentLayout.ALIGNMENT);
-            SegmentLayout.writeSegmentHeader(header, number, identity);
+            SegmentLayout.writeSegmentHeader(header, number, identity, firstEntry);
             FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE_NEW, StandardOpenOption.READ,
                     StandardOpenOption.WRITE);
             try {
@@ -95,8 +95,9 @@ final class GrowingSegment implements AutoCloseable {
         return reservedEnd;
     }
 
-    long committedEnd() {
-        return committedEnd;
+    /** Whether nothing is committed in it. */
+    boolean isEmpty() {
+        return committedEnd == SegmentLayout.SEGMENT_HEADER_BYTES;
     }
 
     /** Whether an entry of that frame fits without passing the size limit; an empty segment takes any. */

@@ -51,6 +51,10 @@ record LedgerContents(List<Integer> numbers, List<Long> ends, List<Entry> entrie
             followed |= !segment.entries().isEmpty();
         }
         for (SegmentScan.Result segment : segments) {
+            boolean counts = segment.header() != null && !segment.entries().isEmpty();
+            if (counts && segment.header().firstEntry() != entries.size())
+                damage.add(new Damage(LedgerFolder.segmentName(segment.number()), 0, "this segment begins with entry "
+                        + segment.header().firstEntry() + ", but " + entries.size() + " were found before it"));
             damage.addAll(segment.damage());
             entries.addAll(segment.entries());
             ends.add(segment.end());

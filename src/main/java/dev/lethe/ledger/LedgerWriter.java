@@ -205,7 +205,8 @@ public final class LedgerWriter implements AutoCloseable {
     }
 
     private void roll() {
-        open.add(GrowingSegment.create(folder, nextNumber, identity, allocation));
+        long firstEntry = entries.size() + pending.size();
+        open.add(GrowingSegment.create(folder, nextNumber, identity, firstEntry, allocation));
         nextNumber++;
     }
 
@@ -241,6 +242,12 @@ public final class LedgerWriter implements AutoCloseable {
         requireOpen();
         pending.clear();
         open.forEach(GrowingSegment::discard);
+        while (!open.isEmpty() && open.getLast().isEmpty()) { // its header counts entries that are not to be
+            GrowingSegment empty = open.removeLast();
+            close(empty);
+            folder.delete(folder.segment(empty.number()));
+            nextNumber = empty.number();
+        }
         lastReservedStep = Math.max(0, lastStep());
     }
 

@@ -41,12 +41,13 @@ final class SegmentLayout {
     private static final StructLayout SEGMENT = MemoryLayout.structLayout(
             LONG.withName("magic"), INT.withName("version"), INT.withName("number"), INT.withName("identity"),
             INT.withName("crc"), LONG.withName("changes"), LONG.withName("changesInverted"),
-            MemoryLayout.paddingLayout(24));
+            LONG.withName("firstEntry"), MemoryLayout.paddingLayout(16));
     private static final VarHandle SEGMENT_MAGIC_WORD = field(SEGMENT, "magic");
     private static final VarHandle SEGMENT_VERSION = field(SEGMENT, "version");
     private static final VarHandle SEGMENT_NUMBER = field(SEGMENT, "number");
     private static final VarHandle SEGMENT_IDENTITY = field(SEGMENT, "identity");
     private static final VarHandle SEGMENT_CRC = field(SEGMENT, "crc");
+    private static final VarHandle FIRST_ENTRY = field(SEGMENT, "firstEntry");
     private static final VarHandle CHANGES = field(SEGMENT, "changes");
     private static final VarHandle CHANGES_INVERTED = field(SEGMENT, "changesInverted");
     static final long CHANGES_OFFSET = SEGMENT.byteOffset(PathElement.groupElement("changes"));
@@ -92,8 +93,8 @@ final class SegmentLayout {
 
     private SegmentLayout() {}
 
-    /** What a segment's header says. */
-    record SegmentHeader(int version, int number, int identity, long changes) {}
+    /** What a segment's header says; `firstEntry` counts the entries of all earlier segments. */
+    record SegmentHeader(int version, int number, int identity, long firstEntry, long changes) {}
 
     private static VarHandle field(StructLayout layout, String name) {
         return layout.varHandle(PathElement.groupElement(name));
@@ -123,12 +124,13 @@ final class SegmentLayout {
 
     // ---- segment header
 
-    static void writeSegmentHeader(MemorySegment to, int number, int identity) {
+    static void writeSegmentHeader(MemorySegment to, int number, int identity, long firstEntry) {
         to.asSlice(0, SEGMENT_HEADER_BYTES).fill((byte) 0);
         SEGMENT_MAGIC_WORD.set(to, 0L, SEGMENT_MAGIC);
         SEGMENT_VERSION.set(to, 0L, VERSION);
         SEGMENT_NUMBER.set(to, 0L, number);
         SEGMENT_IDENTITY.set(to, 0L, identity);
+        FIRST_ENTRY.set(to, 0L, firstEntry);
         writeChanges(to, 0);
         SEGMENT_CRC.set(to, 0L, segmentCrc(to));
     }
@@ -145,7 +147,7 @@ final class SegmentLayout {
                 && (int) SEGMENT_CRC.get(from, 0L) == segmentCrc(from)
                 && (long) CHANGES_INVERTED.get(from, 0L) == ~changes;
         return holds ? new SegmentHeader((int) SEGMENT_VERSION.get(from, 0L), (int) SEGMENT_NUMBER.get(from, 0L),
-                (int) SEGMENT_IDENTITY.get(from, 0L), changes) : null;
+                (int) SEGMENT_IDENTITY.get(from, 0L), (long) FIRST_ENTRY.get(from, 0L), changes) : null;
     }
 
     private static int segmentCrc(MemorySegment header) {

@@ -109,6 +109,24 @@ class LedgerDamageTest {
         assertHolds(folder, 60);
     }
 
+    @Test
+    void entriesMissingFromTheEndOfAnEarlierSegmentAreMissed() throws IOException {
+        create(folder, 60, 500, OPTIONS);
+        int first;
+        long boundary;
+        try (GradientLedger ledger = GradientLedger.open(folder)) {
+            first = (int) ledger.entries().stream().filter(entry -> entry.segment() == 0).count();
+            boundary = ledger.entries().get(first - 2).offset(); // between two entries: the rest looks whole
+        }
+        Path file = folder.resolve("segment-000000.ledger");
+        put(file, Arrays.copyOf(Files.readAllBytes(file), (int) boundary));
+        assertTrue(damage().contains("segment-000000.ledger is cut off"), damage());
+        Files.delete(folder.resolve("index"));
+        String expected = "segment-000001.ledger at byte 0: this segment begins with entry " + first + ", but "
+                + (first - 2) + " were found before it";
+        assertTrue(damage().contains(expected), damage());
+    }
+
     private String damage() {
         return assertThrows(DamagedDataException.class, () -> GradientLedger.open(folder).close()).getMessage();
     }
