@@ -10,9 +10,12 @@ import dev.lethe.engine.NoLeaks;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.ledger.RecordKey;
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.stream.Collectors;
+import jdk.jfr.Recording;
+import jdk.jfr.consumer.RecordingFile;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
@@ -59,6 +62,24 @@ class CaptureTest {
             }
             assertEquals(3 * tiny.data.size(), run.info().result().ledger().entries());
         }
+    }
+
+    @Test
+    void stepsAndCapturesAreFlightRecorded() throws IOException {
+        TinyData tiny = new TinyData(folder, 4);
+        Path file = folder.resolve("training.jfr");
+        try (Recording recording = new Recording()) {
+            recording.enable("dev.lethe.TrainStep").withoutThreshold();
+            recording.enable("dev.lethe.Capture").withoutThreshold();
+            recording.start();
+            train(tiny, TinyData.config().epochs(2).build());
+            recording.stop();
+            recording.dump(file);
+        }
+        Map<String, Long> events = RecordingFile.readAllEvents(file).stream()
+                .collect(Collectors.groupingBy(event -> event.getEventType().getName(), Collectors.counting()));
+        assertEquals(6, events.get("dev.lethe.TrainStep"));
+        assertEquals(3, events.get("dev.lethe.Capture"));
     }
 
     private RunFolder train(TinyData tiny, TrainConfig config) {

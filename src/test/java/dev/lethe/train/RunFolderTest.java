@@ -128,6 +128,20 @@ class RunFolderTest {
                         () -> RunFolder.create(run, info(tiny, RunInfo.State.COMPLETE), List.of())).getMessage());
     }
 
+    @Test
+    void saysWhenNobodyMayWriteThere() {
+        Path run = Path.of("/proc/lethe/run");
+        String message = assertThrows(BadInputException.class, () -> RunFolder.makeFree(run)).getMessage();
+        assertTrue(message.startsWith(run + ": cannot be written"), message);
+        assertTrue(message.endsWith("; name a folder that is writable"), message);
+    }
+
+    @Test
+    void versionIsTheBuilds() throws IOException {
+        String pom = Files.readString(Path.of(System.getProperty("lethe.root", "."), "pom.xml"));
+        assertTrue(pom.contains("<artifactId>lethe</artifactId>\n  <version>" + RunInfo.VERSION + "</version>"));
+    }
+
     private static List<RunRecord> records(Dataset data, boolean keepText) {
         return data.records().stream().map(record -> RunRecord.of(record, 5, Split.TRAIN, keepText)).toList();
     }
