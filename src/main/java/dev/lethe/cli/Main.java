@@ -7,6 +7,7 @@ import dev.lethe.engine.Status;
 import dev.lethe.train.RunInfo;
 import dev.lethe.train.TrainingFailedException;
 import dev.lethe.train.TrainingInterruptedException;
+import dev.lethe.unlearn.EraseInterruptedException;
 import dev.lethe.unlearn.GuardRefusedException;
 import java.io.FileNotFoundException;
 import java.io.IOException;
@@ -34,7 +35,8 @@ import picocli.CommandLine.Spec;
         description = "Trains GPT-2-class models, removes chosen records from them, and shows that they are gone.",
         footer = {"", "Exit codes: 0 done, 2 bad usage or input, 3 a guard refused and nothing was changed, 4 damaged data,"
                 + " 70 a fault of Lethe's own."},
-        subcommands = {TrainCommand.class, FindCommand.class, EvalCommand.class, InspectCommand.class, DoctorCommand.class,
+        subcommands = {DemoCommand.class, TrainCommand.class, FindCommand.class, ScoreCommand.class, EraseCommand.class,
+            EvalCommand.class, ReportCommand.class, InspectCommand.class, DoctorCommand.class,
             CommandLine.HelpCommand.class})
 public final class Main implements Runnable {
     static final int BAD_INPUT = 2;
@@ -119,8 +121,8 @@ public final class Main implements Runnable {
 
     static int exitCode(Throwable e) {
         return switch (e) {
-            case BadInputException _, TrainingFailedException _, TrainingInterruptedException _, CancellationException _,
-                 IOException _, UncheckedIOException _ -> BAD_INPUT;
+            case BadInputException _, TrainingFailedException _, TrainingInterruptedException _, EraseInterruptedException _,
+                 CancellationException _, IOException _, UncheckedIOException _ -> BAD_INPUT;
             case GuardRefusedException _ -> REFUSED;
             case DamagedDataException _ -> DAMAGED;
             case EngineException engine -> switch (engine.status()) {

@@ -36,33 +36,38 @@ final class Progress implements AutoCloseable {
      * @param detail to be shown behind, such as a loss and a rate
      */
     void update(String what, long done, long total, String detail) {
+        show(what, total > 0 ? (double) done / total : Double.NaN, total > 0 ? (double) (done - first) / (total - first)
+                : Double.NaN, String.format(Locale.ROOT, total > 0 ? "%,d/%,d" : "%,d", done, total), detail);
+    }
+
+    /** The same for work that is measured by how near it has come, 0..1. */
+    void share(String what, double share, String detail) {
+        double within = Math.clamp(share, 0, 1);
+        show(what, within, within, String.format(Locale.ROOT, "%.0f %%", 100 * within), detail);
+    }
+
+    /** @param mine share of this process's own part, for the time left */
+    private void show(String what, double share, double mine, String count, String detail) {
         long now = System.nanoTime();
-        boolean last = total > 0 && done >= total;
         long wait = terminal != null && terminal.interactive() ? REDRAW_NANOS : LINE_NANOS;
-        if (terminal == null || !last && shown != 0 && now - shown < wait) {
+        if (terminal == null || !(share >= 1) && shown != 0 && now - shown < wait) {
             return;
         }
         shown = now;
+        String time = share >= 1 ? ", " + duration(now - start)
+                : mine > 0 ? ", " + duration((long) ((now - start) * (1 - mine) / mine)) + " left" : "";
+        String figures = count + (detail.isEmpty() ? "" : ", " + detail) + time;
         if (terminal.interactive()) {
-            terminal.err().print("\r\033[K" + what + " " + bar(done, total) + " " + figures(done, total, now, detail));
+            terminal.err().print("\r\033[K" + what + " " + bar(share) + " " + figures);
             terminal.err().flush();
             open = true;
         } else {
-            terminal.err().println("lethe: " + what + " " + figures(done, total, now, detail));
+            terminal.err().println("lethe: " + what + " " + figures);
         }
     }
 
-    private String figures(long done, long total, long now, String detail) {
-        String count = total > 0 ? String.format(Locale.ROOT, "%,d/%,d", done, total)
-                : String.format(Locale.ROOT, "%,d", done);
-        String left = total > done && done > first
-                ? ", " + duration((long) ((now - start) / (double) (done - first) * (total - done))) + " left"
-                : total > 0 && done >= total ? ", " + duration(now - start) : "";
-        return count + (detail.isEmpty() ? "" : ", " + detail) + left;
-    }
-
-    private static String bar(long done, long total) {
-        int filled = total <= 0 ? 0 : (int) Math.min(BAR, BAR * done / total);
+    private static String bar(double share) {
+        int filled = share > 0 ? (int) Math.min(BAR, BAR * share) : 0;
         return "[" + "=".repeat(filled) + " ".repeat(BAR - filled) + "]";
     }
 

@@ -1,0 +1,151 @@
+package dev.lethe.cli;
+
+import dev.lethe.data.Dataset;
+import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Engine;
+import dev.lethe.report.ReportData;
+import dev.lethe.report.ReportData.Group;
+import dev.lethe.report.ReportData.Scores;
+import dev.lethe.report.ReportWriter;
+import dev.lethe.report.RunReport;
+import dev.lethe.train.CapturePolicy;
+import dev.lethe.train.ModelSource;
+import dev.lethe.train.TrainConfig;
+import dev.lethe.train.Trainer;
+import dev.lethe.unlearn.EraseConfig;
+import dev.lethe.unlearn.Erasure;
+import dev.lethe.unlearn.ForgetSet;
+import dev.lethe.unlearn.Query;
+import dev.lethe.unlearn.Run;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import java.util.function.ToDoubleFunction;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParentCommand;
+
+/** lethe demo: the whole story on invented people. One of them, Dave, asks to be forgotten. */
+@Command(name = "demo", mixinStandardHelpOptions = true, sortOptions = false,
+        description = "Trains a small GPT-2 on twelve invented people, erases one of them, Dave, and compares with a model"
+                + " retrained without him. Ends with a table and a report.")
+final class DemoCommand implements Callable<Integer> {
+    private static final String SHAPE = "gpt2:layers=4,hidden=256,heads=4,ctx=64";
+    private static final String SUBJECT = "dave";
+
+    @ParentCommand
+    private Main main;
+
+    @Option(names = "--out", paramLabel = "DIR", description = "A new folder (default: lethe-demo here, or the next free one).")
+    private Path out;
+
+    @Mixin
+    private Hardware hardware;
+
+    @Mixin
+    private Common common;
+
+    /** What --json gives. */
+    record Result(String folder, String page, double seconds, double repairShare, List<String> columns, List<Group> groups) {}
+
+    @Override
+    public Integer call() {
+        long start = System.nanoTime();
+        Path folder = folder();
+        Terminal terminal = main.terminal();
+        try (Engine engine = hardware.open()) {
+            Path people = copy("people.jsonl", folder);
+            TrainConfig config = TrainConfig.builder().epochs(15).batchSize(8).learningRate(1e-3)
+                    .holdoutData(copy("held-out.jsonl", folder)).build();
+            Dataset data = Dataset.read(people);
+            train(engine, terminal, "train", data, folder.resolve("run"), config);
+            Dataset others = data.filter(record -> !SUBJECT.equals(record.subject()));
+            train(engine, terminal, "retrain without Dave", others, folder.resolve("retrained"), config.toBuilder()
+                    .capture(CapturePolicy.NONE).build());
+            Erasure erasure = erase(engine, terminal, folder);
+            ReportData report = RunReport.of(engine, folder.resolve("erased"), folder.resolve("retrained"), true);
+            Path page = ReportWriter.write(report, folder.resolve("report"));
+            Result result = new Result(folder.toString(), page.toString(), (System.nanoTime() - start) / 1e9,
+                    erasure.repairShare(), report.columns(), report.groups());
+            common.result(terminal, result, () -> print(terminal, result));
+        }
+        return 0;
+    }
+
+    private void train(Engine engine, Terminal terminal, String name, Dataset data, Path run, TrainConfig config) {
+        try (TrainProgress progress = new TrainProgress(terminal, common, name)) {
+            Trainer.train(engine, ModelSource.parse(SHAPE), data, run, config, progress);
+        }
+    }
+
+    private Erasure erase(Engine engine, Terminal terminal, Path folder) {
+        try (Run run = Run.open(engine, folder.resolve("run")); EraseProgress progress = new EraseProgress(terminal, common)) {
+            ForgetSet forget = run.find(Query.subject(SUBJECT));
+            common.remark(terminal, "find: %d of %d records have the %s", forget.size(), forget.total(),
+                    forget.matches().getFirst().reason());
+            return run.erase(forget, EraseConfig.defaults(), folder.resolve("erased"), progress);
+        }
+    }
+
+    private Path folder() {
+        Path folder = out;
+        for (int i = 1; folder == null; i++) {
+            Path candidate = Path.of("lethe-demo" + (i == 1 ? "" : "-" + i));
+            folder = Files.exists(candidate) ? null : candidate;
+        }
+        try {
+            if (Files.isDirectory(folder)) {
+                try (var inside = Files.list(folder)) {
+                    if (inside.findAny().isPresent()) {
+                        throw new BadInputException("--out " + folder + ": is not empty; name a new folder");
+                    }
+                }
+            }
+            return Files.createDirectories(folder);
+        } catch (IOException e) {
+            throw new BadInputException("--out " + folder + ": cannot be made: " + Main.reason(e), e);
+        }
+    }
+
+    private static Path copy(String resource, Path folder) {
+        Path file = folder.resolve(resource);
+        try (InputStream in = DemoCommand.class.getResourceAsStream("/dev/lethe/demo/" + resource)) {
+            Files.copy(in, file);
+            return file;
+        } catch (IOException e) {
+            throw new BadInputException(file + ": cannot be written: " + Main.reason(e), e);
+        }
+    }
+
+    private static void print(Terminal terminal, Result result) {
+        terminal.print("everything is in %s; look at %s", result.folder, result.page);
+        terminal.print("repair took %.1f %% of the training's steps; the whole demo %.0f s", 100 * result.repairShare,
+                result.seconds);
+        terminal.print("");
+        StringBuilder head = new StringBuilder(String.format(Locale.ROOT, "%-10s %-20s", "", ""));
+        result.columns.forEach(column -> head.append(String.format(Locale.ROOT, " %12s", column)));
+        terminal.print("%s", head);
+        for (Group group : result.groups) {
+            String name = switch (group.name()) {
+                case "forget" -> "Dave";
+                case "retain" -> "the others";
+                default -> group.name();
+            };
+            row(terminal, name, "perplexity", "%12.2f", group.scores(), Scores::perplexity);
+            row(terminal, "", "mean token loss", "%12.3f", group.scores(), Scores::meanLoss);
+            row(terminal, "", "exact memorisation", "%12.3f", group.scores(), Scores::exactMemorisation);
+        }
+    }
+
+    private static void row(Terminal terminal, String group, String name, String format, List<Scores> scores,
+                            ToDoubleFunction<Scores> value) {
+        StringBuilder line = new StringBuilder(String.format(Locale.ROOT, "%-10s %-20s", group, name));
+        scores.forEach(score -> line.append(String.format(Locale.ROOT, " " + format, value.applyAsDouble(score))));
+        terminal.print("%s", line);
+    }
+}

@@ -1,0 +1,112 @@
+package dev.lethe.cli;
+
+import dev.lethe.data.Dataset;
+import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Engine;
+import dev.lethe.unlearn.Erasure;
+import dev.lethe.unlearn.ForgetSet;
+import dev.lethe.unlearn.Losses;
+import dev.lethe.unlearn.Match;
+import dev.lethe.unlearn.Run;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParentCommand;
+
+/** lethe erase: removes records from a run's model into a new run. */
+@Command(name = "erase", mixinStandardHelpOptions = true, sortOptions = false,
+        description = "Removes records from a run's model into a new run, and destroys their stored gradients; exit code 3"
+                + " when a guard refuses, and then nothing is changed.")
+final class EraseCommand implements Callable<Integer> {
+    @ParentCommand
+    private Main main;
+
+    @Option(names = "--run", paramLabel = "RUN", required = true, description = "The run to erase from.")
+    private Path run;
+
+    @Option(names = "--out", paramLabel = "RUN2", description = "Folder of the new run; not needed with --dry-run.")
+    private Path out;
+
+    @Option(names = "--data", paramLabel = "FILE", description = "The run's data file, if it has moved.")
+    private Path data;
+
+    @Option(names = "--dry-run", description = "Only show which records are meant and why.")
+    private boolean dryRun;
+
+    @Mixin
+    private Selection selection;
+
+    @Mixin
+    private EraseOptions options;
+
+    @Mixin
+    private Hardware hardware;
+
+    @Mixin
+    private Common common;
+
+    /** What --json gives after an erasure. */
+    record Result(String id, String run, String source, List<Match> matches, double target, Losses before, Losses after,
+                  int ascents, int repairs, long trainSteps, double repairShare, Erasure.Relearning relearning,
+                  Map<String, double[]> influenceForget, Map<String, double[]> influenceRetain, int entriesDestroyed,
+                  double seconds) {
+        static Result of(Erasure erasure, ForgetSet forget, double seconds) {
+            return new Result(erasure.id(), erasure.out().toString(), erasure.source().toString(), forget.matches(),
+                    erasure.target(), erasure.before(), erasure.after(), erasure.ascents(), erasure.repairs(),
+                    erasure.trainSteps(), erasure.repairShare(), erasure.relearning(),
+                    erasure.influence().magnitude("forget"), erasure.influence().magnitude("retain"),
+                    erasure.entriesDestroyed(), seconds);
+        }
+    }
+
+    /** What --json gives with --dry-run. */
+    record Plan(boolean dryRun, int records, List<Match> matches) {}
+
+    @Override
+    public Integer call() {
+        Terminal terminal = main.terminal();
+        if (out == null && !dryRun) {
+            throw new BadInputException("--out RUN2 is missing: the folder of the new run");
+        }
+        long start = System.nanoTime();
+        try (Engine engine = hardware.open();
+             Run open = data == null ? Run.open(engine, run) : Run.open(engine, run, Dataset.read(data))) {
+            ForgetSet forget = open.find(selection.query()).requireErasable();
+            if (dryRun) {
+                common.result(terminal, new Plan(true, forget.total(), forget.matches()), () -> {
+                    FindCommand.print(terminal, forget.matches());
+                    terminal.print("%,d of %,d records would be erased; nothing was changed", forget.size(), forget.total());
+                });
+                return 0;
+            }
+            common.remark(terminal, "erase: %,d of %,d records", forget.size(), forget.total());
+            try (EraseProgress progress = new EraseProgress(terminal, common)) {
+                Erasure erasure = open.erase(forget, options.config(), out, progress);
+                progress.end();
+                Result result = Result.of(erasure, forget, (System.nanoTime() - start) / 1e9);
+                common.result(terminal, result, () -> print(terminal, result));
+            }
+        }
+        return 0;
+    }
+
+    private static void print(Terminal terminal, Result result) {
+        terminal.print("run           %s (erasure %s)", result.run, result.id);
+        terminal.print("records       %,d erased, %,d ledger entries destroyed", result.matches.size(), result.entriesDestroyed);
+        terminal.print("steps         %d of ascent, %d of repair (%.1f %% of the training's %,d)", result.ascents,
+                result.repairs, 100 * result.repairShare, result.trainSteps);
+        terminal.print("mean loss     %8s %8s", "before", "after");
+        terminal.print("  forget      %8.3f %8.3f   reference %.3f", result.before.forget(), result.after.forget(), result.target);
+        terminal.print("  retain      %8.3f %8.3f   of the sampled records", result.before.retain(), result.after.retain());
+        terminal.print("  held-out    %8.3f %8.3f", result.before.heldOut(), result.after.heldOut());
+        if (!Double.isNaN(result.relearning.after())) {
+            terminal.print("relearning    %8.3f %8.3f   records never seen %.3f", result.relearning.before(),
+                    result.relearning.after(), result.relearning.heldOut());
+        }
+        terminal.print("time          %.1f s", result.seconds);
+    }
+}

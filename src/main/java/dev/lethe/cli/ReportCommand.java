@@ -1,0 +1,53 @@
+package dev.lethe.cli;
+
+import dev.lethe.engine.Engine;
+import dev.lethe.report.ReportData;
+import dev.lethe.report.ReportWriter;
+import dev.lethe.report.RunReport;
+import dev.lethe.train.RunFolder;
+import java.nio.file.Path;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParentCommand;
+
+/** lethe report: a page with numbers, plots and samples of a training or an erasure. */
+@Command(name = "report", mixinStandardHelpOptions = true, sortOptions = false,
+        description = "Writes report.html, report.json and PNGs on a run: what was done, and what its model knows.")
+final class ReportCommand implements Callable<Integer> {
+    @ParentCommand
+    private Main main;
+
+    @Option(names = "--run", paramLabel = "RUN", required = true, description = "The run to report on.")
+    private Path run;
+
+    @Option(names = "--reference", paramLabel = "RUN0", description = "A run or folder that never saw the erased records.")
+    private Path reference;
+
+    @Option(names = "--out", paramLabel = "DIR", description = "Where to write (default: RUN/report).")
+    private Path out;
+
+    @Option(names = "--no-samples", description = "Leave out the records' text, that of erased ones above all.")
+    private boolean noSamples;
+
+    @Mixin
+    private Hardware hardware;
+
+    @Mixin
+    private Common common;
+
+    /** What --json gives. */
+    record Result(String page, ReportData report) {}
+
+    @Override
+    public Integer call() {
+        Terminal terminal = main.terminal();
+        try (Engine engine = hardware.open()) {
+            ReportData data = RunReport.of(engine, run, reference, !noSamples);
+            Path page = ReportWriter.write(data, out == null ? RunFolder.open(run).report() : out);
+            common.result(terminal, new Result(page.toString(), data), () -> terminal.print("%s", page));
+        }
+        return 0;
+    }
+}

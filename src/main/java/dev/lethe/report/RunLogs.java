@@ -1,0 +1,90 @@
+package dev.lethe.report;
+
+import dev.lethe.engine.BadInputException;
+import dev.lethe.report.ReportData.ErasurePoint;
+import dev.lethe.report.ReportData.Influence;
+import dev.lethe.report.ReportData.TrainingPoint;
+import dev.lethe.train.RunFolder;
+import dev.lethe.train.RunJson;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import tools.jackson.databind.JsonNode;
+
+/** Reads what a training and an erasure wrote down: metrics.jsonl and the journal. A log that is not there is empty. */
+final class RunLogs {
+    private RunLogs() {}
+
+    static List<TrainingPoint> training(RunFolder run) {
+        List<TrainingPoint> points = new ArrayList<>();
+        for (JsonNode line : lines(run.metrics())) {
+            points.add(new TrainingPoint(line.path("step").asLong(), number(line, "loss"), number(line, "holdout_loss")));
+        }
+        return points;
+    }
+
+    static List<ErasurePoint> erasure(RunFolder run) {
+        List<ErasurePoint> points = new ArrayList<>();
+        for (JsonNode line : lines(run.journal().resolve("steps.jsonl"))) {
+            String action = line.path("action").asString("");
+            points.add(new ErasurePoint(line.path("index").asInt(), action, !action.startsWith("ROLL_BACK"),
+                    number(line, "forget"), number(line, "retain"), number(line, "held_out")));
+        }
+        return points;
+    }
+
+    /** journal/erasure.json, or null for a run that no erasure made. */
+    static JsonNode account(RunFolder run) {
+        Path file = run.journal().resolve("erasure.json");
+        return Files.isRegularFile(file) ? RunJson.tree(text(file), file.toString()) : null;
+    }
+
+    static List<Influence> influence(JsonNode account) {
+        List<Influence> all = new ArrayList<>();
+        JsonNode influence = account.path("influence");
+        influence.path("dot").forEach(series -> all.add(series("dot", series)));
+        influence.path("act_grad").forEach(series -> all.add(series("act-grad", series)));
+        return all;
+    }
+
+    private static Influence series(String measure, JsonNode series) {
+        return new Influence(measure, series.path("site").asString(), series.path("group").asString(),
+                numbers(series.path("before")), numbers(series.path("after")));
+    }
+
+    /** NaN where the key is absent or no number; the logs write NaN as a string. */
+    static double number(JsonNode node, String key) {
+        JsonNode value = node.path(key);
+        return value.isNumber() ? value.asDouble() : Double.NaN;
+    }
+
+    private static double[] numbers(JsonNode array) {
+        double[] values = new double[array.size()];
+        for (int i = 0; i < values.length; i++) {
+            values[i] = array.get(i).isNumber() ? array.get(i).asDouble() : Double.NaN;
+        }
+        return Arrays.stream(values).filter(Double::isFinite).toArray();
+    }
+
+    private static List<JsonNode> lines(Path file) {
+        List<JsonNode> lines = new ArrayList<>();
+        if (Files.isRegularFile(file)) {
+            int number = 0;
+            for (String line : text(file).lines().toList()) {
+                lines.add(RunJson.tree(line, file + ":" + ++number));
+            }
+        }
+        return lines;
+    }
+
+    private static String text(Path file) {
+        try {
+            return Files.readString(file);
+        } catch (IOException e) {
+            throw new BadInputException(file + ": cannot be read: " + e.getMessage(), e);
+        }
+    }
+}

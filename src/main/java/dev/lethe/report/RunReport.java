@@ -1,0 +1,186 @@
+package dev.lethe.report;
+
+import dev.lethe.data.Dataset;
+import dev.lethe.data.Record;
+import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Engine;
+import dev.lethe.eval.Continuations.Continuation;
+import dev.lethe.eval.MembershipInference;
+import dev.lethe.report.ReportData.Fact;
+import dev.lethe.report.ReportData.Group;
+import dev.lethe.report.ReportData.Sample;
+import dev.lethe.train.RunFolder;
+import dev.lethe.train.RunInfo;
+import dev.lethe.train.Split;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Set;
+import java.util.stream.IntStream;
+import tools.jackson.databind.JsonNode;
+
+/**
+ * Gathers a report on a run: what its logs say, and what its model, the model before the erasure and a retrained one make
+ * of the records. Groups above 300 records are sampled evenly, and the report says so.
+ */
+public final class RunReport {
+    private static final int MOST_RECORDS = 300;
+
+    private final Engine engine;
+    private final RunFolder run;
+    private final JsonNode account; // null without an erasure
+    private final RunFolder source; // null without an erasure, or when it is gone
+    private final List<String> notes = new ArrayList<>();
+
+    private RunReport(Engine engine, RunFolder run) {
+        this.engine = engine;
+        this.run = run;
+        this.account = RunLogs.account(run);
+        this.source = account == null ? null : source(Path.of(run.info().lineage().parent()));
+    }
+
+    /**
+     * Reports on a run.
+     *
+     * @param run a complete run
+     * @param retrained a run or model folder that never saw the erased records, or null
+     * @param samples whether the report shows records' text; erased ones are shown as well then
+     */
+    public static ReportData of(Engine engine, Path run, Path retrained, boolean samples) {
+        return new RunReport(engine, RunFolder.open(run)).gather(retrained, samples);
+    }
+
+    private ReportData gather(Path retrained, boolean samples) {
+        List<String> columns = new ArrayList<>();
+        List<Path> models = new ArrayList<>();
+        if (source != null) {
+            columns.add("before");
+            models.add(source.model());
+        }
+        columns.add(account == null ? "trained" : "after");
+        models.add(run.model());
+        if (retrained != null) {
+            columns.add("retrained");
+            models.add(RunFolder.isRun(retrained) ? RunFolder.open(retrained).model() : retrained);
+        }
+        List<String> names = new ArrayList<>();
+        List<List<Record>> groups = new ArrayList<>();
+        groups(names, groups);
+        List<Witness> witnesses = models.stream().map(model -> Witness.of(engine, model, groups)).toList();
+        List<Group> table = IntStream.range(0, names.size()).mapToObj(g -> new Group(names.get(g), groups.get(g).size(),
+                witnesses.stream().map(witness -> witness.scores(g)).toList())).toList();
+        return new ReportData(title(), facts(columns, names, witnesses), columns, table,
+                RunLogs.training(source == null ? run : source), RunLogs.erasure(run),
+                account == null ? Double.NaN : RunLogs.number(account, "target"),
+                account == null ? List.of() : RunLogs.influence(account), samples ? samples(names, witnesses) : List.of(),
+                notes);
+    }
+
+    private void groups(List<String> names, List<List<Record>> groups) {
+        if (source != null) {
+            Set<String> erased = new LinkedHashSet<>();
+            account.path("records").forEach(id -> erased.add(id.asString()));
+            try {
+                Dataset learned = source.data(Split.TRAIN);
+                add(names, groups, "forget", learned.filter(record -> erased.contains(record.id())).records());
+            } catch (BadInputException e) {
+                notes.add("The erased records cannot be measured any more: " + e.getMessage());
+            }
+        }
+        add(names, groups, account == null ? "learned" : "retain", run.data(Split.TRAIN).records());
+        add(names, groups, "held-out", run.data(Split.HOLDOUT).records());
+    }
+
+    private void add(List<String> names, List<List<Record>> groups, String name, List<Record> records) {
+        if (records.isEmpty()) {
+            return;
+        }
+        int count = Math.min(MOST_RECORDS, records.size());
+        if (count < records.size()) {
+            notes.add(String.format(Locale.ROOT, "%s: %,d of %,d records, evenly spread, were measured.", name, count,
+                    records.size()));
+        }
+        names.add(name);
+        groups.add(IntStream.range(0, count).mapToObj(i -> records.get((int) ((long) i * records.size() / count))).toList());
+    }
+
+    private RunFolder source(Path parent) {
+        try {
+            return RunFolder.open(parent);
+        } catch (BadInputException e) {
+            notes.add("The run from before the erasure is not there: " + e.getMessage());
+            return null;
+        }
+    }
+
+    private String title() {
+        return account == null ? "Training run " + run.root().getFileName()
+                : "Erasure of " + account.path("records").size() + " records";
+    }
+
+    private List<Fact> facts(List<String> columns, List<String> names, List<Witness> witnesses) {
+        RunInfo info = run.info();
+        List<Fact> facts = new ArrayList<>();
+        facts.add(fact("run", "%s, Lethe %s, %s, %d threads, libtorch %s", run.root(), info.lethe(), info.machine().device(),
+                info.machine().threads(), info.machine().torch()));
+        facts.add(fact("model", "%d layers, %d wide, %d heads, context %d", info.source().shape().layers(),
+                info.source().shape().channels(), info.source().shape().heads(), info.source().shape().context()));
+        facts.add(fact("training", "%,d records, %,d held out, %d epochs, %,d steps, capture %s", info.data().records(),
+                info.data().holdout(), info.config().epochs(), info.result().steps(),
+                info.config().capture().toString().toLowerCase(Locale.ROOT)));
+        if (account != null) {
+            JsonNode config = account.path("config");
+            facts.add(fact("erasure", "%s, %s on %s, contrast %s", account.path("id").asString(),
+                    config.path("strategy").asString().toLowerCase(Locale.ROOT).replace('_', '-'),
+                    config.path("sites").asString(), contrast(config.path("contrast"))));
+            facts.add(fact("steps", "%d of ascent, %d of repair (%.1f %% of the training's)", account.path("ascents").asInt(),
+                    account.path("repairs").asInt(), 100.0 * account.path("repairs").asInt() / Math.max(1, info.result().steps())));
+            JsonNode relearning = account.path("relearning");
+            facts.add(fact("relearning probe", "loss of forgotten records after fine-tuning on others of them: before %.2f,"
+                            + " after %.2f, never seen %.2f", RunLogs.number(relearning, "before"),
+                    RunLogs.number(relearning, "after"), RunLogs.number(relearning, "held_out")));
+        }
+        membership(facts, columns, names, witnesses);
+        return facts;
+    }
+
+    private static void membership(List<Fact> facts, List<String> columns, List<String> names, List<Witness> witnesses) {
+        if (names.size() < 2 || !names.getLast().equals("held-out")) {
+            return;
+        }
+        List<String> values = new ArrayList<>();
+        for (int m = 0; m < columns.size(); m++) {
+            values.add(String.format(Locale.ROOT, "%s %.2f", columns.get(m), MembershipInference.auc(
+                    MembershipInference.Attack.LOSS, witnesses.get(m).evaluations().getFirst().records(),
+                    witnesses.get(m).evaluations().getLast().records())));
+        }
+        facts.add(fact("membership AUC", "%s against held-out, by loss: %s (0.5 = cannot be told apart)", names.getFirst(),
+                String.join(", ", values)));
+    }
+
+    private static String contrast(JsonNode contrast) {
+        return contrast.isObject() ? (contrast.path("kind").asString() + " " + contrast.path("rank").asString())
+                .toLowerCase(Locale.ROOT) : contrast.asString();
+    }
+
+    private static List<Sample> samples(List<String> names, List<Witness> witnesses) {
+        List<Sample> samples = new ArrayList<>();
+        for (int g = 0; g < names.size(); g++) {
+            List<Continuation> first = witnesses.getFirst().continuations().get(g);
+            for (int i = 0; i < Math.min(g == 0 ? 4 : 2, first.size()); i++) {
+                int group = g;
+                int index = i;
+                Continuation one = first.get(i);
+                samples.add(new Sample(one.id(), names.get(g), one.prompt(), one.reference(), witnesses.stream()
+                        .map(witness -> witness.continuations().get(group).get(index).generated()).toList()));
+            }
+        }
+        return samples;
+    }
+
+    private static Fact fact(String label, String format, Object... values) {
+        return new Fact(label, String.format(Locale.ROOT, format, values));
+    }
+}

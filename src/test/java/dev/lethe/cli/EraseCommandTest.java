@@ -1,0 +1,117 @@
+package dev.lethe.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Collectors;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
+
+/** score, erase and report on a tiny run: results, refusals that change nothing, and what is left on disk. */
+class EraseCommandTest {
+    @TempDir
+    static Path folder;
+    private static Path run;
+    private static String everyone;
+
+    @BeforeAll
+    static void train() throws Exception {
+        List<String> people = Files.readAllLines(
+                Path.of(EraseCommandTest.class.getResource("/dev/lethe/demo/people.jsonl").toURI()));
+        Path data = Files.write(folder.resolve("people.jsonl"), people.subList(0, 30));
+        Path heldOut = Files.write(folder.resolve("held-out.jsonl"), people.subList(30, 34));
+        run = folder.resolve("run");
+        everyone = people.subList(0, 30).stream().map(line -> line.split("\"")[3]).collect(Collectors.joining(","));
+        Shell trained = Shell.run("train", "--quiet", "--data", data, "--init", "gpt2:layers=1,hidden=16,heads=2,ctx=48",
+                "--epochs", 3, "--lr", 5e-3, "--head", "topk:8", "--holdout", heldOut, "--out", run);
+        assertEquals(0, trained.code(), trained.err());
+    }
+
+    @Test
+    void dryRunShowsWhatIsMeantAndChangesNothing() {
+        Shell shell = Shell.run("erase", "--run", run, "--ids", "dave-job,dave-pet", "--dry-run");
+        assertEquals(0, shell.code(), shell.err());
+        assertTrue(shell.out().endsWith("2 of 30 records would be erased; nothing was changed\n"), shell.out());
+        assertEquals(2, Shell.run("erase", "--run", run, "--ids", "dave-job,dave-pet", "--dry-run", "--json", "-").json()
+                .get("matches").size());
+    }
+
+    @Test
+    void badRequestsExitWithTwo() {
+        Path out = folder.resolve("never");
+        assertRefused("--out RUN2 is missing: the folder of the new run", "erase", "--run", run, "--ids", "dave-job");
+        assertRefused("no record matches; nothing to erase", "erase", "--run", run, "--text", "not there", "--out", out);
+        assertRefused("unknown subject nobody: not in the training data", "erase", "--run", run, "--subject", "nobody",
+                "--out", out);
+        assertRefused("unknown strategy 'hope'; known are first-epoch, multi-epoch and fresh", "erase", "--run", run, "--ids",
+                "dave-job", "--out", out, "--strategy", "hope");
+        assertRefused("the forget set is the whole data (30 records): nothing would be kept; train a new model instead",
+                "erase", "--run", run, "--ids", everyone, "--out", out);
+        assertRefused("--reference and --target-loss exclude each other", "erase", "--run", run, "--ids", "dave-job", "--out",
+                out, "--reference", run, "--target-loss", 3);
+        assertFalse(Files.exists(out));
+    }
+
+    @Test
+    void aReferenceOutOfReachIsRefusedAndNothingChanges() {
+        Path out = folder.resolve("refused");
+        Shell shell = Shell.run("erase", "--run", run, "--subject", "dave", "--out", out, "--target-loss", 1000,
+                "--max-ascents", 1, "--contrast", "none", "--repair", 0, "--polish", 0, "--relearn-steps", 0);
+        assertEquals(3, shell.code(), shell.toString());
+        assertTrue(shell.err().contains("erasure refused, nothing was changed: "), shell.err());
+        assertEquals("", shell.out());
+        assertFalse(Files.exists(out));
+        assertEquals(0, Shell.run("inspect", run).code());
+    }
+
+    @Test
+    void erasesIntoANewRunThatCanBeReportedOn() {
+        double before = Shell.run("eval", "--run", run, "--json", "-", "--continue", 0).json().get("mean_loss").asDouble();
+        Path out = folder.resolve("erased");
+        Shell shell = Shell.run("erase", "--run", run, "--subject", "dave", "--out", out, "--target-loss", before + 0.2,
+                "--retain-guard", 100, "--held-out-guard", 100, "--overshoot", 10, "--relearn-steps", 2, "--keep-entries",
+                "--json", "-");
+        assertEquals(0, shell.code(), shell.err());
+        JsonNode json = shell.json();
+        assertTrue(json.get("after").get("forget").asDouble() > json.get("before").get("forget").asDouble());
+        assertEquals(10, json.get("matches").size());
+        assertEquals(0, json.get("entries_destroyed").asInt());
+        JsonNode inspected = Shell.run("inspect", out, "--json", "-").json();
+        assertTrue(inspected.get("whole").asBoolean(), inspected.toString());
+        assertEquals(20, inspected.get("run").get("data").get("records").asInt());
+        assertRefused("unknown subject dave: not in the training data", "find", "--run", out, "--subject", "dave");
+        JsonNode report = Shell.run("report", "--run", out, "--json", "-").json();
+        assertTrue(Files.exists(Path.of(report.get("page").asString())));
+        assertEquals(List.of("before", "after"),
+                List.of(report.get("report").get("columns").get(0).asString(), report.get("report").get("columns").get(1).asString()));
+        assertEquals("forget", report.get("report").get("groups").get(0).get("name").asString());
+        assertTrue(report.get("report").get("influence").size() > 0);
+    }
+
+    @Test
+    void scoresRankRecordsByTheirStoredGradients() {
+        JsonNode json = Shell.run("score", "--run", run, "--ids", "dave-job", "--top", 5, "--json", "-").json();
+        assertEquals(30, json.get("scored").asInt());
+        assertEquals(5, json.get("records").size());
+        assertTrue(json.get("records").get(0).get("score").asDouble() >= json.get("records").get(1).get("score").asDouble());
+        JsonNode response = Shell.run("score", "--run", run, "--text", "Dave Umbrolio", "--method", "act-grad", "--json", "-")
+                .json();
+        assertEquals("query", response.get("records").get(0).get("id").asString());
+        assertRefused("--method magic: this version has dot and act-grad", "score", "--run", run, "--text", "a b", "--method",
+                "magic");
+        assertEquals(2, Shell.run("score", "--run", run.resolve("model"), "--text", "a b").code());
+    }
+
+    private static void assertRefused(String message, Object... arguments) {
+        Shell shell = Shell.run(arguments);
+        assertEquals(2, shell.code(), shell.toString());
+        assertEquals("lethe: " + message, shell.err().strip().lines().reduce((a, b) -> b).orElse(""));
+        assertEquals("", shell.out());
+    }
+}
