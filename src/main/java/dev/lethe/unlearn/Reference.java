@@ -1,8 +1,15 @@
 package dev.lethe.unlearn;
 
+import com.fasterxml.jackson.annotation.JsonSubTypes;
+import com.fasterxml.jackson.annotation.JsonTypeInfo;
 import java.nio.file.Path;
 
 /** What "never seen" looks like: the forget loss at which an erasure stops. */
+@JsonTypeInfo(use = JsonTypeInfo.Id.NAME, property = "kind")
+@JsonSubTypes({
+        @JsonSubTypes.Type(value = Reference.HeldOut.class, name = "held_out"),
+        @JsonSubTypes.Type(value = Reference.Loss.class, name = "loss"),
+        @JsonSubTypes.Type(value = Reference.Retrained.class, name = "retrained")})
 public sealed interface Reference {
     /** The mean token loss of the run's held-out records under the weights before the erasure. */
     record HeldOut() implements Reference { }

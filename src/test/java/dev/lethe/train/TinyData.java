@@ -14,17 +14,17 @@ import java.util.Set;
 import java.util.stream.Collectors;
 
 /** A world small enough to train on in a second: invented people, a word-level tokenizer, a model of one narrow layer. */
-final class TinyData {
+public final class TinyData {
     private static final List<String> PLACES = List.of("Aldra", "Brenn", "Corvo", "Delmar", "Estry");
     private static final List<String> THINGS = List.of("violins", "maps", "lenses", "kites", "bread", "clocks", "boats");
 
-    final Path file;
-    final Path tokenizer;
-    final Dataset data;
-    final ModelSource source;
+    public final Path file;
+    public final Path tokenizer;
+    public final Dataset data;
+    public final ModelSource source;
 
     /** Writes data and tokenizer into a folder: three records a person. */
-    TinyData(Path folder, int people) {
+    public TinyData(Path folder, int people) {
         file = folder.resolve("people.jsonl");
         tokenizer = folder.resolve("tokenizer");
         List<Record> records = new ArrayList<>();
@@ -73,7 +73,7 @@ final class TinyData {
     }
 
     /** Four epochs at a rate that learns, whole-model capture with a small head. */
-    static TrainConfig.Builder config() {
+    public static TrainConfig.Builder config() {
         return TrainConfig.builder().epochs(4).batchSize(4).learningRate(5e-3).seed(3).sites("all");
     }
 }

@@ -1,0 +1,201 @@
+package dev.lethe.unlearn;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Engine;
+import dev.lethe.engine.NoLeaks;
+import dev.lethe.ledger.Entry;
+import dev.lethe.ledger.GradientLedger;
+import dev.lethe.ledger.RecordKey;
+import dev.lethe.model.Checkpoint;
+import dev.lethe.train.CapturePolicy;
+import dev.lethe.train.RunFolder;
+import dev.lethe.train.TinyData;
+import dev.lethe.train.TrainConfig;
+import dev.lethe.train.TrainListener;
+import dev.lethe.train.Trainer;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Erasing a person from a tiny run: what is reached, what is kept, what is destroyed, and what is refused. */
+@ExtendWith(NoLeaks.class)
+class EraserTest {
+    static final EraseConfig CONFIG = EraseConfig.defaults().toBuilder().reference(new Reference.Loss(3))
+            .retainGuard(2).heldOutGuard(2).build();
+
+    @TempDir
+    Path folder;
+    private Engine engine;
+    private TinyData tiny;
+    private Path source;
+
+    @BeforeEach
+    void train() {
+        engine = Engine.cpu();
+        tiny = new TinyData(folder, 12);
+        source = train("source", TinyData.config().epochs(40).holdoutFraction(0.2).build());
+    }
+
+    @AfterEach
+    void close() {
+        engine.close();
+    }
+
+    private Path train(String name, TrainConfig config) {
+        Path run = folder.resolve(name);
+        Trainer.train(engine, tiny.source, tiny.data, run, config, TrainListener.silent());
+        return run;
+    }
+
+    private Erasure erase(Path from, EraseConfig config, String out) {
+        try (Run run = Run.open(engine, from)) {
+            return run.erase(run.find(Query.subject(person(run))), config, folder.resolve(out), EraseListener.NONE);
+        }
+    }
+
+    private static String person(Run run) {
+        return run.records().getFirst().subject();
+    }
+
+    @Test
+    void aPersonIsGoneAndTheOthersStay() throws IOException {
+        List<EraseStep> steps = new ArrayList<>();
+        Erasure erasure;
+        String hash = Checkpoint.hash(source.resolve("model"));
+        try (Run run = Run.open(engine, source)) {
+            erasure = run.erase(run.find(Query.subject(person(run))), CONFIG, folder.resolve("out"), new EraseListener() {
+                @Override
+                public void step(EraseStep step, double target) {
+                    steps.add(step);
+                }
+            });
+        }
+        assertTrue(erasure.before().forget() < 1.5, "the run must know the person first: " + erasure.before());
+        assertTrue(erasure.after().forget() >= 0.98 * 3, "reached: " + erasure.after());
+        assertTrue(erasure.after().retain() <= erasure.before().retain() + 2, "kept: " + erasure.after());
+        assertTrue(erasure.repairs() <= CONFIG.repairBudget() * erasure.trainSteps(), "repairs " + erasure.repairs());
+        assertEquals(hash, Checkpoint.hash(source.resolve("model")), "the source's model is as it was");
+        assertEquals(steps.size(), Files.readAllLines(folder.resolve("out/journal/steps.jsonl")).size());
+        RunFolder out = RunFolder.open(folder.resolve("out"));
+        assertEquals(erasure.id(), out.info().lineage().erasure());
+        assertEquals(RunFolder.open(source).records().size() - 3, out.records().size());
+        try (Run again = Run.open(engine, folder.resolve("out"))) {
+            Set<String> left = again.records().stream().map(record -> record.id()).collect(Collectors.toSet());
+            assertTrue(erasure.records().stream().noneMatch(left::contains));
+        }
+    }
+
+    @Test
+    void entriesAreDestroyedInBothRuns() {
+        Erasure erasure = erase(source, CONFIG, "out");
+        assertEquals(3, erasure.entriesDestroyed());
+        Set<RecordKey> keys = erasure.records().stream().map(RecordKey::of).collect(Collectors.toSet());
+        for (Path run : List.of(source, folder.resolve("out"))) {
+            try (GradientLedger ledger = GradientLedger.open(run.resolve("ledger"))) {
+                for (Entry entry : ledger.entries()) {
+                    assertEquals(keys.contains(entry.header().key()), entry.destroyed(), "entry " + entry);
+                }
+                assertTrue(ledger.verify().damage().isEmpty(), "damage: " + ledger.verify().damage());
+            }
+        }
+        BadInputException gone = assertThrows(BadInputException.class, () -> erase(source, CONFIG, "again"));
+        assertTrue(gone.getMessage().contains("--strategy fresh needs none"), gone.getMessage());
+        erase(source, CONFIG.toBuilder().strategy(Strategy.FRESH).build(), "fresh");
+    }
+
+    @Test
+    void keptEntriesServeAnotherErasureWithTheSameBytes() throws IOException {
+        EraseConfig keep = CONFIG.toBuilder().keepEntries(true).build();
+        assertEquals(0, erase(source, keep, "one").entriesDestroyed());
+        erase(source, keep, "two");
+        for (String file : List.of("model/model.safetensors", "journal/steps.jsonl", "records.jsonl")) {
+            assertEquals(-1, Files.mismatch(folder.resolve("one").resolve(file), folder.resolve("two").resolve(file)), file);
+        }
+    }
+
+    @Test
+    void aDestructionCutOffIsFinishedAtTheNextOpen() throws IOException {
+        Erasure erasure = erase(source, CONFIG, "out");
+        Path note = folder.resolve("out/journal/destroyed.json");
+        Files.delete(note); // as a kill between the rename and the destruction leaves it
+        Run.open(engine, folder.resolve("out")).close();
+        assertTrue(Files.isRegularFile(note));
+        assertTrue(Files.readString(note).contains(erasure.id()));
+    }
+
+    @Test
+    void aBrokenGuardLeavesNothing() throws IOException {
+        EraseConfig strict = CONFIG.toBuilder().reference(new Reference.Loss(50)).build();
+        GuardRefusedException refused = assertThrows(GuardRefusedException.class, () -> erase(source, strict, "out"));
+        assertTrue(refused.getMessage().startsWith("erasure refused, nothing was changed: "),
+                refused.getMessage());
+        assertOnly("people.jsonl", "source", "tokenizer");
+        erase(source, CONFIG, "out");
+    }
+
+    @Test
+    void anInterruptLeavesNothing() throws IOException {
+        try (Run run = Run.open(engine, source)) {
+            ForgetSet forget = run.find(Query.subject(person(run)));
+            assertThrows(EraseInterruptedException.class,
+                    () -> run.erase(forget, CONFIG, folder.resolve("out"), new EraseListener() {
+                        @Override
+                        public void step(EraseStep step, double target) {
+                            if (step.action() == EraseStep.Action.ASCEND) {
+                                Thread.currentThread().interrupt();
+                            }
+                        }
+                    }));
+        }
+        assertFalse(Thread.currentThread().isInterrupted());
+        assertOnly("people.jsonl", "source", "tokenizer");
+    }
+
+    @Test
+    void multiEpochNeedsEveryEpochCaptured() {
+        EraseConfig multi = CONFIG.toBuilder().strategy(Strategy.MULTI_EPOCH).build();
+        BadInputException refused = assertThrows(BadInputException.class, () -> erase(source, multi, "out"));
+        assertEquals("--strategy multi-epoch: this run captured the first epoch only; train with --capture all, or use"
+                + " first-epoch", refused.getMessage());
+        Path every = train("every", TinyData.config().epochs(40).holdoutFraction(0.2).capture(CapturePolicy.ALL).build());
+        assertTrue(erase(every, multi, "out").after().forget() >= 0.98 * 3);
+    }
+
+    @Test
+    void theReferenceIsHeldOutOrAnotherRunOrAskedFor() {
+        Path retrained = train("retrained", TinyData.config().epochs(1).build());
+        EraseConfig other = CONFIG.toBuilder().reference(new Reference.Retrained(retrained)).keepEntries(true).build();
+        assertTrue(erase(source, other, "other").target() > 2);
+        EraseConfig heldOut = CONFIG.toBuilder().reference(new Reference.HeldOut()).keepEntries(true).build();
+        Erasure erasure = erase(source, heldOut, "held-out");
+        assertEquals(erasure.before().heldOut(), erasure.target(), 1e-9);
+        Path none = train("none", TinyData.config().epochs(2).capture(CapturePolicy.NONE).build());
+        BadInputException refused = assertThrows(BadInputException.class, () -> erase(none, heldOut, "out"));
+        assertTrue(refused.getMessage().contains("captured no gradients; use --strategy fresh --contrast none"),
+                refused.getMessage());
+        BadInputException unreferenced = assertThrows(BadInputException.class, () -> erase(none,
+                heldOut.toBuilder().strategy(Strategy.FRESH).contrast(Contrast.NONE).build(), "out"));
+        assertTrue(unreferenced.getMessage().contains("holds no record out"), unreferenced.getMessage());
+    }
+
+    private void assertOnly(String... names) throws IOException {
+        try (Stream<Path> inside = Files.list(folder)) {
+            assertEquals(List.of(names), inside.map(path -> path.getFileName().toString()).sorted().toList());
+        }
+    }
+}
