@@ -6,6 +6,7 @@
 
 #include "entries.h"
 #include "guard.h"
+#include "serial.h"
 
 namespace lethe {
 namespace {
@@ -24,6 +25,13 @@ void check_vector(const lethe_vector* vector, const Model& model) {
                     vector->layout.flat_size() == model.layout.flat_size() && mine.vocabulary == its.vocabulary &&
                     mine.channels == its.channels && mine.layers == its.layers && mine.tied == its.tied;
   require(same, "vector belongs to a model of another shape, dtype or device");
+}
+
+// Every parameter meets every token once in a sum or product, once per entry in a Gram matrix.
+int64_t token_work(const EntrySet& set) {
+  int64_t tokens = 0;
+  for (int64_t i = 0; i < set.count(); ++i) tokens += set.entry(i).tokens();
+  return tokens * set.layout().parameters();
 }
 
 // Vectors are columns of what libtorch returns; ours are rows.
@@ -93,6 +101,7 @@ LETHE_API lethe_status lethe_entries_accumulate(lethe_model* model, const lethe_
     require_pointer(coefficients, "coefficients");
     for (int64_t i = 0; i < set.count(); ++i)
       require(std::isfinite(coefficients[i]), "coefficients[", i, "] is ", coefficients[i]);
+    const SerialIfSmall serial(token_work(set));
     accumulate(set, coefficients, *vector, Cancel(cancel));
   });
 }
@@ -105,6 +114,7 @@ LETHE_API lethe_status lethe_entries_dot(lethe_model* model, const lethe_entries
     check_vector(vector, *model);
     if (set.count() == 0) return;
     require_pointer(out, "out");
+    const SerialIfSmall serial(token_work(set));
     dot(set, *vector, out, Cancel(cancel));
   });
 }
@@ -116,6 +126,7 @@ LETHE_API lethe_status lethe_entries_gram(lethe_model* model, const lethe_entrie
     require(scratch_bytes >= 0, "scratch_bytes is ", scratch_bytes, ", must not be negative");
     if (set.count() == 0) return;
     require_pointer(out, "out");
+    const SerialIfSmall serial(set.count() * token_work(set));
     gram(set, scratch_bytes, GramForm::kCheapest, out, Cancel(cancel));
   });
 }

@@ -12,6 +12,7 @@
 #include "guard.h"
 #include "model.h"
 #include "passes.h"
+#include "serial.h"
 
 namespace {
 
@@ -47,6 +48,9 @@ struct Scored {
   std::vector<double> loss, mean, deviation;
   std::vector<uint8_t> hit;
 };
+
+// A pass multiplies every parameter with every token, near enough.
+int64_t pass_work(const Model& model, const Batch& batch) { return batch.rows() * model.layout.parameters(); }
 
 // Adds the head's part and turns sums for the batch loss into those for each record's own loss.
 void finish_products(const Model& model, const Batch& batch, const std::vector<double>& mean_logits, double* products) {
@@ -93,6 +97,7 @@ lethe_status lethe_model_evaluate(lethe_model* model, const lethe_batch* batch, 
     require_pointer(losses, "losses");
     if (scores != nullptr) checked(scores, "scores");
     const Batch checked_batch(checked(batch, "batch"), model->shape(), Targets::kRequired);
+    const SerialIfSmall serial(pass_work(*model, checked_batch));
     const Cancel canceller(cancel);
     Scored scored(checked_batch, scores);
     const at::Tensor hidden = forward(*model, checked_batch, Keep::kNothing, canceller);
@@ -108,6 +113,7 @@ lethe_status lethe_model_logits(lethe_model* model, const lethe_batch* batch, vo
     require_pointer(model, "model");
     require_pointer(logits, "logits");
     const Batch checked_batch(checked(batch, "batch"), model->shape(), Targets::kIgnored);
+    const SerialIfSmall serial(pass_work(*model, checked_batch));
     const int64_t rows = checked_batch.rows(), v = model->shape().vocabulary;
     const int64_t row_bytes = v * static_cast<int64_t>(c10::elementSize(model->dtype));
     require(bytes / row_bytes >= rows, "bytes is ", bytes, ", ", rows, " rows of logits need ", row_bytes, " each");
@@ -127,6 +133,7 @@ lethe_status lethe_model_gradient(lethe_model* model, const lethe_batch* batch, 
     require_pointer(losses, "losses");
     require(accumulate == 0 || accumulate == 1, "accumulate is ", accumulate, ", allowed 0 and 1");
     const Batch checked_batch(checked(batch, "batch"), model->shape(), Targets::kRequired);
+    const SerialIfSmall serial(pass_work(*model, checked_batch));
     run_gradient(*model, checked_batch, accumulate == 1, capture, losses, activation_gradient, Cancel(cancel));
   });
 }
@@ -146,6 +153,7 @@ lethe_status lethe_model_generate(lethe_model* model, const lethe_batch* prompts
     require_pointer(tokens, "tokens");
     require_pointer(lengths, "lengths");
     const Batch checked_prompts(checked(prompts, "prompts"), model->shape(), Targets::kIgnored);
+    const SerialIfSmall serial(checked_prompts.records() * model->layout.parameters());
     generate(*model, checked_prompts, checked(options, "generation"), tokens, lengths, Cancel(cancel));
   });
 }
