@@ -1,10 +1,10 @@
 // sum_i c_i g_i: entries are laid one below the other in bounded blocks, then one GEMM a linear site and block,
 // A_catᵀ diag(c) G_cat. Tables get their sparse rows added by ranges of table rows, so that no two threads share one.
-#include <ATen/ops/addmm.h>
 #include <ATen/ops/addmv.h>
 #include <ATen/ops/from_blob.h>
 
 #include "entries.h"
+#include "gemm.h"
 #include "parallel.h"
 #include "rows.h"
 #include "table.h"
@@ -31,7 +31,7 @@ class Accumulation {
   void linear(int64_t site, const EntryBlock& block) {
     const at::Tensor a = set_.gather(block, site, Factor::kFirst, coefficients_, left_);
     const at::Tensor g = set_.gather(block, site, Factor::kSecond, nullptr, right_);
-    view(set_.layout().weight_of(site)).addmm_(a.t(), g);
+    gemm(a.t(), g, view(set_.layout().weight_of(site)), Into::kAdd);
     add_vector(set_.layout().bias_of(site), g, coefficients(block, site));
   }
 
@@ -44,7 +44,7 @@ class Accumulation {
       cancel_.poll();
       const int64_t end = std::min(v + kHeadColumns, table.size(0));
       const at::Tensor e = set_.gather(block, site, Factor::kSecond, v, end, nullptr, right_);
-      table.narrow(0, v, end - v).addmm_(e.t(), h);
+      gemm(e.t(), h, table.narrow(0, v, end - v), Into::kAdd);
     }
   }
 

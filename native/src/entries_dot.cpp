@@ -1,11 +1,10 @@
 // <g_i, v> site by site as <A_i V, G_i>: one GEMM a block of entries, then a dot product a row and a sum an entry, both
 // ending in fp64. Sparse rows gather the few rows of v they touch.
-#include <ATen/ops/addmm.h>
-#include <ATen/ops/mm.h>
 #include <ATen/ops/mul.h>
 #include <ATen/ops/sum.h>
 
 #include "entries.h"
+#include "gemm.h"
 #include "parallel.h"
 #include "rows.h"
 #include "table.h"
@@ -29,14 +28,14 @@ class Products {
     add_row_dots(all, site, set_.gather(all, site, Factor::kSecond, nullptr, left_), bias.unsqueeze(0));
   }
 
-  // A row of G meets A V + bias: the bias's product <sum_t G_t, v_b> comes with it.
   void linear(int64_t site, const EntryBlock& block) {
     const at::Tensor a = set_.gather(block, site, Factor::kFirst, nullptr, left_);
     const at::Tensor g = set_.gather(block, site, Factor::kSecond, nullptr, right_);
     const at::Tensor& weight = view(set_.layout().weight_of(site));
-    at::Tensor product = product_.get(set_.model().options(), a.size(0), weight.size(1));
-    at::addmm_out(product, view(set_.layout().bias_of(site)), a, weight);
+    const at::Tensor product = product_.get(set_.model().options(), a.size(0), weight.size(1));
+    gemm(a, weight, product);
     add_row_dots(block, site, product, g);
+    add_row_dots(block, site, g, view(set_.layout().bias_of(site)).unsqueeze(0));
   }
 
   void exact_head(int64_t site, const EntryBlock& block) {
@@ -47,8 +46,8 @@ class Products {
       cancel_.poll();
       const int64_t end = std::min(v + kHeadColumns, table.size(0));
       const at::Tensor e = set_.gather(block, site, Factor::kSecond, v, end, nullptr, right_);
-      at::Tensor product = product_.get(set_.model().options(), h.size(0), end - v);
-      at::mm_out(product, h, table.narrow(0, v, end - v).t());
+      const at::Tensor product = product_.get(set_.model().options(), h.size(0), end - v);
+      gemm(h, table.narrow(0, v, end - v).t(), product);
       add_row_dots(block, site, product, e);
     }
   }

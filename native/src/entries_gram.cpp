@@ -1,8 +1,8 @@
 // Drives the Gram matrix: norms here, linear sites and tables by the form that takes fewer operations.
 #include <ATen/Parallel.h>
-#include <ATen/ops/mm.h>
 #include <ATen/ops/mul.h>
 
+#include "gemm.h"
 #include "gram.h"
 #include "rows.h"
 
@@ -29,10 +29,13 @@ void gram_norm(const GramJob& job, int64_t site) {
 }  // namespace
 
 void add_products(const GramJob& job, const at::Tensor& x) {
+  Slab slab;
   for (int64_t first = 0; first < x.size(0); first += kProductRows) {
     job.cancel.poll();
     const int64_t end = std::min(first + kProductRows, x.size(0));
-    add_lower(job, first, at::mm(x.narrow(0, first, end - first), x.narrow(0, 0, end).t()));
+    const at::Tensor strip = slab.get(x.options(), end - first, end);
+    gemm(x.narrow(0, first, end - first), x.narrow(0, 0, end).t(), strip);
+    add_lower(job, first, strip);
   }
 }
 

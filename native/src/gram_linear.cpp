@@ -3,11 +3,10 @@
 // Factored: <g_i, g_j> = <A_i A_jᵀ + 1, G_i G_jᵀ>; the 1 is the bias. Dense: a stretch of weight rows of every gradient,
 // X = A_i[:, stretch]ᵀ G_i laid out [N, stretch * out], then X Xᵀ; the bias's gradient is one more row.
 #include <ATen/Parallel.h>
-#include <ATen/ops/add.h>
-#include <ATen/ops/mm.h>
 #include <ATen/ops/sum.h>
 #include <c10/core/InferenceMode.h>
 
+#include "gemm.h"
 #include "gram.h"
 
 namespace lethe {
@@ -29,7 +28,7 @@ void factored(const GramJob& job, int64_t site) {
   int64_t limit = 64;
   while (limit < 2048 && 2 * limit * (2 * limit + widths) * 2 < job.scratch_elements) limit *= 2;
   const std::vector<EntryBlock> blocks = set.blocks(limit);
-  Slab a1, g1, a2, g2;
+  Slab a1, g1, a2, g2, p, q;
   for (const EntryBlock& right : blocks) {
     const at::Tensor a_right = set.gather(right, site, Factor::kFirst, nullptr, a1);
     const at::Tensor g_right = set.gather(right, site, Factor::kSecond, nullptr, g1);
@@ -38,9 +37,12 @@ void factored(const GramJob& job, int64_t site) {
       job.cancel.poll();
       const at::Tensor a = set.gather(left, site, Factor::kFirst, nullptr, a2);
       const at::Tensor g = set.gather(left, site, Factor::kSecond, nullptr, g2);
-      at::Tensor inputs = at::mm(a, a_right.t());
-      inputs.add_(1);
-      add_hadamard(job, token_counts(set, left), token_counts(set, right), inputs, at::mm(g, g_right.t()));
+      const at::Tensor inputs = p.get(a.options(), a.size(0), a_right.size(0));
+      const at::Tensor gradients = q.get(a.options(), a.size(0), a_right.size(0));
+      inputs.fill_(1);
+      gemm(a, a_right.t(), inputs, Into::kAdd);
+      gemm(g, g_right.t(), gradients);
+      add_hadamard(job, token_counts(set, left), token_counts(set, right), inputs, gradients);
     }
   }
 }
@@ -65,8 +67,7 @@ void dense(const GramJob& job, int64_t site) {
       for (int64_t i = first; i < last; ++i) {
         const at::Tensor a = set.gather({i, i + 1}, site, Factor::kFirst, row, end, nullptr, left);
         const at::Tensor g = set.gather({i, i + 1}, site, Factor::kSecond, nullptr, right);
-        at::Tensor gradient = x.select(0, i).view({end - row, outputs});
-        at::mm_out(gradient, a.t(), g);
+        gemm(a.t(), g, x.select(0, i).view({end - row, outputs}));
         if (row > 0) continue;
         at::Tensor sum = bias.select(0, i);
         at::sum_out(sum, g, {0});

@@ -1,9 +1,9 @@
 // Dense form with an exact head: a stretch of V of every gradient, E_i[:, stretch]ᵀ H_i plus the scattered rows of D_i,
 // laid out [N, stretch * C], then X Xᵀ.
 #include <ATen/Parallel.h>
-#include <ATen/ops/mm.h>
 #include <c10/core/InferenceMode.h>
 
+#include "gemm.h"
 #include "gram.h"
 #include "rows.h"
 
@@ -14,12 +14,17 @@ constexpr int64_t kProductColumns = 1 << 16;  // the longest fp32 sum of a produ
 
 // gradient [end - begin, C] = rows [begin, end) of entry i's gradient
 template <class Real, class Stored>
-void make_stretch(const GramJob& job, const Table& table, int64_t i, int64_t begin, int64_t end, at::Tensor gradient) {
+void make_stretch(const GramJob& job, const Table& table, int64_t i, int64_t begin, int64_t end,
+                  const at::Tensor& gradient) {
   Slab left, right;
   const EntrySet& set = job.set;
   const at::Tensor h = set.gather_host({i, i + 1}, table.head, Factor::kFirst, 0, gradient.size(1), nullptr, left);
   const at::Tensor e = set.gather_host({i, i + 1}, table.head, Factor::kSecond, begin, end, nullptr, right);
-  at::mm_out(gradient, e.t(), h);
+  if (h.size(0) > 0) {
+    gemm(e.t(), h, gradient);
+  } else {
+    gradient.zero_();
+  }
   if (table.scatter < 0) return;
   const EntryView& entry = set.entry(i);
   const int64_t channels = gradient.size(1);

@@ -2,8 +2,8 @@
 // scatter and another's head come by themselves. U of a block of entries is made dense, transposed, [V, rows]; a sparse
 // row of another block then gathers the few of its rows it touches, and an exact head's rows meet it in a GEMM.
 #include <ATen/Parallel.h>
-#include <ATen/ops/mm.h>
 
+#include "gemm.h"
 #include "gram.h"
 #include "rows.h"
 
@@ -26,15 +26,19 @@ class FactoredTable {
     const std::vector<EntryBlock> lefts = job_.set.blocks(kLeftTokens);
     for (const EntryBlock& right : job_.set.blocks(std::clamp<int64_t>(fit, 16, 512))) {
       const std::vector<TableRow> right_rows = table_rows(table_, job_.set, right);
+      if (right_rows.empty()) continue;
       const at::Tensor u = dense_columns(right_rows);
       const at::Tensor x_right = inputs(right_rows, x_right_);
       for (const EntryBlock& left : lefts) {
         if (left.end <= right.begin) continue;
         job_.cancel.poll();
         const std::vector<TableRow> rows = table_rows(table_, job_.set, left);
+        if (rows.empty()) continue;
         const at::Tensor products = row_products(rows, u);
         const at::Tensor x = inputs(rows, x_left_);
-        add_hadamard(job_, counts(left, rows), counts(right, right_rows), at::mm(x, x_right.t()), products);
+        const at::Tensor inner = inner_.get(options_, x.size(0), x_right.size(0));
+        gemm(x, x_right.t(), inner);
+        add_hadamard(job_, counts(left, rows), counts(right, right_rows), inner, products);
       }
     }
   }
@@ -117,8 +121,7 @@ class FactoredTable {
       }
       const int64_t i = rows[r].entry, count = job_.set.entry(i).targets();
       const at::Tensor e = job_.set.gather_host({i, i + 1}, table_.head, Factor::kSecond, 0, table_.rows, nullptr, errors_);
-      at::Tensor part = products.narrow(0, static_cast<int64_t>(r), count);
-      at::mm_out(part, e, u);
+      gemm(e, u, products.narrow(0, static_cast<int64_t>(r), count));
       r += static_cast<size_t>(count);
     }
   }
@@ -127,7 +130,7 @@ class FactoredTable {
   const Table& table_;
   const int64_t channels_;
   const at::TensorOptions options_;
-  Slab u_, x_left_, x_right_, products_, errors_;
+  Slab u_, x_left_, x_right_, inner_, products_, errors_;
 };
 
 }  // namespace
