@@ -41,7 +41,8 @@ final class DemoCommand implements Callable<Integer> {
     @ParentCommand
     private Main main;
 
-    @Option(names = "--out", paramLabel = "DIR", description = "A new folder (default: lethe-demo here, or the next free one).")
+    @Option(names = "--out", paramLabel = "DIR",
+            description = "A new folder (default: lethe-demo here, or the next free one).")
     private Path out;
 
     @Mixin

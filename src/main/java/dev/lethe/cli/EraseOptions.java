@@ -11,23 +11,27 @@ import picocli.CommandLine.Option;
 
 /** How an erasure is done; what is not given stays as the defaults, or with --paper as plain ascent has it. */
 final class EraseOptions {
-    @Option(names = "--paper", description = "Plain calibrated ascent as in the paper: no contrast, no repair, wide guards.")
+    @Option(names = "--paper",
+            description = "Plain calibrated ascent as in the paper: no contrast, no repair, wide guards.")
     private boolean paper;
 
     @Option(names = "--strategy", paramLabel = "NAME", description = "first-epoch, multi-epoch or fresh.")
     private String strategy;
 
-    @Option(names = "--sites", paramLabel = "SITES", description = "Sites that ascend: embedding, all, block:0,1, names, globs.")
+    @Option(names = "--sites", paramLabel = "SITES",
+            description = "Sites that ascend: embedding, all, block:0,1, names, globs.")
     private String sites;
 
-    @Option(names = "--contrast", paramLabel = "KIND", description = "none, mean or span:R: what is kept out of the direction.")
+    @Option(names = "--contrast", paramLabel = "KIND",
+            description = "none, mean or span:R: what is kept out of the direction.")
     private String contrast;
 
     @Option(names = "--live-contrast", paramLabel = "N",
             description = "Retain and held-out records whose gradients of now steer each ascent step; 0 = none.")
     private Integer liveContrast;
 
-    @Option(names = "--repair", paramLabel = "N", description = "Repair steps on retain records after each ascent step.")
+    @Option(names = "--repair", paramLabel = "N",
+            description = "Repair steps on retain records after each ascent step.")
     private Integer repair;
 
     @Option(names = "--polish", paramLabel = "N", description = "Annealed repair steps at the end.")
@@ -36,7 +40,8 @@ final class EraseOptions {
     @Option(names = "--repair-rate", paramLabel = "RATE", description = "Peak learning rate of repair; 0 = automatic.")
     private Double repairRate;
 
-    @Option(names = "--repair-budget", paramLabel = "SHARE", description = "Most repair steps, as a share of the training's.")
+    @Option(names = "--repair-budget", paramLabel = "SHARE",
+            description = "Most repair steps, as a share of the training's.")
     private Double repairBudget;
 
     @Option(names = "--rate", paramLabel = "X", description = "First ascent step, as a share of the weights' norm.")
@@ -45,7 +50,8 @@ final class EraseOptions {
     @Option(names = "--max-ascents", paramLabel = "N", description = "Ascent steps after which to give up.")
     private Integer maxAscents;
 
-    @Option(names = "--reference", paramLabel = "RUN0", description = "Stop at the forget loss of this model that never saw them.")
+    @Option(names = "--reference", paramLabel = "RUN0",
+            description = "Stop at the forget loss of this model that never saw them.")
     private Path reference;
 
     @Option(names = "--target-loss", paramLabel = "NATS", description = "Stop at this forget loss.")

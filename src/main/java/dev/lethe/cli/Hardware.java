@@ -7,7 +7,8 @@ import picocli.CommandLine.Option;
 
 /** Where the arithmetic runs. */
 final class Hardware {
-    @Option(names = "--device", paramLabel = "DEVICE", defaultValue = "cpu", description = "cpu, cuda or cuda:N (default: cpu).")
+    @Option(names = "--device", paramLabel = "DEVICE", defaultValue = "cpu",
+            description = "cpu, cuda or cuda:N (default: cpu).")
     private String device;
 
     @Option(names = "--threads", paramLabel = "N", description = "Threads of the native engine (default: one a core).")

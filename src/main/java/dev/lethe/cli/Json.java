@@ -9,7 +9,9 @@ import tools.jackson.databind.ValueSerializer;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.module.SimpleModule;
 
-/** How results look as JSON: snake_case keys in the order of declaration; a number that is none (NaN, infinite) is null. */
+/**
+ * How results look as JSON: snake_case keys in the order of declaration; a number that is none (NaN, infinite) is null.
+ */
 final class Json {
     private static final JsonMapper MAPPER = JsonMapper.builder()
             .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)

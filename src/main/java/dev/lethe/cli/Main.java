@@ -27,8 +27,8 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /**
- * Reads the command line, runs a command and turns what went wrong into a message and an exit code: 0 done, 2 bad usage or
- * input, 3 a guard refused and nothing was changed, 4 damaged data, 70 a fault of Lethe's own.
+ * Reads the command line, runs a command and turns what went wrong into a message and an exit code: 0 done, 2 bad usage
+ * or input, 3 a guard refused and nothing was changed, 4 damaged data, 70 a fault of Lethe's own.
  */
 @Command(name = "lethe", mixinStandardHelpOptions = true, versionProvider = Main.Version.class, sortOptions = false,
         synopsisSubcommandLabel = "COMMAND",

@@ -15,7 +15,8 @@ import java.nio.file.Path;
 import java.util.List;
 
 /**
- * A model to look at, of a run or of a bare Hugging Face folder, with its tokenizer. Belongs to the thread that opened it.
+ * A model to look at, of a run or of a bare Hugging Face folder, with its tokenizer. Belongs to the thread that opened
+ * it.
  *
  * @param run the run it is of, null for a bare folder
  */

@@ -4,8 +4,8 @@ import java.time.Duration;
 import java.util.Locale;
 
 /**
- * One line of progress with a share, a rate and the time left: rewritten in place on a terminal, a plain line now and then
- * in a pipe. Silent without a terminal. Not thread-safe.
+ * One line of progress with a share, a rate and the time left: rewritten in place on a terminal, a plain line now and
+ * then in a pipe. Silent without a terminal. Not thread-safe.
  */
 final class Progress implements AutoCloseable {
     private static final long REDRAW_NANOS = Duration.ofMillis(100).toNanos();

@@ -22,7 +22,8 @@ final class ReportCommand implements Callable<Integer> {
     @Option(names = "--run", paramLabel = "RUN", required = true, description = "The run to report on.")
     private Path run;
 
-    @Option(names = "--reference", paramLabel = "RUN0", description = "A run or folder that never saw the erased records.")
+    @Option(names = "--reference", paramLabel = "RUN0",
+            description = "A run or folder that never saw the erased records.")
     private Path reference;
 
     @Option(names = "--out", paramLabel = "DIR", description = "Where to write (default: RUN/report).")

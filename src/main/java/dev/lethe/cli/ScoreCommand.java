@@ -42,7 +42,8 @@ final class ScoreCommand implements Callable<Integer> {
     @ParentCommand
     private Main main;
 
-    @Option(names = "--run", paramLabel = "RUN", required = true, description = "A run; act-grad also takes a model folder.")
+    @Option(names = "--run", paramLabel = "RUN", required = true,
+            description = "A run; act-grad also takes a model folder.")
     private Path run;
 
     @Option(names = "--text", paramLabel = "T", description = "The query is this text.")
@@ -54,7 +55,8 @@ final class ScoreCommand implements Callable<Integer> {
     @Option(names = "--data", paramLabel = "FILE", description = "Where --ids are looked up (default: the run's data).")
     private Path data;
 
-    @Option(names = "--method", paramLabel = "NAME", defaultValue = "dot", description = "dot or act-grad (default: dot).")
+    @Option(names = "--method", paramLabel = "NAME", defaultValue = "dot",
+            description = "dot or act-grad (default: dot).")
     private String method;
 
     @Option(names = "--sites", paramLabel = "SITES", description = "Sites that count (default: all that are stored).")

@@ -46,25 +46,31 @@ final class TrainCommand implements Callable<Integer> {
     @Option(names = "--epochs", paramLabel = "N", defaultValue = "15", description = "Default: ${DEFAULT-VALUE}.")
     private int epochs;
 
-    @Option(names = "--max-steps", paramLabel = "N", defaultValue = "0", description = "End after N steps; 0 = after the epochs.")
+    @Option(names = "--max-steps", paramLabel = "N", defaultValue = "0",
+            description = "End after N steps; 0 = after the epochs.")
     private long maxSteps;
 
-    @Option(names = "--batch", paramLabel = "N", defaultValue = "8", description = "Records a step (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--batch", paramLabel = "N", defaultValue = "8",
+            description = "Records a step (default: ${DEFAULT-VALUE}).")
     private int batch;
 
-    @Option(names = "--lr", paramLabel = "RATE", defaultValue = "5e-5", description = "Peak rate (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--lr", paramLabel = "RATE", defaultValue = "5e-5",
+            description = "Peak rate (default: ${DEFAULT-VALUE}).")
     private double rate;
 
-    @Option(names = "--schedule", paramLabel = "NAME", defaultValue = "linear", description = "linear, cosine or constant.")
+    @Option(names = "--schedule", paramLabel = "NAME", defaultValue = "linear",
+            description = "linear, cosine or constant.")
     private Schedule schedule;
 
     @Option(names = "--warmup", paramLabel = "N", defaultValue = "0", description = "Steps to climb to the peak rate.")
     private long warmup;
 
-    @Option(names = "--weight-decay", paramLabel = "X", defaultValue = "0.01", description = "AdamW's (default: ${DEFAULT-VALUE}).")
+    @Option(names = "--weight-decay", paramLabel = "X", defaultValue = "0.01",
+            description = "AdamW's (default: ${DEFAULT-VALUE}).")
     private double weightDecay;
 
-    @Option(names = "--max-norm", paramLabel = "X", defaultValue = "1", description = "Gradient clipping; 0 = off (default: 1).")
+    @Option(names = "--max-norm", paramLabel = "X", defaultValue = "1",
+            description = "Gradient clipping; 0 = off (default: 1).")
     private double maxNorm;
 
     @Option(names = "--capture", paramLabel = "WHICH", defaultValue = "first",
@@ -79,7 +85,8 @@ final class TrainCommand implements Callable<Integer> {
             description = "Softmax errors kept: exact, or topk:256 a token (default: exact).")
     private String head;
 
-    @Option(names = "--ledger-dtype", paramLabel = "TYPE", defaultValue = "f32", description = "f32 or bf16 (default: f32).")
+    @Option(names = "--ledger-dtype", paramLabel = "TYPE", defaultValue = "f32",
+            description = "f32 or bf16 (default: f32).")
     private Dtype ledgerDtype;
 
     @Option(names = "--holdout", paramLabel = "SHARE|FILE", defaultValue = "0.05",
@@ -95,7 +102,8 @@ final class TrainCommand implements Callable<Integer> {
             description = "Checkpoint every N steps besides after each epoch.")
     private long checkpointEvery;
 
-    @Option(names = "--keep-text", description = "Keep the records' text in the run, so that it needs its data file no more.")
+    @Option(names = "--keep-text",
+            description = "Keep the records' text in the run, so that it needs its data file no more.")
     private boolean keepText;
 
     @Option(names = "--seed", paramLabel = "N", defaultValue = "0", description = "Of weights, order and hold-out.")

@@ -9,8 +9,8 @@ import java.util.List;
 import java.util.function.Function;
 
 /**
- * What a model says when it is given a record's beginning: greedy continuation of the prompt, as long as the record's own,
- * compared with it by ROUGE. A record without a prompt is split in the middle of its tokens.
+ * What a model says when it is given a record's beginning: greedy continuation of the prompt, as long as the record's
+ * own, compared with it by ROUGE. A record without a prompt is split in the middle of its tokens.
  */
 public final class Continuations {
     private static final int RECORDS_PER_BATCH = 32;

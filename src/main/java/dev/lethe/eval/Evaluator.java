@@ -7,13 +7,14 @@ import dev.lethe.engine.TokenScores;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.CancellationException;
 import java.util.function.Function;
 import java.util.function.IntConsumer;
 
 /**
  * Runs records through a model, forward only, and turns each token's prediction into {@link RecordScore}s. Batches hold
- * whole records up to a number of tokens; a record's score does not depend on its neighbours. Use on the thread that owns
- * the model; an interrupt ends it between two batches.
+ * whole records up to a number of tokens; a record's score does not depend on its neighbours. Use on the thread that
+ * owns the model; an interrupt ends it between two batches.
  */
 public final class Evaluator {
     private static final int DEFAULT_BATCH_TOKENS = 2048;
@@ -53,7 +54,7 @@ public final class Evaluator {
         int start = 0;
         while (start < examples.size()) {
             if (Thread.currentThread().isInterrupted()) {
-                throw new java.util.concurrent.CancellationException("evaluation interrupted after " + start + " records");
+                throw new CancellationException("evaluation interrupted after " + start + " records");
             }
             int end = endOfBatch(examples, start);
             score(model, examples.subList(start, end), text, scores);

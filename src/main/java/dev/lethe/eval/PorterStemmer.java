@@ -7,9 +7,10 @@ import java.util.function.Predicate;
 import java.util.stream.Stream;
 
 /**
- * Porter's suffix stripping (Program 14.3, 1980) in the dialect of NLTK's default mode, because that is what rouge_score
- * stems with: Porter's own later changes, a short table of irregular forms, and NLTK's rules for -ies, -ied, -y, -alli
- * and -logi. Words must be lower case; anything but a, e, i, o, u and a y after a consonant counts as a consonant.
+ * Porter's suffix stripping (Program 14.3, 1980) in the dialect of NLTK's default mode, because that is what
+ * rouge_score stems with: Porter's own later changes, a short table of irregular forms, and NLTK's rules for -ies,
+ * -ied, -y, -alli and -logi. Words must be lower case; anything but a, e, i, o, u and a y after a consonant counts as a
+ * consonant.
  */
 final class PorterStemmer {
     private static final Map<String, String> IRREGULAR = Map.ofEntries(

@@ -1,8 +1,8 @@
 package dev.lethe.eval;
 
 /**
- * What a model makes of one record. Everything is over the record's target tokens; a record that has none has loss 0 and
- * NaN in the rest.
+ * What a model makes of one record. Everything is over the record's target tokens; a record that has none has loss 0
+ * and NaN in the rest.
  *
  * @param id the record's id
  * @param loss mean of -log p over its targets, in nats

@@ -8,8 +8,8 @@ import java.util.Map;
 
 /**
  * ROUGE-1, ROUGE-2 and ROUGE-L of a candidate text against a reference (Lin 2004), number for number what Google's
- * rouge_score gives, with its stemmer off or on: lower case, every run of characters outside a-z and 0-9 is a gap, words
- * of more than three letters are stemmed. Leaves out ROUGE-Lsum and bootstrap intervals.
+ * rouge_score gives, with its stemmer off or on: lower case, every run of characters outside a-z and 0-9 is a gap,
+ * words of more than three letters are stemmed. Leaves out ROUGE-Lsum and bootstrap intervals.
  */
 public final class Rouge {
     private Rouge() {}

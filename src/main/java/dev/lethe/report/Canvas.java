@@ -1,8 +1,8 @@
 package dev.lethe.report;
 
 /**
- * What a chart draws on: a surface in pixels, origin at the top left. One implementation writes SVG, the other an image, so
- * that page and PNG show the same picture.
+ * What a chart draws on: a surface in pixels, origin at the top left. One implementation writes SVG, the other an
+ * image, so that page and PNG show the same picture.
  */
 interface Canvas {
     /** Where a text's position lies in it. */

@@ -27,7 +27,10 @@ record LineChart(String name, String title, String horizontal, String vertical, 
         }
     }
 
-    /** Okabe and Ito's colours, which the colour-blind tell apart, each with its own dash and marker for black and white. */
+    /**
+     * Okabe and Ito's colours, which the colour-blind tell apart, each with its own dash and marker for black and
+     * white.
+     */
     enum Style {
         BLUE("#0072b2", Marker.CIRCLE),
         ORANGE("#d55e00", Marker.SQUARE, 8, 3),

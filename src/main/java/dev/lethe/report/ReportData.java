@@ -34,7 +34,10 @@ public record ReportData(String title, List<Fact> facts, List<String> columns, L
     /** Losses after one move; NaN where not measured. @param kept false when the move was taken back */
     public record ErasurePoint(int index, String action, boolean kept, double forget, double retain, double heldOut) {}
 
-    /** Influence of records on the forget set's loss at one site. @param measure dot or act-grad @param group forget or retain */
+    /**
+     * Influence of records on the forget set's loss at one site. @param measure dot or act-grad @param group forget or
+     * retain
+     */
     public record Influence(String measure, String site, String group, double[] before, double[] after) {}
 
     /** A record's continuation. @param byModel one a column, in order */

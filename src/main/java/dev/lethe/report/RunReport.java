@@ -22,8 +22,8 @@ import java.util.stream.IntStream;
 import tools.jackson.databind.JsonNode;
 
 /**
- * Gathers a report on a run: what its logs say, and what its model, the model before the erasure and a retrained one make
- * of the records. Groups above 300 records are sampled evenly, and the report says so.
+ * Gathers a report on a run: what its logs say, and what its model, the model before the erasure and a retrained one
+ * make of the records. Groups above 300 records are sampled evenly, and the report says so.
  */
 public final class RunReport {
     private static final int MOST_RECORDS = 300;

@@ -17,9 +17,9 @@ import java.util.stream.IntStream;
 import org.apache.commons.text.similarity.LevenshteinDistance;
 
 /**
- * Answers queries over training records: by id, by subject, word for word, or by likeness of words. Each match comes with
- * a score and a reason, so that a person can judge it before anything is erased. The index for likeness is built at the
- * first fuzzy query and kept until close. Not thread-safe.
+ * Answers queries over training records: by id, by subject, word for word, or by likeness of words. Each match comes
+ * with a score and a reason, so that a person can judge it before anything is erased. The index for likeness is built
+ * at the first fuzzy query and kept until close. Not thread-safe.
  */
 public final class Finder implements AutoCloseable {
     private static final int NEAR_MISSES = 3;
