@@ -136,7 +136,8 @@ public final class Batch {
 
     @Override
     public String toString() {
-        return "Batch[records=" + records() + ", tokens=" + tokenCount() + ", weights=" + Arrays.toString(weights) + "]";
+        return "Batch[records=" + records() + ", tokens=" + tokenCount() + ", weights=" + Arrays.toString(weights)
+                + "]";
     }
 
     private static int[] concatenate(List<int[]> parts, int total) {

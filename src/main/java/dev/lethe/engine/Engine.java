@@ -26,7 +26,7 @@ public final class Engine implements AutoCloseable {
     /**
      * Loads the native library on first use.
      *
-     * @throws EngineException   UNSUPPORTED when the library is absent or of another version; the message says what to run
+     * @throws EngineException   UNSUPPORTED when the library is absent or of another version; it says what to run
      * @throws BadInputException when the device is not usable here
      */
     public static Engine open(Device device) {
@@ -104,7 +104,8 @@ public final class Engine implements AutoCloseable {
      */
     public static double[] eigen(double[] matrix, int n) {
         if (n < 1 || matrix.length != (long) n * n) {
-            throw new IllegalArgumentException("eigen: " + matrix.length + " numbers are not a matrix of " + n + " x " + n);
+            throw new IllegalArgumentException("eigen: " + matrix.length + " numbers are not a matrix of " + n + " x "
+                    + n);
         }
         NativeLibrary.ensure();
         try (Arena arena = Arena.ofConfined()) {

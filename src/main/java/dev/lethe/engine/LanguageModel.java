@@ -24,8 +24,8 @@ import java.util.stream.LongStream;
  * {@link EngineException}; wrong arguments IllegalArgumentException. Shape letters: B records of a batch, T tokens, V
  * vocabulary, S sites, P elements of a flat buffer, N entries.
  *
- * <p>This file is the whole public face of a model and so longer than most; what needs native arguments of its own lives
- * in {@link NativePasses} and {@link NativeEntries}.
+ * <p>This file is the whole public face of a model and so longer than most; what needs native arguments of its own
+ * lives in {@link NativePasses} and {@link NativeEntries}.
  */
 public final class LanguageModel implements AutoCloseable {
     private final Device device;
@@ -220,8 +220,8 @@ public final class LanguageModel implements AutoCloseable {
     }
 
     /**
-     * The activation-gradient product of Zagardo 2024 (arXiv 2406.09391): at each site the sum over a record's tokens of
-     * &lt;y, dL/dy&gt;, y the site's output and L the record's own mean loss. Overwrites the gradient buffer.
+     * The activation-gradient product of Zagardo 2024 (arXiv 2406.09391): at each site the sum over a record's tokens
+     * of &lt;y, dL/dy&gt;, y the site's output and L the record's own mean loss. Overwrites the gradient buffer.
      *
      * @return [B, S] row-major
      */
@@ -262,8 +262,8 @@ public final class LanguageModel implements AutoCloseable {
 
     /**
      * Ends the pass or entry arithmetic in progress, if any, soon: it throws {@link EngineException} with
-     * {@link Status#CANCELLED} and leaves the parameters as they were. Any thread may call this; it does not reach calls
-     * that start later, and does nothing on a closed model.
+     * {@link Status#CANCELLED} and leaves the parameters as they were. Any thread may call this; it does not reach
+     * calls that start later, and does nothing on a closed model.
      */
     public void cancel() {
         cancel.raise();

@@ -10,8 +10,8 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 
 /**
- * A whole file mapped read-only, of any size. Readable from any thread; {@link #close()} unmaps it. The file must not be
- * shortened while it is mapped.
+ * A whole file mapped read-only, of any size. Readable from any thread; {@link #close()} unmaps it. The file must not
+ * be shortened while it is mapped.
  */
 public final class MappedFile implements AutoCloseable {
     private final Arena arena;

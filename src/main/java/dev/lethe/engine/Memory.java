@@ -27,8 +27,8 @@ final class Memory {
     static MemorySegment source(String operation, MemorySegment segment, long bytes) {
         Objects.requireNonNull(segment, "segment");
         if (!segment.isNative()) {
-            throw new IllegalArgumentException(operation + ": the segment is on the Java heap; use an arena's or a mapped"
-                    + " one");
+            throw new IllegalArgumentException(operation + ": the segment is on the Java heap; use an arena's or a"
+                    + " mapped one");
         }
         if (segment.byteSize() < bytes) {
             throw new IllegalArgumentException(operation + ": the segment has " + segment.byteSize() + " bytes, "

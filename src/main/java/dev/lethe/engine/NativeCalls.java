@@ -7,8 +7,8 @@ import java.lang.foreign.MemorySegment;
 
 /**
  * The one wrapper of downcalls. Its owner writes
- * {@code calls.done("operation", LetheNative.lethe_x(handle, ..., calls.begin()))}: Java evaluates begin() last before the
- * call, so the event times the call alone, and nothing is allocated unless the call fails. One thread at a time.
+ * {@code calls.done("operation", LetheNative.lethe_x(handle, ..., calls.begin()))}: Java evaluates begin() last before
+ * the call, so the event times the call alone, and nothing is allocated unless the call fails. One thread at a time.
  */
 final class NativeCalls {
     private final MemorySegment error;

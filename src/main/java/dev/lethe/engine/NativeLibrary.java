@@ -53,8 +53,8 @@ final class NativeLibrary {
 
     static void checkVersion(Path file, int found, int needed) {
         if (found != needed) {
-            throw new EngineException(Status.UNSUPPORTED, file + " has ABI version " + found + " but this build of Lethe"
-                    + " needs " + needed + "; rebuild it with: " + BUILD);
+            throw new EngineException(Status.UNSUPPORTED, file + " has ABI version " + found + " but this build of"
+                    + " Lethe needs " + needed + "; rebuild it with: " + BUILD);
         }
     }
 

@@ -8,7 +8,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.List;
 
-/** The passes of one model: what {@link LanguageModel} offers on batches, with the reused native arguments they need. */
+/** The passes of one model: what {@link LanguageModel} offers on batches, with the reused native arguments for it. */
 final class NativePasses {
     private static final ValueLayout.OfDouble DOUBLE = ValueLayout.JAVA_DOUBLE;
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT;
@@ -54,15 +54,16 @@ final class NativePasses {
         for (int t = 0; t < count; t++) {
             hits[t] = block.get(ValueLayout.JAVA_BYTE, 3 * column + t) != 0;
         }
-        return new TokenScores(doubles(block, 0, count), doubles(block, column, count), doubles(block, 2 * column, count),
-                hits, means);
+        return new TokenScores(doubles(block, 0, count), doubles(block, column, count),
+                doubles(block, 2 * column, count), hits, means);
     }
 
     private double[] evaluate(String operation, Batch batch, MemorySegment scores) {
         needTargets(operation, batch);
         MemorySegment out = losses.atLeast((long) batch.records() * Double.BYTES);
         MemorySegment in = nativeBatch.fill(batch);
-        calls.done(operation, LetheNative.lethe_model_evaluate(model, in, scores, out, cancel.lowered(), calls.begin()));
+        calls.done(operation, LetheNative.lethe_model_evaluate(model, in, scores, out, cancel.lowered(),
+                calls.begin()));
         return doubles(out, 0, batch.records());
     }
 
@@ -120,8 +121,8 @@ final class NativePasses {
         long row = options.maxNewTokens();
         MemorySegment lengths = losses.atLeast((long) records * Long.BYTES);
         MemorySegment tokens = outputs.atLeast(records * row * Integer.BYTES);
-        calls.done("generate", LetheNative.lethe_model_generate(model, in, generation, tokens, lengths, cancel.lowered(),
-                calls.begin()));
+        calls.done("generate", LetheNative.lethe_model_generate(model, in, generation, tokens, lengths,
+                cancel.lowered(), calls.begin()));
         int[][] produced = new int[records][];
         for (int b = 0; b < records; b++) {
             produced[b] = new int[(int) lengths.getAtIndex(ValueLayout.JAVA_LONG, b)];

@@ -103,8 +103,8 @@ public final class ParameterVector implements AutoCloseable {
         Objects.requireNonNull(dtype, "dtype");
         Memory.range("read vector", offset, count, size);
         Memory.destination("read vector", out, count * dtype.bytes());
-        calls.done("read vector", LetheNative.lethe_vector_read(handle, offset, count, dtype.code(), out, out.byteSize(),
-                calls.begin()));
+        calls.done("read vector", LetheNative.lethe_vector_read(handle, offset, count, dtype.code(), out,
+                out.byteSize(), calls.begin()));
     }
 
     /** Copies elements in; {@code in} is native and at least {@code count * dtype.bytes()} long. */
@@ -112,8 +112,8 @@ public final class ParameterVector implements AutoCloseable {
         Objects.requireNonNull(dtype, "dtype");
         Memory.range("write vector", offset, count, size);
         Memory.source("write vector", in, count * dtype.bytes());
-        calls.done("write vector", LetheNative.lethe_vector_write(handle, offset, count, dtype.code(), in, in.byteSize(),
-                calls.begin()));
+        calls.done("write vector", LetheNative.lethe_vector_write(handle, offset, count, dtype.code(), in,
+                in.byteSize(), calls.begin()));
     }
 
     void load(MemorySegment model, Buffer buffer) {

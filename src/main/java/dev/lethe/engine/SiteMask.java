@@ -21,7 +21,8 @@ final class SiteMask {
             return MemorySegment.NULL;
         }
         if (!selection.belongsTo(sites)) {
-            throw new IllegalArgumentException("the sites " + selection + " were selected from a model of another shape");
+            throw new IllegalArgumentException("the sites " + selection
+                    + " were selected from a model of another shape");
         }
         for (int site = 0; site < sites.size(); site++) {
             mask.set(ValueLayout.JAVA_BYTE, site, (byte) (selection.contains(site) ? 1 : 0));

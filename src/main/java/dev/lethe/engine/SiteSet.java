@@ -6,7 +6,7 @@ import java.util.List;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
 
-/** An immutable selection of the sites of one model. Two sets are equal when they select the same names of equal models. */
+/** An immutable selection of the sites of one model; equal to one that selects the same names of an equal model. */
 public final class SiteSet {
     private final List<Site> all;
     private final BitSet chosen;

@@ -162,8 +162,8 @@ class EntriesTest {
         assertEquals(0, model.gram(format, none, null, SCRATCH_BYTES).length);
         List<MemorySegment> one = capture(golden.record(0), format);
         double[] gradient = golden.flat("record0", model);
-        Tolerance.near("squared norm", new double[] {dot(gradient, gradient)}, model.gram(format, one, null, SCRATCH_BYTES),
-                Tolerance.parity(dtype));
+        Tolerance.near("squared norm", new double[] {dot(gradient, gradient)},
+                model.gram(format, one, null, SCRATCH_BYTES), Tolerance.parity(dtype));
         try (ParameterVector vector = model.vector()) {
             model.accumulate(format, none, new double[0], null, vector);
             assertEquals(0, vector.norm());

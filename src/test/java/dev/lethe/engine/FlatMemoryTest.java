@@ -2,6 +2,7 @@ package dev.lethe.engine;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import java.io.IOException;
@@ -11,6 +12,7 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.Arrays;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -47,7 +49,7 @@ class FlatMemoryTest {
         model.initialize(7);
         float[] first = parameters();
         model.initialize(8);
-        assertEquals(false, java.util.Arrays.equals(first, parameters()));
+        assertFalse(Arrays.equals(first, parameters()));
         model.initialize(7);
         assertArrayEquals(first, parameters());
         TensorInfo wte = model.tensors().getFirst();
@@ -149,6 +151,27 @@ class FlatMemoryTest {
         Path absent = folder.resolve("absent");
         assertEquals(absent + ": no such file",
                 assertThrows(BadInputException.class, () -> MappedFile.open(absent)).getMessage());
+    }
+
+    @Test
+    void filesOverTwoGibibytes() throws IOException {
+        Path file = folder.resolve("sparse.bin");
+        long far = 5L << 30;
+        TensorInfo tensor = model.tensors().get(1);
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
+            model.initialize(7);
+            channel.position(far);
+            model.store(tensor, Dtype.F32, channel);
+        }
+        float[] expected = model.readFloats(Buffer.PARAMETERS, tensor.offset(), (int) tensor.count());
+        model.initialize(8);
+        try (MappedFile mapped = MappedFile.open(file)) {
+            assertEquals(far + tensor.count() * Float.BYTES, mapped.size());
+            model.load(tensor, Dtype.F32, mapped, far);
+            assertArrayEquals(new byte[8], mapped.bytes(far - 8, 8));
+            assertThrows(IndexOutOfBoundsException.class, () -> mapped.bytes(mapped.size() - 7, 8));
+        }
+        assertArrayEquals(expected, model.readFloats(Buffer.PARAMETERS, tensor.offset(), expected.length));
     }
 
     private float[] parameters() {

@@ -50,6 +50,7 @@ final class GuardPage {
 
     private static MethodHandle libc(String name, MemoryLayout result, MemoryLayout... arguments) {
         Linker linker = Linker.nativeLinker();
-        return linker.downcallHandle(linker.defaultLookup().findOrThrow(name), FunctionDescriptor.of(result, arguments));
+        MemorySegment function = linker.defaultLookup().findOrThrow(name);
+        return linker.downcallHandle(function, FunctionDescriptor.of(result, arguments));
     }
 }

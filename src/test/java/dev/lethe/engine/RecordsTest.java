@@ -31,8 +31,8 @@ class RecordsTest {
     @Test
     void optimizerOptionsListAllProblems() {
         assertEquals(1e-3, AdamW.defaults().withLearningRate(1e-3).learningRate());
-        refuses("AdamW: learning rate NaN is not a number at or above 0; beta2 1.0 is not in [0, 1); epsilon 0.0 is not "
-                + "above 0", () -> new AdamW(Double.NaN, 0.9, 1, 0, 0, 0));
+        refuses("AdamW: learning rate NaN is not a number at or above 0; beta2 1.0 is not in [0, 1); epsilon 0.0 is "
+                + "not above 0", () -> new AdamW(Double.NaN, 0.9, 1, 0, 0, 0));
     }
 
     @Test
@@ -44,7 +44,8 @@ class RecordsTest {
 
     @Test
     void batchesJoinRecords() {
-        Batch batch = Batch.of(List.of(new int[] {1, 2, 3}, new int[] {4}), List.of(new int[] {-100, 3, 9}, new int[] {5}));
+        Batch batch = Batch.of(List.of(new int[] {1, 2, 3}, new int[] {4}),
+                List.of(new int[] {-100, 3, 9}, new int[] {5}));
         assertArrayEquals(new long[] {0, 3, 4}, batch.offsets());
         assertArrayEquals(new int[] {1, 2, 3, 4}, batch.tokens());
         assertArrayEquals(new int[] {-100, 3, 9, 5}, batch.targets());
@@ -74,9 +75,10 @@ class RecordsTest {
 
     @Test
     void missingLibrarySaysWhatToRun() {
-        EngineException e = assertThrows(EngineException.class, () -> NativeLibrary.search(List.of(Path.of("/no/a.so"))));
-        assertEquals("Lethe's native library is not built; looked for /no/a.so; build it with: ./lethe build, or name it "
-                + "with -Dlethe.native=FILE", e.getMessage());
+        EngineException e = assertThrows(EngineException.class,
+                () -> NativeLibrary.search(List.of(Path.of("/no/a.so"))));
+        assertEquals("Lethe's native library is not built; looked for /no/a.so; build it with: ./lethe build, or name "
+                + "it with -Dlethe.native=FILE", e.getMessage());
         assertEquals(Status.UNSUPPORTED, e.status());
         e = assertThrows(EngineException.class, () -> NativeLibrary.named("LETHE_NATIVE", "/no/b.so"));
         assertEquals("LETHE_NATIVE names /no/b.so, which is not a file; build it with: ./lethe build", e.getMessage());
@@ -85,7 +87,8 @@ class RecordsTest {
     @Test
     void anotherAbiVersionSaysBothNumbers() {
         NativeLibrary.checkVersion(Path.of("x.so"), 1, 1);
-        EngineException e = assertThrows(EngineException.class, () -> NativeLibrary.checkVersion(Path.of("x.so"), 3, 1));
+        EngineException e = assertThrows(EngineException.class,
+                () -> NativeLibrary.checkVersion(Path.of("x.so"), 3, 1));
         assertEquals("x.so has ABI version 3 but this build of Lethe needs 1; rebuild it with: ./lethe build",
                 e.getMessage());
     }

@@ -70,13 +70,19 @@ class SiteSelectorTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
-            ''        | site selector '': empty term; use embedding, all, attention, mlp, block:N, a site's name or a glob, separated by commas
-            'wte,'    | site selector 'wte,': empty term; use embedding, all, attention, mlp, block:N, a site's name or a glob, separated by commas
             block:x   | site selector 'block:x': 'block:x' is not a block list; use block:N, block:N,M or block:N-M
             block:3-1 | site selector 'block:3-1': range 3-1 runs backwards
             """)
     void malformedTextIsRefused(String text, String message) {
-        assertEquals(message, assertThrows(IllegalArgumentException.class, () -> SiteSelector.parse(text)).getMessage());
+        refuses(message, text);
+    }
+
+    @Test
+    void emptyTermsAreRefused() {
+        for (String text : List.of("", "wte,", " , wte")) {
+            refuses("site selector '" + text + "': empty term; use embedding, all, attention, mlp, block:N, a site's "
+                    + "name or a glob, separated by commas", text);
+        }
     }
 
     @Test
@@ -84,6 +90,11 @@ class SiteSelectorTest {
         var e = assertThrows(IllegalArgumentException.class,
                 () -> SiteSet.of(sites(1), List.of("h.1.ln_1", "wte", "h.0.attn")));
         assertTrue(e.getMessage().startsWith("the model has no site h.0.attn, h.1.ln_1; it has wte, wpe, h.N.ln_1, "));
+    }
+
+    private static void refuses(String message, String text) {
+        var e = assertThrows(IllegalArgumentException.class, () -> SiteSelector.parse(text));
+        assertEquals(message, e.getMessage());
     }
 
     private static SiteSet select(String text) {

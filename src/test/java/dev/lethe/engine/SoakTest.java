@@ -14,7 +14,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 
-/** What a long-lived service needs: nothing leaks over a thousand lives of a model, and a step costs next to no garbage. */
+/** What a long-lived service needs: nothing leaks over a thousand lives of a model, a step makes next to no garbage. */
 @ExtendWith(NoLeaks.class)
 class SoakTest {
     private static final ModelShape TINY = new ModelShape(257, 16, 32, 4, 2, 128, 1e-5, true);
