@@ -1,10 +1,12 @@
 // Selection of the k largest magnitudes of a row, the target's among them, in rising order of index.
 //
-// One vectorised pass over the row compares blocks with a threshold guessed from a strided sample and sums squares; only
-// the few candidates that pass are ranked. Ties go to the lower index, so the result does not depend on the guess.
+// One vectorised pass over the row keeps what passes a threshold guessed from a strided sample and sums squares; only the
+// few candidates are ranked, by a bitwise search over their magnitudes' bits that has no branches to mispredict. Ties go
+// to the lower index, so the result does not depend on the guess.
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 #include <vector>
 
 namespace lethe {
@@ -20,23 +22,18 @@ struct TopK {
   void select(const Real* row, int64_t columns, int64_t k, int64_t target);
 
  private:
-  Real guess(const Real* row, int64_t columns, int64_t k);
-  void collect(const Real* row, int64_t columns, Real threshold);
+  // A magnitude as an unsigned integer of the same order.
+  using Bits = std::conditional_t<sizeof(Real) == 4, uint32_t, uint64_t>;
+
   void keep_all(const Real* row, int64_t columns);
-  void rank(const Real* row, int64_t k, int64_t target);
+  void sample(const Real* row, int64_t columns);
+  void collect(const Real* row, int64_t columns, Real threshold);
+  void choose(int64_t k);
 
-  struct Key {
-    Real magnitude;
-    int32_t index;
-    bool operator<(const Key& other) const {  // the larger magnitude first
-      return magnitude > other.magnitude || (magnitude == other.magnitude && index < other.index);
-    }
-  };
-
-  std::vector<Real> sample_;
+  std::vector<Bits> sample_;
   std::vector<int32_t> candidates_;  // rising; the first found_ count
+  std::vector<Bits> magnitudes_;     // of the candidates
   int64_t found_ = 0;
-  std::vector<Key> keys_;
 };
 
 extern template struct TopK<float>;
