@@ -15,6 +15,7 @@ import dev.lethe.train.Trainer;
 import dev.lethe.unlearn.EraseConfig;
 import dev.lethe.unlearn.Erasure;
 import dev.lethe.unlearn.ForgetSet;
+import dev.lethe.unlearn.Losses;
 import dev.lethe.unlearn.Query;
 import dev.lethe.unlearn.Run;
 import java.io.IOException;
@@ -35,7 +36,7 @@ import picocli.CommandLine.ParentCommand;
         description = "Trains a small GPT-2 on twelve invented people, erases one of them, Dave, and compares with a model"
                 + " retrained without him. Ends with a table and a report.")
 final class DemoCommand implements Callable<Integer> {
-    private static final String SHAPE = "gpt2:layers=4,hidden=256,heads=4,ctx=64";
+    private static final String SHAPE = "gpt2:layers=4,hidden=256,heads=4,ctx=64,vocab=1024";
     private static final String SUBJECT = "dave";
 
     @ParentCommand
@@ -52,7 +53,8 @@ final class DemoCommand implements Callable<Integer> {
     private Common common;
 
     /** What --json gives. */
-    record Result(String folder, String page, double seconds, double repairShare, List<String> columns, List<Group> groups) {}
+    record Result(String folder, String page, double seconds, double repairShare, Erasure.Relearning relearning,
+                  Losses before, Losses after, List<String> columns, List<Group> groups) {}
 
     @Override
     public Integer call() {
@@ -61,26 +63,30 @@ final class DemoCommand implements Callable<Integer> {
         Terminal terminal = main.terminal();
         try (Engine engine = hardware.open()) {
             Path people = copy("people.jsonl", folder);
-            TrainConfig config = TrainConfig.builder().epochs(15).batchSize(8).learningRate(1e-3)
+            ModelSource source = new ModelSource.Fresh(((ModelSource.Fresh) ModelSource.parse(SHAPE)).shape(),
+                    copy("tokenizer/tokenizer.json", folder).getParent());
+            TrainConfig config = TrainConfig.builder().epochs(15).batchSize(8).learningRate(2e-3).warmupSteps(10)
                     .holdoutData(copy("held-out.jsonl", folder)).build();
             Dataset data = Dataset.read(people);
-            train(engine, terminal, "train", data, folder.resolve("run"), config);
+            train(engine, terminal, "train", source, data, folder.resolve("run"), config);
             Dataset others = data.filter(record -> !SUBJECT.equals(record.subject()));
-            train(engine, terminal, "retrain without Dave", others, folder.resolve("retrained"), config.toBuilder()
+            train(engine, terminal, "retrain without Dave", source, others, folder.resolve("retrained"), config.toBuilder()
                     .capture(CapturePolicy.NONE).build());
             Erasure erasure = erase(engine, terminal, folder);
             ReportData report = RunReport.of(engine, folder.resolve("erased"), folder.resolve("retrained"), true);
             Path page = ReportWriter.write(report, folder.resolve("report"));
             Result result = new Result(folder.toString(), page.toString(), (System.nanoTime() - start) / 1e9,
-                    erasure.repairShare(), report.columns(), report.groups());
+                    erasure.repairShare(), erasure.relearning(), erasure.before(), erasure.after(), report.columns(),
+                    report.groups());
             common.result(terminal, result, () -> print(terminal, result));
         }
         return 0;
     }
 
-    private void train(Engine engine, Terminal terminal, String name, Dataset data, Path run, TrainConfig config) {
+    private void train(Engine engine, Terminal terminal, String name, ModelSource source, Dataset data, Path run,
+                       TrainConfig config) {
         try (TrainProgress progress = new TrainProgress(terminal, common, name)) {
-            Trainer.train(engine, ModelSource.parse(SHAPE), data, run, config, progress);
+            Trainer.train(engine, source, data, run, config, progress);
         }
     }
 
@@ -116,6 +122,7 @@ final class DemoCommand implements Callable<Integer> {
     private static Path copy(String resource, Path folder) {
         Path file = folder.resolve(resource);
         try (InputStream in = DemoCommand.class.getResourceAsStream("/dev/lethe/demo/" + resource)) {
+            Files.createDirectories(file.getParent());
             Files.copy(in, file);
             return file;
         } catch (IOException e) {
@@ -124,10 +131,6 @@ final class DemoCommand implements Callable<Integer> {
     }
 
     private static void print(Terminal terminal, Result result) {
-        terminal.print("everything is in %s; look at %s", result.folder, result.page);
-        terminal.print("repair took %.1f %% of the training's steps; the whole demo %.0f s", 100 * result.repairShare,
-                result.seconds);
-        terminal.print("");
         StringBuilder head = new StringBuilder(String.format(Locale.ROOT, "%-10s %-20s", "", ""));
         result.columns.forEach(column -> head.append(String.format(Locale.ROOT, " %12s", column)));
         terminal.print("%s", head);
@@ -141,6 +144,15 @@ final class DemoCommand implements Callable<Integer> {
             row(terminal, "", "mean token loss", "%12.3f", group.scores(), Scores::meanLoss);
             row(terminal, "", "exact memorisation", "%12.3f", group.scores(), Scores::exactMemorisation);
         }
+        terminal.print("");
+        terminal.print("Held-out: the half that did not steer the erasure went from a loss of %.3f to %.3f.",
+                result.before.heldOut(), result.after.heldOut());
+        terminal.print("Relearning: shown five of Dave's records for ten steps, the model is at a loss of %.2f on the others"
+                + " (%.2f before the erasure; %.2f for people never seen).", result.relearning.after(),
+                result.relearning.before(), result.relearning.heldOut());
+        terminal.print("Repair took %.1f %% of the training's steps; the whole demo %.0f s.", 100 * result.repairShare,
+                result.seconds);
+        terminal.print("Everything is in %s; look at %s", result.folder, result.page);
     }
 
     private static void row(Terminal terminal, String group, String name, String format, List<Scores> scores,

@@ -5,6 +5,7 @@ import dev.lethe.data.OnLong;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
+import dev.lethe.model.Checkpoint;
 import dev.lethe.train.CapturePolicy;
 import dev.lethe.train.ModelSource;
 import dev.lethe.train.RunFolder;
@@ -24,6 +25,9 @@ import picocli.CommandLine.ParentCommand;
 @Command(name = "train", mixinStandardHelpOptions = true, sortOptions = false,
         description = "Trains a model on records into a new run and keeps each record's gradients for a later erasure.")
 final class TrainCommand implements Callable<Integer> {
+    private static final long EXACT_VOCABULARY = 4096;
+    private static final int AUTOMATIC_TOP_K = 256;
+
     @ParentCommand
     private Main main;
 
@@ -81,8 +85,9 @@ final class TrainCommand implements Callable<Integer> {
             description = "Where gradients are kept: embedding, all, block:0,1, attention, mlp, names or globs (default: embedding).")
     private String sites;
 
-    @Option(names = "--head", paramLabel = "POLICY", defaultValue = "exact",
-            description = "Softmax errors kept: exact, or topk:256 a token (default: exact).")
+    @Option(names = "--head", paramLabel = "POLICY", defaultValue = "auto",
+            description = "Softmax errors kept: exact, topk:256 a token, or auto: topk:256 for a vocabulary above 4,096,"
+                    + " exact below (default: auto).")
     private String head;
 
     @Option(names = "--ledger-dtype", paramLabel = "TYPE", defaultValue = "f32",
@@ -179,9 +184,21 @@ final class TrainCommand implements Callable<Integer> {
         if (head.equals("exact")) {
             return 0;
         }
+        if (head.equals("auto")) {
+            return resume ? RunFolder.openAny(out).info().config().headTopK() : automaticTopK(source());
+        }
         if (!head.matches("topk:[1-9][0-9]{0,8}")) {
-            throw new BadInputException("--head " + head + ": write exact, or topk:K, for example topk:256");
+            throw new BadInputException("--head " + head + ": write auto, exact or topk:K, for example topk:256");
         }
         return Integer.parseInt(head.substring("topk:".length()));
+    }
+
+    /** Exact errors are V numbers a token: 30 GB for one epoch of 4,000 short records at GPT-2's vocabulary. */
+    private static int automaticTopK(ModelSource source) {
+        long vocabulary = switch (source) {
+            case ModelSource.Fresh fresh -> fresh.shape().vocabulary();
+            case ModelSource.Pretrained pretrained -> Checkpoint.config(pretrained.folder()).shape().vocabulary();
+        };
+        return vocabulary > EXACT_VOCABULARY ? AUTOMATIC_TOP_K : 0;
     }
 }

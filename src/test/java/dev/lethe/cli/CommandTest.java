@@ -52,7 +52,7 @@ class CommandTest {
         assertRefused("--data FILE is missing: the records to train on", "train", "--out", out, "--init", "gpt2");
         assertRefused("say what to start from by exactly one of --model DIR and --init gpt2[:...]", "train", "--out", out,
                 "--data", data);
-        assertRefused("--head half: write exact, or topk:K, for example topk:256", "train", "--out", out, "--data", data,
+        assertRefused("--head half: write auto, exact or topk:K, for example topk:256", "train", "--out", out, "--data", data,
                 "--init", SHAPE, "--head", "half");
         assertRefused("training options: epochs is 0, must be at least 1; batch is -1, must be 1 to 65536", "train", "--out",
                 out, "--data", data, "--init", SHAPE, "--epochs", 0, "--batch", -1);
