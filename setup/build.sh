@@ -59,7 +59,7 @@ build_java() {
   step java "compiling Java$first" maven -q -Dmaven.test.skip=true package \
     dependency:copy-dependencies -DincludeScope=runtime "-DoutputDirectory=$build/app/lib.new"
   # Programs running now keep the files they have open: new ones take their place by a rename.
-  if ! cmp -s "$root"/target/lethe-*[0-9].jar "$jar" || ! diff -rq "$build/app/lib.new" "$build/app/lib" >/dev/null 2>&1; then
+  if ! cmp -s "$root"/target/lethe-*[0-9].jar "$jar" || ! diff -rq "$build"/app/lib{.new,} >/dev/null 2>&1; then
     cp "$root"/target/lethe-*[0-9].jar "$jar.new"
     mv "$jar.new" "$jar"
     rm -rf "$build/app/lib" "$build/app/lethe.aot"
@@ -74,7 +74,8 @@ build_startup_cache() {
   local cache=$build/app/lethe.aot
   [[ ! -e $cache ]] || return 0
   quietly startup "$JDK/bin/java" -XX:+UseSerialGC --enable-native-access=ALL-UNNAMED "-XX:AOTCacheOutput=$cache.new" \
-    "-Dlethe.native=$build/native/liblethe.so" "-Dlethe.libtorch=$LIBTORCH" -cp "$CLASSPATH" dev.lethe.cli.Main doctor || true
+    "-Dlethe.native=$build/native/liblethe.so" "-Dlethe.libtorch=$LIBTORCH" -cp "$CLASSPATH" \
+    dev.lethe.cli.Main doctor || true
   [[ ! -e $cache.new ]] || mv "$cache.new" "$cache"
 }
 

@@ -27,7 +27,9 @@ show_progress() {
     status=0
     IFS= read -r -t 1 part || status=$?
     ((status == 0 || status > 128)) || break
-    [[ -z $part ]] || line=${part//$'\r'/}
+    part=${part//[$'\r']/}
+    part=${part//$'\e[0m'/}
+    [[ -z $part ]] || line=$part
     if [[ -t 2 ]]; then
       printf '\r\033[K  %3d s  %.100s' "$SECONDS" "$line" >&2
     elif ((SECONDS - shown >= 30)); then

@@ -1,5 +1,5 @@
-# Sourced by ./lethe and setup/build.sh: fresh tells whether the last build still holds, in milliseconds, and sets what that
-# build left in build/launch: LETHE_ROOT, JDK, LIBTORCH, CLASSPATH. Reads $root and $build.
+# Sourced by ./lethe and setup/build.sh: fresh tells whether the last build still holds, in milliseconds, and sets what
+# that build left in build/launch: LETHE_ROOT, JDK, LIBTORCH, CLASSPATH. Reads $root and $build.
 launch=$build/launch
 
 # build/launch carries the time at which its build began; a source, folder or libtorch newer than that makes it stale.

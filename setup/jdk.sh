@@ -28,7 +28,8 @@ find_jdk() {
 }
 
 provision_jdk() {
-  say "no JDK 25 found (LETHE_JAVA_HOME, JAVA_HOME, PATH, /usr/lib/jvm, ~/.sdkman, ~/.jdks, /opt); fetching one into $build/jdk"
+  say "no JDK 25 in LETHE_JAVA_HOME, JAVA_HOME, PATH, /usr/lib/jvm, ~/.sdkman, ~/.jdks or /opt; fetching one into" \
+    "$build/jdk"
   rm -rf "$build/jdk" "$build/jdk.part"
   mkdir -p "$build/jdk.part"
   if quietly jdk-apt jdk_from_apt || quietly jdk-download jdk_from_download; then
@@ -51,7 +52,8 @@ jdk_from_apt() {
     target=$(readlink -- "$link")
     rm "$link" && cp -R "unpacked$target" "$link"
   done
-  mv "$home" openjdk-25 && rm -rf ./*.deb unpacked && trust_system_certificates openjdk-25 && openjdk-25/bin/javac -version
+  mv "$home" openjdk-25 && rm -rf ./*.deb unpacked || return 1
+  trust_system_certificates openjdk-25 && openjdk-25/bin/javac -version
 }
 
 # A Debian JDK's trust store is made when its package is installed; an unpacked one has none, and Maven needs one.

@@ -1,6 +1,6 @@
-# Sourced: find_libtorch sets LIBTORCH to the folder with libtorch's include/ and lib/, in this order: LETHE_LIBTORCH, the
-# torch of the python3 on PATH, the private one of build/venv. provision_libtorch installs that last one with pip, whose
-# own configuration (mirrors, find-links, certificates) is honoured.
+# Sourced: find_libtorch sets LIBTORCH to the folder with libtorch's include/ and lib/, in this order: LETHE_LIBTORCH,
+# the torch of the python3 on PATH, the private one of build/venv. provision_libtorch installs that last one with pip,
+# whose own configuration (mirrors, find-links, certificates) is honoured.
 TORCH_PINNED=2.13.0
 
 # The version of the torch in folder $1; empty when it is none that can be compiled against.
@@ -16,8 +16,8 @@ supported() { at_least "$1" 2.11 && ! at_least "$1" 2.14; }
 
 # From / so that a folder called torch where the caller stands is not taken for the package.
 python_torch() {
-  (cd / && python3 -c 'import importlib.util as u; s = u.find_spec("torch"); print(s.submodule_search_locations[0] if s else "")' \
-    2>/dev/null) || true
+  local code='import importlib.util as u; s = u.find_spec("torch"); print(s.submodule_search_locations[0] if s else "")'
+  (cd / && python3 -c "$code" 2>/dev/null) || true
 }
 
 has_gpu() {
@@ -31,7 +31,8 @@ find_libtorch() {
     version=$(torch_version "$LIBTORCH")
     [[ -n $version ]] || fail 2 "LETHE_LIBTORCH: no libtorch at '$LETHE_LIBTORCH'; it must hold include/ATen and" \
       "lib/libtorch_cpu.so (site-packages/torch, or an unpacked libtorch archive)"
-    supported "$version" || fail 2 "LETHE_LIBTORCH: torch $version at '$LETHE_LIBTORCH' is not supported, 2.11 to 2.13 are"
+    supported "$version" ||
+      fail 2 "LETHE_LIBTORCH: torch $version at '$LETHE_LIBTORCH' is not supported, 2.11 to 2.13 are"
     return 0
   fi
   place=$(python_torch)
@@ -65,21 +66,21 @@ ensure_venv() {
 # A local version such as +cpu counts as newer than the plain one, so "==2.13.0" alone would do wherever an index offers
 # it; the exact names come first because PyPI's plain wheel is the CUDA one, of several gigabytes.
 provision_libtorch() {
-  local request
+  local request index=https://download.pytorch.org/whl
   if has_gpu; then
     say "installing torch $TORCH_PINNED for CUDA into $build/venv (several GB, once)"
     for request in "$TORCH_PINNED+cu130" "=$TORCH_PINNED" "$TORCH_PINNED"; do
-      quietly torch venv_pip install --extra-index-url https://download.pytorch.org/whl/cu130 "torch==$request" && break
+      quietly torch venv_pip install --extra-index-url "$index/cu130" "torch==$request" && break
     done
   else
     say "installing torch $TORCH_PINNED for the CPU into $build/venv (about 200 MB, once)"
     for request in "$TORCH_PINNED+cpu" "$TORCH_PINNED"; do
-      quietly torch venv_pip install --no-deps --extra-index-url https://download.pytorch.org/whl/cpu "torch==$request" && break
+      quietly torch venv_pip install --no-deps --extra-index-url "$index/cpu" "torch==$request" && break
     done
   fi
   find_libtorch && return 0
   tail -n 15 "$build/log/torch.log" >&2
-  fail 2 "torch $TORCH_PINNED could not be installed (above: pip's words). Give LETHE_LIBTORCH=DIR, or let pip reach an" \
-    "index with it: pip config set global.extra-index-url URL, or global.find-links DIR. $(python3 --version) must be one" \
-    "that torch $TORCH_PINNED has wheels for (3.10 to 3.14)"
+  fail 2 "torch $TORCH_PINNED could not be installed (above: pip's words). Give LETHE_LIBTORCH=DIR, or let pip reach" \
+    "an index with it: pip config set global.extra-index-url URL, or global.find-links DIR. $(python3 --version) must be" \
+    "one that torch $TORCH_PINNED has wheels for (3.10 to 3.14)"
 }

@@ -1,5 +1,5 @@
-# Sourced: find_tools sets CXX, CMAKE, NINJA (empty: make is used) and MVN, and collects in MISSING the Debian packages of
-# what is not there. CMake and Ninja also come by pip into build/venv; Maven by ./mvnw.
+# Sourced: find_tools sets CXX, CMAKE, NINJA (empty: make is used) and MVN, and collects in MISSING the Debian packages
+# of what is not there. CMake and Ninja also come by pip into build/venv; Maven by ./mvnw.
 MISSING=()
 
 find_tools() {
@@ -49,10 +49,11 @@ find_ninja() {
 }
 
 find_maven() {
+  local said
   MVN=$root/mvnw
   command -v mvn >/dev/null || return 0
-  at_least "$(version_in "$(JAVA_HOME=${JDK-${JAVA_HOME-}} mvn -B --version 2>/dev/null | grep -m1 'Apache Maven')")" 3.8 && MVN=mvn
-  return 0
+  said=$(JAVA_HOME=${JDK-${JAVA_HOME-}} mvn -B --version 2>/dev/null | grep -m1 'Apache Maven' || true)
+  if at_least "$(version_in "$said")" 3.8; then MVN=mvn; fi
 }
 
 # Names everything that is missing at once, with one command, and ends.
@@ -63,7 +64,7 @@ report_missing() {
     if apt-cache show openjdk-25-jdk-headless >/dev/null 2>&1; then
       packages+=(openjdk-25-jdk-headless)
     else
-      jdk="a JDK 25: unpack one from https://adoptium.net under /opt or set JAVA_HOME (no package of this system has it)"
+      jdk="a JDK 25: unpack one from https://adoptium.net under /opt or set JAVA_HOME (no package here has it)"
     fi
   fi
   say "this machine lacks what cannot be installed privately:"

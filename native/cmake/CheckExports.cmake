@@ -1,5 +1,6 @@
-# Script: fails unless the functions that LIBRARY exports are exactly those HEADER declares. Arguments: NM, LIBRARY, HEADER.
-execute_process(COMMAND ${NM} -D --defined-only --format=posix ${LIBRARY} OUTPUT_VARIABLE symbols COMMAND_ERROR_IS_FATAL ANY)
+# Script: fails unless the functions that LIBRARY exports are exactly those HEADER declares. Takes NM, LIBRARY, HEADER.
+execute_process(COMMAND ${NM} -D --defined-only --format=posix ${LIBRARY} OUTPUT_VARIABLE symbols
+  COMMAND_ERROR_IS_FATAL ANY)
 string(REGEX MATCHALL "(^|\n)lethe_[A-Za-z0-9_]+ T" exported "${symbols}")
 list(TRANSFORM exported REPLACE "[^a-z0-9_]" "")
 file(READ ${HEADER} text)

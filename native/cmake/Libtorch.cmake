@@ -46,6 +46,7 @@ if(EXISTS "${LETHE_TORCH_LIB}/libtorch_cuda.so")
   set(LETHE_WITH_CUDA ON)
   target_compile_definitions(lethe::libtorch INTERFACE LETHE_WITH_CUDA)
   target_link_libraries(lethe::libtorch INTERFACE -Wl,--push-state,--no-as-needed
-    "${LETHE_TORCH_LIB}/libtorch_cuda.so" "${LETHE_TORCH_LIB}/libc10_cuda.so" -Wl,--pop-state -Wl,--allow-shlib-undefined)
+    "${LETHE_TORCH_LIB}/libtorch_cuda.so" "${LETHE_TORCH_LIB}/libc10_cuda.so" -Wl,--pop-state
+    -Wl,--allow-shlib-undefined)
 endif()
 message(STATUS "libtorch ${LETHE_TORCH_VERSION} at ${LETHE_LIBTORCH}, CUDA ${LETHE_WITH_CUDA}")

@@ -1,5 +1,5 @@
-// Every export called with nothing at all, and with structs of size zero: each refuses with a status, with and without an
-// error to write to; none aborts, and no handle is left over.
+// Every export called with nothing at all, and with structs of size zero: each refuses with a status, with and without
+// an error to write to; none aborts, and no handle is left over.
 #include "check.h"
 
 using namespace test;
@@ -11,7 +11,7 @@ template <class Call>
 void refused(const char* name, Call&& call) {
   lethe_error error = no_error();
   if (call(&error) != LETHE_INVALID_ARGUMENT || error.status != LETHE_INVALID_ARGUMENT || error.message[0] == '\0') {
-    report(__FILE__, __LINE__, std::string(name) + ": status " + std::to_string(error.status) + ", \"" + error.message + "\"");
+    report(__FILE__, __LINE__, std::string(name) + ": status " + std::to_string(error.status) + ", " + error.message);
   }
   if (call(nullptr) != LETHE_INVALID_ARGUMENT) report(__FILE__, __LINE__, std::string(name) + " without an error");
   // An error struct of another version is left alone.

@@ -16,8 +16,8 @@ import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 
 /**
- * The committed bindings belong to the committed header. The hash catches a header changed without bindings/generate.sh;
- * the names catch bindings changed by hand. Whether the numbers of a running library agree is checked when it is loaded.
+ * The committed bindings belong to the committed header. The hash catches a header changed without
+ * bindings/generate.sh, the names catch bindings changed by hand. A running library's version is checked at its load.
  */
 class BindingsTest {
     private static final Path ROOT = Path.of(System.getProperty("lethe.root", "."));
@@ -27,13 +27,15 @@ class BindingsTest {
     void theHeaderIsTheOneTheBindingsWereMadeFrom() throws Exception {
         String hash = HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(Files.readAllBytes(HEADER)));
         String recorded = Files.readString(ROOT.resolve("bindings/header.sha256")).strip();
-        assertEquals(hash, recorded, "native/include/lethe.h has changed: run bindings/generate.sh and commit bindings/");
+        assertEquals(hash, recorded,
+                "native/include/lethe.h has changed: run bindings/generate.sh and commit bindings/");
     }
 
     @Test
     void everyFunctionOfTheHeaderIsBoundAndNoOther() throws IOException {
         Set<String> declared = new TreeSet<>();
-        var function = Pattern.compile("^LETHE_API \\w+ (lethe_\\w+)\\(", Pattern.MULTILINE).matcher(Files.readString(HEADER));
+        var function = Pattern.compile("^LETHE_API \\w+ (lethe_\\w+)\\(", Pattern.MULTILINE)
+                .matcher(Files.readString(HEADER));
         while (function.find()) {
             declared.add(function.group(1));
         }

@@ -20,9 +20,9 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 /**
- * The layers: cli → report → unlearn → influence, train, eval → ledger, data, model → engine → bindings. A package may use
- * every package to its right and none beside it. Read from the sources, fully qualified names included; a MemorySegment in
- * a public signature outside engine and ledger is found by reflection.
+ * The layers: cli → report → unlearn → influence, train, eval → ledger, data, model → engine → bindings. A package may
+ * use every package to its right and none beside it. Read from the sources, fully qualified names included; a
+ * MemorySegment in a public signature outside engine and ledger is found by reflection.
  */
 class PackageArrowsTest {
     private static final Path SOURCES = Path.of(System.getProperty("lethe.root", "."), "src/main/java/dev/lethe");
@@ -65,7 +65,8 @@ class PackageArrowsTest {
         try (Stream<Path> children = Files.list(SOURCES)) {
             for (Path child : children.filter(Files::isDirectory).toList()) {
                 assertTrue(RANK.containsKey(child.getFileName().toString()), "no layer is known for " + child);
-                assertTrue(Files.exists(child.resolve("package-info.java")), "package-info.java is missing in " + child);
+                assertTrue(Files.exists(child.resolve("package-info.java")),
+                        "package-info.java is missing in " + child);
             }
         }
     }
@@ -89,7 +90,7 @@ class PackageArrowsTest {
         }
         Stream.of(type.getDeclaredMethods(), type.getDeclaredConstructors())
                 .flatMap(Arrays::stream)
-                .filter(member -> Modifier.isPublic(member.getModifiers()) || Modifier.isProtected(member.getModifiers()))
+                .filter(member -> (member.getModifiers() & (Modifier.PUBLIC | Modifier.PROTECTED)) != 0)
                 .filter(PackageArrowsTest::mentionsMemory)
                 .forEach(member -> wrong.add(member.toString()));
         for (Class<?> nested : type.getDeclaredClasses()) {

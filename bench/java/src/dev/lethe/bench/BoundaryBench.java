@@ -19,8 +19,8 @@ import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 
 /**
- * What does it cost to cross into the native library? Timed: one downcall. Not timed: loading, the wrapper's Java checks
- * (except in {@link #refusal}, which reads the status). No bytes are moved but the error's message of a refusal.
+ * What does it cost to cross into the native library? Timed: one downcall. Not timed: loading, the engine's checks in
+ * Java. No bytes are moved but the message of a refusal.
  */
 @State(Scope.Thread)
 @BenchmarkMode(Mode.AverageTime)
