@@ -61,7 +61,11 @@ public final class Main implements Runnable {
         Thread stopper = new Thread(() -> stop(worker), "lethe-stop");
         Runtime.getRuntime().addShutdownHook(stopper);
         int code = execute(Terminal.ofProcess(), arguments);
-        Runtime.getRuntime().removeShutdownHook(stopper);
+        try {
+            Runtime.getRuntime().removeShutdownHook(stopper);
+        } catch (IllegalStateException stopping) {
+            return; // the hook waits for this thread to end, so it must not wait for the hooks in exit
+        }
         System.exit(code);
     }
 
