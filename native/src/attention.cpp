@@ -39,7 +39,9 @@ at::Tensor masked_scores(const Qkv& in) {
   const int64_t length = in.q.size(2);
   const at::Tensor future = at::ones({length, length}, in.q.options().dtype(at::kBool)).triu_(1);
   const double scale = 1.0 / std::sqrt(static_cast<double>(in.q.size(3)));
-  return at::matmul(in.q, in.k.transpose(2, 3)).mul_(scale).masked_fill_(future, -std::numeric_limits<double>::infinity());
+  return at::matmul(in.q, in.k.transpose(2, 3))
+      .mul_(scale)
+      .masked_fill_(future, -std::numeric_limits<double>::infinity());
 }
 
 std::tuple<at::Tensor, at::Tensor> forward_kernel(const Qkv& in, bool keep) {
@@ -53,8 +55,8 @@ std::tuple<at::Tensor, at::Tensor> forward_kernel(const Qkv& in, bool keep) {
   return {at::matmul((scores - lse.unsqueeze(-1)).exp_(), in.v), lse};
 }
 
-std::tuple<at::Tensor, at::Tensor, at::Tensor> backward_kernel(const Qkv& in, const at::Tensor& out, const at::Tensor& lse,
-                                                               const at::Tensor& d_out) {
+std::tuple<at::Tensor, at::Tensor, at::Tensor> backward_kernel(const Qkv& in, const at::Tensor& out,
+                                                               const at::Tensor& lse, const at::Tensor& d_out) {
   if (in.q.is_cpu()) {
     return at::_scaled_dot_product_flash_attention_for_cpu_backward(d_out, in.q, in.k, in.v, out, lse, 0.0, true);
   }

@@ -11,7 +11,8 @@
 
 namespace lethe {
 
-// out [sum T, C] from qkv [sum T, 3C]. log_sum_exp, if not NULL, receives what the backward kernel needs, a tensor a run.
+// out [sum T, C] from qkv [sum T, 3C]. log_sum_exp, if not NULL, receives what the backward kernel needs, a tensor a
+// run.
 void attention(const Shape& shape, const Batch& batch, const at::Tensor& qkv, const at::Tensor& out,
                std::vector<at::Tensor>* log_sum_exp);
 

@@ -75,7 +75,8 @@ class Pass {
 
   // Weight and bias gradients of a linear site, and its input's gradient G W^T.
   void linear(int64_t site, const at::Tensor& inputs, const at::Tensor& gradient, const at::Tensor& d_inputs) {
-    if (options_.observer != nullptr && options_.observer->wants(site)) options_.observer->linear(site, inputs, gradient);
+    if (options_.observer != nullptr && options_.observer->wants(site))
+      options_.observer->linear(site, inputs, gradient);
     gemm(inputs.t(), gradient, model_.weight_gradient(site), options_.accumulate ? Into::kAdd : Into::kOverwrite);
     column_sums(gradient, options_.accumulate, model_.bias_gradient(site));
     gemm(gradient, model_.weight(site).t(), d_inputs);
@@ -89,9 +90,14 @@ class Pass {
       normalize(x, statistics, hat);
       options_.observer->norm(site, hat, gradient);
     }
-    layer_norm_backward({.x = x, .statistics = statistics, .weight = model_.weight(site), .output = gradient,
-                         .stream = stream_, .d_weight = model_.weight_gradient(site),
-                         .d_bias = model_.bias_gradient(site), .accumulate = options_.accumulate},
+    layer_norm_backward({.x = x,
+                         .statistics = statistics,
+                         .weight = model_.weight(site),
+                         .output = gradient,
+                         .stream = stream_,
+                         .d_weight = model_.weight_gradient(site),
+                         .d_bias = model_.bias_gradient(site),
+                         .accumulate = options_.accumulate},
                         work_.partials);
   }
 
@@ -116,7 +122,8 @@ class Pass {
     const at::Tensor& positions = model_.weight(Layout::position_site());
     for (int64_t b = 0; b < batch_.records(); ++b) {
       const at::Tensor rows = stream_.narrow(0, batch_.offset(b), batch_.length(b));
-      const at::Tensor input = matrix(work_.layers.front().input, rows.size(1)).narrow(0, batch_.offset(b), rows.size(0));
+      const at::Tensor input =
+          matrix(work_.layers.front().input, rows.size(1)).narrow(0, batch_.offset(b), rows.size(0));
       const double both = (input.to(at::kDouble) * rows).sum().item<double>();
       const double position = (positions.narrow(0, 0, rows.size(0)).to(at::kDouble) * rows).sum().item<double>();
       double* sums = options_.activation_gradient + b * model_.layout.site_count();

@@ -17,8 +17,8 @@ Batch::Batch(const lethe_batch& batch, const Shape& shape, Targets targets)
   require(offsets_[0] == 0, "batch.offsets[0] is ", offsets_[0], ", must be 0");
   for (int64_t b = 0; b < batch.records; ++b) {
     const int64_t length = offsets_[b + 1] - offsets_[b];
-    require(offsets_[b + 1] > offsets_[b] && offsets_[b + 1] <= rows_, "batch.offsets[", b + 1, "] is ", offsets_[b + 1],
-            ", must be over ", offsets_[b], " and at most tokens_total ", rows_);
+    require(offsets_[b + 1] > offsets_[b] && offsets_[b + 1] <= rows_, "batch.offsets[", b + 1, "] is ",
+            offsets_[b + 1], ", must be over ", offsets_[b], " and at most tokens_total ", rows_);
     require(length <= shape.context, "record ", b, " of the batch has ", length, " tokens, the model's context is ",
             shape.context);
     const bool extends = !runs_.empty() && runs_.back().length == length;

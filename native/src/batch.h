@@ -42,8 +42,8 @@ class Batch {
   const std::vector<int64_t>& target_rows() const { return target_rows_; }
   int64_t target_offset(int64_t record) const { return target_offsets_[static_cast<size_t>(record)]; }
   int64_t target_count(int64_t record) const { return target_offset(record + 1) - target_offset(record); }
-  const std::vector<int32_t>& target_tokens() const { return target_tokens_; }      // [target_count]
-  const std::vector<int64_t>& target_records() const { return target_records_; }    // [target_count]
+  const std::vector<int32_t>& target_tokens() const { return target_tokens_; }    // [target_count]
+  const std::vector<int64_t>& target_records() const { return target_records_; }  // [target_count]
   // d(batch loss)/d(-log p) of each target row: weights[b] / targets of b.
   double target_scale(int64_t record) const { return weight(record) / static_cast<double>(target_count(record)); }
 

@@ -42,8 +42,9 @@ at::Device device_of(const lethe_model_config& config) {
           ", allowed 0 (CPU) and 1 (CUDA)");
   const auto devices = static_cast<int32_t>(at::hasCUDA() ? at::getNumGPUs() : 0);
   if (devices == 0) {
-    refuse(LETHE_UNSUPPORTED, "no CUDA device: ",
-           at::hasCUDA() ? "the driver reports none" : "this libtorch is built without CUDA", "; use the CPU");
+    refuse(LETHE_UNSUPPORTED,
+           "no CUDA device: ", at::hasCUDA() ? "the driver reports none" : "this libtorch is built without CUDA",
+           "; use the CPU");
   }
   require(config.device_index >= 0 && config.device_index < devices, "config.device_index is ", config.device_index,
           ", this machine has CUDA devices 0 to ", devices - 1);
@@ -89,8 +90,14 @@ lethe_status lethe_model_create(const lethe_model_config* config, lethe_model** 
     require(c.dtype == LETHE_F32 || c.dtype == LETHE_F64, "config.dtype is ", c.dtype,
             ", a model computes in 0 (F32) or 1 (F64)");
     require(c.tied_head == 0 || c.tied_head == 1, "config.tied_head is ", c.tied_head, ", allowed 0 and 1");
-    const Shape shape{.vocabulary = c.vocabulary, .context = c.context, .channels = c.channels, .heads = c.heads,
-                      .layers = c.layers, .inner = c.inner, .epsilon = c.layer_norm_epsilon, .tied = c.tied_head == 1};
+    const Shape shape{.vocabulary = c.vocabulary,
+                      .context = c.context,
+                      .channels = c.channels,
+                      .heads = c.heads,
+                      .layers = c.layers,
+                      .inner = c.inner,
+                      .epsilon = c.layer_norm_epsilon,
+                      .tied = c.tied_head == 1};
     *out = std::make_unique<lethe_model>(shape, scalar_type(c.dtype), device_of(c)).release();
   });
 }

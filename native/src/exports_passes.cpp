@@ -21,8 +21,10 @@ using namespace lethe;
 // Scores of target rows in order, from which the caller's arrays over all rows are filled.
 struct Scored {
   explicit Scored(const Batch& batch, const lethe_token_scores* wanted)
-      : loss(count(batch)), mean(wanted && wanted->mean ? count(batch) : 0),
-        deviation(wanted && wanted->deviation ? count(batch) : 0), hit(wanted && wanted->greedy_hit ? count(batch) : 0) {}
+      : loss(count(batch)),
+        mean(wanted && wanted->mean ? count(batch) : 0),
+        deviation(wanted && wanted->deviation ? count(batch) : 0),
+        hit(wanted && wanted->greedy_hit ? count(batch) : 0) {}
 
   static size_t count(const Batch& batch) { return static_cast<size_t>(batch.target_count()); }
 
@@ -74,10 +76,10 @@ void run_gradient(Model& model, const Batch& batch, bool accumulate, const lethe
     std::fill(products, products + batch.records() * model.layout.site_count(), 0.0);
   }
   const at::Tensor hidden = forward(model, batch, Keep::kForBackward, cancel);
-  const HeadGradient head{.accumulate = accumulate,
-                          .observer = observer.get(),
-                          .scores = {.loss = row_losses.data(),
-                                     .mean_logit = products == nullptr ? nullptr : mean_logits.data()}};
+  const HeadGradient head{
+      .accumulate = accumulate,
+      .observer = observer.get(),
+      .scores = {.loss = row_losses.data(), .mean_logit = products == nullptr ? nullptr : mean_logits.data()}};
   const at::Tensor d_hidden = head_gradient(model, batch, hidden, head, cancel);
   record_losses(batch, row_losses.data(), losses);
   const Backward options{.accumulate = accumulate, .observer = observer.get(), .activation_gradient = products};
@@ -138,7 +140,8 @@ lethe_status lethe_model_gradient(lethe_model* model, const lethe_batch* batch, 
   });
 }
 
-lethe_status lethe_model_adamw(lethe_model* model, const lethe_adamw* options, double* gradient_norm, lethe_error* err) {
+lethe_status lethe_model_adamw(lethe_model* model, const lethe_adamw* options, double* gradient_norm,
+                               lethe_error* err) {
   return guard(err, [&] {
     require_pointer(model, "model");
     const double norm = adamw_step(*model, checked(options, "adamw"));

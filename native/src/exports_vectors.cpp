@@ -17,7 +17,9 @@ void require_same_space(const Layout& a, const at::Tensor& a_values, const Layou
   require(a_values.device() == b_values.device(), "the vector lies on another device");
 }
 
-void require_finite(double value, const char* name) { require(std::isfinite(value), name, " is ", value, ", must be finite"); }
+void require_finite(double value, const char* name) {
+  require(std::isfinite(value), name, " is ", value, ", must be finite");
+}
 
 }  // namespace
 

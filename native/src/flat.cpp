@@ -91,8 +91,8 @@ void flat_read(const at::Tensor& flat, int64_t offset, int64_t count, int32_t dt
   at::from_blob(out, {count}, at::TensorOptions().dtype(scalar_type(dtype))).copy_(flat.narrow(0, offset, count));
 }
 
-void flat_write(const Layout& layout, const at::Tensor& flat, int64_t offset, int64_t count, int32_t dtype, const void* in,
-                int64_t bytes) {
+void flat_write(const Layout& layout, const at::Tensor& flat, int64_t offset, int64_t count, int32_t dtype,
+                const void* in, int64_t bytes) {
   check_range(flat.numel(), offset, count, dtype, in, bytes);
   if (count == 0) return;
   flat.narrow(0, offset, count)

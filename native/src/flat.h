@@ -18,8 +18,8 @@ void flat_axpy(const at::Tensor& y, double a, const at::Tensor& x, const std::ve
 
 // Elements [offset, offset + count) of flat to or from caller memory of a LETHE_* dtype, `bytes` long; checks all.
 void flat_read(const at::Tensor& flat, int64_t offset, int64_t count, int32_t dtype, void* out, int64_t bytes);
-void flat_write(const Layout& layout, const at::Tensor& flat, int64_t offset, int64_t count, int32_t dtype, const void* in,
-                int64_t bytes);
+void flat_write(const Layout& layout, const at::Tensor& flat, int64_t offset, int64_t count, int32_t dtype,
+                const void* in, int64_t bytes);
 // The range and size checks of the two above.
 void check_range(int64_t flat_size, int64_t offset, int64_t count, int32_t dtype, const void* memory, int64_t bytes);
 

@@ -21,12 +21,13 @@ void residual_forward(const Model& model, int64_t site, const at::Tensor& x, con
 
 at::Tensor norm_forward(const Model& model, int64_t site, const at::Tensor& x, Slab& statistics, Slab& normed) {
   const at::Tensor out = normed.get(model.options(), x.size(0), x.size(1));
-  layer_norm(x, model.weight(site), model.bias(site), model.shape().epsilon, statistics.get(model.options(), 2, x.size(0)),
-             out);
+  layer_norm(x, model.weight(site), model.bias(site), model.shape().epsilon,
+             statistics.get(model.options(), 2, x.size(0)), out);
   return out;
 }
 
-void mlp_forward(const Model& model, int64_t layer, LayerSlabs& slabs, const at::Tensor& middle, const at::Tensor& out) {
+void mlp_forward(const Model& model, int64_t layer, LayerSlabs& slabs, const at::Tensor& middle,
+                 const at::Tensor& out) {
   const auto site = [&](LayerSite which) { return Layout::layer_site(layer, which); };
   const int64_t rows = middle.size(0), inner = model.shape().inner;
   const at::Tensor normed = norm_forward(model, site(kNorm2), middle, slabs.statistics2, slabs.normed2);
@@ -43,7 +44,9 @@ at::Tensor forward(Model& model, const Batch& batch, Keep keep, const Cancel& ca
   const auto options = model.options();
   const int64_t rows = batch.rows(), c = shape.channels;
   const bool keeps = keep == Keep::kForBackward;
-  const auto slabs_of = [&](int64_t layer) -> LayerSlabs& { return work.layers[keeps ? static_cast<size_t>(layer) : 0]; };
+  const auto slabs_of = [&](int64_t layer) -> LayerSlabs& {
+    return work.layers[keeps ? static_cast<size_t>(layer) : 0];
+  };
 
   at::Tensor x = slabs_of(0).input.get(options, rows, c);  // [sum T, C]
   embed(model.weight(Layout::embedding_site()), model.weight(Layout::position_site()), batch, x);

@@ -1,8 +1,8 @@
 // Matrix products by ATen (MKL, cuBLAS), or by the oneDNN inside libtorch where that is the faster one.
 //
-// On AMD processors MKL keeps to AVX2. Where they have AVX-512, oneDNN's generated kernels make 130-195 GFLOP/s a core of
-// this model's fp32 products, MKL 70-92 (Zen 5, one core, 246 at most). libtorch exports the entry, but has no header
-// for it: the declaration is weak, and without it ATen does the work.
+// On AMD processors MKL keeps to AVX2. Where they have AVX-512, oneDNN's generated kernels make 130-195 GFLOP/s a core
+// of this model's fp32 products, MKL 70-92 (Zen 5, one core, 246 at most). libtorch exports the entry, but has no
+// header for it: the declaration is weak, and without it ATen does the work.
 #include "gemm.h"
 
 #include <ATen/ops/addmm.h>

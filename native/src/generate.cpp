@@ -4,108 +4,21 @@
 #include "generate.h"
 
 #include <ATen/Parallel.h>
-#include <ATen/TensorOperators.h>
 #include <ATen/ops/add.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/index_select.h>
-#include <ATen/ops/matmul.h>
-#include <ATen/ops/softmax.h>
 
 #include <algorithm>
 #include <cmath>
 
+#include "decode.h"
 #include "passes.h"
 #include "random.h"
-#include "vector_math.h"
 
 namespace lethe {
 namespace {
 
 constexpr int64_t kLogitRows = 64;  // rows of logits made at once
-
-// Keys and values of every record so far: [B, capacity, 2C] a layer, a row being K then V.
-struct Cache final : LayerReader {
-  Cache(const Model& model, const Batch& prompts, int64_t capacity) : prompts(prompts), channels(model.shape().channels) {
-    for (int64_t l = 0; l < model.shape().layers; ++l) {
-      layers.push_back(at::empty({prompts.records(), capacity, 2 * channels}, model.options()));
-    }
-  }
-  void qkv(int64_t layer, const at::Tensor& qkv) override {
-    for (int64_t b = 0; b < prompts.records(); ++b) {
-      const at::Tensor rows = qkv.narrow(0, prompts.offset(b), prompts.length(b));
-      layers[static_cast<size_t>(layer)][b].narrow(0, 0, prompts.length(b)).copy_(rows.narrow(1, channels, 2 * channels));
-    }
-  }
-  const Batch& prompts;
-  int64_t channels;
-  std::vector<at::Tensor> layers;
-};
-
-struct Active {
-  int64_t record;
-  int64_t length;  // tokens so far, the one about to be fed included
-  int32_t token;   // about to be fed
-};
-
-// One query row of one head against `length` cached rows.
-template <class T>
-void attend_head(const T* query, const T* cache, int64_t length, int64_t c, int64_t d, T* scores, T* out) {
-  const T scale = 1 / std::sqrt(static_cast<T>(d));
-  T top = -std::numeric_limits<T>::infinity(), total = 0;
-  for (int64_t t = 0; t < length; ++t) {
-    const T* key = cache + t * 2 * c;
-    T dot = 0;
-#pragma omp simd reduction(+ : dot)
-    for (int64_t j = 0; j < d; ++j) dot += query[j] * key[j];
-    scores[t] = dot * scale;
-    top = std::max(top, scores[t]);
-  }
-#pragma omp simd reduction(+ : total)
-  for (int64_t t = 0; t < length; ++t) {
-    scores[t] = fast_exp(scores[t] - top);
-    total += scores[t];
-  }
-  std::fill(out, out + d, T(0));
-  for (int64_t t = 0; t < length; ++t) {
-    const T* value = cache + t * 2 * c + c;
-    const T share = scores[t] / total;
-#pragma omp simd
-    for (int64_t j = 0; j < d; ++j) out[j] += share * value[j];
-  }
-}
-
-// Appends each active record's key and value to the cache and attends to all of its tokens so far. qkv [A, 3C].
-void attend_step(const Shape& shape, const std::vector<Active>& active, const at::Tensor& qkv, const at::Tensor& cache,
-                 const at::Tensor& out) {
-  const int64_t c = shape.channels, d = shape.head_size(), rows = static_cast<int64_t>(active.size());
-  for (int64_t i = 0; i < rows; ++i) {
-    const Active& a = active[static_cast<size_t>(i)];
-    cache[a.record][a.length - 1].copy_(qkv[i].narrow(0, c, 2 * c));
-  }
-  if (!qkv.is_cpu()) {
-    for (int64_t i = 0; i < rows; ++i) {
-      const Active& a = active[static_cast<size_t>(i)];
-      const at::Tensor past = cache[a.record].narrow(0, 0, a.length).view({a.length, 2, shape.heads, d});
-      const at::Tensor query = qkv[i].narrow(0, 0, c).view({shape.heads, 1, d});
-      const at::Tensor scores = at::matmul(query, past.select(1, 0).permute({1, 2, 0})) / std::sqrt(static_cast<double>(d));
-      out[i].copy_(at::matmul(at::softmax(scores, -1), past.select(1, 1).transpose(0, 1)).view({c}));
-    }
-    return;
-  }
-  with_element(qkv.scalar_type(), [&](auto zero) {
-    using T = decltype(zero);
-    at::parallel_for(0, rows * shape.heads, 1, [&](int64_t begin, int64_t end) {
-      std::vector<T> scores(static_cast<size_t>(cache.size(1)));
-      for (int64_t i = begin; i < end; ++i) {
-        const int64_t row = i / shape.heads, head = i % shape.heads;
-        const Active& a = active[static_cast<size_t>(row)];
-        attend_head(data<T>(qkv) + row * 3 * c + head * d, data<T>(cache) + a.record * cache.size(1) * 2 * c + head * d,
-                    a.length, c, d, scores.data(), data<T>(out) + row * c + head * d);
-      }
-    });
-  });
-}
 
 // Final hidden states [A, C] of the active records' newest tokens.
 at::Tensor step_forward(Model& model, const std::vector<Active>& active, Cache& cache) {
@@ -119,7 +32,9 @@ at::Tensor step_forward(Model& model, const std::vector<Active>& active, Cache& 
     tokens.push_back(a.token);
     positions.push_back(a.length - 1);
   }
-  const auto index = [&](std::vector<int64_t>& ids) { return at::from_blob(ids.data(), {rows}, at::kLong).to(model.device); };
+  const auto index = [&](std::vector<int64_t>& ids) {
+    return at::from_blob(ids.data(), {rows}, at::kLong).to(model.device);
+  };
   const at::Tensor x = slabs.input.get(options, rows, c), middle = slabs.middle.get(options, rows, c);
   at::Tensor sum = x;
   at::add_out(sum, model.weight(Layout::embedding_site()).index_select(0, index(tokens)),
@@ -181,8 +96,9 @@ class Chooser {
 #pragma omp simd reduction(+ : sum)
     for (int64_t j = 0; j < v; ++j) sum += logits[j] - logits[j];
     if (!(sum == 0)) return -1;
-    return sample(logits, v, {options_.top_k, options_.temperature, keys_[static_cast<size_t>(a.record)],
-                              static_cast<uint64_t>(a.length)});
+    return sample(
+        logits, v,
+        {options_.top_k, options_.temperature, keys_[static_cast<size_t>(a.record)], static_cast<uint64_t>(a.length)});
   }
 
   Model& model_;
@@ -221,7 +137,8 @@ void generate(Model& model, const Batch& prompts, const lethe_generation& option
   const at::Tensor prompt_hidden = forward(model, prompts, Keep::kNothing, cancel, &cache);
   std::vector<int64_t> last_rows;
   for (const Active& a : active) last_rows.push_back(prompts.offset(a.record + 1) - 1);
-  at::Tensor hidden = model.workspace.target_hidden.get(model.options(), static_cast<int64_t>(active.size()), shape.channels);
+  at::Tensor hidden =
+      model.workspace.target_hidden.get(model.options(), static_cast<int64_t>(active.size()), shape.channels);
   gather_rows(prompt_hidden, last_rows, hidden);
 
   while (true) {

@@ -17,7 +17,8 @@ lethe_status fill(lethe_error* err, lethe_status status, std::string_view messag
   err->reserved = 0;
   size_t length = std::min(message.size(), sizeof(err->message) - 1);
   // Never cut a UTF-8 sequence in two.
-  while (length > 0 && length < message.size() && (static_cast<unsigned char>(message[length]) & 0xC0) == 0x80) --length;
+  while (length > 0 && length < message.size() && (static_cast<unsigned char>(message[length]) & 0xC0) == 0x80)
+    --length;
   std::memcpy(err->message, message.data(), length);
   err->message[length] = '\0';
   return status;

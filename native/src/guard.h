@@ -1,8 +1,8 @@
 // The wall between C++ and C: every export's body is one `return guard(err, [&] { ... });`.
 //
 // guard() turns whatever is thrown into a lethe_status and a message, and sets inference mode so that no op records an
-// autograd graph. Refusal is our own exception; refuse() is how code says no. Checks of what a caller hands over are here
-// too: required pointers and struct sizes. No output, no abort, no thread-local state.
+// autograd graph. Refusal is our own exception; refuse() is how code says no. Checks of what a caller hands over are
+// here too: required pointers and struct sizes. No output, no abort, no thread-local state.
 #pragma once
 
 #include <c10/core/InferenceMode.h>
@@ -33,12 +33,11 @@ template <class... Parts>
 
 template <class... Parts>
 void require(bool holds, const Parts&... parts) {
-  if (!holds) [[unlikely]] refuse(LETHE_INVALID_ARGUMENT, parts...);
+  if (!holds) [[unlikely]]
+    refuse(LETHE_INVALID_ARGUMENT, parts...);
 }
 
-inline void require_pointer(const void* pointer, const char* name) {
-  require(pointer != nullptr, name, " is NULL");
-}
+inline void require_pointer(const void* pointer, const char* name) { require(pointer != nullptr, name, " is NULL"); }
 
 // A struct that crosses the boundary: not NULL and of the size this library was compiled with.
 template <class Struct>

@@ -48,7 +48,8 @@ void require_finite(const Batch& batch, const double* losses, int64_t first, int
 
 }  // namespace
 
-void head_scores(Model& model, const Batch& batch, const at::Tensor& hidden, const RowScores& scores, const Cancel& cancel) {
+void head_scores(Model& model, const Batch& batch, const at::Tensor& hidden, const RowScores& scores,
+                 const Cancel& cancel) {
   const int64_t rows = batch.target_count();
   if (rows == 0) return;
   const at::Tensor h = target_hidden(model, batch, hidden);

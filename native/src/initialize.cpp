@@ -36,7 +36,8 @@ void initialize(Model& model, uint64_t seed) {
       continue;
     }
     const double deviation = tensor.name.ends_with("c_proj.weight") ? residual : 0.02;
-    const at::Tensor host = model.on_cpu() ? values : at::empty({values.numel()}, at::TensorOptions().dtype(model.dtype));
+    const at::Tensor host =
+        model.on_cpu() ? values : at::empty({values.numel()}, at::TensorOptions().dtype(model.dtype));
     fill_normal(host, deviation, mix(seed ^ mix(static_cast<uint64_t>(i))));
     if (!model.on_cpu()) values.copy_(host.view_as(values));
   }

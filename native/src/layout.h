@@ -1,8 +1,8 @@
 // Where everything lies: the sites of a GPT-2 of a given shape and its tensors' places in one flat buffer.
 //
 // Sites are numbered wte, wpe, then per layer ln_1, attn.c_attn, attn.c_proj, ln_2, mlp.c_fc, mlp.c_proj, then ln_f and
-// lm_head. Every tensor starts at a multiple of 16 elements; the gaps between tensors hold zeros for ever, so that whole
-// buffers can be added and multiplied without looking at the layout.
+// lm_head. Every tensor starts at a multiple of 16 elements; the gaps between tensors hold zeros for ever, so that
+// whole buffers can be added and multiplied without looking at the layout.
 #pragma once
 
 #include <cstdint>
@@ -92,8 +92,8 @@ struct Segment {
   bool matrix;         // of 2-D tensors
 };
 
-// The stretches of the tensors whose site is selected by `sites` [S] (NULL = all), neighbours of one kind merged. A tied
-// wte is selected by either of its sites, wte or lm_head.
+// The stretches of the tensors whose site is selected by `sites` [S] (NULL = all), neighbours of one kind merged. A
+// tied wte is selected by either of its sites, wte or lm_head.
 std::vector<Segment> segments(const Layout& layout, const uint8_t* sites);
 
 }  // namespace lethe

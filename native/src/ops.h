@@ -67,7 +67,8 @@ void gather_rows(const at::Tensor& x, const std::vector<int64_t>& rows, const at
 // out's given rows = x's, every other row zero; rows rise
 void scatter_rows(const at::Tensor& x, const std::vector<int64_t>& rows, const at::Tensor& out);
 // sums[b] += <x - minus, y> over record b's rows, in fp64; minus may be undefined
-void record_products(const at::Tensor& x, const at::Tensor& minus, const at::Tensor& y, const Batch& batch, double* sums);
+void record_products(const at::Tensor& x, const at::Tensor& minus, const at::Tensor& y, const Batch& batch,
+                     double* sums);
 
 // ---- ops_softmax.cpp
 

@@ -99,7 +99,8 @@ void norm_backward_rows(const NormGradient& g, Slab& partials) {
 void layer_norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, double epsilon,
                 const at::Tensor& statistics, const at::Tensor& out) {
   if (x.is_cpu()) {
-    with_element(x.scalar_type(), [&](auto zero) { norm_rows<decltype(zero)>(x, weight, bias, epsilon, statistics, out); });
+    with_element(x.scalar_type(),
+                 [&](auto zero) { norm_rows<decltype(zero)>(x, weight, bias, epsilon, statistics, out); });
     return;
   }
   auto [y, mean, scale] = at::native_layer_norm(x, {x.size(1)}, weight, bias, epsilon);
@@ -114,8 +115,8 @@ void layer_norm_backward(const NormGradient& g, Slab& partials) {
     return;
   }
   const at::Tensor mean = g.statistics[0].unsqueeze(1), scale = g.statistics[1].unsqueeze(1);
-  auto [dx, dw, db] = at::native_layer_norm_backward(g.output, g.x, {g.x.size(1)}, mean, scale, g.weight, g.weight,
-                                                     {true, true, true});
+  auto [dx, dw, db] =
+      at::native_layer_norm_backward(g.output, g.x, {g.x.size(1)}, mean, scale, g.weight, g.weight, {true, true, true});
   g.stream.add_(dx);
   g.accumulate ? g.d_weight.add_(dw) : g.d_weight.copy_(dw);
   g.accumulate ? g.d_bias.add_(db) : g.d_bias.copy_(db);

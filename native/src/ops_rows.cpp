@@ -1,8 +1,9 @@
 // Moving rows: embedding and its scatter, gathers for the head, biases and sums over rows.
 //
-// Sums into shared rows are parallel over columns, never over rows, so that every number is added up in one fixed order.
-#include <ATen/TensorOperators.h>
+// Sums into shared rows are parallel over columns, never over rows, so that every number is added up in one fixed
+// order.
 #include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/add.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/index_select.h>
@@ -125,7 +126,8 @@ void fill_bias(const at::Tensor& bias, const at::Tensor& out) {
   const size_t bytes = static_cast<size_t>(bias.nbytes());
   at::parallel_for(0, out.size(0), 16, [&](int64_t begin, int64_t end) {
     char* to = static_cast<char*>(out.mutable_data_ptr());
-    for (int64_t r = begin; r < end; ++r) std::memcpy(to + static_cast<size_t>(r) * bytes, bias.const_data_ptr(), bytes);
+    for (int64_t r = begin; r < end; ++r)
+      std::memcpy(to + static_cast<size_t>(r) * bytes, bias.const_data_ptr(), bytes);
   });
 }
 
@@ -159,7 +161,8 @@ void gather_rows(const at::Tensor& x, const std::vector<int64_t>& rows, const at
   const size_t bytes = static_cast<size_t>(x.size(1)) * x.element_size();
   const char* from = static_cast<const char*>(x.const_data_ptr());
   char* to = static_cast<char*>(out.mutable_data_ptr());
-  for (size_t i = 0; i < rows.size(); ++i) std::memcpy(to + i * bytes, from + static_cast<size_t>(rows[i]) * bytes, bytes);
+  for (size_t i = 0; i < rows.size(); ++i)
+    std::memcpy(to + i * bytes, from + static_cast<size_t>(rows[i]) * bytes, bytes);
 }
 
 void scatter_rows(const at::Tensor& x, const std::vector<int64_t>& rows, const at::Tensor& out) {
@@ -181,7 +184,8 @@ void scatter_rows(const at::Tensor& x, const std::vector<int64_t>& rows, const a
   std::memset(to + next * bytes, 0, (static_cast<size_t>(out.size(0)) - next) * bytes);
 }
 
-void record_products(const at::Tensor& x, const at::Tensor& minus, const at::Tensor& y, const Batch& batch, double* sums) {
+void record_products(const at::Tensor& x, const at::Tensor& minus, const at::Tensor& y, const Batch& batch,
+                     double* sums) {
   for (int64_t b = 0; b < batch.records(); ++b) {
     const int64_t first = batch.offset(b), count = batch.length(b);
     at::Tensor value = x.narrow(0, first, count).to(at::kDouble);

@@ -1,8 +1,8 @@
 // Softmax and cross-entropy of rows of logits, in place: a row is read into the cache once, and errors replace logits.
 //
 // Sums over the vocabulary run in the element type within blocks of 1,024 and in fp64 across them.
-#include <ATen/TensorOperators.h>
 #include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/argmax.h>
 #include <ATen/ops/exp.h>
 #include <ATen/ops/from_blob.h>
@@ -121,7 +121,8 @@ at::Tensor score_with_ops(const at::Tensor& logits, const at::Tensor& targets, c
     copy_out(mean, scores.mean);
     copy_out(at::sum(p * (log_p - mean.unsqueeze(1)).square(), 1).sqrt(), scores.deviation);
   }
-  if (scores.mean_logit) copy_out(at::sum(log_p.exp() * logits, 1) - logits.gather(1, targets).view({-1}), scores.mean_logit);
+  if (scores.mean_logit)
+    copy_out(at::sum(log_p.exp() * logits, 1) - logits.gather(1, targets).view({-1}), scores.mean_logit);
   if (scores.greedy_hit) {
     const at::Tensor hits = at::argmax(logits, 1, true).eq(targets).to(at::kByte).cpu().contiguous();
     std::copy_n(hits.const_data_ptr<uint8_t>(), hits.numel(), scores.greedy_hit);

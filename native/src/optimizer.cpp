@@ -35,7 +35,8 @@ void check(const lethe_adamw& o) {
 template <class T>
 void update(const Step& step, const T* gradient, T* parameter, T* moment1, T* moment2, int64_t count) {
   const T clip = static_cast<T>(step.clip), epsilon = static_cast<T>(step.epsilon);
-  const T rest1 = static_cast<T>(1 - step.beta1), beta2 = static_cast<T>(step.beta2), rest2 = static_cast<T>(1 - step.beta2);
+  const T rest1 = static_cast<T>(1 - step.beta1), beta2 = static_cast<T>(step.beta2),
+          rest2 = static_cast<T>(1 - step.beta2);
   const T keep = static_cast<T>(step.decay_factor), size = static_cast<T>(step.step_size);
   const T inverse_root = static_cast<T>(1 / step.root_correction2);
 #pragma omp simd
@@ -86,8 +87,8 @@ double adamw_step(Model& model, const lethe_adamw& options) {
     with_element(model.dtype, [&](auto zero) {
       using T = decltype(zero);
       at::parallel_for(s.begin, s.end, 16384, [&](int64_t begin, int64_t end) {
-        update(step, data<T>(model.gradients) + begin, data<T>(model.parameters) + begin, data<T>(model.moment1) + begin,
-               data<T>(model.moment2) + begin, end - begin);
+        update(step, data<T>(model.gradients) + begin, data<T>(model.parameters) + begin,
+               data<T>(model.moment1) + begin, data<T>(model.moment2) + begin, end - begin);
       });
     });
   }

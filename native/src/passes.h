@@ -39,12 +39,13 @@ void head_logits(const Model& model, const at::Tensor& hidden, const at::Tensor&
 // ---- head.cpp
 
 // Scores of the batch's target rows, chunk by chunk.
-void head_scores(Model& model, const Batch& batch, const at::Tensor& hidden, const RowScores& scores, const Cancel& cancel);
+void head_scores(Model& model, const Batch& batch, const at::Tensor& hidden, const RowScores& scores,
+                 const Cancel& cancel);
 
 struct HeadGradient {
-  bool accumulate;               // add to the head's weight gradient instead of overwriting it
-  GradientObserver* observer;    // may be NULL
-  RowScores scores;              // loss and mean_logit of every target row
+  bool accumulate;             // add to the head's weight gradient instead of overwriting it
+  GradientObserver* observer;  // may be NULL
+  RowScores scores;            // loss and mean_logit of every target row
 };
 // Losses, the head weight's gradient, and the gradient at hidden [sum T, C] as returned.
 at::Tensor head_gradient(Model& model, const Batch& batch, const at::Tensor& hidden, const HeadGradient& options,

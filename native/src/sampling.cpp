@@ -43,7 +43,11 @@ int32_t sample_row(const T* logits, int64_t count, const Sampling& sampling) {
 
 }  // namespace
 
-int32_t sample(const float* logits, int64_t count, const Sampling& sampling) { return sample_row(logits, count, sampling); }
-int32_t sample(const double* logits, int64_t count, const Sampling& sampling) { return sample_row(logits, count, sampling); }
+int32_t sample(const float* logits, int64_t count, const Sampling& sampling) {
+  return sample_row(logits, count, sampling);
+}
+int32_t sample(const double* logits, int64_t count, const Sampling& sampling) {
+  return sample_row(logits, count, sampling);
+}
 
 }  // namespace lethe

@@ -21,11 +21,11 @@ class Slab {
 
 // What a layer leaves for its backward pass.
 struct LayerSlabs {
-  Slab input;                            // [sum T, C] residual stream entering the layer
-  Slab normed1, qkv, attended, middle;   // [sum T, C] [sum T, 3C] [sum T, C] [sum T, C]
-  Slab normed2, expanded, activated;     // [sum T, C] [sum T, inner] (without bias) [sum T, inner]
-  Slab statistics1, statistics2;         // [2, sum T] mean and 1/deviation of ln_1 and ln_2
-  std::vector<at::Tensor> log_sum_exp;   // a run of equal lengths each, as the attention kernel returned it
+  Slab input;                           // [sum T, C] residual stream entering the layer
+  Slab normed1, qkv, attended, middle;  // [sum T, C] [sum T, 3C] [sum T, C] [sum T, C]
+  Slab normed2, expanded, activated;    // [sum T, C] [sum T, inner] (without bias) [sum T, inner]
+  Slab statistics1, statistics2;        // [2, sum T] mean and 1/deviation of ln_1 and ln_2
+  std::vector<at::Tensor> log_sum_exp;  // a run of equal lengths each, as the attention kernel returned it
 };
 
 struct Workspace {

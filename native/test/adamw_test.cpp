@@ -24,7 +24,8 @@ struct Reference {
     };
     each([&](size_t i, bool) { norm += g[i] * g[i]; });
     norm = std::sqrt(norm);
-    const double clip = o.max_norm > 0 ? std::min(1.0, o.max_norm / (norm + 1e-6)) : 1.0, t = static_cast<double>(o.step);
+    const double clip = o.max_norm > 0 ? std::min(1.0, o.max_norm / (norm + 1e-6)) : 1.0,
+                 t = static_cast<double>(o.step);
     each([&](size_t i, bool matrix) {
       const double gradient = g[i] * clip;
       if (matrix) w[i] -= o.learning_rate * o.weight_decay * w[i];

@@ -23,7 +23,8 @@ void layout() {
     CHECK(std::string(tensors[4].name) == "h.0.attn.c_attn.weight" && tensors[4].rows == 8 && tensors[4].columns == 24);
     auto site = sized<lethe_site_info>();
     CHECK_OK(lethe_model_site(model.get(), 15, &site, err));
-    CHECK(std::string(site.name) == "lm_head" && site.kind == LETHE_SITE_HEAD && site.inputs == 8 && site.outputs == 23);
+    CHECK(std::string(site.name) == "lm_head" && site.kind == LETHE_SITE_HEAD && site.inputs == 8 &&
+          site.outputs == 23);
   }
 }
 
@@ -126,8 +127,10 @@ void vectors() {
   CHECK_OK(lethe_vector_dot(b.get(), b.get(), nullptr, &dot, err));
   CHECK(dot == 0);
 
-  const ModelHandle other = make_model(tiny_config(LETHE_F64, false)), narrow = make_model(tiny_config(LETHE_F32, true));
-  CHECK_REFUSED(lethe_vector_load(a.get(), other.get(), LETHE_PARAMETERS, err), LETHE_INVALID_ARGUMENT, "another shape");
+  const ModelHandle other = make_model(tiny_config(LETHE_F64, false)),
+                    narrow = make_model(tiny_config(LETHE_F32, true));
+  CHECK_REFUSED(lethe_vector_load(a.get(), other.get(), LETHE_PARAMETERS, err), LETHE_INVALID_ARGUMENT,
+                "another shape");
   CHECK_REFUSED(lethe_model_add(narrow.get(), 1, a.get(), nullptr, err), LETHE_INVALID_ARGUMENT, "another dtype");
   CHECK_REFUSED(lethe_vector_axpy(a.get(), nan, b.get(), err), LETHE_INVALID_ARGUMENT, "must be finite");
 }

@@ -28,14 +28,14 @@ inline int finish() {
 #define CHECK(holds) \
   if (!(holds)) test::report(__FILE__, __LINE__, #holds)
 // NaN is never close.
-#define CHECK_CLOSE(a, b, tolerance)                     \
-  if (!(std::abs((a) - (b)) <= (tolerance)))             \
+#define CHECK_CLOSE(a, b, tolerance)         \
+  if (!(std::abs((a) - (b)) <= (tolerance))) \
   test::report(__FILE__, __LINE__, std::string(#a) + " = " + std::to_string(a) + ", " + #b + " = " + std::to_string(b))
-#define CHECK_OK(call)                                                                                           \
-  do {                                                                                                           \
-    lethe_error error_ = test::no_error();                                                                       \
-    [[maybe_unused]] lethe_error* err = &error_;                                                                 \
-    if ((call) != LETHE_OK) test::report(__FILE__, __LINE__, std::string(#call) + ": " + error_.message);        \
+#define CHECK_OK(call)                                                                                    \
+  do {                                                                                                    \
+    lethe_error error_ = test::no_error();                                                                \
+    [[maybe_unused]] lethe_error* err = &error_;                                                          \
+    if ((call) != LETHE_OK) test::report(__FILE__, __LINE__, std::string(#call) + ": " + error_.message); \
   } while (0)
 // The call (which passes `err`) fails with `status` and a message that contains `text`.
 #define CHECK_REFUSED(call, expected, text)                                                                      \
@@ -44,8 +44,8 @@ inline int finish() {
     lethe_error* err = &error_;                                                                                  \
     const lethe_status status_ = (call);                                                                         \
     if (status_ != (expected) || std::string(error_.message).find(text) == std::string::npos)                    \
-      test::report(__FILE__, __LINE__, std::string(#call) + ": status " + std::to_string(status_) + ", \"" +     \
-                                           error_.message + "\"");                                               \
+      test::report(__FILE__, __LINE__,                                                                           \
+                   std::string(#call) + ": status " + std::to_string(status_) + ", \"" + error_.message + "\""); \
   } while (0)
 
 inline lethe_error no_error() {
@@ -209,6 +209,8 @@ inline double relative(const std::vector<double>& a, const std::vector<double>& 
   }
   return difference == 0 ? 0 : std::sqrt(difference / norm);
 }
-inline double relative(const std::vector<double>& a, const std::vector<double>& b) { return relative(a, b, 0, b.size()); }
+inline double relative(const std::vector<double>& a, const std::vector<double>& b) {
+  return relative(a, b, 0, b.size());
+}
 
 }  // namespace test

@@ -75,7 +75,8 @@ int main() {
       lethe_generation o = options(5, top_k);
       o.seed = 17;
       const Continuations sampled = generate(model.get(), prompts, o);
-      for (size_t b = 0; b < prompts.records(); ++b) CHECK(generate(model.get(), alone(prompts, b), o)[0] == sampled[b]);
+      for (size_t b = 0; b < prompts.records(); ++b)
+        CHECK(generate(model.get(), alone(prompts, b), o)[0] == sampled[b]);
       o.seed = 18;
       CHECK(generate(model.get(), prompts, o) != sampled);
     }

@@ -31,8 +31,10 @@ void finite_differences(bool tied) {
       difference[static_cast<size_t>(i)] = (moved(h) - moved(-h)) / (2 * h);
       moved(0);
     }
-    const auto begin = static_cast<size_t>(tensor.offset), end = begin + static_cast<size_t>(tensor.rows * tensor.columns);
-    // The key bias has no influence at all, so c_attn.bias mixes exact zeros with rounding; its norm is its other parts'.
+    const auto begin = static_cast<size_t>(tensor.offset),
+               end = begin + static_cast<size_t>(tensor.rows * tensor.columns);
+    // The key bias has no influence at all, so c_attn.bias mixes exact zeros with rounding; its norm is its other
+    // parts'.
     const double error = relative(difference, exact, begin, end);
     if (!(error < 1e-7)) report(__FILE__, __LINE__, std::string(tensor.name) + ": " + std::to_string(error));
   }

@@ -45,7 +45,8 @@ void batches(lethe_model* model) {
     lethe_batch view = batch.view();
     change(batch, view);
     std::vector<double> losses(3);
-    CHECK_REFUSED(lethe_model_evaluate(model, &view, nullptr, losses.data(), nullptr, err), LETHE_INVALID_ARGUMENT, text);
+    CHECK_REFUSED(lethe_model_evaluate(model, &view, nullptr, losses.data(), nullptr, err), LETHE_INVALID_ARGUMENT,
+                  text);
     CHECK_REFUSED(lethe_model_gradient(model, &view, 0, nullptr, losses.data(), nullptr, nullptr, err),
                   LETHE_INVALID_ARGUMENT, text);
   };
@@ -69,13 +70,17 @@ void batches(lethe_model* model) {
   const Ragged good = random_batch({3}, 23, 1);
   const lethe_batch view = good.view();
   double loss = 0;
-  CHECK_REFUSED(lethe_model_evaluate(nullptr, &view, nullptr, &loss, nullptr, err), LETHE_INVALID_ARGUMENT, "model is NULL");
-  CHECK_REFUSED(lethe_model_evaluate(model, &view, nullptr, nullptr, nullptr, err), LETHE_INVALID_ARGUMENT, "losses is NULL");
+  CHECK_REFUSED(lethe_model_evaluate(nullptr, &view, nullptr, &loss, nullptr, err), LETHE_INVALID_ARGUMENT,
+                "model is NULL");
+  CHECK_REFUSED(lethe_model_evaluate(model, &view, nullptr, nullptr, nullptr, err), LETHE_INVALID_ARGUMENT,
+                "losses is NULL");
   auto scores = sized<lethe_token_scores>();
   scores.struct_size = 1;
-  CHECK_REFUSED(lethe_model_evaluate(model, &view, &scores, &loss, nullptr, err), LETHE_INVALID_ARGUMENT, "scores.struct_size");
+  CHECK_REFUSED(lethe_model_evaluate(model, &view, &scores, &loss, nullptr, err), LETHE_INVALID_ARGUMENT,
+                "scores.struct_size");
   float logits[3 * 23];
-  CHECK_REFUSED(lethe_model_logits(model, &view, logits, sizeof(logits) - 1, err), LETHE_INVALID_ARGUMENT, "bytes is 275");
+  CHECK_REFUSED(lethe_model_logits(model, &view, logits, sizeof(logits) - 1, err), LETHE_INVALID_ARGUMENT,
+                "bytes is 275");
 }
 
 void options(lethe_model* model) {
@@ -109,9 +114,12 @@ void options(lethe_model* model) {
 void copies(lethe_model* model) {
   double value = 0;
   const int64_t p = layout_of(model).flat_size;
-  const auto refused = [&](int32_t buffer, int64_t offset, int64_t count, int32_t dtype, int64_t bytes, const char* text) {
-    CHECK_REFUSED(lethe_model_read(model, buffer, offset, count, dtype, &value, bytes, err), LETHE_INVALID_ARGUMENT, text);
-    CHECK_REFUSED(lethe_model_write(model, buffer, offset, count, dtype, &value, bytes, err), LETHE_INVALID_ARGUMENT, text);
+  const auto refused = [&](int32_t buffer, int64_t offset, int64_t count, int32_t dtype, int64_t bytes,
+                           const char* text) {
+    CHECK_REFUSED(lethe_model_read(model, buffer, offset, count, dtype, &value, bytes, err), LETHE_INVALID_ARGUMENT,
+                  text);
+    CHECK_REFUSED(lethe_model_write(model, buffer, offset, count, dtype, &value, bytes, err), LETHE_INVALID_ARGUMENT,
+                  text);
   };
   refused(4, 0, 1, LETHE_F64, 8, "buffer is 4");
   refused(0, -1, 1, LETHE_F64, 8, "offset is -1");
@@ -137,8 +145,8 @@ void not_finite() {
   o.max_new_tokens = 2, o.top_k = 1, o.stop_token = -1;
   std::vector<int32_t> tokens(6);
   std::vector<int64_t> lengths(3);
-  CHECK_REFUSED(lethe_model_generate(model.get(), &view, &o, tokens.data(), lengths.data(), nullptr, err), LETHE_NOT_FINITE,
-                "the logits of record 1 are not finite");
+  CHECK_REFUSED(lethe_model_generate(model.get(), &view, &o, tokens.data(), lengths.data(), nullptr, err),
+                LETHE_NOT_FINITE, "the logits of record 1 are not finite");
 }
 
 void cancellation(lethe_model* model) {
@@ -146,9 +154,10 @@ void cancellation(lethe_model* model) {
   const lethe_batch view = batch.view();
   const int32_t cancelled = 1, running = 0;
   std::vector<double> losses(2);
-  CHECK_REFUSED(lethe_model_evaluate(model, &view, nullptr, losses.data(), &cancelled, err), LETHE_CANCELLED, "cancelled");
-  CHECK_REFUSED(lethe_model_gradient(model, &view, 0, nullptr, losses.data(), nullptr, &cancelled, err), LETHE_CANCELLED,
+  CHECK_REFUSED(lethe_model_evaluate(model, &view, nullptr, losses.data(), &cancelled, err), LETHE_CANCELLED,
                 "cancelled");
+  CHECK_REFUSED(lethe_model_gradient(model, &view, 0, nullptr, losses.data(), nullptr, &cancelled, err),
+                LETHE_CANCELLED, "cancelled");
   CHECK_OK(lethe_model_gradient(model, &view, 0, nullptr, losses.data(), nullptr, &running, err));
 }
 
