@@ -215,7 +215,7 @@ typedef struct lethe_adamw {
 } lethe_adamw;
 
 /* One step from the gradient buffer, as torch.optim.AdamW. gradient_norm: out, before clipping; may be NULL. A gradient
- * that is not finite is LETHE_NOT_FINITE and nothing moves. */
+ * that is not finite is LETHE_NOT_FINITE and nothing moves. Clipping leaves the gradient buffer as it is. */
 LETHE_API lethe_status lethe_model_adamw(lethe_model *model, const lethe_adamw *options, double *gradient_norm,
                                          lethe_error *err);
 
@@ -224,13 +224,13 @@ typedef struct lethe_generation {
   int64_t max_new_tokens; /* >= 1; prompt + new tokens beyond the context stop a record early */
   int64_t top_k;          /* 1 = greedy; 0 = the whole distribution */
   double temperature;     /* > 0; ignored by greedy */
-  uint64_t seed;
+  uint64_t seed; /* a record's draws depend on it and on the record's own prompt only, not on its batch mates */
   int32_t stop_token; /* -1 = none; the stop token itself is not returned */
   int32_t reserved;
 } lethe_generation;
 
 /* Continues each record of the batch (targets ignored) with a key-value cache. tokens: out [B, max_new_tokens];
- * lengths: out [B], tokens produced for each record. */
+ * unused places -1; lengths: out [B], tokens produced for each record. */
 LETHE_API lethe_status lethe_model_generate(lethe_model *model, const lethe_batch *prompts, const lethe_generation *options,
                                             int32_t *tokens, int64_t *lengths, const int32_t *cancel, lethe_error *err);
 
