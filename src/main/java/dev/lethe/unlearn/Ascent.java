@@ -14,7 +14,7 @@ import java.util.function.BiConsumer;
 import java.util.function.Supplier;
 
 final class Ascent implements AutoCloseable {
-    private static final int HALVINGS = 6;
+    private static final int HALVINGS = 14;
     /** A rise smaller than this share of the target is no progress, one larger than the other leaves repair behind. */
     private static final double LEAST_RISE = 1e-3;
     private static final double MOST_RISE = 0.1;
