@@ -32,7 +32,7 @@ record BoxChart(String name, String title, String vertical, List<Group> groups) 
         double largest = Arrays.stream(ends).map(Math::abs).max().orElse(1);
         double linear = Math.max(largest * 1e-3, Double.MIN_NORMAL * 1e6);
         Frame frame = new Frame(canvas, Scale.linear(0, groups.size()),
-                Scale.signedLog(Arrays.stream(ends).min().orElse(0) * 1.3, Arrays.stream(ends).max().orElse(1) * 1.3, linear));
+                Scale.signedLog(Arrays.stream(ends).min().orElse(0) * 2, Arrays.stream(ends).max().orElse(1) * 2, linear));
         frame.verticalAxis(vertical);
         frame.baseline("site");
         for (int g = 0; g < groups.size(); g++) {
@@ -56,6 +56,9 @@ record BoxChart(String name, String title, String vertical, List<Group> groups) 
         frame.canvas().line(x, bottom, x, frame.y(box.at(0.05)), stroke);
         frame.canvas().rectangle(x - width / 2, top, width, Math.max(bottom - top, 1), box.filled ? box.colour : "#ffffff", stroke);
         double median = frame.y(box.at(0.5));
-        frame.canvas().line(x - width / 2, median, x + width / 2, median, new Stroke(box.filled ? "#ffffff" : box.colour, 2));
+        if (!box.filled || bottom - top > 5) { // in a thin filled box the median would hide the filling
+            frame.canvas().line(x - width / 2, median, x + width / 2, median,
+                    new Stroke(box.filled ? "#ffffff" : box.colour, 2));
+        }
     }
 }

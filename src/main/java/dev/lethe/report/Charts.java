@@ -54,8 +54,8 @@ final class Charts {
                 List.of(perplexity("forget", Style.ORANGE, true, kept, ErasurePoint::forget),
                         perplexity("retain", Style.BLUE, true, kept, ErasurePoint::retain),
                         perplexity("held-out", Style.GREEN, true, kept, ErasurePoint::heldOut),
-                        perplexity("forget, step taken back", Style.GREY, false, refused, ErasurePoint::forget)),
-                Math.exp(data.target()), "reference to reach");
+                        perplexity("forget, taken back", Style.GREY, false, refused, ErasurePoint::forget)),
+                Math.exp(data.target()), "reference");
     }
 
     private static Line perplexity(String name, Style style, boolean joined, List<ErasurePoint> points,

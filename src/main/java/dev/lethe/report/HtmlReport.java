@@ -55,7 +55,7 @@ final class HtmlReport {
         page.append("<h2>What the model knows</h2>\n");
         table(page, data, "Perplexity", "%.2f", Scores::perplexity);
         table(page, data, "Mean token loss, nats", "%.3f", Scores::meanLoss);
-        table(page, data, "Exact memorisation (share of tokens said right)", "%.3f", Scores::exactMemorisation);
+        table(page, data, "Exact memorisation", "%.3f", Scores::exactMemorisation);
         table(page, data, "ROUGE-L recall of greedy continuations", "%.3f", Scores::rougeLRecall);
     }
 

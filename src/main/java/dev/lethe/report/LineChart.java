@@ -2,13 +2,15 @@ package dev.lethe.report;
 
 import dev.lethe.report.Canvas.Marker;
 import dev.lethe.report.Canvas.Stroke;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.DoubleStream;
 import java.util.stream.IntStream;
 
 /**
- * Curves over a common axis; points that are no number are left out.
+ * Curves over a common axis; points that are no number are left out. The axis fits the curves: single points beyond it,
+ * such as a try that went far off, stand at its edge.
  *
  * @param log whether the vertical axis is logarithmic; every value must then be above 0
  * @param level a height to mark, such as a target; NaN = none
@@ -16,6 +18,7 @@ import java.util.stream.IntStream;
 record LineChart(String name, String title, String horizontal, String vertical, boolean log, List<Line> lines, double level,
                  String levelName) implements Chart {
     private static final int MOST_MARKERS = 40;
+    private static final Stroke LEVEL = new Stroke("#000000", 1, 3, 3);
 
     /** A curve; {@code joined} false shows its points alone. */
     record Line(String name, Style style, boolean joined, double[] x, double[] y) {
@@ -59,28 +62,32 @@ record LineChart(String name, String title, String horizontal, String vertical, 
     @Override
     public void draw(Canvas canvas) {
         List<Line> drawn = lines.stream().map(Line::finite).filter(line -> line.x.length > 0).toList();
+        List<Line> joined = drawn.stream().filter(Line::joined).toList();
         double[] x = drawn.stream().flatMapToDouble(line -> Arrays.stream(line.x)).sorted().toArray();
-        double[] y = DoubleStream.concat(drawn.stream().flatMapToDouble(line -> Arrays.stream(line.y)),
-                DoubleStream.of(level).filter(Double::isFinite)).sorted().toArray();
+        double[] y = DoubleStream.concat((joined.isEmpty() ? drawn : joined).stream()
+                .flatMapToDouble(line -> Arrays.stream(line.y)), DoubleStream.of(level).filter(Double::isFinite)).sorted()
+                .toArray();
         double low = y[0];
         double high = y[y.length - 1];
-        Frame frame = new Frame(canvas, Scale.linear(x[0], x[x.length - 1]), log ? Scale.log(low / 1.1, high * 1.1)
+        Frame frame = new Frame(canvas, Scale.linear(x[0], x[x.length - 1]), log ? Scale.log(low / 1.1, high * 3)
                 : Scale.linear(Math.min(0, low), high * 1.05));
         frame.verticalAxis(vertical);
         frame.horizontalAxis(horizontal);
+        List<Frame.Key> keys = new ArrayList<>();
+        drawn.forEach(line -> keys.add(new Frame.Key(line.name, line.style.colour,
+                line.joined ? line.style.stroke() : null, line.style.marker, null)));
         if (Double.isFinite(level)) {
-            Stroke stroke = new Stroke("#000000", 1, 3, 3);
-            canvas.line(frame.left(), frame.y(level), frame.left() + frame.width(), frame.y(level), stroke);
-            canvas.text(frame.left() + frame.width(), frame.y(level) - 5, levelName, 11, Canvas.Anchor.END, false);
+            canvas.line(frame.left(), frame.y(level), frame.left() + frame.width(), frame.y(level), LEVEL);
+            keys.add(new Frame.Key(levelName, LEVEL.colour(), LEVEL, null, null));
         }
         drawn.forEach(line -> draw(frame, line));
-        frame.title(title, drawn.stream().map(line -> new Frame.Key(line.name, line.style.colour,
-                line.joined ? line.style.stroke() : null, line.style.marker, null)).toList());
+        frame.title(title, keys);
     }
 
     private static void draw(Frame frame, Line line) {
         double[] x = Arrays.stream(line.x).map(frame::x).toArray();
-        double[] y = Arrays.stream(line.y).map(frame::y).toArray();
+        double[] y = Arrays.stream(line.y).map(value -> Math.clamp(value, frame.vertical().low(), frame.vertical().high()))
+                .map(frame::y).toArray();
         if (line.joined) {
             frame.canvas().polyline(x, y, line.style.stroke());
         }
