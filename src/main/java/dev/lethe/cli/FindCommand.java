@@ -25,7 +25,7 @@ final class FindCommand implements Callable<Integer> {
     @Option(names = "--run", paramLabel = "RUN", description = "The run whose training records are searched.")
     private Path run;
 
-    @Option(names = "--data", paramLabel = "FILE", description = "A data file to search, without a run.")
+    @Option(names = "--data", paramLabel = "FILE", description = "A data file to search; with --run, the run's own, if it has moved.")
     private Path data;
 
     @Mixin
@@ -62,9 +62,13 @@ final class FindCommand implements Callable<Integer> {
     }
 
     private Dataset records() {
-        if ((run == null) == (data == null)) {
-            throw new BadInputException("name what to search by exactly one of --run RUN and --data FILE");
+        if (run == null && data == null) {
+            throw new BadInputException("name what to search with --run RUN or --data FILE");
         }
-        return run == null ? Dataset.read(data) : RunFolder.open(run).data(Split.TRAIN);
+        if (run == null) {
+            return Dataset.read(data);
+        }
+        RunFolder folder = RunFolder.open(run);
+        return data == null ? folder.data(Split.TRAIN) : folder.data(Split.TRAIN, Dataset.read(data));
     }
 }

@@ -12,6 +12,7 @@ import dev.lethe.model.Checkpoint;
 import dev.lethe.model.Tokenizer;
 import dev.lethe.train.RunFolder;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -37,7 +38,17 @@ record OpenModel(Path folder, RunFolder run, LanguageModel model, Tokenizer toke
         Encoder encoder = new Encoder(tokenizer::encode, tokenizer.endOfText(),
                 Math.toIntExact(model.shape().context()), onLong);
         List<Example> examples = encoder.encode(records);
+        examples.forEach(this::requireKnown);
         return new Encoded(examples, encoder.truncated());
+    }
+
+    private void requireKnown(Example example) {
+        int largest = Math.max(Arrays.stream(example.tokens()).max().orElse(0),
+                Arrays.stream(example.targets()).max().orElse(0));
+        if (largest >= model.shape().vocabulary()) {
+            throw new BadInputException("record " + example.id() + " has token " + largest + ", but the model in " + folder
+                    + " has a vocabulary of " + model.shape().vocabulary() + "; put the model's own tokenizer.json there");
+        }
     }
 
     /** Examples in the order of their records. */

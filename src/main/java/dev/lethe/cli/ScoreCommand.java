@@ -90,7 +90,7 @@ final class ScoreCommand implements Callable<Integer> {
             List<Example> query = open.encode(query(open), OnLong.TRUNCATE).examples();
             SiteSet chosen = sites == null ? null : sites(open);
             InfluenceScorer scorer = new InfluenceScorer(open.model(), ScoreOptions.defaults().withSites(chosen));
-            List<Scored> scores = method.equals("dot") ? dot(open, scorer, query) : response(open, scorer, query);
+            List<Scored> scores = method.equals("dot") ? dot(open, scorer, query, chosen) : response(open, scorer, query);
             scores.sort(Comparator.comparingDouble((Scored score) -> -score.score));
             Result result = new Result(method, scores.size(), List.copyOf(scores.subList(0, Math.min(top, scores.size()))));
             common.result(terminal, result, () -> {
@@ -122,7 +122,7 @@ final class ScoreCommand implements Callable<Integer> {
         }
     }
 
-    private List<Scored> dot(OpenModel open, InfluenceScorer scorer, List<Example> query) {
+    private List<Scored> dot(OpenModel open, InfluenceScorer scorer, List<Example> query, SiteSet chosen) {
         if (open.run() == null || !open.run().hasLedger()) {
             throw new BadInputException(run + ": has no ledger, and dot needs the gradients captured in training; use"
                     + " --method act-grad, or train with --capture");
@@ -132,6 +132,11 @@ final class ScoreCommand implements Callable<Integer> {
         List<Scored> scores = new ArrayList<>();
         try (GradientLedger ledger = GradientLedger.open(open.run().ledger());
              ParameterVector gradient = scorer.query(query, BATCH)) {
+            SiteSet held = ledger.format(open.model()).sites();
+            if (chosen != null && !held.containsAll(chosen)) {
+                throw new BadInputException("--sites " + sites + ": the ledger of " + run + " holds "
+                        + String.join(", ", held.names()) + "; choose among these");
+            }
             for (RecordScore score : scorer.tracIn(ledger, gradient)) {
                 scores.add(new Scored(names.getOrDefault(score.key(), score.key().toString()), score.total(),
                         bySite(open, score.bySite())));

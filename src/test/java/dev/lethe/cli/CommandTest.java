@@ -102,7 +102,9 @@ class CommandTest {
         assertTrue(match.get("reason").asString().startsWith("has 3 of the 3 words looked for"));
         assertRefused("unknown subject Dave: not in the training data; near Dave: dave", "find", "--run", run, "--subject",
                 "Dave");
-        assertRefused("name what to search by exactly one of --run RUN and --data FILE", "find", "--subject", "dave");
+        assertRefused("name what to search with --run RUN or --data FILE", "find", "--subject", "dave");
+        assertEquals(Shell.run("find", "--run", run, "--subject", "dave").out(),
+                Shell.run("find", "--run", run, "--data", data, "--subject", "dave").out());
     }
 
     @Test

@@ -103,6 +103,8 @@ class EraseCommandTest {
         JsonNode response = Shell.run("score", "--run", run, "--text", "Dave Umbrolio", "--method", "act-grad", "--json", "-")
                 .json();
         assertEquals("query", response.get("records").get(0).get("id").asString());
+        assertRefused("--sites all: the ledger of " + run + " holds wte, lm_head; choose among these", "score", "--run", run,
+                "--text", "a b", "--sites", "all");
         assertRefused("--method magic: this version has dot and act-grad", "score", "--run", run, "--text", "a b", "--method",
                 "magic");
         assertEquals(2, Shell.run("score", "--run", run.resolve("model"), "--text", "a b").code());
