@@ -15,7 +15,7 @@ import java.util.List;
  * @param maxAscents    ascent steps after which the loop gives up
  * @param repair        AdamW steps on retain records after each ascent step
  * @param polish        annealed repair steps after the reference is reached
- * @param repairRate    peak learning rate of repair; 0 means three tenths of the run's training rate
+ * @param repairRate    peak learning rate of repair; 0 means half of the run's training rate
  * @param repairBudget  most repair steps, as a share of the run's training steps
  * @param reference     what the forget loss is raised to
  * @param overshoot     share of the target by which one step may pass it before it is rolled back
@@ -119,7 +119,7 @@ public record EraseConfig(
         private double rate = 0.02;
         private int maxAscents = 100;
         private int repair = 1;
-        private int polish = 35;
+        private int polish = 60;
         private double repairRate = 0;
         private double repairBudget = 0.2;
         private Reference reference = new Reference.HeldOut();

@@ -25,7 +25,7 @@ import java.util.function.Consumer;
 final class Eraser {
     /** The relearning probe's and the repair's rates, as shares of the training's peak rate. */
     private static final double RELEARN_RATE = 0.1;
-    private static final double REPAIR_RATE = 0.3;
+    private static final double REPAIR_RATE = 0.5;
 
     private final Engine engine;
     private final RunFolder source;
