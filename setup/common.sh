@@ -27,7 +27,7 @@ show_progress() {
     status=0
     IFS= read -r -t 1 part || status=$?
     ((status == 0 || status > 128)) || break
-    part=${part//[$'\r']/}
+    part=${part//$'\r'/}
     part=${part//$'\e[0m'/}
     [[ -z $part ]] || line=$part
     if [[ -t 2 ]]; then
