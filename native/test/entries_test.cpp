@@ -1,7 +1,9 @@
 // Captured entries against the obvious reference, the gradient of a batch of one: every site, tied and untied, exact and
 // top-k heads, all dtypes; weighted sums against the batch's gradient.
+#include "capture.h"
 #include "captured.h"
 #include "entry.h"
+#include "guard.h"
 #include "model.h"
 
 using namespace test;
@@ -158,6 +160,37 @@ void refusals() {
   CHECK_REFUSED(run(err), LETHE_INVALID_ARGUMENT, "capture.destinations[0] is NULL");
 }
 
+// The first bad record and its first bad site are named, and no header is written.
+void not_finite() {
+  const ModelHandle handle = random_model(tiny_config(LETHE_F32, true), 3);
+  const Ragged ragged = random_batch({5, 4}, 23, 5);
+  Captured captured = capture(handle.get(), ragged, all_sites(handle.get()), 4, LETHE_BF16);
+  std::vector<void*> destinations{captured.blocks[0].get(), captured.blocks[1].get()};
+  auto order = sized<lethe_capture>();
+  order.format = &captured.format;
+  order.destinations = destinations.data();
+  order.capacities = captured.bytes.data();
+  const lethe_batch view = ragged.view();
+  const lethe::Batch batch(view, handle->shape(), lethe::Targets::kRequired);
+  const auto observer = lethe::make_capture(*handle, batch, order);
+  const auto zeros = [](int64_t rows, int64_t columns) {
+    return lethe::flat_zeros(rows * columns, at::kFloat, at::kCPU).view({rows, columns});
+  };
+  const at::Tensor inputs = zeros(9, 8), gradient = zeros(9, 24), errors = zeros(batch.target_count(), 23);
+  gradient.mutable_data_ptr<float>()[6 * 24 + 3] = INFINITY;
+  errors.mutable_data_ptr<float>()[(batch.target_count() - 1) * 23] = NAN;
+  observer->linear(3, inputs, gradient);
+  observer->head(0, errors, zeros(batch.target_count(), 8));
+  try {
+    observer->finish();
+    CHECK(false);
+  } catch (const lethe::Refusal& refusal) {
+    CHECK(refusal.status == LETHE_NOT_FINITE);
+    CHECK(refusal.message.find("record 1 of the batch") == 0);
+    CHECK(refusal.message.find("h.0.attn.c_attn") != std::string::npos);
+  }
+}
+
 }  // namespace
 
 int main() {
@@ -174,6 +207,7 @@ int main() {
   }
   for (const int64_t k : {1, 2, 7, 300, 1099}) small_top_k(LETHE_F64, k);
   refusals();
+  not_finite();
   CHECK_OK(lethe_set_threads(2, err));
   whole_model(LETHE_F32, true, 1100, LETHE_F32, 1e-4);
   whole_model(LETHE_F32, true, 0, LETHE_F32, 1e-4);
