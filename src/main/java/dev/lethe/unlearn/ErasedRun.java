@@ -17,6 +17,7 @@ import dev.lethe.train.RunInfo;
 import dev.lethe.train.RunJson;
 import dev.lethe.train.RunRecord;
 import dev.lethe.train.Split;
+import dev.lethe.train.Trainer;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
@@ -85,7 +86,7 @@ final class ErasedRun implements AutoCloseable {
             ledger(erased, erasure.config().keepEntries());
             List<RunRecord> left = source.records().stream().filter(record -> !erased.contains(record.id())).toList();
             AtomicFiles.write(growing.resolve("journal").resolve(Journal.ERASURE), RunJson.pretty(erasure));
-            RunFolder.describe(growing, info(erasure, left), left);
+            RunFolder.describe(growing, info(model, erasure, left), left);
             if (Files.isDirectory(out)) {
                 Files.delete(out); // empty: begin refused anything else, and a rename needs the name free
             }
@@ -108,15 +109,15 @@ final class ErasedRun implements AutoCloseable {
         }
     }
 
-    private RunInfo info(Erasure erasure, List<RunRecord> left) {
+    private RunInfo info(LanguageModel model, Erasure erasure, List<RunRecord> left) {
         RunInfo from = source.info();
         int learned = (int) left.stream().filter(record -> record.split() == Split.TRAIN).count();
         RunInfo.Data data = from.data();
         RunInfo.Result result = from.result();
-        String hash = Checkpoint.hash(growing.resolve("model"));
         return from.withData(new RunInfo.Data(data.path(), data.holdoutPath(), data.sha256(), learned, data.holdout(),
                         data.truncated(), data.targets()))
-                .withResult(new RunInfo.Result(result.steps(), result.finalLoss(), hash, result.ledger()))
+                .withResult(new RunInfo.Result(result.steps(), result.finalLoss(), Trainer.modelHash(model),
+                        result.ledger()))
                 .withLineage(new RunInfo.Lineage(source.root().toString(), erasure.id()));
     }
 
