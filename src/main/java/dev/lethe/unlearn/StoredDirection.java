@@ -64,10 +64,6 @@ final class StoredDirection implements AscentDirection {
         }
     }
 
-    int entries() {
-        return entries.size();
-    }
-
     @Override
     public void compute(ParameterVector out) {
         out.scale(0);
