@@ -50,6 +50,10 @@ enum {
 
 enum { LETHE_F32 = 0, LETHE_F64 = 1, LETHE_F16 = 2, LETHE_BF16 = 3 }; /* dtype */
 enum { LETHE_CPU = 0, LETHE_CUDA = 1 };                               /* device type */
+enum {
+  LETHE_ALLOW_TF32 = 1, /* fp32 products on a device may round their operands to 10 bits */
+  LETHE_NO_GRAPHS = 2   /* a device runs every step kernel by kernel, never as a recorded graph */
+};                      /* model options, bits */
 enum { LETHE_PARAMETERS = 0, LETHE_GRADIENT = 1, LETHE_MOMENT1 = 2, LETHE_MOMENT2 = 3 }; /* flat buffers of a model */
 enum {
   LETHE_SITE_EMBEDDING = 0, /* wte: scatter of the embedding-output gradient at the token ids */
@@ -101,6 +105,9 @@ typedef struct lethe_model_config {
   int32_t dtype;     /* LETHE_F32 | LETHE_F64 */
   int32_t device_type;
   int32_t device_index;
+  int32_t compute_dtype; /* 0: as dtype. LETHE_BF16, F32 models only: activations and the operands of matrix products in
+                            bf16; parameters, gradient, moments, statistics and losses stay fp32 or better */
+  int32_t options;       /* bits of LETHE_ALLOW_TF32, LETHE_NO_GRAPHS */
 } lethe_model_config;
 
 typedef struct lethe_layout {

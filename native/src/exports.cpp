@@ -51,6 +51,15 @@ at::Device device_of(const lethe_model_config& config) {
   return at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(config.device_index));
 }
 
+void check_compute(const lethe_model_config& c) {
+  require(c.compute_dtype == 0 || (c.compute_dtype == LETHE_BF16 && c.dtype == LETHE_F32), "config.compute_dtype is ",
+          c.compute_dtype, ", allowed 0 (as dtype) and, for an F32 model, 3 (BF16)");
+  require((c.options & ~(LETHE_ALLOW_TF32 | LETHE_NO_GRAPHS)) == 0, "config.options is ", c.options,
+          ", allowed are the bits 1 (TF32) and 2 (no graphs)");
+  if (c.compute_dtype == LETHE_BF16 && c.device_type == LETHE_CPU)
+    refuse(LETHE_UNSUPPORTED, "bf16 compute needs a CUDA device; use f32 on the CPU");
+}
+
 }  // namespace
 
 extern "C" {
@@ -89,6 +98,7 @@ lethe_status lethe_model_create(const lethe_model_config* config, lethe_model** 
     *out = nullptr;
     require(c.dtype == LETHE_F32 || c.dtype == LETHE_F64, "config.dtype is ", c.dtype,
             ", a model computes in 0 (F32) or 1 (F64)");
+    check_compute(c);
     require(c.tied_head == 0 || c.tied_head == 1, "config.tied_head is ", c.tied_head, ", allowed 0 and 1");
     const Shape shape{.vocabulary = c.vocabulary,
                       .context = c.context,

@@ -23,6 +23,9 @@ void configs() {
   refused([](auto& c) { c.dtype = LETHE_BF16; }, "config.dtype is 3");
   refused([](auto& c) { c.device_type = 5; }, "config.device_type is 5");
   refused([](auto& c) { c.tied_head = 2; }, "config.tied_head is 2");
+  refused([](auto& c) { c.compute_dtype = LETHE_F16; }, "config.compute_dtype is 2");
+  refused([](auto& c) { c.dtype = LETHE_F64, c.compute_dtype = LETHE_BF16; }, "config.compute_dtype is 3");
+  refused([](auto& c) { c.options = 64; }, "config.options is 64");
   lethe_model_config huge = tiny_config(LETHE_F32, true);
   huge.vocabulary = huge.channels = int64_t{1} << 26;
   lethe_model* model = nullptr;

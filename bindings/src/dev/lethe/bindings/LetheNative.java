@@ -164,6 +164,24 @@ public class LetheNative extends LetheNative$shared {
     public static int LETHE_CUDA() {
         return LETHE_CUDA;
     }
+    private static final int LETHE_ALLOW_TF32 = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * enum <anonymous>.LETHE_ALLOW_TF32 = 1
+     * }
+     */
+    public static int LETHE_ALLOW_TF32() {
+        return LETHE_ALLOW_TF32;
+    }
+    private static final int LETHE_NO_GRAPHS = (int)2L;
+    /**
+     * {@snippet lang=c :
+     * enum <anonymous>.LETHE_NO_GRAPHS = 2
+     * }
+     */
+    public static int LETHE_NO_GRAPHS() {
+        return LETHE_NO_GRAPHS;
+    }
     private static final int LETHE_PARAMETERS = (int)0L;
     /**
      * {@snippet lang=c :

@@ -27,6 +27,8 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int32_t dtype;
  *     int32_t device_type;
  *     int32_t device_index;
+ *     int32_t compute_dtype;
+ *     int32_t options;
  * }
  * }
  */
@@ -48,7 +50,9 @@ public class lethe_model_config {
         LetheNative.C_INT.withName("tied_head"),
         LetheNative.C_INT.withName("dtype"),
         LetheNative.C_INT.withName("device_type"),
-        LetheNative.C_INT.withName("device_index")
+        LetheNative.C_INT.withName("device_index"),
+        LetheNative.C_INT.withName("compute_dtype"),
+        LetheNative.C_INT.withName("options")
     ).withName("lethe_model_config");
 
     /**
@@ -584,6 +588,94 @@ public class lethe_model_config {
      */
     public static void device_index(MemorySegment struct, int fieldValue) {
         struct.set(device_index$LAYOUT, device_index$OFFSET, fieldValue);
+    }
+
+    private static final OfInt compute_dtype$LAYOUT = (OfInt)$LAYOUT.select(groupElement("compute_dtype"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t compute_dtype
+     * }
+     */
+    public static final OfInt compute_dtype$layout() {
+        return compute_dtype$LAYOUT;
+    }
+
+    private static final long compute_dtype$OFFSET = $LAYOUT.byteOffset(groupElement("compute_dtype"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t compute_dtype
+     * }
+     */
+    public static final long compute_dtype$offset() {
+        return compute_dtype$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t compute_dtype
+     * }
+     */
+    public static int compute_dtype(MemorySegment struct) {
+        return struct.get(compute_dtype$LAYOUT, compute_dtype$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t compute_dtype
+     * }
+     */
+    public static void compute_dtype(MemorySegment struct, int fieldValue) {
+        struct.set(compute_dtype$LAYOUT, compute_dtype$OFFSET, fieldValue);
+    }
+
+    private static final OfInt options$LAYOUT = (OfInt)$LAYOUT.select(groupElement("options"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t options
+     * }
+     */
+    public static final OfInt options$layout() {
+        return options$LAYOUT;
+    }
+
+    private static final long options$OFFSET = $LAYOUT.byteOffset(groupElement("options"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t options
+     * }
+     */
+    public static final long options$offset() {
+        return options$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t options
+     * }
+     */
+    public static int options(MemorySegment struct) {
+        return struct.get(options$LAYOUT, options$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t options
+     * }
+     */
+    public static void options(MemorySegment struct, int fieldValue) {
+        struct.set(options$LAYOUT, options$OFFSET, fieldValue);
     }
 
     /**

@@ -2,6 +2,7 @@ package dev.lethe.cli;
 
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Device;
+import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
 import picocli.CommandLine.Option;
 
@@ -10,6 +11,10 @@ final class Hardware {
     @Option(names = "--device", paramLabel = "DEVICE", defaultValue = "cpu",
             description = "cpu, cuda or cuda:N (default: cpu).")
     private String device;
+
+    @Option(names = "--compute", paramLabel = "TYPE", defaultValue = "f32",
+            description = "f32, or bf16: activations and matrix products in bf16, weights and sums in f32 (default: f32).")
+    private String compute;
 
     @Option(names = "--threads", paramLabel = "N", description = "Threads of the native engine (default: one a core).")
     private Integer threads;
@@ -28,6 +33,10 @@ final class Hardware {
             }
             Engine.threads(threads);
         }
-        return Engine.open(wanted);
+        return Engine.open(wanted, switch (compute) {
+            case "f32" -> Dtype.F32;
+            case "bf16" -> Dtype.BF16;
+            default -> throw new BadInputException("--compute " + compute + ": use f32 or bf16");
+        });
     }
 }

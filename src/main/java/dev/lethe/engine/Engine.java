@@ -13,10 +13,12 @@ import java.util.Objects;
  */
 public final class Engine implements AutoCloseable {
     private final Device device;
+    private final Dtype compute;
     private volatile boolean closed;
 
-    private Engine(Device device) {
+    private Engine(Device device, Dtype compute) {
         this.device = device;
+        this.compute = compute;
     }
 
     public static Engine cpu() {
@@ -30,12 +32,23 @@ public final class Engine implements AutoCloseable {
      * @throws BadInputException when the device is not usable here
      */
     public static Engine open(Device device) {
+        return open(device, Dtype.F32);
+    }
+
+    /**
+     * As {@link #open(Device)}, with the type that F32 models compute in: F32, or BF16 for activations and the operands of
+     * matrix products while parameters, gradients and moments stay F32.
+     */
+    public static Engine open(Device device, Dtype compute) {
         Objects.requireNonNull(device, "device");
+        if (compute != Dtype.F32 && compute != Dtype.BF16) {
+            throw new IllegalArgumentException("engine: compute type " + compute + " is not supported; use F32 or BF16");
+        }
         BuildInfo build = buildInfo();
         if (device.kind() == Device.Kind.CUDA && device.index() >= build.cudaDevices()) {
             throw new BadInputException("device " + device + ": " + reason(build) + "; use --device cpu");
         }
-        return new Engine(device);
+        return new Engine(device, compute);
     }
 
     private static String reason(BuildInfo build) {
@@ -50,6 +63,11 @@ public final class Engine implements AutoCloseable {
         return device;
     }
 
+    /** F32 or BF16: what F32 models compute in. */
+    public Dtype compute() {
+        return compute;
+    }
+
     /**
      * A new model with all parameters zero, confined to the calling thread.
      *
@@ -60,7 +78,7 @@ public final class Engine implements AutoCloseable {
         if (closed) {
             throw new IllegalStateException("the engine is closed");
         }
-        return new LanguageModel(device, shape, dtype);
+        return new LanguageModel(device, compute, shape, dtype);
     }
 
     /** What the native library is; loads it on first use. */

@@ -46,7 +46,7 @@ public final class LanguageModel implements AutoCloseable {
     private final MemorySegment adamw;
     private final MemorySegment norm; // one double out
 
-    LanguageModel(Device device, ModelShape shape, Dtype dtype) {
+    LanguageModel(Device device, Dtype compute, ModelShape shape, Dtype dtype) {
         this.device = device;
         this.shape = Objects.requireNonNull(shape, "shape");
         this.dtype = Objects.requireNonNull(dtype, "dtype");
@@ -57,7 +57,7 @@ public final class LanguageModel implements AutoCloseable {
         cancel = new CancelFlag();
         try {
             calls = new NativeCalls(arena);
-            handle = create();
+            handle = create(compute);
             MemorySegment layout = lethe_layout.allocate(arena);
             lethe_layout.struct_size(layout, lethe_layout.sizeof());
             calls.done("model layout", LetheNative.lethe_model_layout(handle, layout, calls.begin()));
@@ -363,7 +363,7 @@ public final class LanguageModel implements AutoCloseable {
 
     // ---- making -----------------------------------------------------------------------------------------------
 
-    private MemorySegment create() {
+    private MemorySegment create(Dtype compute) {
         MemorySegment config = lethe_model_config.allocate(arena);
         lethe_model_config.struct_size(config, lethe_model_config.sizeof());
         lethe_model_config.vocabulary(config, shape.vocabulary());
@@ -377,6 +377,8 @@ public final class LanguageModel implements AutoCloseable {
         lethe_model_config.dtype(config, dtype.code());
         lethe_model_config.device_type(config, device.kind().code());
         lethe_model_config.device_index(config, device.index());
+        // Only an F32 model has anything to compute in a narrower type.
+        lethe_model_config.compute_dtype(config, compute == Dtype.BF16 && dtype == Dtype.F32 ? compute.code() : 0);
         MemorySegment out = arena.allocate(ValueLayout.ADDRESS);
         calls.done("create model", LetheNative.lethe_model_create(config, out, calls.begin()));
         return out.get(ValueLayout.ADDRESS, 0).reinterpret(arena, LetheNative::lethe_model_destroy);
