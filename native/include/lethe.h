@@ -33,7 +33,7 @@
 extern "C" {
 #endif
 
-#define LETHE_ABI_VERSION 1
+#define LETHE_ABI_VERSION 2
 #define LETHE_IGNORE_TARGET (-100) /* a position whose target is this carries no loss */
 
 typedef int32_t lethe_status;
@@ -54,6 +54,7 @@ enum {
   LETHE_ALLOW_TF32 = 1, /* fp32 products on a device may round their operands to 10 bits */
   LETHE_NO_GRAPHS = 2   /* a device runs every step kernel by kernel, never as a recorded graph */
 };                      /* model options, bits */
+enum { LETHE_RADEMACHER = 0, LETHE_NORMAL = 1 };                      /* distribution: +-1, N(0, 1) */
 enum { LETHE_PARAMETERS = 0, LETHE_GRADIENT = 1, LETHE_MOMENT1 = 2, LETHE_MOMENT2 = 3 }; /* flat buffers of a model */
 enum {
   LETHE_SITE_EMBEDDING = 0, /* wte: scatter of the embedding-output gradient at the token ids */
@@ -247,8 +248,13 @@ LETHE_API lethe_status lethe_vector_create(const lethe_model *model, lethe_vecto
 LETHE_API void lethe_vector_destroy(lethe_vector *vector);
 LETHE_API lethe_status lethe_vector_load(lethe_vector *vector, const lethe_model *model, int32_t buffer, lethe_error *err);
 LETHE_API lethe_status lethe_vector_store(const lethe_vector *vector, lethe_model *model, int32_t buffer, lethe_error *err);
-LETHE_API lethe_status lethe_vector_scale(lethe_vector *vector, double factor, lethe_error *err); /* 0 clears, NaN too */
-LETHE_API lethe_status lethe_vector_axpy(lethe_vector *y, double a, const lethe_vector *x, lethe_error *err); /* y += a x */
+/* y = b y + a x in one pass, on the tensors of `sites` [S] or on all when NULL; the others stay as they are. With b = 0
+ * y is not read, so NaN is overwritten; with a = 0 x is not read and may be NULL. Copies, scales, clears and adds. */
+LETHE_API lethe_status lethe_vector_combine(lethe_vector *y, double b, double a, const lethe_vector *x,
+                                            const uint8_t *sites, lethe_error *err);
+/* Every parameter drawn from a LETHE_RADEMACHER or LETHE_NORMAL distribution by its place alone: the same numbers for a
+ * seed on every device, thread count and dtype (rounded to it). Gaps stay zero. */
+LETHE_API lethe_status lethe_vector_random(lethe_vector *vector, int32_t distribution, uint64_t seed, lethe_error *err);
 /* Dot product in fp64 with a fixed summation order; restricted to the tensors of `sites` [S] when not NULL. */
 LETHE_API lethe_status lethe_vector_dot(const lethe_vector *a, const lethe_vector *b, const uint8_t *sites, double *out,
                                         lethe_error *err);

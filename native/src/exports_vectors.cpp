@@ -56,21 +56,24 @@ lethe_status lethe_vector_store(const lethe_vector* vector, lethe_model* model, 
   });
 }
 
-lethe_status lethe_vector_scale(lethe_vector* vector, double factor, lethe_error* err) {
+lethe_status lethe_vector_combine(lethe_vector* y, double b, double a, const lethe_vector* x, const uint8_t* sites,
+                                  lethe_error* err) {
   return guard(err, [&] {
-    require_pointer(vector, "vector");
-    require_finite(factor, "factor");
-    factor == 0 ? vector->values.zero_() : vector->values.mul_(factor);  // a product with 0 would keep NaN
+    require_pointer(y, "y");
+    require_finite(b, "b");
+    require_finite(a, "a");
+    if (a != 0) require_pointer(x, "x");
+    if (x != nullptr) require_same_space(y->layout, y->values, x->layout, x->values);
+    flat_combine(y->values, b, a, x == nullptr ? at::Tensor() : x->values, segments(y->layout, sites));
   });
 }
 
-lethe_status lethe_vector_axpy(lethe_vector* y, double a, const lethe_vector* x, lethe_error* err) {
+lethe_status lethe_vector_random(lethe_vector* vector, int32_t distribution, uint64_t seed, lethe_error* err) {
   return guard(err, [&] {
-    require_pointer(y, "y");
-    require_pointer(x, "x");
-    require_finite(a, "a");
-    require_same_space(y->layout, y->values, x->layout, x->values);
-    flat_axpy(y->values, a, x->values, segments(y->layout, nullptr));
+    require_pointer(vector, "vector");
+    require(distribution == LETHE_RADEMACHER || distribution == LETHE_NORMAL, "distribution is ", distribution,
+            ", allowed 0 (Rademacher) and 1 (normal)");
+    flat_random(vector->layout, vector->values, distribution, seed);
   });
 }
 
@@ -108,7 +111,7 @@ lethe_status lethe_model_add(lethe_model* model, double a, const lethe_vector* v
     require_pointer(vector, "vector");
     require_finite(a, "a");
     require_same_space(model->layout, model->parameters, vector->layout, vector->values);
-    flat_axpy(model->parameters, a, vector->values, segments(model->layout, sites));
+    flat_combine(model->parameters, 1, a, vector->values, segments(model->layout, sites));
   });
 }
 

@@ -1,4 +1,4 @@
-// Dot, axpy and copies of flat buffers.
+// Dot products, linear combinations and copies of flat buffers.
 #include "flat.h"
 
 #include <ATen/Parallel.h>
@@ -32,6 +32,30 @@ double block_dot(const T* a, const T* b, int64_t count) {
 #pragma omp simd reduction(+ : sum)
   for (int64_t i = 0; i < count; ++i) sum += static_cast<double>(a[i]) * static_cast<double>(b[i]);
   return sum;
+}
+
+// Unit and zero factors have loops of their own: they read less, and 0 must not multiply NaN.
+template <class T>
+void combine(T* y, T b, T a, const T* x, int64_t count) {
+  if (a == 0 && b == 0) {
+    std::fill(y, y + count, T{0});
+  } else if (a == 0) {
+    for (int64_t i = 0; i < count; ++i) y[i] *= b;
+  } else if (b == 0) {
+    for (int64_t i = 0; i < count; ++i) y[i] = a * x[i];
+  } else if (b == 1) {
+    for (int64_t i = 0; i < count; ++i) y[i] += a * x[i];
+  } else {
+    for (int64_t i = 0; i < count; ++i) y[i] = b * y[i] + a * x[i];
+  }
+}
+
+void combine_with_ops(const at::Tensor& y, double b, double a, const at::Tensor& x, const std::vector<Segment>& over) {
+  for (const Segment& s : over) {
+    const at::Tensor to = y.narrow(0, s.begin, s.end - s.begin);
+    b == 0 ? to.zero_() : to.mul_(b);
+    if (a != 0) to.add_(x.narrow(0, s.begin, s.end - s.begin), a);
+  }
 }
 
 // The gaps after tensors whose size is no multiple of the alignment stay zero whatever a caller writes.
@@ -70,10 +94,18 @@ double flat_dot(const at::Tensor& a, const at::Tensor& b, const std::vector<Segm
   return total;
 }
 
-void flat_axpy(const at::Tensor& y, double a, const at::Tensor& x, const std::vector<Segment>& over) {
-  for (const Segment& s : over) {
-    y.narrow(0, s.begin, s.end - s.begin).add_(x.narrow(0, s.begin, s.end - s.begin), a);
-  }
+void flat_combine(const at::Tensor& y, double b, double a, const at::Tensor& x, const std::vector<Segment>& over) {
+  if (!y.is_cpu()) return combine_with_ops(y, b, a, x, over);
+  with_element(y.scalar_type(), [&](auto zero) {
+    using T = decltype(zero);
+    T* to = data<T>(y);
+    const T* from = a == 0 ? to : x.const_data_ptr<T>();
+    for (const Segment& s : over) {
+      at::parallel_for(s.begin, s.end, kBlock, [&](int64_t begin, int64_t end) {
+        combine(to + begin, static_cast<T>(b), static_cast<T>(a), from + begin, end - begin);
+      });
+    }
+  });
 }
 
 void check_range(int64_t flat_size, int64_t offset, int64_t count, int32_t dtype, const void* memory, int64_t bytes) {

@@ -14,7 +14,8 @@ namespace lethe {
 // ---- flat.cpp
 
 double flat_dot(const at::Tensor& a, const at::Tensor& b, const std::vector<Segment>& over);
-void flat_axpy(const at::Tensor& y, double a, const at::Tensor& x, const std::vector<Segment>& over);  // y += a x
+// y = b y + a x in one pass; y is not read when b is 0, x (may be undefined) not when a is 0
+void flat_combine(const at::Tensor& y, double b, double a, const at::Tensor& x, const std::vector<Segment>& over);
 
 // Elements [offset, offset + count) of flat to or from caller memory of a LETHE_* dtype, `bytes` long; checks all.
 void flat_read(const at::Tensor& flat, int64_t offset, int64_t count, int32_t dtype, void* out, int64_t bytes);
@@ -26,6 +27,9 @@ void check_range(int64_t flat_size, int64_t offset, int64_t count, int32_t dtype
 // ---- initialize.cpp
 
 void initialize(Model& model, uint64_t seed);
+
+// Every tensor's elements of `flat` drawn from a LETHE_RADEMACHER or LETHE_NORMAL distribution by their flat place.
+void flat_random(const Layout& layout, const at::Tensor& flat, int32_t distribution, uint64_t seed);
 
 // ---- optimizer.cpp
 

@@ -1,7 +1,8 @@
 // GPT-2's initialisation (Radford et al. 2019): N(0, 0.02), the two projections into the residual stream scaled by
-// 1 / sqrt(2L), norms 1, biases 0. A number depends on the seed, its tensor and its place only.
+// 1 / sqrt(2L), norms 1, biases 0. A number depends on the seed, its tensor and its place only. And random vectors.
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
 
 #include "flat.h"
 #include "ops.h"
@@ -20,6 +21,18 @@ void fill_normal(const at::Tensor& host, double deviation, uint64_t key) {
       }
     });
   });
+}
+
+// Elements [begin, end) of a flat buffer; a Rademacher element takes one bit of its 64 neighbours' word, a normal one
+// shares Box-Muller's two uniforms with one neighbour.
+template <class T>
+void fill_random(T* values, int64_t begin, int64_t end, int32_t distribution, uint64_t key) {
+  for (int64_t i = begin; i < end; ++i) {
+    const auto place = static_cast<uint64_t>(i);
+    values[i] = distribution == LETHE_NORMAL
+                    ? static_cast<T>(normal(key, place))
+                    : static_cast<T>(random_bits(key, place / 64) >> (place % 64) & 1 ? 1 : -1);
+  }
 }
 
 }  // namespace
@@ -41,6 +54,20 @@ void initialize(Model& model, uint64_t seed) {
     fill_normal(host, deviation, mix(seed ^ mix(static_cast<uint64_t>(i))));
     if (!model.on_cpu()) values.copy_(host.view_as(values));
   }
+}
+
+void flat_random(const Layout& layout, const at::Tensor& flat, int32_t distribution, uint64_t seed) {
+  const uint64_t key = mix(seed ^ mix(~static_cast<uint64_t>(distribution)));
+  const at::Tensor host = flat.is_cpu() ? flat : at::zeros({flat.numel()}, at::TensorOptions().dtype(flat.dtype()));
+  with_element(host.scalar_type(), [&](auto zero) {
+    using T = decltype(zero);
+    for (const TensorSpec& tensor : layout.tensors()) {
+      at::parallel_for(tensor.offset, tensor.offset + tensor.count(), 4096, [&](int64_t begin, int64_t end) {
+        fill_random(data<T>(host), begin, end, distribution, key);
+      });
+    }
+  });
+  if (!flat.is_cpu()) flat.copy_(host);
 }
 
 }  // namespace lethe

@@ -100,8 +100,8 @@ void vectors() {
   const std::vector<double> w = read(model.get(), LETHE_PARAMETERS);
   const VectorHandle a = vector_of(model.get()), b = vector_of(model.get());
   CHECK_OK(lethe_vector_load(a.get(), model.get(), LETHE_PARAMETERS, err));
-  CHECK_OK(lethe_vector_axpy(b.get(), 2.0, a.get(), err));
-  CHECK_OK(lethe_vector_scale(b.get(), 0.25, err));
+  CHECK_OK(lethe_vector_combine(b.get(), 1.0, 2.0, a.get(), nullptr, err));
+  CHECK_OK(lethe_vector_combine(b.get(), 0.25, 0, nullptr, nullptr, err));
   double dot = 0, expected = 0, at_site = 0, expected_at_site = 0;
   CHECK_OK(lethe_vector_dot(a.get(), b.get(), nullptr, &dot, err));
   for (const double value : w) expected += value * value / 2;
@@ -123,16 +123,71 @@ void vectors() {
   CHECK(read(model.get(), LETHE_GRADIENT)[begin] == w[begin] / 2);
   const double nan = std::nan("");
   CHECK_OK(lethe_vector_write(b.get(), 0, 1, LETHE_F64, &nan, 8, err));
-  CHECK_OK(lethe_vector_scale(b.get(), 0.0, err));
+  CHECK_OK(lethe_vector_combine(b.get(), 0.0, 0, nullptr, nullptr, err));
   CHECK_OK(lethe_vector_dot(b.get(), b.get(), nullptr, &dot, err));
   CHECK(dot == 0);
+
+  // y = b y + a x on a site's tensors only; 0 does not read what it multiplies.
+  CHECK_OK(lethe_vector_load(b.get(), model.get(), LETHE_GRADIENT, err));
+  const std::vector<double> before = read(model.get(), LETHE_GRADIENT);
+  CHECK_OK(lethe_vector_combine(b.get(), -0.5, 3.0, a.get(), sites.data(), err));
+  CHECK_OK(lethe_vector_write(a.get(), 0, 1, LETHE_F64, &nan, 8, err));
+  CHECK_OK(lethe_vector_combine(a.get(), 0, 2.0, b.get(), nullptr, err));
+  CHECK_OK(lethe_vector_store(a.get(), model.get(), LETHE_GRADIENT, err));
+  const std::vector<double> doubled = read(model.get(), LETHE_GRADIENT);
+  for (size_t i = 0; i < w.size(); ++i) {
+    const double expected_here = i >= begin && i < end ? -0.5 * before[i] + 3 * w[i] : before[i];
+    CHECK_CLOSE(doubled[i], 2 * expected_here, 1e-15);
+  }
+  CHECK_REFUSED(lethe_vector_combine(a.get(), 1, 1, nullptr, nullptr, err), LETHE_INVALID_ARGUMENT, "x is NULL");
 
   const ModelHandle other = make_model(tiny_config(LETHE_F64, false)),
                     narrow = make_model(tiny_config(LETHE_F32, true));
   CHECK_REFUSED(lethe_vector_load(a.get(), other.get(), LETHE_PARAMETERS, err), LETHE_INVALID_ARGUMENT,
                 "another shape");
   CHECK_REFUSED(lethe_model_add(narrow.get(), 1, a.get(), nullptr, err), LETHE_INVALID_ARGUMENT, "another dtype");
-  CHECK_REFUSED(lethe_vector_axpy(a.get(), nan, b.get(), err), LETHE_INVALID_ARGUMENT, "must be finite");
+  CHECK_REFUSED(lethe_vector_combine(a.get(), 1, nan, b.get(), nullptr, err), LETHE_INVALID_ARGUMENT, "must be finite");
+}
+
+// Moments, independence of neighbours, and the same numbers for every thread count and dtype.
+void random_vectors() {
+  lethe_model_config config = tiny_config(LETHE_F64, true), narrow_config = tiny_config(LETHE_F32, true);
+  config.vocabulary = narrow_config.vocabulary = 5003;
+  const ModelHandle model = make_model(config), narrow = make_model(narrow_config);
+  const VectorHandle wide_vector = vector_of(model.get()), narrow_vector = vector_of(narrow.get());
+  const auto count = static_cast<double>(layout_of(model.get()).parameters);
+  for (const int32_t distribution : {LETHE_RADEMACHER, LETHE_NORMAL}) {
+    const auto draw = [&](uint64_t seed) {
+      CHECK_OK(lethe_vector_random(wide_vector.get(), distribution, seed, err));
+      CHECK_OK(lethe_vector_store(wide_vector.get(), model.get(), LETHE_GRADIENT, err));
+      return read(model.get(), LETHE_GRADIENT);
+    };
+    CHECK_OK(lethe_set_threads(1, err));
+    const std::vector<double> values = draw(11);
+    CHECK_OK(lethe_set_threads(2, err));
+    CHECK(draw(11) == values);
+    CHECK(draw(12) != values);
+    CHECK_OK(lethe_vector_random(narrow_vector.get(), distribution, 11, err));
+    CHECK_OK(lethe_vector_store(narrow_vector.get(), narrow.get(), LETHE_GRADIENT, err));
+    const std::vector<double> rounded = read(narrow.get(), LETHE_GRADIENT);
+    double sum = 0, squares = 0, fourth = 0, neighbours = 0;
+    for (size_t i = 0; i < values.size(); ++i) {
+      CHECK(rounded[i] == static_cast<double>(static_cast<float>(values[i])));
+      sum += values[i];
+      squares += values[i] * values[i];
+      fourth += std::pow(values[i], 4);
+      if (i > 0) neighbours += values[i] * values[i - 1];
+    }
+    const double error = 5 / std::sqrt(count);  // five standard errors of a mean
+    CHECK_CLOSE(sum / count, 0.0, error);
+    CHECK_CLOSE(neighbours / count, 0.0, error);
+    if (distribution == LETHE_RADEMACHER) CHECK(squares == count && fourth == count);  // gaps are zero, all else +-1
+    if (distribution == LETHE_NORMAL) {
+      CHECK_CLOSE(squares / count, 1.0, error * std::sqrt(2.0));
+      CHECK_CLOSE(fourth / count, 3.0, error * std::sqrt(96.0));
+    }
+  }
+  CHECK_REFUSED(lethe_vector_random(wide_vector.get(), 2, 0, err), LETHE_INVALID_ARGUMENT, "distribution is 2");
 }
 
 }  // namespace
@@ -142,6 +197,7 @@ int main() {
   initialisation();
   conversions();
   vectors();
+  random_vectors();
   CHECK(lethe_live_handles() == 0);
   return finish();
 }

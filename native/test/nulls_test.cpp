@@ -39,8 +39,8 @@ void nothing() {
   REFUSED(lethe_vector_create(nullptr, nullptr, err));
   REFUSED(lethe_vector_load(nullptr, nullptr, 0, err));
   REFUSED(lethe_vector_store(nullptr, nullptr, 0, err));
-  REFUSED(lethe_vector_scale(nullptr, 0, err));
-  REFUSED(lethe_vector_axpy(nullptr, 0, nullptr, err));
+  REFUSED(lethe_vector_combine(nullptr, 0, 0, nullptr, nullptr, err));
+  REFUSED(lethe_vector_random(nullptr, LETHE_NORMAL, 0, err));
   REFUSED(lethe_vector_dot(nullptr, nullptr, nullptr, nullptr, err));
   REFUSED(lethe_vector_read(nullptr, 0, 0, 0, nullptr, 0, err));
   REFUSED(lethe_vector_write(nullptr, 0, 0, 0, nullptr, 0, err));

@@ -23,10 +23,10 @@ public class LetheNative extends LetheNative$shared {
     static final SymbolLookup SYMBOL_LOOKUP = SymbolLookup.loaderLookup()
             .or(Linker.nativeLinker().defaultLookup());
 
-    private static final int LETHE_ABI_VERSION = (int)1L;
+    private static final int LETHE_ABI_VERSION = (int)2L;
     /**
      * {@snippet lang=c :
-     * #define LETHE_ABI_VERSION 1
+     * #define LETHE_ABI_VERSION 2
      * }
      */
     public static int LETHE_ABI_VERSION() {
@@ -181,6 +181,24 @@ public class LetheNative extends LetheNative$shared {
      */
     public static int LETHE_NO_GRAPHS() {
         return LETHE_NO_GRAPHS;
+    }
+    private static final int LETHE_RADEMACHER = (int)0L;
+    /**
+     * {@snippet lang=c :
+     * enum <anonymous>.LETHE_RADEMACHER = 0
+     * }
+     */
+    public static int LETHE_RADEMACHER() {
+        return LETHE_RADEMACHER;
+    }
+    private static final int LETHE_NORMAL = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * enum <anonymous>.LETHE_NORMAL = 1
+     * }
+     */
+    public static int LETHE_NORMAL() {
+        return LETHE_NORMAL;
     }
     private static final int LETHE_PARAMETERS = (int)0L;
     /**
@@ -1579,15 +1597,18 @@ public class LetheNative extends LetheNative$shared {
         }
     }
 
-    private static class lethe_vector_scale {
+    private static class lethe_vector_combine {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             LetheNative.C_INT,
             LetheNative.C_POINTER,
             LetheNative.C_DOUBLE,
+            LetheNative.C_DOUBLE,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER,
             LetheNative.C_POINTER
         );
 
-        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lethe_vector_scale");
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lethe_vector_combine");
 
         public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
     }
@@ -1595,45 +1616,45 @@ public class LetheNative extends LetheNative$shared {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * lethe_status lethe_vector_scale(lethe_vector *vector, double factor, lethe_error *err)
+     * lethe_status lethe_vector_combine(lethe_vector *y, double b, double a, const lethe_vector *x, const uint8_t *sites, lethe_error *err)
      * }
      */
-    public static FunctionDescriptor lethe_vector_scale$descriptor() {
-        return lethe_vector_scale.DESC;
+    public static FunctionDescriptor lethe_vector_combine$descriptor() {
+        return lethe_vector_combine.DESC;
     }
 
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * lethe_status lethe_vector_scale(lethe_vector *vector, double factor, lethe_error *err)
+     * lethe_status lethe_vector_combine(lethe_vector *y, double b, double a, const lethe_vector *x, const uint8_t *sites, lethe_error *err)
      * }
      */
-    public static MethodHandle lethe_vector_scale$handle() {
-        return lethe_vector_scale.HANDLE;
+    public static MethodHandle lethe_vector_combine$handle() {
+        return lethe_vector_combine.HANDLE;
     }
 
     /**
      * Address for:
      * {@snippet lang=c :
-     * lethe_status lethe_vector_scale(lethe_vector *vector, double factor, lethe_error *err)
+     * lethe_status lethe_vector_combine(lethe_vector *y, double b, double a, const lethe_vector *x, const uint8_t *sites, lethe_error *err)
      * }
      */
-    public static MemorySegment lethe_vector_scale$address() {
-        return lethe_vector_scale.ADDR;
+    public static MemorySegment lethe_vector_combine$address() {
+        return lethe_vector_combine.ADDR;
     }
 
     /**
      * {@snippet lang=c :
-     * lethe_status lethe_vector_scale(lethe_vector *vector, double factor, lethe_error *err)
+     * lethe_status lethe_vector_combine(lethe_vector *y, double b, double a, const lethe_vector *x, const uint8_t *sites, lethe_error *err)
      * }
      */
-    public static int lethe_vector_scale(MemorySegment vector, double factor, MemorySegment err) {
-        var mh$ = lethe_vector_scale.HANDLE;
+    public static int lethe_vector_combine(MemorySegment y, double b, double a, MemorySegment x, MemorySegment sites, MemorySegment err) {
+        var mh$ = lethe_vector_combine.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("lethe_vector_scale", vector, factor, err);
+                traceDowncall("lethe_vector_combine", y, b, a, x, sites, err);
             }
-            return (int)mh$.invokeExact(vector, factor, err);
+            return (int)mh$.invokeExact(y, b, a, x, sites, err);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {
@@ -1641,16 +1662,16 @@ public class LetheNative extends LetheNative$shared {
         }
     }
 
-    private static class lethe_vector_axpy {
+    private static class lethe_vector_random {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             LetheNative.C_INT,
             LetheNative.C_POINTER,
-            LetheNative.C_DOUBLE,
-            LetheNative.C_POINTER,
+            LetheNative.C_INT,
+            LetheNative.C_LONG,
             LetheNative.C_POINTER
         );
 
-        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lethe_vector_axpy");
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lethe_vector_random");
 
         public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
     }
@@ -1658,45 +1679,45 @@ public class LetheNative extends LetheNative$shared {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * lethe_status lethe_vector_axpy(lethe_vector *y, double a, const lethe_vector *x, lethe_error *err)
+     * lethe_status lethe_vector_random(lethe_vector *vector, int32_t distribution, uint64_t seed, lethe_error *err)
      * }
      */
-    public static FunctionDescriptor lethe_vector_axpy$descriptor() {
-        return lethe_vector_axpy.DESC;
+    public static FunctionDescriptor lethe_vector_random$descriptor() {
+        return lethe_vector_random.DESC;
     }
 
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * lethe_status lethe_vector_axpy(lethe_vector *y, double a, const lethe_vector *x, lethe_error *err)
+     * lethe_status lethe_vector_random(lethe_vector *vector, int32_t distribution, uint64_t seed, lethe_error *err)
      * }
      */
-    public static MethodHandle lethe_vector_axpy$handle() {
-        return lethe_vector_axpy.HANDLE;
+    public static MethodHandle lethe_vector_random$handle() {
+        return lethe_vector_random.HANDLE;
     }
 
     /**
      * Address for:
      * {@snippet lang=c :
-     * lethe_status lethe_vector_axpy(lethe_vector *y, double a, const lethe_vector *x, lethe_error *err)
+     * lethe_status lethe_vector_random(lethe_vector *vector, int32_t distribution, uint64_t seed, lethe_error *err)
      * }
      */
-    public static MemorySegment lethe_vector_axpy$address() {
-        return lethe_vector_axpy.ADDR;
+    public static MemorySegment lethe_vector_random$address() {
+        return lethe_vector_random.ADDR;
     }
 
     /**
      * {@snippet lang=c :
-     * lethe_status lethe_vector_axpy(lethe_vector *y, double a, const lethe_vector *x, lethe_error *err)
+     * lethe_status lethe_vector_random(lethe_vector *vector, int32_t distribution, uint64_t seed, lethe_error *err)
      * }
      */
-    public static int lethe_vector_axpy(MemorySegment y, double a, MemorySegment x, MemorySegment err) {
-        var mh$ = lethe_vector_axpy.HANDLE;
+    public static int lethe_vector_random(MemorySegment vector, int distribution, long seed, MemorySegment err) {
+        var mh$ = lethe_vector_random.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("lethe_vector_axpy", y, a, x, err);
+                traceDowncall("lethe_vector_random", vector, distribution, seed, err);
             }
-            return (int)mh$.invokeExact(y, a, x, err);
+            return (int)mh$.invokeExact(vector, distribution, seed, err);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {

@@ -273,7 +273,7 @@ public final class LanguageModel implements AutoCloseable {
 
     /** A new vector of zeros, confined to the calling thread. */
     public ParameterVector vector() {
-        return new ParameterVector(handle, sites, flatSize);
+        return new ParameterVector(new VectorSpace(handle, shape, dtype, tensors, sites, flatSize));
     }
 
     /** A new vector with a buffer's content. */

@@ -1,9 +1,11 @@
 package dev.lethe.engine;
 
 import dev.lethe.bindings.LetheNative;
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Objects;
 
@@ -19,17 +21,19 @@ public final class ParameterVector implements AutoCloseable {
     private final SiteMask mask;
     private final MemorySegment number; // one double out
     private final Staging staging;
+    private final VectorSpace space;
     private final long size;
 
-    ParameterVector(MemorySegment model, List<Site> sites, long size) {
-        this.size = size;
+    ParameterVector(VectorSpace space) {
+        this.space = space;
+        size = space.flatSize();
         arena = Arena.ofConfined();
         try {
             calls = new NativeCalls(arena);
             MemorySegment out = arena.allocate(ValueLayout.ADDRESS);
-            calls.done("create vector", LetheNative.lethe_vector_create(model, out, calls.begin()));
+            calls.done("create vector", LetheNative.lethe_vector_create(space.model(), out, calls.begin()));
             handle = out.get(ValueLayout.ADDRESS, 0).reinterpret(arena, LetheNative::lethe_vector_destroy);
-            mask = new SiteMask(arena, sites);
+            mask = new SiteMask(arena, space.sites());
             number = arena.allocate(ValueLayout.JAVA_DOUBLE);
             staging = new Staging(arena);
         } catch (Throwable e) {
@@ -47,14 +51,68 @@ public final class ParameterVector implements AutoCloseable {
         return size;
     }
 
+    /** The type of its elements: the model's. */
+    public Dtype dtype() {
+        return space.dtype();
+    }
+
+    /** A new vector of zeros in the same space. Its model must still be open. */
+    public ParameterVector zeros() {
+        return new ParameterVector(space);
+    }
+
+    /** A new vector with this one's elements. */
+    public ParameterVector copy() {
+        ParameterVector copy = zeros();
+        try {
+            copy.assign(this);
+            return copy;
+        } catch (Throwable e) {
+            copy.close();
+            throw e;
+        }
+    }
+
+    // ---- arithmetic -------------------------------------------------------------------------------------------
+
+    /** this = b this + a x in one pass; a factor of 0 does not read what it multiplies, so NaN does not spread. */
+    public void combine(double b, double a, ParameterVector x) {
+        calls.done("combine", LetheNative.lethe_vector_combine(handle, b, a, x.handle, MemorySegment.NULL,
+                calls.begin()));
+    }
+
     /** this *= factor; 0 clears, NaN and infinities too. */
     public void scale(double factor) {
-        calls.done("scale", LetheNative.lethe_vector_scale(handle, factor, calls.begin()));
+        scale(factor, null);
+    }
+
+    /** this *= factor on the tensors of some sites; null = all. A tied table belongs to wte and to lm_head. */
+    public void scale(double factor, SiteSet sites) {
+        calls.done("scale", LetheNative.lethe_vector_combine(handle, factor, 0, MemorySegment.NULL, mask.of(sites),
+                calls.begin()));
     }
 
     /** this += a x. */
     public void axpy(double a, ParameterVector x) {
-        calls.done("axpy", LetheNative.lethe_vector_axpy(handle, a, x.handle, calls.begin()));
+        combine(1, a, x);
+    }
+
+    /** this = x. */
+    public void assign(ParameterVector x) {
+        combine(0, 1, x);
+    }
+
+    /** Zeroes every tensor that belongs to none of these sites. */
+    public void keep(SiteSet sites) {
+        SiteSet others = space.others(sites);
+        if (!others.isEmpty()) {
+            scale(0, others);
+        }
+    }
+
+    /** Draws every parameter by its place and the seed alone: the same on every machine and thread count. */
+    public void random(Distribution distribution, long seed) {
+        calls.done("random vector", LetheNative.lethe_vector_random(handle, distribution.code(), seed, calls.begin()));
     }
 
     /** Inner product, summed in fp64 in a fixed order. */
@@ -72,6 +130,45 @@ public final class ParameterVector implements AutoCloseable {
     /** L2 norm. */
     public double norm() {
         return Math.sqrt(dot(this, null));
+    }
+
+    // ---- in and out -------------------------------------------------------------------------------------------
+
+    /** The tensors of some sites one after the other, in the order of the flat buffer, without the gaps. */
+    public double[] readDoubles(SiteSet sites) {
+        List<TensorInfo> chosen = space.tensors().stream().filter(tensor -> space.selects(sites, tensor)).toList();
+        double[] all = new double[Math.toIntExact(chosen.stream().mapToLong(TensorInfo::count).sum())];
+        int at = 0;
+        for (TensorInfo tensor : chosen) {
+            double[] part = readDoubles(tensor.offset(), (int) tensor.count());
+            System.arraycopy(part, 0, all, at, part.length);
+            at += part.length;
+        }
+        return all;
+    }
+
+    /** Writes a file with the vector, its shape, dtype and a checksum; whole or not at all. */
+    public void save(Path file) throws IOException {
+        NumberFile.write(file, "vector " + space.describe(), space.dtype(), size,
+                channel -> staging.store(this::read, 0, size, space.dtype(), channel));
+    }
+
+    /**
+     * Reads back what {@link #save} wrote, converting the dtype where this vector's is another. The file is checked
+     * before anything is overwritten.
+     *
+     * @throws BadInputException    when the file is absent, no vector, or one of a model of another shape
+     * @throws DamagedDataException when it was cut or a byte was changed
+     */
+    public void load(Path file) {
+        try (NumberFile numbers = NumberFile.open(file)) {
+            String mine = "vector " + space.describe();
+            if (!numbers.text().equals(mine) || numbers.count() != size) {
+                throw new BadInputException(file + ": holds a " + numbers.text() + ", not a " + mine);
+            }
+            numbers.check();
+            staging.load(this::write, 0, size, numbers.dtype(), numbers.numbers(0, size));
+        }
     }
 
     /** {@code count} elements from flat position {@code offset}, as floats. */

@@ -1,0 +1,33 @@
+package dev.lethe.engine;
+
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+
+/**
+ * What the vectors of one model share: the handle that makes them, and where each tensor lies.
+ *
+ * @param model    native handle; refused by the JDK once the model is closed
+ * @param flatSize P
+ */
+record VectorSpace(MemorySegment model, ModelShape shape, Dtype dtype, List<TensorInfo> tensors, List<Site> sites,
+                   long flatSize) {
+
+    /** Whether a tensor belongs to a selection; a tied table does through either of its sites, wte or lm_head. */
+    boolean selects(SiteSet selection, TensorInfo tensor) {
+        boolean table = shape.tiedHead() && sites.get(tensor.site()).kind() == Site.Kind.EMBEDDING;
+        return selection.contains(tensor.site()) || (table && selection.contains(sites.size() - 1));
+    }
+
+    /** The sites whose tensors a selection leaves out: none of them shares a tensor with it. */
+    SiteSet others(SiteSet selection) {
+        List<String> names = tensors.stream().filter(tensor -> !selects(selection, tensor))
+                .map(tensor -> sites.get(tensor.site()).name()).distinct().toList();
+        return SiteSet.of(sites, names);
+    }
+
+    /** The line by which a file of numbers says to which space they belong. */
+    String describe() {
+        return "V=" + shape.vocabulary() + " context=" + shape.context() + " C=" + shape.channels() + " L="
+                + shape.layers() + " inner=" + shape.inner() + (shape.tiedHead() ? " tied" : " untied");
+    }
+}
