@@ -1,8 +1,8 @@
 /*
- * A file of numbers that is whole or refused: magic, what it holds in words, dtype and count, the numbers, a CRC32C over
- * all of it and an end mark. Written beside its place, synced and renamed. What the numbers mean is its users' business.
+ * A file of numbers that is whole or refused: magic, what it holds in words, dtype and count, the numbers, a CRC32C
+ * over all of it and an end mark. Written beside its place, synced and renamed. What the numbers mean its users know.
  *
- *   "LETHENUM" | int32 version | int32 dtype | int64 count | int32 bytes of text | text (UTF-8) | zeros to a multiple of 64
+ *   "LETHENUM" | int32 version | int32 dtype | int64 count | int32 bytes of text | text (UTF-8) | zeros to n * 64
  *   numbers, little-endian | int64 crc32c of everything before | "LETHEEND"
  */
 package dev.lethe.engine;
@@ -107,10 +107,10 @@ final class NumberFile implements AutoCloseable {
         }
         Dtype dtype = Dtype.of(code);
         long start = start(words);
-        if (count > (file.size() - start) / dtype.bytes() || file.size() != start + count * dtype.bytes() + TRAILER_BYTES) {
+        long whole = count > file.size() ? Long.MAX_VALUE : start + count * dtype.bytes() + TRAILER_BYTES;
+        if (file.size() != whole) {
             throw new DamagedDataException(path + ": has " + file.size() + " bytes, " + count + " numbers of "
-                    + dtype.bytes() + " bytes and their frame take " + (start + count * dtype.bytes() + TRAILER_BYTES)
-                    + "; it was cut or damaged");
+                    + dtype.bytes() + " bytes and their frame take " + whole + "; it was cut or damaged");
         }
         return new NumberFile(file, new String(file.bytes(FIXED_BYTES, words), StandardCharsets.UTF_8), dtype, count,
                 start);

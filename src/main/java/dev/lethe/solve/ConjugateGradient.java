@@ -1,0 +1,194 @@
+/*
+ * Preconditioned conjugate gradients (Hestenes and Stiefel 1952; Saad, Iterative Methods, algorithm 9.1) for
+ * (A + damping I) x = b with a symmetric A. The recurrence's residual drifts from the true one in finite precision, so
+ * a claim of convergence is checked by one product more; if it fails, the iteration starts again from the true residual.
+ */
+package dev.lethe.solve;
+
+import dev.lethe.engine.ParameterVector;
+import java.util.Locale;
+
+/** Conjugate gradients. Immutable; runs on the vectors' thread. */
+public final class ConjugateGradient {
+    private static final int RESTARTS = 3;
+
+    private final Options options;
+    private final LinearOperator preconditioner;
+    private final SolverListener listener;
+
+    /**
+     * @param damping       added to the operator's diagonal, 0 or more
+     * @param tolerance     of ||b - (A + damping I) x|| / ||b||
+     * @param maxIterations at least 1
+     */
+    public record Options(double damping, double tolerance, int maxIterations) {
+        public Options {
+            Iterations.require(damping >= 0 && Double.isFinite(damping), "damping", damping, "0 or more");
+            Iterations.require(tolerance > 0 && tolerance < 1, "tolerance", tolerance, "between 0 and 1");
+            Iterations.require(maxIterations >= 1, "maxIterations", maxIterations, "at least 1");
+        }
+    }
+
+    public ConjugateGradient(Options options) {
+        this(options, null, SolverListener.NONE);
+    }
+
+    /** @param preconditioner about (A + damping I)^-1, symmetric and positive definite; null for none */
+    public ConjugateGradient(Options options, LinearOperator preconditioner, SolverListener listener) {
+        this.options = options;
+        this.preconditioner = preconditioner;
+        this.listener = listener;
+    }
+
+    /**
+     * Solves, or says why not.
+     *
+     * @return a converged solution, which the caller closes
+     * @throws NotConvergedException                          naming the residual, the iterations and what to try
+     * @throws java.util.concurrent.CancellationException when the thread is interrupted
+     */
+    public Solution solve(LinearOperator operator, ParameterVector b) {
+        return attempt(operator, b).required("CG");
+    }
+
+    /** As {@link #solve}, but a solution that did not converge is returned: look at {@link Solution#converged()}. */
+    public Solution attempt(LinearOperator operator, ParameterVector b) {
+        ParameterVector x = b.zeros();
+        try (Run run = new Run(operator, b, x)) {
+            return run.go();
+        } catch (Throwable e) {
+            x.close();
+            throw e;
+        }
+    }
+
+    /** The iteration's vectors and numbers. */
+    private final class Run implements AutoCloseable {
+        private final LinearOperator operator;
+        private final ParameterVector b;
+        private final ParameterVector x;
+        private final ParameterVector r; // residual
+        private final ParameterVector z; // preconditioned residual; r itself without a preconditioner
+        private final ParameterVector p; // direction
+        private final ParameterVector q; // (A + damping I) p
+        private final Iterations history = new Iterations("CG", listener);
+        private int iteration;
+
+        Run(LinearOperator operator, ParameterVector b, ParameterVector x) {
+            this.operator = operator;
+            this.b = b;
+            this.x = x;
+            r = b.copy();
+            z = preconditioner == null ? r : b.zeros();
+            p = b.zeros();
+            q = b.zeros();
+        }
+
+        Solution go() {
+            double norm = b.norm();
+            if (!Double.isFinite(norm)) {
+                throw new IllegalArgumentException("CG: the right-hand side is not finite");
+            }
+            history.note(0, norm == 0 ? 0 : 1);
+            if (norm == 0) {
+                return end(Stop.CONVERGED, "");
+            }
+            for (int restart = 0; restart <= RESTARTS; restart++) {
+                Solution failed = descend(norm);
+                if (failed != null) {
+                    return failed;
+                }
+                if (trueResidual() <= options.tolerance() * norm) {
+                    return end(Stop.CONVERGED, "");
+                }
+            }
+            return end(Stop.BREAKDOWN, String.format(Locale.ROOT, "the true residual stays at %.3g while the recurrence"
+                    + " claims less; %s numbers allow no more: ask for a larger tolerance or more damping",
+                    r.norm() / norm, b.dtype()));
+        }
+
+        /** Iterates until the recurrence claims convergence (null) or cannot go on. */
+        private Solution descend(double norm) {
+            double rz = startDirection();
+            while (true) {
+                if (!(rz > 0)) {
+                    return end(Stop.BREAKDOWN, "<r, M r> is " + rz + ": the preconditioner is not positive definite or"
+                            + " a number is not finite");
+                }
+                if (iteration == options.maxIterations()) {
+                    return end(Stop.ITERATIONS, "allow more iterations, use a preconditioner, or raise the damping (it"
+                            + " is " + options.damping() + ")");
+                }
+                history.checkInterrupt();
+                multiply(p, q);
+                double curvature = p.dot(q);
+                if (!(curvature > 0)) {
+                    return notPositive(curvature / p.dot(p));
+                }
+                double step = rz / curvature;
+                x.axpy(step, p);
+                r.axpy(-step, q);
+                iteration++;
+                double residual = r.norm() / norm;
+                history.note(iteration, residual);
+                if (residual <= options.tolerance()) {
+                    return null;
+                }
+                double next = precondition();
+                p.combine(next / rz, 1, z);
+                rz = next;
+            }
+        }
+
+        private double startDirection() {
+            double rz = precondition();
+            p.assign(z);
+            return rz;
+        }
+
+        private double precondition() {
+            if (preconditioner != null) {
+                preconditioner.apply(r, z);
+            }
+            return r.dot(z);
+        }
+
+        private void multiply(ParameterVector in, ParameterVector out) {
+            operator.apply(in, out);
+            if (options.damping() != 0) {
+                out.axpy(options.damping(), in);
+            }
+        }
+
+        private double trueResidual() {
+            multiply(x, q);
+            r.assign(b);
+            r.axpy(-1, q);
+            return r.norm();
+        }
+
+        private Solution notPositive(double curvature) {
+            if (!Double.isFinite(curvature)) {
+                return end(Stop.BREAKDOWN, "the operator's product is not finite");
+            }
+            return end(Stop.NEGATIVE_CURVATURE, String.format(Locale.ROOT, "a direction has curvature %.4g with damping"
+                    + " %.4g: the operator is not positive definite, so the system has no minimum. Use the Gauss-Newton"
+                    + " matrix, which never is negative, or a damping above %.4g (above minus the smallest eigenvalue:"
+                    + " Lanczos finds it)", curvature, options.damping(), options.damping() - curvature));
+        }
+
+        private Solution end(Stop stop, String reason) {
+            return new Solution(x, stop, iteration, history.measures(), reason);
+        }
+
+        @Override
+        public void close() {
+            r.close();
+            if (z != r) {
+                z.close();
+            }
+            p.close();
+            q.close();
+        }
+    }
+}

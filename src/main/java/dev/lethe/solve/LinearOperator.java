@@ -1,0 +1,24 @@
+package dev.lethe.solve;
+
+import dev.lethe.engine.ParameterVector;
+
+/**
+ * A symmetric linear map of one model's parameter space: a Hessian, a Gauss-Newton matrix, an inverse that
+ * preconditions. Used by one thread at a time, the vectors'.
+ */
+@FunctionalInterface
+public interface LinearOperator {
+
+    /** out = A in. {@code out} is another vector than {@code in}; what it held before does not matter. */
+    void apply(ParameterVector in, ParameterVector out);
+
+    /** A + shift I. */
+    default LinearOperator shifted(double shift) {
+        return (in, out) -> {
+            apply(in, out);
+            if (shift != 0) {
+                out.axpy(shift, in);
+            }
+        };
+    }
+}
