@@ -1,0 +1,344 @@
+"""Runs Lethe and its Python peers in turn and writes the table; bench/compare starts it with everything it needs.
+
+Two long-lived workers, one computing at a time. A row: both contestants opened, their results compared, each warmed up
+twice, then A B A B. Every row is saved as soon as it is measured, so an interrupt keeps what there is.
+"""
+import argparse
+import itertools
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+
+import machine
+import plan
+import table
+
+WARM_UPS = 2
+
+
+class Worker:
+    """One process and its line protocol; see worker.py."""
+
+    def __init__(self, command, environment, log):
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
+                                        env={**os.environ, **environment})
+
+    def ask(self, do, **request):
+        try:
+            self.process.stdin.write(json.dumps({"do": do, **request}) + "\n")
+            self.process.stdin.flush()
+            line = self.process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        if not line:
+            raise SystemExit(f"a worker ended with status {self.process.wait()}; its output is in the log")
+        reply = json.loads(line)
+        if "problem" in reply:
+            raise Problem(reply["problem"])
+        return reply
+
+    def end(self):
+        self.process.stdin.close()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+
+
+class Problem(Exception):
+    """What a worker could not do; the row says it and the others go on."""
+
+
+class Comparison:
+    def __init__(self, options):
+        self.options = options
+        self.out = os.path.abspath(options.out)
+        self.work = os.path.join(self.out, "work")
+        os.makedirs(self.work, exist_ok=True)
+        self.log = open(os.path.join(self.out, "workers.log"), "w")
+        self.workers = {"ours": self.start("ours"), "theirs": self.start("theirs")}
+        self.numbers = itertools.count()
+        self.found = {"machine": machine.describe(), "commit": machine.commit(), "date": time.strftime("%Y-%m-%d %H:%M"),
+                      "options": {k: v for k, v in vars(options).items() if k not in ("java", "classpath", "native", "out", "data")}, "sgemm": [], "rows": []}
+        for side, worker in self.workers.items():
+            self.found[side] = worker.ask("hello")
+        self.require_same_torch()
+
+    def start(self, side, default_malloc=False):
+        options = self.options
+        threads = str(options.threads)
+        environment = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "TORCHINDUCTOR_CACHE_DIR":
+                       os.path.join(self.out, "inductor")}
+        if side == "ours":
+            command = [options.java, "--enable-native-access=ALL-UNNAMED", "-XX:+UseSerialGC",
+                       "-Dlethe.native=" + options.native, "-cp", options.classpath, "dev.lethe.bench.CompareWorker",
+                       options.device, threads]
+        else:
+            command = [sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), "worker.py"),
+                       "--device", options.device, "--threads", threads]
+            if not default_malloc:  # glibc told to keep freed memory: what a PyTorch user on a CPU gains most by
+                environment |= {"MALLOC_MMAP_THRESHOLD_": str(1 << 32), "MALLOC_TRIM_THRESHOLD_": str(1 << 36),
+                                "MALLOC_TOP_PAD_": str(1 << 26)}
+        return Worker(command, environment, self.log)
+
+    def require_same_torch(self):
+        versions = [self.found[side]["torch"].split("+")[0] for side in ("ours", "theirs")]
+        if versions[0] != versions[1]:
+            self.say(f"Lethe runs on libtorch {versions[0]}, this Python has torch {versions[1]}: give a Python with torch"
+                     f" {versions[0]} by --python" + ("; skipped" if self.options.check else ""))
+            self.end()
+            sys.exit(0 if self.options.check else 2)
+
+    # ---- inputs ----------------------------------------------------------------------------------------------------
+
+    def model(self, name, shape):
+        folder = os.path.join(self.work, "model-" + "-".join(str(shape[k]) for k in ("layers", "hidden", "context")))
+        if not os.path.isdir(folder):
+            self.workers["ours"].ask("init", model=folder, seed=1, vocabulary=shape["vocabulary"],
+                                     **{k: shape[k] for k in ("layers", "hidden", "heads", "context")})
+        return folder
+
+    def examples(self, kind, name, shape, model):
+        """A file both sides read: random tokens of the shape, or TOFU's records."""
+        path = os.path.join(self.work, f"{name}-{kind}.json")
+        if os.path.exists(path):
+            return path
+        if kind == "ragged":
+            data = self.write_records("ragged", self.records()[: plan.STEPS * shape["batch"]])
+            self.workers["ours"].ask("encode", model=model, data=data, out=path)
+            return path
+        count = {"batch": shape["batch"], "epoch": plan.STEPS * shape["batch"], "ascent": plan.ASCENT_RECORDS,
+                 "influence": plan.influence_records(shape, self.options.quick) + 1}[kind]
+        chance = random.Random(count)
+        rows = [[chance.randrange(shape["vocabulary"]) for _ in range(shape["tokens"] + 1)] for _ in range(count)]
+        with open(path, "w") as file:
+            json.dump({"tokens": [row[:-1] for row in rows], "targets": [row[1:] for row in rows]}, file)
+        return path
+
+    def records(self):
+        """Shuffled once, so that a batch has the lengths that a training's has."""
+        with open(self.options.data) as file:
+            records = [json.loads(line) for line in file if line.strip()]
+        random.Random(0).shuffle(records)
+        return records
+
+    def write_records(self, name, records):
+        path = os.path.join(self.work, name + ".jsonl")
+        with open(path, "w") as file:
+            for record in records:
+                file.write(json.dumps(record) + "\n")
+        return path
+
+    def pipeline(self, name, shape, model):
+        """Ten records each of some subjects to learn, of two others to hold out; the last subject learned is erased."""
+        subjects, epochs = plan.pipeline_size(shape, self.options.quick)
+        by_subject = {}
+        for record in self.records():
+            by_subject.setdefault(record["subject"], []).append(record)
+        chosen = sorted(by_subject)
+        learned, held_out = chosen[:subjects], chosen[subjects : subjects + 2]
+        part = lambda names: [record for name in names for record in by_subject[name][:10]]
+        args = {"data": self.write_records(name + "-learned", part(learned)),
+                "heldOut": self.write_records(name + "-held-out", part(held_out or learned[:1])), "subject": learned[-1],
+                "epochs": epochs, "batch": 8, "rate": 1e-3, "topk": 256}
+        path = os.path.join(self.work, f"{name}-pipeline.json")
+        self.workers["ours"].ask("encode", model=model, out=path, **args)
+        return path, args
+
+    # ---- a row -----------------------------------------------------------------------------------------------------
+
+    def open(self, row, contestant, name, shape):
+        model = self.model(name, shape)
+        args = contestant.args
+        if row.examples == "pipeline":
+            examples, args = self.pipeline(name, shape, model)
+        else:
+            examples = self.examples(row.examples, name, shape, model)
+        worker = self.workers[contestant.side]
+        case = str(next(self.numbers))
+        base = worker.ask("memory", case=case, reset=True)["rss"]
+        work = os.path.join(self.work, f"{contestant.side}-{case}")
+        os.makedirs(work, exist_ok=True)
+        try:
+            reply = worker.ask("open", case=case, op=contestant.op, variant=contestant.variant, model=model,
+                               examples=examples, work=work, args=args)
+        except Problem:
+            shutil.rmtree(work)
+            raise
+        return {"worker": worker, "side": contestant.side, "case": case, "files": reply["files"], "base": base, "work": work}
+
+    def close(self, opened):
+        opened["worker"].ask("close", case=opened["case"])
+        shutil.rmtree(opened["work"], ignore_errors=True)
+
+    def run(self, opened, cold):
+        opened["worker"].ask("before", case=opened["case"])
+        if cold:
+            machine.drop_from_cache(opened["files"])
+        return opened["worker"].ask("run", case=opened["case"])
+
+    def warm_up(self, opened, shape, cold):
+        for i in range(WARM_UPS):
+            opened["worker"].ask("memory", case=opened["case"], reset=i == WARM_UPS - 1)
+            self.run(opened, cold)
+        peak = opened["worker"].ask("memory", case=opened["case"])["peak"]
+        opened["added"] = peak - opened["base"] - 4 * plan.parameters(shape)
+        opened["stored"] = opened["worker"].ask("stored", case=opened["case"])["bytes"]
+
+    def row(self, row, name, shape):
+        found = {"shape": name, **{k: v for k, v in asdict(row).items() if k not in ("pairs", "quick")}}
+        opened = []
+        try:
+            opened.append(self.open(row, row.first, name, shape))
+            checked = row.check and row.first.side != row.second.side
+            if checked:
+                ours = os.path.join(self.work, "ours.bin")
+                tensors = opened[0]["worker"].ask("result", case=opened[0]["case"], out=ours)["tensors"]
+            if self.options.check is False:
+                self.warm_up(opened[0], shape, row.cold)
+            opened.append(self.open(row, row.second, name, shape))
+            if checked:
+                found |= self.compare(opened[1], ours, tensors, row.tolerance)
+            if self.options.check is False:
+                for side in opened:
+                    side["worker"].ask("tune", case=side["case"])
+                self.warm_up(opened[1], shape, row.cold)
+                self.time(found, row, opened)
+        except Problem as problem:
+            found["problem"] = str(problem)
+        finally:
+            for side in opened:
+                self.close(side)
+        return found
+
+    def compare(self, theirs, path, tensors, tolerance):
+        reply = theirs["worker"].ask("check", case=theirs["case"], ours=path, tensors=tensors)
+        os.unlink(path)
+        if reply["missing"]:
+            raise Problem(f"theirs lacks {reply['missing'][:3]}")
+        if not reply["relative"] <= tolerance:
+            raise Problem(f"results differ by {reply['relative']:.1e} relative, {tolerance:.0e} is allowed; not timed")
+        return {"error": reply["relative"]}
+
+    def time(self, found, row, opened):
+        times, parts = ([], []), ([], [])
+        for _ in range(row.pairs or self.options.pairs):
+            for i, side in enumerate(opened):
+                reply = self.run(side, row.cold)
+                times[i].append(reply["nanos"] / 1e9)
+                parts[i].append(reply["parts"])
+        found |= {"seconds": times, "parts": parts, "added": [side["added"] for side in opened],
+                  "stored": [side["stored"] for side in opened]}
+
+    # ---- all rows --------------------------------------------------------------------------------------------------
+
+    def all(self):
+        options = self.options
+        for name in options.shapes.split(","):
+            shape = plan.SHAPES[name]
+            chosen = [row for row in plan.rows(shape, options.quick) if not options.ops or row.group in options.ops.split(",")]
+            for row in chosen:
+                if options.quick and not row.quick or options.check and row.kind == "overhead":
+                    continue
+                if row.group in ("train", "compile") and not options.check:
+                    self.sgemm()
+                self.say(f"{name}: {row.name}")
+                self.found["rows"].append(self.row(row, name, shape) | {"flops": plan.train_flops(shape)})
+                self.say("  " + table.short(self.found["rows"][-1]))
+                self.save()
+            if not options.check and (not options.ops or "memory" in options.ops.split(",")):
+                self.memory(name, shape)
+                self.save()
+
+    def sgemm(self):
+        self.found["sgemm"].append(self.workers["theirs"].ask("sgemm", size=2048)["flops"])
+
+    def memory(self, name, shape):
+        """A train step's peak in fresh processes; Python's with glibc's defaults and tuned, and the smaller counts."""
+        row = next(row for row in plan.rows(shape, True) if row.group == "train")
+        long_lived = self.workers
+        added = {}
+        for label, side, default_malloc in (("ours", "ours", False), ("theirs", "theirs", True), ("tuned", "theirs", False)):
+            self.workers = {**long_lived, side: self.start(side, default_malloc)}
+            try:
+                opened = self.open(row, row.first if side == "ours" else row.second, name, shape)
+                self.warm_up(opened, shape, False)
+                added[label] = opened["added"]
+                self.close(opened)
+            finally:
+                self.workers[side].end()
+                self.workers = long_lived
+        self.found.setdefault("memory", []).append(
+            {"shape": name, "state": 12 * plan.parameters(shape), "ours": added["ours"],
+             "theirs": min(added["theirs"], added["tuned"]), "target": "<= 0.6"})
+
+    def save(self):
+        with open(os.path.join(self.out, "compare.json"), "w") as file:
+            json.dump(self.found, file, indent=1)
+        with open(os.path.join(self.out, "compare.md"), "w") as file:
+            file.write(table.markdown(self.found))
+
+    @staticmethod
+    def say(text):
+        print(text, file=sys.stderr, flush=True)
+
+    def end(self):
+        for worker in self.workers.values():
+            worker.end()
+        if not self.options.keep:
+            shutil.rmtree(self.work, ignore_errors=True)
+        self.log.close()
+
+
+def arguments():
+    parser = argparse.ArgumentParser(prog="bench/compare", description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="the small shape, fewer operations: under ten minutes on two cores")
+    parser.add_argument("--check", action="store_true", help="compare results on a tiny shape, time nothing")
+    parser.add_argument("--shapes", default="", help="comma-separated: " + ", ".join(plan.SHAPES))
+    parser.add_argument("--ops", default="", help="comma-separated groups: " + ", ".join(
+        dict.fromkeys([row.group for row in plan.rows(plan.SHAPES["tiny"], True)] + ["memory"])))
+    parser.add_argument("--pairs", type=int, default=5, help="A B pairs a row, after warm-up")
+    parser.add_argument("--threads", type=int, default=min(2, os.cpu_count()))
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--data", help="records for ragged batches and the pipeline; TOFU where it is at hand")
+    parser.add_argument("--out", default="build/compare")
+    parser.add_argument("--record", action="store_true", help="put the table into bench/RESULTS.md")
+    parser.add_argument("--keep", action="store_true", help="keep models and examples for the next run")
+    for given in ("java", "classpath", "native"):
+        parser.add_argument("--" + given, required=True, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    options.shapes = options.shapes or ("tiny" if options.check else "small" if options.quick else "small,124m-64,124m-512")
+    unknown = [name for name in options.shapes.split(",") if name not in plan.SHAPES]
+    if unknown:
+        parser.error(f"no shape {', '.join(unknown)}; there are {', '.join(plan.SHAPES)}")
+    options.data = options.data or machine.default_data()
+    return options
+
+
+def main():
+    options = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    comparison = Comparison(options)
+    try:
+        comparison.all()
+    except KeyboardInterrupt:
+        print("interrupted; what was measured is kept", file=sys.stderr)
+    finally:
+        comparison.save()
+        comparison.end()
+    print(table.markdown(comparison.found))
+    print(f"saved in {comparison.out}: compare.md, compare.json", file=sys.stderr)
+    if options.record:
+        table.record("compare", comparison.found["machine"], table.markdown(comparison.found))
+    if options.check and any("problem" in row for row in comparison.found["rows"]):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""What machine this is, which commit, where the data lies, and how a file leaves the page cache."""
+import os
+import platform
+import subprocess
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+def describe():
+    cpu = platform.machine()
+    try:
+        with open("/proc/cpuinfo") as file:
+            cpu = next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):
+        pass
+    flags = [flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if flag in cpu_flags()]
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{cpu}, {os.cpu_count()} cores ({' '.join(flags)}), {memory:.0f} GiB"
+
+
+def cpu_flags():
+    try:
+        with open("/proc/cpuinfo") as file:
+            return next(line.split(":", 1)[1].split() for line in file if line.startswith("flags"))
+    except (OSError, StopIteration):
+        return []
+
+
+def commit():
+    run = lambda *command: subprocess.run(["git", "-C", ROOT, *command], capture_output=True, text=True).stdout.strip()
+    return run("rev-parse", "--short", "HEAD") + (" with changes" if run("status", "--porcelain") else "")
+
+
+def default_data():
+    """TOFU beside the checkout, else the demo's bundled records."""
+    tofu = os.path.join(ROOT, "..", "shared", "data", "tofu", "full.jsonl")
+    if os.path.exists(tofu):
+        return os.path.normpath(tofu)
+    return os.path.join(ROOT, "src/main/resources/dev/lethe/demo/people.jsonl")
+
+
+def drop_from_cache(paths):
+    """Only what is on the disk leaves the cache, so each file is synced first."""
+    for path in paths:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fdatasync(descriptor)
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        finally:
+            os.close(descriptor)
