@@ -19,7 +19,8 @@ import machine
 import plan
 import table
 
-WARM_UPS = 2
+WARM_UPS, QUICK_WARM_UPS = 2, 1
+QUICK_SECONDS = 540  # after that no further row is begun
 
 
 class Worker:
@@ -64,6 +65,7 @@ class Comparison:
         self.log = open(os.path.join(self.out, "workers.log"), "w")
         self.workers = {"ours": self.start("ours"), "theirs": self.start("theirs")}
         self.numbers = itertools.count()
+        self.begun = time.monotonic()
         self.found = {"machine": machine.describe(), "commit": machine.commit(), "date": time.strftime("%Y-%m-%d %H:%M"),
                       "options": {k: v for k, v in vars(options).items() if k not in ("java", "classpath", "native", "out", "data")}, "sgemm": [], "rows": []}
         for side, worker in self.workers.items():
@@ -136,13 +138,13 @@ class Comparison:
         return path
 
     def pipeline(self, name, shape, model):
-        """Ten records each of some subjects to learn, of two others to hold out; the last subject learned is erased."""
+        """Ten records each of some subjects to learn, of others to hold out; the last subject learned is erased."""
         subjects, epochs = plan.pipeline_size(shape, self.options.quick)
         by_subject = {}
         for record in self.records():
             by_subject.setdefault(record["subject"], []).append(record)
         chosen = sorted(by_subject)
-        learned, held_out = chosen[:subjects], chosen[subjects : subjects + 2]
+        learned, held_out = chosen[:subjects], chosen[subjects : subjects + (1 if self.options.quick else 2)]
         part = lambda names: [record for name in names for record in by_subject[name][:10]]
         args = {"data": self.write_records(name + "-learned", part(learned)),
                 "heldOut": self.write_records(name + "-held-out", part(held_out or learned[:1])), "subject": learned[-1],
@@ -183,9 +185,9 @@ class Comparison:
             machine.drop_from_cache(opened["files"])
         return opened["worker"].ask("run", case=opened["case"])
 
-    def warm_up(self, opened, shape, cold):
-        for i in range(WARM_UPS):
-            opened["worker"].ask("memory", case=opened["case"], reset=i == WARM_UPS - 1)
+    def warm_up(self, opened, shape, cold, runs=WARM_UPS):
+        for i in range(runs):
+            opened["worker"].ask("memory", case=opened["case"], reset=i == runs - 1)
             self.run(opened, cold)
         peak = opened["worker"].ask("memory", case=opened["case"])["peak"]
         opened["added"] = peak - opened["base"] - 4 * plan.parameters(shape)
@@ -194,6 +196,7 @@ class Comparison:
     def row(self, row, name, shape):
         found = {"shape": name, **{k: v for k, v in asdict(row).items() if k not in ("pairs", "quick")}}
         opened = []
+        warm_ups = 0 if row.pairs else QUICK_WARM_UPS if self.options.quick else WARM_UPS
         try:
             opened.append(self.open(row, row.first, name, shape))
             checked = row.check and row.first.side != row.second.side
@@ -201,14 +204,14 @@ class Comparison:
                 ours = os.path.join(self.work, "ours.bin")
                 tensors = opened[0]["worker"].ask("result", case=opened[0]["case"], out=ours)["tensors"]
             if self.options.check is False:
-                self.warm_up(opened[0], shape, row.cold)
+                self.warm_up(opened[0], shape, row.cold, warm_ups)
             opened.append(self.open(row, row.second, name, shape))
             if checked:
                 found |= self.compare(opened[1], ours, tensors, row.tolerance)
             if self.options.check is False:
                 for side in opened:
                     side["worker"].ask("tune", case=side["case"])
-                self.warm_up(opened[1], shape, row.cold)
+                self.warm_up(opened[1], shape, row.cold, warm_ups)
                 self.time(found, row, opened)
         except Problem as problem:
             found["problem"] = str(problem)
@@ -242,6 +245,10 @@ class Comparison:
         options = self.options
         for name in options.shapes.split(","):
             shape = plan.SHAPES[name]
+            if not options.check and (not options.ops or "memory" in options.ops.split(",")):
+                self.say(f"{name}: peak memory of a train step")
+                self.memory(name, shape)
+                self.save()
             chosen = [row for row in plan.rows(shape, options.quick) if not options.ops or row.group in options.ops.split(",")]
             for row in chosen:
                 if options.quick and not row.quick or options.check and row.kind == "overhead":
@@ -249,11 +256,12 @@ class Comparison:
                 if row.group in ("train", "compile") and not options.check:
                     self.sgemm()
                 self.say(f"{name}: {row.name}")
+                if options.quick and time.monotonic() - self.begun > QUICK_SECONDS:
+                    self.found["rows"].append({"shape": name, "kind": row.kind, "group": row.group, "name": row.name,
+                                               "problem": "the ten minutes of --quick were over"})
+                    continue
                 self.found["rows"].append(self.row(row, name, shape) | {"flops": plan.train_flops(shape)})
                 self.say("  " + table.short(self.found["rows"][-1]))
-                self.save()
-            if not options.check and (not options.ops or "memory" in options.ops.split(",")):
-                self.memory(name, shape)
                 self.save()
 
     def sgemm(self):

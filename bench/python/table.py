@@ -29,7 +29,9 @@ def duration(seconds):
 
 
 def mega(count):
-    return f"{count / 1e6:,.0f} MB" if count >= 5e5 else f"{count / 1e3:,.0f} kB"
+    if count < 1e6:
+        return f"{count / 1e3:,.0f} kB"
+    return f"{count / 1e6:,.0f} MB" if count >= 1e8 else f"{count / 1e6:,.1f} MB"
 
 
 def spread(row):
@@ -128,7 +130,7 @@ def pipeline(rows):
 
 
 def problems(rows):
-    return [f"Not measured: {row['name']}: {row['problem']}" for row in rows if "problem" in row]
+    return [f"Not measured: {row['name']}: {row['problem']}." for row in rows if "problem" in row]
 
 
 def escaped(name):
