@@ -178,7 +178,7 @@ typedef struct lethe_entry_format {
   int64_t site_count;   /* must equal S */
   int64_t head_top_k;   /* 0: the softmax error E exactly; k: its k largest magnitudes a token, the target always kept */
   int32_t dtype;        /* LETHE_F32 | LETHE_BF16, LETHE_F64 only for an F64 model */
-  int32_t reserved;
+  int32_t rank; /* 0: a linear site keeps a row a token; r: the best r rows of a longer record, error in the info */
 } lethe_entry_format;
 
 /* Where the entries of a batch's records go; entry b describes grad(mean loss of record b), whatever its weight. */
@@ -284,7 +284,8 @@ typedef struct lethe_entry_info {
   int64_t head_top_k;
   double dropped_share; /* share of E's squared L2 norm that top-k dropped; 0 when exact */
   int32_t dtype;
-  int32_t reserved;
+  int32_t rank;           /* of the format; 0 when every token's row is kept */
+  double truncated_share; /* share of the linear sites' squared gradient norm that the rank dropped; 0 when exact */
 } lethe_entry_info;
 
 /* Bytes of an entry of a record with `tokens` tokens of which `targets` have a loss; a multiple of 64. */
@@ -300,10 +301,18 @@ LETHE_API lethe_status lethe_entry_tokens(const void *data, int64_t bytes, int32
 LETHE_API lethe_status lethe_entries_accumulate(lethe_model *model, const lethe_entries *entries, const double *coefficients,
                                                 const uint8_t *sites, lethe_vector *vector, const int32_t *cancel,
                                                 lethe_error *err);
-/* out [N, S]: <g_i, v> site by site, 0 at sites not selected; no dense g_i is made. For a tied head the rows of wte and
- * lm_head are the two parts of one tensor's product; their sum is the whole. */
+/* out [M, N, S]: <g_i, v_m> site by site, 0 at sites not selected, for M vectors in one pass over the entries; no dense
+ * g_i is made. For a tied head the rows of wte and lm_head are the two parts of one tensor's product; their sum is the
+ * whole. vectors: in [M]. */
 LETHE_API lethe_status lethe_entries_dot(lethe_model *model, const lethe_entries *entries, const uint8_t *sites,
-                                         const lethe_vector *vector, double *out, const int32_t *cancel, lethe_error *err);
+                                         const lethe_vector *const *vectors, int64_t vector_count, double *out,
+                                         const int32_t *cancel, lethe_error *err);
+/* out [M, N, S]: <g_i, q_m> as lethe_entries_dot gives it, with the queries q_m [M] factored as the entries are: cheaper
+ * than dense vectors when a query's tokens are few, and no query is made dense. Queries may be of another format, which
+ * must hold every site in `sites` and both parts of a tied table when it holds one. queries NULL: out [N, S] becomes
+ * <g_i, g_i> site by site. */
+LETHE_API lethe_status lethe_entries_cross(lethe_model *model, const lethe_entries *entries, const lethe_entries *queries,
+                                           const uint8_t *sites, double *out, const int32_t *cancel, lethe_error *err);
 /* out [N, N]: <g_i, g_j> over `sites`, symmetric, cross terms of a tied head included. Uses about scratch_bytes of memory. */
 LETHE_API lethe_status lethe_entries_gram(lethe_model *model, const lethe_entries *entries, const uint8_t *sites,
                                           int64_t scratch_bytes, double *out, const int32_t *cancel, lethe_error *err);

@@ -12,8 +12,14 @@ namespace lethe {
 // vector += sum_i coefficients[i] * g_i on the chosen sites.
 void accumulate(const EntrySet& set, const double* coefficients, lethe_vector& vector, const Cancel& cancel);
 
-// out [N, S]: <g_i, vector> site by site, 0 where not chosen.
-void dot(const EntrySet& set, const lethe_vector& vector, double* out, const Cancel& cancel);
+// out [M, N, S]: <g_i, vectors[m]> site by site, 0 where not chosen.
+void dot(const EntrySet& set, const std::vector<const lethe_vector*>& vectors, double* out, const Cancel& cancel);
+
+// out [M, N, S]: <g_i, q_m>, both factored; every held site of the queries counts where it shares a tensor.
+void cross(const EntrySet& set, const EntrySet& queries, double* out, const Cancel& cancel);
+
+// out [N, S]: <g_i, g_i>.
+void squared_norms(const EntrySet& set, double* out, const Cancel& cancel);
 
 // How an inner product of two gradients at a matrix is computed. kFactored: <A_i A_jᵀ, G_i G_jᵀ>, good for short records.
 // kDense: the gradients themselves, a bounded chunk of the matrix at a time, good for long ones.

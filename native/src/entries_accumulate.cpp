@@ -23,7 +23,7 @@ class Accumulation {
 
   void norm(int64_t site) {
     const EntryBlock all{0, set_.count()};
-    const at::Tensor c = coefficients(all, site);
+    const at::Tensor c = coefficients(all, site, std::vector<double>(static_cast<size_t>(set_.count()), 1.0));
     add_vector(set_.layout().weight_of(site), set_.gather(all, site, Factor::kFirst, nullptr, left_), c);
     add_vector(set_.layout().bias_of(site), set_.gather(all, site, Factor::kSecond, nullptr, left_), c);
   }
@@ -32,7 +32,7 @@ class Accumulation {
     const at::Tensor a = set_.gather(block, site, Factor::kFirst, coefficients_, left_);
     const at::Tensor g = set_.gather(block, site, Factor::kSecond, nullptr, right_);
     gemm(a.t(), g, view(set_.layout().weight_of(site)), Into::kAdd);
-    add_vector(set_.layout().bias_of(site), g, coefficients(block, site));
+    add_vector(set_.layout().bias_of(site), g, coefficients(block, site, set_.bias_shares(block, site)));
   }
 
   // E_catᵀ diag(c) H_cat, a stretch of V at a time.
@@ -64,11 +64,11 @@ class Accumulation {
  private:
   const at::Tensor& view(int64_t tensor) const { return vector_.views[static_cast<size_t>(tensor)]; }
 
-  // c_i for each row of the site's factors in the block.
-  at::Tensor coefficients(const EntryBlock& block, int64_t site) {
-    std::vector<double> c;
+  // c_i times the row's share, for each row of the site's factors in the block.
+  at::Tensor coefficients(const EntryBlock& block, int64_t site, std::vector<double> c) {
+    size_t row = 0;
     for (int64_t i = block.begin; i < block.end; ++i)
-      c.insert(c.end(), static_cast<size_t>(set_.matrix(i, site, Factor::kFirst).rows), coefficients_[i]);
+      for (int64_t r = 0; r < set_.matrix(i, site, Factor::kFirst).rows; ++r) c[row++] *= coefficients_[i];
     const at::Tensor host = at::from_blob(c.data(), {static_cast<int64_t>(c.size())}, at::kDouble);
     return host.to(set_.model().options(), /*non_blocking=*/false, /*copy=*/true);
   }

@@ -1,5 +1,5 @@
-// <g_i, v> site by site as <A_i V, G_i>: one GEMM a block of entries, then a dot product a row and a sum an entry, both
-// ending in fp64. Sparse rows gather the few rows of v they touch.
+// <g_i, v_m> site by site as <A_i V, G_i>: one GEMM a block of entries and vector, then a dot product a row and a sum an
+// entry, both ending in fp64. Sparse rows gather the few rows of v they touch. A block is gathered once for all vectors.
 #include <ATen/ops/mul.h>
 #include <ATen/ops/sum.h>
 
@@ -18,60 +18,77 @@ constexpr int64_t kGrainRows = 8;
 
 class Products {
  public:
-  Products(const EntrySet& set, const lethe_vector& vector, double* out, const Cancel& cancel)
-      : set_(set), vector_(vector), out_(out), cancel_(cancel) {}
+  Products(const EntrySet& set, const std::vector<const lethe_vector*>& vectors, double* out, const Cancel& cancel)
+      : set_(set), vectors_(vectors), out_(out), cancel_(cancel) {}
 
   void norm(int64_t site) {
     const EntryBlock all{0, set_.count()};
-    const at::Tensor weight = view(set_.layout().weight_of(site)), bias = view(set_.layout().bias_of(site));
-    add_row_dots(all, site, set_.gather(all, site, Factor::kFirst, nullptr, left_), weight.unsqueeze(0));
-    add_row_dots(all, site, set_.gather(all, site, Factor::kSecond, nullptr, left_), bias.unsqueeze(0));
+    const at::Tensor weights = set_.gather(all, site, Factor::kFirst, nullptr, left_);
+    const at::Tensor biases = set_.gather(all, site, Factor::kSecond, nullptr, right_);
+    for (size_t m = 0; m < vectors_.size(); ++m) {
+      add_row_dots(m, all, site, weights, view(m, set_.layout().weight_of(site)).unsqueeze(0), nullptr);
+      add_row_dots(m, all, site, biases, view(m, set_.layout().bias_of(site)).unsqueeze(0), nullptr);
+    }
   }
 
   void linear(int64_t site, const EntryBlock& block) {
     const at::Tensor a = set_.gather(block, site, Factor::kFirst, nullptr, left_);
     const at::Tensor g = set_.gather(block, site, Factor::kSecond, nullptr, right_);
-    const at::Tensor& weight = view(set_.layout().weight_of(site));
-    const at::Tensor product = product_.get(set_.model().options(), a.size(0), weight.size(1));
-    gemm(a, weight, product);
-    add_row_dots(block, site, product, g);
-    add_row_dots(block, site, g, view(set_.layout().bias_of(site)).unsqueeze(0));
+    const std::vector<double> shares = set_.bias_shares(block, site);
+    for (size_t m = 0; m < vectors_.size(); ++m) {
+      cancel_.poll();
+      const at::Tensor& weight = view(m, set_.layout().weight_of(site));
+      const at::Tensor product = product_.get(set_.model().options(), a.size(0), weight.size(1));
+      gemm(a, weight, product);
+      add_row_dots(m, block, site, product, g, nullptr);
+      add_row_dots(m, block, site, g, view(m, set_.layout().bias_of(site)).unsqueeze(0), shares.data());
+    }
   }
 
   void exact_head(int64_t site, const EntryBlock& block) {
     if (set_.rows(block, site) == 0) return;
     const at::Tensor h = set_.gather(block, site, Factor::kFirst, nullptr, left_);
-    const at::Tensor& table = view(set_.layout().weight_of(site));
-    for (int64_t v = 0; v < table.size(0); v += kHeadColumns) {
+    const int64_t count = set_.layout().shape().vocabulary;
+    for (int64_t v = 0; v < count; v += kHeadColumns) {
       cancel_.poll();
-      const int64_t end = std::min(v + kHeadColumns, table.size(0));
+      const int64_t end = std::min(v + kHeadColumns, count);
       const at::Tensor e = set_.gather(block, site, Factor::kSecond, v, end, nullptr, right_);
       const at::Tensor product = product_.get(set_.model().options(), h.size(0), end - v);
-      gemm(h, table.narrow(0, v, end - v).t(), product);
-      add_row_dots(block, site, product, e);
+      for (size_t m = 0; m < vectors_.size(); ++m) {
+        gemm(h, view(m, set_.layout().weight_of(site)).narrow(0, v, end - v).t(), product);
+        add_row_dots(m, block, site, product, e, nullptr);
+      }
     }
   }
 
   // Scatter and top-k head rows of a table.
   void table(const Table& table, const EntryBlock& block) {
     const std::vector<TableRow> rows = table_rows(table, set_, block);
-    const at::Tensor values = view(table.tensor).cpu();
     std::vector<double> products(rows.size());
-    set_.with_types([&](auto real, auto stored) {
-      with_index(set_.format(), [&](auto index) {
-        sparse_dots<typename decltype(real)::type, typename decltype(stored)::type, typename decltype(index)::type>(
-            rows, values, products.data());
+    for (size_t m = 0; m < vectors_.size(); ++m) {
+      cancel_.poll();
+      const at::Tensor values = view(m, table.tensor).cpu();
+      set_.with_types([&](auto real, auto stored) {
+        with_index(set_.format(), [&](auto index) {
+          sparse_dots<typename decltype(real)::type, typename decltype(stored)::type, typename decltype(index)::type>(
+              rows, values, products.data());
+        });
       });
-    });
-    for (size_t r = 0; r < rows.size(); ++r) at(rows[r].entry, rows[r].id >= 0 ? table.scatter : table.head) += products[r];
+      for (size_t r = 0; r < rows.size(); ++r)
+        at(m, rows[r].entry, rows[r].id >= 0 ? table.scatter : table.head) += products[r];
+    }
   }
 
  private:
-  const at::Tensor& view(int64_t tensor) const { return vector_.views[static_cast<size_t>(tensor)]; }
-  double& at(int64_t entry, int64_t site) const { return out_[entry * set_.layout().site_count() + site]; }
+  const at::Tensor& view(size_t m, int64_t tensor) const { return vectors_[m]->views[static_cast<size_t>(tensor)]; }
+  double& at(size_t m, int64_t entry, int64_t site) const {
+    return out_[(static_cast<int64_t>(m) * set_.count() + entry) * set_.layout().site_count() + site];
+  }
 
-  // out[i, site] += the dot products of x's and y's rows that are entry i's; one row of y serves all when it has one.
-  void add_row_dots(const EntryBlock& block, int64_t site, const at::Tensor& x, const at::Tensor& y) {
+  // out[m, i, site] += the dot products of x's and y's rows that are entry i's, times shares [rows] (NULL = 1); one row of
+  // y serves all when it has one.
+  void add_row_dots(size_t m, const EntryBlock& block, int64_t site, const at::Tensor& x, const at::Tensor& y,
+                    const double* shares) {
     std::vector<double> dots(static_cast<size_t>(x.size(0)));
     if (x.is_cpu()) {
       set_.with_types([&](auto real, auto) { row_dots<typename decltype(real)::type>(x, y, dots.data()); });
@@ -81,7 +98,8 @@ class Products {
     }
     size_t row = 0;
     for (int64_t i = block.begin; i < block.end; ++i)
-      for (int64_t r = 0; r < set_.matrix(i, site, Factor::kFirst).rows; ++r) at(i, site) += dots[row++];
+      for (int64_t r = 0; r < set_.matrix(i, site, Factor::kFirst).rows; ++r, ++row)
+        at(m, i, site) += shares == nullptr ? dots[row] : shares[row] * dots[row];
   }
 
   template <class Real>
@@ -118,7 +136,7 @@ class Products {
   }
 
   const EntrySet& set_;
-  const lethe_vector& vector_;
+  const std::vector<const lethe_vector*>& vectors_;
   double* out_;
   const Cancel& cancel_;
   Slab left_, right_, product_;
@@ -126,11 +144,11 @@ class Products {
 
 }  // namespace
 
-void dot(const EntrySet& set, const lethe_vector& vector, double* out, const Cancel& cancel) {
+void dot(const EntrySet& set, const std::vector<const lethe_vector*>& vectors, double* out, const Cancel& cancel) {
   const int64_t sites = set.layout().site_count(), head = set.layout().head_site();
-  std::fill(out, out + set.count() * sites, 0.0);
+  std::fill(out, out + static_cast<int64_t>(vectors.size()) * set.count() * sites, 0.0);
   if (set.count() == 0) return;
-  Products products(set, vector, out, cancel);
+  Products products(set, vectors, out, cancel);
   const std::vector<Table> tables = chosen_tables(set);
   for (const EntryBlock& block : set.blocks(kBlockTokens)) {
     for (int64_t s = 0; s < sites; ++s) {

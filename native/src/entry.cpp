@@ -76,6 +76,8 @@ EntryHeader read_header(const void* data, int64_t bytes, const std::string& what
          header.site_count, " sites");
   intact(header.dropped_share >= 0 && header.dropped_share <= 1, what, " claims a dropped share of ",
          header.dropped_share);
+  intact(header.rank >= 0 && header.rank < (int64_t{1} << 31) && header.truncated_share >= 0 && header.truncated_share <= 1,
+         what, " claims rank ", header.rank, " and a truncated share of ", header.truncated_share);
   Placer least(sizeof(EntryHeader));
   least.place(header.tokens, 1, 4);
   least.place(header.tokens, 1, 4);
@@ -86,7 +88,8 @@ EntryHeader read_header(const void* data, int64_t bytes, const std::string& what
 }
 
 EntryFormat::EntryFormat(const Layout& layout, bool double_model, const lethe_entry_format& format)
-    : top_k_(format.head_top_k), dtype_(format.dtype), narrow_indices_(layout.shape().vocabulary <= 65536) {
+    : top_k_(format.head_top_k), dtype_(format.dtype), narrow_indices_(layout.shape().vocabulary <= 65536),
+      rank_(format.rank) {
   require_pointer(format.sites, "format.sites");
   require(format.site_count == layout.site_count(), "format.site_count is ", format.site_count, ", the model has ",
           layout.site_count(), " sites");
@@ -94,6 +97,7 @@ EntryFormat::EntryFormat(const Layout& layout, bool double_model, const lethe_en
           ", allowed 0 (F32), 3 (BF16)", double_model ? " and 1 (F64)" : "");
   require(top_k_ >= 0 && top_k_ <= layout.shape().vocabulary, "format.head_top_k is ", top_k_, ", allowed 0 (exact) to ",
           layout.shape().vocabulary);
+  require(rank_ >= 0, "format.rank is ", rank_, ", allowed 0 (a row a token) or more");
   bool any = false;
   for (int64_t site = 0; site < layout.site_count(); ++site) {
     held_.push_back(format.sites[site] != 0);
@@ -123,8 +127,9 @@ EntryLayout::EntryLayout(const Layout& layout, const EntryFormat& format, int64_
     Arrays& arrays = sites[static_cast<size_t>(s)];
     switch (site.kind) {
       case LETHE_SITE_LINEAR:
-        arrays.first = placer.place(tokens, site.inputs, element);
-        arrays.second = placer.place(tokens, site.outputs, element);
+        arrays.first = placer.place(format.linear_rows(tokens), site.inputs, element);
+        arrays.second = placer.place(format.linear_rows(tokens), site.outputs, element);
+        if (format.truncates(tokens)) arrays.index = placer.place(1, format.rank(), element);
         break;
       case LETHE_SITE_NORM:
         arrays.first = placer.place(1, site.outputs, element);
@@ -154,6 +159,7 @@ EntryView::EntryView(const Layout& layout, const EntryFormat& format, const void
         require(header.dtype == format.dtype(), what, " has dtype ", header.dtype, ", the format says ", format.dtype());
         require(header.head_top_k == format.top_k(), what, " has head top-k ", header.head_top_k, ", the format says ",
                 format.top_k());
+        require(header.rank == format.rank(), what, " has rank ", header.rank, ", the format says ", format.rank());
         intact(header.tokens <= layout.shape().context, what, " claims ", header.tokens, " tokens, the context is ",
                layout.shape().context);
         EntryLayout places(layout, format, header.tokens, header.targets);

@@ -3,6 +3,7 @@
 //   header (128) | token ids int32 [T] | targets int32 [T] | D [T, C] when wte or wpe is held
 //   then for each held site in site order
 //     LINEAR  A [T, in], G [T, out]      NORM  dweight [C], dbias [C]
+//             or, of a record longer than the format's rank r, the r best rows: A [r, in], G [r, out], shares [r] (truncate.h)
 //     HEAD    H [Lr, C], then E [Lr, V] or, top-k, indices [Lr, k] and values [Lr, k] sorted by index
 // Lr counts the positions with a target. G, D and E are gradients of the record's own mean loss. Floats are stored in the
 // format's dtype; indices in 16 bits when the vocabulary fits them. Nothing past the header is read before it is checked.
@@ -30,7 +31,9 @@ struct EntryHeader {
   int64_t site_count;    // S
   double dropped_share;  // of E's squared norm
   uint64_t fingerprint;  // of the model's shape and the held sites
-  uint8_t reserved[48];  // zero
+  int64_t rank;            // of linear sites, 0 = a row a token
+  double truncated_share;  // of the linear sites' squared norm
+  uint8_t reserved[32];  // zero
   uint64_t checksum;     // FNV-1a of the bytes before it
 };
 static_assert(sizeof(EntryHeader) == 128);
@@ -49,7 +52,7 @@ EntryHeader read_header(const void* data, int64_t bytes, const std::string& what
 // A lethe_entry_format checked against a model. Owns its site mask.
 class EntryFormat {
  public:
-  // Refuses unknown dtypes, F64 for an F32 model, a mask of the wrong length, no site at all, k outside 0..V.
+  // Refuses unknown dtypes, F64 for an F32 model, a mask of the wrong length, no site at all, k outside 0..V, rank < 0.
   EntryFormat(const Layout& layout, bool double_model, const lethe_entry_format& format);
 
   bool holds(int64_t site) const { return held_[static_cast<size_t>(site)] != 0; }
@@ -59,6 +62,9 @@ class EntryFormat {
   int64_t element_bytes() const { return dtype_ == LETHE_F64 ? 8 : dtype_ == LETHE_F32 ? 4 : 2; }
   bool narrow_indices() const { return narrow_indices_; }  // uint16 rather than int32
   int64_t index_bytes() const { return narrow_indices_ ? 2 : 4; }
+  int64_t rank() const { return rank_; }  // 0 = every token's row
+  bool truncates(int64_t tokens) const { return rank_ > 0 && tokens > rank_; }
+  int64_t linear_rows(int64_t tokens) const { return truncates(tokens) ? rank_ : tokens; }
   uint64_t fingerprint() const { return fingerprint_; }
 
  private:
@@ -66,6 +72,7 @@ class EntryFormat {
   int64_t top_k_;
   int32_t dtype_;
   bool narrow_indices_;
+  int64_t rank_;
   uint64_t fingerprint_;
 };
 
@@ -74,7 +81,7 @@ struct EntryLayout {
   struct Arrays {
     int64_t first = 0;   // A, dweight or H
     int64_t second = 0;  // G, dbias, E or the top-k values
-    int64_t index = 0;   // top-k indices
+    int64_t index = 0;   // top-k indices, or the bias shares of a truncated linear site
   };
 
   // Refuses T outside 1..context and Lr outside 0..T.

@@ -2,6 +2,9 @@
 // loss to the record's own, straight into the caller's memory. Rows are handled in parallel and each exactly once.
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/mul.h>
+#include <ATen/ops/sum.h>
+#include <c10/core/InferenceMode.h>
 
 #include <algorithm>
 #include <atomic>
@@ -14,6 +17,7 @@
 #include "model.h"
 #include "stored.h"
 #include "topk.h"
+#include "truncate.h"
 
 namespace lethe {
 namespace {
@@ -46,6 +50,7 @@ class EntryCapture final : public GradientObserver {
   void report(int64_t record, int64_t site);
   template <class Place>
   void copy_rows(int64_t site, const at::Tensor& rows, bool scaled, Place&& place);
+  void copy_truncated(int64_t site, const at::Tensor& inputs, const at::Tensor& output_gradient);
   template <class Index>
   void copy_top_k(int64_t first_row, const at::Tensor& errors);
   EntryHeader header(int64_t record) const;
@@ -57,6 +62,7 @@ class EntryCapture final : public GradientObserver {
   std::vector<EntryLayout> places_;   // [B]
   std::vector<int64_t> row_records_;  // [sum T]
   std::vector<double> dropped_, total_;  // [targets] squares of E's rows
+  std::vector<double> truncated_, linear_total_;  // [B] squares of the linear sites' gradients: dropped by rank, all
   // The first record, and its first site, with a factor that is not finite; as record * S + site.
   std::atomic<int64_t> first_bad_{std::numeric_limits<int64_t>::max()};
 };
@@ -80,6 +86,8 @@ EntryCapture<Real, Stored>::EntryCapture(const Model& model, const Batch& batch,
   }
   dropped_.resize(static_cast<size_t>(batch.target_count()));
   total_.resize(static_cast<size_t>(batch.target_count()));
+  truncated_.resize(static_cast<size_t>(batch.records()));
+  linear_total_.resize(static_cast<size_t>(batch.records()));
 }
 
 template <class Real, class Stored>
@@ -97,7 +105,7 @@ void EntryCapture<Real, Stored>::report(int64_t record, int64_t site) {
   }
 }
 
-// Row t of record b goes to place(b) + t * columns.
+// Row t of record b goes to place(b) + t * columns; a record without a place is passed over.
 template <class Real, class Stored>
 template <class Place>
 void EntryCapture<Real, Stored>::copy_rows(int64_t site, const at::Tensor& rows, bool scaled, Place&& place) {
@@ -107,8 +115,10 @@ void EntryCapture<Real, Stored>::copy_rows(int64_t site, const at::Tensor& rows,
   at::parallel_for(0, source.size(0), grain(columns), [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
       const int64_t b = row_records_[static_cast<size_t>(row)];
+      Stored* begin_of_record = place(b);
+      if (begin_of_record == nullptr) continue;
       const Real factor = scaled ? scale(b) : Real{1};
-      Stored* to = place(b) + (row - batch_.offset(b)) * columns;
+      Stored* to = begin_of_record + (row - batch_.offset(b)) * columns;
       if (!store_row(from + row * columns, columns, factor, to)) [[unlikely]] report(b, site);
     }
   });
@@ -116,8 +126,39 @@ void EntryCapture<Real, Stored>::copy_rows(int64_t site, const at::Tensor& rows,
 
 template <class Real, class Stored>
 void EntryCapture<Real, Stored>::linear(int64_t site, const at::Tensor& inputs, const at::Tensor& output_gradient) {
-  copy_rows(site, inputs, false, [&](int64_t b) { return at(b, arrays(b, site).first); });
-  copy_rows(site, output_gradient, true, [&](int64_t b) { return at(b, arrays(b, site).second); });
+  const auto whole = [&](int64_t b, int64_t place) {
+    return format_.truncates(batch_.length(b)) ? nullptr : at(b, place);
+  };
+  copy_rows(site, inputs, false, [&](int64_t b) { return whole(b, arrays(b, site).first); });
+  copy_rows(site, output_gradient, true, [&](int64_t b) { return whole(b, arrays(b, site).second); });
+  if (format_.rank() > 0) copy_truncated(site, inputs, output_gradient);
+}
+
+// Records longer than the rank, each by one thread.
+template <class Real, class Stored>
+void EntryCapture<Real, Stored>::copy_truncated(int64_t site, const at::Tensor& inputs, const at::Tensor& output_gradient) {
+  const at::Tensor all_inputs = host(inputs), all_gradients = host(output_gradient);
+  at::parallel_for(0, batch_.records(), 1, [&](int64_t begin, int64_t end) {
+    const c10::InferenceMode inference;  // thread-local, and this may be another thread
+    for (int64_t b = begin; b < end; ++b) {
+      if (!format_.truncates(batch_.length(b))) continue;
+      const at::Tensor a = all_inputs.narrow(0, batch_.offset(b), batch_.length(b));
+      const at::Tensor g = at::mul(all_gradients.narrow(0, batch_.offset(b), batch_.length(b)), static_cast<double>(scale(b)));
+      if (!std::isfinite(a.sum().item<double>()) || !std::isfinite(g.sum().item<double>())) {
+        report(b, site);
+        continue;
+      }
+      const TruncatedFactors few = truncate(a, g, format_.rank());
+      const auto put = [&](const at::Tensor& values, int64_t place) {
+        return store_row(values.const_data_ptr<Real>(), values.numel(), Real{1}, at(b, place));
+      };
+      const bool finite = put(few.inputs, arrays(b, site).first) & put(few.gradients, arrays(b, site).second) &
+                          put(few.shares, arrays(b, site).index);
+      if (!finite) [[unlikely]] report(b, site);
+      truncated_[static_cast<size_t>(b)] += few.dropped;
+      linear_total_[static_cast<size_t>(b)] += few.total;
+    }
+  });
 }
 
 template <class Real, class Stored>
@@ -215,6 +256,9 @@ EntryHeader EntryCapture<Real, Stored>::header(int64_t record) const {
     total += total_[static_cast<size_t>(row)];
   }
   header.dropped_share = total > 0 ? std::min(1.0, dropped / total) : 0;
+  header.rank = format_.rank();
+  const double linear_total = linear_total_[static_cast<size_t>(record)];
+  header.truncated_share = linear_total > 0 ? std::min(1.0, truncated_[static_cast<size_t>(record)] / linear_total) : 0;
   header.fingerprint = format_.fingerprint();
   header.checksum = header_checksum(header);
   return header;

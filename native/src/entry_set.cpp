@@ -44,7 +44,7 @@ StoredMatrix EntrySet::matrix(int64_t i, int64_t site, Factor factor) const {
   const bool first = factor == Factor::kFirst;
   const void* data = first ? view.first(site) : view.second(site);
   switch (place.kind) {
-    case LETHE_SITE_LINEAR: return {data, view.tokens(), first ? place.inputs : place.outputs};
+    case LETHE_SITE_LINEAR: return {data, format_.linear_rows(view.tokens()), first ? place.inputs : place.outputs};
     case LETHE_SITE_NORM: return {data, 1, place.outputs};
     case LETHE_SITE_HEAD:
       return {data, view.targets(), first ? place.inputs : exact_head() ? place.outputs : format_.top_k()};
@@ -56,6 +56,23 @@ int64_t EntrySet::rows(const EntryBlock& block, int64_t site) const {
   int64_t rows = 0;
   for (int64_t i = block.begin; i < block.end; ++i) rows += matrix(i, site, Factor::kFirst).rows;
   return rows;
+}
+
+std::vector<double> EntrySet::bias_shares(const EntryBlock& block, int64_t site) const {
+  std::vector<double> shares;
+  for (int64_t i = block.begin; i < block.end; ++i) {
+    const auto rows = static_cast<size_t>(matrix(i, site, Factor::kFirst).rows);
+    if (!format_.truncates(entry(i).tokens())) {
+      shares.insert(shares.end(), rows, 1.0);
+      continue;
+    }
+    with_types([&](auto real, auto stored) {
+      using Real = typename decltype(real)::type;
+      const auto* from = static_cast<const typename decltype(stored)::type*>(entry(i).index(site));
+      for (size_t r = 0; r < rows; ++r) shares.push_back(static_cast<double>(load<Real>(from[r])));
+    });
+  }
+  return shares;
 }
 
 std::vector<EntryBlock> EntrySet::blocks(int64_t limit) const {

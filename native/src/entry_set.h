@@ -53,6 +53,10 @@ class EntrySet {
                     const double* scales, Slab& slab) const;
   at::Tensor gather(const EntryBlock& block, int64_t site, Factor factor, const double* scales, Slab& slab) const;
 
+  // How much of each row of a linear site's G the bias's gradient takes, one value a row of the block: 1 a token, or what
+  // a truncated record keeps instead.
+  std::vector<double> bias_shares(const EntryBlock& block, int64_t site) const;
+
   // body(Type<Real>, Type<Stored>)
   template <class Body>
   decltype(auto) with_types(Body&& body) const {

@@ -34,6 +34,17 @@ int64_t token_work(const EntrySet& set) {
   return tokens * set.layout().parameters();
 }
 
+// The queries hold all that the chosen sites' tensors take part in.
+void require_comparable(const EntrySet& set, const EntrySet& queries) {
+  const Layout& layout = set.layout();
+  const int64_t wte = Layout::embedding_site(), head = layout.head_site();
+  const bool tied = layout.shape().tied && (set.chosen(wte) || set.chosen(head));
+  for (int64_t s = 0; s < layout.site_count(); ++s) {
+    const bool needed = set.chosen(s) || (tied && (s == wte || s == head));
+    require(!needed || queries.chosen(s), "the queries do not hold site ", layout.sites()[static_cast<size_t>(s)].name);
+  }
+}
+
 // Vectors are columns of what libtorch returns; ours are rows.
 void eigen(int64_t n, double* matrix, double* values) {
   require(n >= 0 && n < (int64_t{1} << 20), "n is ", n, ", allowed 0 to 2^20 - 1");
@@ -74,7 +85,8 @@ LETHE_API lethe_status lethe_entry_describe(const void* data, int64_t bytes, let
     info.head_top_k = header.head_top_k;
     info.dropped_share = header.dropped_share;
     info.dtype = header.dtype;
-    info.reserved = 0;
+    info.rank = static_cast<int32_t>(header.rank);
+    info.truncated_share = header.truncated_share;
   });
 }
 
@@ -107,15 +119,37 @@ LETHE_API lethe_status lethe_entries_accumulate(lethe_model* model, const lethe_
 }
 
 LETHE_API lethe_status lethe_entries_dot(lethe_model* model, const lethe_entries* entries, const uint8_t* sites,
-                                         const lethe_vector* vector, double* out, const int32_t* cancel,
-                                         lethe_error* err) {
+                                         const lethe_vector* const* vectors, int64_t vector_count, double* out,
+                                         const int32_t* cancel, lethe_error* err) {
   return guard(err, [&] {
     const EntrySet set = open_entries(model, entries, sites);
-    check_vector(vector, *model);
-    if (set.count() == 0) return;
+    require(vector_count >= 0, "vector_count is ", vector_count, ", must not be negative");
+    if (vector_count > 0) require_pointer(vectors, "vectors");
+    for (int64_t m = 0; m < vector_count; ++m) check_vector(vectors[m], *model);
+    if (set.count() == 0 || vector_count == 0) return;
     require_pointer(out, "out");
-    const SerialIfSmall serial(token_work(set));
-    dot(set, *vector, out, Cancel(cancel));
+    const SerialIfSmall serial(vector_count * token_work(set));
+    dot(set, std::vector<const lethe_vector*>(vectors, vectors + vector_count), out, Cancel(cancel));
+  });
+}
+
+LETHE_API lethe_status lethe_entries_cross(lethe_model* model, const lethe_entries* entries, const lethe_entries* queries,
+                                           const uint8_t* sites, double* out, const int32_t* cancel, lethe_error* err) {
+  return guard(err, [&] {
+    const EntrySet set = open_entries(model, entries, sites);
+    if (queries == nullptr) {
+      if (set.count() == 0) return;
+      require_pointer(out, "out");
+      const SerialIfSmall serial(token_work(set));
+      squared_norms(set, out, Cancel(cancel));
+      return;
+    }
+    const EntrySet asked(*model, checked(queries, "queries"), nullptr);
+    require_comparable(set, asked);
+    if (set.count() == 0 || asked.count() == 0) return;
+    require_pointer(out, "out");
+    const SerialIfSmall serial(asked.count() * token_work(set));
+    cross(set, asked, out, Cancel(cancel));
   });
 }
 

@@ -1,9 +1,11 @@
 // Gram matrix at one linear site, weight and bias together.
 //
-// Factored: <g_i, g_j> = <A_i A_jᵀ + 1, G_i G_jᵀ>; the 1 is the bias. Dense: a stretch of weight rows of every gradient,
+// Factored: <g_i, g_j> = <A_i A_jᵀ + s_i s_jᵀ, G_i G_jᵀ>; s are the rows' bias shares, 1 unless truncated. Dense: a stretch of weight rows of every gradient,
 // X = A_i[:, stretch]ᵀ G_i laid out [N, stretch * out], then X Xᵀ; the bias's gradient is one more row.
 #include <ATen/Parallel.h>
-#include <ATen/ops/sum.h>
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/mul.h>
+#include <ATen/ops/mv.h>
 #include <c10/core/InferenceMode.h>
 
 #include "gemm.h"
@@ -16,8 +18,15 @@ constexpr int64_t kProductColumns = 1 << 16;  // the longest fp32 sum of a dense
 
 RowCounts token_counts(const EntrySet& set, const EntryBlock& block) {
   RowCounts counts{block, {}};
-  for (int64_t i = block.begin; i < block.end; ++i) counts.counts.push_back(set.entry(i).tokens());
+  for (int64_t i = block.begin; i < block.end; ++i)
+    counts.counts.push_back(set.format().linear_rows(set.entry(i).tokens()));
   return counts;
+}
+
+at::Tensor shares(const EntrySet& set, const EntryBlock& block, int64_t site) {
+  std::vector<double> values = set.bias_shares(block, site);
+  const at::Tensor host = at::from_blob(values.data(), {static_cast<int64_t>(values.size())}, at::kDouble);
+  return host.to(set.model().options(), /*non_blocking=*/false, /*copy=*/true);
 }
 
 void factored(const GramJob& job, int64_t site) {
@@ -32,6 +41,7 @@ void factored(const GramJob& job, int64_t site) {
   for (const EntryBlock& right : blocks) {
     const at::Tensor a_right = set.gather(right, site, Factor::kFirst, nullptr, a1);
     const at::Tensor g_right = set.gather(right, site, Factor::kSecond, nullptr, g1);
+    const at::Tensor shares_right = shares(set, right, site).unsqueeze(0);
     for (const EntryBlock& left : blocks) {
       if (left.begin < right.begin) continue;
       job.cancel.poll();
@@ -39,7 +49,8 @@ void factored(const GramJob& job, int64_t site) {
       const at::Tensor g = set.gather(left, site, Factor::kSecond, nullptr, g2);
       const at::Tensor inputs = p.get(a.options(), a.size(0), a_right.size(0));
       const at::Tensor gradients = q.get(a.options(), a.size(0), a_right.size(0));
-      inputs.fill_(1);
+      at::Tensor bias = inputs;
+      at::mul_out(bias, shares(set, left, site).unsqueeze(1), shares_right);
       gemm(a, a_right.t(), inputs, Into::kAdd);
       gemm(g, g_right.t(), gradients);
       add_hadamard(job, token_counts(set, left), token_counts(set, right), inputs, gradients);
@@ -70,7 +81,7 @@ void dense(const GramJob& job, int64_t site) {
         gemm(a.t(), g, x.select(0, i).view({end - row, outputs}));
         if (row > 0) continue;
         at::Tensor sum = bias.select(0, i);
-        at::sum_out(sum, g, {0});
+        at::mv_out(sum, g.t(), shares(set, {i, i + 1}, site));
       }
     };
     if (set.model().on_cpu()) {

@@ -48,13 +48,15 @@ struct Captured {
   }
 };
 
-inline Captured capture(lethe_model* model, const Ragged& batch, std::vector<uint8_t> mask, int64_t top_k, int32_t dtype) {
+inline Captured capture(lethe_model* model, const Ragged& batch, std::vector<uint8_t> mask, int64_t top_k, int32_t dtype,
+                        int32_t rank = 0) {
   Captured captured;
   captured.mask = std::move(mask);
   captured.format.sites = captured.mask.data();
   captured.format.site_count = static_cast<int64_t>(captured.mask.size());
   captured.format.head_top_k = top_k;
   captured.format.dtype = dtype;
+  captured.format.rank = rank;
   std::vector<void*> destinations;
   for (size_t b = 0; b < batch.records(); ++b) {
     int64_t targets = 0, bytes = 0;

@@ -106,7 +106,7 @@ void copies(lethe_model* model) {
 }
 
 // Captures into guarded destinations, then computes with entries that lie on read-only pages.
-void entries(lethe_model* model, const GuardedBatch& batch, int64_t top_k, int32_t dtype) {
+void entries(lethe_model* model, const GuardedBatch& batch, int64_t top_k, int32_t dtype, int32_t rank) {
   const auto sites = static_cast<size_t>(layout_of(model).sites);
   const Guarded<uint8_t> held(std::vector<uint8_t>(sites, 1));
   auto format = sized<lethe_entry_format>();
@@ -114,6 +114,7 @@ void entries(lethe_model* model, const GuardedBatch& batch, int64_t top_k, int32
   format.site_count = static_cast<int64_t>(sites);
   format.head_top_k = top_k;
   format.dtype = dtype;
+  format.rank = rank;
 
   std::vector<std::unique_ptr<Guarded<char>>> memory;
   std::vector<void*> pointers;
@@ -151,7 +152,11 @@ void entries(lethe_model* model, const GuardedBatch& batch, int64_t top_k, int32
   const Guarded<double> coefficients(std::vector<double>(batch.records(), 0.5));
   CHECK_OK(lethe_entries_accumulate(model, &set, coefficients.data(), held.data(), vector.get(), nullptr, err));
   const Guarded<double> dots(batch.records() * sites), gram(batch.records() * batch.records());
-  CHECK_OK(lethe_entries_dot(model, &set, held.data(), vector.get(), dots.data(), nullptr, err));
+  const Guarded<const lethe_vector*> vectors(std::vector<const lethe_vector*>{vector.get(), vector.get()});
+  const Guarded<double> pairs(2 * batch.records() * sites), crossed(batch.records() * batch.records() * sites);
+  CHECK_OK(lethe_entries_dot(model, &set, held.data(), vectors.data(), 2, pairs.data(), nullptr, err));
+  CHECK_OK(lethe_entries_cross(model, &set, &set, held.data(), crossed.data(), nullptr, err));
+  CHECK_OK(lethe_entries_cross(model, &set, nullptr, held.data(), dots.data(), nullptr, err));
   CHECK_OK(lethe_entries_gram(model, &set, held.data(), 1 << 20, gram.data(), nullptr, err));
   for (size_t b = 0; b < batch.records(); ++b) {
     auto info = sized<lethe_entry_info>();
@@ -179,8 +184,9 @@ int main() {
   for (const bool tied : {true, false}) {
     const ModelHandle model = random_model(tiny_config(LETHE_F32, tied), 3);
     forward(model.get(), batch);
-    entries(model.get(), batch, 0, LETHE_F32);
-    entries(model.get(), batch, 4, LETHE_BF16);
+    entries(model.get(), batch, 0, LETHE_F32, 0);
+    entries(model.get(), batch, 4, LETHE_BF16, 0);
+    entries(model.get(), batch, 4, LETHE_F32, 2);
     copies(model.get());
   }
   eigen();

@@ -49,7 +49,8 @@ void nothing() {
   REFUSED(lethe_entry_describe(nullptr, 0, nullptr, err));
   REFUSED(lethe_entry_tokens(nullptr, 0, nullptr, nullptr, 0, err));
   REFUSED(lethe_entries_accumulate(nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, err));
-  REFUSED(lethe_entries_dot(nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, err));
+  REFUSED(lethe_entries_dot(nullptr, nullptr, nullptr, nullptr, 1, nullptr, nullptr, err));
+  REFUSED(lethe_entries_cross(nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, err));
   REFUSED(lethe_entries_gram(nullptr, nullptr, nullptr, 0, nullptr, nullptr, err));
   REFUSED(lethe_symmetric_eigen(1, nullptr, nullptr, err));
   REFUSED(lethe_symmetric_eigen(-1, nullptr, nullptr, err));
@@ -60,6 +61,7 @@ void unsized(lethe_model* model) {
   lethe_vector* raw = nullptr;
   CHECK_OK(lethe_vector_create(model, &raw, err));
   const VectorHandle vector(raw);
+  const lethe_vector* vectors = vector.get();
   const lethe_batch batch{};
   const lethe_adamw adamw{};
   const lethe_generation generation{};
@@ -87,7 +89,8 @@ void unsized(lethe_model* model) {
   REFUSED(lethe_entry_bytes(model, &format, 1, 1, &bytes, err));
   REFUSED(lethe_entry_describe(memory, 64, &info, err));
   REFUSED(lethe_entries_accumulate(model, &entries, numbers, nullptr, vector.get(), nullptr, err));
-  REFUSED(lethe_entries_dot(model, &entries, nullptr, vector.get(), numbers, nullptr, err));
+  REFUSED(lethe_entries_dot(model, &entries, nullptr, &vectors, 1, numbers, nullptr, err));
+  REFUSED(lethe_entries_cross(model, &entries, &entries, nullptr, numbers, nullptr, err));
   REFUSED(lethe_entries_gram(model, &entries, nullptr, 64, numbers, nullptr, err));
 }
 

@@ -2251,6 +2251,7 @@ public class LetheNative extends LetheNative$shared {
             LetheNative.C_POINTER,
             LetheNative.C_POINTER,
             LetheNative.C_POINTER,
+            LetheNative.C_LONG,
             LetheNative.C_POINTER,
             LetheNative.C_POINTER,
             LetheNative.C_POINTER
@@ -2264,7 +2265,7 @@ public class LetheNative extends LetheNative$shared {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * lethe_status lethe_entries_dot(lethe_model *model, const lethe_entries *entries, const uint8_t *sites, const lethe_vector *vector, double *out, const int32_t *cancel, lethe_error *err)
+     * lethe_status lethe_entries_dot(lethe_model *model, const lethe_entries *entries, const uint8_t *sites, const lethe_vector *const *vectors, int64_t vector_count, double *out, const int32_t *cancel, lethe_error *err)
      * }
      */
     public static FunctionDescriptor lethe_entries_dot$descriptor() {
@@ -2274,7 +2275,7 @@ public class LetheNative extends LetheNative$shared {
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * lethe_status lethe_entries_dot(lethe_model *model, const lethe_entries *entries, const uint8_t *sites, const lethe_vector *vector, double *out, const int32_t *cancel, lethe_error *err)
+     * lethe_status lethe_entries_dot(lethe_model *model, const lethe_entries *entries, const uint8_t *sites, const lethe_vector *const *vectors, int64_t vector_count, double *out, const int32_t *cancel, lethe_error *err)
      * }
      */
     public static MethodHandle lethe_entries_dot$handle() {
@@ -2284,7 +2285,7 @@ public class LetheNative extends LetheNative$shared {
     /**
      * Address for:
      * {@snippet lang=c :
-     * lethe_status lethe_entries_dot(lethe_model *model, const lethe_entries *entries, const uint8_t *sites, const lethe_vector *vector, double *out, const int32_t *cancel, lethe_error *err)
+     * lethe_status lethe_entries_dot(lethe_model *model, const lethe_entries *entries, const uint8_t *sites, const lethe_vector *const *vectors, int64_t vector_count, double *out, const int32_t *cancel, lethe_error *err)
      * }
      */
     public static MemorySegment lethe_entries_dot$address() {
@@ -2293,16 +2294,82 @@ public class LetheNative extends LetheNative$shared {
 
     /**
      * {@snippet lang=c :
-     * lethe_status lethe_entries_dot(lethe_model *model, const lethe_entries *entries, const uint8_t *sites, const lethe_vector *vector, double *out, const int32_t *cancel, lethe_error *err)
+     * lethe_status lethe_entries_dot(lethe_model *model, const lethe_entries *entries, const uint8_t *sites, const lethe_vector *const *vectors, int64_t vector_count, double *out, const int32_t *cancel, lethe_error *err)
      * }
      */
-    public static int lethe_entries_dot(MemorySegment model, MemorySegment entries, MemorySegment sites, MemorySegment vector, MemorySegment out, MemorySegment cancel, MemorySegment err) {
+    public static int lethe_entries_dot(MemorySegment model, MemorySegment entries, MemorySegment sites, MemorySegment vectors, long vector_count, MemorySegment out, MemorySegment cancel, MemorySegment err) {
         var mh$ = lethe_entries_dot.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("lethe_entries_dot", model, entries, sites, vector, out, cancel, err);
+                traceDowncall("lethe_entries_dot", model, entries, sites, vectors, vector_count, out, cancel, err);
             }
-            return (int)mh$.invokeExact(model, entries, sites, vector, out, cancel, err);
+            return (int)mh$.invokeExact(model, entries, sites, vectors, vector_count, out, cancel, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lethe_entries_cross {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            LetheNative.C_INT,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lethe_entries_cross");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lethe_status lethe_entries_cross(lethe_model *model, const lethe_entries *entries, const lethe_entries *queries, const uint8_t *sites, double *out, const int32_t *cancel, lethe_error *err)
+     * }
+     */
+    public static FunctionDescriptor lethe_entries_cross$descriptor() {
+        return lethe_entries_cross.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lethe_status lethe_entries_cross(lethe_model *model, const lethe_entries *entries, const lethe_entries *queries, const uint8_t *sites, double *out, const int32_t *cancel, lethe_error *err)
+     * }
+     */
+    public static MethodHandle lethe_entries_cross$handle() {
+        return lethe_entries_cross.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lethe_status lethe_entries_cross(lethe_model *model, const lethe_entries *entries, const lethe_entries *queries, const uint8_t *sites, double *out, const int32_t *cancel, lethe_error *err)
+     * }
+     */
+    public static MemorySegment lethe_entries_cross$address() {
+        return lethe_entries_cross.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lethe_status lethe_entries_cross(lethe_model *model, const lethe_entries *entries, const lethe_entries *queries, const uint8_t *sites, double *out, const int32_t *cancel, lethe_error *err)
+     * }
+     */
+    public static int lethe_entries_cross(MemorySegment model, MemorySegment entries, MemorySegment queries, MemorySegment sites, MemorySegment out, MemorySegment cancel, MemorySegment err) {
+        var mh$ = lethe_entries_cross.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lethe_entries_cross", model, entries, queries, sites, out, cancel, err);
+            }
+            return (int)mh$.invokeExact(model, entries, queries, sites, out, cancel, err);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {

@@ -20,7 +20,7 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int64_t site_count;
  *     int64_t head_top_k;
  *     int32_t dtype;
- *     int32_t reserved;
+ *     int32_t rank;
  * }
  * }
  */
@@ -36,7 +36,7 @@ public class lethe_entry_format {
         LetheNative.C_LONG.withName("site_count"),
         LetheNative.C_LONG.withName("head_top_k"),
         LetheNative.C_INT.withName("dtype"),
-        LetheNative.C_INT.withName("reserved")
+        LetheNative.C_INT.withName("rank")
     ).withName("lethe_entry_format");
 
     /**
@@ -266,48 +266,48 @@ public class lethe_entry_format {
         struct.set(dtype$LAYOUT, dtype$OFFSET, fieldValue);
     }
 
-    private static final OfInt reserved$LAYOUT = (OfInt)$LAYOUT.select(groupElement("reserved"));
+    private static final OfInt rank$LAYOUT = (OfInt)$LAYOUT.select(groupElement("rank"));
 
     /**
      * Layout for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t rank
      * }
      */
-    public static final OfInt reserved$layout() {
-        return reserved$LAYOUT;
+    public static final OfInt rank$layout() {
+        return rank$LAYOUT;
     }
 
-    private static final long reserved$OFFSET = $LAYOUT.byteOffset(groupElement("reserved"));
+    private static final long rank$OFFSET = $LAYOUT.byteOffset(groupElement("rank"));
 
     /**
      * Offset for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t rank
      * }
      */
-    public static final long reserved$offset() {
-        return reserved$OFFSET;
+    public static final long rank$offset() {
+        return rank$OFFSET;
     }
 
     /**
      * Getter for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t rank
      * }
      */
-    public static int reserved(MemorySegment struct) {
-        return struct.get(reserved$LAYOUT, reserved$OFFSET);
+    public static int rank(MemorySegment struct) {
+        return struct.get(rank$LAYOUT, rank$OFFSET);
     }
 
     /**
      * Setter for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t rank
      * }
      */
-    public static void reserved(MemorySegment struct, int fieldValue) {
-        struct.set(reserved$LAYOUT, reserved$OFFSET, fieldValue);
+    public static void rank(MemorySegment struct, int fieldValue) {
+        struct.set(rank$LAYOUT, rank$OFFSET, fieldValue);
     }
 
     /**

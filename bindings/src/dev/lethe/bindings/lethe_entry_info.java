@@ -21,7 +21,8 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int64_t head_top_k;
  *     double dropped_share;
  *     int32_t dtype;
- *     int32_t reserved;
+ *     int32_t rank;
+ *     double truncated_share;
  * }
  * }
  */
@@ -38,7 +39,8 @@ public class lethe_entry_info {
         LetheNative.C_LONG.withName("head_top_k"),
         LetheNative.C_DOUBLE.withName("dropped_share"),
         LetheNative.C_INT.withName("dtype"),
-        LetheNative.C_INT.withName("reserved")
+        LetheNative.C_INT.withName("rank"),
+        LetheNative.C_DOUBLE.withName("truncated_share")
     ).withName("lethe_entry_info");
 
     /**
@@ -312,48 +314,92 @@ public class lethe_entry_info {
         struct.set(dtype$LAYOUT, dtype$OFFSET, fieldValue);
     }
 
-    private static final OfInt reserved$LAYOUT = (OfInt)$LAYOUT.select(groupElement("reserved"));
+    private static final OfInt rank$LAYOUT = (OfInt)$LAYOUT.select(groupElement("rank"));
 
     /**
      * Layout for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t rank
      * }
      */
-    public static final OfInt reserved$layout() {
-        return reserved$LAYOUT;
+    public static final OfInt rank$layout() {
+        return rank$LAYOUT;
     }
 
-    private static final long reserved$OFFSET = $LAYOUT.byteOffset(groupElement("reserved"));
+    private static final long rank$OFFSET = $LAYOUT.byteOffset(groupElement("rank"));
 
     /**
      * Offset for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t rank
      * }
      */
-    public static final long reserved$offset() {
-        return reserved$OFFSET;
+    public static final long rank$offset() {
+        return rank$OFFSET;
     }
 
     /**
      * Getter for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t rank
      * }
      */
-    public static int reserved(MemorySegment struct) {
-        return struct.get(reserved$LAYOUT, reserved$OFFSET);
+    public static int rank(MemorySegment struct) {
+        return struct.get(rank$LAYOUT, rank$OFFSET);
     }
 
     /**
      * Setter for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t rank
      * }
      */
-    public static void reserved(MemorySegment struct, int fieldValue) {
-        struct.set(reserved$LAYOUT, reserved$OFFSET, fieldValue);
+    public static void rank(MemorySegment struct, int fieldValue) {
+        struct.set(rank$LAYOUT, rank$OFFSET, fieldValue);
+    }
+
+    private static final OfDouble truncated_share$LAYOUT = (OfDouble)$LAYOUT.select(groupElement("truncated_share"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * double truncated_share
+     * }
+     */
+    public static final OfDouble truncated_share$layout() {
+        return truncated_share$LAYOUT;
+    }
+
+    private static final long truncated_share$OFFSET = $LAYOUT.byteOffset(groupElement("truncated_share"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * double truncated_share
+     * }
+     */
+    public static final long truncated_share$offset() {
+        return truncated_share$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * double truncated_share
+     * }
+     */
+    public static double truncated_share(MemorySegment struct) {
+        return struct.get(truncated_share$LAYOUT, truncated_share$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * double truncated_share
+     * }
+     */
+    public static void truncated_share(MemorySegment struct, double fieldValue) {
+        struct.set(truncated_share$LAYOUT, truncated_share$OFFSET, fieldValue);
     }
 
     /**

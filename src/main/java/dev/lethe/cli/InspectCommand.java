@@ -9,7 +9,6 @@ import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ModelShape;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.ledger.LedgerCheck;
-import dev.lethe.ledger.LedgerManifest;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.train.RunFolder;
 import dev.lethe.train.RunInfo;
@@ -43,11 +42,9 @@ final class InspectCommand implements Callable<Integer> {
     /** What --json gives; parts that the path does not have are left out. */
     @JsonInclude(JsonInclude.Include.NON_NULL)
     record Result(String path, String kind, boolean whole, List<String> problems, RunInfo run, ModelPart model,
-                  LedgerPart ledger) {}
+                  LedgerView ledger) {}
 
     record ModelPart(ModelShape shape, long parameters, String sha256) {}
-
-    record LedgerPart(List<String> sites, int headTopK, Dtype dtype, boolean sealed, int entries, int destroyed, long bytes) {}
 
     @Override
     public Integer call() {
@@ -66,14 +63,14 @@ final class InspectCommand implements Callable<Integer> {
             RunFolder run = RunFolder.openAny(path);
             boolean complete = run.info().state() == RunInfo.State.COMPLETE;
             ModelPart model = complete ? model(run.model(), problems) : null;
-            LedgerPart ledger = run.hasLedger() ? ledger(run.ledger(), problems) : null;
+            LedgerView ledger = run.hasLedger() ? ledger(run.ledger(), problems) : null;
             if (complete) {
                 records(run, problems);
             }
             return new Result(path.toString(), "run", problems.isEmpty(), problems, run.info(), model, ledger);
         }
         if (Files.isRegularFile(path.resolve("manifest.json"))) {
-            LedgerPart ledger = ledger(path, problems);
+            LedgerView ledger = ledger(path, problems);
             return new Result(path.toString(), "ledger", problems.isEmpty(), problems, null, null, ledger);
         }
         if (Checkpoint.isCheckpoint(path)) {
@@ -93,13 +90,11 @@ final class InspectCommand implements Callable<Integer> {
         }
     }
 
-    private static LedgerPart ledger(Path folder, List<String> problems) {
+    private static LedgerView ledger(Path folder, List<String> problems) {
         try (GradientLedger ledger = GradientLedger.open(folder)) {
-            LedgerManifest manifest = ledger.manifest();
             LedgerCheck check = ledger.verify();
             check.damage().forEach(damage -> problems.add(folder + ": " + damage));
-            return new LedgerPart(manifest.sites(), manifest.headTopK(), manifest.dtype(), manifest.sealed(),
-                    check.entries(), check.destroyed(), check.bytes());
+            return LedgerView.of(ledger, check);
         } catch (DamagedDataException e) {
             problems.add(e.getMessage());
             return null;
@@ -134,10 +129,7 @@ final class InspectCommand implements Callable<Integer> {
                     shape.vocabulary());
         }
         if (result.ledger != null) {
-            LedgerPart ledger = result.ledger;
-            terminal.print("ledger   %,d entries (%,d destroyed), %s, %s, head %s: %s", ledger.entries, ledger.destroyed,
-                    Sizes.of(ledger.bytes), ledger.dtype.toString().toLowerCase(Locale.ROOT),
-                    ledger.headTopK == 0 ? "exact" : "top " + ledger.headTopK, String.join(" ", ledger.sites));
+            result.ledger.print(terminal);
         }
         result.problems.forEach(problem -> terminal.print("problem  %s", problem));
     }

@@ -36,7 +36,8 @@ import picocli.CommandLine.Spec;
         footer = {"", "Exit codes: 0 done, 2 bad usage or input, 3 a guard refused and nothing was changed, 4 damaged data,"
                 + " 70 a fault of Lethe's own."},
         subcommands = {DemoCommand.class, TrainCommand.class, FindCommand.class, ScoreCommand.class, EraseCommand.class,
-            EvalCommand.class, ReportCommand.class, InspectCommand.class, DoctorCommand.class,
+            EvalCommand.class, ReportCommand.class, InspectCommand.class,
+            CompactCommand.class, DoctorCommand.class,
             CommandLine.HelpCommand.class})
 public final class Main implements Runnable {
     static final int BAD_INPUT = 2;

@@ -1,32 +1,29 @@
 package dev.lethe.cli;
 
-import dev.lethe.data.Dataset;
-import dev.lethe.data.Example;
-import dev.lethe.data.OnLong;
-import dev.lethe.data.Record;
+import com.fasterxml.jackson.annotation.JsonInclude;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Engine;
-import dev.lethe.engine.ParameterVector;
-import dev.lethe.engine.Site;
 import dev.lethe.engine.SiteSet;
 import dev.lethe.influence.ActivationScore;
+import dev.lethe.influence.InfluenceQuery;
 import dev.lethe.influence.InfluenceScorer;
+import dev.lethe.influence.QueryScores;
 import dev.lethe.influence.RecordScore;
+import dev.lethe.influence.ScoreMethod;
 import dev.lethe.influence.ScoreOptions;
+import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.ledger.RecordKey;
-import dev.lethe.train.Split;
-import dev.lethe.unlearn.Finder;
-import dev.lethe.unlearn.Query;
+import dev.lethe.report.ScorePlot;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.HashMap;
-import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
-import java.util.Set;
+import java.util.TreeSet;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -34,8 +31,8 @@ import picocli.CommandLine.ParentCommand;
 
 /** lethe score: which training records a text owes its loss to, or how strongly a model still responds to records. */
 @Command(name = "score", mixinStandardHelpOptions = true, sortOptions = false,
-        description = "Scores influence: dot ranks the captured records by the product of their stored gradients with the"
-                + " query's; act-grad gives each query record's activation-gradient product.")
+        description = "Ranks the captured records by their influence on a query; act-grad gives each query record's own"
+                + " activation-gradient product. Formulas: docs/influence.md.")
 final class ScoreCommand implements Callable<Integer> {
     private static final int BATCH = 16;
 
@@ -46,24 +43,33 @@ final class ScoreCommand implements Callable<Integer> {
             description = "A run; act-grad also takes a model folder.")
     private Path run;
 
-    @Option(names = "--text", paramLabel = "T", description = "The query is this text.")
-    private String text;
-
-    @Option(names = "--ids", paramLabel = "ID", split = ",", description = "The query is these records.")
-    private List<String> ids;
-
-    @Option(names = "--data", paramLabel = "FILE", description = "Where --ids are looked up (default: the run's data).")
-    private Path data;
+    @Mixin
+    private ScoreQueries queries;
 
     @Option(names = "--method", paramLabel = "NAME", defaultValue = "dot",
-            description = "dot or act-grad (default: dot).")
+            description = "dot, tracin, cosine, self or act-grad (default: dot).")
     private String method;
 
     @Option(names = "--sites", paramLabel = "SITES", description = "Sites that count (default: all that are stored).")
     private String sites;
 
-    @Option(names = "--top", paramLabel = "N", defaultValue = "20", description = "How many to show (default: 20).")
+    @Option(names = "--epochs", paramLabel = "E", split = ",",
+            description = "Captured epochs that count, from 0 (default: all that are stored).")
+    private List<Integer> epochs;
+
+    @Option(names = "--top", paramLabel = "N", defaultValue = "20",
+            description = "How many to show; 0 = all (default: 20).")
     private int top;
+
+    @Option(names = "--query-memory", paramLabel = "MIB", defaultValue = "1024",
+            description = "Memory for queries; more than fit take turns, a pass over the ledger each (default: 1024).")
+    private long queryMebibytes;
+
+    @Option(names = "--csv", paramLabel = "FILE", description = "Write query, rank, id, score and the sites' parts.")
+    private Path csv;
+
+    @Option(names = "--plot", paramLabel = "FILE", description = "Draw the distribution of all scores, .svg or .png.")
+    private Path plot;
 
     @Mixin
     private Hardware hardware;
@@ -71,47 +77,122 @@ final class ScoreCommand implements Callable<Integer> {
     @Mixin
     private Common common;
 
-    /** What --json gives; records by falling score. */
-    record Result(String method, int scored, List<Scored> records) {}
-
-    /** @param bySite the sites that add to the score */
-    record Scored(String id, double score, Map<String, Double> bySite) {}
+    /** What --json gives; records of the only query, or queries when there are several. */
+    @JsonInclude(JsonInclude.Include.NON_NULL)
+    record Result(String method, String form, Integer scored, List<ScoreTable.Scored> records,
+                  List<ScoreTable.Ranking> queries) {}
 
     @Override
     public Integer call() {
-        if ((text == null) == (ids == null)) {
-            throw new BadInputException("name the query by exactly one of --text and --ids");
-        }
-        if (!Set.of("dot", "act-grad").contains(method)) {
-            throw new BadInputException("--method " + method + ": this version has dot and act-grad");
-        }
+        ScoreMethod chosen = checked();
         Terminal terminal = main.terminal();
         try (Engine engine = hardware.open(); OpenModel open = OpenModel.open(engine, run)) {
-            List<Example> query = open.encode(query(open), OnLong.TRUNCATE).examples();
-            SiteSet chosen = sites == null ? null : sites(open);
-            InfluenceScorer scorer = new InfluenceScorer(open.model(), ScoreOptions.defaults().withSites(chosen));
-            List<Scored> scores = method.equals("dot") ? dot(open, scorer, query, chosen) : response(open, scorer, query);
-            scores.sort(Comparator.comparingDouble((Scored score) -> -score.score));
-            Result result = new Result(method, scores.size(), List.copyOf(scores.subList(0, Math.min(top, scores.size()))));
-            common.result(terminal, result, () -> {
-                result.records.forEach(score -> terminal.print("%14.6g  %s", score.score, score.id));
-                terminal.print("%,d of %,d records, %s", result.records.size(), result.scored, method);
-            });
+            List<InfluenceQuery> asked = chosen == ScoreMethod.SELF ? List.of() : queries.of(open);
+            ScoreTable table = new ScoreTable(open.model().sites(), top);
+            if (chosen == ScoreMethod.ACT_GRAD) {
+                respond(open, asked, table);
+            } else {
+                rank(open, asked, chosen, table);
+            }
+            if (csv != null) {
+                table.csv(csv);
+            }
+            if (plot != null) {
+                ScorePlot.write(plot, "Influence of records, " + chosen.label() + (asked.size() > 1 ? ", "
+                        + asked.size() + " queries" : ""), chosen.unit(), table.totals());
+            }
+            Result result = result(chosen, table.rankings());
+            common.result(terminal, result, () -> print(terminal, chosen, table.rankings()));
         }
         return 0;
     }
 
-    private List<Record> query(OpenModel open) {
-        if (text != null) {
-            return List.of(new Record("query", null, null, text));
+    private ScoreMethod checked() {
+        ScoreMethod chosen;
+        try {
+            chosen = ScoreMethod.of(method);
+        } catch (IllegalArgumentException e) {
+            throw new BadInputException("--method " + e.getMessage(), e);
         }
-        if (data == null && open.run() == null) {
-            throw new BadInputException("--data FILE is missing: " + run + " is not a run and knows no records");
+        if (chosen == ScoreMethod.SELF && !queries.isEmpty()) {
+            throw new BadInputException("--method self scores each record on itself and takes no query");
         }
-        Dataset known = data != null ? Dataset.read(data) : open.run().data(Split.TRAIN);
-        try (Finder finder = new Finder(known.records())) {
-            return finder.find(Query.ids(ids)).ids().stream().map(known::byId).toList();
+        if (top < 0 || queryMebibytes < 1 || queryMebibytes > 1L << 30) {
+            throw new BadInputException(top < 0 ? "--top " + top + ": must be 0 (all) or more"
+                    : "--query-memory " + queryMebibytes + ": must be 1 to " + (1L << 30) + " MiB");
         }
+        return chosen;
+    }
+
+    private void rank(OpenModel open, List<InfluenceQuery> asked, ScoreMethod chosen, ScoreTable table) {
+        if (open.run() == null || !open.run().hasLedger()) {
+            throw new BadInputException(run + ": has no ledger, and " + chosen.label() + " needs the gradients captured in"
+                    + " training; use --method act-grad, or train with --capture");
+        }
+        Map<RecordKey, String> names = new HashMap<>();
+        open.run().records().forEach(record -> names.put(RecordKey.of(record.id()), record.id()));
+        try (GradientLedger ledger = GradientLedger.open(open.run().ledger())) {
+            ledger.requireModel(open.run().info().source().modelHash());
+            SiteSet counted = sites == null ? null : held(open, ledger);
+            List<Entry> entries = entries(ledger);
+            InfluenceScorer scorer = new InfluenceScorer(open.model(), ScoreOptions.defaults().withSites(counted)
+                    .withQueryBytes(queryMebibytes << 20));
+            if (chosen == ScoreMethod.SELF) {
+                table.add("self", null, named(table, names, scorer.selfInfluence(ledger, entries)));
+                return;
+            }
+            scorer.scores(ledger, entries, asked, chosen.weighing(), null, scores -> add(table, names, scores));
+        }
+    }
+
+    private static void add(ScoreTable table, Map<RecordKey, String> names, QueryScores scores) {
+        table.add(scores.query(), scores.form().name().toLowerCase(Locale.ROOT), named(table, names, scores.records()));
+    }
+
+    private static List<ScoreTable.Scored> named(ScoreTable table, Map<RecordKey, String> names, List<RecordScore> scores) {
+        return scores.stream().map(score -> table.scored(names.getOrDefault(score.key(), score.key().toString()),
+                score.total(), score.bySite())).toList();
+    }
+
+    private void respond(OpenModel open, List<InfluenceQuery> asked, ScoreTable table) {
+        SiteSet counted = sites == null ? null : sites(open);
+        InfluenceScorer scorer = new InfluenceScorer(open.model(), ScoreOptions.defaults().withSites(counted));
+        List<ScoreTable.Scored> scores = new ArrayList<>();
+        for (InfluenceQuery query : asked) {
+            for (ActivationScore score : scorer.activationGradient(query.examples(), BATCH)) {
+                scores.add(table.scored(score.id(), score.total(), score.bySite()));
+            }
+        }
+        table.add(asked.size() == 1 ? asked.getFirst().name() : "all", null, scores);
+    }
+
+    private List<Entry> entries(GradientLedger ledger) {
+        if (epochs == null) {
+            return ledger.entries();
+        }
+        TreeSet<Integer> captured = ledger.entries().stream().map(entry -> entry.header().epoch())
+                .collect(Collectors.toCollection(TreeSet::new));
+        TreeSet<Integer> missing = new TreeSet<>(epochs);
+        missing.removeAll(captured);
+        if (!missing.isEmpty()) {
+            throw new BadInputException("--epochs " + list(missing) + ": the ledger of " + run + " holds epochs "
+                    + list(captured) + "; choose among these, or train with --capture all");
+        }
+        return ledger.entries().stream().filter(entry -> epochs.contains(entry.header().epoch())).toList();
+    }
+
+    private static String list(TreeSet<Integer> numbers) {
+        return numbers.stream().map(String::valueOf).collect(Collectors.joining(","));
+    }
+
+    private SiteSet held(OpenModel open, GradientLedger ledger) {
+        SiteSet counted = sites(open);
+        SiteSet held = ledger.format(open.model()).sites();
+        if (!held.containsAll(counted)) {
+            throw new BadInputException("--sites " + sites + ": the ledger of " + run + " holds "
+                    + String.join(", ", held.names()) + "; choose among these");
+        }
+        return counted;
     }
 
     private SiteSet sites(OpenModel open) {
@@ -122,44 +203,21 @@ final class ScoreCommand implements Callable<Integer> {
         }
     }
 
-    private List<Scored> dot(OpenModel open, InfluenceScorer scorer, List<Example> query, SiteSet chosen) {
-        if (open.run() == null || !open.run().hasLedger()) {
-            throw new BadInputException(run + ": has no ledger, and dot needs the gradients captured in training; use"
-                    + " --method act-grad, or train with --capture");
+    private static Result result(ScoreMethod method, List<ScoreTable.Ranking> rankings) {
+        if (rankings.size() != 1) {
+            return new Result(method.label(), null, null, null, rankings);
         }
-        Map<RecordKey, String> names = new HashMap<>();
-        open.run().records().forEach(record -> names.put(RecordKey.of(record.id()), record.id()));
-        List<Scored> scores = new ArrayList<>();
-        try (GradientLedger ledger = GradientLedger.open(open.run().ledger());
-             ParameterVector gradient = scorer.query(query, BATCH)) {
-            SiteSet held = ledger.format(open.model()).sites();
-            if (chosen != null && !held.containsAll(chosen)) {
-                throw new BadInputException("--sites " + sites + ": the ledger of " + run + " holds "
-                        + String.join(", ", held.names()) + "; choose among these");
-            }
-            for (RecordScore score : scorer.tracIn(ledger, gradient)) {
-                scores.add(new Scored(names.getOrDefault(score.key(), score.key().toString()), score.total(),
-                        bySite(open, score.bySite())));
-            }
-        }
-        return scores;
+        ScoreTable.Ranking only = rankings.getFirst();
+        return new Result(method.label(), only.form(), only.scored(), only.records(), null);
     }
 
-    private static List<Scored> response(OpenModel open, InfluenceScorer scorer, List<Example> query) {
-        List<Scored> scores = new ArrayList<>();
-        for (ActivationScore score : scorer.activationGradient(query, BATCH)) {
-            scores.add(new Scored(score.id(), score.total(), bySite(open, score.bySite())));
-        }
-        return scores;
-    }
-
-    private static Map<String, Double> bySite(OpenModel open, double[] values) {
-        Map<String, Double> named = new LinkedHashMap<>();
-        for (Site site : open.model().sites()) {
-            if (values[site.index()] != 0) {
-                named.put(site.name(), values[site.index()]);
+    private static void print(Terminal terminal, ScoreMethod method, List<ScoreTable.Ranking> rankings) {
+        for (ScoreTable.Ranking ranking : rankings) {
+            if (rankings.size() > 1) {
+                terminal.print("%s", ranking.query());
             }
+            ranking.records().forEach(score -> terminal.print("%14.6g  %s", score.score(), score.id()));
+            terminal.print("%,d of %,d records, %s", ranking.records().size(), ranking.scored(), method.label());
         }
-        return named;
     }
 }

@@ -90,6 +90,10 @@ final class TrainCommand implements Callable<Integer> {
                     + " exact below (default: auto).")
     private String head;
 
+    @Option(names = "--rank", paramLabel = "R", defaultValue = "0",
+            description = "Rows a record keeps at a linear site, the best by singular values; 0 = a row a token (default: 0).")
+    private int rank;
+
     @Option(names = "--ledger-dtype", paramLabel = "TYPE", defaultValue = "f32",
             description = "f32 or bf16 (default: f32).")
     private Dtype ledgerDtype;
@@ -171,7 +175,7 @@ final class TrainCommand implements Callable<Integer> {
     private TrainConfig config() {
         TrainConfig.Builder builder = TrainConfig.builder().epochs(epochs).maxSteps(maxSteps).batchSize(batch)
                 .learningRate(rate).schedule(schedule).warmupSteps(warmup).weightDecay(weightDecay).maxNorm(maxNorm)
-                .capture(capture).sites(sites).headTopK(headTopK()).ledgerDtype(ledgerDtype).onLong(onLong)
+                .capture(capture).sites(sites).headTopK(headTopK()).rank(rank).ledgerDtype(ledgerDtype).onLong(onLong)
                 .checkpointEverySteps(checkpointEvery).keepText(keepText).seed(seed);
         try {
             return builder.holdoutFraction(Double.parseDouble(holdout)).build();

@@ -9,9 +9,11 @@ import java.util.Objects;
  * @param headTopK 0 keeps the softmax error at the head exactly; k keeps its k largest magnitudes a token (the target
  *                 always) and records the share dropped
  * @param dtype    F32 or BF16; F64 only for an F64 model
+ * @param rank     0 keeps a row a token at a linear site; r keeps the best r rows of a longer record (by singular values)
+ *                 and records the share of the squared norm dropped
  */
-public record EntryFormat(SiteSet sites, int headTopK, Dtype dtype) {
-    /** @throws IllegalArgumentException for an empty selection, a negative top-k or F16 */
+public record EntryFormat(SiteSet sites, int headTopK, Dtype dtype, int rank) {
+    /** @throws IllegalArgumentException for an empty selection, a negative top-k or rank, or F16 */
     public EntryFormat {
         Objects.requireNonNull(sites, "sites");
         Objects.requireNonNull(dtype, "dtype");
@@ -21,8 +23,16 @@ public record EntryFormat(SiteSet sites, int headTopK, Dtype dtype) {
         if (headTopK < 0) {
             throw new IllegalArgumentException("entry format: head top-k " + headTopK + " is negative; 0 means exact");
         }
+        if (rank < 0) {
+            throw new IllegalArgumentException("entry format: rank " + rank + " is negative; 0 means a row a token");
+        }
         if (dtype == Dtype.F16) {
             throw new IllegalArgumentException("entry format: dtype F16 is not supported; use F32 or BF16");
         }
+    }
+
+    /** A row a token at linear sites. */
+    public EntryFormat(SiteSet sites, int headTopK, Dtype dtype) {
+        this(sites, headTopK, dtype, 0);
     }
 }

@@ -340,7 +340,28 @@ public final class LanguageModel implements AutoCloseable {
      * lm_head are the two parts of one tensor's product.
      */
     public double[][] dot(EntryFormat format, List<MemorySegment> data, SiteSet selected, ParameterVector vector) {
-        return entries.dot(format, data, selected, vector.handle());
+        return entries.dot(format, data, selected, List.of(vector.handle()))[0];
+    }
+
+    /** As {@link #dot(EntryFormat, List, SiteSet, ParameterVector)} for M vectors in one pass over the entries: [M][N][S]. */
+    public double[][][] dot(EntryFormat format, List<MemorySegment> data, SiteSet selected, List<ParameterVector> vectors) {
+        return entries.dot(format, data, selected, vectors.stream().map(ParameterVector::handle).toList());
+    }
+
+    /**
+     * &lt;g_i, q_m&gt; as {@code dot} gives it, [M][N][S], with the queries as captured entries too: cheaper than dense
+     * vectors when a query's tokens are few.
+     *
+     * @param queryFormat of the queries; holds every selected site, and both parts of a tied table when one is selected
+     */
+    public double[][][] cross(EntryFormat format, List<MemorySegment> data, SiteSet selected, EntryFormat queryFormat,
+            List<MemorySegment> queries) {
+        return entries.cross(format, data, selected, queryFormat, queries);
+    }
+
+    /** &lt;g_i, g_i&gt; site by site, [N][S]; a tied table's cross terms go half to each part. */
+    public double[][] squaredNorms(EntryFormat format, List<MemorySegment> data, SiteSet selected) {
+        return entries.norms(format, data, selected);
     }
 
     /**

@@ -26,9 +26,14 @@ final class NativeEntries {
     private final SiteMask selected; // of the call
     private final MemorySegment format;
     private final MemorySegment struct;
+    private final SiteMask asked; // of the queries' format
+    private final MemorySegment queryFormat;
+    private final MemorySegment queryStruct;
     private final MemorySegment capture;
     private final Scratch addresses; // [N]
     private final Scratch sizes;     // [N]
+    private final Scratch queryAddresses; // [M]
+    private final Scratch querySizes;     // [M]
     private final Scratch numbers;   // coefficients [N], products [N, S]
 
     NativeEntries(Arena arena, MemorySegment model, List<Site> sites, NativeCalls calls, CancelFlag cancel) {
@@ -38,17 +43,27 @@ final class NativeEntries {
         this.cancel = cancel;
         held = new SiteMask(arena, sites);
         selected = new SiteMask(arena, sites);
+        asked = new SiteMask(arena, sites);
         format = lethe_entry_format.allocate(arena);
-        lethe_entry_format.struct_size(format, lethe_entry_format.sizeof());
-        struct = lethe_entries.allocate(arena);
-        lethe_entries.struct_size(struct, lethe_entries.sizeof());
-        lethe_entries.format(struct, format);
+        struct = entries(arena, format);
+        queryFormat = lethe_entry_format.allocate(arena);
+        queryStruct = entries(arena, queryFormat);
         capture = lethe_capture.allocate(arena);
         lethe_capture.struct_size(capture, lethe_capture.sizeof());
         lethe_capture.format(capture, format);
         addresses = new Scratch(arena);
         sizes = new Scratch(arena);
+        queryAddresses = new Scratch(arena);
+        querySizes = new Scratch(arena);
         numbers = new Scratch(arena);
+    }
+
+    private static MemorySegment entries(Arena arena, MemorySegment format) {
+        lethe_entry_format.struct_size(format, lethe_entry_format.sizeof());
+        MemorySegment struct = lethe_entries.allocate(arena);
+        lethe_entries.struct_size(struct, lethe_entries.sizeof());
+        lethe_entries.format(struct, format);
+        return struct;
     }
 
     /** The capture struct for a batch of {@code records}, valid until the next call. */
@@ -58,8 +73,8 @@ final class NativeEntries {
             throw new IllegalArgumentException("capture: " + destinations.size() + " destinations for " + records
                     + " records");
         }
-        format(wanted.format());
-        place("capture", destinations, true);
+        fill(format, held, wanted.format());
+        place("capture", destinations, true, addresses, sizes);
         lethe_capture.destinations(capture, addresses.atLeast(0));
         lethe_capture.capacities(capture, sizes.atLeast(0));
         return capture;
@@ -72,8 +87,8 @@ final class NativeEntries {
 
     long bytes(EntryFormat wanted, int tokens, int targets) {
         MemorySegment out = numbers.atLeast(Long.BYTES);
-        calls.done("entry bytes", LetheNative.lethe_entry_bytes(model, format(wanted), tokens, targets, out,
-                calls.begin()));
+        calls.done("entry bytes", LetheNative.lethe_entry_bytes(model, fill(format, held, wanted), tokens, targets,
+                out, calls.begin()));
         return out.get(LONG, 0);
     }
 
@@ -94,21 +109,68 @@ final class NativeEntries {
         Reference.reachabilityFence(data);
     }
 
-    double[][] dot(EntryFormat wanted, List<MemorySegment> data, SiteSet selection, MemorySegment vector) {
-        double[][] products = new double[data.size()][sites.size()];
-        if (data.isEmpty()) {
-            return products;
+    /** [M][N][S]. */
+    double[][][] dot(EntryFormat wanted, List<MemorySegment> data, SiteSet selection, List<MemorySegment> vectors) {
+        if (data.isEmpty() || vectors.isEmpty()) {
+            return new double[vectors.size()][data.size()][sites.size()];
         }
         MemorySegment entries = entries("dot", wanted, data);
-        long row = (long) sites.size() * Double.BYTES;
-        MemorySegment out = numbers.atLeast(data.size() * row);
-        calls.done("dot", LetheNative.lethe_entries_dot(model, entries, selected.of(selection), vector, out,
+        MemorySegment handles = queryAddresses.atLeast((long) vectors.size() * Long.BYTES);
+        for (int m = 0; m < vectors.size(); m++) {
+            handles.setAtIndex(LONG, m, vectors.get(m).address());
+        }
+        MemorySegment out = products(vectors.size(), data.size());
+        calls.done("dot", LetheNative.lethe_entries_dot(model, entries, selected.of(selection), handles, vectors.size(),
+                out, cancel.lowered(), calls.begin()));
+        Reference.reachabilityFence(data);
+        Reference.reachabilityFence(vectors);
+        return table(out, vectors.size(), data.size());
+    }
+
+    /** [M][N][S]. */
+    double[][][] cross(EntryFormat wanted, List<MemorySegment> data, SiteSet selection, EntryFormat queryWanted,
+            List<MemorySegment> queries) {
+        if (data.isEmpty() || queries.isEmpty()) {
+            return new double[queries.size()][data.size()][sites.size()];
+        }
+        MemorySegment entries = entries("cross", wanted, data);
+        fill(queryFormat, asked, queryWanted);
+        place("cross", queries, false, queryAddresses, querySizes);
+        point(queryStruct, queries.size(), queryAddresses, querySizes);
+        MemorySegment out = products(queries.size(), data.size());
+        calls.done("cross", LetheNative.lethe_entries_cross(model, entries, queryStruct, selected.of(selection), out,
                 cancel.lowered(), calls.begin()));
         Reference.reachabilityFence(data);
-        for (int i = 0; i < products.length; i++) {
-            MemorySegment.copy(out, ValueLayout.JAVA_DOUBLE, i * row, products[i], 0, sites.size());
+        Reference.reachabilityFence(queries);
+        return table(out, queries.size(), data.size());
+    }
+
+    /** [N][S]: squared norms. */
+    double[][] norms(EntryFormat wanted, List<MemorySegment> data, SiteSet selection) {
+        if (data.isEmpty()) {
+            return new double[0][];
         }
-        return products;
+        MemorySegment entries = entries("norms", wanted, data);
+        MemorySegment out = products(1, data.size());
+        calls.done("norms", LetheNative.lethe_entries_cross(model, entries, MemorySegment.NULL, selected.of(selection),
+                out, cancel.lowered(), calls.begin()));
+        Reference.reachabilityFence(data);
+        return table(out, 1, data.size())[0];
+    }
+
+    private MemorySegment products(int queries, int count) {
+        return numbers.atLeast((long) queries * count * sites.size() * Double.BYTES);
+    }
+
+    private double[][][] table(MemorySegment out, int queries, int count) {
+        double[][][] table = new double[queries][count][sites.size()];
+        long row = (long) sites.size() * Double.BYTES;
+        for (int m = 0; m < queries; m++) {
+            for (int i = 0; i < count; i++) {
+                MemorySegment.copy(out, ValueLayout.JAVA_DOUBLE, ((long) m * count + i) * row, table[m][i], 0, sites.size());
+            }
+        }
+        return table;
     }
 
     /** The block [N, N] is made for the call: it may be tens of megabytes and is not needed again. */
@@ -136,7 +198,8 @@ final class NativeEntries {
             calls.done("describe", LetheNative.lethe_entry_describe(entry, entry.byteSize(), info, calls.begin()));
             return new EntryInfo(lethe_entry_info.tokens(info), lethe_entry_info.targets(info),
                     lethe_entry_info.head_top_k(info), lethe_entry_info.dropped_share(info),
-                    Dtype.of(lethe_entry_info.dtype(info)));
+                    Dtype.of(lethe_entry_info.dtype(info)), lethe_entry_info.rank(info),
+                    lethe_entry_info.truncated_share(info));
         }
     }
 
@@ -152,24 +215,30 @@ final class NativeEntries {
         }
     }
 
-    private MemorySegment format(EntryFormat wanted) {
-        lethe_entry_format.sites(format, held.of(wanted.sites()));
-        lethe_entry_format.site_count(format, sites.size());
-        lethe_entry_format.head_top_k(format, wanted.headTopK());
-        lethe_entry_format.dtype(format, wanted.dtype().code());
-        return format;
+    private MemorySegment fill(MemorySegment to, SiteMask mask, EntryFormat wanted) {
+        lethe_entry_format.sites(to, mask.of(wanted.sites()));
+        lethe_entry_format.site_count(to, sites.size());
+        lethe_entry_format.head_top_k(to, wanted.headTopK());
+        lethe_entry_format.dtype(to, wanted.dtype().code());
+        lethe_entry_format.rank(to, wanted.rank());
+        return to;
     }
 
     private MemorySegment entries(String operation, EntryFormat wanted, List<MemorySegment> data) {
-        format(wanted);
-        place(operation, data, false);
-        lethe_entries.count(struct, data.size());
-        lethe_entries.data(struct, addresses.atLeast(0));
-        lethe_entries.bytes(struct, sizes.atLeast(0));
-        return struct;
+        fill(format, held, wanted);
+        place(operation, data, false, addresses, sizes);
+        return point(struct, data.size(), addresses, sizes);
     }
 
-    private void place(String operation, List<MemorySegment> segments, boolean write) {
+    private static MemorySegment point(MemorySegment entries, int count, Scratch where, Scratch size) {
+        lethe_entries.count(entries, count);
+        lethe_entries.data(entries, where.atLeast(0));
+        lethe_entries.bytes(entries, size.atLeast(0));
+        return entries;
+    }
+
+    private static void place(String operation, List<MemorySegment> segments, boolean write, Scratch addresses,
+            Scratch sizes) {
         MemorySegment where = addresses.atLeast((long) segments.size() * Long.BYTES);
         MemorySegment size = sizes.atLeast((long) segments.size() * Long.BYTES);
         for (int i = 0; i < segments.size(); i++) {

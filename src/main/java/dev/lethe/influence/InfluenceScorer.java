@@ -1,31 +1,28 @@
 /*
- * Scores of training records on a query, in one pass over a ledger and without a dense gradient: blocks of entries of
- * bounded size are scored by native code on the caller's thread while the next block is read and checked on another.
- * Leaves out inverse Hessians (cg, lissa): those are methods of their own.
+ * Scores of training records on queries, all records and as many queries as memory takes in one pass over a ledger, and
+ * without a dense gradient of any record. A query meets the entries as a vector or as entries of its own, whichever
+ * multiplies less (QueryForm). Scores with an inverse Hessian come in as a QueryVector: they change the query only.
  */
 package dev.lethe.influence;
 
 import dev.lethe.data.BatchPlan;
 import dev.lethe.data.Example;
-import dev.lethe.engine.Batch;
-import dev.lethe.engine.Buffer;
+import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.EntryFormat;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
+import dev.lethe.engine.Site;
+import dev.lethe.engine.SiteSet;
 import dev.lethe.ledger.Entry;
+import dev.lethe.ledger.EntryHeader;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.ledger.RecordKey;
-import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
+import java.util.TreeSet;
 import java.util.concurrent.CancellationException;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
+import java.util.function.Consumer;
 import java.util.stream.IntStream;
 
 /**
@@ -33,13 +30,8 @@ import java.util.stream.IntStream;
  * {@link CancellationException} and leaves the thread interrupted. Owns nothing and so is not closed.
  */
 public final class InfluenceScorer {
-    private static final int LARGEST_BLOCK = 4096; // entries
-
     private final LanguageModel model;
     private final ScoreOptions options;
-
-    /** A block's entries, read and checked. */
-    private record Block(List<Entry> entries, List<MemorySegment> payloads) {}
 
     public InfluenceScorer(LanguageModel model, ScoreOptions options) {
         this.model = model;
@@ -47,22 +39,15 @@ public final class InfluenceScorer {
     }
 
     /**
-     * g_q of a query: the mean, over the examples, of the gradients of their own mean token losses, at the model's
-     * present weights. The caller closes it. Overwrites the model's gradient buffer.
+     * g_q of a query as a vector: the mean, over the examples, of the gradients of their own mean token losses, at the
+     * model's present weights. The caller closes it. Overwrites the model's gradient buffer.
      *
      * @param batchSize examples a pass
      */
     public ParameterVector query(List<Example> examples, int batchSize) {
         if (examples.isEmpty()) throw new IllegalArgumentException("a query needs at least one example");
-        boolean first = true;
-        for (int[] indices : batches(examples.size(), batchSize)) {
-            double[] weights = new double[indices.length];
-            Arrays.fill(weights, 1.0 / examples.size());
-            Batch batch = BatchPlan.batch(examples, indices).withWeights(weights);
-            model.gradient(batch, !first, null);
-            first = false;
-        }
-        return model.copy(Buffer.GRADIENT);
+        if (batchSize < 1) throw new IllegalArgumentException("batch size is " + batchSize + ", must be at least 1");
+        return QueryBlock.gradient(model, examples, batchSize);
     }
 
     /** &lt;g_q, g_i&gt; of every entry of the ledger, in its order; destroyed entries are passed over. */
@@ -74,27 +59,62 @@ public final class InfluenceScorer {
      * &lt;g_q, g_i&gt; of these entries, in their order; destroyed ones are passed over.
      *
      * @throws dev.lethe.engine.DamagedDataException when an entry's bytes are not what was captured
-     * @throws dev.lethe.engine.BadInputException when the ledger is of a model of another shape
+     * @throws BadInputException when the ledger is of a model of another shape, or lacks a site that is asked for
      */
     public List<EntryScore> dot(GradientLedger ledger, List<Entry> entries, ParameterVector query) {
         EntryFormat format = ledger.format(model);
-        List<List<Entry>> blocks = blocks(entries);
+        sites(format);
         List<EntryScore> scores = new ArrayList<>(entries.size());
-        if (blocks.isEmpty()) return scores;
-        try (ExecutorService reader = Executors.newSingleThreadExecutor(Thread.ofPlatform().daemon().factory())) {
-            Future<Block> next = reader.submit(() -> read(ledger, blocks.getFirst()));
-            for (int i = 0; i < blocks.size(); i++) {
-                Block block = await(next);
-                if (i + 1 < blocks.size()) {
-                    List<Entry> following = blocks.get(i + 1);
-                    next = reader.submit(() -> read(ledger, following));
-                }
-                double[][] products = model.dot(format, block.payloads, options.sites(), query);
-                for (int e = 0; e < products.length; e++)
-                    scores.add(new EntryScore(block.entries.get(e).header(), sum(products[e]), products[e]));
-            }
-        }
+        LedgerPass.run(ledger, live(entries), options.blockBytes(), block -> {
+            double[][] products = model.dot(format, block.payloads(), options.sites(), query);
+            for (int e = 0; e < products.length; e++)
+                scores.add(new EntryScore(block.entries().get(e).header(), sum(products[e]), products[e]));
+        });
         return scores;
+    }
+
+    /**
+     * Scores of every record with live entries among these, one result a query, in order. Queries that do not fit
+     * {@link ScoreOptions#queryBytes} together take turns, each turn one pass over the entries.
+     *
+     * @param along what the entries are multiplied with in place of a query's gradient; null = the gradient
+     * @throws BadInputException when a gradient or a score is not finite, naming record and site, and as {@link #dot}
+     */
+    public void scores(GradientLedger ledger, List<Entry> entries, List<InfluenceQuery> queries, Weighing weighing,
+            QueryVector along, Consumer<QueryScores> each) {
+        EntryFormat format = ledger.format(model);
+        SiteSet sites = sites(format);
+        List<Entry> live = live(entries);
+        RecordIndex records = RecordIndex.of(live);
+        double[] entryNorms = weighing == Weighing.COSINE ? norms(ledger, format, live) : null;
+        long scoreBytes = (long) records.size() * (model.sites().size() + 1) * Double.BYTES;
+        for (int from = 0; from < queries.size(); ) {
+            QueryForm form = form(format, sites, queries.get(from), along);
+            int to = from;
+            for (long bytes = 0; to < queries.size(); to++) {
+                InfluenceQuery next = queries.get(to);
+                bytes += form.bytes(model, sites, next) + scoreBytes;
+                if (to > from && (bytes > options.queryBytes() || form(format, sites, next, along) != form)) break;
+            }
+            try (QueryBlock block = new QueryBlock(model, sites, queries.subList(from, to), form, along)) {
+                pass(ledger, format, live, records, block, weighing, entryNorms).forEach(each);
+            }
+            from = to;
+        }
+    }
+
+    /** &lt;g_i, g_i&gt; of every record with live entries among these, summed over the epochs. */
+    public List<RecordScore> selfInfluence(GradientLedger ledger, List<Entry> entries) {
+        EntryFormat format = ledger.format(model);
+        sites(format);
+        List<Entry> live = live(entries);
+        RecordIndex records = RecordIndex.of(live);
+        ScoreSums sums = new ScoreSums(records.size(), model.sites().size());
+        LedgerPass.run(ledger, live, options.blockBytes(), block -> {
+            double[][] norms = model.squaredNorms(format, block.payloads(), options.sites());
+            for (int e = 0; e < norms.length; e++) sums.add(records.of(block.first() + e), 1, norms[e]);
+        });
+        return sums.scores(records);
     }
 
     /**
@@ -102,14 +122,13 @@ public final class InfluenceScorer {
      * sum over a record's captured epochs of learning rate times &lt;g_q, g_i&gt;. Records in the order first captured.
      */
     public List<RecordScore> tracIn(GradientLedger ledger, ParameterVector query) {
-        Map<RecordKey, RecordScore> records = new LinkedHashMap<>();
-        for (EntryScore score : dot(ledger, query)) {
-            double rate = score.entry().learningRate();
-            double[] scaled = Arrays.stream(score.bySite()).map(value -> rate * value).toArray();
-            RecordScore one = new RecordScore(score.entry().key(), 1, rate * score.total(), scaled);
-            records.merge(one.key(), one, InfluenceScorer::add);
-        }
-        return List.copyOf(records.values());
+        List<Entry> live = live(ledger.entries());
+        RecordIndex records = RecordIndex.of(live);
+        ScoreSums sums = new ScoreSums(records.size(), model.sites().size());
+        List<EntryScore> products = dot(ledger, live, query);
+        for (int i = 0; i < live.size(); i++)
+            sums.add(records.of(i), products.get(i).entry().learningRate(), products.get(i).bySite());
+        return sums.scores(records);
     }
 
     /**
@@ -117,9 +136,11 @@ public final class InfluenceScorer {
      * still responds to them. Overwrites the model's gradient buffer.
      */
     public List<ActivationScore> activationGradient(List<Example> examples, int batchSize) {
+        if (batchSize < 1) throw new IllegalArgumentException("batch size is " + batchSize + ", must be at least 1");
         int sites = model.sites().size();
         List<ActivationScore> scores = new ArrayList<>(examples.size());
-        for (int[] indices : batches(examples.size(), batchSize)) {
+        for (int from = 0; from < examples.size(); from += batchSize) {
+            int[] indices = IntStream.range(from, Math.min(examples.size(), from + batchSize)).toArray();
             double[] products = model.activationGradient(BatchPlan.batch(examples, indices)); // [B, S]
             for (int b = 0; b < indices.length; b++) {
                 double[] bySite = Arrays.copyOfRange(products, b * sites, (b + 1) * sites);
@@ -131,57 +152,81 @@ public final class InfluenceScorer {
         return scores;
     }
 
-    private List<int[]> batches(int examples, int batchSize) {
-        if (batchSize < 1) throw new IllegalArgumentException("batch size is " + batchSize + ", must be at least 1");
-        List<int[]> batches = new ArrayList<>();
-        for (int from = 0; from < examples; from += batchSize)
-            batches.add(IntStream.range(from, Math.min(examples, from + batchSize)).toArray());
-        return batches;
+    private List<QueryScores> pass(GradientLedger ledger, EntryFormat format, List<Entry> live, RecordIndex records,
+            QueryBlock queries, Weighing weighing, double[] entryNorms) {
+        int count = queries.queries().size();
+        double[] queryNorms = weighing == Weighing.COSINE ? queries.norms() : null;
+        List<ScoreSums> sums = new ArrayList<>(count);
+        for (int m = 0; m < count; m++) sums.add(new ScoreSums(records.size(), model.sites().size()));
+        LedgerPass.run(ledger, live, options.blockBytes(), block -> {
+            double[][][] products = queries.products(format, block.payloads(), options.sites());
+            for (int m = 0; m < count; m++)
+                for (int e = 0; e < products[m].length; e++) {
+                    int at = block.first() + e;
+                    EntryHeader header = live.get(at).header();
+                    requireFinite(queries, queries.queries().get(m), header, products[m][e]);
+                    double weight = switch (weighing) {
+                        case SUM -> 1;
+                        case LEARNING_RATE -> header.learningRate();
+                        case COSINE -> inverse(queryNorms[m] * entryNorms[at]) / records.epochs(records.of(at));
+                    };
+                    sums.get(m).add(records.of(at), weight, products[m][e]);
+                }
+        });
+        return IntStream.range(0, count).mapToObj(m -> new QueryScores(queries.queries().get(m).name(), queries.form(),
+                sums.get(m).scores(records))).toList();
     }
 
-    /** Runs of live entries of at most blockBytes together; an entry larger than that is a block of its own. */
-    private List<List<Entry>> blocks(List<Entry> entries) {
-        List<List<Entry>> blocks = new ArrayList<>();
-        List<Entry> block = new ArrayList<>();
-        long bytes = 0;
-        for (Entry entry : entries) {
-            if (entry.destroyed()) continue;
-            if (!block.isEmpty() && (bytes + entry.length() > options.blockBytes() || block.size() == LARGEST_BLOCK)) {
-                blocks.add(block);
-                block = new ArrayList<>();
-                bytes = 0;
-            }
-            block.add(entry);
-            bytes += entry.length();
+    /** |g_i| of each entry, its tied table whole. */
+    private double[] norms(GradientLedger ledger, EntryFormat format, List<Entry> live) {
+        double[] norms = new double[live.size()];
+        LedgerPass.run(ledger, live, options.blockBytes(), block -> {
+            double[][] squares = model.squaredNorms(format, block.payloads(), options.sites());
+            for (int e = 0; e < squares.length; e++) norms[block.first() + e] = Math.sqrt(Math.max(0, sum(squares[e])));
+        });
+        return norms;
+    }
+
+    private void requireFinite(QueryBlock queries, InfluenceQuery query, EntryHeader record, double[] bySite) {
+        if (Double.isFinite(sum(bySite))) return;
+        queries.requireFinite(query);
+        for (Site site : model.sites())
+            if (!Double.isFinite(bySite[site.index()]))
+                throw new BadInputException("the score of record " + record.key() + ", epoch " + record.epoch()
+                        + ", at site " + site.name() + " is not finite");
+        throw new BadInputException("the score of record " + record.key() + ", epoch " + record.epoch()
+                + " is not finite");
+    }
+
+    private QueryForm form(EntryFormat format, SiteSet sites, InfluenceQuery query, QueryVector along) {
+        if (along != null) return QueryForm.DENSE;
+        return options.form() != null ? options.form()
+                : QueryForm.cheapest(model, format, sites, query.tokens(), query.targets());
+    }
+
+    /** The sites that count, which the ledger must hold. */
+    private SiteSet sites(EntryFormat format) {
+        if (options.sites() == null) return format.sites();
+        if (!format.sites().containsAll(options.sites())) {
+            TreeSet<String> missing = new TreeSet<>(options.sites().names());
+            format.sites().names().forEach(missing::remove);
+            throw new BadInputException("the ledger did not capture " + String.join(", ", missing) + "; it holds "
+                    + String.join(", ", format.sites().names()));
         }
-        if (!block.isEmpty()) blocks.add(block);
-        return blocks;
+        return options.sites();
     }
 
-    private static Block read(GradientLedger ledger, List<Entry> entries) {
-        return new Block(entries, entries.stream().map(ledger::payload).toList()); // the check reads every byte
+    private static List<Entry> live(List<Entry> entries) {
+        return entries.stream().filter(entry -> !entry.destroyed()).toList();
     }
 
-    private static Block await(Future<Block> next) {
-        try {
-            if (Thread.interrupted()) throw new InterruptedException();
-            return next.get();
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new CancellationException("scoring was interrupted");
-        } catch (ExecutionException e) {
-            if (e.getCause() instanceof RuntimeException cause) throw cause;
-            throw new IllegalStateException("reading the ledger failed", e.getCause());
-        }
-    }
-
-    private static RecordScore add(RecordScore a, RecordScore b) {
-        double[] bySite = new double[a.bySite().length];
-        Arrays.setAll(bySite, site -> a.bySite()[site] + b.bySite()[site]);
-        return new RecordScore(a.key(), a.epochs() + b.epochs(), a.total() + b.total(), bySite);
+    private static double inverse(double value) {
+        return value == 0 ? 0 : 1 / value;
     }
 
     private static double sum(double[] values) {
-        return Arrays.stream(values).sum();
+        double sum = 0;
+        for (double value : values) sum += value;
+        return sum;
     }
 }

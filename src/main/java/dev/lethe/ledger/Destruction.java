@@ -37,6 +37,7 @@ final class Destruction implements AutoCloseable {
         LedgerIoEvent event = LedgerIoEvent.start("destroy");
         int identity = LedgerManifest.read(folder).identity();
         try (WriterLock lock = WriterLock.acquire(folder, "destroying entries")) {
+            folder.deleteLeftovers();
             LedgerContents contents = LedgerContents.load(folder, identity);
             Set<RecordKey> wanted = new HashSet<>(keys);
             List<Entry> entries = new ArrayList<>(contents.entries());

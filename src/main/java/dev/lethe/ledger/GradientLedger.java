@@ -10,6 +10,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileChannel.MapMode;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
@@ -60,8 +61,17 @@ public final class GradientLedger implements AutoCloseable {
      *     checksum, naming segment and offset; {@link #check} lists every such place instead
      */
     public static GradientLedger open(Path directory) {
-        LedgerIoEvent event = LedgerIoEvent.start("open");
         LedgerFolder folder = new LedgerFolder(directory);
+        for (int attempt = 1; ; attempt++) {
+            List<Long> before = changes(folder);
+            GradientLedger ledger = openOnce(folder);
+            if (attempt == 3 || ledger.mappedAs(before)) return ledger; // else a compaction moved entries meanwhile
+            ledger.close();
+        }
+    }
+
+    private static GradientLedger openOnce(LedgerFolder folder) {
+        LedgerIoEvent event = LedgerIoEvent.start("open");
         LedgerManifest manifest = LedgerManifest.read(folder);
         LedgerContents contents = LedgerContents.load(folder, manifest.identity()).requireWhole(folder);
         if (!contents.indexed()) finishDestruction(folder, contents);
@@ -71,10 +81,39 @@ public final class GradientLedger implements AutoCloseable {
                 ledger.segments.add(ledger.map(contents.numbers().get(i), contents.ends().get(i)));
         } catch (IOException e) {
             ledger.close();
-            throw new BadInputException("cannot map the ledger " + directory + ": " + LedgerFolder.reason(e));
+            throw new BadInputException("cannot map the ledger " + folder.path() + ": " + LedgerFolder.reason(e));
         }
         event.finish(contents.entries().size(), contents.ends().stream().mapToLong(Long::longValue).sum());
         return ledger;
+    }
+
+    /** The count of changes in each segment's header, -1 where there is none yet. */
+    private static List<Long> changes(LedgerFolder folder) {
+        List<Long> changes = new ArrayList<>();
+        if (!Files.isDirectory(folder.path())) return changes;
+        try (Arena own = Arena.ofConfined()) {
+            MemorySegment header = own.allocate(SegmentLayout.SEGMENT_HEADER_BYTES, SegmentLayout.ALIGNMENT);
+            for (int number : folder.segments())
+                try (FileChannel channel = FileChannel.open(folder.segment(number), StandardOpenOption.READ)) {
+                    int got = LedgerFolder.read(channel, header.asByteBuffer(), 0);
+                    changes.add(changes(header.asSlice(0, got)));
+                }
+        } catch (IOException e) {
+            throw new BadInputException("cannot read the ledger " + folder.path() + ": " + LedgerFolder.reason(e));
+        }
+        return changes;
+    }
+
+    private static long changes(MemorySegment segment) {
+        var header = segment.byteSize() < SegmentLayout.SEGMENT_HEADER_BYTES ? null
+                : SegmentLayout.readSegmentHeader(segment);
+        return header == null ? -1 : header.changes();
+    }
+
+    private boolean mappedAs(List<Long> before) {
+        for (int i = 0; i < Math.min(before.size(), segments.size()); i++)
+            if (changes(segments.get(i)) != before.get(i)) return false;
+        return true;
     }
 
     /** A reader finishes an interrupted destruction if nobody is writing; if it cannot, the marks alone hold. */
@@ -107,7 +146,21 @@ public final class GradientLedger implements AutoCloseable {
         if (!model.shape().equals(manifest.shape()))
             throw new BadInputException("ledger " + folder.path() + " was captured from a model of shape "
                     + manifest.shape() + ", not " + model.shape());
-        return new EntryFormat(SiteSet.of(model.sites(), manifest.sites()), manifest.headTopK(), manifest.dtype());
+        return new EntryFormat(SiteSet.of(model.sites(), manifest.sites()), manifest.headTopK(), manifest.dtype(),
+                manifest.rank());
+    }
+
+    /**
+     * Refuses a ledger that another training wrote.
+     *
+     * @param modelHash of the model that the training began with
+     * @throws BadInputException when the ledger's manifest names another
+     */
+    public void requireModel(String modelHash) {
+        if (!manifest.modelHash().equals(modelHash))
+            throw new BadInputException("ledger " + folder.path() + " was captured in the training of another model (it "
+                    + "began with weights " + manifest.modelHash() + ", this one with " + modelHash
+                    + "): its gradients say nothing about this one. Put the run's own ledger back");
     }
 
     /** All committed entries in the order they were captured, destroyed ones included. */

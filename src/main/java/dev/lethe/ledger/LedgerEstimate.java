@@ -22,6 +22,7 @@ import java.util.function.ToLongFunction;
  */
 public record LedgerEstimate(long bytes, List<Alternative> smaller) {
     private static final int TOP_K = 256;
+    private static final int RANK = 16;
 
     /** A change of options and what the ledger would take then. */
     public record Alternative(String option, long bytes) {}
@@ -48,15 +49,18 @@ public record LedgerEstimate(long bytes, List<Alternative> smaller) {
         boolean head = sites.sites().stream().anyMatch(site -> site.kind() == Site.Kind.HEAD);
         if (format.dtype() == Dtype.F32)
             smaller.add(new Alternative("--ledger-dtype bf16",
-                    size.applyAsLong(new EntryFormat(sites, format.headTopK(), Dtype.BF16))));
+                    size.applyAsLong(new EntryFormat(sites, format.headTopK(), Dtype.BF16, format.rank()))));
         boolean topK = model.shape().vocabulary() > TOP_K;
         if (head && topK && format.headTopK() == 0)
             smaller.add(new Alternative("--head topk:" + TOP_K,
-                    size.applyAsLong(new EntryFormat(sites, TOP_K, format.dtype()))));
+                    size.applyAsLong(new EntryFormat(sites, TOP_K, format.dtype(), format.rank()))));
+        if (sites.sites().stream().anyMatch(site -> site.kind() == Site.Kind.LINEAR) && format.rank() == 0)
+            smaller.add(new Alternative("--rank " + RANK,
+                    size.applyAsLong(new EntryFormat(sites, format.headTopK(), format.dtype(), RANK))));
         SiteSet embedding = model.sites("embedding");
         if (!embedding.containsAll(sites))
             smaller.add(new Alternative("--sites embedding",
-                    size.applyAsLong(new EntryFormat(embedding, format.headTopK(), format.dtype()))));
+                    size.applyAsLong(new EntryFormat(embedding, format.headTopK(), format.dtype(), format.rank()))));
         if (topK)
             smaller.add(new Alternative("--sites embedding --head topk:" + TOP_K + " --ledger-dtype bf16",
                     size.applyAsLong(new EntryFormat(embedding, TOP_K, Dtype.BF16))));

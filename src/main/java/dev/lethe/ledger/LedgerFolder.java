@@ -61,9 +61,19 @@ record LedgerFolder(Path path) {
         return sum;
     }
 
+    /** Where a file is written before it takes its place. */
+    static Path temporary(Path file) {
+        return file.resolveSibling(file.getFileName() + ".tmp");
+    }
+
+    /** Removes what a killed process was writing beside its place: it may hold gradients. Needs the writer lock. */
+    void deleteLeftovers() {
+        for (int number : segments()) delete(temporary(segment(number)));
+    }
+
     /** Makes `file` hold `bytes`, durably, or leaves what was there. */
     void write(Path file, ByteBuffer bytes) {
-        Path temporary = file.resolveSibling(file.getFileName() + ".tmp");
+        Path temporary = temporary(file);
         try {
             try (FileChannel channel = FileChannel.open(temporary, StandardOpenOption.CREATE,
                     StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE)) {
@@ -84,7 +94,7 @@ record LedgerFolder(Path path) {
 
     /** Puts a copy of a file's start in its place: whoever has the old one open or linked keeps it whole. */
     void cut(Path file, long bytes) {
-        Path temporary = file.resolveSibling(file.getFileName() + ".tmp");
+        Path temporary = temporary(file);
         try {
             try (FileChannel from = FileChannel.open(file, StandardOpenOption.READ);
                     FileChannel to = FileChannel.open(temporary, StandardOpenOption.CREATE,

@@ -28,11 +28,12 @@ import tools.jackson.databind.node.ObjectNode;
  * @param modelHash SHA-256 hex of the model that training started from
  * @param sites     names of the sites held, in the model's order
  * @param headTopK  0 when the softmax error at the head is kept exactly, else its entries kept a token
+ * @param rank      0 when a linear site keeps a row a token, else the most rows a record keeps there
  * @param sealed    no writer may append any more; destroying entries stays possible
  */
 public record LedgerManifest(
         int version, String modelHash, ModelShape shape, List<String> sites, int headTopK, Dtype dtype,
-        boolean sealed) {
+        int rank, boolean sealed) {
     /** The format this version writes, and the only one it reads. */
     public static final int VERSION = SegmentLayout.VERSION;
 
@@ -45,16 +46,22 @@ public record LedgerManifest(
         sites = List.copyOf(sites);
         if (sites.isEmpty()) throw new IllegalArgumentException("a ledger needs at least one site");
         if (headTopK < 0) throw new IllegalArgumentException("head top-k is " + headTopK + ", must be 0 or more");
+        if (rank < 0) throw new IllegalArgumentException("rank is " + rank + ", must be 0 or more");
     }
 
     /** An open ledger's manifest in the current format. */
     public static LedgerManifest of(
             String modelHash, ModelShape shape, List<String> sites, int headTopK, Dtype dtype) {
-        return new LedgerManifest(VERSION, modelHash, shape, sites, headTopK, dtype, false);
+        return new LedgerManifest(VERSION, modelHash, shape, sites, headTopK, dtype, 0, false);
+    }
+
+    /** The same with linear sites truncated to this many rows a record. */
+    public LedgerManifest withRank(int value) {
+        return new LedgerManifest(version, modelHash, shape, sites, headTopK, dtype, value, sealed);
     }
 
     LedgerManifest withSealed(boolean value) {
-        return new LedgerManifest(version, modelHash, shape, sites, headTopK, dtype, value);
+        return new LedgerManifest(version, modelHash, shape, sites, headTopK, dtype, rank, value);
     }
 
     /** Ties segments to their manifest: a checksum of everything but {@code sealed}. */
@@ -107,7 +114,7 @@ public record LedgerManifest(
                         shape.required("layerNormEpsilon").asDouble(), shape.required("tiedHead").asBoolean()),
                 sites, fields.required("headTopK").asInt(),
                 Dtype.valueOf(fields.required("dtype").asString().toUpperCase(Locale.ROOT)),
-                fields.required("sealed").asBoolean());
+                fields.path("rank").asInt(0), fields.required("sealed").asBoolean());
     }
 
     private ObjectNode fields() {
@@ -120,6 +127,7 @@ public record LedgerManifest(
         ArrayNode names = fields.putArray("sites");
         sites.forEach(names::add);
         fields.put("headTopK", headTopK).put("dtype", dtype.name().toLowerCase(Locale.ROOT));
+        if (rank > 0) fields.put("rank", rank);
         return fields.put("sealed", sealed);
     }
 

@@ -118,6 +118,7 @@ public final class LedgerWriter implements AutoCloseable {
     }
 
     private void recover() {
+        folder.deleteLeftovers();
         LedgerContents contents = LedgerContents.load(folder, identity).requireWhole(folder);
         folder.delete(folder.index());
         entries.addAll(contents.entries());
@@ -298,6 +299,17 @@ public final class LedgerWriter implements AutoCloseable {
      */
     public static int destroy(Path directory, Set<RecordKey> keys) {
         return Destruction.destroy(new LedgerFolder(directory), keys);
+    }
+
+    /**
+     * Gives the room of destroyed entries back to the disk; the entries that are left keep their bytes and their order.
+     * Readers opened before keep what they saw. A kill leaves a whole ledger.
+     *
+     * @throws BadInputException when the ledger is being written, or shares a segment with another run
+     * @throws dev.lethe.engine.DamagedDataException when it is broken; then the broken segment is left as it was
+     */
+    public static Compaction compact(Path directory) {
+        return Compaction.compact(new LedgerFolder(directory));
     }
 
     /** Discards what is not committed, syncs, trims the last segment and writes the index. Idempotent. */

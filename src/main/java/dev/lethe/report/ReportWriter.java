@@ -63,7 +63,7 @@ public final class ReportWriter {
         }
     }
 
-    private static byte[] png(Chart chart) throws IOException {
+    static byte[] png(Chart chart) throws IOException {
         ImageCanvas canvas = new ImageCanvas(Chart.WIDTH, Chart.HEIGHT);
         chart.draw(canvas);
         BufferedImage image = canvas.finish();
@@ -72,7 +72,7 @@ public final class ReportWriter {
         return bytes.toByteArray();
     }
 
-    private static void put(Path file, byte[] bytes) throws IOException {
+    static void put(Path file, byte[] bytes) throws IOException {
         Path part = file.resolveSibling(file.getFileName() + ".part");
         Files.write(part, bytes);
         Files.move(part, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);

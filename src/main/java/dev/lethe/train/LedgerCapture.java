@@ -37,7 +37,7 @@ final class LedgerCapture implements AutoCloseable {
         }
         try {
             SiteSet sites = model.sites(config.sites());
-            return new EntryFormat(sites, config.headTopK(), config.ledgerDtype());
+            return new EntryFormat(sites, config.headTopK(), config.ledgerDtype(), config.rank());
         } catch (IllegalArgumentException e) {
             throw new BadInputException("sites '" + config.sites() + "': " + e.getMessage(), e);
         }
@@ -53,7 +53,7 @@ final class LedgerCapture implements AutoCloseable {
             writer.truncateAfter(steps);
         } else {
             writer = LedgerWriter.create(run.ledger(), LedgerManifest.of(modelHash, model.shape(), format.sites().names(),
-                    config.headTopK(), config.ledgerDtype()));
+                    config.headTopK(), config.ledgerDtype()).withRank(config.rank()));
         }
         return new LedgerCapture(model, format, writer);
     }

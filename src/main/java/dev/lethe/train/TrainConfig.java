@@ -32,6 +32,7 @@ import tools.jackson.databind.ser.std.ToStringSerializer;
  * @param capture              epochs whose gradients go into the ledger
  * @param sites                site selector of the captured gradients, see {@link dev.lethe.engine.SiteSelector}
  * @param headTopK             softmax errors kept a token at the head, 0 = all
+ * @param rank                rows a longer record keeps at a linear site, 0 = a row a token
  * @param ledgerDtype          of captured factors: F32 or BF16, F64 with an F64 model
  * @param checkpointEverySteps steps between checkpoints besides those at the end of each epoch, 0 = only those
  * @param onLong               what happens to a record longer than the context
@@ -41,7 +42,7 @@ import tools.jackson.databind.ser.std.ToStringSerializer;
  */
 public record TrainConfig(int epochs, long maxSteps, int batchSize, double learningRate, Schedule schedule,
                           long warmupSteps, double weightDecay, double maxNorm, long seed, Dtype dtype,
-                          CapturePolicy capture, String sites, int headTopK, Dtype ledgerDtype,
+                          CapturePolicy capture, String sites, int headTopK, int rank, Dtype ledgerDtype,
                           long checkpointEverySteps, OnLong onLong, double holdoutFraction,
                           @JsonSerialize(using = ToStringSerializer.class) Path holdoutData, boolean keepText) {
 
@@ -61,6 +62,7 @@ public record TrainConfig(int epochs, long maxSteps, int batchSize, double learn
         require(problems, capture != null, "capture", capture, "first, all or none");
         require(problems, sites != null && !sites.isBlank(), "sites", sites, "a site selector such as embedding or all");
         require(problems, headTopK >= 0, "head top-k", headTopK, "0 (exact) or more");
+        require(problems, rank >= 0, "rank", rank, "0 (a row a token) or more");
         require(problems, ledgerDtype == Dtype.F32 || ledgerDtype == Dtype.BF16
                 || ledgerDtype == Dtype.F64 && dtype == Dtype.F64, "ledger dtype", ledgerDtype,
                 "F32 or BF16, or F64 with an F64 model");
@@ -102,6 +104,7 @@ public record TrainConfig(int epochs, long maxSteps, int batchSize, double learn
         builder.capture = capture;
         builder.sites = sites;
         builder.headTopK = headTopK;
+        builder.rank = rank;
         builder.ledgerDtype = ledgerDtype;
         builder.checkpointEverySteps = checkpointEverySteps;
         builder.onLong = onLong;
@@ -159,6 +162,7 @@ public record TrainConfig(int epochs, long maxSteps, int batchSize, double learn
         private CapturePolicy capture = CapturePolicy.FIRST;
         private String sites = "embedding";
         private int headTopK;
+        private int rank;
         private Dtype ledgerDtype = Dtype.F32;
         private long checkpointEverySteps;
         private OnLong onLong = OnLong.TRUNCATE;
@@ -194,6 +198,8 @@ public record TrainConfig(int epochs, long maxSteps, int batchSize, double learn
 
         public Builder headTopK(int value) { headTopK = value; return this; }
 
+        public Builder rank(int value) { rank = value; return this; }
+
         public Builder ledgerDtype(Dtype value) { ledgerDtype = value; return this; }
 
         public Builder checkpointEverySteps(long value) { checkpointEverySteps = value; return this; }
@@ -208,7 +214,7 @@ public record TrainConfig(int epochs, long maxSteps, int batchSize, double learn
 
         public TrainConfig build() {
             return new TrainConfig(epochs, maxSteps, batchSize, learningRate, schedule, warmupSteps, weightDecay,
-                    maxNorm, seed, dtype, capture, sites, headTopK, ledgerDtype, checkpointEverySteps, onLong,
+                    maxNorm, seed, dtype, capture, sites, headTopK, rank, ledgerDtype, checkpointEverySteps, onLong,
                     holdoutFraction, holdoutData, keepText);
         }
     }

@@ -6,11 +6,14 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
 import dev.lethe.engine.Engine;
+import dev.lethe.ledger.LedgerWriter;
+import dev.lethe.ledger.RecordKey;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
+import java.util.Set;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -136,6 +139,50 @@ class CommandTest {
     }
 
     @Test
+    void scoreRanksAQueryByEveryMethod() throws IOException {
+        for (String method : List.of("dot", "tracin", "cosine")) {
+            JsonNode json = Shell.run("score", "--run", run, "--ids", "dave-job", "--method", method, "--json", "-").json();
+            assertEquals(method, json.get("method").asString());
+            assertEquals(27, json.get("scored").asInt());
+            assertEquals(20, json.get("records").size());
+            assertEquals("dave-job", json.get("records").get(0).get("id").asString(), method);
+        }
+        JsonNode self = Shell.run("score", "--run", run, "--method", "self", "--top", 0, "--json", "-").json();
+        assertEquals(27, self.get("records").size());
+        assertTrue(self.get("records").get(26).get("score").asDouble() > 0);
+        Path csv = folder.resolve("scores.csv");
+        Path plot = folder.resolve("scores.svg");
+        Shell many = Shell.run("score", "--run", run, "--queries", data, "--top", 3, "--query-memory", 1, "--csv", csv,
+                "--plot", plot, "--json", "-");
+        assertEquals(30, many.json().get("queries").size());
+        List<String> lines = Files.readAllLines(csv);
+        assertEquals("query,rank,id,score,wte,lm_head", lines.getFirst());
+        assertEquals(1 + 30 * 3, lines.size());
+        assertTrue(Files.readString(plot).startsWith("<svg"));
+    }
+
+    @Test
+    void scoreRefusesWhatItCannotAnswer() {
+        assertRefused("name the query by exactly one of --text, --ids, --queries and --erased", "score", "--run", run);
+        assertRefused("--method nope: there are dot, tracin, cosine, self, act-grad", "score", "--run", run, "--text", "a",
+                "--method", "nope");
+        assertRefused("--sites all: the ledger of " + run + " holds wte, lm_head; choose among these", "score", "--run",
+                run, "--text", "a", "--sites", "all");
+        assertRefused("--epochs 1: the ledger of " + run + " holds epochs 0; choose among these, or train with --capture"
+                + " all", "score", "--run", run, "--text", "a", "--epochs", 1);
+        assertRefused("--method self scores each record on itself and takes no query", "score", "--run", run, "--method",
+                "self", "--text", "a");
+        assertRefused("--erased: " + run.resolve("model") + " is not a run that an erasure made", "score", "--run", run,
+                "--erased");
+        Shell longer = Shell.run("score", "--run", run, "--text", "word ".repeat(99));
+        assertEquals(2, longer.code());
+        assertTrue(longer.err().matches("(?s)lethe: query: .*record query: \\d+ tokens, the model's context allows 49;"
+                + " shorten it\n"), longer.err());
+        assertRefused("--plot scores.gif: end the name in .svg or .png", "score", "--run", run, "--text", "a", "--plot",
+                "scores.gif");
+    }
+
+    @Test
     void inspectReadsEveryByte() throws IOException {
         assertEquals(0, Shell.run("inspect", run).code());
         assertEquals("checkpoint", Shell.run("inspect", run.resolve("model"), "--json", "-").json().get("kind").asString());
@@ -152,6 +199,21 @@ class CommandTest {
         assertEquals(4, shell.code(), shell.toString());
         assertTrue(shell.out().contains("ledger, DAMAGED"), shell.out());
         assertRefused(folder.resolve("nowhere") + ": there is no such file or folder", "inspect", folder.resolve("nowhere"));
+    }
+
+    @Test
+    void compactGivesBackWhatWasDestroyed() throws IOException {
+        Path copy = folder.resolve("compacted");
+        copyTree(run.resolve("ledger"), copy);
+        LedgerWriter.destroy(copy, Set.of(RecordKey.of("dave-job")));
+        JsonNode before = Shell.run("inspect", copy, "--json", "-").json().get("ledger");
+        assertTrue(before.get("reclaimable").asLong() > 0);
+        assertEquals(27, before.get("epochs").get(0).get("entries").asInt());
+        JsonNode json = Shell.run("compact", copy, "--json", "-").json();
+        assertEquals(before.get("reclaimable").asLong(), json.get("bytes_before").asLong() - json.get("bytes_after").asLong());
+        assertEquals(0, Shell.run("inspect", copy, "--json", "-").json().get("ledger").get("reclaimable").asLong());
+        assertRefused(run.resolve("model") + ": neither a run with a ledger nor a ledger (no manifest.json)", "compact",
+                run.resolve("model"));
     }
 
     @Test

@@ -205,7 +205,7 @@ class EntriesTest {
         for (int b = 0; b < entries.size(); b++) {
             int[] tokens = golden.arrays("tokens").get(b);
             int[] targets = golden.arrays("targets").get(b);
-            assertEquals(new EntryInfo(tokens.length, golden.record(b).targetCount(0), 0, 0, dtype),
+            assertEquals(new EntryInfo(tokens.length, golden.record(b).targetCount(0), 0, 0, dtype, 0, 0),
                     LanguageModel.describe(entries.get(b)));
             assertArrayEquals(new int[][] {tokens, targets}, LanguageModel.entryTokens(entries.get(b)));
         }

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.data.BatchPlan;
 import dev.lethe.data.Example;
+import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Batch;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.Capture;
@@ -147,6 +148,156 @@ class InfluenceScorerTest {
                     assertEquals(mlp.sites().contains(site) ? all.get(i).bySite()[site] : 0,
                             scores.get(i).bySite()[site], 1e-15);
             assertEquals(List.of(), chosen.dot(ledger, List.of(), query));
+        }
+    }
+
+    @Test
+    void bothFormsOfAQueryAgreeWithDenseGradientsForEveryWeighing() {
+        List<InfluenceQuery> queries = List.of(new InfluenceQuery("one", examples.subList(0, 1)),
+                new InfluenceQuery("three", examples.subList(2, 5)), new InfluenceQuery("last", examples.subList(6, 7)));
+        double[] norms = new double[RECORDS];
+        for (int i = 0; i < RECORDS; i++) norms[i] = norm(i);
+        try (GradientLedger ledger = open()) {
+            for (QueryForm form : QueryForm.values())
+                for (long memory : new long[] {1, 1L << 30})
+                    for (Weighing weighing : Weighing.values()) {
+                        InfluenceScorer scorer = new InfluenceScorer(model, ScoreOptions.defaults().withForm(form)
+                                .withQueryBytes(memory).withBlockBytes(20_000));
+                        List<QueryScores> scores = new ArrayList<>();
+                        scorer.scores(ledger, ledger.entries(), queries, weighing, null, scores::add);
+                        assertEquals(List.of("one", "three", "last"), scores.stream().map(QueryScores::query).toList());
+                        for (int m = 0; m < queries.size(); m++)
+                            check(form + " " + weighing, queries.get(m), scores.get(m), weighing, norms);
+                    }
+        }
+    }
+
+    private void check(String what, InfluenceQuery query, QueryScores found, Weighing weighing, double[] norms) {
+        try (ParameterVector gradient = scorer(1).query(query.examples(), 2)) {
+            double[] expected = new double[RECORDS];
+            for (int i = 0; i < RECORDS; i++)
+                expected[i] = slow(gradient, i) * switch (weighing) {
+                    case SUM -> RATES.length;
+                    case LEARNING_RATE -> Arrays.stream(RATES).sum();
+                    case COSINE -> 1 / (gradient.norm() * norms[i]);
+                };
+            Tolerance.near(what, expected, found.records().stream().mapToDouble(RecordScore::total).toArray(),
+                    Tolerance.PARITY_F64);
+            for (RecordScore score : found.records()) {
+                assertEquals(2, score.epochs());
+                assertEquals(score.total(), Arrays.stream(score.bySite()).sum(), 1e-12);
+            }
+        }
+    }
+
+    private double norm(int record) {
+        model.gradient(BatchPlan.batch(examples, new int[] {record}));
+        try (ParameterVector own = model.copy(Buffer.GRADIENT)) {
+            return own.norm();
+        }
+    }
+
+    @Test
+    void selfInfluenceIsTheSquaredNorm() {
+        try (GradientLedger ledger = open()) {
+            List<RecordScore> scores = scorer(10_000).selfInfluence(ledger, ledger.entries(1));
+            double[] expected = new double[RECORDS];
+            for (int i = 0; i < RECORDS; i++) expected[i] = Math.pow(norm(i), 2);
+            Tolerance.near("self", expected, scores.stream().mapToDouble(RecordScore::total).toArray(),
+                    Tolerance.PARITY_F64);
+        }
+    }
+
+    /** Single precision, an inexact store and truncated factors: the scores follow the stored gradients. */
+    @Test
+    void everyStoreIsScoredAsItIs() {
+        for (Dtype stored : new Dtype[] {Dtype.F32, Dtype.BF16})
+            for (int rank : new int[] {0, 3}) {
+                Path other = folder.resolve(stored + "-" + rank);
+                try (LanguageModel single = engine.model(SHAPE, Dtype.F32)) {
+                    single.initialize(3);
+                    EntryFormat format = new EntryFormat(single.sites("all"), 8, stored, rank);
+                    capture(single, other, format);
+                    storedScores(single, other, format, stored == Dtype.F32 && rank == 0 ? 1e-5 : 1e-4);
+                }
+            }
+    }
+
+    private void capture(LanguageModel from, Path to, EntryFormat format) {
+        LedgerManifest manifest =
+                LedgerManifest.of("hash", SHAPE, format.sites().names(), 8, format.dtype()).withRank(format.rank());
+        try (LedgerWriter writer = LedgerWriter.create(to, manifest)) {
+            List<MemorySegment> room = new ArrayList<>();
+            for (Example example : examples) {
+                EntryHeader header = new EntryHeader(RecordKey.of(example.id()), 0, 0, 1, 1, example.tokens().length,
+                        example.targetCount());
+                room.add(writer.reserve(header,
+                        from.entryBytes(format, example.tokens().length, example.targetCount())));
+            }
+            from.gradient(all(), false, new Capture(format, room));
+            writer.commit();
+        }
+    }
+
+    private void storedScores(LanguageModel single, Path where, EntryFormat format, double tolerance) {
+        InfluenceQuery query = new InfluenceQuery("q", examples.subList(1, 3));
+        try (GradientLedger ledger = GradientLedger.open(where);
+                ParameterVector gradient = new InfluenceScorer(single, ScoreOptions.defaults()).query(query.examples(), 4);
+                ParameterVector own = single.vector()) {
+            assertEquals(format, ledger.format(single));
+            double[] expected = new double[RECORDS];
+            for (int i = 0; i < RECORDS; i++) {
+                own.scale(0);
+                single.accumulate(format, List.of(ledger.payload(ledger.entries().get(i))), new double[] {1}, null, own);
+                expected[i] = own.dot(gradient);
+            }
+            for (QueryForm form : QueryForm.values()) {
+                List<QueryScores> scores = new ArrayList<>();
+                new InfluenceScorer(single, ScoreOptions.defaults().withForm(form)).scores(ledger, ledger.entries(),
+                        List.of(query), Weighing.SUM, null, scores::add);
+                Tolerance.near(form + " " + format, expected,
+                        scores.getFirst().records().stream().mapToDouble(RecordScore::total).toArray(), tolerance);
+            }
+        }
+    }
+
+    @Test
+    void aSiteThatWasNotCapturedIsRefusedWithThoseThatWere() {
+        EntryFormat format = new EntryFormat(model.sites("h.0.*"), 8, Dtype.F64);
+        capture(model, folder.resolve("block"), format);
+        try (GradientLedger ledger = GradientLedger.open(folder.resolve("block"))) {
+            InfluenceScorer scorer =
+                    new InfluenceScorer(model, ScoreOptions.defaults().withSites(model.sites("h.0.mlp.c_fc,wte")));
+            String message = assertThrows(BadInputException.class,
+                    () -> scorer.selfInfluence(ledger, ledger.entries())).getMessage();
+            assertEquals("the ledger did not capture wte; it holds h.0.ln_1, h.0.attn.c_attn, h.0.attn.c_proj,"
+                    + " h.0.ln_2, h.0.mlp.c_fc, h.0.mlp.c_proj", message);
+        }
+    }
+
+    @Test
+    void aGradientThatIsNotFiniteIsNamedByRecordAndSite() {
+        int at = (int) model.tensors().stream().filter(t -> t.name().equals("h.1.mlp.c_fc.bias")).findFirst()
+                .orElseThrow().offset();
+        model.writeDoubles(Buffer.PARAMETERS, at, new double[] {Double.NaN});
+        try (GradientLedger ledger = open()) {
+            for (QueryForm form : QueryForm.values()) {
+                InfluenceScorer scorer = new InfluenceScorer(model, ScoreOptions.defaults().withForm(form));
+                String message = assertThrows(BadInputException.class, () -> scorer.scores(ledger, ledger.entries(),
+                        List.of(new InfluenceQuery("q", examples.subList(4, 5))), Weighing.SUM, null, found -> { }))
+                        .getMessage();
+                assertTrue(message.matches("query record record-4: gradient: the loss is -?nan at its token 1"), message);
+            }
+        }
+    }
+
+    @Test
+    void aLedgerOfAnotherModelIsRefused() {
+        try (GradientLedger ledger = open()) {
+            ledger.requireModel("hash");
+            assertEquals("ledger " + folder.resolve("ledger") + " was captured in the training of another model (it began"
+                    + " with weights hash, this one with other): its gradients say nothing about this one. Put the run's"
+                    + " own ledger back", assertThrows(BadInputException.class, () -> ledger.requireModel("other")).getMessage());
         }
     }
 

@@ -1,0 +1,45 @@
+package dev.lethe.influence;
+
+import java.util.Arrays;
+import java.util.Locale;
+import java.util.stream.Collectors;
+
+/** The scores there are; formulas and sources in docs/influence.md. */
+public enum ScoreMethod {
+    /** &lt;g_q, g_i&gt;. */
+    DOT,
+    /** The same with each step's learning rate. */
+    TRACIN,
+    /** &lt;g_q, g_i&gt; / (|g_q| |g_i|). */
+    COSINE,
+    /** &lt;g_i, g_i&gt;: no query. */
+    SELF,
+    /** &lt;y, dL/dy&gt; of the query's own records: no ledger. */
+    ACT_GRAD;
+
+    /** As the command line spells it. */
+    public String label() {
+        return name().toLowerCase(Locale.ROOT).replace('_', '-');
+    }
+
+    /** What a score is, for an axis. */
+    public String unit() {
+        return this == COSINE ? "cosine" : this == ACT_GRAD ? "nats" : this == TRACIN ? "nats" : "nats a unit step";
+    }
+
+    /** How an entry's product counts. */
+    public Weighing weighing() {
+        return switch (this) {
+            case TRACIN -> Weighing.LEARNING_RATE;
+            case COSINE -> Weighing.COSINE;
+            default -> Weighing.SUM;
+        };
+    }
+
+    /** @throws IllegalArgumentException listing the methods */
+    public static ScoreMethod of(String label) {
+        return Arrays.stream(values()).filter(method -> method.label().equals(label)).findFirst()
+                .orElseThrow(() -> new IllegalArgumentException(label + ": there are "
+                        + Arrays.stream(values()).map(ScoreMethod::label).collect(Collectors.joining(", "))));
+    }
+}

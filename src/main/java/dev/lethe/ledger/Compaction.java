@@ -1,0 +1,128 @@
+/*
+ * Gives back the room of destroyed entries. Each segment that has such room is written anew beside its place, synced and
+ * renamed over it: a kill leaves every segment either as it was or compact, and both are whole. Order, number and first
+ * entry of a segment stay; a destroyed entry keeps its header, with a length of 0; live payloads are copied byte for byte.
+ * The count of changes rises, so that a reader that opened in between, and an older index, see that the places moved.
+ */
+package dev.lethe.ledger;
+
+import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.DamagedDataException;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * What a compaction did.
+ *
+ * @param entries     of the ledger, destroyed ones included
+ * @param destroyed   of which destroyed
+ * @param bytesBefore of all segments
+ * @param bytesAfter  the same afterwards
+ * @param rewritten   segments that had room to give back
+ */
+public record Compaction(int entries, int destroyed, long bytesBefore, long bytesAfter, int rewritten) {
+    static Compaction compact(LedgerFolder folder) {
+        LedgerIoEvent event = LedgerIoEvent.start("compact");
+        int identity = LedgerManifest.read(folder).identity();
+        try (WriterLock lock = WriterLock.acquire(folder, "compacting")) {
+            folder.deleteLeftovers();
+            LedgerContents contents = LedgerContents.load(folder, identity).requireWhole(folder);
+            if (!contents.indexed()) Destruction.finish(folder, contents.entries());
+            List<Integer> loose = contents.numbers().stream().filter(number -> contents.entries().stream()
+                    .anyMatch(entry -> entry.segment() == number && entry.destroyed() && entry.length() > 0)).toList();
+            for (int number : loose) requireUnshared(folder.segment(number));
+            long before = folder.bytes();
+            List<Entry> entries = new ArrayList<>(contents.entries().size());
+            if (!loose.isEmpty()) folder.delete(folder.index());
+            for (int number : contents.numbers()) {
+                List<Entry> own = contents.entries().stream().filter(entry -> entry.segment() == number).toList();
+                entries.addAll(loose.contains(number) ? rewrite(folder, number, own) : own);
+            }
+            if (!loose.isEmpty() || !contents.indexed()) LedgerIndex.rewrite(folder, identity, entries);
+            Compaction done = new Compaction(entries.size(), (int) entries.stream().filter(Entry::destroyed).count(),
+                    before, folder.bytes(), loose.size());
+            event.finish(done.entries, before - done.bytesAfter);
+            return done;
+        } catch (IOException e) {
+            throw new BadInputException("cannot compact the ledger " + folder.path() + ": " + LedgerFolder.reason(e)
+                    + "; its entries are as they were");
+        }
+    }
+
+    /** Compacting a file with two names would take room, and later erasures would no longer reach the other name. */
+    private static void requireUnshared(Path segment) throws IOException {
+        Object links;
+        try {
+            links = Files.getAttribute(segment, "unix:nlink");
+        } catch (UnsupportedOperationException | IllegalArgumentException notUnix) {
+            return;
+        }
+        if (links instanceof Integer count && count > 1)
+            throw new BadInputException(segment + " is shared with the ledger of another run (" + count + " links):"
+                    + " compacting would take more room, and a later erasure would no longer reach both. Delete the run"
+                    + " you no longer need first");
+    }
+
+    private static List<Entry> rewrite(LedgerFolder folder, int number, List<Entry> entries) throws IOException {
+        Path file = folder.segment(number);
+        Path beside = LedgerFolder.temporary(file);
+        List<Entry> moved = new ArrayList<>(entries.size());
+        try (FileChannel from = FileChannel.open(file, StandardOpenOption.READ);
+                FileChannel to = FileChannel.open(beside, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING,
+                        StandardOpenOption.WRITE);
+                PayloadReader reader = new PayloadReader(folder);
+                Arena arena = Arena.ofConfined()) {
+            header(from, to, arena);
+            MemorySegment frame = arena.allocate(SegmentLayout.ENTRY_HEADER_BYTES, SegmentLayout.ALIGNMENT);
+            MemorySegment marker = arena.allocate(SegmentLayout.MARKER_BYTES, SegmentLayout.ALIGNMENT);
+            for (Entry entry : entries) {
+                Entry next = new Entry(entry.header(), number, to.position(), entry.destroyed() ? 0 : entry.length(),
+                        entry.destroyed());
+                SegmentLayout.writeEntryHeader(frame, next);
+                write(to, frame);
+                if (next.destroyed()) {
+                    write(to, marker.fill((byte) 0));
+                } else {
+                    if (!reader.holds(entry))
+                        throw new DamagedDataException(file + " at byte " + entry.offset() + ": the payload does not match"
+                                + " its checksum; the segment is left as it was");
+                    long body = SegmentLayout.padded(entry.length());
+                    long start = entry.offset() + SegmentLayout.ENTRY_HEADER_BYTES;
+                    LedgerFolder.copy(from, start, body, to);
+                    LedgerFolder.read(from, marker.asByteBuffer(), start + body);
+                    SegmentLayout.writeMarker(marker, next.offset(), SegmentLayout.payloadCrc(marker),
+                            SegmentLayout.headerCrc(frame));
+                    write(to, marker);
+                }
+                moved.add(next);
+            }
+            to.force(true);
+        } catch (IOException | RuntimeException e) {
+            Files.deleteIfExists(beside);
+            throw e;
+        }
+        Files.move(beside, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+        folder.sync();
+        return moved;
+    }
+
+    private static void header(FileChannel from, FileChannel to, Arena arena) throws IOException {
+        MemorySegment header = arena.allocate(SegmentLayout.SEGMENT_HEADER_BYTES, SegmentLayout.ALIGNMENT);
+        LedgerFolder.read(from, header.asByteBuffer(), 0);
+        SegmentLayout.writeChanges(header, SegmentLayout.readSegmentHeader(header).changes() + 1);
+        write(to, header);
+    }
+
+    private static void write(FileChannel to, MemorySegment bytes) throws IOException {
+        var buffer = bytes.asByteBuffer();
+        while (buffer.hasRemaining()) to.write(buffer);
+    }
+}
