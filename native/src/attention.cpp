@@ -1,100 +1,238 @@
-// Which kernel: flash on the CPU (fp32 and fp64), memory-efficient on CUDA in fp32, plain math for CUDA in fp64.
-#include "attention.h"
-
-#include <ATen/TensorOperators.h>
-#include <ATen/ops/_scaled_dot_product_efficient_attention.h>
-#include <ATen/ops/_scaled_dot_product_efficient_attention_backward.h>
-#include <ATen/ops/_scaled_dot_product_flash_attention_for_cpu.h>
-#include <ATen/ops/_scaled_dot_product_flash_attention_for_cpu_backward.h>
-#include <ATen/ops/empty.h>
-#include <ATen/ops/logsumexp.h>
-#include <ATen/ops/matmul.h>
-#include <ATen/ops/ones.h>
-
+// Causal self-attention on the CPU, one record and head at a time, straight from the flat [sum T, 3C] buffer.
+//
+// A block of queries sees all its keys at once, so the softmax needs no rescaling (Dao 2023, FlashAttention-2, without the
+// outer tiling: a row of scores fits the second-level cache). The backward pass makes the scores anew from the saved
+// log-sum-exp. Which thread takes a record's head does not matter to the result.
+#include <algorithm>
 #include <cmath>
-#include <limits>
 #include <tuple>
+#include <utility>
+
+#include "attention.h"
+#include "ops.h"
+#include "parallel.h"
+#include "tile.h"
+#include "vector_math.h"
 
 namespace lethe {
 namespace {
 
-// Part `part` of `parts` of a run's rows of x [sum T, parts * C] as [records, heads, T, head size].
-at::Tensor heads_of(const at::Tensor& x, const Shape& shape, const Run& run, int64_t parts, int64_t part) {
-  const int64_t row = parts * shape.channels;
-  return x.as_strided({run.records, shape.heads, run.length, shape.head_size()},
-                      {run.length * row, shape.head_size(), row, 1},
-                      x.storage_offset() + run.first_row * row + part * shape.channels);
-}
+constexpr int64_t kQueries = 48;  // rows of scores at once, a multiple of kTileRows
 
-struct Qkv {
-  at::Tensor q, k, v;
+// One record's head: pointers to its first row, and how far rows lie apart.
+template <class T>
+struct Head {
+  int64_t length, size, row;  // T, head size, elements of a row of qkv
+  const T *q, *k, *v;
+  T scale() const { return static_cast<T>(1.0 / std::sqrt(static_cast<double>(size))); }
 };
 
-Qkv split(const at::Tensor& qkv, const Shape& shape, const Run& run) {
-  return {heads_of(qkv, shape, run, 3, 0), heads_of(qkv, shape, run, 3, 1), heads_of(qkv, shape, run, 3, 2)};
+// Scratch of one thread, cut from one block.
+template <class T>
+class Cutter {
+ public:
+  explicit Cutter(T* next) : next_(next) {}
+  T* take(int64_t count) { return std::exchange(next_, next_ + padded<T>(count)); }
+
+ private:
+  T* next_;
+};
+
+// scores[r][j] = <rows r of a, column j of the panels>, r < rows, for the first `keys` keys, whole panels.
+template <class T>
+void score_block(const T* a, int64_t row, const T* panels, const Head<T>& head, int64_t rows, int64_t keys, T* scores,
+                 int64_t stride) {
+  for (int64_t j = 0; j < keys; j += kTile<T>)
+    tile_product(a, row, 1, panels + j * head.size, head.size, rows, scores + j, stride, TileInto::kOverwrite);
 }
 
-// Scores q k^T / sqrt(d) with the future masked out.
-at::Tensor masked_scores(const Qkv& in) {
-  const int64_t length = in.q.size(2);
-  const at::Tensor future = at::ones({length, length}, in.q.options().dtype(at::kBool)).triu_(1);
-  const double scale = 1.0 / std::sqrt(static_cast<double>(in.q.size(3)));
-  return at::matmul(in.q, in.k.transpose(2, 3))
-      .mul_(scale)
-      .masked_fill_(future, -std::numeric_limits<double>::infinity());
+// out[r][d] = or += sum_j weights[r][j] panels[j][d], both padded to whole panels of d.
+template <class T>
+void sum_block(const T* weights, int64_t row, int64_t step, const T* panels, int64_t panel_rows, int64_t terms,
+               int64_t rows, const Head<T>& head, T* out, TileInto into) {
+  for (int64_t d = 0; d < head.size; d += kTile<T>)
+    tile_product(weights, row, step, panels + d * panel_rows, terms, rows, out + d, padded<T>(head.size), into);
 }
 
-std::tuple<at::Tensor, at::Tensor> forward_kernel(const Qkv& in, bool keep) {
-  if (in.q.is_cpu()) return at::_scaled_dot_product_flash_attention_for_cpu(in.q, in.k, in.v, 0.0, true);
-  if (in.q.scalar_type() != at::kDouble) {
-    auto [out, lse, seed, offset] = at::_scaled_dot_product_efficient_attention(in.q, in.k, in.v, {}, keep, 0.0, true);
-    return {out, lse};
+// exp(scale s - shift) over the keys a query sees, zero up to `end`; returns the sum.
+template <class T>
+T weigh(T* row, int64_t seen, int64_t end, T scale, T shift) {
+  T sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (int64_t j = 0; j < seen; ++j) {
+    const T p = fast_exp(row[j] * scale - shift);
+    row[j] = p;
+    sum += p;
   }
-  const at::Tensor scores = masked_scores(in);
-  const at::Tensor lse = at::logsumexp(scores, -1);
-  return {at::matmul((scores - lse.unsqueeze(-1)).exp_(), in.v), lse};
+  std::fill(row + seen, row + end, T(0));
+  return sum;
 }
 
-std::tuple<at::Tensor, at::Tensor, at::Tensor> backward_kernel(const Qkv& in, const at::Tensor& out,
-                                                               const at::Tensor& lse, const at::Tensor& d_out) {
-  if (in.q.is_cpu()) {
-    return at::_scaled_dot_product_flash_attention_for_cpu_backward(d_out, in.q, in.k, in.v, out, lse, 0.0, true);
+template <class T>
+T largest(const T* row, int64_t count) {
+  T top = row[0];
+#pragma omp simd reduction(max : top)
+  for (int64_t j = 0; j < count; ++j) top = row[j] > top ? row[j] : top;
+  return top;
+}
+
+template <class T>
+int64_t forward_scratch(int64_t length, int64_t size) {
+  const int64_t keys = padded<T>(length), width = padded<T>(size);
+  return keys * size + length * width + kQueries * (keys + width) + 4 * kTile<T>;
+}
+
+template <class T>
+void forward_head(const Head<T>& head, T* scratch, T* out, int64_t out_row, T* log_sum_exp) {
+  const int64_t length = head.length, keys = padded<T>(length), width = padded<T>(head.size);
+  Cutter<T> cut(scratch);
+  T *kt = cut.take(keys * head.size), *v = cut.take(length * width), *scores = cut.take(kQueries * keys),
+    *sums = cut.take(kQueries * width);
+  pack_transposed(head.k, head.row, length, head.size, kt);
+  pack_rows(head.v, head.row, length, head.size, v);
+  T inverse[kQueries];
+  for (int64_t first = 0; first < length; first += kQueries) {
+    const int64_t rows = std::min(kQueries, length - first), end = first + rows;
+    score_block(head.q + first * head.row, head.row, kt, head, rows, end, scores, keys);
+    for (int64_t r = 0; r < rows; ++r) {
+      T* row = scores + r * keys;
+      const T top = largest(row, first + r + 1) * head.scale();
+      const T sum = weigh(row, first + r + 1, end, head.scale(), top);
+      inverse[r] = 1 / sum;
+      if (log_sum_exp != nullptr) log_sum_exp[first + r] = top + std::log(sum);
+    }
+    sum_block(scores, keys, 1, v, length, end, rows, head, sums, TileInto::kOverwrite);
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t d = 0; d < head.size; ++d) out[(first + r) * out_row + d] = sums[r * width + d] * inverse[r];
   }
-  if (in.q.scalar_type() != at::kDouble) {
-    const at::Tensor none = at::empty({0}, in.q.options().dtype(at::kLong));
-    auto [dq, dk, dv, dbias] = at::_scaled_dot_product_efficient_attention_backward(
-        d_out, in.q, in.k, in.v, {}, out, lse, none, none, 0.0, {true, true, true, false}, true);
-    return {dq, dk, dv};
+}
+
+template <class T>
+int64_t backward_scratch(int64_t length, int64_t size) {
+  const int64_t keys = padded<T>(length), width = padded<T>(size);
+  return 2 * keys * size + 2 * kQueries * keys + 3 * (length + kQueries) * width + 12 * kTile<T>;
+}
+
+// What a head's output was, the gradient at it, and where the gradients at q, k and v go.
+template <class T>
+struct HeadGradients {
+  const T *out, *d_out, *log_sum_exp;
+  int64_t out_row;
+  T *dq, *dk, *dv;
+};
+
+// weights P and d_scores dS = P (dP - <dO, O>) of a block of queries, in place of the scores and of dP.
+template <class T>
+void differentiate(const Head<T>& head, const HeadGradients<T>& g, int64_t first, int64_t rows, T* weights, T* d_scores,
+                   int64_t stride) {
+  for (int64_t r = 0; r < rows; ++r) {
+    T *p = weights + r * stride, *ds = d_scores + r * stride;
+    const T *o = g.out + (first + r) * g.out_row, *d_o = g.d_out + (first + r) * g.out_row;
+    T delta = 0;
+#pragma omp simd reduction(+ : delta)
+    for (int64_t d = 0; d < head.size; ++d) delta += o[d] * d_o[d];
+    weigh(p, first + r + 1, first + rows, head.scale(), g.log_sum_exp[first + r]);
+    const T scale = head.scale();
+#pragma omp simd
+    for (int64_t j = 0; j < first + rows; ++j) ds[j] = scale * p[j] * (ds[j] - delta);
   }
-  const at::Tensor p = (masked_scores(in) - lse.unsqueeze(-1)).exp_();
-  const at::Tensor d_p = at::matmul(d_out, in.v.transpose(2, 3));
-  const double scale = 1.0 / std::sqrt(static_cast<double>(in.q.size(3)));
-  const at::Tensor d_scores = p.mul(d_p - (d_out * out).sum(-1, true)).mul_(scale);
-  return {at::matmul(d_scores, in.k), at::matmul(d_scores.transpose(2, 3), in.q), at::matmul(p.transpose(2, 3), d_out)};
+}
+
+template <class T>
+void unpack(const T* from, const Head<T>& head, int64_t rows, T* to) {
+  for (int64_t r = 0; r < rows; ++r)
+    std::copy_n(from + r * padded<T>(head.size), head.size, to + r * head.row);
+}
+
+template <class T>
+void backward_head(const Head<T>& head, const HeadGradients<T>& g, T* scratch) {
+  const int64_t length = head.length, keys = padded<T>(length), width = padded<T>(head.size);
+  Cutter<T> cut(scratch);
+  T *kt = cut.take(keys * head.size), *vt = cut.take(keys * head.size);
+  T *k = cut.take(length * width), *q = cut.take(kQueries * width), *d_out = cut.take(kQueries * width);
+  T *weights = cut.take(kQueries * keys), *d_scores = cut.take(kQueries * keys);
+  T *dk = cut.take(length * width), *dv = cut.take(length * width), *dq = cut.take(kQueries * width);
+  pack_transposed(head.k, head.row, length, head.size, kt);
+  pack_transposed(head.v, head.row, length, head.size, vt);
+  pack_rows(head.k, head.row, length, head.size, k);
+  for (int64_t first = 0; first < length; first += kQueries) {
+    const int64_t rows = std::min(kQueries, length - first), end = first + rows;
+    // This block's queries and output gradients, as panels of their own.
+    pack_rows(head.q + first * head.row, head.row, rows, head.size, q);
+    pack_rows(g.d_out + first * g.out_row, g.out_row, rows, head.size, d_out);
+    score_block(head.q + first * head.row, head.row, kt, head, rows, end, weights, keys);
+    score_block(g.d_out + first * g.out_row, g.out_row, vt, head, rows, end, d_scores, keys);
+    differentiate(head, g, first, rows, weights, d_scores, keys);
+    sum_block(d_scores, keys, 1, k, length, end, rows, head, dq, TileInto::kOverwrite);
+    unpack(dq, head, rows, g.dq + first * head.row);
+    // Keys before the block have a sum to add to; the block's own keys begin theirs.
+    for (const auto& [from, to, into] : {std::tuple{int64_t{0}, first, TileInto::kAdd},
+                                         std::tuple{first, end, TileInto::kOverwrite}}) {
+      sum_block(weights + from, 1, keys, d_out, rows, rows, to - from, head, dv + from * width, into);
+      sum_block(d_scores + from, 1, keys, q, rows, rows, to - from, head, dk + from * width, into);
+    }
+  }
+  unpack(dk, head, length, g.dk);
+  unpack(dv, head, length, g.dv);
+}
+
+int64_t longest(const Batch& batch) {
+  int64_t length = 0;
+  for (int64_t b = 0; b < batch.records(); ++b) length = std::max(length, batch.length(b));
+  return length;
+}
+
+// body(head, record's first row, head index, scratch) for every record and head.
+template <class T, class Body>
+void over_heads(const Shape& shape, const Batch& batch, const at::Tensor& qkv, int64_t scratch_size, Slab& slab,
+                Body&& body) {
+  const at::Tensor scratch = slab.get(qkv.options(), at::get_num_threads(), scratch_size);
+  const int64_t row = 3 * shape.channels;
+  dynamic_for(batch.records() * shape.heads, [&] {
+    T* mine = data<T>(scratch) + at::get_thread_num() * scratch_size;
+    return [&, mine](int64_t task) {
+      const int64_t b = task / shape.heads, index = task % shape.heads;
+      const T* q = data<T>(qkv) + batch.offset(b) * row + index * shape.head_size();
+      const Head<T> head{batch.length(b), shape.head_size(), row, q, q + shape.channels, q + 2 * shape.channels};
+      body(head, batch.offset(b), index, mine);
+    };
+  });
 }
 
 }  // namespace
 
 void attention(const Shape& shape, const Batch& batch, const at::Tensor& qkv, const at::Tensor& out,
-               std::vector<at::Tensor>* log_sum_exp) {
-  if (log_sum_exp != nullptr) log_sum_exp->clear();
-  for (const Run& run : batch.runs()) {
-    auto [y, lse] = forward_kernel(split(qkv, shape, run), log_sum_exp != nullptr);
-    heads_of(out, shape, run, 1, 0).copy_(y);
-    if (log_sum_exp != nullptr) log_sum_exp->push_back(std::move(lse));
-  }
+               const at::Tensor& log_sum_exp, Slab& scratch) {
+  with_element(qkv.scalar_type(), [&](auto zero) {
+    using T = decltype(zero);
+    const int64_t c = shape.channels;
+    over_heads<T>(shape, batch, qkv, forward_scratch<T>(longest(batch), shape.head_size()), scratch,
+                  [&](const Head<T>& head, int64_t first, int64_t index, T* mine) {
+                    T* lse = log_sum_exp.defined() ? data<T>(log_sum_exp) + index * batch.rows() + first : nullptr;
+                    forward_head(head, mine, data<T>(out) + first * c + index * head.size, c, lse);
+                  });
+  });
 }
 
-void attention_backward(const Shape& shape, const Batch& batch, const at::Tensor& qkv, const at::Tensor& out,
-                        const std::vector<at::Tensor>& log_sum_exp, const at::Tensor& d_out, const at::Tensor& d_qkv) {
-  for (size_t i = 0; i < batch.runs().size(); ++i) {
-    const Run& run = batch.runs()[i];
-    auto [dq, dk, dv] = backward_kernel(split(qkv, shape, run), heads_of(out, shape, run, 1, 0), log_sum_exp[i],
-                                        heads_of(d_out, shape, run, 1, 0));
-    heads_of(d_qkv, shape, run, 3, 0).copy_(dq);
-    heads_of(d_qkv, shape, run, 3, 1).copy_(dk);
-    heads_of(d_qkv, shape, run, 3, 2).copy_(dv);
-  }
+void attention_backward(const Shape& shape, const Batch& batch, const AttentionGradient& g, Slab& scratch) {
+  with_element(g.qkv.scalar_type(), [&](auto zero) {
+    using T = decltype(zero);
+    const int64_t c = shape.channels;
+    over_heads<T>(shape, batch, g.qkv, backward_scratch<T>(longest(batch), shape.head_size()), scratch,
+                  [&](const Head<T>& head, int64_t first, int64_t index, T* mine) {
+                    const int64_t at = first * c + index * head.size;
+                    T* dq = data<T>(g.d_qkv) + first * 3 * c + index * head.size;
+                    backward_head(head,
+                                  HeadGradients<T>{.out = data<T>(g.out) + at,
+                                                   .d_out = data<T>(g.d_out) + at,
+                                                   .log_sum_exp = data<T>(g.log_sum_exp) + index * batch.rows() + first,
+                                                   .out_row = c,
+                                                   .dq = dq,
+                                                   .dk = dq + c,
+                                                   .dv = dq + 2 * c},
+                                  mine);
+                  });
+  });
 }
 
 }  // namespace lethe

@@ -46,7 +46,10 @@ class Pass {
     const at::Tensor d_qkv = matrix(work_.wide_gradient, 3 * shape.channels);
     product(site(kProjection), middle, input, stream_);
     linear(site(kProjection), attended, stream_, narrow);
-    attention_backward(shape, batch_, qkv, attended, slabs.log_sum_exp, narrow, d_qkv);
+    const at::Tensor log_sum_exp = slabs.log_sum_exp.get(model_.options(), shape.heads, batch_.rows());
+    attention_backward(shape, batch_,
+                       {.qkv = qkv, .out = attended, .log_sum_exp = log_sum_exp, .d_out = narrow, .d_qkv = d_qkv},
+                       work_.partials);
     product(site(kAttention), qkv, {}, d_qkv);
     linear(site(kAttention), matrix(slabs.normed1, shape.channels), d_qkv, narrow);
     norm(site(kNorm1), input, slabs.statistics1, slabs.normed1, narrow);

@@ -59,7 +59,8 @@ at::Tensor forward(Model& model, const Batch& batch, Keep keep, const Cancel& ca
     linear_forward(model, site(kAttention), normed, qkv);
     if (reader != nullptr) reader->qkv(layer, qkv);
     const at::Tensor attended = slabs.attended.get(options, rows, c);
-    attention(shape, batch, qkv, attended, keeps ? &slabs.log_sum_exp : nullptr);
+    const at::Tensor log_sum_exp = keeps ? slabs.log_sum_exp.get(options, shape.heads, rows) : at::Tensor();
+    attention(shape, batch, qkv, attended, log_sum_exp, work.partials);
     const at::Tensor middle = slabs.middle.get(options, rows, c);
     residual_forward(model, site(kProjection), attended, x, middle);
     const bool last = layer + 1 == shape.layers;

@@ -25,7 +25,7 @@ struct LayerSlabs {
   Slab normed1, qkv, attended, middle;  // [sum T, C] [sum T, 3C] [sum T, C] [sum T, C]
   Slab normed2, expanded, activated;    // [sum T, C] [sum T, inner] (without bias) [sum T, inner]
   Slab statistics1, statistics2;        // [2, sum T] mean and 1/deviation of ln_1 and ln_2
-  std::vector<at::Tensor> log_sum_exp;  // a run of equal lengths each, as the attention kernel returned it
+  Slab log_sum_exp;                     // [heads, sum T] of the attention scores
 };
 
 struct Workspace {
@@ -40,7 +40,7 @@ struct Workspace {
   Slab wide_gradient;     // [sum T, max(3C, inner)]
   Slab narrow_gradient;   // [sum T, C]
   Slab normalized;        // [sum T, C] x-hat for an observer
-  Slab partials;          // sums of row blocks, added up in a fixed order
+  Slab partials;          // sums of row blocks, added up in a fixed order; the threads' scratch of attention
 };
 
 }  // namespace lethe

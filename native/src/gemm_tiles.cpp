@@ -1,0 +1,137 @@
+// Blocked as Goto and van de Geijn (2008) do it: a slice of B is packed into panels, a block of A's rows stays in the
+// second-level cache while the panels pass by. A is packed only where its columns are the contiguous ones.
+//
+// Threads divide the output into a grid and pack what they need by themselves: there is nothing to wait for.
+#include "gemm_tiles.h"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <limits>
+#include <memory>
+#include <new>
+
+#include "tile.h"
+
+namespace lethe {
+namespace {
+
+constexpr int64_t kDepth = 384;                  // k at once, at most
+constexpr int64_t kRows = 32 * kTileRows;        // rows of A at once
+constexpr int64_t kColumns = 16 * kTile<float>;  // columns of B packed at once
+constexpr int64_t kThreadWork = 1 << 19;         // multiply-adds that pay for waking a thread
+
+constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// Packing space of a thread, for as long as the thread lives: made once, or every product would fault its pages in.
+struct Scratch {
+  static constexpr std::align_val_t kLine{64};
+  struct Free {
+    void operator()(float* block) const { ::operator delete(block, kLine); }
+  };
+  using Block = std::unique_ptr<float, Free>;
+  static Block make(int64_t count) {
+    return Block(static_cast<float*>(::operator new(static_cast<size_t>(count) * sizeof(float), kLine)));
+  }
+  Block a = make(kRows * kDepth);
+  Block b = make(kColumns * kDepth);
+  Block edge = make(kRows * kTile<float>);
+};
+
+struct Product {
+  Operand a, b;
+  int64_t m, k, n;
+  float* out;
+  Into into;
+};
+
+struct Range {
+  int64_t begin, end;
+};
+
+// Part `index` of `parts` of `count`, borders at multiples of `unit`.
+Range part(int64_t count, int64_t unit, int64_t index, int64_t parts) {
+  const int64_t units = ceil_div(count, unit);
+  return {std::min(count, units * index / parts * unit), std::min(count, units * (index + 1) / parts * unit)};
+}
+
+void pack_columns(const Product& p, Range columns, Range depth, float* to) {
+  const float* from = p.b.data + depth.begin * p.b.row + columns.begin * p.b.column;
+  if (p.b.column == 1) {
+    pack_rows(from, p.b.row, depth.end - depth.begin, columns.end - columns.begin, to);
+  } else {
+    pack_transposed(from, p.b.column, columns.end - columns.begin, depth.end - depth.begin, to);
+  }
+}
+
+// The block of A as the tiles want it: as it lies, or its contiguous columns copied next to each other.
+Operand rows_of(const Product& p, Range rows, Range depth, float* to) {
+  const float* from = p.a.data + rows.begin * p.a.row + depth.begin * p.a.column;
+  if (p.a.row != 1) return {from, p.a.row, p.a.column};
+  const int64_t count = rows.end - rows.begin;
+  for (int64_t i = 0; i < depth.end - depth.begin; ++i)
+    std::memcpy(to + i * kRows, from + i * p.a.column, static_cast<size_t>(count) * sizeof(float));
+  return {to, 1, kRows};
+}
+
+void multiply_block(const Product& p, Range rows, Range columns, Range depth, Scratch& scratch) {
+  const Operand a = rows_of(p, rows, depth, scratch.a.get());
+  const int64_t count = rows.end - rows.begin, k = depth.end - depth.begin;
+  const TileInto into = depth.begin > 0 || p.into == Into::kAdd ? TileInto::kAdd : TileInto::kOverwrite;
+  for (int64_t j = columns.begin; j < columns.end; j += kTile<float>) {
+    const float* panel = scratch.b.get() + (j - columns.begin) * k;
+    float* out = p.out + rows.begin * p.n + j;
+    const int64_t width = std::min(kTile<float>, columns.end - j);
+    if (width == kTile<float>) {
+      tile_product(a.data, a.row, a.column, panel, k, count, out, p.n, into);
+      continue;
+    }
+    tile_product(a.data, a.row, a.column, panel, k, count, scratch.edge.get(), kTile<float>, TileInto::kOverwrite);
+    for (int64_t r = 0; r < count; ++r) {
+      const float* sums = scratch.edge.get() + r * kTile<float>;
+      for (int64_t i = 0; i < width; ++i) out[r * p.n + i] = into == TileInto::kAdd ? out[r * p.n + i] + sums[i] : sums[i];
+    }
+  }
+}
+
+void multiply(const Product& p, Range rows, Range columns) {
+  static thread_local Scratch scratch;
+  const int64_t slices = ceil_div(p.k, kDepth);
+  for (int64_t j = columns.begin; j < columns.end; j += kColumns) {
+    const Range here{j, std::min(columns.end, j + kColumns)};
+    for (int64_t s = 0; s < slices; ++s) {
+      const Range depth = part(p.k, 1, s, slices);
+      pack_columns(p, here, depth, scratch.b.get());
+      for (int64_t i = rows.begin; i < rows.end; i += kRows)
+        multiply_block(p, {i, std::min(rows.end, i + kRows)}, here, depth, scratch);
+    }
+  }
+}
+
+// How many parts the rows are cut into, of `threads`: the cut whose largest part has the least to multiply and pack.
+int64_t row_parts(const Product& p, int64_t threads) {
+  constexpr int64_t kPacking = 64;  // an element packed takes the time of about so many multiply-adds
+  int64_t best = 1, least = std::numeric_limits<int64_t>::max();
+  for (int64_t parts = 1; parts <= threads; ++parts) {
+    if (threads % parts != 0) continue;
+    const int64_t rows = ceil_div(ceil_div(p.m, kTileRows), parts) * kTileRows;
+    const int64_t columns = ceil_div(ceil_div(p.n, kTile<float>), threads / parts) * kTile<float>;
+    const int64_t cost = rows * columns + kPacking * (columns + (p.a.row == 1 ? rows : 0));
+    if (cost < least) least = cost, best = parts;
+  }
+  return best;
+}
+
+}  // namespace
+
+void tiled_gemm(const Operand& a, const Operand& b, int64_t m, int64_t k, int64_t n, float* out, Into into) {
+  const Product p{a, b, m, k, n, out, into};
+  const int64_t threads = std::min<int64_t>(at::get_num_threads(), std::max<int64_t>(1, m * n * k / kThreadWork));
+  const int64_t down = row_parts(p, threads), across = threads / down;
+  at::parallel_for(0, threads, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t)
+      multiply(p, part(m, kTileRows, t / across, down), part(n, kTile<float>, t % across, across));
+  });
+}
+
+}  // namespace lethe

@@ -1,0 +1,131 @@
+// The innermost loop of the products we make ourselves: a few rows of C held in registers while k runs.
+//
+// B comes packed in panels of kTile<T> columns, [k][kTile], zero-padded; A is read where it lies, by two strides, so that
+// it may be transposed. Sizes are those of AVX-512 where the build has it (6 x 4 registers of 32), else of AVX2.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+namespace lethe {
+
+#ifdef __AVX512F__
+inline constexpr int kVectorBytes = 64, kTileVectors = 4;
+#else
+inline constexpr int kVectorBytes = 32, kTileVectors = 2;
+#endif
+inline constexpr int kTileRows = 6;
+
+template <class T>
+inline constexpr int64_t kVector = kVectorBytes / static_cast<int64_t>(sizeof(T));
+template <class T>
+inline constexpr int64_t kTile = kTileVectors * kVector<T>;  // columns of a panel
+
+template <class T>
+inline constexpr int64_t padded(int64_t columns) { return (columns + kTile<T> - 1) / kTile<T> * kTile<T>; }
+
+// A register's worth of elements, anywhere in memory.
+template <class T>
+struct VectorOf {
+  typedef T type __attribute__((vector_size(kVectorBytes), aligned(alignof(T)), may_alias));
+};
+
+enum class TileInto { kOverwrite, kAdd };
+
+// Every loop over registers is unrolled, else the compiler keeps the sums in memory.
+template <class T, int kRows>
+inline void tile_rows(const T* a, int64_t row, int64_t step, const T* b, int64_t k, T* c, int64_t stride,
+                      TileInto into) {
+  using Vector = typename VectorOf<T>::type;
+  Vector sums[kRows][kTileVectors] = {};
+  for (int64_t i = 0; i < k; ++i, a += step, b += kTile<T>) {
+    const Vector* right = reinterpret_cast<const Vector*>(b);
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+      for (int v = 0; v < kTileVectors; ++v) sums[r][v] += a[r * row] * right[v];
+    }
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < kRows; ++r) {
+    Vector* out = reinterpret_cast<Vector*>(c + r * stride);
+#pragma GCC unroll 4
+    for (int v = 0; v < kTileVectors; ++v) out[v] = into == TileInto::kAdd ? out[v] + sums[r][v] : sums[r][v];
+  }
+}
+
+// c[r * stride + j] = or += sum_i a[r * row + i * step] b[i * kTile + j] for r < rows, j < kTile.
+template <class T>
+inline void tile_product(const T* a, int64_t row, int64_t step, const T* b, int64_t k, int64_t rows, T* c,
+                         int64_t stride, TileInto into) {
+  for (; rows >= kTileRows; rows -= kTileRows, a += kTileRows * row, c += kTileRows * stride)
+    tile_rows<T, kTileRows>(a, row, step, b, k, c, stride, into);
+  switch (rows) {
+    case 5: return tile_rows<T, 5>(a, row, step, b, k, c, stride, into);
+    case 4: return tile_rows<T, 4>(a, row, step, b, k, c, stride, into);
+    case 3: return tile_rows<T, 3>(a, row, step, b, k, c, stride, into);
+    case 2: return tile_rows<T, 2>(a, row, step, b, k, c, stride, into);
+    case 1: return tile_rows<T, 1>(a, row, step, b, k, c, stride, into);
+    default: return;
+  }
+}
+
+// Rows [rows, columns] as panels of columns, [panel][rows][kTile].
+template <class T>
+inline void pack_rows(const T* from, int64_t stride, int64_t rows, int64_t columns, T* to) {
+  for (int64_t first = 0; first < columns; first += kTile<T>) {
+    const int64_t width = columns - first < kTile<T> ? columns - first : kTile<T>;
+    for (int64_t r = 0; r < rows; ++r, to += kTile<T>) {
+      std::memcpy(to, from + r * stride + first, static_cast<size_t>(width) * sizeof(T));
+      if (width < kTile<T>) std::memset(to + width, 0, static_cast<size_t>(kTile<T> - width) * sizeof(T));
+    }
+  }
+}
+
+// A square of kVector rows and columns transposed in registers: log2(kVector) rounds of pairwise exchanges.
+template <class T>
+inline void transpose_square(const T* from, int64_t stride, T* to, int64_t to_stride) {
+  using Vector = typename VectorOf<T>::type;
+  typedef std::conditional_t<sizeof(T) == 4, int32_t, int64_t> Index __attribute__((vector_size(kVectorBytes)));
+  constexpr int n = static_cast<int>(kVector<T>);
+  Vector rows[n];
+#pragma GCC unroll 16
+  for (int i = 0; i < n; ++i) rows[i] = *reinterpret_cast<const Vector*>(from + i * stride);
+#pragma GCC unroll 4
+  for (int w = n / 2; w >= 1; w /= 2) {
+    Index low, high;
+    for (int j = 0; j < n; ++j) {
+      low[j] = (j & w) == 0 ? j : n + j - w;
+      high[j] = (j & w) == 0 ? j + w : n + j;
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < n; ++i) {
+      if ((i & w) != 0) continue;
+      const Vector a = rows[i], b = rows[i + w];
+      rows[i] = __builtin_shuffle(a, b, low);
+      rows[i + w] = __builtin_shuffle(a, b, high);
+    }
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < n; ++i) *reinterpret_cast<Vector*>(to + i * to_stride) = rows[i];
+}
+
+// The transpose of rows [rows, columns] as panels of `rows`, [panel][columns][kTile].
+template <class T>
+inline void pack_transposed(const T* from, int64_t stride, int64_t rows, int64_t columns, T* to) {
+  for (int64_t first = 0; first < rows; first += kTile<T>, to += columns * kTile<T>, from += kTile<T> * stride) {
+    const int64_t width = rows - first < kTile<T> ? rows - first : kTile<T>;
+    if (width < kTile<T>) std::memset(to, 0, static_cast<size_t>(columns * kTile<T>) * sizeof(T));
+    for (int64_t r = 0; r < width; r += kVector<T>) {
+      int64_t c = 0;
+      if (r + kVector<T> <= width)
+        for (; c + kVector<T> <= columns; c += kVector<T>)
+          transpose_square(from + r * stride + c, stride, to + c * kTile<T> + r, kTile<T>);
+      for (; c < columns; ++c)
+        for (int64_t i = r; i < width && i < r + kVector<T>; ++i) to[c * kTile<T> + i] = from[i * stride + c];
+    }
+  }
+}
+
+}  // namespace lethe
