@@ -265,7 +265,7 @@ class Comparison:
                 self.save()
 
     def sgemm(self):
-        self.found["sgemm"].append(self.workers["theirs"].ask("sgemm", size=2048)["flops"])
+        self.found["sgemm"].append(self.workers["theirs"].ask("sgemm", size=2048))
 
     def memory(self, name, shape):
         """A train step's peak in fresh processes; Python's with glibc's defaults and tuned, and the smaller counts."""

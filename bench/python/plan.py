@@ -76,7 +76,7 @@ def rows(shape, quick):
         Row("epoch", "first epoch, whole model kept dense, torch", "overhead", their_plain, theirs("epoch", "all", **batch),
             "epoch"),
         Row("epoch", "first epoch, wte kept dense, torch", "overhead", their_plain, theirs("epoch", "embedding", **batch),
-            "epoch"),
+            "epoch", quick=False),
         Row("ragged", "TOFU batches, train step | padded eager", "speed", plain, their_plain, "ragged", ">= 1.5"),
         Row("ragged", "... | padded eager, logits at targets only", "speed", plain, theirs("epoch", "head", **batch), "ragged"),
         Row("curvature", "Hessian-vector product | double backward", "speed", ours("curvature", "hvp"),

@@ -29,12 +29,16 @@ final class LedgerSink implements AutoCloseable {
 
     /** @param args sites, a selector; topk, softmax errors kept a token (0: all); dtype, F32 or BF16 */
     LedgerSink(LanguageModel model, Path folder, JsonNode args) {
+        this(model, folder, new EntryFormat(model.sites(args.get("sites").asString()), args.path("topk").asInt(0),
+                Dtype.valueOf(args.path("dtype").asString("F32"))));
+    }
+
+    LedgerSink(LanguageModel model, Path folder, EntryFormat format) {
         this.model = model;
+        this.format = format;
         deleteTree(folder);
-        Dtype dtype = Dtype.valueOf(args.path("dtype").asString("F32"));
-        format = new EntryFormat(model.sites(args.get("sites").asString()), args.path("topk").asInt(0), dtype);
         writer = LedgerWriter.create(folder, LedgerManifest.of("0".repeat(64), model.shape(), format.sites().names(),
-                format.headTopK(), dtype));
+                format.headTopK(), format.dtype()));
     }
 
     Capture reserve(List<Example> examples, long step) {
