@@ -8,9 +8,9 @@ import java.util.stream.DoubleStream;
 
 /**
  * Distributions side by side: a box from the first to the third quartile with the median, whiskers from the 5th to the
- * 95th percentile. Before is hollow and after is filled, so that black and white tells them apart.
+ * 95th percentile; the axis is linear, or signed logarithmic for values of many sizes. Before is hollow and after is filled, so that black and white tells them apart.
  */
-record BoxChart(String name, String title, String vertical, List<Group> groups) implements Chart {
+record BoxChart(String name, String title, String vertical, boolean linear, List<Group> groups) implements Chart {
     /** One place on the axis with up to four boxes. */
     record Group(String name, List<Box> boxes) {}
 
@@ -30,9 +30,12 @@ record BoxChart(String name, String title, String vertical, List<Group> groups) 
         double[] ends = groups.stream().flatMap(group -> group.boxes.stream())
                 .flatMapToDouble(box -> DoubleStream.of(box.at(0.05), box.at(0.95))).toArray();
         double largest = Arrays.stream(ends).map(Math::abs).max().orElse(1);
-        double linear = Math.max(largest * 1e-3, Double.MIN_NORMAL * 1e6);
-        Frame frame = new Frame(canvas, Scale.linear(0, groups.size()),
-                Scale.signedLog(Arrays.stream(ends).min().orElse(0) * 2, Arrays.stream(ends).max().orElse(1) * 2, linear));
+        double threshold = Math.max(largest * 1e-3, Double.MIN_NORMAL * 1e6);
+        double low = Math.min(0, Arrays.stream(ends).min().orElse(0));
+        double high = Math.max(0, Arrays.stream(ends).max().orElse(1));
+        double margin = (high - low) * 0.06;
+        Frame frame = new Frame(canvas, Scale.linear(0, groups.size()), linear ? Scale.linear(low - margin, high + margin)
+                : Scale.signedLog(low * 2, high * 2, threshold));
         frame.verticalAxis(vertical);
         frame.baseline("site");
         for (int g = 0; g < groups.size(); g++) {

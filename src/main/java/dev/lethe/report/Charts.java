@@ -30,7 +30,7 @@ final class Charts {
         if (!erasure.isEmpty()) {
             charts.add(erasure);
         }
-        for (String measure : List.of("dot", "act-grad")) {
+        for (String measure : List.of("dot", "cosine", "act-grad")) {
             BoxChart influence = influence(data.influence(), measure);
             if (!influence.groups().isEmpty()) {
                 charts.add(influence);
@@ -72,10 +72,16 @@ final class Charts {
                 .sorted(Comparator.comparingDouble((String site) -> -strength(bySite.get(site)))).limit(MOST_SITES).toList();
         List<BoxChart.Group> groups = bySite.keySet().stream().filter(strongest::contains)
                 .map(site -> new BoxChart.Group(site, boxes(bySite.get(site)))).toList();
-        String what = measure.equals("dot") ? "Influence of records on the forget set, by site: gradient product"
-                : "Influence of the forget set, by site: activation x gradient";
-        return new BoxChart("influence-" + measure, what + (bySite.size() > MOST_SITES ? " (strongest " + MOST_SITES + ")" : ""),
-                measure.equals("dot") ? "nats a unit step" : "nats", groups);
+        String strongestOnly = bySite.size() > MOST_SITES ? " (strongest " + MOST_SITES + ")" : "";
+        return new BoxChart("influence-" + measure, switch (measure) {
+            case "dot" -> "Influence of records on the forget set, by site: gradient product";
+            case "cosine" -> "Influence of records on the forget set, by site: cosine";
+            default -> "Influence of the forget set, by site: activation x gradient";
+        } + strongestOnly, switch (measure) {
+            case "dot" -> "nats a unit step";
+            case "cosine" -> "cosine of the gradients";
+            default -> "nats";
+        }, measure.equals("cosine"), groups);
     }
 
     private static List<BoxChart.Box> boxes(List<Influence> ofSite) {

@@ -35,7 +35,7 @@ public record ReportData(String title, List<Fact> facts, List<String> columns, L
     public record ErasurePoint(int index, String action, boolean kept, double forget, double retain, double heldOut) {}
 
     /**
-     * Influence of records on the forget set's loss at one site. @param measure dot or act-grad @param group forget or
+     * Influence of records on the forget set's loss at one site. @param measure dot, cosine or act-grad @param group forget or
      * retain
      */
     public record Influence(String measure, String site, String group, double[] before, double[] after) {}

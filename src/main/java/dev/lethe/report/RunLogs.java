@@ -46,6 +46,7 @@ final class RunLogs {
         List<Influence> all = new ArrayList<>();
         JsonNode influence = account.path("influence");
         influence.path("dot").forEach(series -> all.add(series("dot", series)));
+        influence.path("cosine").forEach(series -> all.add(series("cosine", series)));
         influence.path("act_grad").forEach(series -> all.add(series("act-grad", series)));
         return all;
     }

@@ -6,12 +6,14 @@ import java.util.Map;
 /**
  * How the influence of training records on the forget set's loss changed. A value is &lt;g_i, v&gt; with g_i the record's
  * first-epoch gradient and v the gradient of the forget set's mean loss at the weights before or after (the `dot` score),
- * or the sum over a site of &lt;y, dL/dy&gt; for the forget records (`act-grad`).
+ * or the sum over a site of &lt;y, dL/dy&gt; for the forget records (`act-grad`). The gradients of what has been forgotten are
+ * large, and raw products grow with them: the cosine at a site says how alike the two still are.
  *
  * @param dot     one series a site and group
+ * @param cosine  the same, &lt;g_i, v&gt; / (|g_i| |v|) at the site; a tied table chosen whole is one site, wte
  * @param actGrad one series a site; group "forget" only
  */
-public record InfluenceChange(List<Series> dot, List<Series> actGrad) {
+public record InfluenceChange(List<Series> dot, List<Series> cosine, List<Series> actGrad) {
     /**
      * Values of one site and group of records.
      *
@@ -24,7 +26,7 @@ public record InfluenceChange(List<Series> dot, List<Series> actGrad) {
 
     /** No influence measured: there was no ledger. */
     public static InfluenceChange none() {
-        return new InfluenceChange(List.of(), List.of());
+        return new InfluenceChange(List.of(), List.of(), List.of());
     }
 
     /** Mean of |value| by site over one group's records: {before, after}. */

@@ -1,12 +1,11 @@
 /*
- * Measures what InfluenceChange reports, at the weights of now: <g_i, v> over stored first-epoch gradients of the forget
- * records and of a sample of retain records, and the activation-gradient products of the forget records.
+ * Measures what InfluenceChange reports, at the weights of now: <g_i, v> and its cosine over stored first-epoch gradients
+ * of the forget records and of a sample of retain records, and the activation-gradient products of the forget records.
  */
 package dev.lethe.unlearn;
 
 import dev.lethe.data.BatchPlan;
 import dev.lethe.data.Example;
-import dev.lethe.engine.EntryFormat;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
 import dev.lethe.engine.Site;
@@ -28,7 +27,8 @@ final class InfluenceProbe {
     private final List<Entry> retainEntries;
 
     /** Rows are records, columns the sites in order. */
-    private record Snapshot(double[][] forgetDot, double[][] retainDot, double[][] actGrad) { }
+    private record Snapshot(double[][] forgetDot, double[][] retainDot, double[][] forgetCosine, double[][] retainCosine,
+                            double[][] actGrad) { }
 
     private Snapshot before;
 
@@ -51,14 +51,19 @@ final class InfluenceProbe {
     InfluenceChange after() {
         Snapshot after = take();
         List<Series> dot = new ArrayList<>();
+        List<Series> cosine = new ArrayList<>();
         List<Series> actGrad = new ArrayList<>();
         for (Site site : sites.sites()) {
             int s = site.index();
             dot.add(series(site, "forget", before.forgetDot(), after.forgetDot()));
             dot.add(series(site, "retain", before.retainDot(), after.retainDot()));
+            if (!isSecondPart(site)) {
+                cosine.add(series(site, "forget", before.forgetCosine(), after.forgetCosine()));
+                cosine.add(series(site, "retain", before.retainCosine(), after.retainCosine()));
+            }
             actGrad.add(new Series(site.name(), "forget", column(before.actGrad(), s), column(after.actGrad(), s)));
         }
-        return new InfluenceChange(dot, actGrad);
+        return new InfluenceChange(dot, cosine, actGrad);
     }
 
     private static Series series(Site site, String group, double[][] before, double[][] after) {
@@ -77,15 +82,57 @@ final class InfluenceProbe {
         try (ParameterVector gradient = model.vector()) {
             new FreshDirection(model, forget).compute(gradient);
             gradient.scale(1.0 / forget.size());
-            return new Snapshot(products(forgetEntries, gradient), products(retainEntries, gradient), actGrad());
+            double[][] forgetDot = products(forgetEntries, gradient);
+            double[][] retainDot = products(retainEntries, gradient);
+            double[] lengths = lengths(gradient);
+            return new Snapshot(forgetDot, retainDot, cosines(forgetEntries, forgetDot, lengths),
+                    cosines(retainEntries, retainDot, lengths), actGrad());
         }
     }
 
     private double[][] products(List<Entry> entries, ParameterVector vector) {
-        EntryFormat format = ledger.format(model);
-        List<MemorySegment> data = new ArrayList<>(entries.size());
-        entries.forEach(entry -> data.add(ledger.payload(entry)));
-        return data.isEmpty() ? new double[0][] : model.dot(format, data, sites, vector);
+        return entries.isEmpty() ? new double[0][] : model.dot(ledger.format(model), payloads(entries), sites, vector);
+    }
+
+    private List<MemorySegment> payloads(List<Entry> entries) {
+        return entries.stream().map(ledger::payload).toList();
+    }
+
+    /** The head of a tied table whose other part is chosen too: its numbers are in wte's. */
+    private boolean isSecondPart(Site site) {
+        return site.kind() == Site.Kind.HEAD && model.shape().tiedHead()
+                && sites.sites().stream().anyMatch(other -> other.kind() == Site.Kind.EMBEDDING);
+    }
+
+    /** |v| at each site, [S]. */
+    private double[] lengths(ParameterVector vector) {
+        double[] lengths = new double[model.sites().size()];
+        for (Site site : sites.sites()) {
+            lengths[site.index()] = Math.sqrt(vector.dot(vector, SiteSet.of(model.sites(), List.of(site.name()))));
+        }
+        return lengths;
+    }
+
+    /** [N][S], 0 where one of the two is 0. */
+    private double[][] cosines(List<Entry> entries, double[][] products, double[] lengths) {
+        double[][] squares = model.squaredNorms(ledger.format(model), payloads(entries), sites);
+        double[][] cosines = new double[products.length][lengths.length];
+        for (int i = 0; i < products.length; i++) {
+            double[] whole = products[i].clone();
+            for (Site site : sites.sites()) {
+                int at = isSecondPart(site) ? 0 : site.index(); // both parts of a tied table count as wte, the first site
+                if (at != site.index()) {
+                    whole[at] += whole[site.index()];
+                    squares[i][at] += squares[i][site.index()];
+                }
+            }
+            for (Site site : sites.sites()) {
+                int s = site.index();
+                double scale = Math.sqrt(Math.max(0, squares[i][s])) * lengths[s];
+                cosines[i][s] = scale == 0 ? 0 : whole[s] / scale;
+            }
+        }
+        return cosines;
     }
 
     private double[][] actGrad() {

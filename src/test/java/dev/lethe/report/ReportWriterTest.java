@@ -39,7 +39,7 @@ class ReportWriterTest {
         assertFalse(html.contains("http://") && !html.contains("http://www.w3.org/2000/svg"), "nothing is fetched");
         assertFalse(html.contains("NaN"), "no number is NaN");
         assertFalse(html.contains("<script"));
-        for (String name : List.of("training-loss", "erasure-perplexity", "influence-dot", "influence-act-grad")) {
+        for (String name : List.of("training-loss", "erasure-perplexity", "influence-dot", "influence-cosine", "influence-act-grad")) {
             assertEquals(2 * Chart.WIDTH, ImageIO.read(folder.resolve(name + ".png").toFile()).getWidth());
         }
         JsonNode json = new JsonMapper().readTree(Files.readString(folder.resolve("report.json")));
@@ -98,6 +98,8 @@ class ReportWriterTest {
         for (String site : List.of("wte", "lm_head")) {
             influence.add(new Influence("dot", site, "forget", values(random, 20, 60), values(random, 20, 2)));
             influence.add(new Influence("dot", site, "retain", values(random, 40, 6), values(random, 40, 5)));
+            influence.add(new Influence("cosine", site, "forget", values(random, 20, 0.4), values(random, 20, 0.1)));
+            influence.add(new Influence("cosine", site, "retain", values(random, 40, 0.2), values(random, 40, 0.2)));
             influence.add(new Influence("act-grad", site, "forget", values(random, 20, 0.4), values(random, 20, 0.02)));
         }
         List<Scores> scores = List.of(new Scores(0.65, 1.92, 0.97, 0.9, 0.98), new Scores(6.4, 601.8, 0.2, 0.02, 0.22),
