@@ -12,7 +12,7 @@ add_library(lethe_kernels_emulated STATIC EXCLUDE_FROM_ALL ${LETHE_KERNEL_SOURCE
 set_source_files_properties(${LETHE_KERNEL_SOURCES} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "-xc++")
 target_include_directories(lethe_kernels_emulated PUBLIC native/kernels)
 target_compile_definitions(lethe_kernels_emulated PUBLIC LETHE_EMULATED)
-target_compile_options(lethe_kernels_emulated PRIVATE -O2 -Wall -Wextra -Werror -Wno-unknown-pragmas)
+target_compile_options(lethe_kernels_emulated PUBLIC -O2 -Wall -Wextra -Werror -Wno-unknown-pragmas)
 if(LETHE_SANITIZE)
   target_compile_options(lethe_kernels_emulated PUBLIC -fsanitize=address,undefined -fno-sanitize-recover=undefined)
   target_link_options(lethe_kernels_emulated PUBLIC -fsanitize=address,undefined)
