@@ -266,6 +266,29 @@ LETHE_API lethe_status lethe_vector_write(lethe_vector *vector, int64_t offset, 
 LETHE_API lethe_status lethe_model_add(lethe_model *model, double a, const lethe_vector *vector, const uint8_t *sites,
                                        lethe_error *err);
 
+/* ---- curvature ------------------------------------------------------------------------------------------------ */
+
+enum { LETHE_HESSIAN = 0, LETHE_GAUSS_NEWTON = 1 }; /* kind of curvature */
+
+/* Products of a curvature matrix with K vectors at once. L_b is record b's mean loss, z its logits as functions of the
+ * parameters: the Hessian of b is d^2 L_b, its Gauss-Newton matrix J^T (d^2 L_b / dz^2) J with J = dz / d parameters. */
+typedef struct lethe_curvature {
+  int64_t struct_size;
+  int32_t kind;       /* LETHE_HESSIAN | LETHE_GAUSS_NEWTON */
+  int32_t accumulate; /* 0 overwrites products, zero where no site is chosen; 1 adds to them */
+  int64_t count;      /* K, 1..1024; memory grows with it, the work on the values is done once */
+  const lethe_vector *const *directions; /* in [K]: v_k */
+  lethe_vector *const *products; /* out [K]: sum_b weights[b] C_b v_k; distinct, none a direction; NULL = not wanted */
+  const uint8_t *sites; /* in [S] or NULL = all: v counts as zero elsewhere, and products hold these sites only */
+  double *quadratic;    /* out [B, K]: v_k^T C_b v_k of each record, whatever its weight; NULL = not wanted */
+} lethe_curvature;
+
+/* Hessian- and Gauss-Newton-vector products (Pearlmutter 1994; Schraudolph 2002), and no other function gives second
+ * derivatives. A tied table is two sites: wte alone is its use as embedding, lm_head alone its use as head, and the
+ * table's whole block of C needs both. The gradient buffer is left as it is. losses: out [B]. CPU only. */
+LETHE_API lethe_status lethe_model_curvature(lethe_model *model, const lethe_batch *batch, const lethe_curvature *options,
+                                             double *losses, const int32_t *cancel, lethe_error *err);
+
 /* ---- captured entries ------------------------------------------------------------------------------------------ */
 
 /* N entries of one format, in caller memory (a mapped ledger), 64-byte aligned. */

@@ -171,6 +171,31 @@ void entries(lethe_model* model, const GuardedBatch& batch, int64_t top_k, int32
   }
 }
 
+// Two directions at once, sites, directions and products in guarded arrays.
+void curvature(lethe_model* model, const GuardedBatch& batch) {
+  std::vector<VectorHandle> owned;
+  for (int i = 0; i < 4; ++i) {
+    lethe_vector* raw = nullptr;
+    CHECK_OK(lethe_vector_create(model, &raw, err));
+    CHECK_OK(lethe_vector_load(raw, model, LETHE_PARAMETERS, err));
+    owned.emplace_back(raw);
+  }
+  const Guarded<const lethe_vector*> directions({owned[0].get(), owned[1].get()});
+  const Guarded<lethe_vector*> products({owned[2].get(), owned[3].get()});
+  const Guarded<uint8_t> sites(std::vector<uint8_t>(static_cast<size_t>(layout_of(model).sites), 1));
+  const Guarded<double> quadratic(batch.records() * 2), losses(batch.records());
+  auto options = sized<lethe_curvature>();
+  options.count = 2;
+  options.directions = directions.data();
+  options.products = products.data();
+  options.sites = sites.data();
+  options.quadratic = quadratic.data();
+  for (const int32_t kind : {LETHE_HESSIAN, LETHE_GAUSS_NEWTON}) {
+    options.kind = kind;
+    CHECK_OK(lethe_model_curvature(model, &batch.view, &options, losses.data(), nullptr, err));
+  }
+}
+
 void eigen() {
   const Guarded<double> matrix(9), values(3);
   for (size_t i = 0; i < 9; ++i) matrix[i] = i % 4 == 0 ? 1.0 + static_cast<double>(i) : 0.25;
@@ -187,6 +212,7 @@ int main() {
     entries(model.get(), batch, 0, LETHE_F32, 0);
     entries(model.get(), batch, 4, LETHE_BF16, 0);
     entries(model.get(), batch, 4, LETHE_F32, 2);
+    curvature(model.get(), batch);
     copies(model.get());
   }
   eigen();

@@ -35,6 +35,7 @@ void nothing() {
   REFUSED(lethe_model_logits(nullptr, nullptr, nullptr, 0, err));
   REFUSED(lethe_model_gradient(nullptr, nullptr, 0, nullptr, nullptr, nullptr, nullptr, err));
   REFUSED(lethe_model_adamw(nullptr, nullptr, nullptr, err));
+  REFUSED(lethe_model_curvature(nullptr, nullptr, nullptr, nullptr, nullptr, err));
   REFUSED(lethe_model_generate(nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, err));
   REFUSED(lethe_vector_create(nullptr, nullptr, err));
   REFUSED(lethe_vector_load(nullptr, nullptr, 0, err));
@@ -68,6 +69,7 @@ void unsized(lethe_model* model) {
   const lethe_entry_format format{};
   const lethe_entries entries{};
   const lethe_capture capture{};
+  const lethe_curvature curvature{};
   lethe_build build{};
   lethe_layout layout{};
   lethe_tensor_info tensor{};
@@ -85,6 +87,7 @@ void unsized(lethe_model* model) {
   REFUSED(lethe_model_logits(model, &batch, numbers, 8, err));
   REFUSED(lethe_model_gradient(model, &batch, 0, &capture, numbers, nullptr, nullptr, err));
   REFUSED(lethe_model_adamw(model, &adamw, nullptr, err));
+  REFUSED(lethe_model_curvature(model, &batch, &curvature, numbers, nullptr, err));
   REFUSED(lethe_model_generate(model, &batch, &generation, tokens, lengths, nullptr, err));
   REFUSED(lethe_entry_bytes(model, &format, 1, 1, &bytes, err));
   REFUSED(lethe_entry_describe(memory, 64, &info, err));

@@ -1984,6 +1984,89 @@ public class LetheNative extends LetheNative$shared {
            throw new AssertionError("should not reach here", ex$);
         }
     }
+    private static final int LETHE_HESSIAN = (int)0L;
+    /**
+     * {@snippet lang=c :
+     * enum <anonymous>.LETHE_HESSIAN = 0
+     * }
+     */
+    public static int LETHE_HESSIAN() {
+        return LETHE_HESSIAN;
+    }
+    private static final int LETHE_GAUSS_NEWTON = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * enum <anonymous>.LETHE_GAUSS_NEWTON = 1
+     * }
+     */
+    public static int LETHE_GAUSS_NEWTON() {
+        return LETHE_GAUSS_NEWTON;
+    }
+
+    private static class lethe_model_curvature {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            LetheNative.C_INT,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lethe_model_curvature");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lethe_status lethe_model_curvature(lethe_model *model, const lethe_batch *batch, const lethe_curvature *options, double *losses, const int32_t *cancel, lethe_error *err)
+     * }
+     */
+    public static FunctionDescriptor lethe_model_curvature$descriptor() {
+        return lethe_model_curvature.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lethe_status lethe_model_curvature(lethe_model *model, const lethe_batch *batch, const lethe_curvature *options, double *losses, const int32_t *cancel, lethe_error *err)
+     * }
+     */
+    public static MethodHandle lethe_model_curvature$handle() {
+        return lethe_model_curvature.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lethe_status lethe_model_curvature(lethe_model *model, const lethe_batch *batch, const lethe_curvature *options, double *losses, const int32_t *cancel, lethe_error *err)
+     * }
+     */
+    public static MemorySegment lethe_model_curvature$address() {
+        return lethe_model_curvature.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lethe_status lethe_model_curvature(lethe_model *model, const lethe_batch *batch, const lethe_curvature *options, double *losses, const int32_t *cancel, lethe_error *err)
+     * }
+     */
+    public static int lethe_model_curvature(MemorySegment model, MemorySegment batch, MemorySegment options, MemorySegment losses, MemorySegment cancel, MemorySegment err) {
+        var mh$ = lethe_model_curvature.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lethe_model_curvature", model, batch, options, losses, cancel, err);
+            }
+            return (int)mh$.invokeExact(model, batch, options, losses, cancel, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
 
     private static class lethe_entry_bytes {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(

@@ -40,6 +40,7 @@ public final class LanguageModel implements AutoCloseable {
     private final long parameters;
     private final long flatSize;
     private final NativePasses passes;
+    private final NativeCurvature curvature;
     private final NativeEntries entries;
     private final SiteMask mask;
     private final Staging staging;
@@ -67,6 +68,7 @@ public final class LanguageModel implements AutoCloseable {
             sites = LongStream.range(0, lethe_layout.sites(layout)).mapToObj(this::readSite).toList();
             entries = new NativeEntries(arena, handle, sites, calls, cancel);
             passes = new NativePasses(arena, handle, calls, cancel, entries);
+            curvature = new NativeCurvature(arena, handle, sites, calls, cancel);
             mask = new SiteMask(arena, sites);
             staging = new Staging(arena);
             adamw = lethe_adamw.allocate(arena);
@@ -227,6 +229,17 @@ public final class LanguageModel implements AutoCloseable {
      */
     public double[] activationGradient(Batch batch) {
         return passes.activationGradient(batch, sites.size());
+    }
+
+    /**
+     * Products of the Hessian or the Gauss-Newton matrix of the batch's loss, sum over b of weight[b] times the record's
+     * mean loss, with vectors of this model; and each record's quadratic forms. No gradient buffer is touched. Data sets
+     * are summed batch by batch with {@link Curvature#accumulate}. Memory of the activations grows as 1 + K.
+     *
+     * @throws EngineException NOT_FINITE when a loss is not finite, UNSUPPORTED on another device than the CPU
+     */
+    public Curvature.Result curvature(Batch batch, Curvature asked) {
+        return curvature.run(batch, asked);
     }
 
     /** One AdamW step of all parameters from the gradient buffer; see the other form. */

@@ -46,6 +46,17 @@ public final class ParameterVector implements AutoCloseable {
         return handle;
     }
 
+    /** The handle for a place inside native memory, where the JDK does not check it: refused here as it would be there. */
+    MemorySegment checkedHandle() {
+        if (!handle.scope().isAlive()) {
+            throw new IllegalStateException("the vector is closed");
+        }
+        if (!handle.isAccessibleBy(Thread.currentThread())) {
+            throw new WrongThreadException("the vector belongs to another thread");
+        }
+        return handle;
+    }
+
     /** P, elements; those between tensors are zero. */
     public long size() {
         return size;

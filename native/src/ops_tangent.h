@@ -1,0 +1,88 @@
+// The elementwise and rowwise pieces of the tangent passes, value and tangents in one loop. CPU only.
+//
+// Joint matrices are those of tangent.h; ' is the derivative along a direction v of the parameters, s the reciprocal
+// deviation of a row, m() the mean over a row, x-hat = s (x - m(x)).
+//   layer norm  x-hat' = s (x' - m(x') - x-hat m(x-hat x')),  y' = x-hat' w + x-hat w' + b'
+//     backward  h = g w,  dx = s (h - m(h) - x-hat m(h x-hat)),  h' = g' w + g w'
+//               dx' = -s m(x-hat x') dx + s (h' - m(h') - x-hat' m(h x-hat) - x-hat m(h' x-hat + h x-hat'))
+//               dw' = sum of g' x-hat + g x-hat',  db' = sum of g'
+//   GELU        y' = f'(u) u',  backward  d = g f'(u),  d' = g' f'(u) + g f''(u) u',  u = x + b
+//   softmax     e = c (p - one-hot),  e' = c p (z' - <p, z'>), c the loss's scale: diag(p) - p p^T times z'
+// Sums into shared rows are over fixed blocks in a fixed order, whatever the number of threads.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+#include "batch.h"
+#include "workspace.h"
+
+namespace lethe {
+
+// How a joint matrix is cut into blocks of R rows.
+struct Blocks {
+  int64_t rows;      // R
+  int64_t tangents;  // K
+
+  at::Tensor all(const at::Tensor& joint) const { return joint.narrow(0, 0, (1 + tangents) * rows); }
+  at::Tensor value(const at::Tensor& joint) const { return joint.narrow(0, 0, rows); }
+  at::Tensor tangent(const at::Tensor& joint, int64_t k) const { return joint.narrow(0, (1 + k) * rows, rows); }
+  // Of a joint gradient: tangents first.
+  at::Tensor gradient(const at::Tensor& joint) const { return joint.narrow(0, tangents * rows, rows); }
+  at::Tensor gradient_tangent(const at::Tensor& joint, int64_t k) const { return joint.narrow(0, k * rows, rows); }
+};
+
+// A site's weight and bias, one a direction; empty where the site is not chosen (bias also where it has none).
+struct SiteTangents {
+  std::vector<at::Tensor> weight, bias;
+  bool empty() const { return weight.empty(); }
+};
+
+// out = x + bias a row; undefined means zero.
+void start_rows(const at::Tensor& x, const at::Tensor& bias, const at::Tensor& out);
+// out = token'[id] + position'[place]; an undefined table is zero, not both.
+void embed_tangent(const at::Tensor& tokens, const at::Tensor& positions, const Batch& batch, const at::Tensor& out);
+// Adds gradient's rows to the tables that are defined.
+void embed_tangent_backward(const at::Tensor& gradient, const Batch& batch, const at::Tensor& d_tokens,
+                            const at::Tensor& d_positions);
+// out[r] += factor <a - minus, b> of each row r; minus may be undefined.
+void row_products(double factor, const at::Tensor& a, const at::Tensor& minus, const at::Tensor& b, double* out);
+
+struct NormTangent {
+  Blocks blocks;
+  const at::Tensor& x;           // joint [(1 + K) R, C]
+  const at::Tensor& statistics;  // [2, R] mean and 1 / deviation: out forward, in backward
+  const at::Tensor& weight;      // [C]
+  const SiteTangents& directions;
+};
+void layer_norm_tangent(const NormTangent& norm, const at::Tensor& bias, double epsilon, const at::Tensor& out);
+
+struct NormTangentGradient {
+  const at::Tensor& output;      // joint gradient [(K + 1) R, C] at the norm's output
+  const at::Tensor& stream;      // joint gradient, inout: the gradient at x is added
+  const SiteTangents& products;  // [C] each, or empty
+  bool accumulate;               // add to the products instead of overwriting them
+  double* row_sums;              // [K, R] inout: <w', dw'> + <b', db'> of each row is added; may be NULL
+};
+void layer_norm_tangent_backward(const NormTangent& norm, const NormTangentGradient& gradient, Slab& partials);
+
+// out = GELU and its tangents of x + bias, joint; bias' as directions.bias.
+void gelu_tangent(const Blocks& blocks, const at::Tensor& x, const at::Tensor& bias, const SiteTangents& directions,
+                  const at::Tensor& out);
+// gradient, joint [(K + 1) R, n], in place.
+void gelu_tangent_backward(const Blocks& blocks, const at::Tensor& x, const at::Tensor& bias,
+                           const SiteTangents& directions, const at::Tensor& gradient);
+
+// Logits [(K + 1) n, V], tangents first, become errors in place; the last block only when with_value.
+struct SoftmaxTangent {
+  Blocks blocks;
+  const int32_t* targets;  // [n]
+  const double* scales;    // [n] c
+  bool with_value;
+  double* losses;  // [n]
+  double* sums;    // [K, n] out: <z', e'>; NULL = not wanted
+};
+void softmax_tangent(const at::Tensor& logits, const SoftmaxTangent& options);
+
+}  // namespace lethe

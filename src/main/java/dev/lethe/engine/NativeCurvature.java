@@ -1,0 +1,76 @@
+package dev.lethe.engine;
+
+import dev.lethe.bindings.LetheNative;
+import dev.lethe.bindings.lethe_curvature;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.List;
+
+/** Curvature products of one model, with the reused native arguments for them. */
+final class NativeCurvature {
+    private final MemorySegment model;
+    private final NativeCalls calls;
+    private final CancelFlag cancel;
+    private final NativeBatch nativeBatch;
+    private final SiteMask mask;
+    private final MemorySegment struct;
+    private final Scratch directions; // [K] addresses
+    private final Scratch products;   // [K] addresses
+    private final Scratch quadratic;  // [B, K]
+    private final Scratch losses;     // [B]
+
+    NativeCurvature(Arena arena, MemorySegment model, List<Site> sites, NativeCalls calls, CancelFlag cancel) {
+        this.model = model;
+        this.calls = calls;
+        this.cancel = cancel;
+        nativeBatch = new NativeBatch(arena);
+        mask = new SiteMask(arena, sites);
+        struct = lethe_curvature.allocate(arena);
+        lethe_curvature.struct_size(struct, lethe_curvature.sizeof());
+        directions = new Scratch(arena);
+        products = new Scratch(arena);
+        quadratic = new Scratch(arena);
+        losses = new Scratch(arena);
+    }
+
+    Curvature.Result run(Batch batch, Curvature asked) {
+        if (batch.targets == null) {
+            throw new IllegalArgumentException("curvature: the batch has no targets");
+        }
+        int records = batch.records();
+        int count = asked.directions().size();
+        MemorySegment forms = asked.quadratic() ? quadratic.atLeast((long) records * count * Double.BYTES)
+                : MemorySegment.NULL;
+        MemorySegment out = losses.atLeast((long) records * Double.BYTES);
+        lethe_curvature.kind(struct, switch (asked.matrix()) {
+            case HESSIAN -> LetheNative.LETHE_HESSIAN();
+            case GAUSS_NEWTON -> LetheNative.LETHE_GAUSS_NEWTON();
+        });
+        lethe_curvature.accumulate(struct, asked.accumulate() ? 1 : 0);
+        lethe_curvature.count(struct, count);
+        lethe_curvature.directions(struct, addresses(directions, asked.directions()));
+        lethe_curvature.products(struct, asked.products().isEmpty() ? MemorySegment.NULL
+                : addresses(products, asked.products()));
+        lethe_curvature.sites(struct, mask.of(asked.sites()));
+        lethe_curvature.quadratic(struct, forms);
+        MemorySegment in = nativeBatch.fill(batch);
+        calls.done("curvature", LetheNative.lethe_model_curvature(model, in, struct, out, cancel.lowered(),
+                calls.begin()));
+        double[][] values = new double[asked.quadratic() ? records : 0][count];
+        for (int b = 0; b < values.length; b++) {
+            MemorySegment.copy(forms, ValueLayout.JAVA_DOUBLE, (long) b * count * Double.BYTES, values[b], 0, count);
+        }
+        double[] means = new double[records];
+        MemorySegment.copy(out, ValueLayout.JAVA_DOUBLE, 0, means, 0, records);
+        return new Curvature.Result(means, values);
+    }
+
+    private static MemorySegment addresses(Scratch scratch, List<ParameterVector> vectors) {
+        MemorySegment block = scratch.atLeast((long) vectors.size() * Long.BYTES);
+        for (int k = 0; k < vectors.size(); k++) {
+            block.setAtIndex(ValueLayout.ADDRESS, k, vectors.get(k).checkedHandle());
+        }
+        return block;
+    }
+}

@@ -1,0 +1,111 @@
+package dev.lethe.influence;
+
+import dev.lethe.engine.Batch;
+import dev.lethe.engine.Curvature;
+import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.ParameterVector;
+import dev.lethe.engine.SiteSet;
+import dev.lethe.solve.LinearOperator;
+import dev.lethe.solve.SampledOperator;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Objects;
+
+/**
+ * The Hessian or Gauss-Newton matrix of a data set's mean loss at the model's present weights, C = 1/N sum over its N
+ * records of C_i, as an operator over the solvers' vectors: one product streams over the batches, and its memory is that
+ * of the largest batch. Restricted to some sites it is C's block over them, and zero on every other tensor.
+ *
+ * <p>Holds the model and owns nothing. Each use reads the weights of that moment; the thread is the model's. Formulas:
+ * Pearlmutter 1994, "Fast exact multiplication by the Hessian"; Schraudolph 2002, "Fast curvature matrix-vector products
+ * for second-order gradient descent".
+ */
+public final class CurvatureOperator implements LinearOperator {
+    private final LanguageModel model;
+    private final Curvature.Matrix matrix;
+    private final List<Batch> batches; // weights 1/N each
+    private final SiteSet sites;
+    private final int records;
+
+    /**
+     * @param batches ragged batches with targets; every record counts the same, whatever the batches' weights
+     * @param sites   the block wanted; null = all. See {@link Curvature} for a tied table
+     */
+    public CurvatureOperator(LanguageModel model, Curvature.Matrix matrix, List<Batch> batches, SiteSet sites) {
+        this.model = Objects.requireNonNull(model, "model");
+        this.matrix = Objects.requireNonNull(matrix, "matrix");
+        this.sites = sites;
+        if (batches.isEmpty()) {
+            throw new IllegalArgumentException("curvature: no batch");
+        }
+        records = batches.stream().mapToInt(Batch::records).sum();
+        this.batches = batches.stream().map(batch -> weighted(batch, 1.0 / records)).toList();
+    }
+
+    /** N. */
+    public int records() {
+        return records;
+    }
+
+    /** out = C in. */
+    @Override
+    public void apply(ParameterVector in, ParameterVector out) {
+        apply(List.of(in), List.of(out));
+    }
+
+    /** out[k] = C in[k] for all k in one pass over the records; the vectors are distinct. */
+    public void apply(List<ParameterVector> in, List<ParameterVector> out) {
+        boolean accumulate = false;
+        for (Batch batch : batches) {
+            model.curvature(batch, new Curvature(matrix, in, out, accumulate, sites, false));
+            accumulate = true;
+        }
+    }
+
+    /** v_k' C_i v_k of each record's own mean loss, [N][K], in the order of the batches. */
+    public double[][] forms(List<ParameterVector> vectors) {
+        List<double[]> rows = new ArrayList<>(records);
+        for (Batch batch : batches) {
+            rows.addAll(List.of(model.curvature(batch, Curvature.forms(matrix, vectors, sites)).quadratic()));
+        }
+        return rows.toArray(double[][]::new);
+    }
+
+    /** One record's own product, out = C_i in; i counts from 0 in the order of the batches. */
+    public void applyRecord(int record, ParameterVector in, ParameterVector out) {
+        Objects.checkIndex(record, records);
+        int index = record;
+        for (Batch batch : batches) {
+            if (index < batch.records()) {
+                Batch one = weighted(record(batch, index), 1);
+                model.curvature(one, new Curvature(matrix, List.of(in), List.of(out), false, sites, false));
+                return;
+            }
+            index -= batch.records();
+        }
+    }
+
+    /**
+     * The batches as samples of C for LiSSA: draw d is the mean over the records of batch d mod M, scaled so that M
+     * consecutive draws have the mean C. Shuffle the records before they are batched.
+     */
+    public SampledOperator sampled() {
+        List<Batch> samples = batches.stream().map(batch -> weighted(batch, (double) batches.size() / records)).toList();
+        return (draw, in, out) -> model.curvature(samples.get((int) Math.floorMod(draw, (long) samples.size())),
+                new Curvature(matrix, List.of(in), List.of(out), false, sites, false));
+    }
+
+    private static Batch record(Batch batch, int index) {
+        int from = (int) batch.offsets()[index];
+        int to = (int) batch.offsets()[index + 1];
+        return Batch.of(List.of(Arrays.copyOfRange(batch.tokens(), from, to)),
+                List.of(Arrays.copyOfRange(batch.targets(), from, to)));
+    }
+
+    private static Batch weighted(Batch batch, double weight) {
+        double[] weights = new double[batch.records()];
+        Arrays.fill(weights, weight);
+        return batch.withWeights(weights);
+    }
+}
