@@ -19,7 +19,7 @@ import machine
 import plan
 import table
 
-WARM_UPS, QUICK_WARM_UPS = 2, 1
+WARM_UPS = 2
 QUICK_SECONDS = 540  # after that no further row is begun
 
 
@@ -28,7 +28,7 @@ class Worker:
 
     def __init__(self, command, environment, log):
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
-                                        env={**os.environ, **environment})
+                                        env={**os.environ, **environment}, start_new_session=True)
 
     def ask(self, do, **request):
         try:
@@ -44,10 +44,14 @@ class Worker:
             raise Problem(reply["problem"])
         return reply
 
-    def end(self):
-        self.process.stdin.close()
+    def end(self, at_once=False):
+        if at_once:
+            self.process.kill()
         try:
+            self.process.stdin.close()
             self.process.wait(20)
+        except BrokenPipeError:
+            self.process.wait()
         except subprocess.TimeoutExpired:
             self.process.kill()
 
@@ -194,12 +198,12 @@ class Comparison:
         opened["stored"] = opened["worker"].ask("stored", case=opened["case"])["bytes"]
 
     def row(self, row, name, shape):
-        found = {"shape": name, **{k: v for k, v in asdict(row).items() if k not in ("pairs", "quick")}}
+        found = {"shape": name, **{k: v for k, v in asdict(row).items() if k not in ("pairs", "quick", "largest")}}
         opened = []
-        warm_ups = 0 if row.pairs else QUICK_WARM_UPS if self.options.quick else WARM_UPS
+        checked = row.check and row.first.side != row.second.side
+        warm_ups = 0 if row.pairs and checked else WARM_UPS - checked  # the run that is compared warms up too
         try:
             opened.append(self.open(row, row.first, name, shape))
-            checked = row.check and row.first.side != row.second.side
             if checked:
                 ours = os.path.join(self.work, "ours.bin")
                 tensors = opened[0]["worker"].ask("result", case=opened[0]["case"], out=ours)["tensors"]
@@ -215,6 +219,9 @@ class Comparison:
                 self.time(found, row, opened)
         except Problem as problem:
             found["problem"] = str(problem)
+        except KeyboardInterrupt:
+            opened.clear()  # a worker may be in the middle of an answer: it is ended, not asked
+            raise
         finally:
             for side in opened:
                 self.close(side)
@@ -251,7 +258,7 @@ class Comparison:
                 self.save()
             chosen = [row for row in plan.rows(shape, options.quick) if not options.ops or row.group in options.ops.split(",")]
             for row in chosen:
-                if options.quick and not row.quick or options.check and row.kind == "overhead":
+                if options.check and row.kind == "overhead":
                     continue
                 if row.group in ("train", "compile") and not options.check:
                     self.sgemm()
@@ -296,9 +303,9 @@ class Comparison:
     def say(text):
         print(text, file=sys.stderr, flush=True)
 
-    def end(self):
+    def end(self, at_once=False):
         for worker in self.workers.values():
-            worker.end()
+            worker.end(at_once)
         if not self.options.keep:
             shutil.rmtree(self.work, ignore_errors=True)
         self.log.close()
@@ -331,19 +338,23 @@ def arguments():
 
 def main():
     options = arguments()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     comparison = Comparison(options)
+    interrupted = False
     try:
         comparison.all()
     except KeyboardInterrupt:
+        interrupted = True
         print("interrupted; what was measured is kept", file=sys.stderr)
     finally:
         comparison.save()
-        comparison.end()
+        comparison.end(interrupted)
     print(table.markdown(comparison.found))
     print(f"saved in {comparison.out}: compare.md, compare.json", file=sys.stderr)
     if options.record:
         table.record("compare", comparison.found["machine"], table.markdown(comparison.found))
+    if interrupted:
+        sys.exit(130)
     if options.check and any("problem" in row for row in comparison.found["rows"]):
         sys.exit(1)
 

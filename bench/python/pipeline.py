@@ -32,12 +32,12 @@ class Pipeline:
         self.losses = {}
         if setup.variant == "erase":
             self.train()
-            shutil.copytree(self.folder, self.folder + "-trained", dirs_exist_ok=True)
+            os.rename(self.folder, self.folder + "-trained")
 
     def before(self):
         if self.setup.variant == "erase":
             shutil.rmtree(self.folder, ignore_errors=True)
-            shutil.copytree(self.folder + "-trained", self.folder)
+            shutil.copytree(self.folder + "-trained", self.folder, copy_function=os.link)  # nothing is written in place
 
     def run(self):
         parts = {}
@@ -154,10 +154,11 @@ class Pipeline:
                 self.tokens = own, mean, deviation, logs.argmax(-1) == y[counted]
 
     def stored(self):
-        folder = os.path.join(self.folder, "gradients")
+        folder = os.path.join(self.folder + ("-trained" if self.setup.variant == "erase" else ""), "gradients")
         return sum(entry.stat().st_size for entry in os.scandir(folder))
 
     def result(self):
+        self.before()
         self.run()
         return {key: torch.tensor([value]) for key, value in self.losses.items()}
 
