@@ -11,8 +11,8 @@ jextract --output bindings/src -t dev.lethe.bindings --dump-includes "$includes"
 # Ours only: the standard headers' types and macros stay out.
 grep -E '^--include-[a-z]+ (lethe_|LETHE_)' "$includes" | sed 's/ *#.*//' >"$includes.ours"
 rm -rf bindings/src
-# The two opaque handles have no layout; jextract says that it skips them.
+# The opaque handles have no layout; jextract says that it skips them.
 jextract --output bindings/src -t dev.lethe.bindings --header-class-name LetheNative "@$includes.ours" "$header" \
-  2> >(grep -v 'Declared(lethe_\(model\|vector\))' >&2)
+  2> >(grep -v 'Declared(lethe_\(model\|vector\|kfac\))' >&2)
 rm -f "$includes.ours"
 sha256sum "$header" | cut -d' ' -f1 >bindings/header.sha256

@@ -289,6 +289,57 @@ typedef struct lethe_curvature {
 LETHE_API lethe_status lethe_model_curvature(lethe_model *model, const lethe_batch *batch, const lethe_curvature *options,
                                              double *losses, const int32_t *cancel, lethe_error *err);
 
+/* ---- Kronecker-factored curvature ------------------------------------------------------------------------------ */
+
+/* K-FAC (Martens and Grosse 2015) and its eigenvalue-corrected form EK-FAC (George et al. 2018; Grosse et al. 2023) of a
+ * data set's Fisher matrix F, block-diagonal over parameter tensors, in two streaming passes of constant memory:
+ *   stage 0  accumulate sums covariances of A and G;  decompose makes eigenbases and Kronecker eigenvalues -> stage 1
+ *   stage 1  usable as K-FAC; the next accumulate starts the second pass                                     -> stage 2
+ *   stage 2  accumulate adds every record's squared gradient in the eigenbases; usable as EK-FAC at any time
+ * Empirical: F = mean of g_i g_i^T, g_i the gradient of record i's mean token loss with its own targets. Sampled: targets
+ * drawn from the model, F = mean of n_i g_i g_i^T with n_i targets, whose expectation is the Gauss-Newton matrix of the
+ * mean of record losses. A linear site's block has the basis Q_A (x) Q_G over [inputs + 1, outputs], the last row its
+ * bias; a table (wte, wpe, lm_head) is diagonal on the V or position side; a norm's weight and bias are diagonal. */
+typedef struct lethe_kfac lethe_kfac;
+enum { LETHE_FISHER_EMPIRICAL = 0, LETHE_FISHER_SAMPLED = 1 };
+
+typedef struct lethe_kfac_options {
+  int64_t struct_size;
+  const uint8_t *sites; /* in [S]; a tied table is chosen by wte or lm_head, and always whole */
+  int64_t site_count;   /* must equal S */
+  int32_t fisher;       /* LETHE_FISHER_* */
+  int32_t stage;        /* 0, or that of numbers which lethe_kfac_write will bring */
+  int64_t records;      /* 0, or what lethe_kfac_describe said with those numbers */
+  uint64_t seed;        /* of sampled targets: a draw depends on it, the record's number and the position */
+} lethe_kfac_options;
+
+typedef struct lethe_kfac_info {
+  int64_t struct_size;
+  int64_t elements; /* that read and write move: bases and eigenvalues; of the model's dtype; meaningful from stage 1 on */
+  int64_t records;  /* seen in this stage */
+  int32_t stage;
+  int32_t reserved;
+} lethe_kfac_info;
+
+LETHE_API lethe_status lethe_kfac_create(const lethe_model *model, const lethe_kfac_options *options, lethe_kfac **out,
+                                         lethe_error *err);
+LETHE_API void lethe_kfac_destroy(lethe_kfac *kfac);
+LETHE_API lethe_status lethe_kfac_describe(const lethe_kfac *kfac, lethe_kfac_info *out, lethe_error *err);
+/* One forward and backward pass without weight gradients; the batch's weights do not matter. losses: out [B], of the
+ * batch's own targets. The model's gradient buffer is unspecified afterwards. A pass that failed or was cancelled leaves
+ * factors that refuse all but destroy. */
+LETHE_API lethe_status lethe_kfac_accumulate(lethe_kfac *kfac, lethe_model *model, const lethe_batch *batch,
+                                             double *losses, const int32_t *cancel, lethe_error *err);
+LETHE_API lethe_status lethe_kfac_decompose(lethe_kfac *kfac, const int32_t *cancel, lethe_error *err);
+/* out = (F + shift I)^power in, a block's shift = damping + relative * the mean of its eigenvalues; zero on tensors that
+ * were not chosen. power -1 is the inverse. in and out may be one vector. */
+LETHE_API lethe_status lethe_kfac_apply(const lethe_kfac *kfac, double damping, double relative, double power,
+                                        const lethe_vector *in, lethe_vector *out, lethe_error *err);
+LETHE_API lethe_status lethe_kfac_read(const lethe_kfac *kfac, int64_t offset, int64_t count, int32_t dtype, void *out,
+                                       int64_t bytes, lethe_error *err);
+LETHE_API lethe_status lethe_kfac_write(lethe_kfac *kfac, int64_t offset, int64_t count, int32_t dtype, const void *in,
+                                        int64_t bytes, lethe_error *err);
+
 /* ---- captured entries ------------------------------------------------------------------------------------------ */
 
 /* N entries of one format, in caller memory (a mapped ledger), 64-byte aligned. */

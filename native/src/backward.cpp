@@ -80,7 +80,8 @@ class Pass {
   void linear(int64_t site, const at::Tensor& inputs, const at::Tensor& gradient, const at::Tensor& d_inputs) {
     if (options_.observer != nullptr && options_.observer->wants(site))
       options_.observer->linear(site, inputs, gradient);
-    gemm(inputs.t(), gradient, model_.weight_gradient(site), options_.accumulate ? Into::kAdd : Into::kOverwrite);
+    if (options_.weights)
+      gemm(inputs.t(), gradient, model_.weight_gradient(site), options_.accumulate ? Into::kAdd : Into::kOverwrite);
     column_sums(gradient, options_.accumulate, model_.bias_gradient(site));
     gemm(gradient, model_.weight(site).t(), d_inputs);
   }

@@ -21,6 +21,9 @@ struct GradientObserver {
 
   // False spares the pass the work of preparing a site's tensors; such a site is not reported.
   virtual bool wants(int64_t site) const = 0;
+  // Before the softmax errors E [n, V] of target rows first_row .. first_row + n are used: may put other labels in their
+  // place by moving each row's minus one. Losses stay those of the batch's own targets.
+  virtual void relabel(int64_t /*first_row*/, const at::Tensor& /*errors*/) {}
   // inputs A [sum T, inputs], output_gradient G [sum T, outputs]
   virtual void linear(int64_t site, const at::Tensor& inputs, const at::Tensor& output_gradient) = 0;
   // normalized x-hat [sum T, C] (before weight and bias), output_gradient [sum T, C]

@@ -90,8 +90,10 @@ at::Tensor head_gradient(Model& model, const Batch& batch, const at::Tensor& hid
     head_logits(model, chunk, errors);
     softmax_errors(errors, batch.target_tokens().data() + first, scales.data() + first, at_row(options.scores, first));
     require_finite(batch, options.scores.loss, first, count);
+    if (options.observer != nullptr) options.observer->relabel(first, errors);
     if (options.observer != nullptr && options.observer->wants(site)) options.observer->head(first, errors, chunk);
     gemm(errors, weight, d_targets.narrow(0, first, count));
+    if (!options.weights) continue;
     gemm(errors.t(), chunk, d_weight, first == 0 && !options.accumulate ? Into::kOverwrite : Into::kAdd);
   }
   if (!all) scatter_rows(d_targets, batch.target_rows(), d_hidden);

@@ -46,6 +46,7 @@ struct HeadGradient {
   bool accumulate;             // add to the head's weight gradient instead of overwriting it
   GradientObserver* observer;  // may be NULL
   RowScores scores;            // loss and mean_logit of every target row
+  bool weights = true;         // false: the head weight's gradient is left as it is
 };
 // Losses, the head weight's gradient, and the gradient at hidden [sum T, C] as returned.
 at::Tensor head_gradient(Model& model, const Batch& batch, const at::Tensor& hidden, const HeadGradient& options,
@@ -60,6 +61,7 @@ struct Backward {
   bool accumulate;
   GradientObserver* observer;   // may be NULL
   double* activation_gradient;  // [B, S] sums of <y, dL/dy> for the batch loss, or NULL
+  bool weights = true;          // false: spares the products A^T G; the gradient buffer is unspecified afterwards
 };
 // From the gradient at the final hidden states [sum T, C] to every trunk parameter's gradient. For a tied head wte's
 // gradient must already hold the head's part, for an untied one it is cleared here unless accumulating.

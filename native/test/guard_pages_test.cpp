@@ -196,6 +196,27 @@ void curvature(lethe_model* model, const GuardedBatch& batch) {
   }
 }
 
+void factors(lethe_model* model, const GuardedBatch& batch) {
+  const Guarded<uint8_t> sites(std::vector<uint8_t>(static_cast<size_t>(layout_of(model).sites), 1));
+  auto options = sized<lethe_kfac_options>();
+  options.sites = sites.data();
+  options.site_count = static_cast<int64_t>(sites.size());
+  options.fisher = LETHE_FISHER_SAMPLED;
+  lethe_kfac* kfac = nullptr;
+  CHECK_OK(lethe_kfac_create(model, &options, &kfac, err));
+  const Guarded<double> losses(batch.records());
+  CHECK_OK(lethe_kfac_accumulate(kfac, model, &batch.view, losses.data(), nullptr, err));
+  CHECK_OK(lethe_kfac_decompose(kfac, nullptr, err));
+  CHECK_OK(lethe_kfac_accumulate(kfac, model, &batch.view, losses.data(), nullptr, err));
+  auto info = sized<lethe_kfac_info>();
+  CHECK_OK(lethe_kfac_describe(kfac, &info, err));
+  Guarded<float> numbers(static_cast<size_t>(info.elements));
+  CHECK_OK(lethe_kfac_read(kfac, 0, info.elements, LETHE_F32, numbers.data(), numbers.bytes(), err));
+  numbers.freeze();
+  CHECK_OK(lethe_kfac_write(kfac, 0, info.elements, LETHE_F32, numbers.data(), numbers.bytes(), err));
+  lethe_kfac_destroy(kfac);
+}
+
 void eigen() {
   const Guarded<double> matrix(9), values(3);
   for (size_t i = 0; i < 9; ++i) matrix[i] = i % 4 == 0 ? 1.0 + static_cast<double>(i) : 0.25;
@@ -214,6 +235,7 @@ int main() {
     entries(model.get(), batch, 4, LETHE_F32, 2);
     curvature(model.get(), batch);
     copies(model.get());
+    factors(model.get(), batch);
   }
   eigen();
   return finish();

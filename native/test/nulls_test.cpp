@@ -42,6 +42,14 @@ void nothing() {
   REFUSED(lethe_vector_store(nullptr, nullptr, 0, err));
   REFUSED(lethe_vector_combine(nullptr, 0, 0, nullptr, nullptr, err));
   REFUSED(lethe_vector_random(nullptr, LETHE_NORMAL, 0, err));
+  REFUSED(lethe_kfac_create(nullptr, nullptr, nullptr, err));
+  REFUSED(lethe_kfac_describe(nullptr, nullptr, err));
+  REFUSED(lethe_kfac_accumulate(nullptr, nullptr, nullptr, nullptr, nullptr, err));
+  REFUSED(lethe_kfac_decompose(nullptr, nullptr, err));
+  REFUSED(lethe_kfac_apply(nullptr, 0, 0, 1, nullptr, nullptr, err));
+  REFUSED(lethe_kfac_read(nullptr, 0, 0, LETHE_F32, nullptr, 0, err));
+  REFUSED(lethe_kfac_write(nullptr, 0, 0, LETHE_F32, nullptr, 0, err));
+  lethe_kfac_destroy(nullptr);
   REFUSED(lethe_vector_dot(nullptr, nullptr, nullptr, nullptr, err));
   REFUSED(lethe_vector_read(nullptr, 0, 0, 0, nullptr, 0, err));
   REFUSED(lethe_vector_write(nullptr, 0, 0, 0, nullptr, 0, err));
@@ -89,6 +97,9 @@ void unsized(lethe_model* model) {
   REFUSED(lethe_model_adamw(model, &adamw, nullptr, err));
   REFUSED(lethe_model_curvature(model, &batch, &curvature, numbers, nullptr, err));
   REFUSED(lethe_model_generate(model, &batch, &generation, tokens, lengths, nullptr, err));
+  const lethe_kfac_options kfac{};
+  lethe_kfac* factors = nullptr;
+  REFUSED(lethe_kfac_create(model, &kfac, &factors, err));
   REFUSED(lethe_entry_bytes(model, &format, 1, 1, &bytes, err));
   REFUSED(lethe_entry_describe(memory, 64, &info, err));
   REFUSED(lethe_entries_accumulate(model, &entries, numbers, nullptr, vector.get(), nullptr, err));

@@ -2067,6 +2067,533 @@ public class LetheNative extends LetheNative$shared {
            throw new AssertionError("should not reach here", ex$);
         }
     }
+    private static final int LETHE_FISHER_EMPIRICAL = (int)0L;
+    /**
+     * {@snippet lang=c :
+     * enum <anonymous>.LETHE_FISHER_EMPIRICAL = 0
+     * }
+     */
+    public static int LETHE_FISHER_EMPIRICAL() {
+        return LETHE_FISHER_EMPIRICAL;
+    }
+    private static final int LETHE_FISHER_SAMPLED = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * enum <anonymous>.LETHE_FISHER_SAMPLED = 1
+     * }
+     */
+    public static int LETHE_FISHER_SAMPLED() {
+        return LETHE_FISHER_SAMPLED;
+    }
+
+    private static class lethe_kfac_create {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            LetheNative.C_INT,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lethe_kfac_create");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lethe_status lethe_kfac_create(const lethe_model *model, const lethe_kfac_options *options, lethe_kfac **out, lethe_error *err)
+     * }
+     */
+    public static FunctionDescriptor lethe_kfac_create$descriptor() {
+        return lethe_kfac_create.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lethe_status lethe_kfac_create(const lethe_model *model, const lethe_kfac_options *options, lethe_kfac **out, lethe_error *err)
+     * }
+     */
+    public static MethodHandle lethe_kfac_create$handle() {
+        return lethe_kfac_create.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lethe_status lethe_kfac_create(const lethe_model *model, const lethe_kfac_options *options, lethe_kfac **out, lethe_error *err)
+     * }
+     */
+    public static MemorySegment lethe_kfac_create$address() {
+        return lethe_kfac_create.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lethe_status lethe_kfac_create(const lethe_model *model, const lethe_kfac_options *options, lethe_kfac **out, lethe_error *err)
+     * }
+     */
+    public static int lethe_kfac_create(MemorySegment model, MemorySegment options, MemorySegment out, MemorySegment err) {
+        var mh$ = lethe_kfac_create.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lethe_kfac_create", model, options, out, err);
+            }
+            return (int)mh$.invokeExact(model, options, out, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lethe_kfac_destroy {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.ofVoid(
+            LetheNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lethe_kfac_destroy");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * void lethe_kfac_destroy(lethe_kfac *kfac)
+     * }
+     */
+    public static FunctionDescriptor lethe_kfac_destroy$descriptor() {
+        return lethe_kfac_destroy.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * void lethe_kfac_destroy(lethe_kfac *kfac)
+     * }
+     */
+    public static MethodHandle lethe_kfac_destroy$handle() {
+        return lethe_kfac_destroy.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * void lethe_kfac_destroy(lethe_kfac *kfac)
+     * }
+     */
+    public static MemorySegment lethe_kfac_destroy$address() {
+        return lethe_kfac_destroy.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * void lethe_kfac_destroy(lethe_kfac *kfac)
+     * }
+     */
+    public static void lethe_kfac_destroy(MemorySegment kfac) {
+        var mh$ = lethe_kfac_destroy.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lethe_kfac_destroy", kfac);
+            }
+            mh$.invokeExact(kfac);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lethe_kfac_describe {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            LetheNative.C_INT,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lethe_kfac_describe");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lethe_status lethe_kfac_describe(const lethe_kfac *kfac, lethe_kfac_info *out, lethe_error *err)
+     * }
+     */
+    public static FunctionDescriptor lethe_kfac_describe$descriptor() {
+        return lethe_kfac_describe.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lethe_status lethe_kfac_describe(const lethe_kfac *kfac, lethe_kfac_info *out, lethe_error *err)
+     * }
+     */
+    public static MethodHandle lethe_kfac_describe$handle() {
+        return lethe_kfac_describe.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lethe_status lethe_kfac_describe(const lethe_kfac *kfac, lethe_kfac_info *out, lethe_error *err)
+     * }
+     */
+    public static MemorySegment lethe_kfac_describe$address() {
+        return lethe_kfac_describe.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lethe_status lethe_kfac_describe(const lethe_kfac *kfac, lethe_kfac_info *out, lethe_error *err)
+     * }
+     */
+    public static int lethe_kfac_describe(MemorySegment kfac, MemorySegment out, MemorySegment err) {
+        var mh$ = lethe_kfac_describe.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lethe_kfac_describe", kfac, out, err);
+            }
+            return (int)mh$.invokeExact(kfac, out, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lethe_kfac_accumulate {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            LetheNative.C_INT,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lethe_kfac_accumulate");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lethe_status lethe_kfac_accumulate(lethe_kfac *kfac, lethe_model *model, const lethe_batch *batch, double *losses, const int32_t *cancel, lethe_error *err)
+     * }
+     */
+    public static FunctionDescriptor lethe_kfac_accumulate$descriptor() {
+        return lethe_kfac_accumulate.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lethe_status lethe_kfac_accumulate(lethe_kfac *kfac, lethe_model *model, const lethe_batch *batch, double *losses, const int32_t *cancel, lethe_error *err)
+     * }
+     */
+    public static MethodHandle lethe_kfac_accumulate$handle() {
+        return lethe_kfac_accumulate.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lethe_status lethe_kfac_accumulate(lethe_kfac *kfac, lethe_model *model, const lethe_batch *batch, double *losses, const int32_t *cancel, lethe_error *err)
+     * }
+     */
+    public static MemorySegment lethe_kfac_accumulate$address() {
+        return lethe_kfac_accumulate.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lethe_status lethe_kfac_accumulate(lethe_kfac *kfac, lethe_model *model, const lethe_batch *batch, double *losses, const int32_t *cancel, lethe_error *err)
+     * }
+     */
+    public static int lethe_kfac_accumulate(MemorySegment kfac, MemorySegment model, MemorySegment batch, MemorySegment losses, MemorySegment cancel, MemorySegment err) {
+        var mh$ = lethe_kfac_accumulate.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lethe_kfac_accumulate", kfac, model, batch, losses, cancel, err);
+            }
+            return (int)mh$.invokeExact(kfac, model, batch, losses, cancel, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lethe_kfac_decompose {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            LetheNative.C_INT,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lethe_kfac_decompose");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lethe_status lethe_kfac_decompose(lethe_kfac *kfac, const int32_t *cancel, lethe_error *err)
+     * }
+     */
+    public static FunctionDescriptor lethe_kfac_decompose$descriptor() {
+        return lethe_kfac_decompose.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lethe_status lethe_kfac_decompose(lethe_kfac *kfac, const int32_t *cancel, lethe_error *err)
+     * }
+     */
+    public static MethodHandle lethe_kfac_decompose$handle() {
+        return lethe_kfac_decompose.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lethe_status lethe_kfac_decompose(lethe_kfac *kfac, const int32_t *cancel, lethe_error *err)
+     * }
+     */
+    public static MemorySegment lethe_kfac_decompose$address() {
+        return lethe_kfac_decompose.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lethe_status lethe_kfac_decompose(lethe_kfac *kfac, const int32_t *cancel, lethe_error *err)
+     * }
+     */
+    public static int lethe_kfac_decompose(MemorySegment kfac, MemorySegment cancel, MemorySegment err) {
+        var mh$ = lethe_kfac_decompose.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lethe_kfac_decompose", kfac, cancel, err);
+            }
+            return (int)mh$.invokeExact(kfac, cancel, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lethe_kfac_apply {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            LetheNative.C_INT,
+            LetheNative.C_POINTER,
+            LetheNative.C_DOUBLE,
+            LetheNative.C_DOUBLE,
+            LetheNative.C_DOUBLE,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lethe_kfac_apply");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lethe_status lethe_kfac_apply(const lethe_kfac *kfac, double damping, double relative, double power, const lethe_vector *in, lethe_vector *out, lethe_error *err)
+     * }
+     */
+    public static FunctionDescriptor lethe_kfac_apply$descriptor() {
+        return lethe_kfac_apply.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lethe_status lethe_kfac_apply(const lethe_kfac *kfac, double damping, double relative, double power, const lethe_vector *in, lethe_vector *out, lethe_error *err)
+     * }
+     */
+    public static MethodHandle lethe_kfac_apply$handle() {
+        return lethe_kfac_apply.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lethe_status lethe_kfac_apply(const lethe_kfac *kfac, double damping, double relative, double power, const lethe_vector *in, lethe_vector *out, lethe_error *err)
+     * }
+     */
+    public static MemorySegment lethe_kfac_apply$address() {
+        return lethe_kfac_apply.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lethe_status lethe_kfac_apply(const lethe_kfac *kfac, double damping, double relative, double power, const lethe_vector *in, lethe_vector *out, lethe_error *err)
+     * }
+     */
+    public static int lethe_kfac_apply(MemorySegment kfac, double damping, double relative, double power, MemorySegment in, MemorySegment out, MemorySegment err) {
+        var mh$ = lethe_kfac_apply.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lethe_kfac_apply", kfac, damping, relative, power, in, out, err);
+            }
+            return (int)mh$.invokeExact(kfac, damping, relative, power, in, out, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lethe_kfac_read {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            LetheNative.C_INT,
+            LetheNative.C_POINTER,
+            LetheNative.C_LONG,
+            LetheNative.C_LONG,
+            LetheNative.C_INT,
+            LetheNative.C_POINTER,
+            LetheNative.C_LONG,
+            LetheNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lethe_kfac_read");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lethe_status lethe_kfac_read(const lethe_kfac *kfac, int64_t offset, int64_t count, int32_t dtype, void *out, int64_t bytes, lethe_error *err)
+     * }
+     */
+    public static FunctionDescriptor lethe_kfac_read$descriptor() {
+        return lethe_kfac_read.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lethe_status lethe_kfac_read(const lethe_kfac *kfac, int64_t offset, int64_t count, int32_t dtype, void *out, int64_t bytes, lethe_error *err)
+     * }
+     */
+    public static MethodHandle lethe_kfac_read$handle() {
+        return lethe_kfac_read.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lethe_status lethe_kfac_read(const lethe_kfac *kfac, int64_t offset, int64_t count, int32_t dtype, void *out, int64_t bytes, lethe_error *err)
+     * }
+     */
+    public static MemorySegment lethe_kfac_read$address() {
+        return lethe_kfac_read.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lethe_status lethe_kfac_read(const lethe_kfac *kfac, int64_t offset, int64_t count, int32_t dtype, void *out, int64_t bytes, lethe_error *err)
+     * }
+     */
+    public static int lethe_kfac_read(MemorySegment kfac, long offset, long count, int dtype, MemorySegment out, long bytes, MemorySegment err) {
+        var mh$ = lethe_kfac_read.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lethe_kfac_read", kfac, offset, count, dtype, out, bytes, err);
+            }
+            return (int)mh$.invokeExact(kfac, offset, count, dtype, out, bytes, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lethe_kfac_write {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            LetheNative.C_INT,
+            LetheNative.C_POINTER,
+            LetheNative.C_LONG,
+            LetheNative.C_LONG,
+            LetheNative.C_INT,
+            LetheNative.C_POINTER,
+            LetheNative.C_LONG,
+            LetheNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lethe_kfac_write");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lethe_status lethe_kfac_write(lethe_kfac *kfac, int64_t offset, int64_t count, int32_t dtype, const void *in, int64_t bytes, lethe_error *err)
+     * }
+     */
+    public static FunctionDescriptor lethe_kfac_write$descriptor() {
+        return lethe_kfac_write.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lethe_status lethe_kfac_write(lethe_kfac *kfac, int64_t offset, int64_t count, int32_t dtype, const void *in, int64_t bytes, lethe_error *err)
+     * }
+     */
+    public static MethodHandle lethe_kfac_write$handle() {
+        return lethe_kfac_write.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lethe_status lethe_kfac_write(lethe_kfac *kfac, int64_t offset, int64_t count, int32_t dtype, const void *in, int64_t bytes, lethe_error *err)
+     * }
+     */
+    public static MemorySegment lethe_kfac_write$address() {
+        return lethe_kfac_write.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lethe_status lethe_kfac_write(lethe_kfac *kfac, int64_t offset, int64_t count, int32_t dtype, const void *in, int64_t bytes, lethe_error *err)
+     * }
+     */
+    public static int lethe_kfac_write(MemorySegment kfac, long offset, long count, int dtype, MemorySegment in, long bytes, MemorySegment err) {
+        var mh$ = lethe_kfac_write.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lethe_kfac_write", kfac, offset, count, dtype, in, bytes, err);
+            }
+            return (int)mh$.invokeExact(kfac, offset, count, dtype, in, bytes, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
 
     private static class lethe_entry_bytes {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(

@@ -12,6 +12,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.channels.FileChannel;
 import java.nio.channels.WritableByteChannel;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Objects;
 import java.util.stream.LongStream;
@@ -286,7 +287,7 @@ public final class LanguageModel implements AutoCloseable {
 
     /** A new vector of zeros, confined to the calling thread. */
     public ParameterVector vector() {
-        return new ParameterVector(new VectorSpace(handle, shape, dtype, tensors, sites, flatSize));
+        return new ParameterVector(space());
     }
 
     /** A new vector with a buffer's content. */
@@ -314,6 +315,22 @@ public final class LanguageModel implements AutoCloseable {
     /** parameters += a vector, on the tensors of {@code moved} (null = all). Positive a along a gradient is ascent. */
     public void add(double a, ParameterVector vector, SiteSet moved) {
         calls.done("add", LetheNative.lethe_model_add(handle, a, vector.handle(), mask.of(moved), calls.begin()));
+    }
+
+    /** Factors of this model's Fisher matrix that have seen nothing yet; the caller closes them before the model. */
+    public KroneckerFactors factors(KroneckerFactors.Spec spec) {
+        return new KroneckerFactors(space(), cancel, spec, KroneckerFactors.Stage.COVARIANCE, 0);
+    }
+
+    /**
+     * Factors as {@link KroneckerFactors#save} wrote them.
+     *
+     * @param modelHash of this model's weights
+     * @throws BadInputException    when the file is absent, not of factors, or of another model, naming both hashes
+     * @throws DamagedDataException when it was cut or a byte was changed
+     */
+    public KroneckerFactors loadFactors(Path file, String modelHash) {
+        return KroneckerFactors.load(space(), cancel, file, modelHash);
     }
 
     // ---- captured entries -------------------------------------------------------------------------------------
@@ -416,6 +433,10 @@ public final class LanguageModel implements AutoCloseable {
         MemorySegment out = arena.allocate(ValueLayout.ADDRESS);
         calls.done("create model", LetheNative.lethe_model_create(config, out, calls.begin()));
         return out.get(ValueLayout.ADDRESS, 0).reinterpret(arena, LetheNative::lethe_model_destroy);
+    }
+
+    private VectorSpace space() {
+        return new VectorSpace(handle, shape, dtype, tensors, sites, flatSize);
     }
 
     private TensorInfo readTensor(long index) {

@@ -1,0 +1,184 @@
+// The blocks of chosen sites, the places of their numbers, and (F + shift)^power v in the eigenbases.
+#include "kfac.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+
+#include "gemm.h"
+#include "ops.h"
+
+namespace lethe {
+namespace {
+
+KfacBlock block_for(const Layout& layout, int64_t site) {
+  const Site& what = layout.sites()[static_cast<size_t>(site)];
+  const TensorSpec& weight = layout.tensors()[static_cast<size_t>(layout.weight_of(site))];
+  KfacBlock block;
+  block.site = site, block.kind = what.kind;
+  block.weight = layout.weight_of(site), block.bias = layout.bias_of(site);
+  switch (what.kind) {
+    case LETHE_SITE_LINEAR: block.rows = what.inputs + 1, block.columns = what.outputs; break;
+    case LETHE_SITE_NORM: block.rows = 2, block.columns = what.outputs; break;
+    default: block.rows = weight.rows, block.columns = weight.columns;
+  }
+  block.scatter = what.kind == LETHE_SITE_EMBEDDING || what.kind == LETHE_SITE_POSITION;
+  block.head = what.kind == LETHE_SITE_HEAD || (what.kind == LETHE_SITE_EMBEDDING && layout.shape().tied);
+  return block;
+}
+
+void allocate_sums(KfacBlock& block, at::ScalarType dtype) {
+  const auto wide = at::TensorOptions().dtype(at::kDouble);
+  if (block.kind == LETHE_SITE_LINEAR) {
+    block.inputs = SymmetricSum(block.rows - 1, dtype);
+    block.outputs = SymmetricSum(block.columns, dtype);
+    block.input_sums = at::zeros({block.rows - 1}, at::TensorOptions().dtype(dtype));
+  } else if (block.kind == LETHE_SITE_NORM) {
+    block.values = at::zeros({block.rows, block.columns}, at::TensorOptions().dtype(dtype));
+  } else {
+    if (block.scatter) block.outputs = SymmetricSum(block.columns, dtype);
+    if (block.scatter) block.scatter_rows = at::zeros({block.rows}, wide);
+    if (block.head) block.inputs = SymmetricSum(block.columns, dtype);
+    if (block.head) block.head_rows = at::zeros({block.rows}, wide);
+  }
+}
+
+// A block's tensors of a vector as one [rows, columns] matrix on the host.
+at::Tensor gather(const KfacBlock& block, const lethe_vector& vector) {
+  const auto view = [&](int64_t tensor) { return vector.views[static_cast<size_t>(tensor)].to(at::kCPU); };
+  if (block.bias < 0) return view(block.weight);
+  const at::Tensor weight = view(block.weight), bias = view(block.bias);
+  const at::Tensor all = at::empty({block.rows, block.columns}, weight.options());
+  all.narrow(0, 0, block.rows - 1).copy_(weight.view({block.rows - 1, block.columns}));
+  all.select(0, block.rows - 1).copy_(bias);
+  return all;
+}
+
+void scatter(const KfacBlock& block, const at::Tensor& all, lethe_vector& vector) {
+  const at::Tensor& weight = vector.views[static_cast<size_t>(block.weight)];
+  if (block.bias < 0) {
+    weight.copy_(all);
+    return;
+  }
+  weight.copy_(all.narrow(0, 0, block.rows - 1).view(weight.sizes()));
+  vector.views[static_cast<size_t>(block.bias)].copy_(all.select(0, block.rows - 1));
+}
+
+// m *= (scale * values + shift)^power; false when a number has no such power.
+bool raise(const at::Tensor& values, double scale, double shift, double power, const at::Tensor& m) {
+  std::atomic<bool> possible{true};
+  with_element(m.scalar_type(), [&](auto zero) {
+    using T = decltype(zero);
+    const T* from = values.const_data_ptr<T>();
+    T* to = data<T>(m);
+    at::parallel_for(0, m.numel(), 16384, [&](int64_t begin, int64_t end) {
+      bool good = true;
+      for (int64_t i = begin; i < end; ++i) {
+        const T value = static_cast<T>(scale) * std::max(from[i], T{0}) + static_cast<T>(shift);
+        good &= power >= 0 || value > 0;
+        to[i] *= power == -1 ? 1 / value : power == 1 ? value : std::pow(value, static_cast<T>(power));
+      }
+      if (!good) possible.store(false, std::memory_order_relaxed);
+    });
+  });
+  return possible.load();
+}
+
+at::Tensor product(const at::Tensor& a, const at::Tensor& b) {
+  const at::Tensor out = at::empty({a.size(0), b.size(1)}, a.options());
+  gemm(a, b, out);
+  return out;
+}
+
+}  // namespace
+
+Kfac::Kfac(const Model& model, const lethe_kfac_options& options)
+    : layout(model.layout),
+      dtype(model.dtype),
+      fisher(options.fisher),
+      seed(options.seed),
+      stage(static_cast<KfacStage>(options.stage)),
+      records(options.records) {
+  const auto chosen = [&](int64_t site) { return options.sites[site] != 0; };
+  const int64_t head = layout.head_site();
+  for (int64_t site = 0; site < layout.site_count(); ++site) {
+    if (site == head && layout.shape().tied) continue;
+    const bool shared = site == Layout::embedding_site() && layout.shape().tied && chosen(head);
+    if (chosen(site) || shared) blocks.push_back(block_for(layout, site));
+  }
+  require(!blocks.empty(), "options.sites chooses no site");
+  const auto aligned = [](int64_t count) { return (count + 15) / 16 * 16; };
+  for (const KfacBlock& block : blocks) {
+    if (block.kind == LETHE_SITE_LINEAR) elements += aligned(block.rows * block.rows);
+    if (block.kind != LETHE_SITE_NORM) elements += aligned(block.columns * block.columns);
+    elements += aligned(block.rows * block.columns);
+  }
+  if (stage != KfacStage::kCovariance) {
+    allocate_numbers();
+  } else {
+    for (KfacBlock& block : blocks) allocate_sums(block, dtype);
+  }
+}
+
+void Kfac::allocate_numbers() {
+  numbers = flat_zeros(elements, dtype, at::kCPU);
+  int64_t at = 0;
+  const auto take = [&](int64_t rows, int64_t columns) {
+    const at::Tensor view = numbers.narrow(0, at, rows * columns).view({rows, columns});
+    at += (rows * columns + 15) / 16 * 16;
+    return view;
+  };
+  for (KfacBlock& block : blocks) {
+    if (block.kind == LETHE_SITE_LINEAR) block.left = take(block.rows, block.rows);
+    if (block.kind != LETHE_SITE_NORM) block.right = take(block.columns, block.columns);
+    const at::Tensor values = take(block.rows, block.columns);
+    if (block.values.defined()) values.copy_(block.values);  // a norm's, from the first pass
+    block.values = values;
+  }
+}
+
+const KfacBlock* Kfac::block_of_site(int64_t site) const {
+  if (site == layout.head_site() && layout.shape().tied) site = Layout::embedding_site();
+  for (const KfacBlock& block : blocks)
+    if (block.site == site) return &block;
+  return nullptr;
+}
+
+void Kfac::require_whole() const {
+  require(!broken, "these factors hold part of a batch whose pass failed; make them anew");
+}
+
+double Kfac::value_scale() const {
+  return stage == KfacStage::kCorrected ? 1.0 / static_cast<double>(std::max<int64_t>(1, records)) : 1.0;
+}
+
+void kfac_apply(const Kfac& kfac, const KfacPower& options, const lethe_vector& in, lethe_vector& out) {
+  require(kfac.stage != KfacStage::kCovariance, "the factors are not decomposed yet");
+  const double scale = kfac.value_scale();
+  std::vector<bool> written(kfac.layout.tensors().size());
+  for (const KfacBlock& block : kfac.blocks) {
+    const double shift = options.damping + options.relative * scale * block.values.mean().item<double>();
+    at::Tensor m = gather(block, in);
+    if (block.left.defined()) m = product(block.left.t(), m);
+    m = block.right.defined() ? product(m, block.right) : m.clone();
+    if (!raise(block.values, scale, shift, options.power, m)) {
+      refuse(LETHE_INVALID_ARGUMENT, "the block of ", kfac.layout.sites()[static_cast<size_t>(block.site)].name,
+             " has a zero eigenvalue and its damping is ", shift, ", so it has no power ", options.power,
+             "; use a damping above 0");
+    }
+    if (block.right.defined()) m = product(m, block.right.t());
+    if (block.left.defined()) m = product(block.left, m);
+    scatter(block, m, out);
+    written[static_cast<size_t>(block.weight)] = true;
+    if (block.bias >= 0) written[static_cast<size_t>(block.bias)] = true;
+  }
+  for (size_t i = 0; i < written.size(); ++i)
+    if (!written[i]) out.views[i].zero_();
+}
+
+}  // namespace lethe

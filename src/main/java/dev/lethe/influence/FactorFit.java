@@ -1,0 +1,118 @@
+/*
+ * Fits Kronecker factors to a data set: the first pass, the eigen-decomposition, the second pass, batch by batch at
+ * constant memory; and where a run keeps them. Leaves out what the factors are: see KroneckerFactors.
+ */
+package dev.lethe.influence;
+
+import dev.lethe.data.BatchPlan;
+import dev.lethe.data.Example;
+import dev.lethe.engine.KroneckerFactors;
+import dev.lethe.engine.KroneckerFactors.Fisher;
+import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.SiteSet;
+import dev.lethe.solve.LinearOperator;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Objects;
+import java.util.concurrent.CancellationException;
+
+/** How factors are made of examples. Immutable; fits run on the model's thread. */
+public final class FactorFit {
+    private final Options options;
+    private final Listener listener;
+
+    /** Hears how far a fit is, on its thread. */
+    @FunctionalInterface
+    public interface Listener {
+        /** Hears nothing. */
+        Listener NONE = (phase, done, total) -> { };
+
+        /** @param done of {@code total} batches; a decomposition counts as one */
+        void step(Phase phase, int done, int total);
+    }
+
+    /** What a fit is doing. */
+    public enum Phase { COVARIANCES, EIGENBASES, EIGENVALUES }
+
+    /**
+     * @param sites     whose tensors have a block; null for all
+     * @param fisher    of the data's own targets or of targets drawn from the model
+     * @param corrected whether to make EK-FAC by a second pass, or leave it at K-FAC
+     * @param samples   at most so many examples, drawn by the seed; 0 for all
+     * @param batchSize examples a pass
+     * @param seed      of the examples and targets drawn
+     */
+    public record Options(SiteSet sites, Fisher fisher, boolean corrected, int samples, int batchSize, long seed) {
+        public Options {
+            Objects.requireNonNull(fisher, "fisher");
+            if (samples < 0 || batchSize < 1) {
+                throw new IllegalArgumentException("factors of " + samples + " examples in batches of " + batchSize
+                        + ": samples must be 0 (all) or more, the batch at least 1");
+            }
+        }
+
+        /** EK-FAC of the empirical Fisher matrix over every site, of all examples. */
+        public static Options defaults() {
+            return new Options(null, Fisher.EMPIRICAL, true, 0, 8, 0);
+        }
+    }
+
+    public FactorFit(Options options, Listener listener) {
+        this.options = options;
+        this.listener = listener;
+    }
+
+    /** Where a run keeps its factors. */
+    public static Path file(Path run) {
+        return run.resolve("factors").resolve("ekfac.bin");
+    }
+
+    /**
+     * Passes over the examples and returns the factors at the model's present weights; the caller closes them.
+     *
+     * @throws dev.lethe.engine.EngineException NOT_FINITE naming the record or the site
+     * @throws CancellationException            when the thread is interrupted
+     */
+    public KroneckerFactors fit(LanguageModel model, List<Example> examples) {
+        if (examples.isEmpty()) {
+            throw new IllegalArgumentException("factors need at least one example");
+        }
+        SiteSet sites = options.sites() == null ? SiteSet.all(model.sites()) : options.sites();
+        List<Example> drawn = options.samples() == 0 || options.samples() >= examples.size() ? examples
+                : DataSample.of(examples, options.samples(), options.seed());
+        KroneckerFactors factors = model.factors(new KroneckerFactors.Spec(sites, options.fisher(), options.seed()));
+        try {
+            pass(factors, drawn, Phase.COVARIANCES);
+            checkInterrupt();
+            factors.decompose();
+            listener.step(Phase.EIGENBASES, 1, 1);
+            if (options.corrected()) {
+                pass(factors, drawn, Phase.EIGENVALUES);
+            }
+            return factors;
+        } catch (Throwable e) {
+            factors.close();
+            throw e;
+        }
+    }
+
+    private void pass(KroneckerFactors factors, List<Example> examples, Phase phase) {
+        List<int[]> batches = DataSample.batches(examples.size(), options.batchSize());
+        for (int i = 0; i < batches.size(); i++) {
+            checkInterrupt();
+            factors.accumulate(BatchPlan.batch(examples, batches.get(i)));
+            listener.step(phase, i + 1, batches.size());
+        }
+    }
+
+    private static void checkInterrupt() {
+        if (Thread.currentThread().isInterrupted()) {
+            throw new CancellationException("fitting factors was interrupted");
+        }
+    }
+
+    /** (F + shift I)^-1 as an operator: the inverse of the {@code ekfac} score, and a preconditioner for CG. */
+    public static LinearOperator inverse(KroneckerFactors factors, double damping, double relative) {
+        return (in, out) -> factors.apply(damping, relative, -1, in, out);
+    }
+}
