@@ -13,7 +13,7 @@ class CompareTest {
     @Test
     void bothSidesAgree() throws Exception {
         Python.assume("torch", "transformers", "numpy");
-        Python.script("../../../bench/python/compare.py", "--check", "--ops", "train,records,ragged,ascent,influence,erase",
+        Python.script("../../../bench/python/compare.py", "--check", "--ops", "train,records,ragged,ascent,influence,curvature,erase",
                 "--out", folder.resolve("out"), "--java", Path.of(System.getProperty("java.home"), "bin", "java"),
                 "--native", Path.of(System.getProperty("lethe.native")).toAbsolutePath(),
                 "--classpath", System.getProperty("java.class.path"));

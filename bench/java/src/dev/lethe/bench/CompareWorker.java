@@ -110,6 +110,7 @@ public final class CompareWorker {
             case "epoch" -> new EpochCase(setup);
             case "ascent" -> new AscentCase(setup);
             case "influence" -> new InfluenceCase(setup);
+            case "curvature" -> new CurvatureCase(setup);
             case "pipeline" -> new PipelineCase(setup);
             default -> throw new IllegalArgumentException("no operation " + operation);
         };
