@@ -14,7 +14,7 @@ target_include_directories(lethe_kernels_emulated PUBLIC native/kernels)
 target_compile_definitions(lethe_kernels_emulated PUBLIC LETHE_EMULATED)
 target_compile_options(lethe_kernels_emulated PUBLIC -O2 -Wall -Wextra -Werror -Wno-unknown-pragmas)
 if(LETHE_SANITIZE)
-  target_compile_options(lethe_kernels_emulated PUBLIC -fsanitize=address,undefined -fno-sanitize-recover=undefined)
+  target_compile_options(lethe_kernels_emulated PUBLIC -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined)
   target_link_options(lethe_kernels_emulated PUBLIC -fsanitize=address,undefined)
 endif()
 

@@ -19,8 +19,10 @@ foreach(header torch/headeronly/version.h torch/csrc/api/include/torch/version.h
 endforeach()
 string(REGEX REPLACE "[^0-9;]" "" numbers "${numbers}")
 string(REPLACE ";" "." LETHE_TORCH_VERSION "${numbers}")
-if(LETHE_TORCH_VERSION VERSION_LESS 2.11 OR LETHE_TORCH_VERSION VERSION_GREATER_EQUAL 2.14)
-  message(FATAL_ERROR "libtorch ${LETHE_TORCH_VERSION} at ${LETHE_LIBTORCH} is not supported: 2.11 to 2.13 are.")
+set(LETHE_LIBTORCH_BELOW 2.14 CACHE STRING "first libtorch version that is refused; later ones are not tested")
+if(LETHE_TORCH_VERSION VERSION_LESS 2.11 OR LETHE_TORCH_VERSION VERSION_GREATER_EQUAL LETHE_LIBTORCH_BELOW)
+  message(FATAL_ERROR "libtorch ${LETHE_TORCH_VERSION} at ${LETHE_LIBTORCH} is not supported: 2.11 to 2.13 are. "
+    "To try it all the same: -DLETHE_LIBTORCH_BELOW=VERSION.")
 endif()
 
 set(LETHE_TORCH_LIB "${LETHE_LIBTORCH}/lib")
