@@ -31,9 +31,10 @@ if(NOT LETHE_NVCC)
   message(FATAL_ERROR "LETHE_CUDA is ON, but there is no nvcc on PATH, in CUDA_HOME or in /usr/local/cuda")
 endif()
 
-get_filename_component(toolkit ${LETHE_NVCC} REALPATH)
-get_filename_component(toolkit ${toolkit} DIRECTORY)
-get_filename_component(toolkit ${toolkit} DIRECTORY)
+# The nvcc on PATH may be a script or a link: it says itself where its toolkit lies.
+execute_process(COMMAND ${LETHE_NVCC} --dryrun -E -x cu /dev/null ERROR_VARIABLE steps OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
+string(REGEX MATCH "#\\$ TOP=([^\n]*)" toolkit "${steps}")
+file(REAL_PATH "${CMAKE_MATCH_1}" toolkit)
 find_library(LETHE_CUDART cudart_static HINTS ${toolkit} PATH_SUFFIXES lib64 lib targets/x86_64-linux/lib
   targets/sbsa-linux/lib NO_DEFAULT_PATH)
 if(NOT LETHE_CUDART)
