@@ -5,6 +5,7 @@ import dev.lethe.engine.DamagedDataException;
 import dev.lethe.engine.EngineException;
 import dev.lethe.engine.Status;
 import dev.lethe.train.RunInfo;
+import dev.lethe.solve.NotConvergedException;
 import dev.lethe.train.TrainingFailedException;
 import dev.lethe.train.TrainingInterruptedException;
 import dev.lethe.unlearn.EraseInterruptedException;
@@ -37,7 +38,7 @@ import picocli.CommandLine.Spec;
                 + " 70 a fault of Lethe's own."},
         subcommands = {DemoCommand.class, TrainCommand.class, FindCommand.class, ScoreCommand.class, EraseCommand.class,
             EvalCommand.class, ReportCommand.class, InspectCommand.class,
-            CompactCommand.class, DoctorCommand.class,
+            CompactCommand.class, ExperimentCommand.class, DoctorCommand.class,
             CommandLine.HelpCommand.class})
 public final class Main implements Runnable {
     static final int BAD_INPUT = 2;
@@ -126,8 +127,8 @@ public final class Main implements Runnable {
 
     static int exitCode(Throwable e) {
         return switch (e) {
-            case BadInputException _, TrainingFailedException _, TrainingInterruptedException _, EraseInterruptedException _,
-                 CancellationException _, IOException _, UncheckedIOException _ -> BAD_INPUT;
+            case BadInputException _, NotConvergedException _, TrainingFailedException _, TrainingInterruptedException _,
+                 EraseInterruptedException _, CancellationException _, IOException _, UncheckedIOException _ -> BAD_INPUT;
             case GuardRefusedException _ -> REFUSED;
             case DamagedDataException _ -> DAMAGED;
             case EngineException engine -> switch (engine.status()) {

@@ -47,7 +47,7 @@ final class ScoreCommand implements Callable<Integer> {
     private ScoreQueries queries;
 
     @Option(names = "--method", paramLabel = "NAME", defaultValue = "dot",
-            description = "dot, tracin, cosine, self or act-grad (default: dot).")
+            description = "dot, tracin, cosine, self, act-grad, hvp, cg or lissa (default: dot).")
     private String method;
 
     @Option(names = "--sites", paramLabel = "SITES", description = "Sites that count (default: all that are stored).")
@@ -70,6 +70,9 @@ final class ScoreCommand implements Callable<Integer> {
 
     @Option(names = "--plot", paramLabel = "FILE", description = "Draw the distribution of all scores, .svg or .png.")
     private Path plot;
+
+    @Mixin
+    private CurvatureChoice curvature;
 
     @Mixin
     private Hardware hardware;
@@ -141,7 +144,9 @@ final class ScoreCommand implements Callable<Integer> {
                 table.add("self", null, named(table, names, scorer.selfInfluence(ledger, entries)));
                 return;
             }
-            scorer.scores(ledger, entries, asked, chosen.weighing(), null, scores -> add(table, names, scores));
+            SiteSet curved = counted != null ? counted : ledger.format(open.model()).sites();
+            scorer.scores(ledger, entries, asked, chosen.weighing(), curvature.along(chosen, open, curved),
+                    scores -> add(table, names, scores));
         }
     }
 

@@ -370,12 +370,12 @@ public final class LanguageModel implements AutoCloseable {
      * lm_head are the two parts of one tensor's product.
      */
     public double[][] dot(EntryFormat format, List<MemorySegment> data, SiteSet selected, ParameterVector vector) {
-        return entries.dot(format, data, selected, List.of(vector.handle()))[0];
+        return entries.dot(format, data, selected, List.of(vector.checkedHandle()))[0];
     }
 
     /** As {@link #dot(EntryFormat, List, SiteSet, ParameterVector)} for M vectors in one pass over the entries: [M][N][S]. */
     public double[][][] dot(EntryFormat format, List<MemorySegment> data, SiteSet selected, List<ParameterVector> vectors) {
-        return entries.dot(format, data, selected, vectors.stream().map(ParameterVector::handle).toList());
+        return entries.dot(format, data, selected, vectors.stream().map(ParameterVector::checkedHandle).toList());
     }
 
     /**

@@ -15,15 +15,27 @@ public enum ScoreMethod {
     /** &lt;g_i, g_i&gt;: no query. */
     SELF,
     /** &lt;y, dL/dy&gt; of the query's own records: no ledger. */
-    ACT_GRAD;
+    ACT_GRAD,
+    /** g_q' H g_i. */
+    HVP,
+    /** g_q' (C + damping I)^-1 g_i, solved by conjugate gradients. */
+    CG,
+    /** The same by a Neumann series over samples of C. */
+    LISSA;
 
     /** As the command line spells it. */
     public String label() {
         return name().toLowerCase(Locale.ROOT).replace('_', '-');
     }
 
+    /** Whether the score multiplies the ledger with something else than the query's gradient. */
+    public boolean curved() {
+        return this == HVP || this == CG || this == LISSA;
+    }
+
     /** What a score is, for an axis. */
     public String unit() {
+        if (curved()) return this == HVP ? "nats a unit step squared" : "nats a record's weight";
         return this == COSINE ? "cosine" : this == ACT_GRAD ? "nats" : this == TRACIN ? "nats" : "nats a unit step";
     }
 

@@ -37,7 +37,7 @@ public final class GradientLedger implements AutoCloseable {
     private final LedgerFolder folder;
     private final LedgerManifest manifest;
     private final List<Entry> entries; // in file order
-    private final Map<Place, Entry> places;
+    private volatile Map<Place, Entry> places; // made by the first find
     private final boolean[] checked; // payload verified; a lost race checks twice
     private final Optional<LedgerCheck.Tail> tail;
     private final Arena arena = Arena.ofShared(); // the one shared arena: readers are many
@@ -49,8 +49,6 @@ public final class GradientLedger implements AutoCloseable {
         entries = List.copyOf(contents.entries());
         tail = contents.tail();
         checked = new boolean[entries.size()];
-        places = HashMap.newHashMap(entries.size());
-        for (Entry entry : entries) places.put(new Place(entry.header().key(), entry.header().epoch()), entry);
     }
 
     /**
@@ -175,7 +173,13 @@ public final class GradientLedger implements AutoCloseable {
 
     /** The latest entry of a record in an epoch, destroyed or not. */
     public Optional<Entry> find(RecordKey key, int epoch) {
-        return Optional.ofNullable(places.get(new Place(key, epoch)));
+        Map<Place, Entry> known = places;
+        if (known == null) {
+            known = HashMap.newHashMap(entries.size());
+            for (Entry entry : entries) known.put(new Place(entry.header().key(), entry.header().epoch()), entry);
+            places = known; // threads that race make the same map
+        }
+        return Optional.ofNullable(known.get(new Place(key, epoch)));
     }
 
     /** What an interrupted writer left after the last committed entry; it is not used. */

@@ -42,7 +42,7 @@ class CommandTest {
     void usageErrorsExitWithTwoAndSayWhereHelpIs() {
         assertEquals(new Shell(2, "", "lethe: name a command\nlethe: see: lethe --help\n"), Shell.run());
         assertEquals(2, Shell.run("trian").code());
-        assertTrue(Shell.run("trian").err().contains("Did you mean: lethe train?"));
+        assertTrue(Shell.run("trian").err().contains("Did you mean: lethe train"));
         assertEquals("lethe: Invalid value for option '--epochs': 'x' is not an int\nlethe: see: lethe train --help\n",
                 Shell.run("train", "--out", folder, "--epochs", "x").err());
         assertEquals(0, Shell.run("--help").code());
@@ -147,6 +147,15 @@ class CommandTest {
             assertEquals(20, json.get("records").size());
             assertEquals("dave-job", json.get("records").get(0).get("id").asString(), method);
         }
+        for (String method : List.of("hvp", "cg", "lissa")) {
+            JsonNode json = Shell.run("score", "--run", run, "--ids", "dave-job", "--method", method, "--damping", 0.5,
+                    "--curvature-records", 8, "--tolerance", 0.1, "--top", 0, "--json", "-").json();
+            assertEquals(27, json.get("records").size(), method);
+            assertEquals("dense", json.get("form").asString());
+            if (!method.equals("hvp")) {
+                assertEquals("dave-job", json.get("records").get(0).get("id").asString(), method);
+            }
+        }
         JsonNode self = Shell.run("score", "--run", run, "--method", "self", "--top", 0, "--json", "-").json();
         assertEquals(27, self.get("records").size());
         assertTrue(self.get("records").get(26).get("score").asDouble() > 0);
@@ -162,9 +171,25 @@ class CommandTest {
     }
 
     @Test
+    void theExperimentMeasuresPrecisionWithIntervals() {
+        JsonNode json = Shell.run("experiment", "influence", "--run", run, "--queries", data, "--at", 2, "--methods",
+                "cosine,self", "--json", "-").json();
+        assertEquals(30, json.get("queries").asInt());
+        JsonNode cosine = json.get("methods").get(0);
+        assertEquals(30, cosine.get("per_query").size());
+        assertTrue(cosine.get("low").asDouble() <= cosine.get("precision").asDouble());
+        assertTrue(cosine.get("precision").asDouble() <= json.get("best").asDouble());
+        assertRefused("name an experiment: influence", "experiment");
+        assertRefused("--curvature newton: use gauss-newton or hessian", "score", "--run", run, "--text", "a", "--method", "cg",
+                "--curvature", "newton");
+        assertRefused("curvature: damping is -1.0, must be 0 or more", "score", "--run", run, "--text", "a", "--method", "cg",
+                "--damping", -1);
+    }
+
+    @Test
     void scoreRefusesWhatItCannotAnswer() {
         assertRefused("name the query by exactly one of --text, --ids, --queries and --erased", "score", "--run", run);
-        assertRefused("--method nope: there are dot, tracin, cosine, self, act-grad", "score", "--run", run, "--text", "a",
+        assertRefused("--method nope: there are dot, tracin, cosine, self, act-grad, hvp, cg, lissa", "score", "--run", run, "--text", "a",
                 "--method", "nope");
         assertRefused("--sites all: the ledger of " + run + " holds wte, lm_head; choose among these", "score", "--run",
                 run, "--text", "a", "--sites", "all");

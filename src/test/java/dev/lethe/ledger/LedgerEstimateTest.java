@@ -61,6 +61,41 @@ class LedgerEstimateTest {
         }
     }
 
+    /** docs/ledger.md's table: every site selection, head policy, dtype and rank, against entries that were captured. */
+    @Test
+    void everyFormatTakesWhatItIsEstimatedToTake() {
+        int[][] records = {{1, 2, 3, 4, 5, 6, 7}, {7, 8}, {9, 10, 11, 12}};
+        int[] tokens = {6, 1, 3};
+        int number = 0;
+        try (Engine engine = Engine.cpu(); LanguageModel model = engine.model(SHAPE, Dtype.F32)) {
+            model.initialize(1);
+            for (String sites : List.of("embedding-input", "embedding", "attention", "mlp", "block:1", "all"))
+                for (int topK : new int[] {0, 256})
+                    for (Dtype dtype : List.of(Dtype.F32, Dtype.BF16))
+                        for (int rank : new int[] {0, 2}) {
+                            EntryFormat format = new EntryFormat(model.sites(sites), topK, dtype, rank);
+                            Path where = folder.resolve("ledger-" + number++);
+                            capture(model, format, where, records, tokens);
+                            try (GradientLedger ledger = GradientLedger.open(where)) {
+                                assertEquals(LedgerEstimate.of(model, format, tokens, tokens, 1).bytes(), ledger.bytes(),
+                                        format.toString());
+                            }
+                        }
+        }
+    }
+
+    private static void capture(LanguageModel model, EntryFormat format, Path where, int[][] records, int[] tokens) {
+        LedgerManifest manifest = LedgerManifest.of("hash", SHAPE, format.sites().names(), format.headTopK(), format.dtype());
+        try (LedgerWriter writer = LedgerWriter.create(where, manifest.withRank(format.rank()))) {
+            List<MemorySegment> room = new ArrayList<>();
+            for (int i = 0; i < records.length; i++)
+                room.add(writer.reserve(new EntryHeader(RecordKey.of("r" + i), 0, 0, 1, 1, tokens[i], tokens[i]),
+                        model.entryBytes(format, tokens[i], tokens[i])));
+            model.gradient(batch(records), false, new Capture(format, room));
+            writer.commit();
+        }
+    }
+
     private static Batch batch(int[][] records) {
         List<int[]> inputs = new ArrayList<>();
         List<int[]> targets = new ArrayList<>();

@@ -1,0 +1,79 @@
+package dev.lethe.cli;
+
+import dev.lethe.data.Example;
+import dev.lethe.data.OnLong;
+import dev.lethe.data.Record;
+import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Curvature.Matrix;
+import dev.lethe.engine.SiteSet;
+import dev.lethe.influence.CurvatureOptions;
+import dev.lethe.influence.CurvedQuery;
+import dev.lethe.influence.QueryVector;
+import dev.lethe.influence.ScoreMethod;
+import dev.lethe.train.Split;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Random;
+import picocli.CommandLine.Option;
+
+/** The curvature of the scores that know one, from a sample of the run's records. */
+final class CurvatureChoice {
+    private static final long SEED = 0;
+
+    @Option(names = "--curvature", paramLabel = "C", defaultValue = "gauss-newton",
+            description = "Of cg and lissa: gauss-newton, never indefinite, or hessian (default: gauss-newton).")
+    private String matrix;
+
+    @Option(names = "--damping", paramLabel = "X",
+            description = "Added to the curvature's diagonal (default: a hundredth of its largest eigenvalue).")
+    private Double damping;
+
+    @Option(names = "--curvature-records", paramLabel = "N", defaultValue = "128",
+            description = "Records whose loss curves, sampled (default: 128).")
+    private int records;
+
+    @Option(names = "--tolerance", paramLabel = "X", defaultValue = "0.01",
+            description = "Relative residual at which cg and lissa end (default: 0.01).")
+    private double tolerance;
+
+    @Option(names = "--iterations", paramLabel = "N", defaultValue = "300",
+            description = "Most iterations of cg, samples of lissa (default: 300).")
+    private int iterations;
+
+    /** What a method multiplies the ledger with; null for one that takes the query's gradient as it is. */
+    QueryVector along(ScoreMethod method, OpenModel open, SiteSet sites) {
+        if (!method.curved()) {
+            return null;
+        }
+        CurvedQuery curved = new CurvedQuery(open.model(), sites, sample(open), options());
+        return switch (method) {
+            case HVP -> curved.product();
+            case CG -> curved.conjugateGradient();
+            case LISSA -> curved.lissa();
+            default -> throw new IllegalStateException(method + " knows no curvature");
+        };
+    }
+
+    private CurvatureOptions options() {
+        Matrix chosen = switch (matrix) {
+            case "gauss-newton" -> Matrix.GAUSS_NEWTON;
+            case "hessian" -> Matrix.HESSIAN;
+            default -> throw new BadInputException("--curvature " + matrix + ": use gauss-newton or hessian");
+        };
+        try {
+            return new CurvatureOptions(chosen, damping == null ? Double.NaN : damping, tolerance, iterations);
+        } catch (IllegalArgumentException e) {
+            throw new BadInputException("curvature: " + e.getMessage(), e);
+        }
+    }
+
+    private List<Example> sample(OpenModel open) {
+        if (records < 1) {
+            throw new BadInputException("--curvature-records " + records + ": must be at least 1");
+        }
+        List<Record> learned = new ArrayList<>(open.run().data(Split.TRAIN).records());
+        Collections.shuffle(learned, new Random(SEED));
+        return open.encode(learned.subList(0, Math.min(records, learned.size())), OnLong.TRUNCATE).examples();
+    }
+}

@@ -1,0 +1,185 @@
+package dev.lethe.influence;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.lethe.data.BatchPlan;
+import dev.lethe.data.Example;
+import dev.lethe.engine.Batch;
+import dev.lethe.engine.Buffer;
+import dev.lethe.engine.Curvature.Matrix;
+import dev.lethe.engine.Dtype;
+import dev.lethe.engine.Engine;
+import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.ModelShape;
+import dev.lethe.engine.NoLeaks;
+import dev.lethe.engine.ParameterVector;
+import dev.lethe.engine.SiteSet;
+import dev.lethe.engine.TensorInfo;
+import dev.lethe.engine.Tolerance;
+import dev.lethe.solve.NotConvergedException;
+import dev.lethe.solve.Stop;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
+
+/** What the ledger is multiplied with, against the dense matrix of a small block and an elimination. */
+@ExtendWith(NoLeaks.class)
+class CurvedQueryTest {
+    private static final ModelShape SHAPE = new ModelShape(20, 12, 8, 2, 1, 16, 1e-5, true);
+    private static final double DAMPING = 0.05;
+
+    private Engine engine;
+    private LanguageModel model;
+    private SiteSet sites;
+    private List<Example> records;
+    private List<double[]> gradients;
+
+    @BeforeEach
+    void make() {
+        engine = Engine.cpu();
+        model = engine.model(SHAPE, Dtype.F64);
+        model.initialize(3);
+        sites = model.sites("h.0.mlp.c_proj");
+        SplittableRandom random = new SplittableRandom(5);
+        records = new ArrayList<>();
+        for (int i = 0; i < 6; i++) {
+            int[] tokens = random.ints(4 + i, 0, 20).toArray();
+            records.add(new Example("r" + i, i, tokens, random.ints(tokens.length, 0, 20).toArray(), false));
+        }
+        gradients = records.stream().map(this::gradient).toList();
+    }
+
+    @AfterEach
+    void close() {
+        model.close();
+        engine.close();
+    }
+
+    private double[] gradient(Example record) {
+        model.gradient(BatchPlan.batch(List.of(record), new int[] {0}));
+        try (ParameterVector vector = model.copy(Buffer.GRADIENT)) {
+            return vector.readDoubles(sites);
+        }
+    }
+
+    private CurvedQuery query(Matrix matrix, double damping) {
+        return new CurvedQuery(model, sites, records, new CurvatureOptions(matrix, damping, 1e-10, 4000));
+    }
+
+    /** The block of C over the sites, column by column. */
+    private double[][] dense(Matrix matrix) {
+        Batch all = BatchPlan.batch(records, new int[] {0, 1, 2, 3, 4, 5});
+        CurvatureOperator operator = new CurvatureOperator(model, matrix, List.of(all), sites);
+        List<double[]> columns = new ArrayList<>();
+        try (ParameterVector unit = model.vector(); ParameterVector product = model.vector()) {
+            for (TensorInfo tensor : model.tensors())
+                if (sites.contains(tensor.site()))
+                    for (long i = tensor.offset(); i < tensor.offset() + tensor.count(); i++) {
+                        unit.scale(0);
+                        unit.writeDoubles(i, new double[] {1});
+                        operator.apply(unit, product);
+                        columns.add(product.readDoubles(sites));
+                    }
+        }
+        return columns.toArray(double[][]::new);
+    }
+
+    private double[] along(QueryVector vector) {
+        try (ParameterVector v = vector.of(new InfluenceQuery("q", records.subList(0, 1)))) {
+            return v.readDoubles(sites);
+        }
+    }
+
+    @Test
+    void theProductIsTheHessians() {
+        double[][] h = dense(Matrix.HESSIAN);
+        double[] expected = new double[h.length];
+        for (int i = 0; i < h.length; i++)
+            for (int j = 0; j < h.length; j++) expected[i] += h[j][i] * gradients.getFirst()[j];
+        Tolerance.near("hvp", expected, along(query(Matrix.GAUSS_NEWTON, DAMPING).product()), 1e-9);
+    }
+
+    @Test
+    void bothSolversGiveTheDampedInverse() {
+        for (Matrix matrix : Matrix.values()) {
+            double damping = matrix == Matrix.HESSIAN ? 20 : DAMPING; // above minus the Hessian's smallest eigenvalue
+            double[] expected = solve(dense(matrix), damping, gradients.getFirst());
+            Tolerance.near("cg " + matrix, expected, along(query(matrix, damping).conjugateGradient()), 1e-8);
+            Tolerance.near("lissa " + matrix, expected, along(query(matrix, damping).lissa()), 1e-6);
+        }
+    }
+
+    @Test
+    void anIndefiniteOperatorWithoutDampingIsRefused() {
+        QueryVector vector = query(Matrix.HESSIAN, 0).conjugateGradient();
+        NotConvergedException refusal = assertThrows(NotConvergedException.class, () -> along(vector));
+        assertEquals(Stop.NEGATIVE_CURVATURE, refusal.stop(), refusal.getMessage());
+        assertTrue(refusal.getMessage().contains("Use the Gauss-Newton matrix"), refusal.getMessage());
+    }
+
+    @Test
+    void theDefaultDampingFollowsTheSpectrum() {
+        double[][] c = dense(Matrix.GAUSS_NEWTON);
+        CurvedQuery query = new CurvedQuery(model, sites, records, CurvatureOptions.defaults());
+        double[] found = along(query.conjugateGradient());
+        double least = Double.POSITIVE_INFINITY;
+        for (double share = 0.005; share < 0.02; share *= 1.05) { // the eigenvalue is found to a tenth only
+            double[] expected = solve(c, share * largest(c), gradients.getFirst());
+            double distance = 0;
+            for (int i = 0; i < found.length; i++) distance = Math.max(distance, Math.abs(found[i] - expected[i]));
+            least = Math.min(least, distance);
+        }
+        double size = 0;
+        for (double value : found) size = Math.max(size, Math.abs(value));
+        assertTrue(least < 0.05 * size, least + " of " + size);
+    }
+
+    private static double largest(double[][] matrix) {
+        double[] v = new SplittableRandom(1).doubles(matrix.length).toArray();
+        double value = 0;
+        for (int step = 0; step < 300; step++) {
+            double[] next = new double[v.length];
+            for (int i = 0; i < v.length; i++) for (int j = 0; j < v.length; j++) next[i] += matrix[i][j] * v[j];
+            value = 0;
+            for (double x : next) value += x * x;
+            value = Math.sqrt(value);
+            for (int i = 0; i < v.length; i++) v[i] = next[i] / value;
+        }
+        return value;
+    }
+
+    /** (A + damping I)^-1 b by elimination with pivots. */
+    private static double[] solve(double[][] matrix, double damping, double[] b) {
+        int n = b.length;
+        double[][] a = new double[n][];
+        for (int i = 0; i < n; i++) {
+            a[i] = java.util.Arrays.copyOf(matrix[i], n + 1);
+            a[i][i] += damping;
+            a[i][n] = b[i];
+        }
+        for (int k = 0; k < n; k++) {
+            int pivot = k;
+            for (int i = k; i < n; i++) if (Math.abs(a[i][k]) > Math.abs(a[pivot][k])) pivot = i;
+            double[] row = a[k];
+            a[k] = a[pivot];
+            a[pivot] = row;
+            for (int i = k + 1; i < n; i++) {
+                double factor = a[i][k] / a[k][k];
+                for (int j = k; j <= n; j++) a[i][j] -= factor * a[k][j];
+            }
+        }
+        double[] x = new double[n];
+        for (int i = n - 1; i >= 0; i--) {
+            x[i] = a[i][n];
+            for (int j = i + 1; j < n; j++) x[i] -= a[i][j] * x[j];
+            x[i] /= a[i][i];
+        }
+        return x;
+    }
+}
