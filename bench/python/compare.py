@@ -7,10 +7,8 @@ import argparse
 import itertools
 import json
 import os
-import random
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from dataclasses import asdict
@@ -18,46 +16,11 @@ from dataclasses import asdict
 import machine
 import plan
 import table
+from inputs import Inputs
+from side import Problem, Worker
 
 WARM_UPS = 2
 QUICK_SECONDS = 540  # after that no further row is begun
-
-
-class Worker:
-    """One process and its line protocol; see worker.py."""
-
-    def __init__(self, command, environment, log):
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
-                                        env={**os.environ, **environment}, start_new_session=True)
-
-    def ask(self, do, **request):
-        try:
-            self.process.stdin.write(json.dumps({"do": do, **request}) + "\n")
-            self.process.stdin.flush()
-            line = self.process.stdout.readline()
-        except BrokenPipeError:
-            line = ""
-        if not line:
-            raise SystemExit(f"a worker ended with status {self.process.wait()}; its output is in the log")
-        reply = json.loads(line)
-        if "problem" in reply:
-            raise Problem(reply["problem"])
-        return reply
-
-    def end(self, at_once=False):
-        if at_once:
-            self.process.kill()
-        try:
-            self.process.stdin.close()
-            self.process.wait(20)
-        except BrokenPipeError:
-            self.process.wait()
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-
-
-class Problem(Exception):
-    """What a worker could not do; the row says it and the others go on."""
 
 
 class Comparison:
@@ -70,16 +33,19 @@ class Comparison:
         self.workers = {"ours": self.start("ours"), "theirs": self.start("theirs")}
         self.numbers = itertools.count()
         self.begun = time.monotonic()
-        self.found = {"machine": machine.describe(), "commit": machine.commit(), "date": time.strftime("%Y-%m-%d %H:%M"),
-                      "options": {k: v for k, v in vars(options).items() if k not in ("java", "classpath", "native", "out", "data")}, "sgemm": [], "rows": []}
+        told = {key: getattr(options, key) for key in ("quick", "shapes", "ops", "pairs", "threads", "device")}
+        self.found = {"machine": machine.describe(), "commit": machine.commit(),
+                      "date": time.strftime("%Y-%m-%d %H:%M"), "options": told, "sgemm": [], "rows": []}
         for side, worker in self.workers.items():
             self.found[side] = worker.ask("hello")
         self.require_same_torch()
+        self.inputs = Inputs(self.workers["ours"], self.work, options.data, options.quick)
 
     def start(self, side, default_malloc=False):
         options = self.options
         threads = str(options.threads)
-        environment = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "TORCHINDUCTOR_CACHE_DIR":
+        environment = {"OMP_WAIT_POLICY": "passive"} if options.check else {}  # a check may run on a busy machine
+        environment |= {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "TORCHINDUCTOR_CACHE_DIR":
                        os.path.join(self.out, "inductor")}
         if side == "ours":
             command = [options.java, "--enable-native-access=ALL-UNNAMED", "-XX:+UseSerialGC",
@@ -101,71 +67,15 @@ class Comparison:
             self.end()
             sys.exit(0 if self.options.check else 2)
 
-    # ---- inputs ----------------------------------------------------------------------------------------------------
-
-    def model(self, name, shape):
-        folder = os.path.join(self.work, "model-" + "-".join(str(shape[k]) for k in ("layers", "hidden", "context")))
-        if not os.path.isdir(folder):
-            self.workers["ours"].ask("init", model=folder, seed=1, vocabulary=shape["vocabulary"],
-                                     **{k: shape[k] for k in ("layers", "hidden", "heads", "context")})
-        return folder
-
-    def examples(self, kind, name, shape, model):
-        """A file both sides read: random tokens of the shape, or TOFU's records."""
-        path = os.path.join(self.work, f"{name}-{kind}.json")
-        if os.path.exists(path):
-            return path
-        if kind == "ragged":
-            data = self.write_records("ragged", self.records()[: plan.STEPS * shape["batch"]])
-            self.workers["ours"].ask("encode", model=model, data=data, out=path)
-            return path
-        count = {"batch": shape["batch"], "epoch": plan.STEPS * shape["batch"], "ascent": plan.ASCENT_RECORDS,
-                 "influence": plan.influence_records(shape, self.options.quick) + 1}[kind]
-        chance = random.Random(count)
-        rows = [[chance.randrange(shape["vocabulary"]) for _ in range(shape["tokens"] + 1)] for _ in range(count)]
-        with open(path, "w") as file:
-            json.dump({"tokens": [row[:-1] for row in rows], "targets": [row[1:] for row in rows]}, file)
-        return path
-
-    def records(self):
-        """Shuffled once, so that a batch has the lengths that a training's has."""
-        with open(self.options.data) as file:
-            records = [json.loads(line) for line in file if line.strip()]
-        random.Random(0).shuffle(records)
-        return records
-
-    def write_records(self, name, records):
-        path = os.path.join(self.work, name + ".jsonl")
-        with open(path, "w") as file:
-            for record in records:
-                file.write(json.dumps(record) + "\n")
-        return path
-
-    def pipeline(self, name, shape, model):
-        """Ten records each of some subjects to learn, of others to hold out; the last subject learned is erased."""
-        subjects, epochs = plan.pipeline_size(shape, self.options.quick)
-        by_subject = {}
-        for record in self.records():
-            by_subject.setdefault(record["subject"], []).append(record)
-        chosen = sorted(by_subject)
-        learned, held_out = chosen[:subjects], chosen[subjects : subjects + (1 if self.options.quick else 2)]
-        part = lambda names: [record for name in names for record in by_subject[name][:10]]
-        args = {"data": self.write_records(name + "-learned", part(learned)),
-                "heldOut": self.write_records(name + "-held-out", part(held_out or learned[:1])), "subject": learned[-1],
-                "epochs": epochs, "batch": 8, "rate": 1e-3, "topk": 256}
-        path = os.path.join(self.work, f"{name}-pipeline.json")
-        self.workers["ours"].ask("encode", model=model, out=path, **args)
-        return path, args
-
     # ---- a row -----------------------------------------------------------------------------------------------------
 
     def open(self, row, contestant, name, shape):
-        model = self.model(name, shape)
+        model = self.inputs.model(shape)
         args = contestant.args
         if row.examples == "pipeline":
-            examples, args = self.pipeline(name, shape, model)
+            examples, args = self.inputs.pipeline(name, shape, model)
         else:
-            examples = self.examples(row.examples, name, shape, model)
+            examples = self.inputs.examples(row.examples, name, shape, model)
         worker = self.workers[contestant.side]
         case = str(next(self.numbers))
         base = worker.ask("memory", case=case, reset=True)["rss"]
@@ -177,7 +87,7 @@ class Comparison:
         except Problem:
             shutil.rmtree(work)
             raise
-        return {"worker": worker, "side": contestant.side, "case": case, "files": reply["files"], "base": base, "work": work}
+        return {"worker": worker, "case": case, "files": reply["files"], "base": base, "work": work}
 
     def close(self, opened):
         opened["worker"].ask("close", case=opened["case"])
@@ -256,8 +166,9 @@ class Comparison:
                 self.say(f"{name}: peak memory of a train step")
                 self.memory(name, shape)
                 self.save()
-            chosen = [row for row in plan.rows(shape, options.quick) if not options.ops or row.group in options.ops.split(",")]
-            for row in chosen:
+            for row in plan.rows(shape, options.quick):
+                if options.ops and row.group not in options.ops.split(","):
+                    continue
                 if options.check and row.kind == "overhead":
                     continue
                 if row.group in ("train", "compile") and not options.check:
@@ -279,7 +190,8 @@ class Comparison:
         row = next(row for row in plan.rows(shape, True) if row.group == "train")
         long_lived = self.workers
         added = {}
-        for label, side, default_malloc in (("ours", "ours", False), ("theirs", "theirs", True), ("tuned", "theirs", False)):
+        processes = ("ours", "ours", False), ("theirs", "theirs", True), ("tuned", "theirs", False)
+        for label, side, default_malloc in processes:
             self.workers = {**long_lived, side: self.start(side, default_malloc)}
             try:
                 opened = self.open(row, row.first if side == "ours" else row.second, name, shape)
@@ -313,7 +225,7 @@ class Comparison:
 
 def arguments():
     parser = argparse.ArgumentParser(prog="bench/compare", description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="the small shape, fewer operations: under ten minutes on two cores")
+    parser.add_argument("--quick", action="store_true", help="the small shape, fewer operations: at most ten minutes")
     parser.add_argument("--check", action="store_true", help="compare results on a tiny shape, time nothing")
     parser.add_argument("--shapes", default="", help="comma-separated: " + ", ".join(plan.SHAPES))
     parser.add_argument("--ops", default="", help="comma-separated groups: " + ", ".join(
@@ -328,7 +240,8 @@ def arguments():
     for given in ("java", "classpath", "native"):
         parser.add_argument("--" + given, required=True, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    options.shapes = options.shapes or ("tiny" if options.check else "small" if options.quick else "small,124m-64,124m-512")
+    usual = "tiny" if options.check else "small" if options.quick else "small,124m-64,124m-512"
+    options.shapes = options.shapes or usual
     unknown = [name for name in options.shapes.split(",") if name not in plan.SHAPES]
     if unknown:
         parser.error(f"no shape {', '.join(unknown)}; there are {', '.join(plan.SHAPES)}")

@@ -1,4 +1,4 @@
-"""An epoch of padded batches, plain or with every record's gradient kept: dense, one file a record, as a PyTorch user would store it.
+"""An epoch of padded batches, plain or with every record's gradient kept: dense, one file a record.
 
 With capture the batch's gradient is the mean of the records' own, so that no second backward pass is needed; for the
 embedding alone one backward pass gives both. Files go to the page cache; nothing waits for the disk.

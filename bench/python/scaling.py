@@ -17,7 +17,7 @@ from statistics import median
 import machine
 import plan
 import table
-from compare import Problem, Worker
+from side import Problem, Worker
 
 RUNS = 5
 BASE = dict(layers=2, hidden=128, heads=2, context=256, vocabulary=8192, tokens=64, batch=8)
