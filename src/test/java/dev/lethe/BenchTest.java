@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.lethe.bench.BoundaryBench;
+import dev.lethe.bench.FactorBench;
 import dev.lethe.bench.JniBench;
 import dev.lethe.bench.LedgerBench;
 import dev.lethe.bench.TextBench;
@@ -59,6 +60,21 @@ class BenchTest {
             assertEquals(256, bench.append());
             bench.closeWriter();
             assertEquals(256, bench.dot().size());
+        } finally {
+            bench.close();
+        }
+    }
+
+    @Test
+    void theFactorBenchPassesOverOneBatch() {
+        var bench = new FactorBench();
+        bench.shape = "tiny";
+        bench.open();
+        try {
+            double[] losses = bench.gradient();
+            assertArrayEquals(losses, bench.covariances());
+            assertArrayEquals(losses, bench.correction());
+            assertTrue(bench.apply().norm() > 0);
         } finally {
             bench.close();
         }
