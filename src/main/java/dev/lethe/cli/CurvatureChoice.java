@@ -5,9 +5,12 @@ import dev.lethe.data.OnLong;
 import dev.lethe.data.Record;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Curvature.Matrix;
+import dev.lethe.engine.KroneckerFactors.Fisher;
 import dev.lethe.engine.SiteSet;
 import dev.lethe.influence.CurvatureOptions;
 import dev.lethe.influence.CurvedQuery;
+import dev.lethe.influence.FactorFit;
+import dev.lethe.influence.FactoredInverse;
 import dev.lethe.influence.QueryVector;
 import dev.lethe.influence.ScoreMethod;
 import dev.lethe.train.Split;
@@ -20,13 +23,15 @@ import picocli.CommandLine.Option;
 /** The curvature of the scores that know one, from a sample of the run's records. */
 final class CurvatureChoice {
     private static final long SEED = 0;
+    private static final int BATCH = 8;
 
     @Option(names = "--curvature", paramLabel = "C", defaultValue = "gauss-newton",
             description = "Of cg and lissa: gauss-newton, never indefinite, or hessian (default: gauss-newton).")
     private String matrix;
 
     @Option(names = "--damping", paramLabel = "X",
-            description = "Added to the curvature's diagonal (default: a hundredth of its largest eigenvalue).")
+            description = "Added to the curvature's diagonal (default: a hundredth of its largest eigenvalue; ekfac: a tenth of"
+                    + " the mean eigenvalue of each tensor).")
     private Double damping;
 
     @Option(names = "--curvature-records", paramLabel = "N", defaultValue = "128",
@@ -41,12 +46,21 @@ final class CurvatureChoice {
             description = "Most iterations of cg, samples of lissa (default: 300).")
     private int iterations;
 
-    /** What a method multiplies the ledger with; null for one that takes the query's gradient as it is. */
+    /**
+     * What a method multiplies the ledger with, which the caller closes; null for one that takes the query's gradient as it
+     * is. Fits EK-FAC's factors if that is the method.
+     */
     QueryVector along(ScoreMethod method, OpenModel open, SiteSet sites) {
         if (!method.curved()) {
             return null;
         }
-        CurvedQuery curved = new CurvedQuery(open.model(), sites, sample(open), options());
+        CurvatureOptions options = options();
+        if (method == ScoreMethod.EKFAC) {
+            FactorFit fit = new FactorFit(new FactorFit.Options(sites, Fisher.SAMPLED, true, 0, BATCH, SEED),
+                    FactorFit.Listener.NONE);
+            return new FactoredInverse(open.model(), fit.fit(open.model(), sample(open)), options.damping());
+        }
+        CurvedQuery curved = new CurvedQuery(open.model(), sites, sample(open), options);
         return switch (method) {
             case HVP -> curved.product();
             case CG -> curved.conjugateGradient();

@@ -10,6 +10,7 @@ import dev.lethe.influence.Bootstrap;
 import dev.lethe.influence.InfluenceQuery;
 import dev.lethe.influence.InfluenceScorer;
 import dev.lethe.influence.QueryScores;
+import dev.lethe.influence.QueryVector;
 import dev.lethe.influence.RecordScore;
 import dev.lethe.influence.ScoreMethod;
 import dev.lethe.influence.ScoreOptions;
@@ -166,8 +167,10 @@ final class ExperimentCommand implements Callable<Integer> {
                 return precision;
             }
             int[] next = {0};
-            scorer.scores(ledger, entries, encoded, method.weighing(), curvature.along(method, open, counted),
-                    (QueryScores scores) -> precision[next[0]] = precision(scores.records(), asked.get(next[0]++), learned));
+            try (QueryVector along = curvature.along(method, open, counted)) {
+                scorer.scores(ledger, entries, encoded, method.weighing(), along, (QueryScores scores) ->
+                        precision[next[0]] = precision(scores.records(), asked.get(next[0]++), learned));
+            }
             return precision;
         }
 

@@ -8,6 +8,7 @@ import dev.lethe.influence.ActivationScore;
 import dev.lethe.influence.InfluenceQuery;
 import dev.lethe.influence.InfluenceScorer;
 import dev.lethe.influence.QueryScores;
+import dev.lethe.influence.QueryVector;
 import dev.lethe.influence.RecordScore;
 import dev.lethe.influence.ScoreMethod;
 import dev.lethe.influence.ScoreOptions;
@@ -47,7 +48,7 @@ final class ScoreCommand implements Callable<Integer> {
     private ScoreQueries queries;
 
     @Option(names = "--method", paramLabel = "NAME", defaultValue = "dot",
-            description = "dot, tracin, cosine, self, act-grad, hvp, cg or lissa (default: dot).")
+            description = "dot, tracin, cosine, self, act-grad, hvp, cg, lissa or ekfac (default: dot).")
     private String method;
 
     @Option(names = "--sites", paramLabel = "SITES", description = "Sites that count (default: all that are stored).")
@@ -145,8 +146,9 @@ final class ScoreCommand implements Callable<Integer> {
                 return;
             }
             SiteSet curved = counted != null ? counted : ledger.format(open.model()).sites();
-            scorer.scores(ledger, entries, asked, chosen.weighing(), curvature.along(chosen, open, curved),
-                    scores -> add(table, names, scores));
+            try (QueryVector along = curvature.along(chosen, open, curved)) {
+                scorer.scores(ledger, entries, asked, chosen.weighing(), along, scores -> add(table, names, scores));
+            }
         }
     }
 

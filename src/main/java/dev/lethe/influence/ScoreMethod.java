@@ -21,7 +21,9 @@ public enum ScoreMethod {
     /** g_q' (C + damping I)^-1 g_i, solved by conjugate gradients. */
     CG,
     /** The same by a Neumann series over samples of C. */
-    LISSA;
+    LISSA,
+    /** The same with the EK-FAC approximation of C. */
+    EKFAC;
 
     /** As the command line spells it. */
     public String label() {
@@ -30,7 +32,7 @@ public enum ScoreMethod {
 
     /** Whether the score multiplies the ledger with something else than the query's gradient. */
     public boolean curved() {
-        return this == HVP || this == CG || this == LISSA;
+        return this == HVP || this == CG || this == LISSA || this == EKFAC;
     }
 
     /** What a score is, for an axis. */

@@ -147,7 +147,7 @@ class CommandTest {
             assertEquals(20, json.get("records").size());
             assertEquals("dave-job", json.get("records").get(0).get("id").asString(), method);
         }
-        for (String method : List.of("hvp", "cg", "lissa")) {
+        for (String method : List.of("hvp", "cg", "lissa", "ekfac")) {
             JsonNode json = Shell.run("score", "--run", run, "--ids", "dave-job", "--method", method, "--damping", 0.5,
                     "--curvature-records", 8, "--tolerance", 0.1, "--top", 0, "--json", "-").json();
             assertEquals(27, json.get("records").size(), method);
@@ -189,7 +189,7 @@ class CommandTest {
     @Test
     void scoreRefusesWhatItCannotAnswer() {
         assertRefused("name the query by exactly one of --text, --ids, --queries and --erased", "score", "--run", run);
-        assertRefused("--method nope: there are dot, tracin, cosine, self, act-grad, hvp, cg, lissa", "score", "--run", run, "--text", "a",
+        assertRefused("--method nope: there are dot, tracin, cosine, self, act-grad, hvp, cg, lissa, ekfac", "score", "--run", run, "--text", "a",
                 "--method", "nope");
         assertRefused("--sites all: the ledger of " + run + " holds wte, lm_head; choose among these", "score", "--run",
                 run, "--text", "a", "--sites", "all");
