@@ -62,6 +62,12 @@ class Worker:
             found["onednn"] = self.best_rate(lambda: linear(a, packed, None, "none", [], ""), 2 * n**3)
         return found
 
+    def rate(self, request):
+        """Best rate of a matrix product in some dtype on random data, FLOP/s."""
+        n = request["size"]
+        a, b = (torch.randn(n, n, device=self.device, dtype=getattr(torch, request["dtype"])) for _ in range(2))
+        return {"rate": self.best_rate(lambda: torch.mm(a, b), 2 * n**3)}
+
     def best_rate(self, product, flops, times=12):
         best = 0.0
         for _ in range(times):
@@ -152,10 +158,13 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--compute", choices=("f32", "bf16"), default="f32")
     options = parser.parse_args()
     replies = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # whatever libraries print goes to stderr
     worker = Worker(options.device, options.threads)
+    if options.compute == "bf16":  # weights and optimizer in fp32, as mixed precision is used
+        torch.autocast(options.device.split(":")[0], torch.bfloat16).__enter__()
     for line in sys.stdin:
         request = json.loads(line)
         if request["do"] == "quit":

@@ -72,6 +72,7 @@ typedef struct lethe_error {
 } lethe_error;
 
 typedef struct lethe_model lethe_model;   /* parameters, gradient, moments and workspace of one model on one device */
+typedef struct lethe_ring lethe_ring;     /* pinned host memory through which captures leave a device */
 typedef struct lethe_vector lethe_vector; /* a free vector in one model's parameter space, [P], the model's dtype */
 
 /* ---- process ------------------------------------------------------------------------------------------------- */
@@ -90,6 +91,21 @@ LETHE_API int32_t lethe_abi_version(void);
 LETHE_API int64_t lethe_live_handles(void); /* models and vectors not yet destroyed, for leak tests */
 LETHE_API lethe_status lethe_build_info(lethe_build *out, lethe_error *err);
 LETHE_API lethe_status lethe_set_threads(int32_t threads, lethe_error *err); /* 1..1024 */
+
+typedef struct lethe_device {
+  int64_t struct_size;
+  char name[128];
+  int64_t total_bytes;
+  int64_t free_bytes; /* now */
+  int32_t capability; /* 90 = compute capability 9.0 */
+  int32_t usable;     /* 1 when this build has kernels for it */
+  int32_t driver;     /* CUDA version the driver supports, 13000 = 13.0 */
+  int32_t runtime;    /* CUDA version of the runtime in use */
+} lethe_device;
+
+/* CUDA device `index`. LETHE_UNSUPPORTED says why there is none: no driver, an older one than the runtime, a build or a
+ * libtorch without CUDA. */
+LETHE_API lethe_status lethe_device_info(int32_t index, lethe_device *out, lethe_error *err);
 
 /* ---- model --------------------------------------------------------------------------------------------------- */
 
@@ -145,6 +161,34 @@ LETHE_API lethe_status lethe_model_layout(const lethe_model *model, lethe_layout
 LETHE_API lethe_status lethe_model_tensor(const lethe_model *model, int64_t index, lethe_tensor_info *out, lethe_error *err);
 LETHE_API lethe_status lethe_model_site(const lethe_model *model, int64_t index, lethe_site_info *out, lethe_error *err);
 
+/* Sizes of the largest batch of a training. */
+typedef struct lethe_plan_request {
+  int64_t struct_size;
+  int64_t records;
+  int64_t tokens;
+  int64_t targets;
+  int64_t capture_bytes; /* of its entries, 0 = no capture */
+  int64_t ring_slots;    /* 0 = no ring */
+} lethe_plan_request;
+
+typedef struct lethe_plan {
+  int64_t struct_size;
+  int64_t parameters, gradient, moments; /* bytes */
+  int64_t shadow;                        /* parameters in the compute type */
+  int64_t activations;                   /* of the batch, what attention keeps included */
+  int64_t head;                          /* logits of one chunk and the head's own rows */
+  int64_t capture;                       /* entries on the device */
+  int64_t total;                         /* of all above */
+  int64_t ring;                          /* pinned host memory */
+  int64_t available;                     /* free on the device now, or available on this machine */
+  int64_t token_bytes;                   /* of total, what another token of this batch's kind takes */
+  int64_t fitting_tokens;                /* of this kind that fit into available; 0 = not even the model does */
+} lethe_plan;
+
+/* What training a model takes, before it is made. Estimates: libraries' own workspaces are not known to it. */
+LETHE_API lethe_status lethe_model_plan(const lethe_model_config *config, const lethe_plan_request *request,
+                                        lethe_plan *out, lethe_error *err);
+
 /* GPT-2's initialisation: N(0, 0.02), residual projections N(0, 0.02 / sqrt(2L)), norms 1, biases 0. Seeded; the same
  * numbers on every device and thread count. */
 LETHE_API lethe_status lethe_model_initialize(lethe_model *model, uint64_t seed, lethe_error *err);
@@ -187,7 +231,20 @@ typedef struct lethe_capture {
   const lethe_entry_format *format;
   void *const *destinations;  /* out [B], 64-byte aligned, each of capacities[b] bytes */
   const int64_t *capacities;  /* in [B], at least lethe_entry_bytes */
+  lethe_ring *ring; /* NULL: the entries are there when the call returns. Else, for a model on a device: the call does not
+                       wait for them and reads neither array above; lethe_ring_take hands the entries over */
 } lethe_capture;
+
+/* `slots` captures of up to slot_bytes each may be on their way from the model's device at once; a gradient call that finds
+ * none free waits for lethe_ring_take in another thread. LETHE_UNSUPPORTED for a model on the CPU. */
+LETHE_API lethe_status lethe_ring_create(lethe_model *model, int64_t slots, int64_t slot_bytes, lethe_ring **out,
+                                         lethe_error *err);
+LETHE_API void lethe_ring_destroy(lethe_ring *ring);
+/* Waits for the oldest capture under way, copies entry b to destinations[b] (as in lethe_capture) and frees its slot, even
+ * when that fails; `records` 0 drops it. One thread at a time takes; another may run the model meanwhile. LETHE_NOT_FINITE
+ * says here what lethe_model_gradient says without a ring. */
+LETHE_API lethe_status lethe_ring_take(lethe_ring *ring, int64_t records, void *const *destinations,
+                                       const int64_t *capacities, lethe_error *err);
 
 /* What a position's prediction looked like; every array [sum T], NaN (hit: 0) where there is no target, NULL = not wanted. */
 typedef struct lethe_token_scores {

@@ -1,11 +1,9 @@
-// Decoding: the cache, and attention of single query rows as plain loops a record and head (ATen on other devices).
+// Decoding: the cache, and attention of single query rows as plain loops a record and head.
 #include "decode.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/matmul.h>
-#include <ATen/ops/softmax.h>
 
 #include <algorithm>
 #include <cmath>
@@ -43,20 +41,6 @@ void attend_head(const T* query, const T* cache, int64_t length, int64_t c, int6
   }
 }
 
-void attend_with_ops(const Shape& shape, const std::vector<Active>& active, const at::Tensor& qkv,
-                     const at::Tensor& cache, const at::Tensor& out) {
-  const int64_t c = shape.channels, d = shape.head_size();
-  for (size_t i = 0; i < active.size(); ++i) {
-    const Active& a = active[i];
-    const auto row = static_cast<int64_t>(i);
-    const at::Tensor past = cache[a.record].narrow(0, 0, a.length).view({a.length, 2, shape.heads, d});
-    const at::Tensor query = qkv[row].narrow(0, 0, c).view({shape.heads, 1, d});
-    const at::Tensor scores =
-        at::matmul(query, past.select(1, 0).permute({1, 2, 0})) / std::sqrt(static_cast<double>(d));
-    out[row].copy_(at::matmul(at::softmax(scores, -1), past.select(1, 1).transpose(0, 1)).view({c}));
-  }
-}
-
 }  // namespace
 
 Cache::Cache(const Model& model, const Batch& prompts, int64_t capacity)
@@ -79,10 +63,6 @@ void attend_step(const Shape& shape, const std::vector<Active>& active, const at
   for (int64_t i = 0; i < rows; ++i) {
     const Active& a = active[static_cast<size_t>(i)];
     cache[a.record][a.length - 1].copy_(qkv[i].narrow(0, c, 2 * c));
-  }
-  if (!qkv.is_cpu()) {
-    attend_with_ops(shape, active, qkv, cache, out);
-    return;
   }
   with_element(qkv.scalar_type(), [&](auto zero) {
     using T = decltype(zero);

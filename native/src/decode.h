@@ -28,6 +28,15 @@ struct Active {
   int32_t token;   // about to be fed
 };
 
+// Runs the prompts, then token by token the records still running; generate.cpp drives it. Logits are those of the rows
+// that the last call produced, one a record active then.
+struct Decoder {
+  virtual ~Decoder() = default;
+  virtual void start(const std::vector<Active>& active, const Cancel& cancel) = 0;
+  virtual void step(const std::vector<Active>& active) = 0;
+  virtual at::Tensor logits(int64_t first, int64_t count) = 0;  // [count, V] on the host, fp32 or fp64
+};
+
 // Appends each active record's key and value to a layer's cache and attends to all of its tokens so far.
 // qkv [A, 3C], out [A, C].
 void attend_step(const Shape& shape, const std::vector<Active>& active, const at::Tensor& qkv, const at::Tensor& cache,

@@ -149,6 +149,34 @@ EntryLayout::EntryLayout(const Layout& layout, const EntryFormat& format, int64_
   gaps = placer.gaps();
 }
 
+void finish_entry(const Layout& layout, const EntryFormat& format, const EntryLayout& places, const EntryFacts& facts,
+                  char* data) {
+  const auto bytes = static_cast<size_t>(places.tokens) * sizeof(int32_t);
+  std::memcpy(data + places.ids_at, facts.ids, bytes);
+  std::memcpy(data + places.targets_at, facts.targets, bytes);
+  for (const auto& [begin, end] : places.gaps) std::memset(data + begin, 0, static_cast<size_t>(end - begin));
+  EntryHeader header{};
+  std::memcpy(header.magic, kEntryMagic, sizeof kEntryMagic);
+  header.version = kEntryVersion;
+  header.dtype = format.dtype();
+  header.total_bytes = places.total;
+  header.tokens = places.tokens;
+  header.targets = places.targets;
+  header.head_top_k = format.top_k();
+  header.site_count = layout.site_count();
+  header.dropped_share = facts.dropped_share;
+  header.rank = format.rank();
+  header.truncated_share = facts.truncated_share;
+  header.fingerprint = format.fingerprint();
+  header.checksum = header_checksum(header);
+  std::memcpy(data, &header, sizeof header);
+}
+
+void refuse_factor(const Layout& layout, int64_t where) {
+  refuse(LETHE_NOT_FINITE, "record ", where / layout.site_count(), " of the batch: the gradient factor at ",
+         layout.sites()[static_cast<size_t>(where % layout.site_count())].name, " is not finite");
+}
+
 EntryView::EntryView(const Layout& layout, const EntryFormat& format, const void* data, int64_t bytes, int64_t index)
     : data_(static_cast<const char*>(data)), places_([&] {
         const std::string what = "entry " + std::to_string(index);

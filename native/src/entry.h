@@ -97,6 +97,20 @@ struct EntryLayout {
   int64_t total = 0;
 };
 
+// Writes what an entry holds besides its factors: header, token ids [T], targets [T], and zeros in the gaps, so that the
+// same record gives the same bytes whatever the memory held before.
+struct EntryFacts {
+  const int32_t* ids;
+  const int32_t* targets;
+  double dropped_share;
+  double truncated_share;
+};
+void finish_entry(const Layout& layout, const EntryFormat& format, const EntryLayout& places, const EntryFacts& facts,
+                  char* data);
+
+// Refuses a factor that is not finite; `where` is its record in the batch * S + its site.
+[[noreturn]] void refuse_factor(const Layout& layout, int64_t where);
+
 // A matrix inside an entry, row-major, in the entry's dtype.
 struct StoredMatrix {
   const void* data;

@@ -24,8 +24,6 @@ namespace {
 
 constexpr int64_t kGrainElements = 16384;  // a thread's least share of a copy
 
-at::Tensor host(const at::Tensor& tensor) { return tensor.is_cpu() ? tensor : tensor.cpu(); }
-
 int64_t grain(int64_t columns) { return std::max<int64_t>(1, kGrainElements / columns); }
 
 template <class Real, class Stored>
@@ -53,7 +51,7 @@ class EntryCapture final : public GradientObserver {
   void copy_truncated(int64_t site, const at::Tensor& inputs, const at::Tensor& output_gradient);
   template <class Index>
   void copy_top_k(int64_t first_row, const at::Tensor& errors);
-  EntryHeader header(int64_t record) const;
+  double dropped_share(int64_t record) const;
 
   const Model& model_;
   const Batch& batch_;
@@ -109,10 +107,9 @@ void EntryCapture<Real, Stored>::report(int64_t record, int64_t site) {
 template <class Real, class Stored>
 template <class Place>
 void EntryCapture<Real, Stored>::copy_rows(int64_t site, const at::Tensor& rows, bool scaled, Place&& place) {
-  const at::Tensor source = host(rows);
-  const Real* from = source.const_data_ptr<Real>();
-  const int64_t columns = source.size(1);
-  at::parallel_for(0, source.size(0), grain(columns), [&](int64_t begin, int64_t end) {
+  const Real* from = rows.const_data_ptr<Real>();
+  const int64_t columns = rows.size(1);
+  at::parallel_for(0, rows.size(0), grain(columns), [&](int64_t begin, int64_t end) {
     for (int64_t row = begin; row < end; ++row) {
       const int64_t b = row_records_[static_cast<size_t>(row)];
       Stored* begin_of_record = place(b);
@@ -137,13 +134,12 @@ void EntryCapture<Real, Stored>::linear(int64_t site, const at::Tensor& inputs, 
 // Records longer than the rank, each by one thread.
 template <class Real, class Stored>
 void EntryCapture<Real, Stored>::copy_truncated(int64_t site, const at::Tensor& inputs, const at::Tensor& output_gradient) {
-  const at::Tensor all_inputs = host(inputs), all_gradients = host(output_gradient);
   at::parallel_for(0, batch_.records(), 1, [&](int64_t begin, int64_t end) {
     const c10::InferenceMode inference;  // thread-local, and this may be another thread
     for (int64_t b = begin; b < end; ++b) {
       if (!format_.truncates(batch_.length(b))) continue;
-      const at::Tensor a = all_inputs.narrow(0, batch_.offset(b), batch_.length(b));
-      const at::Tensor g = at::mul(all_gradients.narrow(0, batch_.offset(b), batch_.length(b)), static_cast<double>(scale(b)));
+      const at::Tensor a = inputs.narrow(0, batch_.offset(b), batch_.length(b));
+      const at::Tensor g = at::mul(output_gradient.narrow(0, batch_.offset(b), batch_.length(b)), static_cast<double>(scale(b)));
       if (!std::isfinite(a.sum().item<double>()) || !std::isfinite(g.sum().item<double>())) {
         report(b, site);
         continue;
@@ -169,7 +165,7 @@ void EntryCapture<Real, Stored>::embedding(const at::Tensor& gradient) {
 
 template <class Real, class Stored>
 void EntryCapture<Real, Stored>::norm(int64_t site, const at::Tensor& normalized, const at::Tensor& output_gradient) {
-  const at::Tensor x = host(normalized), g = host(output_gradient);
+  const at::Tensor &x = normalized, &g = output_gradient;
   const int64_t columns = x.size(1);
   at::parallel_for(0, batch_.records(), 1, [&](int64_t begin, int64_t end) {
     std::vector<Real> weight, bias;
@@ -194,7 +190,7 @@ void EntryCapture<Real, Stored>::norm(int64_t site, const at::Tensor& normalized
 template <class Real, class Stored>
 void EntryCapture<Real, Stored>::head(int64_t first_row, const at::Tensor& errors, const at::Tensor& hidden) {
   const int64_t site = model_.layout.head_site();
-  const at::Tensor h = host(hidden), e = host(errors);
+  const at::Tensor &h = hidden, &e = errors;
   const int64_t channels = h.size(1), columns = e.size(1);
   const auto& records = batch_.target_records();
   at::parallel_for(0, h.size(0), 1, [&](int64_t begin, int64_t end) {
@@ -240,46 +236,24 @@ void EntryCapture<Real, Stored>::copy_top_k(int64_t first_row, const at::Tensor&
 }
 
 template <class Real, class Stored>
-EntryHeader EntryCapture<Real, Stored>::header(int64_t record) const {
-  EntryHeader header{};
-  std::memcpy(header.magic, kEntryMagic, sizeof kEntryMagic);
-  header.version = kEntryVersion;
-  header.dtype = format_.dtype();
-  header.total_bytes = places(record).total;
-  header.tokens = places(record).tokens;
-  header.targets = places(record).targets;
-  header.head_top_k = format_.top_k();
-  header.site_count = model_.layout.site_count();
+double EntryCapture<Real, Stored>::dropped_share(int64_t record) const {
   double dropped = 0, total = 0;
   for (int64_t row = batch_.target_offset(record); row < batch_.target_offset(record + 1); ++row) {
     dropped += dropped_[static_cast<size_t>(row)];
     total += total_[static_cast<size_t>(row)];
   }
-  header.dropped_share = total > 0 ? std::min(1.0, dropped / total) : 0;
-  header.rank = format_.rank();
-  const double linear_total = linear_total_[static_cast<size_t>(record)];
-  header.truncated_share = linear_total > 0 ? std::min(1.0, truncated_[static_cast<size_t>(record)] / linear_total) : 0;
-  header.fingerprint = format_.fingerprint();
-  header.checksum = header_checksum(header);
-  return header;
+  return total > 0 ? std::min(1.0, dropped / total) : 0;
 }
 
 template <class Real, class Stored>
 void EntryCapture<Real, Stored>::finish() {
   const int64_t bad = first_bad_.load();
-  if (bad != std::numeric_limits<int64_t>::max()) {
-    const int64_t sites = model_.layout.site_count();
-    refuse(LETHE_NOT_FINITE, "record ", bad / sites, " of the batch: the gradient factor at ",
-           model_.layout.sites()[static_cast<size_t>(bad % sites)].name, " is not finite");
-  }
+  if (bad != std::numeric_limits<int64_t>::max()) refuse_factor(model_.layout, bad);
   for (int64_t b = 0; b < batch_.records(); ++b) {
-    const auto bytes = static_cast<size_t>(batch_.length(b)) * sizeof(int32_t);
-    std::memcpy(data_[b] + places(b).ids_at, batch_.tokens() + batch_.offset(b), bytes);
-    std::memcpy(data_[b] + places(b).targets_at, batch_.targets() + batch_.offset(b), bytes);
-    // The same record gives the same bytes, whatever the memory held before.
-    for (const auto& [begin, end] : places(b).gaps) std::memset(data_[b] + begin, 0, static_cast<size_t>(end - begin));
-    const EntryHeader done = header(b);
-    std::memcpy(data_[b], &done, sizeof done);
+    const auto at = static_cast<size_t>(b);
+    const double lost = linear_total_[at] > 0 ? std::min(1.0, truncated_[at] / linear_total_[at]) : 0;
+    const EntryFacts facts{batch_.tokens() + batch_.offset(b), batch_.targets() + batch_.offset(b), dropped_share(b), lost};
+    finish_entry(model_.layout, format_, places(b), facts, data_[at]);
   }
 }
 

@@ -1,5 +1,4 @@
 // Exports of the process and of models: life, layout, initialisation and copies.
-#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
 #include <torch/version.h>
@@ -11,6 +10,7 @@
 #include "flat.h"
 #include "guard.h"
 #include "model.h"
+#include "plan.h"
 
 namespace {
 
@@ -33,31 +33,15 @@ std::string loaded_torch_version() {
   return settings.substr(from, settings.find_first_of(", \n", from) - from);
 }
 
-at::Device device_of(const lethe_model_config& config) {
-  if (config.device_type == LETHE_CPU) {
-    require(config.device_index == 0, "config.device_index is ", config.device_index, ", the CPU's is 0");
-    return at::kCPU;
+// Where a model of this configuration lives.
+DevicePlace place_of(const lethe_model_config& config) {
+  if (config.device_type != LETHE_CPU) {
+    require(config.device_type == LETHE_CUDA, "config.device_type is ", config.device_type,
+            ", allowed 0 (CPU) and 1 (CUDA)");
+    return make_device_path(config);
   }
-  require(config.device_type == LETHE_CUDA, "config.device_type is ", config.device_type,
-          ", allowed 0 (CPU) and 1 (CUDA)");
-  const auto devices = static_cast<int32_t>(at::hasCUDA() ? at::getNumGPUs() : 0);
-  if (devices == 0) {
-    refuse(LETHE_UNSUPPORTED,
-           "no CUDA device: ", at::hasCUDA() ? "the driver reports none" : "this libtorch is built without CUDA",
-           "; use the CPU");
-  }
-  require(config.device_index >= 0 && config.device_index < devices, "config.device_index is ", config.device_index,
-          ", this machine has CUDA devices 0 to ", devices - 1);
-  return at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(config.device_index));
-}
-
-void check_compute(const lethe_model_config& c) {
-  require(c.compute_dtype == 0 || (c.compute_dtype == LETHE_BF16 && c.dtype == LETHE_F32), "config.compute_dtype is ",
-          c.compute_dtype, ", allowed 0 (as dtype) and, for an F32 model, 3 (BF16)");
-  require((c.options & ~(LETHE_ALLOW_TF32 | LETHE_NO_GRAPHS)) == 0, "config.options is ", c.options,
-          ", allowed are the bits 1 (TF32) and 2 (no graphs)");
-  if (c.compute_dtype == LETHE_BF16 && c.device_type == LETHE_CPU)
-    refuse(LETHE_UNSUPPORTED, "bf16 compute needs a CUDA device; use f32 on the CPU");
+  require(config.device_index == 0, "config.device_index is ", config.device_index, ", the CPU's is 0");
+  return {at::kCPU, nullptr};
 }
 
 }  // namespace
@@ -73,12 +57,8 @@ lethe_status lethe_build_info(lethe_build* out, lethe_error* err) {
     lethe_build& build = checked(out, "build");
     copy_text(build.torch_version, loaded_torch_version());
     copy_text(build.compiled_for, TORCH_VERSION);
-#ifdef LETHE_WITH_CUDA
-    build.cuda_compiled = 1;
-#else
-    build.cuda_compiled = 0;
-#endif
-    build.cuda_devices = static_cast<int32_t>(at::hasCUDA() ? at::getNumGPUs() : 0);
+    build.cuda_compiled = device_kernels_built() ? 1 : 0;
+    build.cuda_devices = device_count();
     build.threads = at::get_num_threads();
     build.reserved = 0;
   });
@@ -96,19 +76,12 @@ lethe_status lethe_model_create(const lethe_model_config* config, lethe_model** 
     const lethe_model_config& c = checked(config, "config");
     require_pointer(out, "out");
     *out = nullptr;
-    require(c.dtype == LETHE_F32 || c.dtype == LETHE_F64, "config.dtype is ", c.dtype,
-            ", a model computes in 0 (F32) or 1 (F64)");
-    check_compute(c);
-    require(c.tied_head == 0 || c.tied_head == 1, "config.tied_head is ", c.tied_head, ", allowed 0 and 1");
-    const Shape shape{.vocabulary = c.vocabulary,
-                      .context = c.context,
-                      .channels = c.channels,
-                      .heads = c.heads,
-                      .layers = c.layers,
-                      .inner = c.inner,
-                      .epsilon = c.layer_norm_epsilon,
-                      .tied = c.tied_head == 1};
-    *out = std::make_unique<lethe_model>(shape, scalar_type(c.dtype), device_of(c)).release();
+    const Shape shape = shape_of(c);
+    DevicePlace place = place_of(c);
+    if (place.path == nullptr && c.compute_dtype == LETHE_BF16)
+      refuse(LETHE_UNSUPPORTED, "bf16 compute needs a CUDA device; use f32 on the CPU");
+    const std::shared_ptr<DevicePath> path = place.path;
+    run_on(path, [&] { *out = std::make_unique<lethe_model>(shape, scalar_type(c.dtype), std::move(place)).release(); });
   });
 }
 
@@ -160,7 +133,7 @@ lethe_status lethe_model_site(const lethe_model* model, int64_t index, lethe_sit
 lethe_status lethe_model_initialize(lethe_model* model, uint64_t seed, lethe_error* err) {
   return guard(err, [&] {
     require_pointer(model, "model");
-    initialize(*model, seed);
+    run_on(model->path, [&] { initialize(*model, seed); });
   });
 }
 
@@ -170,7 +143,7 @@ lethe_status lethe_model_read(const lethe_model* model, int32_t buffer, int64_t 
     require_pointer(model, "model");
     const at::Tensor& flat = model->buffer(buffer);
     if (flat.defined()) {
-      flat_read(flat, offset, count, dtype, out, bytes);
+      run_on(model->path, [&] { flat_read(flat, offset, count, dtype, out, bytes); });
       return;
     }
     // Moments that no step has made yet are zero.
@@ -184,8 +157,11 @@ lethe_status lethe_model_write(lethe_model* model, int32_t buffer, int64_t offse
   return guard(err, [&] {
     require_pointer(model, "model");
     check_range(model->layout.flat_size(), offset, count, dtype, in, bytes);
-    if (buffer == LETHE_MOMENT1 || buffer == LETHE_MOMENT2) model->allocate_moments();
-    flat_write(model->layout, model->buffer(buffer), offset, count, dtype, in, bytes);
+    run_on(model->path, [&] {
+      if (buffer == LETHE_MOMENT1 || buffer == LETHE_MOMENT2) model->allocate_moments();
+      flat_write(model->layout, model->buffer(buffer), offset, count, dtype, in, bytes);
+      if (buffer == LETHE_PARAMETERS) model->parameters_changed();
+    });
   });
 }
 

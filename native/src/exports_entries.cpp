@@ -114,7 +114,7 @@ LETHE_API lethe_status lethe_entries_accumulate(lethe_model* model, const lethe_
     for (int64_t i = 0; i < set.count(); ++i)
       require(std::isfinite(coefficients[i]), "coefficients[", i, "] is ", coefficients[i]);
     const SerialIfSmall serial(token_work(set));
-    accumulate(set, coefficients, *vector, Cancel(cancel));
+    run_on(model->path, [&] { accumulate(set, coefficients, *vector, Cancel(cancel)); });
   });
 }
 
@@ -129,7 +129,9 @@ LETHE_API lethe_status lethe_entries_dot(lethe_model* model, const lethe_entries
     if (set.count() == 0 || vector_count == 0) return;
     require_pointer(out, "out");
     const SerialIfSmall serial(vector_count * token_work(set));
-    dot(set, std::vector<const lethe_vector*>(vectors, vectors + vector_count), out, Cancel(cancel));
+    run_on(model->path, [&] {
+      dot(set, std::vector<const lethe_vector*>(vectors, vectors + vector_count), out, Cancel(cancel));
+    });
   });
 }
 
@@ -141,15 +143,14 @@ LETHE_API lethe_status lethe_entries_cross(lethe_model* model, const lethe_entri
       if (set.count() == 0) return;
       require_pointer(out, "out");
       const SerialIfSmall serial(token_work(set));
-      squared_norms(set, out, Cancel(cancel));
-      return;
+      return run_on(model->path, [&] { squared_norms(set, out, Cancel(cancel)); });
     }
     const EntrySet asked(*model, checked(queries, "queries"), nullptr);
     require_comparable(set, asked);
     if (set.count() == 0 || asked.count() == 0) return;
     require_pointer(out, "out");
     const SerialIfSmall serial(asked.count() * token_work(set));
-    cross(set, asked, out, Cancel(cancel));
+    run_on(model->path, [&] { cross(set, asked, out, Cancel(cancel)); });
   });
 }
 
@@ -161,7 +162,7 @@ LETHE_API lethe_status lethe_entries_gram(lethe_model* model, const lethe_entrie
     if (set.count() == 0) return;
     require_pointer(out, "out");
     const SerialIfSmall serial(set.count() * token_work(set));
-    gram(set, scratch_bytes, GramForm::kCheapest, out, Cancel(cancel));
+    run_on(model->path, [&] { gram(set, scratch_bytes, GramForm::kCheapest, out, Cancel(cancel)); });
   });
 }
 

@@ -54,18 +54,6 @@ struct Scored {
 // A pass multiplies every parameter with every token, near enough.
 int64_t pass_work(const Model& model, const Batch& batch) { return batch.rows() * model.layout.parameters(); }
 
-// Adds the head's part and turns sums for the batch loss into those for each record's own loss.
-void finish_products(const Model& model, const Batch& batch, const std::vector<double>& mean_logits, double* products) {
-  const int64_t sites = model.layout.site_count();
-  for (size_t i = 0; i < mean_logits.size(); ++i) {
-    const int64_t b = batch.target_records()[i];
-    products[b * sites + model.layout.head_site()] += batch.target_scale(b) * mean_logits[i];
-  }
-  for (int64_t b = 0; b < batch.records(); ++b) {
-    for (int64_t s = 0; s < sites; ++s) products[b * sites + s] /= batch.weight(b);
-  }
-}
-
 void run_gradient(Model& model, const Batch& batch, bool accumulate, const lethe_capture* capture, double* losses,
                   double* products, const Cancel& cancel) {
   std::unique_ptr<GradientObserver> observer;
@@ -99,11 +87,15 @@ lethe_status lethe_model_evaluate(lethe_model* model, const lethe_batch* batch, 
     require_pointer(losses, "losses");
     if (scores != nullptr) checked(scores, "scores");
     const Batch checked_batch(checked(batch, "batch"), model->shape(), Targets::kRequired);
-    const SerialIfSmall serial(pass_work(*model, checked_batch));
     const Cancel canceller(cancel);
     Scored scored(checked_batch, scores);
-    const at::Tensor hidden = forward(*model, checked_batch, Keep::kNothing, canceller);
-    head_scores(*model, checked_batch, hidden, scored.rows(), canceller);
+    if (model->path != nullptr) {
+      run_on(model->path, [&] { model->path->evaluate(*model, checked_batch, scored.rows(), canceller); });
+    } else {
+      const SerialIfSmall serial(pass_work(*model, checked_batch));
+      const at::Tensor hidden = forward(*model, checked_batch, Keep::kNothing, canceller);
+      head_scores(*model, checked_batch, hidden, scored.rows(), canceller);
+    }
     record_losses(checked_batch, scored.loss.data(), losses);
     if (scores != nullptr) scored.spread(checked_batch, *scores);
   });
@@ -119,11 +111,10 @@ lethe_status lethe_model_logits(lethe_model* model, const lethe_batch* batch, vo
     const int64_t rows = checked_batch.rows(), v = model->shape().vocabulary;
     const int64_t row_bytes = v * static_cast<int64_t>(c10::elementSize(model->dtype));
     require(bytes / row_bytes >= rows, "bytes is ", bytes, ", ", rows, " rows of logits need ", row_bytes, " each");
-    const at::Tensor hidden = forward(*model, checked_batch, Keep::kNothing, Cancel());
     const at::Tensor out = at::from_blob(logits, {rows, v}, at::TensorOptions().dtype(model->dtype));
-    const at::Tensor on_device = model->on_cpu() ? out : at::empty({rows, v}, model->options());
-    head_logits(*model, hidden, on_device);
-    if (!model->on_cpu()) out.copy_(on_device);
+    if (model->path != nullptr) return run_on(model->path, [&] { model->path->logits(*model, checked_batch, out); });
+    const at::Tensor hidden = forward(*model, checked_batch, Keep::kNothing, Cancel());
+    head_logits(*model, hidden, out);
   });
 }
 
@@ -135,6 +126,11 @@ lethe_status lethe_model_gradient(lethe_model* model, const lethe_batch* batch, 
     require_pointer(losses, "losses");
     require(accumulate == 0 || accumulate == 1, "accumulate is ", accumulate, ", allowed 0 and 1");
     const Batch checked_batch(checked(batch, "batch"), model->shape(), Targets::kRequired);
+    if (model->path != nullptr) {
+      const GradientCall call{accumulate == 1, capture, losses, activation_gradient};
+      return run_on(model->path, [&] { model->path->gradient(*model, checked_batch, call, Cancel(cancel)); });
+    }
+    if (capture != nullptr) require(checked(capture, "capture").ring == nullptr, "a ring is for models on a device");
     const SerialIfSmall serial(pass_work(*model, checked_batch));
     run_gradient(*model, checked_batch, accumulate == 1, capture, losses, activation_gradient, Cancel(cancel));
   });
@@ -144,7 +140,8 @@ lethe_status lethe_model_adamw(lethe_model* model, const lethe_adamw* options, d
                                lethe_error* err) {
   return guard(err, [&] {
     require_pointer(model, "model");
-    const double norm = adamw_step(*model, checked(options, "adamw"));
+    double norm = 0;
+    run_on(model->path, [&] { norm = adamw_step(*model, checked(options, "adamw")); });
     if (gradient_norm != nullptr) *gradient_norm = norm;
   });
 }
@@ -157,7 +154,8 @@ lethe_status lethe_model_generate(lethe_model* model, const lethe_batch* prompts
     require_pointer(lengths, "lengths");
     const Batch checked_prompts(checked(prompts, "prompts"), model->shape(), Targets::kIgnored);
     const SerialIfSmall serial(checked_prompts.records() * model->layout.parameters());
-    generate(*model, checked_prompts, checked(options, "generation"), tokens, lengths, Cancel(cancel));
+    const lethe_generation& how = checked(options, "generation");
+    run_on(model->path, [&] { generate(*model, checked_prompts, how, tokens, lengths, Cancel(cancel)); });
   });
 }
 

@@ -30,7 +30,7 @@ lethe_status lethe_vector_create(const lethe_model* model, lethe_vector** out, l
     require_pointer(model, "model");
     require_pointer(out, "out");
     *out = nullptr;
-    *out = std::make_unique<lethe_vector>(*model).release();
+    run_on(model->path, [&] { *out = std::make_unique<lethe_vector>(*model).release(); });
   });
 }
 
@@ -42,7 +42,7 @@ lethe_status lethe_vector_load(lethe_vector* vector, const lethe_model* model, i
     require_pointer(model, "model");
     require_same_space(vector->layout, vector->values, model->layout, model->parameters);
     const at::Tensor& flat = model->buffer(buffer);
-    flat.defined() ? vector->values.copy_(flat) : vector->values.zero_();
+    run_on(model->path, [&] { flat.defined() ? vector->values.copy_(flat) : vector->values.zero_(); });
   });
 }
 
@@ -51,8 +51,11 @@ lethe_status lethe_vector_store(const lethe_vector* vector, lethe_model* model, 
     require_pointer(vector, "vector");
     require_pointer(model, "model");
     require_same_space(vector->layout, vector->values, model->layout, model->parameters);
-    if (buffer == LETHE_MOMENT1 || buffer == LETHE_MOMENT2) model->allocate_moments();
-    model->buffer(buffer).copy_(vector->values);
+    run_on(model->path, [&] {
+      if (buffer == LETHE_MOMENT1 || buffer == LETHE_MOMENT2) model->allocate_moments();
+      model->buffer(buffer).copy_(vector->values);
+      if (buffer == LETHE_PARAMETERS) model->parameters_changed();
+    });
   });
 }
 
@@ -64,7 +67,8 @@ lethe_status lethe_vector_combine(lethe_vector* y, double b, double a, const let
     require_finite(a, "a");
     if (a != 0) require_pointer(x, "x");
     if (x != nullptr) require_same_space(y->layout, y->values, x->layout, x->values);
-    flat_combine(y->values, b, a, x == nullptr ? at::Tensor() : x->values, segments(y->layout, sites));
+    const at::Tensor none;
+    run_on(y->path, [&] { flat_combine(y->path, y->values, b, a, x == nullptr ? none : x->values, segments(y->layout, sites)); });
   });
 }
 
@@ -73,7 +77,7 @@ lethe_status lethe_vector_random(lethe_vector* vector, int32_t distribution, uin
     require_pointer(vector, "vector");
     require(distribution == LETHE_RADEMACHER || distribution == LETHE_NORMAL, "distribution is ", distribution,
             ", allowed 0 (Rademacher) and 1 (normal)");
-    flat_random(vector->layout, vector->values, distribution, seed);
+    run_on(vector->path, [&] { flat_random(vector->layout, vector->values, distribution, seed); });
   });
 }
 
@@ -84,7 +88,7 @@ lethe_status lethe_vector_dot(const lethe_vector* a, const lethe_vector* b, cons
     require_pointer(b, "b");
     require_pointer(out, "out");
     require_same_space(a->layout, a->values, b->layout, b->values);
-    *out = flat_dot(a->values, b->values, segments(a->layout, sites));
+    run_on(a->path, [&] { *out = flat_dot(a->path, a->values, b->values, segments(a->layout, sites)); });
   });
 }
 
@@ -92,7 +96,7 @@ lethe_status lethe_vector_read(const lethe_vector* vector, int64_t offset, int64
                                int64_t bytes, lethe_error* err) {
   return guard(err, [&] {
     require_pointer(vector, "vector");
-    flat_read(vector->values, offset, count, dtype, out, bytes);
+    run_on(vector->path, [&] { flat_read(vector->values, offset, count, dtype, out, bytes); });
   });
 }
 
@@ -100,7 +104,7 @@ lethe_status lethe_vector_write(lethe_vector* vector, int64_t offset, int64_t co
                                 int64_t bytes, lethe_error* err) {
   return guard(err, [&] {
     require_pointer(vector, "vector");
-    flat_write(vector->layout, vector->values, offset, count, dtype, in, bytes);
+    run_on(vector->path, [&] { flat_write(vector->layout, vector->values, offset, count, dtype, in, bytes); });
   });
 }
 
@@ -111,7 +115,10 @@ lethe_status lethe_model_add(lethe_model* model, double a, const lethe_vector* v
     require_pointer(vector, "vector");
     require_finite(a, "a");
     require_same_space(model->layout, model->parameters, vector->layout, vector->values);
-    flat_combine(model->parameters, 1, a, vector->values, segments(model->layout, sites));
+    run_on(model->path, [&] {
+      flat_combine(model->path, model->parameters, 1, a, vector->values, segments(model->layout, sites));
+      model->parameters_changed();
+    });
   });
 }
 

@@ -2,7 +2,6 @@
 #include "flat.h"
 
 #include <ATen/Parallel.h>
-#include <ATen/ops/dot.h>
 #include <ATen/ops/from_blob.h>
 
 #include <algorithm>
@@ -50,14 +49,6 @@ void combine(T* y, T b, T a, const T* x, int64_t count) {
   }
 }
 
-void combine_with_ops(const at::Tensor& y, double b, double a, const at::Tensor& x, const std::vector<Segment>& over) {
-  for (const Segment& s : over) {
-    const at::Tensor to = y.narrow(0, s.begin, s.end - s.begin);
-    b == 0 ? to.zero_() : to.mul_(b);
-    if (a != 0) to.add_(x.narrow(0, s.begin, s.end - s.begin), a);
-  }
-}
-
 // The gaps after tensors whose size is no multiple of the alignment stay zero whatever a caller writes.
 void clear_gaps(const Layout& layout, const at::Tensor& flat, int64_t begin, int64_t end) {
   for (const TensorSpec& tensor : layout.tensors()) {
@@ -69,16 +60,8 @@ void clear_gaps(const Layout& layout, const at::Tensor& flat, int64_t begin, int
 
 }  // namespace
 
-double flat_dot(const at::Tensor& a, const at::Tensor& b, const std::vector<Segment>& over) {
-  double total = 0;
-  if (!a.is_cpu()) {
-    for (const Segment& s : over) {
-      const int64_t count = s.end - s.begin;
-      total += at::dot(a.narrow(0, s.begin, count).to(at::kDouble), b.narrow(0, s.begin, count).to(at::kDouble))
-                   .item<double>();
-    }
-    return total;
-  }
+double flat_dot(const DevicePointer& path, const at::Tensor& a, const at::Tensor& b, const std::vector<Segment>& over) {
+  if (path != nullptr) return path->dot(a, b, over);
   const std::vector<Segment> blocks = blocks_of(over);
   std::vector<double> sums(blocks.size());
   with_element(a.scalar_type(), [&](auto zero) {
@@ -90,12 +73,14 @@ double flat_dot(const at::Tensor& a, const at::Tensor& b, const std::vector<Segm
       }
     });
   });
+  double total = 0;
   for (const double sum : sums) total += sum;
   return total;
 }
 
-void flat_combine(const at::Tensor& y, double b, double a, const at::Tensor& x, const std::vector<Segment>& over) {
-  if (!y.is_cpu()) return combine_with_ops(y, b, a, x, over);
+void flat_combine(const DevicePointer& path, const at::Tensor& y, double b, double a, const at::Tensor& x,
+                  const std::vector<Segment>& over) {
+  if (path != nullptr) return path->combine(y, b, a, x, over);
   with_element(y.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
     T* to = data<T>(y);

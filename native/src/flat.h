@@ -13,9 +13,12 @@ namespace lethe {
 
 // ---- flat.cpp
 
-double flat_dot(const at::Tensor& a, const at::Tensor& b, const std::vector<Segment>& over);
+// `path` is the device that the buffers lie on, NULL on the CPU.
+using DevicePointer = std::shared_ptr<DevicePath>;
+double flat_dot(const DevicePointer& path, const at::Tensor& a, const at::Tensor& b, const std::vector<Segment>& over);
 // y = b y + a x in one pass; y is not read when b is 0, x (may be undefined) not when a is 0
-void flat_combine(const at::Tensor& y, double b, double a, const at::Tensor& x, const std::vector<Segment>& over);
+void flat_combine(const DevicePointer& path, const at::Tensor& y, double b, double a, const at::Tensor& x,
+                  const std::vector<Segment>& over);
 
 // Elements [offset, offset + count) of flat to or from caller memory of a LETHE_* dtype, `bytes` long; checks all.
 void flat_read(const at::Tensor& flat, int64_t offset, int64_t count, int32_t dtype, void* out, int64_t bytes);
@@ -32,6 +35,13 @@ void initialize(Model& model, uint64_t seed);
 void flat_random(const Layout& layout, const at::Tensor& flat, int32_t distribution, uint64_t seed);
 
 // ---- optimizer.cpp
+
+// The numbers of one step, shared by all segments.
+struct AdamwStep {
+  double max_norm, beta1, beta2, epsilon;
+  double decay;  // a matrix's factor
+  double step_size, root_correction2;
+};
 
 // One AdamW step on the selected segments; returns the gradient's norm before clipping.
 double adamw_step(Model& model, const lethe_adamw& options);

@@ -20,8 +20,38 @@ namespace {
 
 constexpr int64_t kLogitRows = 64;  // rows of logits made at once
 
-// Final hidden states [A, C] of the active records' newest tokens.
-at::Tensor step_forward(Model& model, const std::vector<Active>& active, Cache& cache) {
+// Decoding on the CPU.
+class HostDecoder final : public Decoder {
+ public:
+  HostDecoder(Model& model, const Batch& prompts, int64_t capacity)
+      : model_(model), prompts_(prompts), cache_(model, prompts, capacity) {}
+
+  void start(const std::vector<Active>& active, const Cancel& cancel) override {
+    const at::Tensor prompt_hidden = forward(model_, prompts_, Keep::kNothing, cancel, &cache_);
+    std::vector<int64_t> last_rows;
+    for (const Active& a : active) last_rows.push_back(prompts_.offset(a.record + 1) - 1);
+    hidden_ = model_.workspace.target_hidden.get(model_.options(), static_cast<int64_t>(active.size()),
+                                                 model_.shape().channels);
+    gather_rows(prompt_hidden, last_rows, hidden_);
+  }
+
+  void step(const std::vector<Active>& active) override;
+
+  at::Tensor logits(int64_t first, int64_t count) override {
+    const at::Tensor out = model_.workspace.logits.get(model_.options(), count, model_.shape().vocabulary);
+    head_logits(model_, hidden_.narrow(0, first, count), out);
+    return out;
+  }
+
+ private:
+  Model& model_;
+  const Batch& prompts_;
+  Cache cache_;
+  at::Tensor hidden_;  // [A, C] final hidden states of the active records' newest tokens
+};
+
+void HostDecoder::step(const std::vector<Active>& active) {
+  Model& model = model_;
   const Shape& shape = model.shape();
   Workspace& work = model.workspace;
   LayerSlabs& slabs = work.layers.front();
@@ -33,7 +63,7 @@ at::Tensor step_forward(Model& model, const std::vector<Active>& active, Cache& 
     positions.push_back(a.length - 1);
   }
   const auto index = [&](std::vector<int64_t>& ids) {
-    return at::from_blob(ids.data(), {rows}, at::kLong).to(model.device);
+    return at::from_blob(ids.data(), {rows}, at::kLong);
   };
   const at::Tensor x = slabs.input.get(options, rows, c), middle = slabs.middle.get(options, rows, c);
   at::Tensor sum = x;
@@ -44,17 +74,17 @@ at::Tensor step_forward(Model& model, const std::vector<Active>& active, Cache& 
     const at::Tensor normed = norm_forward(model, site(kNorm1), x, slabs.statistics1, slabs.normed1);
     const at::Tensor qkv = slabs.qkv.get(options, rows, 3 * c), attended = slabs.attended.get(options, rows, c);
     linear_forward(model, site(kAttention), normed, qkv);
-    attend_step(shape, active, qkv, cache.layers[static_cast<size_t>(layer)], attended);
+    attend_step(shape, active, qkv, cache_.layers[static_cast<size_t>(layer)], attended);
     residual_forward(model, site(kProjection), attended, x, middle);
     mlp_forward(model, layer, slabs, middle, x);
   }
-  return norm_forward(model, model.layout.final_norm_site(), x, work.final_statistics, work.final_normed);
+  hidden_ = norm_forward(model, model.layout.final_norm_site(), x, work.final_statistics, work.final_normed);
 }
 
-// The next token of each row of hidden [A, C].
+// The next token of each active record.
 class Chooser {
  public:
-  Chooser(Model& model, const Batch& prompts, const lethe_generation& options) : model_(model), options_(options) {
+  Chooser(const Model& model, const Batch& prompts, const lethe_generation& options) : model_(model), options_(options) {
     for (int64_t b = 0; b < prompts.records(); ++b) {
       uint64_t key = mix(options.seed);
       for (int64_t row = prompts.offset(b); row < prompts.offset(b + 1); ++row) {
@@ -64,14 +94,12 @@ class Chooser {
     }
   }
 
-  std::vector<int32_t> choose(const at::Tensor& hidden, const std::vector<Active>& active) {
-    const int64_t rows = hidden.size(0), v = model_.shape().vocabulary;
+  std::vector<int32_t> choose(Decoder& decoder, const std::vector<Active>& active) {
+    const int64_t rows = static_cast<int64_t>(active.size()), v = model_.shape().vocabulary;
     std::vector<int32_t> chosen(static_cast<size_t>(rows));
     for (int64_t first = 0; first < rows; first += kLogitRows) {
       const int64_t count = std::min(kLogitRows, rows - first);
-      const at::Tensor logits = model_.workspace.logits.get(model_.options(), count, v);
-      head_logits(model_, hidden.narrow(0, first, count), logits);
-      const at::Tensor host = logits.cpu();
+      const at::Tensor host = decoder.logits(first, count);
       with_element(host.scalar_type(), [&](auto zero) {
         using T = decltype(zero);
         at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
@@ -101,7 +129,7 @@ class Chooser {
         {options_.top_k, options_.temperature, keys_[static_cast<size_t>(a.record)], static_cast<uint64_t>(a.length)});
   }
 
-  Model& model_;
+  const Model& model_;
   const lethe_generation& options_;
   std::vector<uint64_t> keys_;
 };
@@ -132,18 +160,15 @@ void generate(Model& model, const Batch& prompts, const lethe_generation& option
   }
   if (active.empty()) return;
 
-  Cache cache(model, prompts, std::min(shape.context, longest + options.max_new_tokens));
+  const int64_t capacity = std::min(shape.context, longest + options.max_new_tokens);
+  const std::unique_ptr<Decoder> decoder = model.path != nullptr
+                                               ? model.path->decoder(model, prompts, capacity)
+                                               : std::make_unique<HostDecoder>(model, prompts, capacity);
   Chooser chooser(model, prompts, options);
-  const at::Tensor prompt_hidden = forward(model, prompts, Keep::kNothing, cancel, &cache);
-  std::vector<int64_t> last_rows;
-  for (const Active& a : active) last_rows.push_back(prompts.offset(a.record + 1) - 1);
-  at::Tensor hidden =
-      model.workspace.target_hidden.get(model.options(), static_cast<int64_t>(active.size()), shape.channels);
-  gather_rows(prompt_hidden, last_rows, hidden);
-
+  decoder->start(active, cancel);
   while (true) {
     cancel.poll();
-    const std::vector<int32_t> chosen = chooser.choose(hidden, active);
+    const std::vector<int32_t> chosen = chooser.choose(*decoder, active);
     std::vector<Active> running;
     for (size_t i = 0; i < active.size(); ++i) {
       Active a = active[i];
@@ -155,7 +180,7 @@ void generate(Model& model, const Batch& prompts, const lethe_generation& option
     }
     active = std::move(running);
     if (active.empty()) return;
-    hidden = step_forward(model, active, cache);
+    decoder->step(active);
   }
 }
 

@@ -54,6 +54,7 @@ void initialize(Model& model, uint64_t seed) {
     fill_normal(host, deviation, mix(seed ^ mix(static_cast<uint64_t>(i))));
     if (!model.on_cpu()) values.copy_(host.view_as(values));
   }
+  model.parameters_changed();
 }
 
 void flat_random(const Layout& layout, const at::Tensor& flat, int32_t distribution, uint64_t seed) {

@@ -43,10 +43,11 @@ at::ScalarType scalar_type(int32_t dtype) {
   }
 }
 
-Model::Model(const Shape& shape, at::ScalarType dtype, at::Device device)
+Model::Model(const Shape& shape, at::ScalarType dtype, DevicePlace place)
     : layout(shape),
       dtype(dtype),
-      device(device),
+      device(place.device),
+      path(std::move(place.path)),
       parameters(flat_zeros(layout.flat_size(), dtype, device)),
       gradients(flat_zeros(layout.flat_size(), dtype, device)),
       parameter_views(views_of(layout, parameters)),
@@ -77,5 +78,6 @@ void Model::allocate_moments() {
 
 lethe_vector::lethe_vector(const lethe::Model& model)
     : layout(model.layout),
+      path(model.path),
       values(lethe::flat_zeros(layout.flat_size(), model.dtype, model.device)),
       views(lethe::views_of(layout, values)) {}

@@ -7,8 +7,10 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
+#include "device.h"
 #include "layout.h"
 #include "lethe.h"
 #include "workspace.h"
@@ -25,11 +27,11 @@ struct LiveHandle {
 };
 
 struct Model {
-  Model(const Shape& shape, at::ScalarType dtype, at::Device device);
+  Model(const Shape& shape, at::ScalarType dtype, DevicePlace place = {at::kCPU, nullptr});
 
   const Shape& shape() const { return layout.shape(); }
   at::TensorOptions options() const { return at::TensorOptions().dtype(dtype).device(device); }
-  bool on_cpu() const { return device.is_cpu(); }
+  bool on_cpu() const { return path == nullptr; }
 
   // [rows, columns] or [columns] views of a tensor by its index in the layout.
   const at::Tensor& parameter(int64_t tensor) const { return parameter_views[static_cast<size_t>(tensor)]; }
@@ -43,10 +45,15 @@ struct Model {
   // A whole flat buffer [P] by LETHE_PARAMETERS...; undefined while moments do not exist yet.
   const at::Tensor& buffer(int32_t which) const;
   void allocate_moments();  // zeros, once
+  // To be called after every write of parameters: a device keeps them in its compute type too.
+  void parameters_changed() const {
+    if (path != nullptr) path->parameters_changed();
+  }
 
   Layout layout;
   at::ScalarType dtype;  // kFloat or kDouble
   at::Device device;
+  std::shared_ptr<DevicePath> path;  // NULL on the CPU
   at::Tensor parameters, gradients, moment1, moment2;  // [P] each
   std::vector<at::Tensor> parameter_views, gradient_views;
   Workspace workspace;
@@ -72,7 +79,8 @@ struct lethe_vector final {
   explicit lethe_vector(const lethe::Model& model);
 
   lethe::Layout layout;
-  at::Tensor values;  // [P]
+  std::shared_ptr<lethe::DevicePath> path;  // NULL on the CPU
+  at::Tensor values;                        // [P]
   std::vector<at::Tensor> views;
   lethe::LiveHandle live;
 };

@@ -1,5 +1,5 @@
-// The elementwise and rowwise pieces of the passes. Each has an own vectorised loop for the CPU and an ATen path for
-// other devices, chosen inside; results do not depend on the number of threads.
+// The elementwise and rowwise pieces of the CPU's passes, vectorised loops; results do not depend on the number of
+// threads.
 //
 // Matrices are contiguous [rows, columns]; outputs are written into memory the caller owns. GEMMs are not here: those
 // are ATen's.

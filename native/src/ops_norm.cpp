@@ -1,8 +1,6 @@
 // Layer norm forward and backward. Parameter gradients are summed over fixed blocks of rows, then block by block.
 #include <ATen/Parallel.h>
 #include <ATen/ops/mul.h>
-#include <ATen/ops/native_layer_norm.h>
-#include <ATen/ops/native_layer_norm_backward.h>
 #include <ATen/ops/sub.h>
 
 #include <cmath>
@@ -98,28 +96,12 @@ void norm_backward_rows(const NormGradient& g, Slab& partials) {
 
 void layer_norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, double epsilon,
                 const at::Tensor& statistics, const at::Tensor& out) {
-  if (x.is_cpu()) {
-    with_element(x.scalar_type(),
-                 [&](auto zero) { norm_rows<decltype(zero)>(x, weight, bias, epsilon, statistics, out); });
-    return;
-  }
-  auto [y, mean, scale] = at::native_layer_norm(x, {x.size(1)}, weight, bias, epsilon);
-  out.copy_(y);
-  statistics[0].copy_(mean.view({-1}));
-  statistics[1].copy_(scale.view({-1}));
+  with_element(x.scalar_type(),
+               [&](auto zero) { norm_rows<decltype(zero)>(x, weight, bias, epsilon, statistics, out); });
 }
 
 void layer_norm_backward(const NormGradient& g, Slab& partials) {
-  if (g.x.is_cpu()) {
-    with_element(g.x.scalar_type(), [&](auto zero) { norm_backward_rows<decltype(zero)>(g, partials); });
-    return;
-  }
-  const at::Tensor mean = g.statistics[0].unsqueeze(1), scale = g.statistics[1].unsqueeze(1);
-  auto [dx, dw, db] =
-      at::native_layer_norm_backward(g.output, g.x, {g.x.size(1)}, mean, scale, g.weight, g.weight, {true, true, true});
-  g.stream.add_(dx);
-  g.accumulate ? g.d_weight.add_(dw) : g.d_weight.copy_(dw);
-  g.accumulate ? g.d_bias.add_(db) : g.d_bias.copy_(db);
+  with_element(g.x.scalar_type(), [&](auto zero) { norm_backward_rows<decltype(zero)>(g, partials); });
 }
 
 void normalize(const at::Tensor& x, const at::Tensor& statistics, const at::Tensor& out) {

@@ -4,9 +4,6 @@
 // order.
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/add.h>
-#include <ATen/ops/from_blob.h>
-#include <ATen/ops/index_select.h>
 #include <ATen/ops/sum.h>
 
 #include <algorithm>
@@ -27,32 +24,9 @@ void over_columns(int64_t columns, Body&& body) {
   });
 }
 
-// Index vectors on the batch's device, for ATen's paths only.
-at::Tensor indices(const std::vector<int64_t>& rows, at::Device device) {
-  return at::from_blob(const_cast<int64_t*>(rows.data()), {static_cast<int64_t>(rows.size())}, at::kLong).to(device);
-}
-
-at::Tensor token_indices(const Batch& batch, at::Device device) {
-  return at::from_blob(const_cast<int32_t*>(batch.tokens()), {batch.rows()}, at::kInt).to(at::kLong).to(device);
-}
-
-at::Tensor position_indices(const Batch& batch, at::Device device) {
-  std::vector<int64_t> positions;
-  for (int64_t b = 0; b < batch.records(); ++b) {
-    for (int64_t t = 0; t < batch.length(b); ++t) positions.push_back(t);
-  }
-  return indices(positions, device).clone();
-}
-
 }  // namespace
 
 void embed(const at::Tensor& token_table, const at::Tensor& position_table, const Batch& batch, const at::Tensor& out) {
-  if (!out.is_cpu()) {
-    at::Tensor x = out;
-    at::add_out(x, token_table.index_select(0, token_indices(batch, out.device())),
-                position_table.index_select(0, position_indices(batch, out.device())));
-    return;
-  }
   with_element(out.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
     const int64_t c = out.size(1);
@@ -72,11 +46,6 @@ void embed(const at::Tensor& token_table, const at::Tensor& position_table, cons
 
 void embed_backward(const at::Tensor& gradient, const Batch& batch, const at::Tensor& d_tokens,
                     const at::Tensor& d_positions) {
-  if (!gradient.is_cpu()) {
-    d_tokens.index_add_(0, token_indices(batch, gradient.device()), gradient);
-    d_positions.index_add_(0, position_indices(batch, gradient.device()), gradient);
-    return;
-  }
   with_element(gradient.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
     const int64_t c = gradient.size(1);
@@ -98,11 +67,6 @@ void embed_backward(const at::Tensor& gradient, const Batch& batch, const at::Te
 }
 
 void add_bias(const at::Tensor& x, const at::Tensor& bias, const at::Tensor& out) {
-  if (!x.is_cpu()) {
-    at::Tensor y = out;
-    at::add_out(y, x, bias);
-    return;
-  }
   with_element(x.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
     const int64_t n = x.size(1);
@@ -119,10 +83,6 @@ void add_bias(const at::Tensor& x, const at::Tensor& bias, const at::Tensor& out
 }
 
 void fill_bias(const at::Tensor& bias, const at::Tensor& out) {
-  if (!out.is_cpu()) {
-    out.copy_(bias.unsqueeze(0).expand_as(out));
-    return;
-  }
   const size_t bytes = static_cast<size_t>(bias.nbytes());
   at::parallel_for(0, out.size(0), 16, [&](int64_t begin, int64_t end) {
     char* to = static_cast<char*>(out.mutable_data_ptr());
@@ -132,11 +92,6 @@ void fill_bias(const at::Tensor& bias, const at::Tensor& out) {
 }
 
 void column_sums(const at::Tensor& x, bool accumulate, const at::Tensor& out) {
-  if (!x.is_cpu()) {
-    const at::Tensor sums = at::sum(x, 0);
-    accumulate ? out.add_(sums) : out.copy_(sums);
-    return;
-  }
   with_element(x.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
     const int64_t rows = x.size(0), n = x.size(1);
@@ -153,11 +108,6 @@ void column_sums(const at::Tensor& x, bool accumulate, const at::Tensor& out) {
 }
 
 void gather_rows(const at::Tensor& x, const std::vector<int64_t>& rows, const at::Tensor& out) {
-  if (!x.is_cpu()) {
-    at::Tensor y = out;
-    at::index_select_out(y, x, 0, indices(rows, x.device()));
-    return;
-  }
   const size_t bytes = static_cast<size_t>(x.size(1)) * x.element_size();
   const char* from = static_cast<const char*>(x.const_data_ptr());
   char* to = static_cast<char*>(out.mutable_data_ptr());
@@ -166,11 +116,6 @@ void gather_rows(const at::Tensor& x, const std::vector<int64_t>& rows, const at
 }
 
 void scatter_rows(const at::Tensor& x, const std::vector<int64_t>& rows, const at::Tensor& out) {
-  if (!x.is_cpu()) {
-    out.zero_();
-    out.index_copy_(0, indices(rows, x.device()), x);
-    return;
-  }
   const size_t bytes = static_cast<size_t>(x.size(1)) * x.element_size();
   const char* from = static_cast<const char*>(x.const_data_ptr());
   char* to = static_cast<char*>(out.mutable_data_ptr());

@@ -2,15 +2,6 @@
 //
 // Sums over the vocabulary run in the element type within blocks of 1,024 and in fp64 across them.
 #include <ATen/Parallel.h>
-#include <ATen/TensorOperators.h>
-#include <ATen/ops/argmax.h>
-#include <ATen/ops/exp.h>
-#include <ATen/ops/from_blob.h>
-#include <ATen/ops/gather.h>
-#include <ATen/ops/log_softmax.h>
-#include <ATen/ops/mul.h>
-#include <ATen/ops/sub.h>
-#include <ATen/ops/sum.h>
 
 #include <algorithm>
 #include <cmath>
@@ -101,43 +92,10 @@ void error_row(T* row, int64_t n, int32_t target, double scale, int64_t r, const
   row[target] -= static_cast<T>(scale);
 }
 
-void copy_out(const at::Tensor& values, double* to) {
-  if (to == nullptr) return;
-  const at::Tensor host = values.to(at::kDouble).cpu().contiguous();
-  std::copy_n(host.const_data_ptr<double>(), host.numel(), to);
-}
-
-at::Tensor column_of(const int32_t* values, int64_t count, at::Device device) {
-  return at::from_blob(const_cast<int32_t*>(values), {count, 1}, at::kInt).to(at::kLong).to(device);
-}
-
-// Other devices: log p once, everything else from it. Returns log p [rows, V].
-at::Tensor score_with_ops(const at::Tensor& logits, const at::Tensor& targets, const RowScores& scores) {
-  const at::Tensor log_p = at::log_softmax(logits, 1);
-  copy_out(log_p.gather(1, targets).neg().view({-1}), scores.loss);
-  if (scores.mean || scores.deviation) {
-    const at::Tensor p = log_p.exp();
-    const at::Tensor mean = at::sum(p * log_p, 1);
-    copy_out(mean, scores.mean);
-    copy_out(at::sum(p * (log_p - mean.unsqueeze(1)).square(), 1).sqrt(), scores.deviation);
-  }
-  if (scores.mean_logit)
-    copy_out(at::sum(log_p.exp() * logits, 1) - logits.gather(1, targets).view({-1}), scores.mean_logit);
-  if (scores.greedy_hit) {
-    const at::Tensor hits = at::argmax(logits, 1, true).eq(targets).to(at::kByte).cpu().contiguous();
-    std::copy_n(hits.const_data_ptr<uint8_t>(), hits.numel(), scores.greedy_hit);
-  }
-  return log_p;
-}
-
 }  // namespace
 
 void softmax_scores(const at::Tensor& logits, const int32_t* targets, const RowScores& scores) {
   const int64_t rows = logits.size(0), n = logits.size(1);
-  if (!logits.is_cpu()) {
-    score_with_ops(logits, column_of(targets, rows, logits.device()), scores);
-    return;
-  }
   with_element(logits.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
     at::parallel_for(0, rows, 1, [&](int64_t begin, int64_t end) {
@@ -148,16 +106,6 @@ void softmax_scores(const at::Tensor& logits, const int32_t* targets, const RowS
 
 void softmax_errors(const at::Tensor& logits, const int32_t* targets, const double* scales, const RowScores& scores) {
   const int64_t rows = logits.size(0), n = logits.size(1);
-  if (!logits.is_cpu()) {
-    const at::Tensor column = column_of(targets, rows, logits.device());
-    const at::Tensor log_p = score_with_ops(logits, column, scores);
-    const at::Tensor factors =
-        at::from_blob(const_cast<double*>(scales), {rows, 1}, at::kDouble).to(logits.scalar_type()).to(logits.device());
-    at::Tensor errors = logits;
-    at::exp_out(errors, log_p);
-    errors.mul_(factors).scatter_add_(1, column, -factors);
-    return;
-  }
   with_element(logits.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
     at::parallel_for(0, rows, 1, [&](int64_t begin, int64_t end) {

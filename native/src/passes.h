@@ -55,6 +55,10 @@ at::Tensor head_gradient(Model& model, const Batch& batch, const at::Tensor& hid
 // Mean of each record's row losses, [B]; a record without targets has 0. Refuses losses that are not finite.
 void record_losses(const Batch& batch, const double* row_losses, double* losses);
 
+// Adds the head's part to activation-gradient products [B, S] and turns sums for the batch loss into those for each
+// record's own loss. mean_logits: of each target row.
+void finish_products(const Model& model, const Batch& batch, const std::vector<double>& mean_logits, double* products);
+
 // ---- backward.cpp
 
 struct Backward {

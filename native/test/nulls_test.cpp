@@ -106,12 +106,32 @@ void unsized(lethe_model* model) {
   REFUSED(lethe_entries_dot(model, &entries, nullptr, &vectors, 1, numbers, nullptr, err));
   REFUSED(lethe_entries_cross(model, &entries, &entries, nullptr, numbers, nullptr, err));
   REFUSED(lethe_entries_gram(model, &entries, nullptr, 64, numbers, nullptr, err));
+  lethe_device device{};
+  lethe_plan_request request{};
+  lethe_plan plan{};
+  const lethe_model_config config = tiny_config(LETHE_F32, true), unsized_config{};
+  REFUSED(lethe_device_info(0, &device, err));
+  REFUSED(lethe_model_plan(&unsized_config, &request, &plan, err));
+  REFUSED(lethe_model_plan(&config, &request, &plan, err));
+  request.struct_size = sizeof request;
+  REFUSED(lethe_model_plan(&config, &request, &plan, err));
+}
+
+// Calls whose every pointer may be missing.
+void missing() {
+  lethe_ring* ring = nullptr;
+  lethe_ring_destroy(nullptr);
+  CHECK_REFUSED(lethe_ring_create(nullptr, 1, 64, &ring, err), LETHE_INVALID_ARGUMENT, "model is NULL");
+  CHECK_REFUSED(lethe_ring_take(nullptr, 0, nullptr, nullptr, err), LETHE_INVALID_ARGUMENT, "ring is NULL");
+  CHECK_REFUSED(lethe_device_info(0, nullptr, err), LETHE_INVALID_ARGUMENT, "device is NULL");
+  CHECK_REFUSED(lethe_model_plan(nullptr, nullptr, nullptr, err), LETHE_INVALID_ARGUMENT, "config is NULL");
 }
 
 }  // namespace
 
 int main() {
   nothing();
+  missing();
   {
     const ModelHandle model = random_model(tiny_config(LETHE_F32, true), 1);
     unsized(model.get());

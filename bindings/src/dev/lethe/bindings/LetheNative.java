@@ -520,6 +520,68 @@ public class LetheNative extends LetheNative$shared {
         }
     }
 
+    private static class lethe_device_info {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            LetheNative.C_INT,
+            LetheNative.C_INT,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lethe_device_info");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lethe_status lethe_device_info(int32_t index, lethe_device *out, lethe_error *err)
+     * }
+     */
+    public static FunctionDescriptor lethe_device_info$descriptor() {
+        return lethe_device_info.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lethe_status lethe_device_info(int32_t index, lethe_device *out, lethe_error *err)
+     * }
+     */
+    public static MethodHandle lethe_device_info$handle() {
+        return lethe_device_info.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lethe_status lethe_device_info(int32_t index, lethe_device *out, lethe_error *err)
+     * }
+     */
+    public static MemorySegment lethe_device_info$address() {
+        return lethe_device_info.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lethe_status lethe_device_info(int32_t index, lethe_device *out, lethe_error *err)
+     * }
+     */
+    public static int lethe_device_info(int index, MemorySegment out, MemorySegment err) {
+        var mh$ = lethe_device_info.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lethe_device_info", index, out, err);
+            }
+            return (int)mh$.invokeExact(index, out, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
     private static class lethe_model_create {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             LetheNative.C_INT,
@@ -829,6 +891,69 @@ public class LetheNative extends LetheNative$shared {
         }
     }
 
+    private static class lethe_model_plan {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            LetheNative.C_INT,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lethe_model_plan");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lethe_status lethe_model_plan(const lethe_model_config *config, const lethe_plan_request *request, lethe_plan *out, lethe_error *err)
+     * }
+     */
+    public static FunctionDescriptor lethe_model_plan$descriptor() {
+        return lethe_model_plan.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lethe_status lethe_model_plan(const lethe_model_config *config, const lethe_plan_request *request, lethe_plan *out, lethe_error *err)
+     * }
+     */
+    public static MethodHandle lethe_model_plan$handle() {
+        return lethe_model_plan.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lethe_status lethe_model_plan(const lethe_model_config *config, const lethe_plan_request *request, lethe_plan *out, lethe_error *err)
+     * }
+     */
+    public static MemorySegment lethe_model_plan$address() {
+        return lethe_model_plan.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lethe_status lethe_model_plan(const lethe_model_config *config, const lethe_plan_request *request, lethe_plan *out, lethe_error *err)
+     * }
+     */
+    public static int lethe_model_plan(MemorySegment config, MemorySegment request, MemorySegment out, MemorySegment err) {
+        var mh$ = lethe_model_plan.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lethe_model_plan", config, request, out, err);
+            }
+            return (int)mh$.invokeExact(config, request, out, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
     private static class lethe_model_initialize {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             LetheNative.C_INT,
@@ -1018,6 +1143,193 @@ public class LetheNative extends LetheNative$shared {
                 traceDowncall("lethe_model_write", model, buffer, offset, count, dtype, in, bytes, err);
             }
             return (int)mh$.invokeExact(model, buffer, offset, count, dtype, in, bytes, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lethe_ring_create {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            LetheNative.C_INT,
+            LetheNative.C_POINTER,
+            LetheNative.C_LONG,
+            LetheNative.C_LONG,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lethe_ring_create");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lethe_status lethe_ring_create(lethe_model *model, int64_t slots, int64_t slot_bytes, lethe_ring **out, lethe_error *err)
+     * }
+     */
+    public static FunctionDescriptor lethe_ring_create$descriptor() {
+        return lethe_ring_create.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lethe_status lethe_ring_create(lethe_model *model, int64_t slots, int64_t slot_bytes, lethe_ring **out, lethe_error *err)
+     * }
+     */
+    public static MethodHandle lethe_ring_create$handle() {
+        return lethe_ring_create.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lethe_status lethe_ring_create(lethe_model *model, int64_t slots, int64_t slot_bytes, lethe_ring **out, lethe_error *err)
+     * }
+     */
+    public static MemorySegment lethe_ring_create$address() {
+        return lethe_ring_create.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lethe_status lethe_ring_create(lethe_model *model, int64_t slots, int64_t slot_bytes, lethe_ring **out, lethe_error *err)
+     * }
+     */
+    public static int lethe_ring_create(MemorySegment model, long slots, long slot_bytes, MemorySegment out, MemorySegment err) {
+        var mh$ = lethe_ring_create.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lethe_ring_create", model, slots, slot_bytes, out, err);
+            }
+            return (int)mh$.invokeExact(model, slots, slot_bytes, out, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lethe_ring_destroy {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.ofVoid(
+            LetheNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lethe_ring_destroy");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * void lethe_ring_destroy(lethe_ring *ring)
+     * }
+     */
+    public static FunctionDescriptor lethe_ring_destroy$descriptor() {
+        return lethe_ring_destroy.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * void lethe_ring_destroy(lethe_ring *ring)
+     * }
+     */
+    public static MethodHandle lethe_ring_destroy$handle() {
+        return lethe_ring_destroy.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * void lethe_ring_destroy(lethe_ring *ring)
+     * }
+     */
+    public static MemorySegment lethe_ring_destroy$address() {
+        return lethe_ring_destroy.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * void lethe_ring_destroy(lethe_ring *ring)
+     * }
+     */
+    public static void lethe_ring_destroy(MemorySegment ring) {
+        var mh$ = lethe_ring_destroy.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lethe_ring_destroy", ring);
+            }
+            mh$.invokeExact(ring);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lethe_ring_take {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            LetheNative.C_INT,
+            LetheNative.C_POINTER,
+            LetheNative.C_LONG,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lethe_ring_take");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lethe_status lethe_ring_take(lethe_ring *ring, int64_t records, void *const *destinations, const int64_t *capacities, lethe_error *err)
+     * }
+     */
+    public static FunctionDescriptor lethe_ring_take$descriptor() {
+        return lethe_ring_take.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lethe_status lethe_ring_take(lethe_ring *ring, int64_t records, void *const *destinations, const int64_t *capacities, lethe_error *err)
+     * }
+     */
+    public static MethodHandle lethe_ring_take$handle() {
+        return lethe_ring_take.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lethe_status lethe_ring_take(lethe_ring *ring, int64_t records, void *const *destinations, const int64_t *capacities, lethe_error *err)
+     * }
+     */
+    public static MemorySegment lethe_ring_take$address() {
+        return lethe_ring_take.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lethe_status lethe_ring_take(lethe_ring *ring, int64_t records, void *const *destinations, const int64_t *capacities, lethe_error *err)
+     * }
+     */
+    public static int lethe_ring_take(MemorySegment ring, long records, MemorySegment destinations, MemorySegment capacities, MemorySegment err) {
+        var mh$ = lethe_ring_take.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lethe_ring_take", ring, records, destinations, capacities, err);
+            }
+            return (int)mh$.invokeExact(ring, records, destinations, capacities, err);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {

@@ -19,6 +19,7 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     const lethe_entry_format *format;
  *     void *const *destinations;
  *     const int64_t *capacities;
+ *     lethe_ring *ring;
  * }
  * }
  */
@@ -32,7 +33,8 @@ public class lethe_capture {
         LetheNative.C_LONG.withName("struct_size"),
         LetheNative.C_POINTER.withName("format"),
         LetheNative.C_POINTER.withName("destinations"),
-        LetheNative.C_POINTER.withName("capacities")
+        LetheNative.C_POINTER.withName("capacities"),
+        LetheNative.C_POINTER.withName("ring")
     ).withName("lethe_capture");
 
     /**
@@ -216,6 +218,50 @@ public class lethe_capture {
      */
     public static void capacities(MemorySegment struct, MemorySegment fieldValue) {
         struct.set(capacities$LAYOUT, capacities$OFFSET, fieldValue);
+    }
+
+    private static final AddressLayout ring$LAYOUT = (AddressLayout)$LAYOUT.select(groupElement("ring"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * lethe_ring *ring
+     * }
+     */
+    public static final AddressLayout ring$layout() {
+        return ring$LAYOUT;
+    }
+
+    private static final long ring$OFFSET = $LAYOUT.byteOffset(groupElement("ring"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * lethe_ring *ring
+     * }
+     */
+    public static final long ring$offset() {
+        return ring$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * lethe_ring *ring
+     * }
+     */
+    public static MemorySegment ring(MemorySegment struct) {
+        return struct.get(ring$LAYOUT, ring$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * lethe_ring *ring
+     * }
+     */
+    public static void ring(MemorySegment struct, MemorySegment fieldValue) {
+        struct.set(ring$LAYOUT, ring$OFFSET, fieldValue);
     }
 
     /**

@@ -23,7 +23,7 @@ import java.util.Map;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
-/** Arguments: device, threads. Ends with its input. */
+/** Arguments: device, threads, and optionally what F32 models compute in (F32, BF16). Ends with its input. */
 public final class CompareWorker {
     private static final JsonMapper JSON = JsonMapper.builder().build();
 
@@ -38,7 +38,8 @@ public final class CompareWorker {
         PrintStream replies = System.out;
         System.setOut(System.err);
         Engine.threads(Integer.parseInt(arguments[1]));
-        try (Engine engine = Engine.open(Device.parse(arguments[0]))) {
+        Dtype compute = arguments.length > 2 ? Dtype.valueOf(arguments[2]) : Dtype.F32;
+        try (Engine engine = Engine.open(Device.parse(arguments[0]), compute)) {
             CompareWorker worker = new CompareWorker(engine);
             var requests = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
             for (String line = requests.readLine(); line != null; line = requests.readLine()) {

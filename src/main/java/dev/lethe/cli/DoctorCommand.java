@@ -1,6 +1,7 @@
 package dev.lethe.cli;
 
 import dev.lethe.engine.BuildInfo;
+import dev.lethe.engine.DeviceInfo;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.EngineException;
 import dev.lethe.train.RunInfo;
@@ -11,6 +12,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.stream.IntStream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.ParentCommand;
@@ -28,7 +30,7 @@ final class DoctorCommand implements Callable<Integer> {
     /** What --json gives; {@code torch} parts are null when the native library does not load. */
     record Result(String lethe, String java, int cores, long memoryBytes, long maxHeapBytes, long freeDiskBytes,
                   String libtorch, String torchVersion, String compiledFor, boolean cudaCompiled, int cudaDevices,
-                  int threads, List<String> missing) {}
+                  int threads, List<DeviceInfo> devices, String noDevice, List<String> missing) {}
 
     @Override
     public Integer call() {
@@ -43,10 +45,25 @@ final class DoctorCommand implements Callable<Integer> {
                 Runtime.getRuntime().availableProcessors(), memory(), Runtime.getRuntime().maxMemory(), freeDisk(missing),
                 System.getProperty("lethe.libtorch"), build == null ? null : build.torchVersion(),
                 build == null ? null : build.compiledFor(), build != null && build.cudaCompiled(),
-                build == null ? 0 : build.cudaDevices(), build == null ? 0 : build.threads(), missing);
+                build == null ? 0 : build.cudaDevices(), build == null ? 0 : build.threads(), devices(build),
+                build == null ? null : noDevice(), missing);
         Terminal terminal = main.terminal();
         common.result(terminal, result, () -> print(terminal, result));
         return missing.isEmpty() ? 0 : Main.BAD_INPUT;
+    }
+
+    private static List<DeviceInfo> devices(BuildInfo build) {
+        return build == null ? List.of() : IntStream.range(0, build.cudaDevices()).mapToObj(Engine::deviceInfo).toList();
+    }
+
+    /** Why there is no CUDA device, null when there is one. */
+    private static String noDevice() {
+        try {
+            Engine.deviceInfo(0);
+            return null;
+        } catch (EngineException e) {
+            return e.getMessage();
+        }
     }
 
     private static long memory() {
@@ -71,8 +88,16 @@ final class DoctorCommand implements Callable<Integer> {
         if (result.torchVersion != null) {
             terminal.print("libtorch   %s (compiled against %s)%s, %d threads", result.torchVersion, result.compiledFor,
                     result.libtorch == null ? "" : " at " + result.libtorch, result.threads);
-            terminal.print("CUDA       %s", !result.cudaCompiled ? "not in this libtorch; --device cpu only"
-                    : result.cudaDevices == 0 ? "in this libtorch, but no device is usable" : result.cudaDevices + " devices");
+            for (int i = 0; i < result.devices.size(); i++) {
+                DeviceInfo device = result.devices.get(i);
+                terminal.print("cuda:%d     %s, compute capability %.1f%s, %s of %s free, driver for CUDA %.1f, runtime %.1f", i,
+                        device.name(), device.capability() / 10.0, device.usable() ? "" : " (no kernels in this build)",
+                        Sizes.of(device.freeBytes()), Sizes.of(device.totalBytes()), device.driver() / 1000.0,
+                        device.runtime() / 1000.0);
+            }
+            if (result.noDevice != null) {
+                terminal.print("CUDA       %s", result.noDevice);
+            }
         }
         result.missing.forEach(problem -> terminal.print("missing    %s", problem));
         terminal.print(result.missing.isEmpty() ? "nothing is missing" : "Lethe cannot train or erase until this is mended");

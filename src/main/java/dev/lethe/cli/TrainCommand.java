@@ -5,6 +5,7 @@ import dev.lethe.data.OnLong;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
+import dev.lethe.engine.MemoryPlan;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.train.CapturePolicy;
 import dev.lethe.train.ModelSource;
@@ -126,7 +127,7 @@ final class TrainCommand implements Callable<Integer> {
 
     /** What --json gives. */
     record Result(String run, long steps, double finalLoss, int records, int heldOut, int truncated, double seconds,
-                  double tokensPerSecond, String modelHash, RunInfo.Ledger ledger) {}
+                  double tokensPerSecond, String modelHash, RunInfo.Ledger ledger, MemoryPlan memory) {}
 
     @Override
     public Integer call() {
@@ -140,7 +141,8 @@ final class TrainCommand implements Callable<Integer> {
             RunInfo info = run.info();
             Result result = new Result(run.root().toString(), info.result().steps(), info.result().finalLoss(),
                     info.data().records(), info.data().holdout(), info.data().truncated(), progress.seconds(),
-                    progress.tokensPerSecond(), info.result().modelHash(), info.result().ledger());
+                    progress.tokensPerSecond(), info.result().modelHash(), info.result().ledger(),
+                    progress.memory());
             common.result(terminal, result, () -> print(terminal, result));
         }
         return 0;

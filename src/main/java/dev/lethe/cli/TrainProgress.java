@@ -1,5 +1,6 @@
 package dev.lethe.cli;
 
+import dev.lethe.engine.MemoryPlan;
 import dev.lethe.train.TrainListener;
 import dev.lethe.train.TrainPlan;
 import dev.lethe.train.TrainStep;
@@ -12,6 +13,7 @@ final class TrainProgress implements TrainListener, AutoCloseable {
     private final Common common;
     private final String name;
     private final Progress progress;
+    private MemoryPlan memory;
     private long nanos;
     private long tokens;
 
@@ -28,6 +30,15 @@ final class TrainProgress implements TrainListener, AutoCloseable {
                 plan.holdout(), plan.steps(), plan.parameters(),
                 plan.truncated() > 0 ? ", " + plan.truncated() + " records cut to the context" : "",
                 plan.ledgerBytes() > 0 ? ", ledger about " + Sizes.of(plan.ledgerBytes()) : "");
+        MemoryPlan memory = plan.memory();
+        common.remark(terminal, "memory: %s of %s: model %s, AdamW %s, activations %s, head %s%s%s", Sizes.of(memory.total()),
+                Sizes.of(memory.available()), Sizes.of(memory.parameters() + memory.shadow() + memory.gradient()),
+                Sizes.of(memory.moments()), Sizes.of(memory.activations()), Sizes.of(memory.head()),
+                memory.capture() == 0 ? "" : ", capture " + Sizes.of(memory.capture()) + " and " + Sizes.of(memory.ring())
+                        + " pinned",
+                plan.microTokens() == 0 ? memory.fits() ? "" : "; this may not fit"
+                        : String.format(Locale.ROOT, "; batches in pieces of at most %,d tokens", plan.microTokens()));
+        this.memory = memory;
         progress.from(plan.doneSteps());
         if (plan.doneSteps() > 0) {
             common.remark(terminal, "%s: going on after step %,d", name, plan.doneSteps());
@@ -40,6 +51,11 @@ final class TrainProgress implements TrainListener, AutoCloseable {
         tokens += step.tokens();
         progress.update(name, step.step(), step.steps(), String.format(Locale.ROOT, "epoch %d/%d, loss %.3f, %,.0f tokens/s%s",
                 step.epoch(), step.epochs(), step.loss(), tokensPerSecond(), step.captured() ? ", capturing" : ""));
+    }
+
+    /** What the largest batch takes; null before the training starts. */
+    MemoryPlan memory() {
+        return memory;
     }
 
     /** Seconds spent in steps. */

@@ -2,6 +2,9 @@ package dev.lethe.engine;
 
 import dev.lethe.bindings.LetheNative;
 import dev.lethe.bindings.lethe_build;
+import dev.lethe.bindings.lethe_device;
+import dev.lethe.bindings.lethe_plan;
+import dev.lethe.bindings.lethe_plan_request;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -44,19 +47,65 @@ public final class Engine implements AutoCloseable {
         if (compute != Dtype.F32 && compute != Dtype.BF16) {
             throw new IllegalArgumentException("engine: compute type " + compute + " is not supported; use F32 or BF16");
         }
-        BuildInfo build = buildInfo();
-        if (device.kind() == Device.Kind.CUDA && device.index() >= build.cudaDevices()) {
-            throw new BadInputException("device " + device + ": " + reason(build) + "; use --device cpu");
+        NativeLibrary.ensure();
+        if (device.kind() == Device.Kind.CUDA) {
+            requireDevice(device);
         }
         return new Engine(device, compute);
     }
 
-    private static String reason(BuildInfo build) {
-        if (!build.cudaCompiled()) {
-            return "this build of Lethe has no CUDA support (libtorch " + build.torchVersion() + ")";
+    private static void requireDevice(Device device) {
+        try {
+            DeviceInfo info = deviceInfo(device.index());
+            if (!info.usable()) {
+                throw new BadInputException("device " + device + ": " + info.name() + " has compute capability "
+                        + info.capability() / 10.0 + ", which this build has no kernels for"
+                        + (info.capability() < 80 ? "; Lethe needs 8.0 or newer" : "; rebuild with -DLETHE_CUDA_ARCHITECTURES="
+                        + info.capability()));
+            }
+        } catch (EngineException e) {
+            throw new BadInputException("device " + device + ": " + e.getMessage(), e);
         }
-        return build.cudaDevices() == 0 ? "no CUDA device is usable on this machine"
-                : "this machine has CUDA devices 0 to " + (build.cudaDevices() - 1);
+    }
+
+    /**
+     * A CUDA device of this machine.
+     *
+     * @throws EngineException UNSUPPORTED when there is none, saying why; INVALID_ARGUMENT when there are fewer
+     */
+    public static DeviceInfo deviceInfo(int index) {
+        NativeLibrary.ensure();
+        try (Arena arena = Arena.ofConfined()) {
+            NativeCalls calls = new NativeCalls(arena);
+            MemorySegment info = lethe_device.allocate(arena);
+            lethe_device.struct_size(info, lethe_device.sizeof());
+            calls.done("device info", LetheNative.lethe_device_info(index, info, calls.begin()));
+            return new DeviceInfo(lethe_device.name(info).getString(0), lethe_device.total_bytes(info),
+                    lethe_device.free_bytes(info), lethe_device.capability(info), lethe_device.usable(info) != 0,
+                    lethe_device.driver(info), lethe_device.runtime(info));
+        }
+    }
+
+    /** What training a model of this shape on this device takes, before it is made. */
+    public MemoryPlan plan(ModelShape shape, Dtype dtype, MemoryPlan.Request request) {
+        try (Arena arena = Arena.ofConfined()) {
+            NativeCalls calls = new NativeCalls(arena);
+            MemorySegment wanted = lethe_plan_request.allocate(arena);
+            lethe_plan_request.struct_size(wanted, lethe_plan_request.sizeof());
+            lethe_plan_request.records(wanted, request.records());
+            lethe_plan_request.tokens(wanted, request.tokens());
+            lethe_plan_request.targets(wanted, request.targets());
+            lethe_plan_request.capture_bytes(wanted, request.captureBytes());
+            lethe_plan_request.ring_slots(wanted, request.ringSlots());
+            MemorySegment plan = lethe_plan.allocate(arena);
+            lethe_plan.struct_size(plan, lethe_plan.sizeof());
+            calls.done("memory plan", LetheNative.lethe_model_plan(ModelConfig.of(arena, this, shape, dtype), wanted, plan,
+                    calls.begin()));
+            return new MemoryPlan(lethe_plan.parameters(plan), lethe_plan.shadow(plan), lethe_plan.gradient(plan),
+                    lethe_plan.moments(plan), lethe_plan.activations(plan), lethe_plan.head(plan), lethe_plan.capture(plan),
+                    lethe_plan.total(plan), lethe_plan.ring(plan), lethe_plan.available(plan), lethe_plan.token_bytes(plan),
+                    lethe_plan.fitting_tokens(plan));
+        }
     }
 
     public Device device() {
@@ -78,7 +127,7 @@ public final class Engine implements AutoCloseable {
         if (closed) {
             throw new IllegalStateException("the engine is closed");
         }
-        return new LanguageModel(device, compute, shape, dtype);
+        return new LanguageModel(this, shape, dtype);
     }
 
     /** What the native library is; loads it on first use. */

@@ -3,7 +3,6 @@ package dev.lethe.engine;
 import dev.lethe.bindings.LetheNative;
 import dev.lethe.bindings.lethe_adamw;
 import dev.lethe.bindings.lethe_layout;
-import dev.lethe.bindings.lethe_model_config;
 import dev.lethe.bindings.lethe_site_info;
 import dev.lethe.bindings.lethe_tensor_info;
 import java.io.IOException;
@@ -48,8 +47,8 @@ public final class LanguageModel implements AutoCloseable {
     private final MemorySegment adamw;
     private final MemorySegment norm; // one double out
 
-    LanguageModel(Device device, Dtype compute, ModelShape shape, Dtype dtype) {
-        this.device = device;
+    LanguageModel(Engine engine, ModelShape shape, Dtype dtype) {
+        device = engine.device();
         this.shape = Objects.requireNonNull(shape, "shape");
         this.dtype = Objects.requireNonNull(dtype, "dtype");
         if (dtype != Dtype.F32 && dtype != Dtype.F64) {
@@ -59,7 +58,7 @@ public final class LanguageModel implements AutoCloseable {
         cancel = new CancelFlag();
         try {
             calls = new NativeCalls(arena);
-            handle = create(compute);
+            handle = create(engine);
             MemorySegment layout = lethe_layout.allocate(arena);
             lethe_layout.struct_size(layout, lethe_layout.sizeof());
             calls.done("model layout", LetheNative.lethe_model_layout(handle, layout, calls.begin()));
@@ -220,6 +219,16 @@ public final class LanguageModel implements AutoCloseable {
      */
     public double[] gradient(Batch batch, boolean accumulate, Capture capture) {
         return passes.gradient(batch, accumulate, capture);
+    }
+
+    /**
+     * A ring for captures of this model; only for a model on a device, elsewhere entries are written in place.
+     *
+     * @param slots     captures on their way at once
+     * @param slotBytes of the largest batch's entries
+     */
+    public CaptureRing captureRing(int slots, long slotBytes) {
+        return new CaptureRing(handle, slots, slotBytes);
     }
 
     /**
@@ -414,22 +423,8 @@ public final class LanguageModel implements AutoCloseable {
 
     // ---- making -----------------------------------------------------------------------------------------------
 
-    private MemorySegment create(Dtype compute) {
-        MemorySegment config = lethe_model_config.allocate(arena);
-        lethe_model_config.struct_size(config, lethe_model_config.sizeof());
-        lethe_model_config.vocabulary(config, shape.vocabulary());
-        lethe_model_config.context(config, shape.context());
-        lethe_model_config.channels(config, shape.channels());
-        lethe_model_config.heads(config, shape.heads());
-        lethe_model_config.layers(config, shape.layers());
-        lethe_model_config.inner(config, shape.inner());
-        lethe_model_config.layer_norm_epsilon(config, shape.layerNormEpsilon());
-        lethe_model_config.tied_head(config, shape.tiedHead() ? 1 : 0);
-        lethe_model_config.dtype(config, dtype.code());
-        lethe_model_config.device_type(config, device.kind().code());
-        lethe_model_config.device_index(config, device.index());
-        // Only an F32 model has anything to compute in a narrower type.
-        lethe_model_config.compute_dtype(config, compute == Dtype.BF16 && dtype == Dtype.F32 ? compute.code() : 0);
+    private MemorySegment create(Engine engine) {
+        MemorySegment config = ModelConfig.of(arena, engine, shape, dtype);
         MemorySegment out = arena.allocate(ValueLayout.ADDRESS);
         calls.done("create model", LetheNative.lethe_model_create(config, out, calls.begin()));
         return out.get(ValueLayout.ADDRESS, 0).reinterpret(arena, LetheNative::lethe_model_destroy);

@@ -69,7 +69,8 @@ final class NativeEntries {
     /** The capture struct for a batch of {@code records}, valid until the next call. */
     MemorySegment capture(Capture wanted, int records) {
         List<MemorySegment> destinations = wanted.destinations();
-        if (destinations.size() != records) {
+        lethe_capture.ring(capture, wanted.ring() == null ? MemorySegment.NULL : wanted.ring().handle());
+        if (wanted.ring() == null && destinations.size() != records) {
             throw new IllegalArgumentException("capture: " + destinations.size() + " destinations for " + records
                     + " records");
         }

@@ -39,7 +39,10 @@ final class NativeLibrary {
         try {
             System.load(file.toString());
         } catch (UnsatisfiedLinkError e) {
+            // A library built over a CUDA libtorch asks for its parts by these names.
+            boolean cuda = String.valueOf(e.getMessage()).matches("(?s).*(torch_cuda|c10_cuda|cudart|cublas).*");
             throw new EngineException(Status.UNSUPPORTED, "cannot load " + file + ": " + e.getMessage()
+                    + (cuda ? "; it was built for a libtorch with CUDA and the one found has none" : "")
                     + "; rebuild it with: " + BUILD, e);
         }
         if (SymbolLookup.loaderLookup().find("lethe_abi_version").isEmpty()) {

@@ -15,9 +15,10 @@ import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.IntStream;
 
-/** The writing side of a run's ledger during training. One thread. */
-final class LedgerCapture implements AutoCloseable {
+/** The writing side of a run's ledger during training. One thread; {@link #sizes} alone belongs to the model's. */
+final class LedgerCapture implements StepCapture {
     private final LanguageModel model;
     private final EntryFormat format;
     private final LedgerWriter writer;
@@ -58,36 +59,53 @@ final class LedgerCapture implements AutoCloseable {
         return new LedgerCapture(model, format, writer);
     }
 
-    /**
-     * Room for the gradients of a batch; they count only after {@link #commit}.
-     *
-     * @param epoch   0-based, as the ledger has it
-     * @param weights [B] of the records in the batch's loss
-     */
-    Capture reserve(List<Example> examples, int[] indices, int epoch, long step, double learningRate, double[] weights) {
-        event = new CaptureEvent();
-        event.begin();
-        event.step = step;
-        event.records = indices.length;
-        List<MemorySegment> room = new ArrayList<>(indices.length);
-        for (int b = 0; b < indices.length; b++) {
-            Example example = examples.get(indices[b]);
-            int tokens = example.tokens().length;
-            int targets = example.targetCount();
-            long bytes = model.entryBytes(format, tokens, targets);
-            room.add(writer.reserve(new EntryHeader(RecordKey.of(example.id()), epoch, step, learningRate, weights[b],
-                    tokens, targets), bytes));
-            event.bytes += bytes;
-        }
-        return new Capture(format, room);
+    EntryFormat format() {
+        return format;
     }
 
-    void commit() {
+    /** Bytes of each record's entry. */
+    static long[] sizes(LanguageModel model, EntryFormat format, List<Example> examples, int[] indices) {
+        return IntStream.of(indices).mapToObj(examples::get)
+                .mapToLong(e -> model.entryBytes(format, e.tokens().length, e.targetCount())).toArray();
+    }
+
+    @Override
+    public Capture begin(Order order) {
+        return new Capture(format, reserve(order, sizes(model, format, order.examples(), order.indices())));
+    }
+
+    @Override
+    public void captured() {
+        // The backward pass wrote the entries where they are to be.
+    }
+
+    /** Room for the gradients of a batch; they count only after {@link #commit}. */
+    List<MemorySegment> reserve(Order order, long[] sizes) {
+        if (event == null) {
+            event = new CaptureEvent();
+            event.begin();
+            event.step = order.step();
+        }
+        event.records += order.indices().length;
+        List<MemorySegment> room = new ArrayList<>(sizes.length);
+        for (int b = 0; b < sizes.length; b++) {
+            Example example = order.examples().get(order.indices()[b]);
+            room.add(writer.reserve(new EntryHeader(RecordKey.of(example.id()), order.epoch(), order.step(),
+                    order.learningRate(), order.weights()[b], example.tokens().length, example.targetCount()), sizes[b]));
+            event.bytes += sizes[b];
+        }
+        return room;
+    }
+
+    @Override
+    public void commit() {
         writer.commit();
         event.commit();
+        event = null;
     }
 
-    void sync() {
+    @Override
+    public void sync() {
         writer.sync();
     }
 

@@ -8,8 +8,10 @@ import dev.lethe.data.Dataset;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.BuildInfo;
+import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.MemoryPlan;
 import dev.lethe.ledger.GradientLedger;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -56,7 +58,7 @@ public final class Trainer {
                 RunFolder.makeFree(out);
                 try (var _ = RunLock.take(out.resolve(RunFolder.LOCK))) {
                     RunFolder run = RunFolder.create(out, info, records);
-                    return toEnd(run, loaded, encoded, need, stop, listener);
+                    return toEnd(engine, run, loaded, encoded, stop, listener);
                 }
             }
         });
@@ -94,7 +96,7 @@ public final class Trainer {
                 Encoded encoded = Encoded.of(split, loaded, config);
                 requireSame(out, "data", run.info().data().sha256(),
                         RunData.hash(encoded.records(split, config.keepText())));
-                return toEnd(run, loaded, encoded, DiskNeed.of(loaded.model(), encoded.train(), config), stop, listener);
+                return toEnd(engine, run, loaded, encoded, stop, listener);
             }
         });
     }
@@ -121,16 +123,21 @@ public final class Trainer {
         }
     }
 
-    private static RunFolder toEnd(RunFolder run, LoadedModel loaded, Encoded encoded, DiskNeed need, StopSignal stop,
+    private static RunFolder toEnd(Engine engine, RunFolder run, LoadedModel loaded, Encoded encoded, StopSignal stop,
                                    TrainListener listener) {
         LanguageModel model = loaded.model();
         stop.watch(model);
-        Training.Inputs inputs = new Training.Inputs(encoded.train(), encoded.holdout(), stop, listener);
+        TrainConfig config = run.info().config();
+        DiskNeed need = DiskNeed.of(model, encoded.train(), config);
+        MemoryPlan memory = MemoryNeed.of(engine, model, encoded.train(), config);
+        long microTokens = MemoryNeed.microTokens(engine, memory);
+        Training.Inputs inputs = new Training.Inputs(encoded.train(), encoded.holdout(), stop, listener, microTokens);
         long steps;
         double loss;
         try (Training training = new Training(run, model, inputs)) {
             listener.started(new TrainPlan(encoded.train().size(), encoded.holdout().size(), encoded.truncated(),
-                    encoded.targets(), training.steps(), training.done(), model.parameters(), need.ledgerBytes(), need.total()));
+                    encoded.targets(), training.steps(), training.done(), model.parameters(), need.ledgerBytes(), need.total(),
+                    memory, microTokens));
             training.toEnd();
             steps = training.done();
             loss = training.lastLoss();
@@ -189,7 +196,8 @@ public final class Trainer {
 
     private static RunInfo.Machine machine(Engine engine) {
         BuildInfo build = Engine.buildInfo();
-        return new RunInfo.Machine(engine.device().toString(), build.threads(), build.torchVersion());
+        String device = engine.device() + (engine.compute() == Dtype.F32 ? "" : " computing in bf16");
+        return new RunInfo.Machine(device, build.threads(), build.torchVersion());
     }
 
     private static String absolute(Path path) {

@@ -9,7 +9,9 @@ import dev.lethe.data.Example;
 import dev.lethe.engine.AdamW;
 import dev.lethe.engine.Batch;
 import dev.lethe.engine.Capture;
+import dev.lethe.engine.Device;
 import dev.lethe.engine.EngineException;
+import dev.lethe.engine.EntryFormat;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.Status;
 import java.util.List;
@@ -29,9 +31,10 @@ final class Training implements AutoCloseable {
     private final TrainListener listener;
     private final AdamW optimizer;
     private final StepLog log;
-    private final LedgerCapture ledger;
+    private final StepCapture ledger;
     private final long steps;
     private final long stepsPerEpoch;
+    private final long microTokens;
     private long done;
     private long checkpointed;
     private double lastLoss;
@@ -40,8 +43,12 @@ final class Training implements AutoCloseable {
     private long checkpointNanos;
     private long sinceCheckpoint = System.nanoTime();
 
-    /** What a training needs besides its run: the examples by split, who may stop it and who listens. */
-    record Inputs(List<Example> train, List<Example> holdout, StopSignal stop, TrainListener listener) { }
+    /**
+     * What a training needs besides its run: the examples by split, who may stop it and who listens, and how many tokens
+     * fit into memory at once (0 = as many as there are).
+     */
+    record Inputs(List<Example> train, List<Example> holdout, StopSignal stop, TrainListener listener,
+                  long microTokens) { }
 
     /** Takes the run up behind its last checkpoint; the model must hold the weights it began with. */
     Training(RunFolder run, LanguageModel model, Inputs inputs) {
@@ -52,6 +59,7 @@ final class Training implements AutoCloseable {
         this.holdout = inputs.holdout();
         this.stop = inputs.stop();
         this.listener = inputs.listener();
+        this.microTokens = inputs.microTokens();
         this.optimizer = config.optimizer();
         this.steps = config.steps(train.size());
         this.stepsPerEpoch = Math.ceilDiv((long) train.size(), config.batchSize());
@@ -63,11 +71,21 @@ final class Training implements AutoCloseable {
         this.log = StepLog.open(run, done);
         try {
             this.ledger = config.capture() == CapturePolicy.NONE ? null
-                    : LedgerCapture.open(run, model, run.info().source().modelHash(), done);
+                    : openLedger();
         } catch (RuntimeException e) {
             log.close();
             throw e;
         }
+    }
+
+    private StepCapture openLedger() {
+        String hash = run.info().source().modelHash();
+        if (model.device().kind() == Device.Kind.CPU) {
+            return LedgerCapture.open(run, model, hash, done);
+        }
+        EntryFormat format = LedgerCapture.format(model, config);
+        return new RingCapture(model, format, BatchSizes.of(train, config, microTokens).entryBytes(model, format),
+                () -> LedgerCapture.open(run, model, hash, done));
     }
 
     long steps() {
@@ -130,12 +148,9 @@ final class Training implements AutoCloseable {
     /** Gradient, capture into {@code capturedEpoch} (-1: none) and AdamW; returns the gradient's norm. */
     private double move(long number, int[] indices, double rate, int capturedEpoch) {
         double[] weights = TokenMean.weights(train, indices);
-        Batch batch = BatchPlan.batch(train, indices).withWeights(weights);
-        Capture capture = capturedEpoch < 0 ? null
-                : ledger.reserve(train, indices, capturedEpoch, number, rate, weights);
         double norm;
         try {
-            double[] losses = model.gradient(batch, false, capture);
+            double[] losses = gradient(number, indices, weights, rate, capturedEpoch);
             lastLoss = TokenMean.loss(weights, losses);
             if (!Double.isFinite(lastLoss)) {
                 throw notFinite(number, indices, losses, null);
@@ -144,10 +159,28 @@ final class Training implements AutoCloseable {
         } catch (EngineException e) {
             throw e.status() == Status.NOT_FINITE ? notFinite(number, indices, new double[0], e) : e;
         }
-        if (capture != null) {
+        if (capturedEpoch >= 0) {
             ledger.commit();
         }
         return norm;
+    }
+
+    /** The step's gradient, in as many pieces as memory wants; the losses [B]. */
+    private double[] gradient(long number, int[] indices, double[] weights, double rate, int capturedEpoch) {
+        double[] losses = new double[indices.length];
+        for (int[] piece : MicroBatches.cut(train, indices, microTokens)) {
+            int[] own = MicroBatches.part(indices, piece);
+            double[] shares = MicroBatches.part(weights, piece);
+            Capture capture = capturedEpoch < 0 ? null
+                    : ledger.begin(new StepCapture.Order(train, own, capturedEpoch, number, rate, shares));
+            Batch batch = BatchPlan.batch(train, own).withWeights(shares);
+            double[] part = model.gradient(batch, piece[0] > 0, capture);
+            if (capture != null) {
+                ledger.captured();
+            }
+            System.arraycopy(part, 0, losses, piece[0], part.length);
+        }
+        return losses;
     }
 
     private List<int[]> plan(int epoch) {

@@ -1,0 +1,54 @@
+// The host's half of a device's capture.
+#include "entries_out.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+namespace lethe::device {
+
+EntriesOut::EntriesOut(const Layout& layout, const EntryFormat& format, const Batch& batch)
+    : layout(layout), format(format), tokens(batch.tokens(), batch.tokens() + batch.rows()),
+      target_ids(batch.targets(), batch.targets() + batch.rows()), offsets(batch.offsets(), batch.offsets() + batch.records() + 1) {
+  for (int64_t b = 0; b < batch.records(); ++b) {
+    if (format.truncates(batch.length(b)))
+      refuse(LETHE_UNSUPPORTED, "a device captures whole entries only: use rank 0, or a rank of at least ", batch.length(b),
+             ", and truncate the ledger afterwards");
+    places.emplace_back(layout, format, batch.length(b), batch.target_count(b));
+    begins.push_back(bytes);
+    bytes += places.back().total;
+    target_offsets.push_back(batch.target_offset(b));
+  }
+  target_offsets.push_back(batch.target_count());
+}
+
+void EntriesOut::refuse_bad(const char* report) const {
+  uint64_t first = 0;
+  std::memcpy(&first, report, sizeof first);
+  if (first != std::numeric_limits<uint64_t>::max()) refuse_factor(layout, static_cast<int64_t>(first));
+}
+
+void EntriesOut::finish(int64_t record, const char* report, char* entry) const {
+  const auto b = static_cast<size_t>(record);
+  double total = 0, kept = 0;
+  if (format.top_k() > 0) {
+    const auto* totals = reinterpret_cast<const double*>(report + 8);
+    for (int64_t i = target_offsets[b]; i < target_offsets[b + 1]; ++i) total += totals[i], kept += totals[targets() + i];
+  }
+  const double dropped = total > 0 ? std::clamp(1 - kept / total, 0.0, 1.0) : 0;
+  finish_entry(layout, format, places[b], {tokens.data() + offsets[b], target_ids.data() + offsets[b], dropped, 0}, entry);
+}
+
+void EntriesOut::check(int64_t wanted, void* const* destinations, const int64_t* capacities) const {
+  require(wanted == records(), "records is ", wanted, ", the capture has ", records());
+  for (int64_t b = 0; b < wanted; ++b) {
+    require(destinations[b] != nullptr, "capture.destinations[", b, "] is NULL");
+    require(reinterpret_cast<uintptr_t>(destinations[b]) % kEntryAlignment == 0, "capture.destinations[", b,
+            "] is not 64-byte aligned");
+    const int64_t needed = places[static_cast<size_t>(b)].total;
+    require(capacities[b] >= needed, "capture.capacities[", b, "] is ", capacities[b], ", the entry takes ", needed,
+            " bytes");
+  }
+}
+
+}  // namespace lethe::device

@@ -1,0 +1,46 @@
+// A batch's entries on their way from the device to the caller: laid out one after the other in device memory exactly as
+// they will lie in the ledger, copied to the host as a block, and finished there (header, token ids, gaps).
+#pragma once
+
+#include <vector>
+
+#include "batch.h"
+#include "entry.h"
+#include "runtime.h"
+#include "workspace.h"
+
+namespace lethe::device {
+
+// What the host knows of the entries; outlives the batch.
+struct EntriesOut {
+  EntriesOut(const Layout& layout, const EntryFormat& format, const Batch& batch);
+
+  // Bytes of what the kernels report: where the first bad factor is, and each target row's squares, whole and kept.
+  int64_t report_bytes() const { return 8 + 16 * targets(); }
+  int64_t targets() const { return target_offsets.back(); }
+  int64_t records() const { return static_cast<int64_t>(places.size()); }
+
+  // Finishes entry b in the caller's memory; `report` as the kernels left it. refuse_bad comes first.
+  void finish(int64_t record, const char* report, char* entry) const;
+  void refuse_bad(const char* report) const;
+  // Refuses destinations that lethe_capture does not allow.
+  void check(int64_t records, void* const* destinations, const int64_t* capacities) const;
+
+  Layout layout;
+  EntryFormat format;
+  std::vector<EntryLayout> places;      // [B]
+  std::vector<int64_t> begins;          // [B] of each entry in the block
+  int64_t bytes = 0;                    // of the block
+  std::vector<int32_t> tokens, target_ids;
+  std::vector<int64_t> offsets, target_offsets;  // [B + 1] each
+};
+
+// Device memory in which entries are made, and the tables that say where.
+struct StagingArea {
+  Slab block, report, places;
+  char *block_data = nullptr, *report_data = nullptr;  // of the capture under way
+  Pinned host_places;
+  Event copied;  // the side stream is done with the block
+};
+
+}  // namespace lethe::device

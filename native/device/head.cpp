@@ -1,0 +1,100 @@
+// The language-model head and its loss on the device, chunk by chunk over the rows that have a target.
+//
+// A chunk's logits become its errors in place. Chunks are far larger than on a CPU: there is no cache to stay in, and each
+// one ends in a product that should fill the device.
+#include <algorithm>
+
+#include "passes.h"
+#include "products.h"
+
+namespace lethe::device {
+namespace {
+
+constexpr int64_t kChunkBytes = int64_t{2} << 30;
+constexpr int64_t kVocabularyStep = 64;
+
+// hidden's target rows [n, C]: itself when every row has a target.
+at::Tensor target_hidden(State& state, const at::Tensor& hidden) {
+  const Tables& t = state.tables;
+  if (t.targets == t.rows) return hidden;
+  const at::Tensor out = state.work.target_hidden.get(hidden.options(), t.targets, hidden.size(1));
+  gather_rows(state, hidden, t.target_rows, out);
+  return out;
+}
+
+}  // namespace
+
+int64_t padded_vocabulary(const Layout& layout) {
+  const int64_t v = layout.shape().vocabulary;
+  const int64_t padded = (v + kVocabularyStep - 1) / kVocabularyStep * kVocabularyStep;
+  const TensorSpec& table = layout.tensors()[static_cast<size_t>(layout.weight_of(layout.head_site()))];
+  return table.offset + padded * table.columns <= layout.flat_size() ? padded : v;
+}
+
+int64_t head_chunk_rows(const Layout& layout, int64_t element_bytes, int64_t rows) {
+  const int64_t most = std::max<int64_t>(kVocabularyStep, kChunkBytes / (padded_vocabulary(layout) * element_bytes));
+  const int64_t chunks = (rows + most - 1) / most;
+  return rows == 0 ? 0 : (rows + chunks - 1) / chunks;
+}
+
+at::Tensor State::padded_rows(const Model& model, const at::Tensor& flat, int64_t tensor) const {
+  const TensorSpec& spec = model.layout.tensors()[static_cast<size_t>(tensor)];
+  const int64_t rows = padded_vocabulary(model.layout);
+  return flat.narrow(0, spec.offset, rows * spec.columns).view({rows, spec.columns});
+}
+
+at::Tensor head_logits(State& state, Model& model, const at::Tensor& hidden) {
+  const at::Tensor weight =
+      state.padded_rows(model, state.flat_weights(model), model.layout.weight_of(model.layout.head_site()));
+  const at::Tensor out = state.work.logits.get(hidden.options(), hidden.size(0), weight.size(0));
+  product(hidden, weight.t(), out);
+  return out;
+}
+
+void head_scores(State& state, Model& model, const at::Tensor& hidden, const DeviceScores& scores, const Cancel& cancel) {
+  const int64_t rows = state.tables.targets;
+  if (rows == 0) return;
+  const at::Tensor h = target_hidden(state, hidden);
+  const int64_t step = head_chunk_rows(model.layout, h.element_size(), rows);
+  for (int64_t first = 0; first < rows; first += step) {
+    cancel.poll();
+    const int64_t count = std::min(step, rows - first);
+    softmax_scores(state, head_logits(state, model, h.narrow(0, first, count)), model.shape().vocabulary, first, scores);
+  }
+}
+
+at::Tensor head_gradient(State& state, Model& model, const at::Tensor& hidden, bool accumulate, DeviceCapture* capture,
+                         const DeviceScores& scores, const Cancel& cancel) {
+  const Tables& t = state.tables;
+  const int64_t site = model.layout.head_site(), tensor = model.layout.weight_of(site), v = model.shape().vocabulary;
+  const at::Tensor d_hidden = state.work.narrow_gradient.get(hidden.options(), t.rows, hidden.size(1));
+  if (t.targets == 0) {
+    if (!accumulate) model.gradient(tensor).zero_();
+    return d_hidden.zero_();
+  }
+  const at::Tensor h = target_hidden(state, hidden);
+  const bool all = t.targets == t.rows;
+  const at::Tensor d_targets =
+      all ? d_hidden : state.work.target_gradient.get(hidden.options(), t.targets, hidden.size(1));
+  const at::Tensor weight = state.padded_rows(model, state.flat_weights(model), tensor);
+  const int64_t step = head_chunk_rows(model.layout, h.element_size(), t.targets);
+  for (int64_t first = 0; first < t.targets; first += step) {
+    cancel.poll();
+    const int64_t count = std::min(step, t.targets - first);
+    const at::Tensor chunk = h.narrow(0, first, count);
+    const at::Tensor errors = head_logits(state, model, chunk);  // the columns behind V become zero
+    softmax_errors(state, errors, v, first, scores);
+    if (capture != nullptr && capture->wants(site)) capture->head(first, errors, chunk);
+    product(errors, weight, d_targets.narrow(0, first, count));
+    // Overwriting may run into the rows behind the table: the trunk's backward pass, which writes them, comes later.
+    if (first == 0 && !accumulate) {
+      gradient_product(errors.t(), chunk, false, state.padded_rows(model, model.gradients, tensor), state.work.wide_sum);
+    } else {
+      gradient_product(errors.narrow(1, 0, v).t(), chunk, true, model.gradient(tensor), state.work.wide_sum);
+    }
+  }
+  if (!all) gather_rows(state, d_targets, t.row_targets, d_hidden);
+  return d_hidden;
+}
+
+}  // namespace lethe::device

@@ -1,0 +1,198 @@
+// Arguments of the kernels from tensors.
+#include "ops.h"
+
+namespace lethe::device {
+namespace {
+
+const void* pointer(const at::Tensor& x) { return x.defined() ? x.const_data_ptr() : nullptr; }
+void* room(const at::Tensor& x) { return x.defined() ? x.mutable_data_ptr() : nullptr; }
+
+void* partials(State& state, const at::Tensor& like, int64_t count) {
+  return state.work.partials.get(like.options(), count).mutable_data_ptr();
+}
+
+DeviceScores at_row(const DeviceScores& scores, int64_t row) {
+  const auto shift = [row](auto* pointer) { return pointer == nullptr ? nullptr : pointer + row; };
+  return {shift(scores.loss), shift(scores.mean), shift(scores.deviation), shift(scores.mean_logit),
+          shift(scores.greedy_hit)};
+}
+
+kernels::Logits logits_of(State& state, const at::Tensor& logits, int64_t vocabulary, int64_t first) {
+  return {element_of(logits), logits.mutable_data_ptr(), logits.size(0), vocabulary, logits.size(1),
+          state.tables.target_tokens + first};
+}
+
+}  // namespace
+
+kernels::Element element_of(const at::Tensor& tensor) {
+  switch (tensor.scalar_type()) {
+    case at::kDouble: return kernels::Element::kF64;
+    case at::kBFloat16: return kernels::Element::kBF16;
+    default: return kernels::Element::kF32;
+  }
+}
+
+kernels::Stream stream_of(const State& state) { return static_cast<kernels::Stream>(state.runtime.work()); }
+
+void launched(kernels::Status status, const char* kernel) {
+  if (status != 0) [[unlikely]]
+    refuse(LETHE_INTERNAL, "cannot start kernel ", kernel, ": ", kernels::describe(status));
+}
+
+void embed(State& state, const Model& model, const at::Tensor& out) {
+  const at::Tensor &tokens = model.weight(Layout::embedding_site()), &positions = model.weight(Layout::position_site());
+  launched(kernels::embed({.out_type = element_of(out),
+                           .table_type = element_of(tokens),
+                           .token_table = pointer(tokens),
+                           .position_table = pointer(positions),
+                           .tokens = state.tables.tokens,
+                           .positions = state.tables.positions,
+                           .rows = out.size(0),
+                           .columns = out.size(1),
+                           .out = room(out)},
+                          stream_of(state)),
+           "embed");
+}
+
+void embed_backward(State& state, const at::Tensor& gradient, const at::Tensor& d_tokens, const at::Tensor& d_positions) {
+  const auto add = [&](const Tables::Groups& groups, const at::Tensor& table) {
+    launched(kernels::add_rows({.x_type = element_of(gradient),
+                                .x = pointer(gradient),
+                                .ids = groups.ids,
+                                .starts = groups.starts,
+                                .rows = groups.rows,
+                                .values = nullptr,
+                                .groups = groups.count,
+                                .columns = gradient.size(1),
+                                .table = room(table)},
+                               stream_of(state)),
+             "add_rows");
+  };
+  add(state.tables.by_token, d_tokens);
+  add(state.tables.by_position, d_positions);
+}
+
+void layer_norm(State& state, const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, double epsilon,
+                const at::Tensor& statistics, const at::Tensor& out) {
+  launched(kernels::layer_norm({.x_type = element_of(x),
+                                .out_type = element_of(out),
+                                .x = pointer(x),
+                                .weight = pointer(weight),
+                                .bias = pointer(bias),
+                                .epsilon = epsilon,
+                                .rows = x.size(0),
+                                .columns = x.size(1),
+                                .statistics = room(statistics),
+                                .out = room(out)},
+                               stream_of(state)),
+           "layer_norm");
+}
+
+void norm_backward(State& state, const NormGradient& g) {
+  launched(kernels::layer_norm_backward(
+               {.stream_type = element_of(g.stream),
+                .output_type = element_of(g.output),
+                .x = pointer(g.x),
+                .statistics = pointer(g.statistics),
+                .weight = pointer(g.weight),
+                .output = pointer(g.output),
+                .chunks = state.tables.chunks,
+                .rows = g.x.size(0),
+                .columns = g.x.size(1),
+                .overwrite_stream = g.first,
+                .stream = room(g.stream),
+                .partials = partials(state, g.d_weight, 2 * state.tables.chunks.count * g.x.size(1)),
+                .accumulate = g.accumulate,
+                .d_weight = room(g.d_weight),
+                .d_bias = room(g.d_bias),
+                .record_weight = room(g.record_weight),
+                .record_bias = room(g.record_bias)},
+               stream_of(state)),
+           "layer_norm_backward");
+}
+
+void gelu(State& state, const at::Tensor& x, const at::Tensor& bias, const at::Tensor& out) {
+  launched(kernels::gelu({element_of(x), pointer(x), pointer(bias), x.size(0), x.size(1), room(out)}, stream_of(state)),
+           "gelu");
+}
+
+void gelu_backward(State& state, const at::Tensor& x, const at::Tensor& bias, const at::Tensor& gradient, bool accumulate,
+                   const at::Tensor& d_bias) {
+  launched(kernels::gelu_backward({.type = element_of(x),
+                                   .x = pointer(x),
+                                   .bias = pointer(bias),
+                                   .rows = x.size(0),
+                                   .columns = x.size(1),
+                                   .gradient = room(gradient),
+                                   .d_bias = room(d_bias),
+                                   .accumulate = accumulate,
+                                   .partials = partials(state, d_bias, kernels::row_blocks(x.size(0)) * x.size(1))},
+                                  stream_of(state)),
+           "gelu_backward");
+}
+
+void add_bias(State& state, const at::Tensor& x, const at::Tensor& y, const at::Tensor& bias, const at::Tensor& out) {
+  launched(kernels::add_bias({.x_type = element_of(x),
+                              .y_type = element_of(y),
+                              .x = pointer(x),
+                              .y = pointer(y),
+                              .bias = pointer(bias),
+                              .rows = x.size(0),
+                              .columns = x.size(1),
+                              .out = room(out)},
+                             stream_of(state)),
+           "add_bias");
+}
+
+void column_sums(State& state, const at::Tensor& x, bool accumulate, const at::Tensor& out) {
+  launched(kernels::column_sums({.type = element_of(x),
+                                 .x = pointer(x),
+                                 .rows = x.size(0),
+                                 .columns = x.size(1),
+                                 .partials = partials(state, out, kernels::row_blocks(x.size(0)) * x.size(1)),
+                                 .accumulate = accumulate,
+                                 .out = room(out)},
+                                stream_of(state)),
+           "column_sums");
+}
+
+void gather_rows(State& state, const at::Tensor& x, const int32_t* index, const at::Tensor& out) {
+  launched(kernels::gather_rows(pointer(x), index, out.size(0), x.size(1) * x.element_size(), room(out), stream_of(state)),
+           "gather_rows");
+}
+
+void cast(State& state, const at::Tensor& x, const at::Tensor& out) {
+  launched(kernels::cast(element_of(x), pointer(x), element_of(out), room(out), x.numel(), stream_of(state)), "cast");
+}
+
+void softmax_scores(State& state, const at::Tensor& logits, int64_t vocabulary, int64_t first, const DeviceScores& scores) {
+  launched(kernels::softmax_scores(logits_of(state, logits, vocabulary, first), at_row(scores, first), stream_of(state)),
+           "softmax_scores");
+}
+
+void softmax_errors(State& state, const at::Tensor& logits, int64_t vocabulary, int64_t first, const DeviceScores& scores) {
+  launched(kernels::softmax_errors(logits_of(state, logits, vocabulary, first), state.tables.target_scales + first,
+                                   at_row(scores, first), stream_of(state)),
+           "softmax_errors");
+}
+
+void record_products(State& state, const at::Tensor& x, const at::Tensor& minus, const at::Tensor& bias, const at::Tensor& y,
+                     double* sums, int64_t stride) {
+  const at::TensorOptions wide = x.options().dtype(at::kDouble);
+  double* scratch = state.work.wide_partials.get(wide, state.tables.chunks.count).mutable_data_ptr<double>();
+  launched(kernels::record_products({.x_type = element_of(x),
+                                     .y_type = element_of(y),
+                                     .x = pointer(x),
+                                     .minus = pointer(minus),
+                                     .bias = pointer(bias),
+                                     .y = pointer(y),
+                                     .chunks = state.tables.chunks,
+                                     .columns = x.size(1),
+                                     .partials = scratch,
+                                     .stride = stride,
+                                     .sums = sums},
+                                    stream_of(state)),
+           "record_products");
+}
+
+}  // namespace lethe::device

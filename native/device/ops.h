@@ -1,0 +1,65 @@
+// The elementwise and rowwise pieces of the device's passes: tensors in, launches of native/kernels out.
+//
+// Matrices are contiguous [rows, columns] in the compute type; parameters, their gradients, statistics and sums are in the
+// model's. Index tables are state.tables'.
+#pragma once
+
+#include "../kernels/kernels.h"
+#include "state.h"
+
+namespace lethe::device {
+
+using kernels::DeviceScores;
+
+kernels::Element element_of(const at::Tensor& tensor);
+kernels::Stream stream_of(const State& state);
+void launched(kernels::Status status, const char* kernel);  // refuses when the launch failed
+
+void embed(State& state, const Model& model, const at::Tensor& out);
+void embed_backward(State& state, const at::Tensor& gradient, const at::Tensor& d_tokens, const at::Tensor& d_positions);
+
+void layer_norm(State& state, const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, double epsilon,
+                const at::Tensor& statistics, const at::Tensor& out);
+
+struct NormGradient {
+  const at::Tensor& x;              // [rows, C] the norm's input
+  const at::Tensor& statistics;     // [2, rows]
+  const at::Tensor& weight;         // [C]
+  const at::Tensor& output;         // [rows, C] gradient at the norm's output
+  const at::Tensor& stream;         // [rows, C] inout: the gradient at x is added
+  bool first;                       // nothing is in the stream yet
+  const at::Tensor& d_weight;       // [C]
+  const at::Tensor& d_bias;         // [C]
+  bool accumulate;                  // add to d_weight and d_bias instead of overwriting them
+  const at::Tensor& record_weight;  // [B, C] the same sums record by record, with record_bias; or both undefined
+  const at::Tensor& record_bias;
+};
+void norm_backward(State& state, const NormGradient& gradient);
+
+void gelu(State& state, const at::Tensor& x, const at::Tensor& bias, const at::Tensor& out);  // out = gelu(x + bias)
+// gradient *= gelu'(x + bias), and its column sums to d_bias
+void gelu_backward(State& state, const at::Tensor& x, const at::Tensor& bias, const at::Tensor& gradient, bool accumulate,
+                   const at::Tensor& d_bias);
+// out = x + y + bias a row
+void add_bias(State& state, const at::Tensor& x, const at::Tensor& y, const at::Tensor& bias, const at::Tensor& out);
+void column_sums(State& state, const at::Tensor& x, bool accumulate, const at::Tensor& out);
+// out[r] = x[index[r]], zeros where that is negative
+void gather_rows(State& state, const at::Tensor& x, const int32_t* index, const at::Tensor& out);
+void cast(State& state, const at::Tensor& x, const at::Tensor& out);
+
+// Scores of target rows [first, first + logits' rows); scores point at the first target's.
+void softmax_scores(State& state, const at::Tensor& logits, int64_t vocabulary, int64_t first, const DeviceScores& scores);
+// Also: logits become errors, target_scales[r] * (softmax - one-hot), zero behind `vocabulary`.
+void softmax_errors(State& state, const at::Tensor& logits, int64_t vocabulary, int64_t first, const DeviceScores& scores);
+
+// sums[b * stride] += <x + bias - minus, y> over record b's rows; bias and minus may be undefined
+void record_products(State& state, const at::Tensor& x, const at::Tensor& minus, const at::Tensor& bias, const at::Tensor& y,
+                     double* sums, int64_t stride);
+
+// Sees each layer's queries, keys and values [sum T, 3C]; generation keeps a prompt's from here.
+struct QkvReader {
+  virtual ~QkvReader() = default;
+  virtual void qkv(int64_t layer, const at::Tensor& qkv) = 0;
+};
+
+}  // namespace lethe::device

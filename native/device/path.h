@@ -1,0 +1,74 @@
+// The device path of one model: device.h's door, implemented over the passes and kernels of this folder.
+#pragma once
+
+#include <functional>
+#include <utility>
+#include <vector>
+
+#include "entries_out.h"
+#include "ops.h"
+#include "ring_device.h"
+#include "state.h"
+
+namespace lethe::device {
+
+class Path final : public DevicePath, public std::enable_shared_from_this<Path> {
+ public:
+  explicit Path(const lethe_model_config& config);
+
+  at::Device device() const { return state_.runtime.device(); }
+  std::unique_ptr<DeviceScope> enter() override { return state_.runtime.enter(); }
+  void wait() override { state_.runtime.wait(); }
+  void release() override;
+
+  void parameters_changed() override { state_.stale = true; }
+  void gradient(Model& model, const Batch& batch, const GradientCall& call, const Cancel& cancel) override;
+  void evaluate(Model& model, const Batch& batch, const RowScores& scores, const Cancel& cancel) override;
+  void logits(Model& model, const Batch& batch, const at::Tensor& out) override;
+  std::unique_ptr<Decoder> decoder(Model& model, const Batch& prompts, int64_t capacity) override;
+  std::unique_ptr<lethe_ring> make_ring(Model& model, int64_t slots, int64_t slot_bytes) override;
+
+  double dot(const at::Tensor& a, const at::Tensor& b, const std::vector<Segment>& over) override;
+  void combine(const at::Tensor& y, double b, double a, const at::Tensor& x, const std::vector<Segment>& over) override;
+  double adamw(Model& model, const AdamwStep& step, const std::vector<Segment>& over) override;
+
+ private:
+  void begin(Model& model, const Batch& batch);
+  // What a pass depends on besides the numbers in tables, parameters and gradient.
+  struct PassKey {
+    std::vector<int64_t> offsets, target_rows;
+    bool accumulate = false;
+    const void *tables = nullptr, *results = nullptr;
+    bool operator==(const PassKey&) const = default;
+  };
+  // Runs a pass; from the third of one key in a row on as a recorded graph, where the device has them.
+  void run_pass(PassKey key, const std::function<void()>& pass);
+  void forget_graph();
+  void run_gradient(Model& model, const Batch& batch, const GradientCall& call, const Cancel& cancel);
+  void run_evaluate(Model& model, const Batch& batch, const RowScores& scores, const Cancel& cancel);
+  void copy_out(const EntriesOut& entries, StagingArea& area, const lethe_capture& capture);
+  // Runs body; when memory runs out, gives back what is only kept and refuses with the plan of such a batch.
+  template <class Body>
+  void within_memory(const Model& model, const Batch& batch, Body&& body);
+  [[noreturn]] void refuse_loss(Model& model, const Batch& batch, const double* losses, int64_t row, bool kept);
+
+  kernels::FlatChunks chunks_of(const std::vector<Segment>& over);
+  double* sums(int64_t count);  // fp64 scratch on the device
+  // Copies that are done when they return, through pinned memory.
+  void fetch(void* to, const void* from, size_t bytes);
+  void send(void* to, const void* from, size_t bytes);
+
+  const lethe_model_config config_;
+  State state_;
+  StagingArea areas_[2];  // taken in turn: one is filled while the other is copied out
+  int64_t captures_ = 0;
+  Slab sums_, results_;
+  Pinned bounce_;
+  std::vector<std::pair<std::vector<Segment>, at::Tensor>> chunks_;
+  std::unique_ptr<Graph> graph_;  // of last_pass_
+  PassKey last_pass_;
+  int64_t repeats_ = 0;  // of last_pass_, in a row
+  bool records_;         // graphs are wanted, and recording one has not failed
+};
+
+}  // namespace lethe::device

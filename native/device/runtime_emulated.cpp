@@ -1,0 +1,62 @@
+// The runtime on the CPU, for tests: device memory is host memory, and every call is done when it returns.
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+#include "runtime.h"
+
+namespace lethe {
+namespace device {
+
+struct Runtime::State {};
+Runtime::Runtime(int32_t index, bool) { require(index == 0, "config.device_index is ", index, ", the emulated device is 0"); }
+Runtime::~Runtime() = default;
+at::Device Runtime::device() const { return at::kCPU; }
+StreamHandle Runtime::work() const { return nullptr; }
+StreamHandle Runtime::side() const { return nullptr; }
+std::unique_ptr<DeviceScope> Runtime::enter() const { return std::make_unique<DeviceScope>(); }
+void Runtime::wait() const {}
+void Runtime::give_back() const {}
+int64_t Runtime::free_bytes() const { return int64_t{1} << 34; }
+bool Runtime::has_graphs() const { return false; }
+
+struct Event::State {};
+Event::Event() = default;
+Event::~Event() = default;
+Event::Event(Event&&) noexcept = default;
+void Event::record(StreamHandle) {}
+void Event::hold(StreamHandle) const {}
+void Event::wait() const {}
+
+Pinned::Pinned(size_t bytes) : data_(std::aligned_alloc(64, (bytes + 63) / 64 * 64)), bytes_(bytes) {
+  if (data_ == nullptr) throw std::bad_alloc();
+}
+Pinned::~Pinned() { std::free(data_); }
+
+void to_device(void* to, const void* from, size_t bytes, StreamHandle) { std::memcpy(to, from, bytes); }
+void to_host(void* to, const void* from, size_t bytes, StreamHandle) { std::memcpy(to, from, bytes); }
+void fill(void* memory, unsigned char byte, size_t bytes, StreamHandle) { std::memset(memory, byte, bytes); }
+
+struct Graph::State {};
+Graph::Graph() = default;
+Graph::~Graph() = default;
+void Graph::begin() { refuse(LETHE_INTERNAL, "the emulated device records no graphs"); }
+void Graph::end() {}
+void Graph::abandon() {}
+void Graph::replay() {}
+
+}  // namespace device
+
+int32_t device_count() noexcept { return 1; }
+
+void device_info(int32_t index, lethe_device& out) {
+  require(index == 0, "device index is ", index, ", the emulated device is 0");
+  std::memset(out.name, 0, sizeof out.name);
+  std::memcpy(out.name, "emulated", 8);
+  out.total_bytes = out.free_bytes = int64_t{1} << 34;
+  out.capability = 90;
+  out.driver = out.runtime = 0;
+  out.usable = 1;
+}
+
+}  // namespace lethe

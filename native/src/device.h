@@ -1,0 +1,84 @@
+// The door to a device: what a model that does not lie on the CPU does in its own way.
+//
+// The passes of this folder are the CPU's. A model made for a device carries a DevicePath, whose stream all its work runs
+// on, and every export asks it instead. native/device implements one over CUDA kernels; a build without them has none
+// and says so (no_device.cpp).
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <memory>
+#include <vector>
+
+#include "batch.h"
+#include "guard.h"
+#include "layout.h"
+#include "lethe.h"
+
+namespace lethe {
+
+struct AdamwStep;
+struct Decoder;
+struct Model;
+struct RowScores;
+
+// While it lives, the device and the path's stream are the calling thread's current ones.
+struct DeviceScope {
+  virtual ~DeviceScope() = default;
+};
+
+struct GradientCall {
+  bool accumulate;
+  const lethe_capture* capture;  // may be NULL
+  double* losses;                // [B]
+  double* products;              // [B, S] activation-gradient products, or NULL
+};
+
+struct DevicePath {
+  virtual ~DevicePath() = default;
+
+  virtual std::unique_ptr<DeviceScope> enter() = 0;
+  virtual void wait() = 0;     // until everything handed to the stream is done
+  virtual void release() = 0;  // gives back all memory that is only kept for the next call
+
+  // Passes: as the exports of the same names. Parameters are read anew after parameters_changed.
+  virtual void parameters_changed() = 0;
+  virtual void gradient(Model& model, const Batch& batch, const GradientCall& call, const Cancel& cancel) = 0;
+  virtual void evaluate(Model& model, const Batch& batch, const RowScores& scores, const Cancel& cancel) = 0;
+  virtual void logits(Model& model, const Batch& batch, const at::Tensor& out) = 0;  // out [sum T, V] on the host
+  virtual std::unique_ptr<Decoder> decoder(Model& model, const Batch& prompts, int64_t capacity) = 0;
+  virtual std::unique_ptr<lethe_ring> make_ring(Model& model, int64_t slots, int64_t slot_bytes) = 0;
+
+  // Flat buffers: as flat.h; adamw returns the gradient's norm and moves nothing when that is not finite.
+  virtual double dot(const at::Tensor& a, const at::Tensor& b, const std::vector<Segment>& over) = 0;
+  virtual void combine(const at::Tensor& y, double b, double a, const at::Tensor& x, const std::vector<Segment>& over) = 0;
+  virtual double adamw(Model& model, const AdamwStep& step, const std::vector<Segment>& over) = 0;
+};
+
+// The path of a model of this configuration and the torch device of its tensors. Refuses a device that this build or
+// machine does not have, saying which it is and what to do.
+struct DevicePlace {
+  at::Device device;
+  std::shared_ptr<DevicePath> path;
+};
+DevicePlace make_device_path(const lethe_model_config& config);
+
+bool device_kernels_built();
+int32_t device_count() noexcept;  // usable now, 0 without a driver
+
+// Facts of device `index`; refuses one that is not there.
+void device_info(int32_t index, lethe_device& out);
+
+// Runs body as it is on the CPU, else in the path's scope, and waits: when an export returns, its work is done.
+template <class Body>
+void run_on(const std::shared_ptr<DevicePath>& path, Body&& body) {
+  if (path == nullptr) {
+    body();
+    return;
+  }
+  const std::unique_ptr<DeviceScope> scope = path->enter();
+  body();
+  path->wait();
+}
+
+}  // namespace lethe

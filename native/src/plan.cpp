@@ -1,0 +1,124 @@
+// Counts the buffers that the passes keep, from shapes alone. What is counted follows workspace.h and device/state.h; a
+// test compares it with what a model really holds.
+#include "plan.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+
+#include "device.h"
+#include "guard.h"
+#include "model.h"
+
+namespace lethe {
+namespace {
+
+struct Widths {
+  int64_t model;    // bytes of a parameter
+  int64_t compute;  // of an activation
+};
+
+// Elements of the compute type a token keeps, all layers, and what passes share.
+int64_t activation_elements(const Shape& s) {
+  const int64_t layer = 7 * s.channels + 2 * s.inner;  // input, normed1, qkv, attended, middle, normed2; expanded, activated
+  const int64_t attention = s.channels;                // what the attention kernel returned before it was copied
+  const int64_t shared = 4 * s.channels + std::max(3 * s.channels, s.inner);
+  return s.layers * (layer + s.channels) + shared + attention;
+}
+
+// Numbers of the model's type: means and deviations of norms, log-sum-exps of attention.
+int64_t statistic_elements(const Shape& s) { return s.layers * (4 + s.heads) + 2; }
+
+constexpr int64_t kIndexBytes = 64;  // a token's places in tables
+
+int64_t available_memory(const lethe_model_config& config) {
+  if (config.device_type == LETHE_CUDA) {
+    lethe_device device{};
+    device_info(config.device_index, device);
+    return device.free_bytes;
+  }
+  std::ifstream facts("/proc/meminfo");
+  for (std::string line; std::getline(facts, line);) {
+    long long kibibytes = 0;
+    if (std::sscanf(line.c_str(), "MemAvailable: %lld kB", &kibibytes) == 1) return int64_t{1024} * kibibytes;
+  }
+  return 0;
+}
+
+int64_t chunk_bytes(bool on_device) { return on_device ? int64_t{2} << 30 : int64_t{64} << 20; }
+
+std::string size(int64_t bytes) {
+  char text[32];
+  std::snprintf(text, sizeof text, bytes < (int64_t{1} << 30) ? "%.0f MiB" : "%.1f GiB",
+                static_cast<double>(bytes) / (bytes < (int64_t{1} << 30) ? 0x1p20 : 0x1p30));
+  return text;
+}
+
+}  // namespace
+
+Shape shape_of(const lethe_model_config& c) {
+  require(c.dtype == LETHE_F32 || c.dtype == LETHE_F64, "config.dtype is ", c.dtype,
+          ", a model computes in 0 (F32) or 1 (F64)");
+  require(c.compute_dtype == 0 || (c.compute_dtype == LETHE_BF16 && c.dtype == LETHE_F32), "config.compute_dtype is ",
+          c.compute_dtype, ", allowed 0 (as dtype) and, for an F32 model, 3 (BF16)");
+  require((c.options & ~(LETHE_ALLOW_TF32 | LETHE_NO_GRAPHS)) == 0, "config.options is ", c.options,
+          ", allowed are the bits 1 (TF32) and 2 (no graphs)");
+  require(c.tied_head == 0 || c.tied_head == 1, "config.tied_head is ", c.tied_head, ", allowed 0 and 1");
+  return {.vocabulary = c.vocabulary,
+          .context = c.context,
+          .channels = c.channels,
+          .heads = c.heads,
+          .layers = c.layers,
+          .inner = c.inner,
+          .epsilon = c.layer_norm_epsilon,
+          .tied = c.tied_head == 1};
+}
+
+lethe_plan make_plan(const lethe_model_config& config, const lethe_plan_request& request) {
+  const Shape shape = shape_of(config);
+  const Layout layout(shape);
+  const auto sane = [](int64_t value, const char* name) {
+    require(value >= 0 && value < (int64_t{1} << 40), "request.", name, " is ", value, ", allowed 0 to 2^40");
+  };
+  sane(request.tokens, "tokens");
+  sane(request.targets, "targets");
+  sane(request.records, "records");
+  sane(request.ring_slots, "ring_slots");
+  sane(request.capture_bytes >> 20, "capture_bytes (in MiB)");
+  const bool on_device = config.device_type == LETHE_CUDA, narrow = config.compute_dtype == LETHE_BF16;
+  const Widths width{config.dtype == LETHE_F64 ? 8 : 4, config.dtype == LETHE_F64 ? 8 : narrow ? 2 : 4};
+
+  lethe_plan plan{};
+  plan.struct_size = sizeof plan;
+  plan.parameters = plan.gradient = layout.flat_size() * width.model;
+  plan.moments = 2 * plan.parameters;
+  plan.shadow = narrow ? layout.flat_size() * width.compute : 0;
+  const int64_t fixed = plan.parameters + plan.gradient + plan.moments + plan.shadow;
+
+  plan.activations = request.tokens * (activation_elements(shape) * width.compute +
+                                       statistic_elements(shape) * width.model + kIndexBytes);
+  const int64_t row = shape.vocabulary * width.compute;
+  plan.head = std::min(request.targets * row, std::max(chunk_bytes(on_device), 32 * row)) +
+              (request.targets < request.tokens ? 2 * request.targets * shape.channels * width.compute : 0);
+  // Entries are made in one place while those before them are copied out of another.
+  plan.capture = on_device ? request.capture_bytes * (request.ring_slots > 0 ? 2 : 1) : 0;
+  plan.ring = on_device ? request.capture_bytes * request.ring_slots : 0;
+  plan.total = fixed + plan.activations + plan.head + plan.capture;
+  plan.available = available_memory(config);
+  if (request.tokens > 0) {
+    plan.token_bytes = (plan.activations + plan.capture) / request.tokens;
+    const int64_t room = plan.available - fixed - plan.head;
+    plan.fitting_tokens = std::max<int64_t>(0, plan.token_bytes == 0 ? 0 : room / plan.token_bytes);
+  }
+  return plan;
+}
+
+std::string describe(const lethe_plan& plan) {
+  return "it takes " + size(plan.parameters + plan.shadow) + " for parameters, " + size(plan.gradient) +
+         " for the gradient, " + size(plan.moments) + " for AdamW's moments, " + size(plan.activations) +
+         " for activations, " + size(plan.head) + " for the head and " + size(plan.capture) + " for captured entries, " +
+         size(plan.total) + " in all; about " + std::to_string(plan.fitting_tokens) + " tokens a batch fit";
+}
+
+}  // namespace lethe

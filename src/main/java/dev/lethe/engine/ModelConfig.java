@@ -1,0 +1,31 @@
+package dev.lethe.engine;
+
+import dev.lethe.bindings.lethe_model_config;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/** The native form of what a model is to be. */
+final class ModelConfig {
+    private ModelConfig() {
+    }
+
+    static MemorySegment of(Arena arena, Engine engine, ModelShape shape, Dtype dtype) {
+        MemorySegment config = lethe_model_config.allocate(arena);
+        lethe_model_config.struct_size(config, lethe_model_config.sizeof());
+        lethe_model_config.vocabulary(config, shape.vocabulary());
+        lethe_model_config.context(config, shape.context());
+        lethe_model_config.channels(config, shape.channels());
+        lethe_model_config.heads(config, shape.heads());
+        lethe_model_config.layers(config, shape.layers());
+        lethe_model_config.inner(config, shape.inner());
+        lethe_model_config.layer_norm_epsilon(config, shape.layerNormEpsilon());
+        lethe_model_config.tied_head(config, shape.tiedHead() ? 1 : 0);
+        lethe_model_config.dtype(config, dtype.code());
+        lethe_model_config.device_type(config, engine.device().kind().code());
+        lethe_model_config.device_index(config, engine.device().index());
+        // Only an F32 model has anything to compute in a narrower type.
+        boolean narrow = engine.compute() == Dtype.BF16 && dtype == Dtype.F32;
+        lethe_model_config.compute_dtype(config, narrow ? Dtype.BF16.code() : 0);
+        return config;
+    }
+}

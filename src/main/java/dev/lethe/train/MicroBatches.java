@@ -1,0 +1,52 @@
+/* Cuts a step's batch into pieces that fit into memory; their gradients are added up. */
+package dev.lethe.train;
+
+import dev.lethe.data.Example;
+import dev.lethe.engine.BadInputException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+final class MicroBatches {
+    private MicroBatches() { }
+
+    /**
+     * Neighbouring records together as long as they have at most {@code limit} tokens.
+     *
+     * @param limit 0 = none, the batch stays whole
+     * @return {begin, end} of each piece within {@code indices}
+     * @throws BadInputException when a record alone exceeds the limit
+     */
+    static List<int[]> cut(List<Example> examples, int[] indices, long limit) {
+        if (limit == 0) {
+            return List.of(new int[] {0, indices.length});
+        }
+        List<int[]> pieces = new ArrayList<>();
+        long tokens = 0;
+        int begin = 0;
+        for (int b = 0; b < indices.length; b++) {
+            Example example = examples.get(indices[b]);
+            int own = example.tokens().length;
+            if (own > limit) {
+                throw new BadInputException("record " + example.id() + " has " + own + " tokens, and only " + limit
+                        + " fit into the device's memory at once; cut it, or take a smaller model or a larger device");
+            }
+            if (tokens + own > limit) {
+                pieces.add(new int[] {begin, b});
+                begin = b;
+                tokens = 0;
+            }
+            tokens += own;
+        }
+        pieces.add(new int[] {begin, indices.length});
+        return pieces;
+    }
+
+    static int[] part(int[] values, int[] piece) {
+        return Arrays.copyOfRange(values, piece[0], piece[1]);
+    }
+
+    static double[] part(double[] values, int[] piece) {
+        return Arrays.copyOfRange(values, piece[0], piece[1]);
+    }
+}

@@ -1,0 +1,159 @@
+/*
+ * Capture from a device: entries leave through a ring of pinned memory, and a thread of its own carries them into the ledger,
+ * so that a step does not wait for the disk. When the ring is full, the next gradient call waits: nothing piles up.
+ */
+package dev.lethe.train;
+
+import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Capture;
+import dev.lethe.engine.CaptureRing;
+import dev.lethe.engine.EngineException;
+import dev.lethe.engine.EntryFormat;
+import dev.lethe.engine.LanguageModel;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayDeque;
+import java.util.List;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.function.Supplier;
+
+/**
+ * Order and commits are those of {@link LedgerCapture}, which lives on the thread made here: entries are reserved, filled
+ * and committed step after step, and {@link #sync} returns when all of them are on the disk. A failure there (a full disk, a
+ * factor that is not finite) ends the training at its next step, and what was committed before it stays readable.
+ */
+final class RingCapture implements StepCapture {
+    private static final int MOST_SLOTS = 4;
+    private static final long MOST_PINNED = 8L << 30;
+
+    private final LanguageModel model;
+    private final EntryFormat format;
+    private final CaptureRing ring;
+    private final ExecutorService thread =
+            Executors.newSingleThreadExecutor(Thread.ofPlatform().daemon().name("lethe-ledger").factory());
+    private final ArrayDeque<Future<?>> jobs = new ArrayDeque<>();
+    private LedgerCapture ledger; // the thread's own
+    private boolean failed;       // the thread's own
+    private Order order;
+    private long[] sizes;
+
+    /**
+     * @param slotBytes of the largest batch's entries
+     * @param opening   opens the ledger, on the new thread
+     */
+    RingCapture(LanguageModel model, EntryFormat format, long slotBytes, Supplier<LedgerCapture> opening) {
+        this.model = model;
+        this.format = format;
+        ring = model.captureRing(slots(slotBytes), slotBytes);
+        try {
+            await(thread.submit(() -> ledger = opening.get()));
+        } catch (RuntimeException e) {
+            thread.shutdown();
+            ring.close();
+            throw e;
+        }
+    }
+
+    /** As many as fit into what may be pinned; with one, a step waits for the copy of the one before it. */
+    static int slots(long slotBytes) {
+        return (int) Math.clamp(MOST_PINNED / Math.max(1, slotBytes), 1, MOST_SLOTS);
+    }
+
+    @Override
+    public Capture begin(Order order) {
+        while (!jobs.isEmpty() && jobs.peek().isDone()) {
+            await(jobs.remove());
+        }
+        this.order = order;
+        sizes = LedgerCapture.sizes(model, format, order.examples(), order.indices());
+        return Capture.through(ring, format);
+    }
+
+    @Override
+    public void captured() {
+        Order taken = order;
+        long[] bytes = sizes;
+        jobs.add(thread.submit(() -> carry(taken, bytes)));
+    }
+
+    /** On the ledger's thread. A slot is freed whatever happens, for the model's thread may be waiting for it. */
+    private void carry(Order taken, long[] bytes) {
+        if (failed) {
+            ring.drop();
+            return;
+        }
+        List<MemorySegment> room;
+        try {
+            room = ledger.reserve(taken, bytes);
+        } catch (RuntimeException e) {
+            failed = true;
+            ring.drop();
+            throw e;
+        }
+        try {
+            ring.take(room);
+        } catch (EngineException e) {
+            failed = true;
+            throw new TrainingFailedException("training stopped: the gradients of step " + taken.step() + " cannot be kept: "
+                    + e.getMessage(), e);
+        }
+    }
+
+    @Override
+    public void commit() {
+        jobs.add(thread.submit(() -> {
+            if (!failed) {
+                ledger.commit();
+            }
+        }));
+    }
+
+    @Override
+    public void sync() {
+        drain();
+        await(thread.submit(() -> ledger.sync()));
+    }
+
+    private void drain() {
+        while (!jobs.isEmpty()) {
+            await(jobs.remove());
+        }
+    }
+
+    private static void await(Future<?> job) {
+        boolean interrupted = false;
+        try {
+            while (true) {
+                try {
+                    job.get();
+                    return;
+                } catch (InterruptedException e) {
+                    interrupted = true; // the ledger must be whole before the interrupt is heard
+                } catch (ExecutionException e) {
+                    if (e.getCause() instanceof RuntimeException cause) {
+                        throw cause;
+                    }
+                    throw new BadInputException("writing the ledger: " + e.getCause(), e.getCause());
+                }
+            }
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+        }
+    }
+
+    /** Commits what was submitted, closes the ledger; a failure not told yet is thrown after that. */
+    @Override
+    public void close() {
+        try (ring; thread) {
+            try {
+                drain();
+            } finally {
+                await(thread.submit(() -> ledger.close()));
+            }
+        }
+    }
+}
