@@ -67,7 +67,8 @@ inline void column_product(int64_t m, int64_t k, Left<T> a, const T* b, int64_t 
 
 // C [m, n] = A [m, k] B [k, n], or += with add.
 template <class T>
-void block_product(int64_t m, int64_t n, int64_t k, Left<T> a, const T* b, int64_t b_row, T* c, int64_t c_row, bool add) {
+void block_product(int64_t m, int64_t n, int64_t k, Left<T> a, const T* b, int64_t b_row, T* c, int64_t c_row,
+                   bool add) {
   constexpr int64_t kWide = kTileVectors * kLanes<T>;
   int64_t j = 0;
   for (; j + kWide <= n; j += kWide) column_product<T, kTileVectors>(m, k, a, b + j, b_row, c + j, c_row, add);

@@ -1,4 +1,4 @@
-// Loops over rows of joint matrices: rows in parallel, all of a row's tangents by one thread while its value is in cache.
+// Loops over rows of joint matrices: rows in parallel, a row's tangents by the thread that has its value in cache.
 #include "ops_tangent.h"
 
 #include <ATen/Parallel.h>

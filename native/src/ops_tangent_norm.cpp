@@ -36,7 +36,8 @@ TangentMeans<T> tangent_means(const T* x, const T* d, int64_t n, T mean, T scale
 }
 
 template <class T>
-void forward_row(const NormTangent& norm, const T* bias, double epsilon, const std::vector<T>& zeros, int64_t r, T* to) {
+void forward_row(const NormTangent& norm, const T* bias, double epsilon, const std::vector<T>& zeros, int64_t r,
+                 T* to) {
   const int64_t n = norm.x.size(1), stride = norm.blocks.rows * n;
   const T* in = data<T>(norm.x) + r * n;
   const T* w = data<T>(norm.weight);
@@ -109,7 +110,8 @@ double backward_tangent(const NormTangent& norm, const NormTangentGradient& g, c
 }
 
 template <class T>
-void backward_row(const NormTangent& norm, const NormTangentGradient& g, const std::vector<T>& zeros, int64_t r, T* sums) {
+void backward_row(const NormTangent& norm, const NormTangentGradient& g, const std::vector<T>& zeros, int64_t r,
+                  T* sums) {
   const int64_t rows = norm.blocks.rows, n = norm.x.size(1);
   const T* w = data<T>(norm.weight);
   const T* in = data<T>(norm.x) + r * n;

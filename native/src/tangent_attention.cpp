@@ -1,13 +1,12 @@
 // Causal self-attention with tangents, forward and backward, one record and head at a time in blocks of queries.
 //
-//   S = Q K^T / sqrt(d),  P = softmax of a row's past,  O = P V           D = row sums of P dP,  dP = dO V^T
-//   S' = (Q' K^T + Q K'^T) / sqrt(d)                                      dS = P (dP - D)
-//   P' = P (S' - row sums of P S'),  O' = P' V + P V'                     dQ = dS K / sqrt(d), dK = dS^T Q / sqrt(d), dV = P^T dO
-//   dP' = dO' V^T + dO V'^T,  D' = row sums of P' dP + P dP'
-//   dS' = P' (dP - D) + P (dP' - D'),  dQ' = (dS' K + dS K') / sqrt(d),  dK' = (dS'^T Q + dS^T Q') / sqrt(d)
-//   dV' = P'^T dO + P^T dO'
-// Probabilities are made again in the backward pass, a block of queries against its past at a time, so that memory grows
-// with T and not with T^2. Threads take (record, head) pairs; each writes rows and columns of its own.
+//   S = s Q K^T with s = 1 / sqrt(d),  P = softmax of a row's past,  O = P V
+//   S' = s (Q' K^T + Q K'^T),  P' = P (S' - row sums of P S'),  O' = P' V + P V'
+//   dP = dO V^T,  D = row sums of P dP,  dS = P (dP - D),  dQ = s dS K,  dK = s dS^T Q,  dV = P^T dO
+//   dP' = dO' V^T + dO V'^T,  D' = row sums of P' dP + P dP',  dS' = P' (dP - D) + P (dP' - D')
+//   dQ' = s (dS' K + dS K'),  dK' = s (dS'^T Q + dS^T Q'),  dV' = P'^T dO + P^T dO'
+// Probabilities are made again in the backward pass, a block of queries against its past at a time, so that memory
+// grows with T and not with T^2. Threads take (record, head) pairs; each writes rows and columns of its own.
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 
@@ -204,7 +203,8 @@ void attention_tangent(const Shape& shape, const Batch& batch, const Blocks& blo
 }
 
 void attention_tangent_backward(const Shape& shape, const Batch& batch, const Blocks& blocks, bool hessian,
-                                const at::Tensor& qkv, const at::Tensor& d_out, const at::Tensor& d_qkv, Slab& scratch) {
+                                const at::Tensor& qkv, const at::Tensor& d_out, const at::Tensor& d_qkv,
+                                Slab& scratch) {
   with_element(qkv.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
     const Geometry<T> geometry(shape, batch, blocks);

@@ -27,7 +27,8 @@ class Pass {
   }
 
   void final_norm(const at::Tensor& gradient) {
-    norm(model_.layout.final_norm_site(), joint(work_.output, model_.shape().channels), work_.final_statistics, gradient);
+    const at::Tensor x = joint(work_.output, model_.shape().channels);
+    norm(model_.layout.final_norm_site(), x, work_.final_statistics, gradient);
   }
 
   void layer(int64_t index) {
@@ -130,7 +131,8 @@ class Pass {
   }
 
   void gelu(int64_t site, const at::Tensor& x, const at::Tensor& g) {
-    if (curvature_.hessian()) return gelu_tangent_backward(blocks_, x, model_.bias(site), curvature_.directions(site), g);
+    if (curvature_.hessian())
+      return gelu_tangent_backward(blocks_, x, model_.bias(site), curvature_.directions(site), g);
     for (int64_t k = 0; k < blocks_.tangents; ++k)
       gelu_backward(blocks_.value(x), model_.bias(site), blocks_.gradient_tangent(g, k));
   }

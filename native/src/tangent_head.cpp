@@ -15,7 +15,7 @@
 namespace lethe {
 namespace {
 
-constexpr int64_t kChunkBytes = int64_t{128} << 20;  // of logits and their tangents together
+constexpr int64_t kChunkBytes = int64_t{256} << 20;  // of logits and tangents; a quarter of it takes a fifth longer
 constexpr int64_t kLeastChunkRows = 32;
 
 int64_t chunk_rows(const Model& model, int64_t blocks, int64_t rows) {

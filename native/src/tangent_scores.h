@@ -1,7 +1,7 @@
 // Attention probabilities and their tangents for a block of queries of one head, and the scratch they live in.
 //
 // Rows of Q, K, V are packed into whole vectors, K and V also transposed, so that every product is a block_product of
-// contiguous rows. All of a thread's scratch comes from one slab. Only for tangent_attention.cpp, which has the formulas.
+// contiguous rows. All of a thread's scratch comes from one slab. For tangent_attention.cpp, which has the formulas.
 #pragma once
 
 #include <algorithm>

@@ -104,7 +104,8 @@ Vector logits_of(lethe_model* model, const Ragged& batch, size_t vocabulary) {
 }
 
 // sum over record b's target rows of z'^T (diag(p) - p p^T) z' / targets, from the logits and their differences
-double gauss_newton_form(const Ragged& batch, const Vector& logits, const Vector& tangents, size_t vocabulary, size_t b) {
+double gauss_newton_form(const Ragged& batch, const Vector& logits, const Vector& tangents, size_t vocabulary,
+                         size_t b) {
   double sum = 0, targets = 0;
   for (auto row = static_cast<size_t>(batch.offsets[b]); row < static_cast<size_t>(batch.offsets[b + 1]); ++row) {
     if (batch.targets[row] == LETHE_IGNORE_TARGET) continue;
@@ -134,7 +135,8 @@ void against_differences(const lethe_model_config& config, const std::vector<int
   CHECK(read(m, LETHE_GRADIENT) == before);
   const Vector difference = central_difference(m, v, [&] { return gradient(m, batch); });
   for (const lethe_tensor_info& tensor : tensors_of(m)) {
-    const auto begin = static_cast<size_t>(tensor.offset), end = begin + static_cast<size_t>(tensor.rows * tensor.columns);
+    const auto begin = static_cast<size_t>(tensor.offset),
+               end = begin + static_cast<size_t>(tensor.rows * tensor.columns);
     const double error = relative(h.products[0], difference, begin, end);
     if (!(error < 1e-6)) report(__FILE__, __LINE__, std::string(tensor.name) + ": " + std::to_string(error));
   }
@@ -276,7 +278,8 @@ void tied_uses() {
 
 // fp32 follows fp64, at a shape with several blocks of everything.
 void single_precision(bool tied) {
-  const ModelHandle wide = random_model(wide_config(LETHE_F64, tied), 13), narrow = make_model(wide_config(LETHE_F32, tied));
+  const ModelHandle wide = random_model(wide_config(LETHE_F64, tied), 13);
+  const ModelHandle narrow = make_model(wide_config(LETHE_F32, tied));
   const Ragged batch = random_batch({70, 3, 3, 66}, 1100, 14);
   Vector weights = read(wide.get(), LETHE_PARAMETERS), v = random_direction(wide.get(), 50);
   for (double& w : weights) w = static_cast<float>(w);
@@ -292,7 +295,8 @@ void single_precision(bool tied) {
 }
 
 void refusals() {
-  const ModelHandle model = random_model(tiny_config(LETHE_F64, true), 15), other = make_model(wide_config(LETHE_F64, true));
+  const ModelHandle model = random_model(tiny_config(LETHE_F64, true), 15);
+  const ModelHandle other = make_model(wide_config(LETHE_F64, true));
   lethe_model* m = model.get();
   const Ragged batch = random_batch({3, 2}, 23, 16);
   const lethe_batch view = batch.view();
@@ -313,8 +317,10 @@ void refusals() {
   using Options = lethe_curvature;
   CHECK_OK(call([](Options&, auto&, auto&) {}, err));
   CHECK_REFUSED(call([](Options& o, auto&, auto&) { o.kind = 2; }, err), LETHE_INVALID_ARGUMENT, "curvature.kind is 2");
-  CHECK_REFUSED(call([](Options& o, auto&, auto&) { o.accumulate = -1; }, err), LETHE_INVALID_ARGUMENT, "accumulate is -1");
-  CHECK_REFUSED(call([](Options& o, auto&, auto&) { o.count = 0; }, err), LETHE_INVALID_ARGUMENT, "curvature.count is 0");
+  CHECK_REFUSED(call([](Options& o, auto&, auto&) { o.accumulate = -1; }, err), LETHE_INVALID_ARGUMENT,
+                "accumulate is -1");
+  CHECK_REFUSED(call([](Options& o, auto&, auto&) { o.count = 0; }, err), LETHE_INVALID_ARGUMENT,
+                "curvature.count is 0");
   CHECK_REFUSED(call([](Options& o, auto&, auto&) { o.directions = nullptr; }, err), LETHE_INVALID_ARGUMENT,
                 "curvature.directions is NULL");
   CHECK_REFUSED(call([](Options& o, auto&, auto&) { o.products = nullptr, o.quadratic = nullptr; }, err),
