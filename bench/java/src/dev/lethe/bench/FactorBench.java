@@ -27,9 +27,9 @@ import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 
 /**
- * What do the passes of EK-FAC cost beside a gradient of the same batch? Every site, fp32, 8 records of 64 tokens (tiny: 2
- * of 8). gradient: forward and backward; covariances: a batch of the first pass; correction: one of the second; apply: the
- * damped inverse of one vector. Not timed: the decomposition between the passes, which the set-up makes (minutes at 124m).
+ * What do the passes of EK-FAC cost beside a gradient of the same batch? Every site, fp32, 8 records of 64 tokens (tiny:
+ * 2 of 8). gradient: forward and backward; covariances: a batch of the first pass; correction: one of the second; apply:
+ * the damped inverse of one vector. Not timed: the decomposition between them, which the set-up makes (minutes at 124m).
  */
 @State(Scope.Thread)
 @BenchmarkMode(Mode.AverageTime)
