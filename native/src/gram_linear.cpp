@@ -1,7 +1,8 @@
 // Gram matrix at one linear site, weight and bias together.
 //
-// Factored: <g_i, g_j> = <A_i A_jᵀ + s_i s_jᵀ, G_i G_jᵀ>; s are the rows' bias shares, 1 unless truncated. Dense: a stretch of weight rows of every gradient,
-// X = A_i[:, stretch]ᵀ G_i laid out [N, stretch * out], then X Xᵀ; the bias's gradient is one more row.
+// Factored: <g_i, g_j> = <A_i A_jᵀ + s_i s_jᵀ, G_i G_jᵀ>; s are the rows' bias shares, 1 unless truncated. Dense: a stretch
+// of weight rows of every gradient, X = A_i[:, stretch]ᵀ G_i laid out [N, stretch * out], then X Xᵀ; the bias's gradient is
+// one more row.
 #include <ATen/Parallel.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/mul.h>

@@ -8,7 +8,8 @@ import java.util.stream.DoubleStream;
 
 /**
  * Distributions side by side: a box from the first to the third quartile with the median, whiskers from the 5th to the
- * 95th percentile; the axis is linear, or signed logarithmic for values of many sizes. Before is hollow and after is filled, so that black and white tells them apart.
+ * 95th percentile; the axis is linear, or signed logarithmic for values of many sizes. Before is hollow and after is
+ * filled, so that black and white tells them apart.
  */
 record BoxChart(String name, String title, String vertical, boolean linear, List<Group> groups) implements Chart {
     /** One place on the axis with up to four boxes. */
