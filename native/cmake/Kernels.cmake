@@ -1,8 +1,9 @@
-# The CUDA kernels of native/kernels. Makes lethe_kernels (LETHE_KERNELS is ON), compiled by nvcc, where libtorch is a CUDA
-# build and nvcc is found, and always lethe_kernels_emulated: the same sources run on the CPU, for tests.
+# The CUDA kernels of native/kernels. Makes lethe_kernels (LETHE_KERNELS is ON), compiled by nvcc, where libtorch is a
+# CUDA build and nvcc is found, and always lethe_kernels_emulated: the same sources run on the CPU, for tests.
 #
 # nvcc is called by hand, for CMake's CUDA language would take over linking and has its own ideas on architectures.
-set(LETHE_CUDA AUTO CACHE STRING "AUTO: kernels when libtorch is a CUDA build and nvcc is found; ON: insist; OFF: never")
+set(LETHE_CUDA AUTO CACHE STRING
+  "AUTO: kernels when libtorch is a CUDA build and nvcc is found; ON: insist; OFF: never")
 set_property(CACHE LETHE_CUDA PROPERTY STRINGS AUTO ON OFF)
 set(LETHE_CUDA_ARCHITECTURES "80;90;100" CACHE STRING "GPU architectures; those nvcc does not know are dropped")
 option(LETHE_SANITIZE "address and undefined-behaviour sanitizers in the kernels' emulation and its tests" OFF)
@@ -32,13 +33,15 @@ if(NOT LETHE_NVCC)
 endif()
 
 # The nvcc on PATH may be a script or a link: it says itself where its toolkit lies.
-execute_process(COMMAND ${LETHE_NVCC} --dryrun -E -x cu /dev/null ERROR_VARIABLE steps OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
+execute_process(COMMAND ${LETHE_NVCC} --dryrun -E -x cu /dev/null ERROR_VARIABLE steps OUTPUT_QUIET
+  COMMAND_ERROR_IS_FATAL ANY)
 string(REGEX MATCH "#\\$ TOP=([^\n]*)" toolkit "${steps}")
 file(REAL_PATH "${CMAKE_MATCH_1}" toolkit)
 find_library(LETHE_CUDART cudart_static HINTS ${toolkit} PATH_SUFFIXES lib64 lib targets/x86_64-linux/lib
   targets/sbsa-linux/lib NO_DEFAULT_PATH)
 if(NOT LETHE_CUDART)
-  message(FATAL_ERROR "There is an nvcc at ${LETHE_NVCC}, but no libcudart_static.a beside it; -DLETHE_CUDA=OFF builds without kernels")
+  message(FATAL_ERROR "There is an nvcc at ${LETHE_NVCC}, but no libcudart_static.a in its toolkit ${toolkit}; "
+    "-DLETHE_CUDA=OFF builds without kernels")
 endif()
 
 execute_process(COMMAND ${LETHE_NVCC} --list-gpu-arch OUTPUT_VARIABLE known COMMAND_ERROR_IS_FATAL ANY)

@@ -8,8 +8,9 @@
 namespace lethe::kernels {
 namespace {
 
-__global__ void __launch_bounds__(1024) finish_norm(const double* __restrict__ partials, int64_t count,
-                                                    const AdamWStep* __restrict__ step, GradientNorm* __restrict__ result) {
+__global__ void __launch_bounds__(1024)
+    finish_norm(const double* __restrict__ partials, int64_t count, const AdamWStep* __restrict__ step,
+                GradientNorm* __restrict__ result) {
   const double norm = sqrt(sum_partials(partials, count));
   if (threadIdx.x != 0) return;
   const bool finite = norm - norm == 0;
@@ -30,9 +31,9 @@ struct Buffers {
 };
 
 template <class R>
-__global__ void __launch_bounds__(256, 4) adamw_chunk(const AdamWStep* __restrict__ step_,
-                                                      const GradientNorm* __restrict__ norm,
-                                                      const FlatChunk* __restrict__ chunks, Buffers<R> b) {
+__global__ void __launch_bounds__(256, 4)
+    adamw_chunk(const AdamWStep* __restrict__ step_, const GradientNorm* __restrict__ norm,
+                const FlatChunk* __restrict__ chunks, Buffers<R> b) {
   if (norm->finite == 0) return;
   const AdamWStep step = *step_;
   const FlatChunk chunk = chunks[blockIdx.x];

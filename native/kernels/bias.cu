@@ -1,7 +1,7 @@
 // Biases and the residual stream: out = x + y + bias, and rows that are all the bias.
 //
-// Numerics tested by emulation, not yet timed on a GPU. Threads own columns and go down four rows at once. Bytes moved an
-// element: 2 sizeof(x) + sizeof(y), in place or not; fill_bias only its write.
+// Numerics tested by emulation, not yet timed on a GPU. Threads own columns and go down four rows at once. Bytes moved
+// an element: 2 sizeof(x) + sizeof(y), in place or not; fill_bias only its write.
 #include "device.h"
 
 namespace lethe::kernels {
@@ -37,8 +37,8 @@ __global__ void __launch_bounds__(256) add_tile(const X* x, const Y* __restrict_
 }
 
 template <class T, int N>
-__global__ void __launch_bounds__(256) fill_tile(const Real<T>* __restrict__ bias, int64_t rows, int64_t columns,
-                                                 T* __restrict__ out) {
+__global__ void __launch_bounds__(256)
+    fill_tile(const Real<T>* __restrict__ bias, int64_t rows, int64_t columns, T* __restrict__ out) {
   const int64_t column = (int64_t{blockIdx.y} * 32 + threadIdx.x) * N;
   if (column >= columns) return;
   const int64_t first = int64_t{blockIdx.x} * kGroups * kFlight + threadIdx.y;
@@ -62,11 +62,14 @@ Status add_bias(const AddBias& job, Stream stream) {
   return with_types(job.x_type, job.y_type, [&](auto x, auto y) {
     using X = typename decltype(x)::type;
     using Y = typename decltype(y)::type;
-    return with_width<kWide<X, Y>>(job.columns, [&](auto n) {
-      return launch(add_tile<X, Y, n()>, grid_of<n()>(job.rows, job.columns), tile_block(), stream,
-                    static_cast<const X*>(job.x), static_cast<const Y*>(job.y), static_cast<const Real<X>*>(job.bias),
-                    job.rows, job.columns, static_cast<X*>(job.out));
-    }, job.x, job.y, job.bias, job.out);
+    return with_width<kWide<X, Y>>(
+        job.columns,
+        [&](auto n) {
+          return launch(add_tile<X, Y, n()>, grid_of<n()>(job.rows, job.columns), tile_block(), stream,
+                        static_cast<const X*>(job.x), static_cast<const Y*>(job.y),
+                        static_cast<const Real<X>*>(job.bias), job.rows, job.columns, static_cast<X*>(job.out));
+        },
+        job.x, job.y, job.bias, job.out);
   });
 }
 
@@ -74,10 +77,13 @@ Status fill_bias(Element out_type, const void* bias, int64_t rows, int64_t colum
   if (rows == 0 || columns == 0) return 0;
   return with_type(out_type, [&](auto type) {
     using T = typename decltype(type)::type;
-    return with_width<kWide<T>>(columns, [&](auto n) {
-      return launch(fill_tile<T, n()>, grid_of<n()>(rows, columns), tile_block(), stream,
-                    static_cast<const Real<T>*>(bias), rows, columns, static_cast<T*>(out));
-    }, bias, out);
+    return with_width<kWide<T>>(
+        columns,
+        [&](auto n) {
+          return launch(fill_tile<T, n()>, grid_of<n()>(rows, columns), tile_block(), stream,
+                        static_cast<const Real<T>*>(bias), rows, columns, static_cast<T*>(out));
+        },
+        bias, out);
   });
 }
 

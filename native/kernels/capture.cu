@@ -43,8 +43,8 @@ __global__ void __launch_bounds__(256) copy_rows(Copy<X, T> copy, Staging stagin
   T* to = reinterpret_cast<T*>(static_cast<char*>(staging.staging) + copy.places[record]) +
           staging.position[row] * copy.columns;
   const auto factor = factor_of<Real<X>>(staging, record);
-  const bool wide = copy.columns % N == 0 &&
-                    (reinterpret_cast<uintptr_t>(from) | reinterpret_cast<uintptr_t>(to)) % 16 == 0;
+  const bool wide =
+      copy.columns % N == 0 && (reinterpret_cast<uintptr_t>(from) | reinterpret_cast<uintptr_t>(to)) % 16 == 0;
   const bool bad = wide ? copy_row<N>(from, factor, copy.columns, to) : copy_row<1>(from, factor, copy.columns, to);
   if (__ballot_sync(0xFFFFFFFFu, bad) != 0 && threadIdx.x == 0) report(staging, record);
 }

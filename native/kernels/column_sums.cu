@@ -7,7 +7,8 @@
 namespace lethe::kernels {
 namespace {
 
-// blockIdx.x: block of rows, blockIdx.y: tile of columns. Four rows of a warp are in flight at once (two of fp64, four spill).
+// blockIdx.x: block of rows, blockIdx.y: tile of columns. Four rows of a warp are in flight at once; of fp64 two, for
+// four spill.
 template <class X, int N>
 __global__ void __launch_bounds__(256) sum_block(const X* __restrict__ x, int64_t rows, int64_t columns,
                                                  int64_t block_rows, Real<X>* __restrict__ partials) {
@@ -40,15 +41,18 @@ Status column_sums(const ColumnSums& job, Stream stream) {
     using R = Real<X>;
     auto* partials = static_cast<R*>(job.partials);
     if (job.rows > 0) {
-      const Status status = with_width<kWide<X>>(job.columns, [&](auto n) {
-        const dim3 grid(static_cast<unsigned>(row_blocks(job.rows)), blocks(job.columns, 32 * n()));
-        return launch(sum_block<X, n()>, grid, tile_block(), stream, static_cast<const X*>(job.x), job.rows, job.columns,
-                      rows_a_block(job.rows), partials);
-      }, job.x, job.partials);
+      const Status status = with_width<kWide<X>>(
+          job.columns,
+          [&](auto n) {
+            const dim3 grid(static_cast<unsigned>(row_blocks(job.rows)), blocks(job.columns, 32 * n()));
+            return launch(sum_block<X, n()>, grid, tile_block(), stream, static_cast<const X*>(job.x), job.rows,
+                          job.columns, rows_a_block(job.rows), partials);
+          },
+          job.x, job.partials);
       if (status != 0) return status;
     }
-    const Partials<R> sums{partials, nullptr, job.rows > 0 ? row_blocks(job.rows) : 0, 1, job.columns, 1,
-                           job.accumulate, {static_cast<R*>(job.out), nullptr}};
+    const Partials<R> sums{partials, nullptr,        job.rows > 0 ? row_blocks(job.rows) : 0, 1, job.columns,
+                           1,        job.accumulate, {static_cast<R*>(job.out), nullptr}};
     return launch_partials(sums, stream);
   });
 }

@@ -16,7 +16,8 @@ struct Partials {
   R* out[2];
 };
 
-// blockIdx.x: range, blockIdx.y: tile of 32 columns and part. The eight warps take every eighth partial, four in flight.
+// blockIdx.x: range, blockIdx.y: tile of 32 columns and part. The eight warps take every eighth partial, four of
+// them in flight.
 template <class R>
 static __global__ void __launch_bounds__(256) add_partials(Partials<R> p) {
   constexpr int kFlight = 4;

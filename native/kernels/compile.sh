@@ -25,7 +25,8 @@ known=" $("$nvcc" --list-gpu-arch | sed 's/compute_//' | tr '\n' ' ')"
 compile() {  # FILE ARCH; what is newer than its sources stays
   local source=$1 object
   object=$2/$(basename "$source" .cu).sm_$3
-  if [[ ! -e $object.o || -n $(find "$here" -name '*.h' -newer "$object.o" -o -path "$source" -newer "$object.o") ]]; then
+  if [[ ! -e $object.o ||
+      -n $(find "$here" -name '*.h' -newer "$object.o" -o -path "$source" -newer "$object.o") ]]; then
     if ! "$nvcc" -std=c++20 -O3 -arch="sm_$3" -Werror all-warnings -Xptxas -v -c "$source" -o "$object.new" \
         >"$object.log" 2>&1; then
       cat "$object.log"
@@ -45,10 +46,12 @@ for architecture in "${architectures[@]}"; do
     echo "sm_$architecture: not known to this nvcc"
     continue
   fi
-  printf '%s\0' "$here"/*.cu | xargs -0 -P "$(nproc)" -I{} bash -c 'set -euo pipefail; compile "$@"' _ {} "$out" "$architecture"
+  printf '%s\0' "$here"/*.cu |
+    xargs -0 -P "$(nproc)" -I{} bash -c 'set -euo pipefail; compile "$@"' _ {} "$out" "$architecture"
   echo "sm_$architecture: $(ls "$here"/*.cu | wc -l) files, no warnings, no spills"
   if [[ -n $resources ]]; then
-    sed -n -e "s/.*Compiling entry function '\([^']*\)'.*/\1/p" -e 's/.*Used \([0-9]*\) registers.*/  \1 registers &/p' \
+    sed -n -e "s/.*Compiling entry function '\([^']*\)'.*/\1/p" \
+      -e 's/.*Used \([0-9]*\) registers.*/  \1 registers &/p' \
       "$out"/*.sm_"$architecture".log | c++filt | sed -e 's/ptxas info *: //' -e 's/Used [0-9]* registers, //'
   fi
 done

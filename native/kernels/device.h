@@ -77,7 +77,7 @@ LETHE_DEVICE void load(const T* from, Real<T> (&to)[N]) {
   if constexpr (N == 1) {
     to[0] = widen(*from);
   } else {
-    using W = Word<N * static_cast<int>(sizeof(T))>;
+    using W = Word<N* static_cast<int>(sizeof(T))>;
     constexpr int kPart = static_cast<int>(sizeof(W) / sizeof(T));
 #pragma unroll
     for (int w = 0; w < N / kPart; ++w) {
@@ -95,7 +95,7 @@ LETHE_DEVICE void store(const T (&from)[N], T* to) {
   if constexpr (N == 1) {
     *to = from[0];
   } else {
-    using W = Word<N * static_cast<int>(sizeof(T))>;
+    using W = Word<N* static_cast<int>(sizeof(T))>;
     constexpr int kPart = static_cast<int>(sizeof(W) / sizeof(T));
 #pragma unroll
     for (int w = 0; w < N / kPart; ++w) {
@@ -142,8 +142,8 @@ LETHE_DEVICE R block_sum(R x) {
 constexpr int kGroups = 8;
 inline dim3 tile_block() { return dim3(32, kGroups); }
 
-// Adds up the groups' values in order; the result is group 0's. Lanes lie side by side: no bank conflicts. All threads of
-// the block call it; ends with a barrier.
+// Adds up the groups' values in order; the result is group 0's. Lanes lie side by side: no bank conflicts. All threads
+// of the block call it; ends with a barrier.
 template <int N, class R>
 LETHE_DEVICE void add_groups(R (&values)[N], int groups = kGroups) {
   __shared__ R parts[kGroups][N][32];
@@ -184,9 +184,12 @@ inline bool aligned(const void* pointer) { return reinterpret_cast<uintptr_t>(po
 template <class Body>
 Status with_type(Element type, Body&& body) {
   switch (type) {
-    case Element::kF32: return body(Tag<float>{});
-    case Element::kBF16: return body(Tag<BF16>{});
-    case Element::kF64: return body(Tag<double>{});
+    case Element::kF32:
+      return body(Tag<float>{});
+    case Element::kBF16:
+      return body(Tag<BF16>{});
+    case Element::kF64:
+      return body(Tag<double>{});
   }
   return kInvalid;
 }

@@ -1,8 +1,9 @@
 // Token and position embedding, and the sums of rows into table rows that are its backward pass.
 //
 // Numerics tested by emulation, not yet timed on a GPU. Bytes moved an element: embed reads two table rows and writes
-// one, 3 sizeof(element); add_rows reads each row once and reads and writes each touched table row, sizeof(x) + 8 / (rows
-// a group). A group's rows are dealt to eight warps and their sums added in order, so the result is always the same.
+// one, 3 sizeof(element); add_rows reads each row once and reads and writes each touched table row, sizeof(x) + 8 /
+// (rows a group). A group's rows are dealt to eight warps and their sums added in order, so the result is always the
+// same.
 #include "device.h"
 
 namespace lethe::kernels {
@@ -10,11 +11,10 @@ namespace {
 
 // A warp a row.
 template <class T, class Table, int N>
-__global__ void __launch_bounds__(256) embed_rows(const Table* __restrict__ tokens_table,
-                                                  const Table* __restrict__ positions_table,
-                                                  const int32_t* __restrict__ tokens,
-                                                  const int32_t* __restrict__ positions, int64_t rows, int64_t columns,
-                                                  T* __restrict__ out) {
+__global__ void __launch_bounds__(256)
+    embed_rows(const Table* __restrict__ tokens_table, const Table* __restrict__ positions_table,
+               const int32_t* __restrict__ tokens, const int32_t* __restrict__ positions, int64_t rows, int64_t columns,
+               T* __restrict__ out) {
   const int64_t row = int64_t{blockIdx.x} * kGroups + threadIdx.y;
   if (row >= rows) return;
   const Table* token = tokens_table + tokens[row] * columns;
@@ -77,21 +77,32 @@ __global__ void __launch_bounds__(256) add_group(Groups<X, N> g) {
 
 template <class T, class Table>
 Status embed_as(const Embed& job, Stream stream) {
-  return with_width<kWide<T, Table>>(job.columns, [&](auto n) {
-    return launch(embed_rows<T, Table, n()>, dim3(blocks(job.rows, kGroups)), tile_block(), stream,
-                  static_cast<const Table*>(job.token_table), static_cast<const Table*>(job.position_table), job.tokens,
-                  job.positions, job.rows, job.columns, static_cast<T*>(job.out));
-  }, job.token_table, job.position_table, job.out);
+  return with_width<kWide<T, Table>>(
+      job.columns,
+      [&](auto n) {
+        return launch(embed_rows<T, Table, n()>, dim3(blocks(job.rows, kGroups)), tile_block(), stream,
+                      static_cast<const Table*>(job.token_table), static_cast<const Table*>(job.position_table),
+                      job.tokens, job.positions, job.rows, job.columns, static_cast<T*>(job.out));
+      },
+      job.token_table, job.position_table, job.out);
 }
 
 template <class X>
 Status add_as(const AddRows& job, Stream stream) {
-  return with_width<kWide<X, Real<X>>>(job.columns, [&](auto n) {
-    const Groups<X, n()> groups{static_cast<const X*>(job.x), job.ids, job.starts, job.rows,
-                                static_cast<const Real<X>*>(job.values), job.columns, static_cast<Real<X>*>(job.table)};
-    const dim3 grid(static_cast<unsigned>(job.groups), blocks(job.columns, 32 * n()));
-    return launch(add_group<X, n()>, grid, tile_block(), stream, groups);
-  }, job.x, job.table);
+  return with_width<kWide<X, Real<X>>>(
+      job.columns,
+      [&](auto n) {
+        const Groups<X, n()> groups{static_cast<const X*>(job.x),
+                                    job.ids,
+                                    job.starts,
+                                    job.rows,
+                                    static_cast<const Real<X>*>(job.values),
+                                    job.columns,
+                                    static_cast<Real<X>*>(job.table)};
+        const dim3 grid(static_cast<unsigned>(job.groups), blocks(job.columns, 32 * n()));
+        return launch(add_group<X, n()>, grid, tile_block(), stream, groups);
+      },
+      job.x, job.table);
 }
 
 }  // namespace

@@ -1,21 +1,21 @@
 // Inner products and axpy over chosen chunks of flat buffers.
 //
-// Numerics tested by emulation, not yet timed on a GPU. Bytes moved an element: dot 2 sizeof(Real); axpy 3 sizeof(Real),
-// 2 more for the bf16 shadow.
+// Numerics tested by emulation, not yet timed on a GPU. Bytes moved an element: dot 2 sizeof(Real); axpy 3
+// sizeof(Real), 2 more for the bf16 shadow.
 #include "flat_sums.h"
 
 namespace lethe::kernels {
 namespace {
 
-__global__ void __launch_bounds__(1024) finish_dot(const double* __restrict__ partials, int64_t count,
-                                                   double* __restrict__ out) {
+__global__ void __launch_bounds__(1024)
+    finish_dot(const double* __restrict__ partials, int64_t count, double* __restrict__ out) {
   const double sum = sum_partials(partials, count);
   if (threadIdx.x == 0) *out = sum;
 }
 
 template <class R>
-__global__ void __launch_bounds__(256) axpy_chunk(R a, const R* x, const FlatChunk* __restrict__ chunks, bool wide, R* y,
-                                                  BF16* __restrict__ shadow) {
+__global__ void __launch_bounds__(256)
+    axpy_chunk(R a, const R* x, const FlatChunk* __restrict__ chunks, bool wide, R* y, BF16* __restrict__ shadow) {
   over_chunk<R>(chunks[blockIdx.x], wide, [&](int64_t at, auto n) {
     constexpr int N = decltype(n)::value;
     R from[N], to[N];

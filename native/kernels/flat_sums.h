@@ -9,17 +9,17 @@ namespace lethe::kernels {
 template <class R, class Body>
 LETHE_DEVICE void over_chunk(const FlatChunk& chunk, bool wide, Body&& body) {
   constexpr int N = kWide<R>;
+  const int first = static_cast<int>(threadIdx.x), step = static_cast<int>(blockDim.x);
   const int words = wide && chunk.begin % N == 0 ? chunk.count / N : 0;
 #pragma unroll 4
-  for (int w = static_cast<int>(threadIdx.x); w < words; w += static_cast<int>(blockDim.x)) body(chunk.begin + w * N, Count<N>{});
-  for (int i = words * N + static_cast<int>(threadIdx.x); i < chunk.count; i += static_cast<int>(blockDim.x))
-    body(chunk.begin + i, Count<1>{});
+  for (int w = first; w < words; w += step) body(chunk.begin + w * N, Count<N>{});
+  for (int i = words * N + first; i < chunk.count; i += step) body(chunk.begin + i, Count<1>{});
 }
 
 template <class R>
-static __global__ void __launch_bounds__(256) dot_chunk(const R* __restrict__ a, const R* __restrict__ b,
-                                                        const FlatChunk* __restrict__ chunks, bool wide,
-                                                        double* __restrict__ partials) {
+static __global__ void __launch_bounds__(256)
+    dot_chunk(const R* __restrict__ a, const R* __restrict__ b, const FlatChunk* __restrict__ chunks, bool wide,
+              double* __restrict__ partials) {
   double sum = 0;
   over_chunk<R>(chunks[blockIdx.x], wide, [&](int64_t at, auto n) {
     constexpr int N = decltype(n)::value;
@@ -41,7 +41,8 @@ LETHE_DEVICE double sum_partials(const double* partials, int64_t count) {
   return block_sum(sum);
 }
 
-inline Status launch_dots(Element real, const void* a, const void* b, FlatChunks chunks, double* partials, Stream stream) {
+inline Status launch_dots(Element real, const void* a, const void* b, FlatChunks chunks, double* partials,
+                          Stream stream) {
   return with_real(real, [&](auto type) {
     using R = typename decltype(type)::type;
     if (chunks.count == 0) return 0;

@@ -28,8 +28,8 @@ __global__ void __launch_bounds__(256) cast_flat(const X* __restrict__ x, int64_
 }
 
 template <class X, class T, int N>
-__global__ void __launch_bounds__(256) scale(const X* x, const double* __restrict__ factors, int64_t rows,
-                                             int64_t columns, T* out) {
+__global__ void __launch_bounds__(256)
+    scale(const X* x, const double* __restrict__ factors, int64_t rows, int64_t columns, T* out) {
   const int64_t row = int64_t{blockIdx.x} * kGroups + threadIdx.y;
   if (row >= rows) return;
   const auto factor = static_cast<Real<X>>(factors[row]);
@@ -45,12 +45,15 @@ __global__ void __launch_bounds__(256) scale(const X* x, const double* __restric
 
 template <class X, class T>
 Status cast_as(const void* x, void* out, int64_t count, Stream stream) {
-  return with_width<kWide<X, T>>(count, [&](auto n) {
-    // Enough blocks for every multiprocessor, and a loop for the rest.
-    const unsigned grid = min(blocks(count, 256 * n()), 132u * 8 * 4);
-    return launch(cast_flat<X, T, n()>, dim3(grid), dim3(256), stream, static_cast<const X*>(x), count,
-                  static_cast<T*>(out));
-  }, x, out);
+  return with_width<kWide<X, T>>(
+      count,
+      [&](auto n) {
+        // Enough blocks for every multiprocessor, and a loop for the rest.
+        const unsigned grid = min(blocks(count, 256 * n()), 132u * 8 * 4);
+        return launch(cast_flat<X, T, n()>, dim3(grid), dim3(256), stream, static_cast<const X*>(x), count,
+                      static_cast<T*>(out));
+      },
+      x, out);
 }
 
 template <class W>
@@ -65,7 +68,8 @@ Status gather_rows(const void* x, const int32_t* index, int64_t rows, int64_t ro
   if (rows == 0 || row_bytes == 0) return 0;
   const auto fits = [&](uintptr_t size) {
     return (reinterpret_cast<uintptr_t>(x) | reinterpret_cast<uintptr_t>(out) | static_cast<uintptr_t>(row_bytes)) %
-               size == 0;
+               size ==
+           0;
   };
   if (fits(16)) return gather_as<uint4>(x, index, rows, row_bytes, out, stream);
   if (fits(4)) return gather_as<uint32_t>(x, index, rows, row_bytes, out, stream);
@@ -87,10 +91,13 @@ Status scale_rows(const ScaleRows& job, Stream stream) {
   return with_types(job.x_type, job.out_type, [&](auto x, auto out) {
     using X = typename decltype(x)::type;
     using T = typename decltype(out)::type;
-    return with_width<kWide<X, T>>(job.columns, [&](auto n) {
-      return launch(scale<X, T, n()>, dim3(blocks(job.rows, kGroups)), tile_block(), stream,
-                    static_cast<const X*>(job.x), job.factors, job.rows, job.columns, static_cast<T*>(job.out));
-    }, job.x, job.out);
+    return with_width<kWide<X, T>>(
+        job.columns,
+        [&](auto n) {
+          return launch(scale<X, T, n()>, dim3(blocks(job.rows, kGroups)), tile_block(), stream,
+                        static_cast<const X*>(job.x), job.factors, job.rows, job.columns, static_cast<T*>(job.out));
+        },
+        job.x, job.out);
   });
 }
 

@@ -1,5 +1,5 @@
-// GELU in its tanh form with the linear layer's bias folded in, and its backward pass, which can sum the columns of what
-// it writes (the bias gradient) without another look at it.
+// GELU in its tanh form with the linear layer's bias folded in, and its backward pass, which can sum the columns of
+// what it writes (the bias gradient) without another look at it.
 //
 // Numerics tested by emulation, not yet timed on a GPU. Threads own columns and go down the rows, so the bias is read
 // once a block; four rows of a thread are in flight. Bytes moved an element: forward 2 sizeof(x), backward 3 sizeof(x).
@@ -29,8 +29,8 @@ LETHE_DEVICE Real<T> derivative(Real<T> x) {
 
 // blockIdx.x: block of rows, blockIdx.y: tile of columns.
 template <class T, int N>
-__global__ void __launch_bounds__(256) forward_tile(const T* x, const Real<T>* __restrict__ bias, int64_t rows,
-                                                    int64_t columns, T* out) {
+__global__ void __launch_bounds__(256)
+    forward_tile(const T* x, const Real<T>* __restrict__ bias, int64_t rows, int64_t columns, T* out) {
   using R = Real<T>;
   const int64_t column = (int64_t{blockIdx.y} * 32 + threadIdx.x) * N;
   if (column >= columns) return;
@@ -53,9 +53,9 @@ __global__ void __launch_bounds__(256) forward_tile(const T* x, const Real<T>* _
 }
 
 template <class T, int N, bool kSums>
-__global__ void __launch_bounds__(256) backward_tile(const T* __restrict__ x, const Real<T>* __restrict__ bias,
-                                                     int64_t rows, int64_t columns, int64_t block_rows,
-                                                     T* __restrict__ gradient, Real<T>* __restrict__ partials) {
+__global__ void __launch_bounds__(256)
+    backward_tile(const T* __restrict__ x, const Real<T>* __restrict__ bias, int64_t rows, int64_t columns,
+                  int64_t block_rows, T* __restrict__ gradient, Real<T>* __restrict__ partials) {
   constexpr int kPair = 2;
   using R = Real<T>;
   const int64_t column = (int64_t{blockIdx.y} * 32 + threadIdx.x) * N;
@@ -98,16 +98,27 @@ Status backward(const GeluBackward& job, Stream stream) {
   auto* partials = static_cast<R*>(job.partials);
   const int64_t block_rows = rows_a_block(job.rows), count = row_blocks(job.rows);
   if (job.rows > 0) {
-    const Status status = with_width<kWide<T>>(job.columns, [&](auto n) {
-      const dim3 grid(static_cast<unsigned>(count), blocks(job.columns, 32 * n()));
-      const auto kernel = job.d_bias == nullptr ? backward_tile<T, n(), false> : backward_tile<T, n(), true>;
-      return launch(kernel, grid, tile_block(), stream, x, bias, job.rows, job.columns, block_rows, gradient, partials);
-    }, job.x, job.bias, job.gradient, job.partials);
+    const Status status = with_width<kWide<T>>(
+        job.columns,
+        [&](auto n) {
+          const dim3 grid(static_cast<unsigned>(count), blocks(job.columns, 32 * n()));
+          const auto kernel = job.d_bias == nullptr ? backward_tile<T, n(), false> : backward_tile<T, n(), true>;
+          return launch(kernel, grid, tile_block(), stream, x, bias, job.rows, job.columns, block_rows, gradient,
+                        partials);
+        },
+        job.x, job.bias, job.gradient, job.partials);
     if (status != 0) return status;
   }
   if (job.d_bias == nullptr) return 0;
-  return launch_partials(Partials<R>{partials, nullptr, job.rows > 0 ? count : 0, 1, job.columns, 1, job.accumulate,
-                                     {static_cast<R*>(job.d_bias), nullptr}}, stream);
+  return launch_partials(Partials<R>{partials,
+                                     nullptr,
+                                     job.rows > 0 ? count : 0,
+                                     1,
+                                     job.columns,
+                                     1,
+                                     job.accumulate,
+                                     {static_cast<R*>(job.d_bias), nullptr}},
+                         stream);
 }
 
 }  // namespace
@@ -116,11 +127,14 @@ Status gelu(const Gelu& job, Stream stream) {
   if (job.rows == 0 || job.columns == 0) return 0;
   return with_type(job.type, [&](auto type) {
     using T = typename decltype(type)::type;
-    return with_width<kWide<T>>(job.columns, [&](auto n) {
-      const dim3 grid(blocks(job.rows, kGroups * kFlight), blocks(job.columns, 32 * n()));
-      return launch(forward_tile<T, n()>, grid, tile_block(), stream, static_cast<const T*>(job.x),
-                    static_cast<const Real<T>*>(job.bias), job.rows, job.columns, static_cast<T*>(job.out));
-    }, job.x, job.bias, job.out);
+    return with_width<kWide<T>>(
+        job.columns,
+        [&](auto n) {
+          const dim3 grid(blocks(job.rows, kGroups * kFlight), blocks(job.columns, 32 * n()));
+          return launch(forward_tile<T, n()>, grid, tile_block(), stream, static_cast<const T*>(job.x),
+                        static_cast<const Real<T>*>(job.bias), job.rows, job.columns, static_cast<T*>(job.out));
+        },
+        job.x, job.bias, job.out);
   });
 }
 

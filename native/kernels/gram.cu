@@ -44,8 +44,16 @@ Status gram_products(const GramProducts& job, Stream stream) {
   if (job.left_count > 65535) return kInvalid;
   return with_real(job.real, [&](auto type) {
     using R = typename decltype(type)::type;
-    const Pairs<R> pairs{static_cast<const R*>(job.p), static_cast<const R*>(job.q), static_cast<R>(job.shift), job.left,
-                         job.right, job.left_first, job.right_first, job.columns, job.ld, job.out};
+    const Pairs<R> pairs{static_cast<const R*>(job.p),
+                         static_cast<const R*>(job.q),
+                         static_cast<R>(job.shift),
+                         job.left,
+                         job.right,
+                         job.left_first,
+                         job.right_first,
+                         job.columns,
+                         job.ld,
+                         job.out};
     const dim3 grid(static_cast<unsigned>(job.right_count), static_cast<unsigned>(job.left_count));
     return launch(multiply_pair<R>, grid, tile_block(), stream, pairs);
   });

@@ -3,17 +3,17 @@
 //
 // Numerics tested by emulation, not yet timed on a GPU. Bytes moved: table_products reads k rows of U a row, so
 // k * sizeof(Real) an element written; gather_columns 32 bytes (a sector) a number read, 4 written; table_scatter 32
-// bytes a number. U of a few hundred columns over V = 50,257 is larger than the second-level cache, its touched rows are
-// mostly not.
+// bytes a number. U of a few hundred columns over V = 50,257 is larger than the second-level cache, its touched rows
+// are mostly not.
 #include "device.h"
 
 namespace lethe::kernels {
 namespace {
 
 template <class X>
-__global__ void __launch_bounds__(256) scatter(const int32_t* __restrict__ index, const X* __restrict__ values,
-                                               const int32_t* __restrict__ column, int64_t rows, int64_t k,
-                                               int64_t columns, Real<X>* __restrict__ u) {
+__global__ void __launch_bounds__(256)
+    scatter(const int32_t* __restrict__ index, const X* __restrict__ values, const int32_t* __restrict__ column,
+            int64_t rows, int64_t k, int64_t columns, Real<X>* __restrict__ u) {
   const int64_t row = int64_t{blockIdx.x} * kGroups + threadIdx.y;
   if (row >= rows) return;
   for (int64_t i = row * k + threadIdx.x; i < (row + 1) * k; i += 32)
@@ -22,9 +22,9 @@ __global__ void __launch_bounds__(256) scatter(const int32_t* __restrict__ index
 
 // blockIdx.x: eight rows, blockIdx.y: tile of columns. Four rows of U are in flight at once.
 template <class X, int N>
-__global__ void __launch_bounds__(256) multiply(const int32_t* __restrict__ index, const X* __restrict__ values,
-                                                int64_t rows, int64_t k, int64_t columns, const Real<X>* __restrict__ u,
-                                                Real<X>* __restrict__ out) {
+__global__ void __launch_bounds__(256)
+    multiply(const int32_t* __restrict__ index, const X* __restrict__ values, int64_t rows, int64_t k, int64_t columns,
+             const Real<X>* __restrict__ u, Real<X>* __restrict__ out) {
   constexpr int kFlight = 4;
   using R = Real<X>;
   const int64_t row = int64_t{blockIdx.x} * kGroups + threadIdx.y;
@@ -48,8 +48,9 @@ __global__ void __launch_bounds__(256) multiply(const int32_t* __restrict__ inde
 }
 
 template <class X>
-__global__ void __launch_bounds__(256) gather(const X* __restrict__ errors, int64_t rows, int64_t stride,
-                                              const int32_t* __restrict__ ids, int64_t count, Real<X>* __restrict__ out) {
+__global__ void __launch_bounds__(256)
+    gather(const X* __restrict__ errors, int64_t rows, int64_t stride, const int32_t* __restrict__ ids, int64_t count,
+           Real<X>* __restrict__ out) {
   const int64_t i = int64_t{blockIdx.x} * kGroups + threadIdx.y;
   if (i >= count) return;
 #pragma unroll 4
@@ -72,11 +73,15 @@ Status table_products(const TableProducts& job, Stream stream) {
   if (job.rows == 0 || job.columns == 0) return 0;
   return with_type(job.value_type, [&](auto type) {
     using X = typename decltype(type)::type;
-    return with_width<kWide<Real<X>>>(job.columns, [&](auto n) {
-      const dim3 grid(blocks(job.rows, kGroups), blocks(job.columns, 32 * n()));
-      return launch(multiply<X, n()>, grid, tile_block(), stream, job.index, static_cast<const X*>(job.values), job.rows,
-                    job.k, job.columns, static_cast<const Real<X>*>(job.u), static_cast<Real<X>*>(job.out));
-    }, job.u, job.out);
+    return with_width<kWide<Real<X>>>(
+        job.columns,
+        [&](auto n) {
+          const dim3 grid(blocks(job.rows, kGroups), blocks(job.columns, 32 * n()));
+          return launch(multiply<X, n()>, grid, tile_block(), stream, job.index, static_cast<const X*>(job.values),
+                        job.rows, job.k, job.columns, static_cast<const Real<X>*>(job.u),
+                        static_cast<Real<X>*>(job.out));
+        },
+        job.u, job.out);
   });
 }
 
@@ -84,9 +89,8 @@ Status gather_columns(const GatherColumns& job, Stream stream) {
   if (job.rows == 0 || job.count == 0) return 0;
   return with_type(job.type, [&](auto type) {
     using X = typename decltype(type)::type;
-    return launch(gather<X>, dim3(blocks(job.count, kGroups)), tile_block(), stream,
-                  static_cast<const X*>(job.errors), job.rows, job.stride, job.ids, job.count,
-                  static_cast<Real<X>*>(job.out));
+    return launch(gather<X>, dim3(blocks(job.count, kGroups)), tile_block(), stream, static_cast<const X*>(job.errors),
+                  job.rows, job.stride, job.ids, job.count, static_cast<Real<X>*>(job.out));
   });
 }
 

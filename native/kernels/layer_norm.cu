@@ -82,9 +82,12 @@ Status run(const LayerNorm& job, Stream stream) {
                           job.columns,
                           static_cast<Real<X>*>(job.statistics),
                           static_cast<T*>(job.out)};
-    return with_width<kWide<X, T>>(job.columns, [&](auto n) {
-      return launch(norm_rows<X, T, n(), kGiven>, dim3(blocks(job.rows, kGroups)), tile_block(), stream, norm);
-    }, job.x, job.weight, job.bias, job.out);
+    return with_width<kWide<X, T>>(
+        job.columns,
+        [&](auto n) {
+          return launch(norm_rows<X, T, n(), kGiven>, dim3(blocks(job.rows, kGroups)), tile_block(), stream, norm);
+        },
+        job.x, job.weight, job.bias, job.out);
   });
 }
 

@@ -1,9 +1,9 @@
 // Layer norm backward: the input's gradient added to the residual stream's, and the parameters' gradients of the batch
 // and of each record from one set of partial sums, for no chunk of rows crosses a record's border.
 //
-// Numerics tested by emulation, not yet timed on a GPU. A block takes a chunk of at most 32 rows. First a warp a row finds
-// the two means; then threads own columns and go down the rows, which lie in cache by now, so that the sums over rows
-// stay in registers. Bytes moved an element: sizeof(x) + sizeof(output) + 2 sizeof(stream) + 4 sizeof(Real) / 32.
+// Numerics tested by emulation, not yet timed on a GPU. A block takes a chunk of at most 32 rows. First a warp a row
+// finds the two means; then threads own columns and go down the rows, which lie in cache by now, so that the sums over
+// rows stay in registers. Bytes moved an element: sizeof(x) + sizeof(output) + 2 sizeof(stream) + 4 sizeof(Real) / 32.
 #include "column_sums.h"
 
 namespace lethe::kernels {
@@ -105,13 +105,18 @@ Status run(const LayerNormBackward& job, Stream stream) {
                          static_cast<S*>(job.stream),
                          static_cast<R*>(job.partials)};
   if (job.chunks.count > 0) {
-    const Status status = with_width<kWide<S, T>>(job.columns, [&](auto n) {
-      return launch(backward_chunk<S, T, n()>, dim3(static_cast<unsigned>(job.chunks.count)), tile_block(), stream, b);
-    }, job.x, job.weight, job.output, job.stream, job.partials);
+    const Status status = with_width<kWide<S, T>>(
+        job.columns,
+        [&](auto n) {
+          return launch(backward_chunk<S, T, n()>, dim3(static_cast<unsigned>(job.chunks.count)), tile_block(), stream,
+                        b);
+        },
+        job.x, job.weight, job.output, job.stream, job.partials);
     if (status != 0) return status;
   }
-  Partials<R> sums{b.partials, nullptr, job.chunks.count, 1, job.columns, 2, job.accumulate,
-                   {static_cast<R*>(job.d_weight), static_cast<R*>(job.d_bias)}};
+  Partials<R> sums{
+      b.partials,  nullptr, job.chunks.count, 1,
+      job.columns, 2,       job.accumulate,   {static_cast<R*>(job.d_weight), static_cast<R*>(job.d_bias)}};
   const Status status = launch_partials(sums, stream);
   if (status != 0 || job.record_weight == nullptr || job.chunks.record_count == 0) return status;
   sums.ranges = job.chunks.records;

@@ -1,7 +1,9 @@
-// Sums of activation times gradient record by record, in fp64: a block a chunk of rows, then a record's chunks in order.
+// Sums of activation times gradient record by record, in fp64: a block a chunk of rows, then a record's chunks in
+// order.
 //
-// Numerics tested by emulation, not yet timed on a GPU. Bytes moved an element: sizeof(x) (twice with minus) + sizeof(y).
-// Products of one word are summed in Real before fp64 takes over: the device converts at a sixteenth of its fp32 rate.
+// Numerics tested by emulation, not yet timed on a GPU. Bytes moved an element: sizeof(x) (twice with minus) +
+// sizeof(y). Products of one word are summed in Real before fp64 takes over: the device converts at a sixteenth of its
+// fp32 rate.
 #include "device.h"
 
 namespace lethe::kernels {
@@ -41,8 +43,9 @@ __global__ void __launch_bounds__(256) multiply_chunk(Products<X, Y> p) {
   if (threadIdx.x == 0 && threadIdx.y == 0) p.partials[blockIdx.x] = sum;
 }
 
-__global__ void __launch_bounds__(256) add_chunks(const double* __restrict__ partials, const int32_t* __restrict__ records,
-                                                  int64_t count, int64_t stride, double* __restrict__ sums) {
+__global__ void __launch_bounds__(256)
+    add_chunks(const double* __restrict__ partials, const int32_t* __restrict__ records, int64_t count, int64_t stride,
+               double* __restrict__ sums) {
   const int64_t b = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
   if (b >= count) return;
   double sum = sums[b * stride];
@@ -57,12 +60,20 @@ Status record_products(const RecordProducts& job, Stream stream) {
   const Status status = with_types(job.x_type, job.y_type, [&](auto x, auto y) {
     using X = typename decltype(x)::type;
     using Y = typename decltype(y)::type;
-    const Products<X, Y> p{static_cast<const X*>(job.x), static_cast<const X*>(job.minus),
-                           static_cast<const Real<X>*>(job.bias), static_cast<const Y*>(job.y), job.chunks.starts,
-                           job.columns, job.partials};
-    return with_width<kWide<X, Y>>(job.columns, [&](auto n) {
-      return launch(multiply_chunk<X, Y, n()>, dim3(static_cast<unsigned>(job.chunks.count)), tile_block(), stream, p);
-    }, job.x, job.minus, job.bias, job.y);
+    const Products<X, Y> p{static_cast<const X*>(job.x),
+                           static_cast<const X*>(job.minus),
+                           static_cast<const Real<X>*>(job.bias),
+                           static_cast<const Y*>(job.y),
+                           job.chunks.starts,
+                           job.columns,
+                           job.partials};
+    return with_width<kWide<X, Y>>(
+        job.columns,
+        [&](auto n) {
+          return launch(multiply_chunk<X, Y, n()>, dim3(static_cast<unsigned>(job.chunks.count)), tile_block(), stream,
+                        p);
+        },
+        job.x, job.minus, job.bias, job.y);
   });
   if (status != 0) return status;
   return launch(add_chunks, dim3(blocks(job.chunks.record_count, 256)), dim3(256), stream, job.partials,

@@ -1,9 +1,10 @@
 // Softmax and cross-entropy over rows of logits: scores, and errors in place of the logits.
 //
 // Numerics tested by emulation, not yet timed on a GPU. A block a row. The first look keeps a running maximum and the
-// sums of e, e d and e d^2 (d = logit - maximum, e = exp d), rescaled when the maximum rises (Milakov and Gimelshein 2018,
-// arXiv 1805.02867); the second writes the errors and finds the row in the second-level cache. Bytes moved an element:
-// scores sizeof(logit), errors 2 sizeof(logit). Rows may start anywhere: up to 15 bytes are taken singly at each end.
+// sums of e, e d and e d^2 (d = logit - maximum, e = exp d), rescaled when the maximum rises (Milakov and Gimelshein
+// 2018, arXiv 1805.02867); the second writes the errors and finds the row in the second-level cache. Bytes moved an
+// element: scores sizeof(logit), errors 2 sizeof(logit). Rows may start anywhere: up to 15 bytes are taken singly at
+// each end.
 #include "device.h"
 
 namespace lethe::kernels {
@@ -84,9 +85,8 @@ LETHE_DEVICE Sums<Real<T>> block_merge(Sums<Real<T>> s) {
   __shared__ Sums<Real<T>> parts[kThreads / 32];
 #pragma unroll
   for (int step = 16; step > 0; step /= 2) {
-    const Sums<Real<T>> other{
-        __shfl_down_sync(0xFFFFFFFFu, s.top, step), __shfl_down_sync(0xFFFFFFFFu, s.e, step),
-        __shfl_down_sync(0xFFFFFFFFu, s.ed, step), __shfl_down_sync(0xFFFFFFFFu, s.edd, step)};
+    const Sums<Real<T>> other{__shfl_down_sync(0xFFFFFFFFu, s.top, step), __shfl_down_sync(0xFFFFFFFFu, s.e, step),
+                              __shfl_down_sync(0xFFFFFFFFu, s.ed, step), __shfl_down_sync(0xFFFFFFFFu, s.edd, step)};
     s = merge<T>(s, other);
   }
   if (threadIdx.x % 32 == 0) parts[threadIdx.x / 32] = s;
@@ -137,7 +137,8 @@ __global__ void __launch_bounds__(kThreads, 2)
   beaten = __syncthreads_count(beaten) > 0;  // also: nobody writes before all have read the target's logit
   if (threadIdx.x == 0) write_scores(rows.scores, row, s, at_target, beaten);
   if constexpr (kErrors) {
-    const R scale = static_cast<R>(rows.scales[row]), factor = static_cast<R>(rows.scales[row] / static_cast<double>(s.e));
+    const R scale = static_cast<R>(rows.scales[row]);
+    const R factor = static_cast<R>(rows.scales[row] / static_cast<double>(s.e));
     walk<T, true>(x, rows.columns, [&](int64_t j, auto& values) {
       constexpr int kCount = static_cast<int>(sizeof(values) / sizeof(R));
 #pragma unroll

@@ -1,11 +1,11 @@
 // Selection of the k largest magnitudes of each row of errors, the target always among them, written to the staging
 // buffer in rising order of index; equal magnitudes go to the lower index, as topk.cpp has it.
 //
-// Numerics tested by emulation, not yet timed on a GPU. A block a row. With the target in, the rest are the k - 1 largest
-// of the others. A threshold guessed from a strided sample lets one look at the row collect a few candidates in shared
-// memory, in order of index; the (k - 1)-th largest of them is found bit by bit, by counting. A guess that lets through
-// too few or too many (many equal numbers) falls back to counting over the row itself, up to 31 more looks out of the
-// second-level cache. Bytes moved an element: sizeof(error).
+// Numerics tested by emulation, not yet timed on a GPU. A block a row. With the target in, the rest are the k - 1
+// largest of the others. A threshold guessed from a strided sample lets one look at the row collect a few candidates in
+// shared memory, in order of index; the (k - 1)-th largest of them is found bit by bit, by counting. A guess that lets
+// through too few or too many (many equal numbers) falls back to counting over the row itself, up to 31 more looks out
+// of the second-level cache. Bytes moved an element: sizeof(error).
 #include "capture.h"
 
 namespace lethe::kernels {
@@ -16,7 +16,9 @@ constexpr int kSample = 1024;  // evenly spaced: neighbouring token ids are alik
 
 // A magnitude as an integer of the same order.
 LETHE_DEVICE uint32_t magnitude(float x) { return __float_as_uint(x) & 0x7FFFFFFFu; }
-LETHE_DEVICE uint64_t magnitude(double x) { return static_cast<uint64_t>(__double_as_longlong(x)) & ~(uint64_t{1} << 63); }
+LETHE_DEVICE uint64_t magnitude(double x) {
+  return static_cast<uint64_t>(__double_as_longlong(x)) & ~(uint64_t{1} << 63);
+}
 template <class R>
 using Bits = std::conditional_t<sizeof(R) == 8, uint64_t, uint32_t>;
 // What fits in 48 KB of shared memory beside the little else.
@@ -82,8 +84,8 @@ LETHE_DEVICE int place(int count, int (&warps)[kThreads / 32], int& total) {
   return start + before - count;
 }
 
-// Collects the row's numbers that reach the threshold, and the target. Returns how many reach it without the target, and
-// in `square` this thread's share of the row's squares. The first kCandidates are kept.
+// Collects the row's numbers that reach the threshold, and the target. Returns how many reach it without the target,
+// and in `square` this thread's share of the row's squares. The first kCandidates are kept.
 template <class X>
 LETHE_DEVICE int collect(const Row<X>& row, Bits<Real<X>> threshold, Shared<X>& shared, Real<X>& square) {
   using R = Real<X>;
@@ -144,8 +146,8 @@ struct Output {
   Real<X> factor;
 };
 
-// Writes the target and the k - 1 largest of the others in the source's order. Returns this thread's share of the chosen
-// squares; bad: a stored number is not finite.
+// Writes the target and the k - 1 largest of the others in the source's order. Returns this thread's share of the
+// chosen squares; bad: a stored number is not finite.
 template <class X, class T, class Source>
 LETHE_DEVICE double emit(const Row<X>& row, const Source& source, int k, Shared<X>& shared, const Output<X, T>& out,
                          bool& bad) {
@@ -186,8 +188,7 @@ LETHE_DEVICE double emit(const Row<X>& row, const Source& source, int k, Shared<
 }
 
 template <class X, class T>
-__global__ void __launch_bounds__(kThreads, sizeof(Real<X>) == 8 ? 1 : 2)
-    select_row(TopKScatter job, Staging staging) {
+__global__ void __launch_bounds__(kThreads, sizeof(Real<X>) == 8 ? 1 : 2) select_row(TopKScatter job, Staging staging) {
   __shared__ Shared<X> shared;
   const int64_t which = blockIdx.x;
   const int k = static_cast<int>(job.k);

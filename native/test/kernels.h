@@ -30,7 +30,8 @@ class Guarded {
   explicit Guarded(int64_t bytes) : bytes_(bytes) {
     const int64_t pages = (bytes + kPage - 1) / kPage * kPage;
     mapped_ = pages + kPage;
-    base_ = static_cast<char*>(mmap(nullptr, static_cast<size_t>(mapped_), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    base_ = static_cast<char*>(
+        mmap(nullptr, static_cast<size_t>(mapped_), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
     mprotect(base_ + pages, kPage, PROT_NONE);
     data_ = base_ + pages - bytes;
     std::memset(data_, 0xA5, static_cast<size_t>(bytes));  // nobody may count on zeros
@@ -119,7 +120,7 @@ class Table {
   Guarded memory_;
 };
 
-// Runs a launch twice from the same memory, the second time with threads and blocks in reverse order, and compares bytes.
+// Runs a launch twice from the same memory, once with threads and blocks in reverse order, and compares bytes.
 template <class Body>
 void run_twice(std::vector<const Guarded*> written, Body&& body) {
   const auto copy = [&] {
@@ -131,8 +132,7 @@ void run_twice(std::vector<const Guarded*> written, Body&& body) {
   lethe::kernels::emulation::backwards = true;
   CHECK(body() == 0);
   const auto first = copy();
-  for (size_t i = 0; i < written.size(); ++i)
-    std::memcpy(written[i]->data(), before[i].data(), before[i].size());
+  for (size_t i = 0; i < written.size(); ++i) std::memcpy(written[i]->data(), before[i].data(), before[i].size());
   lethe::kernels::emulation::backwards = false;
   CHECK(body() == 0);
   const auto second = copy();
@@ -140,12 +140,13 @@ void run_twice(std::vector<const Guarded*> written, Body&& body) {
 }
 
 // |got - expected| <= relative * (|expected| + scale), the first failure of many reported.
-inline void check_near(const char* file, int line, const Array& got, const std::vector<double>& expected, double relative,
-                       double scale = 1.0) {
+inline void check_near(const char* file, int line, const Array& got, const std::vector<double>& expected,
+                       double relative, double scale = 1.0) {
   for (int64_t i = 0; i < static_cast<int64_t>(expected.size()); ++i) {
     const double want = expected[static_cast<size_t>(i)];
     if (std::abs(got[i] - want) <= relative * (std::abs(want) + scale)) continue;
-    report(file, line, "element " + std::to_string(i) + " is " + std::to_string(got[i]) + ", expected " + std::to_string(want));
+    report(file, line,
+           "element " + std::to_string(i) + " is " + std::to_string(got[i]) + ", expected " + std::to_string(want));
     return;
   }
 }
@@ -168,7 +169,8 @@ inline std::vector<int64_t> offsets_of(const std::vector<int64_t>& lengths) {
 struct Chunks {
   explicit Chunks(const std::vector<int64_t>& offsets)
       : cut(lethe::kernels::cut_rows(offsets.data(), static_cast<int64_t>(offsets.size()) - 1)),
-        starts(cut.starts), records(cut.records),
+        starts(cut.starts),
+        records(cut.records),
         view{starts.data(), records.data(), static_cast<int64_t>(cut.starts.size()) - 1,
              static_cast<int64_t>(cut.records.size()) - 1} {}
   lethe::kernels::RowCut cut;

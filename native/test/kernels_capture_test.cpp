@@ -16,13 +16,15 @@ constexpr int64_t kSite = 3, kSites = 7;
 struct Types {
   Element x, out;
 };
-const std::vector<Types> kTypes{{kF32, kF32}, {kF32, kBF16}, {kBF16, kF32}, {kBF16, kBF16}, {kF64, kF64}, {kF64, kF32},
-                                {kF64, kBF16}};
+const std::vector<Types> kTypes{{kF32, kF32}, {kF32, kBF16}, {kBF16, kF32}, {kBF16, kBF16},
+                                {kF64, kF64}, {kF64, kF32},  {kF64, kBF16}};
 
 // Three records of unequal length in a buffer where each has a place, out of order, with untouched bytes between them.
 struct Setup {
   explicit Setup(const std::vector<int64_t>& lengths, std::mt19937& random)
-      : offsets(offsets_of(lengths)), rows(offsets.back()), factors(kF64, static_cast<int64_t>(lengths.size()), random) {
+      : offsets(offsets_of(lengths)),
+        rows(offsets.back()),
+        factors(kF64, static_cast<int64_t>(lengths.size()), random) {
     std::vector<int32_t> records, positions;
     for (size_t b = 0; b < lengths.size(); ++b) {
       for (int64_t t = 0; t < lengths[b]; ++t) {
@@ -34,7 +36,8 @@ struct Setup {
     position = Table<int32_t>(positions);
   }
   Staging staging(const Guarded& memory) const {
-    return {record.data(), position.data(), static_cast<double*>(factors.data()), memory.data(), kSite, kSites, first_bad.data()};
+    return {record.data(), position.data(), static_cast<double*>(factors.data()), memory.data(), kSite,
+            kSites,        first_bad.data()};
   }
   // Places of arrays of `bytes` a row, the last record first; returns the size of the buffer.
   int64_t place(int64_t bytes, int64_t begin, std::vector<int64_t>& places) const {
@@ -127,9 +130,9 @@ void top_k(const TopKCase& c, const char* shape, std::mt19937& random) {
     wanted.push_back(static_cast<int32_t>(random() % static_cast<uint32_t>(c.columns)));
     for (int64_t j = 0; j < c.stride; ++j) {
       const double value = e[r * c.stride + j];
-      if (j >= c.columns) e.set(r * c.stride + j, 1e9);                              // padding is not looked at
+      if (j >= c.columns) e.set(r * c.stride + j, 1e9);  // padding is not looked at
       if (kind == "equal" && j < c.columns) e.set(r * c.stride + j, j % 2 ? 0.5 : -0.5);
-      if (kind == "few" && j < c.columns) e.set(r * c.stride + j, std::round(value));   // many ties
+      if (kind == "few" && j < c.columns) e.set(r * c.stride + j, std::round(value));  // many ties
       if (kind == "softmax" && j < c.columns) e.set(r * c.stride + j, std::exp(4 * value) * 1e-4);
     }
     if (r % 2 == 0) e.set(r * c.stride + wanted.back(), 0);  // a target that has to be forced in
@@ -141,8 +144,18 @@ void top_k(const TopKCase& c, const char* shape, std::mt19937& random) {
   const Guarded memory(bytes);
   const Table<int64_t> index_places(at_index), value_places(at_value);
   const Array total(kF64, s.rows), kept(kF64, s.rows);
-  const TopKScatter job{c.t.x, c.t.out, e.data(), targets.data(), s.rows, c.columns, c.stride, c.k, c.narrow,
-                        index_places.data(), value_places.data(), static_cast<double*>(total.data()),
+  const TopKScatter job{c.t.x,
+                        c.t.out,
+                        e.data(),
+                        targets.data(),
+                        s.rows,
+                        c.columns,
+                        c.stride,
+                        c.k,
+                        c.narrow,
+                        index_places.data(),
+                        value_places.data(),
+                        static_cast<double*>(total.data()),
                         static_cast<double*>(kept.data())};
   run_twice({&memory, &total.memory(), &kept.memory(), &s.first_bad.memory()},
             [&] { return top_k_scatter(job, s.staging(memory), nullptr); });
@@ -154,15 +167,16 @@ void top_k(const TopKCase& c, const char* shape, std::mt19937& random) {
     for (int64_t j = 0; j < c.columns; ++j) all += std::pow(e[r * c.stride + j], 2);
     for (int64_t i = 0; i < c.k; ++i) {
       int32_t index = 0;
-      std::memcpy(&index, memory.data() + index_places[b] + (row * c.k + i) * index_bytes, static_cast<size_t>(index_bytes));
+      std::memcpy(&index, memory.data() + index_places[b] + (row * c.k + i) * index_bytes,
+                  static_cast<size_t>(index_bytes));
       const int32_t want = expected[static_cast<size_t>(i)];
       chosen += std::pow(e[r * c.stride + want], 2);
       if (index == want && stored(memory, value_places[b] + (row * c.k + i) * size_of(c.t.out), c.t.out) ==
                                product(e, r * c.stride + want, s.factors[b], c.t.out))
         continue;
-      report(__FILE__, __LINE__, kind + ": V " + std::to_string(c.columns) + " k " + std::to_string(c.k) + " row " +
-                                     std::to_string(r) + " place " + std::to_string(i) + " is " + std::to_string(index) +
-                                     ", expected " + std::to_string(want));
+      report(__FILE__, __LINE__,
+             kind + ": V " + std::to_string(c.columns) + " k " + std::to_string(c.k) + " row " + std::to_string(r) +
+                 " place " + std::to_string(i) + " is " + std::to_string(index) + ", expected " + std::to_string(want));
       return;
     }
     CHECK_CLOSE(total[r], all, 1e-5 * all);
@@ -179,8 +193,8 @@ void top_k_not_finite(std::mt19937& random) {
   const Table<int64_t> index_places({0, 128}), value_places({512, 640});
   const Array total(kF64, 3), kept(kF64, 3);
   const auto run = [&](int64_t k) {
-    return top_k_scatter({kF32, kF32, e.data(), targets.data(), 3, 50, 50, k, true, index_places.data(), value_places.data(),
-                          static_cast<double*>(total.data()), static_cast<double*>(kept.data())},
+    return top_k_scatter({kF32, kF32, e.data(), targets.data(), 3, 50, 50, k, true, index_places.data(),
+                          value_places.data(), static_cast<double*>(total.data()), static_cast<double*>(kept.data())},
                          s.staging(memory), nullptr);
   };
   CHECK(run(4) == 0);

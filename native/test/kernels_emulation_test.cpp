@@ -47,7 +47,8 @@ void race(int* out) {
 
 void collectives(int* out) {
   const int lane = static_cast<int>(threadIdx.x % 32);
-  const int sum = warp_sum(lane), down = __shfl_down_sync(0xFFFFFFFFu, lane, 3), up = __shfl_up_sync(0xFFFFFFFFu, lane, 3);
+  const int sum = warp_sum(lane), down = __shfl_down_sync(0xFFFFFFFFu, lane, 3),
+            up = __shfl_up_sync(0xFFFFFFFFu, lane, 3);
   const unsigned odd = __ballot_sync(0xFFFFFFFFu, lane % 2);
   const int count = __syncthreads_count(threadIdx.x < 40);
   const bool good = sum == 496 && down == (lane < 29 ? lane + 3 : lane) && up == (lane < 3 ? lane : lane - 3) &&

@@ -11,7 +11,8 @@ struct Segment {
   int64_t begin, end;
   bool matrix;
 };
-const std::vector<Segment> kSegments{{0, 32, true}, {48, 48 + 20000, true}, {20064, 20077, false}, {20096, 20097, true}};
+const std::vector<Segment> kSegments{
+    {0, 32, true}, {48, 48 + 20000, true}, {20064, 20077, false}, {20096, 20097, true}};
 constexpr int64_t kSize = 20112;
 
 bool chosen(int64_t i, bool& matrix) {
@@ -56,9 +57,8 @@ void axpys(Element real, const Chunked& chunks, std::mt19937& random) {
   bool matrix;
   for (int64_t i = 0; i < kSize; ++i)
     if (chosen(i, matrix)) expected[static_cast<size_t>(i)] -= 0.25 * x[i];
-  run_twice({&y.memory(), &shadow.memory()}, [&] {
-    return flat_axpy({real, -0.25, x.data(), chunks.view, y.data(), shadow.data()}, nullptr);
-  });
+  run_twice({&y.memory(), &shadow.memory()},
+            [&] { return flat_axpy({real, -0.25, x.data(), chunks.view, y.data(), shadow.data()}, nullptr); });
   CHECK_NEAR(y, expected, rounding(real));
   for (int64_t i = 0; i < kSize; ++i)
     if (chosen(i, matrix)) rounded.set(i, y[i]);
@@ -67,15 +67,21 @@ void axpys(Element real, const Chunked& chunks, std::mt19937& random) {
 
 struct Optimizer {
   Optimizer(Element real_, std::mt19937& random)
-      : real(real_), gradient(real, kSize, random), parameter(real, kSize, random), m(real, kSize, random), v(real, kSize, random),
+      : real(real_),
+        gradient(real, kSize, random),
+        parameter(real, kSize, random),
+        m(real, kSize, random),
+        v(real, kSize, random),
         shadow(Element::kBF16, kSize, random) {
     for (int64_t i = 0; i < kSize; ++i) v.set(i, v[i] * v[i]);
   }
   Status step(const Chunked& chunks, const Table<AdamWStep>& scalars, const Table<GradientNorm>& norm) const {
-    const Status status = gradient_norm(real, gradient.data(), chunks.view, scalars.data(), chunks.scratch(), norm.data(), nullptr);
+    const Status status =
+        gradient_norm(real, gradient.data(), chunks.view, scalars.data(), chunks.scratch(), norm.data(), nullptr);
     return status != 0 ? status
-                       : adamw({real, scalars.data(), norm.data(), gradient.data(), chunks.view, parameter.data(), m.data(),
-                                v.data(), shadow.data()}, nullptr);
+                       : adamw({real, scalars.data(), norm.data(), gradient.data(), chunks.view, parameter.data(),
+                                m.data(), v.data(), shadow.data()},
+                               nullptr);
   }
   Element real;
   Array gradient, parameter, m, v, shadow;

@@ -25,7 +25,8 @@ void pairs(Element real, double shift, std::mt19937& random) {
   const Table<int32_t> lefts(left), rights(right);
   run_twice({&out.memory()}, [&] {
     return gram_products({real, p.data(), q.data(), shift, lefts.data(), rights.data(), 3, 3, 1, 0, columns, ld,
-                          static_cast<double*>(out.data())}, nullptr);
+                          static_cast<double*>(out.data())},
+                         nullptr);
   });
   CHECK_NEAR(out, expected, real == Element::kF64 ? 1e-12 : 1e-5, 10);
 }
@@ -53,8 +54,9 @@ void tables(Element type, int64_t columns, std::mt19937& random) {
       for (int64_t i = r * kTop; i < (r + 1) * kTop; ++i)
         if (indices[i] >= 0) expected[static_cast<size_t>(indices[i] * wide + places[r])] = weighted ? weights[i] : 1.0;
     run_twice({&u.memory()}, [&] {
-      return table_scatter({type, indices.data(), weighted ? weights.data() : nullptr, places.data(), kRows, kTop, wide,
-                            u.data()}, nullptr);
+      return table_scatter(
+          {type, indices.data(), weighted ? weights.data() : nullptr, places.data(), kRows, kTop, wide, u.data()},
+          nullptr);
     });
     CHECK_NEAR(u, expected, rounding(type));
 
@@ -63,10 +65,12 @@ void tables(Element type, int64_t columns, std::mt19937& random) {
     for (int64_t r = 0; r < kRows; ++r)
       for (int64_t i = r * kTop; i < (r + 1) * kTop; ++i)
         for (int64_t c = 0; c < columns && indices[i] >= 0; ++c)
-          products[static_cast<size_t>(r * columns + c)] += (weighted ? weights[i] : 1.0) * dense[indices[i] * columns + c];
+          products[static_cast<size_t>(r * columns + c)] +=
+              (weighted ? weights[i] : 1.0) * dense[indices[i] * columns + c];
     run_twice({&out.memory()}, [&] {
-      return table_products({type, indices.data(), weighted ? weights.data() : nullptr, kRows, kTop, columns, dense.data(),
-                             out.data()}, nullptr);
+      return table_products(
+          {type, indices.data(), weighted ? weights.data() : nullptr, kRows, kTop, columns, dense.data(), out.data()},
+          nullptr);
     });
     CHECK_NEAR(out, products, 10 * rounding(real));
   }
@@ -76,7 +80,8 @@ void gathers(Element type, std::mt19937& random) {
   constexpr int64_t kRows = 37, kStride = 29;
   const Array errors(type, kRows * kStride, random), out(real_of(type), 9 * kRows);
   const Table<int32_t> ids({0, 28, 3, 3, 5, 7, 11, 2, 1});
-  run_twice({&out.memory()}, [&] { return gather_columns({type, errors.data(), kRows, kStride, ids.data(), 9, out.data()}, nullptr); });
+  run_twice({&out.memory()},
+            [&] { return gather_columns({type, errors.data(), kRows, kStride, ids.data(), 9, out.data()}, nullptr); });
   for (int64_t i = 0; i < 9; ++i)
     for (int64_t r = 0; r < kRows; ++r) CHECK(out[i * kRows + r] == errors[r * kStride + ids[i]]);
 }

@@ -1,5 +1,5 @@
-// Layer norm's kernels, emulated, against loops in double: forward, x-hat, backward, parameter gradients of the batch and
-// of each record, activation times gradient. Records of unequal length, some longer than a chunk.
+// Layer norm's kernels, emulated, against loops in double: forward, x-hat, backward, parameter gradients of the batch
+// and of each record, activation times gradient. Records of unequal length, some longer than a chunk.
 #include "kernels.h"
 
 namespace {
@@ -16,9 +16,16 @@ struct Types {
 
 struct Case {
   Case(Types types, int64_t c_, std::mt19937& random)
-      : t(types), c(c_), offsets(offsets_of({3, 1, 40, 65, 32})), rows(offsets.back()), x(t.stream, rows * c, random, 2),
-        weight(real_of(t.stream), c, random), bias(real_of(t.stream), c, random), statistics(real_of(t.stream), 2 * rows),
-        hats(static_cast<size_t>(rows * c)), scales(static_cast<size_t>(rows)) {
+      : t(types),
+        c(c_),
+        offsets(offsets_of({3, 1, 40, 65, 32})),
+        rows(offsets.back()),
+        x(t.stream, rows * c, random, 2),
+        weight(real_of(t.stream), c, random),
+        bias(real_of(t.stream), c, random),
+        statistics(real_of(t.stream), 2 * rows),
+        hats(static_cast<size_t>(rows * c)),
+        scales(static_cast<size_t>(rows)) {
     for (int64_t r = 0; r < rows; ++r) {
       double mean = 0, variance = 0;
       for (int64_t j = 0; j < c; ++j) mean += x[r * c + j] / static_cast<double>(c);
@@ -42,11 +49,13 @@ void forward(const Case& k) {
   const Array out(k.t.output, k.rows * k.c), hat(k.t.output, k.rows * k.c);
   run_twice({&out.memory(), &k.statistics.memory()}, [&] {
     return layer_norm({k.t.stream, k.t.output, k.x.data(), k.weight.data(), k.bias.data(), kEpsilon, k.rows, k.c,
-                       k.statistics.data(), out.data()}, nullptr);
+                       k.statistics.data(), out.data()},
+                      nullptr);
   });
   run_twice({&hat.memory()}, [&] {
-    return normalize({k.t.stream, k.t.output, k.x.data(), nullptr, nullptr, 0, k.rows, k.c, k.statistics.data(), hat.data()},
-                     nullptr);
+    return normalize(
+        {k.t.stream, k.t.output, k.x.data(), nullptr, nullptr, 0, k.rows, k.c, k.statistics.data(), hat.data()},
+        nullptr);
   });
   std::vector<double> expected;
   for (int64_t i = 0; i < k.rows * k.c; ++i)
@@ -79,16 +88,18 @@ void backward(const Case& k, bool overwrite, std::mt19937& random) {
       }
       for (int64_t j = 0; j < k.c; ++j) {
         const double hat = k.hats[static_cast<size_t>(r * k.c + j)];
-        dx.push_back((overwrite ? 0 : stream[r * k.c + j]) + k.scales[static_cast<size_t>(r)] *
-                     (output[r * k.c + j] * k.weight[j] - total - hat * dot));
+        dx.push_back((overwrite ? 0 : stream[r * k.c + j]) +
+                     k.scales[static_cast<size_t>(r)] * (output[r * k.c + j] * k.weight[j] - total - hat * dot));
       }
     }
   }
-  run_twice({&stream.memory(), &d_weight.memory(), &d_bias.memory(), &record_weight.memory(), &record_bias.memory()}, [&] {
-    return layer_norm_backward({k.t.stream, k.t.output, k.x.data(), k.statistics.data(), k.weight.data(), output.data(),
-                                chunks.view, k.rows, k.c, overwrite, stream.data(), partials.data(), true, d_weight.data(),
-                                d_bias.data(), record_weight.data(), record_bias.data()}, nullptr);
-  });
+  run_twice(
+      {&stream.memory(), &d_weight.memory(), &d_bias.memory(), &record_weight.memory(), &record_bias.memory()}, [&] {
+        return layer_norm_backward({k.t.stream, k.t.output, k.x.data(), k.statistics.data(), k.weight.data(),
+                                    output.data(), chunks.view, k.rows, k.c, overwrite, stream.data(), partials.data(),
+                                    true, d_weight.data(), d_bias.data(), record_weight.data(), record_bias.data()},
+                                   nullptr);
+      });
   const double tolerance = loose(k.t.stream);
   CHECK_NEAR(stream, dx, 3 * tolerance + rounding(k.t.stream), k.c == 1 ? 1e5 : 1);
   CHECK_NEAR(d_weight, dw, tolerance, k.c == 1 ? 1e5 : 1);
@@ -110,9 +121,10 @@ void products(Types t, int64_t c, std::mt19937& random) {
       for (int64_t i = offsets[static_cast<size_t>(b)] * c; i < offsets[static_cast<size_t>(b) + 1] * c; ++i)
         expected[static_cast<size_t>(b * 4)] += (x[i] + with_bias * bias[i % c] - with_minus * minus[i]) * y[i];
     run_twice({&sums.memory()}, [&] {
-      return record_products({t.stream, t.output, x.data(), with_minus ? minus.data() : nullptr,
-                              with_bias ? bias.data() : nullptr, y.data(), chunks.view, c,
-                              static_cast<double*>(partials.data()), 4, static_cast<double*>(sums.data())}, nullptr);
+      return record_products(
+          {t.stream, t.output, x.data(), with_minus ? minus.data() : nullptr, with_bias ? bias.data() : nullptr,
+           y.data(), chunks.view, c, static_cast<double*>(partials.data()), 4, static_cast<double*>(sums.data())},
+          nullptr);
     });
     CHECK_NEAR(sums, expected, t.stream == kF64 ? 1e-12 : 1e-5, 10);
   }
@@ -131,10 +143,23 @@ int main() {
       if (c != 256) products(t, c, random);
     }
   }
-  const LayerNormBackward wrong{.stream_type = kBF16, .output_type = kF32, .x = nullptr, .statistics = nullptr,
-                                .weight = nullptr, .output = nullptr, .chunks = {}, .rows = 0, .columns = 1,
-                                .overwrite_stream = false, .stream = nullptr, .partials = nullptr, .accumulate = false,
-                                .d_weight = nullptr, .d_bias = nullptr, .record_weight = nullptr, .record_bias = nullptr};
+  const LayerNormBackward wrong{.stream_type = kBF16,
+                                .output_type = kF32,
+                                .x = nullptr,
+                                .statistics = nullptr,
+                                .weight = nullptr,
+                                .output = nullptr,
+                                .chunks = {},
+                                .rows = 0,
+                                .columns = 1,
+                                .overwrite_stream = false,
+                                .stream = nullptr,
+                                .partials = nullptr,
+                                .accumulate = false,
+                                .d_weight = nullptr,
+                                .d_bias = nullptr,
+                                .record_weight = nullptr,
+                                .record_bias = nullptr};
   CHECK(layer_norm_backward(wrong, nullptr) == 1);
   return finish();
 }

@@ -29,7 +29,8 @@ void embedding(std::mt19937& random) {
       const Table<int32_t> ids(draw(random, rows, 11)), places(draw(random, rows, 7));
       const Array out(t.a, rows * c);
       run_twice({&out.memory()}, [&] {
-        return embed({t.a, t.b, tokens.data(), positions.data(), ids.data(), places.data(), rows, c, out.data()}, nullptr);
+        return embed({t.a, t.b, tokens.data(), positions.data(), ids.data(), places.data(), rows, c, out.data()},
+                     nullptr);
       });
       std::vector<double> expected;
       for (int64_t r = 0; r < rows; ++r)
@@ -46,17 +47,20 @@ void adding_rows(std::mt19937& random) {
         const std::vector<int32_t> ids = draw(random, rows, rows > 100 ? 3 : 11);  // many rows a group once
         const RowGroups groups = group_rows(ids.data(), rows);
         const Table<int32_t> unique(groups.ids), starts(groups.starts), members(groups.rows);
-        const Array x(type, rows * c, random), weights(real_of(type), rows, random), table(real_of(type), 11 * c, random);
+        const Array x(type, rows * c, random), weights(real_of(type), rows, random),
+            table(real_of(type), 11 * c, random);
         std::vector<double> expected = values(table);
         for (int64_t p = 0; p < rows; ++p) {
           const int64_t r = members[p];
           for (int64_t j = 0; j < c; ++j)
-            expected[static_cast<size_t>(ids[static_cast<size_t>(r)] * c + j)] += (weighted ? weights[p] : 1.0) * x[r * c + j];
+            expected[static_cast<size_t>(ids[static_cast<size_t>(r)] * c + j)] +=
+                (weighted ? weights[p] : 1.0) * x[r * c + j];
         }
         run_twice({&table.memory()}, [&] {
-          return add_rows({type, x.data(), unique.data(), starts.data(), members.data(),
-                           weighted ? weights.data() : nullptr, static_cast<int64_t>(groups.ids.size()), c, table.data()},
-                          nullptr);
+          return add_rows(
+              {type, x.data(), unique.data(), starts.data(), members.data(), weighted ? weights.data() : nullptr,
+               static_cast<int64_t>(groups.ids.size()), c, table.data()},
+              nullptr);
         });
         CHECK_NEAR(table, expected, 20 * rounding(real_of(type)));
       }
@@ -110,8 +114,9 @@ void biases(std::mt19937& random) {
       for (const int which : {1, 2, 3}) {
         const bool with_y = which & 1, with_bias = which & 2;
         run_twice({&out.memory()}, [&] {
-          return add_bias({t.a, t.b, x.data(), with_y ? y.data() : nullptr, with_bias ? bias.data() : nullptr, rows, c,
-                           out.data()}, nullptr);
+          return add_bias(
+              {t.a, t.b, x.data(), with_y ? y.data() : nullptr, with_bias ? bias.data() : nullptr, rows, c, out.data()},
+              nullptr);
         });
         std::vector<double> expected;
         for (int64_t i = 0; i < rows * c; ++i) expected.push_back(x[i] + with_y * y[i] + with_bias * bias[i % c]);
@@ -145,8 +150,9 @@ void gelus(std::mt19937& random) {
         std::vector<double> products, bias_sums = values(d_bias);
         for (int64_t i = 0; i < rows * c; ++i) products.push_back(gradient[i] * slopes[static_cast<size_t>(i)]);
         run_twice({&gradient.memory(), &d_bias.memory()}, [&] {
-          return gelu_backward({type, x.data(), bias.data(), rows, c, gradient.data(), sums ? d_bias.data() : nullptr, true,
-                                partials.data()}, nullptr);
+          return gelu_backward({type, x.data(), bias.data(), rows, c, gradient.data(), sums ? d_bias.data() : nullptr,
+                                true, partials.data()},
+                               nullptr);
         });
         CHECK_NEAR(gradient, products, std::max(40 * rounding(type), 1e-8));
         for (int64_t i = 0; sums && i < rows * c; ++i) bias_sums[static_cast<size_t>(i % c)] += gradient[i];
@@ -162,10 +168,12 @@ void sums(std::mt19937& random) {
       const Array x(type, size.rows * size.columns, random), out(real_of(type), size.columns, random);
       const Array partials(real_of(type), std::max<int64_t>(1, row_blocks(size.rows)) * size.columns);
       for (const bool accumulate : {false, true}) {
-        std::vector<double> expected = accumulate ? values(out) : std::vector<double>(static_cast<size_t>(size.columns));
+        std::vector<double> expected =
+            accumulate ? values(out) : std::vector<double>(static_cast<size_t>(size.columns));
         for (int64_t i = 0; i < x.count(); ++i) expected[static_cast<size_t>(i % size.columns)] += x[i];
         run_twice({&out.memory()}, [&] {
-          return column_sums({type, x.data(), size.rows, size.columns, partials.data(), accumulate, out.data()}, nullptr);
+          return column_sums({type, x.data(), size.rows, size.columns, partials.data(), accumulate, out.data()},
+                             nullptr);
         });
         CHECK_NEAR(out, expected, 100 * rounding(real_of(type)));
       }

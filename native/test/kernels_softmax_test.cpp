@@ -12,7 +12,8 @@ struct Expected {
   std::vector<uint8_t> hits;
 };
 
-Expected reference(const Array& logits, const std::vector<int32_t>& targets, const Array& scales, int64_t v, int64_t stride) {
+Expected reference(const Array& logits, const std::vector<int32_t>& targets, const Array& scales, int64_t v,
+                   int64_t stride) {
   Expected e;
   for (size_t row = 0; row < targets.size(); ++row) {
     const auto at = [&](int64_t j) { return logits[static_cast<int64_t>(row) * stride + j]; };
@@ -35,7 +36,8 @@ Expected reference(const Array& logits, const std::vector<int32_t>& targets, con
     e.mean_logit.push_back(logit - at(target));
     e.hits.push_back(best == target);
     for (int64_t j = 0; j < stride; ++j)
-      e.errors.push_back(j >= v ? 0.0 : scales[static_cast<int64_t>(row)] * (std::exp(at(j) - log_sum) - (j == target)));
+      e.errors.push_back(j >= v ? 0.0
+                                : scales[static_cast<int64_t>(row)] * (std::exp(at(j) - log_sum) - (j == target)));
   }
   return e;
 }
@@ -52,7 +54,8 @@ void compare(Element type, int64_t rows, int64_t v, int64_t stride, std::mt19937
   const Array scales(Element::kF64, rows, random, 0.1);
   const Expected expected = reference(logits, targets, scales, v, stride);
   const Table<int32_t> wanted(targets);
-  const Array loss(Element::kF64, rows), mean(Element::kF64, rows), deviation(Element::kF64, rows), logit(Element::kF64, rows);
+  const Array loss(Element::kF64, rows), mean(Element::kF64, rows), deviation(Element::kF64, rows),
+      logit(Element::kF64, rows);
   const Table<uint8_t> hits(std::vector<uint8_t>(static_cast<size_t>(rows), 9));
   const auto fp64 = [](const Array& array) { return static_cast<double*>(array.data()); };
   const DeviceScores scores{fp64(loss), fp64(mean), fp64(deviation), fp64(logit), hits.data()};
@@ -83,7 +86,8 @@ void not_finite() {
       logits.set(place, bad);
       const Table<int32_t> targets({5, 5});
       const Array loss(Element::kF64, 2), scales(Element::kF64, 2);
-      CHECK(softmax_errors({Element::kBF16, logits.data(), 2, 100, 100, targets.data()}, static_cast<double*>(scales.data()),
+      CHECK(softmax_errors({Element::kBF16, logits.data(), 2, 100, 100, targets.data()},
+                           static_cast<double*>(scales.data()),
                            {static_cast<double*>(loss.data()), nullptr, nullptr, nullptr, nullptr}, nullptr) == 0);
       CHECK(!std::isfinite(loss[0]));
       CHECK_CLOSE(loss[1], std::log(100.0), 1e-6);
