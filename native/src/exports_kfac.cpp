@@ -31,6 +31,7 @@ lethe_status lethe_kfac_create(const lethe_model* model, const lethe_kfac_option
                                lethe_error* err) {
   return guard(err, [&] {
     require_pointer(model, "model");
+    if (!model->on_cpu()) refuse(LETHE_UNSUPPORTED, "Kronecker factors are computed on the CPU only");
     require_pointer(out, "out");
     *out = nullptr;
     const lethe_kfac_options& o = checked(options, "options");
