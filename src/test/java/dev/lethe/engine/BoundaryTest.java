@@ -184,7 +184,7 @@ class BoundaryTest {
         model.gradient(batch);
         model.writeFloats(Buffer.GRADIENT, 3, new float[] {Float.NaN});
         float[] before = model.readFloats(Buffer.PARAMETERS, 0, (int) model.flatSize());
-        fails(Status.NOT_FINITE, "AdamW step: the gradient's norm is nan; no parameter was moved",
+        fails(Status.NOT_FINITE, "AdamW step: the gradient's norm is nan, first at wte.weight; no parameter was moved",
                 () -> model.step(AdamW.defaults(), 1));
         assertArrayEquals(before, model.readFloats(Buffer.PARAMETERS, 0, (int) model.flatSize()));
     }
@@ -194,7 +194,7 @@ class BoundaryTest {
         refuses("model: dtype BF16 is not supported; use F32 or F64", () -> engine.model(TINY, Dtype.BF16));
         BadInputException e = assertThrows(BadInputException.class, () -> Engine.open(Device.parse("cuda:63")));
         assertTrue(e.getMessage().startsWith("device cuda:63: "), e.getMessage());
-        assertTrue(e.getMessage().endsWith("; use --device cpu"), e.getMessage());
+        assertTrue(e.getMessage().contains("CUDA device"), e.getMessage());
         fails(Status.INVALID_ARGUMENT, "set threads: threads is 0, allowed 1 to 1024", () -> Engine.threads(0));
     }
 
