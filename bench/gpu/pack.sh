@@ -10,10 +10,12 @@ jdk=${JAVA_HOME:?set JAVA_HOME to a JDK 25}
 rm -rf "$carry"
 mkdir -p "$carry/lib" "$carry/classes/dev/lethe"
 "$jdk/bin/jlink" --output "$carry/jdk" --strip-debug --no-header-files --no-man-pages --compress zip-9 \
-  --add-modules java.base,java.logging,java.management,java.sql,java.xml,java.desktop,jdk.jfr,jdk.management,jdk.unsupported,jdk.incubator.vector
+  --add-modules java.base,java.logging,java.management,java.sql,java.xml,jdk.jfr,jdk.management,jdk.unsupported
 cp -r "$root/target/classes/." "$carry/classes/"
 cp -r "$root/target/test-classes/dev/lethe/bench" "$carry/classes/dev/lethe/"
-tr ':' '\n' <"$root/build/bench.classpath" | grep -Ev 'junit|jqwik|jmh|opentest4j|apiguardian|javacpp|pytorch|surefire' |
+# What only the commands need stays behind: finding records, tokenizers of other models.
+tr ':' '\n' <"$root/build/bench.classpath" |
+  grep -Ev 'junit|jqwik|jmh|opentest4j|apiguardian|javacpp|pytorch|surefire|lucene|djl|tokenizers|jna|commons|error_prone|gson' |
   xargs -I{} cp {} "$carry/lib/"
 size=$(du -sm "$carry" | cut -f1)
 echo "bench/gpu/carry: $size MiB"

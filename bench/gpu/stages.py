@@ -108,8 +108,11 @@ class Stages:
 
     # ---- stages -----------------------------------------------------------------------------------------------------
 
-    def parity(self, op, ours, theirs, compute, tolerance, size, examples, **args):
+    def parity(self, op, ours, theirs, compute, tolerance, size, examples, runs=0, **args):
+        """Ours after so many runs (a device repeats a pass of one shape as a recorded graph) against theirs in fp32."""
         a, case = self.open("ours", compute, op, ours, size, examples, **args)
+        for _ in range(runs):
+            a.ask("run", case=case)
         path = os.path.join(self.work, "ours.bin")
         tensors = a.ask("result", case=case, out=path)["tensors"]
         a.ask("close", case=case)
@@ -117,7 +120,7 @@ class Stages:
         found = b.ask("check", case=other, ours=path, tensors=tensors)
         b.ask("close", case=other)
         holds = found["relative"] <= tolerance and not found["missing"]
-        self.keep(stage="parity", what=f"{op} {ours}, {size}", compute=compute, relative=found["relative"], allowed=tolerance,
+        self.keep(stage="parity", what=f"{op} {ours}".strip() + f", {size}" + (f", run {runs + 1}" if runs else ""), compute=compute, relative=found["relative"], allowed=tolerance,
                   holds=holds)
 
     def timed(self, name, side, compute, op, variant, size, records, tokens, ragged=False, **args):
@@ -154,6 +157,8 @@ class Stages:
         self.stage("parity", 60, lambda: self.parity("train", "", "eager", "f32", 1e-4, small, few))
         self.stage("parity", 60, lambda: self.parity("records", "capture", "hooks", "f32", 1e-4, small,
                                                      self.examples(2, 16), sites="all", topk=0))
+        for compute, allowed in (("f32", 1e-4), (narrow, 2e-2)):
+            self.stage("parity", 40, lambda: self.parity("records", "batch", "batch", compute, allowed, small, few, runs=4))
         self.stage("parity", 40, lambda: self.parity("train", "", "eager", narrow, 2e-2, small, few))
         self.stage("peak", 20, self.matrix_peak)
         batches = (2,) if tiny else (16, 32, 64)
