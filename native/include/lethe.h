@@ -123,7 +123,8 @@ typedef struct lethe_model_config {
   int32_t device_type;
   int32_t device_index;
   int32_t compute_dtype; /* 0: as dtype. LETHE_BF16, F32 models only: activations and the operands of matrix products in
-                            bf16; parameters, gradient, moments, statistics and losses stay fp32 or better */
+                            bf16; parameters, gradient, moments, statistics and losses stay fp32 or better. On the CPU,
+                            where AVX-512 BF16 is needed, only the products' operands are rounded */
   int32_t options;       /* bits of LETHE_ALLOW_TF32, LETHE_NO_GRAPHS */
 } lethe_model_config;
 

@@ -147,6 +147,7 @@ class Pass {
 
 void backward(Model& model, const Batch& batch, const at::Tensor& hidden_gradient, const Backward& options,
               const Cancel& cancel) {
+  const Bf16Products rounded(model.bf16_products);
   Pass pass(model, batch, options);
   pass.final_norm(hidden_gradient);
   for (int64_t layer = model.shape().layers - 1; layer >= 0; --layer) {

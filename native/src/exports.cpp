@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "flat.h"
+#include "gemm.h"
 #include "guard.h"
 #include "model.h"
 #include "plan.h"
@@ -78,10 +79,13 @@ lethe_status lethe_model_create(const lethe_model_config* config, lethe_model** 
     *out = nullptr;
     const Shape shape = shape_of(c);
     DevicePlace place = place_of(c);
-    if (place.path == nullptr && c.compute_dtype == LETHE_BF16)
-      refuse(LETHE_UNSUPPORTED, "bf16 compute needs a CUDA device; use f32 on the CPU");
+    const bool bf16_products = place.path == nullptr && c.compute_dtype == LETHE_BF16;
+    if (bf16_products && !Bf16Products::available())
+      refuse(LETHE_UNSUPPORTED,
+             "bf16 compute on the CPU needs AVX-512 BF16, which this processor or this build lacks; use f32");
     const std::shared_ptr<DevicePath> path = place.path;
     run_on(path, [&] { *out = std::make_unique<lethe_model>(shape, scalar_type(c.dtype), std::move(place)).release(); });
+    (*out)->bf16_products = bf16_products;
   });
 }
 

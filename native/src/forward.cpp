@@ -39,6 +39,7 @@ void mlp_forward(const Model& model, int64_t layer, LayerSlabs& slabs, const at:
 }
 
 at::Tensor forward(Model& model, const Batch& batch, Keep keep, const Cancel& cancel, LayerReader* reader) {
+  const Bf16Products rounded(model.bf16_products);
   const Shape& shape = model.shape();
   Workspace& work = model.workspace;
   const auto options = model.options();
@@ -71,6 +72,7 @@ at::Tensor forward(Model& model, const Batch& batch, Keep keep, const Cancel& ca
 }
 
 void head_logits(const Model& model, const at::Tensor& hidden, const at::Tensor& out) {
+  const Bf16Products rounded(model.bf16_products);
   gemm(hidden, model.weight(model.layout.head_site()).t(), out);
 }
 

@@ -21,9 +21,12 @@ bool amd_with_avx512() {
 #endif
 }
 
+thread_local bool bf16_products = false;
+
 bool fits_tiles(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out) {
   static const bool faster = amd_with_avx512();
-  return faster && out.is_cpu() && out.scalar_type() == at::kFloat && (a.stride(0) == 1 || a.stride(1) == 1) &&
+  return (faster || bf16_products) && out.is_cpu() && out.scalar_type() == at::kFloat &&
+         (a.stride(0) == 1 || a.stride(1) == 1) &&
          (b.stride(0) == 1 || b.stride(1) == 1) && a.size(1) > 0;
 }
 
@@ -31,10 +34,17 @@ Operand operand(const at::Tensor& x) { return {x.const_data_ptr<float>(), x.stri
 
 }  // namespace
 
+Bf16Products::Bf16Products(bool on) : before_(bf16_products) { bf16_products = on; }
+
+Bf16Products::~Bf16Products() { bf16_products = before_; }
+
+bool Bf16Products::available() { return bf16_tiles(); }
+
 void gemm(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out, Into into) {
   at::Tensor result = out;
   if (fits_tiles(a, b, out)) {
-    tiled_gemm(operand(a), operand(b), a.size(0), a.size(1), b.size(1), out.mutable_data_ptr<float>(), into);
+    tiled_gemm(operand(a), operand(b), a.size(0), a.size(1), b.size(1), out.mutable_data_ptr<float>(), into,
+               bf16_products ? Rounding::kBf16 : Rounding::kNone);
   } else if (into == Into::kAdd) {
     at::addmm_out(result, result, a, b);
   } else {

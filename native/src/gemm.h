@@ -10,4 +10,18 @@ enum class Into { kOverwrite, kAdd };
 // out [m, n] = a [m, k] b [k, n], added to out with kAdd. a and b may be transposed views; out is contiguous.
 void gemm(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out, Into into = Into::kOverwrite);
 
+// While it lives, products that this thread asks for round their fp32 operands to bf16 and sum in fp32.
+class Bf16Products {
+ public:
+  explicit Bf16Products(bool on);
+  ~Bf16Products();
+  Bf16Products(const Bf16Products&) = delete;
+  Bf16Products& operator=(const Bf16Products&) = delete;
+
+  static bool available();  // on this processor, by this build
+
+ private:
+  bool before_;
+};
+
 }  // namespace lethe

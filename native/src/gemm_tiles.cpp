@@ -1,5 +1,5 @@
 // Blocked as Goto and van de Geijn (2008) do it: a slice of B is packed into panels, a block of A's rows stays in the
-// second-level cache while the panels pass by. A is packed only where its columns are the contiguous ones.
+// second-level cache while the panels pass by. A is packed only where its columns are the contiguous ones, or to round it.
 //
 // Threads divide the output into a grid and pack what they need by themselves: there is nothing to wait for.
 #include "gemm_tiles.h"
@@ -7,6 +7,7 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <bit>
 #include <limits>
 #include <memory>
 #include <new>
@@ -43,6 +44,7 @@ struct Product {
   int64_t m, k, n;
   float* out;
   Into into;
+  Rounding rounding;
 };
 
 struct Range {
@@ -55,6 +57,26 @@ Range part(int64_t count, int64_t unit, int64_t index, int64_t parts) {
   return {std::min(count, units * index / parts * unit), std::min(count, units * (index + 1) / parts * unit)};
 }
 
+// Two numbers rounded to bf16, the first in the low half of the word. NaN stays NaN as long as its payload is not all ones.
+uint32_t bf16_pair(float first, float second) {
+  const auto rounded = [](float value) {
+    const auto bits = std::bit_cast<uint32_t>(value);
+    return bits + 0x7FFF + ((bits >> 16) & 1);
+  };
+  return rounded(first) >> 16 | (rounded(second) & 0xFFFF0000u);
+}
+
+// Rows of a panel, or of a transposed A, become pairs of rows in place: word i of pair p comes from rows 2p and 2p + 1.
+void pair_rows(float* rows, int64_t count, int64_t width) {
+  for (int64_t p = 0; p < (count + 1) / 2; ++p) {
+    const float *first = rows + 2 * p * width, *second = first + width;
+    const bool alone = 2 * p + 1 == count;
+    uint32_t words[kRows];  // the two rows may be where the words go
+    for (int64_t i = 0; i < width; ++i) words[i] = bf16_pair(first[i], alone ? 0.0f : second[i]);
+    std::memcpy(rows + p * width, words, static_cast<size_t>(width) * sizeof(uint32_t));
+  }
+}
+
 void pack_columns(const Product& p, Range columns, Range depth, float* to) {
   const float* from = p.b.data + depth.begin * p.b.row + columns.begin * p.b.column;
   if (p.b.column == 1) {
@@ -62,16 +84,46 @@ void pack_columns(const Product& p, Range columns, Range depth, float* to) {
   } else {
     pack_transposed(from, p.b.column, columns.end - columns.begin, depth.end - depth.begin, to);
   }
+  if (p.rounding == Rounding::kNone) return;
+  const int64_t k = depth.end - depth.begin;
+  for (int64_t j = columns.begin; j < columns.end; j += kTile<float>, to += k * kTile<float>)
+    pair_rows(to, k, kTile<float>);
 }
 
-// The block of A as the tiles want it: as it lies, or its contiguous columns copied next to each other.
+// The block of A as the tiles want it: as it lies, or its contiguous columns copied next to each other; rounded, as words
+// of two numbers each, and then `column` steps from pair to pair.
 Operand rows_of(const Product& p, Range rows, Range depth, float* to) {
   const float* from = p.a.data + rows.begin * p.a.row + depth.begin * p.a.column;
-  if (p.a.row != 1) return {from, p.a.row, p.a.column};
-  const int64_t count = rows.end - rows.begin;
-  for (int64_t i = 0; i < depth.end - depth.begin; ++i)
-    std::memcpy(to + i * kRows, from + i * p.a.column, static_cast<size_t>(count) * sizeof(float));
-  return {to, 1, kRows};
+  const int64_t count = rows.end - rows.begin, k = depth.end - depth.begin;
+  if (p.a.row == 1) {
+    for (int64_t i = 0; i < k; ++i)
+      std::memcpy(to + i * kRows, from + i * p.a.column, static_cast<size_t>(count) * sizeof(float));
+    if (p.rounding == Rounding::kBf16) pair_rows(to, k, kRows);
+    return {to, 1, kRows};
+  }
+  if (p.rounding == Rounding::kNone) return {from, p.a.row, p.a.column};
+  for (int64_t r = 0; r < count; ++r) {
+    auto* words = reinterpret_cast<uint32_t*>(to + r * kDepth);
+    const float* row = from + r * p.a.row;
+    for (int64_t i = 0; i < k / 2; ++i) words[i] = bf16_pair(row[2 * i], row[2 * i + 1]);
+    if (k % 2 == 1) words[k / 2] = bf16_pair(row[k - 1], 0.0f);
+  }
+  return {to, kDepth, 1};
+}
+
+// One panel's product, in the numbers the block is packed in.
+void multiply_panel(const Product& p, const Operand& a, const float* panel, int64_t k, int64_t rows, float* out,
+                    int64_t stride, TileInto into) {
+#ifdef __AVX512BF16__
+  if (p.rounding == Rounding::kBf16) {
+    tile_steps<Bf16Pairs>(reinterpret_cast<const uint32_t*>(a.data), a.row, a.column,
+                          reinterpret_cast<const uint32_t*>(panel), (k + 1) / 2, rows, out, stride, into);
+    return;
+  }
+#else
+  static_cast<void>(p);
+#endif
+  tile_product(a.data, a.row, a.column, panel, k, rows, out, stride, into);
 }
 
 void multiply_block(const Product& p, Range rows, Range columns, Range depth, Scratch& scratch) {
@@ -83,10 +135,10 @@ void multiply_block(const Product& p, Range rows, Range columns, Range depth, Sc
     float* out = p.out + rows.begin * p.n + j;
     const int64_t width = std::min(kTile<float>, columns.end - j);
     if (width == kTile<float>) {
-      tile_product(a.data, a.row, a.column, panel, k, count, out, p.n, into);
+      multiply_panel(p, a, panel, k, count, out, p.n, into);
       continue;
     }
-    tile_product(a.data, a.row, a.column, panel, k, count, scratch.edge.get(), kTile<float>, TileInto::kOverwrite);
+    multiply_panel(p, a, panel, k, count, scratch.edge.get(), kTile<float>, TileInto::kOverwrite);
     for (int64_t r = 0; r < count; ++r) {
       const float* sums = scratch.edge.get() + r * kTile<float>;
       for (int64_t i = 0; i < width; ++i) out[r * p.n + i] = into == TileInto::kAdd ? out[r * p.n + i] + sums[i] : sums[i];
@@ -124,8 +176,18 @@ int64_t row_parts(const Product& p, int64_t threads) {
 
 }  // namespace
 
-void tiled_gemm(const Operand& a, const Operand& b, int64_t m, int64_t k, int64_t n, float* out, Into into) {
-  const Product p{a, b, m, k, n, out, into};
+bool bf16_tiles() {
+#ifdef __AVX512BF16__
+  __builtin_cpu_init();
+  return __builtin_cpu_supports("avx512bf16");
+#else
+  return false;
+#endif
+}
+
+void tiled_gemm(const Operand& a, const Operand& b, int64_t m, int64_t k, int64_t n, float* out, Into into,
+                Rounding rounding) {
+  const Product p{a, b, m, k, n, out, into, rounding};
   const int64_t threads = std::min<int64_t>(at::get_num_threads(), std::max<int64_t>(1, m * n * k / kThreadWork));
   const int64_t down = row_parts(p, threads), across = threads / down;
   at::parallel_for(0, threads, 1, [&](int64_t begin, int64_t end) {

@@ -66,6 +66,7 @@ void head_scores(Model& model, const Batch& batch, const at::Tensor& hidden, con
 
 at::Tensor head_gradient(Model& model, const Batch& batch, const at::Tensor& hidden, const HeadGradient& options,
                          const Cancel& cancel) {
+  const Bf16Products rounded(model.bf16_products);
   const int64_t rows = batch.target_count(), site = model.layout.head_site();
   const at::Tensor& weight = model.weight(site);
   const at::Tensor& d_weight = model.weight_gradient(site);

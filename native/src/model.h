@@ -56,6 +56,7 @@ struct Model {
   std::shared_ptr<DevicePath> path;  // NULL on the CPU
   at::Tensor parameters, gradients, moment1, moment2;  // [P] each
   std::vector<at::Tensor> parameter_views, gradient_views;
+  bool bf16_products = false;  // CPU: operands of matrix products rounded to bf16
   Workspace workspace;
   LiveHandle live;
 };

@@ -86,7 +86,7 @@ lethe_plan make_plan(const lethe_model_config& config, const lethe_plan_request&
   sane(request.records, "records");
   sane(request.ring_slots, "ring_slots");
   sane(request.capture_bytes >> 20, "capture_bytes (in MiB)");
-  const bool on_device = config.device_type == LETHE_CUDA, narrow = config.compute_dtype == LETHE_BF16;
+  const bool on_device = config.device_type == LETHE_CUDA, narrow = on_device && config.compute_dtype == LETHE_BF16;
   const Widths width{config.dtype == LETHE_F64 ? 8 : 4, config.dtype == LETHE_F64 ? 8 : narrow ? 2 : 4};
 
   lethe_plan plan{};

@@ -4,6 +4,10 @@
 // it may be transposed. Sizes are those of AVX-512 where the build has it (6 x 4 registers of 32), else of AVX2.
 #pragma once
 
+#ifdef __AVX512BF16__
+#include <immintrin.h>
+#endif
+
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
@@ -25,50 +29,81 @@ inline constexpr int64_t kTile = kTileVectors * kVector<T>;  // columns of a pan
 template <class T>
 inline constexpr int64_t padded(int64_t columns) { return (columns + kTile<T> - 1) / kTile<T> * kTile<T>; }
 
-// A register's worth of elements, anywhere in memory.
+// A register's worth of elements: to compute with, and anywhere in memory. Sums of the second kind would be stored.
 template <class T>
 struct VectorOf {
-  typedef T type __attribute__((vector_size(kVectorBytes), aligned(alignof(T)), may_alias));
+  typedef T type __attribute__((vector_size(kVectorBytes)));
+  typedef T stored __attribute__((vector_size(kVectorBytes), aligned(alignof(T)), may_alias));
 };
 
 enum class TileInto { kOverwrite, kAdd };
 
-// Every loop over registers is unrolled, else the compiler keeps the sums in memory.
-template <class T, int kRows>
-inline void tile_rows(const T* a, int64_t row, int64_t step, const T* b, int64_t k, T* c, int64_t stride,
-                      TileInto into) {
+// One step of a product of Ts: T itself from A, a vector of T from B.
+template <class T>
+struct Numbers {
+  using Element = T;
+  using Sum = T;
   using Vector = typename VectorOf<T>::type;
+  static Vector add(Vector sums, T left, const T* right) {
+    return sums + left * *reinterpret_cast<const typename VectorOf<T>::stored*>(right);
+  }
+};
+
+#ifdef __AVX512BF16__
+// Two steps of a product of bf16 numbers at once: pairs of neighbours along k in one word, summed in fp32.
+struct Bf16Pairs {
+  using Element = uint32_t;
+  using Sum = float;
+  using Vector = __m512;
+  static Vector add(Vector sums, uint32_t left, const uint32_t* right) {
+    return _mm512_dpbf16_ps(sums, (__m512bh)_mm512_set1_epi32(static_cast<int32_t>(left)),
+                            (__m512bh)_mm512_loadu_si512(right));
+  }
+};
+#endif
+
+// Every loop over registers is unrolled, else the compiler keeps the sums in memory.
+template <class Step, int kRows>
+inline void tile_rows(const typename Step::Element* a, int64_t row, int64_t step, const typename Step::Element* b,
+                      int64_t k, typename Step::Sum* c, int64_t stride, TileInto into) {
+  using Vector = typename Step::Vector;
+  constexpr int64_t kWide = kVector<typename Step::Sum>;
   Vector sums[kRows][kTileVectors] = {};
-  for (int64_t i = 0; i < k; ++i, a += step, b += kTile<T>) {
-    const Vector* right = reinterpret_cast<const Vector*>(b);
+  for (int64_t i = 0; i < k; ++i, a += step, b += kTileVectors * kWide) {
 #pragma GCC unroll 8
     for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 4
-      for (int v = 0; v < kTileVectors; ++v) sums[r][v] += a[r * row] * right[v];
+      for (int v = 0; v < kTileVectors; ++v) sums[r][v] = Step::add(sums[r][v], a[r * row], b + v * kWide);
     }
   }
 #pragma GCC unroll 8
   for (int r = 0; r < kRows; ++r) {
-    Vector* out = reinterpret_cast<Vector*>(c + r * stride);
+    auto* out = reinterpret_cast<typename VectorOf<typename Step::Sum>::stored*>(c + r * stride);
 #pragma GCC unroll 4
     for (int v = 0; v < kTileVectors; ++v) out[v] = into == TileInto::kAdd ? out[v] + sums[r][v] : sums[r][v];
   }
 }
 
 // c[r * stride + j] = or += sum_i a[r * row + i * step] b[i * kTile + j] for r < rows, j < kTile.
+template <class Step>
+inline void tile_steps(const typename Step::Element* a, int64_t row, int64_t step, const typename Step::Element* b,
+                       int64_t k, int64_t rows, typename Step::Sum* c, int64_t stride, TileInto into) {
+  for (; rows >= kTileRows; rows -= kTileRows, a += kTileRows * row, c += kTileRows * stride)
+    tile_rows<Step, kTileRows>(a, row, step, b, k, c, stride, into);
+  switch (rows) {
+    case 5: return tile_rows<Step, 5>(a, row, step, b, k, c, stride, into);
+    case 4: return tile_rows<Step, 4>(a, row, step, b, k, c, stride, into);
+    case 3: return tile_rows<Step, 3>(a, row, step, b, k, c, stride, into);
+    case 2: return tile_rows<Step, 2>(a, row, step, b, k, c, stride, into);
+    case 1: return tile_rows<Step, 1>(a, row, step, b, k, c, stride, into);
+    default: return;
+  }
+}
+
 template <class T>
 inline void tile_product(const T* a, int64_t row, int64_t step, const T* b, int64_t k, int64_t rows, T* c,
                          int64_t stride, TileInto into) {
-  for (; rows >= kTileRows; rows -= kTileRows, a += kTileRows * row, c += kTileRows * stride)
-    tile_rows<T, kTileRows>(a, row, step, b, k, c, stride, into);
-  switch (rows) {
-    case 5: return tile_rows<T, 5>(a, row, step, b, k, c, stride, into);
-    case 4: return tile_rows<T, 4>(a, row, step, b, k, c, stride, into);
-    case 3: return tile_rows<T, 3>(a, row, step, b, k, c, stride, into);
-    case 2: return tile_rows<T, 2>(a, row, step, b, k, c, stride, into);
-    case 1: return tile_rows<T, 1>(a, row, step, b, k, c, stride, into);
-    default: return;
-  }
+  tile_steps<Numbers<T>>(a, row, step, b, k, rows, c, stride, into);
 }
 
 // Rows [rows, columns] as panels of columns, [panel][rows][kTile].
@@ -87,11 +122,12 @@ inline void pack_rows(const T* from, int64_t stride, int64_t rows, int64_t colum
 template <class T>
 inline void transpose_square(const T* from, int64_t stride, T* to, int64_t to_stride) {
   using Vector = typename VectorOf<T>::type;
+  using Stored = typename VectorOf<T>::stored;
   typedef std::conditional_t<sizeof(T) == 4, int32_t, int64_t> Index __attribute__((vector_size(kVectorBytes)));
   constexpr int n = static_cast<int>(kVector<T>);
   Vector rows[n];
 #pragma GCC unroll 16
-  for (int i = 0; i < n; ++i) rows[i] = *reinterpret_cast<const Vector*>(from + i * stride);
+  for (int i = 0; i < n; ++i) rows[i] = *reinterpret_cast<const Stored*>(from + i * stride);
 #pragma GCC unroll 4
   for (int w = n / 2; w >= 1; w /= 2) {
     Index low, high;
@@ -108,7 +144,7 @@ inline void transpose_square(const T* from, int64_t stride, T* to, int64_t to_st
     }
   }
 #pragma GCC unroll 16
-  for (int i = 0; i < n; ++i) *reinterpret_cast<Vector*>(to + i * to_stride) = rows[i];
+  for (int i = 0; i < n; ++i) *reinterpret_cast<Stored*>(to + i * to_stride) = rows[i];
 }
 
 // The transpose of rows [rows, columns] as panels of `rows`, [panel][columns][kTile].

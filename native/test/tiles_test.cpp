@@ -44,6 +44,14 @@ void product(int64_t m, int64_t k, int64_t n, bool a_transposed, bool b_transpos
   CHECK(results[0].equal(results[1]));
 }
 
+// Rounded operands give what fp64 gives of the rounded numbers, up to fp32 sums.
+void rounded_product(int64_t m, int64_t k, int64_t n, bool a_transposed, bool b_transposed) {
+  const at::Tensor a = matrix(m, k, a_transposed), b = matrix(k, n, b_transposed), out = at::empty({m, n});
+  const auto rounded = [](const at::Tensor& x) { return x.to(at::kBFloat16).to(at::kDouble); };
+  tiled_gemm(operand(a), operand(b), m, k, n, out.mutable_data_ptr<float>(), Into::kOverwrite, Rounding::kBf16);
+  CHECK(relative(out.to(at::kDouble), at::mm(rounded(a), rounded(b))) < 1e-6);
+}
+
 // One record's head of x [sum T, parts * C] as [1, 1, T, size].
 at::Tensor head_of(const at::Tensor& x, int64_t first, int64_t length, int64_t column, int64_t size) {
   return x.narrow(0, first, length).narrow(1, column, size).unsqueeze(0).unsqueeze(0);
@@ -105,6 +113,10 @@ int main() {
         product(193, 385, 1030, a, b, into);
         product(197, 800, 130, a, b, into);
       }
+  for (const bool a : {false, true})
+    for (const bool b : {false, true})
+      for (const int64_t k : {1, 2, 7, 385, 801})
+        if (bf16_tiles()) rounded_product(197, k, 130, a, b);
   for (const int64_t head : {8, 64, 72}) causal_attention(2, head, {1, 47, 48, 49, 130, 5});
   return test::finish();
 }
