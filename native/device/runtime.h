@@ -33,7 +33,6 @@ class Runtime {
   std::unique_ptr<DeviceScope> enter() const;
   void wait() const;         // for the work stream; reports what went wrong on the device
   void give_back() const;    // cached device memory that no tensor holds
-  int64_t free_bytes() const;
   bool has_graphs() const;
 
  private:
@@ -41,7 +40,7 @@ class Runtime {
   std::unique_ptr<State> state_;
 };
 
-// A point in a stream's work.
+// A point in a stream's work; before the first record, one long past.
 class Event {
  public:
   Event();

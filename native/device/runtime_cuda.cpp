@@ -100,23 +100,24 @@ void Runtime::wait() const { C10_CUDA_CHECK(cudaStreamSynchronize(state_->work.s
 void Runtime::give_back() const { c10::cuda::CUDACachingAllocator::emptyCache(); }
 bool Runtime::has_graphs() const { return true; }
 
-int64_t Runtime::free_bytes() const {
-  size_t free = 0, total = 0;
-  C10_CUDA_CHECK(cudaMemGetInfo(&free, &total));
-  return static_cast<int64_t>(free);
-}
-
 struct Event::State {
   State() { C10_CUDA_CHECK(cudaEventCreateWithFlags(&event, cudaEventDisableTiming)); }
   ~State() { C10_CUDA_CHECK_WARN(cudaEventDestroy(event)); }
   cudaEvent_t event = nullptr;
 };
-Event::Event() : state_(std::make_unique<State>()) {}
+Event::Event() = default;
 Event::~Event() = default;
 Event::Event(Event&&) noexcept = default;
-void Event::record(StreamHandle stream) { C10_CUDA_CHECK(cudaEventRecord(state_->event, stream_of(stream))); }
-void Event::hold(StreamHandle stream) const { C10_CUDA_CHECK(cudaStreamWaitEvent(stream_of(stream), state_->event, 0)); }
-void Event::wait() const { C10_CUDA_CHECK(cudaEventSynchronize(state_->event)); }
+void Event::record(StreamHandle stream) {
+  if (state_ == nullptr) state_ = std::make_unique<State>();  // here, where the stream's device is the current one
+  C10_CUDA_CHECK(cudaEventRecord(state_->event, stream_of(stream)));
+}
+void Event::hold(StreamHandle stream) const {
+  if (state_ != nullptr) C10_CUDA_CHECK(cudaStreamWaitEvent(stream_of(stream), state_->event, 0));
+}
+void Event::wait() const {
+  if (state_ != nullptr) C10_CUDA_CHECK(cudaEventSynchronize(state_->event));
+}
 
 Pinned::Pinned(size_t bytes) : bytes_(bytes) {
   const cudaError_t made = cudaHostAlloc(&data_, bytes, cudaHostAllocDefault);
