@@ -38,7 +38,7 @@ class LongCallTest {
             });
             for (Runnable call : List.<Runnable>of(() -> model.gradient(batch), () -> model.losses(batch),
                     () -> model.generate(List.of(new int[] {1}), Generation.greedy(100)))) {
-                EngineException e = assertThrows(EngineException.class, call::run);
+                EngineException e = assertThrows(EngineException.class, () -> repeat(call));
                 assertEquals(Status.CANCELLED, e.status(), e.getMessage());
             }
             canceller.interrupt();
@@ -62,6 +62,13 @@ class LongCallTest {
             List<RecordedEvent> events = RecordingFile.readAllEvents(file);
             assertTrue(events.stream().allMatch(event -> event.getDuration().compareTo(Duration.ofMillis(1)) >= 0));
             assertEquals(List.of("gradient"), events.stream().map(event -> event.getString("function")).toList());
+        }
+    }
+
+    // On a busy machine the canceller may be without a core for the whole of a short call.
+    private static void repeat(Runnable call) {
+        for (int i = 0; i < 500; i++) {
+            call.run();
         }
     }
 
