@@ -13,7 +13,7 @@ EntriesOut::EntriesOut(const Layout& layout, const EntryFormat& format, const Ba
   for (int64_t b = 0; b < batch.records(); ++b) {
     if (format.truncates(batch.length(b)))
       refuse(LETHE_UNSUPPORTED, "a device captures whole entries only: use rank 0, or a rank of at least ", batch.length(b),
-             ", and truncate the ledger afterwards");
+             ", or capture on the CPU");
     places.emplace_back(layout, format, batch.length(b), batch.target_count(b));
     begins.push_back(bytes);
     bytes += places.back().total;

@@ -11,6 +11,7 @@
 #include "attention.h"
 #include "ops.h"
 #include "parallel.h"
+#include "rows.h"
 #include "tile.h"
 #include "vector_math.h"
 
@@ -69,14 +70,6 @@ T weigh(T* row, int64_t seen, int64_t end, T scale, T shift) {
 }
 
 template <class T>
-T largest(const T* row, int64_t count) {
-  T top = row[0];
-#pragma omp simd reduction(max : top)
-  for (int64_t j = 0; j < count; ++j) top = row[j] > top ? row[j] : top;
-  return top;
-}
-
-template <class T>
 int64_t forward_scratch(int64_t length, int64_t size) {
   const int64_t keys = padded<T>(length), width = padded<T>(size);
   return keys * size + length * width + kQueries * (keys + width) + 4 * kTile<T>;
@@ -96,7 +89,7 @@ void forward_head(const Head<T>& head, T* scratch, T* out, int64_t out_row, T* l
     score_block(head.q + first * head.row, head.row, kt, head, rows, end, scores, keys);
     for (int64_t r = 0; r < rows; ++r) {
       T* row = scores + r * keys;
-      const T top = largest(row, first + r + 1) * head.scale();
+      const T top = row_max(row, first + r + 1) * head.scale();
       const T sum = weigh(row, first + r + 1, end, head.scale(), top);
       inverse[r] = 1 / sum;
       if (log_sum_exp != nullptr) log_sum_exp[first + r] = top + std::log(sum);

@@ -8,21 +8,14 @@
 #include <cstdint>
 #include <cstring>
 
+#include "tile.h"
+
 namespace lethe {
-
-#if defined(__AVX512F__)
-inline constexpr int64_t kVectorBytes = 64, kTileVectors = 4;  // of 32 registers 16 accumulate
-#else
-inline constexpr int64_t kVectorBytes = 32, kTileVectors = 2;
-#endif
-
-template <class T>
-inline constexpr int64_t kLanes = kVectorBytes / static_cast<int64_t>(sizeof(T));
 
 // n rounded up to whole vectors.
 template <class T>
 constexpr int64_t whole_vectors(int64_t n) {
-  return (n + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
+  return (n + kVector<T> - 1) / kVector<T> * kVector<T>;
 }
 
 // A block's left factor: element (i, p) at data[i * row + p * column].
@@ -39,21 +32,21 @@ inline void tile_product(int64_t k, Left<T> a, const T* b, int64_t b_row, T* c, 
   for (int i = 0; i < kRows; ++i)
     for (int j = 0; j < kVectors; ++j) {
       if (add) {
-        std::memcpy(&sums[i][j], c + i * c_row + j * kLanes<T>, kVectorBytes);
+        std::memcpy(&sums[i][j], c + i * c_row + j * kVector<T>, kVectorBytes);
       } else {
         sums[i][j] = Vector{};
       }
     }
   for (int64_t p = 0; p < k; ++p) {
     Vector row[kVectors];
-    for (int j = 0; j < kVectors; ++j) std::memcpy(&row[j], b + p * b_row + j * kLanes<T>, kVectorBytes);
+    for (int j = 0; j < kVectors; ++j) std::memcpy(&row[j], b + p * b_row + j * kVector<T>, kVectorBytes);
     for (int i = 0; i < kRows; ++i) {
       const T factor = a.data[i * a.row + p * a.column];
       for (int j = 0; j < kVectors; ++j) sums[i][j] += factor * row[j];
     }
   }
   for (int i = 0; i < kRows; ++i)
-    for (int j = 0; j < kVectors; ++j) std::memcpy(c + i * c_row + j * kLanes<T>, &sums[i][j], kVectorBytes);
+    for (int j = 0; j < kVectors; ++j) std::memcpy(c + i * c_row + j * kVector<T>, &sums[i][j], kVectorBytes);
 }
 
 template <class T, int kVectors>
@@ -69,10 +62,10 @@ inline void column_product(int64_t m, int64_t k, Left<T> a, const T* b, int64_t 
 template <class T>
 void block_product(int64_t m, int64_t n, int64_t k, Left<T> a, const T* b, int64_t b_row, T* c, int64_t c_row,
                    bool add) {
-  constexpr int64_t kWide = kTileVectors * kLanes<T>;
+  constexpr int64_t kWide = kTileVectors * kVector<T>;
   int64_t j = 0;
   for (; j + kWide <= n; j += kWide) column_product<T, kTileVectors>(m, k, a, b + j, b_row, c + j, c_row, add);
-  for (; j < n; j += kLanes<T>) column_product<T, 1>(m, k, a, b + j, b_row, c + j, c_row, add);
+  for (; j < n; j += kVector<T>) column_product<T, 1>(m, k, a, b + j, b_row, c + j, c_row, add);
 }
 
 }  // namespace lethe

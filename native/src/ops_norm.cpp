@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "ops.h"
+#include "rows.h"
 
 namespace lethe {
 namespace {
@@ -24,13 +25,8 @@ void norm_rows(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& 
     for (int64_t r = begin; r < end; ++r) {
       const T* in = data<T>(x) + r * n;
       T* to = data<T>(out) + r * n;
-      T sum = 0, squares = 0;
-#pragma omp simd reduction(+ : sum)
-      for (int64_t j = 0; j < n; ++j) sum += in[j];
-      const T mean = sum / static_cast<T>(n);
-#pragma omp simd reduction(+ : squares)
-      for (int64_t j = 0; j < n; ++j) squares += (in[j] - mean) * (in[j] - mean);
-      const T scale = 1 / std::sqrt(squares / static_cast<T>(n) + static_cast<T>(epsilon));
+      const RowMoments<T> moments = row_moments(in, n, epsilon);
+      const T mean = moments.mean, scale = moments.scale;
       means[r] = mean;
       scales[r] = scale;
 #pragma omp simd

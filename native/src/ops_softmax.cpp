@@ -7,20 +7,13 @@
 #include <cmath>
 
 #include "ops.h"
+#include "rows.h"
 #include "vector_math.h"
 
 namespace lethe {
 namespace {
 
 constexpr int64_t kBlock = 1024;
-
-template <class T>
-T row_max(const T* row, int64_t n) {
-  T top = row[0];
-#pragma omp simd reduction(max : top)
-  for (int64_t j = 0; j < n; ++j) top = row[j] > top ? row[j] : top;
-  return top;
-}
 
 // Sums of e, e d and e d^2 with d = x - top and e = exp(d), over one row. E replaces x when store is set.
 struct RowSums {

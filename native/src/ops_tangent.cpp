@@ -37,14 +37,6 @@ const T* row_or(const std::vector<at::Tensor>& list, int64_t k, const std::vecto
   return list.empty() ? zeros.data() : data<T>(list[static_cast<size_t>(k)]);
 }
 
-template <class T>
-T row_max(const T* row, int64_t n) {
-  T top = row[0];
-#pragma omp simd reduction(max : top)
-  for (int64_t j = 0; j < n; ++j) top = row[j] > top ? row[j] : top;
-  return top;
-}
-
 // One row of logits z and its tangents z'_k, k apart by `stride`.
 template <class T>
 void softmax_row(T* z, T* tangents, int64_t stride, int64_t n, int64_t r, const SoftmaxTangent& o) {

@@ -8,6 +8,7 @@
 
 #include "ops.h"
 #include "ops_tangent.h"
+#include "rows.h"
 
 namespace lethe {
 namespace {
@@ -41,13 +42,8 @@ void forward_row(const NormTangent& norm, const T* bias, double epsilon, const s
   const int64_t n = norm.x.size(1), stride = norm.blocks.rows * n;
   const T* in = data<T>(norm.x) + r * n;
   const T* w = data<T>(norm.weight);
-  T sum = 0, squares = 0;
-#pragma omp simd reduction(+ : sum)
-  for (int64_t j = 0; j < n; ++j) sum += in[j];
-  const T mean = sum / static_cast<T>(n);
-#pragma omp simd reduction(+ : squares)
-  for (int64_t j = 0; j < n; ++j) squares += (in[j] - mean) * (in[j] - mean);
-  const T scale = 1 / std::sqrt(squares / static_cast<T>(n) + static_cast<T>(epsilon));
+  const RowMoments<T> moments = row_moments(in, n, epsilon);
+  const T mean = moments.mean, scale = moments.scale;
   data<T>(norm.statistics)[r] = mean;
   data<T>(norm.statistics)[norm.blocks.rows + r] = scale;
 #pragma omp simd

@@ -1,6 +1,8 @@
-// Inner loops over one row: scaled sums and dot products, with stored numbers converted on the way.
+// Inner loops over one row: scaled sums and dot products, with stored numbers converted on the way, and what softmax
+// and layer norm need to know of a row first.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 
 #include "stored.h"
@@ -41,6 +43,32 @@ inline double sum_row(const Real* x, int64_t count) {
   for (; i < count; ++i) sum += static_cast<double>(x[i]);
   for (const Real lane : lanes) sum += static_cast<double>(lane);
   return sum;
+}
+
+// The largest of a row of at least one number.
+template <class T>
+inline T row_max(const T* row, int64_t count) {
+  T top = row[0];
+#pragma omp simd reduction(max : top)
+  for (int64_t j = 0; j < count; ++j) top = row[j] > top ? row[j] : top;
+  return top;
+}
+
+// What layer norm takes from a row: its mean and 1 / sqrt(variance + epsilon).
+template <class T>
+struct RowMoments {
+  T mean, scale;
+};
+
+template <class T>
+inline RowMoments<T> row_moments(const T* row, int64_t count, double epsilon) {
+  T sum = 0, squares = 0;
+#pragma omp simd reduction(+ : sum)
+  for (int64_t j = 0; j < count; ++j) sum += row[j];
+  const T mean = sum / static_cast<T>(count);
+#pragma omp simd reduction(+ : squares)
+  for (int64_t j = 0; j < count; ++j) squares += (row[j] - mean) * (row[j] - mean);
+  return {mean, 1 / std::sqrt(squares / static_cast<T>(count) + static_cast<T>(epsilon))};
 }
 
 }  // namespace lethe
