@@ -36,6 +36,8 @@ class Comparison:
         told = {key: getattr(options, key) for key in ("quick", "shapes", "ops", "pairs", "threads", "device")}
         self.found = {"machine": machine.describe(), "commit": machine.commit(),
                       "date": time.strftime("%Y-%m-%d %H:%M"), "options": told, "sgemm": [], "rows": []}
+        if options.merge:
+            self.take_over()
         for side, worker in self.workers.items():
             self.found[side] = worker.ask("hello")
         self.require_same_torch()
@@ -58,6 +60,30 @@ class Comparison:
                 environment |= {"MALLOC_MMAP_THRESHOLD_": str(1 << 32), "MALLOC_TRIM_THRESHOLD_": str(1 << 36),
                                 "MALLOC_TOP_PAD_": str(1 << 26)}
         return Worker(command, environment, self.log)
+
+    def take_over(self):
+        """What an earlier run into the same folder measured stays, until this one measures it again."""
+        try:
+            with open(os.path.join(self.out, "compare.json")) as file:
+                earlier = json.load(file)
+        except FileNotFoundError:
+            return
+        if earlier["machine"] != self.found["machine"]:
+            self.say(f"{self.out} is of another machine ({earlier['machine']}): give another --out, or leave --merge out")
+            self.end()
+            sys.exit(2)
+        for row in earlier["rows"]:
+            row.setdefault("commit", earlier["commit"])
+        self.found |= {key: earlier[key] for key in ("sgemm", "rows", "memory") if key in earlier}
+
+    def put(self, kind, found):
+        """A row in the place of the one before it, if there is one."""
+        rows = self.found.setdefault(kind, [])
+        same = [i for i, row in enumerate(rows) if all(row.get(key) == found.get(key) for key in ("shape", "kind", "name"))]
+        if same:
+            rows[same[0]] = found
+        else:
+            rows.append(found)
 
     def require_same_torch(self):
         versions = [self.found[side]["torch"].split("+")[0] for side in ("ours", "theirs")]
@@ -175,11 +201,12 @@ class Comparison:
                     self.sgemm()
                 self.say(f"{name}: {row.name}")
                 if options.quick and time.monotonic() - self.begun > QUICK_SECONDS:
-                    self.found["rows"].append({"shape": name, "kind": row.kind, "group": row.group, "name": row.name,
-                                               "problem": "the ten minutes of --quick were over"})
+                    self.put("rows", {"shape": name, "kind": row.kind, "group": row.group, "name": row.name,
+                                      "problem": "the ten minutes of --quick were over"})
                     continue
-                self.found["rows"].append(self.row(row, name, shape) | {"flops": plan.train_flops(shape)})
-                self.say("  " + table.short(self.found["rows"][-1]))
+                found = self.row(row, name, shape)
+                self.put("rows", found | {"flops": plan.train_flops(shape), "commit": self.found["commit"]})
+                self.say("  " + table.short(found))
                 self.save()
 
     def sgemm(self):
@@ -201,9 +228,8 @@ class Comparison:
             finally:
                 self.workers[side].end()
                 self.workers = long_lived
-        self.found.setdefault("memory", []).append(
-            {"shape": name, "state": 12 * plan.parameters(shape), "ours": added["ours"],
-             "theirs": min(added["theirs"], added["tuned"]), "target": "<= 0.6"})
+        self.put("memory", {"shape": name, "state": 12 * plan.parameters(shape), "ours": added["ours"],
+                            "theirs": min(added["theirs"], added["tuned"]), "target": "<= 0.6"})
 
     def save(self):
         with open(os.path.join(self.out, "compare.json"), "w") as file:
@@ -236,6 +262,7 @@ def arguments():
     parser.add_argument("--data", help="records for ragged batches and the pipeline; TOFU where it is at hand")
     parser.add_argument("--out", default="build/compare")
     parser.add_argument("--record", action="store_true", help="put the table into bench/RESULTS.md")
+    parser.add_argument("--merge", action="store_true", help="keep what OUT holds of rows that this run does not measure")
     parser.add_argument("--keep", action="store_true", help="keep models and examples for the next run")
     for given in ("java", "classpath", "native"):
         parser.add_argument("--" + given, required=True, help=argparse.SUPPRESS)

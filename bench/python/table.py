@@ -58,11 +58,22 @@ def markdown(found):
         lines.append("Measured sgemm rate, 2048 x 2048 x 2048, GFLOP/s: "
                      + ", ".join(f"{NAMES[key]} {rate / 1e9:.0f}" for key, rate in rates.items()) + "."
                      + (ON_AMD if rates.get("onednn", 0) > 1.3 * rates["mm"] else ""))
+    lines += older(found)
     for shape in dict.fromkeys(row["shape"] for row in found["rows"]):
         rows = [row for row in found["rows"] if row["shape"] == shape]
         lines += ["", f"**{shape}**", ""] + speed(rows) + shares(rows, found["sgemm"]) + overhead(rows)
         lines += memory([row for row in found.get("memory", []) if row["shape"] == shape]) + pipeline(rows) + problems(rows)
     return "\n".join(lines) + "\n"
+
+
+def older(found):
+    """Which rows an earlier commit's run measured."""
+    names = {}
+    for row in found["rows"]:
+        if row.get("commit", found["commit"]) != found["commit"]:
+            names.setdefault((row["commit"], row["shape"]), []).append(row["group"])
+    return [f"Measured at commit {commit}: {shape}: {', '.join(dict.fromkeys(groups))}."
+            for (commit, shape), groups in names.items()]
 
 
 def speed(rows):
