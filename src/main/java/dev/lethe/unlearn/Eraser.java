@@ -20,6 +20,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
+import java.util.function.BiFunction;
 import java.util.function.Consumer;
 
 final class Eraser {
@@ -49,8 +50,41 @@ final class Eraser {
      */
     Erasure erase(Set<String> ids, RunExamples examples, Path out) {
         EraseData data = examples.split(ids, config);
-        try (ErasedRun fresh = ErasedRun.begin(source, out);
-             LanguageModel model = Checkpoint.load(engine, source.model(), Dtype.F32);
+        try (ErasedRun fresh = ErasedRun.begin(source, out)) {
+            return carryOut(ids, data, fresh::write, (model, moved) -> {
+                List<String> broken = broken(moved.result(), moved.target());
+                if (!broken.isEmpty()) {
+                    throw new GuardRefusedException("erasure refused, nothing was changed: " + String.join("; ", broken));
+                }
+                listener.stage("relearning probe");
+                Relearning relearning = new Relearning(moved.knownBefore(), relearn(model, data.forget()),
+                        relearn(model, data.heldOut()));
+                Result result = moved.result();
+                Erasure erasure = new Erasure(fresh.id(ids, config), source.root(), out, List.copyOf(ids), config,
+                        moved.target(), result.before(), result.after(), result.ascents(), result.repairs(),
+                        source.info().result().steps(), relearning, moved.influence(), 0);
+                listener.stage("writing " + out);
+                return fresh.complete(model, erasure);
+            });
+        }
+    }
+
+    /** Carries the erasure out in memory and hands the moved model to {@code use}; writes nothing, refuses nothing. */
+    Trial trial(Set<String> ids, RunExamples examples, Consumer<LanguageModel> use) {
+        return carryOut(ids, examples.split(ids, config), step -> { }, (model, moved) -> {
+            use.accept(model);
+            Result result = moved.result();
+            return new Trial(moved.target(), result.before(), result.after(), result.ascents(), result.repairs(),
+                    source.info().result().steps(), broken(result, moved.target()), moved.influence());
+        });
+    }
+
+    /** What the loop came to, with what was measured around it. */
+    private record Moved(Result result, double target, double knownBefore, InfluenceChange influence) { }
+
+    private <T> T carryOut(Set<String> ids, EraseData data, Consumer<EraseStep> journal,
+                           BiFunction<LanguageModel, Moved, T> end) {
+        try (LanguageModel model = Checkpoint.load(engine, source.model(), Dtype.F32);
              StoredGradients stored = StoredGradients.open(model, source, config, ids)) {
             double target = target(model, data);
             double knownBefore = relearn(model, data.forget());
@@ -58,15 +92,9 @@ final class Eraser {
             if (influence != null) {
                 influence.before();
             }
-            Result result = loop(model, stored, data, target, fresh::write);
-            requireGuards(result, target);
-            listener.stage("relearning probe");
-            Relearning relearning = new Relearning(knownBefore, relearn(model, data.forget()), relearn(model, data.heldOut()));
-            Erasure erasure = new Erasure(fresh.id(ids, config), source.root(), out, List.copyOf(ids), config, target,
-                    result.before(), result.after(), result.ascents(), result.repairs(), source.info().result().steps(),
-                    relearning, influence == null ? InfluenceChange.none() : influence.after(), 0);
-            listener.stage("writing " + out);
-            return fresh.complete(model, erasure);
+            Result result = loop(model, stored, data, target, journal);
+            return end.apply(model, new Moved(result, target, knownBefore,
+                    influence == null ? InfluenceChange.none() : influence.after()));
         }
     }
 
@@ -119,7 +147,8 @@ final class Eraser {
         return new RelearnProbe(model, config.relearnSteps(), options).loss(records);
     }
 
-    private void requireGuards(Result result, double target) {
+    /** What the guards hold against a result; empty when nothing. */
+    private List<String> broken(Result result, double target) {
         Losses before = result.before();
         Losses after = result.after();
         List<String> broken = new ArrayList<>();
@@ -135,9 +164,7 @@ final class Eraser {
             broken.add(text("the held-out loss rose from %.3f to %.3f, --held-out-guard allows %.1f %%", before.heldOut(),
                     after.heldOut(), 100 * config.heldOutGuard()));
         }
-        if (!broken.isEmpty()) {
-            throw new GuardRefusedException("erasure refused, nothing was changed: " + String.join("; ", broken));
-        }
+        return broken;
     }
 
     private static String text(String format, Object... values) {

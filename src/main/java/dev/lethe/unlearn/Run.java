@@ -3,9 +3,11 @@ package dev.lethe.unlearn;
 import dev.lethe.data.Dataset;
 import dev.lethe.data.Record;
 import dev.lethe.engine.Engine;
+import dev.lethe.engine.LanguageModel;
 import dev.lethe.train.RunFolder;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.function.Consumer;
 
 /**
  * A trained run as a service embeds it: find records, erase them into a new run.
@@ -79,6 +81,17 @@ public final class Run implements AutoCloseable {
      */
     public Erasure erase(ForgetSet forget, EraseConfig config, Path out, EraseListener listener) {
         return new Eraser(engine, folder, config, listener).erase(forget.requireErasable().ids(), examples(), out);
+    }
+
+    /**
+     * Carries an erasure out in memory, for experiments: the guards are only told, nothing is written, the ledger stays.
+     *
+     * @param use is given the moved model, on this thread, and must not keep it
+     * @throws dev.lethe.engine.BadInputException as {@link #erase}
+     * @throws EraseInterruptedException          on interrupt
+     */
+    public Trial trial(ForgetSet forget, EraseConfig config, EraseListener listener, Consumer<LanguageModel> use) {
+        return new Eraser(engine, folder, config, listener).trial(forget.requireErasable().ids(), examples(), use);
     }
 
     private RunExamples examples() {

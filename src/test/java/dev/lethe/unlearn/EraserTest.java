@@ -149,6 +149,27 @@ class EraserTest {
     }
 
     @Test
+    void aTrialEndsWhereAnErasureDoesAndWritesNothing() throws IOException {
+        EraseConfig strict = CONFIG.toBuilder().retainGuard(1e-9).build();
+        double[] forgetLoss = new double[1];
+        Trial trial;
+        try (Run run = Run.open(engine, source)) {
+            ForgetSet forget = run.find(Query.subject(person(run)));
+            EraseData data = RunExamples.of(run.folder(), null).split(forget.ids(), strict);
+            trial = run.trial(forget, CONFIG, EraseListener.NONE,
+                    model -> forgetLoss[0] = SetLoss.mean(model, data.forget()));
+            assertEquals(1, run.trial(forget, strict, EraseListener.NONE, model -> { }).broken().size());
+        }
+        assertOnly("people.jsonl", "source", "tokenizer");
+        assertEquals(List.of(), trial.broken());
+        assertEquals(trial.after().forget(), forgetLoss[0], 0);
+        Erasure erasure = erase(source, CONFIG, "out");
+        assertEquals(erasure.after(), trial.after());
+        assertEquals(erasure.ascents(), trial.ascents());
+        assertEquals(erasure.repairs(), trial.repairs());
+    }
+
+    @Test
     void anInterruptLeavesNothing() throws IOException {
         try (Run run = Run.open(engine, source)) {
             ForgetSet forget = run.find(Query.subject(person(run)));
