@@ -15,6 +15,9 @@ package dev.lethe.study;
  * @param calibration {@code calibrated} (backtracking, stops at the reference) or {@code fixed:RATExSTEPS}
  * @param contrast    what is projected out of the direction: {@code none}, {@code mean}, {@code span:50}
  * @param repair      repair steps on retain records after each ascent step; 0 = without repair
+ * @param options     every other option of the erasure that is not the strategy's own, as {@code name=value,name=value}; empty
+ *                    when there is none
  */
 public record Cell(long seed, String head, String forget, String strategy, String sites, String epochs, String matching,
-                   String calibration, String contrast, int repair) { }
+                   String calibration, String contrast, int repair,
+                   String options) { }
