@@ -11,12 +11,13 @@ import java.util.stream.DoubleStream;
  * 95th percentile; the axis is linear, or signed logarithmic for values of many sizes. Before is hollow and after is
  * filled, so that black and white tells them apart.
  */
-record BoxChart(String name, String title, String vertical, boolean linear, List<Group> groups) implements Chart {
+public record BoxChart(String name, String title, String horizontal, String vertical, boolean linear, List<Group> groups)
+        implements Chart {
     /** One place on the axis with up to four boxes. */
-    record Group(String name, List<Box> boxes) {}
+    public record Group(String name, List<Box> boxes) {}
 
     /** @param filled whether the inside is coloured: the state after */
-    record Box(String name, String colour, boolean filled, double[] values) {
+    public record Box(String name, String colour, boolean filled, double[] values) {
         double at(double share) {
             double[] sorted = Arrays.stream(values).sorted().toArray();
             double place = share * (sorted.length - 1);
@@ -38,7 +39,7 @@ record BoxChart(String name, String title, String vertical, boolean linear, List
         Frame frame = new Frame(canvas, Scale.linear(0, groups.size()), linear ? Scale.linear(low - margin, high + margin)
                 : Scale.signedLog(low * 2, high * 2, threshold));
         frame.verticalAxis(vertical);
-        frame.baseline("site");
+        frame.baseline(horizontal);
         for (int g = 0; g < groups.size(); g++) {
             Group group = groups.get(g);
             double step = 0.8 / group.boxes.size();
@@ -49,7 +50,7 @@ record BoxChart(String name, String title, String vertical, boolean linear, List
             canvas.text(frame.x(g + 0.5), frame.bottom() + 17, group.name, 11, Anchor.MIDDLE, false);
         }
         frame.title(title, groups.getFirst().boxes.stream()
-                .map(box -> new Frame.Key(box.name, box.colour, null, null, box.filled ? box.colour : "#ffffff")).toList());
+                .map(box -> new Legend.Key(box.name, box.colour, null, null, box.filled ? box.colour : "#ffffff")).toList());
     }
 
     private static void box(Frame frame, Box box, double x, double width) {
@@ -58,7 +59,8 @@ record BoxChart(String name, String title, String vertical, boolean linear, List
         double bottom = frame.y(box.at(0.25));
         frame.canvas().line(x, frame.y(box.at(0.95)), x, top, stroke);
         frame.canvas().line(x, bottom, x, frame.y(box.at(0.05)), stroke);
-        frame.canvas().rectangle(x - width / 2, top, width, Math.max(bottom - top, 1), box.filled ? box.colour : "#ffffff", stroke);
+        frame.canvas().rectangle(x - width / 2, top, width, Math.max(bottom - top, 1), box.filled ? box.colour : "#ffffff",
+                stroke);
         double median = frame.y(box.at(0.5));
         if (!box.filled || bottom - top > 5) { // in a thin filled box the median would hide the filling
             frame.canvas().line(x - width / 2, median, x + width / 2, median,

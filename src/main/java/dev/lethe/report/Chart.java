@@ -1,7 +1,7 @@
 package dev.lethe.report;
 
 /** A picture with a name, drawn on any canvas. Colours tell series apart, and so do dashes, markers and fills. */
-interface Chart {
+public interface Chart {
     int WIDTH = 720;
     int HEIGHT = 340;
 
@@ -12,8 +12,16 @@ interface Chart {
 
     void draw(Canvas canvas);
 
+    default int width() {
+        return WIDTH;
+    }
+
+    default int height() {
+        return HEIGHT;
+    }
+
     default String svg() {
-        SvgCanvas canvas = new SvgCanvas(WIDTH, HEIGHT, title());
+        SvgCanvas canvas = new SvgCanvas(width(), height(), title());
         draw(canvas);
         return canvas.finish();
     }

@@ -1,7 +1,6 @@
 package dev.lethe.report;
 
 import dev.lethe.report.LineChart.Line;
-import dev.lethe.report.LineChart.Style;
 import dev.lethe.report.ReportData.ErasurePoint;
 import dev.lethe.report.ReportData.Influence;
 import dev.lethe.report.ReportData.TrainingPoint;
@@ -77,7 +76,7 @@ final class Charts {
             case "dot" -> "Influence of records on the forget set, by site: gradient product";
             case "cosine" -> "Influence of records on the forget set, by site: cosine";
             default -> "Influence of the forget set, by site: activation x gradient";
-        } + strongestOnly, switch (measure) {
+        } + strongestOnly, "site", switch (measure) {
             case "dot" -> "nats a unit step";
             case "cosine" -> "cosine of the gradients";
             default -> "nats";

@@ -4,83 +4,73 @@ import dev.lethe.report.Canvas.Anchor;
 import dev.lethe.report.Canvas.Stroke;
 import java.util.List;
 
-/** The rectangle that a chart plots in: axes with ticks and units, a title, a legend above. */
-record Frame(Canvas canvas, Scale horizontal, Scale vertical) {
-    private static final double LEFT = 74;
-    private static final double RIGHT = 16;
-    private static final double TOP = 52;
-    private static final double BOTTOM = 46;
-    private static final Stroke GRID = new Stroke("#d9d9d9", 0.8);
-    private static final Stroke AXIS = new Stroke("#444444", 1);
+/** A rectangle that values are plotted in: axes with ticks and units. A chart has one, or several side by side. */
+record Frame(Canvas canvas, Scale horizontal, Scale vertical, double left, double top, double right, double bottom) {
+    static final Stroke GRID = new Stroke("#d9d9d9", 0.8);
+    static final Stroke AXIS = new Stroke("#444444", 1);
+    /** Where something is aimed at. */
+    static final Stroke LEVEL = new Stroke("#000000", 1, 3, 3);
 
-    /**
-     * An entry of the legend: its name behind a stretch of line, a marker, or a box.
-     *
-     * @param line null = none
-     * @param marker null = none
-     * @param fill of the box, null = no box
-     */
-    record Key(String name, String colour, Stroke line, Canvas.Marker marker, String fill) {}
+    /** The one frame of a chart of the usual size. */
+    Frame(Canvas canvas, Scale horizontal, Scale vertical) {
+        this(canvas, horizontal, vertical, 74, 52, Chart.WIDTH - 16, Chart.HEIGHT - 46);
+    }
 
     double x(double value) {
-        return LEFT + horizontal.at(value) * width();
+        return left + horizontal.at(value) * width();
     }
 
     double y(double value) {
-        return TOP + (1 - vertical.at(value)) * (Chart.HEIGHT - TOP - BOTTOM);
+        return top + (1 - vertical.at(value)) * (bottom - top);
     }
 
     double width() {
-        return Chart.WIDTH - LEFT - RIGHT;
-    }
-
-    double left() {
-        return LEFT;
-    }
-
-    double bottom() {
-        return Chart.HEIGHT - BOTTOM;
+        return right - left;
     }
 
     void verticalAxis(String label) {
         for (Scale.Tick tick : vertical.ticks()) {
             double y = y(tick.value());
-            canvas.line(LEFT, y, Chart.WIDTH - RIGHT, y, GRID);
-            canvas.text(LEFT - 6, y + 4, tick.label(), 11, Anchor.END, false);
+            canvas.line(left, y, right, y, GRID);
+            canvas.text(left - 6, y + 4, tick.label(), 11, Anchor.END, false);
         }
-        canvas.line(LEFT, TOP, LEFT, bottom(), AXIS);
-        canvas.text(16, (TOP + bottom()) / 2, label, 12, Anchor.MIDDLE, true);
+        canvas.line(left, top, left, bottom, AXIS);
+        canvas.text(left - 58, (top + bottom) / 2, label, 12, Anchor.MIDDLE, true);
     }
 
     void horizontalAxis(String label) {
+        double free = Double.NEGATIVE_INFINITY; // no tick's label may reach into the one before
         for (Scale.Tick tick : horizontal.ticks()) {
             double x = x(tick.value());
-            canvas.line(x, bottom(), x, bottom() + 4, AXIS);
-            canvas.text(x, bottom() + 17, tick.label(), 11, Anchor.MIDDLE, false);
+            double half = Canvas.widthOf(tick.label(), 11) / 2 + 3;
+            canvas.line(x, bottom, x, bottom + 4, AXIS);
+            if (x - half >= free) {
+                canvas.text(x, bottom + 17, tick.label(), 11, Anchor.MIDDLE, false);
+                free = x + half;
+            }
         }
         baseline(label);
     }
 
-    void baseline(String label) {
-        canvas.line(LEFT, bottom(), Chart.WIDTH - RIGHT, bottom(), AXIS);
-        canvas.text(LEFT + width() / 2, Chart.HEIGHT - 8, label, 12, Anchor.MIDDLE, false);
+    /** Lines at the ticks of the horizontal axis, for rows that are read from left to right. */
+    void uprightGrid() {
+        horizontal.ticks().forEach(tick -> canvas.line(x(tick.value()), top, x(tick.value()), bottom, GRID));
     }
 
-    void title(String title, List<Key> legend) {
-        canvas.text(LEFT, 18, title, 14, Anchor.START, false);
-        double x = LEFT;
-        for (Key key : legend) {
-            if (key.line != null) {
-                canvas.line(x, 36, x + 26, 36, key.line);
-            }
-            if (key.fill != null) {
-                canvas.rectangle(x + 4, 30, 18, 12, key.fill, new Stroke(key.colour, 1.5));
-            }
-            if (key.marker != null) {
-                canvas.marker(key.marker, x + 13, 36, key.colour);
-            }
-            canvas.text(x + 31, 40, key.name, 12, Anchor.START, false);
-            x += 31 + 6.6 * key.name.length() + 18; // 6.6: width of a character of this size, about
+    void baseline(String label) {
+        canvas.line(left, bottom, right, bottom, AXIS);
+        canvas.text(left + width() / 2, bottom + 38, label, 12, Anchor.MIDDLE, false);
+    }
+
+    /** A height to compare with. */
+    void level(double value) {
+        if (Double.isFinite(value) && value >= vertical.low() && value <= vertical.high()) {
+            canvas.line(left, y(value), right, y(value), LEVEL);
         }
+    }
+
+    void title(String title, List<Legend.Key> legend) {
+        canvas.text(left, 18, title, 14, Anchor.START, false);
+        Legend.draw(canvas, left, 36, Double.MAX_VALUE, legend);
     }
 }

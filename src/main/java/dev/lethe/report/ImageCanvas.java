@@ -5,6 +5,7 @@ import java.awt.Color;
 import java.awt.Font;
 import java.awt.Graphics2D;
 import java.awt.RenderingHints;
+import java.awt.Shape;
 import java.awt.geom.AffineTransform;
 import java.awt.geom.Ellipse2D;
 import java.awt.geom.Path2D;
@@ -33,51 +34,30 @@ final class ImageCanvas implements Canvas {
         if (x.length < 2) {
             return;
         }
-        Path2D path = new Path2D.Double();
-        path.moveTo(x[0], y[0]);
-        for (int i = 1; i < x.length; i++) {
-            path.lineTo(x[i], y[i]);
-        }
-        draw(path, stroke);
+        draw(path(x, y), stroke);
     }
 
     @Override
     public void rectangle(double x, double y, double width, double height, String fill, Stroke stroke) {
-        Rectangle2D shape = new Rectangle2D.Double(x, y, width, height);
-        if (fill != null) {
-            graphics.setColor(Color.decode(fill));
-            graphics.fill(shape);
-        }
-        if (stroke != null) {
-            draw(shape, stroke);
-        }
+        shape(new Rectangle2D.Double(x, y, width, height), fill, stroke);
     }
 
     @Override
-    public void marker(Marker marker, double x, double y, String colour) {
+    public void polygon(double[] x, double[] y, String fill, Stroke stroke) {
+        Path2D path = path(x, y);
+        path.closePath();
+        shape(path, fill, stroke);
+    }
+
+    @Override
+    public void circle(double x, double y, double radius, String fill, Stroke stroke) {
+        shape(new Ellipse2D.Double(x - radius, y - radius, 2 * radius, 2 * radius), fill, stroke);
+    }
+
+    @Override
+    public void text(double x, double y, String text, double size, Anchor anchor, boolean upright,
+                     String colour) {
         graphics.setColor(Color.decode(colour));
-        switch (marker) {
-            case CIRCLE -> graphics.fill(new Ellipse2D.Double(x - 3, y - 3, 6, 6));
-            case SQUARE -> graphics.fill(new Rectangle2D.Double(x - 3, y - 3, 6, 6));
-            case TRIANGLE -> {
-                Path2D path = new Path2D.Double();
-                path.moveTo(x, y - 4);
-                path.lineTo(x + 4, y + 3);
-                path.lineTo(x - 4, y + 3);
-                path.closePath();
-                graphics.fill(path);
-            }
-            case CROSS -> {
-                Stroke stroke = new Stroke(colour, 1.5);
-                line(x - 3, y - 3, x + 3, y + 3, stroke);
-                line(x - 3, y + 3, x + 3, y - 3, stroke);
-            }
-        }
-    }
-
-    @Override
-    public void text(double x, double y, String text, double size, Anchor anchor, boolean upright) {
-        graphics.setColor(new Color(0x222222));
         graphics.setFont(new Font(Font.SANS_SERIF, Font.PLAIN, 1).deriveFont((float) size));
         double width = graphics.getFontMetrics().getStringBounds(text, graphics).getWidth();
         double shift = anchor == Anchor.START ? 0 : anchor == Anchor.MIDDLE ? -width / 2 : -width;
@@ -95,7 +75,26 @@ final class ImageCanvas implements Canvas {
         return image;
     }
 
-    private void draw(java.awt.Shape shape, Stroke stroke) {
+    private static Path2D path(double[] x, double[] y) {
+        Path2D path = new Path2D.Double();
+        path.moveTo(x[0], y[0]);
+        for (int i = 1; i < x.length; i++) {
+            path.lineTo(x[i], y[i]);
+        }
+        return path;
+    }
+
+    private void shape(Shape shape, String fill, Stroke stroke) {
+        if (fill != null) {
+            graphics.setColor(Color.decode(fill));
+            graphics.fill(shape);
+        }
+        if (stroke != null) {
+            draw(shape, stroke);
+        }
+    }
+
+    private void draw(Shape shape, Stroke stroke) {
         graphics.setColor(Color.decode(stroke.colour()));
         graphics.setStroke(new BasicStroke((float) stroke.width(), BasicStroke.CAP_BUTT, BasicStroke.JOIN_ROUND, 10,
                 stroke.dash().length == 0 ? null : stroke.dash(), 0));

@@ -1,7 +1,5 @@
 package dev.lethe.report;
 
-import dev.lethe.report.Canvas.Marker;
-import dev.lethe.report.Canvas.Stroke;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -15,43 +13,17 @@ import java.util.stream.IntStream;
  * @param log whether the vertical axis is logarithmic; every value must then be above 0
  * @param level a height to mark, such as a target; NaN = none
  */
-record LineChart(String name, String title, String horizontal, String vertical, boolean log, List<Line> lines, double level,
-                 String levelName) implements Chart {
+public record LineChart(String name, String title, String horizontal, String vertical, boolean log, List<Line> lines,
+                        double level, String levelName) implements Chart {
     private static final int MOST_MARKERS = 40;
-    private static final Stroke LEVEL = new Stroke("#000000", 1, 3, 3);
 
     /** A curve; {@code joined} false shows its points alone. */
-    record Line(String name, Style style, boolean joined, double[] x, double[] y) {
+    public record Line(String name, Style style, boolean joined, double[] x, double[] y) {
         /** Without the points that are no number. */
         Line finite() {
             int[] kept = IntStream.range(0, x.length).filter(i -> Double.isFinite(y[i])).toArray();
             return new Line(name, style, joined, Arrays.stream(kept).mapToDouble(i -> x[i]).toArray(),
                     Arrays.stream(kept).mapToDouble(i -> y[i]).toArray());
-        }
-    }
-
-    /**
-     * Okabe and Ito's colours, which the colour-blind tell apart, each with its own dash and marker for black and
-     * white.
-     */
-    enum Style {
-        BLUE("#0072b2", Marker.CIRCLE),
-        ORANGE("#d55e00", Marker.SQUARE, 8, 3),
-        GREEN("#009e73", Marker.TRIANGLE, 2, 3),
-        GREY("#666666", Marker.CROSS, 1, 4);
-
-        final String colour;
-        final Marker marker;
-        final float[] dash;
-
-        Style(String colour, Marker marker, float... dash) {
-            this.colour = colour;
-            this.marker = marker;
-            this.dash = dash;
-        }
-
-        Stroke stroke() {
-            return new Stroke(colour, 1.8, dash);
         }
     }
 
@@ -73,18 +45,17 @@ record LineChart(String name, String title, String horizontal, String vertical, 
                 : Scale.linear(Math.min(0, low), high * 1.05));
         frame.verticalAxis(vertical);
         frame.horizontalAxis(horizontal);
-        List<Frame.Key> keys = new ArrayList<>();
-        drawn.forEach(line -> keys.add(new Frame.Key(line.name, line.style.colour,
-                line.joined ? line.style.stroke() : null, line.style.marker, null)));
+        List<Legend.Key> keys = new ArrayList<>();
+        drawn.forEach(line -> keys.add(Legend.Key.of(line.name, line.style, line.joined)));
         if (Double.isFinite(level)) {
-            canvas.line(frame.left(), frame.y(level), frame.left() + frame.width(), frame.y(level), LEVEL);
-            keys.add(new Frame.Key(levelName, LEVEL.colour(), LEVEL, null, null));
+            frame.level(level);
+            keys.add(new Legend.Key(levelName, Frame.LEVEL.colour(), Frame.LEVEL, null, null));
         }
         drawn.forEach(line -> draw(frame, line));
         frame.title(title, keys);
     }
 
-    private static void draw(Frame frame, Line line) {
+    static void draw(Frame frame, Line line) {
         double[] x = Arrays.stream(line.x).map(frame::x).toArray();
         double[] y = Arrays.stream(line.y).map(value -> Math.clamp(value, frame.vertical().low(), frame.vertical().high()))
                 .map(frame::y).toArray();

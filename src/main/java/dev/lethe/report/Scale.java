@@ -3,6 +3,7 @@ package dev.lethe.report;
 import java.math.BigDecimal;
 import java.math.MathContext;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 
@@ -29,6 +30,27 @@ record Scale(Kind kind, double low, double high, double linear) {
     /** @param linear magnitude below which the axis is linear, above 0 */
     static Scale signedLog(double low, double high, double linear) {
         return new Scale(Kind.SIGNED_LOG, Math.min(low, -linear), Math.max(high, linear), linear);
+    }
+
+    /**
+     * An axis that shows these values with a little room; logarithmic only when all of them are above 0.
+     *
+     * @param from   a linear axis starts here at the latest, such as 0; NaN = where the values do
+     */
+    static Scale around(double[] values, boolean log, double from) {
+        double[] finite = Arrays.stream(values).filter(Double::isFinite).sorted().toArray();
+        if (finite.length == 0) {
+            return linear(0, 1);
+        }
+        double low = finite[0];
+        double high = finite[finite.length - 1];
+        if (log && low > 0) {
+            double room = Math.max(1.1, Math.pow(high / low, 0.05));
+            return log(low / room, high * room);
+        }
+        low = Double.isNaN(from) ? low : Math.min(low, from);
+        double room = high > low ? 0.05 * (high - low) : 0;
+        return linear(low == from ? low : low - room, high + room);
     }
 
     /** Position of a value, 0 at the low end. */

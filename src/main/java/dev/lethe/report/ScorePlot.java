@@ -56,9 +56,9 @@ public final class ScorePlot {
         String name = file.getFileName().toString();
         try {
             if (name.endsWith(".svg")) {
-                ReportWriter.put(file, chart.svg().getBytes(StandardCharsets.UTF_8));
+                Pictures.put(file, chart.svg().getBytes(StandardCharsets.UTF_8));
             } else if (name.endsWith(".png")) {
-                ReportWriter.put(file, ReportWriter.png(chart));
+                Pictures.put(file, Pictures.png(chart));
             } else {
                 throw new BadInputException("--plot " + file + ": end the name in .svg or .png");
             }

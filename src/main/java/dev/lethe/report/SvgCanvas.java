@@ -30,19 +30,25 @@ final class SvgCanvas implements Canvas {
     }
 
     @Override
-    public void marker(Marker marker, double x, double y, String colour) {
-        svg.append(switch (marker) {
-            case CIRCLE -> format("<circle cx='%.1f' cy='%.1f' r='3' fill='%s'/>\n", x, y, colour);
-            case SQUARE -> format("<rect x='%.1f' y='%.1f' width='6' height='6' fill='%s'/>\n", x - 3, y - 3, colour);
-            case TRIANGLE -> format("<path d='M%.1f %.1fl4 7h-8z' fill='%s'/>\n", x, y - 4, colour);
-            case CROSS -> format("<path d='M%.1f %.1fl6 6m0 -6l-6 6' stroke='%s' stroke-width='1.5'/>\n", x - 3, y - 3, colour);
-        });
+    public void polygon(double[] x, double[] y, String fill, Stroke stroke) {
+        svg.append("<polygon points='");
+        for (int i = 0; i < x.length; i++) {
+            svg.append(format("%.1f,%.1f ", x[i], y[i]));
+        }
+        svg.append(format("' fill='%s' %s/>\n", fill == null ? "none" : fill, look(stroke)));
     }
 
     @Override
-    public void text(double x, double y, String text, double size, Anchor anchor, boolean upright) {
-        svg.append(format("<text x='%.1f' y='%.1f' font-size='%.0f' fill='#222222' text-anchor='%s'%s>%s</text>\n", x, y,
-                size, anchor.name().toLowerCase(Locale.ROOT), upright ? format(" transform='rotate(-90 %.1f %.1f)'", x, y) : "",
+    public void circle(double x, double y, double radius, String fill, Stroke stroke) {
+        svg.append(format("<circle cx='%.1f' cy='%.1f' r='%.1f' fill='%s' %s/>\n", x, y, radius,
+                fill == null ? "none" : fill, look(stroke)));
+    }
+
+    @Override
+    public void text(double x, double y, String text, double size, Anchor anchor, boolean upright,
+                     String colour) {
+        svg.append(format("<text x='%.1f' y='%.1f' font-size='%.0f' fill='%s' text-anchor='%s'%s>%s</text>\n", x, y,
+                size, colour, anchor.name().toLowerCase(Locale.ROOT), upright ? format(" transform='rotate(-90 %.1f %.1f)'", x, y) : "",
                 escape(text)));
     }
 
@@ -63,10 +69,10 @@ final class SvgCanvas implements Canvas {
                 dash.isEmpty() ? "" : " stroke-dasharray='" + dash + "'");
     }
 
-    /** Text made safe inside an element or a quoted attribute. */
+    /** Text made safe inside an element or a quoted attribute; what XML cannot hold becomes a replacement character. */
     static String escape(String text) {
-        return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\"", "&quot;")
-                .replace("'", "&#39;");
+        return text.replaceAll("[\\p{Cntrl}&&[^\\t\\n\\r]]", "\ufffd").replace("&", "&amp;").replace("<", "&lt;")
+                .replace(">", "&gt;").replace("\"", "&quot;").replace("'", "&#39;");
     }
 
     private static String format(String format, Object... values) {

@@ -1,0 +1,59 @@
+package dev.lethe.report;
+
+import java.awt.image.BufferedImage;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
+import java.util.List;
+import javax.imageio.ImageIO;
+
+/** Writes charts as files beside a page that holds them already. Each file appears whole. */
+public final class Pictures {
+    private static final System.Logger LOG = System.getLogger("dev.lethe.report");
+
+    private Pictures() {}
+
+    /** One NAME.svg a chart. */
+    public static void svg(List<Chart> charts, Path folder) throws IOException {
+        for (Chart chart : charts) {
+            put(folder.resolve(chart.name() + ".svg"), chart.svg().getBytes(StandardCharsets.UTF_8));
+        }
+    }
+
+    /** One NAME.png a chart; a machine without fonts for Java only misses these, and the log says what to install. */
+    public static void png(List<Chart> charts, Path folder) throws IOException {
+        List<byte[]> pictures = new ArrayList<>();
+        try {
+            for (Chart chart : charts) {
+                pictures.add(png(chart));
+            }
+        } catch (RuntimeException | LinkageError | InternalError e) {
+            LOG.log(System.Logger.Level.WARNING, "no PNGs in {0}: this machine has no fonts for Java ({1}); install "
+                    + "fontconfig and a font, such as fonts-dejavu-core", folder, e.toString());
+            return;
+        }
+        for (int i = 0; i < charts.size(); i++) {
+            put(folder.resolve(charts.get(i).name() + ".png"), pictures.get(i));
+        }
+    }
+
+    static byte[] png(Chart chart) throws IOException {
+        ImageCanvas canvas = new ImageCanvas(chart.width(), chart.height());
+        chart.draw(canvas);
+        BufferedImage image = canvas.finish();
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        ImageIO.write(image, "png", bytes);
+        return bytes.toByteArray();
+    }
+
+    /** Replaces a file whole. */
+    public static void put(Path file, byte[] bytes) throws IOException {
+        Path part = file.resolveSibling(file.getFileName() + ".part");
+        Files.write(part, bytes);
+        Files.move(part, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+    }
+}

@@ -1,0 +1,26 @@
+package dev.lethe.report;
+
+import java.util.List;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+
+/** Rows of text under headings; the first column is read to the left, the others to the right unless they hold prose. */
+public record Table(String title, List<String> columns, List<Row> rows, boolean prose) {
+    /** @param marked what the others are compared with: set off from them */
+    public record Row(boolean marked, List<String> cells) {}
+
+    public static Table of(String title, List<String> columns, List<Row> rows) {
+        return new Table(title, columns, rows, false);
+    }
+
+    /** As comma-separated values (RFC 4180), headings first. */
+    public static String csv(List<String> columns, List<List<String>> rows) {
+        return Stream.concat(Stream.of(columns), rows.stream())
+                .map(row -> row.stream().map(Table::quoted).collect(Collectors.joining(",")) + "\r\n")
+                .collect(Collectors.joining());
+    }
+
+    private static String quoted(String text) {
+        return text.matches("(?s).*[\",\r\n].*") ? '"' + text.replace("\"", "\"\"") + '"' : text;
+    }
+}

@@ -1,0 +1,138 @@
+package dev.lethe.study;
+
+import dev.lethe.engine.BadInputException;
+import dev.lethe.report.Chart;
+import dev.lethe.report.HtmlPage;
+import dev.lethe.report.Pictures;
+import dev.lethe.report.ReportData.Fact;
+import dev.lethe.report.Table;
+import dev.lethe.train.RunJson;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.stream.Collectors;
+
+/**
+ * A study for people: {@code study.html} with every table and figure in it, {@code figures/NAME.svg} and {@code .png}, and
+ * {@code tables/NAME.csv}. Deterministic: the same results give the same bytes.
+ *
+ * <p>Beyond what {@link CellResult} names, distributions {@code sequential.MEASURE}, such as {@code sequential.forget.loss}
+ * or {@code sequential.model_utility}, hold one value before a sequence of requests and one after each.
+ */
+public final class StudyPage {
+    private StudyPage() { }
+
+    /**
+     * Writes the page of a study whose results lie in a folder, one JSON object a line of {@code results.jsonl}.
+     *
+     * @return the page's path
+     */
+    public static Path of(Path dir) {
+        Path file = dir.resolve("results.jsonl");
+        List<CellResult> results = new ArrayList<>();
+        try {
+            int number = 0;
+            for (String line : Files.readAllLines(file)) {
+                number++;
+                if (!line.isBlank()) {
+                    results.add(RunJson.read(line, CellResult.class, file + ":" + number));
+                }
+            }
+        } catch (IOException e) {
+            throw new BadInputException(file + ": cannot be read (" + e.getMessage()
+                    + "); name the folder that lethe experiment wrote", e);
+        }
+        return write(dir, dir.toAbsolutePath().getFileName().toString(), results);
+    }
+
+    /**
+     * Writes page, figures and tables into a folder; older ones are replaced.
+     *
+     * @param name heading of the page
+     * @return the page's path
+     * @throws BadInputException when there are no results or the folder cannot be written
+     */
+    public static Path write(Path dir, String name, List<CellResult> results) {
+        if (results.isEmpty()) {
+            throw new BadInputException(dir + ": there are no results to show; let at least one cell finish");
+        }
+        Study study = Study.of(results);
+        HtmlPage page = new HtmlPage(name, 66);
+        List<Chart> charts = new ArrayList<>();
+        page.facts(facts(study));
+        Table claims = Claims.table(study);
+        if (!claims.rows().isEmpty()) {
+            page.heading(2, "The paper's claims").note(Claims.EXPLANATION).table(claims, true);
+        }
+        for (String forget : study.forgetSets()) {
+            section(page, study.about(forget), study.forgetSets().size() > 1 ? "-" + file(forget, study.forgetSets()) : "", charts);
+        }
+        page.files("Tables as CSV:", List.of("tables/variants.csv", "tables/claims.csv"))
+                .note("Every figure is also in figures/, as SVG and PNG.");
+        try {
+            Path figures = Files.createDirectories(dir.resolve("figures"));
+            Path tables = Files.createDirectories(dir.resolve("tables"));
+            Pictures.svg(charts, figures);
+            Pictures.png(charts, figures);
+            put(tables.resolve("variants.csv"), StudyTables.csv(study));
+            put(tables.resolve("claims.csv"), Table.csv(claims.columns(), claims.rows().stream().map(Table.Row::cells).toList()));
+            put(dir.resolve("study.html"), page.finish());
+        } catch (IOException e) {
+            throw new BadInputException(dir + ": the study's page cannot be written: " + e.getMessage(), e);
+        }
+        return dir.resolve("study.html");
+    }
+
+    private static List<Fact> facts(Study study) {
+        List<Long> seeds = study.seeds();
+        String intervals = seeds.size() == 1 ? "one seed was run: numbers stand without intervals, and no claim is decided by them"
+                : "means over seeds with 95 % intervals (Student's t); a variant measured with one seed has no interval";
+        return List.of(new Fact("measured", study.variants().stream().mapToInt(variant -> variant.results().size()).sum()
+                        + " cells of " + study.variants().size() + " variants"),
+                new Fact("forget sets", String.join(", ", study.forgetSets())),
+                new Fact("seeds", seeds.stream().map(String::valueOf).collect(Collectors.joining(", "))),
+                new Fact("intervals", intervals));
+    }
+
+    private static void section(HtmlPage page, Study study, String suffix, List<Chart> charts) {
+        page.heading(2, "Forgetting " + study.forgetSets().getFirst());
+        StudyTables.of(study).forEach(table -> page.table(table, true));
+        notes(page, study);
+        List<Figure> figures = StudyFigures.of(study, suffix);
+        for (Figure figure : figures.stream().filter(figure -> !figure.charts().isEmpty()).toList()) {
+            page.heading(3, figure.heading());
+            figure.charts().forEach(chart -> page.figure(chart, ""));
+            page.note(figure.caption());
+            charts.addAll(figure.charts());
+        }
+        figures.stream().filter(figure -> figure.charts().isEmpty())
+                .forEach(figure -> page.note("Left out: " + figure.heading() + ", because " + figure.caption()));
+    }
+
+    private static void notes(HtmlPage page, Study study) {
+        Set<String> notes = new LinkedHashSet<>();
+        for (Variant variant : study.variants()) {
+            variant.results().stream().filter(result -> result.note() != null && !result.note().isBlank())
+                    .collect(Collectors.groupingBy(CellResult::note, java.util.LinkedHashMap::new, Collectors.toList()))
+                    .forEach((note, results) -> notes.add(variant.name() + " (seed " + results.stream()
+                            .map(result -> String.valueOf(result.cell().seed())).collect(Collectors.joining(", ")) + "): " + note));
+        }
+        notes.forEach(page::note);
+    }
+
+    /** A forget set's name as part of a file's, distinct among all. */
+    private static String file(String forget, List<String> all) {
+        String plain = forget.toLowerCase(java.util.Locale.ROOT).replaceAll("[^a-z0-9]+", "-").replaceAll("^-|-$", "");
+        return plain.isEmpty() || all.stream().anyMatch(other -> !other.equals(forget) && other.toLowerCase(java.util.Locale.ROOT)
+                .replaceAll("[^a-z0-9]+", "-").replaceAll("^-|-$", "").equals(plain)) ? plain + (all.indexOf(forget) + 1) : plain;
+    }
+
+    private static void put(Path file, String text) throws IOException {
+        Pictures.put(file, text.getBytes(StandardCharsets.UTF_8));
+    }
+}
