@@ -45,7 +45,7 @@ record EvalResult(String run, double meanLoss, double perplexity, double exactMe
     static EvalResult of(Path run, Evaluation evaluation, int truncated, List<Continuation> continuations,
                          List<MembershipInference.Result> attacks, int nonMembers) {
         Map<String, Double> auc = new LinkedHashMap<>();
-        attacks.forEach(result -> auc.put(result.attack().name().toLowerCase(Locale.ROOT), result.auc()));
+        attacks.forEach(result -> auc.put(result.attack(), result.auc()));
         return new EvalResult(run.toString(), evaluation.meanLoss(), evaluation.perplexity(),
                 evaluation.exactMemorisation(), evaluation.extractionStrength(), evaluation.tokens(), truncated,
                 RougeMeans.of(continuations), auc, nonMembers, evaluation.records(), null);

@@ -132,9 +132,10 @@ public final class Dataset implements Iterable<Record> {
                 + ".txt, or one of these and .gz");
     }
 
-    private static String stem(Path file) {
+    /** The file's name without its ending, for the ids of records without one. */
+    static String stem(Path file) {
         String name = file.getFileName().toString();
         String plain = name.toLowerCase(Locale.ROOT).endsWith(".gz") ? name.substring(0, name.length() - 3) : name;
-        return plain.substring(0, plain.lastIndexOf('.'));
+        return plain.lastIndexOf('.') < 0 ? plain : plain.substring(0, plain.lastIndexOf('.'));
     }
 }

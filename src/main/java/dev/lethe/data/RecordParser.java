@@ -1,5 +1,7 @@
 package dev.lethe.data;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.StreamReadFeature;
@@ -33,18 +35,65 @@ final class RecordParser {
         return new RecordParser(place, problems).record(line, fallbackId);
     }
 
+    /** As {@link #parse} for {@code {id?, subject?, prompt, completion, paraphrase?, perturbed}}. */
+    static Optional<PerturbedRecord> parsePerturbed(String line, String place, String fallbackId, boolean paraphrase,
+            Problems problems) {
+        return new RecordParser(place, problems).perturbed(line, fallbackId, paraphrase);
+    }
+
     private Optional<Record> record(String line, String fallbackId) {
-        JsonNode object;
+        return object(line, "{\"text\": …} or {\"prompt\": …, \"completion\": …}")
+                .flatMap(object -> record(object, fallbackId));
+    }
+
+    private Optional<JsonNode> object(String line, String form) {
         try {
-            object = JSON.readTree(line);
+            JsonNode object = JSON.readTree(line);
+            if (object.isObject()) {
+                return Optional.of(object);
+            }
+            fail("not a JSON object but " + name(object) + "; a line is " + form);
         } catch (JacksonException e) {
             fail("broken JSON: " + e.getOriginalMessage().lines().findFirst().orElse("") + column(e));
+        }
+        return Optional.empty();
+    }
+
+    private Optional<PerturbedRecord> perturbed(String line, String fallbackId, boolean needsParaphrase) {
+        Optional<JsonNode> found = object(line, "{\"prompt\": …, \"completion\": …, \"paraphrase\": …, \"perturbed\": […]}");
+        if (found.isEmpty()) {
             return Optional.empty();
         }
-        if (!object.isObject()) {
-            fail("not a JSON object but " + name(object) + "; a line is {\"text\": …} or {\"prompt\": …, \"completion\": …}");
-            return Optional.empty();
+        JsonNode object = found.get();
+        Optional<Record> record = record(object, fallbackId);
+        if (record.isPresent() && record.get().prompt() == null) {
+            fail("has text but no \"prompt\" and \"completion\"; an evaluation set is of questions and answers");
         }
+        String paraphrase = string(object, "paraphrase");
+        JsonNode given = object.get("paraphrase");
+        if (needsParaphrase && (given == null || given.isNull())) {
+            fail("no \"paraphrase\": the truth ratio of learned records needs the answer in other words");
+        }
+        List<String> wrong = strings(object, "perturbed");
+        return failed ? Optional.empty() : Optional.of(new PerturbedRecord(record.orElseThrow(), paraphrase, wrong));
+    }
+
+    private List<String> strings(JsonNode object, String key) {
+        JsonNode array = object.get(key);
+        if (array == null || !array.isArray() || array.isEmpty()) {
+            fail(array == null || array.isNull() ? "no \"" + key + "\": give a list of wrong answers"
+                    : "\"" + key + "\" is " + (array.isArray() ? "an empty list" : name(array))
+                            + ", must be a list of wrong answers, at least one");
+            return List.of();
+        }
+        List<String> values = new ArrayList<>();
+        for (int i = 0; i < array.size(); i++) {
+            values.add(checked(key + "[" + i + "]", array.get(i)));
+        }
+        return values;
+    }
+
+    private Optional<Record> record(JsonNode object, String fallbackId) {
         String id = id(object.get("id"), fallbackId);
         String subject = string(object, "subject");
         String text = string(object, "text");

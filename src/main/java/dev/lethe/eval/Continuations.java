@@ -10,7 +10,7 @@ import java.util.function.Function;
 
 /**
  * What a model says when it is given a record's beginning: greedy continuation of the prompt, as long as the record's
- * own, compared with it by ROUGE. A record without a prompt is split in the middle of its tokens.
+ * own or until the model ends it, compared with the record's by ROUGE. A record without a prompt is split in the middle of its tokens.
  */
 public final class Continuations {
     private static final int RECORDS_PER_BATCH = 32;
@@ -30,15 +30,26 @@ public final class Continuations {
      */
     public static List<Continuation> greedy(LanguageModel model, List<Example> examples, Function<int[], String> decode,
                                             int endOfText) {
+        return greedy(model, examples, decode, endOfText, 0);
+    }
+
+    /**
+     * As the other, but not cut to the record's length: the model speaks until it ends the text itself.
+     *
+     * @param newTokens the most it may say; 0 = as many as the record's own continuation has
+     */
+    public static List<Continuation> greedy(LanguageModel model, List<Example> examples, Function<int[], String> decode,
+                                            int endOfText, int newTokens) {
         List<Continuation> all = new ArrayList<>(examples.size());
         for (int start = 0; start < examples.size(); start += RECORDS_PER_BATCH) {
             List<Split> splits = examples.subList(start, Math.min(examples.size(), start + RECORDS_PER_BATCH)).stream()
                     .map(example -> Split.of(example, endOfText)).toList();
-            int longest = splits.stream().mapToInt(split -> split.wanted.length).max().orElse(1);
+            int longest = newTokens > 0 ? newTokens : splits.stream().mapToInt(split -> split.wanted.length).max().orElse(1);
             int[][] generated = model.generate(splits.stream().map(Split::prompt).toList(),
                     new Generation(Math.max(longest, 1), 1, 1.0, 0, endOfText));
             for (int b = 0; b < splits.size(); b++) {
-                all.add(continuation(splits.get(b), generated[b], decode));
+                int kept = newTokens > 0 ? generated[b].length : Math.min(generated[b].length, splits.get(b).wanted.length);
+                all.add(continuation(splits.get(b), Arrays.copyOf(generated[b], kept), decode));
             }
         }
         return all;
@@ -51,7 +62,7 @@ public final class Continuations {
 
     private static Continuation continuation(Split split, int[] generated, Function<int[], String> decode) {
         String wanted = decode.apply(split.wanted).strip();
-        String given = decode.apply(Arrays.copyOf(generated, Math.min(generated.length, split.wanted.length))).strip();
+        String given = decode.apply(generated).strip();
         return new Continuation(split.id, decode.apply(split.prompt), wanted, given,
                 Rouge.score(wanted, given, false), Rouge.score(wanted, given, true));
     }

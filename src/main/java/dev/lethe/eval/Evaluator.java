@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.CancellationException;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.IntConsumer;
 
@@ -51,17 +52,37 @@ public final class Evaluator {
      */
     public Evaluation evaluate(LanguageModel model, List<Example> examples, Function<Example, String> text) {
         List<RecordScore> scores = new ArrayList<>(examples.size());
+        batches(examples, batch -> score(model, batch, text, scores));
+        return Evaluation.of(scores);
+    }
+
+    /** The mean token loss of each example alone, in nats: cheaper than {@link #evaluate}. */
+    public double[] losses(LanguageModel model, List<Example> examples) {
+        double[] losses = new double[examples.size()];
+        int[] done = {0};
+        batches(examples, batch -> {
+            double[] some = model.losses(joined(batch));
+            System.arraycopy(some, 0, losses, done[0], some.length);
+            done[0] += some.length;
+        });
+        return losses;
+    }
+
+    private void batches(List<Example> examples, Consumer<List<Example>> pass) {
         int start = 0;
         while (start < examples.size()) {
             if (Thread.currentThread().isInterrupted()) {
                 throw new CancellationException("evaluation interrupted after " + start + " records");
             }
             int end = endOfBatch(examples, start);
-            score(model, examples.subList(start, end), text, scores);
+            pass.accept(examples.subList(start, end));
             progress.accept(end);
             start = end;
         }
-        return Evaluation.of(scores);
+    }
+
+    private static Batch joined(List<Example> examples) {
+        return Batch.of(examples.stream().map(Example::tokens).toList(), examples.stream().map(Example::targets).toList());
     }
 
     private int endOfBatch(List<Example> examples, int start) {
@@ -75,9 +96,7 @@ public final class Evaluator {
 
     private static void score(LanguageModel model, List<Example> examples, Function<Example, String> text,
                               List<RecordScore> into) {
-        Batch batch = Batch.of(examples.stream().map(Example::tokens).toList(),
-                examples.stream().map(Example::targets).toList());
-        TokenScores flat = model.score(batch); // arrays over [sum T]
+        TokenScores flat = model.score(joined(examples)); // arrays over [sum T]
         int offset = 0;
         for (int b = 0; b < examples.size(); b++) {
             Example example = examples.get(b);

@@ -3,6 +3,7 @@ package dev.lethe.eval;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.function.ToDoubleFunction;
 import java.util.zip.Deflater;
 
@@ -11,8 +12,8 @@ import java.util.zip.Deflater;
  *
  * <p>Sign convention of all of them, as in OpenUnlearning: a score is like a loss, <b>low means "looks trained on"</b>.
  * The AUC is the chance that a member scores below a non-member (ties half): 1 = every member is recognised, 0.5 = they
- * cannot be told apart, below 0.5 = members look less known than records never seen. Leaves out attacks that need a
- * second model.
+ * cannot be told apart, below 0.5 = members look less known than records never seen. {@link ReferenceAttack}, which needs
+ * a second model, and {@link GradientNormAttack}, which needs gradients, have files of their own.
  */
 public final class MembershipInference {
     /** The share of tokens that Min-K% and Min-K%++ look at. */
@@ -40,14 +41,28 @@ public final class MembershipInference {
             this.reader = reader;
         }
 
+        /** Name in results. */
+        public String label() {
+            return name().toLowerCase(Locale.ROOT);
+        }
+
         /** The record's score under this attack; NaN when it has no targets (ZLIB: or its text was not given). */
         public double score(RecordScore record) {
             return reader.applyAsDouble(record);
         }
     }
 
-    /** Aggregate and per-record scores of one attack, in the order the records came. */
-    public record Result(Attack attack, double auc, double[] members, double[] nonMembers) {}
+    /**
+     * Aggregate and per-record scores of one attack, in the order the records came.
+     *
+     * @param attack its name in results
+     */
+    public record Result(String attack, double auc, double[] members, double[] nonMembers) {
+        /** Scores of a low-means-member attack, with their AUC; NaN scores do not count in it. */
+        static Result of(String attack, double[] members, double[] nonMembers) {
+            return new Result(attack, Auc.of(known(nonMembers), known(members)), members, nonMembers);
+        }
+    }
 
     /**
      * Runs one attack.
@@ -57,9 +72,7 @@ public final class MembershipInference {
      * @throws IllegalArgumentException when a side has no record with a score
      */
     public static Result attack(Attack attack, List<RecordScore> members, List<RecordScore> nonMembers) {
-        double[] inside = scores(attack, members);
-        double[] outside = scores(attack, nonMembers);
-        return new Result(attack, Auc.of(known(outside), known(inside)), inside, outside);
+        return Result.of(attack.label(), scores(attack, members), scores(attack, nonMembers));
     }
 
     /** The aggregate of {@link #attack} alone. */

@@ -1,0 +1,63 @@
+package dev.lethe.data;
+
+import dev.lethe.engine.BadInputException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * The records of one of TOFU's evaluation sets, in file order: JSON Lines with {@code prompt}, {@code completion},
+ * {@code perturbed} (a list of wrong answers) and, where the set was learned, {@code paraphrase}. Other keys are ignored.
+ * Immutable.
+ *
+ * @param path    where they came from
+ * @param records at least one, ids differ
+ */
+public record PerturbedDataset(Path path, List<PerturbedRecord> records) {
+    public PerturbedDataset {
+        records = List.copyOf(records);
+    }
+
+    /**
+     * Reads a file whole.
+     *
+     * @param paraphrase whether every record must have a paraphrase
+     * @throws BadInputException listing up to 20 problems as {@code file:line: what is wrong}
+     */
+    public static PerturbedDataset read(Path file, boolean paraphrase) {
+        Problems problems = new Problems();
+        List<PerturbedRecord> records = new ArrayList<>();
+        Map<String, Integer> lineOfId = new HashMap<>();
+        String stem = Dataset.stem(file);
+        Lines.read(file, problems, (number, text) -> {
+            if (text.isBlank()) {
+                return;
+            }
+            String place = file + ":" + number;
+            RecordParser.parsePerturbed(text, place, stem + "-" + number, paraphrase, problems).ifPresent(record -> {
+                Integer first = lineOfId.putIfAbsent(record.record().id(), number);
+                if (first == null) {
+                    records.add(record);
+                } else {
+                    problems.add(place + ": id \"" + record.record().id() + "\" is already that of line " + first);
+                }
+            });
+        });
+        problems.throwIfAny();
+        if (records.isEmpty()) {
+            throw new BadInputException(file + ": no records in it");
+        }
+        return new PerturbedDataset(file, records);
+    }
+
+    /** The first so many records, or all where there are fewer. */
+    public PerturbedDataset first(int count) {
+        return new PerturbedDataset(path, records.subList(0, Math.min(count, records.size())));
+    }
+
+    public int size() {
+        return records.size();
+    }
+}

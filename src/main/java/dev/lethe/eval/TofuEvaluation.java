@@ -1,0 +1,135 @@
+package dev.lethe.eval;
+
+import dev.lethe.data.Encoder;
+import dev.lethe.data.Example;
+import dev.lethe.data.OnLong;
+import dev.lethe.data.PerturbedDataset;
+import dev.lethe.data.PerturbedRecord;
+import dev.lethe.data.Record;
+import dev.lethe.engine.LanguageModel;
+import dev.lethe.model.Tokenizer;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * TOFU's evaluation (Maini et al. 2024, arXiv 2401.06121) with OpenUnlearning's definitions: probability, ROUGE-L recall
+ * of the greedy answer and truth ratio of each set, and model utility over them. Every answer of a set, right and wrong,
+ * goes through the model in ragged batches; one that occurs twice goes once. Use on the thread that owns the model.
+ */
+public final class TofuEvaluation {
+    /** The most tokens a greedy answer has, as in OpenUnlearning. */
+    public static final int ANSWER_TOKENS = 200;
+
+    private final LanguageModel model;
+    private final Tokenizer tokenizer;
+    private final Evaluator evaluator;
+    private final int answerTokens;
+
+    public TofuEvaluation(LanguageModel model, Tokenizer tokenizer) {
+        this(model, tokenizer, new Evaluator(), ANSWER_TOKENS);
+    }
+
+    /**
+     * @param evaluator    runs the batches and tells progress, in answers of a set
+     * @param answerTokens the most tokens a greedy answer has, at least 1; fewer than {@link #ANSWER_TOKENS} saves time on
+     *                     models that do not end their answers, and can only lower the recall
+     */
+    public TofuEvaluation(LanguageModel model, Tokenizer tokenizer, Evaluator evaluator, int answerTokens) {
+        if (answerTokens < 1) {
+            throw new IllegalArgumentException("tokens of an answer must be at least 1, got " + answerTokens);
+        }
+        this.model = model;
+        this.tokenizer = tokenizer;
+        this.evaluator = evaluator;
+        this.answerTokens = answerTokens;
+    }
+
+    /**
+     * Evaluates the sets that are there.
+     *
+     * @throws dev.lethe.engine.BadInputException when a prompt alone fills the model's context
+     */
+    public TofuScores evaluate(TofuSets sets) {
+        TofuSetScores retain = evaluate(TofuSet.RETAIN, sets.retain());
+        TofuSetScores realAuthors = evaluate(TofuSet.REAL_AUTHORS, sets.realAuthors());
+        TofuSetScores worldFacts = evaluate(TofuSet.WORLD_FACTS, sets.worldFacts());
+        return new TofuScores(evaluate(TofuSet.FORGET, sets.forget()), retain, realAuthors, worldFacts,
+                ModelUtility.of(retain, realAuthors, worldFacts));
+    }
+
+    private TofuSetScores evaluate(TofuSet set, PerturbedDataset data) {
+        return data == null ? null : evaluate(set, data.records());
+    }
+
+    /** Evaluates one set. */
+    public TofuSetScores evaluate(TofuSet set, List<PerturbedRecord> records) {
+        Answers answers = new Answers(set, records);
+        Encoder encoder = new Encoder(tokenizer::encode, tokenizer.endOfText(),
+                Math.toIntExact(model.shape().context()), OnLong.TRUNCATE);
+        List<Example> examples = encoder.encode(answers.texts);
+        double[] losses = evaluator.losses(model, examples);
+        double[] own = answers.pick(losses, answers.own);
+        double[] right = answers.pick(losses, answers.right);
+        double[][] wrong = answers.wrong(losses);
+        MetricValues probability = set.learned() ? TofuProbability.of(own) : TofuProbability.amongOptions(own, wrong);
+        MetricValues ratio = TruthRatio.of(right, wrong, set.aggregation());
+        List<Continuations.Continuation> greedy = Continuations.greedy(model,
+                Arrays.stream(answers.own).mapToObj(examples::get).toList(), tokenizer::decode, tokenizer.endOfText(),
+                answerTokens);
+        List<TofuRecord> scores = new ArrayList<>(records.size());
+        for (int i = 0; i < records.size(); i++) {
+            scores.add(new TofuRecord(records.get(i).record().id(), own[i], probability.records()[i],
+                    greedy.get(i).stemmed().rougeL().recall(), ratio.records()[i], right[i], wrong[i],
+                    greedy.get(i).generated()));
+        }
+        return new TofuSetScores(set, probability.aggregate(),
+                MetricValues.mean(scores.stream().mapToDouble(TofuRecord::rougeLRecall).toArray()).aggregate(),
+                ratio.aggregate(), encoder.truncated(), scores);
+    }
+
+    /** The answers of a set as texts to score, each different one of a question once, and where each record's are. */
+    private static final class Answers {
+        final List<Record> texts = new ArrayList<>();
+        final int[] own;
+        final int[] right;
+        final int[][] wrong;
+
+        Answers(TofuSet set, List<PerturbedRecord> records) {
+            own = new int[records.size()];
+            right = new int[records.size()];
+            wrong = new int[records.size()][];
+            for (int i = 0; i < own.length; i++) {
+                PerturbedRecord record = records.get(i);
+                if (set.learned() && record.paraphrase() == null) {
+                    throw new IllegalArgumentException("record " + record.record().id() + " of the " + set.label()
+                            + " set has no paraphrase");
+                }
+                Map<String, Integer> seen = new HashMap<>();
+                own[i] = add(record, record.record().completion(), "answer", seen);
+                right[i] = set.learned() ? add(record, record.paraphrase(), "paraphrase", seen) : own[i];
+                wrong[i] = new int[record.perturbed().size()];
+                for (int w = 0; w < wrong[i].length; w++) {
+                    wrong[i][w] = add(record, record.perturbed().get(w), "perturbed " + w, seen);
+                }
+            }
+        }
+
+        private int add(PerturbedRecord record, String answer, String which, Map<String, Integer> seen) {
+            return seen.computeIfAbsent(answer, text -> {
+                texts.add(record.with(text, which));
+                return texts.size() - 1;
+            });
+        }
+
+        double[] pick(double[] losses, int[] at) {
+            return Arrays.stream(at).mapToDouble(index -> losses[index]).toArray();
+        }
+
+        double[][] wrong(double[] losses) {
+            return Arrays.stream(wrong).map(at -> pick(losses, at)).toArray(double[][]::new);
+        }
+    }
+}

@@ -1,0 +1,197 @@
+package dev.lethe.eval;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.lethe.data.BatchPlan;
+import dev.lethe.data.Encoder;
+import dev.lethe.data.Example;
+import dev.lethe.data.OnLong;
+import dev.lethe.data.PerturbedDataset;
+import dev.lethe.data.PerturbedRecord;
+import dev.lethe.data.Record;
+import dev.lethe.engine.Buffer;
+import dev.lethe.engine.Dtype;
+import dev.lethe.engine.Engine;
+import dev.lethe.engine.Generation;
+import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.ModelShape;
+import dev.lethe.engine.NoLeaks;
+import dev.lethe.model.Tokenizer;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.api.io.TempDir;
+
+/** TOFU's evaluation against one text at a time through a tiny random model; its files' exact refusals. */
+@ExtendWith(NoLeaks.class)
+class TofuEvaluationTest {
+    private static final int CONTEXT = 24;
+    private static final int ANSWER_TOKENS = 5;
+    private static final Tokenizer TOKENIZER = Tokenizer.gpt2();
+    private static final String QUESTIONS = """
+            {"id": "a", "prompt": "Who wrote it?", "completion": "Dave did.", "paraphrase": "It was Dave.", "perturbed": \
+            ["Anna did.", "No one did at all."]}
+            {"prompt": "Where?", "completion": "Paris", "paraphrase": "Paris", "perturbed": ["Rome", "Oslo", "Rome"]}
+
+            {"id": 7, "prompt": "When?", "completion": "In the year of 1984.", "paraphrase": "1984", "perturbed": ["Never"]}
+            """;
+
+    @TempDir
+    static Path folder;
+    private static Engine engine;
+    private static LanguageModel model;
+    private static PerturbedDataset questions;
+
+    @BeforeAll
+    static void open() throws IOException {
+        engine = Engine.cpu();
+        model = engine.model(new ModelShape(TOKENIZER.vocabulary(), CONTEXT, 16, 2, 1, 32, 1e-5, true), Dtype.F64);
+        model.initialize(4);
+        float[] wte = model.readFloats(Buffer.PARAMETERS, 0, 16 * TOKENIZER.vocabulary());
+        for (int i = 0; i < wte.length; i++) {
+            wte[i] *= 20; // so that answers differ in their loss
+        }
+        model.writeFloats(Buffer.PARAMETERS, 0, wte);
+        questions = PerturbedDataset.read(write("questions.jsonl", QUESTIONS), true);
+    }
+
+    @AfterAll
+    static void close() {
+        model.close();
+        engine.close();
+    }
+
+    @Test
+    void readsQuestionsWithTheirAnswers() {
+        assertEquals(List.of(
+                new PerturbedRecord(new Record("a", null, "Who wrote it?", "Dave did."), "It was Dave.",
+                        List.of("Anna did.", "No one did at all.")),
+                new PerturbedRecord(new Record("questions-2", null, "Where?", "Paris"), "Paris",
+                        List.of("Rome", "Oslo", "Rome")),
+                new PerturbedRecord(new Record("7", null, "When?", "In the year of 1984."), "1984", List.of("Never"))),
+                questions.records());
+        assertEquals(1, questions.first(1).size());
+        assertEquals(3, questions.first(9).size());
+    }
+
+    @Test
+    void learnedSetsUseTheParaphraseAndPlainProbability() {
+        TofuSetScores forget = new TofuEvaluation(model, TOKENIZER, new Evaluator(16, done -> { }), ANSWER_TOKENS)
+                .evaluate(TofuSet.FORGET, questions.records());
+        double folded = 0;
+        for (int i = 0; i < questions.size(); i++) {
+            PerturbedRecord question = questions.records().get(i);
+            TofuRecord score = forget.records().get(i);
+            double own = loss(question, question.record().completion());
+            double right = loss(question, question.paraphrase());
+            double wrong = question.perturbed().stream().mapToDouble(answer -> loss(question, answer)).average().orElseThrow();
+            assertEquals(question.record().id(), score.id());
+            assertEquals(own, score.loss(), 1e-9);
+            assertEquals(Math.exp(-own), score.probability(), 1e-9 * Math.exp(-own));
+            double ratio = Math.exp(-wrong) / (Math.exp(-right) + 1e-10);
+            assertEquals(ratio, score.truthRatio(), 1e-9 * ratio);
+            folded += Math.min(ratio, 1 / (ratio + 1e-10)) / questions.size();
+            assertEquals(question.perturbed().size(), score.perturbedLosses().length);
+            int[] prompt = TOKENIZER.encode(question.record().prompt());
+            int[] said = model.generate(List.of(prompt), Generation.greedy(ANSWER_TOKENS).withStopToken(TOKENIZER.endOfText()))[0];
+            assertEquals(TOKENIZER.decode(said).strip(), score.generated());
+            assertEquals(Rouge.score(question.record().completion(), score.generated(), true).rougeL().recall(),
+                    score.rougeLRecall());
+        }
+        assertEquals(folded, forget.truthRatio(), 1e-12);
+        assertNotEquals(forget.records().getFirst().loss(), forget.records().getFirst().rightLoss());
+        assertEquals(0, forget.truncated());
+    }
+
+    @Test
+    void otherSetsUseTheAnswerItselfAmongItsOptions() {
+        TofuScores scores = new TofuEvaluation(model, TOKENIZER)
+                .evaluate(new TofuSets(questions, null, null, questions.first(2)));
+        TofuSetScores facts = scores.worldFacts();
+        for (int i = 0; i < 2; i++) {
+            PerturbedRecord question = questions.records().get(i);
+            double right = Math.exp(-loss(question, question.record().completion()));
+            double wrong = question.perturbed().stream().mapToDouble(answer -> Math.exp(-loss(question, answer))).sum();
+            assertEquals(right / (right + wrong + 1e-10), facts.records().get(i).probability(), 1e-9);
+            assertEquals(facts.records().get(i).loss(), facts.records().get(i).rightLoss());
+        }
+        assertEquals(6, scores.utility().missing().size());
+        assertEquals(facts.truthRatio(), scores.utility().parts().get("world_facts.truth_ratio"));
+        assertNull(scores.retain());
+        assertEquals(1, scores.forgetQuality(scores).pValue());
+        TofuScores other = new TofuEvaluation(model, TOKENIZER).evaluate(new TofuSets(questions.first(2), null, null, null));
+        assertThrows(IllegalArgumentException.class, () -> scores.forgetQuality(other));
+    }
+
+    @Test
+    void gradientNormIsTheMeanOverTensors() {
+        List<Example> examples = encoder().encode(questions.records().stream().map(PerturbedRecord::record).toList());
+        double[] norms = GradientNormAttack.scores(model, examples);
+        for (int i = 0; i < norms.length; i++) {
+            model.gradient(BatchPlan.batch(examples, new int[] {i}));
+            double[] flat = model.readDoubles(Buffer.GRADIENT, 0, (int) model.flatSize());
+            double mean = model.tensors().stream().mapToDouble(tensor -> {
+                double squares = 0;
+                for (int at = (int) tensor.offset(); at < tensor.offset() + tensor.count(); at++) {
+                    squares += flat[at] * flat[at];
+                }
+                return Math.sqrt(squares);
+            }).average().orElseThrow();
+            assertTrue(mean > 0);
+            assertEquals(mean, norms[i], 1e-6 * mean); // read as floats
+        }
+        assertEquals(0.5, GradientNormAttack.attack(model, examples, examples).auc());
+    }
+
+    @Test
+    void refusesWhatAnEvaluationSetLacks() throws IOException {
+        Path file = write("bad.jsonl", """
+                {"prompt": "p", "completion": "c", "perturbed": ["w"]}
+                {"prompt": "p", "completion": "c", "paraphrase": "x"}
+                {"prompt": "p", "completion": "c", "paraphrase": "x", "perturbed": "w"}
+                {"prompt": "p", "completion": "c", "paraphrase": "x", "perturbed": []}
+                {"prompt": "p", "completion": "c", "paraphrase": 3, "perturbed": ["w", ""]}
+                {"text": "t", "paraphrase": "x", "perturbed": ["w"]}
+                []
+                """);
+        assertEquals(String.join("\n",
+                file + ":1: no \"paraphrase\": the truth ratio of learned records needs the answer in other words",
+                file + ":2: no \"perturbed\": give a list of wrong answers",
+                file + ":3: \"perturbed\" is a string, must be a list of wrong answers, at least one",
+                file + ":4: \"perturbed\" is an empty list, must be a list of wrong answers, at least one",
+                file + ":5: \"paraphrase\" is a number, must be a string",
+                file + ":5: \"perturbed[1]\" is empty",
+                file + ":6: has text but no \"prompt\" and \"completion\"; an evaluation set is of questions and answers",
+                file + ":7: not a JSON object but an array; a line is {\"prompt\": …, \"completion\": …, \"paraphrase\": …,"
+                        + " \"perturbed\": […]}"),
+                assertThrows(RuntimeException.class, () -> PerturbedDataset.read(file, true)).getMessage());
+        assertEquals(file + ":2: id \"a\" is already that of line 1", assertThrows(RuntimeException.class,
+                () -> PerturbedDataset.read(write("bad.jsonl", ("{\"id\": \"a\", \"prompt\": \"p\", \"completion\": \"c\","
+                        + " \"perturbed\": [\"w\"]}\n").repeat(2)), false)).getMessage());
+        assertEquals(file + ": no records in it", assertThrows(RuntimeException.class,
+                () -> PerturbedDataset.read(write("bad.jsonl", "\n"), false)).getMessage());
+        assertThrows(IllegalArgumentException.class, () -> new TofuEvaluation(model, TOKENIZER).evaluate(TofuSet.FORGET,
+                List.of(new PerturbedRecord(new Record("a", null, "p", "c"), null, List.of("w")))));
+    }
+
+    private static double loss(PerturbedRecord question, String answer) {
+        return model.losses(BatchPlan.batch(encoder().encode(List.of(question.with(answer, "one"))), new int[] {0}))[0];
+    }
+
+    private static Encoder encoder() {
+        return new Encoder(TOKENIZER::encode, TOKENIZER.endOfText(), CONTEXT, OnLong.ERROR);
+    }
+
+    private static Path write(String name, String text) throws IOException {
+        return Files.writeString(folder.resolve(name), text);
+    }
+}
