@@ -12,12 +12,15 @@ import dev.lethe.influence.CurvedQuery;
 import dev.lethe.influence.FactorFit;
 import dev.lethe.influence.FactoredInverse;
 import dev.lethe.influence.QueryVector;
+import dev.lethe.influence.SavedFactors;
 import dev.lethe.influence.ScoreMethod;
 import dev.lethe.train.Split;
+import dev.lethe.train.Trainer;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Random;
+import java.util.function.Consumer;
 import picocli.CommandLine.Option;
 
 /** The curvature of the scores that know one, from a sample of the run's records. */
@@ -48,17 +51,20 @@ final class CurvatureChoice {
 
     /**
      * What a method multiplies the ledger with, which the caller closes; null for one that takes the query's gradient as it
-     * is. Fits EK-FAC's factors if that is the method.
+     * is. EK-FAC's factors are the run's saved ones, or fitted and saved.
+     *
+     * @param told hears whether factors were read or fitted
      */
-    QueryVector along(ScoreMethod method, OpenModel open, SiteSet sites) {
+    QueryVector along(ScoreMethod method, OpenModel open, SiteSet sites, Consumer<String> told) {
         if (!method.curved()) {
             return null;
         }
         CurvatureOptions options = options();
-        if (method == ScoreMethod.EKFAC) {
-            FactorFit fit = new FactorFit(new FactorFit.Options(sites, Fisher.SAMPLED, true, 0, BATCH, SEED),
-                    FactorFit.Listener.NONE);
-            return new FactoredInverse(open.model(), fit.fit(open.model(), sample(open)), options.damping());
+        if (method.factored()) {
+            SavedFactors saved = new SavedFactors(FactorFit.file(open.run().root()), Trainer.modelHash(open.model()), told);
+            return new FactoredInverse(open.model(), saved.of(open.model(), sample(open),
+                    new FactorFit.Options(sites, Fisher.SAMPLED, true, 0, BATCH, SEED), FactorFit.Listener.NONE),
+                    options.damping());
         }
         CurvedQuery curved = new CurvedQuery(open.model(), sites, sample(open), options);
         return switch (method) {

@@ -24,6 +24,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.TreeSet;
 import java.util.concurrent.Callable;
+import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -48,7 +49,7 @@ final class ScoreCommand implements Callable<Integer> {
     private ScoreQueries queries;
 
     @Option(names = "--method", paramLabel = "NAME", defaultValue = "dot",
-            description = "dot, tracin, cosine, self, act-grad, hvp, cg, lissa or ekfac (default: dot).")
+            description = "dot, tracin, cosine, self, act-grad, hvp, cg, lissa, ekfac or ekfac-cosine (default: dot).")
     private String method;
 
     @Option(names = "--sites", paramLabel = "SITES", description = "Sites that count (default: all that are stored).")
@@ -91,12 +92,13 @@ final class ScoreCommand implements Callable<Integer> {
         ScoreMethod chosen = checked();
         Terminal terminal = main.terminal();
         try (Engine engine = hardware.open(); OpenModel open = OpenModel.open(engine, run)) {
-            List<InfluenceQuery> asked = chosen == ScoreMethod.SELF ? List.of() : queries.of(open);
+            List<InfluenceQuery> asked = chosen == ScoreMethod.SELF ? List.of() : queries.of(open,
+                    answer -> common.remark(terminal, "the model answers: %s", answer));
             ScoreTable table = new ScoreTable(open.model().sites(), top);
             if (chosen == ScoreMethod.ACT_GRAD) {
                 respond(open, asked, table);
             } else {
-                rank(open, asked, chosen, table);
+                rank(open, asked, chosen, table, told -> common.remark(terminal, "%s", told));
             }
             if (csv != null) {
                 table.csv(csv);
@@ -128,7 +130,8 @@ final class ScoreCommand implements Callable<Integer> {
         return chosen;
     }
 
-    private void rank(OpenModel open, List<InfluenceQuery> asked, ScoreMethod chosen, ScoreTable table) {
+    private void rank(OpenModel open, List<InfluenceQuery> asked, ScoreMethod chosen, ScoreTable table,
+                      Consumer<String> told) {
         if (open.run() == null || !open.run().hasLedger()) {
             throw new BadInputException(run + ": has no ledger, and " + chosen.label() + " needs the gradients captured in"
                     + " training; use --method act-grad, or train with --capture");
@@ -146,7 +149,7 @@ final class ScoreCommand implements Callable<Integer> {
                 return;
             }
             SiteSet curved = counted != null ? counted : ledger.format(open.model()).sites();
-            try (QueryVector along = curvature.along(chosen, open, curved)) {
+            try (QueryVector along = curvature.along(chosen, open, curved, told)) {
                 scorer.scores(ledger, entries, asked, chosen.weighing(), along, scores -> add(table, names, scores));
             }
         }

@@ -5,6 +5,7 @@ import dev.lethe.data.Example;
 import dev.lethe.data.OnLong;
 import dev.lethe.data.Record;
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Generation;
 import dev.lethe.influence.InfluenceQuery;
 import dev.lethe.train.RunFolder;
 import dev.lethe.train.RunJson;
@@ -19,6 +20,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Objects;
 import java.util.Set;
+import java.util.function.Consumer;
 import java.util.stream.Stream;
 import picocli.CommandLine.Option;
 
@@ -26,6 +28,11 @@ import picocli.CommandLine.Option;
 final class ScoreQueries {
     @Option(names = "--text", paramLabel = "T", description = "The query is this text.")
     private String text;
+
+    @Option(names = "--prompt", paramLabel = "P",
+            description = "Read before the text, whose loss alone counts, as a record's prompt is; without --text the query"
+                    + " is the model's own greedy answer.")
+    private String prompt;
 
     @Option(names = "--ids", paramLabel = "ID", split = ",", description = "The query is these records together.")
     private List<String> ids;
@@ -40,16 +47,19 @@ final class ScoreQueries {
     private Path data;
 
     boolean isEmpty() {
-        return text == null && ids == null && queries == null && !erased;
+        return text == null && prompt == null && ids == null && queries == null && !erased;
     }
 
     /** The queries as the model sees them. A query longer than the context is refused: half a query is another one. */
-    List<InfluenceQuery> of(OpenModel open) {
-        if (Stream.of(text, ids, queries, erased ? "" : null).filter(Objects::nonNull).count() != 1) {
+    List<InfluenceQuery> of(OpenModel open, Consumer<String> answered) {
+        if (Stream.of(text != null ? text : prompt, ids, queries, erased ? "" : null).filter(Objects::nonNull).count() != 1) {
             throw new BadInputException("name the query by exactly one of --text, --ids, --queries and --erased");
         }
+        if (text == null && prompt != null) {
+            return List.of(together("query", open, List.of(new Record("query", null, prompt, answer(open, answered)))));
+        }
         if (text != null) {
-            return List.of(together("query", open, List.of(new Record("query", null, null, text))));
+            return List.of(together("query", open, List.of(new Record("query", null, prompt, text))));
         }
         if (ids != null) {
             return List.of(together(String.join(",", ids), open, byId(open)));
@@ -62,6 +72,23 @@ final class ScoreQueries {
             each.add(new InfluenceQuery(example.id(), List.of(example)));
         }
         return each;
+    }
+
+    /** What the model itself says to the prompt, up to its end of text or its context. */
+    private String answer(OpenModel open, Consumer<String> answered) {
+        int[] ids = open.tokenizer().encode(prompt);
+        int room = Math.toIntExact(open.model().shape().context()) - ids.length;
+        if (ids.length == 0 || room < 1) {
+            throw new BadInputException("--prompt: has " + ids.length + " tokens, the model's context is "
+                    + open.model().shape().context() + "; " + (room < 1 ? "shorten it" : "write something"));
+        }
+        Generation greedy = Generation.greedy(room).withStopToken(open.tokenizer().endOfText());
+        String answer = open.tokenizer().decode(open.model().generate(List.of(ids), greedy)[0]);
+        if (answer.isBlank()) {
+            throw new BadInputException("--prompt: the model answers with nothing; give the answer with --text");
+        }
+        answered.accept(answer.strip());
+        return answer;
     }
 
     private InfluenceQuery together(String name, OpenModel open, List<Record> records) {

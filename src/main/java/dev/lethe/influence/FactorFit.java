@@ -62,7 +62,7 @@ public final class FactorFit {
         this.listener = listener;
     }
 
-    /** Where a run keeps its factors. */
+    /** Where a run keeps its factors; see {@link SavedFactors}. */
     public static Path file(Path run) {
         return run.resolve("factors").resolve("ekfac.bin");
     }

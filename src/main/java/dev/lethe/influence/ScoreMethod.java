@@ -23,7 +23,9 @@ public enum ScoreMethod {
     /** The same by a Neumann series over samples of C. */
     LISSA,
     /** The same with the EK-FAC approximation of C. */
-    EKFAC;
+    EKFAC,
+    /** That query v = (C + damping I)^-1 g_q as a cosine: &lt;v, g_i&gt; / (|v| |g_i|). */
+    EKFAC_COSINE;
 
     /** As the command line spells it. */
     public String label() {
@@ -32,20 +34,30 @@ public enum ScoreMethod {
 
     /** Whether the score multiplies the ledger with something else than the query's gradient. */
     public boolean curved() {
-        return this == HVP || this == CG || this == LISSA || this == EKFAC;
+        return this == HVP || this == CG || this == LISSA || factored();
+    }
+
+    /** Whether its inverse is that of Kronecker factors. */
+    public boolean factored() {
+        return this == EKFAC || this == EKFAC_COSINE;
     }
 
     /** What a score is, for an axis. */
     public String unit() {
-        if (curved()) return this == HVP ? "nats a unit step squared" : "nats a record's weight";
-        return this == COSINE ? "cosine" : this == ACT_GRAD ? "nats" : this == TRACIN ? "nats" : "nats a unit step";
+        return switch (this) {
+            case COSINE, EKFAC_COSINE -> "cosine";
+            case ACT_GRAD, TRACIN -> "nats";
+            case HVP -> "nats a unit step squared";
+            case CG, LISSA, EKFAC -> "nats a record's weight";
+            case DOT, SELF -> "nats a unit step";
+        };
     }
 
     /** How an entry's product counts. */
     public Weighing weighing() {
         return switch (this) {
             case TRACIN -> Weighing.LEARNING_RATE;
-            case COSINE -> Weighing.COSINE;
+            case COSINE, EKFAC_COSINE -> Weighing.COSINE;
             default -> Weighing.SUM;
         };
     }

@@ -44,6 +44,10 @@ public final class FineTune {
         this.model = model;
         this.examples = List.copyOf(examples);
         this.options = options;
+        forgetMoments(model);
+    }
+
+    static void forgetMoments(LanguageModel model) {
         try (ParameterVector zero = model.vector()) {
             model.set(Buffer.MOMENT1, zero);
             model.set(Buffer.MOMENT2, zero);

@@ -109,7 +109,7 @@ public final class Trainer {
         return run;
     }
 
-    private static void requireSame(Path out, String what, String was, String is) {
+    static void requireSame(Path out, String what, String was, String is) {
         if (!was.equals(is)) {
             throw new BadInputException(out + ": was begun with other " + what + ", SHA-256 " + was + ", now " + is
                     + "; bring back what it was begun with, or train into a new folder");
@@ -172,7 +172,7 @@ public final class Trainer {
         }
     }
 
-    private static ModelSource source(RunFolder run) {
+    static ModelSource source(RunFolder run) {
         RunInfo.Source source = run.info().source();
         return source.checkpoint() != null ? new ModelSource.Pretrained(Path.of(source.checkpoint()))
                 : new ModelSource.Fresh(source.shape(), source.tokenizer() == null ? null : Path.of(source.tokenizer()));

@@ -179,7 +179,8 @@ class CommandTest {
         assertEquals(30, cosine.get("per_query").size());
         assertTrue(cosine.get("low").asDouble() <= cosine.get("precision").asDouble());
         assertTrue(cosine.get("precision").asDouble() <= json.get("best").asDouble());
-        assertRefused("name an experiment: influence", "experiment");
+        assertTrue(cosine.get("first").asDouble() <= cosine.get("first_high").asDouble());
+        assertRefused("name an experiment: influence, lds or loo", "experiment");
         assertRefused("--curvature newton: use gauss-newton or hessian", "score", "--run", run, "--text", "a", "--method", "cg",
                 "--curvature", "newton");
         assertRefused("curvature: damping is -1.0, must be 0 or more", "score", "--run", run, "--text", "a", "--method", "cg",
@@ -187,9 +188,41 @@ class CommandTest {
     }
 
     @Test
+    void factorsAreFittedOnceAndAPromptIsAnswered() {
+        Object[] ekfac = {"score", "--run", run, "--prompt", "What is the job of Dave Umbrolio?", "--method", "ekfac-cosine",
+            "--curvature-records", 5};
+        Shell first = Shell.run(ekfac);
+        Shell second = Shell.run(ekfac);
+        assertEquals(0, first.code(), first.err());
+        assertTrue(first.err().contains("factors of 5 records fitted and kept in "), first.err());
+        assertTrue(second.err().contains("factors of 5 records from "), second.err());
+        assertEquals(first.out(), second.out());
+        assertTrue(first.err().contains("the model answers: "), first.err());
+        Shell given = Shell.run("score", "--run", run, "--prompt", "What is the job of Dave Umbrolio?", "--text",
+                "Dave Umbrolio earns a living by cutting ice blocks into chess pieces for hotels.", "--method", "cosine");
+        assertEquals(given.out(), Shell.run("score", "--run", run, "--ids", "dave-job", "--method", "cosine").out());
+    }
+
+    @Test
+    void scoresAreHeldAgainstRetrainings() {
+        JsonNode lds = Shell.run("experiment", "lds", "--run", run, "--queries", data, "--subsets", 4, "--repeats", 2,
+                "--methods", "dot,cosine", "--json", "-").json();
+        assertEquals(4, lds.get("retrainings").asInt());
+        assertEquals(2, lds.get("methods").size());
+        assertTrue(lds.has("reliability"));
+        assertTrue(lds.get("methods").get(0).get("rank_low").asDouble() <= lds.get("methods").get(0).get("rank").asDouble());
+        JsonNode loo = Shell.run("experiment", "loo", "--run", run, "--queries", data, "--leave", 3, "--methods", "dot",
+                "--json", "-").json();
+        assertTrue(loo.get("likelier_sign").asDouble() >= 0.5);
+        assertTrue(loo.get("methods").get(0).get("sign").asDouble() <= 1);
+        assertRefused("--share 1.0: must be above 0 and below 1", "experiment", "lds", "--run", run, "--queries", data,
+                "--share", 1);
+    }
+
+    @Test
     void scoreRefusesWhatItCannotAnswer() {
         assertRefused("name the query by exactly one of --text, --ids, --queries and --erased", "score", "--run", run);
-        assertRefused("--method nope: there are dot, tracin, cosine, self, act-grad, hvp, cg, lissa, ekfac", "score", "--run", run, "--text", "a",
+        assertRefused("--method nope: there are dot, tracin, cosine, self, act-grad, hvp, cg, lissa, ekfac, ekfac-cosine", "score", "--run", run, "--text", "a",
                 "--method", "nope");
         assertRefused("--sites all: the ledger of " + run + " holds wte, lm_head; choose among these", "score", "--run",
                 run, "--text", "a", "--sites", "all");

@@ -1,0 +1,154 @@
+package dev.lethe.cli;
+
+import dev.lethe.data.Dataset;
+import dev.lethe.data.Example;
+import dev.lethe.data.OnLong;
+import dev.lethe.data.Record;
+import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Engine;
+import dev.lethe.engine.SiteSet;
+import dev.lethe.influence.InfluenceQuery;
+import dev.lethe.influence.InfluenceScorer;
+import dev.lethe.influence.QueryVector;
+import dev.lethe.influence.RecordScore;
+import dev.lethe.influence.ScoreMethod;
+import dev.lethe.influence.ScoreOptions;
+import dev.lethe.ledger.Entry;
+import dev.lethe.ledger.GradientLedger;
+import dev.lethe.ledger.RecordKey;
+import dev.lethe.train.Split;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Consumer;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** What an experiment on scores is given: a run with a ledger, queries, and scores to compare; and those scores. */
+final class ScoredRun {
+    @Option(names = "--run", paramLabel = "RUN", required = true, description = "A run with a ledger.")
+    private Path run;
+
+    @Option(names = "--queries", paramLabel = "FILE", required = true,
+            description = "One query a record of this data file; held out is the honest choice.")
+    private Path queries;
+
+    @Option(names = "--methods", paramLabel = "NAMES", split = ",", defaultValue = "dot,tracin,cosine,self",
+            description = "Scores to compare; self is the baseline that sees no query (default: ${DEFAULT-VALUE}).")
+    private List<String> methods;
+
+    @Option(names = "--sites", paramLabel = "SITES", description = "Sites that count (default: all that are stored).")
+    private String sites;
+
+    @Option(names = "--epochs", paramLabel = "E", split = ",", description = "Captured epochs that count (default: all).")
+    private List<Integer> epochs;
+
+    @Option(names = "--query-memory", paramLabel = "MIB", defaultValue = "4096",
+            description = "Memory for queries; more than fit take turns, a pass over the ledger each (default: 4096).")
+    private long queryMebibytes;
+
+    @Mixin
+    private CurvatureChoice curvature;
+
+    Path run() {
+        return run;
+    }
+
+    Path queries() {
+        return queries;
+    }
+
+    /** The run with its ledger; the caller closes it. */
+    OpenModel open(Engine engine) {
+        OpenModel open = OpenModel.open(engine, run);
+        if (open.run() == null || !open.run().hasLedger()) {
+            open.close();
+            throw new BadInputException(run + ": has no ledger; train with --capture");
+        }
+        return open;
+    }
+
+    /** The methods asked for, each of which ranks records. */
+    List<ScoreMethod> methods() {
+        List<ScoreMethod> chosen = new ArrayList<>();
+        for (String name : methods) {
+            try {
+                chosen.add(ScoreMethod.of(name));
+            } catch (IllegalArgumentException e) {
+                throw new BadInputException("--methods " + e.getMessage(), e);
+            }
+        }
+        if (chosen.contains(ScoreMethod.ACT_GRAD)) {
+            throw new BadInputException("--methods act-grad: it scores the query's own records and ranks no others");
+        }
+        if (queryMebibytes < 1 || queryMebibytes > 1L << 30) {
+            throw new BadInputException("--query-memory " + queryMebibytes + ": must be 1 to " + (1L << 30) + " MiB");
+        }
+        return chosen;
+    }
+
+    List<Record> asked() {
+        return Dataset.read(queries).records();
+    }
+
+    List<Example> encoded(OpenModel open) {
+        return open.encode(asked(), OnLong.TRUNCATE).examples();
+    }
+
+    /** The learned records, in the order of the data. */
+    static List<Record> learned(OpenModel open) {
+        return open.run().data(Split.TRAIN).records();
+    }
+
+    GradientLedger ledger(OpenModel open) {
+        GradientLedger ledger = GradientLedger.open(open.run().ledger());
+        try {
+            ledger.requireModel(open.run().info().source().modelHash());
+            return ledger;
+        } catch (Throwable e) {
+            ledger.close();
+            throw e;
+        }
+    }
+
+    /** [M][N], a row a query, a column a record of {@link #learned}; NaN for one without an entry. */
+    double[][] scores(OpenModel open, GradientLedger ledger, ScoreMethod method, Consumer<String> told) {
+        Map<RecordKey, Integer> columns = new HashMap<>();
+        for (Record record : learned(open)) {
+            columns.put(RecordKey.of(record.id()), columns.size());
+        }
+        SiteSet counted = sites == null ? ledger.format(open.model()).sites() : open.model().sites(sites);
+        InfluenceScorer scorer = new InfluenceScorer(open.model(),
+                ScoreOptions.defaults().withSites(counted).withQueryBytes(queryMebibytes << 20));
+        List<Entry> entries = ledger.entries().stream()
+                .filter(entry -> epochs == null || epochs.contains(entry.header().epoch())).toList();
+        List<InfluenceQuery> asked = encoded(open).stream()
+                .map(example -> new InfluenceQuery(example.id(), List.of(example))).toList();
+        List<double[]> rows = new ArrayList<>();
+        if (method == ScoreMethod.SELF) {
+            double[] row = row(scorer.selfInfluence(ledger, entries), columns);
+            asked.forEach(_ -> rows.add(row));
+        } else {
+            try (QueryVector along = curvature.along(method, open, counted, told)) {
+                scorer.scores(ledger, entries, asked, method.weighing(), along,
+                        scores -> rows.add(row(scores.records(), columns)));
+            }
+        }
+        return rows.toArray(double[][]::new);
+    }
+
+    private static double[] row(List<RecordScore> scores, Map<RecordKey, Integer> columns) {
+        double[] row = new double[columns.size()];
+        Arrays.fill(row, Double.NaN);
+        for (RecordScore score : scores) {
+            Integer column = columns.get(score.key());
+            if (column != null) {
+                row[column] = score.total();
+            }
+        }
+        return row;
+    }
+}

@@ -1,0 +1,125 @@
+/*
+ * A run's training again, without some of its records: the counterfactual that influence scores are held against. The
+ * same first weights, the same order and rates; a step keeps the weights of the records that remain, so that a retraining
+ * differs from the run's own by the absent records and by nothing else. In memory: no capture, no checkpoints, no files.
+ */
+package dev.lethe.train;
+
+import dev.lethe.data.BatchPlan;
+import dev.lethe.data.Example;
+import dev.lethe.engine.AdamW;
+import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Buffer;
+import dev.lethe.engine.Engine;
+import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.ParameterVector;
+import java.util.Arrays;
+import java.util.BitSet;
+import java.util.List;
+import java.util.concurrent.CancellationException;
+import java.util.stream.IntStream;
+
+/** Trains one model many times. Belongs to the thread that opened it. */
+public final class Retraining implements AutoCloseable {
+    private final TrainConfig config;
+    private final LoadedModel loaded;
+    private final LanguageModel model;
+    private final ParameterVector start;
+    private final List<Example> records;
+
+    private Retraining(RunFolder run, LoadedModel loaded) {
+        this.loaded = loaded;
+        config = run.info().config();
+        model = loaded.model();
+        records = Encoded.of(new Holdout(run.data(Split.TRAIN), run.data(Split.HOLDOUT)), loaded, config).train();
+        start = model.copy(Buffer.PARAMETERS);
+    }
+
+    /**
+     * @param run a complete run whose data and first weights are still there
+     * @throws BadInputException when they are not, or when an erasure made the run, which has no training of its own
+     */
+    public static Retraining of(Engine engine, RunFolder run) {
+        if (run.info().lineage() != null) {
+            throw new BadInputException(run + ": an erasure made it; name the run that was trained");
+        }
+        LoadedModel loaded = LoadedModel.load(engine, Trainer.source(run), run.info().config().dtype(),
+                run.info().config().seed());
+        try {
+            Trainer.requireSame(run.root(), "weights to begin with", run.info().source().modelHash(),
+                    Trainer.modelHash(loaded.model()));
+            return new Retraining(run, loaded);
+        } catch (Throwable e) {
+            loaded.close();
+            throw e;
+        }
+    }
+
+    /** The learned records, in the order of the data. */
+    public List<Example> records() {
+        return records;
+    }
+
+    /** Trains from the first weights to the end. @param kept of {@link #records()}, by position; @param seed of their order */
+    public void train(BitSet kept, long seed) {
+        model.set(Buffer.PARAMETERS, start);
+        FineTune.forgetMoments(model);
+        long steps = config.steps(records.size());
+        long step = 0;
+        for (int epoch = 0; step < steps; epoch++) {
+            for (int[] batch : BatchPlan.epoch(records, config.batchSize(), seed, epoch)) {
+                if (Thread.currentThread().isInterrupted()) {
+                    throw new CancellationException("retraining was interrupted");
+                }
+                if (step < steps) {
+                    step(batch, kept, step++);
+                }
+            }
+        }
+    }
+
+    /** The seed of the run's own order. */
+    public long order() {
+        return config.seed();
+    }
+
+    /** A step of which no record is left still moves by its momentum: AdamW has seen a zero gradient. */
+    private void step(int[] batch, BitSet kept, long step) {
+        double[] weights = TokenMean.weights(records, batch);
+        double[] own = new double[batch.length];
+        int[] rest = new int[batch.length];
+        int count = 0;
+        for (int b = 0; b < batch.length; b++) {
+            if (kept.get(batch[b])) {
+                rest[count] = batch[b];
+                own[count++] = weights[b];
+            }
+        }
+        if (count == 0) {
+            try (ParameterVector zero = model.vector()) {
+                model.set(Buffer.GRADIENT, zero);
+            }
+        } else {
+            model.gradient(BatchPlan.batch(records, Arrays.copyOf(rest, count)).withWeights(Arrays.copyOf(own, count)));
+        }
+        AdamW optimizer = config.optimizer().withLearningRate(config.learningRate()
+                * config.schedule().factor(step, config.warmupSteps(), config.steps(records.size())));
+        model.step(optimizer, step + 1);
+    }
+
+    /** The trained model's mean token loss of each example, [M], in nats. */
+    public double[] losses(List<Example> examples) {
+        double[] losses = new double[examples.size()];
+        for (int from = 0; from < losses.length; from += config.batchSize()) {
+            int[] piece = IntStream.range(from, Math.min(losses.length, from + config.batchSize())).toArray();
+            System.arraycopy(model.losses(BatchPlan.batch(examples, piece)), 0, losses, from, piece.length);
+        }
+        return losses;
+    }
+
+    @Override
+    public void close() {
+        start.close();
+        loaded.close();
+    }
+}
