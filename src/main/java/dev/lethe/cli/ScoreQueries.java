@@ -96,10 +96,10 @@ final class ScoreQueries {
     }
 
     private List<Example> encode(OpenModel open, List<Record> records) {
-        // A record of the data was itself learned truncated; what a user writes must fit.
-        boolean learned = ids != null || erased;
+        // A record of the data was itself learned truncated, and an answer may run to the end; what a user writes must fit.
+        boolean mayBeCut = ids != null || erased || prompt != null && text == null;
         try {
-            return open.encode(records, learned ? OnLong.TRUNCATE : OnLong.ERROR).examples();
+            return open.encode(records, mayBeCut ? OnLong.TRUNCATE : OnLong.ERROR).examples();
         } catch (BadInputException e) {
             throw new BadInputException("query: " + e.getMessage().replace("; shorten it, or use --on-long truncate",
                     "; shorten it"), e);
