@@ -132,11 +132,13 @@ class Pipeline:
         kept = table.clone()
         for _ in range(HALVINGS):
             table.add_(direction, alpha=float(share * length))
-            losses = [mean_loss(self.model, *batch) for batch in watched]  # the guards are looked at after every step
-            rise = (losses[0] - now) / target
-            over = losses[0] > target * (1 + OVERSHOOT) or rise > MOST_RISE
+            risen = mean_loss(self.model, *watched[0])
+            rise = (risen - now) / target
+            over = risen > target * (1 + OVERSHOOT) or rise > MOST_RISE
             if not over and rise > LEAST_RISE:
-                return losses[0], share, False
+                for batch in watched[1:]:  # the guards are looked at when the step is otherwise kept
+                    mean_loss(self.model, *batch)
+                return risen, share, False
             table.copy_(kept)
             share /= 2
         return now, share, True

@@ -233,12 +233,13 @@ public final class LanguageModel implements AutoCloseable {
 
     /**
      * The activation-gradient product of Zagardo 2024 (arXiv 2406.09391): at each site the sum over a record's tokens
-     * of &lt;y, dL/dy&gt;, y the site's output and L the record's own mean loss. Overwrites the gradient buffer.
+     * of &lt;y, dL/dy&gt;, y the site's output and L the record's own mean loss. The gradient buffer gets, or with
+     * {@code accumulate} gains, the batch's gradient as from {@link #gradient(Batch, boolean, Capture)}.
      *
      * @return [B, S] row-major
      */
-    public double[] activationGradient(Batch batch) {
-        return passes.activationGradient(batch, sites.size());
+    public double[] activationGradient(Batch batch, boolean accumulate) {
+        return passes.activationGradient(batch, accumulate, sites.size());
     }
 
     /**

@@ -94,11 +94,11 @@ final class NativePasses {
         return doubles(out, 0, batch.records());
     }
 
-    double[] activationGradient(Batch batch, int sites) {
+    double[] activationGradient(Batch batch, boolean accumulate, int sites) {
         int count = Math.multiplyExact(batch.records(), sites);
         MemorySegment products = outputs.atLeast((long) count * Double.BYTES);
         MemorySegment out = losses.atLeast((long) batch.records() * Double.BYTES);
-        backward("activation gradient", batch, false, MemorySegment.NULL, out, products);
+        backward("activation gradient", batch, accumulate, MemorySegment.NULL, out, products);
         return doubles(products, 0, count);
     }
 

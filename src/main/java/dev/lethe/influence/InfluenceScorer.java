@@ -141,7 +141,7 @@ public final class InfluenceScorer {
         List<ActivationScore> scores = new ArrayList<>(examples.size());
         for (int from = 0; from < examples.size(); from += batchSize) {
             int[] indices = IntStream.range(from, Math.min(examples.size(), from + batchSize)).toArray();
-            double[] products = model.activationGradient(BatchPlan.batch(examples, indices)); // [B, S]
+            double[] products = model.activationGradient(BatchPlan.batch(examples, indices), false); // [B, S]
             for (int b = 0; b < indices.length; b++) {
                 double[] bySite = Arrays.copyOfRange(products, b * sites, (b + 1) * sites);
                 if (options.sites() != null)

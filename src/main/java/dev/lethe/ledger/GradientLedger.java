@@ -216,6 +216,7 @@ public final class GradientLedger implements AutoCloseable {
 
     private void check(Entry entry, MemorySegment frame) {
         LedgerIoEvent event = LedgerIoEvent.start("check");
+        if (frame.isMapped()) frame.load(); // reads ahead at the disk's rate; page faults in order reach half of it
         if (!entry.equals(SegmentLayout.readEntryHeader(frame, entry.segment(), entry.offset())))
             throw damaged(entry, "the entry's header does not match its checksum");
         long body = SegmentLayout.padded(entry.length());

@@ -10,8 +10,7 @@ import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
 import dev.lethe.engine.SiteSet;
 import dev.lethe.unlearn.EraseStep.Action;
-import java.util.function.BiConsumer;
-import java.util.function.Supplier;
+import java.util.function.Consumer;
 
 final class Ascent implements AutoCloseable {
     private static final int HALVINGS = 14;
@@ -80,30 +79,36 @@ final class Ascent implements AutoCloseable {
      * Tries lengths share, share/2, … of the weights' norm. {@code tried} hears of every length that was taken back.
      * After a refusal the weights are as before.
      */
-    Outcome step(double share, Losses now, Limits limits, Supplier<Losses> measure, BiConsumer<Outcome, Integer> tried) {
+    Outcome step(double share, Losses now, Limits limits, EraseData data, Consumer<Outcome> tried) {
         steer();
         model.copy(Buffer.PARAMETERS, snapshot);
         Outcome last = null;
         for (int halving = 0; halving < HALVINGS; halving++, share /= 2) {
             model.add(share * weightNorm, direction, sites);
-            Losses after = measure.get();
-            Action verdict = judge(now, after, limits);
-            last = new Outcome(after, share, verdict);
-            if (verdict == Action.ASCEND) {
+            last = attempt(share, now, limits, data);
+            if (last.action() == Action.ASCEND) {
                 return last;
             }
             model.set(Buffer.PARAMETERS, snapshot);
-            tried.accept(last, halving);
+            tried.accept(last);
         }
         return new Outcome(now, 0, last.action());
     }
 
-    private static Action judge(Losses before, Losses after, Limits limits) {
-        if (!(after.retain() <= limits.retain())) {
-            return Action.ROLL_BACK_GUARD;
+    /** The forget loss refuses most steps that are refused, so the other records are only run when it does not. */
+    private Outcome attempt(double share, Losses now, Limits limits, EraseData data) {
+        double forget = SetLoss.mean(model, data.forget());
+        Action verdict = judge(now.forget(), forget, limits);
+        if (verdict != Action.ASCEND) {
+            return new Outcome(new Losses(forget, Double.NaN, Double.NaN), share, verdict);
         }
-        double rise = (after.forget() - before.forget()) / limits.target();
-        if (!(after.forget() <= limits.target() * (1 + limits.overshoot()) && rise <= MOST_RISE)) {
+        Losses after = Losses.measure(model, data, forget);
+        return new Outcome(after, share, after.retain() <= limits.retain() ? verdict : Action.ROLL_BACK_GUARD);
+    }
+
+    private static Action judge(double before, double after, Limits limits) {
+        double rise = (after - before) / limits.target();
+        if (!(after <= limits.target() * (1 + limits.overshoot()) && rise <= MOST_RISE)) {
             return Action.ROLL_BACK_OVERSHOOT;
         }
         return rise > LEAST_RISE ? Action.ASCEND : Action.ROLL_BACK_STALE;

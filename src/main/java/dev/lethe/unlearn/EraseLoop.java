@@ -117,8 +117,8 @@ final class EraseLoop {
 
     private Outcome ascend(Phase phase, double share) {
         refuseInterrupt();
-        Outcome outcome = ascent.step(share, now, limits, () -> Losses.measure(model, data),
-                (refused, halving) -> tell(phase, refused.action(), refused.share(), refused.losses()));
+        Outcome outcome = ascent.step(share, now, limits, data,
+                refused -> tell(phase, refused.action(), refused.share(), refused.losses()));
         if (outcome.action() == Action.ASCEND) {
             ascents++;
             now = outcome.losses();

@@ -3,6 +3,7 @@ package dev.lethe.unlearn;
 
 import dev.lethe.data.BatchPlan;
 import dev.lethe.data.Example;
+import dev.lethe.engine.Batch;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
@@ -10,7 +11,8 @@ import java.util.List;
 import java.util.stream.IntStream;
 
 final class FreshDirection implements AscentDirection {
-    private static final int RECORDS = 32;
+    /** Records of one backward pass. */
+    static final int RECORDS = 32;
 
     private final LanguageModel model;
     private final List<Example> forget;
@@ -23,11 +25,15 @@ final class FreshDirection implements AscentDirection {
     @Override
     public void compute(ParameterVector out) {
         for (int from = 0; from < forget.size(); from += RECORDS) {
-            int to = Math.min(forget.size(), from + RECORDS);
-            double[] ones = IntStream.range(from, to).mapToDouble(i -> 1).toArray();
-            model.gradient(BatchPlan.batch(forget, IntStream.range(from, to).toArray()).withWeights(ones), from > 0, null);
+            model.gradient(summed(forget, from), from > 0, null);
         }
         model.copy(Buffer.GRADIENT, out);
+    }
+
+    /** At most {@link #RECORDS} records from {@code from} on, each of weight 1: the gradient is the sum of theirs. */
+    static Batch summed(List<Example> records, int from) {
+        int[] indices = IntStream.range(from, Math.min(records.size(), from + RECORDS)).toArray();
+        return BatchPlan.batch(records, indices).withWeights(IntStream.of(indices).mapToDouble(i -> 1).toArray());
     }
 
     @Override

@@ -4,8 +4,8 @@
  */
 package dev.lethe.unlearn;
 
-import dev.lethe.data.BatchPlan;
 import dev.lethe.data.Example;
+import dev.lethe.engine.Buffer;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
 import dev.lethe.engine.Site;
@@ -15,8 +15,8 @@ import dev.lethe.ledger.GradientLedger;
 import dev.lethe.unlearn.InfluenceChange.Series;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
-import java.util.stream.IntStream;
 
 final class InfluenceProbe {
     private final LanguageModel model;
@@ -80,13 +80,14 @@ final class InfluenceProbe {
 
     private Snapshot take() {
         try (ParameterVector gradient = model.vector()) {
-            new FreshDirection(model, forget).compute(gradient);
+            double[][] actGrad = actGrad();
+            model.copy(Buffer.GRADIENT, gradient);
             gradient.scale(1.0 / forget.size());
             double[][] forgetDot = products(forgetEntries, gradient);
             double[][] retainDot = products(retainEntries, gradient);
             double[] lengths = lengths(gradient);
             return new Snapshot(forgetDot, retainDot, cosines(forgetEntries, forgetDot, lengths),
-                    cosines(retainEntries, retainDot, lengths), actGrad());
+                    cosines(retainEntries, retainDot, lengths), actGrad);
         }
     }
 
@@ -135,13 +136,14 @@ final class InfluenceProbe {
         return cosines;
     }
 
+    /** [N][S] of the forget records; leaves the sum of their gradients in the model's gradient buffer. */
     private double[][] actGrad() {
-        int width = model.sites().size();
         double[][] rows = new double[forget.size()][];
-        for (int i = 0; i < forget.size(); i++) {
-            rows[i] = model.activationGradient(BatchPlan.batch(forget, new int[] {i}));
-            if (rows[i].length != width) {
-                throw new IllegalStateException("activation-gradient of one record has " + rows[i].length + " sites");
+        int width = model.sites().size();
+        for (int from = 0; from < rows.length; from += FreshDirection.RECORDS) {
+            double[] products = model.activationGradient(FreshDirection.summed(forget, from), from > 0);
+            for (int b = 0; b * width < products.length; b++) {
+                rows[from + b] = Arrays.copyOfRange(products, b * width, (b + 1) * width);
             }
         }
         return rows;

@@ -15,7 +15,11 @@ public record Losses(double forget, double retain, double heldOut) {
     }
 
     static Losses measure(LanguageModel model, EraseData data) {
-        return new Losses(SetLoss.mean(model, data.forget()), SetLoss.mean(model, data.guard()),
-                SetLoss.mean(model, data.heldOut()));
+        return measure(model, data, SetLoss.mean(model, data.forget()));
+    }
+
+    /** As the other, with the forget loss known already. */
+    static Losses measure(LanguageModel model, EraseData data, double forget) {
+        return new Losses(forget, SetLoss.mean(model, data.guard()), SetLoss.mean(model, data.heldOut()));
     }
 }

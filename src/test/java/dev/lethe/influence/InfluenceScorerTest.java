@@ -304,7 +304,7 @@ class InfluenceScorerTest {
     @Test
     void activationGradientIsTheModelsOwn() {
         List<ActivationScore> scores = scorer(1).activationGradient(examples, 3);
-        double[] whole = model.activationGradient(all());
+        double[] whole = model.activationGradient(all(), false);
         int sites = model.sites().size();
         for (int b = 0; b < RECORDS; b++) {
             assertEquals(examples.get(b).id(), scores.get(b).id());
