@@ -69,8 +69,9 @@ final class EvalCommand implements Callable<Integer> {
     @Mixin
     private Common common;
 
-    /** What was measured of the first model and is measured again of a retrained one; outside is null without strangers. */
-    private record Measured(EvalResult result, Dataset records, Dataset strangers, Evaluation inside, Evaluation outside) {}
+    /** What was measured of the first model, and will be of a retrained one; outside is null without strangers. */
+    private record Measured(EvalResult result, Dataset records, Dataset strangers, Evaluation inside,
+                            Evaluation outside) {}
 
     @Override
     public Integer call() {
@@ -102,23 +103,26 @@ final class EvalCommand implements Callable<Integer> {
                     open.tokenizer()::decode, open.tokenizer().endOfText());
             Evaluation outside = strangers == null ? null : evaluate(open, strangers, progress);
             EvalResult result = EvalResult.of(path, inside, encoded.truncated(), continuations,
-                    outside == null ? List.of() : EvalResult.attacks(inside, outside), strangers == null ? 0 : strangers.size());
+                    outside == null ? List.of() : EvalResult.attacks(inside, outside),
+                    strangers == null ? 0 : strangers.size());
             if (gradientNorm) {
                 result = result.withAttack(GradientNormAttack.attack(open.model(), encoded.examples(),
                         open.encode(strangers.records(), OnLong.TRUNCATE).examples()));
             }
-            return new Measured(result.withTofu(TofuOptions.evaluate(open, sets, progress)), records, strangers, inside, outside);
+            result = result.withTofu(TofuOptions.evaluate(open, sets, progress));
+            return new Measured(result, records, strangers, inside, outside);
         }
     }
 
     /** Refuses options that would have nothing to work on. */
     private void requireUse(Dataset strangers, TofuSets sets) {
         if (gradientNorm && strangers == null) {
-            throw new BadInputException("--gradient-norm needs records never trained on; name them with --non-members FILE");
+            throw new BadInputException("--gradient-norm needs records never trained on; name them with"
+                    + " --non-members FILE");
         }
         if (retrained != null && strangers == null && sets.forget() == null) {
-            throw new BadInputException("--retrained has nothing to compare: add --forget-perturbed FILE for forget quality,"
-                    + " or --non-members FILE for privacy leak and the reference attack");
+            throw new BadInputException("--retrained has nothing to compare: add --forget-perturbed FILE for forget"
+                    + " quality, or --non-members FILE for privacy leak and the reference attack");
         }
     }
 
@@ -136,7 +140,8 @@ final class EvalCommand implements Callable<Integer> {
             }
             TofuScores[] both = sets.forget() == null ? null
                     : new TofuScores[] {result.tofu(), TofuOptions.evaluate(open, sets.forgetOnly(), progress)};
-            return result.withRetrained(EvalRetrained.of(retrained.toString(), result.membershipAuc(), inside, attacks, both));
+            return result.withRetrained(
+                    EvalRetrained.of(retrained.toString(), result.membershipAuc(), inside, attacks, both));
         }
     }
 

@@ -17,7 +17,8 @@ import java.util.Map;
  * @param membershipAuc of the retrained model, by attack; empty without non-members
  * @param privacyLeak   in percent, by attack
  */
-record EvalRetrained(String run, double meanLoss, @JsonInclude(JsonInclude.Include.NON_NULL) ForgetQuality forgetQuality,
+record EvalRetrained(String run, double meanLoss,
+                     @JsonInclude(JsonInclude.Include.NON_NULL) ForgetQuality forgetQuality,
                      Map<String, Double> membershipAuc, Map<String, Double> privacyLeak) {
     /**
      * @param mine        membership AUC of the model, by attack
@@ -33,7 +34,8 @@ record EvalRetrained(String run, double meanLoss, @JsonInclude(JsonInclude.Inclu
             auc.put(attack.attack(), attack.auc());
             leak.put(attack.attack(), PrivacyLeak.percent(mine.get(attack.attack()), attack.auc()));
         }
-        return new EvalRetrained(run, evaluation.meanLoss(), tofu == null ? null : tofu[0].forgetQuality(tofu[1]), auc, leak);
+        ForgetQuality quality = tofu == null ? null : tofu[0].forgetQuality(tofu[1]);
+        return new EvalRetrained(run, evaluation.meanLoss(), quality, auc, leak);
     }
 
     void print(Terminal terminal) {
