@@ -28,7 +28,7 @@ Batch::Batch(const lethe_batch& batch, const Shape& shape, Targets targets)
       runs_.push_back({b, 1, offsets_[b], length});
     }
     const double weight = batch.weights == nullptr ? 1.0 / static_cast<double>(batch.records) : batch.weights[b];
-    require(std::isfinite(weight) && weight > 0, "batch.weights[", b, "] is ", weight, ", must be positive");
+    require(std::isfinite(weight) && weight != 0, "batch.weights[", b, "] is ", weight, ", must be finite and not 0");
     weights_.push_back(weight);
   }
   require(offsets_[batch.records] == rows_, "batch.offsets[", batch.records, "] is ", offsets_[batch.records],

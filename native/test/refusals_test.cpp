@@ -67,7 +67,7 @@ void batches(lethe_model* model) {
   refused([](auto& b, auto&) { b.tokens[4] = 23; }, "batch.tokens[4] is 23, the vocabulary is 0 to 22");
   refused([](auto& b, auto&) { b.tokens[4] = -1; }, "batch.tokens[4] is -1");
   refused([](auto& b, auto&) { b.targets[16] = -7; }, "batch.targets[16] is -7");
-  refused([](auto& b, auto&) { b.weights[1] = 0; }, "batch.weights[1] is 0, must be positive");
+  refused([](auto& b, auto&) { b.weights[1] = 0; }, "batch.weights[1] is 0, must be finite and not 0");
   refused([](auto& b, auto&) { b.weights[1] = std::nan(""); }, "batch.weights[1] is nan");
 
   const Ragged good = random_batch({3}, 23, 1);

@@ -3,6 +3,7 @@ package dev.lethe.cli;
 import dev.lethe.data.Dataset;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Engine;
+import dev.lethe.unlearn.EraseConfig;
 import dev.lethe.unlearn.Erasure;
 import dev.lethe.unlearn.ForgetSet;
 import dev.lethe.unlearn.Losses;
@@ -37,6 +38,11 @@ final class EraseCommand implements Callable<Integer> {
     @Option(names = "--dry-run", description = "Only show which records are meant and why.")
     private boolean dryRun;
 
+    @Option(names = "--request", paramLabel = "FILE",
+            description = "Records in the request's own words, as a data file: erased without looking for them among those"
+                    + " learned, in place of --ids, --subject or --text; needs --iterative.")
+    private Path request;
+
     @Mixin
     private Selection selection;
 
@@ -51,13 +57,15 @@ final class EraseCommand implements Callable<Integer> {
 
     /** What --json gives after an erasure. */
     record Result(String id, String run, String source, List<Match> matches, double target, Losses before, Losses after,
-                  int ascents, int repairs, long trainSteps, double repairShare, Erasure.Relearning relearning,
+                  int ascents, int repairs, boolean reached, double influenceLeft, List<String> broken, long trainSteps,
+                  double repairShare, Erasure.Relearning relearning,
                   Map<String, double[]> influenceForget, Map<String, double[]> influenceRetain, int entriesDestroyed,
                   double seconds) {
-        static Result of(Erasure erasure, ForgetSet forget, double seconds) {
-            return new Result(erasure.id(), erasure.out().toString(), erasure.source().toString(), forget.matches(),
+        static Result of(Erasure erasure, List<Match> matches, double seconds) {
+            return new Result(erasure.id(), erasure.out().toString(), erasure.source().toString(), matches,
                     erasure.target(), erasure.before(), erasure.after(), erasure.ascents(), erasure.repairs(),
-                    erasure.trainSteps(), erasure.repairShare(), erasure.relearning(),
+                    erasure.reached(), erasure.influenceLeft(), erasure.broken(), erasure.trainSteps(),
+                    erasure.repairShare(), erasure.relearning(),
                     erasure.influence().magnitude("forget"), erasure.influence().magnitude("retain"),
                     erasure.entriesDestroyed(), seconds);
         }
@@ -75,6 +83,9 @@ final class EraseCommand implements Callable<Integer> {
         long start = System.nanoTime();
         try (Engine engine = hardware.open();
              Run open = data == null ? Run.open(engine, run) : Run.open(engine, run, Dataset.read(data))) {
+            if (request != null) {
+                return unmatched(open, terminal, start);
+            }
             ForgetSet forget = open.find(selection.query()).requireErasable();
             if (dryRun) {
                 common.result(terminal, new Plan(true, forget.total(), forget.matches()), () -> {
@@ -87,9 +98,26 @@ final class EraseCommand implements Callable<Integer> {
             try (EraseProgress progress = new EraseProgress(terminal, common)) {
                 Erasure erasure = open.erase(forget, options.config(), out, progress);
                 progress.end();
-                Result result = Result.of(erasure, forget, (System.nanoTime() - start) / 1e9);
+                Result result = Result.of(erasure, forget.matches(), (System.nanoTime() - start) / 1e9);
                 common.result(terminal, result, () -> print(terminal, result));
             }
+        }
+        return 0;
+    }
+
+    private int unmatched(Run open, Terminal terminal, long start) {
+        EraseConfig config = options.config();
+        if (!selection.isEmpty() || dryRun || config.iterative() == null) {
+            throw new BadInputException("--request looks for no records: it goes with --iterative SHARExROUNDS, and without"
+                    + " --ids, --subject, --text and --dry-run");
+        }
+        Dataset own = Dataset.read(request);
+        common.remark(terminal, "erase: %,d records of the request, unmatched", own.size());
+        try (EraseProgress progress = new EraseProgress(terminal, common)) {
+            Erasure erasure = open.eraseUnmatched(own.records(), config, out, progress);
+            progress.end();
+            Result result = Result.of(erasure, List.of(), (System.nanoTime() - start) / 1e9);
+            common.result(terminal, result, () -> print(terminal, result));
         }
         return 0;
     }
@@ -97,6 +125,7 @@ final class EraseCommand implements Callable<Integer> {
     private static void print(Terminal terminal, Result result) {
         terminal.print("run           %s (erasure %s)", result.run, result.id);
         terminal.print("records       %,d erased, %,d ledger entries destroyed", result.matches.size(), result.entriesDestroyed);
+        result.broken.forEach(sentence -> terminal.print("guard ignored %s", sentence));
         terminal.print("steps         %d of ascent, %d of repair (%.1f %% of the training's %,d)", result.ascents,
                 result.repairs, 100 * result.repairShare, result.trainSteps);
         terminal.print("mean loss     %8s %8s", "before", "after");

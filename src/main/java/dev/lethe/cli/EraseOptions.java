@@ -2,25 +2,51 @@ package dev.lethe.cli;
 
 import dev.lethe.engine.BadInputException;
 import dev.lethe.unlearn.Contrast;
+import dev.lethe.unlearn.Epochs;
 import dev.lethe.unlearn.EraseConfig;
+import dev.lethe.unlearn.FixedRate;
+import dev.lethe.unlearn.Iterative;
 import dev.lethe.unlearn.Reference;
 import dev.lethe.unlearn.Strategy;
+import dev.lethe.unlearn.Tuning;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
 import java.util.function.Consumer;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** How an erasure is done; what is not given stays as the defaults, or with --paper as plain ascent has it. */
+/**
+ * How an erasure is done; what is not given stays as the strategy's defaults, or with --paper as plain ascent has it. What
+ * the strategy does not use is refused.
+ */
 final class EraseOptions {
     @Option(names = "--paper",
             description = "Plain calibrated ascent as in the paper: no contrast, no repair, wide guards.")
     private boolean paper;
 
-    @Option(names = "--strategy", paramLabel = "NAME", description = "first-epoch, multi-epoch or fresh.")
+    @Option(names = "--strategy", paramLabel = "NAME",
+            description = "first-epoch (default), multi-epoch, fresh, task-vector, gauss-newton, grad-ascent, grad-diff, npo,"
+                    + " simnpo or retrain: docs/strategies.md.")
     private String strategy;
 
     @Option(names = "--sites", paramLabel = "SITES",
-            description = "Sites that ascend: embedding, all, block:0,1, names, globs.")
+            description = "Sites that move: embedding, embedding-input, head, all, attention, mlp, block:0,1, names, globs.")
     private String sites;
+
+    @Option(names = "--epochs", paramLabel = "first|all|K",
+            description = "Whose captured gradients: of the first epoch, of all, or of one, counted from 0.")
+    private String epochs;
+
+    @Option(names = "--fixed", paramLabel = "RATExSTEPS",
+            description = "So many steps of this rate, without backtracking and without a stop.")
+    private String fixed;
+
+    @Option(names = "--iterative", paramLabel = "SHARExROUNDS",
+            description = "Rounds along a new direction each, until this share of the influence is left.")
+    private String iterative;
 
     @Option(names = "--contrast", paramLabel = "KIND",
             description = "none, mean or span:R: what is kept out of the direction.")
@@ -75,41 +101,107 @@ final class EraseOptions {
     @Option(names = "--relearn-steps", paramLabel = "N", description = "Steps of the relearning probe; 0 = none.")
     private Integer relearnSteps;
 
+    @Option(names = "--ignore-guards",
+            description = "Write the new run even when a guard refuses, and say so in its account: for experiments only.")
+    private boolean ignoreGuards;
+
     @Option(names = "--keep-entries", description = "Leave the source run's ledger whole: for experiments only.")
     private boolean keepEntries;
 
     @Option(names = "--seed", paramLabel = "N", description = "Of every sample drawn.")
     private Long seed;
 
-    /** The configuration; every value out of range is told at once. */
+    @Mixin
+    private TuningOptions tuning = new TuningOptions();
+
+    /** The configuration; every value out of range and every option that the strategy does not use is told at once. */
     EraseConfig config() {
         if (reference != null && targetLoss != null) {
             throw new BadInputException("--reference and --target-loss exclude each other");
         }
         try {
-            EraseConfig.Builder builder = (paper ? EraseConfig.paper() : EraseConfig.defaults()).toBuilder();
-            given(strategy, name -> builder.strategy(Strategy.parse(name)));
-            given(sites, builder::sites);
-            given(contrast, kind -> builder.contrast(Contrast.parse(kind)));
-            given(liveContrast, builder::liveContrast);
-            given(repair, builder::repair);
-            given(polish, builder::polish);
-            given(repairRate, builder::repairRate);
-            given(repairBudget, builder::repairBudget);
-            given(rate, builder::rate);
-            given(maxAscents, builder::maxAscents);
-            given(reference, path -> builder.reference(new Reference.Retrained(path)));
-            given(targetLoss, nats -> builder.reference(new Reference.Loss(nats)));
-            given(overshoot, builder::overshoot);
-            given(retainGuard, builder::retainGuard);
-            given(heldOutGuard, builder::heldOutGuard);
-            given(guardSample, builder::guardSample);
-            given(contrastSample, builder::contrastSample);
-            given(relearnSteps, builder::relearnSteps);
-            given(seed, builder::seed);
-            return builder.keepEntries(keepEntries).build();
+            Strategy chosen = strategy == null ? Strategy.FIRST_EPOCH : Strategy.parse(strategy);
+            List<String> problems = new ArrayList<>();
+            Tuning numbers = tuning.tuning(chosen, problems);
+            refuseUnused(chosen, problems);
+            if (!problems.isEmpty()) {
+                throw new BadInputException(String.join("; ", problems));
+            }
+            EraseConfig base = paper ? EraseConfig.paper() : EraseConfig.of(chosen);
+            return fill(base.toBuilder().strategy(chosen).tuning(numbers)).build();
         } catch (IllegalArgumentException e) {
             throw new BadInputException(e.getMessage(), e);
+        }
+    }
+
+    private EraseConfig.Builder fill(EraseConfig.Builder builder) {
+        given(sites, builder::sites);
+        given(epochs, which -> builder.epochs(Epochs.parse(which)));
+        given(fixed, steps -> builder.fixed(FixedRate.parse(steps)));
+        given(iterative, rounds -> builder.iterative(Iterative.parse(rounds)));
+        given(contrast, kind -> builder.contrast(Contrast.parse(kind)));
+        given(liveContrast, builder::liveContrast);
+        given(repair, builder::repair);
+        given(polish, builder::polish);
+        given(repairRate, builder::repairRate);
+        given(repairBudget, builder::repairBudget);
+        given(rate, builder::rate);
+        given(maxAscents, builder::maxAscents);
+        given(reference, path -> builder.reference(new Reference.Retrained(path)));
+        given(targetLoss, nats -> builder.reference(new Reference.Loss(nats)));
+        given(overshoot, builder::overshoot);
+        given(retainGuard, builder::retainGuard);
+        given(heldOutGuard, builder::heldOutGuard);
+        given(guardSample, builder::guardSample);
+        given(contrastSample, builder::contrastSample);
+        given(relearnSteps, builder::relearnSteps);
+        given(seed, builder::seed);
+        return builder.ignoreGuards(ignoreGuards).keepEntries(keepEntries);
+    }
+
+    private void refuseUnused(Strategy chosen, List<String> problems) {
+        if (paper && !chosen.ofThePaper()) {
+            problems.add("--paper is plain ascent along gradients, which " + chosen.label() + " is not");
+        }
+        Map<String, Object> ofAscents = given("--rate", rate, "--max-ascents", maxAscents, "--contrast", contrast,
+                "--live-contrast", liveContrast);
+        Map<String, Object> ofSteps = given("--sites", sites, "--fixed", fixed, "--iterative", iterative, "--repair", repair,
+                "--polish", polish, "--repair-rate", repairRate, "--repair-budget", repairBudget, "--overshoot", overshoot,
+                "--retain-guard", retainGuard, "--held-out-guard", heldOutGuard);
+        switch (chosen.kind()) {
+            case ASCENT -> { }
+            case OBJECTIVE -> {
+                ofAscents.put("--contrast-sample", contrastSample);
+                ofAscents.put("--repair-rate", repairRate);
+                ofAscents.forEach((name, value) -> unused(name, value, chosen.label(), problems));
+            }
+            case RETRAIN -> {
+                ofAscents.put("--contrast-sample", contrastSample);
+                ofAscents.forEach((name, value) -> unused(name, value, chosen.label(), problems));
+                ofSteps.forEach((name, value) -> unused(name, value, chosen.label(), problems));
+            }
+        }
+        if (fixed != null) {
+            given("--rate", rate, "--max-ascents", maxAscents, "--overshoot", overshoot)
+                    .forEach((name, value) -> unused(name, value, "--fixed", problems));
+        }
+        if (iterative != null) {
+            given("--max-ascents", maxAscents, "--polish", polish)
+                    .forEach((name, value) -> unused(name, value, "--iterative", problems));
+        }
+    }
+
+    private static Map<String, Object> given(Object... pairs) {
+        Map<String, Object> options = new LinkedHashMap<>();
+        for (int i = 0; i < pairs.length; i += 2) {
+            options.put((String) pairs[i], pairs[i + 1]);
+        }
+        return options;
+    }
+
+    private static void unused(String name, Object value, String by, List<String> problems) {
+        if (value != null) {
+            problems.add(name + " is not used by " + by);
         }
     }
 

@@ -7,8 +7,6 @@ import dev.lethe.eval.MembershipInference;
 import dev.lethe.eval.MembershipInference.Attack;
 import dev.lethe.eval.RecordScore;
 import dev.lethe.eval.Rouge;
-import dev.lethe.eval.TofuScores;
-import dev.lethe.eval.TofuSetScores;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -22,8 +20,6 @@ import java.util.function.ToDoubleFunction;
 record EvalResult(String run, double meanLoss, double perplexity, double exactMemorisation, double extractionStrength,
                   long tokens, int truncated, @JsonInclude(JsonInclude.Include.NON_NULL) RougeMeans rouge,
                   Map<String, Double> membershipAuc, int nonMembers, List<RecordScore> records,
-                  List<MembershipInference.Result> attacks, @JsonInclude(JsonInclude.Include.NON_NULL) TofuScores tofu,
-                  @JsonInclude(JsonInclude.Include.NON_NULL) EvalRetrained retrained,
                   @JsonInclude(JsonInclude.Include.NON_NULL) EvalResult reference) {
     /** Means over the continued records, and each of them. */
     record RougeMeans(int records, Rouge.Scores plain, Rouge.Scores stemmed, List<Continuation> continuations) {
@@ -52,7 +48,7 @@ record EvalResult(String run, double meanLoss, double perplexity, double exactMe
         attacks.forEach(result -> auc.put(result.attack(), result.auc()));
         return new EvalResult(run.toString(), evaluation.meanLoss(), evaluation.perplexity(),
                 evaluation.exactMemorisation(), evaluation.extractionStrength(), evaluation.tokens(), truncated,
-                RougeMeans.of(continuations), auc, nonMembers, evaluation.records(), List.of(), null, null, null);
+                RougeMeans.of(continuations), auc, nonMembers, evaluation.records(), null);
     }
 
     static List<MembershipInference.Result> attacks(Evaluation members, Evaluation nonMembers) {
@@ -65,27 +61,7 @@ record EvalResult(String run, double meanLoss, double perplexity, double exactMe
 
     EvalResult withReference(EvalResult other) {
         return new EvalResult(run, meanLoss, perplexity, exactMemorisation, extractionStrength, tokens, truncated, rouge,
-                membershipAuc, nonMembers, records, attacks, tofu, retrained, other);
-    }
-
-    EvalResult withTofu(TofuScores scores) {
-        return new EvalResult(run, meanLoss, perplexity, exactMemorisation, extractionStrength, tokens, truncated, rouge,
-                membershipAuc, nonMembers, records, attacks, scores, retrained, reference);
-    }
-
-    EvalResult withRetrained(EvalRetrained other) {
-        return new EvalResult(run, meanLoss, perplexity, exactMemorisation, extractionStrength, tokens, truncated, rouge,
-                membershipAuc, nonMembers, records, attacks, tofu, other, reference);
-    }
-
-    /** One attack more, whose scores are not among the records' own. */
-    EvalResult withAttack(MembershipInference.Result attack) {
-        Map<String, Double> auc = new LinkedHashMap<>(membershipAuc);
-        auc.put(attack.attack(), attack.auc());
-        List<MembershipInference.Result> more = new ArrayList<>(attacks);
-        more.add(attack);
-        return new EvalResult(run, meanLoss, perplexity, exactMemorisation, extractionStrength, tokens, truncated, rouge,
-                auc, nonMembers, records, more, tofu, retrained, reference);
+                membershipAuc, nonMembers, records, other);
     }
 
     void print(Terminal terminal) {
@@ -109,30 +85,6 @@ record EvalResult(String run, double meanLoss, double perplexity, double exactMe
         }
         if (nonMembers > 0) {
             terminal.print("%-32s %,12d", "non-members compared with", nonMembers);
-        }
-        if (tofu != null) {
-            printTofu(terminal);
-        }
-        if (retrained != null) {
-            retrained.print(terminal);
-        }
-    }
-
-    private void printTofu(Terminal terminal) {
-        List<Function<TofuScores, TofuSetScores>> sets = List.of(TofuScores::forget, TofuScores::retain,
-                TofuScores::realAuthors, TofuScores::worldFacts);
-        for (Function<TofuScores, TofuSetScores> set : sets) {
-            if (set.apply(tofu) != null) {
-                String name = set.apply(tofu).set().label().replace('_', ' ');
-                line(terminal, name + ", probability", "%12.3f", result -> set.apply(result.tofu).probability());
-                line(terminal, name + ", ROUGE-L recall", "%12.3f", result -> set.apply(result.tofu).rougeLRecall());
-                line(terminal, name + ", truth ratio", "%12.3f", result -> set.apply(result.tofu).truthRatio());
-            }
-        }
-        if (!tofu.utility().parts().isEmpty()) {
-            int parts = tofu.utility().parts().size();
-            line(terminal, "model utility" + (parts == 9 ? "" : ", of " + parts + " parts in 9"), "%12.3f",
-                    result -> result.tofu.utility().value());
         }
     }
 

@@ -16,8 +16,8 @@ import java.util.function.Predicate;
 
 /**
  * The records of one file, in file order, held in memory. Formats: {@code .jsonl} (also {@code .ndjson}, {@code .json})
- * with one object a line, {@code .txt} with one record a line, and both with {@code .gz} behind. Blank lines are
- * skipped. A record without an id gets {@code FILESTEM-LINE}. Immutable.
+ * with one object a line, {@code .txt} with one record a line, and both with {@code .gz} behind. Blank lines are skipped.
+ * A record without an id gets {@code FILESTEM-LINE}. Immutable.
  */
 public final class Dataset implements Iterable<Record> {
     private final Path path;

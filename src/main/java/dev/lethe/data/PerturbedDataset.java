@@ -9,8 +9,8 @@ import java.util.Map;
 
 /**
  * The records of one of TOFU's evaluation sets, in file order: JSON Lines with {@code prompt}, {@code completion},
- * {@code perturbed} (a list of wrong answers) and, where the set was learned, {@code paraphrase}. Other keys are
- * ignored. Immutable.
+ * {@code perturbed} (a list of wrong answers) and, where the set was learned, {@code paraphrase}. Other keys are ignored.
+ * Immutable.
  *
  * @param path    where they came from
  * @param records at least one, ids differ

@@ -14,8 +14,7 @@ public record PerturbedRecord(Record record, String paraphrase, List<String> per
     public PerturbedRecord {
         perturbed = List.copyOf(perturbed);
         if (record.prompt() == null || perturbed.isEmpty()) {
-            throw new IllegalArgumentException("record " + record.id()
-                    + ": needs a prompt and at least one wrong answer");
+            throw new IllegalArgumentException("record " + record.id() + ": needs a prompt and at least one wrong answer");
         }
     }
 

@@ -13,8 +13,8 @@ import tools.jackson.databind.node.JsonNodeType;
 
 /**
  * One line of JSON Lines into a {@link Record}: {@code {id?, subject?, text}} or {@code {id?, subject?, prompt,
- * completion}}. Other keys are ignored, null counts as absent, a whole number is taken as an id. Everything wrong with
- * a line goes to the problems as {@code file:line: what}.
+ * completion}}. Other keys are ignored, null counts as absent, a whole number is taken as an id. Everything wrong with a
+ * line goes to the problems as {@code file:line: what}.
  */
 final class RecordParser {
     private static final JsonMapper JSON = JsonMapper.builder(JsonFactory.builder()
@@ -60,8 +60,7 @@ final class RecordParser {
     }
 
     private Optional<PerturbedRecord> perturbed(String line, String fallbackId, boolean needsParaphrase) {
-        Optional<JsonNode> found = object(line,
-                "{\"prompt\": …, \"completion\": …, \"paraphrase\": …, \"perturbed\": […]}");
+        Optional<JsonNode> found = object(line, "{\"prompt\": …, \"completion\": …, \"paraphrase\": …, \"perturbed\": […]}");
         if (found.isEmpty()) {
             return Optional.empty();
         }

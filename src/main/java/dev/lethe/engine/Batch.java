@@ -65,9 +65,9 @@ public final class Batch {
 
     /**
      * The same records with a weight each: the batch gradient is the sum of weight times gradient of the record's mean
-     * loss. Without weights each record counts 1/B.
+     * loss. Without weights each record counts 1/B. A negative weight makes of descent ascent.
      *
-     * @throws IllegalArgumentException unless there is one positive, finite weight a record
+     * @throws IllegalArgumentException unless there is one finite weight a record, none of them 0
      */
     public Batch withWeights(double[] weights) {
         Objects.requireNonNull(weights, "weights");
@@ -75,9 +75,9 @@ public final class Batch {
             throw new IllegalArgumentException("batch: " + weights.length + " weights for " + records() + " records");
         }
         for (int b = 0; b < weights.length; b++) {
-            if (!(weights[b] > 0 && Double.isFinite(weights[b]))) {
+            if (weights[b] == 0 || !Double.isFinite(weights[b])) {
                 throw new IllegalArgumentException("batch: weight of record " + b + " is " + weights[b]
-                        + "; it must be above 0 and finite");
+                        + "; it must be finite and not 0");
             }
         }
         return new Batch(offsets, tokens, targets, weights.clone());

@@ -10,8 +10,7 @@ import java.util.function.Function;
 
 /**
  * What a model says when it is given a record's beginning: greedy continuation of the prompt, as long as the record's
- * own or until the model ends it, compared with the record's by ROUGE. A record without a prompt is split in the middle
- * of its tokens.
+ * own or until the model ends it, compared with the record's by ROUGE. A record without a prompt is split in the middle of its tokens.
  */
 public final class Continuations {
     private static final int RECORDS_PER_BATCH = 32;
@@ -45,13 +44,11 @@ public final class Continuations {
         for (int start = 0; start < examples.size(); start += RECORDS_PER_BATCH) {
             List<Split> splits = examples.subList(start, Math.min(examples.size(), start + RECORDS_PER_BATCH)).stream()
                     .map(example -> Split.of(example, endOfText)).toList();
-            int longest = newTokens > 0 ? newTokens
-                    : splits.stream().mapToInt(split -> split.wanted.length).max().orElse(1);
+            int longest = newTokens > 0 ? newTokens : splits.stream().mapToInt(split -> split.wanted.length).max().orElse(1);
             int[][] generated = model.generate(splits.stream().map(Split::prompt).toList(),
                     new Generation(Math.max(longest, 1), 1, 1.0, 0, endOfText));
             for (int b = 0; b < splits.size(); b++) {
-                int most = newTokens > 0 ? newTokens : splits.get(b).wanted.length;
-                int kept = Math.min(generated[b].length, most);
+                int kept = newTokens > 0 ? generated[b].length : Math.min(generated[b].length, splits.get(b).wanted.length);
                 all.add(continuation(splits.get(b), Arrays.copyOf(generated[b], kept), decode));
             }
         }

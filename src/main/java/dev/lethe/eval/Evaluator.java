@@ -82,8 +82,7 @@ public final class Evaluator {
     }
 
     private static Batch joined(List<Example> examples) {
-        return Batch.of(examples.stream().map(Example::tokens).toList(),
-                examples.stream().map(Example::targets).toList());
+        return Batch.of(examples.stream().map(Example::tokens).toList(), examples.stream().map(Example::targets).toList());
     }
 
     private int endOfBatch(List<Example> examples, int start) {

@@ -9,10 +9,9 @@ import java.util.List;
 import java.util.concurrent.CancellationException;
 
 /**
- * The gradient-norm attack (Wang et al. 2024, arXiv 2402.17012; OpenUnlearning's mia_gradnorm with p = 2): the L2 norms
- * of the gradient of a record's mean loss, tensor by tensor, and of these the mean. Low means "looks trained on". A
- * pass forward and backward and a reading of all P parameters' gradients a record; overwrites the model's gradient
- * buffer.
+ * The gradient-norm attack (Wang et al. 2024, arXiv 2402.17012; OpenUnlearning's mia_gradnorm with p = 2): the L2 norms of
+ * the gradient of a record's mean loss, tensor by tensor, and of these the mean. Low means "looks trained on". A pass
+ * forward and backward and a reading of all P parameters' gradients a record; overwrites the model's gradient buffer.
  */
 public final class GradientNormAttack {
     /** Name in results. */
@@ -37,8 +36,7 @@ public final class GradientNormAttack {
         return scores;
     }
 
-    public static MembershipInference.Result attack(LanguageModel model, List<Example> members,
-                                                    List<Example> nonMembers) {
+    public static MembershipInference.Result attack(LanguageModel model, List<Example> members, List<Example> nonMembers) {
         return MembershipInference.Result.of(LABEL, scores(model, members), scores(model, nonMembers));
     }
 

@@ -4,15 +4,15 @@ import java.util.Arrays;
 
 /**
  * KLoM, Kullback-Leibler divergence of margins (Georgiev et al. 2024, arXiv 2410.23232; "Ascent Fails to Forget",
- * arXiv 2509.26427; code RoyRin/data-unlearning-bench): for each record, {@code KL(U || O)} between the histograms of
- * its margin ({@link LogitMargin}) under N unlearned models U and under N models O retrained without the forget set.
- * Margins are clipped to ±100, the histogram has 20 equal bins from the smallest to the largest of both, and an oracle
- * bin is never below 1e-5. 0: distributed alike; the most it can be is log(1e5) = 11.5. The largest margin counts in
- * the last bin; the reference code drops it, which a hundred models do not feel and eight do.
+ * arXiv 2509.26427; code RoyRin/data-unlearning-bench): for each record, {@code KL(U || O)} between the histograms of its
+ * margin ({@link LogitMargin}) under N unlearned models U and under N models O retrained without the forget set. Margins
+ * are clipped to ±100, the histogram has 20 equal bins from the smallest to the largest of both, and an oracle bin is
+ * never below 1e-5. 0: distributed alike; the most it can be is log(1e5) = 11.5. The largest margin counts in the last
+ * bin; the reference code drops it, which hides every record whose unlearned margins are all above the oracles'.
  *
- * <p>With N small, 20 bins are mostly empty and two samples of one distribution diverge too, so two companions come
- * with it: {@code floor}, the same between two halves of the oracles, and the divergence of normal distributions fitted
- * to both, which wants fewer models.
+ * <p>With N small, 20 bins are mostly empty and two samples of one distribution diverge too, so two companions come with
+ * it: {@code floor}, the same between two halves of the oracles, and the divergence of normal distributions fitted to
+ * both, which wants fewer models.
  */
 public final class Klom {
     private static final int BINS = 20;

@@ -3,8 +3,8 @@ package dev.lethe.eval;
 import java.util.Arrays;
 
 /**
- * The two-sample Kolmogorov-Smirnov test, two-sided, with the exact p-value at every size: the chance that two samples
- * of one continuous distribution have distribution functions at least this far apart (Hodges 1958). Equal to
+ * The two-sample Kolmogorov-Smirnov test, two-sided, with the exact p-value at every size: the chance that two samples of
+ * one continuous distribution have distribution functions at least this far apart (Hodges 1958). Equal to
  * scipy.stats.ks_2samp with method "exact"; as there, ties are counted as if there were none, which errs on the side of
  * a larger p. Time n m.
  */
@@ -52,8 +52,8 @@ public final class KolmogorovSmirnov {
 
     private static double[] sorted(double[] values) {
         if (values.length == 0 || Arrays.stream(values).anyMatch(Double::isNaN)) {
-            throw new IllegalArgumentException("Kolmogorov-Smirnov test: each side needs at least one value and no"
-                    + " NaN, got " + values.length + " values");
+            throw new IllegalArgumentException("Kolmogorov-Smirnov test: each side needs at least one value and no NaN, got "
+                    + values.length + " values");
         }
         return Arrays.stream(values).map(value -> value + 0.0).sorted().toArray(); // + 0.0: -0.0 equals 0.0
     }
@@ -78,8 +78,8 @@ public final class KolmogorovSmirnov {
 
     /**
      * Share of the lattice paths from (0, 0) to (n, m) that touch |i m - j n| >= distance. Row by row,
-     * q(i, j) = (i q(i-1, j) + j q(i, j-1)) / (i + j) is that share among the paths to (i, j): no binomial overflows,
-     * and nothing is subtracted from 1, so that small p-values keep their digits.
+     * q(i, j) = (i q(i-1, j) + j q(i, j-1)) / (i + j) is that share among the paths to (i, j): no binomial overflows, and
+     * nothing is subtracted from 1, so that small p-values keep their digits.
      */
     private static double pValue(int n, int m, long distance) {
         if (distance == 0) {

@@ -1,9 +1,9 @@
 package dev.lethe.eval;
 
 /**
- * The logit of a record's confidence, {@code phi = log(p / (1 - p))} with p = exp(-mean token loss): unlike p it is
- * near normal over models trained alike, which {@link ULira} needs (Carlini et al. 2022, arXiv 2112.03570, section
- * IV-C), and it is the correct class's logit minus the log-sum-exp of the others, the margin of {@link Klom}.
+ * The logit of a record's confidence, {@code phi = log(p / (1 - p))} with p = exp(-mean token loss): unlike p it is near
+ * normal over models trained alike, which {@link ULira} needs (Carlini et al. 2022, arXiv 2112.03570, section IV-C), and
+ * it is the correct class's logit minus the log-sum-exp of the others, the margin of {@link Klom}.
  */
 public final class LogitMargin {
     /** Below this loss p rounds to 1; the margin stops at about 27.6. */
@@ -26,7 +26,7 @@ public final class LogitMargin {
         return margins;
     }
 
-    /** Refuses margins that are not [models][records], of equally many records each and without NaN; the records. */
+    /** Refuses margins that are not [models][records] with equally many records each and no NaN; returns the records. */
     static int requireMatrix(String what, double[][] margins) {
         if (margins.length == 0 || margins[0].length == 0) {
             throw new IllegalArgumentException(what + ": needs at least one model and one record");

@@ -12,8 +12,8 @@ import java.util.zip.Deflater;
  *
  * <p>Sign convention of all of them, as in OpenUnlearning: a score is like a loss, <b>low means "looks trained on"</b>.
  * The AUC is the chance that a member scores below a non-member (ties half): 1 = every member is recognised, 0.5 = they
- * cannot be told apart, below 0.5 = members look less known than records never seen. {@link ReferenceAttack}, which
- * needs a second model, and {@link GradientNormAttack}, which needs gradients, have files of their own.
+ * cannot be told apart, below 0.5 = members look less known than records never seen. {@link ReferenceAttack}, which needs
+ * a second model, and {@link GradientNormAttack}, which needs gradients, have files of their own.
  */
 public final class MembershipInference {
     /** The share of tokens that Min-K% and Min-K%++ look at. */

@@ -17,8 +17,7 @@ public record MetricValues(double aggregate, double[] records) {
     /** Refuses lists of different lengths, which would pair the wrong records. */
     static void requireSameLength(String what, int first, int second) {
         if (first != second) {
-            throw new IllegalArgumentException(what + ": " + first + " and " + second
-                    + " records; must be the same records");
+            throw new IllegalArgumentException(what + ": " + first + " and " + second + " records; must be the same records");
         }
     }
 }

@@ -8,9 +8,8 @@ import java.util.Map;
 
 /**
  * TOFU's model utility (Maini et al. 2024, arXiv 2401.06121): the harmonic mean of nine numbers, probability, ROUGE-L
- * recall and truth ratio of retain records, real authors and world facts. Where a set was not given the mean is over
- * the parts that are there, and {@code missing} names the others: such a value compares only with one of the same
- * parts.
+ * recall and truth ratio of retain records, real authors and world facts. Where a set was not given the mean is over the
+ * parts that are there, and {@code missing} names the others: such a value compares only with one of the same parts.
  *
  * @param value   harmonic mean, 0..1; 0 when a part is 0, NaN without parts
  * @param parts   by name, such as {@code retain.rouge_l_recall}

@@ -1,11 +1,10 @@
 package dev.lethe.eval;
 
 /**
- * MUSE's PrivLeak (Shi et al. 2024, arXiv 2407.06460) with OpenUnlearning's sign: the relative difference, in percent,
- * of a membership attack's AUC between the unlearned model and one retrained without the forget records. MUSE's AUC is
- * 1 minus ours (1 = members recognised), so {@code ((1 - auc) - (1 - retrained)) / (1 - retrained) * 100}. 0: as the
- * retrained model; below 0: forget records still look trained-on; above 0: they look less known than records never
- * seen.
+ * MUSE's PrivLeak (Shi et al. 2024, arXiv 2407.06460) with OpenUnlearning's sign: the relative difference, in percent, of
+ * a membership attack's AUC between the unlearned model and one retrained without the forget records. MUSE's AUC is 1
+ * minus ours (1 = members recognised), so {@code ((1 - auc) - (1 - retrained)) / (1 - retrained) * 100}. 0: as the
+ * retrained model; below 0: forget records still look trained-on; above 0: they look less known than records never seen.
  */
 public final class PrivacyLeak {
     private PrivacyLeak() {}

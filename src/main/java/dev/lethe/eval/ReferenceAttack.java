@@ -3,9 +3,9 @@ package dev.lethe.eval;
 import java.util.List;
 
 /**
- * The reference attack (Carlini et al. 2021, arXiv 2012.07805; OpenUnlearning's mia_reference): a record's mean loss
- * minus its loss under a model that never learned it, such as the retrained one, which takes out how hard the text is
- * of itself. Low means "looks trained on".
+ * The reference attack (Carlini et al. 2021, arXiv 2012.07805; OpenUnlearning's mia_reference): a record's mean loss minus
+ * its loss under a model that never learned it, such as the retrained one, which takes out how hard the text is of
+ * itself. Low means "looks trained on".
  */
 public final class ReferenceAttack {
     /** Name in results. */

@@ -15,10 +15,9 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * TOFU's evaluation (Maini et al. 2024, arXiv 2401.06121) with OpenUnlearning's definitions: probability, ROUGE-L
- * recall of the greedy answer and truth ratio of each set, and model utility over them. Every answer of a set, right
- * and wrong, goes through the model in ragged batches; one that occurs twice goes once. Use on the thread that owns the
- * model.
+ * TOFU's evaluation (Maini et al. 2024, arXiv 2401.06121) with OpenUnlearning's definitions: probability, ROUGE-L recall
+ * of the greedy answer and truth ratio of each set, and model utility over them. Every answer of a set, right and wrong,
+ * goes through the model in ragged batches; one that occurs twice goes once. Use on the thread that owns the model.
  */
 public final class TofuEvaluation {
     /** The most tokens a greedy answer has, as in OpenUnlearning. */
@@ -35,8 +34,8 @@ public final class TofuEvaluation {
 
     /**
      * @param evaluator    runs the batches and tells progress, in answers of a set
-     * @param answerTokens the most tokens a greedy answer has, at least 1; fewer than {@link #ANSWER_TOKENS} saves time
-     *                     on models that do not end their answers, and can only lower the recall
+     * @param answerTokens the most tokens a greedy answer has, at least 1; fewer than {@link #ANSWER_TOKENS} saves time on
+     *                     models that do not end their answers, and can only lower the recall
      */
     public TofuEvaluation(LanguageModel model, Tokenizer tokenizer, Evaluator evaluator, int answerTokens) {
         if (answerTokens < 1) {

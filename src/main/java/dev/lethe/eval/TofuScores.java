@@ -5,8 +5,8 @@ package dev.lethe.eval;
  *
  * @param utility over the retain, real-author and world-fact parts that are there
  */
-public record TofuScores(TofuSetScores forget, TofuSetScores retain, TofuSetScores realAuthors,
-                         TofuSetScores worldFacts, ModelUtility utility) {
+public record TofuScores(TofuSetScores forget, TofuSetScores retain, TofuSetScores realAuthors, TofuSetScores worldFacts,
+                         ModelUtility utility) {
     /**
      * Compares the forget set's truth ratios with a retrained model's.
      *

@@ -12,11 +12,10 @@ import java.util.Locale;
  * out model is judged by {@code log N(phi; unlearned) - log N(phi; retrained) > 0}. Accuracy and AUC of 0.5: the
  * unlearned models cannot be told from retrained ones, 1: always.
  *
- * <p>Model i of both sides is left out together, and judged by fits on all others. Leaving out one model alone would
- * pull its own side's fit away from it and push the accuracy of a perfect erasure below 0.5. Below
- * {@value #OWN_DEVIATION_FROM} models a side the deviation is shared by all records of a side (root of the mean
- * variance), as Carlini et al. 2022 (arXiv 2112.03570, section VI) do for want of models; the means are always each
- * record's own.
+ * <p>Model i of both sides is left out together, and judged by fits on all others. Leaving out one model alone would pull
+ * its own side's fit away from it and push the accuracy of a perfect erasure below 0.5. Below
+ * {@value #OWN_DEVIATION_FROM} models a side the deviation is shared by all records of a side (root of the mean variance),
+ * as Carlini et al. 2022 (arXiv 2112.03570, section VI) do for want of models; the means are always each record's own.
  */
 public final class ULira {
     /** So many models a side give each record a deviation of its own: the 64 of Carlini et al. */
@@ -30,10 +29,10 @@ public final class ULira {
 
     /**
      * @param accuracy   share of the left-out models judged rightly; by record, and the mean over them
-     * @param auc        AUC of the log ratios of a record's left-out models, unlearned against retrained, by record;
-     *                   the aggregate pools the ratios of all records
-     * @param byModel    accuracy over the records for each pair left out: records of one model go together, so
-     *                   intervals must be taken over these
+     * @param auc        AUC of the log ratios of a record's left-out models, unlearned against retrained, by record; the
+     *                   aggregate pools the ratios of all records
+     * @param byModel    accuracy over the records for each pair left out: records of one model go together, so intervals
+     *                   must be taken over these
      * @param detectable the shift of a record's margin, in standard deviations over models, that so many models find in
      *                   four cases of five at 5 % false alarms; smaller ones go unseen
      * @param power      the same in words
@@ -47,13 +46,11 @@ public final class ULira {
      */
     public static Result attack(double[][] unlearned, double[][] retrained) {
         int records = LogitMargin.requireMatrix("U-LiRA, unlearned models", unlearned);
-        MetricValues.requireSameLength("U-LiRA", records,
-                LogitMargin.requireMatrix("U-LiRA, retrained models", retrained));
+        MetricValues.requireSameLength("U-LiRA", records, LogitMargin.requireMatrix("U-LiRA, retrained models", retrained));
         int folds = Math.min(unlearned.length, retrained.length);
         if (folds < 3) {
-            throw new IllegalArgumentException("U-LiRA needs at least 3 unlearned and 3 retrained models (one to judge,"
-                    + " two to fit), got " + unlearned.length + " and " + retrained.length
-                    + "; train more, or use another attack");
+            throw new IllegalArgumentException("U-LiRA needs at least 3 unlearned and 3 retrained models (one to judge, two to"
+                    + " fit), got " + unlearned.length + " and " + retrained.length + "; train more, or use another attack");
         }
         double[][] ofUnlearned = new double[records][folds]; // log ratios
         double[][] ofRetrained = new double[records][folds];
@@ -134,8 +131,7 @@ public final class ULira {
     }
 
     private static String power(int unlearned, int retrained, double detectable) {
-        return String.format(Locale.ROOT, "%d unlearned against %d retrained models: a record whose margin moved by less"
-                + " than %.1f standard deviations is missed more often than one time in five", unlearned, retrained,
-                detectable);
+        return String.format(Locale.ROOT, "%d unlearned against %d retrained models: a record whose margin moved by less than"
+                + " %.1f standard deviations is missed more often than one time in five", unlearned, retrained, detectable);
     }
 }

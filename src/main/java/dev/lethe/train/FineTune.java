@@ -22,9 +22,7 @@ public final class FineTune {
     private final LanguageModel model;
     private final List<Example> examples;
     private final Options options;
-    private List<int[]> epoch = List.of();
-    private int epochs;
-    private int next;
+    private final BatchCycle batches;
     private long steps;
 
     /**
@@ -44,6 +42,7 @@ public final class FineTune {
         this.model = model;
         this.examples = List.copyOf(examples);
         this.options = options;
+        this.batches = new BatchCycle(examples, options.batchSize(), options.seed());
         forgetMoments(model);
     }
 
@@ -61,7 +60,7 @@ public final class FineTune {
 
     /** One step at this learning rate; returns the batch's mean token loss before it. */
     public double step(double learningRate) {
-        int[] indices = nextBatch();
+        int[] indices = batches.nextIndices();
         double[] weights = TokenMean.weights(examples, indices);
         Batch batch = BatchPlan.batch(examples, indices).withWeights(weights);
         double loss = TokenMean.loss(weights, model.gradient(batch));
@@ -87,13 +86,5 @@ public final class FineTune {
     /** Steps taken so far. */
     public long steps() {
         return steps;
-    }
-
-    private int[] nextBatch() {
-        if (next == epoch.size()) {
-            epoch = BatchPlan.epoch(examples, options.batchSize(), options.seed(), epochs++);
-            next = 0;
-        }
-        return epoch.get(next++);
     }
 }

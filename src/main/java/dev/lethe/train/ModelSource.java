@@ -27,9 +27,15 @@ public sealed interface ModelSource {
         return new Fresh(shape, null);
     }
 
+    /** Where a run's weights came from. */
+    static ModelSource of(RunInfo.Source source) {
+        return source.checkpoint() != null ? new Pretrained(Path.of(source.checkpoint()))
+                : new Fresh(source.shape(), source.tokenizer() == null ? null : Path.of(source.tokenizer()));
+    }
+
     /**
-     * Reads {@code gpt2} (124M parameters) or {@code gpt2:layers=..,hidden=..,heads=..,ctx=..,vocab=..}; what is left
-     * out stays as in GPT-2, heads as hidden/64.
+     * Reads {@code gpt2} (124M parameters) or {@code gpt2:layers=..,hidden=..,heads=..,ctx=..,vocab=..,untied}; what is left
+     * out stays as in GPT-2, heads as hidden/64. {@code untied} gives the head a table of its own.
      *
      * @throws BadInputException naming the part that is wrong
      */
@@ -44,7 +50,8 @@ public sealed interface ModelSource {
         long vocabulary = options.getOrDefault("vocab", 50_257L);
         try {
             return fresh(new ModelShape(vocabulary, options.getOrDefault("ctx", 1024L), hidden, heads,
-                    options.getOrDefault("layers", 12L), 4 * hidden, 1e-5, true));
+                    options.getOrDefault("layers", 12L), 4 * hidden, 1e-5,
+                    !options.containsKey("untied")));
         } catch (IllegalArgumentException | BadInputException e) {
             throw bad(text, e.getMessage());
         }
@@ -59,13 +66,14 @@ public sealed interface ModelSource {
             return options;
         }
         for (String part : list.split(",", -1)) {
-            String[] pair = part.strip().split("=", 2);
+            String[] pair = (part.strip().equals("untied") ? "untied=1" : part.strip()).split("=", 2);
             if (pair.length != 2) {
-                throw bad(text, "'" + part.strip() + "' is not of the form name=number");
+                throw bad(text, "'" + part.strip() + "' is neither name=number nor untied");
             }
             switch (pair[0].strip()) {
-                case "layers", "hidden", "heads", "ctx", "vocab" -> { }
-                default -> throw bad(text, "'" + pair[0].strip() + "' is not one of layers, hidden, heads, ctx, vocab");
+                case "layers", "hidden", "heads", "ctx", "vocab", "untied" -> { }
+                default -> throw bad(text,
+                        "'" + pair[0].strip() + "' is not one of layers, hidden, heads, ctx, vocab, untied");
             }
             if (options.put(pair[0].strip(), number(text, part.strip(), pair[1].strip())) != null) {
                 throw bad(text, "'" + pair[0].strip() + "' is given twice");

@@ -43,7 +43,7 @@ public final class Retraining implements AutoCloseable {
         if (run.info().lineage() != null) {
             throw new BadInputException(run + ": an erasure made it; name the run that was trained");
         }
-        LoadedModel loaded = LoadedModel.load(engine, Trainer.source(run), run.info().config().dtype(),
+        LoadedModel loaded = LoadedModel.load(engine, ModelSource.of(run.info().source()), run.info().config().dtype(),
                 run.info().config().seed());
         try {
             Trainer.requireSame(run.root(), "weights to begin with", run.info().source().modelHash(),

@@ -9,11 +9,12 @@ import dev.lethe.data.Example;
 import dev.lethe.engine.Batch;
 import java.util.List;
 
-final class TokenMean {
+/** The mean loss a token. Stateless, any thread. */
+public final class TokenMean {
     private TokenMean() { }
 
     /** [B] each record's share of the batch's targets; they add up to 1. */
-    static double[] weights(List<Example> examples, int[] indices) {
+    public static double[] weights(List<Example> examples, int[] indices) {
         double[] weights = new double[indices.length];
         long targets = 0;
         for (int b = 0; b < indices.length; b++) {

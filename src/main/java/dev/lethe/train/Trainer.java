@@ -89,7 +89,8 @@ public final class Trainer {
                         + "; resume with the same, or train into a new folder");
             }
             try (var _ = RunLock.take(out.resolve(RunFolder.LOCK));
-                    LoadedModel loaded = LoadedModel.load(engine, source(run), config.dtype(), config.seed())) {
+                    LoadedModel loaded = LoadedModel.load(engine, ModelSource.of(run.info().source()), config.dtype(),
+                            config.seed())) {
                 requireSame(out, "weights to begin with", run.info().source().modelHash(), modelHash(loaded.model()));
                 warnOfMachine(run, machine(engine));
                 Holdout split = new Holdout(RunData.read(run, Split.TRAIN, data), RunData.read(run, Split.HOLDOUT, data));
@@ -170,12 +171,6 @@ public final class Trainer {
             return new RunInfo.Ledger(ledger.manifest().sites(), ledger.manifest().headTopK(), ledger.manifest().dtype(),
                     ledger.entries().size(), ledger.bytes());
         }
-    }
-
-    static ModelSource source(RunFolder run) {
-        RunInfo.Source source = run.info().source();
-        return source.checkpoint() != null ? new ModelSource.Pretrained(Path.of(source.checkpoint()))
-                : new ModelSource.Fresh(source.shape(), source.tokenizer() == null ? null : Path.of(source.tokenizer()));
     }
 
     private static RunInfo.Source describe(ModelSource source, LanguageModel model) {

@@ -1,7 +1,8 @@
 /*
  * One calibrated ascent step: along the normalised direction, its length found by backtracking. A step is kept when the
  * forget loss rises, does not pass the target by more than the allowed overshoot, and the retain loss stays under the
- * limit; otherwise the weights are put back bit for bit and half the length is tried.
+ * limit; otherwise the weights are put back bit for bit and half the length is tried. Or one step of a fixed rate, which
+ * nothing judges.
  */
 package dev.lethe.unlearn;
 
@@ -71,6 +72,9 @@ final class Ascent implements AutoCloseable {
         direction.scale(0);
         direction.axpy(1, steady);
         live.removeFrom(direction);
+    }
+
+    private void normalise() {
         double norm = Math.sqrt(direction.dot(direction, sites));
         direction.scale(norm == 0 ? 0 : 1 / norm);
     }
@@ -81,6 +85,7 @@ final class Ascent implements AutoCloseable {
      */
     Outcome step(double share, Losses now, Limits limits, EraseData data, Consumer<Outcome> tried) {
         steer();
+        normalise();
         model.copy(Buffer.PARAMETERS, snapshot);
         Outcome last = null;
         for (int halving = 0; halving < HALVINGS; halving++, share /= 2) {
@@ -93,6 +98,12 @@ final class Ascent implements AutoCloseable {
             tried.accept(last);
         }
         return new Outcome(now, 0, last.action());
+    }
+
+    /** One step of this rate along the direction as it is: no length is looked for and nothing is taken back. */
+    void walk(double rate) {
+        steer();
+        model.add(rate * source.unit(), direction, sites);
     }
 
     /** The forget loss refuses most steps that are refused, so the other records are only run when it does not. */

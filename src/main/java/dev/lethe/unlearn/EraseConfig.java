@@ -1,34 +1,46 @@
 package dev.lethe.unlearn;
 
+import dev.lethe.unlearn.Strategy.Kind;
 import java.util.ArrayList;
 import java.util.List;
 
 /**
- * How an erasure moves the weights, how far, and what it must not break. Immutable; change one value with the builder.
+ * How an erasure moves the weights, how far, and what it must not break. Immutable; change one value with the builder, and
+ * start from {@link #of}, which has each strategy's own defaults.
  *
- * @param strategy      where the ascent gradients come from
- * @param sites         selector of the sites that ascend, as {@code SiteSelector} reads it; repair moves all sites
- * @param contrast      what is projected out of the forget direction
+ * @param strategy      how the weights are moved
+ * @param sites         selector of the sites that the strategy moves, as {@code SiteSelector} reads it; repair moves all sites
+ * @param epochs        whose captured gradients; null is the strategy's own choice, and multi-epoch alone has another
+ * @param tuning        numbers of particular strategies
+ * @param fixed         steps without calibration; null is calibrated
+ * @param iterative     rounds until the influence is gone, not until the reference is reached; null is to the reference
+ * @param contrast      what is projected out of the forget direction; of ascents only, as the next two and {@code rate}
  * @param contrastSample retain records whose stored gradients span the contrast, at most 2,000
  * @param liveContrast  records of each of retain and held-out whose gradients of now steer each ascent step; 0 = off
  * @param rate          first step length of the ascent as a share of the norm of the sites' weights, before backtracking
  * @param maxAscents    ascent steps after which the loop gives up
- * @param repair        AdamW steps on retain records after each ascent step
+ * @param repair        AdamW steps on retain records after each ascent or objective step
  * @param polish        annealed repair steps after the reference is reached
  * @param repairRate    peak learning rate of repair; 0 means half of the run's training rate
- * @param repairBudget  most repair steps, as a share of the run's training steps
+ * @param repairBudget  most repair steps, and most steps of an objective, as a share of the run's training steps
  * @param reference     what the forget loss is raised to
  * @param overshoot     share of the target by which one step may pass it before it is rolled back
  * @param retainGuard   most that the mean loss of sampled retain records may rise, nats a token, at the end
  * @param heldOutGuard  most that the held-out mean loss may rise, as a share, at the end
  * @param guardSample   retain records sampled for the guard
  * @param relearnSteps  steps of the relearning probe; 0 leaves it out
+ * @param ignoreGuards  true writes the new run even when the reference was not reached or a guard broke, and says so in the
+ *                      account: for studies
  * @param keepEntries   true leaves the source run's ledger as it is: for experiments, not for an erasure to sign
  * @param seed          of every sample drawn
  */
 public record EraseConfig(
         Strategy strategy,
         String sites,
+        Epochs epochs,
+        Tuning tuning,
+        FixedRate fixed,
+        Iterative iterative,
         Contrast contrast,
         int contrastSample,
         int liveContrast,
@@ -44,6 +56,7 @@ public record EraseConfig(
         double heldOutGuard,
         int guardSample,
         int relearnSteps,
+        boolean ignoreGuards,
         boolean keepEntries,
         long seed) {
 
@@ -63,8 +76,36 @@ public record EraseConfig(
         require(problems, heldOutGuard > 0, "heldOutGuard", heldOutGuard, "above 0");
         require(problems, guardSample >= 1, "guardSample", guardSample, "at least 1");
         require(problems, relearnSteps >= 0, "relearnSteps", relearnSteps, "at least 0");
+        requireUsed(problems, strategy, epochs, contrast, liveContrast);
+        requireSteps(problems, strategy, fixed, iterative);
         if (!problems.isEmpty()) {
             throw new IllegalArgumentException(String.join("; ", problems));
+        }
+    }
+
+    private static void requireUsed(List<String> problems, Strategy strategy, Epochs epochs, Contrast contrast,
+                                    int liveContrast) {
+        boolean own = epochs == null || strategy == Strategy.MULTI_EPOCH
+                || strategy == Strategy.FIRST_EPOCH && epochs.equals(Epochs.FIRST);
+        if (!own) {
+            problems.add("epochs is " + epochs + ", but " + strategy.label()
+                    + " takes no other gradients than its own; multi-epoch takes those of any epoch");
+        }
+        boolean steered = contrast.kind() != Contrast.Kind.NONE || liveContrast > 0;
+        if (steered && strategy.kind() != Kind.ASCENT) {
+            problems.add("contrast is " + contrast + " and liveContrast " + liveContrast + ", but " + strategy.label()
+                    + " follows no direction that they could be taken out of; allowed: none and 0");
+        }
+    }
+
+    private static void requireSteps(List<String> problems, Strategy strategy, FixedRate fixed, Iterative iterative) {
+        if (fixed != null && strategy.kind() == Kind.RETRAIN) {
+            problems.add("fixed is " + fixed + ", but retrain takes the steps that the run's training took");
+        }
+        boolean renewed = strategy == Strategy.FRESH || strategy == Strategy.GAUSS_NEWTON;
+        if (iterative != null && (!renewed || fixed != null)) {
+            problems.add("iterative is " + iterative + ", allowed with fresh and gauss-newton, which compute their direction"
+                    + " anew, and without a fixed rate");
         }
     }
 
@@ -79,6 +120,20 @@ public record EraseConfig(
         return new Builder().build();
     }
 
+    /** A strategy's own defaults: {@link #defaults} for the paper's ascents, the plain method for the comparators. */
+    public static EraseConfig of(Strategy strategy) {
+        Builder builder = new Builder().strategy(strategy).tuning(Tuning.of(strategy));
+        if (strategy.ofThePaper()) {
+            return builder.build();
+        }
+        return builder.sites("all").contrast(Contrast.NONE).liveContrast(0).repair(0).polish(0).build();
+    }
+
+    /** The epochs whose captured gradients are taken: as asked for, else the strategy's own. */
+    public Epochs storedEpochs() {
+        return epochs != null ? epochs : strategy == Strategy.MULTI_EPOCH ? Epochs.ALL : Epochs.FIRST;
+    }
+
     /** The paper's plain calibrated ascent: no contrast, no repair, and guards wide enough for what it does. */
     public static EraseConfig paper() {
         return new Builder().contrast(Contrast.NONE).liveContrast(0).repair(0).polish(0).retainGuard(1e9).heldOutGuard(1e9).build();
@@ -89,6 +144,10 @@ public record EraseConfig(
         Builder builder = new Builder();
         builder.strategy = strategy;
         builder.sites = sites;
+        builder.epochs = epochs;
+        builder.tuning = tuning;
+        builder.fixed = fixed;
+        builder.iterative = iterative;
         builder.contrast = contrast;
         builder.contrastSample = contrastSample;
         builder.liveContrast = liveContrast;
@@ -104,6 +163,7 @@ public record EraseConfig(
         builder.heldOutGuard = heldOutGuard;
         builder.guardSample = guardSample;
         builder.relearnSteps = relearnSteps;
+        builder.ignoreGuards = ignoreGuards;
         builder.keepEntries = keepEntries;
         builder.seed = seed;
         return builder;
@@ -113,6 +173,10 @@ public record EraseConfig(
     public static final class Builder {
         private Strategy strategy = Strategy.FIRST_EPOCH;
         private String sites = "embedding";
+        private Epochs epochs = null;
+        private Tuning tuning = Tuning.of(Strategy.FIRST_EPOCH);
+        private FixedRate fixed = null;
+        private Iterative iterative = null;
         private Contrast contrast = Contrast.span(50);
         private int contrastSample = 256;
         private int liveContrast = 8;
@@ -128,6 +192,7 @@ public record EraseConfig(
         private double heldOutGuard = 0.05;
         private int guardSample = 24;
         private int relearnSteps = 10;
+        private boolean ignoreGuards = false;
         private boolean keepEntries = false;
         private long seed = 0;
 
@@ -140,6 +205,30 @@ public record EraseConfig(
         /** Sets {@link EraseConfig#sites()}. */
         public Builder sites(String value) {
             sites = value;
+            return this;
+        }
+
+        /** Sets {@link EraseConfig#epochs()}. */
+        public Builder epochs(Epochs value) {
+            epochs = value;
+            return this;
+        }
+
+        /** Sets {@link EraseConfig#tuning()}. */
+        public Builder tuning(Tuning value) {
+            tuning = value;
+            return this;
+        }
+
+        /** Sets {@link EraseConfig#fixed()}. */
+        public Builder fixed(FixedRate value) {
+            fixed = value;
+            return this;
+        }
+
+        /** Sets {@link EraseConfig#iterative()}. */
+        public Builder iterative(Iterative value) {
+            iterative = value;
             return this;
         }
 
@@ -233,6 +322,12 @@ public record EraseConfig(
             return this;
         }
 
+        /** Sets {@link EraseConfig#ignoreGuards()}. */
+        public Builder ignoreGuards(boolean value) {
+            ignoreGuards = value;
+            return this;
+        }
+
         /** Sets {@link EraseConfig#keepEntries()}. */
         public Builder keepEntries(boolean value) {
             keepEntries = value;
@@ -247,10 +342,9 @@ public record EraseConfig(
 
         /** The configuration. @throws IllegalArgumentException listing every value out of range */
         public EraseConfig build() {
-            return new EraseConfig(strategy, sites, contrast, contrastSample,
-                    liveContrast, rate, maxAscents, repair, polish, repairRate,
-                    repairBudget, reference, overshoot,
-                    retainGuard, heldOutGuard, guardSample, relearnSteps, keepEntries, seed);
+            return new EraseConfig(strategy, sites, epochs, tuning, fixed, iterative, contrast, contrastSample, liveContrast,
+                    rate, maxAscents, repair, polish, repairRate, repairBudget, reference, overshoot, retainGuard,
+                    heldOutGuard, guardSample, relearnSteps, ignoreGuards, keepEntries, seed);
         }
     }
 }

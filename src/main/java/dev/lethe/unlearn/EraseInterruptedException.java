@@ -7,4 +7,15 @@ public final class EraseInterruptedException extends RuntimeException {
     EraseInterruptedException(String message) {
         super(message);
     }
+
+    /** Takes the thread's interrupt, if there is one, and throws. */
+    static void throwIfAsked() {
+        if (Thread.interrupted()) {
+            throw asked();
+        }
+    }
+
+    static EraseInterruptedException asked() {
+        return new EraseInterruptedException("the erasure was interrupted; the source run is as it was");
+    }
 }

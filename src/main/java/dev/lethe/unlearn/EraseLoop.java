@@ -1,7 +1,7 @@
 /*
  * The calibrated loop (DESIGN, Erasure): ascend, repair, look; stop at the reference and not at a step count; then anneal
- * the repair to nothing, ascending again whenever the forget loss falls back under the reference. Leaves out where the
- * reference comes from and what is done with the weights it ends at.
+ * the repair to nothing, ascending again whenever the forget loss falls back under the reference. Or without calibration: so
+ * many steps of a fixed rate. Leaves out where the reference comes from and what is done with the weights it ends at.
  */
 package dev.lethe.unlearn;
 
@@ -16,7 +16,7 @@ final class EraseLoop {
     /** On the way the retain loss may rise by this many times the final guard: repair brings it back. */
     private static final double SWING = 4;
     /** Most of the repair budget that may go into the annealed end: the climb cannot do without repair. */
-    private static final double POLISH_SHARE = 0.8;
+    static final double POLISH_SHARE = 0.8;
     /** Rounds in which ascent and repair undo each other before the direction counts as stale. */
     private static final int STALE_ROUNDS = 5;
     private static final double STALE_GAIN = 0.01;
@@ -46,30 +46,44 @@ final class EraseLoop {
         this.heard = heard;
     }
 
-    /**
-     * What the loop came to.
-     *
-     * @param reached whether the forget loss ended within the reference (two percent short still counts)
-     */
-    record Result(Losses before, Losses after, int ascents, int repairs, boolean reached) { }
-
     /** Runs to the reference or to the point where it cannot get nearer. @throws EraseInterruptedException on interrupt */
-    Result run(double target) {
+    LoopResult run(double target) {
         Losses before = Losses.measure(model, data);
         limits = new Limits(target, config.overshoot(), before.retain() + SWING * config.retainGuard());
         now = before;
         tell(Phase.START, Action.OBSERVE, 0);
-        if (now.forget() < target) {
-            int polish = (int) Math.min(config.polish(), POLISH_SHARE * repairBudget);
-            climb(target, repairBudget - polish);
+        int polish = (int) Math.min(config.polish(), POLISH_SHARE * repairBudget);
+        if (config.fixed() != null) {
+            walk(config.fixed(), repairBudget - polish);
+            anneal(Double.NEGATIVE_INFINITY, polish);
+        } else if (config.iterative() != null) {
+            double goal = target - config.iterative().share() * Math.max(0, target - before.forget());
+            climb(goal, repairBudget, config.iterative().rounds());
+            return new LoopResult(before, now, ascents, repair.steps(), now.forget() >= goal,
+                    LoopResult.left(before, now, target));
+        } else if (now.forget() < target) {
+            climb(target, repairBudget - polish, config.maxAscents());
             anneal(target, polish);
         }
-        return new Result(before, now, ascents, repair.steps(), now.forget() >= 0.98 * target);
+        return LoopResult.of(before, now, ascents, repair.steps(), target);
     }
 
-    private void climb(double target, int repairs) {
+    private void walk(FixedRate fixed, int repairs) {
+        for (int i = 0; i < fixed.steps(); i++) {
+            EraseInterruptedException.throwIfAsked();
+            ascent.walk(fixed.rate());
+            ascents++;
+            now = Losses.measure(model, data, fixed, ascents);
+            tell(Phase.ASCENT, Action.ASCEND, fixed.rate());
+            for (int k = 0; k < config.repair() && repair.steps() < repairs; k++) {
+                repair(Phase.ASCENT, 1);
+            }
+        }
+    }
+
+    private void climb(double target, int repairs, int most) {
         double share = config.rate();
-        while (now.forget() < target && ascents < config.maxAscents()) {
+        while (now.forget() < target && ascents < most) {
             double atStart = now.forget();
             Outcome outcome = ascend(Phase.ASCENT, share);
             boolean blocked = outcome.action() == Action.ROLL_BACK_GUARD;
@@ -100,7 +114,7 @@ final class EraseLoop {
 
     private void anneal(double target, int steps) {
         double share = config.rate();
-        if (steps > 0) {
+        if (steps > 0 && config.fixed() == null) {
             relinearise(Phase.POLISH); // the stored direction has done the distance; what is left is best seen from here
         }
         for (int i = 0; i < steps; i++) {
@@ -116,7 +130,7 @@ final class EraseLoop {
     }
 
     private Outcome ascend(Phase phase, double share) {
-        refuseInterrupt();
+        EraseInterruptedException.throwIfAsked();
         Outcome outcome = ascent.step(share, now, limits, data,
                 refused -> tell(phase, refused.action(), refused.share(), refused.losses()));
         if (outcome.action() == Action.ASCEND) {
@@ -128,7 +142,7 @@ final class EraseLoop {
     }
 
     private void repair(Phase phase, double share) {
-        refuseInterrupt();
+        EraseInterruptedException.throwIfAsked();
         double rate = repair.step(share);
         now = now.withForget(SetLoss.mean(model, data.forget()));
         tell(phase, Action.REPAIR, rate, new Losses(now.forget(), Double.NaN, Double.NaN));
@@ -136,7 +150,7 @@ final class EraseLoop {
 
     /** Once: from then on the direction follows the weights. */
     private boolean relinearise(Phase phase) {
-        if (ascent.followsWeights()) {
+        if (ascent.followsWeights() || !config.strategy().ofThePaper()) {
             return false;
         }
         ascent.relinearise(new FreshDirection(model, data.forget()));
@@ -150,11 +164,5 @@ final class EraseLoop {
 
     private void tell(Phase phase, Action action, double rate, Losses losses) {
         heard.accept(new EraseStep(index++, phase, action, rate, losses.forget(), losses.retain(), losses.heldOut()));
-    }
-
-    private static void refuseInterrupt() {
-        if (Thread.interrupted()) {
-            throw new EraseInterruptedException("the erasure was interrupted; the source run is as it was");
-        }
     }
 }

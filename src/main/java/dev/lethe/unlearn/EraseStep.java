@@ -21,7 +21,7 @@ public record EraseStep(int index, Phase phase, Action action, double rate, doub
     public enum Action {
         /** Nothing: the losses as they stand. */
         OBSERVE,
-        /** An ascent step that was kept. */
+        /** A step of the ascent, or of the objective, that was kept. */
         ASCEND,
         /** An ascent step taken back: the forget loss did not rise. */
         ROLL_BACK_STALE,

@@ -66,6 +66,23 @@ final class ErasedRun implements AutoCloseable {
         journal.write(step);
     }
 
+    /** Where a retraining may put its run; gone when the new run is complete. */
+    Path retrained() {
+        return growing.resolve("retrained");
+    }
+
+    /** Makes what the retraining captured the new run's ledger: the source's is of another training. */
+    void takeLedger() {
+        try {
+            if (Files.isDirectory(retrained().resolve("ledger"))) {
+                Files.move(retrained().resolve("ledger"), growing.resolve("ledger"));
+            }
+            AtomicFiles.deleteTree(retrained());
+        } catch (IOException e) {
+            throw new UncheckedIOException(growing + ": the retrained run cannot be taken over: " + e.getMessage(), e);
+        }
+    }
+
     /** The request's id: the same source model, records and configuration give the same one. */
     String id(Set<String> records, EraseConfig config) {
         try {
@@ -99,7 +116,7 @@ final class ErasedRun implements AutoCloseable {
     }
 
     private void ledger(Set<String> erased, boolean keepInSource) {
-        if (!source.hasLedger()) {
+        if (!source.hasLedger() || Files.isDirectory(growing.resolve("ledger"))) {
             return;
         }
         if (keepInSource) {

@@ -4,7 +4,9 @@
  */
 package dev.lethe.unlearn;
 
+import dev.lethe.data.Dataset;
 import dev.lethe.data.Example;
+import dev.lethe.data.Record;
 import dev.lethe.engine.AdamW;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Dtype;
@@ -13,8 +15,8 @@ import dev.lethe.engine.LanguageModel;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.train.RunFolder;
 import dev.lethe.train.TrainConfig;
-import dev.lethe.unlearn.EraseLoop.Result;
 import dev.lethe.unlearn.Erasure.Relearning;
+import dev.lethe.unlearn.Strategy.Kind;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -22,11 +24,11 @@ import java.util.Locale;
 import java.util.Set;
 import java.util.function.BiFunction;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
 
 final class Eraser {
-    /** The relearning probe's and the repair's rates, as shares of the training's peak rate. */
+    /** The relearning probe's rate, as a share of the training's peak. */
     private static final double RELEARN_RATE = 0.1;
-    private static final double REPAIR_RATE = 0.5;
 
     private final Engine engine;
     private final RunFolder source;
@@ -49,51 +51,95 @@ final class Eraser {
      * @throws EraseInterruptedException when the calling thread is interrupted
      */
     Erasure erase(Set<String> ids, RunExamples examples, Path out) {
-        EraseData data = examples.split(ids, config);
+        return erase(request(ids, examples), out);
+    }
+
+    /**
+     * As {@link #erase(Set, RunExamples, Path)} for records of the request's own, none of which need be among those learned:
+     * nothing leaves the run's records or its ledger.
+     */
+    Erasure eraseUnmatched(List<Record> request, RunExamples examples, Path out) {
+        return erase(request(request, examples), out);
+    }
+
+    private Request request(Set<String> ids, RunExamples examples) {
+        Dataset kept = examples.data().filter(record -> !ids.contains(record.id()));
+        return new Request(ids, ids, examples.split(ids, config), kept);
+    }
+
+    private Request request(List<Record> request, RunExamples examples) {
+        EraseData data = EraseData.of(RunExamples.encode(source, request), examples.learned(), examples.heldOut(), config);
+        Set<String> words = request.stream().map(Record::text).collect(Collectors.toSet());
+        return new Request(Set.of(), words, data, examples.data());
+    }
+
+    /**
+     * @param ids   records that leave the run
+     * @param words what the erasure's id is made of: the same for the same request
+     * @param kept  what a retraining learns
+     */
+    private record Request(Set<String> ids, Set<String> words, EraseData data, Dataset kept) { }
+
+    private Erasure erase(Request request, Path out) {
+        EraseData data = request.data();
         try (ErasedRun fresh = ErasedRun.begin(source, out)) {
-            return carryOut(ids, data, fresh::write, (model, moved) -> {
-                List<String> broken = broken(moved.result(), moved.target());
-                if (!broken.isEmpty()) {
-                    throw new GuardRefusedException("erasure refused, nothing was changed: " + String.join("; ", broken));
+            return carryOut(request, fresh, (model, moved) -> {
+                if (!moved.broken().isEmpty() && !config.ignoreGuards()) {
+                    throw new GuardRefusedException("erasure refused, nothing was changed: " + String.join("; ", moved.broken()));
                 }
                 listener.stage("relearning probe");
                 Relearning relearning = new Relearning(moved.knownBefore(), relearn(model, data.forget()),
                         relearn(model, data.heldOut()));
-                Result result = moved.result();
-                Erasure erasure = new Erasure(fresh.id(ids, config), source.root(), out, List.copyOf(ids), config,
-                        moved.target(), result.before(), result.after(), result.ascents(), result.repairs(),
-                        source.info().result().steps(), relearning, moved.influence(), 0);
+                LoopResult result = moved.result();
+                Erasure erasure = new Erasure(fresh.id(request.words(), config), source.root(), out,
+                        List.copyOf(request.ids()), config, moved.target(), result.before(), result.after(), result.ascents(),
+                        result.repairs(), result.reached(), result.left(), moved.broken(), source.info().result().steps(),
+                        relearning, moved.influence(), 0);
                 listener.stage("writing " + out);
                 return fresh.complete(model, erasure);
             });
         }
     }
 
-    /** Carries the erasure out in memory and hands the moved model to {@code use}; writes nothing, refuses nothing. */
-    Trial trial(Set<String> ids, RunExamples examples, Consumer<LanguageModel> use) {
-        return carryOut(ids, examples.split(ids, config), step -> { }, (model, moved) -> {
-            use.accept(model);
-            Result result = moved.result();
-            return new Trial(moved.target(), result.before(), result.after(), result.ascents(), result.repairs(),
-                    source.info().result().steps(), broken(result, moved.target()), moved.influence());
-        });
+    /** Carries the erasure out in memory and hands the moved model to {@code use}; leaves nothing written, refuses nothing. */
+    private Trial trial(Request request, Consumer<LanguageModel> use) {
+        Path beside = source.root().toAbsolutePath();
+        try (ErasedRun fresh = ErasedRun.begin(source, beside.resolveSibling(beside.getFileName() + "-trial"))) {
+            return carryOut(request, fresh, (model, moved) -> {
+                use.accept(model);
+                LoopResult result = moved.result();
+                return new Trial(moved.target(), result.before(), result.after(), result.ascents(), result.repairs(),
+                        source.info().result().steps(), moved.broken(), moved.influence());
+            });
+        }
     }
 
-    /** What the loop came to, with what was measured around it. */
-    private record Moved(Result result, double target, double knownBefore, InfluenceChange influence) { }
+    Trial trial(Set<String> ids, RunExamples examples, Consumer<LanguageModel> use) {
+        return trial(request(ids, examples), use);
+    }
 
-    private <T> T carryOut(Set<String> ids, EraseData data, Consumer<EraseStep> journal,
-                           BiFunction<LanguageModel, Moved, T> end) {
+    Trial trialUnmatched(List<Record> request, RunExamples examples, Consumer<LanguageModel> use) {
+        return trial(request(request, examples), use);
+    }
+
+    /** What the method came to, with what was measured around it. */
+    private record Moved(LoopResult result, double target, double knownBefore, List<String> broken,
+                         InfluenceChange influence) { }
+
+    private <T> T carryOut(Request request, ErasedRun fresh, BiFunction<LanguageModel, Moved, T> end) {
+        EraseData data = request.data();
         try (LanguageModel model = Checkpoint.load(engine, source.model(), Dtype.F32);
-             StoredGradients stored = StoredGradients.open(model, source, config, ids)) {
+             StoredGradients stored = StoredGradients.open(model, source, config, request.ids())) {
             double target = target(model, data);
             double knownBefore = relearn(model, data.forget());
             InfluenceProbe influence = stored.influence(data.forget());
             if (influence != null) {
                 influence.before();
             }
-            Result result = loop(model, stored, data, target, journal);
-            return end.apply(model, new Moved(result, target, knownBefore,
+            LoopResult result = new Method(new Method.Inputs(engine, source, config, listener, model, stored, data,
+                    request.kept(), fresh), target).run(target);
+            List<String> broken = config.strategy().kind() == Kind.RETRAIN ? List.of() : broken(result, target);
+            return end.apply(model, new Moved(result, target, knownBefore, broken,
                     influence == null ? InfluenceChange.none() : influence.after()));
         }
     }
@@ -117,44 +163,18 @@ final class Eraser {
         };
     }
 
-    private Result loop(LanguageModel model, StoredGradients stored, EraseData data, double target,
-                        Consumer<EraseStep> journal) {
-        listener.stage("direction");
-        AscentDirection direction = switch (config.strategy()) {
-            case FIRST_EPOCH, MULTI_EPOCH -> stored.direction();
-            case FRESH -> new FreshDirection(model, data.forget());
-        };
-        double peak = config.repairRate() > 0 ? config.repairRate() : REPAIR_RATE * training.learningRate();
-        Repair repair = new Repair(model, data.retain(), training.batchSize(), optimizer(peak), config.seed());
-        int budget = (int) Math.min(Integer.MAX_VALUE, config.repairBudget() * source.info().result().steps());
-        listener.stage("ascent");
-        try (LiveContrast live = new LiveContrast(model, stored.sites(), data, config.liveContrast(), config.seed());
-             Ascent ascent = new Ascent(model, stored.sites(), direction, stored.contrast(), live)) {
-            return new EraseLoop(model, config, data, ascent, repair, budget, step -> {
-                EraseStepEvent.of(step).commit();
-                journal.accept(step);
-                listener.step(step, target);
-            }).run(target);
-        }
-    }
-
-    private AdamW optimizer(double rate) {
-        return training.optimizer().withLearningRate(rate);
-    }
-
     private double relearn(LanguageModel model, List<Example> records) {
-        AdamW options = optimizer(RELEARN_RATE * training.learningRate());
+        AdamW options = training.optimizer().withLearningRate(RELEARN_RATE * training.learningRate());
         return new RelearnProbe(model, config.relearnSteps(), options).loss(records);
     }
 
-    /** What the guards hold against a result; empty when nothing. */
-    private List<String> broken(Result result, double target) {
+    /** What speaks against the outcome, each with what would allow it; empty when nothing does. */
+    private List<String> broken(LoopResult result, double target) {
         Losses before = result.before();
         Losses after = result.after();
         List<String> broken = new ArrayList<>();
         if (!result.reached()) {
-            broken.add(text("the forget loss came to %.3f, the reference is %.3f (more --repair or another --strategy may"
-                    + " reach it; --target-loss lowers it)", after.forget(), target));
+            broken.add(shortOf(result, target));
         }
         if (after.retain() > before.retain() + config.retainGuard()) {
             broken.add(text("the retain loss rose from %.3f to %.3f, --retain-guard allows %.3f more", before.retain(),
@@ -165,6 +185,15 @@ final class Eraser {
                     after.heldOut(), 100 * config.heldOutGuard()));
         }
         return broken;
+    }
+
+    private String shortOf(LoopResult result, double target) {
+        if (config.iterative() != null) {
+            return text("%.3f of the request's influence is left after %d rounds, --iterative allows %.3f (more rounds or"
+                    + " repair may reach it)", result.left(), result.ascents(), config.iterative().share());
+        }
+        return text("the forget loss came to %.3f, the reference is %.3f (more --repair or another --strategy may reach it;"
+                + " --target-loss lowers it)", result.after().forget(), target);
     }
 
     private static String text(String format, Object... values) {

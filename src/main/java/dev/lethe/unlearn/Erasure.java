@@ -14,16 +14,22 @@ import java.util.List;
  * @param target        forget loss aimed at, nats a token
  * @param before        losses before the first step
  * @param after         losses of the new run's model
- * @param ascents       ascent steps kept
- * @param repairs       repair steps taken
+ * @param ascents       steps of the ascent or the objective that were kept
+ * @param repairs       steps that saw retain records: repair, objectives with a retain term, a retraining's own
+ * @param reached       whether it came to the target, or iteratively to the end of the influence
+ * @param influenceLeft share of the influence before that is left. Influence is how much lower the records' loss is than the
+ *                      target, which stands for a model that never saw them (counterfactual influence, Zhang et al. 2023,
+ *                      arXiv 2112.12938); stored gradients do not measure it, see {@link InfluenceChange}
+ * @param broken        what spoke against the outcome, sentences; empty unless the guards were ignored
  * @param trainSteps    optimizer steps of the source run's training, to see the repair's share of
  * @param relearning    what the probe found
  * @param influence     influence of the training records on the forget set's loss, before and after
  * @param entriesDestroyed ledger entries destroyed in the source run; 0 when it was told to keep them
  */
 public record Erasure(String id, Path source, Path out, List<String> records, EraseConfig config, double target,
-                      Losses before, Losses after, int ascents, int repairs, long trainSteps,
-                      Relearning relearning, InfluenceChange influence, int entriesDestroyed) {
+                      Losses before, Losses after, int ascents, int repairs, boolean reached,
+                      double influenceLeft, List<String> broken, long trainSteps, Relearning relearning, InfluenceChange influence,
+                      int entriesDestroyed) {
 
     /**
      * Loss of records not shown after fine-tuning on a few that were; NaN where there were too few records.
@@ -35,8 +41,8 @@ public record Erasure(String id, Path source, Path out, List<String> records, Er
     public record Relearning(double before, double after, double heldOut) { }
 
     Erasure withEntriesDestroyed(int entries) {
-        return new Erasure(id, source, out, records, config, target, before, after, ascents, repairs, trainSteps,
-                relearning, influence, entries);
+        return new Erasure(id, source, out, records, config, target, before, after, ascents, repairs, reached,
+                influenceLeft, broken, trainSteps, relearning, influence, entries);
     }
 
     /** Repair steps as a share of the training's steps. */

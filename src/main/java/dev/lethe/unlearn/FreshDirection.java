@@ -40,4 +40,9 @@ final class FreshDirection implements AscentDirection {
     public boolean followsWeights() {
         return true;
     }
+
+    @Override
+    public double unit() {
+        return 1.0 / forget.size();
+    }
 }

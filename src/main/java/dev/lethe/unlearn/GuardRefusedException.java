@@ -11,4 +11,9 @@ public final class GuardRefusedException extends RuntimeException {
     public GuardRefusedException(String message) {
         super(message);
     }
+
+    static GuardRefusedException notFinite(FixedRate fixed, int steps) {
+        return new GuardRefusedException("erasure refused, nothing was changed: after " + steps + " of the steps " + fixed
+                + " the numbers are no longer finite; take a lower rate or fewer steps");
+    }
 }

@@ -1,6 +1,8 @@
 package dev.lethe.unlearn;
 
+import dev.lethe.engine.EngineException;
 import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.Status;
 
 /**
  * The three losses that steer an erasure, nats a token.
@@ -21,5 +23,18 @@ public record Losses(double forget, double retain, double heldOut) {
     /** As the other, with the forget loss known already. */
     static Losses measure(LanguageModel model, EraseData data, double forget) {
         return new Losses(forget, SetLoss.mean(model, data.guard()), SetLoss.mean(model, data.heldOut()));
+    }
+
+    /**
+     * As {@link #measure} after so many steps of a fixed rate.
+     *
+     * @throws GuardRefusedException when they have left no number
+     */
+    static Losses measure(LanguageModel model, EraseData data, FixedRate fixed, int steps) {
+        try {
+            return measure(model, data);
+        } catch (EngineException e) {
+            throw e.status() == Status.NOT_FINITE ? GuardRefusedException.notFinite(fixed, steps) : e;
+        }
     }
 }

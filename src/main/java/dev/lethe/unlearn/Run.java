@@ -58,7 +58,7 @@ public final class Run implements AutoCloseable {
 
     /** The records the run learned and has not erased, in the data's order. */
     public List<Record> records() {
-        return examples().records();
+        return examples().data().records();
     }
 
     /** Looks for records among those learned; changes nothing. Throws as {@link Finder#find}. */
@@ -84,7 +84,23 @@ public final class Run implements AutoCloseable {
     }
 
     /**
-     * Carries an erasure out in memory, for experiments: the guards are only told, nothing is written, the ledger stays.
+     * Erases what records say without looking for them among those learned (Zagardo 2024, iterative unlearning): ascends
+     * along the request's own gradients in rounds until its influence is gone. Nothing leaves the run's records or its
+     * ledger, and repair would teach again what is repeated there.
+     *
+     * @param request the records to forget, in their own words
+     * @param config  with {@link EraseConfig#iterative()}
+     */
+    public Erasure eraseUnmatched(List<Record> request, EraseConfig config, Path out, EraseListener listener) {
+        if (request.isEmpty() || config.iterative() == null) {
+            throw new IllegalArgumentException("an erasure without matching of " + request.size() + " records, iterative "
+                    + config.iterative() + ": it needs a record, and rounds to take");
+        }
+        return new Eraser(engine, folder, config, listener).eraseUnmatched(request, examples(), out);
+    }
+
+    /**
+     * Carries an erasure out in memory, for experiments: the guards are only told, nothing stays written, the ledger stays.
      *
      * @param use is given the moved model, on this thread, and must not keep it
      * @throws dev.lethe.engine.BadInputException as {@link #erase}
@@ -92,6 +108,12 @@ public final class Run implements AutoCloseable {
      */
     public Trial trial(ForgetSet forget, EraseConfig config, EraseListener listener, Consumer<LanguageModel> use) {
         return new Eraser(engine, folder, config, listener).trial(forget.requireErasable().ids(), examples(), use);
+    }
+
+    /** As {@link #trial} for {@link #eraseUnmatched}. */
+    public Trial trialUnmatched(List<Record> request, EraseConfig config, EraseListener listener,
+                                Consumer<LanguageModel> use) {
+        return new Eraser(engine, folder, config, listener).trialUnmatched(request, examples(), use);
     }
 
     private RunExamples examples() {

@@ -16,20 +16,24 @@ import java.util.Set;
 /**
  * A run's records and what its model sees of them.
  *
- * @param records what it learned
+ * @param data    what it learned
  * @param learned the same, encoded
  * @param heldOut what it never saw, encoded; may be empty
  */
-record RunExamples(List<Record> records, List<Example> learned, List<Example> heldOut) {
+record RunExamples(Dataset data, List<Example> learned, List<Example> heldOut) {
 
     /** Reads and encodes; {@code given} stands in for the run's data file when not null. */
     static RunExamples of(RunFolder run, Dataset given) {
         Dataset learned = given == null ? run.data(Split.TRAIN) : run.data(Split.TRAIN, given);
         Dataset heldOut = given == null ? run.data(Split.HOLDOUT) : run.data(Split.HOLDOUT, given);
+        return new RunExamples(learned, encode(run, learned.records()), encode(run, heldOut.records()));
+    }
+
+    /** Records as the run's model sees them. */
+    static List<Example> encode(RunFolder run, List<Record> records) {
         int context = Math.toIntExact(Checkpoint.config(run.model()).shape().context());
         try (Tokenizer tokenizer = Tokenizer.of(run.model())) {
-            Encoder encoder = new Encoder(tokenizer::encode, tokenizer.endOfText(), context, OnLong.TRUNCATE);
-            return new RunExamples(learned.records(), encoder.encode(learned.records()), encoder.encode(heldOut.records()));
+            return new Encoder(tokenizer::encode, tokenizer.endOfText(), context, OnLong.TRUNCATE).encode(records);
         }
     }
 

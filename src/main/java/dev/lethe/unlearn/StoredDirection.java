@@ -1,6 +1,6 @@
 /*
- * The direction from the ledger: the sum of the forget records' captured gradients, of the first epoch or of all, made
- * by one weighted factor GEMM a site (Zagardo 2024: first-epoch and multi-epoch gradients).
+ * The direction from the ledger: the sum of the forget records' captured gradients, of one epoch or of all, made by one
+ * weighted factor GEMM a site (Zagardo 2024: first-epoch and multi-epoch gradients).
  */
 package dev.lethe.unlearn;
 
@@ -28,9 +28,6 @@ final class StoredDirection implements AscentDirection {
     private final SiteSet sites;
     private final List<Entry> entries;
 
-    /** Which captured epochs are summed. */
-    enum Epochs { FIRST, ALL }
-
     /** @throws BadInputException when a record has no entry for an epoch that is needed */
     StoredDirection(LanguageModel model, GradientLedger ledger, SiteSet sites, Set<String> forgetIds, Epochs epochs) {
         this.model = model;
@@ -39,12 +36,13 @@ final class StoredDirection implements AscentDirection {
         Set<RecordKey> keys = forgetIds.stream().map(RecordKey::of).collect(Collectors.toSet());
         this.entries = ledger.entries().stream()
                 .filter(entry -> !entry.destroyed() && keys.contains(entry.header().key()))
-                .filter(entry -> epochs == Epochs.ALL || entry.header().epoch() == 0)
+                .filter(entry -> epochs.takes(entry.header().epoch()))
                 .toList();
         requireEvery(forgetIds, epochs);
     }
 
     private void requireEvery(Set<String> forgetIds, Epochs epochs) {
+        requireCaptured(epochs);
         Set<RecordKey> present = entries.stream().map(entry -> entry.header().key()).collect(Collectors.toSet());
         Set<String> missing = new TreeSet<>();
         for (String id : forgetIds) {
@@ -57,10 +55,17 @@ final class StoredDirection implements AscentDirection {
                     + missing.stream().limit(5).collect(Collectors.joining(", "))
                     + "): were they destroyed by an earlier erasure? --strategy fresh needs none");
         }
-        boolean onlyFirst = entries.stream().allMatch(entry -> entry.header().epoch() == 0);
-        if (epochs == Epochs.ALL && onlyFirst && ledger.entries().stream().allMatch(e -> e.header().epoch() == 0)) {
+    }
+
+    private void requireCaptured(Epochs epochs) {
+        int last = ledger.entries().stream().mapToInt(entry -> entry.header().epoch()).max().orElse(0);
+        if (last == 0 && !epochs.equals(Epochs.FIRST)) {
             throw new BadInputException("--strategy multi-epoch: this run captured the first epoch only; "
                     + "train with --capture all, or use first-epoch");
+        }
+        if (epochs.epoch() > last) {
+            throw new BadInputException("--epochs " + epochs + ": this run captured epochs 0 to " + last
+                    + "; name one of those, first or all");
         }
     }
 
@@ -81,5 +86,10 @@ final class StoredDirection implements AscentDirection {
     @Override
     public boolean followsWeights() {
         return false;
+    }
+
+    @Override
+    public double unit() {
+        return 1.0 / entries.size();
     }
 }

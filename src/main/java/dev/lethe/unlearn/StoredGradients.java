@@ -46,7 +46,7 @@ final class StoredGradients implements AutoCloseable {
     /** @throws BadInputException when the configuration needs a ledger or sites that the run does not have */
     static StoredGradients open(LanguageModel model, RunFolder run, EraseConfig config, Set<String> forgetIds) {
         SiteSet sites = model.sites(config.sites());
-        boolean needed = config.strategy() != Strategy.FRESH || config.contrast().kind() != Contrast.Kind.NONE;
+        boolean needed = config.strategy().usesLedger() || config.contrast().kind() != Contrast.Kind.NONE;
         if (!run.hasLedger()) {
             if (needed) {
                 throw new BadInputException("run " + run + " captured no gradients; use --strategy fresh --contrast none,"
@@ -76,8 +76,7 @@ final class StoredGradients implements AutoCloseable {
 
     /** The ascent direction of the first-epoch or multi-epoch strategy. */
     AscentDirection direction() {
-        return new StoredDirection(model, ledger, sites, forgetIds, config.strategy() == Strategy.MULTI_EPOCH
-                ? StoredDirection.Epochs.ALL : StoredDirection.Epochs.FIRST);
+        return new StoredDirection(model, ledger, sites, forgetIds, config.storedEpochs());
     }
 
     /** The contrast to take out of a direction; null when none is configured. */

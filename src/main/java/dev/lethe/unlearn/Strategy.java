@@ -1,23 +1,79 @@
 package dev.lethe.unlearn;
 
-/** Where the gradients come from along which the weights ascend (Zagardo 2024, section 3). */
+import java.util.Arrays;
+import java.util.stream.Collectors;
+
+/**
+ * How the weights are moved so that records are forgotten: the paper's ascents (Zagardo 2024, arXiv 2406.09391), and what
+ * the field compares with. Formulas, costs and options: docs/strategies.md.
+ */
 public enum Strategy {
-    /** The gradients captured when each record was first seen. */
-    FIRST_EPOCH("first-epoch"),
-    /** The sum of the gradients captured in every epoch; needs a run trained with {@code --capture all}. */
-    MULTI_EPOCH("multi-epoch"),
-    /** The gradients at the weights of now, computed anew at each step; needs no ledger. */
-    FRESH("fresh");
+    /** Ascent along the gradients captured when each record was first seen. */
+    FIRST_EPOCH("first-epoch", Kind.ASCENT, true),
+    /** Ascent along those of every epoch, or of one of them; needs a run trained with {@code --capture all}. */
+    MULTI_EPOCH("multi-epoch", Kind.ASCENT, true),
+    /** Ascent along the gradients at the weights of now, computed anew at each step; needs no ledger. */
+    FRESH("fresh", Kind.ASCENT, false),
+    /** Away from where fine-tuning on the forget set leads (Ilharco et al. 2023). */
+    TASK_VECTOR("task-vector", Kind.ASCENT, false),
+    /** Gauss-Newton steps uphill, with the curvature of the retain records (McKinney et al. 2026, K-FADE). */
+    GAUSS_NEWTON("gauss-newton", Kind.ASCENT, false),
+    /** AdamW on the negated loss of the forget set (Jang et al. 2023). */
+    GRAD_ASCENT("grad-ascent", Kind.OBJECTIVE, false),
+    /** The same plus the loss of retain records (Liu et al. 2022). */
+    GRAD_DIFF("grad-diff", Kind.OBJECTIVE, false),
+    /** Negative preference optimisation (Zhang et al. 2024). */
+    NPO("npo", Kind.OBJECTIVE, false),
+    /** The same by length-normalised losses, without a reference model (Fan et al. 2024). */
+    SIMNPO("simnpo", Kind.OBJECTIVE, false),
+    /** The run's training from its beginning, without the forget set: what the others are measured against. */
+    RETRAIN("retrain", Kind.RETRAIN, false);
+
+    /** What moves the weights, and so which options count. */
+    public enum Kind {
+        /** Steps along a direction, their length found by backtracking. */
+        ASCENT,
+        /** AdamW on a loss of forget and retain records. */
+        OBJECTIVE,
+        /** A training without the records. */
+        RETRAIN
+    }
 
     private final String label;
+    private final Kind kind;
+    private final boolean usesLedger;
 
-    Strategy(String label) {
+    Strategy(String label, Kind kind, boolean usesLedger) {
         this.label = label;
+        this.kind = kind;
+        this.usesLedger = usesLedger;
     }
 
     /** The name on the command line and in JSON. */
     public String label() {
         return label;
+    }
+
+    public Kind kind() {
+        return kind;
+    }
+
+    /** Whether it needs the forget records' captured gradients. */
+    public boolean usesLedger() {
+        return usesLedger;
+    }
+
+    /** Whether it is one of the paper's, which the defaults of contrast and repair were made for. */
+    public boolean ofThePaper() {
+        return switch (this) {
+            case FIRST_EPOCH, MULTI_EPOCH, FRESH -> true;
+            default -> false;
+        };
+    }
+
+    /** Every name, as errors and help list them. */
+    public static String labels() {
+        return Arrays.stream(values()).map(Strategy::label).collect(Collectors.joining(", "));
     }
 
     /** The strategy of that name. @throws IllegalArgumentException naming the known ones */
@@ -27,7 +83,6 @@ public enum Strategy {
                 return strategy;
             }
         }
-        throw new IllegalArgumentException(
-                "unknown strategy '" + text + "'; known are first-epoch, multi-epoch and fresh");
+        throw new IllegalArgumentException("unknown strategy '" + text + "'; known are " + labels());
     }
 }

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.lethe.unlearn.Strategy;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -49,7 +50,7 @@ class EraseCommandTest {
         assertRefused("no record matches; nothing to erase", "erase", "--run", run, "--text", "not there", "--out", out);
         assertRefused("unknown subject nobody: not in the training data", "erase", "--run", run, "--subject", "nobody",
                 "--out", out);
-        assertRefused("unknown strategy 'hope'; known are first-epoch, multi-epoch and fresh", "erase", "--run", run, "--ids",
+        assertRefused("unknown strategy 'hope'; known are " + Strategy.labels(), "erase", "--run", run, "--ids",
                 "dave-job", "--out", out, "--strategy", "hope");
         assertRefused("the forget set is the whole data (30 records): nothing would be kept; train a new model instead",
                 "erase", "--run", run, "--ids", everyone, "--out", out);
@@ -105,7 +106,7 @@ class EraseCommandTest {
         assertEquals("query", response.get("records").get(0).get("id").asString());
         assertRefused("--sites all: the ledger of " + run + " holds wte, lm_head; choose among these", "score", "--run", run,
                 "--text", "a b", "--sites", "all");
-        assertRefused("--method magic: there are dot, tracin, cosine, self, act-grad, hvp, cg, lissa, ekfac", "score", "--run",
+        assertRefused("--method magic: there are dot, tracin, cosine, self, act-grad, hvp, cg, lissa, ekfac, ekfac-cosine", "score", "--run",
                 run, "--text", "a b", "--method", "magic");
         assertEquals(2, Shell.run("score", "--run", run.resolve("model"), "--text", "a b").code());
     }

@@ -11,9 +11,9 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /** Golden values that src/test/golden/parity.py took from transformers: "tied" or "untied". */
-record Golden(String name, JsonNode numbers, double[] values) {
+public record Golden(String name, JsonNode numbers, double[] values) {
 
-    static Golden of(String name) {
+    public static Golden of(String name) {
         try (InputStream json = open(name + ".json"); InputStream bin = open(name + ".bin")) {
             byte[] bytes = bin.readAllBytes();
             double[] values = new double[bytes.length / Double.BYTES];
@@ -36,7 +36,7 @@ record Golden(String name, JsonNode numbers, double[] values) {
     }
 
     /** A model of this shape with the golden weights. */
-    LanguageModel model(Engine engine, Dtype dtype) {
+    public LanguageModel model(Engine engine, Dtype dtype) {
         LanguageModel model = engine.model(shape(), dtype);
         model.writeDoubles(Buffer.PARAMETERS, 0, flat("weights", model));
         return model;
@@ -68,15 +68,15 @@ record Golden(String name, JsonNode numbers, double[] values) {
         return numbers.get("tokens").size();
     }
 
-    double number(String key) {
+    public double number(String key) {
         return numbers.get(key).asDouble();
     }
 
-    double[] doubles(String key) {
+    public double[] doubles(String key) {
         return numbers.get(key).valueStream().mapToDouble(JsonNode::asDouble).toArray();
     }
 
-    List<int[]> arrays(String key) {
+    public List<int[]> arrays(String key) {
         List<int[]> rows = new ArrayList<>();
         numbers.get(key).forEach(row -> rows.add(row.valueStream().mapToInt(JsonNode::asInt).toArray()));
         return rows;
@@ -91,7 +91,7 @@ record Golden(String name, JsonNode numbers, double[] values) {
     }
 
     /** A group's tensors laid out as a model's flat buffer, gaps zero. */
-    double[] flat(String group, LanguageModel model) {
+    public double[] flat(String group, LanguageModel model) {
         double[] flat = new double[(int) model.flatSize()];
         for (TensorInfo tensor : model.tensors()) {
             double[] part = array(group + "/" + tensor.name());

@@ -62,7 +62,7 @@ class RecordsTest {
         refuses("batch: record 0 has 1 tokens but 2 targets", () -> Batch.of(one, List.of(new int[] {1, 2})));
         refuses("batch: 1 token arrays but 0 target arrays", () -> Batch.of(one, List.of()));
         refuses("batch: 2 weights for 1 records", () -> Batch.of(one, one).withWeights(new double[] {1, 1}));
-        refuses("batch: weight of record 0 is 0.0; it must be above 0 and finite",
+        refuses("batch: weight of record 0 is 0.0; it must be finite and not 0",
                 () -> Batch.of(one, one).withWeights(new double[] {0}));
     }
 

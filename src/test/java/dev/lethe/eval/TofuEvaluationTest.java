@@ -93,8 +93,7 @@ class TofuEvaluationTest {
             TofuRecord score = forget.records().get(i);
             double own = loss(question, question.record().completion());
             double right = loss(question, question.paraphrase());
-            double wrong = question.perturbed().stream().mapToDouble(answer -> loss(question, answer)).average()
-                    .orElseThrow();
+            double wrong = question.perturbed().stream().mapToDouble(answer -> loss(question, answer)).average().orElseThrow();
             assertEquals(question.record().id(), score.id());
             assertEquals(own, score.loss(), 1e-9);
             assertEquals(Math.exp(-own), score.probability(), 1e-9 * Math.exp(-own));
@@ -103,8 +102,7 @@ class TofuEvaluationTest {
             folded += Math.min(ratio, 1 / (ratio + 1e-10)) / questions.size();
             assertEquals(question.perturbed().size(), score.perturbedLosses().length);
             int[] prompt = TOKENIZER.encode(question.record().prompt());
-            int[] said = model.generate(List.of(prompt),
-                    Generation.greedy(ANSWER_TOKENS).withStopToken(TOKENIZER.endOfText()))[0];
+            int[] said = model.generate(List.of(prompt), Generation.greedy(ANSWER_TOKENS).withStopToken(TOKENIZER.endOfText()))[0];
             assertEquals(TOKENIZER.decode(said).strip(), score.generated());
             assertEquals(Rouge.score(question.record().completion(), score.generated(), true).rougeL().recall(),
                     score.rougeLRecall());

@@ -78,8 +78,7 @@ class UnlearningGoldenTest {
     @Test
     void modelUtilityNamesWhatIsMissing() {
         TofuSetScores retain = new TofuSetScores(TofuSet.RETAIN, 0.9, 0.6, 0.3, 0, List.of());
-        TofuSetScores facts = new TofuSetScores(TofuSet.WORLD_FACTS, 0.5, 0.5, 0.5, 0, List.of());
-        ModelUtility utility = ModelUtility.of(retain, null, facts);
+        ModelUtility utility = ModelUtility.of(retain, null, new TofuSetScores(TofuSet.WORLD_FACTS, 0.5, 0.5, 0.5, 0, List.of()));
         assertClose(6 / (1 / 0.9 + 1 / 0.6 + 1 / 0.3 + 3 / 0.5), utility.value());
         assertEquals(List.of("real_authors.probability", "real_authors.rouge_l_recall", "real_authors.truth_ratio"),
                 utility.missing());

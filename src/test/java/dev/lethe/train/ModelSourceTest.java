@@ -25,11 +25,11 @@ class ModelSourceTest {
     @CsvSource(delimiter = '|', quoteCharacter = '"', value = {
         "gpt3               | 'gpt3' is not a known architecture, only gpt2 is",
         "gpt2:              | nothing follows the colon",
-        "gpt2:layers        | 'layers' is not of the form name=number",
-        "gpt2:layers=2,     | '' is not of the form name=number",
+        "gpt2:layers        | 'layers' is neither name=number nor untied",
+        "gpt2:layers=2,     | '' is neither name=number nor untied",
         "gpt2:layers=two    | 'layers=two' needs a whole number from 1 to 2147483647",
         "gpt2:layers=0      | 'layers=0' needs a whole number from 1 to 2147483647",
-        "gpt2:depth=2       | 'depth' is not one of layers, hidden, heads, ctx, vocab",
+        "gpt2:depth=2       | 'depth' is not one of layers, hidden, heads, ctx, vocab, untied",
         "gpt2:ctx=8,ctx=9   | 'ctx' is given twice",
         "gpt2:hidden=10,heads=3 | model shape: channels 10 is not divisible by heads 3",
     })

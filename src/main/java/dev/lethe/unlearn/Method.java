@@ -1,0 +1,135 @@
+/*
+ * What a strategy's name stands for: sets its direction, its objective or its training up and runs it to the reference.
+ * The weights it leaves in the model are the outcome; whether they are taken is Eraser's to say.
+ */
+package dev.lethe.unlearn;
+
+import dev.lethe.data.Dataset;
+import dev.lethe.engine.AdamW;
+import dev.lethe.engine.Engine;
+import dev.lethe.engine.LanguageModel;
+import dev.lethe.train.FineTune;
+import dev.lethe.train.RunFolder;
+import dev.lethe.train.TrainConfig;
+import dev.lethe.unlearn.EraseStep.Action;
+import dev.lethe.unlearn.EraseStep.Phase;
+import java.util.concurrent.CancellationException;
+import java.util.function.Consumer;
+
+/** One erasure's; on its thread. */
+final class Method {
+    /** AdamW's rate in repair, objectives and fine-tuning, as a share of the training's peak. */
+    private static final double RATE = 0.5;
+
+    private final Inputs in;
+    private final LanguageModel model;
+    private final EraseConfig config;
+    private final TrainConfig training;
+    private final Consumer<EraseStep> heard;
+
+    /** What there is to work with. {@code fresh} is told every step; {@code kept} are the records of a retraining. */
+    record Inputs(Engine engine, RunFolder source, EraseConfig config, EraseListener listener, LanguageModel model,
+                  StoredGradients stored, EraseData data, Dataset kept, ErasedRun fresh) { }
+
+    Method(Inputs in, double target) {
+        this.in = in;
+        this.model = in.model();
+        this.config = in.config();
+        this.training = in.source().info().config();
+        this.heard = step -> {
+            EraseStepEvent.of(step).commit();
+            in.fresh().write(step);
+            in.listener().step(step, target);
+        };
+    }
+
+    /** @param target forget loss to come to */
+    LoopResult run(double target) {
+        return switch (config.strategy().kind()) {
+            case ASCENT -> ascend(target);
+            case OBJECTIVE -> descend(target);
+            case RETRAIN -> retrain();
+        };
+    }
+
+    private int budget() {
+        return (int) Math.min(Integer.MAX_VALUE, config.repairBudget() * in.source().info().result().steps());
+    }
+
+    private LoopResult ascend(double target) {
+        in.listener().stage("direction");
+        StoredGradients stored = in.stored();
+        return switch (config.strategy()) {
+            case FIRST_EPOCH, MULTI_EPOCH -> along(stored.direction(), target);
+            case FRESH -> along(new FreshDirection(model, in.data().forget()), target);
+            case TASK_VECTOR -> {
+                FineTune.Options options = new FineTune.Options(training.batchSize(),
+                        optimizer(config.tuning().learningRate()), stored.sites(), config.seed());
+                FineTune tuning = new FineTune(model, in.data().forget(), options);
+                yield along(new TaskVector(model, tuning, config.tuning().tuneSteps()), target);
+            }
+            case GAUSS_NEWTON -> {
+                in.listener().stage("curvature of the retain records");
+                try (GaussNewton direction = new GaussNewton(model, stored.sites(), in.data(), config.tuning().damping(),
+                        config.contrastSample(), config.seed())) {
+                    yield along(direction, target);
+                } catch (CancellationException e) {
+                    Thread.interrupted(); // the fit leaves it set
+                    throw EraseInterruptedException.asked();
+                }
+            }
+            default -> throw new IllegalStateException(config.strategy() + " is no ascent");
+        };
+    }
+
+    private LoopResult along(AscentDirection direction, double target) {
+        in.listener().stage("ascent");
+        StoredGradients stored = in.stored();
+        try (LiveContrast live = new LiveContrast(model, stored.sites(), in.data(), config.liveContrast(), config.seed());
+             Ascent ascent = new Ascent(model, stored.sites(), direction, stored.contrast(), live)) {
+            Repair repair = new Repair(model, in.data().retain(), training.batchSize(), optimizer(config.repairRate()),
+                    config.seed()); // after the ascent: a task vector's fine-tuning has moments of its own
+            return new EraseLoop(model, config, in.data(), ascent, repair, budget(), heard).run(target);
+        }
+    }
+
+    private LoopResult descend(double target) {
+        in.listener().stage("objective " + config.strategy().label());
+        ObjectiveSteps steps = new ObjectiveSteps(model, optimizer(config.tuning().learningRate()), in.stored().sites());
+        try (Objective objective = objective();
+             ObjectiveLoop loop = new ObjectiveLoop(model, config, in.data(), objective, steps, training.batchSize(), heard)) {
+            return loop.run(target, budget());
+        }
+    }
+
+    private Objective objective() {
+        Tuning tuning = config.tuning();
+        return switch (config.strategy()) {
+            case GRAD_ASCENT -> new GradientDifference(model, tuning.forgetWeight(), 0);
+            case GRAD_DIFF -> new GradientDifference(model, tuning.forgetWeight(), tuning.retainWeight());
+            case NPO -> new Npo(model, in.data().forget(), tuning);
+            case SIMNPO -> new SimNpo(model, tuning);
+            default -> throw new IllegalStateException(config.strategy() + " is no objective");
+        };
+    }
+
+    private LoopResult retrain() {
+        Losses before = Losses.measure(model, in.data());
+        tell(Phase.START, 0, before);
+        RetainTraining retraining = new RetainTraining(in.engine(), in.source(), in.listener());
+        int steps = (int) retraining.into(model, in.kept(), in.fresh().retrained());
+        in.fresh().takeLedger();
+        Losses after = Losses.measure(model, in.data());
+        tell(Phase.POLISH, 1, after);
+        return new LoopResult(before, after, 0, steps, true, 0);
+    }
+
+    private void tell(Phase phase, int index, Losses losses) {
+        heard.accept(new EraseStep(index, phase, Action.OBSERVE, 0, losses.forget(), losses.retain(), losses.heldOut()));
+    }
+
+    /** The training's AdamW at this rate, or at its usual share of the training's where the rate is 0. */
+    private AdamW optimizer(double rate) {
+        return training.optimizer().withLearningRate(rate > 0 ? rate : RATE * training.learningRate());
+    }
+}

@@ -1,0 +1,73 @@
+/*
+ * The run's training anew, from the same initial weights with the same options and seed, on the retain records alone: what
+ * exact unlearning gives and the other strategies are measured against. Costs a training. Leaves out the held-out records,
+ * which do not change the weights.
+ */
+package dev.lethe.unlearn;
+
+import dev.lethe.data.Dataset;
+import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Buffer;
+import dev.lethe.engine.Dtype;
+import dev.lethe.engine.Engine;
+import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.ParameterVector;
+import dev.lethe.model.Checkpoint;
+import dev.lethe.train.ModelSource;
+import dev.lethe.train.RunFolder;
+import dev.lethe.train.RunInfo;
+import dev.lethe.train.TrainConfig;
+import dev.lethe.train.TrainListener;
+import dev.lethe.train.TrainStep;
+import dev.lethe.train.Trainer;
+import dev.lethe.train.TrainingInterruptedException;
+import java.nio.file.Path;
+
+final class RetainTraining {
+    private final Engine engine;
+    private final RunFolder source;
+    private final EraseListener listener;
+
+    RetainTraining(Engine engine, RunFolder source, EraseListener listener) {
+        this.engine = engine;
+        this.source = source;
+        this.listener = listener;
+    }
+
+    /** Trains into {@code folder}, which must be free, and puts the weights into {@code model}; the steps it took. */
+    long into(LanguageModel model, Dataset retain, Path folder) {
+        RunInfo info = source.info();
+        TrainConfig config = info.config().toBuilder().holdoutFraction(0).holdoutData(null).build();
+        RunFolder run;
+        try {
+            run = Trainer.train(engine, ModelSource.of(info.source()), retain, folder, config, new Progress());
+        } catch (TrainingInterruptedException e) {
+            Thread.interrupted(); // the trainer has set it again; an erasure's exception takes its place
+            throw EraseInterruptedException.asked();
+        }
+        String began = run.info().source().modelHash();
+        if (!began.equals(info.source().modelHash())) {
+            throw new BadInputException("--strategy retrain: the weights that run " + source + " began with, SHA-256 "
+                    + info.source().modelHash() + ", are no longer there (now " + began + "); bring them back to "
+                    + info.source().checkpoint());
+        }
+        try (LanguageModel retrained = Checkpoint.load(engine, run.model(), Dtype.F32);
+             ParameterVector weights = retrained.copy(Buffer.PARAMETERS)) {
+            model.set(Buffer.PARAMETERS, weights);
+        }
+        return run.info().result().steps();
+    }
+
+    /** An epoch is a stage of the erasure. */
+    private final class Progress implements TrainListener {
+        private int epoch;
+
+        @Override
+        public void step(TrainStep step) {
+            if (step.epoch() != epoch) {
+                epoch = step.epoch();
+                listener.stage("retraining, epoch " + epoch + " of " + step.epochs());
+            }
+        }
+    }
+}

@@ -1,0 +1,160 @@
+package dev.lethe.unlearn;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.lethe.data.Example;
+import dev.lethe.engine.AdamW;
+import dev.lethe.engine.Buffer;
+import dev.lethe.engine.Dtype;
+import dev.lethe.engine.Engine;
+import dev.lethe.engine.Golden;
+import dev.lethe.engine.KroneckerFactors.Fisher;
+import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.NoLeaks;
+import dev.lethe.engine.ParameterVector;
+import dev.lethe.engine.Tolerance;
+import dev.lethe.train.FineTune;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
+
+/** Each comparator's gradient, step or direction against autograd's of its paper's formula (golden/objectives.py), in fp64. */
+@ExtendWith(NoLeaks.class)
+class ObjectiveTest {
+    private final Golden weights = Golden.of("tied");
+    private final Golden golden = Golden.of("objectives");
+    private final Tuning tuning = Tuning.of(Strategy.NPO).withRetainWeight(golden.number("alpha"))
+            .withForgetWeight(golden.number("gamma")).withBeta(golden.number("beta")).withDelta(golden.number("delta"));
+    private final List<Example> forget = examples("forget");
+    private final List<Example> retain = examples("retain");
+    private Engine engine;
+    private LanguageModel model;
+
+    @BeforeEach
+    void open() {
+        engine = Engine.cpu();
+        model = weights.model(engine, Dtype.F64);
+    }
+
+    @AfterEach
+    void close() {
+        model.close();
+        engine.close();
+    }
+
+    private List<Example> examples(String group) {
+        List<Example> examples = new ArrayList<>();
+        for (double index : golden.doubles(group)) {
+            int i = (int) index;
+            examples.add(new Example("record" + i, i, weights.arrays("tokens").get(i), weights.arrays("targets").get(i), false));
+        }
+        return examples;
+    }
+
+    /** The weights that the reference was trained on from: the model has moved away from it. */
+    private void move() {
+        model.writeDoubles(Buffer.PARAMETERS, 0, weights.flat("adamw", model));
+    }
+
+    private void check(String name, Objective objective) {
+        move();
+        double value = objective.gradient(forget, objective.usesRetain() ? retain : List.of());
+        assertEquals(golden.numbers().get("values").get(name).asDouble(), value, 1e-9 * Math.abs(value), name + "'s value");
+        Tolerance.near(name, golden.flat(name, model), model.readDoubles(Buffer.GRADIENT, 0, (int) model.flatSize()),
+                Tolerance.PARITY_F64);
+    }
+
+    @Test
+    void gradientAscent() {
+        check("grad-ascent", new GradientDifference(model, tuning.forgetWeight(), 0));
+    }
+
+    @Test
+    void gradientDifference() {
+        check("grad-diff", new GradientDifference(model, tuning.forgetWeight(), tuning.retainWeight()));
+    }
+
+    @Test
+    void negativePreferenceOptimisation() {
+        check("npo", new Npo(model, forget, tuning));
+    }
+
+    @Test
+    void simpleNegativePreferenceOptimisation() {
+        check("simnpo", new SimNpo(model, tuning));
+    }
+
+    @Test
+    void aStepOnAnObjectiveIsTorchs() {
+        Npo npo = new Npo(model, forget, tuning);
+        move();
+        AdamW options = new AdamW(golden.number("rate"), 0.9, 0.999, 1e-8, 0.1, 1);
+        ObjectiveSteps steps = new ObjectiveSteps(model, options, model.sites("all"));
+        npo.gradient(forget, retain);
+        try (ParameterVector before = model.copy(Buffer.PARAMETERS)) {
+            steps.step(golden.number("rate"));
+            checkMove("npo-step", before, 1);
+        }
+    }
+
+    @Test
+    void taskVectors() {
+        move();
+        AdamW options = new AdamW(golden.number("rate"), 0.9, 0.999, 1e-8, 0.1, 1);
+        FineTune tuned = new FineTune(model, forget, new FineTune.Options(forget.size(), options, null, 0));
+        double[] before = model.readDoubles(Buffer.PARAMETERS, 0, (int) model.flatSize());
+        try (ParameterVector direction = model.vector()) {
+            new TaskVector(model, tuned, (int) golden.number("tune_steps")).compute(direction);
+            Tolerance.near("task vector", golden.flat("task-vector", model),
+                    direction.readDoubles(0, (int) model.flatSize()), 1e-8);
+        }
+        assertEquals(0, Tolerance.relative(before, model.readDoubles(Buffer.PARAMETERS, 0, before.length)));
+    }
+
+    /** Its factors and their inverse have goldens of their own (golden/kfac.py); here, that it is the inverse of theirs. */
+    @Test
+    void gaussNewtonSolvesForTheGradient() {
+        EraseData data = new EraseData(forget, retain, retain, List.of(), List.of());
+        double damping = 0.05;
+        try (GaussNewton uphill = new GaussNewton(model, model.sites("all"), data, damping, 0, 3);
+             ParameterVector direction = model.vector();
+             ParameterVector gradient = model.vector();
+             ParameterVector back = model.vector();
+             var factors = new dev.lethe.influence.FactorFit(new dev.lethe.influence.FactorFit.Options(model.sites("all"),
+                     Fisher.SAMPLED, true, 0, 8, 3), dev.lethe.influence.FactorFit.Listener.NONE).fit(model, retain)) {
+            uphill.compute(direction);
+            new FreshDirection(model, forget).compute(gradient);
+            factors.apply(damping, 0, 1, direction, back);
+            int size = (int) model.flatSize();
+            Tolerance.near("(C + lambda) D", gradient.readDoubles(0, size), back.readDoubles(0, size), 1e-8);
+            assertTrue(direction.dot(gradient) > 0, "uphill");
+        }
+    }
+
+    /** Worked by hand: one record of two targets at mean loss 1.5, before 1.0; beta 0.5. */
+    @Test
+    void weightsByHand() {
+        double rise = 0.5 * 2 * (1.5 - 1.0);                     // beta times the fall of log p, 0.5
+        assertEquals(1 / (1 + Math.exp(0.5)), WeightedLoss.sigmoid(-rise), 1e-15);
+        assertEquals(0.3775406687981454, WeightedLoss.sigmoid(-rise), 1e-15);
+        assertEquals(-0.4740769841801067, WeightedLoss.logSigmoid(rise), 1e-15);
+        assertEquals(-800, WeightedLoss.logSigmoid(-800), 1e-9);
+        assertEquals(0, WeightedLoss.logSigmoid(800), 0);
+        double[] shares = WeightedLoss.shares(forget);
+        int first = forget.get(0).targetCount();
+        int second = forget.get(1).targetCount();
+        assertEquals((double) first / (first + second), shares[0], 1e-15);
+    }
+
+    private void checkMove(String name, ParameterVector before, double sign) {
+        try (ParameterVector moved = model.copy(Buffer.PARAMETERS)) {
+            moved.axpy(-1, before);
+            moved.scale(sign);
+            Tolerance.near(name, golden.flat(name, model), moved.readDoubles(0, (int) model.flatSize()), 1e-8);
+        }
+    }
+}

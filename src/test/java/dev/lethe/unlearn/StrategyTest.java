@@ -1,0 +1,183 @@
+package dev.lethe.unlearn;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.lethe.data.Record;
+import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Engine;
+import dev.lethe.engine.ModelShape;
+import dev.lethe.engine.NoLeaks;
+import dev.lethe.ledger.GradientLedger;
+import dev.lethe.model.Checkpoint;
+import dev.lethe.train.CapturePolicy;
+import dev.lethe.train.ModelSource;
+import dev.lethe.train.RunFolder;
+import dev.lethe.train.TinyData;
+import dev.lethe.train.TrainConfig;
+import dev.lethe.train.TrainListener;
+import dev.lethe.train.Trainer;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Set;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** Every strategy erases a person from a tiny run; and the variants: single epochs, fixed rates, rounds, untied heads. */
+@ExtendWith(NoLeaks.class)
+class StrategyTest {
+    private static final double TARGET = 2;
+
+    @TempDir
+    Path folder;
+    private Engine engine;
+    private TinyData tiny;
+    private Path source;
+
+    @BeforeEach
+    void train() {
+        engine = Engine.cpu();
+        tiny = new TinyData(folder, 12);
+        source = train("source", tiny.source, tiny.data, TinyData.config().epochs(40).capture(CapturePolicy.ALL)
+                .holdoutFraction(0.2).build());
+    }
+
+    @AfterEach
+    void close() {
+        engine.close();
+    }
+
+    private Path train(String name, ModelSource model, dev.lethe.data.Dataset data, TrainConfig config) {
+        Path run = folder.resolve(name);
+        Trainer.train(engine, model, data, run, config, TrainListener.silent());
+        return run;
+    }
+
+    private static EraseConfig.Builder config(Strategy strategy) {
+        return EraseConfig.of(strategy).toBuilder().reference(new Reference.Loss(TARGET)).keepEntries(true).ignoreGuards(true)
+                .retainGuard(1e9).repairBudget(1).tuning(Tuning.of(strategy).withForgetWeight(1)).relearnSteps(2);
+    }
+
+    private Erasure erase(EraseConfig config, String out) {
+        return erase(source, config, out);
+    }
+
+    private Erasure erase(Path run, EraseConfig config, String out) {
+        try (Run open = Run.open(engine, run)) {
+            return open.erase(open.find(Query.subject(open.records().getFirst().subject())), config, folder.resolve(out),
+                    EraseListener.NONE);
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(Strategy.class)
+    void everyStrategyForgets(Strategy strategy) throws IOException {
+        Erasure erasure = erase(config(strategy).build(), "out");
+        assertTrue(erasure.before().forget() < 1.5, "the run must know the person first: " + erasure.before());
+        boolean reference = strategy == Strategy.RETRAIN;
+        double least = reference ? erasure.before().forget() : 0.98 * TARGET;
+        assertTrue(erasure.after().forget() > least, strategy + ": " + erasure.before() + " to " + erasure.after());
+        assertTrue(erasure.reached(), strategy + ": " + erasure.broken());
+        assertEquals(reference ? 0 : 1, Math.signum(erasure.ascents()), "steps of " + strategy);
+        List<String> steps = Files.readAllLines(folder.resolve("out/journal/steps.jsonl"));
+        assertTrue(steps.size() >= 2 && steps.getFirst().contains("\"START\""), steps.toString());
+    }
+
+    @Test
+    void retrainingIsATrainingWithoutTheRecords() throws IOException {
+        Erasure erasure = erase(config(Strategy.RETRAIN).keepEntries(false).build(), "out");
+        Set<String> gone = Set.copyOf(erasure.records());
+        var kept = RunFolder.open(source).data(dev.lethe.train.Split.TRAIN).filter(record -> !gone.contains(record.id()));
+        Path own = train("own", tiny.source, kept, TinyData.config().epochs(40).capture(CapturePolicy.ALL).build());
+        assertEquals(Checkpoint.hash(own.resolve("model")), Checkpoint.hash(folder.resolve("out/model")));
+        assertFalse(Files.exists(folder.resolve("out/retrained")));
+        try (GradientLedger mine = GradientLedger.open(folder.resolve("out/ledger"));
+             GradientLedger theirs = GradientLedger.open(own.resolve("ledger"))) {
+            assertEquals(theirs.entries().size(), mine.entries().size());
+            assertTrue(mine.verify().damage().isEmpty());
+        }
+    }
+
+    @Test
+    void singleEpochs() {
+        Erasure first = erase(config(Strategy.FIRST_EPOCH).build(), "first");
+        Erasure same = erase(config(Strategy.MULTI_EPOCH).epochs(Epochs.FIRST).build(), "same");
+        Erasure tenth = erase(config(Strategy.MULTI_EPOCH).epochs(Epochs.parse("10")).build(), "tenth");
+        assertEquals(first.after(), same.after());
+        assertTrue(tenth.reached() && !tenth.after().equals(first.after()), "epoch 10: " + tenth.after());
+        BadInputException refused = assertThrows(BadInputException.class,
+                () -> erase(config(Strategy.MULTI_EPOCH).epochs(Epochs.of(40)).build(), "none"));
+        assertEquals("--epochs 40: this run captured epochs 0 to 39; name one of those, first or all", refused.getMessage());
+        assertEquals("epochs is all, but first-epoch takes no other gradients than its own; multi-epoch takes those of any epoch",
+                assertThrows(IllegalArgumentException.class,
+                        () -> config(Strategy.FIRST_EPOCH).epochs(Epochs.ALL).build()).getMessage());
+    }
+
+    @Test
+    void fixedRatesTakeTheirStepsAndNoMore() {
+        for (Strategy strategy : List.of(Strategy.FIRST_EPOCH, Strategy.TASK_VECTOR, Strategy.NPO)) {
+            FixedRate fixed = new FixedRate(strategy == Strategy.NPO ? 1e-3 : 0.1, 4);
+            Erasure erasure = erase(config(strategy).fixed(fixed).repair(0).polish(0).build(), strategy.label());
+            assertEquals(4, erasure.ascents(), erasure.before() + " to " + erasure.after());
+            assertTrue(erasure.after().forget() > erasure.before().forget(), erasure.before() + " to " + erasure.after());
+        }
+        GuardRefusedException refused = assertThrows(GuardRefusedException.class, () -> erase(
+                config(Strategy.FRESH).fixed(new FixedRate(1e45, 4)).repair(0).polish(0).build(), "never"));
+        assertTrue(refused.getMessage().contains("take a lower rate or fewer steps"), refused.getMessage());
+    }
+
+    @Test
+    void roundsNeedNoMatch() throws IOException {
+        EraseConfig rounds = config(Strategy.FRESH).contrast(Contrast.NONE).liveContrast(0).repair(0)
+                .iterative(Iterative.parse("0.1x40")).build();
+        try (Run run = Run.open(engine, source)) {
+            String person = run.records().getFirst().subject();
+            List<Record> own = run.records().stream().filter(record -> person.equals(record.subject()))
+                    .map(record -> new Record("mine-" + record.id(), null, record.prompt(), record.completion())).toList();
+            Erasure erasure = run.eraseUnmatched(own, rounds, folder.resolve("out"), EraseListener.NONE);
+            assertTrue(erasure.reached() && erasure.influenceLeft() <= 0.1, erasure.before() + " to " + erasure.after());
+            assertEquals(List.of(), erasure.records());
+        }
+        assertEquals(RunFolder.open(source).records().size(), RunFolder.open(folder.resolve("out")).records().size());
+    }
+
+    @Test
+    void untiedHeadsHaveSitesOfTheirOwn() {
+        ModelShape shape = ((ModelSource.Fresh) tiny.source).shape();
+        ModelShape untied = new ModelShape(shape.vocabulary(), shape.context(), shape.channels(), shape.heads(), shape.layers(),
+                shape.inner(), shape.layerNormEpsilon(), false);
+        Path run = train("untied", new ModelSource.Fresh(untied, tiny.tokenizer), tiny.data,
+                TinyData.config().epochs(40).holdoutFraction(0.2).build());
+        for (String sites : List.of("embedding", "embedding-input", "head", "attention", "mlp")) {
+            Erasure erasure = erase(run, config(Strategy.FIRST_EPOCH).sites(sites).build(), sites);
+            assertTrue(erasure.after().forget() > erasure.before().forget(), sites + ": " + erasure.after());
+        }
+        assertFalse(((ModelSource.Fresh) ModelSource.parse("gpt2:layers=2,untied")).shape().tiedHead());
+    }
+
+    @Test
+    void whatAStrategyCannotUseIsRefused() {
+        assertTrue(assertThrows(IllegalArgumentException.class,
+                () -> EraseConfig.defaults().toBuilder().strategy(Strategy.NPO).build()).getMessage()
+                .contains("npo follows no direction"));
+        assertThrows(IllegalArgumentException.class,
+                () -> EraseConfig.of(Strategy.NPO).toBuilder().iterative(new Iterative(0.1, 3)).build());
+        assertThrows(IllegalArgumentException.class,
+                () -> EraseConfig.of(Strategy.RETRAIN).toBuilder().fixed(new FixedRate(1, 3)).build());
+        assertThrows(IllegalArgumentException.class, () -> Epochs.parse("second"));
+        assertThrows(IllegalArgumentException.class, () -> FixedRate.parse("0.5"));
+        assertThrows(IllegalArgumentException.class, () -> Tuning.of(Strategy.NPO).withBeta(0));
+        assertArrayEquals(new String[] {"0.5x20", "0.1x3"},
+                new String[] {FixedRate.parse("0.5x20").toString(), Iterative.parse("0.1x3").toString()});
+    }
+}
