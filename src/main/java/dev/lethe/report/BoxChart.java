@@ -11,8 +11,8 @@ import java.util.stream.DoubleStream;
  * 95th percentile; the axis is linear, or signed logarithmic for values of many sizes. Before is hollow and after is
  * filled, so that black and white tells them apart.
  */
-public record BoxChart(String name, String title, String horizontal, String vertical, boolean linear, List<Group> groups)
-        implements Chart {
+public record BoxChart(String name, String title, String horizontal, String vertical, boolean linear,
+        List<Group> groups) implements Chart {
     /** One place on the axis with up to four boxes. */
     public record Group(String name, List<Box> boxes) {}
 
@@ -36,8 +36,8 @@ public record BoxChart(String name, String title, String horizontal, String vert
         double low = Math.min(0, Arrays.stream(ends).min().orElse(0));
         double high = Math.max(0, Arrays.stream(ends).max().orElse(1));
         double margin = (high - low) * 0.06;
-        Frame frame = new Frame(canvas, Scale.linear(0, groups.size()), linear ? Scale.linear(low - margin, high + margin)
-                : Scale.signedLog(low * 2, high * 2, threshold));
+        Frame frame = new Frame(canvas, Scale.linear(0, groups.size()), linear
+                ? Scale.linear(low - margin, high + margin) : Scale.signedLog(low * 2, high * 2, threshold));
         frame.verticalAxis(vertical);
         frame.baseline(horizontal);
         for (int g = 0; g < groups.size(); g++) {
@@ -50,7 +50,8 @@ public record BoxChart(String name, String title, String horizontal, String vert
             canvas.text(frame.x(g + 0.5), frame.bottom() + 17, group.name, 11, Anchor.MIDDLE, false);
         }
         frame.title(title, groups.getFirst().boxes.stream()
-                .map(box -> new Legend.Key(box.name, box.colour, null, null, box.filled ? box.colour : "#ffffff")).toList());
+                .map(box -> new Legend.Key(box.name, box.colour, null, null, box.filled ? box.colour : "#ffffff"))
+                .toList());
     }
 
     private static void box(Frame frame, Box box, double x, double width) {
@@ -59,8 +60,8 @@ public record BoxChart(String name, String title, String horizontal, String vert
         double bottom = frame.y(box.at(0.25));
         frame.canvas().line(x, frame.y(box.at(0.95)), x, top, stroke);
         frame.canvas().line(x, bottom, x, frame.y(box.at(0.05)), stroke);
-        frame.canvas().rectangle(x - width / 2, top, width, Math.max(bottom - top, 1), box.filled ? box.colour : "#ffffff",
-                stroke);
+        frame.canvas().rectangle(x - width / 2, top, width, Math.max(bottom - top, 1), box.filled ? box.colour
+                : "#ffffff", stroke);
         double median = frame.y(box.at(0.5));
         if (!box.filled || bottom - top > 5) { // in a thin filled box the median would hide the filling
             frame.canvas().line(x - width / 2, median, x + width / 2, median,

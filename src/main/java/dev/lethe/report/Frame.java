@@ -2,6 +2,7 @@ package dev.lethe.report;
 
 import dev.lethe.report.Canvas.Anchor;
 import dev.lethe.report.Canvas.Stroke;
+import java.util.Comparator;
 import java.util.List;
 
 /** A rectangle that values are plotted in: axes with ticks and units. A chart has one, or several side by side. */
@@ -39,8 +40,17 @@ record Frame(Canvas canvas, Scale horizontal, Scale vertical, double left, doubl
     }
 
     void horizontalAxis(String label) {
+        horizontalAxis(label, false);
+    }
+
+    /** @param counts whether only whole numbers have a meaning */
+    void horizontalAxis(String label, boolean counts) {
         double free = Double.NEGATIVE_INFINITY; // no tick's label may reach into the one before
-        for (Scale.Tick tick : horizontal.ticks()) {
+        for (Scale.Tick tick : horizontal.ticks().stream().sorted(Comparator.comparingDouble(Scale.Tick::value))
+        .toList()) {
+            if (counts && Math.abs(tick.value() - Math.rint(tick.value())) > 1e-9) {
+                continue;
+            }
             double x = x(tick.value());
             double half = Canvas.widthOf(tick.label(), 11) / 2 + 3;
             canvas.line(x, bottom, x, bottom + 4, AXIS);

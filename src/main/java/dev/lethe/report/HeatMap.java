@@ -12,8 +12,8 @@ import java.util.Locale;
  * @param rowAxis    what the rows are
  * @param columnAxis what the columns are
  */
-public record HeatMap(String name, String title, String rowAxis, String columnAxis, List<String> rows, List<String> columns,
-                      List<Panel> panels) implements Chart {
+public record HeatMap(String name, String title, String rowAxis, String columnAxis, List<String> rows,
+        List<String> columns, List<Panel> panels) implements Chart {
     private static final double CELL_WIDTH = 62;
     private static final double CELL_HEIGHT = 26;
     private static final double MOST_NAME = 330;
@@ -23,12 +23,22 @@ public record HeatMap(String name, String title, String rowAxis, String columnAx
     private static final int[] ABOVE = {0xa6, 0x45, 0x00};
 
     /**
+     * What colour tells: the sign and the size; the size among the numbers, by its logarithm where they span
+     * magnitudes; a share.
+     */
+    public enum Shades { SIGN, SIZE, SHARE }
+
+    /**
      * @param label    what the numbers are, with their unit
-     * @param diverges whether colour tells the sign; else colour grows from the smallest number to the largest
+     * @param shades   what colour tells
      * @param values   [row][column], NaN = not measured
      * @param below    a smaller line under each number, such as an interval; null or empty = none
      */
-    public record Panel(String label, boolean diverges, double[][] values, String[][] below) {
+    public record Panel(String label, Shades shades, double[][] values, String[][] below) {
+        boolean diverges() {
+            return shades == Shades.SIGN;
+        }
+
         double[] finite() {
             return Arrays.stream(values).flatMapToDouble(Arrays::stream).filter(Double::isFinite).sorted().toArray();
         }
@@ -91,11 +101,11 @@ public record HeatMap(String name, String title, String rowAxis, String columnAx
             return;
         }
         double share = share(panel, value);
-        String ink = Math.abs(share) > 0.5 ? "#ffffff" : Canvas.INK;
+        String ink = Math.abs(share) > 0.66 ? "#ffffff" : Canvas.INK;
         String small = panel.below == null || panel.below[r][c] == null ? "" : panel.below[r][c];
         canvas.rectangle(x, y, CELL_WIDTH, CELL_HEIGHT, colour(share), EDGE);
-        canvas.text(x + CELL_WIDTH / 2, y + (small.isEmpty() ? 17 : 12), number(value, panel.diverges), 11, Anchor.MIDDLE, false,
-                ink);
+        canvas.text(x + CELL_WIDTH / 2, y + (small.isEmpty() ? 17 : 12), number(value, panel.diverges()), 11,
+                Anchor.MIDDLE, false, ink);
         if (!small.isEmpty()) {
             canvas.text(x + CELL_WIDTH / 2, y + 22, small, 8, Anchor.MIDDLE, false, ink);
         }
@@ -104,9 +114,12 @@ public record HeatMap(String name, String title, String rowAxis, String columnAx
     /** From -1 to 1 where the panel diverges, else from 0. */
     private static double share(Panel panel, double value) {
         double[] all = panel.finite();
-        double low = all[0];
-        double high = all[all.length - 1];
-        if (panel.diverges) {
+        double low = panel.shades == Shades.SHARE ? 0 : all[0];
+        double high = panel.shades == Shades.SHARE ? Math.max(1, all[all.length - 1]) : all[all.length - 1];
+        if (panel.shades == Shades.SIZE && low > 0 && high > 8 * low) {
+            return Math.log(value / low) / Math.log(high / low);
+        }
+        if (panel.diverges()) {
             double most = Math.max(Math.abs(low), Math.abs(high));
             return most == 0 ? 0 : value / most;
         }
@@ -128,19 +141,22 @@ public record HeatMap(String name, String title, String rowAxis, String columnAx
             return;
         }
         double most = Math.max(Math.abs(all[0]), Math.abs(all[all.length - 1]));
-        String low = number(panel.diverges ? -most : all[0], panel.diverges);
+        boolean part = panel.shades == Shades.SHARE;
+        String low = number(panel.diverges() ? -most : part ? 0 : all[0], panel.diverges());
         double x = left + Canvas.widthOf(low, 10) + 6;
         canvas.text(left, y + 9, low, 10, Anchor.START, false);
         for (int i = 0; i <= 10; i++) {
-            canvas.rectangle(x + 9 * i, y, 9, 10, colour(panel.diverges ? i / 5.0 - 1 : i / 10.0), null);
+            canvas.rectangle(x + 9 * i, y, 9, 10, colour(panel.diverges() ? i / 5.0 - 1 : i / 10.0), null);
         }
         canvas.rectangle(x, y, 99, 10, null, new Stroke("#999999", 0.6));
-        canvas.text(x + 105, y + 9, number(panel.diverges ? most : all[all.length - 1], panel.diverges), 10, Anchor.START, false);
+        canvas.text(x + 105, y + 9, number(part ? Math.max(1, most) : panel.diverges() ? most : all[all.length - 1],
+                panel.diverges()), 10, Anchor.START, false);
     }
 
     private static String number(double value, boolean signed) {
         double size = Math.abs(value);
-        String format = size >= 1e5 || (size < 1e-3 && size > 0) ? ".1e" : size >= 100 ? ".0f" : size >= 10 ? ".1f" : ".2f";
+        String format = size >= 1e5 || (size < 1e-3 && size > 0) ? ".1e" : size >= 100 ? ".0f" : size >= 10 ? ".1f"
+                : ".2f";
         return String.format(Locale.ROOT, "%" + (signed && value != 0 ? "+" : "") + format, value).replace('-', '−');
     }
 
@@ -158,8 +174,8 @@ public record HeatMap(String name, String title, String rowAxis, String columnAx
     }
 
     private double nameHeight() {
-        return upright() ? Math.min(150, columns.stream().mapToDouble(column -> Canvas.widthOf(column, 11)).max().orElse(0)) + 10
-                : 16;
+        return upright() ? Math.min(150, columns.stream().mapToDouble(column -> Canvas.widthOf(column, 11)).max()
+                .orElse(0)) + 10 : 16;
     }
 
     private double panelHeight() {

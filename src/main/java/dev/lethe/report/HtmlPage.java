@@ -5,21 +5,25 @@ import java.util.List;
 /** A page as it grows: one file, no script, nothing fetched, well-formed as XML too; reads well on paper. */
 public final class HtmlPage {
     private static final String STYLE = """
-            body { font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: %drem; margin: 2rem auto;
-              padding: 0 1rem; }
+            body { font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: %drem;
+              margin: 2rem auto; padding: 0 1rem; }
             h1 { font-size: 1.6rem; margin-bottom: .2rem } h2 { font-size: 1.15rem; margin-top: 2.2rem }
             h3 { font-size: 1rem; margin: 1.6rem 0 .2rem } .wide { overflow-x: auto }
-            table { border-collapse: collapse; margin: .6rem 0; min-width: 44rem } th, td { padding: .25rem .8rem; text-align: right;
-              border-bottom: 1px solid #ddd } th:first-child, td:first-child { text-align: left; width: 24rem }
-            .tight { font-size: .84rem; min-width: 0; font-variant-numeric: tabular-nums } .tight th, .tight td { padding: .2rem .5rem;
-              vertical-align: top } .tight th:first-child, .tight td:first-child { width: auto; min-width: 11rem }
+            table { border-collapse: collapse; margin: .6rem 0; min-width: 44rem } th, td { padding: .25rem .8rem;
+              text-align: right; border-bottom: 1px solid #ddd }
+            th:first-child, td:first-child { text-align: left; width: 24rem }
+            .tight { font-size: .84rem; min-width: 0; font-variant-numeric: tabular-nums }
+            .tight th, .tight td { padding: .2rem .5rem; vertical-align: top }
+            .tight th:first-child, .tight td:first-child { width: auto; min-width: 11rem }
+            .numbers td + td { white-space: pre }
             .prose th, .prose td { text-align: left } tr.marked td { background: #eee; border-bottom: 1px solid #999 }
             caption { text-align: left; font-weight: 600; padding: .4rem 0 }
             thead th { border-bottom: 2px solid #444 } dl { display: grid; grid-template-columns: max-content 1fr;
               gap: .1rem 1.2rem } dt { color: #555 } dd { margin: 0 } figure { margin: 1rem 0 } svg { width: 100%%;
               height: auto } figcaption { color: #444; font-size: .9rem }
             .sample { border-left: 4px solid #ccc; padding-left: .9rem; margin: 1.1rem 0 }
-            .sample p { margin: .1rem 0 } .who { display: inline-block; min-width: 6.5rem; color: #555 } .note { color: #444 }
+            .sample p { margin: .1rem 0 } .who { display: inline-block; min-width: 6.5rem; color: #555 }
+            .note { color: #444 }
             code { font-size: .92em } @media print { figure, .sample { break-inside: avoid } }
             """;
 
@@ -29,7 +33,8 @@ public final class HtmlPage {
     public HtmlPage(String title, int widthRem) {
         page = new StringBuilder("<!DOCTYPE html>\n<html lang='en'><head><meta charset='utf-8'/>"
                 + "<meta name='viewport' content='width=device-width, initial-scale=1'/><title>" + escape(title)
-                + "</title>\n<style>\n" + STYLE.formatted(widthRem) + "</style></head><body>\n<h1>" + escape(title) + "</h1>\n");
+                + "</title>\n<style>\n" + STYLE.formatted(widthRem) + "</style></head><body>\n<h1>" + escape(title)
+                + "</h1>\n");
     }
 
     /** @param level 2 or 3 */
@@ -46,7 +51,8 @@ public final class HtmlPage {
     /** A note that names files beside the page. */
     public HtmlPage files(String text, List<String> paths) {
         page.append("<p class='note'>").append(escape(text));
-        paths.forEach(path -> page.append(" <a href='").append(escape(path)).append("'>").append(escape(path)).append("</a>"));
+        paths.forEach(path -> page.append(" <a href='").append(escape(path)).append("'>").append(escape(path))
+                .append("</a>"));
         page.append("</p>\n");
         return this;
     }
@@ -70,7 +76,8 @@ public final class HtmlPage {
     }
 
     public HtmlPage table(Table table, boolean tight) {
-        page.append("<div class='wide'><table class='").append(tight ? "tight " : "").append(table.prose() ? "prose" : "").append("'>");
+        page.append("<div class='wide'><table class='").append(tight ? "tight " : "")
+                .append(table.prose() ? "prose" : "numbers").append("'>");
         if (tight && !table.title().isEmpty()) {
             page.append("<caption>").append(escape(table.title())).append("</caption>");
         }
@@ -88,7 +95,8 @@ public final class HtmlPage {
 
     /** What one said, lines of who and what. */
     HtmlPage sample(String id, String group, List<ReportData.Fact> said) {
-        page.append("<div class='sample'><p><code>").append(escape(id)).append("</code> (").append(escape(group)).append(")</p>\n");
+        page.append("<div class='sample'><p><code>").append(escape(id)).append("</code> (").append(escape(group))
+                .append(")</p>\n");
         said.forEach(line -> page.append("<p><span class='who'>").append(escape(line.label())).append("</span>")
                 .append(escape(line.value())).append("</p>\n"));
         page.append("</div>\n");

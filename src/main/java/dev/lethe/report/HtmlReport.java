@@ -37,8 +37,10 @@ final class HtmlReport {
         table(page, data, "ROUGE-L recall of greedy continuations", "%.3f", Scores::rougeLRecall);
     }
 
-    private static void table(HtmlPage page, ReportData data, String name, String format, ToDoubleFunction<Scores> value) {
-        if (data.groups().stream().flatMap(group -> group.scores().stream()).mapToDouble(value).allMatch(Double::isNaN)) {
+    private static void table(HtmlPage page, ReportData data, String name, String format,
+            ToDoubleFunction<Scores> value) {
+        if (data.groups().stream().flatMap(group -> group.scores().stream()).mapToDouble(value)
+                .allMatch(Double::isNaN)) {
             return;
         }
         List<String> columns = new ArrayList<>(List.of(name));
@@ -58,7 +60,8 @@ final class HtmlReport {
         }
         page.heading(2, "What the model says").note("Greedy continuations of a record's prompt.");
         for (Sample sample : data.samples()) {
-            List<Fact> said = new ArrayList<>(List.of(new Fact("prompt", sample.prompt()), new Fact("record", sample.reference())));
+            List<Fact> said = new ArrayList<>(List.of(new Fact("prompt", sample.prompt()),
+                    new Fact("record", sample.reference())));
             for (int i = 0; i < sample.byModel().size(); i++) {
                 said.add(new Fact(data.columns().get(i), sample.byModel().get(i)));
             }

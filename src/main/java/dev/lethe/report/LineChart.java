@@ -37,8 +37,8 @@ public record LineChart(String name, String title, String horizontal, String ver
         List<Line> joined = drawn.stream().filter(Line::joined).toList();
         double[] x = drawn.stream().flatMapToDouble(line -> Arrays.stream(line.x)).sorted().toArray();
         double[] y = DoubleStream.concat((joined.isEmpty() ? drawn : joined).stream()
-                .flatMapToDouble(line -> Arrays.stream(line.y)), DoubleStream.of(level).filter(Double::isFinite)).sorted()
-                .toArray();
+                .flatMapToDouble(line -> Arrays.stream(line.y)), DoubleStream.of(level).filter(Double::isFinite))
+                .sorted().toArray();
         double low = y[0];
         double high = y[y.length - 1];
         Frame frame = new Frame(canvas, Scale.linear(x[0], x[x.length - 1]), log ? Scale.log(low / 1.1, high * 3)
@@ -57,8 +57,8 @@ public record LineChart(String name, String title, String horizontal, String ver
 
     static void draw(Frame frame, Line line) {
         double[] x = Arrays.stream(line.x).map(frame::x).toArray();
-        double[] y = Arrays.stream(line.y).map(value -> Math.clamp(value, frame.vertical().low(), frame.vertical().high()))
-                .map(frame::y).toArray();
+        double[] y = Arrays.stream(line.y).map(value -> Math.clamp(value, frame.vertical().low(), frame.vertical()
+                .high())).map(frame::y).toArray();
         if (line.joined) {
             frame.canvas().polyline(x, y, line.style.stroke());
         }

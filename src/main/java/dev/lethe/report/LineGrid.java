@@ -10,13 +10,16 @@ import java.util.Map;
 import java.util.stream.DoubleStream;
 
 /**
- * Small panels of curves, three in a row, under one legend. Lines of one name are one entry of the legend: a line a seed.
+ * Small panels of curves, three in a row, under one legend. Lines of one name are one entry of the legend: a line a
+ * seed.
  *
+ * @param horizontal what is counted from left to right
  * @param log    whether vertical axes are logarithmic, where every value is above 0
+ * @param from   vertical axes that are not logarithmic start here at the latest; NaN = where the values do
  * @param shared whether all panels have the same vertical axis, so that heights compare between panels
  */
-public record LineGrid(String name, String title, String horizontal, boolean log, boolean shared, String levelName,
-                       List<Panel> panels) implements Chart {
+public record LineGrid(String name, String title, String horizontal, boolean log, double from, boolean shared,
+                       String levelName, List<Panel> panels) implements Chart {
     private static final double PANEL_HEIGHT = 230;
 
     /** @param level a height to compare with, NaN = none */
@@ -55,10 +58,10 @@ public record LineGrid(String name, String title, String horizontal, boolean log
             double left = p % columns() * each;
             double top = top() + p / columns() * PANEL_HEIGHT;
             Frame frame = new Frame(canvas, horizontalScale(panel), Scale.around(shared ? panels.stream()
-                    .flatMapToDouble(LineGrid::heights).toArray() : heights(panel).toArray(), log, 0), left + 72, top + 22,
-                    left + each - 10, top + PANEL_HEIGHT - 48);
+                    .flatMapToDouble(LineGrid::heights).toArray() : heights(panel).toArray(), log, from), left + 72,
+                    top + 22, left + each - 10, top + PANEL_HEIGHT - 48);
             frame.verticalAxis(panel.vertical);
-            frame.horizontalAxis(horizontal);
+            frame.horizontalAxis(horizontal, true);
             frame.level(panel.level);
             panel.lines.forEach(line -> LineChart.draw(frame, line));
             canvas.text(left + 72, top + 14, Canvas.fit(panel.title, 12, each - 76), 12, Anchor.START, false);
@@ -78,7 +81,8 @@ public record LineGrid(String name, String title, String horizontal, boolean log
     private List<Legend.Key> keys() {
         Map<String, Legend.Key> keys = new LinkedHashMap<>();
         panels.stream().flatMap(panel -> panel.lines.stream())
-                .forEach(line -> keys.putIfAbsent(line.name(), Legend.Key.of(line.name(), line.style(), line.joined())));
+                .forEach(line -> keys.putIfAbsent(line.name(), Legend.Key.of(line.name(), line.style(),
+                line.joined())));
         if (panels.stream().anyMatch(panel -> Double.isFinite(panel.level))) {
             keys.putIfAbsent(levelName, new Legend.Key(levelName, Frame.LEVEL.colour(), Frame.LEVEL, null, null));
         }

@@ -12,15 +12,17 @@ import java.util.stream.DoubleStream;
 import java.util.stream.Stream;
 
 /**
- * Things with long names under each other, and one or more panels of what was measured of them: points with intervals, or
- * boxes from the first to the third quartile with whiskers to the 5th and 95th percentile. A whisker that reaches a panel's
- * edge goes on beyond it.
+ * Things with long names under each other, and one or more panels of what was measured of them: points with intervals,
+ * or boxes from the first to the third quartile with whiskers to the 5th and 95th percentile. A whisker that reaches a
+ * panel's edge goes on beyond it.
  *
  * @param rows names, from the top
  */
 public record RowChart(String name, String title, List<String> rows, List<Panel> panels) implements Chart {
     private static final double GAP = 26;
     private static final double MOST_NAME = 330;
+    /** How far intervals may widen an axis, as a share of its values' range, lest the interval of two seeds fill it. */
+    private static final double BEYOND = 0.15;
     private static final Stroke WHISKER_END = new Stroke("#444444", 1);
 
     /** How a panel's axis runs. */
@@ -71,7 +73,8 @@ public record RowChart(String name, String title, List<String> rows, List<Panel>
         }
         for (int p = 0; p < panels.size(); p++) {
             double from = left + p * (each + GAP);
-            draw(new Frame(canvas, scale(panels.get(p)), Scale.linear(0, 1), from, top(), from + each, bottom), panels.get(p));
+            draw(new Frame(canvas, scale(panels.get(p)), Scale.linear(0, 1), from, top(), from + each, bottom),
+                    panels.get(p));
         }
     }
 
@@ -134,11 +137,11 @@ public record RowChart(String name, String title, List<String> rows, List<Panel>
         return frame.x(Math.clamp(value, frame.horizontal().low(), frame.horizontal().high()));
     }
 
-    /** Fits the values; intervals widen it, but by no more than the values' own range, lest one of two seeds fill it. */
     private static Scale scale(Panel panel) {
         List<Mark> marks = panel.series.stream().flatMap(series -> series.marks.stream()).filter(Objects::nonNull)
                 .map(Mark.class::cast).toList();
-        double[] values = DoubleStream.concat(DoubleStream.of(panel.level), marks.stream().flatMapToDouble(mark -> switch (mark) {
+        double[] values = DoubleStream.concat(DoubleStream.of(panel.level), marks.stream()
+                .flatMapToDouble(mark -> switch (mark) {
             case Point point -> DoubleStream.of(point.value);
             case Spread spread -> DoubleStream.of(spread.at(0.05), spread.at(0.95));
         })).filter(Double::isFinite).toArray();
@@ -151,8 +154,9 @@ public record RowChart(String name, String title, List<String> rows, List<Panel>
         double low = Arrays.stream(values).min().orElse(0);
         double high = Arrays.stream(values).max().orElse(1);
         boolean log = panel.axis == Axis.LOG && low > 0;
-        double from = log ? low * low / high / 1.2 : low - (high - low);
-        double to = log ? high * high / low * 1.2 : high + (high - low);
+        double room = log ? Math.pow(high / low, BEYOND) * 1.05 : Math.max(BEYOND * (high - low), 1e-9);
+        double from = log ? low / room : low - room;
+        double to = log ? high * room : high + room;
         DoubleStream ends = marks.stream().filter(Point.class::isInstance).map(Point.class::cast)
                 .flatMapToDouble(point -> DoubleStream.of(point.low, point.high)).filter(Double::isFinite)
                 .map(end -> Math.clamp(end, from, to));
@@ -187,8 +191,8 @@ public record RowChart(String name, String title, List<String> rows, List<Panel>
 
     private double rowHeight() {
         int most = panels.stream().mapToInt(panel -> panel.series.size()).max().orElse(1);
-        boolean boxes = panels.stream().flatMap(panel -> panel.series.stream()).flatMap(series -> (Stream<?>) series.marks.stream())
-                .anyMatch(Spread.class::isInstance);
+        boolean boxes = panels.stream().flatMap(panel -> panel.series.stream())
+                .flatMap(series -> (Stream<?>) series.marks.stream()).anyMatch(Spread.class::isInstance);
         return Math.max(19, (boxes ? 10 : 7) * most + 8);
     }
 }

@@ -4,7 +4,9 @@ import java.util.List;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
-/** Rows of text under headings; the first column is read to the left, the others to the right unless they hold prose. */
+/**
+ * Rows of text under headings; the first column is read to the left, the others to the right unless they hold prose.
+ */
 public record Table(String title, List<String> columns, List<Row> rows, boolean prose) {
     /** @param marked what the others are compared with: set off from them */
     public record Row(boolean marked, List<String> cells) {}

@@ -9,15 +9,16 @@ import java.util.Optional;
 import java.util.stream.Collectors;
 
 /**
- * What the paper (Zagardo 2024) claims, what the study measured of it, and a verdict. Each seed gives one number, its mean
- * over the cells that bear on the claim; a verdict is given only when the 95 % interval over seeds allows it. A claim
- * without cells has no row.
+ * What the paper (Zagardo 2024) claims, what the study measured of it, and a verdict. Each seed gives one number, its
+ * mean over the cells that bear on the claim; a verdict is given only when the 95 % interval over seeds allows it. A
+ * claim without cells has no row.
  */
 final class Claims {
-    static final String EXPLANATION = "Differences are taken seed by seed between variants that are alike in everything else; "
-            + "in brackets the 95 % interval over seeds. Forget distance is |forget loss - the retrained model's|, retain harm is "
-            + "retain loss - the retrained model's, both in nats a token; relearn share is of the retrained model's loss after "
-            + "relearning. \"Not decided\" means that the interval allows both answers, or that there is only one seed.";
+    static final String EXPLANATION = "Differences are taken seed by seed between variants that are alike in everything"
+            + " else; in brackets the 95 % interval over seeds. Forget distance is |forget loss - the retrained"
+            + " model's|, retain harm is retain loss - the retrained model's, both in nats a token; relearn share is of the"
+            + " retrained model's loss after relearning. \"Not decided\" means that the interval allows both answers,"
+            + " or that there is only one seed.";
     /** How much worse still counts as equal: nats a token, or share. */
     private static final double MARGIN = 0.1;
     /** How far from the retrained model's forget loss still counts as forgotten, nats a token. */
@@ -42,12 +43,13 @@ final class Claims {
     private static Optional<Row> firstEpoch(Study study) {
         Pairs pairs = Pairs.of(study, cell -> cell.epochs().equals("first"), cell -> cell.epochs().equals("all"),
                 Pairs.Choice.EPOCHS);
-        return better(pairs, "First-epoch gradients erase better than those of all epochs", "first epoch minus all epochs");
+        return better(pairs, "First-epoch gradients erase better than those of all epochs",
+                "first epoch minus all epochs");
     }
 
     private static Optional<Row> matching(Study study) {
-        Pairs pairs = Pairs.of(study, cell -> cell.matching().startsWith("iterative"), cell -> cell.matching().startsWith("fuzzy"),
-                Pairs.Choice.MATCHING);
+        Pairs pairs = Pairs.of(study, cell -> cell.matching().startsWith("iterative"), cell -> cell.matching()
+                .startsWith("fuzzy"), Pairs.Choice.MATCHING);
         return better(pairs, "Iterative unlearning is more complete than fuzzy matching", "iterative minus fuzzy");
     }
 
@@ -68,8 +70,8 @@ final class Claims {
                 }
             }
         }
-        String verdict = good.isEmpty() && bad.isEmpty() ? "not decided" : bad.isEmpty() ? "holds: better in " + String.join(", ", good)
-                : good.isEmpty() ? "does not hold: worse in " + String.join(", ", bad)
+        String verdict = good.isEmpty() && bad.isEmpty() ? "not decided" : bad.isEmpty() ? "holds: better in "
+                + String.join(", ", good) : good.isEmpty() ? "does not hold: worse in " + String.join(", ", bad)
                 : "in part: better in " + String.join(", ", good) + ", worse in " + String.join(", ", bad);
         return Optional.of(row(claim, difference + ": " + String.join("; ", measured) + pairs.count(), verdict));
     }
@@ -97,8 +99,8 @@ final class Claims {
         }
         String verdict = !worse.isEmpty() ? "does not hold: worse in " + String.join(", ", worse) : open ? "not decided"
                 : "holds: as good as the whole model";
-        return Optional.of(row("The embedding alone suffices", "embedding minus whole model (equal up to " + MARGIN + "): "
-                + String.join("; ", measured) + pairs.count(), verdict));
+        return Optional.of(row("The embedding alone suffices", "embedding minus whole model (equal up to " + MARGIN
+                + "): " + String.join("; ", measured) + pairs.count(), verdict));
     }
 
     /** A count of bytes needs no interval. */
@@ -107,13 +109,15 @@ final class Claims {
         if (share.n() == 0) {
             return Optional.empty();
         }
-        String verdict = share.mean() > 0.5 ? "does not hold" : share.mean() < 0.4 ? "holds: it takes less than half" : "holds";
-        return Optional.of(row("The embedding alone halves the space", "ledger of the embedding, share of the whole model's: "
-                + share.text("%.3f"), verdict));
+        String verdict = share.mean() > 0.5 ? "does not hold" : share.mean() < 0.4 ? "holds: it takes less than half"
+                : "holds";
+        return Optional.of(row("The embedding alone halves the space",
+                "ledger of the embedding, share of the whole model's: " + share.text("%.3f"), verdict));
     }
 
     private static Pairs embeddingAndAll(Study study) {
-        return Pairs.of(study, cell -> cell.sites().equals("embedding"), cell -> cell.sites().equals("all"), Pairs.Choice.SITES);
+        return Pairs.of(study, cell -> cell.sites().equals("embedding"), cell -> cell.sites().equals("all"),
+                Pairs.Choice.SITES);
     }
 
     private static Optional<Row> lastBlocks(Study study, String head) {
@@ -122,11 +126,13 @@ final class Claims {
         if (way.n() == 0) {
             return Optional.empty();
         }
-        String sites = last.stream().map(variant -> variant.cell().sites()).distinct().collect(Collectors.joining(", "));
+        String sites = last.stream().map(variant -> variant.cell().sites()).distinct()
+                .collect(Collectors.joining(", "));
         String verdict = !way.decides() ? "not decided" : way.high() < MARGIN ? "holds" : way.low() > MARGIN
                 ? "does not hold: they do move the forget loss" : "not decided";
-        return Optional.of(row("The last blocks (layers 11 and 12) do nothing, " + head + " head", "way to the retrained model's "
-                + "forget loss by moving " + sites + " (0 = none, 1 = all): " + way.text("%.2f"), verdict));
+        return Optional.of(row("The last blocks (layers 11 and 12) do nothing, " + head + " head",
+                "way to the retrained model's forget loss by moving " + sites + " (0 = none, 1 = all): "
+                + way.text("%.2f"), verdict));
     }
 
     private static Optional<Row> head(Study study) {
@@ -138,15 +144,16 @@ final class Claims {
         }
         String verdict = !difference.decides() ? "not decided" : difference.low() > 0 || difference.high() < 0
                 ? "holds: the last blocks do " + (difference.mean() > 0 ? "more" : "less") + " without the tie"
-                : difference.low() > -MARGIN && difference.high() < MARGIN ? "does not hold: the tie makes no difference"
-                : "not decided";
+                : difference.low() > -MARGIN && difference.high() < MARGIN
+                ? "does not hold: the tie makes no difference" : "not decided";
         return Optional.of(row("The tied head explains what the last blocks do (our question, not the paper's)",
                 "way to the retrained model's forget loss by the last blocks: tied " + tied.text("%.2f") + ", untied "
                 + untied.text("%.2f") + ", difference " + signed(difference), verdict));
     }
 
     private static Optional<Row> calibration(Study study) {
-        List<Variant> fixed = study.erased().stream().filter(variant -> variant.cell().calibration().startsWith("fixed")).toList();
+        List<Variant> fixed = study.erased().stream().filter(variant -> variant.cell().calibration()
+                .startsWith("fixed")).toList();
         List<Variant> calibrated = study.erased().stream().filter(variant -> fixed.stream().anyMatch(other ->
                 Pairs.Choice.CALIBRATION.same(other.cell(), variant.cell()) && !fixed.contains(variant))).toList();
         List<Boolean> free = near(study, fixed);
@@ -154,19 +161,26 @@ final class Claims {
         if (free.isEmpty() || stopped.isEmpty()) {
             return Optional.empty();
         }
-        String measured = String.format(Locale.ROOT, "within %.1f of the retrained model's forget loss and %.1f of its retain loss: "
-                + "%s of %d fixed rates and steps (%d not decided), %s of %d calibrated (%d not decided)", FORGOTTEN, MARGIN,
-                count(free, true), fixed.size(), fixed.size() - free.stream().filter(f -> f != null).count(),
-                count(stopped, true), calibrated.size(), calibrated.size() - stopped.stream().filter(f -> f != null).count());
+        String measured = String.format(Locale.ROOT,
+                "within %.1f of the retrained model's forget loss and %.1f of its retain loss: "
+                + "%s of %d fixed rates and steps (%d not decided), %s of %d calibrated (%d not decided)", FORGOTTEN,
+                MARGIN, count(free, true), fixed.size(), fixed.size() - free.stream().filter(f -> f != null).count(),
+                count(stopped, true), calibrated.size(), calibrated.size() - stopped.stream().filter(f -> f != null)
+                .count());
         boolean allThere = count(stopped, true) == calibrated.size();
         boolean mostLost = count(free, false) > fixed.size() / 2.0;
         String verdict = allThere && mostLost ? "holds: most fixed settings miss, the calibrated do not"
                 : count(free, true) > fixed.size() / 2.0 ? "does not hold: most fixed settings come there too"
-                : count(stopped, false) == calibrated.size() && mostLost ? "does not hold: calibration misses as well" : "not decided";
-        return Optional.of(row("Ascent needs calibration, or it stops in an optimum that still knows the data", measured, verdict));
+                : count(stopped, false) == calibrated.size() && mostLost ? "does not hold: calibration misses as well"
+                : "not decided";
+        return Optional.of(row("Ascent needs calibration, or it stops in an optimum that still knows the data",
+                measured, verdict));
     }
 
-    /** Whether a variant decidedly ends near the retrained model, decidedly not, or null; those without the measures are out. */
+    /**
+     * Whether a variant decidedly ends near the retrained model, decidedly not, or null; those without the measures are
+     * out.
+     */
     private static List<Boolean> near(Study study, List<Variant> variants) {
         List<Boolean> near = new ArrayList<>();
         for (Variant variant : variants) {

@@ -7,6 +7,7 @@ import dev.lethe.report.Style;
 import dev.lethe.study.CellResult.CurvePoint;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -37,7 +38,8 @@ final class CurveFigures {
         String heading = "Loss of forget, retain and held-out records over the moves";
         List<Panel> panels = new ArrayList<>();
         for (Variant variant : study.erased()) {
-            double level = study.retrained(variant).map(reference -> reference.of("forget.loss").mean()).orElse(Double.NaN);
+            double level = study.retrained(variant).map(reference -> reference.of("forget.loss").mean())
+                    .orElse(Double.NaN);
             List<Line> lines = new ArrayList<>();
             lines.addAll(lines(variant, "forget", Style.ORANGE, CurvePoint::forget));
             lines.addAll(lines(variant, "retain", Style.BLUE, CurvePoint::retain));
@@ -52,22 +54,23 @@ final class CurveFigures {
     static Figure influence(Study study, String suffix) {
         String heading = "Influence over the moves";
         List<Panel> panels = study.erased().stream().map(variant -> new Panel(variant.name(), "mean |influence|",
-                lines(variant, "mean |influence| of the forget records, nats a unit step", Style.PURPLE, CurvePoint::influence),
-                Double.NaN)).toList();
+                lines(variant, "mean |influence| of the forget records, nats a unit step", Style.PURPLE,
+                CurvePoint::influence), Double.NaN)).toList();
         return figure(heading, "influence-over-moves" + suffix, true, panels, "",
                 "One line a seed; the same logarithmic axis in every panel.", "no variant's influence was followed.");
     }
 
-    private static Figure figure(String heading, String name, boolean logShared, List<Panel> panels, String level, String caption,
-                                 String missing) {
-        List<Panel> full = panels.stream().filter(panel -> panel.lines().stream().anyMatch(line -> line.x().length > 1)).toList();
+    private static Figure figure(String heading, String name, boolean logShared, List<Panel> panels, String level,
+            String caption, String missing) {
+        List<Panel> full = panels.stream().filter(panel -> panel.lines().stream()
+                .anyMatch(line -> line.x().length > 1)).toList();
         if (full.isEmpty()) {
             return Figure.missing(heading, missing);
         }
         List<LineGrid> charts = new ArrayList<>();
         for (int from = 0; from < full.size(); from += PANELS) {
             String number = full.size() > PANELS ? "-" + (from / PANELS + 1) : "";
-            charts.add(new LineGrid(name + number, heading, "moves", logShared, logShared, level,
+            charts.add(new LineGrid(name + number, heading, "moves", logShared, 0, logShared, level,
                     full.subList(from, Math.min(full.size(), from + PANELS))));
         }
         return new Figure(heading, charts, caption);
@@ -83,18 +86,22 @@ final class CurveFigures {
     static Figure sequence(Study study, String suffix) {
         String heading = "Sequential erasure";
         List<Variant> variants = study.variants().stream().filter(variant -> variant.results().stream()
-                .anyMatch(result -> result.distributions().keySet().stream().anyMatch(name -> name.startsWith(SEQUENTIAL)))).toList();
+                .anyMatch(result -> result.distributions().keySet().stream()
+                .anyMatch(name -> name.startsWith(SEQUENTIAL)))).toList();
         List<String> measures = variants.stream().flatMap(variant -> variant.results().stream())
                 .flatMap(result -> result.distributions().keySet().stream()).filter(name -> name.startsWith(SEQUENTIAL))
                 .map(name -> name.substring(SEQUENTIAL.length())).distinct().toList();
-        List<Panel> panels = measures.stream().sorted(java.util.Comparator.comparingInt(CurveFigures::order)).map(measure ->
+        List<Panel> panels = measures.stream().sorted(Comparator.comparingInt(CurveFigures::order))
+                .map(measure ->
                 new Panel(SEQUENCES.getOrDefault(measure, measure), SEQUENCES.getOrDefault(measure, measure),
                         IntStream.range(0, variants.size()).boxed()
-                                .flatMap(i -> requests(variants.get(i), Style.of(i), measure).stream()).toList(), Double.NaN)).toList();
-        LineGrid grid = new LineGrid("sequential-erasure" + suffix, heading + ": after each request", "requests erased", false,
-                false, "", panels);
+                                .flatMap(i -> requests(variants.get(i), Style.of(i), measure).stream()).toList(),
+                                Double.NaN)).toList();
+        LineGrid grid = new LineGrid("sequential-erasure" + suffix, heading + ": after each request",
+                "requests erased", false, Double.NaN, false, "", panels);
         return grid.isEmpty() ? Figure.missing(heading, "no sequence of requests was measured.")
-                : new Figure(heading, List.of(grid), "One line a seed; at 0 the model before the first request. Axes differ between panels.");
+                : new Figure(heading, List.of(grid), "One line a seed; at 0 the model before the first "
+                        + "request. Axes differ between panels.");
     }
 
     private static int order(String measure) {
@@ -105,7 +112,7 @@ final class CurveFigures {
     private static List<Line> requests(Variant variant, Style style, String measure) {
         return variant.results().stream().map(result -> result.distributions().get(SEQUENTIAL + measure))
                 .filter(values -> values != null && Arrays.stream(values).anyMatch(Double::isFinite))
-                .map(values -> new Line(variant.name(), style, true, IntStream.range(0, values.length).asDoubleStream().toArray(),
-                        values)).toList();
+                .map(values -> new Line(variant.name(), style, true, IntStream.range(0, values.length).asDoubleStream()
+                .toArray(), values)).toList();
     }
 }

@@ -2,7 +2,9 @@ package dev.lethe.study;
 
 import dev.lethe.report.HeatMap;
 import dev.lethe.report.HeatMap.Panel;
+import dev.lethe.report.HeatMap.Shades;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -19,18 +21,18 @@ final class GridFigures {
 
     private GridFigures() { }
 
+    static boolean isFixed(Variant variant) {
+        return FIXED.matcher(variant.cell().calibration()).matches();
+    }
+
     /** How far each strategy ends from the retrained model on each selection of sites. */
     static Figure sites(Study study, String suffix) {
         String heading = "Strategy and sites";
-        List<Variant> all = study.erased().stream().filter(variant -> !FIXED.matcher(variant.cell().calibration()).matches()
+        List<Variant> all = study.erased().stream().filter(variant -> !isFixed(variant)
                 && variant.has("forget.loss")).toList();
-        Map<String, Map<String, Variant>> rows = new LinkedHashMap<>();
-        List<Cell> cells = all.stream().map(Variant::cell).toList();
-        for (Variant variant : all) {
-            String more = Study.differing(variant.cell(), cells, "strategy", "sites");
-            rows.computeIfAbsent(variant.cell().strategy() + (more.isEmpty() ? "" : " · " + more), key -> new LinkedHashMap<>())
-                    .put(variant.cell().sites(), variant);
-        }
+        Map<Cell, Map<String, Variant>> rows = new LinkedHashMap<>();
+        all.forEach(variant -> rows.computeIfAbsent(everywhere(variant.cell()), way -> new LinkedHashMap<>())
+                .put(variant.cell().sites(), variant));
         rows.values().removeIf(row -> row.size() < 2);
         List<String> sites = rows.values().stream().flatMap(row -> row.keySet().stream()).distinct()
                 .sorted(Comparator.comparing(GridFigures::order)).toList();
@@ -43,24 +45,28 @@ final class GridFigures {
         List<Panel> panels = new ArrayList<>();
         for (String set : List.of("forget", "retain")) {
             String metric = set + ".loss";
-            add(panels, beside ? panel(set + " loss minus the retrained model's, nats", true, grid, sites,
-                    variant -> study.retrained(variant).map(reference -> variant.minus(reference, metric)).orElse(Interval.NONE))
-                    : panel(set + " loss, nats", false, grid, sites, variant -> variant.of(metric)));
+            add(panels, beside ? panel(set + " loss minus the retrained model's, nats", Shades.SIGN, grid, sites,
+                    variant -> study.retrained(variant).map(reference -> variant.minus(reference, metric))
+                    .orElse(Interval.NONE)) : panel(set + " loss, nats", Shades.SIZE, grid, sites,
+                    variant -> variant.of(metric)));
         }
-        add(panels, panel("relearning, share of the retrained model's loss", false, grid, sites,
+        add(panels, panel("relearning, share of the retrained model's loss", Shades.SHARE, grid, sites,
                 variant -> variant.of("relearn.share")));
-        return new Figure(heading, List.of(new HeatMap("strategy-sites" + suffix, heading, "strategy", "sites that move",
-                List.copyOf(rows.keySet()), sites, panels)), (beside ? "Forget loss: below 0 it knows more than the retrained "
-                + "model, above 0 it was pushed too far; retain loss: above 0 it was harmed. " : "Without a retrained model the "
-                + "losses stand alone. ") + "Small: half of the 95 % interval over seeds, paired by seed. – = not measured.");
+        return new Figure(heading, List.of(new HeatMap("strategy-sites" + suffix, heading, "strategy",
+                "sites that move", rows.keySet().stream().map(way -> name(way, rows.keySet())).toList(), sites,
+                panels)), (beside ? "Forget loss: below 0 it knows more than the retrained "
+                + "model, above 0 it was pushed too far; retain loss: above 0 it was harmed. "
+                : "Without a retrained model the losses stand alone. ")
+                + "Small: half of the 95 % interval over seeds, paired by seed. "
+                + "– = not measured.");
     }
 
     /** Losses after ascent with a fixed rate for a fixed number of steps, one map a way to ascend. */
     static Figure fixedRates(Study study, String suffix) {
-        String heading = "Ascent at a fixed rate: rate and steps";
+        String heading = "Ascent at a fixed rate";
         Map<Cell, List<Variant>> grids = new LinkedHashMap<>();
         for (Variant variant : study.erased()) {
-            if (FIXED.matcher(variant.cell().calibration()).matches() && variant.has("forget.loss")) {
+            if (isFixed(variant) && variant.has("forget.loss")) {
                 grids.computeIfAbsent(without(variant.cell()), cell -> new ArrayList<>()).add(variant);
             }
         }
@@ -73,13 +79,17 @@ final class GridFigures {
         for (Cell way : ways.subList(0, Math.min(MOST, ways.size()))) {
             String more = Study.differing(way, ways, "strategy", "sites");
             maps.add(map(study, "rate-steps" + suffix + (ways.size() > 1 ? "-" + (maps.size() + 1) : ""),
-                    heading + ": " + way.strategy() + " on " + way.sites() + (more.isEmpty() ? "" : " · " + more), grids.get(way)));
+                    heading + ", " + way.strategy() + " on " + way.sites() + (more.isEmpty() ? "" : " · " + more),
+                    grids.get(way)));
         }
-        Interval forget = study.retrained(grids.get(ways.getFirst()).getFirst()).map(r -> r.of("forget.loss")).orElse(Interval.NONE);
-        Interval retain = study.retrained(grids.get(ways.getFirst()).getFirst()).map(r -> r.of("retain.loss")).orElse(Interval.NONE);
+        Interval forget = study.retrained(grids.get(ways.getFirst()).getFirst()).map(r -> r.of("forget.loss"))
+                .orElse(Interval.NONE);
+        Interval retain = study.retrained(grids.get(ways.getFirst()).getFirst()).map(r -> r.of("retain.loss"))
+                .orElse(Interval.NONE);
         return new Figure(heading, maps, "Means over seeds; small: half of the 95 % interval. "
-                + (forget.n() > 0 ? "The retrained model: forget " + forget.text("%.2f") + ", retain " + retain.text("%.2f") + ". " : "")
-                + (ways.size() > MOST ? ways.size() - MOST + " more grids are in tables/variants.csv." : ""));
+                + (forget.n() > 0 ? "The retrained model: forget " + forget.text("%.2f") + ", retain "
+                + retain.text("%.2f") + ". " : "") + (ways.size() > MOST ? ways.size() - MOST
+                + " more grids are in tables/variants.csv." : ""));
     }
 
     private static HeatMap map(Study study, String name, String title, List<Variant> variants) {
@@ -90,12 +100,13 @@ final class GridFigures {
         List<Map<String, Variant>> grid = new ArrayList<>();
         for (String rate : rates) {
             Map<String, Variant> row = new LinkedHashMap<>();
-            variants.stream().filter(variant -> part(variant, 1).equals(rate)).forEach(variant -> row.put(part(variant, 2), variant));
+            variants.stream().filter(variant -> part(variant, 1).equals(rate))
+                    .forEach(variant -> row.put(part(variant, 2), variant));
             grid.add(row);
         }
         List<Panel> panels = new ArrayList<>();
-        add(panels, panel("forget loss, nats", false, grid, steps, variant -> variant.of("forget.loss")));
-        add(panels, panel("retain loss, nats", false, grid, steps, variant -> variant.of("retain.loss")));
+        add(panels, panel("forget loss, nats", Shades.SIZE, grid, steps, variant -> variant.of("forget.loss")));
+        add(panels, panel("retain loss, nats", Shades.SIZE, grid, steps, variant -> variant.of("retain.loss")));
         return new HeatMap(name, title, "rate", "steps", rates, steps, panels);
     }
 
@@ -107,12 +118,23 @@ final class GridFigures {
         return matcher.group(group);
     }
 
-    private static Cell without(Cell cell) {
-        return new Cell(0, cell.head(), cell.forget(), cell.strategy(), cell.sites(), cell.epochs(), cell.matching(), "fixed",
-                cell.contrast(), cell.repair(), cell.options());
+    /** What tells a row from the others; the strategy's name stands first. */
+    private static String name(Cell way, Collection<Cell> ways) {
+        String more = Study.differing(way, List.copyOf(ways), "strategy");
+        return way.strategy() + (more.isEmpty() ? "" : " · " + more);
     }
 
-    private static Panel panel(String label, boolean diverges, List<Map<String, Variant>> rows, List<String> columns,
+    private static Cell everywhere(Cell cell) {
+        return new Cell(0, cell.head(), cell.forget(), cell.strategy(), "", cell.epochs(), cell.matching(),
+                cell.calibration(), cell.contrast(), cell.repair(), cell.options());
+    }
+
+    private static Cell without(Cell cell) {
+        return new Cell(0, cell.head(), cell.forget(), cell.strategy(), cell.sites(), cell.epochs(), cell.matching(),
+                "fixed", cell.contrast(), cell.repair(), cell.options());
+    }
+
+    private static Panel panel(String label, Shades shades, List<Map<String, Variant>> rows, List<String> columns,
                                Function<Variant, Interval> measured) {
         double[][] values = new double[rows.size()][columns.size()];
         String[][] below = new String[rows.size()][columns.size()];
@@ -121,10 +143,11 @@ final class GridFigures {
                 Variant variant = rows.get(r).get(columns.get(c));
                 Interval interval = variant == null ? Interval.NONE : measured.apply(variant);
                 values[r][c] = interval.mean();
-                below[r][c] = interval.decides() ? String.format(Locale.ROOT, "± %.2g", interval.high() - interval.mean()) : "";
+                below[r][c] = interval.decides() ? String.format(Locale.ROOT, "± %.2g",
+                        interval.high() - interval.mean()) : "";
             }
         }
-        return new Panel(label, diverges, values, below);
+        return new Panel(label, shades, values, below);
     }
 
     private static void add(List<Panel> panels, Panel panel) {

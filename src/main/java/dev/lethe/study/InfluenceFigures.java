@@ -19,7 +19,8 @@ final class InfluenceFigures {
     private static final String BEFORE = "influence.before";
     private static final String AFTER = "influence.after";
     private static final String UNIT = "gradient product with the forget loss, nats a unit step (signed log axis)";
-    private static final String BOXES = "Boxes: quartiles and median; whiskers: 5th and 95th percentile, all seeds together. ";
+    private static final String BOXES = "Boxes: quartiles and median; whiskers: 5th and 95th percentile, all "
+            + "seeds together. ";
 
     private static final List<Measure> MEASURES = List.of(
             new Measure("influence", "gradient product, nats a unit step", ""),
@@ -33,6 +34,12 @@ final class InfluenceFigures {
         if (rows.isEmpty()) {
             return Figure.missing(heading, "no variant has influences before and after.");
         }
+        return new Figure(heading, VariantFigures.pages("influence-by-type" + suffix, heading, rows,
+                InfluenceFigures::panels), BOXES
+                + "One value a record: how much it pulls on the loss of the forget records. Signed log axes.");
+    }
+
+    private static List<Panel> panels(List<Variant> rows) {
         List<Panel> panels = new ArrayList<>();
         for (Measure measure : MEASURES) {
             List<Series> series = new ArrayList<>();
@@ -43,15 +50,14 @@ final class InfluenceFigures {
                 series.add(series(name + ", after", style, rows, measure.key() + records + ".after", true));
             }
             series.removeIf(one -> one.marks().stream().allMatch(mark -> mark == null));
-            if (!series.isEmpty()) {
-                panels.add(new Panel(measure.label(), Axis.SIGNED_LOG, Double.NaN, "", series));
-            }
+            panels.add(new Panel(measure.label(), Axis.SIGNED_LOG, Double.NaN, "", series));
         }
-        return new Figure(heading, List.of(new RowChart("influence-by-type" + suffix, heading, VariantFigures.names(rows), panels)),
-                BOXES + "One value a record: how much it pulls on the loss of the forget records. Signed log axes.");
+        return panels;
     }
 
-    /** The paper's three: the embedding alone, the whole model, and the first epoch's gradients after training's end. */
+    /**
+     * The paper's three: the embedding alone, the whole model, and the first epoch's gradients after training's end.
+     */
     static Figure beforeAndAfter(Study study, String suffix) {
         String heading = "Influence before and after: embedding, whole model, first epoch";
         List<Variant> all = measured(study);
@@ -62,19 +68,22 @@ final class InfluenceFigures {
         group("whole model", all, variant -> variant.cell().sites().equals("all"), first, groups, chosen);
         group("first epoch", all, first, variant -> !variant.cell().sites().startsWith("embedding"), groups, chosen);
         if (groups.isEmpty()) {
-            return Figure.missing(heading, "no variant on the embedding, the whole model or the first epoch has influences.");
+            return Figure.missing(heading, "no variant on the embedding, the whole model or the first epoch has "
+                    + "influences.");
         }
         List<String> which = new ArrayList<>();
         for (int i = 0; i < groups.size(); i++) {
             which.add(groups.get(i).name() + ": " + chosen.get(i).name());
         }
         return new Figure(heading, List.of(new BoxChart("influence-before-after" + suffix, heading, "",
-                "influence, nats a unit step", false, groups)), BOXES + "Signed log axis. " + String.join("; ", which) + ".");
+                "influence, nats a unit step", false, groups)), BOXES + "Signed log axis. " + String.join("; ", which)
+                + ".");
     }
 
     private static void group(String name, List<Variant> all, Predicate<Variant> fits, Predicate<Variant> lessLiked,
                               List<BoxChart.Group> groups, List<Variant> chosen) {
-        Optional<Variant> best = all.stream().filter(fits).min(Comparator.comparing((Variant variant) -> lessLiked.test(variant)));
+        Optional<Variant> best = all.stream().filter(fits).min(Comparator.comparing((Variant variant) ->
+                lessLiked.test(variant)));
         best.ifPresent(variant -> {
             groups.add(new BoxChart.Group(name, List.of(
                     new BoxChart.Box("before", Style.GREY.colour(), false, variant.distribution(BEFORE)),
@@ -95,16 +104,17 @@ final class InfluenceFigures {
         Panel panel = new Panel(UNIT, Axis.SIGNED_LOG, Double.NaN, "", Stream.of(BEFORE, AFTER).map(state -> {
             List<Spread> marks = new ArrayList<>();
             sites.forEach(site -> marks.add(spread(variant, state + "/" + site, state.equals(AFTER))));
-            return new Series(state.equals(AFTER) ? "after" : "before", state.equals(AFTER) ? Style.BLUE : Style.GREY, marks);
+            return new Series(state.equals(AFTER) ? "after" : "before", state.equals(AFTER) ? Style.BLUE : Style.GREY,
+                    marks);
         }).toList());
-        return new Figure(heading, List.of(new RowChart("influence-by-site" + suffix, heading + ": " + variant.name(), sites,
-                List.of(panel))), BOXES + "One value a forget record at each site.");
+        return new Figure(heading, List.of(new RowChart("influence-by-site" + suffix, heading + ": " + variant.name(),
+                sites, List.of(panel))), BOXES + "One value a forget record at each site.");
     }
 
     private static List<String> sites(Variant variant) {
         return variant.results().stream().flatMap(result -> result.distributions().keySet().stream())
-                .filter(name -> name.startsWith(BEFORE + "/")).map(name -> name.substring(BEFORE.length() + 1)).distinct()
-                .filter(site -> variant.distribution(BEFORE + "/" + site).length > 0).toList();
+                .filter(name -> name.startsWith(BEFORE + "/")).map(name -> name.substring(BEFORE.length() + 1))
+                .distinct().filter(site -> variant.distribution(BEFORE + "/" + site).length > 0).toList();
     }
 
     private static List<Variant> measured(Study study) {

@@ -4,8 +4,8 @@ import java.util.Arrays;
 import java.util.Locale;
 
 /**
- * A mean over seeds with its 95 % interval by Student's t with n - 1 degrees of freedom, m ± t s/√n. One value has a mean and
- * no interval.
+ * A mean over seeds with its 95 % interval by Student's t with n - 1 degrees of freedom, m ± t s/√n. One value has a
+ * mean and no interval.
  *
  * @param mean NaN without values
  * @param low  NaN with fewer than two values, then {@code high} too
@@ -14,7 +14,8 @@ import java.util.Locale;
 public record Interval(double mean, double low, double high, int n) {
     public static final Interval NONE = new Interval(Double.NaN, Double.NaN, Double.NaN, 0);
     /** The 97.5th percentile for 1 to 9 degrees of freedom; from 10 on a series is right to six digits. */
-    private static final double[] T = {12.706205, 4.302653, 3.182446, 2.776445, 2.570582, 2.446912, 2.364624, 2.306004, 2.262157};
+    private static final double[] T = {12.706205, 4.302653, 3.182446, 2.776445, 2.570582, 2.446912, 2.364624, 2.306004,
+            2.262157};
 
     /** Of the values that are numbers. */
     public static Interval of(double... values) {
@@ -62,6 +63,7 @@ public record Interval(double mean, double low, double high, int n) {
     }
 
     private static String number(String format, double value) {
-        return String.format(Locale.ROOT, format, value).replace("-", "−");
+        String text = String.format(Locale.ROOT, format, value);
+        return text.matches("-[0.]+") ? text.substring(1) : text.replace("-", "−");
     }
 }

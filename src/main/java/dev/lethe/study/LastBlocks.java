@@ -6,7 +6,9 @@ import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/** Variants that move nothing but one or both of the last two blocks seen in the study, and how far that brought them. */
+/**
+ * Variants that move nothing but one or both of the last two blocks seen in the study, and how far that brought them.
+ */
 final class LastBlocks {
     private static final Pattern BLOCKS = Pattern.compile("block:[0-9,-]+");
     private static final Pattern NUMBER = Pattern.compile("[0-9]+");
@@ -24,8 +26,8 @@ final class LastBlocks {
     private static int[] numbers(Variant variant) {
         String sites = variant.cell().sites();
         Matcher matcher = NUMBER.matcher(sites);
-        return BLOCKS.matcher(sites).matches() ? matcher.results().mapToInt(found -> Integer.parseInt(found.group())).toArray()
-                : new int[0];
+        return BLOCKS.matcher(sites).matches() ? matcher.results().mapToInt(found -> Integer.parseInt(found.group()))
+                .toArray() : new int[0];
     }
 
     /** (forget loss - original's) / (retrained model's - original's): 0 = where it was, 1 = as if never learned. */
@@ -37,7 +39,8 @@ final class LastBlocks {
     static Interval untiedMinusTied(Study study) {
         List<Variant> tied = of(study, "tied");
         List<Variant> untied = of(study, "untied");
-        return Interval.of(study.seeds().stream().mapToDouble(seed -> way(study, untied, seed) - way(study, tied, seed)).toArray());
+        return Interval.of(study.seeds().stream().mapToDouble(seed -> way(study, untied, seed) - way(study, tied,
+                seed)).toArray());
     }
 
     private static double way(Study study, List<Variant> variants, long seed) {
@@ -51,6 +54,7 @@ final class LastBlocks {
     }
 
     private static double loss(Optional<Variant> variant, long seed) {
-        return variant.flatMap(found -> found.with(seed)).map(result -> Variant.value(result, "forget.loss")).orElse(Double.NaN);
+        return variant.flatMap(found -> found.with(seed)).map(result -> Variant.value(result, "forget.loss"))
+                .orElse(Double.NaN);
     }
 }

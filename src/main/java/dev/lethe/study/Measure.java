@@ -64,9 +64,10 @@ record Measure(String key, String label, String format) {
     /** The known topics with what was measured of them, then whatever else was measured. */
     static List<Topic> of(Study study) {
         List<Topic> topics = new ArrayList<>();
-        Set<String> known = KNOWN.stream().flatMap(topic -> topic.measures.stream()).map(Measure::key).collect(Collectors.toSet());
-        List<Measure> others = study.variants().stream().flatMap(Variant::metrics).distinct().filter(key -> !known.contains(key))
-                .map(key -> new Measure(key, key, "%.4g")).toList();
+        Set<String> known = KNOWN.stream().flatMap(topic -> topic.measures.stream()).map(Measure::key)
+                .collect(Collectors.toSet());
+        List<Measure> others = study.variants().stream().flatMap(Variant::metrics).distinct()
+                .filter(key -> !known.contains(key)).map(key -> new Measure(key, key, "%.4g")).toList();
         KNOWN.forEach(topic -> topics.add(measured(topic, study)));
         topics.add(measured(new Topic("Other measures", others), study));
         return topics.stream().filter(topic -> !topic.measures.isEmpty()).toList();

@@ -4,11 +4,15 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.function.Predicate;
 import java.util.function.ToDoubleBiFunction;
 
-/** Variants that differ in one choice alone, two by two; numbers are means over the pairs for each seed, then over seeds. */
+/**
+ * Variants that differ in one choice alone, two by two; numbers are means over the pairs for each seed, then over
+ * seeds.
+ */
 record Pairs(Study study, List<Pair> pairs) {
     record Pair(Variant one, Variant other) {}
 
@@ -24,7 +28,7 @@ record Pairs(Study study, List<Pair> pairs) {
         private Map<String, String> key(Cell cell) {
             Map<String, String> key = new LinkedHashMap<>(Study.choices(cell));
             key.put("forget", cell.forget());
-            key.remove(name().toLowerCase(java.util.Locale.ROOT));
+            key.remove(name().toLowerCase(Locale.ROOT));
             if (this == EPOCHS && List.of("first-epoch", "multi-epoch").contains(cell.strategy())) {
                 key.put("strategy", "stored gradients"); // the strategy's name says the epochs again
             }
@@ -70,8 +74,9 @@ record Pairs(Study study, List<Pair> pairs) {
 
     /** For a reader: how much this rests on. */
     String count() {
-        long seeds = study.seeds().stream().filter(seed -> pairs.stream().anyMatch(pair -> pair.one.with(seed).isPresent()
-                && pair.other.with(seed).isPresent())).count();
-        return " (" + pairs.size() + (pairs.size() == 1 ? " pair" : " pairs") + ", " + seeds + (seeds == 1 ? " seed)" : " seeds)");
+        long seeds = study.seeds().stream().filter(seed -> pairs.stream()
+                .anyMatch(pair -> pair.one.with(seed).isPresent() && pair.other.with(seed).isPresent())).count();
+        return " (" + pairs.size() + (pairs.size() == 1 ? " pair" : " pairs") + ", " + seeds
+                + (seeds == 1 ? " seed)" : " seeds)");
     }
 }

@@ -12,8 +12,8 @@ import java.util.function.Function;
 import java.util.stream.Collectors;
 
 /**
- * Results put together by variant: seeds are joined, names made distinct, references first. Of two results of one cell and
- * seed the later one counts.
+ * Results put together by variant: seeds are joined, names made distinct, references first. Of two results of one cell
+ * and seed the later one counts.
  *
  * @param variants the retrained models, the originals, then the others as they came
  */
@@ -24,12 +24,14 @@ public record Study(List<Variant> variants) {
             byCell.computeIfAbsent(with(result.cell(), 0), cell -> new TreeMap<>()).put(result.cell().seed(), result);
         }
         Map<String, List<Cell>> byName = new LinkedHashMap<>();
-        byCell.forEach((cell, seeds) -> byName.computeIfAbsent(cell.forget() + "\n" + name(seeds), key -> new ArrayList<>()).add(cell));
+        byCell.forEach((cell, seeds) -> byName.computeIfAbsent(cell.forget() + "\n" + name(seeds),
+                key -> new ArrayList<>()).add(cell));
         List<Variant> variants = new ArrayList<>();
         byCell.forEach((cell, seeds) -> {
             List<Cell> sameName = byName.get(cell.forget() + "\n" + name(seeds));
             String more = sameName.size() == 1 ? "" : differing(cell, sameName);
-            variants.add(new Variant(cell, name(seeds) + (more.isEmpty() ? "" : " · " + more), List.copyOf(seeds.values())));
+            variants.add(new Variant(cell, name(seeds) + (more.isEmpty() ? "" : " · " + more),
+                    List.copyOf(seeds.values())));
         });
         variants.sort(Comparator.comparing(variant -> variant.isRetrained() ? 0 : variant.isOriginal() ? 1 : 2));
         return new Study(List.copyOf(variants));
@@ -62,8 +64,9 @@ public record Study(List<Variant> variants) {
     /** Those of the cell's choices in which some of the others differ from one another. */
     static String differing(Cell cell, List<Cell> others, String... without) {
         return choices(cell).entrySet().stream().filter(choice -> !Arrays.asList(without).contains(choice.getKey()))
-                .filter(choice -> others.stream().map(other -> choices(other).get(choice.getKey())).distinct().count() > 1)
-                .map(Map.Entry::getValue).filter(text -> !text.isEmpty()).collect(Collectors.joining(" · "));
+                .filter(choice -> others.stream().map(other -> choices(other).get(choice.getKey())).distinct()
+                .count() > 1).map(Map.Entry::getValue).filter(text -> !text.isEmpty())
+                .collect(Collectors.joining(" · "));
     }
 
     /** Names of the forget sets, as they came. */
@@ -75,13 +78,19 @@ public record Study(List<Variant> variants) {
         return new Study(variants.stream().filter(variant -> variant.cell().forget().equals(forget)).toList());
     }
 
+    /** Without the grid of fixed rates, which has a figure of its own, unless there is nothing else. */
+    Study withoutFixedRates() {
+        List<Variant> others = variants.stream().filter(variant -> !GridFigures.isFixed(variant)).toList();
+        return others.stream().allMatch(Variant::isReference) ? this : new Study(others);
+    }
+
     List<Variant> erased() {
         return variants.stream().filter(variant -> !variant.isReference()).toList();
     }
 
     List<Long> seeds() {
-        return variants.stream().flatMap(variant -> variant.results().stream()).map(result -> result.cell().seed()).distinct()
-                .sorted().toList();
+        return variants.stream().flatMap(variant -> variant.results().stream()).map(result -> result.cell().seed())
+                .distinct().sorted().toList();
     }
 
     /** The model that never learned what this one forgot, with the same head. */
@@ -95,7 +104,7 @@ public record Study(List<Variant> variants) {
     }
 
     private Optional<Variant> reference(Variant variant, Function<Variant, Boolean> kind) {
-        return variants.stream().filter(kind::apply).filter(other -> other.cell().forget().equals(variant.cell().forget())
-                && other.cell().head().equals(variant.cell().head())).findFirst();
+        return variants.stream().filter(kind::apply).filter(other -> other.cell().forget()
+                .equals(variant.cell().forget()) && other.cell().head().equals(variant.cell().head())).findFirst();
     }
 }

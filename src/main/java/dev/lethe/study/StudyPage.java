@@ -12,17 +12,20 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Set;
 import java.util.stream.Collectors;
 
 /**
- * A study for people: {@code study.html} with every table and figure in it, {@code figures/NAME.svg} and {@code .png}, and
- * {@code tables/NAME.csv}. Deterministic: the same results give the same bytes.
+ * A study for people: {@code study.html} with every table and figure in it, {@code figures/NAME.svg} and {@code .png},
+ * and {@code tables/NAME.csv}. Deterministic: the same results give the same bytes.
  *
- * <p>Beyond what {@link CellResult} names, distributions {@code sequential.MEASURE}, such as {@code sequential.forget.loss}
- * or {@code sequential.model_utility}, hold one value before a sequence of requests and one after each.
+ * <p>Beyond what {@link CellResult} names, distributions {@code sequential.MEASURE}, such as {@code
+ * sequential.forget.loss} or {@code sequential.model_utility}, hold one value before a sequence of requests and one
+ * after each.
  */
 public final class StudyPage {
     private StudyPage() { }
@@ -70,7 +73,8 @@ public final class StudyPage {
             page.heading(2, "The paper's claims").note(Claims.EXPLANATION).table(claims, true);
         }
         for (String forget : study.forgetSets()) {
-            section(page, study.about(forget), study.forgetSets().size() > 1 ? "-" + file(forget, study.forgetSets()) : "", charts);
+            section(page, study.about(forget), study.forgetSets().size() > 1 ? "-" + file(forget, study.forgetSets())
+                    : "", charts);
         }
         page.files("Tables as CSV:", List.of("tables/variants.csv", "tables/claims.csv"))
                 .note("Every figure is also in figures/, as SVG and PNG.");
@@ -80,7 +84,8 @@ public final class StudyPage {
             Pictures.svg(charts, figures);
             Pictures.png(charts, figures);
             put(tables.resolve("variants.csv"), StudyTables.csv(study));
-            put(tables.resolve("claims.csv"), Table.csv(claims.columns(), claims.rows().stream().map(Table.Row::cells).toList()));
+            put(tables.resolve("claims.csv"), Table.csv(claims.columns(), claims.rows().stream().map(Table.Row::cells)
+                    .toList()));
             put(dir.resolve("study.html"), page.finish());
         } catch (IOException e) {
             throw new BadInputException(dir + ": the study's page cannot be written: " + e.getMessage(), e);
@@ -90,10 +95,11 @@ public final class StudyPage {
 
     private static List<Fact> facts(Study study) {
         List<Long> seeds = study.seeds();
-        String intervals = seeds.size() == 1 ? "one seed was run: numbers stand without intervals, and no claim is decided by them"
-                : "means over seeds with 95 % intervals (Student's t); a variant measured with one seed has no interval";
-        return List.of(new Fact("measured", study.variants().stream().mapToInt(variant -> variant.results().size()).sum()
-                        + " cells of " + study.variants().size() + " variants"),
+        String intervals = seeds.size() == 1
+                ? "one seed was run: numbers stand without intervals, and no claim is decided by them"
+                : "means over seeds with 95 % intervals (Student's t); a variant measured with one seed has none";
+        return List.of(new Fact("measured", study.variants().stream().mapToInt(variant -> variant.results().size())
+                .sum() + " cells of " + study.variants().size() + " variants"),
                 new Fact("forget sets", String.join(", ", study.forgetSets())),
                 new Fact("seeds", seeds.stream().map(String::valueOf).collect(Collectors.joining(", "))),
                 new Fact("intervals", intervals));
@@ -118,18 +124,23 @@ public final class StudyPage {
         Set<String> notes = new LinkedHashSet<>();
         for (Variant variant : study.variants()) {
             variant.results().stream().filter(result -> result.note() != null && !result.note().isBlank())
-                    .collect(Collectors.groupingBy(CellResult::note, java.util.LinkedHashMap::new, Collectors.toList()))
+                    .collect(Collectors.groupingBy(CellResult::note, LinkedHashMap::new, Collectors.toList()))
                     .forEach((note, results) -> notes.add(variant.name() + " (seed " + results.stream()
-                            .map(result -> String.valueOf(result.cell().seed())).collect(Collectors.joining(", ")) + "): " + note));
+                            .map(result -> String.valueOf(result.cell().seed())).collect(Collectors.joining(", "))
+                            + "): " + note));
         }
         notes.forEach(page::note);
     }
 
     /** A forget set's name as part of a file's, distinct among all. */
     private static String file(String forget, List<String> all) {
-        String plain = forget.toLowerCase(java.util.Locale.ROOT).replaceAll("[^a-z0-9]+", "-").replaceAll("^-|-$", "");
-        return plain.isEmpty() || all.stream().anyMatch(other -> !other.equals(forget) && other.toLowerCase(java.util.Locale.ROOT)
-                .replaceAll("[^a-z0-9]+", "-").replaceAll("^-|-$", "").equals(plain)) ? plain + (all.indexOf(forget) + 1) : plain;
+        String plain = plain(forget);
+        boolean taken = all.stream().anyMatch(other -> !other.equals(forget) && plain(other).equals(plain));
+        return plain.isEmpty() || taken ? plain + (all.indexOf(forget) + 1) : plain;
+    }
+
+    private static String plain(String name) {
+        return name.toLowerCase(Locale.ROOT).replaceAll("[^a-z0-9]+", "-").replaceAll("^-|-$", "");
     }
 
     private static void put(Path file, String text) throws IOException {

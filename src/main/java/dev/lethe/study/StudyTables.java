@@ -14,7 +14,8 @@ final class StudyTables {
         List<Table> tables = new ArrayList<>();
         for (Measure.Topic topic : Measure.of(study)) {
             List<Variant> shown = study.variants().stream()
-                    .filter(variant -> topic.measures().stream().anyMatch(measure -> variant.has(measure.key()))).toList();
+                    .filter(variant -> topic.measures().stream().anyMatch(measure -> variant.has(measure.key())))
+                    .toList();
             List<String> columns = Stream.concat(Stream.of("variant", "seeds", "reached"),
                     topic.measures().stream().map(Measure::label)).toList();
             tables.add(Table.of(topic.title(), columns, shown.stream().map(variant -> row(variant, topic)).toList()));
@@ -29,23 +30,25 @@ final class StudyTables {
                 variant.isReference() ? "" : reached + " of " + seeds));
         for (Measure measure : topic.measures()) {
             Interval interval = variant.of(measure.key());
-            cells.add(interval.text(measure.format()) + (interval.n() > 0 && interval.n() < seeds ? " (n " + interval.n() + ")" : ""));
+            cells.add(interval.text(measure.format()).replace(" [", "\n[")
+                    + (interval.n() > 0 && interval.n() < seeds ? " (n " + interval.n() + ")" : ""));
         }
         return new Table.Row(variant.isReference(), cells);
     }
 
     /** Of all forget sets: the cell's choices, then of each measure mean, low, high and n; empty = not measured. */
     static String csv(Study study) {
-        List<String> keys = Measure.of(study).stream().flatMap(topic -> topic.measures().stream()).map(Measure::key).toList();
-        List<String> columns = new ArrayList<>(List.of("forget", "variant", "head", "strategy", "sites", "epochs", "matching",
-                "calibration", "contrast", "repair", "options", "seeds", "reached"));
+        List<String> keys = Measure.of(study).stream().flatMap(topic -> topic.measures().stream()).map(Measure::key)
+                .toList();
+        List<String> columns = new ArrayList<>(List.of("forget", "variant", "head", "strategy", "sites", "epochs",
+                "matching", "calibration", "contrast", "repair", "options", "seeds", "reached"));
         keys.forEach(key -> columns.addAll(List.of(key, key + ".low", key + ".high", key + ".n")));
         List<List<String>> rows = new ArrayList<>();
         for (Variant variant : study.variants()) {
             Cell cell = variant.cell();
-            List<String> row = new ArrayList<>(List.of(cell.forget(), variant.name(), cell.head(), cell.strategy(), cell.sites(),
-                    cell.epochs(), cell.matching(), cell.calibration(), cell.contrast(), String.valueOf(cell.repair()), cell.options(),
-                    String.valueOf(variant.results().size()),
+            List<String> row = new ArrayList<>(List.of(cell.forget(), variant.name(), cell.head(), cell.strategy(),
+                    cell.sites(), cell.epochs(), cell.matching(), cell.calibration(), cell.contrast(),
+                    String.valueOf(cell.repair()), cell.options(), String.valueOf(variant.results().size()),
                     String.valueOf(variant.results().stream().filter(CellResult::reached).count())));
             for (String key : keys) {
                 Interval interval = variant.of(key);

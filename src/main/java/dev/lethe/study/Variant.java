@@ -1,5 +1,6 @@
 package dev.lethe.study;
 
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -38,7 +39,7 @@ public record Variant(Cell cell, String name, List<CellResult> results) {
     /** The distribution's values of every seed, one after the other; empty where there is none. */
     public double[] distribution(String name) {
         return results.stream().map(result -> result.distributions().get(name)).filter(values -> values != null)
-                .flatMapToDouble(java.util.Arrays::stream).filter(Double::isFinite).toArray();
+                .flatMapToDouble(Arrays::stream).filter(Double::isFinite).toArray();
     }
 
     /** What was measured with a seed. */

@@ -35,19 +35,21 @@ final class MadeUpStudy {
         add(head, "original", "", "", "", "", 0, 0.65, 0.72, 1);
         add(head, "retrain", "", "", "", "", 0, 6.4, 0.80, 1);
         for (String epochs : List.of("first", "all", "7")) {
-            for (String sites : List.of("embedding", "head", "block:0", "block:1", "block:2", "block:3", "block:2,3", "all",
-                    "attention", "mlp")) {
+            for (String sites : List.of("embedding", "head", "block:0", "block:1", "block:2", "block:3", "block:2,3",
+                    "all", "attention", "mlp")) {
                 boolean weak = sites.startsWith("block") && head.equals("tied");
                 add(head, epochs.equals("first") ? "first-epoch" : "multi-epoch", sites, epochs, "ids", "calibrated", 1,
-                        weak ? 0.9 + noise(0.05) : 6.2 + noise(0.2), (epochs.equals("first") ? 0.85 : 1.3) + noise(0.02), 0.6);
+                        weak ? 0.9 + noise(0.05) : 6.2 + noise(0.2), (epochs.equals("first") ? 0.85 : 1.3)
+                        + noise(0.02), 0.6);
             }
         }
         if (head.equals("untied")) {
             return;
         }
-        for (String strategy : List.of("grad-ascent", "grad-diff", "kl", "npo", "simnpo", "rmu", "task-vector", "gauss-newton")) {
-            add(head, strategy, "all", "", "ids", "calibrated", 0, 4 + random.nextDouble(4), 0.8 + random.nextDouble(1.2),
-                    0.3 + random.nextDouble(0.6));
+        for (String strategy : List.of("grad-ascent", "grad-diff", "kl", "npo", "simnpo", "rmu", "task-vector",
+                "gauss-newton")) {
+            add(head, strategy, "all", "", "ids", "calibrated", 0, 4 + random.nextDouble(4), 0.8
+                    + random.nextDouble(1.2), 0.3 + random.nextDouble(0.6));
         }
         for (String matching : List.of("fuzzy:70", "fuzzy:85", "iterative")) {
             add(head, "first-epoch", "embedding", "first", matching, "calibrated", 1, 6 + noise(0.2), 0.9 + noise(0.05),
@@ -62,8 +64,8 @@ final class MadeUpStudy {
         }
     }
 
-    private void add(String head, String strategy, String sites, String epochs, String matching, String calibration, int repair,
-                     double forgetLoss, double retainLoss, double relearn) {
+    private void add(String head, String strategy, String sites, String epochs, String matching, String calibration,
+            int repair, double forgetLoss, double retainLoss, double relearn) {
         boolean moves = !sites.isEmpty();
         Map<String, Double> metrics = new LinkedHashMap<>();
         double f = forgetLoss + noise(0.1);
@@ -95,19 +97,21 @@ final class MadeUpStudy {
         Map<String, double[]> distributions = new LinkedHashMap<>();
         List<CurvePoint> curve = new ArrayList<>();
         if (moves) {
-            movement(strategy, sites, f, r, distributions, curve);
+            movement(strategy, sites, epochs, matching + calibration, f, r, distributions, curve);
         }
-        Cell cell = new Cell(seed, head, forget, strategy, sites, epochs, matching, calibration, moves ? "span:50" : "none", repair,
-                "");
-        String variant = !moves ? strategy : strategy + " · " + sites + (epochs.isEmpty() || epochs.equals("first") ? "" : " · e" + epochs)
-                + (matching.equals("ids") ? "" : " · " + matching) + (calibration.equals("calibrated") ? "" : " · " + calibration);
+        Cell cell = new Cell(seed, head, forget, strategy, sites, epochs, matching, calibration, moves ? "span:50"
+                : "none", repair, "");
+        String variant = !moves ? strategy : strategy + " · " + sites + (epochs.isEmpty() || epochs.equals("first")
+                ? "" : " · e" + epochs) + (matching.equals("ids") ? "" : " · " + matching)
+                + (calibration.equals("calibrated") ? "" : " · " + calibration);
         boolean reached = f > 6;
         results.add(new CellResult("%016x".formatted(results.size()), cell, variant, metrics, curve, distributions,
-                reached || !moves, reached || !moves || seed > 0 ? "" : "stopped by the guard: retain perplexity rose < 5 %"));
+                reached || !moves, reached || !moves || seed > 0 ? ""
+                : "stopped by the guard: retain perplexity rose < 5 %"));
     }
 
-    private void movement(String strategy, String sites, double f, double r, Map<String, double[]> distributions,
-                          List<CurvePoint> curve) {
+    private void movement(String strategy, String sites, String epochs, String how, double f, double r, Map<String,
+            double[]> distributions, List<CurvePoint> curve) {
         distributions.put("influence.before", random.doubles(20).map(v -> 60 * v * v + 3).toArray());
         distributions.put("influence.after", random.doubles(20).map(v -> 3 * v * v - 0.6).toArray());
         distributions.put("influence.retain.before", random.doubles(40).map(v -> 6 * v - 3).toArray());
@@ -118,17 +122,20 @@ final class MadeUpStudy {
             distributions.put("influence.before/" + site, random.doubles(20).map(v -> 20 * v * v).toArray());
             distributions.put("influence.after/" + site, random.doubles(20).map(v -> v - 0.3).toArray());
         }
-        if (strategy.equals("npo") || sites.equals("embedding")) {
+        if (how.equals("idscalibrated") && sites.equals(strategy.equals("npo") ? "all" : "embedding")
+                && epochs.length() != 1) {
             for (String measure : List.of("forget.loss", "retain.loss", "model_utility")) {
                 distributions.put("sequential." + measure, random.doubles(21).map(v ->
-                        measure.equals("model_utility") ? 0.6 + 0.05 * v : measure.equals("forget.loss") ? 6 + v : 0.8 + 0.1 * v).toArray());
+                        measure.equals("model_utility") ? 0.6 + 0.05 * v : measure.equals("forget.loss") ? 6 + v : 0.8
+                                + 0.1 * v).toArray());
             }
         }
         int steps = 12 + random.nextInt(10);
         for (int i = 0; i <= steps; i++) {
             double share = (double) i / steps;
             curve.add(new CurvePoint(i, i == 0 ? "start" : i % 2 == 1 ? "ascent" : "repair", 0.65 + (f - 0.65) * share,
-                    r + 0.4 * Math.sin(Math.PI * share), i % 4 == 0 ? 7.3 : Double.NaN, 40 * Math.exp(-3 * share) + 0.5));
+                    r + 0.4 * Math.sin(Math.PI * share), i % 4 == 0 ? 7.3 : Double.NaN, 40 * Math.exp(-3 * share)
+                    + 0.5));
         }
     }
 

@@ -24,11 +24,14 @@ import org.w3c.dom.Document;
 import org.w3c.dom.Element;
 import org.w3c.dom.NodeList;
 
-/** A study's page from made-up results: whole, well-formed, equal to the aggregates, and sound when things are missing. */
+/**
+ * A study's page from made-up results: whole, well-formed, equal to the aggregates, and sound when things are missing.
+ */
 class StudyPageTest {
-    private static final List<String> FIGURES = List.of("frontier-quality", "frontier-relearning", "influence-by-type",
-            "influence-before-after", "influence-by-site", "influence-over-moves-1", "perplexity-rouge", "losses-over-moves-1",
-            "space-time", "strategy-sites", "rate-steps", "sequential-erasure");
+    private static final List<String> FIGURES = List.of("frontier-quality", "frontier-relearning",
+            "influence-by-type-1", "influence-before-after", "influence-by-site", "influence-over-moves-1",
+            "perplexity-rouge-1", "losses-over-moves-1", "space-time-1", "strategy-sites", "rate-steps",
+            "sequential-erasure");
 
     @TempDir
     Path folder;
@@ -90,7 +93,8 @@ class StudyPageTest {
         assertTrue(html.getDocumentElement().getTextContent().contains("one seed was run"));
         List<List<String>> claims = rows(html).stream().filter(row -> row.size() == 3).toList();
         assertTrue(claims.size() >= 7, claims.toString());
-        claims.stream().filter(row -> !row.get(0).contains("space")).forEach(row -> assertEquals("not decided", row.get(2), row.get(0)));
+        claims.stream().filter(row -> !row.get(0).contains("space")).forEach(row -> assertEquals("not decided",
+                row.get(2), row.get(0)));
     }
 
     @Test
@@ -98,26 +102,30 @@ class StudyPageTest {
         StudyPage.write(folder, "study", MadeUpStudy.of(3, "one-author"));
         Map<String, String> verdicts = rows(parse(folder.resolve("study.html"))).stream().filter(row -> row.size() == 3)
                 .collect(Collectors.toMap(row -> row.get(0), row -> row.get(2)));
-        assertEquals("holds: better in retain harm", verdicts.get("First-epoch gradients erase better than those of all epochs"));
+        assertEquals("holds: better in retain harm",
+                verdicts.get("First-epoch gradients erase better than those of all epochs"));
         assertEquals("holds: it takes less than half", verdicts.get("The embedding alone halves the space"));
         assertEquals("holds", verdicts.get("The last blocks (layers 11 and 12) do nothing, tied head"));
         assertEquals("does not hold: they do move the forget loss",
                 verdicts.get("The last blocks (layers 11 and 12) do nothing, untied head"));
-        assertEquals("holds: better in relearn share", verdicts.get("Iterative unlearning is more complete than fuzzy matching"));
+        assertEquals("holds: better in relearn share",
+                verdicts.get("Iterative unlearning is more complete than fuzzy matching"));
     }
 
     @Test
     void severalForgetSetsHaveFiguresOfTheirOwn() throws Exception {
         StudyPage.write(folder, "study", MadeUpStudy.of(2, "One author!", "two authors", "Two Authors"));
-        assertTrue(files("figures", ".svg").containsAll(List.of("space-time-one-author", "space-time-two-authors2",
-                "space-time-two-authors3")), files("figures", ".svg").toString());
+        assertTrue(files("figures", ".svg").containsAll(List.of("strategy-sites-one-author",
+                "strategy-sites-two-authors2", "strategy-sites-two-authors3")), files("figures", ".svg").toString());
     }
 
     @Test
     void whatIsMissingIsSaidAndNoFigureIsEmpty() throws Exception {
-        Cell cell = new Cell(3, "tied", "<b>&\"it's\"\u0001", "grad-diff", "all", "", "ids", "calibrated", "none", 0, "a=1");
-        CellResult only = new CellResult("a", cell, "<script>alert(1)</script>", Map.of("forget.loss", 2.0, "odd", Double.NaN),
-                List.of(), Map.of("influence.before", new double[] {Double.NaN}, "influence.after", new double[0]), false,
+        Cell cell = new Cell(3, "tied", "<b>&\"it's\"\u0001", "grad-diff", "all", "", "ids", "calibrated", "none", 0,
+                "a=1");
+        CellResult only = new CellResult("a", cell, "<script>alert(1)</script>",
+                Map.of("forget.loss", 2.0, "odd", Double.NaN), List.of(),
+                Map.of("influence.before", new double[] {Double.NaN}, "influence.after", new double[0]), false,
                 "stopped & <noted>");
         Document html = parse(StudyPage.write(folder, "a < b", List.of(only)));
         String text = html.getDocumentElement().getTextContent();
@@ -138,7 +146,8 @@ class StudyPageTest {
         byte[] written = Files.readAllBytes(StudyPage.write(beside, folder.getFileName().toString(), results));
         assertArrayEquals(written, read);
         Path empty = Files.createDirectory(folder.resolve("empty"));
-        assertTrue(assertThrows(BadInputException.class, () -> StudyPage.of(empty)).getMessage().contains("results.jsonl"));
+        assertTrue(assertThrows(BadInputException.class, () -> StudyPage.of(empty)).getMessage()
+                .contains("results.jsonl"));
         assertThrows(BadInputException.class, () -> StudyPage.write(empty, "none", List.of()));
     }
 
@@ -165,7 +174,8 @@ class StudyPageTest {
         NodeList rows = html.getElementsByTagName("tr");
         return java.util.stream.IntStream.range(0, rows.getLength()).mapToObj(r -> {
             NodeList cells = ((Element) rows.item(r)).getElementsByTagName("td");
-            return java.util.stream.IntStream.range(0, cells.getLength()).mapToObj(c -> cells.item(c).getTextContent()).toList();
+            return java.util.stream.IntStream.range(0, cells.getLength()).mapToObj(c -> cells.item(c).getTextContent()
+                    .replace("\n[", " [")).toList();
         }).filter(row -> !row.isEmpty()).toList();
     }
 
