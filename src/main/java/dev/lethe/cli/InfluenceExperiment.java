@@ -68,20 +68,14 @@ final class InfluenceExperiment implements Callable<Integer> {
             throw new BadInputException(scored.queries() + ": every query needs a subject to be right or wrong about");
         }
         List<Record> learned = ScoredRun.learned(open);
-        double chance = 0;
-        double best = 0;
-        for (Record query : asked) {
-            long others = learned.stream().filter(record -> !record.id().equals(query.id())).count();
-            long right = learned.stream().filter(record -> counts(record, query)).count();
-            chance += (double) right / others / asked.size();
-            best += (double) Math.min(right, at) / at / asked.size();
-        }
+        double chance = asked.stream().mapToDouble(query -> (double) right(learned, query)
+                / learned.stream().filter(record -> !record.id().equals(query.id())).count()).average().orElseThrow();
+        double best = asked.stream().mapToDouble(query -> (double) Math.min(right(learned, query), at) / at).average()
+                .orElseThrow();
         List<Row> rows = new ArrayList<>();
         try (GradientLedger ledger = scored.ledger(open)) {
-            for (ScoreMethod method : methods) {
-                double[][] scores = scored.scores(open, ledger, method, told -> common.remark(terminal, "%s", told));
-                rows.add(row(method, scores, asked, learned, chance));
-            }
+            scored.scores(open, ledger, methods, told -> common.remark(terminal, "%s", told)).forEach(
+                    (method, scores) -> rows.add(row(method, scores, asked, learned, chance)));
         }
         return new Result(scored.run().toString(), asked.size(), learned.size(), at, chance, best, rows);
     }
@@ -97,6 +91,10 @@ final class InfluenceExperiment implements Callable<Integer> {
         Bootstrap firsts = Bootstrap.of(first, SEED);
         return new Row(method.label(), mean.mean(), mean.low(), mean.high(), mean.low() > chance, firsts.mean(),
                 firsts.low(), firsts.high(), Arrays.stream(precision).boxed().toList());
+    }
+
+    private static long right(List<Record> learned, Record query) {
+        return learned.stream().filter(record -> counts(record, query)).count();
     }
 
     private static boolean counts(Record record, Record query) {

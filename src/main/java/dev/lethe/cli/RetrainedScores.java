@@ -14,6 +14,7 @@ import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.function.IntFunction;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -66,17 +67,15 @@ final class RetrainedScores {
         try (Engine engine = hardware.open(); OpenModel open = scored.open(engine);
                 Retraining retraining = Retraining.of(engine, open.run())) {
             List<BitSet> absent = choice.apply(retraining.records().size());
-            List<double[][]> scores = scores(open, methods, terminal);
+            Map<ScoreMethod, double[][]> scores = scores(open, methods, terminal);
             long begun = System.nanoTime();
             double[][][] rises = rises(retraining, absent, scored.encoded(open), terminal);
             double seconds = (System.nanoTime() - begun) / 1e9 / repeats / (absent.size() + 1);
             double[][] measured = mean(rises, 0, repeats);
             double[] weights = retraining.records().stream().mapToDouble(Example::targetCount).toArray();
             List<Row> rows = new ArrayList<>();
-            for (int i = 0; i < methods.size(); i++) {
-                double[][] predicted = Foretelling.rises(scores.get(i), weights, absent);
-                rows.add(row(methods.get(i), new Foretelling(predicted, measured), single));
-            }
+            scores.forEach((method, table) -> rows.add(row(method,
+                    new Foretelling(Foretelling.rises(table, weights, absent), measured), single)));
             Result result = new Result(scored.run().toString(), measured.length, retraining.records().size(), absent.size(),
                     repeats, seconds, single ? new Foretelling(measured, measured).likelierSign() : null,
                     repeats == 1 ? null : new Foretelling(mean(rises, 0, repeats / 2), mean(rises, repeats / 2, repeats))
@@ -85,17 +84,14 @@ final class RetrainedScores {
         }
     }
 
-    private List<double[][]> scores(OpenModel open, List<ScoreMethod> methods, Terminal terminal) {
-        List<double[][]> scores = new ArrayList<>();
+    private Map<ScoreMethod, double[][]> scores(OpenModel open, List<ScoreMethod> methods, Terminal terminal) {
+        Map<ScoreMethod, double[][]> scores;
         try (GradientLedger ledger = scored.ledger(open)) {
-            for (ScoreMethod method : methods) {
-                double[][] table = scored.scores(open, ledger, method, told -> common.remark(terminal, "%s", told));
-                if (Arrays.stream(table).flatMapToDouble(Arrays::stream).anyMatch(Double::isNaN)) {
-                    throw new BadInputException(scored.run() + ": some of its records have no stored gradient in the epochs"
-                            + " that count; choose others with --epochs, or train with --capture all");
-                }
-                scores.add(table);
-            }
+            scores = scored.scores(open, ledger, methods, told -> common.remark(terminal, "%s", told));
+        }
+        if (scores.values().stream().flatMap(Arrays::stream).flatMapToDouble(Arrays::stream).anyMatch(Double::isNaN)) {
+            throw new BadInputException(scored.run() + ": some of its records have no stored gradient in the epochs that"
+                    + " count; choose others with --epochs, or train with --capture all");
         }
         return scores;
     }

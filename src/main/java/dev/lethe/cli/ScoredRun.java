@@ -21,9 +21,11 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
@@ -114,8 +116,12 @@ final class ScoredRun {
         }
     }
 
-    /** [M][N], a row a query, a column a record of {@link #learned}; NaN for one without an entry. */
-    double[][] scores(OpenModel open, GradientLedger ledger, ScoreMethod method, Consumer<String> told) {
+    /**
+     * A table a method, [M][N]: a row a query, a column a record of {@link #learned}, NaN for one without an entry. Methods
+     * that differ only in how products are weighed share a pass over the ledger.
+     */
+    Map<ScoreMethod, double[][]> scores(OpenModel open, GradientLedger ledger, List<ScoreMethod> methods,
+                                        Consumer<String> told) {
         Map<RecordKey, Integer> columns = new HashMap<>();
         for (Record record : learned(open)) {
             columns.put(RecordKey.of(record.id()), columns.size());
@@ -127,17 +133,24 @@ final class ScoredRun {
                 .filter(entry -> epochs == null || epochs.contains(entry.header().epoch())).toList();
         List<InfluenceQuery> asked = encoded(open).stream()
                 .map(example -> new InfluenceQuery(example.id(), List.of(example))).toList();
-        List<double[]> rows = new ArrayList<>();
-        if (method == ScoreMethod.SELF) {
-            double[] row = row(scorer.selfInfluence(ledger, entries), columns);
-            asked.forEach(_ -> rows.add(row));
-        } else {
-            try (QueryVector along = curvature.along(method, open, counted, told)) {
-                scorer.scores(ledger, entries, asked, method.weighing(), along,
-                        scores -> rows.add(row(scores.records(), columns)));
+        Map<ScoreMethod, List<double[]>> rows = new LinkedHashMap<>();
+        methods.forEach(method -> rows.put(method, new ArrayList<>()));
+        for (List<ScoreMethod> alike : methods.stream().distinct()
+                .collect(Collectors.groupingBy(ScoreMethod::vector, LinkedHashMap::new, Collectors.toList())).values()) {
+            if (alike.getFirst() == ScoreMethod.SELF) {
+                double[] row = row(scorer.selfInfluence(ledger, entries), columns);
+                asked.forEach(_ -> rows.get(ScoreMethod.SELF).add(row));
+                continue;
+            }
+            try (QueryVector along = curvature.along(alike.getFirst(), open, counted, told)) {
+                scorer.scores(ledger, entries, asked, alike.stream().map(ScoreMethod::weighing).toList(), along,
+                        (weighing, scores) -> alike.stream().filter(method -> method.weighing() == weighing)
+                                .forEach(method -> rows.get(method).add(row(scores.records(), columns))));
             }
         }
-        return rows.toArray(double[][]::new);
+        Map<ScoreMethod, double[][]> tables = new LinkedHashMap<>();
+        rows.forEach((method, table) -> tables.put(method, table.toArray(double[][]::new)));
+        return tables;
     }
 
     private static double[] row(List<RecordScore> scores, Map<RecordKey, Integer> columns) {

@@ -22,6 +22,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.TreeSet;
 import java.util.concurrent.CancellationException;
+import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import java.util.stream.IntStream;
 
@@ -82,12 +83,18 @@ public final class InfluenceScorer {
      */
     public void scores(GradientLedger ledger, List<Entry> entries, List<InfluenceQuery> queries, Weighing weighing,
             QueryVector along, Consumer<QueryScores> each) {
+        scores(ledger, entries, queries, List.of(weighing), along, (_, scores) -> each.accept(scores));
+    }
+
+    /** As above for several weighings of the same products, at the price of one; each query's come one after the other. */
+    public void scores(GradientLedger ledger, List<Entry> entries, List<InfluenceQuery> queries, List<Weighing> weighings,
+            QueryVector along, BiConsumer<Weighing, QueryScores> each) {
         EntryFormat format = ledger.format(model);
         SiteSet sites = sites(format);
         List<Entry> live = live(entries);
         RecordIndex records = RecordIndex.of(live);
-        double[] entryNorms = weighing == Weighing.COSINE ? norms(ledger, format, live) : null;
-        long scoreBytes = (long) records.size() * (model.sites().size() + 1) * Double.BYTES;
+        double[] entryNorms = weighings.contains(Weighing.COSINE) ? norms(ledger, format, live) : null;
+        long scoreBytes = (long) weighings.size() * records.size() * (model.sites().size() + 1) * Double.BYTES;
         for (int from = 0; from < queries.size(); ) {
             QueryForm form = form(format, sites, queries.get(from), along);
             int to = from;
@@ -97,7 +104,7 @@ public final class InfluenceScorer {
                 if (to > from && (bytes > options.queryBytes() || form(format, sites, next, along) != form)) break;
             }
             try (QueryBlock block = new QueryBlock(model, sites, queries.subList(from, to), form, along)) {
-                pass(ledger, format, live, records, block, weighing, entryNorms).forEach(each);
+                pass(ledger, format, live, records, block, weighings, entryNorms, each);
             }
             from = to;
         }
@@ -152,12 +159,12 @@ public final class InfluenceScorer {
         return scores;
     }
 
-    private List<QueryScores> pass(GradientLedger ledger, EntryFormat format, List<Entry> live, RecordIndex records,
-            QueryBlock queries, Weighing weighing, double[] entryNorms) {
+    private void pass(GradientLedger ledger, EntryFormat format, List<Entry> live, RecordIndex records, QueryBlock queries,
+            List<Weighing> weighings, double[] entryNorms, BiConsumer<Weighing, QueryScores> each) {
         int count = queries.queries().size();
-        double[] queryNorms = weighing == Weighing.COSINE ? queries.norms() : null;
-        List<ScoreSums> sums = new ArrayList<>(count);
-        for (int m = 0; m < count; m++) sums.add(new ScoreSums(records.size(), model.sites().size()));
+        double[] queryNorms = entryNorms == null ? null : queries.norms();
+        ScoreSums[][] sums = new ScoreSums[count][weighings.size()];
+        for (ScoreSums[] row : sums) Arrays.setAll(row, _ -> new ScoreSums(records.size(), model.sites().size()));
         LedgerPass.run(ledger, live, options.blockBytes(), block -> {
             double[][][] products = queries.products(format, block.payloads(), options.sites());
             for (int m = 0; m < count; m++)
@@ -165,16 +172,20 @@ public final class InfluenceScorer {
                     int at = block.first() + e;
                     EntryHeader header = live.get(at).header();
                     requireFinite(queries, queries.queries().get(m), header, products[m][e]);
-                    double weight = switch (weighing) {
-                        case SUM -> 1;
-                        case LEARNING_RATE -> header.learningRate();
-                        case COSINE -> inverse(queryNorms[m] * entryNorms[at]) / records.epochs(records.of(at));
-                    };
-                    sums.get(m).add(records.of(at), weight, products[m][e]);
+                    for (int w = 0; w < weighings.size(); w++) {
+                        double weight = switch (weighings.get(w)) {
+                            case SUM -> 1;
+                            case LEARNING_RATE -> header.learningRate();
+                            case COSINE -> inverse(queryNorms[m] * entryNorms[at]) / records.epochs(records.of(at));
+                        };
+                        sums[m][w].add(records.of(at), weight, products[m][e]);
+                    }
                 }
         });
-        return IntStream.range(0, count).mapToObj(m -> new QueryScores(queries.queries().get(m).name(), queries.form(),
-                sums.get(m).scores(records))).toList();
+        for (int m = 0; m < count; m++)
+            for (int w = 0; w < weighings.size(); w++)
+                each.accept(weighings.get(w), new QueryScores(queries.queries().get(m).name(), queries.form(),
+                        sums[m][w].scores(records)));
     }
 
     /** |g_i| of each entry, its tied table whole. */

@@ -42,6 +42,15 @@ public enum ScoreMethod {
         return this == EKFAC || this == EKFAC_COSINE;
     }
 
+    /** The plainest method that multiplies the ledger with the same vector: its products are this one's too. */
+    public ScoreMethod vector() {
+        return switch (this) {
+            case DOT, TRACIN, COSINE -> DOT;
+            case EKFAC, EKFAC_COSINE -> EKFAC;
+            default -> this;
+        };
+    }
+
     /** What a score is, for an axis. */
     public String unit() {
         return switch (this) {
