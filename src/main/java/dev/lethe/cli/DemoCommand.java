@@ -8,6 +8,7 @@ import dev.lethe.report.ReportData.Group;
 import dev.lethe.report.ReportData.Scores;
 import dev.lethe.report.ReportWriter;
 import dev.lethe.report.RunReport;
+import dev.lethe.study.DemoData;
 import dev.lethe.train.CapturePolicy;
 import dev.lethe.train.ModelSource;
 import dev.lethe.train.TrainConfig;
@@ -19,7 +20,6 @@ import dev.lethe.unlearn.Losses;
 import dev.lethe.unlearn.Query;
 import dev.lethe.unlearn.Run;
 import java.io.IOException;
-import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -62,11 +62,11 @@ final class DemoCommand implements Callable<Integer> {
         Path folder = folder();
         Terminal terminal = main.terminal();
         try (Engine engine = hardware.open()) {
-            Path people = copy("people.jsonl", folder);
+            Path people = DemoData.copy(DemoData.PEOPLE, folder);
             ModelSource source = new ModelSource.Fresh(((ModelSource.Fresh) ModelSource.parse(SHAPE)).shape(),
-                    copy("tokenizer/tokenizer.json", folder).getParent());
+                    DemoData.copy(DemoData.TOKENIZER, folder).getParent());
             TrainConfig config = TrainConfig.builder().epochs(15).batchSize(8).learningRate(2e-3).warmupSteps(10)
-                    .holdoutData(copy("held-out.jsonl", folder)).build();
+                    .holdoutData(DemoData.copy(DemoData.HELD_OUT, folder)).build();
             Dataset data = Dataset.read(people);
             train(engine, terminal, "train", source, data, folder.resolve("run"), config);
             Dataset others = data.filter(record -> !SUBJECT.equals(record.subject()));
@@ -116,17 +116,6 @@ final class DemoCommand implements Callable<Integer> {
             return Files.createDirectories(folder);
         } catch (IOException e) {
             throw new BadInputException("--out " + folder + ": cannot be made: " + Main.reason(e), e);
-        }
-    }
-
-    private static Path copy(String resource, Path folder) {
-        Path file = folder.resolve(resource);
-        try (InputStream in = DemoCommand.class.getResourceAsStream("/dev/lethe/demo/" + resource)) {
-            Files.createDirectories(file.getParent());
-            Files.copy(in, file);
-            return file;
-        } catch (IOException e) {
-            throw new BadInputException(file + ": cannot be written: " + Main.reason(e), e);
         }
     }
 

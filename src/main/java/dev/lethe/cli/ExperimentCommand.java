@@ -1,23 +1,105 @@
 package dev.lethe.cli;
 
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Engine;
+import dev.lethe.study.CellResult;
+import dev.lethe.study.Sweep;
+import java.nio.file.Path;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
 import picocli.CommandLine.ParentCommand;
 
-/** lethe experiment: measurements of Lethe's own methods. */
-@Command(name = "experiment", mixinStandardHelpOptions = true, description = "Measures Lethe's own methods on a run.",
-        subcommands = {InfluenceExperiment.class, LdsExperiment.class, LooExperiment.class})
+/** lethe experiment: a study described by a JSON file, or a measurement of one of Lethe's own methods. */
+@Command(name = "experiment", mixinStandardHelpOptions = true, sortOptions = false,
+        subcommands = {InfluenceExperiment.class, LdsExperiment.class, LooExperiment.class},
+        description = "Carries out the sweep that a JSON file describes (docs/experiment.md) and draws its figures and tables;"
+                + " killed, it goes on where it was. Or measures one of Lethe's methods: see the commands.")
 final class ExperimentCommand implements Callable<Integer> {
     @ParentCommand
     private Main main;
 
+    @Parameters(arity = "0..1", paramLabel = "SPEC", description = "The sweep, such as specs/paper-demo.json.")
+    private Path spec;
+
+    @Option(names = "--out", paramLabel = "DIR", description = "Folder of the study, new or begun.")
+    private Path out;
+
+    @Option(names = "--data-dir", paramLabel = "D", description = "Where the spec's data files are (default: beside the spec).")
+    private Path dataDir;
+
+    @Option(names = "--only", paramLabel = "GLOB", description = "Only these variants, as VARIANT or FORGET/VARIANT.")
+    private String only;
+
+    @Option(names = "--seeds", paramLabel = "N", split = ",", description = "Only these of the spec's seeds.")
+    private List<Long> seeds;
+
+    @Option(names = "--dry-run", description = "Check the spec and list its cells; train and measure nothing.")
+    private boolean dryRun;
+
+    @Mixin
+    private Hardware hardware;
+
+    @Mixin
+    private Common common;
+
+    /** What --json gives. @param measured cells that are there */
+    record Result(String study, String folder, int cells, int measured, double seconds, List<Row> results) {}
+
+    /** One cell. */
+    record Row(String id, String forget, String variant, long seed, boolean reached, String note, Map<String, Double> metrics) {
+        static Row of(CellResult result) {
+            return new Row(result.id(), result.cell().forget(), result.variant(), result.cell().seed(), result.reached(),
+                    result.note(), result.metrics());
+        }
+    }
+
     @Override
     public Integer call() {
-        throw new BadInputException("name an experiment: influence, lds or loo");
+        if (spec == null) {
+            throw new BadInputException("name a SPEC.json, or an experiment: influence, lds or loo");
+        }
+        if (out == null) {
+            throw new BadInputException("--out DIR is missing: the folder of the study");
+        }
+        Terminal terminal = main.terminal();
+        long start = System.nanoTime();
+        Sweep.Options options = new Sweep.Options(out, dataDir, only, seeds == null ? null : new LinkedHashSet<>(seeds));
+        try (Engine engine = hardware.open(); SweepProgress progress = new SweepProgress(terminal, common)) {
+            List<CellResult> results = dryRun ? Sweep.dryRun(engine, spec, options)
+                    : Sweep.run(engine, spec, options, progress).results();
+            List<Row> rows = results.stream().map(Row::of).toList();
+            Result result = new Result(spec.toString(), out.toString(), rows.size(),
+                    (int) rows.stream().filter(row -> !row.metrics.isEmpty()).count(), (System.nanoTime() - start) / 1e9, rows);
+            common.result(terminal, result, () -> print(terminal, result));
+        }
+        return 0;
     }
 
     Main main() {
         return main;
+    }
+
+    private void print(Terminal terminal, Result result) {
+        if (!dryRun) {
+            terminal.print("%-24s %-40s %6s %8s %8s %8s %8s", "forget", "variant", "seed", "forget", "retain", "held-out", "steps");
+        }
+        for (Row row : result.results) {
+            terminal.print(dryRun ? "%-24s %-40s %6d" : "%-24s %-40s %6d %8s %8s %8s %8s", row.forget, row.variant, row.seed,
+                    number(row, "forget.loss"), number(row, "retain.loss"), number(row, "heldout.loss"), number(row, "cost.steps"));
+        }
+        terminal.print("%,d cells, %,d measured, %.0f s; everything is in %s", result.cells, result.measured, result.seconds,
+                result.folder);
+    }
+
+    private static String number(Row row, String name) {
+        Double value = row.metrics.get(name);
+        return value == null ? "" : String.format(Locale.ROOT, value == Math.rint(value) ? "%.0f" : "%.3f", value);
     }
 }

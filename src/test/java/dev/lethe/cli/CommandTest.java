@@ -180,7 +180,7 @@ class CommandTest {
         assertTrue(cosine.get("low").asDouble() <= cosine.get("precision").asDouble());
         assertTrue(cosine.get("precision").asDouble() <= json.get("best").asDouble());
         assertTrue(cosine.get("first").asDouble() <= cosine.get("first_high").asDouble());
-        assertRefused("name an experiment: influence, lds or loo", "experiment");
+        assertRefused("name a SPEC.json, or an experiment: influence, lds or loo", "experiment");
         assertRefused("--curvature newton: use gauss-newton or hessian", "score", "--run", run, "--text", "a", "--method", "cg",
                 "--curvature", "newton");
         assertRefused("curvature: damping is -1.0, must be 0 or more", "score", "--run", run, "--text", "a", "--method", "cg",

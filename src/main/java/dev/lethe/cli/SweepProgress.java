@@ -1,0 +1,87 @@
+package dev.lethe.cli;
+
+import dev.lethe.study.Cell;
+import dev.lethe.study.CellResult;
+import dev.lethe.study.StudyListener;
+import dev.lethe.train.TrainListener;
+import dev.lethe.train.TrainStep;
+import dev.lethe.unlearn.EraseListener;
+import dev.lethe.unlearn.EraseStep;
+import java.util.Locale;
+
+/** Shows how far a study is: a line a cell, and what its training or erasure is at. */
+final class SweepProgress implements StudyListener, AutoCloseable {
+    private final Terminal terminal;
+    private final Common common;
+    private final long start = System.nanoTime();
+    private Progress progress;
+
+    SweepProgress(Terminal terminal, Common common) {
+        this.terminal = terminal;
+        this.common = common;
+        this.progress = common.progress(terminal);
+    }
+
+    @Override
+    public void started(int cells, int done) {
+        common.remark(terminal, "study: %,d cells, %,d of them measured already", cells, done);
+    }
+
+    @Override
+    public void cell(int number, int cells, Cell cell, String variant) {
+        next();
+        common.remark(terminal, "cell %d/%d: %s, %s, seed %d", number, cells, variant, cell.forget(), cell.seed());
+    }
+
+    @Override
+    public void measured(CellResult result) {
+        next();
+        common.remark(terminal, "  forget %.3f, retain %.3f, held-out %.3f%s (%s so far)", metric(result, "forget.loss"),
+                metric(result, "retain.loss"), metric(result, "heldout.loss"), result.note().isEmpty() ? "" : "; " + result.note(),
+                Progress.duration(System.nanoTime() - start));
+    }
+
+    private static double metric(CellResult result, String name) {
+        return result.metrics().getOrDefault(name, Double.NaN);
+    }
+
+    @Override
+    public void remark(String text) {
+        next();
+        common.remark(terminal, "%s", text);
+    }
+
+    @Override
+    public TrainListener training(String name) {
+        next();
+        return new TrainListener() {
+            @Override
+            public void step(TrainStep step) {
+                progress.update("  " + name, step.step(), step.steps(), String.format(Locale.ROOT, "loss %.3f, %,.0f tokens/s",
+                        step.loss(), step.tokensPerSecond()));
+            }
+        };
+    }
+
+    @Override
+    public EraseListener erasing() {
+        next();
+        return new EraseListener() {
+            @Override
+            public void step(EraseStep step, double target) {
+                progress.update("  erase", step.index() + 1L, 0, String.format(Locale.ROOT, "forget %.3f of %.3f, retain %.3f",
+                        step.forget(), target, step.retain()));
+            }
+        };
+    }
+
+    private void next() {
+        progress.end();
+        progress = common.progress(terminal);
+    }
+
+    @Override
+    public void close() {
+        progress.close();
+    }
+}

@@ -1,0 +1,183 @@
+/*
+ * Carries one cell out and measures it: the trained model as it is, the model trained without, or an erasure in memory. An
+ * erasure that is refused or breaks down is a result too, with a note and whatever could be measured.
+ */
+package dev.lethe.study;
+
+import dev.lethe.data.Record;
+import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Buffer;
+import dev.lethe.engine.Dtype;
+import dev.lethe.engine.Engine;
+import dev.lethe.engine.EngineException;
+import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.ParameterVector;
+import dev.lethe.engine.Status;
+import dev.lethe.model.Checkpoint;
+import dev.lethe.model.Tokenizer;
+import dev.lethe.study.Measurement.Numbers;
+import dev.lethe.study.Plan.Entry;
+import dev.lethe.train.RunFolder;
+import dev.lethe.train.TrainingInterruptedException;
+import dev.lethe.unlearn.EraseConfig;
+import dev.lethe.unlearn.EraseInterruptedException;
+import dev.lethe.unlearn.ForgetSet;
+import dev.lethe.unlearn.InfluenceChange;
+import dev.lethe.unlearn.Query;
+import dev.lethe.unlearn.Reference;
+import dev.lethe.unlearn.Run;
+import dev.lethe.unlearn.Trial;
+import java.util.EnumSet;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.CancellationException;
+
+final class CellRunner {
+    /** What the next cell would meet too, or the person who stops the study wants. */
+    private static final Set<Status> ENDS_ALL = EnumSet.of(Status.OUT_OF_MEMORY, Status.CANCELLED);
+
+    private final Engine engine;
+    private final Spec spec;
+    private final StudyData data;
+    private final Trainings trainings;
+    private final Workshop shop;
+
+    CellRunner(Workshop shop) {
+        this.engine = shop.engine();
+        this.spec = shop.spec();
+        this.data = shop.data();
+        this.trainings = shop.trainings();
+        this.shop = shop;
+    }
+
+    CellResult run(Entry entry) {
+        return entry.isReference() ? reference(entry) : erased(entry);
+    }
+
+    /** A model retrained without the forget set with another seed, measured only as far as KLoM and U-LiRA need it. */
+    CellResult oracle(String id, Cell cell) {
+        RunFolder run = trainings.retrained(cell.seed(), cell.head(), cell.forget());
+        Numbers numbers = new Numbers();
+        try (Tokenizer tokenizer = Tokenizer.of(run.model()); LanguageModel model = Checkpoint.load(engine, run.model(), Dtype.F32)) {
+            measure(cell, tokenizer).losses(model, numbers);
+        }
+        trainings.drop(run);
+        return new CellResult(id, cell, "oracle", numbers.metrics, List.of(), numbers.distributions, true, "");
+    }
+
+    private Measurement measure(Cell cell, Tokenizer tokenizer) {
+        return new Measurement(spec, data, tokenizer, data.forget().get(cell.forget()));
+    }
+
+    private CellResult reference(Entry entry) {
+        Cell cell = entry.cell();
+        boolean retrained = cell.strategy().equals(Drafts.RETRAIN);
+        PeakMemory.reset();
+        RunFolder run = retrained ? trainings.retrained(cell.seed(), cell.head(), cell.forget())
+                : trainings.original(cell.seed(), cell.head(), shop.capture(cell.head(), null));
+        Numbers numbers = new Numbers();
+        numbers.put("cost.steps", retrained ? run.info().result().steps() : 0);
+        numbers.put("cost.share", retrained ? 1 : 0);
+        numbers.put("cost.seconds", retrained ? Costs.trainingSeconds(run) : 0);
+        numbers.put("cost.peak_bytes", PeakMemory.bytes());
+        try (Tokenizer tokenizer = Tokenizer.of(run.model()); LanguageModel model = Checkpoint.load(engine, run.model(), Dtype.F32)) {
+            measure(cell, tokenizer).all(model, numbers);
+            distance(cell, model, numbers);
+        }
+        return new CellResult(entry.id(), cell, entry.draft().variant(), numbers.metrics, List.of(), numbers.distributions,
+                true, "");
+    }
+
+    private CellResult erased(Entry entry) {
+        Numbers numbers = new Numbers();
+        Curve curve = new Curve(shop.listener().erasing());
+        try {
+            return result(entry, numbers, curve, erase(entry, numbers, curve));
+        } catch (EraseInterruptedException | TrainingInterruptedException | CancellationException e) {
+            throw e;
+        } catch (RuntimeException e) {
+            if (e instanceof EngineException failure && ENDS_ALL.contains(failure.status())) {
+                throw e;
+            }
+            return result(entry, numbers, curve, List.of(e instanceof BadInputException || e instanceof IllegalArgumentException
+                    || e instanceof EngineException ? e.getMessage() : e.toString()));
+        }
+    }
+
+    private static CellResult result(Entry entry, Numbers numbers, Curve curve, List<String> broken) {
+        return new CellResult(entry.id(), entry.cell(), entry.draft().variant(), numbers.metrics, curve.points(),
+                numbers.distributions, broken.isEmpty(), String.join("; ", broken));
+    }
+
+    /** Erases and measures; what is held against the result. */
+    private List<String> erase(Entry entry, Numbers numbers, Curve curve) {
+        Cell cell = entry.cell();
+        RunFolder source = trainings.original(cell.seed(), cell.head(), shop.capture(cell.head(), entry.draft().config()));
+        EraseConfig config = entry.draft().toRetrained() ? entry.draft().config().toBuilder().reference(new Reference.Retrained(
+                trainings.retrained(cell.seed(), cell.head(), cell.forget()).root())).build() : entry.draft().config();
+        PeakMemory.reset();
+        curve.begin();
+        try (Run run = Run.open(engine, source.root(), data.learned()); Tokenizer tokenizer = Tokenizer.of(source.model())) {
+            Measurement measure = measure(cell, tokenizer);
+            Trial trial = config.iterative() == null
+                    ? run.trial(found(run, cell, numbers), config, curve, model -> measured(cell, model, measure, numbers, curve))
+                    : run.trialUnmatched(records(cell), config, curve, model -> measured(cell, model, measure, numbers, curve));
+            Costs.put(numbers, trial.ascents(), trial.repairs(), trial.trainSteps());
+            Costs.ledger(numbers, engine, source, config);
+            influence(trial.influence(), numbers);
+            return StandardGuards.broken(trial.broken(), trial.before(), trial.after());
+        }
+    }
+
+    /** The forget set as a request that matches nothing has it. */
+    private List<Record> records(Cell cell) {
+        return data.learned().filter(record -> data.forget().get(cell.forget()).contains(record.id())).records();
+    }
+
+    private void measured(Cell cell, LanguageModel model, Measurement measure, Numbers numbers, Curve curve) {
+        numbers.put("cost.seconds", curve.seconds());
+        numbers.put("cost.peak_bytes", PeakMemory.bytes());
+        distance(cell, model, numbers);
+        measure.all(model, numbers);
+    }
+
+    /** What the erasure is told to erase: the forget set, or what is like its records. */
+    private ForgetSet found(Run run, Cell cell, Numbers numbers) {
+        Set<String> meant = data.forget().get(cell.forget());
+        if (cell.matching().equals("ids")) {
+            return run.find(Query.ids(meant));
+        }
+        int threshold = Integer.parseInt(cell.matching().substring("fuzzy:".length()));
+        Set<String> ids = new LinkedHashSet<>();
+        records(cell).forEach(record -> ids.addAll(run.find(Query.fuzzy(record.text(), threshold)).ids()));
+        long right = ids.stream().filter(meant::contains).count();
+        numbers.put("matching.precision", ids.isEmpty() ? Double.NaN : (double) right / ids.size());
+        numbers.put("matching.recall", (double) right / meant.size());
+        return run.find(Query.ids(ids));
+    }
+
+    /** How far the weights are from those of the model retrained with the same seed, and as a share of their own norm. */
+    private void distance(Cell cell, LanguageModel model, Numbers numbers) {
+        if (!spec.measure().metrics().contains(Metrics.DISTANCE.label())) {
+            return;
+        }
+        RunFolder retrained = trainings.retrained(cell.seed(), cell.head(), cell.forget());
+        try (LanguageModel other = Checkpoint.load(engine, retrained.model(), Dtype.F32);
+                ParameterVector theirs = other.copy(Buffer.PARAMETERS); ParameterVector mine = model.copy(Buffer.PARAMETERS)) {
+            double norm = theirs.norm();
+            mine.axpy(-1, theirs);
+            numbers.put("distance.retrained", mine.norm());
+            numbers.put("distance.relative", mine.norm() / norm);
+        }
+    }
+
+    private void influence(InfluenceChange change, Numbers numbers) {
+        if (!spec.measure().metrics().contains(Metrics.INFLUENCE.label())) {
+            return;
+        }
+        Influences.put(change.dot(), "influence", numbers);
+        Influences.put(change.cosine(), "influence_cosine", numbers);
+        Influences.put(change.actGrad(), "influence_act_grad", numbers);
+    }
+}

@@ -1,0 +1,58 @@
+package dev.lethe.study;
+
+import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Dtype;
+import dev.lethe.engine.Engine;
+import dev.lethe.engine.EntryFormat;
+import dev.lethe.engine.LanguageModel;
+import dev.lethe.ledger.Entry;
+import dev.lethe.ledger.GradientLedger;
+import dev.lethe.study.Measurement.Numbers;
+import dev.lethe.train.RunFolder;
+import dev.lethe.train.RunJson;
+import dev.lethe.unlearn.EraseConfig;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.util.List;
+
+/** What a cell cost: steps, their share of retraining's, seconds of a training, bytes of the ledger that an erasure reads. */
+final class Costs {
+    private Costs() { }
+
+    /** A step is one gradient of one batch that moved the weights. */
+    static void put(Numbers numbers, int ascents, int repairs, long trainSteps) {
+        numbers.put("cost.ascents", ascents);
+        numbers.put("cost.repairs", repairs);
+        numbers.put("cost.steps", ascents + repairs);
+        numbers.put("cost.share", (double) (ascents + repairs) / trainSteps);
+    }
+
+    static double trainingSeconds(RunFolder run) {
+        try (var lines = Files.lines(run.timings())) {
+            return lines.mapToDouble(line -> RunJson.tree(line, run.timings().toString()).path("seconds").asDouble(0)).sum();
+        } catch (IOException e) {
+            throw new BadInputException(run.timings() + ": cannot be read: " + e.getMessage(), e);
+        }
+    }
+
+    /** Bytes that a ledger of only these sites and epochs holds: what the strategy would need, not what the study captured. */
+    static void ledger(Numbers numbers, Engine engine, RunFolder source, EraseConfig config) {
+        if (!config.strategy().usesLedger() || !source.hasLedger()) {
+            numbers.put("cost.ledger_bytes", 0);
+            return;
+        }
+        try (GradientLedger ledger = GradientLedger.open(source.ledger());
+                LanguageModel model = engine.model(source.info().source().shape(), Dtype.F32)) {
+            EntryFormat held = ledger.format(model);
+            EntryFormat needed = new EntryFormat(model.sites(config.sites()), held.headTopK(), held.dtype(), held.rank());
+            List<Entry> entries = ledger.entries();
+            long bytes = 0;
+            for (Entry entry : entries) {
+                boolean wanted = config.storedEpochs().toString().equals("all")
+                        || entry.header().epoch() == config.storedEpochs().epoch();
+                bytes += wanted ? model.entryBytes(needed, entry.header().tokens(), entry.header().targets()) : 0;
+            }
+            numbers.put("cost.ledger_bytes", bytes);
+        }
+    }
+}

@@ -1,0 +1,293 @@
+package dev.lethe.study;
+
+import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.DamagedDataException;
+import dev.lethe.engine.ModelShape;
+import dev.lethe.study.Spec.Block;
+import dev.lethe.train.RunJson;
+import dev.lethe.unlearn.Contrast;
+import dev.lethe.unlearn.EraseConfig;
+import dev.lethe.unlearn.Epochs;
+import dev.lethe.unlearn.FixedRate;
+import dev.lethe.unlearn.Iterative;
+import dev.lethe.unlearn.Reference;
+import dev.lethe.unlearn.Strategy;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.stream.Collectors;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * The cells a spec's blocks stand for: every block a cross product of its axes over seeds, heads and forget sets, and for
+ * each of those the trained model as it is ({@code original}) and the one trained without ({@code retrain}).
+ */
+final class Drafts {
+    static final List<String> HEADS = List.of("tied", "untied");
+    static final String ORIGINAL = "original";
+    static final String RETRAIN = Strategy.RETRAIN.label();
+    /** An erasure whose forget loss is raised to the retrained model's, in the option {@code reference}. */
+    static final String RETRAINED = "retrained";
+
+    /**
+     * @param config  how to erase, null for original and retrain
+     * @param toRetrained whether the reference is the retrained model's loss
+     */
+    record Draft(Cell cell, String variant, EraseConfig config, boolean toRetrained) { }
+
+    /** One value of each axis; null = the strategy's own. */
+    record Axes(String sites, String epochs, String matching, String calibration, String contrast, Integer repair) { }
+
+    /** An erasure's configuration, and whether its reference is the retrained model. */
+    record Config(EraseConfig erase, boolean toRetrained) { }
+
+    private Drafts() { }
+
+    static String strategies() {
+        return ORIGINAL + ", " + Strategy.labels();
+    }
+
+    /**
+     * Every cell, references first, each once.
+     *
+     * @param shape    of the model, to know its sites; null when that is not known
+     * @param problems is told what is wrong, with the block's path
+     */
+    static List<Draft> of(Spec spec, ModelShape shape, List<String> problems) {
+        Map<List<Object>, Draft> drafts = new LinkedHashMap<>();
+        Map<List<Object>, String> named = new LinkedHashMap<>();
+        for (long seed : spec.seeds()) {
+            for (String head : spec.heads()) {
+                for (String forget : spec.forget().keySet()) {
+                    for (String reference : List.of(ORIGINAL, RETRAIN)) {
+                        Cell cell = new Cell(seed, head, forget, reference, "", "", "", "", "", 0, "");
+                        drafts.put(List.of(cell, ""), new Draft(cell, named(reference, head, spec), null, false));
+                    }
+                }
+            }
+        }
+        for (int b = 0; b < spec.cells().size(); b++) {
+            Block block = spec.cells().get(b);
+            String path = "$.cells[" + b + "]";
+            for (Draft draft : block(spec, block, path, shape, problems)) {
+                List<Object> name = List.of(draft.variant, draft.cell.seed(), draft.cell.forget());
+                String twin = named.putIfAbsent(name, path);
+                boolean same = drafts.containsValue(draft);
+                if (twin != null && !same) {
+                    problems.add(path + ": its variant \"" + draft.variant + "\" is that of another cell in " + twin
+                            + "; give the block a name of its own");
+                }
+                drafts.putIfAbsent(List.of(draft.cell, draft.variant), draft);
+            }
+        }
+        return List.copyOf(drafts.values());
+    }
+
+    private static List<Draft> block(Spec spec, Block block, String path, ModelShape shape, List<String> problems) {
+        List<Draft> drafts = new ArrayList<>();
+        for (String strategy : block.strategy()) {
+            if (strategy.equals(ORIGINAL) || strategy.equals(RETRAIN)) {
+                continue; // always there
+            }
+            for (Axes axes : cross(block)) {
+                Config config = config(path, strategy, axes, block.erase(), problems);
+                if (config == null) {
+                    continue;
+                }
+                sites(path, config.erase.sites(), shape, problems);
+                for (long seed : or(block.seeds(), spec.seeds())) {
+                    for (String head : or(block.heads(), spec.heads())) {
+                        for (String forget : or(block.forget(), List.copyOf(spec.forget().keySet()))) {
+                            drafts.add(new Draft(cell(seed, head, forget, axes, block.erase(), config.erase),
+                                    named(variant(block, strategy, axes), head, spec),
+                                    config.erase.toBuilder().seed(seed).build(), config.toRetrained));
+                        }
+                    }
+                }
+            }
+        }
+        return drafts;
+    }
+
+    private static Cell cell(long seed, String head, String forget, Axes axes, Map<String, Object> options, EraseConfig config) {
+        return new Cell(seed, head, forget, config.strategy().label(), config.sites(),
+                config.strategy().usesLedger() ? config.storedEpochs().toString() : "",
+                axes.matching == null ? "ids" : axes.matching,
+                config.fixed() == null ? "calibrated" : "fixed:" + config.fixed(), config.contrast().toString(),
+                config.repair(), text(options));
+    }
+
+    /** As {@link Cell#options()} has them. */
+    static String text(Map<String, Object> options) {
+        return options.entrySet().stream().map(option -> option.getKey() + "=" + option.getValue())
+                .collect(Collectors.joining(","));
+    }
+
+    /** What the block is called, or the strategy, and behind it each axis on which cells of the block differ. */
+    private static String variant(Block block, String strategy, Axes axes) {
+        StringBuilder name = new StringBuilder(block.name() == null ? strategy
+                : block.strategy().size() > 1 ? block.name() + " " + strategy : block.name());
+        boolean all = block.name() == null;
+        add(name, "", axes.sites, block.sites(), all);
+        add(name, "epoch ", axes.epochs, block.epochs(), all);
+        add(name, "", axes.matching, block.matching(), all);
+        add(name, "", axes.calibration, block.calibration(), all);
+        add(name, "contrast ", axes.contrast, block.contrast(), all);
+        add(name, "repair ", axes.repair == null ? null : axes.repair.toString(), block.repair(), all);
+        return name.toString();
+    }
+
+    private static void add(StringBuilder name, String prefix, String value, List<?> axis, boolean all) {
+        if (value != null && (all || axis.size() > 1)) {
+            name.append(' ').append(prefix).append(value);
+        }
+    }
+
+    private static String named(String variant, String head, Spec spec) {
+        return head.equals("untied") && spec.heads().size() > 1 ? variant + " (untied)" : variant;
+    }
+
+    private static List<Axes> cross(Block block) {
+        List<Axes> all = new ArrayList<>();
+        for (String sites : axis(block.sites())) {
+            for (String epochs : axis(block.epochs())) {
+                for (String matching : axis(block.matching())) {
+                    for (String calibration : axis(block.calibration())) {
+                        for (String contrast : axis(block.contrast())) {
+                            for (Integer repair : axis(block.repair())) {
+                                all.add(new Axes(sites, epochs, matching, calibration, contrast, repair));
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        return all;
+    }
+
+    private static <T> List<T> axis(List<T> values) {
+        return values == null ? Collections.singletonList(null) : values;
+    }
+
+    private static <T> List<T> or(List<T> some, List<T> all) {
+        return some == null ? all : some;
+    }
+
+    /** Null when something is wrong, which {@code problems} is told. */
+    static Config config(String path, String strategy, Axes axes, Map<String, Object> options, List<String> problems) {
+        int before = problems.size();
+        Strategy how = parse(path + ".strategy", () -> Strategy.parse(strategy), problems);
+        Contrast contrast = axes.contrast == null ? null : parse(path + ".contrast", () -> Contrast.parse(axes.contrast), problems);
+        Epochs epochs = axes.epochs == null ? null : parse(path + ".epochs", () -> Epochs.parse(axes.epochs), problems);
+        FixedRate fixed = parse(path + ".calibration", () -> fixed(axes.calibration), problems);
+        Iterative iterative = parse(path + ".matching", () -> iterative(axes.matching), problems);
+        if (problems.size() > before) {
+            return null;
+        }
+        return parse(path, () -> {
+            EraseConfig.Builder builder = EraseConfig.of(how).toBuilder().fixed(fixed).iterative(iterative).relearnSteps(0)
+                    .keepEntries(true).ignoreGuards(true);
+            if (axes.sites != null) {
+                builder.sites(axes.sites);
+            }
+            if (epochs != null) {
+                builder.epochs(epochs);
+            }
+            if (contrast != null) {
+                builder.contrast(contrast);
+            }
+            if (axes.repair != null) {
+                builder.repair(axes.repair);
+            }
+            Object reference = options.get("reference");
+            if (reference instanceof Number nats) {
+                builder.reference(new Reference.Loss(nats.doubleValue()));
+            } else if (reference != null && !reference.equals(RETRAINED) && !reference.equals("held-out")) {
+                throw new IllegalArgumentException("reference is " + reference + ", must be held-out, retrained or a loss");
+            }
+            return new Config(with(path, builder.build(), options, problems), RETRAINED.equals(reference));
+        }, problems);
+    }
+
+    /** The configuration with options set by the names they have in its JSON, those of {@code tuning} among them. */
+    private static EraseConfig with(String path, EraseConfig config, Map<String, Object> options, List<String> problems) {
+        ObjectNode tree = (ObjectNode) RunJson.tree(RunJson.line(config), path);
+        ObjectNode tuning = (ObjectNode) tree.get("tuning");
+        options.forEach((name, value) -> {
+            ObjectNode place = tree.has(name) ? tree : tuning.has(name) ? tuning : null;
+            if (name.equals("reference")) {
+                return;
+            }
+            if (place == null || !place.get(name).isNumber() || AXES.contains(name)) {
+                problems.add(path + ".erase." + name + ": is not known here; known are " + known(tree, tuning));
+            } else if (value instanceof Long whole) {
+                place.put(name, whole);
+            } else if (value instanceof Double number) {
+                place.put(name, number);
+            } else {
+                problems.add(path + ".erase." + name + ": is \"" + value + "\", must be a number");
+            }
+        });
+        try {
+            return RunJson.read(tree.toString(), EraseConfig.class, path + ".erase");
+        } catch (DamagedDataException e) {
+            throw new IllegalArgumentException(e.getMessage().replace(path + ".erase: ", "erase: "), e);
+        }
+    }
+
+    private static final List<String> AXES = List.of("repair", "seed", "relearn_steps");
+
+    private static String known(ObjectNode... places) {
+        return Arrays.stream(places).flatMap(place -> place.propertyNames().stream().filter(name -> {
+            JsonNode value = place.get(name);
+            return value.isNumber() && !AXES.contains(name);
+        })).collect(Collectors.joining(", ", "reference, ", ""));
+    }
+
+    private static FixedRate fixed(String calibration) {
+        if (calibration == null || calibration.equals("calibrated")) {
+            return null;
+        }
+        if (!calibration.startsWith("fixed:")) {
+            throw new IllegalArgumentException("unknown calibration '" + calibration
+                    + "'; write calibrated or fixed:RATExSTEPS, for example fixed:0.5x20");
+        }
+        return FixedRate.parse(calibration.substring("fixed:".length()));
+    }
+
+    private static Iterative iterative(String matching) {
+        if (matching == null || matching.equals("ids") || matching.matches("fuzzy:([0-9]{1,2}|100)")) {
+            return null;
+        }
+        if (matching.equals("iterative")) {
+            return new Iterative(0.05, 20);
+        }
+        if (matching.startsWith("iterative:")) {
+            return Iterative.parse(matching.substring("iterative:".length()));
+        }
+        throw new IllegalArgumentException("unknown matching '" + matching
+                + "'; write ids, fuzzy:0 to fuzzy:100, iterative or iterative:SHARExROUNDS");
+    }
+
+    private static void sites(String path, String sites, ModelShape shape, List<String> problems) {
+        parse(path + ".sites", () -> SiteNames.select(sites, shape), problems);
+    }
+
+    private interface Reading<T> {
+        T read();
+    }
+
+    private static <T> T parse(String path, Reading<T> reading, List<String> problems) {
+        try {
+            return reading.read();
+        } catch (IllegalArgumentException | BadInputException e) {
+            problems.add(path + ": " + Objects.toString(e.getMessage(), e.toString()));
+            return null;
+        }
+    }
+}

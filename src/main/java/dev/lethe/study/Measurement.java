@@ -1,0 +1,171 @@
+/*
+ * What is measured of one model: losses of the three sets, then whatever groups of metrics the spec asks for. Every number
+ * goes into a flat map under the names of CellResult; each record's own values go into distributions. Leaves out what
+ * needs a second model's numbers, which Comparison adds.
+ */
+package dev.lethe.study;
+
+import dev.lethe.data.Encoder;
+import dev.lethe.data.Example;
+import dev.lethe.data.OnLong;
+import dev.lethe.data.PerturbedDataset;
+import dev.lethe.data.PerturbedRecord;
+import dev.lethe.data.Record;
+import dev.lethe.engine.LanguageModel;
+import dev.lethe.eval.Continuations;
+import dev.lethe.eval.Evaluation;
+import dev.lethe.eval.Evaluator;
+import dev.lethe.eval.MembershipInference;
+import dev.lethe.eval.MembershipInference.Attack;
+import dev.lethe.eval.ModelUtility;
+import dev.lethe.eval.RecordScore;
+import dev.lethe.eval.TofuEvaluation;
+import dev.lethe.eval.TofuRecord;
+import dev.lethe.eval.TofuScores;
+import dev.lethe.eval.TofuSets;
+import dev.lethe.model.Tokenizer;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Random;
+import java.util.Set;
+import java.util.function.ToDoubleFunction;
+
+/** Measures models of one study on one forget set. Belongs to the thread of its models. */
+final class Measurement {
+    private static final long SAMPLE_SEED = 1;
+
+    private final Spec spec;
+    private final StudyData data;
+    private final Tokenizer tokenizer;
+    private final List<Record> forget;
+    private final List<Record> retain;
+    private final List<Record> sample;
+
+    /** What came of it, growing. */
+    static final class Numbers {
+        final Map<String, Double> metrics = new LinkedHashMap<>();
+        final Map<String, double[]> distributions = new LinkedHashMap<>();
+
+        void put(String name, double value) {
+            if (Double.isFinite(value)) {
+                metrics.put(name, value);
+            }
+        }
+    }
+
+    Measurement(Spec spec, StudyData data, Tokenizer tokenizer, Set<String> forgotten) {
+        this.spec = spec;
+        this.data = data;
+        this.tokenizer = tokenizer;
+        this.forget = data.learned().filter(record -> forgotten.contains(record.id())).records();
+        this.retain = data.learned().filter(record -> !forgotten.contains(record.id())).records();
+        List<Record> shuffled = new ArrayList<>(retain);
+        Collections.shuffle(shuffled, new Random(SAMPLE_SEED));
+        this.sample = shuffled.subList(0, Math.min(spec.measure().retainSample(), shuffled.size()));
+    }
+
+    boolean asks(Metrics metrics) {
+        return spec.measure().metrics().contains(metrics.label());
+    }
+
+    List<Example> forgetExamples(LanguageModel model) {
+        return encode(model, forget);
+    }
+
+    /** Adds everything asked for of one model, the cheapest first; its weights are the same afterwards. */
+    void all(LanguageModel model, Numbers numbers) {
+        losses(model, numbers);
+        if (asks(Metrics.ROUGE)) {
+            numbers.put("forget.rougeL", rouge(model, forget, "rougeL.forget", numbers));
+            numbers.put("retain.rougeL", rouge(model, sample, "rougeL.retain", numbers));
+        }
+        if (asks(Metrics.TOFU) && !data.perturbed().isEmpty()) {
+            tofu(model, numbers);
+        }
+        if (asks(Metrics.RELEARN)) {
+            numbers.put("relearn.loss", new Relearning(spec).loss(model, encode(model, forget)));
+        }
+    }
+
+    /** What is followed over a sequence of requests: losses, answers, utility. */
+    void sequence(LanguageModel model, Numbers numbers) {
+        losses(model, numbers);
+        if (asks(Metrics.ROUGE)) {
+            numbers.put("forget.rougeL", rouge(model, forget, "rougeL.forget", numbers));
+            numbers.put("retain.rougeL", rouge(model, sample, "rougeL.retain", numbers));
+        }
+        if (asks(Metrics.TOFU) && !data.perturbed().isEmpty()) {
+            tofu(model, numbers);
+        }
+    }
+
+    /** Losses of every record, memorisation, and attacks, which cost nothing more. */
+    void losses(LanguageModel model, Numbers numbers) {
+        Evaluation forgotten = evaluate(model, forget, "forget", numbers);
+        evaluate(model, retain, "retain", numbers);
+        Evaluation strangers = evaluate(model, data.heldOut().records(), "heldout", numbers);
+        if (asks(Metrics.MIA)) {
+            for (Attack attack : Attack.values()) {
+                numbers.put("mia." + attack.label(),
+                        MembershipInference.auc(attack, forgotten.records(), strangers.records()));
+            }
+        }
+    }
+
+    private Evaluation evaluate(LanguageModel model, List<Record> records, String name, Numbers numbers) {
+        Evaluation evaluation = new Evaluator().evaluate(model, encode(model, records),
+                example -> records.get(example.index()).completion());
+        numbers.put(name + ".loss", evaluation.meanLoss());
+        numbers.put(name + ".perplexity", evaluation.perplexity());
+        numbers.put(name + ".exact_memorisation", evaluation.exactMemorisation());
+        numbers.put(name + ".extraction_strength", evaluation.extractionStrength());
+        numbers.distributions.put("loss." + name, values(evaluation.records(), RecordScore::loss));
+        return evaluation;
+    }
+
+    private double rouge(LanguageModel model, List<Record> records, String name, Numbers numbers) {
+        List<Continuations.Continuation> said = Continuations.greedy(model, encode(model, records), tokenizer::decode,
+                tokenizer.endOfText());
+        numbers.distributions.put(name, values(said, continuation -> continuation.scores().rougeL().recall()));
+        return Continuations.meanRougeLRecall(said);
+    }
+
+    private void tofu(LanguageModel model, Numbers numbers) {
+        TofuEvaluation evaluation = new TofuEvaluation(model, tokenizer, new Evaluator(), spec.measure().answerTokens());
+        TofuScores scores = evaluation.evaluate(new TofuSets(perturbed(forget), perturbed(sample), data.realAuthors(),
+                data.worldFacts()));
+        if (scores.forget() != null) {
+            numbers.put("forget.truth_ratio", scores.forget().truthRatio());
+            numbers.put("forget.probability", scores.forget().probability());
+            numbers.distributions.put("truth_ratio.forget", scores.forget().truthRatios());
+        }
+        if (scores.retain() != null) {
+            numbers.put("retain.truth_ratio", scores.retain().truthRatio());
+            numbers.put("retain.probability", scores.retain().probability());
+            numbers.put("retain.answer_rougeL", scores.retain().rougeLRecall());
+            numbers.put("retain_utility", ModelUtility.of(scores.retain(), null, null).value());
+            numbers.put("model_utility", scores.utility().value());
+            numbers.distributions.put("truth_ratio.retain", values(scores.retain().records(), TofuRecord::truthRatio));
+        }
+    }
+
+    /** Null when none of the records has wrong answers. */
+    private PerturbedDataset perturbed(List<Record> records) {
+        List<PerturbedRecord> found = records.stream().map(record -> data.perturbed().get(record.id()))
+                .filter(Objects::nonNull).toList();
+        return found.isEmpty() ? null : new PerturbedDataset(data.learned().path(), found);
+    }
+
+    private List<Example> encode(LanguageModel model, List<Record> records) {
+        return new Encoder(tokenizer::encode, tokenizer.endOfText(), Math.toIntExact(model.shape().context()),
+                OnLong.TRUNCATE).encode(records);
+    }
+
+    private static <T> double[] values(List<T> records, ToDoubleFunction<T> value) {
+        return records.stream().mapToDouble(value).toArray();
+    }
+}

@@ -1,0 +1,227 @@
+/*
+ * Sequential erasure: requests carried out one after the other, each on the run that the one before left, with the losses
+ * of all that was forgotten so far, of what is kept and of what was never seen after each. Then the last model is trained
+ * further, on what is kept and on a part of the first request that has crept back, and the first erasure is done once more
+ * along the same stored gradients. Goes on after a kill behind the last whole request.
+ */
+package dev.lethe.study;
+
+import dev.lethe.data.Dataset;
+import dev.lethe.data.Encoder;
+import dev.lethe.data.Example;
+import dev.lethe.data.OnLong;
+import dev.lethe.engine.AdamW;
+import dev.lethe.engine.Dtype;
+import dev.lethe.engine.Engine;
+import dev.lethe.engine.LanguageModel;
+import dev.lethe.eval.Evaluator;
+import dev.lethe.ledger.GradientLedger;
+import dev.lethe.model.Checkpoint;
+import dev.lethe.model.Tokenizer;
+import dev.lethe.study.Measurement.Numbers;
+import dev.lethe.train.AtomicFiles;
+import dev.lethe.train.FineTune;
+import dev.lethe.train.RunFolder;
+import dev.lethe.train.RunInfo;
+import dev.lethe.train.RunJson;
+import dev.lethe.train.Schedule;
+import dev.lethe.train.Trainer;
+import dev.lethe.unlearn.EraseConfig;
+import dev.lethe.unlearn.Erasure;
+import dev.lethe.unlearn.Query;
+import dev.lethe.unlearn.Run;
+import dev.lethe.unlearn.Trial;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+final class Sequence {
+    static final String HEAD = "tied";
+    /** Learning rate of the further training, as a share of the training's peak. */
+    private static final double FURTHER_RATE = 0.1;
+
+    private final Engine engine;
+    private final Spec spec;
+    private final StudyData data;
+    private final Workshop shop;
+    private final Sweep.Options options;
+    private final StudyFiles files;
+
+    Sequence(Workshop shop, Sweep.Options options, StudyFiles files) {
+        this.engine = shop.engine();
+        this.spec = shop.spec();
+        this.data = shop.data();
+        this.shop = shop;
+        this.options = options;
+        this.files = files;
+    }
+
+    /** What was measured after each request so far, and what the requests cost. */
+    record Progress(int done, Map<String, List<Double>> series, int steps, List<String> notes) { }
+
+    /** One result a seed; none when the spec asks for no sequence or only for other cells. */
+    List<CellResult> run() {
+        List<CellResult> results = new ArrayList<>();
+        if (spec.sequential() == null || options.only() != null && !options.only().startsWith("sequential")) {
+            return results;
+        }
+        for (long seed : spec.sequential().seeds() == null ? spec.seeds() : spec.sequential().seeds()) {
+            if (options.seeds() == null || options.seeds().contains(seed)) {
+                results.add(of(seed));
+            }
+        }
+        return results;
+    }
+
+    /** How each request is erased. */
+    static EraseConfig config(Spec spec, long seed) {
+        return Drafts.config("$.sequential", spec.sequential().strategy(), new Drafts.Axes(null, null, null, null, null, null),
+                spec.sequential().erase(), new ArrayList<>()).erase().toBuilder().seed(seed).build();
+    }
+
+    private CellResult of(long seed) {
+        EraseConfig config = config(spec, seed);
+        Cell cell = new Cell(seed, HEAD, "sequential", config.strategy().label(), config.sites(),
+                config.strategy().usesLedger() ? config.storedEpochs().toString() : "", "ids", "calibrated",
+                config.contrast().toString(), config.repair(), Drafts.text(spec.sequential().erase()));
+        String id = Sha.id("sequential", cell, config, shop.trainings().settings(HEAD, seed, Captures.NONE), data.hash(),
+                spec.sequential(), spec.measure());
+        CellResult there = files.cell(id);
+        if (there != null) {
+            return there;
+        }
+        shop.listener().cell(1, 1, cell, "sequential");
+        Path folder = options.out().resolve("runs").resolve("sequential-" + id);
+        try {
+            Files.createDirectories(folder);
+            CellResult result = requests(id, cell, config, folder);
+            files.writeCell(result);
+            AtomicFiles.deleteTree(folder);
+            shop.listener().measured(result);
+            return result;
+        } catch (IOException e) {
+            throw new UncheckedIOException(folder + ": " + e.getMessage(), e);
+        }
+    }
+
+    private CellResult requests(String id, Cell cell, EraseConfig config, Path folder) throws IOException {
+        RunFolder original = shop.trainings().original(cell.seed(), HEAD, shop.capture(HEAD, config));
+        Path state = folder.resolve("progress.json");
+        List<String> requests = spec.sequential().requests();
+        Progress progress = Files.exists(state) ? RunJson.read(Files.readString(state), Progress.class, state.toString())
+                : measured(new Progress(0, new LinkedHashMap<>(), 0, new ArrayList<>()), original);
+        for (int next = progress.done(); next < requests.size(); next++) {
+            RunFolder from = next == 0 ? original : RunFolder.open(folder.resolve("after-" + next));
+            Path to = folder.resolve("after-" + (next + 1));
+            AtomicFiles.deleteTree(to);
+            Erasure erasure;
+            try (Run run = Run.open(engine, from.root(), data.learned())) {
+                erasure = run.erase(run.find(Query.subject(requests.get(next))), config, to, shop.listener().erasing());
+            }
+            List<String> notes = new ArrayList<>(progress.notes());
+            String request = requests.get(next);
+            erasure.broken().forEach(sentence -> notes.add(request + ": " + sentence));
+            progress = measured(new Progress(next + 1, progress.series(),
+                    progress.steps() + erasure.ascents() + erasure.repairs(), notes), RunFolder.open(to));
+            StudyFiles.write(state, RunJson.line(progress));
+            if (next > 0) {
+                AtomicFiles.deleteTree(from.root());
+            }
+        }
+        return result(id, cell, config, original, folder, progress);
+    }
+
+    private CellResult result(String id, Cell cell, EraseConfig config, RunFolder original, Path folder, Progress progress)
+            throws IOException {
+        Numbers numbers = new Numbers();
+        progress.series().forEach((name, values) -> {
+            numbers.distributions.put("sequential." + name, values.stream().mapToDouble(Double::doubleValue).toArray());
+            numbers.put("sequential." + name + ".last", values.getLast());
+        });
+        numbers.put("cost.steps", progress.steps());
+        numbers.put("cost.share", (double) progress.steps() / original.info().result().steps());
+        if (spec.sequential().fineTune() > 0) {
+            RunFolder last = RunFolder.open(folder.resolve("after-" + spec.sequential().requests().size()));
+            again(cell, config, original, last, folder.resolve("further"), numbers);
+        }
+        return new CellResult(id, cell, "sequential", numbers.metrics, List.of(), numbers.distributions,
+                progress.notes().isEmpty(), String.join("; ", progress.notes()));
+    }
+
+    /** Trains the last model further, so that the first request creeps back, and erases it once more. */
+    private void again(Cell cell, EraseConfig config, RunFolder original, RunFolder last, Path folder, Numbers numbers)
+            throws IOException {
+        String first = spec.sequential().requests().getFirst();
+        Set<String> gone = forgotten(spec.sequential().requests().size());
+        AtomicFiles.deleteTree(folder);
+        Files.createDirectories(folder);
+        try (Tokenizer tokenizer = Tokenizer.of(last.model()); LanguageModel model = Checkpoint.load(engine, last.model(), Dtype.F32)) {
+            List<Example> back = encode(tokenizer, model, data.learned().filter(record -> first.equals(record.subject())));
+            int shown = Math.clamp((int) Math.ceil(spec.relearn().share() * back.size()), 1, back.size());
+            List<Example> mixed = new ArrayList<>(back.subList(0, shown));
+            mixed.addAll(encode(tokenizer, model, data.learned().filter(record -> !gone.contains(record.id()))));
+            numbers.put("again.forget.loss.erased", loss(model, back));
+            AdamW optimizer = original.info().config().optimizer()
+                    .withLearningRate(FURTHER_RATE * spec.training().learningRate());
+            new FineTune(model, mixed, new FineTune.Options(spec.training().batch(), optimizer, null, cell.seed()))
+                    .run(spec.sequential().fineTune(), Schedule.CONSTANT);
+            numbers.put("again.forget.loss.trained_further", loss(model, back));
+            Checkpoint.save(model, Checkpoint.config(last.model()), folder.resolve("model"), last.model());
+            RunInfo info = original.info();
+            RunInfo.Result result = info.result();
+            RunFolder.describe(folder, info.withResult(new RunInfo.Result(result.steps(), result.finalLoss(),
+                    Trainer.modelHash(model), result.ledger())), original.records());
+            if (original.hasLedger()) {
+                GradientLedger.link(original.ledger(), folder.resolve("ledger"));
+            }
+            try (Run run = Run.open(engine, folder, data.learned())) {
+                Trial trial = run.trial(run.find(Query.subject(first)), config, shop.listener().erasing(), moved ->
+                        numbers.put("again.forget.loss.erased_again", loss(moved, back)));
+                numbers.put("again.retain.loss", trial.after().retain());
+                numbers.put("again.heldout.loss", trial.after().heldOut());
+                numbers.put("again.steps", trial.ascents() + trial.repairs());
+            }
+        }
+    }
+
+    private Set<String> forgotten(int requests) {
+        Set<String> subjects = new LinkedHashSet<>(spec.sequential().requests().subList(0, requests));
+        Set<String> ids = new LinkedHashSet<>();
+        data.learned().records().stream().filter(record -> subjects.contains(record.subject()))
+                .forEach(record -> ids.add(record.id()));
+        return ids;
+    }
+
+    /** Adds a value to each series: what all requests up to now left of their records, and of everything else. */
+    private Progress measured(Progress progress, RunFolder run) {
+        Set<String> gone = forgotten(progress.done());
+        Numbers numbers = new Numbers();
+        try (Tokenizer tokenizer = Tokenizer.of(run.model()); LanguageModel model = Checkpoint.load(engine, run.model(), Dtype.F32)) {
+            Set<String> first = gone.isEmpty() ? forgotten(1) : gone; // before the first request: what it will forget
+            new Measurement(spec, data, tokenizer, first).sequence(model, numbers);
+        }
+        Map<String, List<Double>> series = new LinkedHashMap<>();
+        numbers.metrics.forEach((name, value) -> {
+            List<Double> values = new ArrayList<>(progress.series().getOrDefault(name, List.of()));
+            values.add(value);
+            series.put(name, values);
+        });
+        return new Progress(progress.done(), series, progress.steps(), progress.notes());
+    }
+
+    private static double loss(LanguageModel model, List<Example> examples) {
+        return new Evaluator().evaluate(model, examples).meanLoss();
+    }
+
+    private static List<Example> encode(Tokenizer tokenizer, LanguageModel model, Dataset records) {
+        return new Encoder(tokenizer::encode, tokenizer.endOfText(), Math.toIntExact(model.shape().context()),
+                OnLong.TRUNCATE).encode(records.records());
+    }
+}

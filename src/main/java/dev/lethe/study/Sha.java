@@ -1,0 +1,30 @@
+package dev.lethe.study;
+
+import dev.lethe.train.RunJson;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+import java.util.List;
+
+/** The names of contents. */
+final class Sha {
+    private static final int ID_BYTES = 8;
+
+    private Sha() { }
+
+    /** SHA-256, lower-case hex, of the values' JSON. */
+    static String of(Object... values) {
+        try {
+            byte[] json = RunJson.line(List.of(values)).getBytes(StandardCharsets.UTF_8);
+            return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(json));
+        } catch (NoSuchAlgorithmException e) {
+            throw new AssertionError("every JDK has SHA-256", e);
+        }
+    }
+
+    /** The first 16 digits of {@link #of}: the name of a cell or a run. */
+    static String id(Object... values) {
+        return of(values).substring(0, 2 * ID_BYTES);
+    }
+}

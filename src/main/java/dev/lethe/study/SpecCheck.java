@@ -1,0 +1,142 @@
+package dev.lethe.study;
+
+import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.ModelShape;
+import dev.lethe.model.Checkpoint;
+import dev.lethe.train.ModelSource;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+
+/** What a spec's fields must be to each other, and to what Lethe knows. Problems are added, nothing is thrown. */
+final class SpecCheck {
+    static final String BUNDLED = "people";
+
+    private final Spec spec;
+    private final List<String> problems;
+
+    private SpecCheck(Spec spec, List<String> problems) {
+        this.spec = spec;
+        this.problems = problems;
+    }
+
+    /** @param files null when data files need not be there */
+    static void check(Spec spec, DataFiles files, List<String> problems) {
+        SpecCheck check = new SpecCheck(spec, problems);
+        check.data();
+        check.names();
+        ModelShape shape = check.shape(files);
+        Drafts.of(spec, shape, problems);
+        check.sequential();
+        if (files != null) {
+            check.files(files);
+        }
+    }
+
+    private void add(String path, String message) {
+        problems.add(path + ": " + message);
+    }
+
+    private void data() {
+        if (spec.data().bundled() != null && !spec.data().bundled().equals(BUNDLED)) {
+            add("$.data.bundled", "unknown data \"" + spec.data().bundled() + "\"; bundled is " + BUNDLED);
+        }
+        Spec.Holdout holdout = spec.data().holdout();
+        boolean heldOut = spec.data().bundled() != null || holdout != null;
+        if (!heldOut) {
+            add("$.data.holdout", "is missing: held-out records set the reference and are the strangers of every attack");
+        }
+        boolean oracles = spec.measure().metrics().contains(Metrics.ORACLES.label());
+        if (oracles && spec.oracles() > 0 && spec.oracles() < 2) {
+            add("$.oracles", "is " + spec.oracles() + ", KLoM needs at least 2; 0 leaves it out");
+        }
+    }
+
+    private void names() {
+        for (String metric : spec.measure().metrics()) {
+            if (!Metrics.labels().contains(metric)) {
+                add("$.metrics", "unknown metric \"" + metric + "\"; known are " + String.join(", ", Metrics.labels()));
+            }
+        }
+        for (String head : spec.heads()) {
+            if (!Drafts.HEADS.contains(head)) {
+                add("$.heads", "unknown head \"" + head + "\"; known are " + String.join(", ", Drafts.HEADS));
+            }
+        }
+        if (spec.forget().isEmpty() && spec.sequential() == null) {
+            add("$.forget", "is missing: at least one set of records to forget");
+        }
+        for (int b = 0; b < spec.cells().size(); b++) {
+            Spec.Block block = spec.cells().get(b);
+            String path = "$.cells[" + b + "]";
+            part(path + ".forget", block.forget(), spec.forget().keySet(), "forget set");
+            part(path + ".seeds", block.seeds(), Set.copyOf(spec.seeds()), "seed of the study");
+            part(path + ".heads", block.heads(), Set.copyOf(spec.heads()), "head of the study");
+        }
+    }
+
+    private <T> void part(String path, List<T> named, Set<T> known, String what) {
+        for (T name : named == null ? List.<T>of() : named) {
+            if (!known.contains(name)) {
+                add(path, name + " is no " + what + "; there are " + known);
+            }
+        }
+    }
+
+    /** Null when the model is not there yet or cannot be told. */
+    private ModelShape shape(DataFiles files) {
+        if (spec.model() == null) {
+            return null;
+        }
+        try {
+            if (isShape(spec.model())) {
+                return ((ModelSource.Fresh) ModelSource.parse(spec.model())).shape();
+            }
+            var folder = files == null ? null : files.find(spec.model());
+            if (files != null && (folder == null || !Checkpoint.isCheckpoint(folder))) {
+                add("$.model", "neither gpt2:.. nor a model folder: " + files.missing(spec.model()));
+            }
+            return folder == null || !Checkpoint.isCheckpoint(folder) ? null : Checkpoint.config(folder).shape();
+        } catch (BadInputException e) {
+            add("$.model", e.getMessage());
+            return null;
+        }
+    }
+
+    /** Whether a model is named by its sizes and not by its folder. */
+    static boolean isShape(String model) {
+        return model.equals("gpt2") || model.startsWith("gpt2:");
+    }
+
+    private void sequential() {
+        Spec.Sequential sequential = spec.sequential();
+        if (sequential == null) {
+            return;
+        }
+        if (!spec.heads().contains(Sequence.HEAD)) {
+            add("$.heads", "is " + spec.heads() + ", but the sequence is done with " + Sequence.HEAD);
+        }
+        part("$.sequential.seeds", sequential.seeds(), Set.copyOf(spec.seeds()), "seed of the study");
+        Drafts.config("$.sequential", sequential.strategy(), new Drafts.Axes(null, null, null, null, null, null),
+                sequential.erase(), problems);
+    }
+
+    private void files(DataFiles files) {
+        List<String[]> named = new ArrayList<>();
+        named.add(new String[] {"$.data.file", spec.data().file()});
+        if (spec.data().holdout() != null) {
+            named.add(new String[] {"$.data.holdout.file", spec.data().holdout().file()});
+        }
+        if (spec.data().tofu() != null) {
+            spec.data().tofu().records().forEach(path -> named.add(new String[] {"$.data.tofu.records", path}));
+            named.add(new String[] {"$.data.tofu.real_authors", spec.data().tofu().realAuthors()});
+            named.add(new String[] {"$.data.tofu.world_facts", spec.data().tofu().worldFacts()});
+        }
+        named.add(new String[] {"$.tokenizer", spec.tokenizer()});
+        for (String[] one : named) {
+            if (one[1] != null && files.find(one[1]) == null) {
+                add(one[0], files.missing(one[1]));
+            }
+        }
+    }
+}

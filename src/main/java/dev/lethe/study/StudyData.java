@@ -1,0 +1,151 @@
+package dev.lethe.study;
+
+import dev.lethe.data.Dataset;
+import dev.lethe.data.PerturbedDataset;
+import dev.lethe.data.PerturbedRecord;
+import dev.lethe.data.Record;
+import dev.lethe.engine.BadInputException;
+import dev.lethe.train.AtomicFiles;
+import dev.lethe.train.RunJson;
+import dev.lethe.unlearn.Finder;
+import dev.lethe.unlearn.Query;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.Set;
+
+/**
+ * The records of a study, kept in its folder ({@code data/}) so that its runs are whole without the files they came from.
+ *
+ * @param learned    what the original models learn
+ * @param heldOut    what no model learns; same file for every training
+ * @param forget     ids by forget set
+ * @param perturbed  TOFU's records with wrong answers, by id; empty without them
+ * @param realAuthors TOFU's, or null
+ * @param worldFacts  TOFU's, or null
+ * @param tokenizer  folder of the tokenizer, or null for the model's own
+ */
+record StudyData(Dataset learned, Dataset heldOut, Map<String, Set<String>> forget, Map<String, PerturbedRecord> perturbed,
+                 PerturbedDataset realAuthors, PerturbedDataset worldFacts, Path tokenizer) {
+    private static final long HOLDOUT_SEED = 0;
+
+    static StudyData load(Spec spec, DataFiles files, Path out) {
+        Path folder = out.resolve("data");
+        boolean bundled = spec.data().bundled() != null;
+        Dataset all = Dataset.read(bundled ? DemoData.copy(DemoData.PEOPLE, folder) : files.require(spec.data().file()));
+        Dataset heldOut = bundled && spec.data().holdout() == null ? Dataset.read(DemoData.copy(DemoData.HELD_OUT, folder))
+                : heldOut(spec.data().holdout(), all, files);
+        Dataset learned = learned(spec.data(), all, heldOut);
+        if (learned.isEmpty() || heldOut.isEmpty()) {
+            throw new BadInputException(spec.file() + ": $.data: leaves " + learned.size() + " records to learn and "
+                    + heldOut.size() + " held out; both must be some");
+        }
+        Path tokenizer = spec.tokenizer() != null ? files.require(spec.tokenizer())
+                : bundled && SpecCheck.isShape(spec.model()) ? DemoData.copy(DemoData.TOKENIZER, folder).getParent() : null;
+        Spec.Tofu tofu = spec.data().tofu();
+        return new StudyData(write(learned, folder.resolve("learned.jsonl")), write(heldOut, folder.resolve("held-out.jsonl")),
+                forget(spec, learned), tofu == null ? Map.of() : perturbed(tofu, files),
+                tofu == null ? null : options(tofu.realAuthors(), files, spec), tofu == null ? null
+                : options(tofu.worldFacts(), files, spec), tokenizer);
+    }
+
+    private static Dataset heldOut(Spec.Holdout holdout, Dataset all, DataFiles files) {
+        Dataset from = holdout.file() == null ? all : Dataset.read(files.require(holdout.file()));
+        if (holdout.fraction() == 0) {
+            return holdout.subjects() == null ? from : from.filter(record -> holdout.subjects().contains(record.subject()));
+        }
+        List<String> subjects = new ArrayList<>(all.subjects());
+        Collections.shuffle(subjects, new Random(HOLDOUT_SEED));
+        Set<String> out = Set.copyOf(subjects.subList(0, (int) Math.ceil(holdout.fraction() * subjects.size())));
+        return all.filter(record -> out.contains(record.subject()));
+    }
+
+    private static Dataset learned(Spec.Data data, Dataset all, Dataset heldOut) {
+        Set<String> subjects = data.subjects();
+        Set<String> ids = data.ids();
+        return all.filter(record -> heldOut.byId(record.id()) == null
+                && (subjects == null || subjects.contains(record.subject())) && (ids == null || ids.contains(record.id())));
+    }
+
+    private static Map<String, Set<String>> forget(Spec spec, Dataset learned) {
+        Map<String, Set<String>> sets = new LinkedHashMap<>();
+        List<String> problems = new ArrayList<>();
+        try (Finder finder = new Finder(learned.records())) {
+            spec.forget().forEach((name, set) -> {
+                try {
+                    sets.put(name, ids(finder, set));
+                } catch (BadInputException e) {
+                    problems.add("$.forget." + name + ": " + e.getMessage());
+                }
+            });
+        }
+        if (!problems.isEmpty()) {
+            throw new BadInputException(spec.file() + ": " + String.join("\n  ", problems));
+        }
+        return sets;
+    }
+
+    private static Set<String> ids(Finder finder, Spec.Forget set) {
+        Set<String> ids = new LinkedHashSet<>();
+        if (set.subjects() != null) {
+            set.subjects().forEach(subject -> ids.addAll(finder.find(Query.subject(subject)).requireErasable().ids()));
+        } else {
+            Query query = set.ids() != null ? Query.ids(set.ids()) : Query.fuzzy(set.text(), set.fuzzy());
+            ids.addAll(finder.find(query).requireErasable().ids());
+        }
+        return ids;
+    }
+
+    private static Map<String, PerturbedRecord> perturbed(Spec.Tofu tofu, DataFiles files) {
+        Map<String, PerturbedRecord> byId = new LinkedHashMap<>();
+        for (String path : tofu.records()) {
+            PerturbedDataset.read(files.require(path), true).records().forEach(record -> byId.put(record.record().id(), record));
+        }
+        return byId;
+    }
+
+    private static PerturbedDataset options(String path, DataFiles files, Spec spec) {
+        return path == null ? null : PerturbedDataset.read(files.require(path), false).first(spec.measure().tofuSample());
+    }
+
+    private static Dataset write(Dataset data, Path file) {
+        StringBuilder lines = new StringBuilder();
+        for (Record record : data) {
+            Map<String, String> line = new LinkedHashMap<>();
+            line.put("id", record.id());
+            line.put("subject", record.subject());
+            line.put("prompt", record.prompt());
+            line.put(record.prompt() == null ? "text" : "completion", record.completion());
+            line.values().removeIf(value -> value == null);
+            lines.append(RunJson.line(line)).append('\n');
+        }
+        try {
+            Files.createDirectories(file.getParent());
+            AtomicFiles.write(file, lines.toString());
+        } catch (IOException e) {
+            throw new UncheckedIOException(file + ": cannot be written: " + e.getMessage(), e);
+        }
+        return Dataset.of(file, data.records());
+    }
+
+    Dataset retained(String forget) {
+        return learned.filter(record -> !forget.isEmpty() && !this.forget.get(forget).contains(record.id()));
+    }
+
+    /** SHA-256 over ids and texts of what is learned, then of what is held out. */
+    String hash() {
+        return Sha.of(lines(learned), lines(heldOut));
+    }
+
+    static List<String> lines(Dataset data) {
+        return data.records().stream().map(record -> record.hash() + " " + record.id()).toList();
+    }
+}

@@ -1,0 +1,150 @@
+/*
+ * A sweep from its spec to its tables: every cell that is not there yet is carried out and kept, then the results of all
+ * are written. Killed at any time it goes on where it was: finished cells and trainings are taken as they are.
+ */
+package dev.lethe.study;
+
+import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Engine;
+import dev.lethe.study.Plan.Entry;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+
+/** Runs studies. Belongs to one thread; an interrupt ends it with what is measured so far on disk. */
+public final class Sweep {
+    /** Seeds of retrained models that serve only as oracles. */
+    private static final long ORACLE_SEED = 1_000_000;
+
+    private final Engine engine;
+    private final Spec spec;
+    private final Options options;
+    private final StudyListener listener;
+    private final StudyData data;
+    private final Trainings trainings;
+    private final Plan plan;
+    private final StudyFiles files;
+
+    /**
+     * @param out     the study's folder, new or begun
+     * @param dataDir where data files are looked for first; null = only beside the spec
+     * @param only    a glob over variants or FORGET/VARIANT; null = every cell
+     * @param seeds   a part of the spec's; null = all
+     */
+    public record Options(Path out, Path dataDir, String only, Set<Long> seeds) { }
+
+    /** What is done, and what would be. */
+    public record Summary(Spec spec, List<CellResult> results, int cells) { }
+
+    private Sweep(Engine engine, Path file, Options options, StudyListener listener) {
+        DataFiles found = DataFiles.of(file, options.dataDir);
+        this.engine = engine;
+        this.spec = SpecReader.read(file, found);
+        this.options = options;
+        this.listener = listener;
+        requireSeeds();
+        this.data = StudyData.load(spec, found, options.out);
+        this.trainings = new Trainings(engine, spec, data, found, options.out, listener);
+        this.plan = Plan.of(spec, data, trainings).part(options.only, options.seeds);
+        this.files = new StudyFiles(options.out);
+    }
+
+    /**
+     * Does what is missing of a study and writes its tables.
+     *
+     * @throws BadInputException listing everything that is wrong with the spec
+     */
+    public static Summary run(Engine engine, Path spec, Options options, StudyListener listener) {
+        return new Sweep(engine, spec, options, listener).run();
+    }
+
+    /** The cells a study has, in order, and which are measured; trains and measures nothing. */
+    public static List<CellResult> dryRun(Engine engine, Path spec, Options options) {
+        Sweep study = new Sweep(engine, spec, options, StudyListener.SILENT);
+        return study.plan.entries().stream().map(entry -> {
+            CellResult there = study.files.cell(entry.id());
+            return there != null ? there : new CellResult(entry.id(), entry.cell(), entry.draft().variant(), Map.of(),
+                    List.of(), Map.of(), false, "not measured yet");
+        }).toList();
+    }
+
+    private void requireSeeds() {
+        for (long seed : options.seeds == null ? Set.<Long>of() : options.seeds) {
+            if (!spec.seeds().contains(seed)) {
+                throw new BadInputException("--seeds " + seed + ": the spec has " + spec.seeds());
+            }
+        }
+    }
+
+    private Summary run() {
+        files.writeOrder(spec, plan);
+        warn();
+        Workshop shop = new Workshop(engine, spec, data, trainings, plan, listener);
+        CellRunner runner = new CellRunner(shop);
+        List<CellResult> results = new ArrayList<>();
+        int done = (int) plan.entries().stream().filter(entry -> files.cell(entry.id()) != null).count();
+        listener.started(plan.entries().size(), done);
+        for (Entry entry : plan.entries()) {
+            CellResult result = files.cell(entry.id());
+            if (result == null) {
+                listener.cell(results.size() + 1, plan.entries().size(), entry.cell(), entry.draft().variant());
+                result = runner.run(entry);
+                files.writeCell(result);
+                listener.measured(result);
+            }
+            results.add(result);
+        }
+        List<CellResult> oracles = oracles(runner);
+        List<CellResult> compared = new ArrayList<>(Comparison.of(results, oracles, asksOracles()));
+        compared.addAll(new Sequence(shop, options, files).run());
+        files.writeResults(compared);
+        StudyPage.write(options.out, spec.name(), compared);
+        return new Summary(spec, compared, plan.entries().size());
+    }
+
+    private boolean asksOracles() {
+        return spec.oracles() > 0 && spec.measure().metrics().contains(Metrics.ORACLES.label());
+    }
+
+    private void warn() {
+        if (asksOracles() && spec.oracles() < Spec.ORACLES_NEEDED) {
+            double shift = 2.4865 * Math.sqrt(1.0 / spec.seeds().size() + 1.0 / spec.oracles());
+            listener.remark(String.format(Locale.ROOT, "%d oracles are fewer than the %d that KLoM and U-LiRA need: with %d seeds,"
+                    + " a shift of a record's margin below %.1f standard deviations goes unseen in more than one case of five",
+                    spec.oracles(), Spec.ORACLES_NEEDED, spec.seeds().size(), shift));
+        }
+    }
+
+    /** Enough further retrained models that every cell has so many of other seeds than its own. */
+    private List<CellResult> oracles(CellRunner runner) {
+        List<CellResult> oracles = new ArrayList<>();
+        if (!asksOracles()) {
+            return oracles;
+        }
+        List<Cell> references = plan.entries().stream().filter(Entry::isReference).map(Entry::cell)
+                .filter(cell -> cell.strategy().equals(Drafts.RETRAIN)).toList();
+        for (String head : spec.heads()) {
+            for (String forget : spec.forget().keySet()) {
+                int own = (int) references.stream().filter(cell -> cell.head().equals(head) && cell.forget().equals(forget)).count();
+                for (int k = 0; own > 0 && k < spec.oracles() + 1 - own; k++) {
+                    oracles.add(oracle(runner, new Cell(ORACLE_SEED + k, head, forget, Drafts.RETRAIN, "", "", "", "", "", 0, "")));
+                }
+            }
+        }
+        return oracles;
+    }
+
+    private CellResult oracle(CellRunner runner, Cell cell) {
+        String id = Sha.id("oracle", cell, trainings.settings(cell.head(), cell.seed(), Captures.NONE), data.hash(),
+                data.forget().get(cell.forget()), spec.measure());
+        CellResult there = files.oracle(id);
+        if (there == null) {
+            there = runner.oracle(id, cell);
+            files.writeOracle(there);
+        }
+        return there;
+    }
+}

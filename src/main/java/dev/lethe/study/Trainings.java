@@ -1,0 +1,155 @@
+/*
+ * The trained models of a study, each in a folder named after everything that makes it: settings, seed, records, initial
+ * weights, what is captured. A finished one is taken as it is, one that was cut off is resumed.
+ */
+package dev.lethe.study;
+
+import dev.lethe.data.Dataset;
+import dev.lethe.data.OnLong;
+import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Dtype;
+import dev.lethe.engine.Engine;
+import dev.lethe.engine.ModelShape;
+import dev.lethe.model.Checkpoint;
+import dev.lethe.train.AtomicFiles;
+import dev.lethe.train.CapturePolicy;
+import dev.lethe.train.ModelSource;
+import dev.lethe.train.RunFolder;
+import dev.lethe.train.RunInfo;
+import dev.lethe.train.Schedule;
+import dev.lethe.train.Split;
+import dev.lethe.train.TrainConfig;
+import dev.lethe.train.Trainer;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+
+final class Trainings {
+    private final Engine engine;
+    private final Spec spec;
+    private final StudyData data;
+    private final DataFiles files;
+    private final Path runs;
+    private final StudyListener listener;
+
+    Trainings(Engine engine, Spec spec, StudyData data, DataFiles files, Path out, StudyListener listener) {
+        this.engine = engine;
+        this.spec = spec;
+        this.data = data;
+        this.files = files;
+        this.runs = out.resolve("runs");
+        this.listener = listener;
+    }
+
+    ModelSource source(String head) {
+        if (!SpecCheck.isShape(spec.model())) {
+            return new ModelSource.Pretrained(files.require(spec.model()));
+        }
+        ModelShape shape = ((ModelSource.Fresh) ModelSource.parse(spec.model())).shape();
+        return new ModelSource.Fresh(new ModelShape(shape.vocabulary(), shape.context(), shape.channels(), shape.heads(),
+                shape.layers(), shape.inner(), shape.layerNormEpsilon(), head.equals("tied")), data.tokenizer());
+    }
+
+    ModelShape shape(String head) {
+        return switch (source(head)) {
+            case ModelSource.Fresh(ModelShape shape, Path _) -> shape;
+            case ModelSource.Pretrained(Path folder) -> Checkpoint.config(folder).shape();
+        };
+    }
+
+    /** How a model is trained; {@code capture} says what of its gradients is kept. */
+    TrainConfig config(long seed, Captures.Plan capture) {
+        Spec.Training training = spec.training();
+        return TrainConfig.builder().epochs(training.epochs()).batchSize(training.batch())
+                .learningRate(training.learningRate()).schedule(Schedule.valueOf(training.schedule().toUpperCase(Locale.ROOT)))
+                .warmupSteps(training.warmup()).weightDecay(training.weightDecay()).maxNorm(training.maxNorm()).seed(seed)
+                .capture(capture.policy()).sites(capture.sites())
+                .headTopK(training.headTopK()).rank(training.rank()).ledgerDtype(Dtype.valueOf(training.ledgerDtype().toUpperCase(Locale.ROOT)))
+                .onLong(OnLong.TRUNCATE).holdoutData(data.heldOut().path()).build();
+    }
+
+    /** What two trainings must share to be the same training. */
+    Object settings(String head, long seed, Captures.Plan capture) {
+        TrainConfig config = config(seed, capture).toBuilder().holdoutData(null).build();
+        Object weights = switch (source(head)) {
+            case ModelSource.Fresh(ModelShape shape, Path _) -> shape;
+            case ModelSource.Pretrained(Path folder) -> Checkpoint.hash(folder);
+        };
+        return List.of(config, weights);
+    }
+
+    /** The model that learned everything. */
+    RunFolder original(long seed, String head, Captures.Plan capture) {
+        return trained("train seed " + seed + " " + head, head, seed, capture, data.learned());
+    }
+
+    /** The model that never learned a forget set: trained here, or the run that the spec names. */
+    RunFolder retrained(long seed, String head, String forget) {
+        String named = spec.forget().get(forget).retrained();
+        Dataset kept = data.retained(forget);
+        if (named == null) {
+            return trained("retrain without " + forget + " seed " + seed + " " + head, head, seed, Captures.NONE, kept);
+        }
+        RunFolder run = RunFolder.open(files.require(named.replace("{seed}", Long.toString(seed))));
+        requireSame(run, head, seed, kept);
+        return run;
+    }
+
+    /** Forgets a model that was only needed for its numbers. */
+    void drop(RunFolder run) {
+        if (run.root().startsWith(runs)) {
+            try {
+                AtomicFiles.deleteTree(run.root());
+            } catch (IOException e) {
+                throw new UncheckedIOException(run + ": cannot be removed: " + e.getMessage(), e);
+            }
+        }
+    }
+
+    private RunFolder trained(String what, String head, long seed, Captures.Plan capture, Dataset records) {
+        Path folder = runs.resolve(Sha.id(settings(head, seed, capture), StudyData.lines(records), StudyData.lines(data.heldOut())));
+        try {
+            if (RunFolder.isRun(folder)) {
+                RunFolder run = RunFolder.openAny(folder);
+                return run.info().state() == RunInfo.State.COMPLETE ? run
+                        : Trainer.resume(engine, folder, config(seed, capture), records, listener.training(what));
+            }
+            AtomicFiles.deleteTree(folder);
+            Files.createDirectories(runs);
+        } catch (IOException e) {
+            throw new UncheckedIOException(folder + ": " + e.getMessage(), e);
+        }
+        return Trainer.train(engine, source(head), records, folder, config(seed, capture), listener.training(what));
+    }
+
+    /** Refuses a reference that is not this study's model without the forget set, showing both sides of what differs. */
+    private void requireSame(RunFolder run, String head, long seed, Dataset kept) {
+        TrainConfig mine = plain(config(seed, Captures.NONE));
+        TrainConfig theirs = plain(run.info().config());
+        List<String> differences = new ArrayList<>(mine.differences(theirs).stream()
+                .map(difference -> difference.replace(", asked for ", " in this study, in the reference ")).toList());
+        if (!shape(head).equals(run.info().source().shape())) {
+            differences.add("model is " + shape(head) + " in this study, in the reference " + run.info().source().shape());
+        }
+        List<String> learned = run.records().stream().filter(record -> record.split() == Split.TRAIN)
+                .map(record -> record.sha256() + " " + record.id()).toList();
+        if (!learned.equals(StudyData.lines(kept))) {
+            differences.add("records are " + kept.size() + " in this study, SHA-256 " + Sha.id(StudyData.lines(kept))
+                    + ", in the reference " + learned.size() + ", SHA-256 " + Sha.id(learned));
+        }
+        if (!differences.isEmpty()) {
+            throw new BadInputException(run + ": trained with other settings (SHA-256 " + Sha.id(theirs) + ") than this study's"
+                    + " (" + Sha.id(mine) + "), so it is no reference:\n  " + String.join("\n  ", differences)
+                    + "\ntrain it with these, or leave $.forget..retrained out");
+        }
+    }
+
+    private static TrainConfig plain(TrainConfig config) {
+        return config.toBuilder().capture(CapturePolicy.NONE).sites("embedding").headTopK(0).rank(0).ledgerDtype(Dtype.F32)
+                .checkpointEverySteps(0).holdoutFraction(0).holdoutData(null).keepText(false).build();
+    }
+}

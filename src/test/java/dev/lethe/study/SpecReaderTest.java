@@ -1,0 +1,166 @@
+package dev.lethe.study;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.lethe.engine.BadInputException;
+import dev.lethe.train.ModelSource;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/** What a spec may say, and that everything wrong with one is told at once. */
+class SpecReaderTest {
+    private static final Path SPECS = Path.of(System.getProperty("lethe.root", "."), "specs");
+
+    @TempDir
+    Path folder;
+
+    private Path write(String json) throws IOException {
+        return Files.writeString(folder.resolve("spec.json"), json);
+    }
+
+    private String refusal(String json) throws IOException {
+        Path file = write(json);
+        return assertThrows(BadInputException.class, () -> SpecReader.read(file, DataFiles.of(file, null))).getMessage();
+    }
+
+    @Test
+    void everyShippedSpecIsValid() throws IOException {
+        try (Stream<Path> files = Files.list(SPECS)) {
+            Set<String> names = files.filter(file -> !file.endsWith("spec.schema.json")).map(file -> {
+                SpecReader.read(file);
+                return file.getFileName().toString();
+            }).collect(Collectors.toSet());
+            assertTrue(names.containsAll(Set.of("paper-demo.json", "paper-gpt2.json", "tofu-20.json", "tofu-forget01.json",
+                    "tofu-forget05.json", "tofu-forget10.json")), names.toString());
+        }
+    }
+
+    /** The schema knows the same keys as the reader: whatever a shipped spec says is in it. */
+    @Test
+    void theSchemaKnowsEveryKeyOfTheShippedSpecs() throws IOException {
+        JsonMapper mapper = new JsonMapper();
+        JsonNode schema = mapper.readTree(Files.readString(SPECS.resolve("spec.schema.json")));
+        try (Stream<Path> files = Files.list(SPECS)) {
+            for (Path file : files.filter(path -> !path.endsWith("spec.schema.json")).toList()) {
+                List<String> unknown = new ArrayList<>();
+                keys(mapper.readTree(Files.readString(file)), schema, schema, "$", unknown);
+                assertEquals(List.of(), unknown, file.toString());
+            }
+        }
+    }
+
+    private static void keys(JsonNode value, JsonNode schema, JsonNode root, String path, List<String> unknown) {
+        JsonNode type = schema.has("$ref") ? root.at(schema.get("$ref").asString().substring(1)) : schema;
+        if (value.isArray() && type.has("items")) {
+            value.forEach(item -> keys(item, type.get("items"), root, path + "[]", unknown));
+        } else if (value.isObject()) {
+            for (String key : value.propertyNames()) {
+                JsonNode next = type.path("properties").has(key) ? type.get("properties").get(key) : type.path("additionalProperties");
+                if (next.isMissingNode() || next.isBoolean() && !next.asBoolean()) {
+                    unknown.add(path + "." + key);
+                } else if (!next.isBoolean()) {
+                    keys(value.get(key), next, root, path + "." + key, unknown);
+                }
+            }
+        }
+    }
+
+    @Test
+    void everyProblemIsToldAtOnceWithItsPath() throws IOException {
+        String message = refusal("""
+                {"name": 3, "data": {"bundled": "cats"}, "model": "gpt2:layers=2,hidden=32,heads=2,ctx=64,vocab=1024",
+                 "training": {"epochs": 0, "schedule": "stepwise", "lr": 1},
+                 "seeds": [1, 2, 1], "metrics": ["rouge", "charm"], "colour": "red",
+                 "forget": {"dave": {"subjects": ["dave"], "text": "Dave"}},
+                 "cells": [
+                   {"strategy": ["first-epoch", "prayer"], "forget": ["eve"]},
+                   {"strategy": "first-epoch", "sites": ["block:9", "wte"], "contrast": "spam:3"},
+                   {"strategy": "first-epoch", "erase": {"polish": "long", "zeal": 2, "rate": 7}}]}
+                """);
+        for (String expected : List.of(
+                "$.name: is 3, must be a string",
+                "$.data.bundled: unknown data \"cats\"; bundled is people",
+                "$.training.epochs: is 0, must be at least 1",
+                "$.training.schedule: is \"stepwise\", must be linear, cosine or constant",
+                "$.training.lr: is not known here; known are epochs, batch, learning_rate",
+                "$.seeds[2]: 1 occurs twice",
+                "$.metrics: unknown metric \"charm\"; known are rouge, mia",
+                "$.colour: is not known here",
+                "$.forget.dave: needs exactly one of subjects, ids and text",
+                "$.cells[0].strategy: unknown strategy 'prayer'; known are first-epoch",
+                "$.cells[0].forget: eve is no forget set; there are [dave]",
+                "$.cells[1].contrast: unknown contrast 'spam:3'",
+                "$.cells[2].erase.polish: is \"long\", must be a number",
+                "$.cells[2].erase.zeal: is not known here; known are reference",
+                "$.cells[2]: erase: rate is 7.0, allowed: above 0, at most 1")) {
+            assertTrue(message.contains(expected), () -> "\"" + expected + "\" is not in\n" + message);
+        }
+    }
+
+    @Test
+    void sitesAreCheckedAgainstTheModel() throws IOException {
+        String message = refusal("""
+                {"data": {"bundled": "people"}, "model": "gpt2:layers=2,hidden=32,heads=2,ctx=64,vocab=1024",
+                 "forget": {"dave": {"subjects": ["dave"]}},
+                 "cells": [{"strategy": "first-epoch", "sites": ["block:2", "h.0.mlp.c_fc"]}]}
+                """);
+        assertTrue(message.contains("$.cells[0].sites: site selector 'block:2'"), message);
+        assertTrue(message.contains(": 1 problem\n"), message);
+    }
+
+    @Test
+    void missingFilesAreNamedWithThePlacesLookedAt() throws IOException {
+        String message = refusal("""
+                {"data": {"file": "a.jsonl", "holdout": {"file": "b.jsonl"}}, "model": "gpt2",
+                 "forget": {"x": {"ids": ["1"]}}, "cells": [{"strategy": "fresh"}]}
+                """);
+        assertTrue(message.contains("$.data.file: there is no a.jsonl in " + folder), message);
+        assertTrue(message.contains("$.data.holdout.file: there is no b.jsonl"), message);
+    }
+
+    @Test
+    void whatIsNoJsonIsRefusedWithItsPlace() throws IOException {
+        assertTrue(refusal("{\"name\": ").contains("spec.json"));
+        assertTrue(refusal("[]").contains("must be one JSON object"));
+        assertThrows(BadInputException.class, () -> SpecReader.read(folder.resolve("absent.json")));
+    }
+
+    @Test
+    void twoCellsOfOneNameAreRefused() throws IOException {
+        String message = refusal("""
+                {"data": {"bundled": "people"}, "model": "gpt2:layers=2,hidden=32,heads=2,ctx=64,vocab=1024",
+                 "forget": {"dave": {"subjects": ["dave"]}},
+                 "cells": [{"strategy": "first-epoch"}, {"strategy": "first-epoch", "erase": {"polish": 0}}]}
+                """);
+        assertTrue(message.contains("$.cells[1]: its variant \"first-epoch\" is that of another cell in $.cells[0]"), message);
+    }
+
+    @Test
+    void aBlockIsTheCrossProductOfItsAxes() throws IOException {
+        Spec spec = SpecReader.read(write("""
+                {"data": {"bundled": "people"}, "model": "gpt2:layers=2,hidden=32,heads=2,ctx=64,vocab=1024", "seeds": [3, 4],
+                 "forget": {"dave": {"subjects": ["dave"]}, "two": {"subjects": ["dave", "edda"]}},
+                 "cells": [{"strategy": ["first-epoch", "fresh"], "sites": ["embedding", "all", "block:0"], "repair": [0, 1]},
+                           {"strategy": "first-epoch", "sites": "all", "repair": 0}]}
+                """));
+        var shape = ((ModelSource.Fresh) ModelSource.parse(spec.model())).shape();
+        List<Drafts.Draft> drafts = Drafts.of(spec, shape, new ArrayList<>());
+        assertEquals(2 * 2 * (2 + 2 * 3 * 2), drafts.size(), "the second block's cells are among the first's");
+        assertEquals(2 * 2 * 2, drafts.stream().filter(draft -> draft.config() == null).count());
+        assertTrue(drafts.stream().anyMatch(draft -> draft.variant().equals("first-epoch all repair 0")));
+        assertEquals(3, drafts.stream().filter(draft -> draft.cell().seed() == 3 && draft.config() != null).findFirst()
+                .orElseThrow().config().seed());
+    }
+}

@@ -1,0 +1,154 @@
+package dev.lethe.study;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Engine;
+import dev.lethe.engine.NoLeaks;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A tiny study from spec to tables; killed between cells it ends with the same bytes. */
+@ExtendWith(NoLeaks.class)
+class SweepTest {
+    private static final String SPEC = """
+            {"name": "tiny", "data": {"bundled": "people"}, "model": "gpt2:layers=1,hidden=32,heads=2,ctx=64,vocab=1024",
+             "training": {"epochs": 3, "batch": 8, "learning_rate": 5e-3}, "seeds": [0, 1],
+             "forget": {"dave": {"subjects": ["dave"]}}, "measure": {"retain_sample": 5}, "oracles": 3,
+             "cells": [{"name": "default", "strategy": "first-epoch", "erase": {"max_ascents": 3, "polish": 1}},
+                       {"name": "late", "strategy": "multi-epoch", "epochs": ["1"], "matching": "fuzzy:90", "seeds": [0],
+                        "erase": {"max_ascents": 3, "polish": 1}}],
+             "sequential": {"requests": ["dave", "edda"], "erase": {"max_ascents": 2, "polish": 1}, "fine_tune": 2, "seeds": [0]}}
+            """;
+
+    @TempDir
+    Path folder;
+
+    private Sweep.Options options(String out) {
+        return new Sweep.Options(folder.resolve(out), null, null, null);
+    }
+
+    private Path spec() throws IOException {
+        return Files.writeString(folder.resolve("tiny.json"), SPEC);
+    }
+
+    /** Throws when so many cells are measured, as a kill would end the process there. */
+    private static StudyListener killedAfter(int cells) {
+        int[] measured = {0};
+        return new StudyListener() {
+            @Override
+            public void measured(CellResult result) {
+                if (++measured[0] == cells) {
+                    throw new IllegalStateException("killed");
+                }
+            }
+        };
+    }
+
+    @Test
+    void aKilledStudyGoesOnAndEndsWithTheSameTables() throws IOException {
+        Path spec = spec();
+        List<String> again = new ArrayList<>();
+        try (Engine engine = Engine.cpu()) {
+            Sweep.Summary whole = Sweep.run(engine, spec, options("whole"), StudyListener.SILENT);
+            assertEquals(2 * 3 + 1 + 1, whole.results().size());
+            for (int cells : List.of(1, 2)) {
+                assertThrows(IllegalStateException.class, () -> Sweep.run(engine, spec, options("cut"), killedAfter(cells)));
+            }
+            assertFalse(Files.exists(folder.resolve("cut/results.csv")));
+            Files.writeString(folder.resolve("cut/cells/" + whole.results().get(1).id() + ".json"), "{\"torn");
+            Sweep.run(engine, spec, options("cut"), new StudyListener() {
+                @Override
+                public void cell(int number, int cells, Cell cell, String variant) {
+                    again.add(variant + " " + cell.seed());
+                }
+            });
+        }
+        assertEquals(List.of("retrain 0", "late 0", "original 1", "retrain 1", "default 1", "sequential 0"), again,
+                "what was measured before the kills is not measured again, what was torn is");
+        for (String table : List.of("results.csv", "summary.csv")) {
+            assertEquals(Files.readString(folder.resolve("whole/" + table)), Files.readString(folder.resolve("cut/" + table)));
+        }
+        assertTrue(Files.exists(folder.resolve("whole/study.html")));
+    }
+
+    @Test
+    void everyCellIsMeasuredAndSetBesideTheRetrainedModel() throws IOException {
+        List<CellResult> results;
+        try (Engine engine = Engine.cpu()) {
+            results = Sweep.run(engine, spec(), options("out"), StudyListener.SILENT).results();
+        }
+        CellResult erased = results.stream().filter(result -> result.variant().equals("default")).findFirst().orElseThrow();
+        assertTrue(erased.metrics().keySet().containsAll(Set.of("forget.loss", "retain.loss", "heldout.loss", "forget.rougeL",
+                "mia.loss", "mia.reference", "privleak", "relearn.share", "distance.retrained", "klom", "cost.steps", "cost.share",
+                "cost.ledger_bytes", "influence.before_mean")), erased.metrics().keySet().toString());
+        assertEquals("start", erased.curve().getFirst().action());
+        assertEquals(10, erased.distributions().get("loss.forget").length);
+        CellResult late = results.stream().filter(result -> result.variant().equals("late")).findFirst().orElseThrow();
+        assertEquals(1, late.metrics().get("matching.recall"));
+        CellResult sequence = results.getLast();
+        assertEquals(3, sequence.distributions().get("sequential.forget.loss").length);
+        assertTrue(sequence.metrics().containsKey("again.forget.loss.erased_again"));
+        try (Stream<Path> runs = Files.list(folder.resolve("out/runs"))) {
+            assertEquals(4, runs.count(), "two originals, two retrained; erased runs and oracles are gone");
+        }
+    }
+
+    @Test
+    void aPartOfAStudyKeepsItsReferences() throws IOException {
+        Path spec = spec();
+        try (Engine engine = Engine.cpu()) {
+            Sweep.Options part = new Sweep.Options(folder.resolve("part"), null, "dave/def*", Set.of(1L));
+            assertEquals(List.of("original", "retrain", "default"),
+                    Sweep.dryRun(engine, spec, part).stream().map(CellResult::variant).toList());
+            assertThrows(BadInputException.class, () -> Sweep.dryRun(engine, spec,
+                    new Sweep.Options(folder.resolve("part"), null, "nothing*", null)));
+            assertThrows(BadInputException.class, () -> Sweep.dryRun(engine, spec,
+                    new Sweep.Options(folder.resolve("part"), null, null, Set.of(9L))));
+        }
+    }
+
+    @Test
+    void aReferenceTrainedOtherwiseIsRefusedWithBothSidesShown() throws IOException {
+        Path spec = spec();
+        Path other = folder.resolve("other.json");
+        try (Engine engine = Engine.cpu()) {
+            Sweep.run(engine, spec, new Sweep.Options(folder.resolve("first"), null, "retrain", Set.of(0L)), StudyListener.SILENT);
+            String run;
+            try (Stream<Path> runs = Files.list(folder.resolve("first/runs"))) {
+                run = runs.filter(path -> !Files.exists(path.resolve("ledger"))).findFirst().orElseThrow().toString();
+            }
+            Files.writeString(other, SPEC.replace("{\"subjects\": [\"dave\"]}",
+                    "{\"subjects\": [\"dave\"], \"retrained\": \"" + run + "\"}").replace("\"epochs\": 3", "\"epochs\": 2"));
+            BadInputException refused = assertThrows(BadInputException.class,
+                    () -> Sweep.run(engine, other, options("second"), StudyListener.SILENT));
+            assertTrue(refused.getMessage().contains("epochs is 2 in this study, in the reference 3"), refused.getMessage());
+        }
+    }
+
+    @Test
+    void tooFewOraclesSayWhatGoesUnseen() throws IOException {
+        List<String> remarks = new ArrayList<>();
+        try (Engine engine = Engine.cpu()) {
+            Sweep.run(engine, spec(), new Sweep.Options(folder.resolve("few"), null, "retrain", Set.of(0L)), new StudyListener() {
+                @Override
+                public void remark(String text) {
+                    remarks.add(text);
+                }
+            });
+        }
+        assertEquals("3 oracles are fewer than the 8 that KLoM and U-LiRA need: with 2 seeds, a shift of a record's margin below "
+                + "2.3 standard deviations goes unseen in more than one case of five", remarks.getFirst());
+    }
+}
