@@ -91,7 +91,8 @@ final class CellRunner {
 
     private CellResult erased(Entry entry) {
         Numbers numbers = new Numbers();
-        Curve curve = new Curve(shop.listener().erasing());
+        Curve curve = new Curve(shop.listener().erasing(),
+                spec.measure().metrics().contains(Metrics.INFLUENCE_CURVE.label()));
         try {
             return result(entry, numbers, curve, erase(entry, numbers, curve));
         } catch (EraseInterruptedException | TrainingInterruptedException | CancellationException e) {

@@ -2,6 +2,7 @@ package dev.lethe.study;
 
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 
 /** Groups of metrics a spec may ask for; losses, perplexities, costs and the curve are always there. */
 enum Metrics {
@@ -17,14 +18,21 @@ enum Metrics {
     DISTANCE,
     /** Influence of the forget records on their own loss, before and after. */
     INFLUENCE,
+    /** The same at every ascent step, for the curve; a gradient of the forget set a step, and so only when named. */
+    INFLUENCE_CURVE,
     /** KLoM and U-LiRA against retrained models. */
     ORACLES;
 
     String label() {
-        return name().toLowerCase(java.util.Locale.ROOT);
+        return name().toLowerCase(Locale.ROOT);
     }
 
     static List<String> labels() {
         return Arrays.stream(values()).map(Metrics::label).toList();
+    }
+
+    /** Those of a spec that names none. */
+    static List<String> usual() {
+        return Arrays.stream(values()).filter(metrics -> metrics != INFLUENCE_CURVE).map(Metrics::label).toList();
     }
 }

@@ -173,7 +173,7 @@ public final class SpecReader {
     private static Spec.Measure measure(SpecFields top) {
         Set<String> metrics = top.set("metrics");
         SpecFields fields = top.object("measure");
-        Set<String> all = new LinkedHashSet<>(Metrics.labels());
+        Set<String> all = new LinkedHashSet<>(Metrics.usual());
         if (fields == null) {
             return new Spec.Measure(or(metrics, all), 60, 64, 40);
         }

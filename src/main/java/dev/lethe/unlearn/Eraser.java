@@ -136,12 +136,27 @@ final class Eraser {
             if (influence != null) {
                 influence.before();
             }
-            LoopResult result = new Method(new Method.Inputs(engine, source, config, listener, model, stored, data,
+            LoopResult result = new Method(new Method.Inputs(engine, source, config, asking(influence), model, stored, data,
                     request.kept(), fresh), target).run(target);
             List<String> broken = config.strategy().kind() == Kind.RETRAIN ? List.of() : broken(result, target);
             return end.apply(model, new Moved(result, target, knownBefore, broken,
                     influence == null ? InfluenceChange.none() : influence.after()));
         }
+    }
+
+    /** The listener, to whom each move comes with the influence for the asking. */
+    private EraseListener asking(InfluenceProbe influence) {
+        return new EraseListener() {
+            @Override
+            public void stage(String name) {
+                listener.stage(name);
+            }
+
+            @Override
+            public void step(EraseStep step, double target) {
+                listener.step(step, target, () -> influence == null ? Double.NaN : influence.magnitude());
+            }
+        };
     }
 
     private double target(LanguageModel model, EraseData data) {

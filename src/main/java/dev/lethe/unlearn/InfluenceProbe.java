@@ -47,6 +47,19 @@ final class InfluenceProbe {
         before = take();
     }
 
+    /** Mean |&lt;g_i, v&gt;| of the forget records at the weights of now, summed over the sites. */
+    double magnitude() {
+        try (ParameterVector gradient = model.vector()) {
+            new FreshDirection(model, forget).compute(gradient);
+            gradient.scale(1.0 / forget.size());
+            double sum = 0;
+            for (double[] bySite : products(forgetEntries, gradient)) {
+                sum += Math.abs(Arrays.stream(bySite).sum());
+            }
+            return sum / forgetEntries.size();
+        }
+    }
+
     /** The change from {@link #before} to the weights of now. */
     InfluenceChange after() {
         Snapshot after = take();

@@ -37,6 +37,7 @@ class PaperDemoTest {
         CellResult original = results.get(0);
         CellResult erased = results.get(2);
         assertTrue(erased.metrics().get("forget.loss") > original.metrics().get("forget.loss") + 0.3, erased.metrics().toString());
+        assertEquals(erased.metrics().get("influence.before_mean"), erased.curve().getFirst().influence(), 1e-6);
         assertTrue(erased.metrics().get("cost.share") < 0.5, erased.metrics().toString());
         assertTrue(Files.isRegularFile(folder.resolve("study.html")));
     }
