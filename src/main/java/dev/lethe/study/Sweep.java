@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 
 /** Runs studies. Belongs to one thread; an interrupt ends it with what is measured so far on disk. */
@@ -118,7 +119,10 @@ public final class Sweep {
         }
     }
 
-    /** Enough further retrained models that every cell has so many of other seeds than its own. */
+    /**
+     * Enough further retrained models that every cell has so many of other seeds than its own. A part of a study trains none
+     * and takes those that are there.
+     */
     private List<CellResult> oracles(CellRunner runner) {
         List<CellResult> oracles = new ArrayList<>();
         if (!asksOracles()) {
@@ -128,20 +132,23 @@ public final class Sweep {
                 .filter(cell -> cell.strategy().equals(Drafts.RETRAIN)).toList();
         for (String head : spec.heads()) {
             for (String forget : spec.forget().keySet()) {
-                int own = (int) references.stream().filter(cell -> cell.head().equals(head) && cell.forget().equals(forget)).count();
-                for (int k = 0; own > 0 && k < spec.oracles() + 1 - own; k++) {
+                boolean asked = references.stream().anyMatch(cell -> cell.head().equals(head) && cell.forget().equals(forget));
+                for (int k = 0; asked && k < spec.oracles() + 1 - spec.seeds().size(); k++) {
                     oracles.add(oracle(runner, new Cell(ORACLE_SEED + k, head, forget, Drafts.RETRAIN, "", "", "", "", "", 0, "")));
                 }
             }
         }
+        oracles.removeIf(Objects::isNull);
         return oracles;
     }
 
+    /** Null when it is not there and only a part of the study is done. */
     private CellResult oracle(CellRunner runner, Cell cell) {
         String id = Sha.id("oracle", cell, trainings.settings(cell.head(), cell.seed(), Captures.NONE), data.hash(),
                 data.forget().get(cell.forget()), spec.measure());
         CellResult there = files.oracle(id);
-        if (there == null) {
+        boolean whole = options.only == null && options.seeds == null;
+        if (there == null && whole) {
             there = runner.oracle(id, cell);
             files.writeOracle(there);
         }
