@@ -3,6 +3,7 @@ package dev.lethe.cli;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Engine;
 import dev.lethe.study.CellResult;
+import dev.lethe.study.StudyPage;
 import dev.lethe.study.Sweep;
 import java.nio.file.Path;
 import java.util.LinkedHashSet;
@@ -43,6 +44,10 @@ final class ExperimentCommand implements Callable<Integer> {
     @Option(names = "--dry-run", description = "Check the spec and list its cells; train and measure nothing.")
     private boolean dryRun;
 
+    @Option(names = "--page", paramLabel = "DIR", description = "Draw study.html, figures and tables of a study's folder anew"
+            + " from its results.jsonl; run nothing.")
+    private Path page;
+
     @Mixin
     private Hardware hardware;
 
@@ -62,6 +67,9 @@ final class ExperimentCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
+        if (page != null) {
+            return draw();
+        }
         if (spec == null) {
             throw new BadInputException("name a SPEC.json, or an experiment: influence, lds or loo");
         }
@@ -79,6 +87,15 @@ final class ExperimentCommand implements Callable<Integer> {
                     (int) rows.stream().filter(row -> !row.metrics.isEmpty()).count(), (System.nanoTime() - start) / 1e9, rows);
             common.result(terminal, result, () -> print(terminal, result));
         }
+        return 0;
+    }
+
+    private int draw() {
+        if (spec != null || out != null) {
+            throw new BadInputException("--page " + page + ": draws what is there; leave out SPEC and --out");
+        }
+        Path drawn = StudyPage.of(page);
+        common.result(main.terminal(), Map.of("page", drawn.toString()), () -> main.terminal().print("%s", drawn));
         return 0;
     }
 

@@ -35,6 +35,11 @@ public record HeatMap(String name, String title, String rowAxis, String columnAx
      * @param below    a smaller line under each number, such as an interval; null or empty = none
      */
     public record Panel(String label, Shades shades, double[][] values, String[][] below) {
+        boolean isLog() {
+            double[] all = finite();
+            return shades == Shades.SIZE && all.length > 0 && all[0] > 0 && all[all.length - 1] > 8 * all[0];
+        }
+
         boolean diverges() {
             return shades == Shades.SIGN;
         }
@@ -101,7 +106,7 @@ public record HeatMap(String name, String title, String rowAxis, String columnAx
             return;
         }
         double share = share(panel, value);
-        String ink = Math.abs(share) > 0.66 ? "#ffffff" : Canvas.INK;
+        String ink = isDark(share) ? "#ffffff" : Canvas.INK;
         String small = panel.below == null || panel.below[r][c] == null ? "" : panel.below[r][c];
         canvas.rectangle(x, y, CELL_WIDTH, CELL_HEIGHT, colour(share), EDGE);
         canvas.text(x + CELL_WIDTH / 2, y + (small.isEmpty() ? 17 : 12), number(value, panel.diverges()), 11,
@@ -116,7 +121,7 @@ public record HeatMap(String name, String title, String rowAxis, String columnAx
         double[] all = panel.finite();
         double low = panel.shades == Shades.SHARE ? 0 : all[0];
         double high = panel.shades == Shades.SHARE ? Math.max(1, all[all.length - 1]) : all[all.length - 1];
-        if (panel.shades == Shades.SIZE && low > 0 && high > 8 * low) {
+        if (panel.isLog()) {
             return Math.log(value / low) / Math.log(high / low);
         }
         if (panel.diverges()) {
@@ -124,6 +129,17 @@ public record HeatMap(String name, String title, String rowAxis, String columnAx
             return most == 0 ? 0 : value / most;
         }
         return high > low ? (value - low) / (high - low) : 0;
+    }
+
+    /** Whether white is read better on it than black: relative luminance (WCAG) below 0.2. */
+    private static boolean isDark(double share) {
+        double[] weights = {0.2126, 0.7152, 0.0722};
+        int rgb = Integer.decode(colour(share));
+        double luminance = 0;
+        for (int i = 0; i < 3; i++) {
+            luminance += weights[i] * Math.pow((rgb >> 16 - 8 * i & 255) / 255.0, 2.2);
+        }
+        return luminance < 0.2;
     }
 
     private static String colour(double share) {
@@ -149,8 +165,9 @@ public record HeatMap(String name, String title, String rowAxis, String columnAx
             canvas.rectangle(x + 9 * i, y, 9, 10, colour(panel.diverges() ? i / 5.0 - 1 : i / 10.0), null);
         }
         canvas.rectangle(x, y, 99, 10, null, new Stroke("#999999", 0.6));
-        canvas.text(x + 105, y + 9, number(part ? Math.max(1, most) : panel.diverges() ? most : all[all.length - 1],
-                panel.diverges()), 10, Anchor.START, false);
+        double end = part ? Math.max(1, most) : panel.diverges() ? most : all[all.length - 1];
+        canvas.text(x + 105, y + 9, number(end, panel.diverges()) + (panel.isLog() ? ", by logarithm" : ""), 10,
+                Anchor.START, false);
     }
 
     private static String number(double value, boolean signed) {

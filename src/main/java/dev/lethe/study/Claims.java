@@ -16,8 +16,8 @@ import java.util.stream.Collectors;
 final class Claims {
     static final String EXPLANATION = "Differences are taken seed by seed between variants that are alike in everything"
             + " else; in brackets the 95 % interval over seeds. Forget distance is |forget loss - the retrained"
-            + " model's|, retain harm is retain loss - the retrained model's, both in nats a token; relearn share is of the"
-            + " retrained model's loss after relearning. \"Not decided\" means that the interval allows both answers,"
+            + " model's|, retain harm is retain loss - the retrained model's, both in nats a token; relearn share is of"
+            + " the retrained model's loss after relearning. \"Not decided\" means that the interval allows both answers,"
             + " or that there is only one seed.";
     /** How much worse still counts as equal: nats a token, or share. */
     private static final double MARGIN = 0.1;

@@ -30,6 +30,7 @@ final class CurveFigures {
         labels.put("model_utility", "model utility");
         labels.put("forget_quality", "forget quality, KS p-value");
         labels.put("forget.rougeL", "forget ROUGE-L recall");
+        labels.put("forget.exact_memorisation", "forget exact memorisation");
         labels.put("retain.rougeL", "retain ROUGE-L recall");
         return labels;
     }
@@ -70,7 +71,7 @@ final class CurveFigures {
         List<LineGrid> charts = new ArrayList<>();
         for (int from = 0; from < full.size(); from += PANELS) {
             String number = full.size() > PANELS ? "-" + (from / PANELS + 1) : "";
-            charts.add(new LineGrid(name + number, heading, "moves", logShared, 0, logShared, level,
+            charts.add(new LineGrid(name + number, heading, "moves", logShared, Double.NaN, logShared, level,
                     full.subList(from, Math.min(full.size(), from + PANELS))));
         }
         return new Figure(heading, charts, caption);
@@ -85,15 +86,13 @@ final class CurveFigures {
     /** Request after request on one model. */
     static Figure sequence(Study study, String suffix) {
         String heading = "Sequential erasure";
-        List<Variant> variants = study.variants().stream().filter(variant -> variant.results().stream()
-                .anyMatch(result -> result.distributions().keySet().stream()
-                .anyMatch(name -> name.startsWith(SEQUENTIAL)))).toList();
+        List<Variant> variants = study.variants().stream().filter(CurveFigures::isSequence).toList();
         List<String> measures = variants.stream().flatMap(variant -> variant.results().stream())
                 .flatMap(result -> result.distributions().keySet().stream()).filter(name -> name.startsWith(SEQUENTIAL))
-                .map(name -> name.substring(SEQUENTIAL.length())).distinct().toList();
+                .map(name -> name.substring(SEQUENTIAL.length())).distinct().filter(SEQUENCES::containsKey).toList();
         List<Panel> panels = measures.stream().sorted(Comparator.comparingInt(CurveFigures::order))
                 .map(measure ->
-                new Panel(SEQUENCES.getOrDefault(measure, measure), SEQUENCES.getOrDefault(measure, measure),
+                new Panel(SEQUENCES.get(measure), SEQUENCES.get(measure),
                         IntStream.range(0, variants.size()).boxed()
                                 .flatMap(i -> requests(variants.get(i), Style.of(i), measure).stream()).toList(),
                                 Double.NaN)).toList();
@@ -104,9 +103,14 @@ final class CurveFigures {
                         + "request. Axes differ between panels.");
     }
 
+    /** Whether it forgot request after request. */
+    static boolean isSequence(Variant variant) {
+        return variant.results().stream().flatMap(result -> result.distributions().keySet().stream())
+                .anyMatch(name -> name.startsWith(SEQUENTIAL));
+    }
+
     private static int order(String measure) {
-        int place = new ArrayList<>(SEQUENCES.keySet()).indexOf(measure);
-        return place < 0 ? SEQUENCES.size() : place;
+        return new ArrayList<>(SEQUENCES.keySet()).indexOf(measure);
     }
 
     private static List<Line> requests(Variant variant, Style style, String measure) {

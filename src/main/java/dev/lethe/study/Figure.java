@@ -11,7 +11,7 @@ import java.util.List;
  * @param caption how to read it, or why it is left out
  */
 record Figure(String heading, List<? extends Chart> charts, String caption) {
-    /** @param why a sentence that goes on from "because" */
+    /** @param why a sentence */
     static Figure missing(String heading, String why) {
         return new Figure(heading, List.of(), why);
     }

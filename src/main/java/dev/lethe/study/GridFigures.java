@@ -67,7 +67,7 @@ final class GridFigures {
         Map<Cell, List<Variant>> grids = new LinkedHashMap<>();
         for (Variant variant : study.erased()) {
             if (isFixed(variant) && variant.has("forget.loss")) {
-                grids.computeIfAbsent(without(variant.cell()), cell -> new ArrayList<>()).add(variant);
+                grids.computeIfAbsent(grid(variant.cell()), cell -> new ArrayList<>()).add(variant);
             }
         }
         grids.values().removeIf(grid -> grid.size() < 2);
@@ -129,7 +129,8 @@ final class GridFigures {
                 cell.calibration(), cell.contrast(), cell.repair(), cell.options());
     }
 
-    private static Cell without(Cell cell) {
+    /** The way to ascend whose rate and steps a cell fixes. */
+    static Cell grid(Cell cell) {
         return new Cell(0, cell.head(), cell.forget(), cell.strategy(), cell.sites(), cell.epochs(), cell.matching(),
                 "fixed", cell.contrast(), cell.repair(), cell.options());
     }

@@ -64,8 +64,9 @@ final class InfluenceFigures {
         List<Variant> chosen = new ArrayList<>();
         List<BoxChart.Group> groups = new ArrayList<>();
         Predicate<Variant> first = variant -> variant.cell().epochs().equals("first");
-        group("embedding", all, variant -> variant.cell().sites().startsWith("embedding"), first, groups, chosen);
-        group("whole model", all, variant -> variant.cell().sites().equals("all"), first, groups, chosen);
+        Predicate<Variant> notAll = variant -> !variant.cell().epochs().equals("all");
+        group("embedding", all, variant -> variant.cell().sites().startsWith("embedding"), notAll, groups, chosen);
+        group("whole model", all, variant -> variant.cell().sites().equals("all"), notAll, groups, chosen);
         group("first epoch", all, first, variant -> !variant.cell().sites().startsWith("embedding"), groups, chosen);
         if (groups.isEmpty()) {
             return Figure.missing(heading, "no variant on the embedding, the whole model or the first epoch has "

@@ -1,7 +1,9 @@
 package dev.lethe.study;
 
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
 
@@ -38,6 +40,8 @@ record Measure(String key, String label, String format) {
                     new Measure("forget.exact_memorisation", "exact memorisation", "%.3f"),
                     new Measure("privleak", "privleak", "%.1f"),
                     new Measure("klom", "KLoM", "%.2f"),
+                    new Measure("klom.percentile95", "… 95th percentile", "%.2f"),
+                    new Measure("klom.floor", "… among oracles", "%.2f"),
                     new Measure("mia.loss", "MIA loss, AUC", "%.3f"),
                     new Measure("mia.zlib", "MIA zlib, AUC", "%.3f"),
                     new Measure("mia.min_k", "MIA Min-K%, AUC", "%.3f"),
@@ -61,6 +65,17 @@ record Measure(String key, String label, String format) {
                     new Measure("cost.ledger_bytes", "ledger, bytes", "%,.0f"),
                     new Measure("cost.peak_bytes", "peak memory, bytes", "%,.0f"))));
 
+    /** Measures without a heading of their own, by how their keys begin. */
+    private static final Map<String, String> OTHERS = others();
+
+    private static Map<String, String> others() {
+        Map<String, String> others = new LinkedHashMap<>();
+        others.put("influence", "Influence");
+        others.put("sequential.", "After the last request");
+        others.put("again.", "Trained further, then erased again");
+        return others;
+    }
+
     /** The known topics with what was measured of them, then whatever else was measured. */
     static List<Topic> of(Study study) {
         List<Topic> topics = new ArrayList<>();
@@ -69,8 +84,17 @@ record Measure(String key, String label, String format) {
         List<Measure> others = study.variants().stream().flatMap(Variant::metrics).distinct()
                 .filter(key -> !known.contains(key)).map(key -> new Measure(key, key, "%.4g")).toList();
         KNOWN.forEach(topic -> topics.add(measured(topic, study)));
-        topics.add(measured(new Topic("Other measures", others), study));
+        OTHERS.forEach((prefix, title) -> topics.add(measured(new Topic(title, others.stream()
+                .filter(measure -> measure.key.startsWith(prefix)).map(measure -> measure.without(prefix)).toList()),
+                study)));
+        topics.add(measured(new Topic("Other measures", others.stream()
+                .filter(measure -> OTHERS.keySet().stream().noneMatch(measure.key::startsWith)).toList()), study));
         return topics.stream().filter(topic -> !topic.measures.isEmpty()).toList();
+    }
+
+    /** Whose heading does not repeat what the table's title says. */
+    private Measure without(String prefix) {
+        return prefix.endsWith(".") ? new Measure(key, key.substring(prefix.length()), format) : this;
     }
 
     private static Topic measured(Topic topic, Study study) {

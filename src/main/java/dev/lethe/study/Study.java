@@ -18,6 +18,9 @@ import java.util.stream.Collectors;
  * @param variants the retrained models, the originals, then the others as they came
  */
 public record Study(List<Variant> variants) {
+    /** From this many fixed rates and steps of one way to ascend on, they are a grid. */
+    private static final int LEAST_GRID = 4;
+
     public static Study of(List<CellResult> results) {
         Map<Cell, Map<Long, CellResult>> byCell = new LinkedHashMap<>();
         for (CellResult result : results) {
@@ -78,9 +81,12 @@ public record Study(List<Variant> variants) {
         return new Study(variants.stream().filter(variant -> variant.cell().forget().equals(forget)).toList());
     }
 
-    /** Without the grid of fixed rates, which has a figure of its own, unless there is nothing else. */
+    /** Without grids of fixed rates, which have figures of their own, unless there is nothing else. */
     Study withoutFixedRates() {
-        List<Variant> others = variants.stream().filter(variant -> !GridFigures.isFixed(variant)).toList();
+        Map<Cell, Long> grids = variants.stream().filter(GridFigures::isFixed)
+                .collect(Collectors.groupingBy(variant -> GridFigures.grid(variant.cell()), Collectors.counting()));
+        List<Variant> others = variants.stream().filter(variant ->
+                grids.getOrDefault(GridFigures.grid(variant.cell()), 0L) < LEAST_GRID).toList();
         return others.stream().allMatch(Variant::isReference) ? this : new Study(others);
     }
 

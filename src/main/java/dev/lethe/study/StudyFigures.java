@@ -3,13 +3,16 @@ package dev.lethe.study;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Every figure of one forget set's variants, in the order of reading; what cannot be drawn says why. Fixed
- * rates and steps stand in their own grid and in the tables, not in the figures over all variants. */
+/** Every figure of one forget set's variants, in the order of reading; what cannot be drawn says why. Grids
+ * of fixed rates and steps stand in their own figure and in the tables, not in those over all variants. */
 final class StudyFigures {
     private StudyFigures() { }
 
     /** @param suffix of file names, distinct for every forget set */
     static List<Figure> of(Study study, String suffix) {
+        if (study.variants().stream().allMatch(CurveFigures::isSequence)) {
+            return List.of(CurveFigures.sequence(study, suffix));
+        }
         Study most = study.withoutFixedRates();
         List<Figure> figures = new ArrayList<>();
         figures.add(FrontierFigures.quality(most, suffix));

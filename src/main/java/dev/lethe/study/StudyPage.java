@@ -46,11 +46,19 @@ public final class StudyPage {
                     results.add(RunJson.read(line, CellResult.class, file + ":" + number));
                 }
             }
+            return write(dir, name(dir), results);
         } catch (IOException e) {
             throw new BadInputException(file + ": cannot be read (" + e.getMessage()
                     + "); name the folder that lethe experiment wrote", e);
         }
-        return write(dir, dir.toAbsolutePath().getFileName().toString(), results);
+    }
+
+    /** As the study calls itself, else as its folder is called. */
+    private static String name(Path dir) throws IOException {
+        Path order = dir.resolve("order.json");
+        String folder = dir.toAbsolutePath().normalize().getFileName().toString();
+        return Files.exists(order) ? RunJson.tree(Files.readString(order), order.toString()).path("name").asString(folder)
+                : folder;
     }
 
     /**
@@ -106,7 +114,8 @@ public final class StudyPage {
     }
 
     private static void section(HtmlPage page, Study study, String suffix, List<Chart> charts) {
-        page.heading(2, "Forgetting " + study.forgetSets().getFirst());
+        page.heading(2, study.variants().stream().allMatch(CurveFigures::isSequence) ? "One request after the other"
+                : "Forgetting " + study.forgetSets().getFirst());
         StudyTables.of(study).forEach(table -> page.table(table, true));
         notes(page, study);
         List<Figure> figures = StudyFigures.of(study, suffix);
@@ -116,8 +125,11 @@ public final class StudyPage {
             page.note(figure.caption());
             charts.addAll(figure.charts());
         }
-        figures.stream().filter(figure -> figure.charts().isEmpty())
-                .forEach(figure -> page.note("Left out: " + figure.heading() + ", because " + figure.caption()));
+        List<Figure> missing = figures.stream().filter(figure -> figure.charts().isEmpty()).toList();
+        if (!missing.isEmpty()) {
+            page.heading(3, "Figures left out");
+            missing.forEach(figure -> page.note(figure.heading() + ": " + figure.caption()));
+        }
     }
 
     private static void notes(HtmlPage page, Study study) {
