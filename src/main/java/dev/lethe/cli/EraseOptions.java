@@ -63,6 +63,10 @@ final class EraseOptions {
     @Option(names = "--polish", paramLabel = "N", description = "Annealed repair steps at the end.")
     private Integer polish;
 
+    @Option(names = "--harden", paramLabel = "N",
+            description = "Trial steps of relearning before each step against it, in the annealed end; 0 = off.")
+    private Integer harden;
+
     @Option(names = "--repair-rate", paramLabel = "RATE", description = "Peak learning rate of repair; 0 = automatic.")
     private Double repairRate;
 
@@ -143,6 +147,7 @@ final class EraseOptions {
         given(liveContrast, builder::liveContrast);
         given(repair, builder::repair);
         given(polish, builder::polish);
+        given(harden, builder::harden);
         given(repairRate, builder::repairRate);
         given(repairBudget, builder::repairBudget);
         given(rate, builder::rate);
@@ -164,7 +169,7 @@ final class EraseOptions {
             problems.add("--paper is plain ascent along gradients, which " + chosen.label() + " is not");
         }
         Map<String, Object> ofAscents = given("--rate", rate, "--max-ascents", maxAscents, "--contrast", contrast,
-                "--live-contrast", liveContrast);
+                "--live-contrast", liveContrast, "--harden", harden);
         Map<String, Object> ofSteps = given("--sites", sites, "--fixed", fixed, "--iterative", iterative, "--repair", repair,
                 "--polish", polish, "--repair-rate", repairRate, "--repair-budget", repairBudget, "--overshoot", overshoot,
                 "--retain-guard", retainGuard, "--held-out-guard", heldOutGuard);
@@ -182,11 +187,11 @@ final class EraseOptions {
             }
         }
         if (fixed != null) {
-            given("--rate", rate, "--max-ascents", maxAscents, "--overshoot", overshoot)
+            given("--rate", rate, "--max-ascents", maxAscents, "--overshoot", overshoot, "--harden", harden)
                     .forEach((name, value) -> unused(name, value, "--fixed", problems));
         }
         if (iterative != null) {
-            given("--max-ascents", maxAscents, "--polish", polish)
+            given("--max-ascents", maxAscents, "--polish", polish, "--harden", harden)
                     .forEach((name, value) -> unused(name, value, "--iterative", problems));
         }
     }

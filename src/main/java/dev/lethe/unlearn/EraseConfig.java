@@ -21,8 +21,10 @@ import java.util.List;
  * @param maxAscents    ascent steps after which the loop gives up
  * @param repair        AdamW steps on retain records after each ascent or objective step
  * @param polish        annealed repair steps after the reference is reached
+ * @param harden        trial steps of relearning before each step against it, in a calibrated ascent's annealed end; 0 = off
  * @param repairRate    peak learning rate of repair; 0 means half of the run's training rate
- * @param repairBudget  most repair steps, and most steps of an objective, as a share of the run's training steps
+ * @param repairBudget  most repair steps (trials of relearning counted by their records), and most steps of an objective,
+ *                      as a share of the run's training steps
  * @param reference     what the forget loss is raised to
  * @param overshoot     share of the target by which one step may pass it before it is rolled back
  * @param retainGuard   most that the mean loss of sampled retain records may rise, nats a token, at the end
@@ -48,6 +50,7 @@ public record EraseConfig(
         int maxAscents,
         int repair,
         int polish,
+        int harden,
         double repairRate,
         double repairBudget,
         Reference reference,
@@ -69,6 +72,7 @@ public record EraseConfig(
         require(problems, maxAscents >= 1, "maxAscents", maxAscents, "at least 1");
         require(problems, repair >= 0, "repair", repair, "at least 0");
         require(problems, polish >= 0, "polish", polish, "at least 0");
+        require(problems, harden >= 0, "harden", harden, "at least 0");
         require(problems, repairRate >= 0 && repairRate < 1, "repairRate", repairRate, "0 (automatic) to below 1");
         require(problems, repairBudget >= 0, "repairBudget", repairBudget, "at least 0");
         require(problems, overshoot > 0, "overshoot", overshoot, "above 0");
@@ -77,6 +81,7 @@ public record EraseConfig(
         require(problems, guardSample >= 1, "guardSample", guardSample, "at least 1");
         require(problems, relearnSteps >= 0, "relearnSteps", relearnSteps, "at least 0");
         requireUsed(problems, strategy, epochs, contrast, liveContrast);
+        require(problems, harden == 0 || strategy.kind() == Kind.ASCENT, "harden", harden, "0: only ascents are hardened");
         requireSteps(problems, strategy, fixed, iterative);
         if (!problems.isEmpty()) {
             throw new IllegalArgumentException(String.join("; ", problems));
@@ -136,7 +141,8 @@ public record EraseConfig(
 
     /** The paper's plain calibrated ascent: no contrast, no repair, and guards wide enough for what it does. */
     public static EraseConfig paper() {
-        return new Builder().contrast(Contrast.NONE).liveContrast(0).repair(0).polish(0).retainGuard(1e9).heldOutGuard(1e9).build();
+        return new Builder().contrast(Contrast.NONE).liveContrast(0).repair(0).polish(0)
+                .retainGuard(1e9).heldOutGuard(1e9).build();
     }
 
     /** A builder that starts from this configuration. */
@@ -155,6 +161,7 @@ public record EraseConfig(
         builder.maxAscents = maxAscents;
         builder.repair = repair;
         builder.polish = polish;
+        builder.harden = harden;
         builder.repairRate = repairRate;
         builder.repairBudget = repairBudget;
         builder.reference = reference;
@@ -184,6 +191,7 @@ public record EraseConfig(
         private int maxAscents = 100;
         private int repair = 1;
         private int polish = 60;
+        private int harden = 0;
         private double repairRate = 0;
         private double repairBudget = 0.2;
         private Reference reference = new Reference.HeldOut();
@@ -274,6 +282,12 @@ public record EraseConfig(
             return this;
         }
 
+        /** Sets {@link EraseConfig#harden()}. */
+        public Builder harden(int value) {
+            harden = value;
+            return this;
+        }
+
         /** Sets {@link EraseConfig#repairRate()}. */
         public Builder repairRate(double value) {
             repairRate = value;
@@ -343,7 +357,7 @@ public record EraseConfig(
         /** The configuration. @throws IllegalArgumentException listing every value out of range */
         public EraseConfig build() {
             return new EraseConfig(strategy, sites, epochs, tuning, fixed, iterative, contrast, contrastSample, liveContrast,
-                    rate, maxAscents, repair, polish, repairRate, repairBudget, reference, overshoot, retainGuard,
+                    rate, maxAscents, repair, polish, harden, repairRate, repairBudget, reference, overshoot, retainGuard,
                     heldOutGuard, guardSample, relearnSteps, ignoreGuards, keepEntries, seed);
         }
     }

@@ -1,10 +1,12 @@
 /*
  * The calibrated loop (DESIGN, Erasure): ascend, repair, look; stop at the reference and not at a step count; then anneal
  * the repair to nothing, ascending again whenever the forget loss falls back under the reference. Or without calibration: so
- * many steps of a fixed rate. Leaves out where the reference comes from and what is done with the weights it ends at.
+ * many steps of a fixed rate. While it anneals, a trial of relearning may ask for a step against it now and then. Leaves
+ * out where the reference comes from and what is done with the weights it ends at.
  */
 package dev.lethe.unlearn;
 
+import dev.lethe.engine.AdamW;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.unlearn.Ascent.Limits;
 import dev.lethe.unlearn.Ascent.Outcome;
@@ -20,29 +22,44 @@ final class EraseLoop {
     /** Rounds in which ascent and repair undo each other before the direction counts as stale. */
     private static final int STALE_ROUNDS = 5;
     private static final double STALE_GAIN = 0.01;
+    /** Annealed repair steps that the budget must pay for beside the trials: fewer do not mend what hardening does. */
+    private static final int LEAST_POLISH = 30;
+    /** Annealed repair steps from one trial of relearning to the next. */
+    private static final int HARDEN_EVERY = 6;
 
     private final LanguageModel model;
     private final EraseConfig config;
     private final EraseData data;
     private final Ascent ascent;
     private final Repair repair;
-    private final int repairBudget;
+    private final Budget budget;
     private final Consumer<EraseStep> heard;
     private int index;
+    private int trials;
+    private boolean hardens;
     private int ascents;
     private int staleRounds;
     private Losses now;
     private Limits limits;
 
-    /** @param repairBudget most repair steps; {@code heard} is told every move in order */
-    EraseLoop(LanguageModel model, EraseConfig config, EraseData data, Ascent ascent, Repair repair, int repairBudget,
+    /**
+     * What the loop may spend besides the ascent.
+     *
+     * @param steps     most repair steps, trials of relearning counted by their records
+     * @param batchSize records of a repair step
+     * @param relearn   AdamW of a trial
+     */
+    record Budget(int steps, int batchSize, AdamW relearn) { }
+
+    /** @param heard is told every move in order */
+    EraseLoop(LanguageModel model, EraseConfig config, EraseData data, Ascent ascent, Repair repair, Budget budget,
               Consumer<EraseStep> heard) {
         this.model = model;
         this.config = config;
         this.data = data;
         this.ascent = ascent;
         this.repair = repair;
-        this.repairBudget = repairBudget;
+        this.budget = budget;
         this.heard = heard;
     }
 
@@ -52,20 +69,34 @@ final class EraseLoop {
         limits = new Limits(target, config.overshoot(), before.retain() + SWING * config.retainGuard());
         now = before;
         tell(Phase.START, Action.OBSERVE, 0);
-        int polish = (int) Math.min(config.polish(), POLISH_SHARE * repairBudget);
+        hardens = config.harden() > 0 && config.fixed() == null && polish(costOfHardened()) >= LEAST_POLISH;
+        double cost = hardens ? costOfHardened() : 1;
+        int polish = polish(cost);
+        int repairs = budget.steps() - (int) Math.ceil(polish * cost);
         if (config.fixed() != null) {
-            walk(config.fixed(), repairBudget - polish);
+            walk(config.fixed(), repairs);
             anneal(Double.NEGATIVE_INFINITY, polish);
         } else if (config.iterative() != null) {
             double goal = target - config.iterative().share() * Math.max(0, target - before.forget());
-            climb(goal, repairBudget, config.iterative().rounds());
+            climb(goal, budget.steps(), config.iterative().rounds());
             return new LoopResult(before, now, ascents, repair.steps(), now.forget() >= goal,
                     LoopResult.left(before, now, target));
         } else if (now.forget() < target) {
-            climb(target, repairBudget - polish, config.maxAscents());
+            climb(target, repairs, config.maxAscents());
             anneal(target, polish);
         }
-        return LoopResult.of(before, now, ascents, repair.steps(), target);
+        return LoopResult.of(before, now, ascents, repair.steps() + trials, target);
+    }
+
+    /** Annealed steps that the budget pays for at this cost of one, in repair steps. */
+    private int polish(double cost) {
+        return (int) Math.min(config.polish(), POLISH_SHARE * budget.steps() / cost);
+    }
+
+    /** Of one annealed step, in repair steps, its share of a trial included. */
+    private double costOfHardened() {
+        double records = Hardening.recordsOfAStep(data.forget().size(), config.harden());
+        return 1 + records / budget.batchSize() / HARDEN_EVERY;
     }
 
     private void walk(FixedRate fixed, int repairs) {
@@ -113,20 +144,42 @@ final class EraseLoop {
     }
 
     private void anneal(double target, int steps) {
-        double share = config.rate();
         if (steps > 0 && config.fixed() == null) {
             relinearise(Phase.POLISH); // the stored direction has done the distance; what is left is best seen from here
         }
+        if (hardens) {
+            try (Hardening hardening = new Hardening(model, data, config, budget.relearn(), target)) {
+                anneal(target, steps, hardening);
+                trials = (int) Math.ceil((double) hardening.records() / budget.batchSize());
+            }
+        } else {
+            anneal(target, steps, null);
+        }
+        now = Losses.measure(model, data);
+        tell(Phase.POLISH, Action.OBSERVE, 0);
+    }
+
+    private void anneal(double target, int steps, Hardening hardening) {
+        double share = config.rate();
         for (int i = 0; i < steps; i++) {
-            double left = 1 - (double) i / steps;
             if (now.forget() < target) {
                 Outcome outcome = ascend(Phase.POLISH, share);
                 share = outcome.share() > 0 ? outcome.share() : share / 2;
             }
-            repair(Phase.POLISH, left);
+            if (hardening != null && i % HARDEN_EVERY == 0) {
+                harden(hardening);
+            }
+            repair(Phase.POLISH, 1 - (double) i / steps);
         }
-        now = Losses.measure(model, data);
-        tell(Phase.POLISH, Action.OBSERVE, 0);
+    }
+
+    private void harden(Hardening hardening) {
+        EraseInterruptedException.throwIfAsked();
+        Hardening.Outcome outcome = hardening.step(now, limits);
+        if (outcome.share() > 0) {
+            now = outcome.losses();
+            tell(Phase.POLISH, Action.HARDEN, outcome.share());
+        }
     }
 
     private Outcome ascend(Phase phase, double share) {

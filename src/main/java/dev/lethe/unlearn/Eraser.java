@@ -7,7 +7,6 @@ package dev.lethe.unlearn;
 import dev.lethe.data.Dataset;
 import dev.lethe.data.Example;
 import dev.lethe.data.Record;
-import dev.lethe.engine.AdamW;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
@@ -27,9 +26,6 @@ import java.util.function.Consumer;
 import java.util.stream.Collectors;
 
 final class Eraser {
-    /** The relearning probe's rate, as a share of the training's peak. */
-    private static final double RELEARN_RATE = 0.1;
-
     private final Engine engine;
     private final RunFolder source;
     private final EraseConfig config;
@@ -179,8 +175,7 @@ final class Eraser {
     }
 
     private double relearn(LanguageModel model, List<Example> records) {
-        AdamW options = training.optimizer().withLearningRate(RELEARN_RATE * training.learningRate());
-        return new RelearnProbe(model, config.relearnSteps(), options).loss(records);
+        return new RelearnProbe(model, config.relearnSteps(), RelearnProbe.optimizer(training)).loss(records);
     }
 
     /** What speaks against the outcome, each with what would allow it; empty when nothing does. */

@@ -89,7 +89,8 @@ final class Method {
              Ascent ascent = new Ascent(model, stored.sites(), direction, stored.contrast(), live)) {
             Repair repair = new Repair(model, in.data().retain(), training.batchSize(), optimizer(config.repairRate()),
                     config.seed()); // after the ascent: a task vector's fine-tuning has moments of its own
-            return new EraseLoop(model, config, in.data(), ascent, repair, budget(), heard).run(target);
+            EraseLoop.Budget budget = new EraseLoop.Budget(budget(), training.batchSize(), RelearnProbe.optimizer(training));
+            return new EraseLoop(model, config, in.data(), ascent, repair, budget, heard).run(target);
         }
     }
 

@@ -11,11 +11,15 @@ import dev.lethe.engine.Buffer;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
 import dev.lethe.train.FineTune;
+import dev.lethe.train.TrainConfig;
 import java.util.List;
 
 final class RelearnProbe {
     /** Records relearned; the others are the test. */
     private static final int SHOWN = 5;
+
+    /** Rate of relearning, as a share of the training's peak. */
+    private static final double RATE = 0.1;
 
     private final LanguageModel model;
     private final int steps;
@@ -25,6 +29,11 @@ final class RelearnProbe {
         this.model = model;
         this.steps = steps;
         this.options = options;
+    }
+
+    /** The training's AdamW as relearning uses it. */
+    static AdamW optimizer(TrainConfig training) {
+        return training.optimizer().withLearningRate(RATE * training.learningRate());
     }
 
     /** Mean token loss of the records not shown, after relearning the shown ones; NaN with fewer than two records. */
