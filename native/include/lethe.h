@@ -213,7 +213,7 @@ typedef struct lethe_batch {
   const int64_t *offsets; /* in [B+1], offsets[0] = 0, strictly rising, no record longer than the context */
   const int32_t *tokens;  /* in [sum T], 0..V-1 */
   const int32_t *targets; /* in [sum T]; may be NULL for logits and generate */
-  const double *weights;  /* in [B], positive: the batch gradient is sum_b weights[b] * grad(mean loss of b); NULL = 1/B */
+  const double *weights;  /* in [B], not 0: the batch gradient is sum_b weights[b] * grad(mean loss of b); NULL = 1/B */
 } lethe_batch;
 
 /* Which gradients an entry holds and how. */
@@ -270,6 +270,25 @@ LETHE_API lethe_status lethe_model_logits(lethe_model *model, const lethe_batch 
 LETHE_API lethe_status lethe_model_gradient(lethe_model *model, const lethe_batch *batch, int32_t accumulate,
                                             const lethe_capture *capture, double *losses, double *activation_gradient,
                                             const int32_t *cancel, lethe_error *err);
+
+/* The two functions below are lethe_model_gradient for other losses, which no batch weights can make of its own.
+ * reference: another model of the same shape and dtype; its workspace is used, nothing else of it changes. CPU only. */
+
+/* Gradient of sum_b weights[b] * divergences[b]. divergences: out [B], the mean of KL(q || p) over record b's targets,
+ * q the reference's prediction and p the model's: KL minimisation of Maini et al. 2024 (arXiv 2401.06121). Targets only
+ * say which positions count. Its error at the logits is p - q, where lethe_model_gradient's is p minus one token. */
+LETHE_API lethe_status lethe_model_kl_gradient(lethe_model *model, const lethe_batch *batch, lethe_model *reference,
+                                               int32_t accumulate, double *divergences, const int32_t *cancel,
+                                               lethe_error *err);
+
+/* Gradient of sum_b weights[b] * distances[b]. distances: out [B], the mean of (h - t)^2 over all of record b's tokens,
+ * those without a target too, and over channels; h is the residual stream after layer `layer`, 0..L-1, and t either
+ * `target`, in [C], at every token, or the reference's h: the two losses of RMU (Li et al. 2024, arXiv 2403.03218).
+ * Exactly one of target and reference is NULL; batch targets may be. Only the layers up to `layer` run; the gradient of
+ * what lies above is zero. lethe_model_gradient's error begins at the logits and so cannot express it. */
+LETHE_API lethe_status lethe_model_hidden_gradient(lethe_model *model, const lethe_batch *batch, int64_t layer,
+                                                   const double *target, lethe_model *reference, int32_t accumulate,
+                                                   double *distances, const int32_t *cancel, lethe_error *err);
 
 typedef struct lethe_adamw {
   int64_t struct_size;

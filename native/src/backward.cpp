@@ -1,5 +1,5 @@
-// GPT-2's trunk backward, by hand: from the gradient at ln_f's output to every parameter, showing an observer each
-// site's factors on the way.
+// GPT-2's trunk backward, by hand: from the gradient at ln_f's output, or at the residual stream after any layer, to
+// every parameter below, showing an observer each site's factors on the way.
 //
 // stream is the gradient of the residual stream and is carried through the layers in place. At each linear site the
 // weight gradient is A^T G and the bias gradient the column sums of G.
@@ -14,11 +14,8 @@ namespace {
 
 class Pass {
  public:
-  Pass(Model& model, const Batch& batch, const Backward& options)
-      : model_(model), batch_(batch), options_(options), work_(model.workspace) {
-    stream_ = work_.stream_gradient.get(model.options(), batch.rows(), model.shape().channels);
-    stream_.zero_();
-  }
+  Pass(Model& model, const Batch& batch, const Backward& options, const at::Tensor& stream)
+      : model_(model), batch_(batch), options_(options), work_(model.workspace), stream_(stream) {}
 
   void final_norm(const at::Tensor& gradient) {
     const int64_t site = model_.layout.final_norm_site();
@@ -26,6 +23,15 @@ class Pass {
     norm(site, x, work_.final_statistics, work_.final_normed, gradient);
   }
 
+  void layers(int64_t count, const Cancel& cancel) {
+    for (int64_t index = count - 1; index >= 0; --index) {
+      cancel.poll();
+      layer(index);
+    }
+    embedding();
+  }
+
+ private:
   void layer(int64_t index) {
     const Shape& shape = model_.shape();
     const auto site = [&](LayerSite which) { return Layout::layer_site(index, which); };
@@ -67,7 +73,6 @@ class Pass {
     embed_backward(stream_, batch_, model_.weight_gradient(tokens), model_.weight_gradient(positions));
   }
 
- private:
   at::Tensor matrix(Slab& slab, int64_t columns) { return slab.get(model_.options(), batch_.rows(), columns); }
 
   // The residual stream after layer `index`.
@@ -140,7 +145,7 @@ class Pass {
   const Batch& batch_;
   const Backward& options_;
   Workspace& work_;
-  at::Tensor stream_;  // [sum T, C]
+  const at::Tensor stream_;  // [sum T, C]
 };
 
 }  // namespace
@@ -148,13 +153,20 @@ class Pass {
 void backward(Model& model, const Batch& batch, const at::Tensor& hidden_gradient, const Backward& options,
               const Cancel& cancel) {
   const Bf16Products rounded(model.bf16_products);
-  Pass pass(model, batch, options);
+  const at::Tensor stream = stream_gradient(model, batch).zero_();
+  Pass pass(model, batch, options, stream);
   pass.final_norm(hidden_gradient);
-  for (int64_t layer = model.shape().layers - 1; layer >= 0; --layer) {
-    cancel.poll();
-    pass.layer(layer);
-  }
-  pass.embedding();
+  pass.layers(model.shape().layers, cancel);
+}
+
+at::Tensor stream_gradient(Model& model, const Batch& batch) {
+  return model.workspace.stream_gradient.get(model.options(), batch.rows(), model.shape().channels);
+}
+
+void stream_backward(Model& model, const Batch& batch, int64_t layers, const at::Tensor& gradient,
+                     const Backward& options, const Cancel& cancel) {
+  const Bf16Products rounded(model.bf16_products);
+  Pass(model, batch, options, gradient).layers(layers, cancel);
 }
 
 }  // namespace lethe

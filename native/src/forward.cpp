@@ -38,7 +38,8 @@ void mlp_forward(const Model& model, int64_t layer, LayerSlabs& slabs, const at:
   residual_forward(model, site(kContract), activated, middle, out);
 }
 
-at::Tensor forward(Model& model, const Batch& batch, Keep keep, const Cancel& cancel, LayerReader* reader) {
+at::Tensor stream_forward(Model& model, const Batch& batch, Keep keep, int64_t layers, const Cancel& cancel,
+                          LayerReader* reader) {
   const Bf16Products rounded(model.bf16_products);
   const Shape& shape = model.shape();
   Workspace& work = model.workspace;
@@ -51,7 +52,7 @@ at::Tensor forward(Model& model, const Batch& batch, Keep keep, const Cancel& ca
 
   at::Tensor x = slabs_of(0).input.get(options, rows, c);  // [sum T, C]
   embed(model.weight(Layout::embedding_site()), model.weight(Layout::position_site()), batch, x);
-  for (int64_t layer = 0; layer < shape.layers; ++layer) {
+  for (int64_t layer = 0; layer < layers; ++layer) {
     cancel.poll();
     const auto site = [&](LayerSite which) { return Layout::layer_site(layer, which); };
     LayerSlabs& slabs = slabs_of(layer);
@@ -68,6 +69,12 @@ at::Tensor forward(Model& model, const Batch& batch, Keep keep, const Cancel& ca
     x = (last ? work.output : slabs_of(layer + 1).input).get(options, rows, c);
     mlp_forward(model, layer, slabs, middle, x);
   }
+  return x;
+}
+
+at::Tensor forward(Model& model, const Batch& batch, Keep keep, const Cancel& cancel, LayerReader* reader) {
+  const at::Tensor x = stream_forward(model, batch, keep, model.shape().layers, cancel, reader);
+  Workspace& work = model.workspace;
   return norm_forward(model, model.layout.final_norm_site(), x, work.final_statistics, work.final_normed);
 }
 

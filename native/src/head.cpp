@@ -37,13 +37,35 @@ RowScores at_row(const RowScores& scores, int64_t row) {
           shift(scores.greedy_hit)};
 }
 
-void require_finite(const Batch& batch, const double* losses, int64_t first, int64_t count) {
+void require_finite(const Batch& batch, const char* what, const double* losses, int64_t first, int64_t count) {
   for (int64_t i = first; i < first + count; ++i) {
     if (std::isfinite(losses[i])) continue;
     const int64_t record = batch.target_records()[static_cast<size_t>(i)];
-    refuse(LETHE_NOT_FINITE, "the loss of record ", record, " of the batch is ", losses[i], " at its token ",
+    refuse(LETHE_NOT_FINITE, "the ", what, " of record ", record, " of the batch is ", losses[i], " at its token ",
            batch.target_rows()[static_cast<size_t>(i)] - batch.offset(record));
   }
+}
+
+// What the errors of a chunk of target rows are made of.
+struct ErrorRows {
+  std::vector<double> scales;  // [targets] d(batch loss)/d(row's loss)
+  at::Tensor reference;        // [targets, C] the reference's hidden states; undefined without one
+};
+
+// A chunk's logits become its rows' errors; their losses go into options.scores.
+void compute_errors(const Batch& batch, const HeadGradient& options, const ErrorRows& rows, int64_t first,
+                    const at::Tensor& logits) {
+  const int64_t count = logits.size(0);
+  const double* scales = rows.scales.data() + first;
+  if (options.reference == nullptr) {
+    softmax_errors(logits, batch.target_tokens().data() + first, scales, at_row(options.scores, first));
+    return require_finite(batch, "loss", options.scores.loss, first, count);
+  }
+  Model& other = options.reference->model;
+  const at::Tensor wanted = other.workspace.logits.get(other.options(), count, logits.size(1));
+  head_logits(other, rows.reference.narrow(0, first, count), wanted);
+  divergence_errors(logits, wanted, scales, options.scores.loss + first);
+  require_finite(batch, "divergence", options.scores.loss, first, count);
 }
 
 }  // namespace
@@ -60,7 +82,7 @@ void head_scores(Model& model, const Batch& batch, const at::Tensor& hidden, con
     const at::Tensor logits = model.workspace.logits.get(model.options(), count, model.shape().vocabulary);
     head_logits(model, h.narrow(0, first, count), logits);
     softmax_scores(logits, batch.target_tokens().data() + first, at_row(scores, first));
-    require_finite(batch, scores.loss, first, count);
+    require_finite(batch, "loss", scores.loss, first, count);
   }
 }
 
@@ -79,8 +101,11 @@ at::Tensor head_gradient(Model& model, const Batch& batch, const at::Tensor& hid
   const bool all = rows == batch.rows();
   const at::Tensor d_targets =
       all ? d_hidden : model.workspace.target_gradient.get(model.options(), rows, hidden.size(1));
-  std::vector<double> scales(static_cast<size_t>(rows));
-  for (size_t i = 0; i < scales.size(); ++i) scales[i] = batch.target_scale(batch.target_records()[i]);
+  ErrorRows error_rows{std::vector<double>(static_cast<size_t>(rows)), at::Tensor()};
+  for (size_t i = 0; i < error_rows.scales.size(); ++i)
+    error_rows.scales[i] = batch.target_scale(batch.target_records()[i]);
+  if (options.reference != nullptr)
+    error_rows.reference = target_hidden(options.reference->model, batch, options.reference->hidden);
 
   const int64_t step = chunk_rows(model, rows);
   for (int64_t first = 0; first < rows; first += step) {
@@ -89,8 +114,7 @@ at::Tensor head_gradient(Model& model, const Batch& batch, const at::Tensor& hid
     const at::Tensor chunk = h.narrow(0, first, count);
     const at::Tensor errors = model.workspace.logits.get(model.options(), count, model.shape().vocabulary);
     head_logits(model, chunk, errors);
-    softmax_errors(errors, batch.target_tokens().data() + first, scales.data() + first, at_row(options.scores, first));
-    require_finite(batch, options.scores.loss, first, count);
+    compute_errors(batch, options, error_rows, first, errors);
     if (options.observer != nullptr) options.observer->relabel(first, errors);
     if (options.observer != nullptr && options.observer->wants(site)) options.observer->head(first, errors, chunk);
     gemm(errors, weight, d_targets.narrow(0, first, count));

@@ -86,4 +86,16 @@ void softmax_scores(const at::Tensor& logits, const int32_t* targets, const RowS
 // As softmax_scores (loss and mean_logit only), and logits become errors: scales[r] * (softmax - one-hot).
 void softmax_errors(const at::Tensor& logits, const int32_t* targets, const double* scales, const RowScores& scores);
 
+// ---- ops_distance.cpp
+
+// divergences[r] = KL(q || p), q the softmax of `reference` and p that of `logits`, both [rows, V]. logits become
+// errors, scales[r] * (p - q); reference is left unspecified.
+void divergence_errors(const at::Tensor& logits, const at::Tensor& reference, const double* scales,
+                       double* divergences);
+
+// distances[b] = mean of (x - target)^2 over record b's rows and the columns; errors = weight(b) times its gradient at
+// x. target: [rows, C], or [1, C] for every row the same.
+void square_errors(const at::Tensor& x, const at::Tensor& target, const Batch& batch, const at::Tensor& errors,
+                   double* distances);
+
 }  // namespace lethe

@@ -21,6 +21,10 @@ struct LayerReader {
   virtual void qkv(int64_t layer, const at::Tensor& qkv) = 0;  // [sum T, 3C]
 };
 
+// The residual stream [sum T, C] after the first `layers` layers.
+at::Tensor stream_forward(Model& model, const Batch& batch, Keep keep, int64_t layers, const Cancel& cancel,
+                          LayerReader* reader = nullptr);
+
 // Final hidden states H [sum T, C], after ln_f.
 at::Tensor forward(Model& model, const Batch& batch, Keep keep, const Cancel& cancel, LayerReader* reader = nullptr);
 
@@ -42,11 +46,19 @@ void head_logits(const Model& model, const at::Tensor& hidden, const at::Tensor&
 void head_scores(Model& model, const Batch& batch, const at::Tensor& hidden, const RowScores& scores,
                  const Cancel& cancel);
 
+// Another model of the same shape whose predictions the head's are measured against.
+struct HeadReference {
+  Model& model;
+  at::Tensor hidden;  // [sum T, C] its final hidden states of the batch
+};
+
 struct HeadGradient {
   bool accumulate;             // add to the head's weight gradient instead of overwriting it
   GradientObserver* observer;  // may be NULL
   RowScores scores;            // loss and mean_logit of every target row
   bool weights = true;         // false: the head weight's gradient is left as it is
+  // A target row's loss is then KL(reference || model); which token is the target does not matter. mean_logit: NULL.
+  const HeadReference* reference = nullptr;
 };
 // Losses, the head weight's gradient, and the gradient at hidden [sum T, C] as returned.
 at::Tensor head_gradient(Model& model, const Batch& batch, const at::Tensor& hidden, const HeadGradient& options,
@@ -71,5 +83,12 @@ struct Backward {
 // gradient must already hold the head's part, for an untied one it is cleared here unless accumulating.
 void backward(Model& model, const Batch& batch, const at::Tensor& hidden_gradient, const Backward& options,
               const Cancel& cancel);
+
+// Room [sum T, C] for the gradient of the residual stream; every backward pass uses it.
+at::Tensor stream_gradient(Model& model, const Batch& batch);
+// From the gradient at the residual stream after the first `layers` layers, which is overwritten, to the parameters of
+// those layers and the embeddings; the forward pass went at least that far. wte's gradient as in backward.
+void stream_backward(Model& model, const Batch& batch, int64_t layers, const at::Tensor& gradient,
+                     const Backward& options, const Cancel& cancel);
 
 }  // namespace lethe

@@ -88,6 +88,19 @@ void forward(lethe_model* model, const GuardedBatch& batch) {
   CHECK_OK(lethe_model_generate(model, &batch.view, &options, tokens.data(), lengths.data(), nullptr, err));
 }
 
+// Gradients toward another model and toward a vector; a batch without targets too, where they may be missing.
+void distances(lethe_model* model, bool tied, const GuardedBatch& batch) {
+  const ModelHandle other = random_model(tiny_config(LETHE_F32, tied), 4);
+  const Guarded<double> target(std::vector<double>(8, 0.5)), values(batch.records());
+  CHECK_OK(lethe_model_kl_gradient(model, &batch.view, other.get(), 0, values.data(), nullptr, err));
+  lethe_batch silent = batch.view;
+  silent.targets = nullptr;
+  for (const lethe_batch* view : {&batch.view, static_cast<const lethe_batch*>(&silent)}) {
+    CHECK_OK(lethe_model_hidden_gradient(model, view, 0, target.data(), nullptr, 0, values.data(), nullptr, err));
+    CHECK_OK(lethe_model_hidden_gradient(model, view, 1, nullptr, other.get(), 1, values.data(), nullptr, err));
+  }
+}
+
 void copies(lethe_model* model) {
   const auto count = static_cast<size_t>(layout_of(model).flat_size);
   const auto each = [&](auto element, int32_t dtype) {
@@ -234,6 +247,7 @@ int main() {
     entries(model.get(), batch, 4, LETHE_BF16, 0);
     entries(model.get(), batch, 4, LETHE_F32, 2);
     curvature(model.get(), batch);
+    distances(model.get(), tied, batch);
     copies(model.get());
     factors(model.get(), batch);
   }

@@ -34,6 +34,8 @@ void nothing() {
   REFUSED(lethe_model_evaluate(nullptr, nullptr, nullptr, nullptr, nullptr, err));
   REFUSED(lethe_model_logits(nullptr, nullptr, nullptr, 0, err));
   REFUSED(lethe_model_gradient(nullptr, nullptr, 0, nullptr, nullptr, nullptr, nullptr, err));
+  REFUSED(lethe_model_kl_gradient(nullptr, nullptr, nullptr, 0, nullptr, nullptr, err));
+  REFUSED(lethe_model_hidden_gradient(nullptr, nullptr, 0, nullptr, nullptr, 0, nullptr, nullptr, err));
   REFUSED(lethe_model_adamw(nullptr, nullptr, nullptr, err));
   REFUSED(lethe_model_curvature(nullptr, nullptr, nullptr, nullptr, nullptr, err));
   REFUSED(lethe_model_generate(nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, err));
@@ -94,6 +96,10 @@ void unsized(lethe_model* model) {
   REFUSED(lethe_model_evaluate(model, &batch, nullptr, numbers, nullptr, err));
   REFUSED(lethe_model_logits(model, &batch, numbers, 8, err));
   REFUSED(lethe_model_gradient(model, &batch, 0, &capture, numbers, nullptr, nullptr, err));
+  const ModelHandle other = random_model(tiny_config(LETHE_F32, true), 2);
+  REFUSED(lethe_model_kl_gradient(model, &batch, other.get(), 0, numbers, nullptr, err));
+  REFUSED(lethe_model_kl_gradient(model, &batch, nullptr, 0, numbers, nullptr, err));
+  REFUSED(lethe_model_hidden_gradient(model, &batch, 0, numbers, nullptr, 0, numbers, nullptr, err));
   REFUSED(lethe_model_adamw(model, &adamw, nullptr, err));
   REFUSED(lethe_model_curvature(model, &batch, &curvature, numbers, nullptr, err));
   REFUSED(lethe_model_generate(model, &batch, &generation, tokens, lengths, nullptr, err));

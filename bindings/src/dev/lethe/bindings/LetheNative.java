@@ -1533,6 +1533,140 @@ public class LetheNative extends LetheNative$shared {
         }
     }
 
+    private static class lethe_model_kl_gradient {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            LetheNative.C_INT,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER,
+            LetheNative.C_INT,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lethe_model_kl_gradient");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lethe_status lethe_model_kl_gradient(lethe_model *model, const lethe_batch *batch, lethe_model *reference, int32_t accumulate, double *divergences, const int32_t *cancel, lethe_error *err)
+     * }
+     */
+    public static FunctionDescriptor lethe_model_kl_gradient$descriptor() {
+        return lethe_model_kl_gradient.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lethe_status lethe_model_kl_gradient(lethe_model *model, const lethe_batch *batch, lethe_model *reference, int32_t accumulate, double *divergences, const int32_t *cancel, lethe_error *err)
+     * }
+     */
+    public static MethodHandle lethe_model_kl_gradient$handle() {
+        return lethe_model_kl_gradient.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lethe_status lethe_model_kl_gradient(lethe_model *model, const lethe_batch *batch, lethe_model *reference, int32_t accumulate, double *divergences, const int32_t *cancel, lethe_error *err)
+     * }
+     */
+    public static MemorySegment lethe_model_kl_gradient$address() {
+        return lethe_model_kl_gradient.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lethe_status lethe_model_kl_gradient(lethe_model *model, const lethe_batch *batch, lethe_model *reference, int32_t accumulate, double *divergences, const int32_t *cancel, lethe_error *err)
+     * }
+     */
+    public static int lethe_model_kl_gradient(MemorySegment model, MemorySegment batch, MemorySegment reference, int accumulate, MemorySegment divergences, MemorySegment cancel, MemorySegment err) {
+        var mh$ = lethe_model_kl_gradient.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lethe_model_kl_gradient", model, batch, reference, accumulate, divergences, cancel, err);
+            }
+            return (int)mh$.invokeExact(model, batch, reference, accumulate, divergences, cancel, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lethe_model_hidden_gradient {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            LetheNative.C_INT,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER,
+            LetheNative.C_LONG,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER,
+            LetheNative.C_INT,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lethe_model_hidden_gradient");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lethe_status lethe_model_hidden_gradient(lethe_model *model, const lethe_batch *batch, int64_t layer, const double *target, lethe_model *reference, int32_t accumulate, double *distances, const int32_t *cancel, lethe_error *err)
+     * }
+     */
+    public static FunctionDescriptor lethe_model_hidden_gradient$descriptor() {
+        return lethe_model_hidden_gradient.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lethe_status lethe_model_hidden_gradient(lethe_model *model, const lethe_batch *batch, int64_t layer, const double *target, lethe_model *reference, int32_t accumulate, double *distances, const int32_t *cancel, lethe_error *err)
+     * }
+     */
+    public static MethodHandle lethe_model_hidden_gradient$handle() {
+        return lethe_model_hidden_gradient.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lethe_status lethe_model_hidden_gradient(lethe_model *model, const lethe_batch *batch, int64_t layer, const double *target, lethe_model *reference, int32_t accumulate, double *distances, const int32_t *cancel, lethe_error *err)
+     * }
+     */
+    public static MemorySegment lethe_model_hidden_gradient$address() {
+        return lethe_model_hidden_gradient.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lethe_status lethe_model_hidden_gradient(lethe_model *model, const lethe_batch *batch, int64_t layer, const double *target, lethe_model *reference, int32_t accumulate, double *distances, const int32_t *cancel, lethe_error *err)
+     * }
+     */
+    public static int lethe_model_hidden_gradient(MemorySegment model, MemorySegment batch, long layer, MemorySegment target, MemorySegment reference, int accumulate, MemorySegment distances, MemorySegment cancel, MemorySegment err) {
+        var mh$ = lethe_model_hidden_gradient.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lethe_model_hidden_gradient", model, batch, layer, target, reference, accumulate, distances, cancel, err);
+            }
+            return (int)mh$.invokeExact(model, batch, layer, target, reference, accumulate, distances, cancel, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
     private static class lethe_model_adamw {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             LetheNative.C_INT,

@@ -114,6 +114,13 @@ public final class Batch {
         return count;
     }
 
+    /** Refuses a batch of prompts, naming the operation that needs targets. */
+    void requireTargets(String operation) {
+        if (targets == null) {
+            throw new IllegalArgumentException(operation + ": the batch has no targets");
+        }
+    }
+
     /** [B+1], a copy: record b is positions offsets[b] to offsets[b+1]. */
     public long[] offsets() {
         return offsets.clone();

@@ -1,7 +1,6 @@
 package dev.lethe.engine;
 
 import dev.lethe.bindings.LetheNative;
-import dev.lethe.bindings.lethe_adamw;
 import dev.lethe.bindings.lethe_layout;
 import dev.lethe.bindings.lethe_site_info;
 import dev.lethe.bindings.lethe_tensor_info;
@@ -40,12 +39,11 @@ public final class LanguageModel implements AutoCloseable {
     private final long parameters;
     private final long flatSize;
     private final NativePasses passes;
+    private final DistanceGradients distances;
     private final NativeCurvature curvature;
     private final NativeEntries entries;
     private final SiteMask mask;
     private final Staging staging;
-    private final MemorySegment adamw;
-    private final MemorySegment norm; // one double out
 
     LanguageModel(Engine engine, ModelShape shape, Dtype dtype) {
         device = engine.device();
@@ -67,13 +65,11 @@ public final class LanguageModel implements AutoCloseable {
             tensors = LongStream.range(0, lethe_layout.tensors(layout)).mapToObj(this::readTensor).toList();
             sites = LongStream.range(0, lethe_layout.sites(layout)).mapToObj(this::readSite).toList();
             entries = new NativeEntries(arena, handle, sites, calls, cancel);
-            passes = new NativePasses(arena, handle, calls, cancel, entries);
+            passes = new NativePasses(arena, handle, sites, calls, cancel, entries);
+            distances = new DistanceGradients(arena, handle, shape, calls, cancel);
             curvature = new NativeCurvature(arena, handle, sites, calls, cancel);
             mask = new SiteMask(arena, sites);
             staging = new Staging(arena);
-            adamw = lethe_adamw.allocate(arena);
-            lethe_adamw.struct_size(adamw, lethe_adamw.sizeof());
-            norm = arena.allocate(ValueLayout.JAVA_DOUBLE);
         } catch (Throwable e) {
             close();
             throw e;
@@ -221,6 +217,11 @@ public final class LanguageModel implements AutoCloseable {
         return passes.gradient(batch, accumulate, capture);
     }
 
+    /** Gradients toward a reference model's predictions, or toward a target of the hidden states, into the same buffer. */
+    public DistanceGradients distances() {
+        return distances;
+    }
+
     /**
      * A ring for captures of this model; only for a model on a device, elsewhere entries are written in place.
      *
@@ -267,16 +268,7 @@ public final class LanguageModel implements AutoCloseable {
      * @throws EngineException NOT_FINITE when the gradient is not finite; then nothing has moved
      */
     public double step(AdamW options, long step, SiteSet moved) {
-        lethe_adamw.learning_rate(adamw, options.learningRate());
-        lethe_adamw.beta1(adamw, options.beta1());
-        lethe_adamw.beta2(adamw, options.beta2());
-        lethe_adamw.epsilon(adamw, options.epsilon());
-        lethe_adamw.weight_decay(adamw, options.weightDecay());
-        lethe_adamw.max_norm(adamw, options.maxNorm());
-        lethe_adamw.step(adamw, step);
-        lethe_adamw.sites(adamw, mask.of(moved));
-        calls.done("AdamW step", LetheNative.lethe_model_adamw(handle, adamw, norm, calls.begin()));
-        return norm.get(ValueLayout.JAVA_DOUBLE, 0);
+        return passes.step(options, step, moved);
     }
 
     /** Continues each prompt; the new tokens of each, without the stop token. */
@@ -420,6 +412,10 @@ public final class LanguageModel implements AutoCloseable {
             arena.close();
             cancel.close();
         }
+    }
+
+    MemorySegment handle() {
+        return handle;
     }
 
     // ---- making -----------------------------------------------------------------------------------------------

@@ -35,9 +35,7 @@ final class NativeCurvature {
     }
 
     Curvature.Result run(Batch batch, Curvature asked) {
-        if (batch.targets == null) {
-            throw new IllegalArgumentException("curvature: the batch has no targets");
-        }
+        batch.requireTargets("curvature");
         int records = batch.records();
         int count = asked.directions().size();
         MemorySegment forms = asked.quadratic() ? quadratic.atLeast((long) records * count * Double.BYTES)

@@ -1,6 +1,7 @@
 package dev.lethe.engine;
 
 import dev.lethe.bindings.LetheNative;
+import dev.lethe.bindings.lethe_adamw;
 import dev.lethe.bindings.lethe_generation;
 import dev.lethe.bindings.lethe_token_scores;
 import java.lang.foreign.Arena;
@@ -22,8 +23,12 @@ final class NativePasses {
     private final Scratch outputs; // what else a pass returns
     private final MemorySegment scores;
     private final MemorySegment generation;
+    private final SiteMask mask;
+    private final MemorySegment adamw;
+    private final MemorySegment norm; // one double out
 
-    NativePasses(Arena arena, MemorySegment model, NativeCalls calls, CancelFlag cancel, NativeEntries entries) {
+    NativePasses(Arena arena, MemorySegment model, List<Site> sites, NativeCalls calls, CancelFlag cancel,
+            NativeEntries entries) {
         this.model = model;
         this.calls = calls;
         this.cancel = cancel;
@@ -35,6 +40,10 @@ final class NativePasses {
         lethe_token_scores.struct_size(scores, lethe_token_scores.sizeof());
         generation = lethe_generation.allocate(arena);
         lethe_generation.struct_size(generation, lethe_generation.sizeof());
+        mask = new SiteMask(arena, sites);
+        adamw = lethe_adamw.allocate(arena);
+        lethe_adamw.struct_size(adamw, lethe_adamw.sizeof());
+        norm = arena.allocate(DOUBLE);
     }
 
     double[] losses(Batch batch) {
@@ -59,7 +68,7 @@ final class NativePasses {
     }
 
     private double[] evaluate(String operation, Batch batch, MemorySegment scores) {
-        needTargets(operation, batch);
+        batch.requireTargets(operation);
         MemorySegment out = losses.atLeast((long) batch.records() * Double.BYTES);
         MemorySegment in = nativeBatch.fill(batch);
         calls.done(operation, LetheNative.lethe_model_evaluate(model, in, scores, out, cancel.lowered(),
@@ -104,10 +113,23 @@ final class NativePasses {
 
     private void backward(String operation, Batch batch, boolean accumulate, MemorySegment capture, MemorySegment out,
             MemorySegment products) {
-        needTargets(operation, batch);
+        batch.requireTargets(operation);
         MemorySegment in = nativeBatch.fill(batch);
         calls.done(operation, LetheNative.lethe_model_gradient(model, in, accumulate ? 1 : 0, capture, out, products,
                 cancel.lowered(), calls.begin()));
+    }
+
+    double step(AdamW options, long step, SiteSet moved) {
+        lethe_adamw.learning_rate(adamw, options.learningRate());
+        lethe_adamw.beta1(adamw, options.beta1());
+        lethe_adamw.beta2(adamw, options.beta2());
+        lethe_adamw.epsilon(adamw, options.epsilon());
+        lethe_adamw.weight_decay(adamw, options.weightDecay());
+        lethe_adamw.max_norm(adamw, options.maxNorm());
+        lethe_adamw.step(adamw, step);
+        lethe_adamw.sites(adamw, mask.of(moved));
+        calls.done("AdamW step", LetheNative.lethe_model_adamw(model, adamw, norm, calls.begin()));
+        return norm.get(DOUBLE, 0);
     }
 
     int[][] generate(List<int[]> prompts, Generation options) {
@@ -129,12 +151,6 @@ final class NativePasses {
             MemorySegment.copy(tokens, INT, b * row * Integer.BYTES, produced[b], 0, produced[b].length);
         }
         return produced;
-    }
-
-    private static void needTargets(String operation, Batch batch) {
-        if (batch.targets == null) {
-            throw new IllegalArgumentException(operation + ": the batch has no targets");
-        }
     }
 
     private static double[] doubles(MemorySegment block, long offset, int count) {

@@ -1,0 +1,107 @@
+// Exports of gradients toward something other than the next token: a reference model's predictions, and a target of the
+// hidden states.
+#include <ATen/ops/from_blob.h>
+
+#include <cmath>
+#include <vector>
+
+#include "guard.h"
+#include "model.h"
+#include "passes.h"
+#include "serial.h"
+
+namespace {
+
+using namespace lethe;
+
+void require_reference(const Model& model, const Model& reference) {
+  require(&model != &reference, "reference is the model itself; copy its parameters into another one");
+  require(model.shape() == reference.shape() && model.dtype == reference.dtype,
+          "reference is of another shape or dtype than the model");
+  if (!reference.on_cpu()) refuse(LETHE_UNSUPPORTED, "the reference model is on a device; make it for the CPU");
+}
+
+void require_place(const Model& model, const char* what) {
+  if (!model.on_cpu()) refuse(LETHE_UNSUPPORTED, what, " is computed on the CPU only");
+}
+
+int64_t pass_work(const Model& model, const Batch& batch) { return batch.rows() * model.layout.parameters(); }
+
+void run_divergence(Model& model, Model& reference, const Batch& batch, bool accumulate, double* divergences,
+                    const Cancel& cancel) {
+  std::vector<double> rows(static_cast<size_t>(batch.target_count()));
+  const HeadReference wanted{reference, forward(reference, batch, Keep::kNothing, cancel)};
+  const at::Tensor hidden = forward(model, batch, Keep::kForBackward, cancel);
+  const HeadGradient head{
+      .accumulate = accumulate, .observer = nullptr, .scores = {.loss = rows.data()}, .reference = &wanted};
+  const at::Tensor d_hidden = head_gradient(model, batch, hidden, head, cancel);
+  record_losses(batch, rows.data(), divergences);
+  backward(model, batch, d_hidden, {.accumulate = accumulate, .observer = nullptr, .activation_gradient = nullptr},
+           cancel);
+}
+
+// target: [1, C] or [sum T, C]
+void run_hidden(Model& model, const Batch& batch, int64_t layers, const at::Tensor& target, bool accumulate,
+                double* distances, const Cancel& cancel) {
+  const at::Tensor x = stream_forward(model, batch, Keep::kForBackward, layers, cancel);
+  const at::Tensor gradient = stream_gradient(model, batch);
+  square_errors(x, target, batch, gradient, distances);
+  for (int64_t b = 0; b < batch.records(); ++b) {
+    if (std::isfinite(distances[b])) continue;
+    refuse(LETHE_NOT_FINITE, "the distance of record ", b, " of the batch is ", distances[b], " after layer ",
+           layers - 1);
+  }
+  if (!accumulate) model.gradients.zero_();  // whatever lies above takes no part
+  stream_backward(model, batch, layers, gradient,
+                  {.accumulate = true, .observer = nullptr, .activation_gradient = nullptr}, cancel);
+}
+
+at::Tensor checked_target(const Model& model, const double* target) {
+  const int64_t c = model.shape().channels;
+  for (int64_t j = 0; j < c; ++j) require(std::isfinite(target[j]), "target[", j, "] is ", target[j]);
+  return at::from_blob(const_cast<double*>(target), {1, c}, at::TensorOptions().dtype(at::kDouble)).to(model.dtype);
+}
+
+}  // namespace
+
+extern "C" {
+
+lethe_status lethe_model_kl_gradient(lethe_model* model, const lethe_batch* batch, lethe_model* reference,
+                                     int32_t accumulate, double* divergences, const int32_t* cancel,
+                                     lethe_error* err) {
+  return guard(err, [&] {
+    require_pointer(model, "model");
+    require_pointer(reference, "reference");
+    require_pointer(divergences, "divergences");
+    require(accumulate == 0 || accumulate == 1, "accumulate is ", accumulate, ", allowed 0 and 1");
+    const Batch checked_batch(checked(batch, "batch"), model->shape(), Targets::kRequired);
+    require_place(*model, "the gradient of a divergence");
+    require_reference(*model, *reference);
+    const SerialIfSmall serial(pass_work(*model, checked_batch));
+    run_divergence(*model, *reference, checked_batch, accumulate == 1, divergences, Cancel(cancel));
+  });
+}
+
+lethe_status lethe_model_hidden_gradient(lethe_model* model, const lethe_batch* batch, int64_t layer,
+                                         const double* target, lethe_model* reference, int32_t accumulate,
+                                         double* distances, const int32_t* cancel, lethe_error* err) {
+  return guard(err, [&] {
+    require_pointer(model, "model");
+    require_pointer(distances, "distances");
+    require((target == nullptr) != (reference == nullptr), "exactly one of target and reference must be NULL");
+    require(accumulate == 0 || accumulate == 1, "accumulate is ", accumulate, ", allowed 0 and 1");
+    require(layer >= 0 && layer < model->shape().layers, "layer is ", layer, ", the model's are 0 to ",
+            model->shape().layers - 1);
+    const Batch checked_batch(checked(batch, "batch"), model->shape(), Targets::kIgnored);
+    require_place(*model, "the gradient of hidden states");
+    if (reference != nullptr) require_reference(*model, *reference);
+    const SerialIfSmall serial(pass_work(*model, checked_batch));
+    const Cancel canceller(cancel);
+    const at::Tensor wanted =
+        reference == nullptr ? checked_target(*model, target)
+                             : stream_forward(*reference, checked_batch, Keep::kNothing, layer + 1, canceller);
+    run_hidden(*model, checked_batch, layer + 1, wanted, accumulate == 1, distances, canceller);
+  });
+}
+
+}  // extern "C"

@@ -1,0 +1,92 @@
+package dev.lethe.engine;
+
+import dev.lethe.bindings.LetheNative;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+
+/**
+ * Gradients of one model that do not begin at the next token's loss: toward a reference model's predictions, and toward a
+ * target of the hidden states. Part of its {@link LanguageModel}, as {@link LanguageModel#distances}.
+ *
+ * <p>Each goes into {@link Buffer#GRADIENT}: overwritten, or added to, so that it joins other gradients. Each value is at
+ * least 0, but for rounding, and falls along the negative gradient. A reference is another model of the same shape and dtype, made by the
+ * same thread; only its workspace changes. On another device than the CPU: {@link EngineException} UNSUPPORTED.
+ */
+public final class DistanceGradients {
+    private final MemorySegment model;
+    private final ModelShape shape;
+    private final NativeCalls calls;
+    private final CancelFlag cancel;
+    private final NativeBatch nativeBatch;
+    private final MemorySegment target; // [C]
+    private final Scratch values;       // [B]
+
+    DistanceGradients(Arena arena, MemorySegment model, ModelShape shape, NativeCalls calls, CancelFlag cancel) {
+        this.model = model;
+        this.shape = shape;
+        this.calls = calls;
+        this.cancel = cancel;
+        nativeBatch = new NativeBatch(arena);
+        target = arena.allocate(ValueLayout.JAVA_DOUBLE, shape.channels());
+        values = new Scratch(arena);
+    }
+
+    /**
+     * Gradient of sum over b of weight[b] times the mean over record b's targets of KL(q || p), q the reference's
+     * prediction and p this model's: the regulariser of KL minimisation (Maini et al. 2024, arXiv 2401.06121). Which
+     * token a target is does not matter. Memory of the logits does not grow with the batch.
+     *
+     * @param accumulate whether to add to the gradient buffer instead of overwriting it
+     * @return mean KL of each record, [B]; 0 for one without targets
+     * @throws EngineException NOT_FINITE when a divergence is not finite
+     */
+    public double[] klGradient(Batch batch, LanguageModel reference, boolean accumulate) {
+        batch.requireTargets("KL gradient");
+        MemorySegment out = values.atLeast((long) batch.records() * Double.BYTES);
+        MemorySegment in = nativeBatch.fill(batch);
+        calls.done("KL gradient", LetheNative.lethe_model_kl_gradient(model, in, reference.handle(),
+                accumulate ? 1 : 0, out, cancel.lowered(), calls.begin()));
+        return values(out, batch);
+    }
+
+    /**
+     * Gradient of sum over b of weight[b] times the mean over all of record b's tokens, with a target or without, and
+     * over channels of (h - t)²; h [T, C] is the residual stream after a block. The forget loss of RMU (Li et al. 2024,
+     * arXiv 2403.03218, equation 1) with t = c u. Only the blocks up to that one run; what lies above has no gradient.
+     *
+     * @param block      counts from 0
+     * @param toward     t, [C], at every token
+     * @param accumulate whether to add to the gradient buffer instead of overwriting it
+     * @return mean square of each record, [B]
+     * @throws EngineException NOT_FINITE when a mean square is not finite
+     */
+    public double[] hiddenGradient(Batch batch, int block, double[] toward, boolean accumulate) {
+        if (toward.length != shape.channels()) {
+            throw new IllegalArgumentException("hidden gradient: the target has " + toward.length
+                    + " elements, the model has " + shape.channels() + " channels");
+        }
+        MemorySegment.copy(toward, 0, target, ValueLayout.JAVA_DOUBLE, 0, toward.length);
+        return hidden(batch, block, target, MemorySegment.NULL, accumulate);
+    }
+
+    /** As the other form with the reference's hidden states after the same block as t: RMU's retain loss (equation 2). */
+    public double[] hiddenGradient(Batch batch, int block, LanguageModel reference, boolean accumulate) {
+        return hidden(batch, block, MemorySegment.NULL, reference.handle(), accumulate);
+    }
+
+    private double[] hidden(Batch batch, int block, MemorySegment toward, MemorySegment reference,
+            boolean accumulate) {
+        MemorySegment out = values.atLeast((long) batch.records() * Double.BYTES);
+        MemorySegment in = nativeBatch.fill(batch);
+        calls.done("hidden gradient", LetheNative.lethe_model_hidden_gradient(model, in, block, toward, reference,
+                accumulate ? 1 : 0, out, cancel.lowered(), calls.begin()));
+        return values(out, batch);
+    }
+
+    private static double[] values(MemorySegment out, Batch batch) {
+        double[] copy = new double[batch.records()];
+        MemorySegment.copy(out, ValueLayout.JAVA_DOUBLE, 0, copy, 0, copy.length);
+        return copy;
+    }
+}
