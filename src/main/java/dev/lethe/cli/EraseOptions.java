@@ -187,8 +187,11 @@ final class EraseOptions {
             }
         }
         if (fixed != null) {
-            given("--rate", rate, "--max-ascents", maxAscents, "--overshoot", overshoot, "--harden", harden)
-                    .forEach((name, value) -> unused(name, value, "--fixed", problems));
+            Map<String, Object> ofLengths = given("--overshoot", overshoot);
+            if (chosen.kind() == Strategy.Kind.ASCENT) { // else they are told above
+                ofLengths.putAll(given("--rate", rate, "--max-ascents", maxAscents, "--harden", harden));
+            }
+            ofLengths.forEach((name, value) -> unused(name, value, "--fixed", problems));
         }
         if (iterative != null) {
             given("--max-ascents", maxAscents, "--polish", polish, "--harden", harden)

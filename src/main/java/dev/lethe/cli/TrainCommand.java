@@ -39,7 +39,7 @@ final class TrainCommand implements Callable<Integer> {
     private Path model;
 
     @Option(names = "--init", paramLabel = "SHAPE",
-            description = "Start from random weights: gpt2[:layers=4,hidden=256,heads=4,ctx=128].")
+            description = "Start from random weights: gpt2[:layers=4,hidden=256,heads=4,ctx=128,vocab=50257,untied].")
     private String init;
 
     @Option(names = "--out", paramLabel = "RUN", required = true, description = "Folder of the new run.")

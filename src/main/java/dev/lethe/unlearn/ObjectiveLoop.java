@@ -75,7 +75,7 @@ final class ObjectiveLoop implements AutoCloseable {
     private void climb(double target, int budget) {
         double share = 1;
         for (int taken = 0; now.forget() < target && taken < budget; taken++) {
-            share = Math.min(1, 1.5 * step(target, share));
+            share = Math.min(1, 1.5 * step(Phase.ASCENT, target, share));
             if (share == 0) {
                 return; // no length is short enough: as near as it gets
             }
@@ -90,11 +90,14 @@ final class ObjectiveLoop implements AutoCloseable {
         double share = 1;
         for (int i = 0; i < count; i++) {
             double left = 1 - (double) i / count;
+            double taken = 0;
             if (now.forget() < target) {
-                double taken = step(target, share * left);
+                taken = step(Phase.POLISH, target, share * left);
                 share = taken > 0 ? taken / left : share / 2;
             }
-            repair(Phase.POLISH, left);
+            if (taken == 0 || !objective.usesRetain()) { // else the step was one on retain records too
+                repair(Phase.POLISH, left);
+            }
         }
         if (count > 0) {
             measure();
@@ -137,7 +140,7 @@ final class ObjectiveLoop implements AutoCloseable {
     }
 
     /** One step, cut in half until it does not pass the target by too much. Returns the share it was left at, or 0. */
-    private double step(double target, double share) {
+    private double step(Phase phase, double target, double share) {
         EraseInterruptedException.throwIfAsked();
         descend();
         model.copy(Buffer.PARAMETERS, snapshot);
@@ -151,10 +154,10 @@ final class ObjectiveLoop implements AutoCloseable {
                 count();
                 boolean all = ascents % MEASURED == 0;
                 Losses told = all ? measure() : new Losses(now.forget(), Double.NaN, Double.NaN);
-                tell(Phase.ASCENT, Action.ASCEND, rate, told);
+                tell(phase, Action.ASCEND, rate, told);
                 return share;
             }
-            tell(Phase.ASCENT, Action.ROLL_BACK_OVERSHOOT, rate, new Losses(now.forget(), Double.NaN, Double.NaN));
+            tell(phase, Action.ROLL_BACK_OVERSHOOT, rate, new Losses(now.forget(), Double.NaN, Double.NaN));
             share /= 2;
             rate /= 2;
             model.set(Buffer.PARAMETERS, snapshot);

@@ -52,6 +52,11 @@ class EraseCommandTest {
                 "--out", out);
         assertRefused("unknown strategy 'hope'; known are " + Strategy.labels(), "erase", "--run", run, "--ids",
                 "dave-job", "--out", out, "--strategy", "hope");
+        assertRefused("--beta is an option of npo, simnpo, not of grad-diff; --rate is not used by grad-diff; --contrast is"
+                + " not used by grad-diff; --overshoot is not used by --fixed", "erase", "--run", run, "--ids", "dave-job", "--out", out, "--strategy", "grad-diff",
+                "--beta", 2, "--contrast", "mean", "--fixed", "1e-3x5", "--rate", 0.1, "--overshoot", 0.2);
+        assertRefused("--request looks for no records: it goes with --iterative SHARExROUNDS, and without --ids, --subject,"
+                + " --text and --dry-run", "erase", "--run", run, "--request", folder.resolve("people.jsonl"), "--out", out);
         assertRefused("the forget set is the whole data (30 records): nothing would be kept; train a new model instead",
                 "erase", "--run", run, "--ids", everyone, "--out", out);
         assertRefused("--reference and --target-loss exclude each other", "erase", "--run", run, "--ids", "dave-job", "--out",
