@@ -6,14 +6,18 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.function.BiPredicate;
 import java.util.function.Predicate;
 import java.util.function.ToDoubleBiFunction;
 
 /**
- * Variants that differ in one choice alone, two by two; numbers are means over the pairs for each seed, then over
- * seeds.
+ * Variants that differ in one choice, two by two; numbers are means over the pairs for each seed, then over seeds.
+ *
+ * @param alsoDiffer other choices in which some pair differs; empty = alike in everything else
  */
-record Pairs(Study study, List<Pair> pairs) {
+record Pairs(Study study, List<Pair> pairs, Set<String> alsoDiffer) {
     record Pair(Variant one, Variant other) {}
 
     /** The choice in which a pair differs. */
@@ -25,10 +29,14 @@ record Pairs(Study study, List<Pair> pairs) {
             return key(one).equals(key(other));
         }
 
+        private String label() {
+            return name().toLowerCase(Locale.ROOT);
+        }
+
         private Map<String, String> key(Cell cell) {
             Map<String, String> key = new LinkedHashMap<>(Study.choices(cell));
             key.put("forget", cell.forget());
-            key.remove(name().toLowerCase(Locale.ROOT));
+            key.remove(label());
             if (this == EPOCHS && List.of("first-epoch", "multi-epoch").contains(cell.strategy())) {
                 key.put("strategy", "stored gradients"); // the strategy's name says the epochs again
             }
@@ -36,16 +44,42 @@ record Pairs(Study study, List<Pair> pairs) {
         }
     }
 
+    /** Of variants that are alike in every other choice. */
     static Pairs of(Study study, Predicate<Cell> one, Predicate<Cell> other, Choice choice) {
+        return new Pairs(study, pairs(study, one, other, choice::same), Set.of());
+    }
+
+    /** The same; where there are none, of variants that are alike in head, forget set and sites. */
+    static Pairs loosely(Study study, Predicate<Cell> one, Predicate<Cell> other, Choice choice) {
+        Pairs alike = of(study, one, other, choice);
+        if (!alike.isEmpty()) {
+            return alike;
+        }
+        List<Pair> pairs = pairs(study, one, other, (first, second) -> first.head().equals(second.head())
+                && first.forget().equals(second.forget()) && first.sites().equals(second.sites()));
+        Set<String> differ = new TreeSet<>();
+        for (Pair pair : pairs) {
+            Map<String, String> theirs = Study.choices(pair.other.cell());
+            Study.choices(pair.one.cell()).forEach((name, value) -> {
+                if (!value.equals(theirs.get(name)) && !name.equals(choice.label())) {
+                    differ.add(name);
+                }
+            });
+        }
+        return new Pairs(study, pairs, differ);
+    }
+
+    private static List<Pair> pairs(Study study, Predicate<Cell> one, Predicate<Cell> other,
+                                    BiPredicate<Cell, Cell> alike) {
         List<Pair> pairs = new ArrayList<>();
         for (Variant first : study.erased()) {
             for (Variant second : study.erased()) {
-                if (one.test(first.cell()) && other.test(second.cell()) && choice.same(first.cell(), second.cell())) {
+                if (one.test(first.cell()) && other.test(second.cell()) && alike.test(first.cell(), second.cell())) {
                     pairs.add(new Pair(first, second));
                 }
             }
         }
-        return new Pairs(study, pairs);
+        return pairs;
     }
 
     boolean isEmpty() {
@@ -77,6 +111,7 @@ record Pairs(Study study, List<Pair> pairs) {
         long seeds = study.seeds().stream().filter(seed -> pairs.stream()
                 .anyMatch(pair -> pair.one.with(seed).isPresent() && pair.other.with(seed).isPresent())).count();
         return " (" + pairs.size() + (pairs.size() == 1 ? " pair" : " pairs") + ", " + seeds
-                + (seeds == 1 ? " seed)" : " seeds)");
+                + (seeds == 1 ? " seed" : " seeds") + (alsoDiffer.isEmpty() ? ")"
+                : "; they differ in " + String.join(", ", alsoDiffer) + " too)");
     }
 }

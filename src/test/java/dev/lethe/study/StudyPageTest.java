@@ -113,6 +113,20 @@ class StudyPageTest {
     }
 
     @Test
+    void aClaimWithoutPairsAlikeSaysHowItsPairsDiffer() throws Exception {
+        List<CellResult> results = MadeUpStudy.of(2, "one-author").stream().map(result -> {
+            Cell c = result.cell();
+            return !c.matching().equals("iterative") ? result : new CellResult(result.id(), new Cell(c.seed(), c.head(),
+                    c.forget(), "fresh", c.sites(), "", c.matching(), c.calibration(), "none", c.repair(), c.options()),
+                    result.variant(), result.metrics(), result.curve(), result.distributions(), result.reached(),
+                    result.note());
+        }).toList();
+        List<List<String>> rows = rows(parse(StudyPage.write(folder, "study", results)));
+        assertTrue(rows.stream().anyMatch(row -> row.getFirst().startsWith("Iterative unlearning") && row.get(1)
+                .endsWith("(2 pairs, 2 seeds; they differ in contrast, epochs, strategy too)")), rows.toString());
+    }
+
+    @Test
     void severalForgetSetsHaveFiguresOfTheirOwn() throws Exception {
         StudyPage.write(folder, "study", MadeUpStudy.of(2, "One author!", "two authors", "Two Authors"));
         assertTrue(files("figures", ".svg").containsAll(List.of("strategy-sites-one-author",
