@@ -28,8 +28,8 @@ final class EraseOptions {
     private boolean paper;
 
     @Option(names = "--strategy", paramLabel = "NAME",
-            description = "first-epoch (default), multi-epoch, fresh, task-vector, gauss-newton, grad-ascent, grad-diff, npo,"
-                    + " simnpo or retrain: docs/strategies.md.")
+            description = "first-epoch (default), multi-epoch, fresh, task-vector, gauss-newton, grad-ascent, grad-diff, kl,"
+                    + " npo, simnpo, rmu or retrain: docs/strategies.md.")
     private String strategy;
 
     @Option(names = "--sites", paramLabel = "SITES",

@@ -29,6 +29,13 @@ final class TuningOptions {
             description = "AdamW's peak in objectives and for the task vector; 0 = half of the training's.")
     private Double learningRate;
 
+    @Option(names = "--steering", paramLabel = "C", description = "Length of rmu's random direction.")
+    private Double steering;
+
+    @Option(names = "--block", paramLabel = "N",
+            description = "Block whose output rmu steers, counted from 0; -1 = the middle one.")
+    private Integer block;
+
     @Option(names = "--damping", paramLabel = "X",
             description = "Of gauss-newton's curvature; 0 = a tenth of each block's mean eigenvalue.")
     private Double damping;
@@ -47,6 +54,8 @@ final class TuningOptions {
                 new Given<>("--delta", delta, EnumSet.of(Strategy.SIMNPO), Tuning::withDelta),
                 new Given<>("--learning-rate", learningRate,
                         of(one -> objectives.contains(one) || one == Strategy.TASK_VECTOR), Tuning::withLearningRate),
+                new Given<>("--steering", steering, EnumSet.of(Strategy.RMU), Tuning::withSteering),
+                new Given<>("--block", block, EnumSet.of(Strategy.RMU), Tuning::withBlock),
                 new Given<>("--damping", damping, EnumSet.of(Strategy.GAUSS_NEWTON), Tuning::withDamping),
                 new Given<>("--tune-steps", tuneSteps, EnumSet.of(Strategy.TASK_VECTOR), Tuning::withTuneSteps));
     }

@@ -131,7 +131,8 @@ public record EraseConfig(
         if (strategy.ofThePaper()) {
             return builder.build();
         }
-        return builder.sites("all").contrast(Contrast.NONE).liveContrast(0).repair(0).polish(0).build();
+        String sites = strategy == Strategy.RMU ? "h.*.mlp.c_proj" : "all"; // the paper moves MLP outputs only
+        return builder.sites(sites).contrast(Contrast.NONE).liveContrast(0).repair(0).polish(0).build();
     }
 
     /** The epochs whose captured gradients are taken: as asked for, else the strategy's own. */

@@ -108,6 +108,8 @@ final class Method {
         return switch (config.strategy()) {
             case GRAD_ASCENT -> new GradientDifference(model, tuning.forgetWeight(), 0);
             case GRAD_DIFF -> new GradientDifference(model, tuning.forgetWeight(), tuning.retainWeight());
+            case KL -> new KlMinimisation(in.engine(), model, tuning);
+            case RMU -> new Rmu(in.engine(), model, tuning, config.seed());
             case NPO -> new Npo(model, in.data().forget(), tuning);
             case SIMNPO -> new SimNpo(model, tuning);
             default -> throw new IllegalStateException(config.strategy() + " is no objective");

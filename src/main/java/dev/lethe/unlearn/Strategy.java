@@ -22,10 +22,14 @@ public enum Strategy {
     GRAD_ASCENT("grad-ascent", Kind.OBJECTIVE, false),
     /** The same plus the loss of retain records (Liu et al. 2022). */
     GRAD_DIFF("grad-diff", Kind.OBJECTIVE, false),
+    /** The negated loss plus the divergence from the model before on retain records (Maini et al. 2024). */
+    KL("kl", Kind.OBJECTIVE, false),
     /** Negative preference optimisation (Zhang et al. 2024). */
     NPO("npo", Kind.OBJECTIVE, false),
     /** The same by length-normalised losses, without a reference model (Fan et al. 2024). */
     SIMNPO("simnpo", Kind.OBJECTIVE, false),
+    /** Hidden states misdirected on forget records, held on retain records (Li et al. 2024). */
+    RMU("rmu", Kind.OBJECTIVE, false),
     /** The run's training from its beginning, without the forget set: what the others are measured against. */
     RETRAIN("retrain", Kind.RETRAIN, false);
 

@@ -89,6 +89,21 @@ class ObjectiveTest {
     }
 
     @Test
+    void klMinimisation() {
+        try (Objective kl = new KlMinimisation(engine, model, tuning)) {
+            check("kl", kl);
+        }
+    }
+
+    @Test
+    void representationMisdirection() {
+        try (Objective rmu = new Rmu(engine, model, tuning.withBlock((int) golden.number("block")),
+                golden.doubles("direction"))) {
+            check("rmu", rmu);
+        }
+    }
+
+    @Test
     void aStepOnAnObjectiveIsTorchs() {
         Npo npo = new Npo(model, forget, tuning);
         move();

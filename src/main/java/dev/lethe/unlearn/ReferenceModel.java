@@ -1,0 +1,23 @@
+/* A model of its own with the weights that another has now: what an objective measures its distance from. */
+package dev.lethe.unlearn;
+
+import dev.lethe.engine.Buffer;
+import dev.lethe.engine.Engine;
+import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.ParameterVector;
+
+final class ReferenceModel {
+    private ReferenceModel() { }
+
+    /** The caller closes it. Holds a model's memory, moments included. */
+    static LanguageModel of(Engine engine, LanguageModel model) {
+        LanguageModel reference = engine.model(model.shape(), model.dtype());
+        try (ParameterVector weights = model.copy(Buffer.PARAMETERS)) {
+            reference.set(Buffer.PARAMETERS, weights);
+            return reference;
+        } catch (Throwable e) {
+            reference.close();
+            throw e;
+        }
+    }
+}
