@@ -131,6 +131,9 @@ class ResumeTest {
                     public void step(TrainStep done) {
                         if (done.step() == step) {
                             caller.interrupt();
+                            while (caller.isInterrupted()) { // until it has woken: on a busy machine steps are faster
+                                Thread.onSpinWait();
+                            }
                         }
                     }
                 }));
