@@ -10,6 +10,7 @@ import dev.lethe.data.Dataset;
 import dev.lethe.data.Encoder;
 import dev.lethe.data.Example;
 import dev.lethe.data.OnLong;
+import dev.lethe.data.Record;
 import dev.lethe.engine.AdamW;
 import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
@@ -41,6 +42,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
 
 final class Sequence {
     static final String HEAD = "tied";
@@ -123,7 +125,7 @@ final class Sequence {
             AtomicFiles.deleteTree(to);
             Erasure erasure;
             try (Run run = Run.open(engine, from.root(), data.learned())) {
-                erasure = run.erase(run.find(Query.subject(requests.get(next))), config, to, shop.listener().erasing());
+                erasure = run.erase(run.find(Query.ids(forgotten(requests.subList(next, next + 1)))), config, to, shop.listener().erasing());
             }
             List<String> notes = new ArrayList<>(progress.notes());
             String request = requests.get(next);
@@ -159,11 +161,11 @@ final class Sequence {
     private void again(Cell cell, EraseConfig config, RunFolder original, RunFolder last, Path folder, Numbers numbers)
             throws IOException {
         String first = spec.sequential().requests().getFirst();
-        Set<String> gone = forgotten(spec.sequential().requests().size());
+        Set<String> gone = forgotten(spec.sequential().requests());
         AtomicFiles.deleteTree(folder);
         Files.createDirectories(folder);
         try (Tokenizer tokenizer = Tokenizer.of(last.model()); LanguageModel model = Checkpoint.load(engine, last.model(), Dtype.F32)) {
-            List<Example> back = encode(tokenizer, model, data.learned().filter(record -> first.equals(record.subject())));
+            List<Example> back = encode(tokenizer, model, data.learned().filter(record -> forgotten(List.of(first)).contains(record.id())));
             int shown = Math.clamp((int) Math.ceil(spec.relearn().share() * back.size()), 1, back.size());
             List<Example> mixed = new ArrayList<>(back.subList(0, shown));
             mixed.addAll(encode(tokenizer, model, data.learned().filter(record -> !gone.contains(record.id()))));
@@ -182,7 +184,7 @@ final class Sequence {
                 GradientLedger.link(original.ledger(), folder.resolve("ledger"));
             }
             try (Run run = Run.open(engine, folder, data.learned())) {
-                Trial trial = run.trial(run.find(Query.subject(first)), config, shop.listener().erasing(), moved ->
+                Trial trial = run.trial(run.find(Query.ids(forgotten(List.of(first)))), config, shop.listener().erasing(), moved ->
                         numbers.put("again.forget.loss.erased_again", loss(moved, back)));
                 numbers.put("again.retain.loss", trial.after().retain());
                 numbers.put("again.heldout.loss", trial.after().heldOut());
@@ -191,21 +193,19 @@ final class Sequence {
         }
     }
 
-    private Set<String> forgotten(int requests) {
-        Set<String> subjects = new LinkedHashSet<>(spec.sequential().requests().subList(0, requests));
-        Set<String> ids = new LinkedHashSet<>();
-        data.learned().records().stream().filter(record -> subjects.contains(record.subject()))
-                .forEach(record -> ids.add(record.id()));
-        return ids;
+    /** Ids of the records that requests mean. */
+    private Set<String> forgotten(List<String> requests) {
+        return data.learned().records().stream().filter(record -> requests.contains(record.subject())
+                || requests.contains(record.id())).map(Record::id).collect(Collectors.toCollection(LinkedHashSet::new));
     }
 
     /** Adds a value to each series: what all requests up to now left of their records, and of everything else. */
     private Progress measured(Progress progress, RunFolder run) {
-        Set<String> gone = forgotten(progress.done());
+        List<String> requests = spec.sequential().requests();
+        Set<String> gone = forgotten(requests.subList(0, Math.max(1, progress.done()))); // before the first: what it will forget
         Numbers numbers = new Numbers();
         try (Tokenizer tokenizer = Tokenizer.of(run.model()); LanguageModel model = Checkpoint.load(engine, run.model(), Dtype.F32)) {
-            Set<String> first = gone.isEmpty() ? forgotten(1) : gone; // before the first request: what it will forget
-            new Measurement(spec, data, tokenizer, first).sequence(model, numbers);
+            new Measurement(spec, data, tokenizer, gone).sequence(model, numbers);
         }
         Map<String, List<Double>> series = new LinkedHashMap<>();
         numbers.metrics.forEach((name, value) -> {

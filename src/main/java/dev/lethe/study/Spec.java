@@ -99,7 +99,7 @@ public record Spec(String name, Path file, Data data, String model, String token
     public record Measure(Set<String> metrics, int retainSample, int answerTokens, int tofuSample) { }
 
     /**
-     * @param requests  subjects, erased one after the other
+     * @param requests  subjects or ids of single records, erased one after the other
      * @param strategy  a label
      * @param erase     options of each erasure
      * @param fineTune  steps of further training after the last, before the first request is erased once more; 0 = none

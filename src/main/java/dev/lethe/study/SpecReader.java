@@ -190,7 +190,7 @@ public final class SpecReader {
         }
         SpecFields erase = fields.object("erase");
         if (!fields.has("requests")) {
-            fields.problem("requests", "is missing: subjects to be erased one after the other");
+            fields.problem("requests", "is missing: subjects or ids, to be erased one after the other");
         }
         Spec.Sequential sequential = new Spec.Sequential(or(fields.texts("requests"), List.of()),
                 fields.text("strategy", "first-epoch"), erase == null ? Map.of() : erase.options(),

@@ -87,6 +87,11 @@ record StudyData(Dataset learned, Dataset heldOut, Map<String, Set<String>> forg
                 }
             });
         }
+        for (String request : spec.sequential() == null ? List.<String>of() : spec.sequential().requests()) {
+            if (learned.byId(request) == null && !learned.subjects().contains(request)) {
+                problems.add("$.sequential.requests: \"" + request + "\" is neither a subject nor a record that is learned");
+            }
+        }
         if (!problems.isEmpty()) {
             throw new BadInputException(spec.file() + ": " + String.join("\n  ", problems));
         }
