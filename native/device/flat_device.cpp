@@ -64,6 +64,21 @@ void Path::combine(const at::Tensor& y, double b, double a, const at::Tensor& x,
   }
 }
 
+void Path::add_square(const at::Tensor& y, double b, double a, const at::Tensor& x) {
+  b == 0 ? y.zero_() : y.mul_(b);
+  y.addcmul_(x, x, a);
+}
+
+void Path::divide_root(const at::Tensor& y, const at::Tensor& v, double floor, const std::vector<Segment>& over) {
+  constexpr int64_t kPiece = 1 << 24;  // the roots need memory of their own
+  for (const Segment& s : over) {
+    for (int64_t begin = s.begin; begin < s.end; begin += kPiece) {
+      const int64_t count = std::min(kPiece, s.end - begin);
+      y.narrow(0, begin, count).div_(v.narrow(0, begin, count).sqrt().add_(floor));
+    }
+  }
+}
+
 double Path::adamw(Model& model, const AdamwStep& step, const std::vector<Segment>& over) {
   const kernels::FlatChunks chunks = chunks_of(over);
   const kernels::AdamWStep numbers{step.max_norm, step.beta1,     step.beta2,

@@ -30,6 +30,8 @@ class Path final : public DevicePath, public std::enable_shared_from_this<Path> 
 
   double dot(const at::Tensor& a, const at::Tensor& b, const std::vector<Segment>& over) override;
   void combine(const at::Tensor& y, double b, double a, const at::Tensor& x, const std::vector<Segment>& over) override;
+  void add_square(const at::Tensor& y, double b, double a, const at::Tensor& x) override;
+  void divide_root(const at::Tensor& y, const at::Tensor& v, double floor, const std::vector<Segment>& over) override;
   double adamw(Model& model, const AdamwStep& step, const std::vector<Segment>& over) override;
 
  private:

@@ -329,6 +329,13 @@ LETHE_API lethe_status lethe_vector_store(const lethe_vector *vector, lethe_mode
  * y is not read, so NaN is overwritten; with a = 0 x is not read and may be NULL. Copies, scales, clears and adds. */
 LETHE_API lethe_status lethe_vector_combine(lethe_vector *y, double b, double a, const lethe_vector *x,
                                             const uint8_t *sites, lethe_error *err);
+/* y = b y + a x^2, element by element: with gradients for x a running second moment, Adam's and the empirical Fisher's
+ * diagonal. With b = 0 y is not read. */
+LETHE_API lethe_status lethe_vector_add_square(lethe_vector *y, double b, double a, const lethe_vector *x, lethe_error *err);
+/* y = y / (sqrt(v) + floor), element by element, on the tensors of `sites` [S] or on all when NULL; floor above 0, v without
+ * negative numbers. Adam's preconditioner. */
+LETHE_API lethe_status lethe_vector_divide_root(lethe_vector *y, const lethe_vector *v, double floor, const uint8_t *sites,
+                                                lethe_error *err);
 /* Every parameter drawn from a LETHE_RADEMACHER or LETHE_NORMAL distribution by its place alone: the same numbers for a
  * seed on every device, thread count and dtype (rounded to it). Gaps stay zero. */
 LETHE_API lethe_status lethe_vector_random(lethe_vector *vector, int32_t distribution, uint64_t seed, lethe_error *err);

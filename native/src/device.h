@@ -52,6 +52,8 @@ struct DevicePath {
   // Flat buffers: as flat.h; adamw returns the gradient's norm and moves nothing when that is not finite.
   virtual double dot(const at::Tensor& a, const at::Tensor& b, const std::vector<Segment>& over) = 0;
   virtual void combine(const at::Tensor& y, double b, double a, const at::Tensor& x, const std::vector<Segment>& over) = 0;
+  virtual void add_square(const at::Tensor& y, double b, double a, const at::Tensor& x) = 0;
+  virtual void divide_root(const at::Tensor& y, const at::Tensor& v, double floor, const std::vector<Segment>& over) = 0;
   virtual double adamw(Model& model, const AdamwStep& step, const std::vector<Segment>& over) = 0;
 };
 

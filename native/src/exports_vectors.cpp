@@ -72,6 +72,28 @@ lethe_status lethe_vector_combine(lethe_vector* y, double b, double a, const let
   });
 }
 
+lethe_status lethe_vector_add_square(lethe_vector* y, double b, double a, const lethe_vector* x, lethe_error* err) {
+  return guard(err, [&] {
+    require_pointer(y, "y");
+    require_finite(b, "b");
+    require_finite(a, "a");
+    require_pointer(x, "x");
+    require_same_space(y->layout, y->values, x->layout, x->values);
+    run_on(y->path, [&] { flat_add_square(y->path, y->values, b, a, x->values); });
+  });
+}
+
+lethe_status lethe_vector_divide_root(lethe_vector* y, const lethe_vector* v, double floor, const uint8_t* sites,
+                                      lethe_error* err) {
+  return guard(err, [&] {
+    require_pointer(y, "y");
+    require_pointer(v, "v");
+    require(floor > 0 && std::isfinite(floor), "floor is ", floor, ", must be above 0");
+    require_same_space(y->layout, y->values, v->layout, v->values);
+    run_on(y->path, [&] { flat_divide_root(y->path, y->values, v->values, floor, segments(y->layout, sites)); });
+  });
+}
+
 lethe_status lethe_vector_random(lethe_vector* vector, int32_t distribution, uint64_t seed, lethe_error* err) {
   return guard(err, [&] {
     require_pointer(vector, "vector");

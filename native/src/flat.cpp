@@ -5,6 +5,7 @@
 #include <ATen/ops/from_blob.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "guard.h"
@@ -88,6 +89,35 @@ void flat_combine(const DevicePointer& path, const at::Tensor& y, double b, doub
     for (const Segment& s : over) {
       at::parallel_for(s.begin, s.end, kBlock, [&](int64_t begin, int64_t end) {
         combine(to + begin, static_cast<T>(b), static_cast<T>(a), from + begin, end - begin);
+      });
+    }
+  });
+}
+
+void flat_add_square(const DevicePointer& path, const at::Tensor& y, double b, double a, const at::Tensor& x) {
+  if (path != nullptr) return path->add_square(y, b, a, x);
+  with_element(y.scalar_type(), [&](auto zero) {
+    using T = decltype(zero);
+    T* to = data<T>(y);
+    const T* from = x.const_data_ptr<T>();
+    const T kept = static_cast<T>(b), added = static_cast<T>(a);
+    at::parallel_for(0, y.numel(), kBlock, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) to[i] = (b == 0 ? T{0} : kept * to[i]) + added * from[i] * from[i];
+    });
+  });
+}
+
+void flat_divide_root(const DevicePointer& path, const at::Tensor& y, const at::Tensor& v, double floor,
+                      const std::vector<Segment>& over) {
+  if (path != nullptr) return path->divide_root(y, v, floor, over);
+  with_element(y.scalar_type(), [&](auto zero) {
+    using T = decltype(zero);
+    T* to = data<T>(y);
+    const T* squares = v.const_data_ptr<T>();
+    const T least = static_cast<T>(floor);
+    for (const Segment& s : over) {
+      at::parallel_for(s.begin, s.end, kBlock, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) to[i] /= std::sqrt(squares[i]) + least;
       });
     }
   });

@@ -19,6 +19,11 @@ double flat_dot(const DevicePointer& path, const at::Tensor& a, const at::Tensor
 // y = b y + a x in one pass; y is not read when b is 0, x (may be undefined) not when a is 0
 void flat_combine(const DevicePointer& path, const at::Tensor& y, double b, double a, const at::Tensor& x,
                   const std::vector<Segment>& over);
+// y = b y + a x^2; y is not read when b is 0
+void flat_add_square(const DevicePointer& path, const at::Tensor& y, double b, double a, const at::Tensor& x);
+// y = y / (sqrt(v) + floor)
+void flat_divide_root(const DevicePointer& path, const at::Tensor& y, const at::Tensor& v, double floor,
+                      const std::vector<Segment>& over);
 
 // Elements [offset, offset + count) of flat to or from caller memory of a LETHE_* dtype, `bytes` long; checks all.
 void flat_read(const at::Tensor& flat, int64_t offset, int64_t count, int32_t dtype, void* out, int64_t bytes);

@@ -141,6 +141,19 @@ void vectors() {
   }
   CHECK_REFUSED(lethe_vector_combine(a.get(), 1, 1, nullptr, nullptr, err), LETHE_INVALID_ARGUMENT, "x is NULL");
 
+  // v = 0.5 v + 2 w^2, then y / (sqrt(v) + 0.1) on a site's tensors only.
+  const VectorHandle v = vector_of(model.get()), y = vector_of(model.get());
+  CHECK_OK(lethe_vector_load(y.get(), model.get(), LETHE_PARAMETERS, err));
+  CHECK_OK(lethe_vector_add_square(v.get(), 0, 4.0, y.get(), err));
+  CHECK_OK(lethe_vector_add_square(v.get(), 0.5, 2.0, y.get(), err));
+  CHECK_OK(lethe_vector_divide_root(y.get(), v.get(), 0.1, sites.data(), err));
+  CHECK_OK(lethe_vector_store(y.get(), model.get(), LETHE_GRADIENT, err));
+  const std::vector<double> divided = read(model.get(), LETHE_GRADIENT);
+  for (size_t i = 0; i < w.size(); ++i) {
+    CHECK_CLOSE(divided[i], i >= begin && i < end ? moved[i] / (2 * std::abs(moved[i]) + 0.1) : moved[i], 1e-14);
+  }
+  CHECK_REFUSED(lethe_vector_divide_root(y.get(), v.get(), 0, nullptr, err), LETHE_INVALID_ARGUMENT, "must be above 0");
+
   const ModelHandle other = make_model(tiny_config(LETHE_F64, false)),
                     narrow = make_model(tiny_config(LETHE_F32, true));
   CHECK_REFUSED(lethe_vector_load(a.get(), other.get(), LETHE_PARAMETERS, err), LETHE_INVALID_ARGUMENT,

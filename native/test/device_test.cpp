@@ -160,11 +160,17 @@ void vectors(const Pair& pair) {
     CHECK_OK(lethe_vector_dot(a.get(), b.get(), nullptr, &whole, err));
     CHECK_OK(lethe_vector_dot(a.get(), b.get(), mask.data(), &part, err));
     results[side] = {whole, part};
+    CHECK_OK(lethe_vector_add_square(b.get(), 0, 3, a.get(), err));
+    CHECK_OK(lethe_vector_add_square(b.get(), 0.5, 1, a.get(), err));
+    CHECK_OK(lethe_vector_divide_root(a.get(), b.get(), 0.1, mask.data(), err));
+    CHECK_OK(lethe_vector_dot(a.get(), a.get(), nullptr, &whole, err));
+    results[side].push_back(whole);
+    CHECK_OK(lethe_vector_load(a.get(), model, LETHE_GRADIENT, err));
     CHECK_OK(lethe_model_add(model, -0.01, a.get(), mask.data(), err));
     for (const double loss : evaluate(model, batch)) results[side].push_back(loss);
     CHECK_OK(lethe_model_add(model, 0.01, a.get(), mask.data(), err));
   }
-  pair.same(results[0], results[1], "dot, combine, add");
+  pair.same(results[0], results[1], "dot, combine, add_square, divide_root, add");
 }
 
 // Entries are compared by the gradients they make, and by their bytes' shape.

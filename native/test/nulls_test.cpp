@@ -43,6 +43,8 @@ void nothing() {
   REFUSED(lethe_vector_load(nullptr, nullptr, 0, err));
   REFUSED(lethe_vector_store(nullptr, nullptr, 0, err));
   REFUSED(lethe_vector_combine(nullptr, 0, 0, nullptr, nullptr, err));
+  REFUSED(lethe_vector_add_square(nullptr, 0, 0, nullptr, err));
+  REFUSED(lethe_vector_divide_root(nullptr, nullptr, 1, nullptr, err));
   REFUSED(lethe_vector_random(nullptr, LETHE_NORMAL, 0, err));
   REFUSED(lethe_kfac_create(nullptr, nullptr, nullptr, err));
   REFUSED(lethe_kfac_describe(nullptr, nullptr, err));

@@ -2108,6 +2108,134 @@ public class LetheNative extends LetheNative$shared {
         }
     }
 
+    private static class lethe_vector_add_square {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            LetheNative.C_INT,
+            LetheNative.C_POINTER,
+            LetheNative.C_DOUBLE,
+            LetheNative.C_DOUBLE,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lethe_vector_add_square");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lethe_status lethe_vector_add_square(lethe_vector *y, double b, double a, const lethe_vector *x, lethe_error *err)
+     * }
+     */
+    public static FunctionDescriptor lethe_vector_add_square$descriptor() {
+        return lethe_vector_add_square.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lethe_status lethe_vector_add_square(lethe_vector *y, double b, double a, const lethe_vector *x, lethe_error *err)
+     * }
+     */
+    public static MethodHandle lethe_vector_add_square$handle() {
+        return lethe_vector_add_square.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lethe_status lethe_vector_add_square(lethe_vector *y, double b, double a, const lethe_vector *x, lethe_error *err)
+     * }
+     */
+    public static MemorySegment lethe_vector_add_square$address() {
+        return lethe_vector_add_square.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lethe_status lethe_vector_add_square(lethe_vector *y, double b, double a, const lethe_vector *x, lethe_error *err)
+     * }
+     */
+    public static int lethe_vector_add_square(MemorySegment y, double b, double a, MemorySegment x, MemorySegment err) {
+        var mh$ = lethe_vector_add_square.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lethe_vector_add_square", y, b, a, x, err);
+            }
+            return (int)mh$.invokeExact(y, b, a, x, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lethe_vector_divide_root {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            LetheNative.C_INT,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER,
+            LetheNative.C_DOUBLE,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lethe_vector_divide_root");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lethe_status lethe_vector_divide_root(lethe_vector *y, const lethe_vector *v, double floor, const uint8_t *sites, lethe_error *err)
+     * }
+     */
+    public static FunctionDescriptor lethe_vector_divide_root$descriptor() {
+        return lethe_vector_divide_root.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lethe_status lethe_vector_divide_root(lethe_vector *y, const lethe_vector *v, double floor, const uint8_t *sites, lethe_error *err)
+     * }
+     */
+    public static MethodHandle lethe_vector_divide_root$handle() {
+        return lethe_vector_divide_root.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lethe_status lethe_vector_divide_root(lethe_vector *y, const lethe_vector *v, double floor, const uint8_t *sites, lethe_error *err)
+     * }
+     */
+    public static MemorySegment lethe_vector_divide_root$address() {
+        return lethe_vector_divide_root.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lethe_status lethe_vector_divide_root(lethe_vector *y, const lethe_vector *v, double floor, const uint8_t *sites, lethe_error *err)
+     * }
+     */
+    public static int lethe_vector_divide_root(MemorySegment y, MemorySegment v, double floor, MemorySegment sites, MemorySegment err) {
+        var mh$ = lethe_vector_divide_root.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lethe_vector_divide_root", y, v, floor, sites, err);
+            }
+            return (int)mh$.invokeExact(y, v, floor, sites, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
     private static class lethe_vector_random {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             LetheNative.C_INT,

@@ -113,6 +113,23 @@ public final class ParameterVector implements AutoCloseable {
         combine(0, 1, x);
     }
 
+    /** this = b this + a x², element by element: a running second moment of gradients x. With b = 0 it is not read. */
+    public void addSquare(double b, double a, ParameterVector x) {
+        calls.done("add square", LetheNative.lethe_vector_add_square(handle, b, a, x.handle, calls.begin()));
+    }
+
+    /**
+     * this /= sqrt(v) + floor, element by element, on the tensors of some sites; null = all. Adam's preconditioner
+     * (Kingma and Ba 2015, arXiv 1412.6980) when v is a second moment.
+     *
+     * @param v     nowhere negative
+     * @param floor above 0
+     */
+    public void divideByRoot(ParameterVector v, double floor, SiteSet sites) {
+        calls.done("divide by root", LetheNative.lethe_vector_divide_root(handle, v.handle, floor, mask.of(sites),
+                calls.begin()));
+    }
+
     /** Zeroes every tensor that belongs to none of these sites. */
     public void keep(SiteSet sites) {
         SiteSet others = space.others(sites);
