@@ -134,8 +134,6 @@ final class DemoCommand implements Callable<Integer> {
             row(terminal, "", "exact memorisation", "%12.3f", group.scores(), Scores::exactMemorisation);
         }
         terminal.print("");
-        terminal.print("Held-out: the half that did not steer the erasure went from a loss of %.3f to %.3f.",
-                result.before.heldOut(), result.after.heldOut());
         terminal.print("Relearning: shown five of Dave's records for ten steps, the model is at a loss of %.2f on the others"
                 + " (%.2f before the erasure; %.2f for people never seen).", result.relearning.after(),
                 result.relearning.before(), result.relearning.heldOut());

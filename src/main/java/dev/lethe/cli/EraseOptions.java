@@ -24,11 +24,11 @@ import picocli.CommandLine.Option;
  */
 final class EraseOptions {
     @Option(names = "--paper",
-            description = "Plain calibrated ascent as in the paper: no contrast, no repair, wide guards.")
+            description = "Plain calibrated ascent as in the paper: first epoch, unscaled, no contrast, no repair, wide guards.")
     private boolean paper;
 
     @Option(names = "--strategy", paramLabel = "NAME",
-            description = "first-epoch (default), multi-epoch, fresh, task-vector, gauss-newton, grad-ascent, grad-diff, kl,"
+            description = "last-epoch (default), first-epoch, multi-epoch, fresh, task-vector, gauss-newton, grad-ascent, grad-diff, kl,"
                     + " npo, simnpo, rmu or retrain: docs/strategies.md.")
     private String strategy;
 
@@ -36,8 +36,8 @@ final class EraseOptions {
             description = "Sites that move: embedding, embedding-input, head, all, attention, mlp, block:0,1, names, globs.")
     private String sites;
 
-    @Option(names = "--epochs", paramLabel = "first|all|K",
-            description = "Whose captured gradients: of the first epoch, of all, or of one, counted from 0.")
+    @Option(names = "--epochs", paramLabel = "first|last|all|K",
+            description = "Whose captured gradients: of the first epoch, of the last captured, of all, or of one, counted from 0.")
     private String epochs;
 
     @Option(names = "--fixed", paramLabel = "RATExSTEPS",
@@ -51,6 +51,10 @@ final class EraseOptions {
     @Option(names = "--contrast", paramLabel = "KIND",
             description = "none, mean or span:R: what is kept out of the direction.")
     private String contrast;
+
+    @Option(names = "--precondition", paramLabel = "N",
+            description = "Batches of retain records whose mean squared gradients scale the direction down; 0 = none.")
+    private Integer precondition;
 
     @Option(names = "--live-contrast", paramLabel = "N",
             description = "Retain and held-out records whose gradients of now steer each ascent step; 0 = none.")
@@ -124,14 +128,15 @@ final class EraseOptions {
             throw new BadInputException("--reference and --target-loss exclude each other");
         }
         try {
-            Strategy chosen = strategy == null ? Strategy.FIRST_EPOCH : Strategy.parse(strategy);
+            EraseConfig plain = paper ? EraseConfig.paper() : EraseConfig.defaults();
+            Strategy chosen = strategy == null ? plain.strategy() : Strategy.parse(strategy);
             List<String> problems = new ArrayList<>();
             Tuning numbers = tuning.tuning(chosen, problems);
             refuseUnused(chosen, problems);
             if (!problems.isEmpty()) {
                 throw new BadInputException(String.join("; ", problems));
             }
-            EraseConfig base = paper ? EraseConfig.paper() : EraseConfig.of(chosen);
+            EraseConfig base = paper ? plain : EraseConfig.of(chosen);
             return fill(base.toBuilder().strategy(chosen).tuning(numbers)).build();
         } catch (IllegalArgumentException e) {
             throw new BadInputException(e.getMessage(), e);
@@ -141,9 +146,10 @@ final class EraseOptions {
     private EraseConfig.Builder fill(EraseConfig.Builder builder) {
         given(sites, builder::sites);
         given(epochs, which -> builder.epochs(Epochs.parse(which)));
-        given(fixed, steps -> builder.fixed(FixedRate.parse(steps)));
+        given(fixed, steps -> builder.fixed(FixedRate.parse(steps)).precondition(0));
         given(iterative, rounds -> builder.iterative(Iterative.parse(rounds)));
         given(contrast, kind -> builder.contrast(Contrast.parse(kind)));
+        given(precondition, builder::precondition);
         given(liveContrast, builder::liveContrast);
         given(repair, builder::repair);
         given(polish, builder::polish);
@@ -169,7 +175,7 @@ final class EraseOptions {
             problems.add("--paper is plain ascent along gradients, which " + chosen.label() + " is not");
         }
         Map<String, Object> ofAscents = given("--rate", rate, "--max-ascents", maxAscents, "--contrast", contrast,
-                "--live-contrast", liveContrast, "--harden", harden);
+                "--live-contrast", liveContrast, "--precondition", precondition, "--harden", harden);
         Map<String, Object> ofSteps = given("--sites", sites, "--fixed", fixed, "--iterative", iterative, "--repair", repair,
                 "--polish", polish, "--repair-rate", repairRate, "--repair-budget", repairBudget, "--overshoot", overshoot,
                 "--retain-guard", retainGuard, "--held-out-guard", heldOutGuard);

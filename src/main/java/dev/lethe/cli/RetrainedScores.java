@@ -50,7 +50,7 @@ final class RetrainedScores {
      *                     reach with half as many; absent with one repeat
      */
     @JsonInclude(JsonInclude.Include.NON_NULL)
-    record Result(String run, int queries, int records, int retrainings, int repeats, double secondsEach,
+    record Result(String run, int queries, int records, int retrainings, int repeats, double secondsARetraining,
                   Double likelierSign, Double reliability, List<Row> methods) {}
 
     /**
@@ -141,7 +141,7 @@ final class RetrainedScores {
 
     private static void print(Terminal terminal, Result result) {
         terminal.print("%,d queries, %,d records, %,d retrainings x %d, %.1f s each%s%s", result.queries, result.records,
-                result.retrainings, result.repeats, result.secondsEach,
+                result.retrainings, result.repeats, result.secondsARetraining,
                 result.likelierSign == null ? "" : String.format(Locale.ROOT, "; the likelier sign %.3f",
                         result.likelierSign),
                 result.reliability == null ? "" : String.format(Locale.ROOT, "; halves of the repeats %.3f",

@@ -78,8 +78,8 @@ final class TrainCommand implements Callable<Integer> {
             description = "Gradient clipping; 0 = off (default: 1).")
     private double maxNorm;
 
-    @Option(names = "--capture", paramLabel = "WHICH", defaultValue = "first",
-            description = "Epochs whose gradients are kept: first, all or none (default: first).")
+    @Option(names = "--capture", paramLabel = "WHICH", defaultValue = "last",
+            description = "Epochs whose gradients are kept: last, first, all or none (default: last).")
     private CapturePolicy capture;
 
     @Option(names = "--sites", paramLabel = "SITES", defaultValue = "embedding",

@@ -171,6 +171,11 @@ public final class GradientLedger implements AutoCloseable {
         return entries.stream().filter(entry -> entry.header().epoch() == epoch).toList();
     }
 
+    /** The last epoch that has entries, counted from 0; 0 when there are none. */
+    public int lastEpoch() {
+        return entries.stream().mapToInt(entry -> entry.header().epoch()).max().orElse(0);
+    }
+
     /** The latest entry of a record in an epoch, destroyed or not. */
     public Optional<Entry> find(RecordKey key, int epoch) {
         Map<Place, Entry> known = places;

@@ -64,7 +64,7 @@ public record LedgerEstimate(long bytes, List<Alternative> smaller) {
         if (topK)
             smaller.add(new Alternative("--sites embedding --head topk:" + TOP_K + " --ledger-dtype bf16",
                     size.applyAsLong(new EntryFormat(embedding, TOP_K, Dtype.BF16))));
-        if (epochs > 1) smaller.add(new Alternative("--capture first", bytes / epochs));
+        if (epochs > 1) smaller.add(new Alternative("--capture last", bytes / epochs));
         smaller.removeIf(alternative -> alternative.bytes() >= bytes);
         smaller.sort((a, b) -> Long.compare(b.bytes(), a.bytes()));
         return new LedgerEstimate(bytes, smaller);

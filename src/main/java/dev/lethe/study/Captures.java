@@ -5,24 +5,25 @@ import dev.lethe.engine.Site;
 import dev.lethe.engine.SiteSet;
 import dev.lethe.train.CapturePolicy;
 import dev.lethe.unlearn.Contrast;
-import dev.lethe.unlearn.EraseConfig;
 import dev.lethe.unlearn.Epochs;
+import dev.lethe.unlearn.EraseConfig;
+import java.util.EnumMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 
 /**
- * What of the gradients is captured: in the first epoch the sites of every cell that takes first-epoch gradients, in all
- * epochs only those of cells that take later ones. A capture moves no weight, so the same training may be made twice with
- * two captures, which is smaller than all epochs of all sites.
+ * What of the gradients is captured: in the first epoch, in the last one and in every one the sites of the cells that take
+ * them. A capture moves no weight, so the same training may be made more than once with different captures, which is
+ * smaller than all epochs of all sites.
  */
 final class Captures {
     /** No ledger. */
     static final Plan NONE = new Plan(CapturePolicy.NONE, "embedding");
 
     private final ModelShape shape;
-    private final Set<Integer> first = new TreeSet<>();
-    private final Set<Integer> every = new TreeSet<>();
+    private final Map<CapturePolicy, Set<Integer>> sites = new EnumMap<>(CapturePolicy.class);
 
     /** Which epochs, and the selector of the sites. */
     record Plan(CapturePolicy policy, String sites) { }
@@ -33,33 +34,39 @@ final class Captures {
 
     /** Counts in what an erasure will take; null takes nothing. */
     void count(EraseConfig config) {
-        Set<Integer> into = later(config) ? every : stored(config) ? first : null;
-        if (into != null) {
+        if (policy(config) != CapturePolicy.NONE) {
+            Set<Integer> into = sites.computeIfAbsent(policy(config), _ -> new TreeSet<>());
             SiteNames.select(config.sites(), shape).sites().forEach(site -> into.add(site.index()));
         }
     }
 
     /** The training whose ledger serves an erasure; null: whichever is made anyway. */
     Plan of(EraseConfig config) {
-        boolean one = every.containsAll(first);
-        if (every.isEmpty() && first.isEmpty()) {
+        if (sites.isEmpty()) {
             return NONE;
         }
-        return one || later(config) ? new Plan(CapturePolicy.ALL, selector(every))
-                : new Plan(CapturePolicy.FIRST, selector(first));
+        Set<Integer> every = sites.getOrDefault(CapturePolicy.ALL, Set.of());
+        if (sites.values().stream().allMatch(every::containsAll)) {
+            return new Plan(CapturePolicy.ALL, selector(every));
+        }
+        CapturePolicy policy = policy(config);
+        CapturePolicy made = sites.containsKey(policy) ? policy : sites.keySet().iterator().next();
+        return new Plan(made, selector(sites.get(made)));
     }
 
-    private static boolean later(EraseConfig config) {
-        return config != null && config.strategy().usesLedger() && !config.storedEpochs().equals(Epochs.FIRST);
-    }
-
-    private static boolean stored(EraseConfig config) {
-        return config != null && (config.strategy().usesLedger() || config.contrast().kind() != Contrast.Kind.NONE);
+    /** NONE for an erasure that takes nothing from a ledger. */
+    private static CapturePolicy policy(EraseConfig config) {
+        if (config == null || !config.strategy().usesLedger() && config.contrast().kind() == Contrast.Kind.NONE) {
+            return CapturePolicy.NONE;
+        }
+        Epochs epochs = config.storedEpochs();
+        return epochs.equals(Epochs.FIRST) ? CapturePolicy.FIRST : epochs.equals(Epochs.LAST) ? CapturePolicy.LAST
+                : CapturePolicy.ALL;
     }
 
     private String selector(Set<Integer> chosen) {
-        List<Site> sites = SiteNames.of(shape);
-        return chosen.size() == sites.size() ? "all"
-                : String.join(",", chosen.stream().map(index -> sites.get(index).name()).toList());
+        List<Site> known = SiteNames.of(shape);
+        return chosen.size() == known.size() ? "all"
+                : String.join(",", chosen.stream().map(index -> known.get(index).name()).toList());
     }
 }

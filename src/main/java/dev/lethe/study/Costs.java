@@ -10,10 +10,10 @@ import dev.lethe.ledger.GradientLedger;
 import dev.lethe.study.Measurement.Numbers;
 import dev.lethe.train.RunFolder;
 import dev.lethe.train.RunJson;
+import dev.lethe.unlearn.Epochs;
 import dev.lethe.unlearn.EraseConfig;
 import java.io.IOException;
 import java.nio.file.Files;
-import java.util.List;
 
 /** What a cell cost: steps, their share of retraining's, seconds of a training, bytes of the ledger that an erasure reads. */
 final class Costs {
@@ -45,12 +45,10 @@ final class Costs {
                 LanguageModel model = engine.model(source.info().source().shape(), Dtype.F32)) {
             EntryFormat held = ledger.format(model);
             EntryFormat needed = new EntryFormat(model.sites(config.sites()), held.headTopK(), held.dtype(), held.rank());
-            List<Entry> entries = ledger.entries();
+            Epochs epochs = config.storedEpochs().knowing(ledger.lastEpoch());
             long bytes = 0;
-            for (Entry entry : entries) {
-                boolean wanted = config.storedEpochs().toString().equals("all")
-                        || entry.header().epoch() == config.storedEpochs().epoch();
-                bytes += wanted ? model.entryBytes(needed, entry.header().tokens(), entry.header().targets()) : 0;
+            for (Entry entry : ledger.entries()) {
+                bytes += epochs.takes(entry.header().epoch()) ? model.entryBytes(needed, entry.header().tokens(), entry.header().targets()) : 0;
             }
             numbers.put("cost.ledger_bytes", bytes);
         }

@@ -192,6 +192,9 @@ final class Drafts {
         return parse(path, () -> {
             EraseConfig.Builder builder = EraseConfig.of(how).toBuilder().fixed(fixed).iterative(iterative).relearnSteps(0)
                     .keepEntries(true).ignoreGuards(true);
+            if (fixed != null) {
+                builder.precondition(0);
+            }
             if (axes.sites != null) {
                 builder.sites(axes.sites);
             }

@@ -37,7 +37,7 @@ record Pairs(Study study, List<Pair> pairs, Set<String> alsoDiffer) {
             Map<String, String> key = new LinkedHashMap<>(Study.choices(cell));
             key.put("forget", cell.forget());
             key.remove(label());
-            if (this == EPOCHS && List.of("first-epoch", "multi-epoch").contains(cell.strategy())) {
+            if (this == EPOCHS && List.of("last-epoch", "first-epoch", "multi-epoch").contains(cell.strategy())) {
                 key.put("strategy", "stored gradients"); // the strategy's name says the epochs again
             }
             return key;

@@ -5,6 +5,7 @@ import dev.lethe.engine.DamagedDataException;
 import dev.lethe.study.Spec.Block;
 import dev.lethe.study.Spec.Forget;
 import dev.lethe.train.RunJson;
+import dev.lethe.unlearn.EraseConfig;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -193,7 +194,7 @@ public final class SpecReader {
             fields.problem("requests", "is missing: subjects or ids, to be erased one after the other");
         }
         Spec.Sequential sequential = new Spec.Sequential(or(fields.texts("requests"), List.of()),
-                fields.text("strategy", "first-epoch"), erase == null ? Map.of() : erase.options(),
+                fields.text("strategy", EraseConfig.defaults().strategy().label()), erase == null ? Map.of() : erase.options(),
                 fields.whole("fine_tune", 0, 0, MANY), fields.longs("seeds"));
         fields.done();
         return sequential;

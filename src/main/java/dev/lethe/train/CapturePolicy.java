@@ -1,12 +1,25 @@
 /* Which epochs leave gradients in the ledger. */
 package dev.lethe.train;
 
-/** FIRST: each record as it was first seen (Zagardo 2024); ALL: every epoch, for TracIn-like sums; NONE: no ledger. */
+/**
+ * LAST: each record as the last whole epoch met it, nearest to the trained weights; FIRST: as it was first seen (Zagardo
+ * 2024); ALL: every epoch, for TracIn-like sums; NONE: no ledger.
+ */
 public enum CapturePolicy {
-    FIRST, ALL, NONE;
+    LAST, FIRST, ALL, NONE;
 
-    /** Whether the gradients of this 1-based epoch are captured. */
-    public boolean captures(int epoch) {
-        return this == ALL || this == FIRST && epoch == 1;
+    /**
+     * Whether the gradients of an epoch are captured.
+     *
+     * @param epoch  counted from 0
+     * @param epochs whole epochs that the training makes; 0 when it ends within its first
+     */
+    public boolean captures(long epoch, long epochs) {
+        return switch (this) {
+            case LAST -> epoch == Math.max(0, epochs - 1);
+            case FIRST -> epoch == 0;
+            case ALL -> true;
+            case NONE -> false;
+        };
     }
 }

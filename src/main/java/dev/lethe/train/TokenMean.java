@@ -28,7 +28,8 @@ public final class TokenMean {
         return weights;
     }
 
-    static Batch batch(List<Example> examples, int[] indices) {
+    /** The batch whose gradient is that of its mean loss a token. */
+    public static Batch batch(List<Example> examples, int[] indices) {
         return BatchPlan.batch(examples, indices).withWeights(weights(examples, indices));
     }
 

@@ -59,7 +59,7 @@ public record TrainConfig(int epochs, long maxSteps, int batchSize, double learn
         require(problems, Double.isFinite(weightDecay) && weightDecay >= 0, "weight decay", weightDecay, "0 or more");
         require(problems, Double.isFinite(maxNorm) && maxNorm >= 0, "max norm", maxNorm, "0 (off) or more");
         require(problems, dtype == Dtype.F32 || dtype == Dtype.F64, "dtype", dtype, "F32 or F64");
-        require(problems, capture != null, "capture", capture, "first, all or none");
+        require(problems, capture != null, "capture", capture, "last, first, all or none");
         require(problems, sites != null && !sites.isBlank(), "sites", sites, "a site selector such as embedding or all");
         require(problems, headTopK >= 0, "head top-k", headTopK, "0 (exact) or more");
         require(problems, rank >= 0, "rank", rank, "0 (a row a token) or more");
@@ -159,7 +159,7 @@ public record TrainConfig(int epochs, long maxSteps, int batchSize, double learn
         private double maxNorm = 1;
         private long seed;
         private Dtype dtype = Dtype.F32;
-        private CapturePolicy capture = CapturePolicy.FIRST;
+        private CapturePolicy capture = CapturePolicy.LAST;
         private String sites = "embedding";
         private int headTopK;
         private int rank;

@@ -131,7 +131,7 @@ final class Training implements AutoCloseable {
         int epoch = (int) (done / stepsPerEpoch);
         int[] indices = plan(epoch).get((int) (done % stepsPerEpoch));
         double rate = config.learningRate() * config.schedule().factor(done, config.warmupSteps(), steps);
-        boolean captured = ledger != null && config.capture().captures(epoch + 1);
+        boolean captured = ledger != null && config.capture().captures(epoch, steps / stepsPerEpoch);
         double norm = move(done + 1, indices, rate, captured ? epoch : -1);
         long nanos = System.nanoTime() - start;
         boolean epochEnds = (done + 1) % stepsPerEpoch == 0 || done + 1 == steps;

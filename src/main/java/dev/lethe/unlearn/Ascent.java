@@ -22,17 +22,20 @@ final class Ascent implements AutoCloseable {
     private final LanguageModel model;
     private final SiteSet sites;
     private final RetainSpan span; // null = none
+    private final RetainScale scale; // null = none
     private final LiveContrast live;
-    private final ParameterVector steady; // from the source, less the span: changes only when the source does
+    private final ParameterVector steady; // from the source, less the span, scaled: changes only when the source does
     private final ParameterVector direction; // of this step, unit length on the sites
     private final ParameterVector snapshot;
     private final double weightNorm;
     private AscentDirection source;
 
-    Ascent(LanguageModel model, SiteSet sites, AscentDirection source, RetainSpan span, LiveContrast live) {
+    Ascent(LanguageModel model, SiteSet sites, AscentDirection source, RetainSpan span, RetainScale scale,
+            LiveContrast live) {
         this.model = model;
         this.sites = sites;
         this.span = span;
+        this.scale = scale;
         this.live = live;
         this.source = source;
         this.steady = model.vector();
@@ -62,6 +65,9 @@ final class Ascent implements AutoCloseable {
         source.compute(steady);
         if (span != null) {
             span.removeFrom(steady);
+        }
+        if (scale != null) {
+            scale.apply(steady);
         }
     }
 

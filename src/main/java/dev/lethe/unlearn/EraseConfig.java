@@ -14,6 +14,7 @@ import java.util.List;
  * @param tuning        numbers of particular strategies
  * @param fixed         steps without calibration; null is calibrated
  * @param iterative     rounds until the influence is gone, not until the reference is reached; null is to the reference
+ * @param precondition  batches of retain records whose mean squared gradients scale an ascent's direction down; 0 = none
  * @param contrast      what is projected out of the forget direction; of ascents only, as the next two and {@code rate}
  * @param contrastSample retain records whose stored gradients span the contrast, at most 2,000
  * @param liveContrast  records of each of retain and held-out whose gradients of now steer each ascent step; 0 = off
@@ -23,8 +24,8 @@ import java.util.List;
  * @param polish        annealed repair steps after the reference is reached
  * @param harden        trial steps of relearning before each step against it, in a calibrated ascent's annealed end; 0 = off
  * @param repairRate    peak learning rate of repair; 0 means half of the run's training rate
- * @param repairBudget  most repair steps (trials of relearning counted by their records), and most steps of an objective,
- *                      as a share of the run's training steps
+ * @param repairBudget  most repair steps ({@code precondition} and trials of relearning counted in), and most steps of an
+ *                      objective, as a share of the run's training steps
  * @param reference     what the forget loss is raised to
  * @param overshoot     share of the target by which one step may pass it before it is rolled back
  * @param retainGuard   most that the mean loss of sampled retain records may rise, nats a token, at the end
@@ -43,6 +44,7 @@ public record EraseConfig(
         Tuning tuning,
         FixedRate fixed,
         Iterative iterative,
+        int precondition,
         Contrast contrast,
         int contrastSample,
         int liveContrast,
@@ -66,6 +68,7 @@ public record EraseConfig(
     /** Validates every value and lists all problems at once. */
     public EraseConfig {
         List<String> problems = new ArrayList<>();
+        require(problems, precondition >= 0, "precondition", precondition, "at least 0");
         require(problems, contrastSample >= 1 && contrastSample <= 2000, "contrastSample", contrastSample, "1 to 2000");
         require(problems, liveContrast >= 0, "liveContrast", liveContrast, "at least 0");
         require(problems, rate > 0 && rate <= 1, "rate", rate, "above 0, at most 1");
@@ -82,6 +85,8 @@ public record EraseConfig(
         require(problems, relearnSteps >= 0, "relearnSteps", relearnSteps, "at least 0");
         requireUsed(problems, strategy, epochs, contrast, liveContrast);
         require(problems, harden == 0 || strategy.kind() == Kind.ASCENT, "harden", harden, "0: only ascents are hardened");
+        require(problems, precondition == 0 || strategy.kind() == Kind.ASCENT && fixed == null, "precondition", precondition,
+                "0: only a calibrated ascent is scaled");
         requireSteps(problems, strategy, fixed, iterative);
         if (!problems.isEmpty()) {
             throw new IllegalArgumentException(String.join("; ", problems));
@@ -90,8 +95,7 @@ public record EraseConfig(
 
     private static void requireUsed(List<String> problems, Strategy strategy, Epochs epochs, Contrast contrast,
                                     int liveContrast) {
-        boolean own = epochs == null || strategy == Strategy.MULTI_EPOCH
-                || strategy == Strategy.FIRST_EPOCH && epochs.equals(Epochs.FIRST);
+        boolean own = epochs == null || strategy == Strategy.MULTI_EPOCH || epochs.equals(own(strategy));
         if (!own) {
             problems.add("epochs is " + epochs + ", but " + strategy.label()
                     + " takes no other gradients than its own; multi-epoch takes those of any epoch");
@@ -120,7 +124,7 @@ public record EraseConfig(
         }
     }
 
-    /** What measured best on the demo and on TOFU: first epoch, embedding, span contrast, repair, annealed end. */
+    /** What measured best on the demo and on TOFU: last epoch, embedding, preconditioned, repair, annealed end. */
     public static EraseConfig defaults() {
         return new Builder().build();
     }
@@ -132,18 +136,25 @@ public record EraseConfig(
             return builder.build();
         }
         String sites = strategy == Strategy.RMU ? "h.*.mlp.c_proj" : "all"; // the paper moves MLP outputs only
-        return builder.sites(sites).contrast(Contrast.NONE).liveContrast(0).repair(0).polish(0).build();
+        return builder.sites(sites).precondition(0).repair(0).polish(0).build();
     }
 
     /** The epochs whose captured gradients are taken: as asked for, else the strategy's own. */
     public Epochs storedEpochs() {
-        return epochs != null ? epochs : strategy == Strategy.MULTI_EPOCH ? Epochs.ALL : Epochs.FIRST;
+        return epochs != null ? epochs : own(strategy);
+    }
+
+    private static Epochs own(Strategy strategy) {
+        return switch (strategy) {
+            case FIRST_EPOCH -> Epochs.FIRST;
+            case MULTI_EPOCH -> Epochs.ALL;
+            default -> Epochs.LAST;
+        };
     }
 
     /** The paper's plain calibrated ascent: no contrast, no repair, and guards wide enough for what it does. */
     public static EraseConfig paper() {
-        return new Builder().contrast(Contrast.NONE).liveContrast(0).repair(0).polish(0)
-                .retainGuard(1e9).heldOutGuard(1e9).build();
+        return new Builder().strategy(Strategy.FIRST_EPOCH).precondition(0).repair(0).polish(0).retainGuard(1e9).heldOutGuard(1e9).build();
     }
 
     /** A builder that starts from this configuration. */
@@ -155,6 +166,7 @@ public record EraseConfig(
         builder.tuning = tuning;
         builder.fixed = fixed;
         builder.iterative = iterative;
+        builder.precondition = precondition;
         builder.contrast = contrast;
         builder.contrastSample = contrastSample;
         builder.liveContrast = liveContrast;
@@ -179,19 +191,20 @@ public record EraseConfig(
 
     /** Collects changes to a configuration; each setter is documented at the record's component. Not thread-safe. */
     public static final class Builder {
-        private Strategy strategy = Strategy.FIRST_EPOCH;
+        private Strategy strategy = Strategy.LAST_EPOCH;
         private String sites = "embedding";
         private Epochs epochs = null;
-        private Tuning tuning = Tuning.of(Strategy.FIRST_EPOCH);
+        private Tuning tuning = Tuning.of(Strategy.LAST_EPOCH);
         private FixedRate fixed = null;
         private Iterative iterative = null;
-        private Contrast contrast = Contrast.span(50);
+        private int precondition = 8;
+        private Contrast contrast = Contrast.NONE;
         private int contrastSample = 256;
-        private int liveContrast = 8;
+        private int liveContrast = 0;
         private double rate = 0.02;
         private int maxAscents = 100;
         private int repair = 1;
-        private int polish = 60;
+        private int polish = 100;
         private int harden = 0;
         private double repairRate = 0;
         private double repairBudget = 0.2;
@@ -238,6 +251,12 @@ public record EraseConfig(
         /** Sets {@link EraseConfig#iterative()}. */
         public Builder iterative(Iterative value) {
             iterative = value;
+            return this;
+        }
+
+        /** Sets {@link EraseConfig#precondition()}. */
+        public Builder precondition(int value) {
+            precondition = value;
             return this;
         }
 
@@ -357,8 +376,8 @@ public record EraseConfig(
 
         /** The configuration. @throws IllegalArgumentException listing every value out of range */
         public EraseConfig build() {
-            return new EraseConfig(strategy, sites, epochs, tuning, fixed, iterative, contrast, contrastSample, liveContrast,
-                    rate, maxAscents, repair, polish, harden, repairRate, repairBudget, reference, overshoot, retainGuard,
+            return new EraseConfig(strategy, sites, epochs, tuning, fixed, iterative, precondition, contrast, contrastSample,
+                    liveContrast, rate, maxAscents, repair, polish, harden, repairRate, repairBudget, reference, overshoot, retainGuard,
                     heldOutGuard, guardSample, relearnSteps, ignoreGuards, keepEntries, seed);
         }
     }

@@ -22,7 +22,7 @@ record EraseData(List<Example> forget, List<Example> retain, List<Example> guard
 
     static EraseData of(List<Example> forget, List<Example> retain, List<Example> heldOut, EraseConfig config) {
         List<Example> shuffled = sample(heldOut, heldOut.size(), config.seed());
-        boolean split = shuffled.size() >= LEAST_TO_SPLIT && config.liveContrast() > 0;
+        boolean split = shuffled.size() >= LEAST_TO_SPLIT && (config.liveContrast() > 0 || config.harden() > 0);
         int anchors = split ? shuffled.size() / 2 : 0;
         return new EraseData(List.copyOf(forget), List.copyOf(retain),
                 sample(retain, config.guardSample(), config.seed()), shuffled.subList(0, anchors),

@@ -46,10 +46,15 @@ final class EraseLoop {
      * What the loop may spend besides the ascent.
      *
      * @param steps     most repair steps, trials of relearning counted by their records
+     * @param spent     of them before the loop: gradients of batches of retain records
      * @param batchSize records of a repair step
      * @param relearn   AdamW of a trial
      */
-    record Budget(int steps, int batchSize, AdamW relearn) { }
+    record Budget(int steps, int spent, int batchSize, AdamW relearn) {
+        int left() {
+            return Math.max(0, steps - spent);
+        }
+    }
 
     /** @param heard is told every move in order */
     EraseLoop(LanguageModel model, EraseConfig config, EraseData data, Ascent ascent, Repair repair, Budget budget,
@@ -72,25 +77,30 @@ final class EraseLoop {
         hardens = config.harden() > 0 && config.fixed() == null && polish(costOfHardened()) >= LEAST_POLISH;
         double cost = hardens ? costOfHardened() : 1;
         int polish = polish(cost);
-        int repairs = budget.steps() - (int) Math.ceil(polish * cost);
+        int repairs = budget.left() - (int) Math.ceil(polish * cost);
         if (config.fixed() != null) {
             walk(config.fixed(), repairs);
             anneal(Double.NEGATIVE_INFINITY, polish);
         } else if (config.iterative() != null) {
             double goal = target - config.iterative().share() * Math.max(0, target - before.forget());
-            climb(goal, budget.steps(), config.iterative().rounds());
-            return new LoopResult(before, now, ascents, repair.steps(), now.forget() >= goal,
+            climb(goal, budget.left(), config.iterative().rounds());
+            return new LoopResult(before, now, ascents, spent(), now.forget() >= goal,
                     LoopResult.left(before, now, target));
         } else if (now.forget() < target) {
             climb(target, repairs, config.maxAscents());
             anneal(target, polish);
         }
-        return LoopResult.of(before, now, ascents, repair.steps() + trials, target);
+        return LoopResult.of(before, now, ascents, spent(), target);
+    }
+
+    /** What retain records and trials cost so far, in repair steps. */
+    private int spent() {
+        return budget.spent() + repair.steps() + trials;
     }
 
     /** Annealed steps that the budget pays for at this cost of one, in repair steps. */
     private int polish(double cost) {
-        return (int) Math.min(config.polish(), POLISH_SHARE * budget.steps() / cost);
+        return (int) Math.min(config.polish(), POLISH_SHARE * budget.left() / cost);
     }
 
     /** Of one annealed step, in repair steps, its share of a trial included. */

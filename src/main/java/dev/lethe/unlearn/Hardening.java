@@ -22,6 +22,8 @@ final class Hardening implements AutoCloseable {
     /** Of the weights' norm: measured on the demo, 0.003 costs the retain records nothing and 0.01 does. */
     private static final double SHARE = 0.003;
     private static final int HALVINGS = 6;
+    /** Records of each of retain and held-out that steer a step, at least. */
+    private static final int LEAST_LIVE = 8;
     /** Most records of a trial, so that its cost does not grow with the forget set. */
     private static final int MOST_RECORDS = 32;
     /** One record in so many is relearned on trial, as an attacker who holds a part would. */
@@ -53,7 +55,7 @@ final class Hardening implements AutoCloseable {
     Hardening(LanguageModel model, EraseData data, EraseConfig config, AdamW options, double target) {
         this.model = model;
         this.data = data;
-        this.live = new LiveContrast(model, null, data, config.liveContrast(), config.seed());
+        this.live = new LiveContrast(model, null, data, Math.max(LEAST_LIVE, config.liveContrast()), config.seed());
         this.steps = config.harden();
         this.options = options;
         this.random = new Random(config.seed());

@@ -20,6 +20,8 @@ import java.util.function.Consumer;
 final class Method {
     /** AdamW's rate in repair, objectives and fine-tuning, as a share of the training's peak. */
     private static final double RATE = 0.5;
+    /** Most of the repair budget that may go into preconditioning, where a training was short. */
+    private static final double SCALE_SHARE = 0.25;
 
     private final Inputs in;
     private final LanguageModel model;
@@ -60,7 +62,7 @@ final class Method {
         in.listener().stage("direction");
         StoredGradients stored = in.stored();
         return switch (config.strategy()) {
-            case FIRST_EPOCH, MULTI_EPOCH -> along(stored.direction(), target);
+            case LAST_EPOCH, FIRST_EPOCH, MULTI_EPOCH -> along(stored.direction(), target);
             case FRESH -> along(new FreshDirection(model, in.data().forget()), target);
             case TASK_VECTOR -> {
                 FineTune.Options options = new FineTune.Options(training.batchSize(),
@@ -85,13 +87,22 @@ final class Method {
     private LoopResult along(AscentDirection direction, double target) {
         in.listener().stage("ascent");
         StoredGradients stored = in.stored();
-        try (LiveContrast live = new LiveContrast(model, stored.sites(), in.data(), config.liveContrast(), config.seed());
-             Ascent ascent = new Ascent(model, stored.sites(), direction, stored.contrast(), live)) {
+        int batches = Math.min(config.precondition(), Math.max(1, (int) (SCALE_SHARE * budget())));
+        try (RetainScale scale = scale(batches);
+             LiveContrast live = new LiveContrast(model, stored.sites(), in.data(), config.liveContrast(), config.seed());
+             Ascent ascent = new Ascent(model, stored.sites(), direction, stored.contrast(), scale, live)) {
             Repair repair = new Repair(model, in.data().retain(), training.batchSize(), optimizer(config.repairRate()),
                     config.seed()); // after the ascent: a task vector's fine-tuning has moments of its own
-            EraseLoop.Budget budget = new EraseLoop.Budget(budget(), training.batchSize(), RelearnProbe.optimizer(training));
+            EraseLoop.Budget budget = new EraseLoop.Budget(budget(), batches, training.batchSize(),
+                    RelearnProbe.optimizer(training));
             return new EraseLoop(model, config, in.data(), ascent, repair, budget, heard).run(target);
         }
+    }
+
+    /** Null without preconditioning. */
+    private RetainScale scale(int batches) {
+        return batches == 0 ? null : new RetainScale(model, in.data().retain(), training.batchSize(), batches,
+                in.stored().sites(), config.seed());
     }
 
     private LoopResult descend(double target) {

@@ -58,14 +58,18 @@ final class StoredDirection implements AscentDirection {
     }
 
     private void requireCaptured(Epochs epochs) {
-        int last = ledger.entries().stream().mapToInt(entry -> entry.header().epoch()).max().orElse(0);
-        if (last == 0 && !epochs.equals(Epochs.FIRST)) {
-            throw new BadInputException("--strategy multi-epoch: this run captured the first epoch only; "
-                    + "train with --capture all, or use first-epoch");
+        TreeSet<Integer> captured = ledger.entries().stream().map(entry -> entry.header().epoch())
+                .collect(Collectors.toCollection(TreeSet::new));
+        if (epochs.equals(Epochs.ALL) && captured.size() == 1) {
+            throw new BadInputException("--strategy multi-epoch: this run captured epoch " + captured.first() + " alone, "
+                    + "counted from 0; train with --capture all, or use last-epoch");
         }
-        if (epochs.epoch() > last) {
-            throw new BadInputException("--epochs " + epochs + ": this run captured epochs 0 to " + last
-                    + "; name one of those, first or all");
+        if (captured.stream().noneMatch(epochs::takes)) {
+            throw new BadInputException("--epochs " + epochs + ": this run captured "
+                    + (captured.size() == 1 ? "epoch " + captured.first() + " alone"
+                    : "epochs " + captured.first() + " to " + captured.last())
+                    + ", counted from 0; use --strategy last-epoch, or train with --capture " + (epochs.equals(Epochs.FIRST)
+                    ? "first" : "all"));
         }
     }
 

@@ -26,6 +26,7 @@ final class StoredGradients implements AutoCloseable {
     private final SiteSet sites;
     private final EraseConfig config;
     private final Set<String> forgetIds;
+    private final Epochs epochs;
     private final List<Entry> forget;
     private final List<Entry> retain;
 
@@ -37,10 +38,12 @@ final class StoredGradients implements AutoCloseable {
         this.config = config;
         this.forgetIds = forgetIds;
         Set<RecordKey> keys = forgetIds.stream().map(RecordKey::of).collect(Collectors.toSet());
-        List<Entry> first = ledger == null ? List.of()
-                : ledger.entries(0).stream().filter(entry -> !entry.destroyed()).toList();
-        this.forget = first.stream().filter(entry -> keys.contains(entry.header().key())).toList();
-        this.retain = first.stream().filter(entry -> !keys.contains(entry.header().key())).toList();
+        int last = ledger == null ? 0 : ledger.lastEpoch();
+        this.epochs = config.storedEpochs().knowing(last);
+        List<Entry> followed = ledger == null ? List.of() : ledger.entries(epochs.equals(Epochs.ALL) ? last : epochs.epoch())
+                .stream().filter(entry -> !entry.destroyed()).toList();
+        this.forget = followed.stream().filter(entry -> keys.contains(entry.header().key())).toList();
+        this.retain = followed.stream().filter(entry -> !keys.contains(entry.header().key())).toList();
     }
 
     /** @throws BadInputException when the configuration needs a ledger or sites that the run does not have */
@@ -50,7 +53,7 @@ final class StoredGradients implements AutoCloseable {
         if (!run.hasLedger()) {
             if (needed) {
                 throw new BadInputException("run " + run + " captured no gradients; use --strategy fresh --contrast none,"
-                        + " or train with --capture first");
+                        + " or train with --capture last");
             }
             return new StoredGradients(model, null, sites, config, forgetIds);
         }
@@ -74,9 +77,9 @@ final class StoredGradients implements AutoCloseable {
         return sites;
     }
 
-    /** The ascent direction of the first-epoch or multi-epoch strategy. */
+    /** The ascent direction of the strategies that take captured gradients. */
     AscentDirection direction() {
-        return new StoredDirection(model, ledger, sites, forgetIds, config.storedEpochs());
+        return new StoredDirection(model, ledger, sites, forgetIds, epochs);
     }
 
     /** The contrast to take out of a direction; null when none is configured. */

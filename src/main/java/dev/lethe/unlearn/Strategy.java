@@ -8,7 +8,9 @@ import java.util.stream.Collectors;
  * the field compares with. Formulas, costs and options: docs/strategies.md.
  */
 public enum Strategy {
-    /** Ascent along the gradients captured when each record was first seen. */
+    /** Ascent along the gradients captured last, nearest to the weights of now. */
+    LAST_EPOCH("last-epoch", Kind.ASCENT, true),
+    /** Ascent along the gradients captured when each record was first seen; needs a run trained with {@code --capture first}. */
     FIRST_EPOCH("first-epoch", Kind.ASCENT, true),
     /** Ascent along those of every epoch, or of one of them; needs a run trained with {@code --capture all}. */
     MULTI_EPOCH("multi-epoch", Kind.ASCENT, true),
@@ -70,7 +72,7 @@ public enum Strategy {
     /** Whether it is one of the paper's, which the defaults of contrast and repair were made for. */
     public boolean ofThePaper() {
         return switch (this) {
-            case FIRST_EPOCH, MULTI_EPOCH, FRESH -> true;
+            case LAST_EPOCH, FIRST_EPOCH, MULTI_EPOCH, FRESH -> true;
             default -> false;
         };
     }

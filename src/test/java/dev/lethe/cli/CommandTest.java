@@ -220,14 +220,20 @@ class CommandTest {
     }
 
     @Test
+    void thePapersAscentNeedsTheFirstEpoch() {
+        assertRefused("--epochs first: this run captured epoch 1 alone, counted from 0; use --strategy last-epoch, or train with"
+                + " --capture first", "erase", "--run", run, "--subject", "dave", "--paper", "--out", folder.resolve("paper"));
+    }
+
+    @Test
     void scoreRefusesWhatItCannotAnswer() {
         assertRefused("name the query by exactly one of --text, --ids, --queries and --erased", "score", "--run", run);
         assertRefused("--method nope: there are dot, tracin, cosine, self, act-grad, hvp, cg, lissa, ekfac, ekfac-cosine", "score", "--run", run, "--text", "a",
                 "--method", "nope");
         assertRefused("--sites all: the ledger of " + run + " holds wte, lm_head; choose among these", "score", "--run",
                 run, "--text", "a", "--sites", "all");
-        assertRefused("--epochs 1: the ledger of " + run + " holds epochs 0; choose among these, or train with --capture"
-                + " all", "score", "--run", run, "--text", "a", "--epochs", 1);
+        assertRefused("--epochs 0: the ledger of " + run + " holds epochs 1; choose among these, or train with --capture"
+                + " all", "score", "--run", run, "--text", "a", "--epochs", 0);
         assertRefused("--method self scores each record on itself and takes no query", "score", "--run", run, "--method",
                 "self", "--text", "a");
         assertRefused("--erased: " + run.resolve("model") + " is not a run that an erasure made", "score", "--run", run,

@@ -99,7 +99,7 @@ class SpecReaderTest {
                 "$.metrics: unknown metric \"charm\"; known are rouge, mia",
                 "$.colour: is not known here",
                 "$.forget.dave: needs exactly one of subjects, ids and text",
-                "$.cells[0].strategy: unknown strategy 'prayer'; known are first-epoch",
+                "$.cells[0].strategy: unknown strategy 'prayer'; known are last-epoch",
                 "$.cells[0].forget: eve is no forget set; there are [dave]",
                 "$.cells[1].contrast: unknown contrast 'spam:3'",
                 "$.cells[2].erase.polish: is \"long\", must be a number",

@@ -32,7 +32,7 @@ class CaptureTest {
     @CsvSource({"all, 0, F32", "embedding, 0, F32", "embedding, 4, BF16", "h.*.mlp.*, 0, F32"})
     void everyRecordOnceInTheFirstEpoch(String sites, int headTopK, Dtype dtype) {
         TinyData tiny = new TinyData(folder, 4);
-        TrainConfig config = TinyData.config().epochs(2).sites(sites).headTopK(headTopK).ledgerDtype(dtype).build();
+        TrainConfig config = TinyData.config().epochs(2).capture(CapturePolicy.FIRST).sites(sites).headTopK(headTopK).ledgerDtype(dtype).build();
         RunFolder run = train(tiny, config);
         try (GradientLedger ledger = GradientLedger.open(run.ledger())) {
             assertEquals(tiny.data.size(), ledger.entries().size());
@@ -49,6 +49,18 @@ class CaptureTest {
             weights.forEach((step, sum) -> assertEquals(1, sum, 1e-12, "weights of step " + step));
             assertEquals(run.info().source().modelHash(), ledger.manifest().modelHash());
             assertEquals(run.info().result().ledger().sites(), ledger.manifest().sites());
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"3, 0, 2", "3, 7, 1", "3, 2, 0", "1, 0, 0"}) // three steps an epoch
+    void theLastWholeEpochByDefault(int epochs, long maxSteps, int captured) {
+        TinyData tiny = new TinyData(folder, 4);
+        RunFolder run = train(tiny, TinyData.config().epochs(epochs).maxSteps(maxSteps).build());
+        try (GradientLedger ledger = GradientLedger.open(run.ledger())) {
+            assertEquals(captured, ledger.lastEpoch());
+            assertEquals(ledger.entries(captured), ledger.entries());
+            assertEquals(maxSteps == 2 ? 2 * run.info().config().batchSize() : tiny.data.size(), ledger.entries().size());
         }
     }
 

@@ -22,7 +22,7 @@ class TrainConfigTest {
                 + "batch is 0, must be 1 to 65536; learning rate is -1.0, must be finite and above 0; schedule is null, must "
                 + "be linear, cosine or constant; warm-up steps is -2, must be 0 or more; weight decay is NaN, must be 0 or "
                 + "more; max norm is -1.0, must be 0 (off) or more; dtype is F16, must be F32 or F64; capture is null, must "
-                + "be first, all or none; sites is  , must be a site selector such as embedding or all; head top-k is -1, "
+                + "be last, first, all or none; sites is  , must be a site selector such as embedding or all; head top-k is -1, "
                 + "must be 0 (exact) or more; ledger dtype is F64, must be F32 or BF16, or F64 with an F64 model; checkpoint "
                 + "steps is -1, must be 0 or more; on-long is null, must be truncate or error; holdout data is h.jsonl, must "
                 + "be absent when a holdout fraction is given",
@@ -32,10 +32,10 @@ class TrainConfigTest {
     }
 
     @Test
-    void defaultsAreThePapers() {
+    void defaultsAreThePapersButForTheEpoch() {
         TrainConfig config = TrainConfig.builder().build();
         assertEquals(15, config.epochs());
-        assertEquals(CapturePolicy.FIRST, config.capture());
+        assertEquals(CapturePolicy.LAST, config.capture());
         assertEquals("embedding", config.sites());
         assertEquals(5e-5, config.optimizer().learningRate());
     }

@@ -191,8 +191,11 @@ class EraserTest {
     void multiEpochNeedsEveryEpochCaptured() {
         EraseConfig multi = CONFIG.toBuilder().strategy(Strategy.MULTI_EPOCH).build();
         BadInputException refused = assertThrows(BadInputException.class, () -> erase(source, multi, "out"));
-        assertEquals("--strategy multi-epoch: this run captured the first epoch only; train with --capture all, or use"
-                + " first-epoch", refused.getMessage());
+        assertEquals("--strategy multi-epoch: this run captured epoch 39 alone, counted from 0; train with --capture all,"
+                + " or use last-epoch", refused.getMessage());
+        EraseConfig first = CONFIG.toBuilder().strategy(Strategy.FIRST_EPOCH).build();
+        assertEquals("--epochs first: this run captured epoch 39 alone, counted from 0; use --strategy last-epoch, or train with"
+                + " --capture first", assertThrows(BadInputException.class, () -> erase(source, first, "out")).getMessage());
         Path every = train("every", TinyData.config().epochs(40).holdoutFraction(0.2).capture(CapturePolicy.ALL).build());
         assertTrue(erase(every, multi, "out").after().forget() >= 0.98 * 3);
     }

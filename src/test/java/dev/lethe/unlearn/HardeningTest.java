@@ -11,6 +11,7 @@ import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.NoLeaks;
 import dev.lethe.model.Checkpoint;
+import dev.lethe.train.CapturePolicy;
 import dev.lethe.train.RunFolder;
 import dev.lethe.train.TinyData;
 import dev.lethe.train.TrainListener;
@@ -44,7 +45,8 @@ class HardeningTest {
         engine = Engine.cpu();
         TinyData tiny = new TinyData(folder, 12);
         Path run = folder.resolve("run");
-        Trainer.train(engine, tiny.source, tiny.data, run, TinyData.config().epochs(40).build(), TrainListener.silent());
+        Trainer.train(engine, tiny.source, tiny.data, run, TinyData.config().epochs(40)
+                .capture(CapturePolicy.FIRST).build(), TrainListener.silent());
         RunFolder source = RunFolder.open(run);
         RunExamples examples = RunExamples.of(source, null);
         Set<String> ids = examples.learned().stream().limit(6).map(example -> example.id()).collect(Collectors.toSet());
@@ -52,7 +54,9 @@ class HardeningTest {
         data = new EraseData(split.forget(), split.retain(), split.guard(), List.of(), List.of());
         Path erased = folder.resolve("erased");
         try (Run whole = Run.open(engine, run)) {
-            EraseConfig wide = EraserTest.CONFIG.toBuilder().retainGuard(50).heldOutGuard(50).keepEntries(true).build();
+            EraseConfig wide = EraserTest.CONFIG.toBuilder().strategy(Strategy.FIRST_EPOCH).precondition(0)
+                    .contrast(Contrast.span(50)).liveContrast(8).polish(60) // is soon relearned
+                    .retainGuard(50).heldOutGuard(50).keepEntries(true).build();
             whole.erase(whole.find(Query.ids(ids)), wide, erased, EraseListener.NONE);
         }
         model = Checkpoint.load(engine, RunFolder.open(erased).model(), Dtype.F32);

@@ -114,10 +114,14 @@ class StrategyTest {
         Erasure same = erase(config(Strategy.MULTI_EPOCH).epochs(Epochs.FIRST).build(), "same");
         Erasure tenth = erase(config(Strategy.MULTI_EPOCH).epochs(Epochs.parse("10")).build(), "tenth");
         assertEquals(first.after(), same.after());
+        Erasure last = erase(config(Strategy.LAST_EPOCH).build(), "last");
+        assertEquals(last.after(), erase(config(Strategy.MULTI_EPOCH).epochs(Epochs.of(39)).build(), "named").after());
+        assertTrue(last.reached() && !last.after().equals(first.after()), "last epoch: " + last.after());
         assertTrue(tenth.reached() && !tenth.after().equals(first.after()), "epoch 10: " + tenth.after());
         BadInputException refused = assertThrows(BadInputException.class,
                 () -> erase(config(Strategy.MULTI_EPOCH).epochs(Epochs.of(40)).build(), "none"));
-        assertEquals("--epochs 40: this run captured epochs 0 to 39; name one of those, first or all", refused.getMessage());
+        assertEquals("--epochs 40: this run captured epochs 0 to 39, counted from 0; use --strategy last-epoch, or train with"
+                + " --capture all", refused.getMessage());
         assertEquals("epochs is all, but first-epoch takes no other gradients than its own; multi-epoch takes those of any epoch",
                 assertThrows(IllegalArgumentException.class,
                         () -> config(Strategy.FIRST_EPOCH).epochs(Epochs.ALL).build()).getMessage());
@@ -127,12 +131,12 @@ class StrategyTest {
     void fixedRatesTakeTheirStepsAndNoMore() {
         for (Strategy strategy : List.of(Strategy.FIRST_EPOCH, Strategy.TASK_VECTOR, Strategy.NPO)) {
             FixedRate fixed = new FixedRate(strategy == Strategy.NPO ? 1e-3 : 0.1, 4);
-            Erasure erasure = erase(config(strategy).fixed(fixed).repair(0).polish(0).build(), strategy.label());
+            Erasure erasure = erase(config(strategy).fixed(fixed).precondition(0).repair(0).polish(0).build(), strategy.label());
             assertEquals(4, erasure.ascents(), erasure.before() + " to " + erasure.after());
             assertTrue(erasure.after().forget() > erasure.before().forget(), erasure.before() + " to " + erasure.after());
         }
         GuardRefusedException refused = assertThrows(GuardRefusedException.class, () -> erase(
-                config(Strategy.FRESH).fixed(new FixedRate(1e45, 4)).repair(0).polish(0).build(), "never"));
+                config(Strategy.FRESH).fixed(new FixedRate(1e45, 4)).precondition(0).repair(0).polish(0).build(), "never"));
         assertTrue(refused.getMessage().contains("take a lower rate or fewer steps"), refused.getMessage());
     }
 
@@ -159,7 +163,7 @@ class StrategyTest {
         Path run = train("untied", new ModelSource.Fresh(untied, tiny.tokenizer), tiny.data,
                 TinyData.config().epochs(40).holdoutFraction(0.2).build());
         for (String sites : List.of("embedding", "embedding-input", "head", "attention", "mlp")) {
-            Erasure erasure = erase(run, config(Strategy.FIRST_EPOCH).sites(sites).build(), sites);
+            Erasure erasure = erase(run, config(Strategy.LAST_EPOCH).sites(sites).build(), sites);
             assertTrue(erasure.after().forget() > erasure.before().forget(), sites + ": " + erasure.after());
         }
         assertFalse(((ModelSource.Fresh) ModelSource.parse("gpt2:layers=2,untied")).shape().tiedHead());
@@ -167,9 +171,10 @@ class StrategyTest {
 
     @Test
     void whatAStrategyCannotUseIsRefused() {
-        assertTrue(assertThrows(IllegalArgumentException.class,
-                () -> EraseConfig.defaults().toBuilder().strategy(Strategy.NPO).build()).getMessage()
-                .contains("npo follows no direction"));
+        String unused = assertThrows(IllegalArgumentException.class,
+                () -> EraseConfig.defaults().toBuilder().strategy(Strategy.NPO).liveContrast(8).build()).getMessage();
+        assertTrue(unused.contains("precondition is 8, allowed: 0: only a calibrated ascent is scaled"), unused);
+        assertTrue(unused.contains("contrast is none and liveContrast 8, but npo follows no direction"), unused);
         assertThrows(IllegalArgumentException.class,
                 () -> EraseConfig.of(Strategy.NPO).toBuilder().iterative(new Iterative(0.1, 3)).build());
         assertThrows(IllegalArgumentException.class,
