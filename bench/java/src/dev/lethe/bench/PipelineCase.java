@@ -12,6 +12,7 @@ import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.eval.Evaluator;
 import dev.lethe.model.Checkpoint;
+import dev.lethe.train.CapturePolicy;
 import dev.lethe.train.ModelSource;
 import dev.lethe.train.TrainConfig;
 import dev.lethe.train.TrainListener;
@@ -88,7 +89,8 @@ final class PipelineCase implements Case {
     }
 
     private void train() {
-        TrainConfig config = TrainConfig.builder().epochs(args.get("epochs").asInt()).batchSize(args.get("batch").asInt())
+        TrainConfig config = TrainConfig.builder().capture(CapturePolicy.FIRST) // as the paper has it
+                .epochs(args.get("epochs").asInt()).batchSize(args.get("batch").asInt())
                 .learningRate(args.get("rate").asDouble()).headTopK(args.get("topk").asInt())
                 .holdoutData(Path.of(args.get("heldOut").asString())).build();
         Trainer.train(engine, ModelSource.checkpoint(initial), Dataset.read(Path.of(args.get("data").asString())), trained,
