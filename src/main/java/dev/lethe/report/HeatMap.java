@@ -17,6 +17,8 @@ public record HeatMap(String name, String title, String rowAxis, String columnAx
     private static final double CELL_WIDTH = 62;
     private static final double CELL_HEIGHT = 26;
     private static final double MOST_NAME = 330;
+    /** Of a scale with its two numbers and what they say of themselves. */
+    private static final double MOST_SCALE = 230;
     private static final Stroke EDGE = new Stroke("#ffffff", 1);
     /** Dark blue below 0, dark orange above; the numbers' signs say which in black and white. */
     private static final int[] BELOW = {0x05, 0x4a, 0x80};
@@ -51,8 +53,7 @@ public record HeatMap(String name, String title, String rowAxis, String columnAx
 
     @Override
     public int width() {
-        double panel = columns.size() * CELL_WIDTH;
-        return (int) Math.max(560, sideBySide() ? gutter() + panels.size() * (panel + 24) + 16 : gutter() + panel + 40);
+        return (int) Math.max(560, gutter() + (sideBySide() ? panels.size() : 1) * panelWidth() + 16);
     }
 
     @Override
@@ -64,7 +65,7 @@ public record HeatMap(String name, String title, String rowAxis, String columnAx
     public void draw(Canvas canvas) {
         canvas.text(12, 18, title, 14, Anchor.START, false);
         for (int p = 0; p < panels.size(); p++) {
-            double left = gutter() + (sideBySide() ? p * (columns.size() * CELL_WIDTH + 24) : 0);
+            double left = gutter() + (sideBySide() ? p * panelWidth() : 0);
             double top = 30 + (sideBySide() ? 0 : p * panelHeight());
             draw(canvas, panels.get(p), left, top, p == 0 || !sideBySide());
         }
@@ -178,7 +179,7 @@ public record HeatMap(String name, String title, String rowAxis, String columnAx
     }
 
     private boolean sideBySide() {
-        return gutter() + panels.size() * (columns.size() * CELL_WIDTH + 24) + 16 <= 1040;
+        return gutter() + panels.size() * panelWidth() + 16 <= 1040;
     }
 
     private boolean upright() {
@@ -193,6 +194,11 @@ public record HeatMap(String name, String title, String rowAxis, String columnAx
     private double nameHeight() {
         return upright() ? Math.min(150, columns.stream().mapToDouble(column -> Canvas.widthOf(column, 11)).max()
                 .orElse(0)) + 10 : 16;
+    }
+
+    /** Of the cells or of the scale above them, with the room to the next panel. */
+    private double panelWidth() {
+        return Math.max(columns.size() * CELL_WIDTH, MOST_SCALE) + 24;
     }
 
     private double panelHeight() {
