@@ -64,7 +64,8 @@ final class EraseOptions {
             description = "Repair steps on retain records after each ascent step.")
     private Integer repair;
 
-    @Option(names = "--polish", paramLabel = "N", description = "Annealed repair steps at the end.")
+    @Option(names = "--polish", paramLabel = "N",
+            description = "Annealed repair steps at the end; -1 = automatic: a seventh of the training's, at least 100.")
     private Integer polish;
 
     @Option(names = "--harden", paramLabel = "N",

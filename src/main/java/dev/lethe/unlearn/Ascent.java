@@ -48,7 +48,7 @@ final class Ascent implements AutoCloseable {
     /** What a step must respect. */
     record Limits(double target, double overshoot, double retain) { }
 
-    /** What became of a step: the losses after it and the share at which it was kept, or the reason why none was. */
+    /** What became of a step: the losses after it, but the held-out records', and the share at which it was kept, or the reason why none was. */
     record Outcome(Losses losses, double share, Action action) { }
 
     /** Replaces the direction's source and computes it. */
@@ -119,7 +119,7 @@ final class Ascent implements AutoCloseable {
         if (verdict != Action.ASCEND) {
             return new Outcome(new Losses(forget, Double.NaN, Double.NaN), share, verdict);
         }
-        Losses after = Losses.measure(model, data, forget);
+        Losses after = new Losses(forget, SetLoss.mean(model, data.guard()), Double.NaN);
         return new Outcome(after, share, after.retain() <= limits.retain() ? verdict : Action.ROLL_BACK_GUARD);
     }
 

@@ -21,7 +21,7 @@ import java.util.List;
  * @param rate          first step length of the ascent as a share of the norm of the sites' weights, before backtracking
  * @param maxAscents    ascent steps after which the loop gives up
  * @param repair        AdamW steps on retain records after each ascent or objective step
- * @param polish        annealed repair steps after the reference is reached
+ * @param polish        annealed repair steps after the reference is reached; −1 is a seventh of the training's, at least 100
  * @param harden        trial steps of relearning before each step against it, in a calibrated ascent's annealed end; 0 = off
  * @param repairRate    peak learning rate of repair; 0 means half of the run's training rate
  * @param repairBudget  most repair steps ({@code precondition} and trials of relearning counted in), and most steps of an
@@ -74,7 +74,7 @@ public record EraseConfig(
         require(problems, rate > 0 && rate <= 1, "rate", rate, "above 0, at most 1");
         require(problems, maxAscents >= 1, "maxAscents", maxAscents, "at least 1");
         require(problems, repair >= 0, "repair", repair, "at least 0");
-        require(problems, polish >= 0, "polish", polish, "at least 0");
+        require(problems, polish >= -1, "polish", polish, "-1 (automatic) or more");
         require(problems, harden >= 0, "harden", harden, "at least 0");
         require(problems, repairRate >= 0 && repairRate < 1, "repairRate", repairRate, "0 (automatic) to below 1");
         require(problems, repairBudget >= 0, "repairBudget", repairBudget, "at least 0");
@@ -204,7 +204,7 @@ public record EraseConfig(
         private double rate = 0.02;
         private int maxAscents = 100;
         private int repair = 1;
-        private int polish = 100;
+        private int polish = -1;
         private int harden = 0;
         private double repairRate = 0;
         private double repairBudget = 0.2;

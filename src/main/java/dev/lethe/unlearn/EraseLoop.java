@@ -19,6 +19,8 @@ final class EraseLoop {
     private static final double SWING = 4;
     /** Most of the repair budget that may go into the annealed end: the climb cannot do without repair. */
     static final double POLISH_SHARE = 0.8;
+    /** How much longer a step is tried than the one before that was kept. */
+    private static final double GROWTH = 1.5;
     /** Rounds in which ascent and repair undo each other before the direction counts as stale. */
     private static final int STALE_ROUNDS = 5;
     private static final double STALE_GAIN = 0.01;
@@ -26,6 +28,14 @@ final class EraseLoop {
     private static final int LEAST_POLISH = 30;
     /** Annealed repair steps from one trial of relearning to the next. */
     private static final int HARDEN_EVERY = 6;
+    /** The annealed end looks at the forget records so seldom that it costs this share of its steps. */
+    private static final double LOOK_SHARE = 0.25;
+    /** A forward pass of a record, in gradients of it. */
+    private static final double FORWARD = 1.0 / 3;
+    /** Most records of a direction computed anew: more tell it hardly better. */
+    private static final int FRESH_RECORDS = 64;
+    /** Ascents between looks at the held-out records, which steer nothing on the way. */
+    private static final int HELD_OUT_EVERY = 5;
 
     private final LanguageModel model;
     private final EraseConfig config;
@@ -47,10 +57,11 @@ final class EraseLoop {
      *
      * @param steps     most repair steps, trials of relearning counted by their records
      * @param spent     of them before the loop: gradients of batches of retain records
+     * @param polish    most annealed repair steps
      * @param batchSize records of a repair step
      * @param relearn   AdamW of a trial
      */
-    record Budget(int steps, int spent, int batchSize, AdamW relearn) {
+    record Budget(int steps, int spent, int polish, int batchSize, AdamW relearn) {
         int left() {
             return Math.max(0, steps - spent);
         }
@@ -84,6 +95,7 @@ final class EraseLoop {
         } else if (config.iterative() != null) {
             double goal = target - config.iterative().share() * Math.max(0, target - before.forget());
             climb(goal, budget.left(), config.iterative().rounds());
+            now = Losses.measure(model, data, now.forget());
             return new LoopResult(before, now, ascents, spent(), now.forget() >= goal,
                     LoopResult.left(before, now, target));
         } else if (now.forget() < target) {
@@ -100,7 +112,7 @@ final class EraseLoop {
 
     /** Annealed steps that the budget pays for at this cost of one, in repair steps. */
     private int polish(double cost) {
-        return (int) Math.min(config.polish(), POLISH_SHARE * budget.left() / cost);
+        return (int) Math.min(budget.polish(), POLISH_SHARE * budget.left() / cost);
     }
 
     /** Of one annealed step, in repair steps, its share of a trial included. */
@@ -117,7 +129,7 @@ final class EraseLoop {
             now = Losses.measure(model, data, fixed, ascents);
             tell(Phase.ASCENT, Action.ASCEND, fixed.rate());
             for (int k = 0; k < config.repair() && repair.steps() < repairs; k++) {
-                repair(Phase.ASCENT, 1);
+                repair(Phase.ASCENT, 1, true);
             }
         }
     }
@@ -129,14 +141,14 @@ final class EraseLoop {
             Outcome outcome = ascend(Phase.ASCENT, share);
             boolean blocked = outcome.action() == Action.ROLL_BACK_GUARD;
             if (outcome.action() == Action.ASCEND) {
-                share = outcome.share() * 1.5;
+                share = outcome.share() * GROWTH;
             } else if (blocked && repair.steps() >= repairs) {
                 return; // nothing left to bring the retain loss back with
             } else if (!blocked && !relinearise(Phase.ASCENT)) {
                 return;
             }
             for (int i = 0; i < config.repair() && repair.steps() < repairs; i++) {
-                repair(Phase.ASCENT, 1);
+                repair(Phase.ASCENT, 1, true);
             }
             watchForStaleness(atStart, target);
             if (blocked && config.repair() == 0) {
@@ -171,15 +183,16 @@ final class EraseLoop {
 
     private void anneal(double target, int steps, Hardening hardening) {
         double share = config.rate();
+        int looks = (int) Math.ceil(FORWARD * data.forget().size() / budget.batchSize() / LOOK_SHARE);
         for (int i = 0; i < steps; i++) {
             if (now.forget() < target) {
                 Outcome outcome = ascend(Phase.POLISH, share);
-                share = outcome.share() > 0 ? outcome.share() : share / 2;
+                share = outcome.share() > 0 ? outcome.share() * GROWTH : share / 2;
             }
             if (hardening != null && i % HARDEN_EVERY == 0) {
                 harden(hardening);
             }
-            repair(Phase.POLISH, 1 - (double) i / steps);
+            repair(Phase.POLISH, 1 - (double) i / steps, (i + 1) % looks == 0);
         }
     }
 
@@ -199,16 +212,20 @@ final class EraseLoop {
         if (outcome.action() == Action.ASCEND) {
             ascents++;
             now = outcome.losses();
+            if (ascents % HELD_OUT_EVERY == 0) {
+                now = now.withHeldOut(SetLoss.mean(model, data.heldOut()));
+            }
             tell(phase, Action.ASCEND, outcome.share());
         }
         return outcome;
     }
 
-    private void repair(Phase phase, double share) {
+    private void repair(Phase phase, double share, boolean look) {
         EraseInterruptedException.throwIfAsked();
         double rate = repair.step(share);
-        now = now.withForget(SetLoss.mean(model, data.forget()));
-        tell(phase, Action.REPAIR, rate, new Losses(now.forget(), Double.NaN, Double.NaN));
+        double forget = look ? SetLoss.mean(model, data.forget()) : Double.NaN;
+        now = look ? now.withForget(forget) : now;
+        tell(phase, Action.REPAIR, rate, new Losses(forget, Double.NaN, Double.NaN));
     }
 
     /** Once: from then on the direction follows the weights. */
@@ -216,7 +233,7 @@ final class EraseLoop {
         if (ascent.followsWeights() || !config.strategy().ofThePaper()) {
             return false;
         }
-        ascent.relinearise(new FreshDirection(model, data.forget()));
+        ascent.relinearise(FreshDirection.inParts(model, data.forget(), FRESH_RECORDS, config.seed()));
         tell(phase, Action.RELINEARISE, 0);
         return true;
     }

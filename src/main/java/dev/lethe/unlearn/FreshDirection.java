@@ -1,4 +1,7 @@
-/* The direction from the weights of now: the gradient of the forget set's summed losses, nothing from the ledger. */
+/*
+ * The direction from the weights of now: the gradient of the forget set's summed losses, nothing from the ledger. Or of a
+ * part of the set, another each time, where many short steps are taken and the length of a step is found by all of it.
+ */
 package dev.lethe.unlearn;
 
 import dev.lethe.data.BatchPlan;
@@ -7,6 +10,7 @@ import dev.lethe.engine.Batch;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
+import dev.lethe.train.BatchCycle;
 import java.util.List;
 import java.util.stream.IntStream;
 
@@ -16,16 +20,30 @@ final class FreshDirection implements AscentDirection {
 
     private final LanguageModel model;
     private final List<Example> forget;
+    private final BatchCycle parts; // null = all of it each time
 
     FreshDirection(LanguageModel model, List<Example> forget) {
+        this(model, forget, null);
+    }
+
+    private FreshDirection(LanguageModel model, List<Example> forget, BatchCycle parts) {
         this.model = model;
         this.forget = forget;
+        this.parts = parts;
+    }
+
+    /** Of at most {@code most} records each time, every record before any comes again, in an order of the seed's. */
+    static FreshDirection inParts(LanguageModel model, List<Example> forget, int most, long seed) {
+        int parts = Math.ceilDiv(forget.size(), most);
+        return new FreshDirection(model, forget,
+                parts == 1 ? null : new BatchCycle(forget, Math.ceilDiv(forget.size(), parts), seed));
     }
 
     @Override
     public void compute(ParameterVector out) {
-        for (int from = 0; from < forget.size(); from += RECORDS) {
-            model.gradient(summed(forget, from), from > 0, null);
+        List<Example> records = parts == null ? forget : parts.next();
+        for (int from = 0; from < records.size(); from += RECORDS) {
+            model.gradient(summed(records, from), from > 0, null);
         }
         model.copy(Buffer.GRADIENT, out);
     }

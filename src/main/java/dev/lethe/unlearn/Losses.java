@@ -16,6 +16,10 @@ public record Losses(double forget, double retain, double heldOut) {
         return new Losses(loss, retain, heldOut);
     }
 
+    Losses withHeldOut(double loss) {
+        return new Losses(forget, retain, loss);
+    }
+
     static Losses measure(LanguageModel model, EraseData data) {
         return measure(model, data, SetLoss.mean(model, data.forget()));
     }

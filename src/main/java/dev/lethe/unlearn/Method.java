@@ -22,6 +22,9 @@ final class Method {
     private static final double RATE = 0.5;
     /** Most of the repair budget that may go into preconditioning, where a training was short. */
     private static final double SCALE_SHARE = 0.25;
+    /** Annealed steps at the end when none are asked for: so many, or this share of the training's if that is more. */
+    private static final int LEAST_POLISH = 100;
+    private static final double POLISH_SHARE = 1.0 / 7;
 
     private final Inputs in;
     private final LanguageModel model;
@@ -56,6 +59,12 @@ final class Method {
 
     private int budget() {
         return (int) Math.min(Integer.MAX_VALUE, config.repairBudget() * in.source().info().result().steps());
+    }
+
+    /** Weights that took long to come to rest take as long a share to come to rest again. */
+    private int polish() {
+        long steps = in.source().info().result().steps();
+        return config.polish() >= 0 ? config.polish() : (int) Math.max(LEAST_POLISH, Math.min(Integer.MAX_VALUE, steps * POLISH_SHARE));
     }
 
     private LoopResult ascend(double target) {
@@ -93,7 +102,7 @@ final class Method {
              Ascent ascent = new Ascent(model, stored.sites(), direction, stored.contrast(), scale, live)) {
             Repair repair = new Repair(model, in.data().retain(), training.batchSize(), optimizer(config.repairRate()),
                     config.seed()); // after the ascent: a task vector's fine-tuning has moments of its own
-            EraseLoop.Budget budget = new EraseLoop.Budget(budget(), batches, training.batchSize(),
+            EraseLoop.Budget budget = new EraseLoop.Budget(budget(), batches, polish(), training.batchSize(),
                     RelearnProbe.optimizer(training));
             return new EraseLoop(model, config, in.data(), ascent, repair, budget, heard).run(target);
         }
@@ -110,7 +119,7 @@ final class Method {
         ObjectiveSteps steps = new ObjectiveSteps(model, optimizer(config.tuning().learningRate()), in.stored().sites());
         try (Objective objective = objective();
              ObjectiveLoop loop = new ObjectiveLoop(model, config, in.data(), objective, steps, training.batchSize(), heard)) {
-            return loop.run(target, budget());
+            return loop.run(target, budget(), polish());
         }
     }
 

@@ -55,13 +55,14 @@ final class ObjectiveLoop implements AutoCloseable {
     /**
      * As {@link EraseLoop#run}.
      *
-     * @param budget most steps, whether they see forget records, retain records or both
+     * @param budget   most steps, whether they see forget records, retain records or both
+     * @param annealed most of them in the annealed end
      */
-    LoopResult run(double target, int budget) {
+    LoopResult run(double target, int budget, int annealed) {
         Losses before = Losses.measure(model, data);
         now = before;
         tell(Phase.START, Action.OBSERVE, 0, now);
-        int polish = (int) Math.min(config.polish(), EraseLoop.POLISH_SHARE * budget);
+        int polish = (int) Math.min(annealed, EraseLoop.POLISH_SHARE * budget);
         if (config.fixed() != null) {
             walk(config.fixed());
             anneal(Double.NEGATIVE_INFINITY, polish);
