@@ -115,8 +115,9 @@ class ResumeTest {
         RunFolder whole = whole();
         Path run = folder.resolve("interrupted");
         TrainingInterruptedException end = interruptAt(run, 17);
-        assertTrue(end.step() == 17 || end.step() == 18, end.getMessage());
-        assertEquals("training interrupted after step " + end.step() + " of " + whole.info().result().steps() + "; " + run
+        long steps = whole.info().result().steps();
+        assertTrue(end.step() >= 17 && end.step() < steps, end.getMessage()); // how many fit in before is the machine's to say
+        assertEquals("training interrupted after step " + end.step() + " of " + steps + "; " + run
                 + " can be resumed", end.getMessage());
         assertTrue(Files.isDirectory(run.resolve("checkpoint-" + end.step())));
         Trainer.resume(engine, run, CONFIG, tiny.data, TrainListener.silent());
