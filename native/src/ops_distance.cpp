@@ -13,8 +13,6 @@
 namespace lethe {
 namespace {
 
-constexpr int64_t kBlock = 1024;
-
 // Of p's and q's logits x and y below their maxima: sums of exp(x), of exp(y), and of exp(y) (y - x), from which
 // KL(q || p) = cross / q - log(q) + log(p) without a difference of two large sums.
 struct DivergenceSums {
@@ -25,8 +23,8 @@ struct DivergenceSums {
 template <class T>
 DivergenceSums exponentiate(T* x, T* y, int64_t n, T top_x, T top_y) {
   DivergenceSums sums;
-  for (int64_t begin = 0; begin < n; begin += kBlock) {
-    const int64_t end = std::min(n, begin + kBlock);
+  for (int64_t begin = 0; begin < n; begin += kSumBlock) {
+    const int64_t end = std::min(n, begin + kSumBlock);
     T p = 0, q = 0, cross = 0;
 #pragma omp simd reduction(+ : p, q, cross)
     for (int64_t j = begin; j < end; ++j) {
@@ -59,8 +57,8 @@ double divergence_row(T* x, T* y, int64_t n, double scale) {
 template <class T>
 double square_row(const T* x, const T* target, int64_t n, T scale, T* errors) {
   double sum = 0;
-  for (int64_t begin = 0; begin < n; begin += kBlock) {
-    const int64_t end = std::min(n, begin + kBlock);
+  for (int64_t begin = 0; begin < n; begin += kSumBlock) {
+    const int64_t end = std::min(n, begin + kSumBlock);
     T squares = 0;
 #pragma omp simd reduction(+ : squares)
     for (int64_t j = begin; j < end; ++j) {

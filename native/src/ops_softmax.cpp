@@ -13,8 +13,6 @@
 namespace lethe {
 namespace {
 
-constexpr int64_t kBlock = 1024;
-
 // Sums of e, e d and e d^2 with d = x - top and e = exp(d), over one row. E replaces x when store is set.
 struct RowSums {
   double e = 0, ed = 0, edd = 0;
@@ -23,8 +21,8 @@ struct RowSums {
 template <class T>
 RowSums row_sums(const T* row, int64_t n, T top) {
   RowSums sums;
-  for (int64_t begin = 0; begin < n; begin += kBlock) {
-    const int64_t end = std::min(n, begin + kBlock);
+  for (int64_t begin = 0; begin < n; begin += kSumBlock) {
+    const int64_t end = std::min(n, begin + kSumBlock);
     T e = 0, ed = 0, edd = 0;
 #pragma omp simd reduction(+ : e, ed, edd)
     for (int64_t j = begin; j < end; ++j) {
@@ -44,8 +42,8 @@ RowSums row_sums(const T* row, int64_t n, T top) {
 template <class T>
 RowSums exponentiate(T* row, int64_t n, T top) {
   RowSums sums;
-  for (int64_t begin = 0; begin < n; begin += kBlock) {
-    const int64_t end = std::min(n, begin + kBlock);
+  for (int64_t begin = 0; begin < n; begin += kSumBlock) {
+    const int64_t end = std::min(n, begin + kSumBlock);
     T e = 0, ed = 0;
 #pragma omp simd reduction(+ : e, ed)
     for (int64_t j = begin; j < end; ++j) {

@@ -40,13 +40,12 @@ const T* row_or(const std::vector<at::Tensor>& list, int64_t k, const std::vecto
 // One row of logits z and its tangents z'_k, k apart by `stride`.
 template <class T>
 void softmax_row(T* z, T* tangents, int64_t stride, int64_t n, int64_t r, const SoftmaxTangent& o) {
-  constexpr int64_t kBlock = 1024;
   const T top = row_max(z, n);
   const int32_t target = o.targets[r];
   const double at_target = static_cast<double>(z[target]) - top;
   double total = 0;
-  for (int64_t begin = 0; begin < n; begin += kBlock) {
-    const int64_t end = std::min(n, begin + kBlock);
+  for (int64_t begin = 0; begin < n; begin += kSumBlock) {
+    const int64_t end = std::min(n, begin + kSumBlock);
     T sum = 0;
 #pragma omp simd reduction(+ : sum)
     for (int64_t j = begin; j < end; ++j) {
@@ -61,8 +60,8 @@ void softmax_row(T* z, T* tangents, int64_t stride, int64_t n, int64_t r, const 
     T* d = tangents + k * stride;
     const T mean = static_cast<T>(dot_row(z, d, n) / total);
     double sum = 0;
-    for (int64_t begin = 0; begin < n; begin += kBlock) {
-      const int64_t end = std::min(n, begin + kBlock);
+    for (int64_t begin = 0; begin < n; begin += kSumBlock) {
+      const int64_t end = std::min(n, begin + kSumBlock);
       T part = 0;
 #pragma omp simd reduction(+ : part)
       for (int64_t j = begin; j < end; ++j) {

@@ -9,6 +9,8 @@
 
 namespace lethe {
 
+constexpr int64_t kSumBlock = 1024;  // elements of a row that are summed in their own type before fp64 takes over
+
 // y += a x
 template <class Real, class Stored>
 inline void add_row(Real a, const Stored* x, int64_t count, Real* y) {

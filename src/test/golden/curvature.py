@@ -5,12 +5,11 @@ double-backward trick, the loss's Hessian and J^T by autograd again. The batch's
 target; forms are v^T C_b v of each record's own mean loss. Writes curvature-NAME.json and .bin as parity.py does.
 Run from the repository root: python3 src/test/golden/curvature.py    (made with torch 2.13, transformers 5.18)
 """
-import json
 
 import torch
 import torch.nn.functional as F
 
-from parity import IGNORE, MODELS, OUT, build, record_loss, records, short
+from parity import IGNORE, MODELS, build, record_loss, records, short, write
 
 
 def product(left, right):
@@ -64,14 +63,7 @@ def golden(shape):
 def main():
     for name, shape in MODELS.items():
         arrays, numbers = golden(shape)
-        index, at = {}, 0
-        with open(OUT / f"curvature-{name}.bin", "wb") as file:
-            for key, value in arrays.items():
-                file.write(value.detach().contiguous().numpy().astype("<f8").tobytes())
-                index[key] = [at, value.numel()]
-                at += value.numel()
-        numbers["arrays"] = index
-        (OUT / f"curvature-{name}.json").write_text(json.dumps(numbers, indent=1) + "\n")
+        write(f"curvature-{name}", arrays, numbers)
 
 
 if __name__ == "__main__":

@@ -8,12 +8,11 @@ Writes distances-NAME.json and .bin as parity.py does.
 Run from the repository root: python3 src/test/golden/distances.py    (made with torch 2.13, transformers 5.18)
 """
 import copy
-import json
 
 import torch
 import torch.nn.functional as F
 
-from parity import IGNORE, MODELS, OUT, build, gradients, records
+from parity import IGNORE, MODELS, build, gradients, records, write
 
 REFERENCE_SCALE = 0.9
 WEIGHTS = [0.5, 0.75, 1.0, 1.25]
@@ -80,14 +79,7 @@ def golden(shape):
 def main():
     for name, shape in MODELS.items():
         arrays, numbers = golden(shape)
-        index, at = {}, 0
-        with open(OUT / f"distances-{name}.bin", "wb") as file:
-            for key, value in arrays.items():
-                file.write(value.contiguous().numpy().astype("<f8").tobytes())
-                index[key] = [at, value.numel()]
-                at += value.numel()
-        numbers["arrays"] = index
-        (OUT / f"distances-{name}.json").write_text(json.dumps(numbers, indent=1) + "\n")
+        write(f"distances-{name}", arrays, numbers)
 
 
 if __name__ == "__main__":

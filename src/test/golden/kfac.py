@@ -4,13 +4,12 @@ Every record runs alone; A is a Conv1D's input, G the gradient at its output. Wr
 v, and (F + shift)^-1 v by the Kronecker eigenvalues and by the corrected ones, tensor by tensor.
 Run from the repository root: python3 src/test/golden/kfac.py    (made with torch 2.13, transformers 5.18)
 """
-import json
 import sys
 
 import torch
 
 sys.path.insert(0, "src/test/golden")
-from parity import MODELS, OUT, build, record_loss, records, short, sites  # noqa: E402
+from parity import MODELS, build, record_loss, records, short, sites, write  # noqa: E402
 
 DAMPING, RELATIVE = 0.003, 0.1
 
@@ -129,15 +128,7 @@ def golden(shape):
 
 def main():
     for name, shape in MODELS.items():
-        arrays = golden(shape)
-        index, at = {}, 0
-        with open(OUT / f"kfac-{name}.bin", "wb") as file:
-            for key, value in arrays.items():
-                file.write(value.contiguous().numpy().astype("<f8").tobytes())
-                index[key] = [at, value.numel()]
-                at += value.numel()
-        numbers = dict(damping=DAMPING, relative=RELATIVE, arrays=index)
-        (OUT / f"kfac-{name}.json").write_text(json.dumps(numbers, indent=1) + "\n")
+        write(f"kfac-{name}", golden(shape), dict(damping=DAMPING, relative=RELATIVE))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ objectives.bin into src/test/resources/golden.
 Run from the repository root: python3 src/test/golden/objectives.py    (made with torch 2.13, transformers 5.18)
 """
 import copy
-import json
 
 import torch
 import torch.nn.functional as F
@@ -127,16 +126,10 @@ def main():
         step(model, adamw, token_mean(model, forget))
     arrays |= {f"task-vector/{n}": -d for n, d in difference(model, start).items()}  # theta - theta_ft
 
-    index, at = {}, 0
-    with open(parity.OUT / "objectives.bin", "wb") as file:
-        for key, value in arrays.items():
-            file.write(value.contiguous().numpy().astype("<f8").tobytes())
-            index[key] = [at, value.numel()]
-            at += value.numel()
     numbers = dict(forget=FORGET, retain=RETAIN, alpha=ALPHA, gamma=GAMMA, beta=BETA, delta=DELTA, rate=RATE,
                    tune_steps=TUNE_STEPS, steering=STEERING, block=BLOCK, values=values,
-                   direction=direction(parity.MODELS["tied"]["channels"]).tolist(), arrays=index)
-    (parity.OUT / "objectives.json").write_text(json.dumps(numbers, indent=1) + "\n")
+                   direction=direction(parity.MODELS["tied"]["channels"]).tolist())
+    parity.write("objectives", arrays, numbers)
 
 
 if __name__ == "__main__":

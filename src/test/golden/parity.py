@@ -177,18 +177,22 @@ def golden(shape):
                         ascent=ASCENT, ascended=ascended, prompts=[p.tolist() for p in prompts], generated=generated)
 
 
+def write(name, arrays, numbers):
+    """NAME.bin: the arrays one after another; NAME.json: the numbers and where in it each array begins and how long it is."""
+    index, at = {}, 0
+    with open(OUT / f"{name}.bin", "wb") as file:
+        for key, value in arrays.items():
+            file.write(value.detach().contiguous().numpy().astype("<f8").tobytes())
+            index[key] = [at, value.numel()]
+            at += value.numel()
+    (OUT / f"{name}.json").write_text(json.dumps({**numbers, "arrays": index}, indent=1) + "\n")
+
+
 def main():
     OUT.mkdir(parents=True, exist_ok=True)
     for name, shape in MODELS.items():
         arrays, numbers = golden(shape)
-        index, at = {}, 0
-        with open(OUT / f"{name}.bin", "wb") as file:
-            for key, value in arrays.items():
-                file.write(value.contiguous().numpy().astype("<f8").tobytes())
-                index[key] = [at, value.numel()]
-                at += value.numel()
-        numbers["arrays"] = index
-        (OUT / f"{name}.json").write_text(json.dumps(numbers, indent=1) + "\n")
+        write(name, arrays, numbers)
 
 
 if __name__ == "__main__":
