@@ -38,7 +38,7 @@ final class AscentCase implements Case {
             double[] ones = new double[data.size()];
             Arrays.fill(ones, 1);
             direction.scale(0);
-            model.accumulate(ledger.format(model), data, ones, null, direction);
+            model.entries().accumulate(ledger.format(model), data, ones, null, direction);
         }
         return Map.of();
     }

@@ -70,7 +70,7 @@ public class LedgerBench {
         model.initialize(1);
         EntryFormat format = new EntryFormat(model.sites("all"), 64, Dtype.F32);
         manifest = LedgerManifest.of("0".repeat(64), model.shape(), format.sites().names(), 64, Dtype.F32);
-        entryBytes = model.entryBytes(format, TOKENS, TOKENS);
+        entryBytes = model.entries().bytes(format, TOKENS, TOKENS);
         try (LedgerSink sink = new LedgerSink(model, folder.resolve("read"), format)) {
             sink.captureAll(examples(), 16);
         }

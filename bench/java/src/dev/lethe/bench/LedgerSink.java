@@ -45,7 +45,7 @@ final class LedgerSink implements AutoCloseable {
         List<MemorySegment> room = new ArrayList<>(examples.size());
         for (Example example : examples) {
             int targets = example.targetCount();
-            long length = model.entryBytes(format, example.tokens().length, targets);
+            long length = model.entries().bytes(format, example.tokens().length, targets);
             bytes += length;
             room.add(writer.reserve(new EntryHeader(RecordKey.of(example.id()), 0, step, 5e-5, 1.0 / examples.size(),
                     example.tokens().length, targets), length));

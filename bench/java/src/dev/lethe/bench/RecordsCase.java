@@ -62,7 +62,7 @@ final class RecordsCase implements Case {
             for (int b : new int[] {0, examples.size() - 1}) {
                 Entry entry = ledger.entries().get(b);
                 dense.scale(0);
-                model.accumulate(ledger.format(model), List.of(ledger.payload(entry)), new double[] {1}, null, dense);
+                model.entries().accumulate(ledger.format(model), List.of(ledger.payload(entry)), new double[] {1}, null, dense);
                 out.add(model, dense, ledger.format(model).sites(), b + "/");
             }
         }

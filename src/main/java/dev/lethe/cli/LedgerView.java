@@ -1,8 +1,8 @@
 package dev.lethe.cli;
 
 import dev.lethe.engine.Dtype;
+import dev.lethe.engine.CapturedEntries;
 import dev.lethe.engine.EntryInfo;
-import dev.lethe.engine.LanguageModel;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.ledger.LedgerCheck;
@@ -48,7 +48,7 @@ record LedgerView(List<String> sites, int headTopK, Dtype dtype, int rank, boole
         double truncated = 0;
         int sampled = check.whole() ? Math.min(SAMPLE, live.size()) : 0;
         for (int i = 0; i < sampled; i++) {
-            EntryInfo info = LanguageModel.describe(ledger.payload(live.get((int) ((long) i * live.size() / sampled))));
+            EntryInfo info = CapturedEntries.describe(ledger.payload(live.get((int) ((long) i * live.size() / sampled))));
             dropped += info.droppedShare() / sampled;
             truncated += info.truncatedShare() / sampled;
         }

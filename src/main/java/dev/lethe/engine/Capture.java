@@ -9,7 +9,7 @@ import java.util.Objects;
  *
  * @param format       what each entry holds
  * @param destinations one native, writable, 64-byte-aligned segment a record, each of at least
- *                     {@link LanguageModel#entryBytes} bytes; their arenas must stay open during the call; none with a ring
+ *                     {@link CapturedEntries#bytes} bytes; their arenas must stay open during the call; none with a ring
  * @param ring         through which they leave a device instead, or null
  */
 public record Capture(EntryFormat format, List<MemorySegment> destinations, CaptureRing ring) {

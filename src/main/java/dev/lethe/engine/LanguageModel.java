@@ -21,10 +21,7 @@ import java.util.stream.LongStream;
  * <p>Confined to the thread that made it: from another thread everything but {@link #cancel()} is refused with
  * WrongThreadException, and after {@link #close()} with IllegalStateException. Failures of the native side are
  * {@link EngineException}; wrong arguments IllegalArgumentException. Shape letters: B records of a batch, T tokens, V
- * vocabulary, S sites, P elements of a flat buffer, N entries.
- *
- * <p>This file is the whole public face of a model and so longer than most; what needs native arguments of its own
- * lives in {@link NativePasses} and {@link NativeEntries}.
+ * vocabulary, S sites, P elements of a flat buffer. What captures left is worked on through {@link #entries()}.
  */
 public final class LanguageModel implements AutoCloseable {
     private final Device device;
@@ -41,7 +38,7 @@ public final class LanguageModel implements AutoCloseable {
     private final NativePasses passes;
     private final DistanceGradients distances;
     private final NativeCurvature curvature;
-    private final NativeEntries entries;
+    private final CapturedEntries entries;
     private final SiteMask mask;
     private final Staging staging;
 
@@ -64,7 +61,7 @@ public final class LanguageModel implements AutoCloseable {
             flatSize = lethe_layout.flat_size(layout);
             tensors = LongStream.range(0, lethe_layout.tensors(layout)).mapToObj(this::readTensor).toList();
             sites = LongStream.range(0, lethe_layout.sites(layout)).mapToObj(this::readSite).toList();
-            entries = new NativeEntries(arena, handle, sites, calls, cancel);
+            entries = new CapturedEntries(arena, handle, sites, calls, cancel);
             passes = new NativePasses(arena, handle, sites, calls, cancel, entries);
             distances = new DistanceGradients(arena, handle, shape, calls, cancel);
             curvature = new NativeCurvature(arena, handle, sites, calls, cancel);
@@ -217,6 +214,11 @@ public final class LanguageModel implements AutoCloseable {
         return passes.gradient(batch, accumulate, capture);
     }
 
+    /** Arithmetic over what captures left. */
+    public CapturedEntries entries() {
+        return entries;
+    }
+
     /** Gradients toward a reference model's predictions, or toward a target of the hidden states, into the same buffer. */
     public DistanceGradients distances() {
         return distances;
@@ -333,76 +335,6 @@ public final class LanguageModel implements AutoCloseable {
      */
     public KroneckerFactors loadFactors(Path file, String modelHash) {
         return KroneckerFactors.load(space(), cancel, file, modelHash);
-    }
-
-    // ---- captured entries -------------------------------------------------------------------------------------
-
-    /** Bytes of the entry of a record with so many tokens, so many of them with a loss; a multiple of 64. */
-    public long entryBytes(EntryFormat format, int tokens, int targets) {
-        return entries.bytes(format, tokens, targets);
-    }
-
-    /**
-     * What an entry says of itself.
-     *
-     * @throws DamagedDataException when it does not parse
-     */
-    public static EntryInfo describe(MemorySegment entry) {
-        return NativeEntries.describe(entry);
-    }
-
-    /** {tokens, targets} of an entry's record, [T] each. */
-    public static int[][] entryTokens(MemorySegment entry) {
-        return NativeEntries.tokens(entry);
-    }
-
-    /**
-     * into += sum over i of coefficients[i] g_i, one matrix product a linear site.
-     *
-     * @param data     N entries of one format, native and 64-byte aligned, whose arenas stay open during the call
-     * @param selected sites held by the format; null = all held
-     */
-    public void accumulate(EntryFormat format, List<MemorySegment> data, double[] coefficients, SiteSet selected,
-            ParameterVector into) {
-        entries.accumulate(format, data, coefficients, selected, into.handle());
-    }
-
-    /**
-     * &lt;g_i, v&gt; site by site, [N][S], 0 at sites not selected; no g_i is made dense. With a tied head, wte and
-     * lm_head are the two parts of one tensor's product.
-     */
-    public double[][] dot(EntryFormat format, List<MemorySegment> data, SiteSet selected, ParameterVector vector) {
-        return entries.dot(format, data, selected, List.of(vector.checkedHandle()))[0];
-    }
-
-    /** As {@link #dot(EntryFormat, List, SiteSet, ParameterVector)} for M vectors in one pass over the entries: [M][N][S]. */
-    public double[][][] dot(EntryFormat format, List<MemorySegment> data, SiteSet selected, List<ParameterVector> vectors) {
-        return entries.dot(format, data, selected, vectors.stream().map(ParameterVector::checkedHandle).toList());
-    }
-
-    /**
-     * &lt;g_i, q_m&gt; as {@code dot} gives it, [M][N][S], with the queries as captured entries too: cheaper than dense
-     * vectors when a query's tokens are few.
-     *
-     * @param queryFormat of the queries; holds every selected site, and both parts of a tied table when one is selected
-     */
-    public double[][][] cross(EntryFormat format, List<MemorySegment> data, SiteSet selected, EntryFormat queryFormat,
-            List<MemorySegment> queries) {
-        return entries.cross(format, data, selected, queryFormat, queries);
-    }
-
-    /** &lt;g_i, g_i&gt; site by site, [N][S]; a tied table's cross terms go half to each part. */
-    public double[][] squaredNorms(EntryFormat format, List<MemorySegment> data, SiteSet selected) {
-        return entries.norms(format, data, selected);
-    }
-
-    /**
-     * &lt;g_i, g_j&gt; over the selected sites, [N, N] row-major, symmetric, cross terms of a tied head included.
-     *
-     * @param scratchBytes about how much memory the call may use
-     */
-    public double[] gram(EntryFormat format, List<MemorySegment> data, SiteSet selected, long scratchBytes) {
-        return entries.gram(format, data, selected, scratchBytes);
     }
 
     /** Frees the native memory; closing again does nothing. */

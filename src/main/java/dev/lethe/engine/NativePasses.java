@@ -18,7 +18,7 @@ final class NativePasses {
     private final NativeCalls calls;
     private final CancelFlag cancel;
     private final NativeBatch nativeBatch;
-    private final NativeEntries entries;
+    private final CapturedEntries entries;
     private final Scratch losses;  // [B]
     private final Scratch outputs; // what else a pass returns
     private final MemorySegment scores;
@@ -28,7 +28,7 @@ final class NativePasses {
     private final MemorySegment norm; // one double out
 
     NativePasses(Arena arena, MemorySegment model, List<Site> sites, NativeCalls calls, CancelFlag cancel,
-            NativeEntries entries) {
+            CapturedEntries entries) {
         this.model = model;
         this.calls = calls;
         this.cancel = cancel;
@@ -99,7 +99,7 @@ final class NativePasses {
         MemorySegment into = capture == null ? MemorySegment.NULL : entries.capture(capture, batch.records());
         MemorySegment out = losses.atLeast((long) batch.records() * Double.BYTES);
         backward("gradient", batch, accumulate, into, out, MemorySegment.NULL);
-        NativeEntries.keep(capture);
+        CapturedEntries.keep(capture);
         return doubles(out, 0, batch.records());
     }
 

@@ -67,7 +67,7 @@ public final class InfluenceScorer {
         sites(format);
         List<EntryScore> scores = new ArrayList<>(entries.size());
         LedgerPass.run(ledger, live(entries), options.blockBytes(), block -> {
-            double[][] products = model.dot(format, block.payloads(), options.sites(), query);
+            double[][] products = model.entries().dot(format, block.payloads(), options.sites(), query);
             for (int e = 0; e < products.length; e++)
                 scores.add(new EntryScore(block.entries().get(e).header(), sum(products[e]), products[e]));
         });
@@ -118,7 +118,7 @@ public final class InfluenceScorer {
         RecordIndex records = RecordIndex.of(live);
         ScoreSums sums = new ScoreSums(records.size(), model.sites().size());
         LedgerPass.run(ledger, live, options.blockBytes(), block -> {
-            double[][] norms = model.squaredNorms(format, block.payloads(), options.sites());
+            double[][] norms = model.entries().squaredNorms(format, block.payloads(), options.sites());
             for (int e = 0; e < norms.length; e++) sums.add(records.of(block.first() + e), 1, norms[e]);
         });
         return sums.scores(records);
@@ -192,7 +192,7 @@ public final class InfluenceScorer {
     private double[] norms(GradientLedger ledger, EntryFormat format, List<Entry> live) {
         double[] norms = new double[live.size()];
         LedgerPass.run(ledger, live, options.blockBytes(), block -> {
-            double[][] squares = model.squaredNorms(format, block.payloads(), options.sites());
+            double[][] squares = model.entries().squaredNorms(format, block.payloads(), options.sites());
             for (int e = 0; e < squares.length; e++) norms[block.first() + e] = Math.sqrt(Math.max(0, sum(squares[e])));
         });
         return norms;

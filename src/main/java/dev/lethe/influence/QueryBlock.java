@@ -79,7 +79,7 @@ final class QueryBlock implements AutoCloseable {
             List<MemorySegment> room = new ArrayList<>();
             for (int index : indices) {
                 Example example = examples.get(index);
-                room.add(arena.allocate(model.entryBytes(format, example.tokens().length, example.targetCount()), 64));
+                room.add(arena.allocate(model.entries().bytes(format, example.tokens().length, example.targetCount()), 64));
             }
             model.gradient(BatchPlan.batch(examples, indices), false, new Capture(format, room));
             into.addAll(room);
@@ -96,8 +96,8 @@ final class QueryBlock implements AutoCloseable {
 
     /** [M][N][S] of a block of the ledger's entries. */
     double[][][] products(EntryFormat ledger, List<MemorySegment> data, SiteSet selected) {
-        if (form == QueryForm.DENSE) return model.dot(ledger, data, selected, vectors);
-        double[][][] byExample = model.cross(ledger, data, selected, format, entries);
+        if (form == QueryForm.DENSE) return model.entries().dot(ledger, data, selected, vectors);
+        double[][][] byExample = model.entries().cross(ledger, data, selected, format, entries);
         double[][][] products = new double[queries.size()][][];
         int next = 0;
         for (int m = 0; m < products.length; m++) {
@@ -124,7 +124,7 @@ final class QueryBlock implements AutoCloseable {
         int next = 0;
         for (int m = 0; m < norms.length; m++) {
             int count = queries.get(m).examples().size();
-            double[] gram = model.gram(format, entries.subList(next, next + count), null, 1L << 26);
+            double[] gram = model.entries().gram(format, entries.subList(next, next + count), null, 1L << 26);
             norms[m] = Math.sqrt(Arrays.stream(gram).sum()) / count;
             next += count;
         }

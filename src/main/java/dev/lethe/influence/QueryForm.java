@@ -51,7 +51,7 @@ public enum QueryForm {
         if (this == DENSE) return model.flatSize() * element;
         EntryFormat format = format(model, sites);
         long entries = query.examples().stream()
-                .mapToLong(example -> model.entryBytes(format, example.tokens().length, example.targetCount())).sum();
+                .mapToLong(example -> model.entries().bytes(format, example.tokens().length, example.targetCount())).sum();
         boolean table = format.sites().sites().stream().anyMatch(site -> site.kind() == Site.Kind.HEAD);
         return 2 * entries + (table ? (query.tokens() + query.targets()) * model.shape().vocabulary() * element : 0);
     }

@@ -27,7 +27,7 @@ public record LedgerEstimate(long bytes, List<Alternative> smaller) {
     /** A change of options and what the ledger would take then. */
     public record Alternative(String option, long bytes) {}
 
-    /** Payload bytes of an example; as {@link LanguageModel#entryBytes} for one format. */
+    /** Payload bytes of an example; as {@link CapturedEntries#bytes} for one format. */
     interface EntrySize {
         long bytes(int tokens, int targets);
     }
@@ -42,7 +42,7 @@ public record LedgerEstimate(long bytes, List<Alternative> smaller) {
      * @param epochs  how many epochs are captured
      */
     public static LedgerEstimate of(LanguageModel model, EntryFormat format, int[] tokens, int[] targets, int epochs) {
-        ToLongFunction<EntryFormat> size = f -> total((t, n) -> model.entryBytes(f, t, n), tokens, targets, epochs);
+        ToLongFunction<EntryFormat> size = f -> total((t, n) -> model.entries().bytes(f, t, n), tokens, targets, epochs);
         long bytes = size.applyAsLong(format);
         List<Alternative> smaller = new ArrayList<>();
         SiteSet sites = format.sites();

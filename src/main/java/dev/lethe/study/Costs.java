@@ -48,7 +48,7 @@ final class Costs {
             Epochs epochs = config.storedEpochs().knowing(ledger.lastEpoch());
             long bytes = 0;
             for (Entry entry : ledger.entries()) {
-                bytes += epochs.takes(entry.header().epoch()) ? model.entryBytes(needed, entry.header().tokens(), entry.header().targets()) : 0;
+                bytes += epochs.takes(entry.header().epoch()) ? model.entries().bytes(needed, entry.header().tokens(), entry.header().targets()) : 0;
             }
             numbers.put("cost.ledger_bytes", bytes);
         }

@@ -38,7 +38,7 @@ record BatchSizes(List<Example> records, int most) {
 
     /** At least what the entries of any batch within these sizes take: every token with a loss, and as many as may be. */
     long entryBytes(LanguageModel model, EntryFormat format) {
-        return (most - records.size()) * model.entryBytes(format, 1, 1) + records.stream()
-                .mapToLong(e -> model.entryBytes(format, e.tokens().length, e.tokens().length)).sum();
+        return (most - records.size()) * model.entries().bytes(format, 1, 1) + records.stream()
+                .mapToLong(e -> model.entries().bytes(format, e.tokens().length, e.tokens().length)).sum();
     }
 }

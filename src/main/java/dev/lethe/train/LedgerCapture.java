@@ -66,7 +66,7 @@ final class LedgerCapture implements StepCapture {
     /** Bytes of each record's entry. */
     static long[] sizes(LanguageModel model, EntryFormat format, List<Example> examples, int[] indices) {
         return IntStream.of(indices).mapToObj(examples::get)
-                .mapToLong(e -> model.entryBytes(format, e.tokens().length, e.targetCount())).toArray();
+                .mapToLong(e -> model.entries().bytes(format, e.tokens().length, e.targetCount())).toArray();
     }
 
     @Override

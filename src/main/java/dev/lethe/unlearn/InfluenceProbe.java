@@ -105,7 +105,7 @@ final class InfluenceProbe {
     }
 
     private double[][] products(List<Entry> entries, ParameterVector vector) {
-        return entries.isEmpty() ? new double[0][] : model.dot(ledger.format(model), payloads(entries), sites, vector);
+        return entries.isEmpty() ? new double[0][] : model.entries().dot(ledger.format(model), payloads(entries), sites, vector);
     }
 
     private List<MemorySegment> payloads(List<Entry> entries) {
@@ -129,7 +129,7 @@ final class InfluenceProbe {
 
     /** [N][S], 0 where one of the two is 0. */
     private double[][] cosines(List<Entry> entries, double[][] products, double[] lengths) {
-        double[][] squares = model.squaredNorms(ledger.format(model), payloads(entries), sites);
+        double[][] squares = model.entries().squaredNorms(ledger.format(model), payloads(entries), sites);
         double[][] cosines = new double[products.length][lengths.length];
         for (int i = 0; i < products.length; i++) {
             double[] whole = products[i].clone();

@@ -40,7 +40,7 @@ final class RetainSpan {
         this.data = new ArrayList<>(retain.size());
         retain.forEach(entry -> data.add(ledger.payload(entry)));
         if (contrast.kind() == Contrast.Kind.SPAN) {
-            vectors = model.gram(format, data, sites, GRAM_SCRATCH_BYTES);
+            vectors = model.entries().gram(format, data, sites, GRAM_SCRATCH_BYTES);
             values = Engine.eigen(vectors, data.size());
         }
     }
@@ -52,7 +52,7 @@ final class RetainSpan {
         for (int i = 0; i < coefficients.length; i++) {
             coefficients[i] = -coefficients[i];
         }
-        model.accumulate(format, data, coefficients, sites, direction);
+        model.entries().accumulate(format, data, coefficients, sites, direction);
         return before == 0 ? 0 : 1 - direction.dot(direction, sites) / before;
     }
 
@@ -78,7 +78,7 @@ final class RetainSpan {
         double[] c = new double[data.size()];
         Arrays.fill(c, 1);
         try (ParameterVector mean = model.vector()) {
-            model.accumulate(format, data, c, sites, mean);
+            model.entries().accumulate(format, data, c, sites, mean);
             double norm = mean.dot(mean, sites);
             Arrays.fill(c, norm == 0 ? 0 : direction.dot(mean, sites) / norm);
         }
@@ -86,7 +86,7 @@ final class RetainSpan {
     }
 
     private double[] products(ParameterVector direction) {
-        double[][] bySite = model.dot(format, data, sites, direction);
+        double[][] bySite = model.entries().dot(format, data, sites, direction);
         return Arrays.stream(bySite).mapToDouble(row -> Arrays.stream(row).sum()).toArray();
     }
 }

@@ -83,7 +83,7 @@ final class StoredDirection implements AscentDirection {
             block.forEach(entry -> data.add(ledger.payload(entry)));
             double[] ones = new double[data.size()];
             Arrays.fill(ones, 1);
-            model.accumulate(format, data, ones, sites, out);
+            model.entries().accumulate(format, data, ones, sites, out);
         }
     }
 

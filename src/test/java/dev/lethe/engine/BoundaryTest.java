@@ -124,18 +124,18 @@ class BoundaryTest {
         other.start();
         other.join();
         assertEquals("describe: entry 0: the segment is confined to another thread",
-                assertThrows(WrongThreadException.class, () -> LanguageModel.describe(foreign.get())).getMessage());
+                assertThrows(WrongThreadException.class, () -> CapturedEntries.describe(foreign.get())).getMessage());
         Arena closed = Arena.ofConfined();
         MemorySegment gone = closed.allocate(64, 64);
         closed.close();
         assertEquals("describe: entry 0: the segment's arena is closed",
-                assertThrows(IllegalStateException.class, () -> LanguageModel.describe(gone)).getMessage());
+                assertThrows(IllegalStateException.class, () -> CapturedEntries.describe(gone)).getMessage());
     }
 
     @Test
     void entriesThatCannotBe() {
         EntryFormat format = new EntryFormat(model.sites("all"), 0, Dtype.F32);
-        long bytes = model.entryBytes(format, 3, 3);
+        long bytes = model.entries().bytes(format, 3, 3);
         MemorySegment room = arena.allocate(bytes + 64, 64);
         refuses("capture: entry 0 is not aligned to 64 bytes",
                 () -> model.gradient(batch, false, new Capture(format, List.of(room.asSlice(8, bytes)))));
@@ -145,12 +145,12 @@ class BoundaryTest {
         fails(Status.INVALID_ARGUMENT, "gradient: capture.capacities[0] is " + (bytes - 64) + ", the entry takes "
                 + bytes + " bytes", () -> model.gradient(batch, false, tooSmall));
         assertEquals("describe: the entry does not begin with LETHEGRD", assertThrows(DamagedDataException.class,
-                () -> LanguageModel.describe(room.fill((byte) 0))).getMessage());
+                () -> CapturedEntries.describe(room.fill((byte) 0))).getMessage());
         try (ParameterVector vector = model.vector()) {
             refuses("accumulate: 0 coefficients for 1 entries",
-                    () -> model.accumulate(format, List.of(room), new double[0], null, vector));
+                    () -> model.entries().accumulate(format, List.of(room), new double[0], null, vector));
             assertThrows(DamagedDataException.class,
-                    () -> model.accumulate(format, List.of(room), new double[] {1}, null, vector));
+                    () -> model.entries().accumulate(format, List.of(room), new double[] {1}, null, vector));
         }
     }
 
@@ -207,18 +207,18 @@ class BoundaryTest {
             model.write(Buffer.PARAMETERS, 3, odd, dtype, edge);
         }
         EntryFormat format = new EntryFormat(model.sites("all"), 0, Dtype.F32);
-        MemorySegment entry = GuardPage.before(arena, model.entryBytes(format, 3, 3));
+        MemorySegment entry = GuardPage.before(arena, model.entries().bytes(format, 3, 3));
         model.gradient(batch, false, new Capture(format, List.of(entry)));
         try (ParameterVector vector = model.vector()) {
-            model.accumulate(format, List.of(entry), new double[] {1}, null, vector);
-            double squared = model.gram(format, List.of(entry), null, 1 << 16)[0];
+            model.entries().accumulate(format, List.of(entry), new double[] {1}, null, vector);
+            double squared = model.entries().gram(format, List.of(entry), null, 1 << 16)[0];
             assertEquals(squared, vector.dot(vector), 1e-5 * squared);
-            model.dot(format, List.of(entry), null, vector);
+            model.entries().dot(format, List.of(entry), null, vector);
         }
-        assertArrayEquals(new int[][] {{1, 2, 3}, {2, 3, 4}}, LanguageModel.entryTokens(entry));
+        assertArrayEquals(new int[][] {{1, 2, 3}, {2, 3, 4}}, CapturedEntries.tokens(entry));
         MemorySegment cut = GuardPage.before(arena, 64);
         MemorySegment.copy(entry, 0, cut, 0, 64);
-        assertThrows(DamagedDataException.class, () -> LanguageModel.entryTokens(cut));
+        assertThrows(DamagedDataException.class, () -> CapturedEntries.tokens(cut));
     }
 
     @Test

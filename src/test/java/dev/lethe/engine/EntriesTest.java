@@ -110,8 +110,8 @@ class EntriesTest {
         double[] actual = sum(embedding, entries, new double[] {0, 1, 0, 0}, null);
         TensorInfo wte = model.tensors().getFirst();
         Tolerance.near("wte", golden.array("record1/wte.weight"), Golden.slice(actual, wte), Tolerance.parity(dtype));
-        long whole = model.entryBytes(format("all", 0, dtype), 7, 4);
-        assertTrue(model.entryBytes(embedding, 7, 4) < whole, "smaller than the whole");
+        long whole = model.entries().bytes(format("all", 0, dtype), 7, 4);
+        assertTrue(model.entries().bytes(embedding, 7, 4) < whole, "smaller than the whole");
         assertEquals(0, whole % 64);
     }
 
@@ -122,12 +122,12 @@ class EntriesTest {
         double[] direction = golden.flat("gradient", model);
         try (ParameterVector vector = model.vector()) {
             vector.writeDoubles(0, direction);
-            double[][] products = model.dot(format, entries, null, vector);
+            double[][] products = model.entries().dot(format, entries, null, vector);
             for (int b = 0; b < entries.size(); b++) {
                 double[] expected = densePerSite(golden.flat("record" + b, model), direction);
                 Tolerance.near("record " + b, expected, foldTiedHead(products[b]), limit());
             }
-            double[][] some = model.dot(format, entries, model.sites("attention"), vector);
+            double[][] some = model.entries().dot(format, entries, model.sites("attention"), vector);
             for (Site site : model.sites()) {
                 double expected = site.name().contains("attn") ? products[3][site.index()] : 0;
                 assertEquals(expected, some[3][site.index()], Math.abs(expected) * limit(), site.name());
@@ -151,7 +151,7 @@ class EntriesTest {
             for (int i = 0; i < expected.length; i++) {
                 expected[i] = dot(dense[i / dense.length], dense[i % dense.length]);
             }
-            Tolerance.near(selector, expected, model.gram(format, entries, selected, SCRATCH_BYTES), limit());
+            Tolerance.near(selector, expected, model.entries().gram(format, entries, selected, SCRATCH_BYTES), limit());
         }
     }
 
@@ -159,15 +159,15 @@ class EntriesTest {
     void noEntryAndOneEntry() {
         EntryFormat format = format("all", 0, dtype);
         List<MemorySegment> none = List.of();
-        assertEquals(0, model.gram(format, none, null, SCRATCH_BYTES).length);
+        assertEquals(0, model.entries().gram(format, none, null, SCRATCH_BYTES).length);
         List<MemorySegment> one = capture(golden.record(0), format);
         double[] gradient = golden.flat("record0", model);
         Tolerance.near("squared norm", new double[] {dot(gradient, gradient)},
-                model.gram(format, one, null, SCRATCH_BYTES), Tolerance.parity(dtype));
+                model.entries().gram(format, one, null, SCRATCH_BYTES), Tolerance.parity(dtype));
         try (ParameterVector vector = model.vector()) {
-            model.accumulate(format, none, new double[0], null, vector);
+            model.entries().accumulate(format, none, new double[0], null, vector);
             assertEquals(0, vector.norm());
-            assertEquals(0, model.dot(format, none, null, vector).length);
+            assertEquals(0, model.entries().dot(format, none, null, vector).length);
         }
     }
 
@@ -180,10 +180,10 @@ class EntriesTest {
         EntryFormat whole = format("embedding", vocabulary, dtype);
         List<MemorySegment> entries = capture(batch, whole);
         Tolerance.near("top V", expected, sum(whole, entries, new double[] {1, 0, 0, 0}, null), limit());
-        assertEquals(0, LanguageModel.describe(entries.getFirst()).droppedShare(), 1e-12);
+        assertEquals(0, CapturedEntries.describe(entries.getFirst()).droppedShare(), 1e-12);
         EntryFormat few = format("embedding", 4, dtype);
         List<MemorySegment> small = capture(batch, few);
-        EntryInfo info = LanguageModel.describe(small.getFirst());
+        EntryInfo info = CapturedEntries.describe(small.getFirst());
         assertEquals(4, info.headTopK());
         assertTrue(info.droppedShare() > 0 && info.droppedShare() < 0.5, "dropped " + info.droppedShare());
         double error = Tolerance.relative(expected, sum(few, small, new double[] {1, 0, 0, 0}, null));
@@ -194,7 +194,7 @@ class EntriesTest {
     void bf16Factors() {
         EntryFormat format = format("all", 0, Dtype.BF16);
         List<MemorySegment> entries = capture(golden.batch(), format);
-        assertEquals(Dtype.BF16, LanguageModel.describe(entries.getFirst()).dtype());
+        assertEquals(Dtype.BF16, CapturedEntries.describe(entries.getFirst()).dtype());
         Tolerance.near("bf16", golden.flat("record0", model), sum(format, entries, new double[] {1, 0, 0, 0}, null),
                 Tolerance.FACTORS_BF16);
     }
@@ -206,8 +206,8 @@ class EntriesTest {
             int[] tokens = golden.arrays("tokens").get(b);
             int[] targets = golden.arrays("targets").get(b);
             assertEquals(new EntryInfo(tokens.length, golden.record(b).targetCount(0), 0, 0, dtype, 0, 0),
-                    LanguageModel.describe(entries.get(b)));
-            assertArrayEquals(new int[][] {tokens, targets}, LanguageModel.entryTokens(entries.get(b)));
+                    CapturedEntries.describe(entries.get(b)));
+            assertArrayEquals(new int[][] {tokens, targets}, CapturedEntries.tokens(entries.get(b)));
         }
     }
 
@@ -230,13 +230,13 @@ class EntriesTest {
         long[] offsets = batch.offsets();
         for (int b = 0; b < batch.records(); b++) {
             int tokens = (int) (offsets[b + 1] - offsets[b]);
-            entries.add(arena.allocate(model.entryBytes(format, tokens, batch.targetCount(b)), Memory.ENTRY_ALIGNMENT));
+            entries.add(arena.allocate(model.entries().bytes(format, tokens, batch.targetCount(b)), Memory.ENTRY_ALIGNMENT));
         }
     }
 
     private double[] sum(EntryFormat format, List<MemorySegment> entries, double[] coefficients, SiteSet selected) {
         try (ParameterVector vector = model.vector()) {
-            model.accumulate(format, entries, coefficients, selected, vector);
+            model.entries().accumulate(format, entries, coefficients, selected, vector);
             return vector.readDoubles(0, (int) model.flatSize());
         }
     }

@@ -55,7 +55,7 @@ class LongCallTest {
             recording.enable("dev.lethe.NativeCall");
             recording.start();
             model.gradient(batch());
-            model.entryBytes(new EntryFormat(model.sites("all"), 0, Dtype.F32), 4, 4);
+            model.entries().bytes(new EntryFormat(model.sites("all"), 0, Dtype.F32), 4, 4);
             recording.stop();
             Path file = folder.resolve("calls.jfr");
             recording.dump(file);

@@ -45,12 +45,12 @@ class SoakTest {
                 Arena arena = Arena.ofConfined()) {
             model.initialize(seed);
             EntryFormat format = new EntryFormat(model.sites("all"), 0, Dtype.F32);
-            List<MemorySegment> entries = List.of(arena.allocate(model.entryBytes(format, 4, 4), 64),
-                    arena.allocate(model.entryBytes(format, 2, 2), 64));
+            List<MemorySegment> entries = List.of(arena.allocate(model.entries().bytes(format, 4, 4), 64),
+                    arena.allocate(model.entries().bytes(format, 2, 2), 64));
             model.gradient(batch, false, new Capture(format, entries));
             model.step(AdamW.defaults(), 1);
             try (ParameterVector direction = model.vector()) {
-                model.accumulate(format, entries, new double[] {1, 1}, null, direction);
+                model.entries().accumulate(format, entries, new double[] {1, 1}, null, direction);
                 model.add(1e-3, direction, null);
             }
             model.losses(batch);

@@ -66,7 +66,7 @@ class InfluenceScorerTest {
                     int tokens = example.tokens().length;
                     EntryHeader header = new EntryHeader(RecordKey.of(example.id()), epoch, epoch, RATES[epoch], 1,
                             tokens, example.targetCount());
-                    room.add(writer.reserve(header, model.entryBytes(format, tokens, example.targetCount())));
+                    room.add(writer.reserve(header, model.entries().bytes(format, tokens, example.targetCount())));
                 }
                 model.gradient(all(), false, new Capture(format, room));
                 writer.commit();
@@ -232,7 +232,7 @@ class InfluenceScorerTest {
                 EntryHeader header = new EntryHeader(RecordKey.of(example.id()), 0, 0, 1, 1, example.tokens().length,
                         example.targetCount());
                 room.add(writer.reserve(header,
-                        from.entryBytes(format, example.tokens().length, example.targetCount())));
+                        from.entries().bytes(format, example.tokens().length, example.targetCount())));
             }
             from.gradient(all(), false, new Capture(format, room));
             writer.commit();
@@ -248,7 +248,7 @@ class InfluenceScorerTest {
             double[] expected = new double[RECORDS];
             for (int i = 0; i < RECORDS; i++) {
                 own.scale(0);
-                single.accumulate(format, List.of(ledger.payload(ledger.entries().get(i))), new double[] {1}, null, own);
+                single.entries().accumulate(format, List.of(ledger.payload(ledger.entries().get(i))), new double[] {1}, null, own);
                 expected[i] = own.dot(gradient);
             }
             for (QueryForm form : QueryForm.values()) {

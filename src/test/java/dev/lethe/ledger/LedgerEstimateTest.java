@@ -43,7 +43,7 @@ class LedgerEstimateTest {
                     for (int i = 0; i < records.length; i++) {
                         EntryHeader header =
                                 new EntryHeader(RecordKey.of("r" + i), epoch, epoch, 1, 1, tokens[i], tokens[i]);
-                        room.add(writer.reserve(header, model.entryBytes(format, tokens[i], tokens[i])));
+                        room.add(writer.reserve(header, model.entries().bytes(format, tokens[i], tokens[i])));
                     }
                     model.gradient(batch(records), false, new Capture(format, room));
                     writer.commit();
@@ -90,7 +90,7 @@ class LedgerEstimateTest {
             List<MemorySegment> room = new ArrayList<>();
             for (int i = 0; i < records.length; i++)
                 room.add(writer.reserve(new EntryHeader(RecordKey.of("r" + i), 0, 0, 1, 1, tokens[i], tokens[i]),
-                        model.entryBytes(format, tokens[i], tokens[i])));
+                        model.entries().bytes(format, tokens[i], tokens[i])));
             model.gradient(batch(records), false, new Capture(format, room));
             writer.commit();
         }

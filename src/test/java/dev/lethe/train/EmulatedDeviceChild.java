@@ -63,8 +63,8 @@ final class EmulatedDeviceChild {
 
     private static double distance(LanguageModel model, GradientLedger mine, Entry a, GradientLedger its, Entry b) {
         try (ParameterVector difference = model.vector(); ParameterVector whole = model.vector()) {
-            model.accumulate(its.format(model), List.of(its.payload(b)), new double[] {1}, null, whole);
-            model.accumulate(its.format(model), List.of(mine.payload(a), its.payload(b)), new double[] {1, -1}, null,
+            model.entries().accumulate(its.format(model), List.of(its.payload(b)), new double[] {1}, null, whole);
+            model.entries().accumulate(its.format(model), List.of(mine.payload(a), its.payload(b)), new double[] {1, -1}, null,
                     difference);
             return Math.sqrt(difference.dot(difference) / whole.dot(whole));
         }

@@ -58,7 +58,7 @@ class ContrastTest {
 
     private double product(Entry entry, ParameterVector direction, SiteSet sites) {
         try (ParameterVector dense = model.vector()) {
-            model.accumulate(ledger.format(model), List.<MemorySegment>of(ledger.payload(entry)), new double[] {1}, sites,
+            model.entries().accumulate(ledger.format(model), List.<MemorySegment>of(ledger.payload(entry)), new double[] {1}, sites,
                     dense);
             return dense.dot(direction, sites) / Math.sqrt(dense.dot(dense, sites) * direction.dot(direction, sites));
         }
@@ -87,7 +87,7 @@ class ContrastTest {
             new RetainSpan(model, ledger, sites, retain, new Contrast(Contrast.Kind.MEAN, 1)).removeFrom(direction);
             double[] ones = new double[retain.size()];
             Arrays.fill(ones, 1);
-            model.accumulate(ledger.format(model), retain.stream().map(ledger::payload).toList(), ones, sites, mean);
+            model.entries().accumulate(ledger.format(model), retain.stream().map(ledger::payload).toList(), ones, sites, mean);
             assertEquals(0, mean.dot(direction, sites) / Math.sqrt(mean.dot(mean) * direction.dot(direction)), 1e-4);
         }
     }
@@ -122,7 +122,7 @@ class ContrastTest {
     }
 
     private void forget(ParameterVector direction, SiteSet sites) {
-        model.accumulate(ledger.format(model), ledger.entries().subList(0, 3).stream().map(ledger::payload).toList(),
+        model.entries().accumulate(ledger.format(model), ledger.entries().subList(0, 3).stream().map(ledger::payload).toList(),
                 new double[] {1, 1, 1}, sites, direction);
     }
 }

@@ -12,10 +12,14 @@ import java.lang.ref.Reference;
 import java.util.List;
 
 /**
- * Captured entries of one model: the structs that say where they are, and the arithmetic over them. Entries' addresses
+ * Arithmetic over captured entries, records' gradients g_i as factors that are never made dense. Part of its
+ * {@link LanguageModel}, as {@link LanguageModel#entries}: the same thread, refused after it is closed.
+ *
+ * <p>Everywhere {@code data} are N entries of one format, native and 64-byte aligned, whose arenas stay open during the
+ * call; {@code selected} are sites that the format holds, null for all it holds. S sites, M queries. Entries' addresses
  * travel inside structs, so every segment is checked here and kept reachable until its call has returned.
  */
-final class NativeEntries {
+public final class CapturedEntries {
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
 
     private final MemorySegment model;
@@ -23,8 +27,8 @@ final class NativeEntries {
     private final NativeCalls calls;
     private final CancelFlag cancel;
     private final SiteMask held;     // of the format
-    private final SiteMask selected; // of the call
-    private final MemorySegment format;
+    private final SiteMask chosen; // of the call
+    private final MemorySegment formatStruct;
     private final MemorySegment struct;
     private final SiteMask asked; // of the queries' format
     private final MemorySegment queryFormat;
@@ -36,21 +40,21 @@ final class NativeEntries {
     private final Scratch querySizes;     // [M]
     private final Scratch numbers;   // coefficients [N], products [N, S]
 
-    NativeEntries(Arena arena, MemorySegment model, List<Site> sites, NativeCalls calls, CancelFlag cancel) {
+    CapturedEntries(Arena arena, MemorySegment model, List<Site> sites, NativeCalls calls, CancelFlag cancel) {
         this.model = model;
         this.sites = sites;
         this.calls = calls;
         this.cancel = cancel;
         held = new SiteMask(arena, sites);
-        selected = new SiteMask(arena, sites);
+        chosen = new SiteMask(arena, sites);
         asked = new SiteMask(arena, sites);
-        format = lethe_entry_format.allocate(arena);
-        struct = entries(arena, format);
+        formatStruct = lethe_entry_format.allocate(arena);
+        struct = entries(arena, formatStruct);
         queryFormat = lethe_entry_format.allocate(arena);
         queryStruct = entries(arena, queryFormat);
         capture = lethe_capture.allocate(arena);
         lethe_capture.struct_size(capture, lethe_capture.sizeof());
-        lethe_capture.format(capture, format);
+        lethe_capture.format(capture, formatStruct);
         addresses = new Scratch(arena);
         sizes = new Scratch(arena);
         queryAddresses = new Scratch(arena);
@@ -74,7 +78,7 @@ final class NativeEntries {
             throw new IllegalArgumentException("capture: " + destinations.size() + " destinations for " + records
                     + " records");
         }
-        fill(format, held, wanted.format());
+        fill(formatStruct, held, wanted.format());
         place("capture", destinations, true, addresses, sizes);
         lethe_capture.destinations(capture, addresses.atLeast(0));
         lethe_capture.capacities(capture, sizes.atLeast(0));
@@ -86,15 +90,17 @@ final class NativeEntries {
         Reference.reachabilityFence(capture);
     }
 
-    long bytes(EntryFormat wanted, int tokens, int targets) {
+    /** Bytes of the entry of a record with so many tokens, so many of them with a loss; a multiple of 64. */
+    public long bytes(EntryFormat wanted, int tokens, int targets) {
         MemorySegment out = numbers.atLeast(Long.BYTES);
-        calls.done("entry bytes", LetheNative.lethe_entry_bytes(model, fill(format, held, wanted), tokens, targets,
+        calls.done("entry bytes", LetheNative.lethe_entry_bytes(model, fill(formatStruct, held, wanted), tokens, targets,
                 out, calls.begin()));
         return out.get(LONG, 0);
     }
 
-    void accumulate(EntryFormat wanted, List<MemorySegment> data, double[] coefficients, SiteSet selection,
-            MemorySegment vector) {
+    /** into += sum over i of coefficients[i] g_i, one matrix product a linear site. */
+    public void accumulate(EntryFormat format, List<MemorySegment> data, double[] coefficients, SiteSet selected,
+            ParameterVector into) {
         if (coefficients.length != data.size()) {
             throw new IllegalArgumentException("accumulate: " + coefficients.length + " coefficients for " + data.size()
                     + " entries");
@@ -102,58 +108,71 @@ final class NativeEntries {
         if (data.isEmpty()) {
             return;
         }
-        MemorySegment entries = entries("accumulate", wanted, data);
+        MemorySegment entries = entries("accumulate", format, data);
         MemorySegment factors = numbers.atLeast((long) coefficients.length * Double.BYTES);
         MemorySegment.copy(coefficients, 0, factors, ValueLayout.JAVA_DOUBLE, 0, coefficients.length);
-        calls.done("accumulate", LetheNative.lethe_entries_accumulate(model, entries, factors, selected.of(selection),
-                vector, cancel.lowered(), calls.begin()));
+        calls.done("accumulate", LetheNative.lethe_entries_accumulate(model, entries, factors, chosen.of(selected),
+                into.handle(), cancel.lowered(), calls.begin()));
         Reference.reachabilityFence(data);
     }
 
-    /** [M][N][S]. */
-    double[][][] dot(EntryFormat wanted, List<MemorySegment> data, SiteSet selection, List<MemorySegment> vectors) {
+    /**
+     * &lt;g_i, v&gt; site by site, [N][S], 0 at sites not selected. With a tied head, wte and lm_head are the two parts of
+     * one tensor's product.
+     */
+    public double[][] dot(EntryFormat format, List<MemorySegment> data, SiteSet selected, ParameterVector vector) {
+        return dot(format, data, selected, List.of(vector))[0];
+    }
+
+    /** As {@link #dot(EntryFormat, List, SiteSet, ParameterVector)} for M vectors in one pass over the entries: [M][N][S]. */
+    public double[][][] dot(EntryFormat format, List<MemorySegment> data, SiteSet selected, List<ParameterVector> vectors) {
         if (data.isEmpty() || vectors.isEmpty()) {
             return new double[vectors.size()][data.size()][sites.size()];
         }
-        MemorySegment entries = entries("dot", wanted, data);
+        MemorySegment entries = entries("dot", format, data);
         MemorySegment handles = queryAddresses.atLeast((long) vectors.size() * Long.BYTES);
         for (int m = 0; m < vectors.size(); m++) {
-            handles.setAtIndex(LONG, m, vectors.get(m).address());
+            handles.setAtIndex(LONG, m, vectors.get(m).checkedHandle().address());
         }
         MemorySegment out = products(vectors.size(), data.size());
-        calls.done("dot", LetheNative.lethe_entries_dot(model, entries, selected.of(selection), handles, vectors.size(),
+        calls.done("dot", LetheNative.lethe_entries_dot(model, entries, chosen.of(selected), handles, vectors.size(),
                 out, cancel.lowered(), calls.begin()));
         Reference.reachabilityFence(data);
         Reference.reachabilityFence(vectors);
         return table(out, vectors.size(), data.size());
     }
 
-    /** [M][N][S]. */
-    double[][][] cross(EntryFormat wanted, List<MemorySegment> data, SiteSet selection, EntryFormat queryWanted,
+    /**
+     * &lt;g_i, q_m&gt; as {@code dot} gives it, [M][N][S], with the queries as captured entries too: cheaper than dense
+     * vectors when a query's tokens are few.
+     *
+     * @param askedFormat of the queries; holds every selected site, and both parts of a tied table when one is selected
+     */
+    public double[][][] cross(EntryFormat format, List<MemorySegment> data, SiteSet selected, EntryFormat askedFormat,
             List<MemorySegment> queries) {
         if (data.isEmpty() || queries.isEmpty()) {
             return new double[queries.size()][data.size()][sites.size()];
         }
-        MemorySegment entries = entries("cross", wanted, data);
-        fill(queryFormat, asked, queryWanted);
+        MemorySegment entries = entries("cross", format, data);
+        fill(queryFormat, asked, askedFormat);
         place("cross", queries, false, queryAddresses, querySizes);
         point(queryStruct, queries.size(), queryAddresses, querySizes);
         MemorySegment out = products(queries.size(), data.size());
-        calls.done("cross", LetheNative.lethe_entries_cross(model, entries, queryStruct, selected.of(selection), out,
+        calls.done("cross", LetheNative.lethe_entries_cross(model, entries, queryStruct, chosen.of(selected), out,
                 cancel.lowered(), calls.begin()));
         Reference.reachabilityFence(data);
         Reference.reachabilityFence(queries);
         return table(out, queries.size(), data.size());
     }
 
-    /** [N][S]: squared norms. */
-    double[][] norms(EntryFormat wanted, List<MemorySegment> data, SiteSet selection) {
+    /** &lt;g_i, g_i&gt; site by site, [N][S]; a tied table's cross terms go half to each part. */
+    public double[][] squaredNorms(EntryFormat format, List<MemorySegment> data, SiteSet selected) {
         if (data.isEmpty()) {
             return new double[0][];
         }
-        MemorySegment entries = entries("norms", wanted, data);
+        MemorySegment entries = entries("norms", format, data);
         MemorySegment out = products(1, data.size());
-        calls.done("norms", LetheNative.lethe_entries_cross(model, entries, MemorySegment.NULL, selected.of(selection),
+        calls.done("norms", LetheNative.lethe_entries_cross(model, entries, MemorySegment.NULL, chosen.of(selected),
                 out, cancel.lowered(), calls.begin()));
         Reference.reachabilityFence(data);
         return table(out, 1, data.size())[0];
@@ -174,22 +193,31 @@ final class NativeEntries {
         return table;
     }
 
-    /** The block [N, N] is made for the call: it may be tens of megabytes and is not needed again. */
-    double[] gram(EntryFormat wanted, List<MemorySegment> data, SiteSet selection, long scratchBytes) {
+    /**
+     * &lt;g_i, g_j&gt; over the selected sites, [N, N] row-major, symmetric, cross terms of a tied head included.
+     *
+     * @param scratchBytes about how much memory the call may use
+     */
+    public double[] gram(EntryFormat format, List<MemorySegment> data, SiteSet selected, long scratchBytes) {
         if (data.isEmpty()) {
             return new double[0];
         }
-        MemorySegment entries = entries("gram", wanted, data);
-        try (Arena own = Arena.ofConfined()) {
+        MemorySegment entries = entries("gram", format, data);
+        try (Arena own = Arena.ofConfined()) { // may be tens of megabytes and is not needed again
             MemorySegment out = own.allocate(ValueLayout.JAVA_DOUBLE, (long) data.size() * data.size());
-            calls.done("gram", LetheNative.lethe_entries_gram(model, entries, selected.of(selection), scratchBytes, out,
+            calls.done("gram", LetheNative.lethe_entries_gram(model, entries, chosen.of(selected), scratchBytes, out,
                     cancel.lowered(), calls.begin()));
             Reference.reachabilityFence(data);
             return out.toArray(ValueLayout.JAVA_DOUBLE);
         }
     }
 
-    static EntryInfo describe(MemorySegment entry) {
+    /**
+     * What an entry says of itself; on any thread that may read it.
+     *
+     * @throws DamagedDataException when it does not parse
+     */
+    public static EntryInfo describe(MemorySegment entry) {
         Memory.entry("describe", entry, 0, false);
         NativeLibrary.ensure();
         try (Arena own = Arena.ofConfined()) {
@@ -204,7 +232,8 @@ final class NativeEntries {
         }
     }
 
-    static int[][] tokens(MemorySegment entry) {
+    /** {tokens, targets} of an entry's record, [T] each; on any thread that may read it. */
+    public static int[][] tokens(MemorySegment entry) {
         int count = Math.toIntExact(describe(entry).tokens());
         try (Arena own = Arena.ofConfined()) {
             NativeCalls calls = new NativeCalls(own);
@@ -226,7 +255,7 @@ final class NativeEntries {
     }
 
     private MemorySegment entries(String operation, EntryFormat wanted, List<MemorySegment> data) {
-        fill(format, held, wanted);
+        fill(formatStruct, held, wanted);
         place(operation, data, false, addresses, sizes);
         return point(struct, data.size(), addresses, sizes);
     }
