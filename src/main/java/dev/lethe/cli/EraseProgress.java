@@ -4,13 +4,12 @@ import dev.lethe.unlearn.EraseListener;
 import dev.lethe.unlearn.EraseStep;
 import java.util.Locale;
 
-/** Shows how near an erasure's forget loss has come to its reference. */
+/** Shows an erasure's moves, and its forget loss beside its reference. */
 final class EraseProgress implements EraseListener, AutoCloseable {
     private final Terminal terminal;
     private final Common common;
     private Progress progress;
-    private double start = Double.NaN;
-    private double share;
+    private final LastLosses losses = new LastLosses();
 
     EraseProgress(Terminal terminal, Common common) {
         this.terminal = terminal;
@@ -27,16 +26,9 @@ final class EraseProgress implements EraseListener, AutoCloseable {
 
     @Override
     public void step(EraseStep step, double target) {
-        if (Double.isNaN(step.forget())) {
-            return;
-        }
-        if (Double.isNaN(start)) {
-            start = step.forget();
-        }
-        double reached = target > start ? (step.forget() - start) / (target - start) : 1;
-        share = step.rolledBack() ? share : Math.min(reached, 0.999); // the loop says when it has ended
-        progress.share("erase", share, String.format(Locale.ROOT, "%s, forget %.3f of %.3f, retain %.3f",
-                step.action().toString().toLowerCase(Locale.ROOT).replace('_', ' '), step.forget(), target, step.retain()));
+        losses.see(step);
+        progress.update("erase", step.index() + 1L, 0, // how many there will be nobody knows
+                step.action().toString().toLowerCase(Locale.ROOT).replace('_', ' ') + ", " + losses.beside(target));
     }
 
     void end() {

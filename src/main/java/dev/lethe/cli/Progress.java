@@ -36,29 +36,17 @@ final class Progress implements AutoCloseable {
      * @param detail to be shown behind, such as a loss and a rate
      */
     void update(String what, long done, long total, String detail) {
-        show(what, total > 0 ? (double) done / total : Double.NaN, total > 0 ? (double) (done - first) / (total - first)
-                : Double.NaN, String.format(Locale.ROOT, total > 0 ? "%,d/%,d" : "%,d", done, total), detail);
-    }
-
-    /** The same for work that is measured by how near it has come, 0..1. */
-    void share(String what, double share, String detail) {
-        double within = Math.clamp(share, 0, 1);
-        show(what, within, within, String.format(Locale.ROOT, "%.0f %%", 100 * within), detail);
-    }
-
-    /** @param mine share of this process's own part, for the time left */
-    private void show(String what, double share, double mine, String count, String detail) {
         long now = System.nanoTime();
         long wait = terminal != null && terminal.interactive() ? REDRAW_NANOS : LINE_NANOS;
-        if (terminal == null || !(share >= 1) && shown != 0 && now - shown < wait) {
+        boolean whole = total > 0 && done >= total;
+        if (terminal == null || !whole && shown != 0 && now - shown < wait) {
             return;
         }
         shown = now;
-        String time = share >= 1 ? ", " + duration(now - start)
-                : mine > 0 ? ", " + duration((long) ((now - start) * (1 - mine) / mine)) + " left" : "";
-        String figures = count + (detail.isEmpty() ? "" : ", " + detail) + time;
+        String count = String.format(Locale.ROOT, total > 0 ? "%,d/%,d" : "%,d", done, total);
+        String figures = count + (detail.isEmpty() ? "" : ", " + detail) + (total > 0 ? time(now - start, done, total) : "");
         if (terminal.interactive()) {
-            terminal.err().print("\r\033[K" + what + " " + bar(share) + " " + figures);
+            terminal.err().print("\r\033[K" + what + (total > 0 ? " " + bar((double) done / total) : "") + " " + figures);
             terminal.err().flush();
             open = true;
         } else {
@@ -66,8 +54,16 @@ final class Progress implements AutoCloseable {
         }
     }
 
+    /** What it took, or what is left at this process's own speed. */
+    private String time(long taken, long done, long total) {
+        if (done >= total) {
+            return ", " + duration(taken);
+        }
+        return done > first ? ", " + duration((long) ((double) taken * (total - done) / (done - first))) + " left" : "";
+    }
+
     private static String bar(double share) {
-        int filled = share > 0 ? (int) Math.min(BAR, BAR * share) : 0;
+        int filled = (int) Math.clamp(BAR * share, 0, BAR);
         return "[" + "=".repeat(filled) + " ".repeat(BAR - filled) + "]";
     }
 

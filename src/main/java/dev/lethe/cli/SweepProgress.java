@@ -66,11 +66,12 @@ final class SweepProgress implements StudyListener, AutoCloseable {
     @Override
     public EraseListener erasing() {
         next();
+        LastLosses losses = new LastLosses();
         return new EraseListener() {
             @Override
             public void step(EraseStep step, double target) {
-                progress.update("  erase", step.index() + 1L, 0, String.format(Locale.ROOT, "forget %.3f of %.3f, retain %.3f",
-                        step.forget(), target, step.retain()));
+                losses.see(step);
+                progress.update("  erase", step.index() + 1L, 0, losses.beside(target));
             }
         };
     }
