@@ -29,6 +29,10 @@ record EraseData(List<Example> forget, List<Example> retain, List<Example> guard
                 shuffled.subList(anchors, shuffled.size()));
     }
 
+    EraseData withForget(List<Example> less) {
+        return new EraseData(less, retain, guard, anchor, heldOut);
+    }
+
     /** At most {@code size} of them, seeded, without replacement, in shuffled order. */
     static <T> List<T> sample(List<T> all, int size, long seed) {
         List<T> shuffled = new ArrayList<>(all);

@@ -32,8 +32,8 @@ final class EraseLoop {
     private static final double LOOK_SHARE = 0.25;
     /** A forward pass of a record, in gradients of it. */
     private static final double FORWARD = 1.0 / 3;
-    /** Most records of a direction computed anew: more tell it hardly better. */
-    private static final int FRESH_RECORDS = 64;
+    /** Most forget records by which a direction is computed anew, and a step judged while there is far to go. */
+    private static final int SAMPLE = 64;
     /** Ascents between looks at the held-out records, which steer nothing on the way. */
     private static final int HELD_OUT_EVERY = 5;
 
@@ -49,6 +49,7 @@ final class EraseLoop {
     private boolean hardens;
     private int ascents;
     private int staleRounds;
+    private EraseData watched; // the data, or less of the forget set
     private Losses now;
     private Limits limits;
 
@@ -73,6 +74,7 @@ final class EraseLoop {
         this.model = model;
         this.config = config;
         this.data = data;
+        this.watched = data;
         this.ascent = ascent;
         this.repair = repair;
         this.budget = budget;
@@ -99,6 +101,7 @@ final class EraseLoop {
             return new LoopResult(before, now, ascents, spent(), now.forget() >= goal,
                     LoopResult.left(before, now, target));
         } else if (now.forget() < target) {
+            climbBySample(target, repairs);
             climb(target, repairs, config.maxAscents());
             anneal(target, polish);
         }
@@ -131,6 +134,18 @@ final class EraseLoop {
             for (int k = 0; k < config.repair() && repair.steps() < repairs; k++) {
                 repair(Phase.ASCENT, 1, true);
             }
+        }
+    }
+
+    /** Most of the way in looks at a part of a large forget set; the rest, and the last word, are the whole set's. */
+    private void climbBySample(double target, int repairs) {
+        if (data.forget().size() > SAMPLE) {
+            watched = data.withForget(EraseData.sample(data.forget(), SAMPLE, config.seed()));
+            now = now.withForget(SetLoss.mean(model, watched.forget()));
+            climb(target, repairs, config.maxAscents());
+            watched = data;
+            now = now.withForget(SetLoss.mean(model, data.forget()));
+            tell(Phase.ASCENT, Action.OBSERVE, 0);
         }
     }
 
@@ -183,7 +198,7 @@ final class EraseLoop {
 
     private void anneal(double target, int steps, Hardening hardening) {
         double share = config.rate();
-        int looks = (int) Math.ceil(FORWARD * data.forget().size() / budget.batchSize() / LOOK_SHARE);
+        int every = stepsToALook(data.forget().size(), budget.batchSize());
         for (int i = 0; i < steps; i++) {
             if (now.forget() < target) {
                 Outcome outcome = ascend(Phase.POLISH, share);
@@ -192,8 +207,13 @@ final class EraseLoop {
             if (hardening != null && i % HARDEN_EVERY == 0) {
                 harden(hardening);
             }
-            repair(Phase.POLISH, 1 - (double) i / steps, (i + 1) % looks == 0);
+            repair(Phase.POLISH, 1 - (double) i / steps, (i + 1) % every == 0);
         }
+    }
+
+    /** Annealed steps from one look at so many forget records to the next. */
+    static int stepsToALook(int forget, int batchSize) {
+        return (int) Math.ceil(FORWARD * forget / batchSize / LOOK_SHARE);
     }
 
     private void harden(Hardening hardening) {
@@ -207,7 +227,7 @@ final class EraseLoop {
 
     private Outcome ascend(Phase phase, double share) {
         EraseInterruptedException.throwIfAsked();
-        Outcome outcome = ascent.step(share, now, limits, data,
+        Outcome outcome = ascent.step(share, now, limits, watched,
                 refused -> tell(phase, refused.action(), refused.share(), refused.losses()));
         if (outcome.action() == Action.ASCEND) {
             ascents++;
@@ -223,7 +243,7 @@ final class EraseLoop {
     private void repair(Phase phase, double share, boolean look) {
         EraseInterruptedException.throwIfAsked();
         double rate = repair.step(share);
-        double forget = look ? SetLoss.mean(model, data.forget()) : Double.NaN;
+        double forget = look ? SetLoss.mean(model, watched.forget()) : Double.NaN;
         now = look ? now.withForget(forget) : now;
         tell(phase, Action.REPAIR, rate, new Losses(forget, Double.NaN, Double.NaN));
     }
@@ -233,7 +253,7 @@ final class EraseLoop {
         if (ascent.followsWeights() || !config.strategy().ofThePaper()) {
             return false;
         }
-        ascent.relinearise(FreshDirection.inParts(model, data.forget(), FRESH_RECORDS, config.seed()));
+        ascent.relinearise(FreshDirection.inParts(model, data.forget(), SAMPLE, config.seed()));
         tell(phase, Action.RELINEARISE, 0);
         return true;
     }

@@ -8,7 +8,8 @@ package dev.lethe.unlearn;
  * @param phase   what the loop was doing
  * @param action  what this move was
  * @param rate    length of the step as a share of the norm of the weights (ascent) or learning rate (repair)
- * @param forget  loss of the forget set; NaN where it was not measured
+ * @param forget  loss of the forget set, between start and the next observation of 64 of it when it is larger; NaN where it
+ *                was not measured
  * @param retain  loss of the sampled retain records; NaN where it was not measured
  * @param heldOut loss of the held-out records; NaN where there are none or it was not measured
  */

@@ -23,8 +23,8 @@ final class Method {
     /** Most of the repair budget that may go into preconditioning, where a training was short. */
     private static final double SCALE_SHARE = 0.25;
     /** Annealed steps at the end when none are asked for: so many, or this share of the training's if that is more. */
-    private static final int LEAST_POLISH = 100;
-    private static final double POLISH_SHARE = 1.0 / 7;
+    private static final int SHORTEST_POLISH = 100;
+    private static final double POLISH_OF_TRAINING = 1.0 / 7;
 
     private final Inputs in;
     private final LanguageModel model;
@@ -61,10 +61,14 @@ final class Method {
         return (int) Math.min(Integer.MAX_VALUE, config.repairBudget() * in.source().info().result().steps());
     }
 
-    /** Weights that took long to come to rest take as long a share to come to rest again. */
     private int polish() {
-        long steps = in.source().info().result().steps();
-        return config.polish() >= 0 ? config.polish() : (int) Math.max(LEAST_POLISH, Math.min(Integer.MAX_VALUE, steps * POLISH_SHARE));
+        return polish(config, in.source().info().result().steps());
+    }
+
+    /** Weights that took long to come to rest take as great a share of that to come to rest again. */
+    static int polish(EraseConfig config, long trainSteps) {
+        long share = (long) Math.min(Integer.MAX_VALUE, trainSteps * POLISH_OF_TRAINING);
+        return config.polish() >= 0 ? config.polish() : (int) Math.max(SHORTEST_POLISH, share);
     }
 
     private LoopResult ascend(double target) {

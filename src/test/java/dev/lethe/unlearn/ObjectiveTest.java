@@ -130,6 +130,28 @@ class ObjectiveTest {
         assertEquals(0, Tolerance.relative(before, model.readDoubles(Buffer.PARAMETERS, 0, before.length)));
     }
 
+    @Test
+    void aDirectionInPartsTakesEveryRecordOnceBeforeAnyAgain() {
+        try (ParameterVector whole = model.vector();
+             ParameterVector part = model.vector();
+             ParameterVector sum = model.vector()) {
+            new FreshDirection(model, forget).compute(whole);
+            FreshDirection parts = FreshDirection.inParts(model, forget, 1, 5);
+            for (int cycle = 1; cycle <= 2; cycle++) {
+                for (int i = 0; i < forget.size(); i++) {
+                    parts.compute(part);
+                    sum.axpy(1, part);
+                }
+                assertEquals(cycle * whole.dot(whole), sum.dot(whole), 1e-9 * whole.dot(whole), "cycle " + cycle);
+            }
+            int size = (int) model.flatSize();
+            sum.scale(0.5);
+            Tolerance.near("two cycles", whole.readDoubles(0, size), sum.readDoubles(0, size), 1e-9);
+            FreshDirection.inParts(model, forget, forget.size(), 5).compute(part);
+            Tolerance.near("one part", whole.readDoubles(0, size), part.readDoubles(0, size), 1e-12);
+        }
+    }
+
     /** Its factors and their inverse have goldens of their own (golden/kfac.py); here, that it is the inverse of theirs. */
     @Test
     void gaussNewtonSolvesForTheGradient() {
