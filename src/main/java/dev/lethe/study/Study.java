@@ -59,8 +59,8 @@ public record Study(List<Variant> variants) {
         choices.put("calibration", cell.calibration());
         choices.put("contrast", "contrast " + cell.contrast());
         choices.put("repair", "repair " + cell.repair());
-        choices.put("options", cell.options());
         choices.put("head", cell.head());
+        choices.put("options", cell.options()); // last: labels are cut where they are too long
         return choices;
     }
 
