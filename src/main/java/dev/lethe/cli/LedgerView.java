@@ -1,7 +1,7 @@
 package dev.lethe.cli;
 
-import dev.lethe.engine.Dtype;
 import dev.lethe.engine.CapturedEntries;
+import dev.lethe.engine.Dtype;
 import dev.lethe.engine.EntryInfo;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;

@@ -48,7 +48,10 @@ final class Ascent implements AutoCloseable {
     /** What a step must respect. */
     record Limits(double target, double overshoot, double retain) { }
 
-    /** What became of a step: the losses after it, but the held-out records', and the share at which it was kept, or the reason why none was. */
+    /**
+     * What became of a step: the losses after it (not the held-out records', which judge none) and the share at which it was
+     * kept, or the reason why none was.
+     */
     record Outcome(Losses losses, double share, Action action) { }
 
     /** Replaces the direction's source and computes it. */

@@ -1,6 +1,6 @@
 /*
  * The direction from the weights of now: the gradient of the forget set's summed losses, nothing from the ledger. Or of a
- * part of the set, another each time, where many short steps are taken and the length of a step is found by all of it.
+ * part of the set, another each time, where many short steps are taken.
  */
 package dev.lethe.unlearn;
 
