@@ -68,6 +68,15 @@ class EraserTest {
         }
     }
 
+    private static EraseListener into(List<EraseStep> steps) {
+        return new EraseListener() {
+            @Override
+            public void step(EraseStep step, double target) {
+                steps.add(step);
+            }
+        };
+    }
+
     private static String person(Run run) {
         return run.records().getFirst().subject();
     }
@@ -78,12 +87,7 @@ class EraserTest {
         Erasure erasure;
         String hash = Checkpoint.hash(source.resolve("model"));
         try (Run run = Run.open(engine, source)) {
-            erasure = run.erase(run.find(Query.subject(person(run))), CONFIG, folder.resolve("out"), new EraseListener() {
-                @Override
-                public void step(EraseStep step, double target) {
-                    steps.add(step);
-                }
-            });
+            erasure = run.erase(run.find(Query.subject(person(run))), CONFIG, folder.resolve("out"), into(steps));
         }
         assertTrue(erasure.before().forget() < 1.5, "the run must know the person first: " + erasure.before());
         assertTrue(erasure.after().forget() >= 0.98 * 3, "reached: " + erasure.after());
@@ -98,6 +102,26 @@ class EraserTest {
             Set<String> left = again.records().stream().map(record -> record.id()).collect(Collectors.toSet());
             assertTrue(erasure.records().stream().noneMatch(left::contains));
         }
+    }
+
+    @Test
+    void aLargeForgetSetIsClimbedByASampleAndJudgedWhole() throws IOException {
+        tiny = new TinyData(Files.createDirectory(folder.resolve("more")), 40);
+        Path large = train("large", TinyData.config().epochs(40).holdoutFraction(0.1).build());
+        List<EraseStep> steps = new ArrayList<>();
+        EraseConfig wide = CONFIG.toBuilder().retainGuard(50).heldOutGuard(50).keepEntries(true).build();
+        Erasure erasure;
+        try (Run run = Run.open(engine, large)) {
+            Set<String> ids = run.records().stream().limit(70).map(record -> record.id()).collect(Collectors.toSet());
+            erasure = run.erase(run.find(Query.ids(ids)), wide, folder.resolve("out"), into(steps));
+        }
+        List<EraseStep> whole = steps.stream().filter(step -> step.action() == EraseStep.Action.OBSERVE).toList();
+        assertEquals(List.of(EraseStep.Phase.START, EraseStep.Phase.ASCENT, EraseStep.Phase.POLISH),
+                whole.stream().map(EraseStep::phase).toList());
+        EraseStep climbed = steps.get(whole.get(1).index() - 1);
+        assertTrue(climbed.forget() != whole.get(1).forget(), "the sample is not the set");
+        assertTrue(erasure.after().forget() >= 0.98 * 3, "reached by all of them: " + erasure.after());
+        assertEquals(erasure.after().forget(), whole.get(2).forget(), 1e-9);
     }
 
     @Test
