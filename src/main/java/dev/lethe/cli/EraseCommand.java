@@ -3,6 +3,7 @@ package dev.lethe.cli;
 import dev.lethe.data.Dataset;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Engine;
+import dev.lethe.train.PendingErasure;
 import dev.lethe.unlearn.EraseConfig;
 import dev.lethe.unlearn.Erasure;
 import dev.lethe.unlearn.ForgetSet;
@@ -20,8 +21,9 @@ import picocli.CommandLine.ParentCommand;
 
 /** lethe erase: removes records from a run's model into a new run. */
 @Command(name = "erase", mixinStandardHelpOptions = true, sortOptions = false,
-        description = "Removes records from a run's model into a new run, and destroys their stored gradients; exit code 3"
-                + " when a guard refuses, and then nothing is changed.")
+        description = "Removes records from a run's model into a new run, and destroys their stored gradients in every run"
+                + " of the lineage; exit code 3 when a guard refuses, and then nothing is changed; 4 when something could not be"
+                + " destroyed, see lethe finish.")
 final class EraseCommand implements Callable<Integer> {
     @ParentCommand
     private Main main;
@@ -60,14 +62,14 @@ final class EraseCommand implements Callable<Integer> {
                   int ascents, int repairs, boolean reached, double influenceLeft, List<String> broken, long trainSteps,
                   double repairShare, Erasure.Relearning relearning,
                   Map<String, double[]> influenceForget, Map<String, double[]> influenceRetain, int entriesDestroyed,
-                  double seconds) {
+                  List<PendingErasure.Place> places, double seconds) {
         static Result of(Erasure erasure, List<Match> matches, double seconds) {
             return new Result(erasure.id(), erasure.out().toString(), erasure.source().toString(), matches,
                     erasure.target(), erasure.before(), erasure.after(), erasure.ascents(), erasure.repairs(),
                     erasure.reached(), erasure.influenceLeft(), erasure.broken(), erasure.trainSteps(),
                     erasure.repairShare(), erasure.relearning(),
                     erasure.influence().magnitude("forget"), erasure.influence().magnitude("retain"),
-                    erasure.entriesDestroyed(), seconds);
+                    erasure.entriesDestroyed(), erasure.places(), seconds);
         }
     }
 
@@ -125,6 +127,7 @@ final class EraseCommand implements Callable<Integer> {
     private static void print(Terminal terminal, Result result) {
         terminal.print("run           %s (erasure %s)", result.run, result.id);
         terminal.print("records       %,d erased, %,d ledger entries destroyed", result.matches.size(), result.entriesDestroyed);
+        printPlaces(terminal, result.places);
         result.broken.forEach(sentence -> terminal.print("guard ignored %s", sentence));
         terminal.print("steps         %d of ascent, %d of repair (%.1f %% of the training's %,d)", result.ascents,
                 result.repairs, 100 * result.repairShare, result.trainSteps);
@@ -137,5 +140,9 @@ final class EraseCommand implements Callable<Integer> {
                     result.relearning.after(), result.relearning.heldOut());
         }
         terminal.print("time          %.1f s", result.seconds);
+    }
+
+    static void printPlaces(Terminal terminal, List<PendingErasure.Place> places) {
+        places.forEach(place -> terminal.print("  destroyed   %,d entries in %s", place.entries(), place.run()));
     }
 }

@@ -10,6 +10,7 @@ import dev.lethe.engine.ModelShape;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.ledger.LedgerCheck;
 import dev.lethe.model.Checkpoint;
+import dev.lethe.train.PendingErasureException;
 import dev.lethe.train.RunFolder;
 import dev.lethe.train.RunInfo;
 import java.nio.file.Files;
@@ -66,6 +67,7 @@ final class InspectCommand implements Callable<Integer> {
             LedgerView ledger = run.hasLedger() ? ledger(run.ledger(), problems) : null;
             if (complete) {
                 records(run, problems);
+                erasures(run, problems);
             }
             return new Result(path.toString(), "run", problems.isEmpty(), problems, run.info(), model, ledger);
         }
@@ -113,8 +115,17 @@ final class InspectCommand implements Callable<Integer> {
         }
     }
 
+    /** An erasure that has not finished with the run is as bad as damage: someone takes it for done. */
+    private static void erasures(RunFolder run, List<String> problems) {
+        try {
+            RunFolder.open(run.root());
+        } catch (PendingErasureException e) {
+            problems.add(e.getMessage());
+        }
+    }
+
     private static void print(Terminal terminal, Result result) {
-        terminal.print("%s: %s, %s", result.path, result.kind, result.whole ? "whole" : "DAMAGED");
+        terminal.print("%s: %s, %s", result.path, result.kind, result.whole ? "whole" : "NOT WHOLE");
         if (result.run != null) {
             RunInfo run = result.run;
             terminal.print("run      %s, made by Lethe %s on %s, %,d records learned, %,d held out%s",

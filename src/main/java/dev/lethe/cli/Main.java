@@ -4,6 +4,7 @@ import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.DamagedDataException;
 import dev.lethe.engine.EngineException;
 import dev.lethe.engine.Status;
+import dev.lethe.train.PendingErasureException;
 import dev.lethe.train.RunInfo;
 import dev.lethe.solve.NotConvergedException;
 import dev.lethe.train.TrainingFailedException;
@@ -29,15 +30,16 @@ import picocli.CommandLine.Spec;
 
 /**
  * Reads the command line, runs a command and turns what went wrong into a message and an exit code: 0 done, 2 bad usage
- * or input, 3 a guard refused and nothing was changed, 4 damaged data, 70 a fault of Lethe's own.
+ * or input, 3 a guard refused and nothing was changed, 4 damaged data or an erasure that is not finished, 70 a fault of
+ * Lethe's own.
  */
 @Command(name = "lethe", mixinStandardHelpOptions = true, versionProvider = Main.Version.class, sortOptions = false,
         synopsisSubcommandLabel = "COMMAND",
         description = "Trains GPT-2-class models, removes chosen records from them, and shows that they are gone.",
-        footer = {"", "Exit codes: 0 done, 2 bad usage or input, 3 a guard refused and nothing was changed, 4 damaged data,"
-                + " 70 a fault of Lethe's own."},
+        footer = {"", "Exit codes: 0 done, 2 bad usage or input, 3 a guard refused and nothing was changed, 4 damaged data"
+                + " or an erasure that is not finished, 70 a fault of Lethe's own."},
         subcommands = {DemoCommand.class, TrainCommand.class, FindCommand.class, ScoreCommand.class, EraseCommand.class,
-            EvalCommand.class, ReportCommand.class, InspectCommand.class,
+            FinishCommand.class, EvalCommand.class, ReportCommand.class, InspectCommand.class,
             CompactCommand.class, ExperimentCommand.class, DoctorCommand.class,
             CommandLine.HelpCommand.class})
 public final class Main implements Runnable {
@@ -130,7 +132,7 @@ public final class Main implements Runnable {
             case BadInputException _, NotConvergedException _, TrainingFailedException _, TrainingInterruptedException _,
                  EraseInterruptedException _, CancellationException _, IOException _, UncheckedIOException _ -> BAD_INPUT;
             case GuardRefusedException _ -> REFUSED;
-            case DamagedDataException _ -> DAMAGED;
+            case DamagedDataException _, PendingErasureException _ -> DAMAGED;
             case EngineException engine -> switch (engine.status()) {
                 case UNSUPPORTED, OUT_OF_MEMORY, NOT_FINITE, CANCELLED -> BAD_INPUT;
                 case DAMAGED -> DAMAGED;

@@ -8,18 +8,13 @@ import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Generation;
 import dev.lethe.influence.InfluenceQuery;
 import dev.lethe.train.RunFolder;
-import dev.lethe.train.RunJson;
 import dev.lethe.train.Split;
 import dev.lethe.unlearn.Finder;
 import dev.lethe.unlearn.Query;
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Objects;
-import java.util.Set;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
 import picocli.CommandLine.Option;
@@ -121,18 +116,10 @@ final class ScoreQueries {
         if (run == null || run.info().lineage() == null) {
             throw new BadInputException("--erased: " + open.folder() + " is not a run that an erasure made");
         }
-        Set<String> gone = new HashSet<>();
-        Path account = run.journal().resolve("erasure.json");
-        try {
-            RunJson.tree(Files.readString(account), account.toString()).path("records").forEach(id -> gone.add(id.asString()));
-        } catch (IOException e) {
-            throw new BadInputException("--erased: " + account + " cannot be read: " + Main.reason(e), e);
-        }
-        Dataset learned = data != null ? Dataset.read(data)
-                : RunFolder.open(Path.of(run.info().lineage().parent())).data(Split.TRAIN);
-        List<Record> records = learned.filter(record -> gone.contains(record.id())).records();
+        List<Record> records = run.erased(data == null ? null : Dataset.read(data)).records();
         if (records.isEmpty()) {
-            throw new BadInputException("--erased: none of the " + gone.size() + " erased records is in " + learned.path());
+            throw new BadInputException("--erased: the data file has none of the erased records any more; give --data a file"
+                    + " that has them");
         }
         return records;
     }

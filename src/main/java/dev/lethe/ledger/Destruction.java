@@ -2,7 +2,7 @@
  * Destroying entries, in an order that a kill at any point cannot undo: (1) the index goes, (2) each touched segment's
  * count of changes rises, so that indexes of other folders that share the file by hard links go stale too, (3) every
  * entry is marked destroyed: from here no reader uses it, (4) payloads and markers become zeros, (5) a new index. Each
- * stage is on the disk before the next begins. What stage 4 did not reach is found and finished by the next open.
+ * stage is on the disk before the next begins. What stage 4 did not reach is found and finished by the next writer.
  */
 package dev.lethe.ledger;
 

@@ -72,7 +72,6 @@ public final class GradientLedger implements AutoCloseable {
         LedgerIoEvent event = LedgerIoEvent.start("open");
         LedgerManifest manifest = LedgerManifest.read(folder);
         LedgerContents contents = LedgerContents.load(folder, manifest.identity()).requireWhole(folder);
-        if (!contents.indexed()) finishDestruction(folder, contents);
         GradientLedger ledger = new GradientLedger(folder, manifest, contents);
         try {
             for (int i = 0; i < contents.numbers().size(); i++)
@@ -112,17 +111,6 @@ public final class GradientLedger implements AutoCloseable {
         for (int i = 0; i < Math.min(before.size(), segments.size()); i++)
             if (changes(segments.get(i)) != before.get(i)) return false;
         return true;
-    }
-
-    /** A reader finishes an interrupted destruction if nobody is writing; if it cannot, the marks alone hold. */
-    private static void finishDestruction(LedgerFolder folder, LedgerContents contents) {
-        if (Destruction.unfinished(folder, contents.entries()).isEmpty()) return;
-        try (WriterLock lock = WriterLock.acquire(folder, "finishing a destruction")) {
-            Destruction.finish(folder, contents.entries());
-        } catch (BadInputException e) {
-            System.getLogger("dev.lethe.ledger").log(System.Logger.Level.WARNING,
-                    "an interrupted destruction could not be finished", e);
-        }
     }
 
     private MemorySegment map(int number, long bytes) throws IOException {

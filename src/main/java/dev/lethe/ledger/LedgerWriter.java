@@ -290,8 +290,8 @@ public final class LedgerWriter implements AutoCloseable {
     /**
      * Destroys every entry of these records: the payloads are overwritten with zeros on the disk, the headers marked
      * destroyed. Token ids, gradients and their checksums are gone; key, epoch, step and counts stay. Safe to repeat,
-     * and a killed destruction is finished by the next open. Ledgers that share segments by {@link GradientLedger#link}
-     * lose the entries together. An overwrite reaches the blocks of file systems that write in place; on copy-on-write
+     * and a killed destruction is finished by the next call or the next writer, never by a reader. Ledgers that share
+     * segments by {@link GradientLedger#link} lose the entries together. An overwrite reaches the blocks of file systems that write in place; on copy-on-write
      * file systems, in snapshots and in worn flash cells old blocks may outlive it.
      *
      * @return entries newly destroyed

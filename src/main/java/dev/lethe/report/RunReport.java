@@ -1,6 +1,5 @@
 package dev.lethe.report;
 
-import dev.lethe.data.Dataset;
 import dev.lethe.data.Record;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Engine;
@@ -14,10 +13,8 @@ import dev.lethe.train.RunInfo;
 import dev.lethe.train.Split;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
-import java.util.Set;
 import java.util.stream.IntStream;
 import tools.jackson.databind.JsonNode;
 
@@ -80,11 +77,8 @@ public final class RunReport {
 
     private void groups(List<String> names, List<List<Record>> groups) {
         if (source != null) {
-            Set<String> erased = new LinkedHashSet<>();
-            account.path("records").forEach(id -> erased.add(id.asString()));
             try {
-                Dataset learned = source.data(Split.TRAIN);
-                add(names, groups, "forget", learned.filter(record -> erased.contains(record.id())).records());
+                add(names, groups, "forget", run.erased(null).records());
             } catch (BadInputException e) {
                 notes.add("The erased records cannot be measured any more: " + e.getMessage());
             }

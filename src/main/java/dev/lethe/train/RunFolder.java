@@ -16,13 +16,16 @@ import java.nio.file.Files;
 import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.stream.Stream;
 import tools.jackson.databind.JsonNode;
 
 /** A run's folder. Immutable; any thread. Its writer is whoever made it. */
 public final class RunFolder {
-    static final String LOCK = "train.lock";
+    /** Whoever writes into a run holds a lock on this file; it also marks a folder as Lethe's. */
+    public static final String LOCK = "lethe.lock";
     private static final String INFO = "lethe.json";
 
     private final Path root;
@@ -39,20 +42,22 @@ public final class RunFolder {
     }
 
     /**
-     * Opens a complete run.
+     * Opens a complete run. Changes nothing.
      *
-     * @throws BadInputException    when there is no run, its training has not finished, or another version made it
-     * @throws DamagedDataException when its description cannot be read
+     * @throws BadInputException       when there is no run, its training has not finished, or another version made it
+     * @throws DamagedDataException    when its description cannot be read
+     * @throws PendingErasureException when an erasure has not finished with it
      */
     public static RunFolder open(Path root) {
         RunFolder run = openAny(root);
         if (run.info.state() != RunInfo.State.COMPLETE) {
             throw new BadInputException(root + ": its training has not finished; finish it with train --resume");
         }
+        PendingErasure.requireNone(run);
         return run;
     }
 
-    /** Opens a run in whatever state; the same errors as {@link #open} but for the unfinished one. */
+    /** Opens a run in whatever state; the same errors as {@link #open} but for the unfinished ones. */
     public static RunFolder openAny(Path root) {
         Path file = root.resolve(INFO);
         if (!isRun(root)) {
@@ -204,6 +209,32 @@ public final class RunFolder {
     /** As {@link #data(Split)} with {@code given} in place of the run's data file, which may have moved. */
     public Dataset data(Split split, Dataset given) {
         return RunData.read(this, split, given);
+    }
+
+    /**
+     * The records that the erasure which made this run removed, as far as {@code known} still has them: the account names
+     * them under a key.
+     *
+     * @param known the data that the source run learned, or null to read the run's data file
+     * @throws BadInputException when no erasure made the run or the key was deleted
+     */
+    public Dataset erased(Dataset known) {
+        Path account = journal().resolve("erasure.json");
+        if (!Files.isRegularFile(account)) {
+            throw new BadInputException(root + ": is not a run that an erasure made");
+        }
+        try {
+            IdKey key = IdKey.read(journal());
+            if (key == null) {
+                throw new BadInputException(IdKey.file(journal()) + ": was deleted, so nobody can tell whom the account means");
+            }
+            Set<String> names = new HashSet<>();
+            RunJson.tree(text(account), account.toString()).path("records").forEach(name -> names.add(name.asString()));
+            Dataset all = known != null ? known : Dataset.read(Path.of(info.data().path()));
+            return all.filter(record -> names.contains(key.of(record.id())));
+        } catch (IOException e) {
+            throw new BadInputException(IdKey.file(journal()) + ": cannot be read: " + e, e);
+        }
     }
 
     private static String text(Path file) {

@@ -20,13 +20,18 @@ import java.util.List;
  * @param machine on what
  * @param result  what came out, null while training
  * @param lineage the run it was made from by an erasure, null after a training
+ * @param children the runs that erasures made from it; null in a file means none
  */
 public record RunInfo(int format, String lethe, State state, Source source, Data data, TrainConfig config,
-                      Machine machine, Result result, Lineage lineage) {
+                      Machine machine, Result result, Lineage lineage, List<Child> children) {
     /** The layout this version reads and writes. */
     public static final int FORMAT = 1;
     /** This version of Lethe. */
     public static final String VERSION = "0.1.0";
+
+    public RunInfo {
+        children = children == null ? List.of() : List.copyOf(children);
+    }
 
     /** TRAINING until the model and the ledger are whole on disk. */
     public enum State { TRAINING, COMPLETE }
@@ -69,22 +74,47 @@ public record RunInfo(int format, String lethe, State state, Source source, Data
         }
     }
 
-    /** The run an erasure started from, and the erasure's id. */
-    public record Lineage(String parent, String erasure) { }
+    /**
+     * What an erasure started from.
+     *
+     * @param parent     folder of the run
+     * @param parentHash its {@link Result#modelHash}
+     * @param erasure    the erasure's id
+     * @param parentGone whether a person has said that the parent was deleted
+     */
+    public record Lineage(String parent, String parentHash, String erasure, boolean parentGone) {
+        Lineage gone() {
+            return new Lineage(parent, parentHash, erasure, true);
+        }
+
+        Lineage at(String place) {
+            return new Lineage(place, parentHash, erasure, parentGone);
+        }
+    }
+
+    /** A run that an erasure made from this one: its folder and the erasure's id. */
+    public record Child(String run, String erasure, State state) {
+        /** INTENDED until it has its name; GONE when a person has said that it was deleted. */
+        public enum State { INTENDED, MADE, GONE }
+    }
 
     public RunInfo withState(State state) {
-        return new RunInfo(format, lethe, state, source, data, config, machine, result, lineage);
+        return new RunInfo(format, lethe, state, source, data, config, machine, result, lineage, children);
     }
 
     public RunInfo withResult(Result result) {
-        return new RunInfo(format, lethe, state, source, data, config, machine, result, lineage);
+        return new RunInfo(format, lethe, state, source, data, config, machine, result, lineage, children);
     }
 
     public RunInfo withData(Data data) {
-        return new RunInfo(format, lethe, state, source, data, config, machine, result, lineage);
+        return new RunInfo(format, lethe, state, source, data, config, machine, result, lineage, children);
     }
 
     public RunInfo withLineage(Lineage lineage) {
-        return new RunInfo(format, lethe, state, source, data, config, machine, result, lineage);
+        return new RunInfo(format, lethe, state, source, data, config, machine, result, lineage, children);
+    }
+
+    public RunInfo withChildren(List<Child> children) {
+        return new RunInfo(format, lethe, state, source, data, config, machine, result, lineage, children);
     }
 }

@@ -1,4 +1,4 @@
-/* One trainer a run folder, across processes and within one. The kernel drops the lock of a killed process. */
+/* One writer a run folder, across processes and within one. The kernel drops the lock of a killed process. */
 package dev.lethe.train;
 
 import dev.lethe.engine.BadInputException;
@@ -9,14 +9,20 @@ import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 
-final class RunLock implements AutoCloseable {
+/** The right to write into a run. Any thread. */
+public final class RunLock implements AutoCloseable {
     private final FileChannel channel;
 
     private RunLock(FileChannel channel) {
         this.channel = channel;
     }
 
-    static RunLock take(Path file) {
+    /**
+     * Takes it, or refuses at once.
+     *
+     * @throws BadInputException when another training or erasure has it, or the folder cannot be written
+     */
+    public static RunLock take(Path file) {
         FileChannel channel = null;
         boolean locked = false;
         try {
@@ -32,8 +38,8 @@ final class RunLock implements AutoCloseable {
             }
         }
         if (!locked) {
-            throw new BadInputException(file.getParent() + ": another training is writing into it; wait for it to end, or "
-                    + "name another folder");
+            throw new BadInputException(file.getParent() + ": another training or erasure is at work in it; wait for it to end, or"
+                    + " name another folder");
         }
         return new RunLock(channel);
     }

@@ -1,7 +1,7 @@
 /*
- * Runs a training on a thread of its own, so that an interrupt of the caller stops it without closing its files under it:
- * Java closes any file channel whose thread is interrupted. The interrupt raises a flag that the loop looks at between
- * steps and cancels the native call under way.
+ * Runs work on a thread of its own, so that an interrupt of the caller does not close files under it: Java closes any file
+ * channel whose thread is interrupted. The interrupt raises a flag that a training's loop looks at between steps, and cancels
+ * its native call under way; work that looks at no flag, as an erasure's last steps, goes on to its end.
  */
 package dev.lethe.train;
 
@@ -10,7 +10,8 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 
-final class StopSignal {
+/** One piece of work and the wish to stop it. */
+public final class StopSignal {
     private volatile boolean raised;
     private volatile LanguageModel model;
 
@@ -32,9 +33,9 @@ final class StopSignal {
     }
 
     /** Runs the body to its end, however often the caller is interrupted meanwhile; its exceptions are thrown here. */
-    <T> T run(Callable<T> body) {
+    public <T> T run(Callable<T> body) {
         FutureTask<T> task = new FutureTask<>(body);
-        Thread.ofPlatform().name("lethe-training").daemon().start(task);
+        Thread.ofPlatform().name("lethe-work").daemon().start(task);
         boolean interrupted = false;
         try {
             while (true) {
@@ -58,7 +59,7 @@ final class StopSignal {
         return switch (cause) {
             case Error error -> throw error;
             case RuntimeException failure -> failure;
-            default -> new IllegalStateException("training failed: " + cause.getMessage(), cause);
+            default -> new IllegalStateException("the work failed: " + cause.getMessage(), cause);
         };
     }
 }

@@ -54,7 +54,7 @@ public final class Trainer {
                 List<RunRecord> records = encoded.records(split, config.keepText());
                 RunInfo info = new RunInfo(RunInfo.FORMAT, RunInfo.VERSION, RunInfo.State.TRAINING,
                         describe(source, loaded.model()), describe(split, config, encoded, records), config,
-                        machine(engine), null, null);
+                        machine(engine), null, null, null);
                 RunFolder.makeFree(out);
                 try (var _ = RunLock.take(out.resolve(RunFolder.LOCK))) {
                     RunFolder run = RunFolder.create(out, info, records);

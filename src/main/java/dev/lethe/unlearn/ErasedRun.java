@@ -1,65 +1,149 @@
 /*
  * The new run of an erasure, from its journal to its place. It grows in a folder beside its name, OUT.erasing, and appears
- * as OUT by one rename when model, ledger and account are whole; only then are the erased records' ledger entries destroyed,
- * in both runs. A kill before the rename leaves the source as it was (the next erasure to OUT removes what is left); a kill
- * after it leaves a destruction that finishPending completes.
+ * as OUT by one rename when model, ledger and account are whole; from then on Finish destroys what the lineage holds of the
+ * erased. Locks on OUT.erasing and on every run of the lineage are held from before the first write to the end, so two requests
+ * never mix. A kill before the rename leaves the source as it was (the next erasure to OUT removes what is left); a kill after
+ * it leaves journal/pending.json, which `lethe finish` works off. Neither can be interrupted half-way.
  */
 package dev.lethe.unlearn;
 
+import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.LanguageModel;
+import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
-import dev.lethe.ledger.LedgerWriter;
 import dev.lethe.ledger.RecordKey;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.train.AtomicFiles;
+import dev.lethe.train.IdKey;
+import dev.lethe.train.Lineage;
+import dev.lethe.train.PendingErasure;
 import dev.lethe.train.RunFolder;
 import dev.lethe.train.RunInfo;
 import dev.lethe.train.RunJson;
+import dev.lethe.train.RunLock;
 import dev.lethe.train.RunRecord;
 import dev.lethe.train.Split;
+import dev.lethe.train.StopSignal;
 import dev.lethe.train.Trainer;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
 import java.util.HashSet;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
-import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 final class ErasedRun implements AutoCloseable {
     private final RunFolder source;
-    private final Path out;
+    private final Path out; // null for a trial
     private final Path growing;
+    private final RunLock own;
+    private final Lineage lineage; // null for a trial
+    private final Lineage.Locks locks;
+    private final IdKey key = IdKey.random();
     private final Journal journal;
 
-    /** What destroyed.json says. */
-    private record Destroyed(String erasure, int entries) { }
-
-    private ErasedRun(RunFolder source, Path out, Path growing) {
+    private ErasedRun(RunFolder source, Path out, Path growing, RunLock own, Lineage lineage, Lineage.Locks locks) {
         this.source = source;
         this.out = out;
         this.growing = growing;
+        this.own = own;
+        this.lineage = lineage;
+        this.locks = locks;
         this.journal = new Journal(growing.resolve("journal"));
     }
 
-    /** Starts a new run; what a killed erasure to the same place left is removed. */
-    static ErasedRun begin(RunFolder source, Path out) {
+    /**
+     * Starts a new run; what a killed erasure to the same place left is removed.
+     *
+     * @throws BadInputException when OUT or a run of the lineage is taken, missing, or not to be written; nothing is changed
+     */
+    static ErasedRun begin(RunFolder opened, Path out, boolean keepEntries) {
         RunFolder.requireFree(out);
-        Path absolute = out.toAbsolutePath();
-        Path growing = absolute.resolveSibling(absolute.getFileName() + ".erasing");
-        try {
-            AtomicFiles.deleteTree(growing);
-        } catch (IOException e) {
-            throw new UncheckedIOException(growing + ": left by a killed erasure, cannot be removed: " + e.getMessage(), e);
+        RunFolder source = RunFolder.open(opened.root());
+        if (!source.info().data().equals(opened.info().data())) {
+            throw new BadInputException(source + ": another erasure has changed it since it was opened; open it again");
         }
-        return new ErasedRun(source, out, growing);
+        Lineage lineage = Lineage.of(source);
+        if (keepEntries) {
+            lineage = new Lineage(List.of(source), List.of()); // nothing is destroyed, so nobody else is touched
+        } else if (!lineage.missing().isEmpty()) {
+            throw new BadInputException(missing(lineage));
+        }
+        Lineage.Locks locks = lineage.lock();
+        RunLock own = null;
+        try {
+            if (!keepEntries && !Lineage.of(RunFolder.open(source.root())).sameRuns(lineage)) {
+                throw new BadInputException(source + ": another erasure has just come before this one; ask again");
+            }
+            Path absolute = out.toAbsolutePath();
+            Path growing = absolute.resolveSibling(absolute.getFileName() + ".erasing");
+            own = takeOver(growing);
+            return new ErasedRun(source, out, growing, own, lineage, locks);
+        } catch (IOException | RuntimeException e) {
+            locks.close();
+            if (own != null) {
+                own.close();
+            }
+            throw e instanceof RuntimeException known ? known
+                    : new UncheckedIOException(out + ".erasing: cannot be made: " + e, (IOException) e);
+        }
+    }
+
+    /** Starts what is never to be a run: it grows in a folder of its own and takes no lock. */
+    static ErasedRun trial(RunFolder source) {
+        Path beside = source.root().toAbsolutePath();
+        try {
+            Path growing = Files.createTempDirectory(beside.getParent(), beside.getFileName() + "-trial");
+            return new ErasedRun(source, null, growing, null, null, null);
+        } catch (IOException e) {
+            throw new UncheckedIOException(beside.getParent() + ": a trial's folder cannot be made: " + e, e);
+        }
+    }
+
+    private static String missing(Lineage lineage) {
+        Lineage.Missing first = lineage.missing().getFirst();
+        return first.run() + ", which " + first.of() + (first.hash() == null ? " was erased into, " : " was made from, ")
+                + first.reason() + (lineage.missing().size() == 1 ? "" : ", and " + (lineage.missing().size() - 1) + " more")
+                + ": it may hold gradients of the records to erase. If it has moved, say lethe finish " + first.of()
+                + " --found DIR; if it was deleted, lethe finish " + first.of() + " --gone " + first.run();
+    }
+
+    /** Makes the folder that the run grows in, or empties one that a killed erasure left there. */
+    private static RunLock takeOver(Path growing) throws IOException {
+        try {
+            Files.createDirectories(growing.getParent());
+            Files.createDirectory(growing);
+            return RunLock.take(growing.resolve(RunFolder.LOCK));
+        } catch (FileAlreadyExistsException e) {
+            if (!Files.isRegularFile(growing.resolve(RunFolder.LOCK), LinkOption.NOFOLLOW_LINKS)) {
+                throw new BadInputException(growing + ": is in the way, and no erasure made it (there is no " + RunFolder.LOCK
+                        + " in it); move it, or choose another --out");
+            }
+            RunLock lock = RunLock.take(growing.resolve(RunFolder.LOCK));
+            try (Stream<Path> inside = Files.list(growing)) {
+                for (Path left : (Iterable<Path>) inside::iterator) {
+                    if (!left.endsWith(RunFolder.LOCK)) {
+                        AtomicFiles.deleteTree(left);
+                    }
+                }
+                return lock;
+            } catch (IOException | RuntimeException failure) {
+                lock.close();
+                throw failure;
+            }
+        }
+    }
+
+    /** The run as it is now that it is locked. */
+    RunFolder source() {
+        return source;
     }
 
     void write(EraseStep step) {
@@ -83,36 +167,83 @@ final class ErasedRun implements AutoCloseable {
         }
     }
 
-    /** The request's id: the same source model, records and configuration give the same one. */
+    /** The request's id; says nothing of the records without the account's key. */
     String id(Set<String> records, EraseConfig config) {
-        try {
-            MessageDigest digest = MessageDigest.getInstance("SHA-256");
-            String request = source.info().result().modelHash() + "\n" + new TreeSet<>(records) + "\n" + RunJson.line(config);
-            return HexFormat.of().formatHex(digest.digest(request.getBytes(StandardCharsets.UTF_8)), 0, 8);
-        } catch (NoSuchAlgorithmException e) {
-            throw new AssertionError("every JDK has SHA-256", e);
-        }
+        return key.of(source.info().result().modelHash() + "\n" + new TreeSet<>(records) + "\n" + RunJson.line(config))
+                .substring(0, 16);
     }
 
-    /** Writes the run, puts it in its place, destroys the entries; returns the erasure with their number. */
+    /**
+     * Writes the run, puts it in its place, destroys what the lineage holds of the erased.
+     *
+     * @return the erasure with what was destroyed
+     * @throws dev.lethe.train.PendingErasureException when the run is in its place and something could not be destroyed
+     */
     Erasure complete(LanguageModel model, Erasure erasure) {
         Set<String> erased = new HashSet<>(erasure.records());
+        boolean destroys = !erased.isEmpty() && !erasure.config().keepEntries();
         journal.close();
         try {
             Checkpoint.save(model, Checkpoint.config(source.model()), growing.resolve("model"), source.model());
             ledger(erased, erasure.config().keepEntries());
             List<RunRecord> left = source.records().stream().filter(record -> !erased.contains(record.id())).toList();
-            AtomicFiles.write(growing.resolve("journal").resolve(Journal.ERASURE), RunJson.pretty(erasure));
-            RunFolder.describe(growing, info(model, erasure, left), left);
-            if (Files.isDirectory(out)) {
-                Files.delete(out); // empty: begin refused anything else, and a rename needs the name free
+            Path notes = growing.resolve("journal");
+            key.write(notes);
+            AtomicFiles.write(notes.resolve(Journal.ERASURE), RunJson.pretty(erasure.under(key)));
+            if (destroys) {
+                owed(erasure).write(notes);
             }
-            Files.move(growing, out, StandardCopyOption.ATOMIC_MOVE);
-            AtomicFiles.syncFolder(out.toAbsolutePath().getParent());
+            RunFolder.describe(growing, info(model, erasure, left), left);
         } catch (IOException e) {
             throw new UncheckedIOException(out + ": the new run cannot be written: " + e.getMessage(), e);
         }
-        return erasure.withEntriesDestroyed(destroy(source, out, erasure));
+        return new StopSignal().run(() -> {
+            takePlace(erasure.id());
+            return destroys ? Finish.complete(RunFolder.openAny(out), erasure) : erasure;
+        });
+    }
+
+    /** From the source's intent to its knowledge of the new run; the rename between them is the moment that counts. */
+    private void takePlace(String erasure) throws IOException {
+        RunInfo.Child child = new RunInfo.Child(out.toAbsolutePath().normalize().toString(), erasure,
+                RunInfo.Child.State.INTENDED);
+        List<RunInfo.Child> others = source.info().children().stream().filter(one -> !one.run().equals(child.run())
+                && one.state() != RunInfo.Child.State.INTENDED).toList();
+        source.save(source.info().withChildren(with(others, child)));
+        if (Files.isDirectory(out)) {
+            AtomicFiles.deleteTree(out); // empty but for a lock: begin refused anything else, and a rename needs the name free
+        }
+        Files.move(growing, out, StandardCopyOption.ATOMIC_MOVE);
+        AtomicFiles.syncFolder(out.toAbsolutePath().getParent());
+        source.save(source.info().withChildren(with(others, new RunInfo.Child(child.run(), erasure,
+                RunInfo.Child.State.MADE))));
+    }
+
+    private static List<RunInfo.Child> with(List<RunInfo.Child> others, RunInfo.Child child) {
+        List<RunInfo.Child> all = new ArrayList<>(others);
+        all.add(child);
+        return all;
+    }
+
+    /** Every run that holds what is to be destroyed, the new one included, with how much. */
+    private PendingErasure owed(Erasure erasure) {
+        Set<RecordKey> keys = Finish.keys(erasure.records());
+        List<PendingErasure.Place> places = new ArrayList<>();
+        for (RunFolder run : lineage.runs()) {
+            places.add(new PendingErasure.Place(run.root().toAbsolutePath().normalize().toString(),
+                    run.info().result().modelHash(), live(run, keys), false, null));
+        }
+        return new PendingErasure(erasure.id(), erasure.records(), places);
+    }
+
+    private static int live(RunFolder run, Set<RecordKey> keys) {
+        if (!run.hasLedger()) {
+            return 0;
+        }
+        try (GradientLedger ledger = GradientLedger.open(run.ledger())) {
+            return (int) ledger.entries().stream().filter(entry -> !entry.destroyed())
+                    .map(Entry::header).filter(header -> keys.contains(header.key())).count();
+        }
     }
 
     private void ledger(Set<String> erased, boolean keepInSource) {
@@ -120,7 +251,7 @@ final class ErasedRun implements AutoCloseable {
             return;
         }
         if (keepInSource) {
-            GradientLedger.copyWithout(source.ledger(), growing.resolve("ledger"), keys(erased));
+            GradientLedger.copyWithout(source.ledger(), growing.resolve("ledger"), Finish.keys(erased));
         } else {
             GradientLedger.link(source.ledger(), growing.resolve("ledger"));
         }
@@ -135,55 +266,12 @@ final class ErasedRun implements AutoCloseable {
                         data.truncated(), data.targets()))
                 .withResult(new RunInfo.Result(result.steps(), result.finalLoss(), Trainer.modelHash(model),
                         result.ledger()))
-                .withLineage(new RunInfo.Lineage(source.root().toString(), erasure.id()));
+                .withLineage(new RunInfo.Lineage(source.root().toAbsolutePath().normalize().toString(), result.modelHash(),
+                        erasure.id(), false))
+                .withChildren(List.of());
     }
 
-    private static Set<RecordKey> keys(Set<String> ids) {
-        return ids.stream().map(RecordKey::of).collect(Collectors.toSet());
-    }
-
-    /** Destroys the erased records' entries in both ledgers and notes it in the new run. Safe to repeat. */
-    private static int destroy(RunFolder source, Path out, Erasure erasure) {
-        RunFolder fresh = RunFolder.open(out);
-        if (erasure.config().keepEntries() || !fresh.hasLedger()) {
-            return 0;
-        }
-        Set<RecordKey> keys = keys(new HashSet<>(erasure.records()));
-        int entries = source.hasLedger() ? LedgerWriter.destroy(source.ledger(), keys) : 0;
-        entries = Math.max(entries, LedgerWriter.destroy(fresh.ledger(), keys));
-        try {
-            AtomicFiles.write(fresh.journal().resolve(Journal.DESTROYED),
-                    RunJson.pretty(new Destroyed(erasure.id(), entries)));
-        } catch (IOException e) {
-            throw new UncheckedIOException(out + ": noting the destroyed entries: " + e.getMessage(), e);
-        }
-        return entries;
-    }
-
-    /**
-     * Completes the destruction that a kill cut off.
-     *
-     * @return whether there was one
-     */
-    static boolean finishPending(Path out) {
-        RunFolder run = RunFolder.open(out);
-        Path account = run.journal().resolve(Journal.ERASURE);
-        if (!Files.isRegularFile(account) || Files.isRegularFile(run.journal().resolve(Journal.DESTROYED))) {
-            return false;
-        }
-        try {
-            Erasure erasure = RunJson.read(Files.readString(account), Erasure.class, account.toString());
-            if (erasure.config().keepEntries() || !run.hasLedger()) {
-                return false;
-            }
-            destroy(RunFolder.open(erasure.source()), out, erasure);
-            return true;
-        } catch (IOException e) {
-            throw new UncheckedIOException(account + ": " + e.getMessage(), e);
-        }
-    }
-
-    /** Removes what was begun unless it is complete. */
+    /** Removes what was begun unless it is complete, and gives the locks back. */
     @Override
     public void close() {
         journal.close();
@@ -191,6 +279,11 @@ final class ErasedRun implements AutoCloseable {
             AtomicFiles.deleteTree(growing);
         } catch (IOException e) {
             throw new UncheckedIOException(growing + ": cannot be removed: " + e.getMessage(), e);
+        } finally {
+            if (own != null) {
+                own.close();
+                locks.close();
+            }
         }
     }
 }

@@ -78,7 +78,7 @@ final class Eraser {
 
     private Erasure erase(Request request, Path out) {
         EraseData data = request.data();
-        try (ErasedRun fresh = ErasedRun.begin(source, out)) {
+        try (ErasedRun fresh = ErasedRun.begin(source, out, config.keepEntries())) {
             return carryOut(request, fresh, (model, moved) -> {
                 if (!moved.broken().isEmpty() && !config.ignoreGuards()) {
                     throw new GuardRefusedException("erasure refused, nothing was changed: " + String.join("; ", moved.broken()));
@@ -90,7 +90,7 @@ final class Eraser {
                 Erasure erasure = new Erasure(fresh.id(request.words(), config), source.root(), out,
                         List.copyOf(request.ids()), config, moved.target(), result.before(), result.after(), result.ascents(),
                         result.repairs(), result.reached(), result.left(), moved.broken(), source.info().result().steps(),
-                        relearning, moved.influence(), 0);
+                        relearning, moved.influence(), 0, List.of());
                 listener.stage("writing " + out);
                 return fresh.complete(model, erasure);
             });
@@ -99,8 +99,7 @@ final class Eraser {
 
     /** Carries the erasure out in memory and hands the moved model to {@code use}; leaves nothing written, refuses nothing. */
     private Trial trial(Request request, Consumer<LanguageModel> use) {
-        Path beside = source.root().toAbsolutePath();
-        try (ErasedRun fresh = ErasedRun.begin(source, beside.resolveSibling(beside.getFileName() + "-trial"))) {
+        try (ErasedRun fresh = ErasedRun.trial(source)) {
             return carryOut(request, fresh, (model, moved) -> {
                 use.accept(model);
                 LoopResult result = moved.result();

@@ -1,15 +1,17 @@
 package dev.lethe.unlearn;
 
+import dev.lethe.train.IdKey;
+import dev.lethe.train.PendingErasure;
 import java.nio.file.Path;
 import java.util.List;
 
 /**
  * The account of one erasure, as kept in the new run's {@code journal/erasure.json}.
  *
- * @param id            SHA-256 prefix over source model, record ids and configuration: the same request has the same id
+ * @param id            16 hexadecimal digits: {@link IdKey#of} source model, record ids and configuration
  * @param source        the run that was erased from
  * @param out           the new run
- * @param records       ids of the erased records
+ * @param records       ids of the erased records; in the journal's account {@link IdKey#of} each of them
  * @param config        how it was done
  * @param target        forget loss aimed at, nats a token
  * @param before        losses before the first step
@@ -24,12 +26,19 @@ import java.util.List;
  * @param trainSteps    optimizer steps of the source run's training, to see the repair's share of
  * @param relearning    what the probe found
  * @param influence     influence of the training records on the forget set's loss, before and after
- * @param entriesDestroyed ledger entries destroyed in the source run; 0 when it was told to keep them
+ * @param entriesDestroyed ledger entries destroyed, counted in the run that had most of them; 0 when told to keep them
+ * @param places        the runs of the lineage with the entries that were destroyed in each; runs share files, so the numbers
+ *                      do not add up
  */
 public record Erasure(String id, Path source, Path out, List<String> records, EraseConfig config, double target,
                       Losses before, Losses after, int ascents, int repairs, boolean reached,
                       double influenceLeft, List<String> broken, long trainSteps, Relearning relearning, InfluenceChange influence,
-                      int entriesDestroyed) {
+                      int entriesDestroyed, List<PendingErasure.Place> places) {
+    public Erasure {
+        records = List.copyOf(records);
+        places = List.copyOf(places);
+    }
+
 
     /**
      * Loss of records not shown after fine-tuning on a few that were; NaN where there were too few records.
@@ -40,9 +49,16 @@ public record Erasure(String id, Path source, Path out, List<String> records, Er
      */
     public record Relearning(double before, double after, double heldOut) { }
 
-    Erasure withEntriesDestroyed(int entries) {
+    Erasure withDestroyed(List<PendingErasure.Place> where) {
+        int most = where.stream().mapToInt(PendingErasure.Place::entries).max().orElse(0);
         return new Erasure(id, source, out, records, config, target, before, after, ascents, repairs, reached,
-                influenceLeft, broken, trainSteps, relearning, influence, entries);
+                influenceLeft, broken, trainSteps, relearning, influence, most, where);
+    }
+
+    /** With the records' names as the account has them. */
+    Erasure under(IdKey key) {
+        return new Erasure(id, source, out, records.stream().map(key::of).sorted().toList(), config, target, before, after,
+                ascents, repairs, reached, influenceLeft, broken, trainSteps, relearning, influence, entriesDestroyed, places);
     }
 
     /** Repair steps as a share of the training's steps. */

@@ -46,9 +46,7 @@ public final class Run implements AutoCloseable {
 
     /** As {@link #open(Engine, Path)}; {@code data} stands in for the run's data file, which may have moved. */
     public static Run open(Engine engine, Path path, Dataset data) {
-        RunFolder folder = RunFolder.open(path);
-        ErasedRun.finishPending(path);
-        return new Run(engine, folder, data);
+        return new Run(engine, RunFolder.open(path), data);
     }
 
     /** The run on disk. */
@@ -78,6 +76,8 @@ public final class Run implements AutoCloseable {
      * @throws dev.lethe.engine.BadInputException when the request cannot be carried out as it is
      * @throws GuardRefusedException              when the reference cannot be reached within the guards; nothing changed
      * @throws EraseInterruptedException          on interrupt; nothing changed
+     * @throws dev.lethe.train.PendingErasureException when the new run is there and something of the erased could not be
+     *                                            destroyed; {@link #finish} goes on with it
      */
     public Erasure erase(ForgetSet forget, EraseConfig config, Path out, EraseListener listener) {
         return new Eraser(engine, folder, config, listener).erase(forget.requireErasable().ids(), examples(), out);
@@ -114,6 +114,19 @@ public final class Run implements AutoCloseable {
     public Trial trialUnmatched(List<Record> request, EraseConfig config, EraseListener listener,
                                 Consumer<LanguageModel> use) {
         return new Eraser(engine, folder, config, listener).trialUnmatched(request, examples(), use);
+    }
+
+    /**
+     * Destroys what the runs of a lineage still hold of erased records when an erasure was cut off there.
+     *
+     * @param path  any run of the lineage
+     * @param gone  runs of it that were deleted, by the caller's word
+     * @param found where runs of it have moved to
+     * @return the accounts of the erasures that were finished; empty when none was pending
+     * @throws dev.lethe.train.PendingErasureException when something is still left
+     */
+    public static List<Erasure> finish(Path path, List<Path> gone, List<Path> found) {
+        return Finish.of(path, gone, found);
     }
 
     private RunExamples examples() {

@@ -263,7 +263,7 @@ class CommandTest {
         Files.write(segment, bytes, StandardOpenOption.TRUNCATE_EXISTING);
         Shell shell = Shell.run("inspect", copy);
         assertEquals(4, shell.code(), shell.toString());
-        assertTrue(shell.out().contains("ledger, DAMAGED"), shell.out());
+        assertTrue(shell.out().contains("ledger, NOT WHOLE"), shell.out());
         assertRefused(folder.resolve("nowhere") + ": there is no such file or folder", "inspect", folder.resolve("nowhere"));
     }
 

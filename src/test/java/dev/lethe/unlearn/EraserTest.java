@@ -153,16 +153,6 @@ class EraserTest {
     }
 
     @Test
-    void aDestructionCutOffIsFinishedAtTheNextOpen() throws IOException {
-        Erasure erasure = erase(source, CONFIG, "out");
-        Path note = folder.resolve("out/journal/destroyed.json");
-        Files.delete(note); // as a kill between the rename and the destruction leaves it
-        Run.open(engine, folder.resolve("out")).close();
-        assertTrue(Files.isRegularFile(note));
-        assertTrue(Files.readString(note).contains(erasure.id()));
-    }
-
-    @Test
     void aBrokenGuardLeavesNothing() throws IOException {
         EraseConfig strict = CONFIG.toBuilder().reference(new Reference.Loss(50)).build();
         GuardRefusedException refused = assertThrows(GuardRefusedException.class, () -> erase(source, strict, "out"));

@@ -1,0 +1,64 @@
+package dev.lethe.cli;
+
+import dev.lethe.train.PendingErasure;
+import dev.lethe.unlearn.Erasure;
+import dev.lethe.unlearn.Run;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.ParentCommand;
+
+/** lethe finish: goes on with an erasure whose new run is there and whose records are not yet gone everywhere. */
+@Command(name = "finish", mixinStandardHelpOptions = true, sortOptions = false,
+        description = "Destroys what the runs of a lineage still hold of erased records, when an erasure was cut off there;"
+                + " exit code 4 while something is left. Safe to repeat.")
+final class FinishCommand implements Callable<Integer> {
+    @ParentCommand
+    private Main main;
+
+    @Parameters(paramLabel = "RUN", description = "Any run of the lineage: the new one, the source, another erased from it.")
+    private Path run;
+
+    @Option(names = "--gone", paramLabel = "RUN",
+            description = "A run of the lineage that was deleted and not moved: your word, kept in the run that names it.")
+    private List<Path> gone = new ArrayList<>();
+
+    @Option(names = "--found", paramLabel = "DIR", description = "Where a run of the lineage has moved to.")
+    private List<Path> found = new ArrayList<>();
+
+    @Mixin
+    private Common common;
+
+    /** What --json gives. */
+    record Result(String run, List<Finished> erasures) {}
+
+    /** One erasure that is now complete. */
+    record Finished(String id, String run, int records, int entriesDestroyed, List<PendingErasure.Place> places) {}
+
+    @Override
+    public Integer call() {
+        List<Finished> finished = Run.finish(run, gone, found).stream().map(erasure -> of(erasure)).toList();
+        Result result = new Result(run.toString(), finished);
+        Terminal terminal = main.terminal();
+        common.result(terminal, result, () -> {
+            finished.forEach(one -> {
+                terminal.print("erasure %s of %,d records into %s is finished:", one.id, one.records, one.run);
+                EraseCommand.printPlaces(terminal, one.places);
+            });
+            if (finished.isEmpty()) {
+                terminal.print("%s: no erasure is unfinished", run);
+            }
+        });
+        return 0;
+    }
+
+    private static Finished of(Erasure erasure) {
+        return new Finished(erasure.id(), erasure.out().toString(), erasure.records().size(), erasure.entriesDestroyed(),
+                erasure.places());
+    }
+}

@@ -1,0 +1,11 @@
+package dev.lethe.train;
+
+/** A run is not to be worked with, or an erasure not to be called done, before {@code lethe finish} has completed it. */
+public final class PendingErasureException extends RuntimeException {
+    private static final long serialVersionUID = 1;
+
+    /** @param made the run that the erasure made */
+    public PendingErasureException(RunFolder made, PendingErasure pending) {
+        super(made + ": " + pending.left(made));
+    }
+}

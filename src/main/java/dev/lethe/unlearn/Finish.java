@@ -1,0 +1,118 @@
+/*
+ * The last part of an erasure, and what `lethe finish` repeats: no run of the lineage keeps anything of the erased. Every run
+ * that can be reached is cleaned, however often that has been tried; what cannot be is named in journal/pending.json with the
+ * reason. When nothing is left the account tells it and pending.json goes.
+ */
+package dev.lethe.unlearn;
+
+import dev.lethe.ledger.LedgerWriter;
+import dev.lethe.ledger.RecordKey;
+import dev.lethe.train.AtomicFiles;
+import dev.lethe.train.Lineage;
+import dev.lethe.train.PendingErasure;
+import dev.lethe.train.PendingErasureException;
+import dev.lethe.train.RunFolder;
+import dev.lethe.train.RunInfo;
+import dev.lethe.train.RunJson;
+import dev.lethe.train.StopSignal;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
+
+final class Finish {
+    private Finish() { }
+
+    /** As {@link Run#finish}. */
+    static List<Erasure> of(Path path, List<Path> gone, List<Path> found) {
+        found.forEach(moved -> Lineage.of(RunFolder.openAny(path)).noteMoved(moved));
+        gone.forEach(deleted -> Lineage.of(RunFolder.openAny(path)).noteGone(deleted));
+        return new StopSignal().run(() -> {
+            Lineage lineage = Lineage.of(RunFolder.openAny(path));
+            try (Lineage.Locks locks = lineage.lock()) {
+                List<Erasure> finished = new ArrayList<>();
+                for (RunFolder run : lineage.runs()) {
+                    if (PendingErasure.of(run) != null) {
+                        finished.add(complete(run, account(run)));
+                    }
+                }
+                return finished;
+            }
+        });
+    }
+
+    /** The account as it stands in the run's journal. */
+    private static Erasure account(RunFolder run) throws IOException {
+        Path file = run.journal().resolve(Journal.ERASURE);
+        return RunJson.read(Files.readString(file), Erasure.class, file.toString());
+    }
+
+    /**
+     * Destroys what {@code made}'s erasure owes. Needs the locks of the lineage.
+     *
+     * @param erasure returned with what was destroyed
+     * @throws PendingErasureException when something is left
+     */
+    static Erasure complete(RunFolder made, Erasure erasure) {
+        PendingErasure pending = PendingErasure.of(made);
+        try {
+            Map<String, String> reasons = cleaned(made, pending);
+            PendingErasure after = pending.with(place -> place.tried(reasons.containsKey(place.hash())
+                    ? reasons.get(place.hash()) : gone(made, place) ? null : "it is not there"));
+            if (!after.done()) {
+                after.write(made.journal());
+                throw new PendingErasureException(made, after);
+            }
+            AtomicFiles.write(made.journal().resolve(Journal.ERASURE), RunJson.pretty(account(made).withDestroyed(after.places())));
+            AtomicFiles.deleteTree(PendingErasure.file(made.journal()));
+            AtomicFiles.syncFolder(made.journal());
+            return erasure.withDestroyed(after.places());
+        } catch (IOException e) {
+            throw new UncheckedIOException(made + ": noting what was destroyed: " + e, e);
+        }
+    }
+
+    /** Cleans every run that can be reached; gives each one's hash with the reason why it is not clean, null when it is. */
+    private static Map<String, String> cleaned(RunFolder made, PendingErasure pending) {
+        Set<RecordKey> keys = keys(pending.records());
+        Map<String, String> reasons = new HashMap<>();
+        for (RunFolder run : Lineage.of(made).runs()) {
+            String reason = null;
+            try {
+                if (run.hasLedger()) {
+                    LedgerWriter.destroy(run.ledger(), keys);
+                }
+            } catch (RuntimeException e) {
+                reason = e.getMessage() == null ? e.toString() : e.getMessage();
+            }
+            reasons.merge(run.info().result().modelHash(), reason == null ? "" : reason, (a, b) -> a.isEmpty() ? b : a);
+        }
+        reasons.replaceAll((hash, reason) -> reason.isEmpty() ? null : reason);
+        return reasons;
+    }
+
+    /** Whether a person has said that a place was deleted. */
+    private static boolean gone(RunFolder made, PendingErasure.Place place) {
+        for (RunFolder run : Lineage.of(made).runs()) {
+            RunInfo.Lineage parent = run.info().lineage();
+            if (parent != null && parent.parentGone() && parent.parentHash().equals(place.hash())
+                    || run.info().children().stream().anyMatch(child -> child.state() == RunInfo.Child.State.GONE
+                            && child.run().equals(place.run()))) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    static Set<RecordKey> keys(Collection<String> ids) {
+        return new HashSet<>(ids).stream().map(RecordKey::of).collect(Collectors.toSet());
+    }
+}
