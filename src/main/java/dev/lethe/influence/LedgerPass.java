@@ -49,6 +49,7 @@ final class LedgerPass {
                     next = reader.submit(() -> read(ledger, start, following));
                 }
                 handler.handle(block);
+                ledger.requireThere(block.entries);
             }
         }
     }

@@ -2,19 +2,20 @@
  * Gives back the room of destroyed entries. Each segment that has such room is written anew beside its place, synced and
  * renamed over it: a kill leaves every segment either as it was or compact, and both are whole. Order, number and first
  * entry of a segment stay; a destroyed entry keeps its header, with a length of 0; live payloads are copied byte for byte.
- * The count of changes rises, so that a reader that opened in between, and an older index, see that the places moved.
+ * The old file is overwritten before it goes, or its blocks would keep gradients that a later erasure no longer reaches:
+ * whoever has it open is refused its entries from then on. The count of changes rises, so that a reader that opened in
+ * between, and an older index, see that the places moved.
  */
 package dev.lethe.ledger;
 
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.DamagedDataException;
+import dev.lethe.engine.Shred;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.channels.FileChannel;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
@@ -59,14 +60,9 @@ public record Compaction(int entries, int destroyed, long bytesBefore, long byte
 
     /** Compacting a file with two names would take room, and later erasures would no longer reach the other name. */
     private static void requireUnshared(Path segment) throws IOException {
-        Object links;
-        try {
-            links = Files.getAttribute(segment, "unix:nlink");
-        } catch (UnsupportedOperationException | IllegalArgumentException notUnix) {
-            return;
-        }
-        if (links instanceof Integer count && count > 1)
-            throw new BadInputException(segment + " is shared with the ledger of another run (" + count + " links):"
+        int links = Shred.links(segment);
+        if (links > 1)
+            throw new BadInputException(segment + " is shared with the ledger of another run (" + links + " links):"
                     + " compacting would take more room, and a later erasure would no longer reach both. Delete the run"
                     + " you no longer need first");
     }
@@ -106,11 +102,10 @@ public record Compaction(int entries, int destroyed, long bytesBefore, long byte
             }
             to.force(true);
         } catch (IOException | RuntimeException e) {
-            Files.deleteIfExists(beside);
+            Shred.file(beside);
             throw e;
         }
-        Files.move(beside, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-        folder.sync();
+        folder.replace(beside, file);
         return moved;
     }
 

@@ -1,8 +1,9 @@
 /*
  * Destroying entries, in an order that a kill at any point cannot undo: (1) the index goes, (2) each touched segment's
  * count of changes rises, so that indexes of other folders that share the file by hard links go stale too, (3) every
- * entry is marked destroyed: from here no reader uses it, (4) payloads and markers become zeros, (5) a new index. Each
- * stage is on the disk before the next begins. What stage 4 did not reach is found and finished by the next writer.
+ * entry is marked destroyed: from here no reader uses it, (4) its key becomes zero, with the header's checksum beside it
+ * in one write inside one disk sector, (5) payloads and markers become zeros, (6) a new index. Each stage is on the disk
+ * before the next begins. What stages 4 and 5 did not reach is found and finished by the next writer.
  */
 package dev.lethe.ledger;
 
@@ -53,6 +54,7 @@ final class Destruction implements AutoCloseable {
                 try (Destruction work = new Destruction(folder)) {
                     work.countChange(doomed);
                     work.mark(doomed);
+                    work.clearKeys(doomed);
                     work.wipe(doomed);
                 }
             }
@@ -66,11 +68,12 @@ final class Destruction implements AutoCloseable {
         }
     }
 
-    /** Zeroes what an interrupted destruction marked and did not wipe. Needs the writer lock. */
+    /** Zeroes what an interrupted destruction marked and did not clear. Needs the writer lock. */
     static void finish(LedgerFolder folder, List<Entry> entries) {
         List<Entry> left = unfinished(folder, entries);
         if (left.isEmpty()) return;
         try (Destruction work = new Destruction(folder)) {
+            work.clearKeys(left);
             work.wipe(left);
         } catch (IOException e) {
             throw new BadInputException("cannot finish destroying entries of " + folder.path() + ": "
@@ -78,11 +81,11 @@ final class Destruction implements AutoCloseable {
         }
     }
 
-    /** Entries that are marked destroyed and still hold bytes. */
+    /** Entries that are marked destroyed and still hold a key or bytes. */
     static List<Entry> unfinished(LedgerFolder folder, List<Entry> entries) {
         if (entries.stream().noneMatch(Entry::destroyed)) return List.of();
         try (PayloadReader reader = new PayloadReader(folder)) {
-            return entries.stream().filter(entry -> entry.destroyed() && !reader.isZero(entry)).toList();
+            return entries.stream().filter(entry -> entry.destroyed() && !reader.isGone(entry)).toList();
         }
     }
 
@@ -105,6 +108,20 @@ final class Destruction implements AutoCloseable {
         for (Entry entry : entries) {
             state.clear().putLong(SegmentLayout.DESTROYED).flip();
             channel(entry.segment()).write(state, entry.offset() + SegmentLayout.STATE_OFFSET);
+        }
+        force();
+    }
+
+    private void clearKeys(List<Entry> entries) throws IOException {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment header = arena.allocate(SegmentLayout.ENTRY_HEADER_BYTES, SegmentLayout.ALIGNMENT);
+            for (Entry entry : entries) {
+                FileChannel channel = channel(entry.segment());
+                LedgerFolder.read(channel, header.asByteBuffer(), entry.offset());
+                SegmentLayout.clearKey(header);
+                long from = SegmentLayout.ENTRY_CRC_OFFSET;
+                channel.write(header.asSlice(from, SegmentLayout.KEY_END - from).asByteBuffer(), entry.offset() + from);
+            }
         }
         force();
     }

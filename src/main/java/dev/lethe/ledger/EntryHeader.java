@@ -26,4 +26,8 @@ public record EntryHeader(
         if (targets < 0 || targets > tokens)
             throw new IllegalArgumentException("targets is " + targets + ", must be 0.." + tokens);
     }
+
+    EntryHeader withoutKey() {
+        return new EntryHeader(RecordKey.NONE, epoch, step, learningRate, weight, tokens, targets);
+    }
 }

@@ -164,12 +164,13 @@ public final class GradientLedger implements AutoCloseable {
         return entries.stream().mapToInt(entry -> entry.header().epoch()).max().orElse(0);
     }
 
-    /** The latest entry of a record in an epoch, destroyed or not. */
+    /** The latest entry of a record in an epoch; none when it has been destroyed, for then nothing says whose it was. */
     public Optional<Entry> find(RecordKey key, int epoch) {
         Map<Place, Entry> known = places;
         if (known == null) {
             known = HashMap.newHashMap(entries.size());
-            for (Entry entry : entries) known.put(new Place(entry.header().key(), entry.header().epoch()), entry);
+            for (Entry entry : entries)
+                if (!entry.destroyed()) known.put(new Place(entry.header().key(), entry.header().epoch()), entry);
             places = known; // threads that race make the same map
         }
         return Optional.ofNullable(known.get(new Place(key, epoch)));
@@ -185,7 +186,7 @@ public final class GradientLedger implements AutoCloseable {
      * header, marker and checksum, at the price of reading the payload once.
      *
      * @throws DamagedDataException naming segment and offset when the bytes are not what was committed
-     * @throws BadInputException when the entry has been destroyed, now or since the ledger was opened
+     * @throws BadInputException when the entry has been destroyed, or the ledger compacted or cut back since it was opened
      */
     public MemorySegment payload(Entry entry) {
         Objects.requireNonNull(entry, "entry");
@@ -197,14 +198,32 @@ public final class GradientLedger implements AutoCloseable {
         if (entry.offset() + frameBytes > segment.byteSize()) 
             throw damaged(entry, "the segment ends before the entry does");
         MemorySegment frame = segment.asSlice(entry.offset(), frameBytes, SegmentLayout.ALIGNMENT);
-        if (entry.destroyed() || SegmentLayout.state(frame) == SegmentLayout.DESTROYED)
-            throw new BadInputException("the entry of record " + entry.header().key() + ", epoch "
-                    + entry.header().epoch() + " has been destroyed");
+        requireThere(entry, frame);
         if (!checked[ordinal]) {
             check(entry, frame);
             checked[ordinal] = true;
         }
         return frame.asSlice(SegmentLayout.ENTRY_HEADER_BYTES, entry.length(), SegmentLayout.ALIGNMENT);
+    }
+
+    /**
+     * To be asked when payloads have been used: another process may have destroyed, compacted or cut back meanwhile, and
+     * then what was computed with them is void.
+     *
+     * @throws BadInputException as {@link #payload}
+     */
+    public void requireThere(List<Entry> used) {
+        for (Entry entry : used)
+            requireThere(entry, segments.get(entry.segment()).asSlice(entry.offset(), SegmentLayout.ENTRY_HEADER_BYTES));
+    }
+
+    private void requireThere(Entry entry, MemorySegment frame) {
+        if (entry.destroyed() || SegmentLayout.state(frame) == SegmentLayout.DESTROYED)
+            throw new BadInputException(place(entry) + ", epoch " + entry.header().epoch()
+                    + ": the entry has been destroyed");
+        if (SegmentLayout.isZero(segments.get(entry.segment()).asSlice(0, SegmentLayout.SEGMENT_HEADER_BYTES)))
+            throw new BadInputException(place(entry) + ": the ledger was compacted or cut back since it was opened;"
+                    + " open it again");
     }
 
     private void check(Entry entry, MemorySegment frame) {
@@ -221,9 +240,12 @@ public final class GradientLedger implements AutoCloseable {
         event.finish(1, body);
     }
 
+    private String place(Entry entry) {
+        return folder.segment(entry.segment()) + " at byte " + entry.offset();
+    }
+
     private DamagedDataException damaged(Entry entry, String what) {
-        return new DamagedDataException(folder.segment(entry.segment()) + " at byte " + entry.offset() + ": "
-                + what + " (record " + entry.header().key() + ", epoch " + entry.header().epoch()
+        return new DamagedDataException(place(entry) + ": " + what + " (record " + entry.header().key() + ", epoch " + entry.header().epoch()
                 + "); the entry is not used");
     }
 
@@ -252,8 +274,8 @@ public final class GradientLedger implements AutoCloseable {
             for (Entry entry : contents.entries()) {
                 String name = LedgerFolder.segmentName(entry.segment());
                 if (entry.destroyed()) destroyed++;
-                if (entry.destroyed() && !reader.isZero(entry))
-                    damage.add(new LedgerCheck.Damage(name, entry.offset(), "a destroyed entry still holds bytes"));
+                if (entry.destroyed() && !reader.isGone(entry))
+                    damage.add(new LedgerCheck.Damage(name, entry.offset(), "a destroyed entry still holds its key or bytes"));
                 if (!entry.destroyed() && !reader.holds(entry))
                     damage.add(new LedgerCheck.Damage(name, entry.offset(), "the payload does not match its checksum"));
             }

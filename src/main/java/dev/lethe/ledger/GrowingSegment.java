@@ -7,6 +7,7 @@ package dev.lethe.ledger;
 
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.FileSpace;
+import dev.lethe.engine.Shred;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -75,12 +76,12 @@ final class GrowingSegment implements AutoCloseable {
         }
     }
 
-    /** An existing segment whose last committed entry ends at `end`; what lies after is cut off. */
+    /** An existing segment whose last committed entry ends at `end`; what lies after is overwritten and cut off. */
     static GrowingSegment resume(LedgerFolder folder, int number, long end, Allocation allocation) {
         Path file = folder.segment(number);
         try {
+            Shred.tail(file, end);
             FileChannel channel = FileChannel.open(file, StandardOpenOption.READ, StandardOpenOption.WRITE);
-            channel.truncate(end);
             return new GrowingSegment(number, file, allocation, channel, end);
         } catch (IOException e) {
             throw new BadInputException("cannot write " + file + ": " + LedgerFolder.reason(e));
@@ -164,12 +165,16 @@ final class GrowingSegment implements AutoCloseable {
         syncedEnd = committedEnd;
     }
 
-    /** Syncs, unmaps and cuts the file to its committed length. */
+    /** Syncs, unmaps and cuts the file to its committed length; what was reserved behind it becomes zeros first. */
     @Override
     public void close() throws IOException {
         if (!channel.isOpen()) return;
         try (channel) {
             try {
+                if (reservedEnd > committedEnd) {
+                    discard();
+                    for (Piece piece : pieces) piece.bytes.force();
+                }
                 sync();
             } finally {
                 arena.close();

@@ -1,13 +1,14 @@
 package dev.lethe.ledger;
 
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Shred;
 import java.io.EOFException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
@@ -66,9 +67,14 @@ record LedgerFolder(Path path) {
         return file.resolveSibling(file.getFileName() + ".tmp");
     }
 
-    /** Removes what a killed process was writing beside its place: it may hold gradients. Needs the writer lock. */
+    /** Removes what a killed process was writing or replacing: it may hold gradients. Needs the writer lock. */
     void deleteLeftovers() {
-        for (int number : segments()) delete(temporary(segment(number)));
+        List<Path> whole = new ArrayList<>(List.of(index(), manifest()));
+        for (int number : segments()) whole.add(segment(number));
+        for (Path file : whole) {
+            delete(temporary(file));
+            delete(file.resolveSibling(file.getFileName() + Shred.OLD));
+        }
     }
 
     /** Makes `file` hold `bytes`, durably, or leaves what was there. */
@@ -80,8 +86,7 @@ record LedgerFolder(Path path) {
                 while (bytes.hasRemaining()) channel.write(bytes);
                 channel.force(true);
             }
-            Files.move(temporary, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-            sync();
+            replace(temporary, file);
         } catch (IOException e) {
             try {
                 Files.deleteIfExists(temporary);
@@ -92,7 +97,7 @@ record LedgerFolder(Path path) {
         }
     }
 
-    /** Puts a copy of a file's start in its place: whoever has the old one open or linked keeps it whole. */
+    /** Puts a copy of a file's start in its place: whoever has the old one linked keeps it whole. */
     void cut(Path file, long bytes) {
         Path temporary = temporary(file);
         try {
@@ -102,8 +107,7 @@ record LedgerFolder(Path path) {
                 copy(from, 0, bytes, to);
                 to.force(true);
             }
-            Files.move(temporary, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-            sync();
+            replace(temporary, file);
         } catch (IOException e) {
             throw new BadInputException("cannot shorten " + file + ": " + reason(e));
         }
@@ -118,9 +122,18 @@ record LedgerFolder(Path path) {
         }
     }
 
+    /** Puts a finished file in its place; what was there is overwritten unless another ledger has it too. */
+    void replace(Path temporary, Path file) throws IOException {
+        Shred.replace(temporary, file);
+        sync();
+    }
+
+    /** Overwrites and removes a file that no other ledger has; of a shared one only the name goes. */
     void delete(Path file) {
         try {
-            if (Files.deleteIfExists(file)) sync();
+            if (!Files.exists(file, LinkOption.NOFOLLOW_LINKS)) return;
+            Shred.file(file);
+            sync();
         } catch (IOException e) {
             throw new BadInputException("cannot delete " + file + ": " + reason(e));
         }

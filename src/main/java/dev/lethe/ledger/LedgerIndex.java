@@ -92,10 +92,15 @@ record LedgerIndex(List<SegmentState> segments, List<Entry> entries) {
         }
         if (!current(folder, segments, identity)) return Optional.empty();
         List<Entry> entries = new ArrayList<>(entryCount);
-        for (int i = 0; i < entryCount; i++) entries.add(entry(in));
+        for (int i = 0; i < entryCount; i++) {
+            Entry entry = entry(in);
+            if (entry == null) return Optional.empty();
+            entries.add(entry);
+        }
         return Optional.of(new LedgerIndex(segments, entries));
     }
 
+    /** Null when it is destroyed and has a key: Lethe once kept those, and then the segments have them too. */
     private static Entry entry(ByteBuffer in) {
         RecordKey key = new RecordKey(in.getLong(), in.getLong());
         long step = in.getLong();
@@ -107,6 +112,7 @@ record LedgerIndex(List<SegmentState> segments, List<Entry> entries) {
         EntryHeader header = new EntryHeader(key, in.getInt(), step, learningRate, weight, in.getInt(), in.getInt());
         boolean destroyed = in.getInt() == DESTROYED;
         in.getInt();
+        if (destroyed && !key.equals(RecordKey.NONE)) return null;
         return new Entry(header, segment, offset, length, destroyed);
     }
 

@@ -266,7 +266,7 @@ public final class LedgerWriter implements AutoCloseable {
 
     /**
      * Drops the entries of later steps than `step`, as when training resumes from a checkpoint. Readers opened before
-     * keep what they saw. Reservations not committed are discarded.
+     * must open again. Reservations not committed are discarded.
      */
     public void truncateAfter(long step) {
         requireOpen();
@@ -289,9 +289,10 @@ public final class LedgerWriter implements AutoCloseable {
 
     /**
      * Destroys every entry of these records: the payloads are overwritten with zeros on the disk, the headers marked
-     * destroyed. Token ids, gradients and their checksums are gone; key, epoch, step and counts stay. Safe to repeat,
+     * destroyed. Key, token ids, gradients and their checksums are gone; epoch, step and counts stay. Safe to repeat,
      * and a killed destruction is finished by the next call or the next writer, never by a reader. Ledgers that share
-     * segments by {@link GradientLedger#link} lose the entries together. An overwrite reaches the blocks of file systems that write in place; on copy-on-write
+     * segments by {@link GradientLedger#link} lose the entries together.
+     * An overwrite reaches the blocks of file systems that write in place; on copy-on-write
      * file systems, in snapshots and in worn flash cells old blocks may outlive it.
      *
      * @return entries newly destroyed
@@ -303,7 +304,7 @@ public final class LedgerWriter implements AutoCloseable {
 
     /**
      * Gives the room of destroyed entries back to the disk; the entries that are left keep their bytes and their order.
-     * Readers opened before keep what they saw. A kill leaves a whole ledger.
+     * What the files held before is overwritten: readers opened before must open again. A kill leaves a whole ledger.
      *
      * @throws BadInputException when the ledger is being written, or shares a segment with another run
      * @throws dev.lethe.engine.DamagedDataException when it is broken; then the broken segment is left as it was

@@ -41,9 +41,10 @@ final class PayloadReader implements AutoCloseable {
         return (int) crc.getValue() == SegmentLayout.payloadCrc(marker);
     }
 
-    /** Whether nothing is left of a destroyed entry's payload and marker. */
-    boolean isZero(Entry entry) {
+    /** Whether nothing is left of a destroyed entry's key, payload and marker. */
+    boolean isGone(Entry entry) {
         open(entry.segment());
+        if (!fill(header, entry.offset()) || SegmentLayout.hasKey(header)) return false;
         long body = SegmentLayout.frameBytes(entry.length()) - SegmentLayout.ENTRY_HEADER_BYTES;
         long start = entry.offset() + SegmentLayout.ENTRY_HEADER_BYTES;
         for (long at = 0; at < body; at += block.byteSize()) {

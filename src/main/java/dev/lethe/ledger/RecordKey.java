@@ -7,9 +7,12 @@ import java.security.NoSuchAlgorithmException;
 
 /**
  * Names a training record in the ledger without its id: the first 16 bytes of the SHA-256 of the id (UTF-8),
- * big-endian. A key survives the destruction of its entries, so that "destroyed" can be shown.
+ * big-endian. The hash has no salt: who knows an id finds its entries, so a destroyed entry's key goes with its payload.
  */
 public record RecordKey(long high, long low) implements Comparable<RecordKey> {
+    /** Of a destroyed entry: nobody's. */
+    public static final RecordKey NONE = new RecordKey(0, 0);
+
     public static RecordKey of(String recordId) {
         try {
             byte[] digest = MessageDigest.getInstance("SHA-256").digest(recordId.getBytes(StandardCharsets.UTF_8));

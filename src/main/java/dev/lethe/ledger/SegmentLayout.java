@@ -5,8 +5,9 @@
  *   segment  = header [64]  entry*
  *   entry    = header [128]  payload [length rounded up to 64]  marker [64]      every part starts at a multiple of 64
  *
- * The marker is written last and makes the entry committed. `state` and `changes` are the only words rewritten later
- * (by destruction); they lie outside the header checksums. A destroyed entry keeps its header; the rest is zero.
+ * The marker is written last and makes the entry committed. Rewritten later, by destruction, are `changes` and `state`,
+ * which lie outside the header checksums, and then `crc` and the key behind it, together inside one disk sector. A
+ * destroyed entry keeps its header without the key; the rest is zero.
  */
 package dev.lethe.ledger;
 
@@ -74,7 +75,8 @@ final class SegmentLayout {
     private static final VarHandle TOKENS = field(ENTRY, "tokens");
     private static final VarHandle TARGETS = field(ENTRY, "targets");
     static final long STATE_OFFSET = ENTRY.byteOffset(PathElement.groupElement("state"));
-    private static final long ENTRY_CRC_OFFSET = ENTRY.byteOffset(PathElement.groupElement("crc"));
+    static final long ENTRY_CRC_OFFSET = ENTRY.byteOffset(PathElement.groupElement("crc"));
+    static final long KEY_END = ENTRY.byteOffset(PathElement.groupElement("step")); // crc and key lie between
 
     private static final StructLayout MARKER = MemoryLayout.structLayout(
             LONG.withName("magic"), LONG.withName("offset"), INT.withName("payloadCrc"), INT.withName("headerCrc"),
@@ -201,6 +203,16 @@ final class SegmentLayout {
         } catch (IllegalArgumentException outOfRange) {
             return null; // a right checksum over impossible values: not ours
         }
+    }
+
+    static boolean hasKey(MemorySegment entryHeader) {
+        return (long) KEY_HIGH.get(entryHeader, 0L) != 0 || (long) KEY_LOW.get(entryHeader, 0L) != 0;
+    }
+
+    static void clearKey(MemorySegment entryHeader) {
+        KEY_HIGH.set(entryHeader, 0L, 0L);
+        KEY_LOW.set(entryHeader, 0L, 0L);
+        ENTRY_CRC.set(entryHeader, 0L, headerCrc(entryHeader));
     }
 
     static int headerCrc(MemorySegment header) {

@@ -11,6 +11,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.engine.BadInputException;
+import dev.lethe.testing.Grep;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -55,9 +56,10 @@ class LedgerDestroyTest {
         try (GradientLedger ledger = GradientLedger.open(folder)) {
             LedgerFixture.assertEntry(ledger, 3);
             LedgerWriter.destroy(folder, SOME);
-            BadInputException gone =
-                    assertThrows(BadInputException.class, () -> ledger.payload(ledger.entries().get(3)));
-            assertEquals("the entry of record " + key(3) + ", epoch 0 has been destroyed", gone.getMessage());
+            Entry entry = ledger.entries().get(3);
+            BadInputException gone = assertThrows(BadInputException.class, () -> ledger.payload(entry));
+            assertEquals(folder.resolve("segment-000000.ledger") + " at byte " + entry.offset()
+                    + ", epoch 0: the entry has been destroyed", gone.getMessage());
             LedgerFixture.assertEntry(ledger, 4);
         }
     }
@@ -94,6 +96,45 @@ class LedgerDestroyTest {
                 ByteBuffer state = ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN);
                 file.write(state.putLong(SegmentLayout.DESTROYED).flip(), entry.offset() + SegmentLayout.STATE_OFFSET);
             }
+    }
+
+    /** The key is an unsalted hash of the id: neither segments, nor the index, nor a copy may tell whose an entry was. */
+    @Test
+    void aDestroyedEntryNoLongerTellsWhoseItWas() throws IOException {
+        Path first = folder.resolve("first");
+        create(first, 40, 500, OPTIONS);
+        seal(first);
+        assertTrue(holdsKeys(first, GONE), "live entries have keys");
+        GradientLedger.copyWithout(first, folder.resolve("copy"), SOME);
+        GradientLedger.link(first, folder.resolve("linked"));
+        LedgerWriter.destroy(folder.resolve("linked"), SOME);
+        assertEquals(0, LedgerWriter.destroy(first, SOME), "the segments are shared; the index is not");
+        for (Path ledger : List.of(first, folder.resolve("linked"), folder.resolve("copy"))) {
+            assertFalse(holdsKeys(ledger, GONE), ledger + "");
+            assertTrue(holdsKeys(ledger, List.of(4)), ledger + "");
+            assertTrue(GradientLedger.check(ledger).whole(), ledger + "");
+            try (GradientLedger open = GradientLedger.open(ledger)) {
+                assertEquals(RecordKey.NONE, open.entries().get(3).header().key());
+                assertTrue(open.find(key(3), 0).isEmpty());
+                assertTrue(open.find(RecordKey.NONE, 0).isEmpty());
+            }
+        }
+    }
+
+    /** A kill between the mark and the key, and a ledger of a version that kept the key, index and all. */
+    @Test
+    void aKeyThatWasLeftIsFoundAndCleared() throws IOException {
+        create(folder, 40, 500, OPTIONS);
+        markOnly(folder, 3);
+        assertTrue(holdsKeys(folder, GONE));
+        assertEquals(0, LedgerWriter.destroy(folder, SOME));
+        assertFalse(holdsKeys(folder, GONE));
+        assertGone(folder, 40);
+    }
+
+    private static boolean holdsKeys(Path ledger, List<Integer> records) {
+        return records.stream().map(i -> key(i))
+                .anyMatch(key -> !Grep.files(ledger, Grep.int64(key.high(), key.low())).isEmpty());
     }
 
     @Test
@@ -164,7 +205,7 @@ class LedgerDestroyTest {
             assertEquals(count, ledger.entries().size());
             for (int i = 0; i < count; i++) {
                 Entry entry = ledger.entries().get(i);
-                assertEquals(header(i), entry.header());
+                assertEquals(GONE.contains(i) ? header(i).withoutKey() : header(i), entry.header());
                 assertEquals(GONE.contains(i), entry.destroyed());
                 if (entry.destroyed()) assertThrows(BadInputException.class, () -> ledger.payload(entry));
                 else LedgerFixture.assertEntry(ledger, i);
