@@ -1,10 +1,11 @@
 /*
  * Files that are either whole or absent after a kill: written beside their place, synced, then renamed onto it. Used for
  * everything a run keeps except its append-only logs. Plain streams, not channels, so that an interrupt of the calling
- * thread cannot close a file half-way.
+ * thread cannot close a file half-way. What is replaced or removed is overwritten first (Shred): a run's files know records.
  */
 package dev.lethe.train;
 
+import dev.lethe.engine.Shred;
 import java.io.FileOutputStream;
 import java.io.IOException;
 import java.nio.channels.ClosedByInterruptException;
@@ -37,7 +38,7 @@ public final class AtomicFiles {
             out.write(bytes);
             out.getFD().sync();
         }
-        Files.move(fresh, file, StandardCopyOption.ATOMIC_MOVE);
+        Shred.replace(fresh, file);
         syncFolder(file.toAbsolutePath().getParent());
     }
 
@@ -58,7 +59,7 @@ public final class AtomicFiles {
         syncFolder(folder.toAbsolutePath().getParent());
     }
 
-    /** Removes a file or a folder with all it holds; nothing happens when it is not there. Links are not followed. */
+    /** Overwrites and removes a file or a folder with all it holds, if it is there. Links are not followed. */
     public static void deleteTree(Path root) throws IOException {
         if (!Files.exists(root, LinkOption.NOFOLLOW_LINKS)) {
             return;
@@ -66,7 +67,7 @@ public final class AtomicFiles {
         Files.walkFileTree(root, new SimpleFileVisitor<>() {
             @Override
             public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) throws IOException {
-                Files.delete(file);
+                Shred.file(file);
                 return FileVisitResult.CONTINUE;
             }
 

@@ -1,11 +1,16 @@
 package dev.lethe.train;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -24,6 +29,31 @@ class AtomicFilesTest {
         AtomicFiles.write(file, "zwei ü");
         assertEquals("zwei ü", Files.readString(file));
         assertEquals(List.of(file), list());
+    }
+
+    /** What is replaced or removed, kept here by a mapping, is zeros; a file that has another name is not. */
+    @Test
+    void whatIsReplacedOrRemovedIsOverwritten() throws IOException {
+        Path replaced = folder.resolve("a.txt");
+        Path removed = folder.resolve("b/c/d.txt");
+        Path shared = folder.resolve("b/shared.txt");
+        Files.createDirectories(removed.getParent());
+        for (Path file : List.of(replaced, removed, shared)) {
+            Files.writeString(file, "a secret");
+        }
+        Files.createLink(folder.resolve("other.txt"), shared);
+        Files.createSymbolicLink(folder.resolve("b/link.txt"), folder.resolve("other.txt"));
+        try (Arena arena = Arena.ofConfined(); FileChannel first = FileChannel.open(replaced);
+                FileChannel second = FileChannel.open(removed)) {
+            MemorySegment replacedBytes = first.map(FileChannel.MapMode.READ_ONLY, 0, 8, arena);
+            MemorySegment removedBytes = second.map(FileChannel.MapMode.READ_ONLY, 0, 8, arena);
+            AtomicFiles.write(replaced, "no secret any more");
+            AtomicFiles.deleteTree(folder.resolve("b"));
+            assertArrayEquals(new byte[8], replacedBytes.toArray(ValueLayout.JAVA_BYTE));
+            assertArrayEquals(new byte[8], removedBytes.toArray(ValueLayout.JAVA_BYTE));
+        }
+        assertEquals("a secret", Files.readString(folder.resolve("other.txt")));
+        assertEquals(List.of(replaced, folder.resolve("other.txt")), list());
     }
 
     @Test

@@ -132,8 +132,9 @@ class EraserTest {
         for (Path run : List.of(source, folder.resolve("out"))) {
             try (GradientLedger ledger = GradientLedger.open(run.resolve("ledger"))) {
                 for (Entry entry : ledger.entries()) {
-                    assertEquals(keys.contains(entry.header().key()), entry.destroyed(), "entry " + entry);
+                    assertFalse(keys.contains(entry.header().key()), "entry " + entry);
                 }
+                assertEquals(3, ledger.entries().stream().filter(Entry::destroyed).count());
                 assertTrue(ledger.verify().damage().isEmpty(), "damage: " + ledger.verify().damage());
             }
         }
