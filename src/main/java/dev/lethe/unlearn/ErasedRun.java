@@ -190,10 +190,11 @@ final class ErasedRun implements AutoCloseable {
             Path notes = growing.resolve("journal");
             key.write(notes);
             AtomicFiles.write(notes.resolve(Journal.ERASURE), RunJson.pretty(erasure.under(key)));
+            RunInfo info = info(model, erasure, left);
             if (destroys) {
-                owed(erasure).write(notes);
+                owed(erasure, info.result().modelHash()).write(notes);
             }
-            RunFolder.describe(growing, info(model, erasure, left), left);
+            RunFolder.describe(growing, info, left);
         } catch (IOException e) {
             throw new UncheckedIOException(out + ": the new run cannot be written: " + e.getMessage(), e);
         }
@@ -225,22 +226,26 @@ final class ErasedRun implements AutoCloseable {
         return all;
     }
 
-    /** Every run that holds what is to be destroyed, the new one included, with how much. */
-    private PendingErasure owed(Erasure erasure) {
+    /** Every run that may hold what is to be destroyed, with how much; the new one last, with its model's hash. */
+    private PendingErasure owed(Erasure erasure, String hash) {
         Set<RecordKey> keys = Finish.keys(erasure.records());
         List<PendingErasure.Place> places = new ArrayList<>();
         for (RunFolder run : lineage.runs()) {
-            places.add(new PendingErasure.Place(run.root().toAbsolutePath().normalize().toString(),
-                    run.info().result().modelHash(), live(run, keys), false, null));
+            places.add(place(run.root(), run.info().result().modelHash(), live(run.ledger(), keys)));
         }
+        places.add(place(out, hash, live(growing.resolve("ledger"), keys)));
         return new PendingErasure(erasure.id(), erasure.records(), places);
     }
 
-    private static int live(RunFolder run, Set<RecordKey> keys) {
-        if (!run.hasLedger()) {
+    private static PendingErasure.Place place(Path run, String hash, int entries) {
+        return new PendingErasure.Place(run.toAbsolutePath().normalize().toString(), hash, entries, false, null);
+    }
+
+    private static int live(Path folder, Set<RecordKey> keys) {
+        if (!Files.isDirectory(folder)) {
             return 0;
         }
-        try (GradientLedger ledger = GradientLedger.open(run.ledger())) {
+        try (GradientLedger ledger = GradientLedger.open(folder)) {
             return (int) ledger.entries().stream().filter(entry -> !entry.destroyed())
                     .map(Entry::header).filter(header -> keys.contains(header.key())).count();
         }
