@@ -48,7 +48,13 @@ public final class Retraining implements AutoCloseable {
         try {
             Trainer.requireSame(run.root(), "weights to begin with", run.info().source().modelHash(),
                     Trainer.modelHash(loaded.model()));
-            return new Retraining(run, loaded);
+            Retraining retraining = new Retraining(run, loaded);
+            if (retraining.records.stream().mapToLong(Example::targetCount).sum() != run.info().data().targets()) {
+                retraining.start.close();
+                throw new BadInputException(run + ": an erasure took records out of it since it was trained; its training"
+                        + " cannot be repeated");
+            }
+            return retraining;
         } catch (Throwable e) {
             loaded.close();
             throw e;

@@ -4,6 +4,7 @@ package dev.lethe.train;
 import dev.lethe.data.Dataset;
 import dev.lethe.data.Record;
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.DamagedDataException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.security.MessageDigest;
@@ -11,6 +12,7 @@ import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Set;
 
 final class RunData {
     private RunData() { }
@@ -63,6 +65,23 @@ final class RunData {
                     + (shown < problems.size() ? "; and " + (problems.size() - shown) + " more" : ""));
         }
         return Dataset.of(path, found);
+    }
+
+    /** lethe.json first: a kill in between leaves the rows that a repetition finds and drops. */
+    static int drop(RunFolder run, Set<String> ids) {
+        List<RunRecord> rows = run.records();
+        List<RunRecord> left = rows.stream().filter(row -> !ids.contains(row.id())).toList();
+        RunInfo.Data data = run.info().data();
+        int described = data.records() + data.holdout();
+        if (described != rows.size() && described != left.size()) {
+            throw new DamagedDataException(run + ": records.jsonl has " + rows.size() + " records, lethe.json says "
+                    + described + "; bring back the file that was made with the run");
+        }
+        if (left.size() < rows.size()) {
+            run.save(run.info().withData(data.left(left)));
+            RunFolder.write(run.root(), left);
+        }
+        return rows.size() - left.size();
     }
 
     private static Record kept(RunRecord line) {

@@ -86,6 +86,11 @@ public final class RunFolder {
 
     /** As {@link #create} in a folder that already holds the run's other parts. */
     public static RunFolder describe(Path root, RunInfo info, List<RunRecord> records) {
+        write(root, records);
+        return new RunFolder(root, info).save(info);
+    }
+
+    static void write(Path root, List<RunRecord> records) {
         StringBuilder lines = new StringBuilder();
         for (RunRecord record : records) {
             lines.append(RunJson.line(record)).append('\n');
@@ -95,7 +100,6 @@ public final class RunFolder {
         } catch (IOException e) {
             throw new UncheckedIOException(root + ": writing the run's records: " + e.getMessage(), e);
         }
-        return new RunFolder(root, info).save(info);
     }
 
     /** Refuses a folder that holds anything but a lock, or that is a file. Changes nothing. */
@@ -235,6 +239,17 @@ public final class RunFolder {
         } catch (IOException e) {
             throw new BadInputException(IdKey.file(journal()) + ": cannot be read: " + e, e);
         }
+    }
+
+    /**
+     * Takes records out of records.jsonl and their number and hash out of lethe.json; what was written there is overwritten.
+     * Safe to repeat, also after a kill. This object keeps the old description: open the run again.
+     *
+     * @return rows taken out
+     * @throws DamagedDataException when the two files did not agree before
+     */
+    public int drop(Set<String> ids) {
+        return RunData.drop(this, ids);
     }
 
     private static String text(Path file) {

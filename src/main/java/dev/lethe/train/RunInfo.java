@@ -54,7 +54,13 @@ public record RunInfo(int format, String lethe, State state, Source source, Data
      * @param targets     tokens with a loss in one epoch
      */
     public record Data(String path, String holdoutPath, String sha256, int records, int holdout, int truncated,
-                       long targets) { }
+                       long targets) {
+        /** What these lines of records.jsonl leave of it; truncated and targets stay those of the training. */
+        public Data left(List<RunRecord> lines) {
+            int learned = (int) lines.stream().filter(line -> line.split() == Split.TRAIN).count();
+            return new Data(path, holdoutPath, RunData.hash(lines), learned, lines.size() - learned, truncated, targets);
+        }
+    }
 
     /** Device as {@code cpu} or {@code cuda:0}; threads are libtorch's. */
     public record Machine(String device, int threads, String torch) { }
