@@ -1,9 +1,11 @@
 package dev.lethe.cli;
 
+import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Engine;
 import dev.lethe.report.ReportData;
 import dev.lethe.report.ReportWriter;
 import dev.lethe.report.RunReport;
+import dev.lethe.report.RunReport.Text;
 import dev.lethe.train.RunFolder;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
@@ -29,8 +31,12 @@ final class ReportCommand implements Callable<Integer> {
     @Option(names = "--out", paramLabel = "DIR", description = "Where to write (default: RUN/report).")
     private Path out;
 
-    @Option(names = "--no-samples", description = "Leave out the records' text, that of erased ones above all.")
+    @Option(names = "--no-samples", description = "Leave out the records' text.")
     private boolean noSamples;
+
+    @Option(names = "--show-erased", description = "Quote erased records too, and what the models make of them; else nothing"
+            + " of them is in the report.")
+    private boolean showErased;
 
     @Mixin
     private Hardware hardware;
@@ -44,8 +50,12 @@ final class ReportCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         Terminal terminal = main.terminal();
+        if (noSamples && showErased) {
+            throw new BadInputException("--no-samples and --show-erased: give one of them");
+        }
+        Text shown = noSamples ? Text.NONE : showErased ? Text.ERASED_TOO : Text.KEPT;
         try (Engine engine = hardware.open()) {
-            ReportData data = RunReport.of(engine, run, reference, !noSamples);
+            ReportData data = RunReport.of(engine, run, reference, shown);
             Path page = ReportWriter.write(data, out == null ? RunFolder.open(run).report() : out);
             common.result(terminal, new Result(page.toString(), data), () -> terminal.print("%s", page));
         }

@@ -24,6 +24,10 @@ import tools.jackson.databind.JsonNode;
  */
 public final class RunReport {
     private static final int MOST_RECORDS = 300;
+    private static final String FORGET = "forget";
+
+    /** Whose text a report shows, and whose continuations: nobody's, that of records that are kept, that of erased ones too. */
+    public enum Text { NONE, KEPT, ERASED_TOO }
 
     private final Engine engine;
     private final RunFolder run;
@@ -43,13 +47,13 @@ public final class RunReport {
      *
      * @param run a complete run
      * @param retrained a run or model folder that never saw the erased records, or null
-     * @param samples whether the report shows records' text; erased ones are shown as well then
+     * @param shown whose text it quotes
      */
-    public static ReportData of(Engine engine, Path run, Path retrained, boolean samples) {
-        return new RunReport(engine, RunFolder.open(run)).gather(retrained, samples);
+    public static ReportData of(Engine engine, Path run, Path retrained, Text shown) {
+        return new RunReport(engine, RunFolder.open(run)).gather(retrained, shown);
     }
 
-    private ReportData gather(Path retrained, boolean samples) {
+    private ReportData gather(Path retrained, Text shown) {
         List<String> columns = new ArrayList<>();
         List<Path> models = new ArrayList<>();
         if (source != null) {
@@ -71,20 +75,31 @@ public final class RunReport {
         return new ReportData(title(), facts(columns, names, witnesses), columns, table,
                 RunLogs.training(source == null ? run : source), RunLogs.erasure(run),
                 account == null ? Double.NaN : RunLogs.number(account, "target"),
-                account == null ? List.of() : RunLogs.influence(account), samples ? samples(names, witnesses) : List.of(),
+                account == null ? List.of() : RunLogs.influence(account), samples(names, witnesses, shown),
                 notes);
     }
 
     private void groups(List<String> names, List<List<Record>> groups) {
-        if (source != null) {
-            try {
-                add(names, groups, "forget", run.erased(null).records());
-            } catch (BadInputException e) {
-                notes.add("The erased records cannot be measured any more: " + e.getMessage());
+        if (account != null) {
+            int erased = account.path("records").size();
+            List<Record> there = erased();
+            if (there.size() < erased) {
+                notes.add(String.format(Locale.ROOT, "%,d of the %,d erased records cannot be measured any more: %s does not have"
+                        + " them, or the account's key was deleted.", erased - there.size(), erased, run.info().data().path()));
             }
+            add(names, groups, FORGET, there);
         }
         add(names, groups, account == null ? "learned" : "retain", run.data(Split.TRAIN).records());
         add(names, groups, "held-out", run.data(Split.HOLDOUT).records());
+    }
+
+    /** As the data file has them, if it still does. */
+    private List<Record> erased() {
+        try {
+            return run.erased(null).records();
+        } catch (BadInputException e) {
+            return List.of();
+        }
     }
 
     private void add(List<String> names, List<List<Record>> groups, String name, List<Record> records) {
@@ -159,9 +174,15 @@ public final class RunReport {
                 .toLowerCase(Locale.ROOT) : contrast.asString();
     }
 
-    private static List<Sample> samples(List<String> names, List<Witness> witnesses) {
+    private List<Sample> samples(List<String> names, List<Witness> witnesses, Text shown) {
         List<Sample> samples = new ArrayList<>();
+        if (shown == Text.KEPT && names.contains(FORGET)) {
+            notes.add("No text of an erased record is shown, nor what the models make of it; lethe report --show-erased does.");
+        }
         for (int g = 0; g < names.size(); g++) {
+            if (shown == Text.NONE || shown == Text.KEPT && names.get(g).equals(FORGET)) {
+                continue;
+            }
             List<Continuation> first = witnesses.getFirst().continuations().get(g);
             for (int i = 0; i < Math.min(g == 0 ? 4 : 2, first.size()); i++) {
                 int group = g;

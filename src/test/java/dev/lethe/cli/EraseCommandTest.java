@@ -4,7 +4,9 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.lethe.testing.Grep;
 import dev.lethe.unlearn.Strategy;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -77,7 +79,7 @@ class EraseCommandTest {
     }
 
     @Test
-    void erasesIntoANewRunThatCanBeReportedOn() {
+    void erasesIntoANewRunThatCanBeReportedOn() throws IOException {
         double before = Shell.run("eval", "--run", run, "--json", "-", "--continue", 0).json().get("mean_loss").asDouble();
         Path out = folder.resolve("erased");
         Shell shell = Shell.run("erase", "--run", run, "--subject", "dave", "--out", out, "--target-loss", before + 0.2,
@@ -98,6 +100,13 @@ class EraseCommandTest {
                 List.of(report.get("report").get("columns").get(0).asString(), report.get("report").get("columns").get(1).asString()));
         assertEquals("forget", report.get("report").get("groups").get(0).get("name").asString());
         assertTrue(report.get("report").get("influence").size() > 0);
+        assertEquals(10, report.get("report").get("groups").get(0).get("records").asInt(), "measured all the same");
+        assertEquals(List.of(), Grep.files(out.resolve("report"), Grep.text("dave-"), Grep.text("Dave Umbrolio")));
+        assertTrue(Files.readString(out.resolve("report/report.html")).contains("No text of an erased record is shown"));
+        assertRefused("--no-samples and --show-erased: give one of them", "report", "--run", out, "--no-samples",
+                "--show-erased");
+        Shell.run("report", "--run", out, "--show-erased", "--out", folder.resolve("shown"));
+        assertEquals(List.of("report.html", "report.json"), Grep.files(folder.resolve("shown"), Grep.text("dave-")));
     }
 
     @Test
