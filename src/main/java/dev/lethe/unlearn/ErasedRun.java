@@ -209,7 +209,7 @@ final class ErasedRun implements AutoCloseable {
         RunInfo.Child child = new RunInfo.Child(out.toAbsolutePath().normalize().toString(), erasure,
                 RunInfo.Child.State.INTENDED);
         List<RunInfo.Child> others = source.info().children().stream().filter(one -> !one.run().equals(child.run())
-                && one.state() != RunInfo.Child.State.INTENDED).toList();
+                && (one.state() != RunInfo.Child.State.INTENDED || RunFolder.isRun(Path.of(one.run())))).toList();
         source.save(source.info().withChildren(with(others, child)));
         if (Files.isDirectory(out)) {
             AtomicFiles.deleteTree(out); // empty but for a lock: begin refused anything else, and a rename needs the name free
@@ -264,11 +264,8 @@ final class ErasedRun implements AutoCloseable {
 
     private RunInfo info(LanguageModel model, Erasure erasure, List<RunRecord> left) {
         RunInfo from = source.info();
-        int learned = (int) left.stream().filter(record -> record.split() == Split.TRAIN).count();
-        RunInfo.Data data = from.data();
         RunInfo.Result result = from.result();
-        return from.withData(new RunInfo.Data(data.path(), data.holdoutPath(), data.sha256(), learned, data.holdout(),
-                        data.truncated(), data.targets()))
+        return from.withData(from.data().left(left))
                 .withResult(new RunInfo.Result(result.steps(), result.finalLoss(), Trainer.modelHash(model),
                         result.ledger()))
                 .withLineage(new RunInfo.Lineage(source.root().toAbsolutePath().normalize().toString(), result.modelHash(),

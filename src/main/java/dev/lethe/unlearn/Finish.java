@@ -1,7 +1,7 @@
 /*
- * The last part of an erasure, and what `lethe finish` repeats: no run of the lineage keeps anything of the erased. Every run
- * that can be reached is cleaned, however often that has been tried; what cannot be is named in journal/pending.json with the
- * reason. When nothing is left the account tells it and pending.json goes.
+ * The last part of an erasure, and what `lethe finish` repeats: no run of the lineage keeps the erased in its ledger or its
+ * other files (Scrub). Every run that can be reached is cleaned, however often that has been tried; what cannot be is named in
+ * journal/pending.json with the reason. When nothing is left the account tells it and pending.json goes.
  */
 package dev.lethe.unlearn;
 
@@ -82,7 +82,8 @@ final class Finish {
 
     /** Cleans every run that can be reached; gives each one's hash with the reason why it is not clean, null when it is. */
     private static Map<String, String> cleaned(RunFolder made, PendingErasure pending) {
-        Set<RecordKey> keys = keys(pending.records());
+        Set<String> ids = Set.copyOf(pending.records());
+        Set<RecordKey> keys = keys(ids);
         Map<String, String> reasons = new HashMap<>();
         for (RunFolder run : Lineage.of(made).runs()) {
             String reason = null;
@@ -90,6 +91,7 @@ final class Finish {
                 if (run.hasLedger()) {
                     LedgerWriter.destroy(run.ledger(), keys);
                 }
+                Scrub.run(run, ids);
             } catch (RuntimeException e) {
                 reason = e.getMessage() == null ? e.toString() : e.getMessage();
             }
