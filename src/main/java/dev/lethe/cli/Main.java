@@ -3,13 +3,13 @@ package dev.lethe.cli;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.DamagedDataException;
 import dev.lethe.engine.EngineException;
+import dev.lethe.engine.InterruptedWorkException;
 import dev.lethe.engine.Status;
+import dev.lethe.engine.Work;
 import dev.lethe.train.PendingErasureException;
 import dev.lethe.train.RunInfo;
 import dev.lethe.solve.NotConvergedException;
 import dev.lethe.train.TrainingFailedException;
-import dev.lethe.train.TrainingInterruptedException;
-import dev.lethe.unlearn.EraseInterruptedException;
 import dev.lethe.unlearn.GuardRefusedException;
 import java.io.FileNotFoundException;
 import java.io.IOException;
@@ -20,7 +20,6 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
 import java.nio.file.NoSuchFileException;
-import java.util.concurrent.CancellationException;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;
@@ -57,7 +56,7 @@ public final class Main implements Runnable {
         this.terminal = terminal;
     }
 
-    /** The process's entry. An interrupt (Ctrl-C) lets a training or an erasure stop at a whole step first. */
+    /** The process's entry. An interrupt (Ctrl-C) lets the command stop at a whole step first. */
     public static void main(String[] arguments) {
         Logging.quiet();
         System.setProperty("java.awt.headless", "true");
@@ -95,7 +94,7 @@ public final class Main implements Runnable {
         line.setParameterExceptionHandler((e, _) -> usage(terminal, e));
         line.setExecutionExceptionHandler((e, _, _) -> failed(terminal, e));
         line.setUsageHelpAutoWidth(true);
-        return line.execute(arguments);
+        return Work.run("command", () -> line.execute(arguments));
     }
 
     Terminal terminal() {
@@ -129,8 +128,8 @@ public final class Main implements Runnable {
 
     static int exitCode(Throwable e) {
         return switch (e) {
-            case BadInputException _, NotConvergedException _, TrainingFailedException _, TrainingInterruptedException _,
-                 EraseInterruptedException _, CancellationException _, IOException _, UncheckedIOException _ -> BAD_INPUT;
+            case BadInputException _, NotConvergedException _, TrainingFailedException _, InterruptedWorkException _,
+                 IOException _, UncheckedIOException _ -> BAD_INPUT;
             case GuardRefusedException _ -> REFUSED;
             case DamagedDataException _, PendingErasureException _ -> DAMAGED;
             case EngineException engine -> switch (engine.status()) {

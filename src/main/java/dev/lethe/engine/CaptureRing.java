@@ -4,6 +4,7 @@ import dev.lethe.bindings.LetheNative;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.lang.ref.Reference;
 import java.util.List;
 
 /**
@@ -14,24 +15,18 @@ import java.util.List;
  * every slot is on its way, the model's thread waits for it.
  */
 public final class CaptureRing implements AutoCloseable {
-    private final Arena arena = Arena.ofShared();
+    private final OwnedMemory memory = new OwnedMemory("the capture ring");
     private final MemorySegment handle;
-    private final NativeCalls takes;
-    private final Scratch addresses;
-    private final Scratch sizes;
 
     CaptureRing(MemorySegment model, long slots, long slotBytes) {
         try {
-            NativeCalls calls = new NativeCalls(arena);
-            MemorySegment out = arena.allocate(ValueLayout.ADDRESS);
+            NativeCalls calls = new NativeCalls(memory);
+            MemorySegment out = memory.arena().allocate(ValueLayout.ADDRESS);
             calls.done("create capture ring",
                     LetheNative.lethe_ring_create(model, slots, slotBytes, out, calls.begin()));
-            handle = out.get(ValueLayout.ADDRESS, 0).reinterpret(arena, LetheNative::lethe_ring_destroy);
-            takes = new NativeCalls(arena);
-            addresses = new Scratch(arena);
-            sizes = new Scratch(arena);
+            handle = out.get(ValueLayout.ADDRESS, 0).reinterpret(memory.arena(), LetheNative::lethe_ring_destroy);
         } catch (Throwable e) {
-            arena.close();
+            memory.close();
             throw e;
         }
     }
@@ -47,14 +42,18 @@ public final class CaptureRing implements AutoCloseable {
      * @throws EngineException NOT_FINITE when a factor is not finite
      */
     public void take(List<MemorySegment> destinations) {
-        long count = destinations.size();
-        MemorySegment where = addresses.atLeast(Math.max(1, count) * Long.BYTES);
-        MemorySegment size = sizes.atLeast(Math.max(1, count) * Long.BYTES);
-        for (int b = 0; b < count; b++) {
-            where.setAtIndex(ValueLayout.JAVA_LONG, b, Memory.entry("take", destinations.get(b), b, true));
-            size.setAtIndex(ValueLayout.JAVA_LONG, b, destinations.get(b).byteSize());
+        int count = destinations.size();
+        try (Arena own = Arena.ofConfined()) {
+            NativeCalls calls = new NativeCalls(own);
+            MemorySegment where = own.allocate(ValueLayout.JAVA_LONG, Math.max(1, count));
+            MemorySegment size = own.allocate(ValueLayout.JAVA_LONG, Math.max(1, count));
+            for (int b = 0; b < count; b++) {
+                where.setAtIndex(ValueLayout.JAVA_LONG, b, Memory.entry("take", destinations.get(b), b, true));
+                size.setAtIndex(ValueLayout.JAVA_LONG, b, destinations.get(b).byteSize());
+            }
+            calls.done("take capture", LetheNative.lethe_ring_take(handle, count, where, size, calls.begin()));
+            Reference.reachabilityFence(this);
         }
-        takes.done("take capture", LetheNative.lethe_ring_take(handle, count, where, size, takes.begin()));
     }
 
     /** Drops the oldest capture under way. */
@@ -64,8 +63,6 @@ public final class CaptureRing implements AutoCloseable {
 
     @Override
     public void close() {
-        if (arena.scope().isAlive()) {
-            arena.close();
-        }
+        memory.close();
     }
 }

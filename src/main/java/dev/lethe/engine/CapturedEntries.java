@@ -40,14 +40,15 @@ public final class CapturedEntries {
     private final Scratch querySizes;     // [M]
     private final Scratch numbers;   // coefficients [N], products [N, S]
 
-    CapturedEntries(Arena arena, MemorySegment model, List<Site> sites, NativeCalls calls, CancelFlag cancel) {
+    CapturedEntries(OwnedMemory memory, MemorySegment model, List<Site> sites, NativeCalls calls, CancelFlag cancel) {
         this.model = model;
         this.sites = sites;
         this.calls = calls;
         this.cancel = cancel;
-        held = new SiteMask(arena, sites);
-        chosen = new SiteMask(arena, sites);
-        asked = new SiteMask(arena, sites);
+        Arena arena = memory.arena();
+        held = new SiteMask(memory, sites);
+        chosen = new SiteMask(memory, sites);
+        asked = new SiteMask(memory, sites);
         formatStruct = lethe_entry_format.allocate(arena);
         struct = entries(arena, formatStruct);
         queryFormat = lethe_entry_format.allocate(arena);
@@ -55,11 +56,11 @@ public final class CapturedEntries {
         capture = lethe_capture.allocate(arena);
         lethe_capture.struct_size(capture, lethe_capture.sizeof());
         lethe_capture.format(capture, formatStruct);
-        addresses = new Scratch(arena);
-        sizes = new Scratch(arena);
-        queryAddresses = new Scratch(arena);
-        querySizes = new Scratch(arena);
-        numbers = new Scratch(arena);
+        addresses = new Scratch(memory);
+        sizes = new Scratch(memory);
+        queryAddresses = new Scratch(memory);
+        querySizes = new Scratch(memory);
+        numbers = new Scratch(memory);
     }
 
     private static MemorySegment entries(Arena arena, MemorySegment format) {
@@ -73,12 +74,12 @@ public final class CapturedEntries {
     /** The capture struct for a batch of {@code records}, valid until the next call. */
     MemorySegment capture(Capture wanted, int records) {
         List<MemorySegment> destinations = wanted.destinations();
-        lethe_capture.ring(capture, wanted.ring() == null ? MemorySegment.NULL : wanted.ring().handle());
         if (wanted.ring() == null && destinations.size() != records) {
             throw new IllegalArgumentException("capture: " + destinations.size() + " destinations for " + records
                     + " records");
         }
         fill(formatStruct, held, wanted.format());
+        lethe_capture.ring(capture, wanted.ring() == null ? MemorySegment.NULL : wanted.ring().handle());
         place("capture", destinations, true, addresses, sizes);
         lethe_capture.destinations(capture, addresses.atLeast(0));
         lethe_capture.capacities(capture, sizes.atLeast(0));
@@ -132,7 +133,7 @@ public final class CapturedEntries {
         MemorySegment entries = entries("dot", format, data);
         MemorySegment handles = queryAddresses.atLeast((long) vectors.size() * Long.BYTES);
         for (int m = 0; m < vectors.size(); m++) {
-            handles.setAtIndex(LONG, m, vectors.get(m).checkedHandle().address());
+            handles.setAtIndex(LONG, m, vectors.get(m).handle().address());
         }
         MemorySegment out = products(vectors.size(), data.size());
         calls.done("dot", LetheNative.lethe_entries_dot(model, entries, chosen.of(selected), handles, vectors.size(),

@@ -4,7 +4,7 @@ package dev.lethe.engine;
  * Stored data is not what was written: a checksum, marker or structure is wrong. The message names the file and the
  * place in it. Damaged data is never used. The command ends with exit code 4.
  */
-public final class DamagedDataException extends RuntimeException {
+public final class DamagedDataException extends LetheException {
     private static final long serialVersionUID = 1;
 
     public DamagedDataException(String message) {

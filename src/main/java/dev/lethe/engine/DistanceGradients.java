@@ -1,7 +1,6 @@
 package dev.lethe.engine;
 
 import dev.lethe.bindings.LetheNative;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
@@ -19,17 +18,18 @@ public final class DistanceGradients {
     private final NativeCalls calls;
     private final CancelFlag cancel;
     private final NativeBatch nativeBatch;
-    private final MemorySegment target; // [C]
-    private final Scratch values;       // [B]
+    private final Scratch targets; // [C]
+    private final Scratch values;  // [B]
 
-    DistanceGradients(Arena arena, MemorySegment model, ModelShape shape, NativeCalls calls, CancelFlag cancel) {
+    DistanceGradients(OwnedMemory memory, MemorySegment model, ModelShape shape, NativeCalls calls,
+            CancelFlag cancel) {
         this.model = model;
         this.shape = shape;
         this.calls = calls;
         this.cancel = cancel;
-        nativeBatch = new NativeBatch(arena);
-        target = arena.allocate(ValueLayout.JAVA_DOUBLE, shape.channels());
-        values = new Scratch(arena);
+        nativeBatch = new NativeBatch(memory);
+        targets = new Scratch(memory);
+        values = new Scratch(memory);
     }
 
     /**
@@ -66,6 +66,7 @@ public final class DistanceGradients {
             throw new IllegalArgumentException("hidden gradient: the target has " + toward.length
                     + " elements, the model has " + shape.channels() + " channels");
         }
+        MemorySegment target = targets.atLeast((long) toward.length * Double.BYTES);
         MemorySegment.copy(toward, 0, target, ValueLayout.JAVA_DOUBLE, 0, toward.length);
         return hidden(batch, block, target, MemorySegment.NULL, accumulate);
     }

@@ -11,8 +11,8 @@ import java.lang.foreign.ValueLayout;
 import java.util.Objects;
 
 /**
- * One device and the native library behind it. Any thread may use an engine; the models it makes belong to the thread
- * that made them and are closed by their owner, before or after the engine.
+ * One device and the native library behind it. Any thread may use an engine and close it; the models it makes belong to the
+ * thread that made them and are closed by their owner, before or after the engine.
  */
 public final class Engine implements AutoCloseable {
     private final Device device;
@@ -118,7 +118,7 @@ public final class Engine implements AutoCloseable {
     }
 
     /**
-     * A new model with all parameters zero, confined to the calling thread.
+     * A new model with all parameters zero, of the calling thread.
      *
      * @param dtype F32 or F64
      * @throws EngineException when the device lacks the memory or the shape cannot be built
@@ -148,6 +148,11 @@ public final class Engine implements AutoCloseable {
     public static long liveHandles() {
         NativeLibrary.ensure();
         return LetheNative.lethe_live_handles();
+    }
+
+    /** Models, vectors and factors of this process that nobody closed and the garbage collector freed: leaks of their users. */
+    public static long abandonedHandles() {
+        return OwnedMemory.abandoned();
     }
 
     /**

@@ -1,7 +1,7 @@
 package dev.lethe.engine;
 
 /** A native call failed. The message is "operation: what the native side said". */
-public final class EngineException extends RuntimeException {
+public final class EngineException extends LetheException {
     private static final long serialVersionUID = 1;
 
     private final Status status;

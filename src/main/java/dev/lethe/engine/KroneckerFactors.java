@@ -8,7 +8,6 @@ import dev.lethe.bindings.LetheNative;
 import dev.lethe.bindings.lethe_kfac_info;
 import dev.lethe.bindings.lethe_kfac_options;
 import java.io.IOException;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
@@ -26,7 +25,7 @@ import java.util.Objects;
 public final class KroneckerFactors implements AutoCloseable {
     private static final String KIND = "kronecker-factors";
 
-    private final Arena arena;
+    private final OwnedMemory memory;
     private final NativeCalls calls;
     private final CancelFlag cancel;
     private final MemorySegment model;
@@ -79,33 +78,33 @@ public final class KroneckerFactors implements AutoCloseable {
         this.cancel = cancel;
         this.spec = spec;
         model = space.model();
-        arena = Arena.ofConfined();
+        memory = new OwnedMemory("a set of factors");
         try {
-            calls = new NativeCalls(arena);
+            calls = new NativeCalls(memory);
             handle = create(stage, records);
-            info = lethe_kfac_info.allocate(arena);
+            info = lethe_kfac_info.allocate(memory.arena());
             lethe_kfac_info.struct_size(info, lethe_kfac_info.sizeof());
-            batches = new NativeBatch(arena);
-            losses = new Scratch(arena);
-            staging = new Staging(arena);
+            batches = new NativeBatch(memory);
+            losses = new Scratch(memory);
+            staging = new Staging(memory);
         } catch (Throwable e) {
-            arena.close();
+            memory.close();
             throw e;
         }
     }
 
     private MemorySegment create(Stage stage, long records) {
-        MemorySegment options = lethe_kfac_options.allocate(arena);
+        MemorySegment options = lethe_kfac_options.allocate(memory.arena());
         lethe_kfac_options.struct_size(options, lethe_kfac_options.sizeof());
-        lethe_kfac_options.sites(options, new SiteMask(arena, space.sites()).of(spec.sites));
+        lethe_kfac_options.sites(options, new SiteMask(memory, space.sites()).of(spec.sites));
         lethe_kfac_options.site_count(options, space.sites().size());
         lethe_kfac_options.fisher(options, spec.fisher.code);
         lethe_kfac_options.stage(options, stage.ordinal());
         lethe_kfac_options.records(options, records);
         lethe_kfac_options.seed(options, spec.seed);
-        MemorySegment out = arena.allocate(ValueLayout.ADDRESS);
+        MemorySegment out = memory.arena().allocate(ValueLayout.ADDRESS);
         calls.done("create factors", LetheNative.lethe_kfac_create(model, options, out, calls.begin()));
-        return out.get(ValueLayout.ADDRESS, 0).reinterpret(arena, LetheNative::lethe_kfac_destroy);
+        return out.get(ValueLayout.ADDRESS, 0).reinterpret(memory.arena(), LetheNative::lethe_kfac_destroy);
     }
 
     public Spec spec() {
@@ -239,8 +238,6 @@ public final class KroneckerFactors implements AutoCloseable {
     /** Frees the native memory; closing again does nothing. */
     @Override
     public void close() {
-        if (arena.scope().isAlive()) {
-            arena.close();
-        }
+        memory.close();
     }
 }

@@ -5,7 +5,6 @@ import dev.lethe.bindings.lethe_layout;
 import dev.lethe.bindings.lethe_site_info;
 import dev.lethe.bindings.lethe_tensor_info;
 import java.io.IOException;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.channels.FileChannel;
@@ -18,16 +17,18 @@ import java.util.stream.LongStream;
 /**
  * A GPT-2 model on one device: parameters, gradient, AdamW moments and workspace, and the passes over them.
  *
- * <p>Confined to the thread that made it: from another thread everything but {@link #cancel()} is refused with
- * WrongThreadException, and after {@link #close()} with IllegalStateException. Failures of the native side are
- * {@link EngineException}; wrong arguments IllegalArgumentException. Shape letters: B records of a batch, T tokens, V
+ * <p>Belongs to the thread that made it, or that had it made in {@link Work}: from another thread everything but
+ * {@link #cancel()} is refused with WrongThreadException, {@link #close()} too as long as that thread lives; after close
+ * everything is, with IllegalStateException. One that nobody closes is freed by the garbage collector, logged and counted
+ * ({@link Engine#abandonedHandles()}). A call holds its thread: on a virtual one, make many of them in {@link Work#run}.
+ * Failures of the native side are {@link EngineException}; wrong arguments IllegalArgumentException. Shape letters: B records of a batch, T tokens, V
  * vocabulary, S sites, P elements of a flat buffer. What captures left is worked on through {@link #entries()}.
  */
 public final class LanguageModel implements AutoCloseable {
     private final Device device;
     private final ModelShape shape;
     private final Dtype dtype;
-    private final Arena arena;
+    private final OwnedMemory memory;
     private final CancelFlag cancel;
     private final NativeCalls calls;
     private final MemorySegment handle;
@@ -49,24 +50,24 @@ public final class LanguageModel implements AutoCloseable {
         if (dtype != Dtype.F32 && dtype != Dtype.F64) {
             throw new IllegalArgumentException("model: dtype " + dtype + " is not supported; use F32 or F64");
         }
-        arena = Arena.ofConfined();
-        cancel = new CancelFlag();
+        memory = new OwnedMemory("the model");
+        cancel = new CancelFlag(memory);
         try {
-            calls = new NativeCalls(arena);
+            calls = new NativeCalls(memory);
             handle = create(engine);
-            MemorySegment layout = lethe_layout.allocate(arena);
+            MemorySegment layout = lethe_layout.allocate(memory.arena());
             lethe_layout.struct_size(layout, lethe_layout.sizeof());
             calls.done("model layout", LetheNative.lethe_model_layout(handle, layout, calls.begin()));
             parameters = lethe_layout.parameters(layout);
             flatSize = lethe_layout.flat_size(layout);
             tensors = LongStream.range(0, lethe_layout.tensors(layout)).mapToObj(this::readTensor).toList();
             sites = LongStream.range(0, lethe_layout.sites(layout)).mapToObj(this::readSite).toList();
-            entries = new CapturedEntries(arena, handle, sites, calls, cancel);
-            passes = new NativePasses(arena, handle, sites, calls, cancel, entries);
-            distances = new DistanceGradients(arena, handle, shape, calls, cancel);
-            curvature = new NativeCurvature(arena, handle, sites, calls, cancel);
-            mask = new SiteMask(arena, sites);
-            staging = new Staging(arena);
+            entries = new CapturedEntries(memory, handle, sites, calls, cancel);
+            passes = new NativePasses(memory, handle, sites, calls, cancel, entries);
+            distances = new DistanceGradients(memory, handle, shape, calls, cancel);
+            curvature = new NativeCurvature(memory, handle, sites, calls, cancel);
+            mask = new SiteMask(memory, sites);
+            staging = new Staging(memory);
         } catch (Throwable e) {
             close();
             throw e;
@@ -231,7 +232,7 @@ public final class LanguageModel implements AutoCloseable {
      * @param slotBytes of the largest batch's entries
      */
     public CaptureRing captureRing(int slots, long slotBytes) {
-        return new CaptureRing(handle, slots, slotBytes);
+        return new CaptureRing(handle(), slots, slotBytes);
     }
 
     /**
@@ -298,7 +299,7 @@ public final class LanguageModel implements AutoCloseable {
     public ParameterVector copy(Buffer buffer) {
         ParameterVector copy = vector();
         try {
-            copy.load(handle, buffer);
+            copy.load(handle(), buffer);
             return copy;
         } catch (Throwable e) {
             copy.close();
@@ -308,12 +309,12 @@ public final class LanguageModel implements AutoCloseable {
 
     /** Overwrites an existing vector with a buffer's content. */
     public void copy(Buffer buffer, ParameterVector into) {
-        into.load(handle, buffer);
+        into.load(handle(), buffer);
     }
 
     /** Overwrites a buffer with a vector. */
     public void set(Buffer buffer, ParameterVector value) {
-        value.store(handle, buffer);
+        value.store(handle(), buffer);
     }
 
     /** parameters += a vector, on the tensors of {@code moved} (null = all). Positive a along a gradient is ascent. */
@@ -340,31 +341,29 @@ public final class LanguageModel implements AutoCloseable {
     /** Frees the native memory; closing again does nothing. */
     @Override
     public void close() {
-        if (arena.scope().isAlive()) {
-            arena.close();
-            cancel.close();
-        }
+        memory.close();
     }
 
     MemorySegment handle() {
+        memory.check();
         return handle;
     }
 
     // ---- making -----------------------------------------------------------------------------------------------
 
     private MemorySegment create(Engine engine) {
-        MemorySegment config = ModelConfig.of(arena, engine, shape, dtype);
-        MemorySegment out = arena.allocate(ValueLayout.ADDRESS);
+        MemorySegment config = ModelConfig.of(memory.arena(), engine, shape, dtype);
+        MemorySegment out = memory.arena().allocate(ValueLayout.ADDRESS);
         calls.done("create model", LetheNative.lethe_model_create(config, out, calls.begin()));
-        return out.get(ValueLayout.ADDRESS, 0).reinterpret(arena, LetheNative::lethe_model_destroy);
+        return out.get(ValueLayout.ADDRESS, 0).reinterpret(memory.arena(), LetheNative::lethe_model_destroy);
     }
 
     private VectorSpace space() {
-        return new VectorSpace(handle, shape, dtype, tensors, sites, flatSize);
+        return new VectorSpace(memory, handle, shape, dtype, tensors, sites, flatSize);
     }
 
     private TensorInfo readTensor(long index) {
-        MemorySegment info = lethe_tensor_info.allocate(arena);
+        MemorySegment info = lethe_tensor_info.allocate(memory.arena());
         lethe_tensor_info.struct_size(info, lethe_tensor_info.sizeof());
         calls.done("model tensor", LetheNative.lethe_model_tensor(handle, index, info, calls.begin()));
         return new TensorInfo(lethe_tensor_info.name(info).getString(0), lethe_tensor_info.offset(info),
@@ -373,7 +372,7 @@ public final class LanguageModel implements AutoCloseable {
     }
 
     private Site readSite(long index) {
-        MemorySegment info = lethe_site_info.allocate(arena);
+        MemorySegment info = lethe_site_info.allocate(memory.arena());
         lethe_site_info.struct_size(info, lethe_site_info.sizeof());
         calls.done("model site", LetheNative.lethe_model_site(handle, index, info, calls.begin()));
         return new Site((int) index, lethe_site_info.name(info).getString(0), Site.Kind.of(lethe_site_info.kind(info)),

@@ -29,6 +29,10 @@ public final class MappedFile implements AutoCloseable {
         if (!Files.isRegularFile(path)) {
             throw new BadInputException(path + (Files.exists(path) ? ": not a regular file" : ": no such file"));
         }
+        return Work.run("open", () -> map(path)); // an interrupt of the caller would close the channel
+    }
+
+    private static MappedFile map(Path path) {
         Arena arena = Arena.ofShared();
         try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
             return new MappedFile(arena, channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena), path);

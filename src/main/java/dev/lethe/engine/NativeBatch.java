@@ -1,7 +1,6 @@
 package dev.lethe.engine;
 
 import dev.lethe.bindings.lethe_batch;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
@@ -13,20 +12,20 @@ final class NativeBatch {
     private final Scratch targets;
     private final Scratch weights;
 
-    NativeBatch(Arena arena) {
-        struct = lethe_batch.allocate(arena);
+    NativeBatch(OwnedMemory memory) {
+        struct = lethe_batch.allocate(memory.arena());
         lethe_batch.struct_size(struct, lethe_batch.sizeof());
-        offsets = new Scratch(arena);
-        tokens = new Scratch(arena);
-        targets = new Scratch(arena);
-        weights = new Scratch(arena);
+        offsets = new Scratch(memory);
+        tokens = new Scratch(memory);
+        targets = new Scratch(memory);
+        weights = new Scratch(memory);
     }
 
     /** The struct, valid until the next call. */
     MemorySegment fill(Batch batch) {
+        MemorySegment rows = offsets.atLeast((long) batch.offsets.length * Long.BYTES);
         lethe_batch.records(struct, batch.records());
         lethe_batch.tokens_total(struct, batch.tokens.length);
-        MemorySegment rows = offsets.atLeast((long) batch.offsets.length * Long.BYTES);
         MemorySegment.copy(batch.offsets, 0, rows, ValueLayout.JAVA_LONG, 0, batch.offsets.length);
         lethe_batch.offsets(struct, rows);
         lethe_batch.tokens(struct, ints(tokens, batch.tokens));

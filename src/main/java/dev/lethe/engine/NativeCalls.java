@@ -11,26 +11,41 @@ import java.lang.foreign.MemorySegment;
  * the call, so the event times the call alone, and nothing is allocated unless the call fails. One thread at a time.
  */
 final class NativeCalls {
+    private final OwnedMemory memory; // null: of one method, on its thread
     private final MemorySegment error;
     private final NativeCallEvent event = new NativeCallEvent();
 
-    /** The error struct lives in the owner's arena. */
+    /** For a method's own calls. */
     NativeCalls(Arena arena) {
+        this(null, arena);
+    }
+
+    /** For calls on what this memory holds: refused on another thread and after close. */
+    NativeCalls(OwnedMemory memory) {
+        this(memory, memory.arena());
+    }
+
+    private NativeCalls(OwnedMemory memory, Arena arena) {
+        this.memory = memory;
         error = lethe_error.allocate(arena);
         lethe_error.struct_size(error, lethe_error.sizeof());
     }
 
     /** The error struct to pass as the call's last argument. */
     MemorySegment begin() {
+        if (memory != null) {
+            memory.check();
+        }
         event.begin();
         return error;
     }
 
     /**
-     * Tests a call's status.
+     * Tests a call's status. Called on this object, it also keeps the memory from the garbage collector during the call.
      *
-     * @throws DamagedDataException when a ledger entry does not parse
-     * @throws EngineException      for every other failure
+     * @throws DamagedDataException     when a ledger entry does not parse
+     * @throws InterruptedWorkException when an interrupt has cancelled the call
+     * @throws EngineException          for every other failure
      */
     void done(String operation, int status) {
         event.end();
@@ -43,8 +58,11 @@ final class NativeCalls {
         }
     }
 
-    private RuntimeException failure(String operation, Status status) {
+    private LetheException failure(String operation, Status status) {
         String message = operation + ": " + lethe_error.message(error).getString(0);
+        if (status == Status.CANCELLED && Work.interrupted()) {
+            return new InterruptedWorkException("interrupted during " + operation);
+        }
         return status == Status.DAMAGED ? new DamagedDataException(message) : new EngineException(status, message);
     }
 }

@@ -2,7 +2,6 @@ package dev.lethe.engine;
 
 import dev.lethe.bindings.LetheNative;
 import dev.lethe.bindings.lethe_curvature;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.List;
@@ -20,18 +19,18 @@ final class NativeCurvature {
     private final Scratch quadratic;  // [B, K]
     private final Scratch losses;     // [B]
 
-    NativeCurvature(Arena arena, MemorySegment model, List<Site> sites, NativeCalls calls, CancelFlag cancel) {
+    NativeCurvature(OwnedMemory memory, MemorySegment model, List<Site> sites, NativeCalls calls, CancelFlag cancel) {
         this.model = model;
         this.calls = calls;
         this.cancel = cancel;
-        nativeBatch = new NativeBatch(arena);
-        mask = new SiteMask(arena, sites);
-        struct = lethe_curvature.allocate(arena);
+        nativeBatch = new NativeBatch(memory);
+        mask = new SiteMask(memory, sites);
+        struct = lethe_curvature.allocate(memory.arena());
         lethe_curvature.struct_size(struct, lethe_curvature.sizeof());
-        directions = new Scratch(arena);
-        products = new Scratch(arena);
-        quadratic = new Scratch(arena);
-        losses = new Scratch(arena);
+        directions = new Scratch(memory);
+        products = new Scratch(memory);
+        quadratic = new Scratch(memory);
+        losses = new Scratch(memory);
     }
 
     Curvature.Result run(Batch batch, Curvature asked) {
@@ -67,7 +66,7 @@ final class NativeCurvature {
     private static MemorySegment addresses(Scratch scratch, List<ParameterVector> vectors) {
         MemorySegment block = scratch.atLeast((long) vectors.size() * Long.BYTES);
         for (int k = 0; k < vectors.size(); k++) {
-            block.setAtIndex(ValueLayout.ADDRESS, k, vectors.get(k).checkedHandle());
+            block.setAtIndex(ValueLayout.ADDRESS, k, vectors.get(k).handle());
         }
         return block;
     }

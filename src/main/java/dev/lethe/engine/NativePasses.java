@@ -27,23 +27,23 @@ final class NativePasses {
     private final MemorySegment adamw;
     private final MemorySegment norm; // one double out
 
-    NativePasses(Arena arena, MemorySegment model, List<Site> sites, NativeCalls calls, CancelFlag cancel,
+    NativePasses(OwnedMemory memory, MemorySegment model, List<Site> sites, NativeCalls calls, CancelFlag cancel,
             CapturedEntries entries) {
         this.model = model;
         this.calls = calls;
         this.cancel = cancel;
         this.entries = entries;
-        nativeBatch = new NativeBatch(arena);
-        losses = new Scratch(arena);
-        outputs = new Scratch(arena);
-        scores = lethe_token_scores.allocate(arena);
+        nativeBatch = new NativeBatch(memory);
+        losses = new Scratch(memory);
+        outputs = new Scratch(memory);
+        scores = lethe_token_scores.allocate(memory.arena());
         lethe_token_scores.struct_size(scores, lethe_token_scores.sizeof());
-        generation = lethe_generation.allocate(arena);
+        generation = lethe_generation.allocate(memory.arena());
         lethe_generation.struct_size(generation, lethe_generation.sizeof());
-        mask = new SiteMask(arena, sites);
-        adamw = lethe_adamw.allocate(arena);
+        mask = new SiteMask(memory, sites);
+        adamw = lethe_adamw.allocate(memory.arena());
         lethe_adamw.struct_size(adamw, lethe_adamw.sizeof());
-        norm = arena.allocate(DOUBLE);
+        norm = memory.arena().allocate(DOUBLE);
     }
 
     double[] losses(Batch batch) {
@@ -120,6 +120,7 @@ final class NativePasses {
     }
 
     double step(AdamW options, long step, SiteSet moved) {
+        MemorySegment sites = mask.of(moved);
         lethe_adamw.learning_rate(adamw, options.learningRate());
         lethe_adamw.beta1(adamw, options.beta1());
         lethe_adamw.beta2(adamw, options.beta2());
@@ -127,7 +128,7 @@ final class NativePasses {
         lethe_adamw.weight_decay(adamw, options.weightDecay());
         lethe_adamw.max_norm(adamw, options.maxNorm());
         lethe_adamw.step(adamw, step);
-        lethe_adamw.sites(adamw, mask.of(moved));
+        lethe_adamw.sites(adamw, sites);
         calls.done("AdamW step", LetheNative.lethe_model_adamw(model, adamw, norm, calls.begin()));
         return norm.get(DOUBLE, 0);
     }

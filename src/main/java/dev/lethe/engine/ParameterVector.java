@@ -2,7 +2,6 @@ package dev.lethe.engine;
 
 import dev.lethe.bindings.LetheNative;
 import java.io.IOException;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
@@ -11,11 +10,11 @@ import java.util.Objects;
 
 /**
  * A free vector in one model's parameter space: {@link LanguageModel#flatSize()} elements of the model's dtype on its
- * device, laid out as the model's flat buffers. Confined to the thread that made it; close it before its model. All
+ * device, laid out as the model's flat buffers. Of the thread that made it, as its model; close it before that. All
  * vectors of one operation must belong to models of one shape, dtype and device ({@link EngineException} otherwise).
  */
 public final class ParameterVector implements AutoCloseable {
-    private final Arena arena;
+    private final OwnedMemory memory;
     private final NativeCalls calls;
     private final MemorySegment handle;
     private final SiteMask mask;
@@ -27,33 +26,24 @@ public final class ParameterVector implements AutoCloseable {
     ParameterVector(VectorSpace space) {
         this.space = space;
         size = space.flatSize();
-        arena = Arena.ofConfined();
+        memory = new OwnedMemory("the vector");
         try {
-            calls = new NativeCalls(arena);
-            MemorySegment out = arena.allocate(ValueLayout.ADDRESS);
+            calls = new NativeCalls(memory);
+            MemorySegment out = memory.arena().allocate(ValueLayout.ADDRESS);
             calls.done("create vector", LetheNative.lethe_vector_create(space.model(), out, calls.begin()));
-            handle = out.get(ValueLayout.ADDRESS, 0).reinterpret(arena, LetheNative::lethe_vector_destroy);
-            mask = new SiteMask(arena, space.sites());
-            number = arena.allocate(ValueLayout.JAVA_DOUBLE);
-            staging = new Staging(arena);
+            handle = out.get(ValueLayout.ADDRESS, 0).reinterpret(memory.arena(), LetheNative::lethe_vector_destroy);
+            mask = new SiteMask(memory, space.sites());
+            number = memory.arena().allocate(ValueLayout.JAVA_DOUBLE);
+            staging = new Staging(memory);
         } catch (Throwable e) {
-            arena.close();
+            memory.close();
             throw e;
         }
     }
 
+    /** The handle, refused on another thread and after close. */
     MemorySegment handle() {
-        return handle;
-    }
-
-    /** The handle for a place inside native memory, where the JDK does not check it: refused here as it would be there. */
-    MemorySegment checkedHandle() {
-        if (!handle.scope().isAlive()) {
-            throw new IllegalStateException("the vector is closed");
-        }
-        if (!handle.isAccessibleBy(Thread.currentThread())) {
-            throw new WrongThreadException("the vector belongs to another thread");
-        }
+        memory.check();
         return handle;
     }
 
@@ -88,7 +78,7 @@ public final class ParameterVector implements AutoCloseable {
 
     /** this = b this + a x in one pass; a factor of 0 does not read what it multiplies, so NaN does not spread. */
     public void combine(double b, double a, ParameterVector x) {
-        calls.done("combine", LetheNative.lethe_vector_combine(handle, b, a, x.handle, MemorySegment.NULL,
+        calls.done("combine", LetheNative.lethe_vector_combine(handle, b, a, x.handle(), MemorySegment.NULL,
                 calls.begin()));
     }
 
@@ -115,7 +105,7 @@ public final class ParameterVector implements AutoCloseable {
 
     /** this = b this + a x², element by element: a running second moment of gradients x. With b = 0 it is not read. */
     public void addSquare(double b, double a, ParameterVector x) {
-        calls.done("add square", LetheNative.lethe_vector_add_square(handle, b, a, x.handle, calls.begin()));
+        calls.done("add square", LetheNative.lethe_vector_add_square(handle, b, a, x.handle(), calls.begin()));
     }
 
     /**
@@ -126,7 +116,7 @@ public final class ParameterVector implements AutoCloseable {
      * @param floor above 0
      */
     public void divideByRoot(ParameterVector v, double floor, SiteSet sites) {
-        calls.done("divide by root", LetheNative.lethe_vector_divide_root(handle, v.handle, floor, mask.of(sites),
+        calls.done("divide by root", LetheNative.lethe_vector_divide_root(handle, v.handle(), floor, mask.of(sites),
                 calls.begin()));
     }
 
@@ -150,7 +140,7 @@ public final class ParameterVector implements AutoCloseable {
 
     /** Inner product over the tensors of some sites; null = all. */
     public double dot(ParameterVector other, SiteSet sites) {
-        calls.done("vector dot", LetheNative.lethe_vector_dot(handle, other.handle, mask.of(sites), number,
+        calls.done("vector dot", LetheNative.lethe_vector_dot(handle, other.handle(), mask.of(sites), number,
                 calls.begin()));
         return number.get(ValueLayout.JAVA_DOUBLE, 0);
     }
@@ -252,8 +242,6 @@ public final class ParameterVector implements AutoCloseable {
     /** Frees the native memory; closing again does nothing. */
     @Override
     public void close() {
-        if (arena.scope().isAlive()) {
-            arena.close();
-        }
+        memory.close();
     }
 }

@@ -1,26 +1,26 @@
 package dev.lethe.engine;
 
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /**
- * A reused block of native memory in its owner's arena. It grows by doubling, so that a steady state allocates nothing
+ * A reused block of native memory of its owner's. It grows by doubling, so that a steady state allocates nothing
  * and all outgrown blocks together are smaller than the last one.
  */
 final class Scratch {
     private static final long ALIGNMENT = 64;
 
-    private final Arena arena;
+    private final OwnedMemory memory;
     private MemorySegment block = MemorySegment.NULL;
 
-    Scratch(Arena arena) {
-        this.arena = arena;
+    Scratch(OwnedMemory memory) {
+        this.memory = memory;
     }
 
     /** The block, at least {@code bytes} long; its content is unspecified. */
     MemorySegment atLeast(long bytes) {
+        memory.check();
         if (block.byteSize() < bytes) {
-            block = arena.allocate(Math.max(Math.max(bytes, 2 * block.byteSize()), ALIGNMENT), ALIGNMENT);
+            block = memory.arena().allocate(Math.max(Math.max(bytes, 2 * block.byteSize()), ALIGNMENT), ALIGNMENT);
         }
         return block;
     }

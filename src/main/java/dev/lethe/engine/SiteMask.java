@@ -1,22 +1,24 @@
 package dev.lethe.engine;
 
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.List;
 
 /** A reused native byte mask [S] of selected sites. */
 final class SiteMask {
+    private final OwnedMemory memory;
     private final List<Site> sites;
     private final MemorySegment mask;
 
-    SiteMask(Arena arena, List<Site> sites) {
+    SiteMask(OwnedMemory memory, List<Site> sites) {
+        this.memory = memory;
         this.sites = sites;
-        this.mask = arena.allocate(sites.size());
+        this.mask = memory.arena().allocate(sites.size());
     }
 
     /** The mask filled for a selection; NULL, which means all, for null. */
     MemorySegment of(SiteSet selection) {
+        memory.check();
         if (selection == null) {
             return MemorySegment.NULL;
         }

@@ -2,7 +2,6 @@ package dev.lethe.engine;
 
 import java.io.EOFException;
 import java.io.IOException;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
@@ -22,8 +21,8 @@ final class Staging {
 
     private final Scratch scratch;
 
-    Staging(Arena arena) {
-        scratch = new Scratch(arena);
+    Staging(OwnedMemory memory) {
+        scratch = new Scratch(memory);
     }
 
     float[] readFloats(Transfer read, long offset, int count) {

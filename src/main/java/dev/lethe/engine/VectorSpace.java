@@ -6,11 +6,18 @@ import java.util.List;
 /**
  * What the vectors of one model share: the handle that makes them, and where each tensor lies.
  *
- * @param model    native handle; refused by the JDK once the model is closed
+ * @param owner    the model's memory, which stays as long as a vector does
+ * @param model    native handle; refused once the model is closed
  * @param flatSize P
  */
-record VectorSpace(MemorySegment model, ModelShape shape, Dtype dtype, List<TensorInfo> tensors, List<Site> sites,
-                   long flatSize) {
+record VectorSpace(OwnedMemory owner, MemorySegment model, ModelShape shape, Dtype dtype, List<TensorInfo> tensors,
+                   List<Site> sites, long flatSize) {
+
+    @Override
+    public MemorySegment model() {
+        owner.check();
+        return model;
+    }
 
     /** Whether a tensor belongs to a selection; a tied table does through either of its sites, wte or lm_head. */
     boolean selects(SiteSet selection, TensorInfo tensor) {

@@ -5,7 +5,8 @@
  * import {@code dev.lethe.bindings} and the JDK, nothing else.
  *
  * <p>Ownership: {@link dev.lethe.engine.LanguageModel} and {@link dev.lethe.engine.ParameterVector} own native memory
- * and are confined to the thread that made them; the JDK refuses use after close (IllegalStateException) and from
- * another thread (WrongThreadException). Failures of the native side are {@link dev.lethe.engine.EngineException}.
+ * and belong to the thread that made them; use after close (IllegalStateException) and from another thread
+ * (WrongThreadException) is refused. Long work runs on threads of Lethe's own, {@link dev.lethe.engine.Work}. Everything
+ * thrown on purpose is a {@link dev.lethe.engine.LetheException}.
  */
 package dev.lethe.engine;

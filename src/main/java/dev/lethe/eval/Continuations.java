@@ -3,6 +3,7 @@ package dev.lethe.eval;
 import dev.lethe.data.Example;
 import dev.lethe.engine.Generation;
 import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.Work;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -40,8 +41,14 @@ public final class Continuations {
      */
     public static List<Continuation> greedy(LanguageModel model, List<Example> examples, Function<int[], String> decode,
                                             int endOfText, int newTokens) {
+        return Work.run("evaluation", () -> spoken(model, examples, decode, endOfText, newTokens));
+    }
+
+    private static List<Continuation> spoken(LanguageModel model, List<Example> examples, Function<int[], String> decode,
+                                             int endOfText, int newTokens) {
         List<Continuation> all = new ArrayList<>(examples.size());
         for (int start = 0; start < examples.size(); start += RECORDS_PER_BATCH) {
+            Work.check("evaluation interrupted after " + start + " continuations");
             List<Split> splits = examples.subList(start, Math.min(examples.size(), start + RECORDS_PER_BATCH)).stream()
                     .map(example -> Split.of(example, endOfText)).toList();
             int longest = newTokens > 0 ? newTokens : splits.stream().mapToInt(split -> split.wanted.length).max().orElse(1);

@@ -4,10 +4,10 @@ import dev.lethe.data.Example;
 import dev.lethe.engine.Batch;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.TokenScores;
+import dev.lethe.engine.Work;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.concurrent.CancellationException;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.IntConsumer;
@@ -15,7 +15,8 @@ import java.util.function.IntConsumer;
 /**
  * Runs records through a model, forward only, and turns each token's prediction into {@link RecordScore}s. Batches hold
  * whole records up to a number of tokens; a record's score does not depend on its neighbours. Use on the thread that
- * owns the model; an interrupt ends it between two batches.
+ * owns the model, which waits while a thread of Lethe's works for it ({@link Work}); an interrupt ends it with
+ * {@link dev.lethe.engine.InterruptedWorkException}.
  */
 public final class Evaluator {
     private static final int DEFAULT_BATCH_TOKENS = 2048;
@@ -29,7 +30,7 @@ public final class Evaluator {
 
     /**
      * @param batchTokens tokens a forward pass holds at most (a single longer record makes a batch of its own)
-     * @param progress told the number of records done, after each batch
+     * @param progress told the number of records done, after each batch, on the working thread
      */
     public Evaluator(int batchTokens, IntConsumer progress) {
         if (batchTokens < 1) {
@@ -69,16 +70,16 @@ public final class Evaluator {
     }
 
     private void batches(List<Example> examples, Consumer<List<Example>> pass) {
-        int start = 0;
-        while (start < examples.size()) {
-            if (Thread.currentThread().isInterrupted()) {
-                throw new CancellationException("evaluation interrupted after " + start + " records");
+        Work.run("evaluation", () -> {
+            int start = 0;
+            while (start < examples.size()) {
+                Work.check("evaluation interrupted after " + start + " records");
+                int end = endOfBatch(examples, start);
+                pass.accept(examples.subList(start, end));
+                progress.accept(end);
+                start = end;
             }
-            int end = endOfBatch(examples, start);
-            pass.accept(examples.subList(start, end));
-            progress.accept(end);
-            start = end;
-        }
+        });
     }
 
     private static Batch joined(List<Example> examples) {

@@ -5,8 +5,8 @@ import dev.lethe.data.Example;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.TensorInfo;
+import dev.lethe.engine.Work;
 import java.util.List;
-import java.util.concurrent.CancellationException;
 
 /**
  * The gradient-norm attack (Wang et al. 2024, arXiv 2402.17012; OpenUnlearning's mia_gradnorm with p = 2): the L2 norms of
@@ -23,11 +23,13 @@ public final class GradientNormAttack {
 
     /** One a record; the parameters do not move. */
     public static double[] scores(LanguageModel model, List<Example> examples) {
+        return Work.run("evaluation", () -> norms(model, examples));
+    }
+
+    private static double[] norms(LanguageModel model, List<Example> examples) {
         double[] scores = new double[examples.size()];
         for (int i = 0; i < scores.length; i++) {
-            if (Thread.currentThread().isInterrupted()) {
-                throw new CancellationException("gradient-norm attack interrupted after " + i + " records");
-            }
+            Work.check("gradient-norm attack interrupted after " + i + " records");
             model.gradient(BatchPlan.batch(examples, new int[] {i}));
             for (TensorInfo tensor : model.tensors()) {
                 scores[i] += norm(model, tensor) / model.tensors().size();

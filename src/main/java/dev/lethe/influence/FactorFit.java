@@ -10,18 +10,20 @@ import dev.lethe.engine.KroneckerFactors;
 import dev.lethe.engine.KroneckerFactors.Fisher;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.SiteSet;
+import dev.lethe.engine.Work;
 import dev.lethe.solve.LinearOperator;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Objects;
-import java.util.concurrent.CancellationException;
 
-/** How factors are made of examples. Immutable; fits run on the model's thread. */
+/** How factors are made of examples. Immutable; the model's thread waits while a thread of Lethe's fits. */
 public final class FactorFit {
+    private static final String INTERRUPTED = "fitting factors was interrupted";
+
     private final Options options;
     private final Listener listener;
 
-    /** Hears how far a fit is, on its thread. */
+    /** Hears how far a fit is, on the fitting thread. */
     @FunctionalInterface
     public interface Listener {
         /** Hears nothing. */
@@ -70,20 +72,24 @@ public final class FactorFit {
     /**
      * Passes over the examples and returns the factors at the model's present weights; the caller closes them.
      *
-     * @throws dev.lethe.engine.EngineException NOT_FINITE naming the record or the site
-     * @throws CancellationException            when the thread is interrupted
+     * @throws dev.lethe.engine.EngineException          NOT_FINITE naming the record or the site
+     * @throws dev.lethe.engine.InterruptedWorkException when the thread is interrupted
      */
     public KroneckerFactors fit(LanguageModel model, List<Example> examples) {
         if (examples.isEmpty()) {
             throw new IllegalArgumentException("factors need at least one example");
         }
+        return Work.run("factors", () -> fitted(model, examples));
+    }
+
+    private KroneckerFactors fitted(LanguageModel model, List<Example> examples) {
         SiteSet sites = options.sites() == null ? SiteSet.all(model.sites()) : options.sites();
         List<Example> drawn = options.samples() == 0 || options.samples() >= examples.size() ? examples
                 : DataSample.of(examples, options.samples(), options.seed());
         KroneckerFactors factors = model.factors(new KroneckerFactors.Spec(sites, options.fisher(), options.seed()));
         try {
             pass(factors, drawn, Phase.COVARIANCES);
-            checkInterrupt();
+            Work.check(INTERRUPTED);
             factors.decompose();
             listener.step(Phase.EIGENBASES, 1, 1);
             if (options.corrected()) {
@@ -99,15 +105,9 @@ public final class FactorFit {
     private void pass(KroneckerFactors factors, List<Example> examples, Phase phase) {
         List<int[]> batches = DataSample.batches(examples.size(), options.batchSize());
         for (int i = 0; i < batches.size(); i++) {
-            checkInterrupt();
+            Work.check(INTERRUPTED);
             factors.accumulate(BatchPlan.batch(examples, batches.get(i)));
             listener.step(phase, i + 1, batches.size());
-        }
-    }
-
-    private static void checkInterrupt() {
-        if (Thread.currentThread().isInterrupted()) {
-            throw new CancellationException("fitting factors was interrupted");
         }
     }
 

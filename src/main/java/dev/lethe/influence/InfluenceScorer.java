@@ -13,6 +13,7 @@ import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
 import dev.lethe.engine.Site;
 import dev.lethe.engine.SiteSet;
+import dev.lethe.engine.Work;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.EntryHeader;
 import dev.lethe.ledger.GradientLedger;
@@ -21,14 +22,15 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.TreeSet;
-import java.util.concurrent.CancellationException;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 import java.util.stream.IntStream;
 
 /**
- * Influence of captured records. Confined to the model's thread; an interrupt ends a pass between two blocks with
- * {@link CancellationException} and leaves the thread interrupted. Owns nothing and so is not closed.
+ * Influence of captured records. Confined to the model's thread, which waits while a thread of Lethe's works for it
+ * ({@link Work}) and hands results out; an interrupt ends a pass with {@link dev.lethe.engine.InterruptedWorkException}.
+ * Owns nothing and so is not closed.
  */
 public final class InfluenceScorer {
     private final LanguageModel model;
@@ -48,7 +50,7 @@ public final class InfluenceScorer {
     public ParameterVector query(List<Example> examples, int batchSize) {
         if (examples.isEmpty()) throw new IllegalArgumentException("a query needs at least one example");
         if (batchSize < 1) throw new IllegalArgumentException("batch size is " + batchSize + ", must be at least 1");
-        return QueryBlock.gradient(model, examples, batchSize);
+        return work(() -> QueryBlock.gradient(model, examples, batchSize));
     }
 
     /** &lt;g_q, g_i&gt; of every entry of the ledger, in its order; destroyed entries are passed over. */
@@ -63,6 +65,10 @@ public final class InfluenceScorer {
      * @throws BadInputException when the ledger is of a model of another shape, or lacks a site that is asked for
      */
     public List<EntryScore> dot(GradientLedger ledger, List<Entry> entries, ParameterVector query) {
+        return work(() -> products(ledger, entries, query));
+    }
+
+    private List<EntryScore> products(GradientLedger ledger, List<Entry> entries, ParameterVector query) {
         EntryFormat format = ledger.format(model);
         sites(format);
         List<EntryScore> scores = new ArrayList<>(entries.size());
@@ -89,6 +95,14 @@ public final class InfluenceScorer {
     /** As above for several weighings of the same products, at the price of one; each query's come one after the other. */
     public void scores(GradientLedger ledger, List<Entry> entries, List<InfluenceQuery> queries, List<Weighing> weighings,
             QueryVector along, BiConsumer<Weighing, QueryScores> each) {
+        work(() -> {
+            passes(ledger, entries, queries, weighings, along, each);
+            return null;
+        });
+    }
+
+    private void passes(GradientLedger ledger, List<Entry> entries, List<InfluenceQuery> queries, List<Weighing> weighings,
+            QueryVector along, BiConsumer<Weighing, QueryScores> each) {
         EntryFormat format = ledger.format(model);
         SiteSet sites = sites(format);
         List<Entry> live = live(entries);
@@ -112,6 +126,10 @@ public final class InfluenceScorer {
 
     /** &lt;g_i, g_i&gt; of every record with live entries among these, summed over the epochs. */
     public List<RecordScore> selfInfluence(GradientLedger ledger, List<Entry> entries) {
+        return work(() -> squaredNorms(ledger, entries));
+    }
+
+    private List<RecordScore> squaredNorms(GradientLedger ledger, List<Entry> entries) {
         EntryFormat format = ledger.format(model);
         sites(format);
         List<Entry> live = live(entries);
@@ -144,6 +162,10 @@ public final class InfluenceScorer {
      */
     public List<ActivationScore> activationGradient(List<Example> examples, int batchSize) {
         if (batchSize < 1) throw new IllegalArgumentException("batch size is " + batchSize + ", must be at least 1");
+        return work(() -> responses(examples, batchSize));
+    }
+
+    private List<ActivationScore> responses(List<Example> examples, int batchSize) {
         int sites = model.sites().size();
         List<ActivationScore> scores = new ArrayList<>(examples.size());
         for (int from = 0; from < examples.size(); from += batchSize) {
@@ -157,6 +179,10 @@ public final class InfluenceScorer {
             }
         }
         return scores;
+    }
+
+    private static <T> T work(Supplier<T> body) {
+        return Work.run("scoring", body);
     }
 
     private void pass(GradientLedger ledger, EntryFormat format, List<Entry> live, RecordIndex records, QueryBlock queries,

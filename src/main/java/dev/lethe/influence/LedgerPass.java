@@ -4,12 +4,13 @@
  */
 package dev.lethe.influence;
 
+import dev.lethe.engine.InterruptedWorkException;
+import dev.lethe.engine.Work;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.CancellationException;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -18,6 +19,7 @@ import java.util.concurrent.Future;
 /** Reads ahead of its caller. */
 final class LedgerPass {
     private static final int LARGEST_BLOCK = 4096; // entries
+    private static final String INTERRUPTED = "scoring was interrupted";
 
     /**
      * A block's entries, read and checked.
@@ -80,11 +82,11 @@ final class LedgerPass {
 
     private static Block await(Future<Block> next) {
         try {
-            if (Thread.interrupted()) throw new InterruptedException();
+            Work.check(INTERRUPTED);
             return next.get();
-        } catch (InterruptedException e) {
+        } catch (InterruptedException e) { // outside of Work
             Thread.currentThread().interrupt();
-            throw new CancellationException("scoring was interrupted");
+            throw new InterruptedWorkException(INTERRUPTED, e);
         } catch (ExecutionException e) {
             if (e.getCause() instanceof RuntimeException cause) throw cause;
             throw new IllegalStateException("reading the ledger failed", e.getCause());

@@ -10,6 +10,7 @@ import dev.lethe.engine.DamagedDataException;
 import dev.lethe.engine.KroneckerFactors;
 import dev.lethe.engine.KroneckerFactors.Stage;
 import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.Work;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -39,6 +40,11 @@ public final class SavedFactors {
      */
     public KroneckerFactors of(LanguageModel model, List<Example> examples, FactorFit.Options options,
                                FactorFit.Listener listener) {
+        return Work.run("factors", () -> savedOrFitted(model, examples, options, listener));
+    }
+
+    private KroneckerFactors savedOrFitted(LanguageModel model, List<Example> examples, FactorFit.Options options,
+                                           FactorFit.Listener listener) {
         KroneckerFactors saved = Files.exists(file) ? read(model, examples, options) : null;
         if (saved != null) {
             told.accept("factors of " + saved.records() + " records from " + file);

@@ -5,6 +5,7 @@ import dev.lethe.engine.DamagedDataException;
 import dev.lethe.engine.EntryFormat;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.SiteSet;
+import dev.lethe.engine.Work;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -59,6 +60,10 @@ public final class GradientLedger implements AutoCloseable {
      *     checksum, naming segment and offset; {@link #check} lists every such place instead
      */
     public static GradientLedger open(Path directory) {
+        return Work.run("ledger", () -> openAsIs(directory)); // an interrupt of the caller would close the channels
+    }
+
+    private static GradientLedger openAsIs(Path directory) {
         LedgerFolder folder = new LedgerFolder(directory);
         for (int attempt = 1; ; attempt++) {
             List<Long> before = changes(folder);
@@ -261,6 +266,10 @@ public final class GradientLedger implements AutoCloseable {
      * @throws DamagedDataException when the manifest itself is damaged
      */
     public static LedgerCheck check(Path directory) {
+        return Work.run("ledger", () -> checked(directory));
+    }
+
+    private static LedgerCheck checked(Path directory) {
         LedgerFolder folder = new LedgerFolder(directory);
         LedgerContents contents = LedgerContents.scan(folder, LedgerManifest.read(folder).identity());
         List<LedgerCheck.Damage> damage = new ArrayList<>(contents.damage());

@@ -2,6 +2,7 @@ package dev.lethe.ledger;
 
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.FileSpace;
+import dev.lethe.engine.Work;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
@@ -310,7 +311,7 @@ public final class LedgerWriter implements AutoCloseable {
      * @throws dev.lethe.engine.DamagedDataException when it is broken; then the broken segment is left as it was
      */
     public static Compaction compact(Path directory) {
-        return Compaction.compact(new LedgerFolder(directory));
+        return Work.run("compaction", () -> Compaction.compact(new LedgerFolder(directory)));
     }
 
     /** Discards what is not committed, syncs, trims the last segment and writes the index. Idempotent. */

@@ -5,6 +5,7 @@ import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.TensorInfo;
+import dev.lethe.engine.Work;
 import dev.lethe.model.WeightFiles.Weight;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -45,12 +46,17 @@ public final class Checkpoint {
      * @throws BadInputException with everything that is missing, extra, mis-shaped or not finite
      */
     public static LanguageModel load(Engine engine, Path folder, Dtype dtype) {
+        return Work.run("load", () -> read(engine, folder, dtype));
+    }
+
+    private static LanguageModel read(Engine engine, Path folder, Dtype dtype) {
         Gpt2Config config = config(folder);
         try (WeightFiles files = WeightFiles.open(folder)) {
             WeightCheck.check(folder, config.shape(), files.weights());
             LanguageModel model = engine.model(config.shape(), dtype);
             try {
                 for (TensorInfo info : model.tensors()) {
+                    Work.check(folder + ": reading the model was interrupted");
                     Weight weight = files.weights().get(info.name());
                     model.load(info, weight.tensor().dtype().orElseThrow(), weight.file().file(), weight.tensor().begin());
                 }
@@ -72,7 +78,7 @@ public final class Checkpoint {
      * @throws BadInputException when the folder cannot be written; nothing is left behind then
      */
     public static void save(LanguageModel model, Gpt2Config config, Path folder, Path tokenizerFrom) {
-        CheckpointWriter.write(model, config, folder, tokenizerFrom);
+        Work.run("save", () -> CheckpointWriter.write(model, config, folder, tokenizerFrom));
     }
 
     /** SHA-256, lower-case hex, of the safetensors bytes; of the shards in order of their names. */

@@ -7,6 +7,7 @@ import dev.lethe.data.Record;
 import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.Work;
 import dev.lethe.eval.Continuations;
 import dev.lethe.eval.Continuations.Continuation;
 import dev.lethe.eval.Evaluation;
@@ -24,6 +25,10 @@ record Witness(List<Evaluation> evaluations, List<List<Continuation>> continuati
 
     /** Loads a model folder, questions it about each group and closes it again. */
     static Witness of(Engine engine, Path folder, List<List<Record>> groups) {
+        return Work.run("evaluation", () -> questioned(engine, folder, groups));
+    }
+
+    private static Witness questioned(Engine engine, Path folder, List<List<Record>> groups) {
         List<Evaluation> evaluations = new ArrayList<>();
         List<List<Continuation>> continuations = new ArrayList<>();
         try (Tokenizer tokenizer = Tokenizer.of(folder); LanguageModel model = Checkpoint.load(engine, folder, Dtype.F32)) {

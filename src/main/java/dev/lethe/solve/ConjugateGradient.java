@@ -44,8 +44,8 @@ public final class ConjugateGradient {
      * Solves, or says why not.
      *
      * @return a converged solution, which the caller closes
-     * @throws NotConvergedException                          naming the residual, the iterations and what to try
-     * @throws java.util.concurrent.CancellationException when the thread is interrupted
+     * @throws NotConvergedException                     naming the residual, the iterations and what to try
+     * @throws dev.lethe.engine.InterruptedWorkException when the thread is interrupted
      */
     public Solution solve(LinearOperator operator, ParameterVector b) {
         return attempt(operator, b).required("CG");

@@ -1,7 +1,7 @@
 package dev.lethe.solve;
 
+import dev.lethe.engine.Work;
 import java.util.Arrays;
-import java.util.concurrent.CancellationException;
 
 /** The record of one iteration: its measures, its listener, and the interrupt that ends it. */
 final class Iterations {
@@ -34,11 +34,9 @@ final class Iterations {
         return Arrays.copyOf(measures, count);
     }
 
-    /** @throws CancellationException when the thread is interrupted, which it stays */
+    /** @throws dev.lethe.engine.InterruptedWorkException when the thread is interrupted, which it stays */
     void checkInterrupt() {
-        if (Thread.currentThread().isInterrupted()) {
-            throw new CancellationException(solver + " was interrupted");
-        }
+        Work.check(solver + " was interrupted");
     }
 
     static void require(boolean holds, String what, Object value, String allowed) {

@@ -1,7 +1,9 @@
 package dev.lethe.solve;
 
+import dev.lethe.engine.LetheException;
+
 /** A solver did not reach its tolerance. The message names the measure, the iterations, the reason and what to try. */
-public final class NotConvergedException extends RuntimeException {
+public final class NotConvergedException extends LetheException {
     private static final long serialVersionUID = 1;
 
     private final Stop stop;

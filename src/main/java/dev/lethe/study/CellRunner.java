@@ -10,6 +10,7 @@ import dev.lethe.engine.Buffer;
 import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.EngineException;
+import dev.lethe.engine.InterruptedWorkException;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
 import dev.lethe.engine.Status;
@@ -18,9 +19,7 @@ import dev.lethe.model.Tokenizer;
 import dev.lethe.study.Measurement.Numbers;
 import dev.lethe.study.Plan.Entry;
 import dev.lethe.train.RunFolder;
-import dev.lethe.train.TrainingInterruptedException;
 import dev.lethe.unlearn.EraseConfig;
-import dev.lethe.unlearn.EraseInterruptedException;
 import dev.lethe.unlearn.ForgetSet;
 import dev.lethe.unlearn.InfluenceChange;
 import dev.lethe.unlearn.Query;
@@ -31,7 +30,6 @@ import java.util.EnumSet;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
-import java.util.concurrent.CancellationException;
 
 final class CellRunner {
     /** What the next cell would meet too, or the person who stops the study wants. */
@@ -95,7 +93,7 @@ final class CellRunner {
                 spec.measure().metrics().contains(Metrics.INFLUENCE_CURVE.label()));
         try {
             return result(entry, numbers, curve, erase(entry, numbers, curve));
-        } catch (EraseInterruptedException | TrainingInterruptedException | CancellationException e) {
+        } catch (InterruptedWorkException e) {
             throw e;
         } catch (RuntimeException e) {
             if (e instanceof EngineException failure && ENDS_ALL.contains(failure.status())) {

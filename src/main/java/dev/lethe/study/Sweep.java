@@ -6,6 +6,7 @@ package dev.lethe.study;
 
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Engine;
+import dev.lethe.engine.Work;
 import dev.lethe.study.Plan.Entry;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -59,7 +60,7 @@ public final class Sweep {
      * @throws BadInputException listing everything that is wrong with the spec
      */
     public static Summary run(Engine engine, Path spec, Options options, StudyListener listener) {
-        return new Sweep(engine, spec, options, listener).run();
+        return Work.run("study", () -> new Sweep(engine, spec, options, listener).run());
     }
 
     /** The cells a study has, in order, and which are measured; trains and measures nothing. */

@@ -1,7 +1,9 @@
 package dev.lethe.train;
 
+import dev.lethe.engine.LetheException;
+
 /** A run is not to be worked with, or an erasure not to be called done, before {@code lethe finish} has completed it. */
-public final class PendingErasureException extends RuntimeException {
+public final class PendingErasureException extends LetheException {
     private static final long serialVersionUID = 1;
 
     /** @param made the run that the erasure made */

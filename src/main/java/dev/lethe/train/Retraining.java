@@ -13,10 +13,10 @@ import dev.lethe.engine.Buffer;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
+import dev.lethe.engine.Work;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
-import java.util.concurrent.CancellationException;
 import java.util.stream.IntStream;
 
 /** Trains one model many times. Belongs to the thread that opened it. */
@@ -43,6 +43,10 @@ public final class Retraining implements AutoCloseable {
         if (run.info().lineage() != null) {
             throw new BadInputException(run + ": an erasure made it; name the run that was trained");
         }
+        return Work.run("retraining", () -> load(engine, run));
+    }
+
+    private static Retraining load(Engine engine, RunFolder run) {
         LoadedModel loaded = LoadedModel.load(engine, ModelSource.of(run.info().source()), run.info().config().dtype(),
                 run.info().config().seed());
         try {
@@ -68,15 +72,17 @@ public final class Retraining implements AutoCloseable {
 
     /** Trains from the first weights to the end. @param kept of {@link #records()}, by position; @param seed of their order */
     public void train(BitSet kept, long seed) {
+        Work.run("retraining", () -> trainAll(kept, seed));
+    }
+
+    private void trainAll(BitSet kept, long seed) {
         model.set(Buffer.PARAMETERS, start);
         FineTune.forgetMoments(model);
         long steps = config.steps(records.size());
         long step = 0;
         for (int epoch = 0; step < steps; epoch++) {
             for (int[] batch : BatchPlan.epoch(records, config.batchSize(), seed, epoch)) {
-                if (Thread.currentThread().isInterrupted()) {
-                    throw new CancellationException("retraining was interrupted");
-                }
+                Work.check("retraining was interrupted");
                 if (step < steps) {
                     step(batch, kept, step++);
                 }

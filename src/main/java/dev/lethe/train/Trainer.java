@@ -12,6 +12,7 @@ import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.MemoryPlan;
+import dev.lethe.engine.Work;
 import dev.lethe.ledger.GradientLedger;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -25,8 +26,9 @@ import java.util.List;
 
 /**
  * Training of a run. Stateless; the methods block until the training ends and may be called from any thread, which need
- * not be the one that opened the engine. An interrupt ends a training within a step with a checkpoint and
- * {@link TrainingInterruptedException}.
+ * not be the one that opened the engine. Listeners are told on the training's own thread ({@link Work}). An interrupt ends
+ * a training within a step, with a checkpoint of the last whole one, and {@link dev.lethe.engine.InterruptedWorkException};
+ * {@link #resume} goes on from there.
  */
 public final class Trainer {
     private static final System.Logger LOG = System.getLogger("dev.lethe.train");
@@ -43,8 +45,7 @@ public final class Trainer {
      */
     public static RunFolder train(Engine engine, ModelSource source, Dataset data, Path out, TrainConfig config,
                                   TrainListener listener) {
-        StopSignal stop = new StopSignal();
-        return stop.run(() -> {
+        return Work.run("training", () -> {
             RunFolder.requireFree(out);
             try (LoadedModel loaded = LoadedModel.load(engine, source, config.dtype(), config.seed())) {
                 Holdout split = Holdout.of(data, config);
@@ -58,7 +59,7 @@ public final class Trainer {
                 RunFolder.makeFree(out);
                 try (var _ = RunLock.take(out.resolve(RunFolder.LOCK))) {
                     RunFolder run = RunFolder.create(out, info, records);
-                    return toEnd(engine, run, loaded, encoded, stop, listener);
+                    return toEnd(engine, run, loaded, encoded, listener);
                 }
             }
         });
@@ -79,8 +80,7 @@ public final class Trainer {
      *                           has both values
      */
     public static RunFolder resume(Engine engine, Path out, TrainConfig expected, Dataset data, TrainListener listener) {
-        StopSignal stop = new StopSignal();
-        return stop.run(() -> {
+        return Work.run("training", () -> {
             RunFolder run = unfinished(out);
             TrainConfig config = run.info().config();
             List<String> differences = expected == null ? List.of() : config.differences(expected);
@@ -97,7 +97,7 @@ public final class Trainer {
                 Encoded encoded = Encoded.of(split, loaded, config);
                 requireSame(out, "data", run.info().data().sha256(),
                         RunData.hash(encoded.records(split, config.keepText())));
-                return toEnd(engine, run, loaded, encoded, stop, listener);
+                return toEnd(engine, run, loaded, encoded, listener);
             }
         });
     }
@@ -124,15 +124,13 @@ public final class Trainer {
         }
     }
 
-    private static RunFolder toEnd(Engine engine, RunFolder run, LoadedModel loaded, Encoded encoded, StopSignal stop,
-                                   TrainListener listener) {
+    private static RunFolder toEnd(Engine engine, RunFolder run, LoadedModel loaded, Encoded encoded, TrainListener listener) {
         LanguageModel model = loaded.model();
-        stop.watch(model);
         TrainConfig config = run.info().config();
         DiskNeed need = DiskNeed.of(model, encoded.train(), config);
         MemoryPlan memory = MemoryNeed.of(engine, model, encoded.train(), config);
         long microTokens = MemoryNeed.microTokens(engine, memory);
-        Training.Inputs inputs = new Training.Inputs(encoded.train(), encoded.holdout(), stop, listener, microTokens);
+        Training.Inputs inputs = new Training.Inputs(encoded.train(), encoded.holdout(), listener, microTokens);
         long steps;
         double loss;
         try (Training training = new Training(run, model, inputs)) {

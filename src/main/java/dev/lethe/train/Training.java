@@ -12,8 +12,10 @@ import dev.lethe.engine.Capture;
 import dev.lethe.engine.Device;
 import dev.lethe.engine.EngineException;
 import dev.lethe.engine.EntryFormat;
+import dev.lethe.engine.InterruptedWorkException;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.Status;
+import dev.lethe.engine.Work;
 import java.util.List;
 import java.util.OptionalDouble;
 import java.util.stream.IntStream;
@@ -27,7 +29,6 @@ final class Training implements AutoCloseable {
     private final LanguageModel model;
     private final List<Example> train;
     private final List<Example> holdout;
-    private final StopSignal stop;
     private final TrainListener listener;
     private final AdamW optimizer;
     private final StepLog log;
@@ -44,11 +45,10 @@ final class Training implements AutoCloseable {
     private long sinceCheckpoint = System.nanoTime();
 
     /**
-     * What a training needs besides its run: the examples by split, who may stop it and who listens, and how many tokens
+     * What a training needs besides its run: the examples by split, who listens, and how many tokens
      * fit into memory at once (0 = as many as there are).
      */
-    record Inputs(List<Example> train, List<Example> holdout, StopSignal stop, TrainListener listener,
-                  long microTokens) { }
+    record Inputs(List<Example> train, List<Example> holdout, TrainListener listener, long microTokens) { }
 
     /** Takes the run up behind its last checkpoint; the model must hold the weights it began with. */
     Training(RunFolder run, LanguageModel model, Inputs inputs) {
@@ -57,7 +57,6 @@ final class Training implements AutoCloseable {
         this.model = model;
         this.train = inputs.train();
         this.holdout = inputs.holdout();
-        this.stop = inputs.stop();
         this.listener = inputs.listener();
         this.microTokens = inputs.microTokens();
         this.optimizer = config.optimizer();
@@ -103,13 +102,13 @@ final class Training implements AutoCloseable {
     /** Runs to the last step, or to an interrupt. */
     void toEnd() {
         while (done < steps) {
-            if (stop.raised()) {
+            if (Work.interrupted()) {
                 throw interrupted();
             }
             try {
                 step();
-            } catch (EngineException e) {
-                throw e.status() == Status.CANCELLED ? interrupted() : e;
+            } catch (InterruptedWorkException e) {
+                throw interrupted();
             }
             if (checkpointDue()) {
                 checkpoint();
@@ -117,11 +116,12 @@ final class Training implements AutoCloseable {
         }
     }
 
-    private TrainingInterruptedException interrupted() {
+    private InterruptedWorkException interrupted() {
         if (done > checkpointed) {
             checkpoint();
         }
-        return new TrainingInterruptedException(run.root(), done, steps);
+        return new InterruptedWorkException("training interrupted after step " + done + " of " + steps + "; " + run.root()
+                + " can be resumed");
     }
 
     private void step() {
@@ -135,7 +135,7 @@ final class Training implements AutoCloseable {
         double norm = move(done + 1, indices, rate, captured ? epoch : -1);
         long nanos = System.nanoTime() - start;
         boolean epochEnds = (done + 1) % stepsPerEpoch == 0 || done + 1 == steps;
-        OptionalDouble holdoutLoss = epochEnds && !holdout.isEmpty() ? OptionalDouble.of(holdoutLoss())
+        OptionalDouble holdoutLoss = epochEnds && !holdout.isEmpty() ? OptionalDouble.of(Work.shielded(this::holdoutLoss))
                 : OptionalDouble.empty();
         TrainStep step = new TrainStep(done + 1, steps, epoch + 1, config.epochs(), lastLoss, rate, norm, indices.length,
                 TokenMean.targets(train, indices), TokenMean.tokens(train, indices), nanos, captured, holdoutLoss);
@@ -198,22 +198,10 @@ final class Training implements AutoCloseable {
         for (int from = 0; from < holdout.size(); from += config.batchSize()) {
             int[] indices = IntStream.range(from, Math.min(holdout.size(), from + config.batchSize())).toArray();
             int here = TokenMean.targets(holdout, indices);
-            sum += here * TokenMean.loss(TokenMean.weights(holdout, indices), losses(indices));
+            sum += here * TokenMean.loss(TokenMean.weights(holdout, indices), model.losses(BatchPlan.batch(holdout, indices)));
             targets += here;
         }
         return sum / targets;
-    }
-
-    private double[] losses(int[] indices) {
-        while (true) {
-            try {
-                return model.losses(BatchPlan.batch(holdout, indices));
-            } catch (EngineException e) {
-                if (e.status() != Status.CANCELLED) {
-                    throw e;
-                }
-            }
-        }
     }
 
     private TrainingFailedException notFinite(long step, int[] indices, double[] losses, EngineException cause) {

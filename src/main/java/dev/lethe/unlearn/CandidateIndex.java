@@ -1,6 +1,7 @@
 package dev.lethe.unlearn;
 
 import dev.lethe.data.Record;
+import dev.lethe.engine.Work;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.ArrayList;
@@ -62,6 +63,7 @@ final class CandidateIndex implements AutoCloseable {
         document.add(ordinal);
         try (IndexWriter writer = new IndexWriter(directory, new IndexWriterConfig().setRAMBufferSizeMB(128))) {
             for (int i = 0; i < records.size(); i++) {
+                Work.check(Finder.INTERRUPTED);
                 stream.words = TokenSet.of(records.get(i).text()).words;
                 ordinal.setLongValue(i);
                 writer.addDocument(document);

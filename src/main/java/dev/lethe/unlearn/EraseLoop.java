@@ -8,6 +8,7 @@ package dev.lethe.unlearn;
 
 import dev.lethe.engine.AdamW;
 import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.Work;
 import dev.lethe.unlearn.Ascent.Limits;
 import dev.lethe.unlearn.Ascent.Outcome;
 import dev.lethe.unlearn.EraseStep.Action;
@@ -81,7 +82,7 @@ final class EraseLoop {
         this.heard = heard;
     }
 
-    /** Runs to the reference or to the point where it cannot get nearer. @throws EraseInterruptedException on interrupt */
+    /** Runs to the reference or to the point where it cannot get nearer. @throws InterruptedWorkException on interrupt */
     LoopResult run(double target) {
         Losses before = Losses.measure(model, data);
         limits = new Limits(target, config.overshoot(), before.retain() + SWING * config.retainGuard());
@@ -126,7 +127,7 @@ final class EraseLoop {
 
     private void walk(FixedRate fixed, int repairs) {
         for (int i = 0; i < fixed.steps(); i++) {
-            EraseInterruptedException.throwIfAsked();
+            Work.check(Eraser.INTERRUPTED);
             ascent.walk(fixed.rate());
             ascents++;
             now = Losses.measure(model, data, fixed, ascents);
@@ -217,7 +218,7 @@ final class EraseLoop {
     }
 
     private void harden(Hardening hardening) {
-        EraseInterruptedException.throwIfAsked();
+        Work.check(Eraser.INTERRUPTED);
         Hardening.Outcome outcome = hardening.step(now, limits);
         if (outcome.share() > 0) {
             now = outcome.losses();
@@ -226,7 +227,7 @@ final class EraseLoop {
     }
 
     private Outcome ascend(Phase phase, double share) {
-        EraseInterruptedException.throwIfAsked();
+        Work.check(Eraser.INTERRUPTED);
         Outcome outcome = ascent.step(share, now, limits, watched,
                 refused -> tell(phase, refused.action(), refused.share(), refused.losses()));
         if (outcome.action() == Action.ASCEND) {
@@ -241,7 +242,7 @@ final class EraseLoop {
     }
 
     private void repair(Phase phase, double share, boolean look) {
-        EraseInterruptedException.throwIfAsked();
+        Work.check(Eraser.INTERRUPTED);
         double rate = repair.step(share);
         double forget = look ? SetLoss.mean(model, watched.forget()) : Double.NaN;
         now = look ? now.withForget(forget) : now;

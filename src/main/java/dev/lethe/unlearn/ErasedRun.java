@@ -9,6 +9,7 @@ package dev.lethe.unlearn;
 
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.Work;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.ledger.RecordKey;
@@ -23,7 +24,6 @@ import dev.lethe.train.RunJson;
 import dev.lethe.train.RunLock;
 import dev.lethe.train.RunRecord;
 import dev.lethe.train.Split;
-import dev.lethe.train.StopSignal;
 import dev.lethe.train.Trainer;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -198,24 +198,28 @@ final class ErasedRun implements AutoCloseable {
         } catch (IOException e) {
             throw new UncheckedIOException(out + ": the new run cannot be written: " + e.getMessage(), e);
         }
-        return new StopSignal().run(() -> {
+        return Work.shielded(() -> {
             takePlace(erasure.id());
             return destroys ? Finish.complete(RunFolder.openAny(out), erasure) : erasure;
         });
     }
 
     /** From the source's intent to its knowledge of the new run; the rename between them is the moment that counts. */
-    private void takePlace(String erasure) throws IOException {
+    private void takePlace(String erasure) {
         RunInfo.Child child = new RunInfo.Child(out.toAbsolutePath().normalize().toString(), erasure,
                 RunInfo.Child.State.INTENDED);
         List<RunInfo.Child> others = source.info().children().stream().filter(one -> !one.run().equals(child.run())
                 && (one.state() != RunInfo.Child.State.INTENDED || RunFolder.isRun(Path.of(one.run())))).toList();
         source.save(source.info().withChildren(with(others, child)));
-        if (Files.isDirectory(out)) {
-            AtomicFiles.deleteTree(out); // empty but for a lock: begin refused anything else, and a rename needs the name free
+        try {
+            if (Files.isDirectory(out)) {
+                AtomicFiles.deleteTree(out); // empty but for a lock: begin refused anything else; a rename needs the name free
+            }
+            Files.move(growing, out, StandardCopyOption.ATOMIC_MOVE);
+            AtomicFiles.syncFolder(out.toAbsolutePath().getParent());
+        } catch (IOException e) {
+            throw new UncheckedIOException(out + ": the new run cannot take its place: " + e, e);
         }
-        Files.move(growing, out, StandardCopyOption.ATOMIC_MOVE);
-        AtomicFiles.syncFolder(out.toAbsolutePath().getParent());
         source.save(source.info().withChildren(with(others, new RunInfo.Child(child.run(), erasure,
                 RunInfo.Child.State.MADE))));
     }

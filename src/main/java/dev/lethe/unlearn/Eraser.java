@@ -10,7 +10,9 @@ import dev.lethe.data.Record;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
+import dev.lethe.engine.InterruptedWorkException;
 import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.Work;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.train.RunFolder;
 import dev.lethe.train.TrainConfig;
@@ -26,6 +28,8 @@ import java.util.function.Consumer;
 import java.util.stream.Collectors;
 
 final class Eraser {
+    static final String INTERRUPTED = "the erasure was interrupted; the source run is as it was and no new run was made";
+
     private final Engine engine;
     private final RunFolder source;
     private final EraseConfig config;
@@ -44,7 +48,7 @@ final class Eraser {
      * Carries the erasure out; nothing is changed when it throws.
      *
      * @throws GuardRefusedException     when the reference cannot be reached, or only by breaking a guard
-     * @throws EraseInterruptedException when the calling thread is interrupted
+     * @throws InterruptedWorkException  when the calling thread is interrupted before the new run is put in its place
      */
     Erasure erase(Set<String> ids, RunExamples examples, Path out) {
         return erase(request(ids, examples), out);
@@ -92,7 +96,8 @@ final class Eraser {
                         result.repairs(), result.reached(), result.left(), moved.broken(), source.info().result().steps(),
                         relearning, moved.influence(), 0, List.of());
                 listener.stage("writing " + out);
-                return fresh.complete(model, erasure);
+                Work.check(INTERRUPTED);
+                return Work.shielded(() -> fresh.complete(model, erasure));
             });
         }
     }
@@ -136,6 +141,8 @@ final class Eraser {
             List<String> broken = config.strategy().kind() == Kind.RETRAIN ? List.of() : broken(result, target);
             return end.apply(model, new Moved(result, target, knownBefore, broken,
                     influence == null ? InfluenceChange.none() : influence.after()));
+        } catch (InterruptedWorkException e) {
+            throw new InterruptedWorkException(INTERRUPTED, e); // of whatever it was interrupted in
         }
     }
 

@@ -2,6 +2,7 @@ package dev.lethe.unlearn;
 
 import dev.lethe.data.Record;
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Work;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
@@ -22,6 +23,7 @@ import org.apache.commons.text.similarity.LevenshteinDistance;
  * at the first fuzzy query and kept until close. Not thread-safe.
  */
 public final class Finder implements AutoCloseable {
+    static final String INTERRUPTED = "the search was interrupted";
     private static final int NEAR_MISSES = 3;
     private static final int NEAR = 30; // points below the threshold that still count as a near miss
     private static final int WORDS_SHOWN = 12;
@@ -36,21 +38,25 @@ public final class Finder implements AutoCloseable {
     /**
      * Finds the records a query means, best first, in the data's order among equals.
      *
+     * @throws dev.lethe.engine.InterruptedWorkException when the thread is interrupted
      * @throws BadInputException for ids or a subject that the data does not have; the message names near ones
      */
     public ForgetSet find(Query query) {
-        return switch (query) {
-            case Query.Ids ids -> byId(ids);
-            case Query.Subject subject -> bySubject(subject);
-            case Query.ExactText text -> byText(text);
-            case Query.FuzzyText text -> byLikeness(text);
-        };
+        return Work.run("find", () -> {
+            Work.check(INTERRUPTED);
+            return switch (query) {
+                case Query.Ids ids -> byId(ids);
+                case Query.Subject subject -> bySubject(subject);
+                case Query.ExactText text -> byText(text);
+                case Query.FuzzyText text -> byLikeness(text);
+            };
+        });
     }
 
     /** Builds the index now rather than at the first fuzzy query. */
     public void prepare() {
         if (index == null) {
-            index = new CandidateIndex(records);
+            index = Work.run("find", () -> new CandidateIndex(records));
         }
     }
 

@@ -5,6 +5,7 @@
  */
 package dev.lethe.unlearn;
 
+import dev.lethe.engine.Work;
 import dev.lethe.ledger.LedgerWriter;
 import dev.lethe.ledger.RecordKey;
 import dev.lethe.train.AtomicFiles;
@@ -14,7 +15,6 @@ import dev.lethe.train.PendingErasureException;
 import dev.lethe.train.RunFolder;
 import dev.lethe.train.RunInfo;
 import dev.lethe.train.RunJson;
-import dev.lethe.train.StopSignal;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -33,9 +33,9 @@ final class Finish {
 
     /** As {@link Run#finish}. */
     static List<Erasure> of(Path path, List<Path> gone, List<Path> found) {
-        found.forEach(moved -> Lineage.of(RunFolder.openAny(path)).noteMoved(moved));
-        gone.forEach(deleted -> Lineage.of(RunFolder.openAny(path)).noteGone(deleted));
-        return new StopSignal().run(() -> {
+        return Work.shielded(() -> {
+            found.forEach(moved -> Lineage.of(RunFolder.openAny(path)).noteMoved(moved));
+            gone.forEach(deleted -> Lineage.of(RunFolder.openAny(path)).noteGone(deleted));
             Lineage lineage = Lineage.of(RunFolder.openAny(path));
             try (Lineage.Locks locks = lineage.lock()) {
                 List<Erasure> finished = new ArrayList<>();
@@ -50,9 +50,13 @@ final class Finish {
     }
 
     /** The account as it stands in the run's journal. */
-    private static Erasure account(RunFolder run) throws IOException {
+    private static Erasure account(RunFolder run) {
         Path file = run.journal().resolve(Journal.ERASURE);
-        return RunJson.read(Files.readString(file), Erasure.class, file.toString());
+        try {
+            return RunJson.read(Files.readString(file), Erasure.class, file.toString());
+        } catch (IOException e) {
+            throw new UncheckedIOException(file + ": cannot be read: " + e, e);
+        }
     }
 
     /**

@@ -1,10 +1,12 @@
 package dev.lethe.unlearn;
 
+import dev.lethe.engine.LetheException;
+
 /**
  * An erasure was not carried out because it could not reach its reference, or only by breaking a utility guard. Nothing was
  * changed. The message says the figures and which option would allow it.
  */
-public final class GuardRefusedException extends RuntimeException {
+public final class GuardRefusedException extends LetheException {
     private static final long serialVersionUID = 1;
 
     /** With the figures. */

@@ -13,7 +13,6 @@ import dev.lethe.train.RunFolder;
 import dev.lethe.train.TrainConfig;
 import dev.lethe.unlearn.EraseStep.Action;
 import dev.lethe.unlearn.EraseStep.Phase;
-import java.util.concurrent.CancellationException;
 import java.util.function.Consumer;
 
 /** One erasure's; on its thread. */
@@ -88,9 +87,6 @@ final class Method {
                 try (GaussNewton direction = new GaussNewton(model, stored.sites(), in.data(), config.tuning().damping(),
                         config.contrastSample(), config.seed())) {
                     yield along(direction, target);
-                } catch (CancellationException e) {
-                    Thread.interrupted(); // the fit leaves it set
-                    throw EraseInterruptedException.asked();
                 }
             }
             default -> throw new IllegalStateException(config.strategy() + " is no ascent");

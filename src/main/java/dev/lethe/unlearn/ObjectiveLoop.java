@@ -11,6 +11,7 @@ import dev.lethe.engine.EngineException;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
 import dev.lethe.engine.Status;
+import dev.lethe.engine.Work;
 import dev.lethe.train.BatchCycle;
 import dev.lethe.unlearn.EraseStep.Action;
 import dev.lethe.unlearn.EraseStep.Phase;
@@ -108,7 +109,7 @@ final class ObjectiveLoop implements AutoCloseable {
 
     private void walk(FixedRate fixed) {
         for (int i = 0; i < fixed.steps(); i++) {
-            EraseInterruptedException.throwIfAsked();
+            Work.check(Eraser.INTERRUPTED);
             descend();
             move(fixed, fixed.rate());
             count();
@@ -142,7 +143,7 @@ final class ObjectiveLoop implements AutoCloseable {
 
     /** One step, cut in half until it does not pass the target by too much. Returns the share it was left at, or 0. */
     private double step(Phase phase, double target, double share) {
-        EraseInterruptedException.throwIfAsked();
+        Work.check(Eraser.INTERRUPTED);
         descend();
         model.copy(Buffer.PARAMETERS, snapshot);
         double rate = steps.rate(share);
@@ -170,7 +171,7 @@ final class ObjectiveLoop implements AutoCloseable {
     }
 
     private void repair(Phase phase, double share) {
-        EraseInterruptedException.throwIfAsked();
+        Work.check(Eraser.INTERRUPTED);
         WeightedLoss.gradient(model, List.of(), new double[0], retain.next(), 1);
         double rate = steps.rate(share);
         steps.repair(rate);

@@ -12,6 +12,7 @@ import dev.lethe.engine.Distribution;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
 import dev.lethe.engine.SiteSet;
+import dev.lethe.engine.Work;
 import dev.lethe.train.BatchCycle;
 import dev.lethe.train.TokenMean;
 import java.util.List;
@@ -31,7 +32,7 @@ final class RetainScale implements AutoCloseable {
             double parameters = gradient.dot(gradient, sites); // every one is a one, a tied table counts once
             double sum = 0;
             for (int i = 0; i < batches; i++) {
-                EraseInterruptedException.throwIfAsked();
+                Work.check(Eraser.INTERRUPTED);
                 model.gradient(TokenMean.batch(retain, cycle.nextIndices()));
                 model.copy(Buffer.GRADIENT, gradient);
                 square.addSquare(1, 1.0 / batches, gradient);

@@ -20,7 +20,6 @@ import dev.lethe.train.TrainConfig;
 import dev.lethe.train.TrainListener;
 import dev.lethe.train.TrainStep;
 import dev.lethe.train.Trainer;
-import dev.lethe.train.TrainingInterruptedException;
 import java.nio.file.Path;
 
 final class RetainTraining {
@@ -38,13 +37,7 @@ final class RetainTraining {
     long into(LanguageModel model, Dataset retain, Path folder) {
         RunInfo info = source.info();
         TrainConfig config = info.config().toBuilder().holdoutFraction(0).holdoutData(null).build();
-        RunFolder run;
-        try {
-            run = Trainer.train(engine, ModelSource.of(info.source()), retain, folder, config, new Progress());
-        } catch (TrainingInterruptedException e) {
-            Thread.interrupted(); // the trainer has set it again; an erasure's exception takes its place
-            throw EraseInterruptedException.asked();
-        }
+        RunFolder run = Trainer.train(engine, ModelSource.of(info.source()), retain, folder, config, new Progress());
         String began = run.info().source().modelHash();
         if (!began.equals(info.source().modelHash())) {
             throw new BadInputException("--strategy retrain: the weights that run " + source + " began with, SHA-256 "

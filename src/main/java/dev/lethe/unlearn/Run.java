@@ -3,11 +3,15 @@ package dev.lethe.unlearn;
 import dev.lethe.data.Dataset;
 import dev.lethe.data.Record;
 import dev.lethe.engine.Engine;
+import dev.lethe.engine.InterruptedWorkException;
 import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.Work;
 import dev.lethe.train.RunFolder;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 
 /**
  * A trained run as a service embeds it: find records, erase them into a new run.
@@ -20,14 +24,19 @@ import java.util.function.Consumer;
  * }
  * }</pre>
  *
- * One thread at a time. Interrupting the thread ends an erasure within a step; the source run is then as it was.
+ * Any thread, one at a time: while one is at work with a run, another's call is refused, {@link #close} too. The work is
+ * done on a thread of Lethe's ({@link Work}), so that a virtual thread that calls holds up no other. Interrupting the caller
+ * ends it with {@link InterruptedWorkException}; nothing is changed then, and an erasure that is being put in its place is
+ * not ended any more.
  */
 public final class Run implements AutoCloseable {
     private final Engine engine;
     private final RunFolder folder;
     private final Dataset given;
+    private final AtomicReference<Thread> user = new AtomicReference<>();
     private RunExamples examples;
     private Finder finder;
+    private boolean closed;
 
     private Run(Engine engine, RunFolder folder, Dataset given) {
         this.engine = engine;
@@ -46,7 +55,7 @@ public final class Run implements AutoCloseable {
 
     /** As {@link #open(Engine, Path)}; {@code data} stands in for the run's data file, which may have moved. */
     public static Run open(Engine engine, Path path, Dataset data) {
-        return new Run(engine, RunFolder.open(path), data);
+        return Work.run("open", () -> new Run(engine, RunFolder.open(path), data));
     }
 
     /** The run on disk. */
@@ -56,31 +65,33 @@ public final class Run implements AutoCloseable {
 
     /** The records the run learned and has not erased, in the data's order. */
     public List<Record> records() {
-        return examples().data().records();
+        return alone("records", () -> examples().data().records());
     }
 
     /** Looks for records among those learned; changes nothing. Throws as {@link Finder#find}. */
     public ForgetSet find(Query query) {
-        if (finder == null) {
-            finder = new Finder(records());
-        }
-        return finder.find(query);
+        return alone("find", () -> {
+            if (finder == null) {
+                finder = new Finder(records());
+            }
+            return finder.find(query);
+        });
     }
 
     /**
      * Erases into a new run.
      *
      * @param out      a folder that does not exist or is empty
-     * @param listener told of every move, on this thread
+     * @param listener told of every move, on the erasing thread
      * @return the account, which the new run keeps in its journal
      * @throws dev.lethe.engine.BadInputException when the request cannot be carried out as it is
      * @throws GuardRefusedException              when the reference cannot be reached within the guards; nothing changed
-     * @throws EraseInterruptedException          on interrupt; nothing changed
+     * @throws InterruptedWorkException           on interrupt; nothing changed
      * @throws dev.lethe.train.PendingErasureException when the new run is there and something of the erased could not be
      *                                            destroyed; {@link #finish} goes on with it
      */
     public Erasure erase(ForgetSet forget, EraseConfig config, Path out, EraseListener listener) {
-        return new Eraser(engine, folder, config, listener).erase(forget.requireErasable().ids(), examples(), out);
+        return alone("erasure", () -> eraser(config, listener).erase(forget.requireErasable().ids(), examples(), out));
     }
 
     /**
@@ -96,24 +107,24 @@ public final class Run implements AutoCloseable {
             throw new IllegalArgumentException("an erasure without matching of " + request.size() + " records, iterative "
                     + config.iterative() + ": it needs a record, and rounds to take");
         }
-        return new Eraser(engine, folder, config, listener).eraseUnmatched(request, examples(), out);
+        return alone("erasure", () -> eraser(config, listener).eraseUnmatched(request, examples(), out));
     }
 
     /**
      * Carries an erasure out in memory, for experiments: the guards are only told, nothing stays written, the ledger stays.
      *
-     * @param use is given the moved model, on this thread, and must not keep it
+     * @param use is given the moved model, on the erasing thread, and must not keep it
      * @throws dev.lethe.engine.BadInputException as {@link #erase}
-     * @throws EraseInterruptedException          on interrupt
+     * @throws InterruptedWorkException           on interrupt
      */
     public Trial trial(ForgetSet forget, EraseConfig config, EraseListener listener, Consumer<LanguageModel> use) {
-        return new Eraser(engine, folder, config, listener).trial(forget.requireErasable().ids(), examples(), use);
+        return alone("erasure", () -> eraser(config, listener).trial(forget.requireErasable().ids(), examples(), use));
     }
 
     /** As {@link #trial} for {@link #eraseUnmatched}. */
     public Trial trialUnmatched(List<Record> request, EraseConfig config, EraseListener listener,
                                 Consumer<LanguageModel> use) {
-        return new Eraser(engine, folder, config, listener).trialUnmatched(request, examples(), use);
+        return alone("erasure", () -> eraser(config, listener).trialUnmatched(request, examples(), use));
     }
 
     /**
@@ -136,12 +147,46 @@ public final class Run implements AutoCloseable {
         return examples;
     }
 
-    /** Releases the search index. Idempotent. */
+    private Eraser eraser(EraseConfig config, EraseListener listener) {
+        return new Eraser(engine, folder, config, listener);
+    }
+
+    private <T> T alone(String what, Supplier<T> body) {
+        return alone(() -> {
+            if (closed) {
+                throw new IllegalStateException(folder + ": this run is closed; open it again");
+            }
+            return Work.run(what, body);
+        });
+    }
+
+    /** A listener may call from within: it works for the same caller. */
+    private <T> T alone(Supplier<T> body) {
+        Thread me = Work.caller();
+        Thread other = user.compareAndExchange(null, me);
+        if (other != null && other != me) {
+            throw new IllegalStateException(folder + ": " + Work.name(other) + " is at work with this run; wait for it, interrupt"
+                    + " it, or open the run a second time");
+        }
+        try {
+            return body.get();
+        } finally {
+            if (other == null) {
+                user.set(null);
+            }
+        }
+    }
+
+    /** Releases the search index; from any thread while no other is at work with the run. Idempotent. */
     @Override
     public void close() {
-        if (finder != null) {
-            finder.close();
-            finder = null;
-        }
+        alone(() -> {
+            closed = true;
+            if (finder != null) {
+                finder.close();
+                finder = null;
+            }
+            return null;
+        });
     }
 }

@@ -9,13 +9,13 @@ import dev.lethe.engine.Batch;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
+import dev.lethe.engine.InterruptedWorkException;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ModelShape;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
-import java.util.concurrent.CancellationException;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -99,7 +99,7 @@ class EvaluatorTest {
         new Evaluator(12, heard::add).evaluate(model, examples);
         assertEquals(examples.size(), heard.getLast());
         Thread.currentThread().interrupt();
-        assertThrows(CancellationException.class, () -> new Evaluator().evaluate(model, examples));
+        assertThrows(InterruptedWorkException.class, () -> new Evaluator().evaluate(model, examples));
         assertTrue(Thread.interrupted());
     }
 

@@ -12,6 +12,7 @@ import dev.lethe.engine.Buffer;
 import dev.lethe.engine.Distribution;
 import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
+import dev.lethe.engine.InterruptedWorkException;
 import dev.lethe.engine.KroneckerFactors;
 import dev.lethe.engine.KroneckerFactors.Fisher;
 import dev.lethe.engine.KroneckerFactors.Stage;
@@ -30,7 +31,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
-import java.util.concurrent.CancellationException;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -108,7 +108,7 @@ class FactorFitTest {
     @Test
     void anInterruptEndsAFit() {
         Thread.currentThread().interrupt();
-        assertThrows(CancellationException.class,
+        assertThrows(InterruptedWorkException.class,
                 () -> new FactorFit(options(null, true, 0, 3), FactorFit.Listener.NONE).fit(model, examples));
         assertTrue(Thread.interrupted());
     }

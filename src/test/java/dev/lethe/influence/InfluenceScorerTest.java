@@ -13,6 +13,7 @@ import dev.lethe.engine.Capture;
 import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.EntryFormat;
+import dev.lethe.engine.InterruptedWorkException;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ModelShape;
 import dev.lethe.engine.NoLeaks;
@@ -30,7 +31,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
 import java.util.SplittableRandom;
-import java.util.concurrent.CancellationException;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -320,7 +320,7 @@ class InfluenceScorerTest {
     void anInterruptEndsThePass() {
         try (GradientLedger ledger = open(); ParameterVector query = model.vector()) {
             Thread.currentThread().interrupt();
-            assertThrows(CancellationException.class, () -> scorer(1).dot(ledger, query));
+            assertThrows(InterruptedWorkException.class, () -> scorer(1).dot(ledger, query));
             assertTrue(Thread.interrupted(), "stays interrupted");
         }
     }

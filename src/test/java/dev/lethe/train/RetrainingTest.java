@@ -9,13 +9,13 @@ import dev.lethe.data.BatchPlan;
 import dev.lethe.data.Example;
 import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
+import dev.lethe.engine.InterruptedWorkException;
 import dev.lethe.engine.NoLeaks;
 import dev.lethe.model.Checkpoint;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
-import java.util.concurrent.CancellationException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
@@ -52,7 +52,7 @@ class RetrainingTest {
                 assertNotEquals(whole[1], retraining.losses(records)[1]);
                 retraining.train(new BitSet(), 1); // nothing to learn is no error
                 Thread.currentThread().interrupt();
-                assertThrows(CancellationException.class, () -> retraining.train(all, 1));
+                assertThrows(InterruptedWorkException.class, () -> retraining.train(all, 1));
                 assertTrue(Thread.interrupted());
             }
         }

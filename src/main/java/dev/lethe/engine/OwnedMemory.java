@@ -1,0 +1,91 @@
+/*
+ * The native memory of one model, vector or set of factors: whose it is, that it is open, and a net under owners who forgot
+ * to close it. The arena is a shared one, because a worker stands in for its caller and the net closes from its own thread;
+ * so the checks that the JDK makes of confined arenas are made here, before any call and before reused memory is touched.
+ */
+package dev.lethe.engine;
+
+import java.lang.foreign.Arena;
+import java.lang.ref.Cleaner;
+import java.util.concurrent.atomic.AtomicLong;
+
+/** Belongs to the thread that made it, or that the maker worked for. */
+final class OwnedMemory implements AutoCloseable {
+    private static final System.Logger LOG = System.getLogger("dev.lethe.engine");
+    private static final Cleaner CLEANER = Cleaner.create();
+    private static final AtomicLong ABANDONED = new AtomicLong();
+
+    private final String what;
+    private final Thread owner = Work.caller();
+    private final Release release;
+    private final Cleaner.Cleanable cleanable;
+
+    /** Runs once: when its owner closes, or when nothing refers to the memory any more. Must not refer to it either. */
+    private static final class Release implements Runnable {
+        private final Arena arena = Arena.ofShared();
+        private final String whose;
+        private volatile boolean closed;
+
+        Release(String whose) {
+            this.whose = whose;
+        }
+
+        @Override
+        public void run() {
+            if (!closed) {
+                closed = true;
+                ABANDONED.incrementAndGet();
+                LOG.log(System.Logger.Level.WARNING, "{0} was never closed; the garbage collector has freed it now", whose);
+            }
+            arena.close();
+        }
+    }
+
+    /** @param what it is, such as "the model" */
+    OwnedMemory(String what) {
+        this.what = what;
+        release = new Release(what + " of " + Work.name(owner));
+        cleanable = CLEANER.register(this, release);
+    }
+
+    /** How often the net was needed. */
+    static long abandoned() {
+        return ABANDONED.get();
+    }
+
+    /** For what lives as long as this; whoever uses it checks first. */
+    Arena arena() {
+        return release.arena;
+    }
+
+    /** @throws IllegalStateException when closed @throws WrongThreadException on another thread than the owner's */
+    void check() {
+        if (Work.caller() != owner) {
+            throw new WrongThreadException(what + " belongs to " + Work.name(owner) + ", not to "
+                    + Work.name(Thread.currentThread()));
+        }
+        if (release.closed) {
+            throw new IllegalStateException(what + " is closed");
+        }
+    }
+
+    boolean isOpen() {
+        return !release.closed;
+    }
+
+    /** Frees everything; again does nothing. Another thread than the owner's may only once that one has ended. */
+    @Override
+    public void close() {
+        if (release.closed) {
+            return;
+        }
+        if (Work.caller() != owner && owner.isAlive()) {
+            throw new WrongThreadException(what + " belongs to " + Work.name(owner) + ", which still runs: "
+                    + Work.name(Thread.currentThread()) + " cannot close it");
+        }
+        synchronized (this) {
+            release.closed = true;
+        }
+        cleanable.clean();
+    }
+}
