@@ -3,6 +3,7 @@ package dev.lethe.cli;
 import dev.lethe.data.Dataset;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Engine;
+import dev.lethe.engine.PrivateFiles;
 import dev.lethe.report.ReportData;
 import dev.lethe.report.ReportData.Group;
 import dev.lethe.report.ReportData.Scores;
@@ -114,7 +115,7 @@ final class DemoCommand implements Callable<Integer> {
                     }
                 }
             }
-            return Files.createDirectories(folder);
+            return PrivateFiles.makeFolder(folder);
         } catch (IOException e) {
             throw new BadInputException("--out " + folder + ": cannot be made: " + Main.reason(e), e);
         }

@@ -10,7 +10,6 @@ import java.lang.invoke.MethodHandle;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.Optional;
 
 /**
@@ -21,6 +20,7 @@ import java.util.Optional;
  */
 public final class FileSpace {
     private static final int O_RDWR = 2;
+    private static final int O_NOFOLLOW = System.getProperty("os.arch").equals("aarch64") ? 0x8000 : 0x20000;
     private static final int EINTR = 4;
     private static final int EFBIG = 27;
     private static final int ENOSPC = 28;
@@ -51,7 +51,7 @@ public final class FileSpace {
     }
 
     static void writeZeros(Path file, long offset, long bytes) throws IOException {
-        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+        try (FileChannel channel = PrivateFiles.open(file)) {
             ByteBuffer zeros = ByteBuffer.allocateDirect(1 << 20);
             long end = Math.addExact(offset, bytes);
             for (long at = Math.max(offset, channel.size()); at < end; ) {
@@ -82,7 +82,7 @@ public final class FileSpace {
         /** False when this file system cannot reserve. */
         boolean allocate(Path file, long offset, long bytes) throws IOException {
             try (Arena arena = Arena.ofConfined()) {
-                int descriptor = call(open, arena.allocateFrom(file.toString()), O_RDWR);
+                int descriptor = call(open, arena.allocateFrom(file.toString()), O_RDWR | O_NOFOLLOW);
                 if (descriptor < 0) return false; // let the fallback's own error name the reason
                 try {
                     int error;

@@ -7,20 +7,15 @@
  */
 package dev.lethe.engine;
 
-import java.io.FileOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.Channels;
-import java.nio.channels.FileChannel;
 import java.nio.channels.WritableByteChannel;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.zip.CRC32C;
 import java.util.zip.CheckedOutputStream;
@@ -57,8 +52,7 @@ final class NumberFile implements AutoCloseable {
     /** Replaces {@code path} or makes it; a kill leaves what was there before. */
     static void write(Path path, String text, Dtype dtype, long count, Body body) throws IOException {
         byte[] words = text.getBytes(StandardCharsets.UTF_8);
-        Path fresh = path.resolveSibling(path.getFileName() + "-new");
-        try (FileOutputStream out = new FileOutputStream(fresh.toFile())) {
+        PrivateFiles.write(path, out -> {
             CRC32C crc = new CRC32C();
             OutputStream summed = new CheckedOutputStream(out, crc);
             ByteBuffer header = little(start(words.length));
@@ -66,12 +60,7 @@ final class NumberFile implements AutoCloseable {
             summed.write(header.array());
             body.into(Channels.newChannel(summed));
             out.write(little(TRAILER_BYTES).putLong(crc.getValue()).put(END).array());
-            out.getFD().sync();
-        }
-        Files.move(fresh, path, StandardCopyOption.ATOMIC_MOVE);
-        try (FileChannel folder = FileChannel.open(path.toAbsolutePath().getParent(), StandardOpenOption.READ)) {
-            folder.force(true);
-        }
+        });
     }
 
     /**

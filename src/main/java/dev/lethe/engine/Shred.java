@@ -16,8 +16,8 @@ import java.util.Arrays;
 
 /** Deleting and replacing files that leave nothing behind. Stateless; an interrupt of the thread is not heeded. */
 public final class Shred {
-    /** Ends the second name of a file that is being replaced; what carries it may be shredded at any time. */
-    public static final String OLD = ".old";
+    /** Ends the second name of a file that is being replaced: a part's, as PrivateFiles knows and clears leftovers. */
+    private static final String OLD = ".part-0";
     private static final int BLOCK = 1 << 20;
 
     private Shred() {}

@@ -10,6 +10,7 @@ import dev.lethe.engine.DamagedDataException;
 import dev.lethe.engine.KroneckerFactors;
 import dev.lethe.engine.KroneckerFactors.Stage;
 import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.PrivateFiles;
 import dev.lethe.engine.Work;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -52,7 +53,7 @@ public final class SavedFactors {
         }
         KroneckerFactors fresh = new FactorFit(options, listener).fit(model, examples);
         try {
-            Files.createDirectories(file.getParent());
+            PrivateFiles.makeFolder(file.getParent());
             fresh.save(file, modelHash);
             told.accept("factors of " + fresh.records() + " records fitted and kept in " + file);
         } catch (IOException e) {

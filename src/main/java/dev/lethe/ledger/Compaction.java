@@ -10,6 +10,7 @@ package dev.lethe.ledger;
 
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.DamagedDataException;
+import dev.lethe.engine.PrivateFiles;
 import dev.lethe.engine.Shred;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -69,11 +70,10 @@ public record Compaction(int entries, int destroyed, long bytesBefore, long byte
 
     private static List<Entry> rewrite(LedgerFolder folder, int number, List<Entry> entries) throws IOException {
         Path file = folder.segment(number);
-        Path beside = LedgerFolder.temporary(file);
+        Path part = PrivateFiles.part(file);
         List<Entry> moved = new ArrayList<>(entries.size());
         try (FileChannel from = FileChannel.open(file, StandardOpenOption.READ);
-                FileChannel to = FileChannel.open(beside, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING,
-                        StandardOpenOption.WRITE);
+                FileChannel to = PrivateFiles.open(part);
                 PayloadReader reader = new PayloadReader(folder);
                 Arena arena = Arena.ofConfined()) {
             header(from, to, arena);
@@ -102,10 +102,10 @@ public record Compaction(int entries, int destroyed, long bytesBefore, long byte
             }
             to.force(true);
         } catch (IOException | RuntimeException e) {
-            Shred.file(beside);
+            Shred.file(part);
             throw e;
         }
-        folder.replace(beside, file);
+        PrivateFiles.replace(part, file);
         return moved;
     }
 

@@ -8,6 +8,7 @@
 package dev.lethe.ledger;
 
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.PrivateFiles;
 import dev.lethe.ledger.LedgerCheck.Tail;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -15,7 +16,6 @@ import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
-import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -162,7 +162,7 @@ final class Destruction implements AutoCloseable {
     private FileChannel channel(int number) throws IOException {
         FileChannel open = channels.get(number);
         if (open == null) {
-            open = FileChannel.open(folder.segment(number), StandardOpenOption.READ, StandardOpenOption.WRITE);
+            open = PrivateFiles.open(folder.segment(number));
             channels.put(number, open);
         }
         return open;

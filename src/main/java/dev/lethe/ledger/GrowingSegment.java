@@ -7,6 +7,7 @@ package dev.lethe.ledger;
 
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.FileSpace;
+import dev.lethe.engine.PrivateFiles;
 import dev.lethe.engine.Shred;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -14,7 +15,6 @@ import java.lang.foreign.MemorySegment;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileChannel.MapMode;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -59,8 +59,7 @@ final class GrowingSegment implements AutoCloseable {
         try (Arena scratch = Arena.ofConfined()) {
             MemorySegment header = scratch.allocate(SegmentLayout.SEGMENT_HEADER_BYTES, SegmentLayout.ALIGNMENT);
             SegmentLayout.writeSegmentHeader(header, number, identity, firstEntry);
-            FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE_NEW, StandardOpenOption.READ,
-                    StandardOpenOption.WRITE);
+            FileChannel channel = PrivateFiles.create(file);
             try {
                 channel.write(header.asByteBuffer(), 0);
                 channel.force(true);
@@ -81,7 +80,7 @@ final class GrowingSegment implements AutoCloseable {
         Path file = folder.segment(number);
         try {
             Shred.tail(file, end);
-            FileChannel channel = FileChannel.open(file, StandardOpenOption.READ, StandardOpenOption.WRITE);
+            FileChannel channel = PrivateFiles.open(file);
             return new GrowingSegment(number, file, allocation, channel, end);
         } catch (IOException e) {
             throw new BadInputException("cannot write " + file + ": " + LedgerFolder.reason(e));

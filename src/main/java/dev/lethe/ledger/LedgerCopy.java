@@ -1,6 +1,7 @@
 package dev.lethe.ledger;
 
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.PrivateFiles;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
@@ -48,7 +49,7 @@ final class LedgerCopy {
 
     private static void copy(Path from, Path to, long bytes) {
         try (FileChannel source = FileChannel.open(from, StandardOpenOption.READ);
-                FileChannel target = FileChannel.open(to, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
+                FileChannel target = PrivateFiles.create(to)) {
             LedgerFolder.copy(source, 0, bytes, target);
             target.force(true);
         } catch (IOException e) {
@@ -79,7 +80,7 @@ final class LedgerCopy {
 
     private static void requireFree(LedgerFolder to) {
         try {
-            Files.createDirectories(to.path());
+            PrivateFiles.makeFolder(to.path());
         } catch (IOException e) {
             throw new BadInputException("cannot make the ledger folder " + to.path() + ": " + LedgerFolder.reason(e));
         }

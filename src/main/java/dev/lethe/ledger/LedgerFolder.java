@@ -1,6 +1,7 @@
 package dev.lethe.ledger;
 
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.PrivateFiles;
 import dev.lethe.engine.Shred;
 import java.io.EOFException;
 import java.io.IOException;
@@ -62,52 +63,34 @@ record LedgerFolder(Path path) {
         return sum;
     }
 
-    /** Where a file is written before it takes its place. */
-    static Path temporary(Path file) {
-        return file.resolveSibling(file.getFileName() + ".tmp");
-    }
-
-    /** Removes what a killed process was writing or replacing: it may hold gradients. Needs the writer lock. */
+    /** Removes what a killed process was writing beside its place: it may hold gradients. Needs the writer lock. */
     void deleteLeftovers() {
-        List<Path> whole = new ArrayList<>(List.of(index(), manifest()));
-        for (int number : segments()) whole.add(segment(number));
-        for (Path file : whole) {
-            delete(temporary(file));
-            delete(file.resolveSibling(file.getFileName() + Shred.OLD));
+        try {
+            PrivateFiles.deleteLeftovers(path);
+        } catch (IOException e) {
+            throw new BadInputException("cannot delete what a killed writer left in " + path + ": " + reason(e));
         }
     }
 
     /** Makes `file` hold `bytes`, durably, or leaves what was there. */
-    void write(Path file, ByteBuffer bytes) {
-        Path temporary = temporary(file);
+    void write(Path file, byte[] bytes) {
         try {
-            try (FileChannel channel = FileChannel.open(temporary, StandardOpenOption.CREATE,
-                    StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE)) {
-                while (bytes.hasRemaining()) channel.write(bytes);
-                channel.force(true);
-            }
-            replace(temporary, file);
+            PrivateFiles.write(file, bytes);
         } catch (IOException e) {
-            try {
-                Files.deleteIfExists(temporary);
-            } catch (IOException ignored) {
-                e.addSuppressed(ignored);
-            }
             throw new BadInputException("cannot write " + file + ": " + reason(e));
         }
     }
 
     /** Puts a copy of a file's start in its place: whoever has the old one linked keeps it whole. */
     void cut(Path file, long bytes) {
-        Path temporary = temporary(file);
         try {
+            Path part = PrivateFiles.part(file);
             try (FileChannel from = FileChannel.open(file, StandardOpenOption.READ);
-                    FileChannel to = FileChannel.open(temporary, StandardOpenOption.CREATE,
-                            StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE)) {
+                    FileChannel to = PrivateFiles.open(part)) {
                 copy(from, 0, bytes, to);
                 to.force(true);
             }
-            replace(temporary, file);
+            PrivateFiles.replace(part, file);
         } catch (IOException e) {
             throw new BadInputException("cannot shorten " + file + ": " + reason(e));
         }
@@ -122,12 +105,6 @@ record LedgerFolder(Path path) {
         }
     }
 
-    /** Puts a finished file in its place; what was there is overwritten unless another ledger has it too. */
-    void replace(Path temporary, Path file) throws IOException {
-        Shred.replace(temporary, file);
-        sync();
-    }
-
     /** Overwrites and removes a file that no other ledger has; of a shared one only the name goes. */
     void delete(Path file) {
         try {
@@ -139,13 +116,9 @@ record LedgerFolder(Path path) {
         }
     }
 
-    /** Makes creations, renames and deletions in the folder durable; a platform that cannot open folders skips it. */
+    /** Makes creations, renames and deletions in the folder durable. */
     void sync() {
-        try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
-            channel.force(true);
-        } catch (IOException e) {
-            System.getLogger("dev.lethe.ledger").log(System.Logger.Level.DEBUG, "cannot sync folder " + path, e);
-        }
+        PrivateFiles.syncFolder(path);
     }
 
     /** Reads `to` whole from a position, or as much as there is; returns the bytes read. */

@@ -61,7 +61,7 @@ record LedgerIndex(List<SegmentState> segments, List<Entry> entries) {
             out.putInt(0);
         }
         out.putInt(crc(out.array(), out.position()));
-        folder.write(folder.index(), out.flip());
+        folder.write(folder.index(), out.array());
     }
 
     /**

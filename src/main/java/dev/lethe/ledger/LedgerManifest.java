@@ -5,7 +5,6 @@ import dev.lethe.engine.DamagedDataException;
 import dev.lethe.engine.Dtype;
 import dev.lethe.engine.ModelShape;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -73,7 +72,7 @@ public record LedgerManifest(
         ObjectNode fields = fields();
         fields.put("checksum", Integer.toHexString(checksum(fields)));
         String text = JSON.writer().with(SerializationFeature.INDENT_OUTPUT).writeValueAsString(fields) + "\n";
-        folder.write(folder.manifest(), ByteBuffer.wrap(text.getBytes(StandardCharsets.UTF_8)));
+        folder.write(folder.manifest(), text.getBytes(StandardCharsets.UTF_8));
     }
 
     static LedgerManifest read(LedgerFolder folder) {

@@ -2,6 +2,7 @@ package dev.lethe.ledger;
 
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.FileSpace;
+import dev.lethe.engine.PrivateFiles;
 import dev.lethe.engine.Work;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -70,7 +71,7 @@ public final class LedgerWriter implements AutoCloseable {
             Path directory, LedgerManifest manifest, LedgerOptions options, GrowingSegment.Allocation allocation) {
         LedgerFolder folder = new LedgerFolder(directory);
         try {
-            Files.createDirectories(directory);
+            PrivateFiles.makeFolder(directory);
         } catch (IOException e) {
             throw new BadInputException("cannot make the ledger folder " + directory + ": " + LedgerFolder.reason(e));
         }

@@ -1,6 +1,7 @@
 package dev.lethe.ledger;
 
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.PrivateFiles;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -8,7 +9,6 @@ import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
-import java.nio.file.StandardOpenOption;
 
 /**
  * The right to write one ledger, held by locking {@code writer.lock} for as long as it is open; the file says who holds
@@ -26,7 +26,7 @@ final class WriterLock implements AutoCloseable {
     static WriterLock acquire(LedgerFolder folder, String purpose) {
         FileChannel channel = null;
         try {
-            channel = FileChannel.open(folder.lock(), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+            channel = PrivateFiles.lockFile(folder.lock());
             FileLock lock;
             try {
                 lock = channel.tryLock();

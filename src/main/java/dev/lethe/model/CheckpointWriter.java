@@ -3,17 +3,15 @@ package dev.lethe.model;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ModelShape;
+import dev.lethe.engine.PrivateFiles;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.channels.FileChannel;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.util.Comparator;
 import java.util.List;
-import java.util.UUID;
 import java.util.stream.Stream;
 
 /**
@@ -34,8 +32,8 @@ final class CheckpointWriter {
         Path staging = null;
         try {
             Path parent = replaces ? target : target.getParent();
-            Files.createDirectories(parent);
-            staging = Files.createDirectory(parent.resolve("." + target.getFileName() + "-" + UUID.randomUUID()));
+            PrivateFiles.makeFolder(parent);
+            staging = PrivateFiles.partFolder(parent.resolve(target.getFileName()));
             fill(staging, model, config, tokenizerFrom);
             publish(staging, target, replaces);
         } catch (IOException | UncheckedIOException e) {
@@ -47,31 +45,26 @@ final class CheckpointWriter {
     }
 
     private static void fill(Path staging, LanguageModel model, Gpt2Config config, Path tokenizerFrom) throws IOException {
-        try (FileChannel channel = FileChannel.open(staging.resolve(WeightFiles.SINGLE), StandardOpenOption.CREATE_NEW,
-                StandardOpenOption.WRITE)) {
+        try (FileChannel channel = PrivateFiles.create(staging.resolve(WeightFiles.SINGLE))) {
             SafetensorsWriter.write(model, channel);
         }
-        Files.writeString(staging.resolve(Checkpoint.CONFIG), config.toJson());
+        PrivateFiles.write(staging.resolve(Checkpoint.CONFIG), config.toJson());
         boolean kept = tokenizerFrom != null && TokenizerFiles.copy(tokenizerFrom, staging);
         if (!kept && config.shape().vocabulary() == ModelShape.GPT2_VOCABULARY) {
             Gpt2Vocabulary.write(staging);
         }
-        for (Path file : list(staging)) {
-            force(file);
-        }
+        PrivateFiles.sync(staging.resolve(WeightFiles.SINGLE));
+        PrivateFiles.syncFolder(staging);
     }
 
     private static void publish(Path staging, Path target, boolean replaces) throws IOException {
         if (!replaces) {
-            Files.move(staging, target, StandardCopyOption.ATOMIC_MOVE);
-            force(target);
-            force(target.getParent());
+            PrivateFiles.replace(staging, target);
             return;
         }
         for (Path file : list(staging)) {
-            Files.move(file, target.resolve(file.getFileName()), StandardCopyOption.ATOMIC_MOVE);
+            PrivateFiles.replace(file, target.resolve(file.getFileName()));
         }
-        force(target);
     }
 
     /** Weights last: a checkpoint is new when its weights are. */
@@ -82,21 +75,11 @@ final class CheckpointWriter {
         }
     }
 
-    private static void force(Path path) throws IOException {
-        try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
-            channel.force(true);
-        }
-    }
-
     private static void delete(Path staging) {
-        if (staging == null || !Files.exists(staging)) {
-            return;
-        }
         try {
-            for (Path file : list(staging)) {
-                Files.deleteIfExists(file);
+            if (staging != null) {
+                PrivateFiles.deleteTree(staging);
             }
-            Files.deleteIfExists(staging);
         } catch (IOException e) {
             System.getLogger("dev.lethe.model").log(System.Logger.Level.WARNING, "left behind " + staging, e);
         }

@@ -1,13 +1,13 @@
 package dev.lethe.model;
 
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.PrivateFiles;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Base64;
@@ -49,9 +49,9 @@ final class Gpt2Vocabulary {
 
     /** Writes vocab.json, merges.txt and a tokenizer_config.json into a folder. */
     static void write(Path folder) throws IOException {
-        Files.write(folder.resolve(TokenizerFiles.VOCABULARY), Texts.VOCABULARY);
-        Files.write(folder.resolve(TokenizerFiles.MERGES), Texts.MERGES);
-        Files.writeString(folder.resolve(TokenizerFiles.SETTINGS), """
+        PrivateFiles.write(folder.resolve(TokenizerFiles.VOCABULARY), Texts.VOCABULARY);
+        PrivateFiles.write(folder.resolve(TokenizerFiles.MERGES), Texts.MERGES);
+        PrivateFiles.write(folder.resolve(TokenizerFiles.SETTINGS), """
                 {
                   "add_prefix_space": false,
                   "bos_token": "<|endoftext|>",

@@ -1,5 +1,6 @@
 package dev.lethe.model;
 
+import dev.lethe.engine.PrivateFiles;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -27,7 +28,7 @@ final class TokenizerFiles {
         }
         for (String name : ALL) {
             if (Files.isRegularFile(from.resolve(name))) {
-                Files.write(to.resolve(name), Files.readAllBytes(from.resolve(name)));
+                PrivateFiles.write(to.resolve(name), Files.readAllBytes(from.resolve(name)));
             }
         }
         return true;

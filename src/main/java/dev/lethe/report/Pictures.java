@@ -1,12 +1,10 @@
 package dev.lethe.report;
 
+import dev.lethe.engine.PrivateFiles;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.List;
 import javax.imageio.ImageIO;
@@ -20,7 +18,7 @@ public final class Pictures {
     /** One NAME.svg a chart. */
     public static void svg(List<Chart> charts, Path folder) throws IOException {
         for (Chart chart : charts) {
-            put(folder.resolve(chart.name() + ".svg"), chart.svg().getBytes(StandardCharsets.UTF_8));
+            PrivateFiles.write(folder.resolve(chart.name() + ".svg"), chart.svg());
         }
     }
 
@@ -37,7 +35,7 @@ public final class Pictures {
             return;
         }
         for (int i = 0; i < charts.size(); i++) {
-            put(folder.resolve(charts.get(i).name() + ".png"), pictures.get(i));
+            PrivateFiles.write(folder.resolve(charts.get(i).name() + ".png"), pictures.get(i));
         }
     }
 
@@ -48,12 +46,5 @@ public final class Pictures {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         ImageIO.write(image, "png", bytes);
         return bytes.toByteArray();
-    }
-
-    /** Replaces a file whole. */
-    public static void put(Path file, byte[] bytes) throws IOException {
-        Path part = file.resolveSibling(file.getFileName() + ".part");
-        Files.write(part, bytes);
-        Files.move(part, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
     }
 }

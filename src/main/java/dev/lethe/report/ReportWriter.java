@@ -1,9 +1,8 @@
 package dev.lethe.report;
 
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.PrivateFiles;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import tools.jackson.core.JsonGenerator;
@@ -29,10 +28,10 @@ public final class ReportWriter {
         List<Chart> charts = Charts.of(data);
         Path page = folder.resolve("report.html");
         try {
-            Files.createDirectories(folder);
-            Pictures.put(folder.resolve("report.json"), json().writeValueAsBytes(data));
+            PrivateFiles.makeFolder(folder);
+            PrivateFiles.write(folder.resolve("report.json"), json().writeValueAsBytes(data));
             Pictures.png(charts, folder);
-            Pictures.put(page, HtmlReport.page(data, charts).getBytes(StandardCharsets.UTF_8));
+            PrivateFiles.write(page, HtmlReport.page(data, charts));
         } catch (IOException e) {
             throw new BadInputException(folder + ": the report cannot be written: " + e.getMessage(), e);
         }

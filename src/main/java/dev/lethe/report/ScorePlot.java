@@ -1,9 +1,9 @@
 package dev.lethe.report;
 
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.PrivateFiles;
 import dev.lethe.report.Canvas.Stroke;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
@@ -56,9 +56,9 @@ public final class ScorePlot {
         String name = file.getFileName().toString();
         try {
             if (name.endsWith(".svg")) {
-                Pictures.put(file, chart.svg().getBytes(StandardCharsets.UTF_8));
+                PrivateFiles.write(file, chart.svg());
             } else if (name.endsWith(".png")) {
-                Pictures.put(file, Pictures.png(chart));
+                PrivateFiles.write(file, Pictures.png(chart));
             } else {
                 throw new BadInputException("--plot " + file + ": end the name in .svg or .png");
             }

@@ -1,11 +1,10 @@
 package dev.lethe.study;
 
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.PrivateFiles;
 import java.io.IOException;
 import java.io.InputStream;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 
 /** The invented people that come with Lethe, their tokenizer of 1,024 ids, and people never seen. */
 public final class DemoData {
@@ -22,8 +21,8 @@ public final class DemoData {
     public static Path copy(String resource, Path folder) {
         Path file = folder.resolve(resource);
         try (InputStream in = DemoData.class.getResourceAsStream("/dev/lethe/demo/" + resource)) {
-            Files.createDirectories(file.getParent());
-            Files.copy(in, file, StandardCopyOption.REPLACE_EXISTING);
+            PrivateFiles.makeFolder(file.getParent());
+            PrivateFiles.write(file, in::transferTo);
             return file;
         } catch (IOException e) {
             throw new BadInputException(file + ": cannot be written: " + e.getMessage(), e);

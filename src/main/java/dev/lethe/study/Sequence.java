@@ -15,12 +15,12 @@ import dev.lethe.engine.AdamW;
 import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.PrivateFiles;
 import dev.lethe.eval.Evaluator;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.model.Tokenizer;
 import dev.lethe.study.Measurement.Numbers;
-import dev.lethe.train.AtomicFiles;
 import dev.lethe.train.FineTune;
 import dev.lethe.train.RunFolder;
 import dev.lethe.train.RunInfo;
@@ -102,10 +102,10 @@ final class Sequence {
         shop.listener().cell(1, 1, cell, "sequential");
         Path folder = options.out().resolve("runs").resolve("sequential-" + id);
         try {
-            Files.createDirectories(folder);
+            PrivateFiles.makeFolder(folder);
             CellResult result = requests(id, cell, config, folder);
             files.writeCell(result);
-            AtomicFiles.deleteTree(folder);
+            PrivateFiles.deleteTree(folder);
             shop.listener().measured(result);
             return result;
         } catch (IOException e) {
@@ -122,7 +122,7 @@ final class Sequence {
         for (int next = progress.done(); next < requests.size(); next++) {
             RunFolder from = next == 0 ? original : RunFolder.open(folder.resolve("after-" + next));
             Path to = folder.resolve("after-" + (next + 1));
-            AtomicFiles.deleteTree(to);
+            PrivateFiles.deleteTree(to);
             Erasure erasure;
             try (Run run = Run.open(engine, from.root(), data.learned())) {
                 erasure = run.erase(run.find(Query.ids(forgotten(requests.subList(next, next + 1)))), config, to, shop.listener().erasing());
@@ -134,7 +134,7 @@ final class Sequence {
                     progress.steps() + erasure.ascents() + erasure.repairs(), notes), RunFolder.open(to));
             StudyFiles.write(state, RunJson.line(progress));
             if (next > 0) {
-                AtomicFiles.deleteTree(from.root());
+                PrivateFiles.deleteTree(from.root());
             }
         }
         return result(id, cell, config, original, folder, progress);
@@ -162,8 +162,8 @@ final class Sequence {
             throws IOException {
         String first = spec.sequential().requests().getFirst();
         Set<String> gone = forgotten(spec.sequential().requests());
-        AtomicFiles.deleteTree(folder);
-        Files.createDirectories(folder);
+        PrivateFiles.deleteTree(folder);
+        PrivateFiles.makeFolder(folder);
         try (Tokenizer tokenizer = Tokenizer.of(last.model()); LanguageModel model = Checkpoint.load(engine, last.model(), Dtype.F32)) {
             List<Example> back = encode(tokenizer, model, data.learned().filter(record -> forgotten(List.of(first)).contains(record.id())));
             int shown = Math.clamp((int) Math.ceil(spec.relearn().share() * back.size()), 1, back.size());

@@ -5,7 +5,7 @@ import dev.lethe.data.PerturbedDataset;
 import dev.lethe.data.PerturbedRecord;
 import dev.lethe.data.Record;
 import dev.lethe.engine.BadInputException;
-import dev.lethe.train.AtomicFiles;
+import dev.lethe.engine.PrivateFiles;
 import dev.lethe.train.RunJson;
 import dev.lethe.unlearn.Finder;
 import dev.lethe.unlearn.Query;
@@ -133,8 +133,8 @@ record StudyData(Dataset learned, Dataset heldOut, Map<String, Set<String>> forg
             lines.append(RunJson.line(line)).append('\n');
         }
         try {
-            Files.createDirectories(file.getParent());
-            AtomicFiles.write(file, lines.toString());
+            PrivateFiles.makeFolder(file.getParent());
+            PrivateFiles.write(file, lines.toString());
         } catch (IOException e) {
             throw new UncheckedIOException(file + ": cannot be written: " + e.getMessage(), e);
         }

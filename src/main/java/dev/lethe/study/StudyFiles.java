@@ -1,14 +1,15 @@
 package dev.lethe.study;
 
 import dev.lethe.engine.DamagedDataException;
+import dev.lethe.engine.PrivateFiles;
 import dev.lethe.study.Plan.Entry;
-import dev.lethe.train.AtomicFiles;
 import dev.lethe.train.RunJson;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -24,8 +25,8 @@ final class StudyFiles {
     StudyFiles(Path out) {
         this.out = out;
         try {
-            Files.createDirectories(out.resolve("cells"));
-            Files.createDirectories(out.resolve("oracles"));
+            PrivateFiles.makeFolder(out.resolve("cells"));
+            PrivateFiles.makeFolder(out.resolve("oracles"));
         } catch (IOException e) {
             throw new UncheckedIOException(out + ": cannot be made: " + e.getMessage(), e);
         }
@@ -42,8 +43,8 @@ final class StudyFiles {
 
     void writeCell(CellResult result) {
         write(out.resolve("cells").resolve(result.id() + ".json"), RunJson.line(result) + "\n");
-        try {
-            Files.writeString(out.resolve("done.txt"), result.id() + "\n", StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+        try (OutputStream done = PrivateFiles.append(out.resolve("done.txt"))) {
+            done.write((result.id() + "\n").getBytes(StandardCharsets.UTF_8));
         } catch (IOException e) {
             throw new UncheckedIOException(out.resolve("done.txt") + ": cannot be written: " + e.getMessage(), e);
         }
@@ -79,7 +80,7 @@ final class StudyFiles {
 
     static void write(Path file, String text) {
         try {
-            AtomicFiles.write(file, text);
+            PrivateFiles.write(file, text);
         } catch (IOException e) {
             throw new UncheckedIOException(file + ": cannot be written: " + e.getMessage(), e);
         }

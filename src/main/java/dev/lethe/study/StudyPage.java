@@ -1,6 +1,7 @@
 package dev.lethe.study;
 
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.PrivateFiles;
 import dev.lethe.report.Chart;
 import dev.lethe.report.HtmlPage;
 import dev.lethe.report.Pictures;
@@ -8,7 +9,6 @@ import dev.lethe.report.ReportData.Fact;
 import dev.lethe.report.Table;
 import dev.lethe.train.RunJson;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -87,14 +87,14 @@ public final class StudyPage {
         page.files("Tables as CSV:", List.of("tables/variants.csv", "tables/claims.csv"))
                 .note("Every figure is also in figures/, as SVG and PNG.");
         try {
-            Path figures = Files.createDirectories(dir.resolve("figures"));
-            Path tables = Files.createDirectories(dir.resolve("tables"));
+            Path figures = PrivateFiles.makeFolder(dir.resolve("figures"));
+            Path tables = PrivateFiles.makeFolder(dir.resolve("tables"));
             Pictures.svg(charts, figures);
             Pictures.png(charts, figures);
-            put(tables.resolve("variants.csv"), StudyTables.csv(study));
-            put(tables.resolve("claims.csv"), Table.csv(claims.columns(), claims.rows().stream().map(Table.Row::cells)
+            PrivateFiles.write(tables.resolve("variants.csv"), StudyTables.csv(study));
+            PrivateFiles.write(tables.resolve("claims.csv"), Table.csv(claims.columns(), claims.rows().stream().map(Table.Row::cells)
                     .toList()));
-            put(dir.resolve("study.html"), page.finish());
+            PrivateFiles.write(dir.resolve("study.html"), page.finish());
         } catch (IOException e) {
             throw new BadInputException(dir + ": the study's page cannot be written: " + e.getMessage(), e);
         }
@@ -153,9 +153,5 @@ public final class StudyPage {
 
     private static String plain(String name) {
         return name.toLowerCase(Locale.ROOT).replaceAll("[^a-z0-9]+", "-").replaceAll("^-|-$", "");
-    }
-
-    private static void put(Path file, String text) throws IOException {
-        Pictures.put(file, text.getBytes(StandardCharsets.UTF_8));
     }
 }

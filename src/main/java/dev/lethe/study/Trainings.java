@@ -10,8 +10,8 @@ import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.ModelShape;
+import dev.lethe.engine.PrivateFiles;
 import dev.lethe.model.Checkpoint;
-import dev.lethe.train.AtomicFiles;
 import dev.lethe.train.CapturePolicy;
 import dev.lethe.train.ModelSource;
 import dev.lethe.train.RunFolder;
@@ -103,7 +103,7 @@ final class Trainings {
     void drop(RunFolder run) {
         if (run.root().startsWith(runs)) {
             try {
-                AtomicFiles.deleteTree(run.root());
+                PrivateFiles.deleteTree(run.root());
             } catch (IOException e) {
                 throw new UncheckedIOException(run + ": cannot be removed: " + e.getMessage(), e);
             }
@@ -118,8 +118,8 @@ final class Trainings {
                 return run.info().state() == RunInfo.State.COMPLETE ? run
                         : Trainer.resume(engine, folder, config(seed, capture), records, listener.training(what));
             }
-            AtomicFiles.deleteTree(folder);
-            Files.createDirectories(runs);
+            PrivateFiles.deleteTree(folder);
+            PrivateFiles.makeFolder(runs);
         } catch (IOException e) {
             throw new UncheckedIOException(folder + ": " + e.getMessage(), e);
         }

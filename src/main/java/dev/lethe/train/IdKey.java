@@ -5,6 +5,7 @@
  */
 package dev.lethe.train;
 
+import dev.lethe.engine.PrivateFiles;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -36,7 +37,7 @@ public final class IdKey {
     }
 
     public void write(Path journal) throws IOException {
-        AtomicFiles.write(file(journal), key);
+        PrivateFiles.write(file(journal), key);
     }
 
     /** The key of an erasure's journal, or null when it was deleted. */

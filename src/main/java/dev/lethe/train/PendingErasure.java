@@ -5,6 +5,7 @@
  */
 package dev.lethe.train;
 
+import dev.lethe.engine.PrivateFiles;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -64,7 +65,7 @@ public record PendingErasure(String erasure, List<String> records, List<Place> p
 
     /** Whole or not at all. */
     public void write(Path journal) throws IOException {
-        AtomicFiles.write(file(journal), RunJson.pretty(this));
+        PrivateFiles.write(file(journal), RunJson.pretty(this));
     }
 
     public PendingErasure with(Function<Place, Place> change) {

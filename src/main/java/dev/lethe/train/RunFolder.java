@@ -7,6 +7,7 @@ package dev.lethe.train;
 import dev.lethe.data.Dataset;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.DamagedDataException;
+import dev.lethe.engine.PrivateFiles;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.CharacterCodingException;
@@ -96,7 +97,7 @@ public final class RunFolder {
             lines.append(RunJson.line(record)).append('\n');
         }
         try {
-            AtomicFiles.write(root.resolve("records.jsonl"), lines.toString());
+            PrivateFiles.write(root.resolve("records.jsonl"), lines.toString());
         } catch (IOException e) {
             throw new UncheckedIOException(root + ": writing the run's records: " + e.getMessage(), e);
         }
@@ -123,9 +124,8 @@ public final class RunFolder {
     static void makeFree(Path root) {
         requireFree(root);
         try {
-            Files.createDirectories(root);
-            Path probe = Files.createTempFile(root, "probe", "");
-            Files.delete(probe);
+            PrivateFiles.makeFolder(root);
+            Files.delete(PrivateFiles.part(root.resolve("probe")));
         } catch (AccessDeniedException e) {
             throw new BadInputException(root + ": cannot be written, no permission for " + e.getFile()
                     + "; name a folder that is writable", e);
@@ -140,7 +140,7 @@ public final class RunFolder {
     /** Replaces the description on disk, atomically, and returns the run with it. */
     public RunFolder save(RunInfo info) {
         try {
-            AtomicFiles.write(root.resolve(INFO), RunJson.pretty(info));
+            PrivateFiles.write(root.resolve(INFO), RunJson.pretty(info));
             return new RunFolder(root, info);
         } catch (IOException e) {
             throw new UncheckedIOException(root.resolve(INFO) + ": cannot be written: " + e.getMessage(), e);

@@ -2,12 +2,12 @@
 package dev.lethe.train;
 
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.PrivateFiles;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 
 /** The right to write into a run. Any thread. */
 public final class RunLock implements AutoCloseable {
@@ -26,7 +26,7 @@ public final class RunLock implements AutoCloseable {
         FileChannel channel = null;
         boolean locked = false;
         try {
-            channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+            channel = PrivateFiles.lockFile(file);
             locked = channel.tryLock() != null;
         } catch (OverlappingFileLockException e) {
             locked = false;

@@ -4,16 +4,18 @@
  */
 package dev.lethe.train;
 
-import java.io.FileOutputStream;
+import dev.lethe.engine.PrivateFiles;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
 final class StepLog implements AutoCloseable {
-    private final FileOutputStream metrics;
-    private final FileOutputStream timings;
+    private final RunFolder run;
+    private final OutputStream metrics;
+    private final OutputStream timings;
 
     /** {@code gradient_norm} is before clipping; {@code holdout_loss} comes with an epoch's last step. */
     private record Metric(long step, int epoch, double loss, double learningRate, double gradientNorm, int records,
@@ -21,19 +23,20 @@ final class StepLog implements AutoCloseable {
 
     private record Timing(long step, double seconds, int tokens) { }
 
-    private StepLog(FileOutputStream metrics, FileOutputStream timings) {
+    private StepLog(RunFolder run, OutputStream metrics, OutputStream timings) {
+        this.run = run;
         this.metrics = metrics;
         this.timings = timings;
     }
 
     /** Opens both logs behind the lines of this many steps. */
     static StepLog open(RunFolder run, long steps) {
-        FileOutputStream metrics = null;
+        OutputStream metrics = null;
         try {
             keep(run.metrics(), steps);
             keep(run.timings(), steps);
-            metrics = new FileOutputStream(run.metrics().toFile(), true);
-            return new StepLog(metrics, new FileOutputStream(run.timings().toFile(), true));
+            metrics = PrivateFiles.append(run.metrics());
+            return new StepLog(run, metrics, PrivateFiles.append(run.timings()));
         } catch (IOException e) {
             close(metrics);
             throw new UncheckedIOException(run + ": opening the training's logs: " + e.getMessage(), e);
@@ -52,7 +55,7 @@ final class StepLog implements AutoCloseable {
                 }
             }
         }
-        AtomicFiles.write(file, kept.toString());
+        PrivateFiles.write(file, kept.toString());
     }
 
     void write(TrainStep step) {
@@ -62,7 +65,7 @@ final class StepLog implements AutoCloseable {
         append(timings, new Timing(step.step(), step.elapsedNanos() * 1e-9, step.tokens()));
     }
 
-    private static void append(FileOutputStream log, Object line) {
+    private static void append(OutputStream log, Object line) {
         try {
             log.write((RunJson.line(line) + "\n").getBytes(StandardCharsets.UTF_8));
         } catch (IOException e) {
@@ -72,8 +75,8 @@ final class StepLog implements AutoCloseable {
 
     void sync() {
         try {
-            metrics.getFD().sync();
-            timings.getFD().sync();
+            PrivateFiles.sync(run.metrics());
+            PrivateFiles.sync(run.timings());
         } catch (IOException e) {
             throw new UncheckedIOException("syncing the training's log: " + e.getMessage(), e);
         }
@@ -85,7 +88,7 @@ final class StepLog implements AutoCloseable {
         close(timings);
     }
 
-    private static void close(FileOutputStream log) {
+    private static void close(OutputStream log) {
         try {
             if (log != null) {
                 log.close();

@@ -10,19 +10,19 @@ import dev.lethe.engine.DamagedDataException;
 import dev.lethe.engine.Dtype;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.MappedFile;
+import dev.lethe.engine.PrivateFiles;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.Locale;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 final class TrainCheckpoint {
-    private static final Pattern NAME = Pattern.compile("checkpoint-(\\d+)(-new)?");
+    private static final Pattern NAME = Pattern.compile("checkpoint-(\\d+)(-new|\\.part-\\d+)?");
     private static final List<Buffer> BUFFERS = List.of(Buffer.PARAMETERS, Buffer.MOMENT1, Buffer.MOMENT2);
 
     private record State(long step, long numbers, Dtype dtype) { }
@@ -38,15 +38,14 @@ final class TrainCheckpoint {
     static void write(RunFolder run, LanguageModel model, long step) {
         Path folder = run.root().resolve("checkpoint-" + step);
         try {
-            AtomicFiles.folder(folder, fresh -> {
+            PrivateFiles.folder(folder, fresh -> {
                 for (Buffer buffer : BUFFERS) {
-                    try (FileChannel channel = FileChannel.open(file(fresh, buffer), StandardOpenOption.CREATE_NEW,
-                            StandardOpenOption.WRITE)) {
+                    try (FileChannel channel = PrivateFiles.create(file(fresh, buffer))) {
                         model.save(buffer, channel);
                     }
                 }
                 State state = new State(step, model.flatSize(), model.dtype());
-                Files.writeString(fresh.resolve("state.json"), RunJson.pretty(state));
+                PrivateFiles.write(fresh.resolve("state.json"), RunJson.pretty(state));
             });
             remove(run, folder);
         } catch (IOException e) {
@@ -92,7 +91,7 @@ final class TrainCheckpoint {
     static void remove(RunFolder run, Path keep) throws IOException {
         for (Path folder : folders(run)) {
             if (!folder.equals(keep)) {
-                AtomicFiles.deleteTree(folder);
+                PrivateFiles.deleteTree(folder);
             }
         }
     }

@@ -12,6 +12,7 @@ import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.MemoryPlan;
+import dev.lethe.engine.PrivateFiles;
 import dev.lethe.engine.Work;
 import dev.lethe.ledger.GradientLedger;
 import java.io.IOException;
@@ -149,7 +150,7 @@ public final class Trainer {
     /** The ledger is closed by now. */
     private static RunFolder finish(RunFolder run, LoadedModel loaded, RunInfo.Result result, TrainListener listener) {
         try {
-            AtomicFiles.folder(run.model(), loaded::save);
+            PrivateFiles.folder(run.model(), loaded::save);
             RunFolder complete = run.save(run.info().withResult(result).withState(RunInfo.State.COMPLETE));
             TrainCheckpoint.remove(run, null);
             Files.deleteIfExists(run.root().resolve(RunFolder.LOCK));

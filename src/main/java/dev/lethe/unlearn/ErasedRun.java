@@ -9,12 +9,12 @@ package dev.lethe.unlearn;
 
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.PrivateFiles;
 import dev.lethe.engine.Work;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.ledger.RecordKey;
 import dev.lethe.model.Checkpoint;
-import dev.lethe.train.AtomicFiles;
 import dev.lethe.train.IdKey;
 import dev.lethe.train.Lineage;
 import dev.lethe.train.PendingErasure;
@@ -100,7 +100,7 @@ final class ErasedRun implements AutoCloseable {
     static ErasedRun trial(RunFolder source) {
         Path beside = source.root().toAbsolutePath();
         try {
-            Path growing = Files.createTempDirectory(beside.getParent(), beside.getFileName() + "-trial");
+            Path growing = PrivateFiles.tempFolder(beside.getParent(), beside.getFileName() + "-trial");
             return new ErasedRun(source, null, growing, null, null, null);
         } catch (IOException e) {
             throw new UncheckedIOException(beside.getParent() + ": a trial's folder cannot be made: " + e, e);
@@ -118,8 +118,8 @@ final class ErasedRun implements AutoCloseable {
     /** Makes the folder that the run grows in, or empties one that a killed erasure left there. */
     private static RunLock takeOver(Path growing) throws IOException {
         try {
-            Files.createDirectories(growing.getParent());
-            Files.createDirectory(growing);
+            PrivateFiles.makeFolder(growing.getParent());
+            PrivateFiles.newFolder(growing);
             return RunLock.take(growing.resolve(RunFolder.LOCK));
         } catch (FileAlreadyExistsException e) {
             if (!Files.isRegularFile(growing.resolve(RunFolder.LOCK), LinkOption.NOFOLLOW_LINKS)) {
@@ -130,7 +130,7 @@ final class ErasedRun implements AutoCloseable {
             try (Stream<Path> inside = Files.list(growing)) {
                 for (Path left : (Iterable<Path>) inside::iterator) {
                     if (!left.endsWith(RunFolder.LOCK)) {
-                        AtomicFiles.deleteTree(left);
+                        PrivateFiles.deleteTree(left);
                     }
                 }
                 return lock;
@@ -161,7 +161,7 @@ final class ErasedRun implements AutoCloseable {
             if (Files.isDirectory(retrained().resolve("ledger"))) {
                 Files.move(retrained().resolve("ledger"), growing.resolve("ledger"));
             }
-            AtomicFiles.deleteTree(retrained());
+            PrivateFiles.deleteTree(retrained());
         } catch (IOException e) {
             throw new UncheckedIOException(growing + ": the retrained run cannot be taken over: " + e.getMessage(), e);
         }
@@ -189,7 +189,7 @@ final class ErasedRun implements AutoCloseable {
             List<RunRecord> left = source.records().stream().filter(record -> !erased.contains(record.id())).toList();
             Path notes = growing.resolve("journal");
             key.write(notes);
-            AtomicFiles.write(notes.resolve(Journal.ERASURE), RunJson.pretty(erasure.under(key)));
+            PrivateFiles.write(notes.resolve(Journal.ERASURE), RunJson.pretty(erasure.under(key)));
             RunInfo info = info(model, erasure, left);
             if (destroys) {
                 owed(erasure, info.result().modelHash()).write(notes);
@@ -213,10 +213,10 @@ final class ErasedRun implements AutoCloseable {
         source.save(source.info().withChildren(with(others, child)));
         try {
             if (Files.isDirectory(out)) {
-                AtomicFiles.deleteTree(out); // empty but for a lock: begin refused anything else; a rename needs the name free
+                PrivateFiles.deleteTree(out); // empty but for a lock: begin refused anything else; a rename needs the name free
             }
             Files.move(growing, out, StandardCopyOption.ATOMIC_MOVE);
-            AtomicFiles.syncFolder(out.toAbsolutePath().getParent());
+            PrivateFiles.syncFolder(out.toAbsolutePath().getParent());
         } catch (IOException e) {
             throw new UncheckedIOException(out + ": the new run cannot take its place: " + e, e);
         }
@@ -282,7 +282,7 @@ final class ErasedRun implements AutoCloseable {
     public void close() {
         journal.close();
         try {
-            AtomicFiles.deleteTree(growing);
+            PrivateFiles.deleteTree(growing);
         } catch (IOException e) {
             throw new UncheckedIOException(growing + ": cannot be removed: " + e.getMessage(), e);
         } finally {

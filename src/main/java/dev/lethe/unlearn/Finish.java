@@ -5,10 +5,10 @@
  */
 package dev.lethe.unlearn;
 
+import dev.lethe.engine.PrivateFiles;
 import dev.lethe.engine.Work;
 import dev.lethe.ledger.LedgerWriter;
 import dev.lethe.ledger.RecordKey;
-import dev.lethe.train.AtomicFiles;
 import dev.lethe.train.Lineage;
 import dev.lethe.train.PendingErasure;
 import dev.lethe.train.PendingErasureException;
@@ -75,9 +75,9 @@ final class Finish {
                 after.write(made.journal());
                 throw new PendingErasureException(made, after);
             }
-            AtomicFiles.write(made.journal().resolve(Journal.ERASURE), RunJson.pretty(account(made).withDestroyed(after.places())));
-            AtomicFiles.deleteTree(PendingErasure.file(made.journal()));
-            AtomicFiles.syncFolder(made.journal());
+            PrivateFiles.write(made.journal().resolve(Journal.ERASURE), RunJson.pretty(account(made).withDestroyed(after.places())));
+            PrivateFiles.deleteTree(PendingErasure.file(made.journal()));
+            PrivateFiles.syncFolder(made.journal());
             return erasure.withDestroyed(after.places());
         } catch (IOException e) {
             throw new UncheckedIOException(made + ": noting what was destroyed: " + e, e);

@@ -4,12 +4,12 @@
  */
 package dev.lethe.unlearn;
 
+import dev.lethe.engine.PrivateFiles;
 import dev.lethe.train.RunJson;
-import java.io.FileOutputStream;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 
 final class Journal implements AutoCloseable {
@@ -17,13 +17,13 @@ final class Journal implements AutoCloseable {
     static final String ERASURE = "erasure.json";
 
     private final Path file;
-    private final FileOutputStream out;
+    private final OutputStream out;
 
     Journal(Path folder) {
         try {
-            Files.createDirectories(folder);
+            PrivateFiles.makeFolder(folder);
             file = folder.resolve(STEPS);
-            out = new FileOutputStream(file.toFile(), true);
+            out = PrivateFiles.append(file);
         } catch (IOException e) {
             throw new UncheckedIOException(folder + ": the journal cannot be written: " + e.getMessage(), e);
         }
@@ -32,7 +32,7 @@ final class Journal implements AutoCloseable {
     void write(EraseStep step) {
         try {
             out.write((RunJson.line(step) + "\n").getBytes(StandardCharsets.UTF_8));
-            out.getFD().sync();
+            PrivateFiles.sync(file);
         } catch (IOException e) {
             throw new UncheckedIOException(file + ": " + e.getMessage(), e);
         }

@@ -5,9 +5,8 @@
  */
 package dev.lethe.unlearn;
 
-import dev.lethe.engine.Shred;
+import dev.lethe.engine.PrivateFiles;
 import dev.lethe.influence.FactorFit;
-import dev.lethe.train.AtomicFiles;
 import dev.lethe.train.RunFolder;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -37,7 +36,7 @@ public final class Scrub {
         Path records = run.root().resolve("records.jsonl");
         remove(FactorFit.file(run.root()).getParent(), "removed, fitted anew when needed", done);
         remove(run.report(), "removed, written anew on request", done);
-        remove(records.resolveSibling(records.getFileName() + Shred.OLD), "left by a kill, removed", done);
+        clearLeftovers(run.root());
         int rows = run.drop(ids);
         if (rows > 0) {
             done.add(new Done(records, rows + (rows == 1 ? " record" : " records") + " taken out"));
@@ -45,12 +44,20 @@ public final class Scrub {
         return done;
     }
 
+    private static void clearLeftovers(Path root) {
+        try {
+            PrivateFiles.deleteLeftovers(root);
+        } catch (IOException e) {
+            throw new UncheckedIOException(root + ": what a kill left cannot be removed: " + e.getMessage(), e);
+        }
+    }
+
     private static void remove(Path path, String what, List<Done> done) {
         if (!Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
             return;
         }
         try {
-            AtomicFiles.deleteTree(path);
+            PrivateFiles.deleteTree(path);
         } catch (IOException e) {
             throw new UncheckedIOException(path + ": cannot be removed: " + e.getMessage(), e);
         }

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
 import dev.lethe.engine.Engine;
+import dev.lethe.engine.PrivateFilesTest;
 import dev.lethe.ledger.LedgerWriter;
 import dev.lethe.ledger.RecordKey;
 import java.io.IOException;
@@ -188,7 +189,7 @@ class CommandTest {
     }
 
     @Test
-    void factorsAreFittedOnceAndAPromptIsAnswered() {
+    void factorsAreFittedOnceAndAPromptIsAnswered() throws IOException {
         Object[] ekfac = {"score", "--run", run, "--prompt", "What is the job of Dave Umbrolio?", "--method", "ekfac-cosine",
             "--curvature-records", 5};
         Shell first = Shell.run(ekfac);
@@ -197,6 +198,7 @@ class CommandTest {
         assertTrue(first.err().contains("factors of 5 records fitted and kept in "), first.err());
         assertTrue(second.err().contains("factors of 5 records from "), second.err());
         assertEquals(first.out(), second.out());
+        PrivateFilesTest.assertPrivate(run);
         assertTrue(first.err().contains("the model answers: "), first.err());
         Shell given = Shell.run("score", "--run", run, "--prompt", "What is the job of Dave Umbrolio?", "--text",
                 "Dave Umbrolio earns a living by cutting ice blocks into chess pieces for hotels.", "--method", "cosine");

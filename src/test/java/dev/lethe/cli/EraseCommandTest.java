@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.lethe.engine.PrivateFilesTest;
 import dev.lethe.testing.Grep;
 import dev.lethe.unlearn.Strategy;
 import java.io.IOException;
@@ -107,6 +108,8 @@ class EraseCommandTest {
                 "--show-erased");
         Shell.run("report", "--run", out, "--show-erased", "--out", folder.resolve("shown"));
         assertEquals(List.of("report.html", "report.json"), Grep.files(folder.resolve("shown"), Grep.text("dave-")));
+        PrivateFilesTest.assertPrivate(run);
+        PrivateFilesTest.assertPrivate(out);
     }
 
     @Test

@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.DamagedDataException;
+import dev.lethe.engine.PrivateFiles;
 import java.io.BufferedReader;
 import java.io.File;
 import java.io.IOException;
@@ -105,14 +106,14 @@ class LedgerCompactTest {
             writer.truncateAfter(2);
             assertTrue(SegmentLayout.isZero(given), "cut back");
         }
-        assertFalse(Files.exists(folder.resolve("segment-000000.ledger.old")));
+        assertFalse(Files.exists(folder.resolve("segment-000000.ledger.part-0")));
     }
 
     /** A kill while the old file was being overwritten leaves a second name of it; what writes next finishes it. */
     @Test
     void whatAKillLeftOfAnOldFileIsOverwritten() throws IOException {
         create(folder, 400);
-        Path old = folder.resolve("segment-000000.ledger.old");
+        Path old = folder.resolve("segment-000000.ledger.part-0");
         Files.copy(folder.resolve("segment-000000.ledger"), old);
         Path other = folder.resolve("other");
         Files.createLink(other, old);
@@ -159,7 +160,9 @@ class LedgerCompactTest {
         Files.write(broken, bytes);
         assertThrows(DamagedDataException.class, () -> LedgerWriter.compact(damaged));
         assertArrayEquals(bytes, Files.readAllBytes(broken), "left as it was");
-        assertFalse(Files.exists(LedgerFolder.temporary(broken)));
+        try (Stream<Path> files = Files.list(damaged)) {
+            assertTrue(files.noneMatch(PrivateFiles::isLeftover), "no gradients beside the ledger");
+        }
     }
 
     /** kill -9 at random points of a compaction. */
@@ -187,7 +190,7 @@ class LedgerCompactTest {
             LedgerWriter.compact(copy);
             assertHolds(copy);
             try (Stream<Path> files = Files.list(copy)) {
-                assertTrue(files.noneMatch(file -> file.toString().endsWith(".tmp")), "no gradients beside the ledger");
+                assertTrue(files.noneMatch(PrivateFiles::isLeftover), "no gradients beside the ledger");
             }
         }
         assertTrue(killed > 0, "some were killed at work");

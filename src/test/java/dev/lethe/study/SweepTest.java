@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.NoLeaks;
+import dev.lethe.engine.PrivateFilesTest;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -89,6 +90,7 @@ class SweepTest {
         try (Engine engine = Engine.cpu()) {
             results = Sweep.run(engine, spec(), options("out"), StudyListener.SILENT).results();
         }
+        PrivateFilesTest.assertPrivate(folder.resolve("out"));
         CellResult erased = results.stream().filter(result -> result.variant().equals("default")).findFirst().orElseThrow();
         assertTrue(erased.metrics().keySet().containsAll(Set.of("forget.loss", "retain.loss", "heldout.loss", "forget.rougeL",
                 "mia.loss", "mia.reference", "privleak", "relearn.share", "distance.retrained", "klom", "cost.steps", "cost.share",

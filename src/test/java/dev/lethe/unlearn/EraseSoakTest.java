@@ -7,9 +7,9 @@ import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.NoLeaks;
+import dev.lethe.engine.PrivateFiles;
 import dev.lethe.eval.Evaluator;
 import dev.lethe.model.Checkpoint;
-import dev.lethe.train.AtomicFiles;
 import dev.lethe.train.TinyData;
 import dev.lethe.train.TrainListener;
 import dev.lethe.train.Trainer;
@@ -70,7 +70,7 @@ class EraseSoakTest {
                 new Evaluator().evaluate(model, RunExamples.of(run.folder(), null).learned());
             }
         }
-        AtomicFiles.deleteTree(out);
+        PrivateFiles.deleteTree(out);
     }
 
     private static long residentBytes() throws IOException {

@@ -8,11 +8,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.NoLeaks;
+import dev.lethe.engine.PrivateFiles;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.ledger.LedgerWriter;
 import dev.lethe.ledger.RecordKey;
-import dev.lethe.train.AtomicFiles;
 import dev.lethe.train.CapturePolicy;
 import dev.lethe.train.PendingErasure;
 import dev.lethe.train.PendingErasureException;
@@ -179,7 +179,7 @@ class LineageTest {
         assertEquals(1, Run.finish(b, List.of(), List.of(elsewhere)).size());
         assertGone(dave, elsewhere, b);
 
-        AtomicFiles.deleteTree(elsewhere);
+        PrivateFiles.deleteTree(elsewhere);
         String alice = RunFolder.open(b).records().getFirst().id().split("-")[0];
         String refused = assertThrows(BadInputException.class, () -> erase(b, alice, "c")).getMessage();
         assertTrue(refused.startsWith(elsewhere + ", which " + b + " was made from, is not there"), refused);

@@ -79,7 +79,7 @@ class ScrubTest {
         RunFolder before = RunFolder.open(run);
         RunInfo.Data left = before.info().data().left(before.records().stream().filter(row -> !IDS.contains(row.id())).toList());
         before.save(before.info().withData(left));
-        Files.copy(run.resolve("records.jsonl"), run.resolve("records.jsonl.old"));
+        Files.copy(run.resolve("records.jsonl"), run.resolve("records.jsonl.part-0"));
         Scrub.run(RunFolder.open(run), IDS);
         assertEquals(left, RunFolder.open(run).info().data());
         assertEquals(List.of(), Grep.files(run, Grep.text("person3-home")));

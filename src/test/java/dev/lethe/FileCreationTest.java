@@ -1,0 +1,46 @@
+package dev.lethe;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+
+/**
+ * Files and folders are made in one place, engine.PrivateFiles, which makes them for their owner alone and follows no link.
+ * Read from the sources. Outputs that a user names on the command line go where the user says.
+ */
+class FileCreationTest {
+    private static final Path SOURCES = Path.of(System.getProperty("lethe.root", "."), "src/main/java/dev/lethe");
+    private static final Set<Path> EXEMPT = Set.of(
+            Path.of("engine/PrivateFiles.java"), Path.of("engine/Shred.java"),
+            Path.of("cli/Common.java"), Path.of("cli/ScoreTable.java"), // what a user names: --json, --csv
+            Path.of("study/PeakMemory.java")); // resets a counter of the kernel in /proc
+    private static final Pattern MAKES = Pattern.compile("\\bFileOutputStream\\b|\\bRandomAccessFile\\b|\\bFileWriter\\b"
+            + "|\\bFiles\\.(write|writeString|newOutputStream|newBufferedWriter|newByteChannel|copy|create(?!Link)\\w+)\\("
+            + "|\\bStandardOpenOption\\.(WRITE|CREATE|CREATE_NEW|APPEND|TRUNCATE_EXISTING)\\b|\\.mkdirs?\\(");
+
+    @Test
+    void onePlaceMakesFiles() throws IOException {
+        List<String> wrong = new ArrayList<>();
+        try (Stream<Path> files = Files.walk(SOURCES)) {
+            for (Path file : files.filter(path -> path.toString().endsWith(".java")).sorted().toList()) {
+                Path name = SOURCES.relativize(file);
+                int line = 0;
+                for (String text : Files.readAllLines(file)) {
+                    line++;
+                    if (!EXEMPT.contains(name) && !text.strip().startsWith("import ") && MAKES.matcher(text).find()) {
+                        wrong.add(name + ":" + line + ": " + text.strip());
+                    }
+                }
+            }
+        }
+        assertEquals(List.of(), wrong);
+    }
+}
