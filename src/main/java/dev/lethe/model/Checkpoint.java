@@ -3,6 +3,7 @@ package dev.lethe.model;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
+import dev.lethe.engine.FolderLinks;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.TensorInfo;
 import dev.lethe.engine.Work;
@@ -34,6 +35,7 @@ public final class Checkpoint {
             throw new BadInputException(folder + (Files.exists(folder) ? ": not a folder" : ": no such folder")
                     + "; give a Hugging Face GPT-2 folder");
         }
+        FolderLinks.requireInside(folder, folder.resolve(CONFIG));
         return Gpt2Config.read(folder.resolve(CONFIG));
     }
 

@@ -39,6 +39,7 @@ public sealed interface Tokenizer extends AutoCloseable permits Gpt2Tokenizer, H
      * @throws BadInputException when the files cannot be used, or there are none and the model's vocabulary is too small
      */
     static Tokenizer of(Path modelFolder) {
+        TokenizerFiles.requireInside(modelFolder);
         if (Files.isRegularFile(modelFolder.resolve(TokenizerFiles.TOKENIZER))) {
             return HuggingFaceTokenizer.open(modelFolder);
         }

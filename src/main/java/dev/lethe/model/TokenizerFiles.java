@@ -1,5 +1,7 @@
 package dev.lethe.model;
 
+import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.FolderLinks;
 import dev.lethe.engine.PrivateFiles;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -21,8 +23,14 @@ final class TokenizerFiles {
     private TokenizerFiles() {
     }
 
+    /** @throws BadInputException when one of them is a link that leads out of the folder */
+    static void requireInside(Path folder) {
+        ALL.forEach(name -> FolderLinks.requireInside(folder, folder.resolve(name)));
+    }
+
     /** Copies what is there; false, and nothing copied, when the source has no tokenizer. */
     static boolean copy(Path from, Path to) throws IOException {
+        requireInside(from);
         if (ESSENTIAL.stream().noneMatch(name -> Files.isRegularFile(from.resolve(name)))) {
             return false;
         }

@@ -1,6 +1,7 @@
 package dev.lethe.model;
 
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.FolderLinks;
 import dev.lethe.model.Safetensors.Tensor;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -69,6 +70,7 @@ final class WeightFiles implements AutoCloseable {
     }
 
     private void add(Path path, TreeSet<String> promised, Problems problems) {
+        FolderLinks.requireInside(path.getParent(), path);
         Safetensors file = Safetensors.open(path);
         files.add(file);
         for (Tensor tensor : file.tensors().values()) {
@@ -89,6 +91,7 @@ final class WeightFiles implements AutoCloseable {
     /** Shard file, by name, to the tensors it must hold. */
     private static SortedMap<String, TreeSet<String>> shards(Path folder) {
         Path index = folder.resolve(INDEX);
+        FolderLinks.requireInside(folder, index);
         if (!Files.exists(index)) {
             throw new BadInputException(absent(folder));
         }

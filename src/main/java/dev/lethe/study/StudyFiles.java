@@ -1,6 +1,7 @@
 package dev.lethe.study;
 
 import dev.lethe.engine.DamagedDataException;
+import dev.lethe.engine.FolderLinks;
 import dev.lethe.engine.PrivateFiles;
 import dev.lethe.study.Plan.Entry;
 import dev.lethe.train.RunJson;
@@ -25,6 +26,8 @@ final class StudyFiles {
     StudyFiles(Path out) {
         this.out = out;
         try {
+            PrivateFiles.makeFolder(out);
+            FolderLinks.requireInside(out);
             PrivateFiles.makeFolder(out.resolve("cells"));
             PrivateFiles.makeFolder(out.resolve("oracles"));
         } catch (IOException e) {

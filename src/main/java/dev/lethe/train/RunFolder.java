@@ -7,6 +7,7 @@ package dev.lethe.train;
 import dev.lethe.data.Dataset;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.DamagedDataException;
+import dev.lethe.engine.FolderLinks;
 import dev.lethe.engine.PrivateFiles;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -45,7 +46,8 @@ public final class RunFolder {
     /**
      * Opens a complete run. Changes nothing.
      *
-     * @throws BadInputException       when there is no run, its training has not finished, or another version made it
+     * @throws BadInputException       when there is no run, its training has not finished, another version made it, or a link
+     *                                 leads out of it
      * @throws DamagedDataException    when its description cannot be read
      * @throws PendingErasureException when an erasure has not finished with it
      */
@@ -64,6 +66,7 @@ public final class RunFolder {
         if (!isRun(root)) {
             throw new BadInputException(root + ": not a run, there is no " + INFO + " in it");
         }
+        FolderLinks.requireInside(root);
         String json = text(file);
         JsonNode tree = RunJson.tree(json, file.toString());
         int format = tree.path("format").asInt(-1);
