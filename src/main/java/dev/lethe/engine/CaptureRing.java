@@ -61,6 +61,7 @@ public final class CaptureRing implements AutoCloseable {
         take(List.of());
     }
 
+    /** A gradient call holds the ring by an address within a struct, so only the thread that makes such calls may. */
     @Override
     public void close() {
         memory.close();

@@ -16,8 +16,8 @@ import java.util.List;
  * {@link LanguageModel}, as {@link LanguageModel#entries}: the same thread, refused after it is closed.
  *
  * <p>Everywhere {@code data} are N entries of one format, native and 64-byte aligned, whose arenas stay open during the
- * call; {@code selected} are sites that the format holds, null for all it holds. S sites, M queries. Entries' addresses
- * travel inside structs, so every segment is checked here and kept reachable until its call has returned.
+ * call (those of a ledger do: it is held); {@code selected} are sites that the format holds, null for all it holds. S sites,
+ * M queries. Entries' addresses travel inside structs, so every segment is checked here and kept until its call has returned.
  */
 public final class CapturedEntries {
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
@@ -109,12 +109,13 @@ public final class CapturedEntries {
         if (data.isEmpty()) {
             return;
         }
-        MemorySegment entries = entries("accumulate", format, data);
-        MemorySegment factors = numbers.atLeast((long) coefficients.length * Double.BYTES);
-        MemorySegment.copy(coefficients, 0, factors, ValueLayout.JAVA_DOUBLE, 0, coefficients.length);
-        calls.done("accumulate", LetheNative.lethe_entries_accumulate(model, entries, factors, chosen.of(selected),
-                into.handle(), cancel.lowered(), calls.begin()));
-        Reference.reachabilityFence(data);
+        try (var _ = MappedFile.reading(data)) {
+            MemorySegment entries = entries("accumulate", format, data);
+            MemorySegment factors = numbers.atLeast((long) coefficients.length * Double.BYTES);
+            MemorySegment.copy(coefficients, 0, factors, ValueLayout.JAVA_DOUBLE, 0, coefficients.length);
+            calls.done("accumulate", LetheNative.lethe_entries_accumulate(model, entries, factors, chosen.of(selected),
+                    into.handle(), cancel.lowered(), calls.begin()));
+        }
     }
 
     /**
@@ -130,17 +131,18 @@ public final class CapturedEntries {
         if (data.isEmpty() || vectors.isEmpty()) {
             return new double[vectors.size()][data.size()][sites.size()];
         }
-        MemorySegment entries = entries("dot", format, data);
-        MemorySegment handles = queryAddresses.atLeast((long) vectors.size() * Long.BYTES);
-        for (int m = 0; m < vectors.size(); m++) {
-            handles.setAtIndex(LONG, m, vectors.get(m).handle().address());
+        try (var _ = MappedFile.reading(data)) {
+            MemorySegment entries = entries("dot", format, data);
+            MemorySegment handles = queryAddresses.atLeast((long) vectors.size() * Long.BYTES);
+            for (int m = 0; m < vectors.size(); m++) {
+                handles.setAtIndex(LONG, m, vectors.get(m).handle().address());
+            }
+            MemorySegment out = products(vectors.size(), data.size());
+            calls.done("dot", LetheNative.lethe_entries_dot(model, entries, chosen.of(selected), handles, vectors.size(),
+                    out, cancel.lowered(), calls.begin()));
+            Reference.reachabilityFence(vectors);
+            return table(out, vectors.size(), data.size());
         }
-        MemorySegment out = products(vectors.size(), data.size());
-        calls.done("dot", LetheNative.lethe_entries_dot(model, entries, chosen.of(selected), handles, vectors.size(),
-                out, cancel.lowered(), calls.begin()));
-        Reference.reachabilityFence(data);
-        Reference.reachabilityFence(vectors);
-        return table(out, vectors.size(), data.size());
     }
 
     /**
@@ -154,16 +156,16 @@ public final class CapturedEntries {
         if (data.isEmpty() || queries.isEmpty()) {
             return new double[queries.size()][data.size()][sites.size()];
         }
-        MemorySegment entries = entries("cross", format, data);
-        fill(queryFormat, asked, askedFormat);
-        place("cross", queries, false, queryAddresses, querySizes);
-        point(queryStruct, queries.size(), queryAddresses, querySizes);
-        MemorySegment out = products(queries.size(), data.size());
-        calls.done("cross", LetheNative.lethe_entries_cross(model, entries, queryStruct, chosen.of(selected), out,
-                cancel.lowered(), calls.begin()));
-        Reference.reachabilityFence(data);
-        Reference.reachabilityFence(queries);
-        return table(out, queries.size(), data.size());
+        try (var _ = MappedFile.reading(data); var _ = MappedFile.reading(queries)) {
+            MemorySegment entries = entries("cross", format, data);
+            fill(queryFormat, asked, askedFormat);
+            place("cross", queries, false, queryAddresses, querySizes);
+            point(queryStruct, queries.size(), queryAddresses, querySizes);
+            MemorySegment out = products(queries.size(), data.size());
+            calls.done("cross", LetheNative.lethe_entries_cross(model, entries, queryStruct, chosen.of(selected), out,
+                    cancel.lowered(), calls.begin()));
+            return table(out, queries.size(), data.size());
+        }
     }
 
     /** &lt;g_i, g_i&gt; site by site, [N][S]; a tied table's cross terms go half to each part. */
@@ -171,12 +173,13 @@ public final class CapturedEntries {
         if (data.isEmpty()) {
             return new double[0][];
         }
-        MemorySegment entries = entries("norms", format, data);
-        MemorySegment out = products(1, data.size());
-        calls.done("norms", LetheNative.lethe_entries_cross(model, entries, MemorySegment.NULL, chosen.of(selected),
-                out, cancel.lowered(), calls.begin()));
-        Reference.reachabilityFence(data);
-        return table(out, 1, data.size())[0];
+        try (var _ = MappedFile.reading(data)) {
+            MemorySegment entries = entries("norms", format, data);
+            MemorySegment out = products(1, data.size());
+            calls.done("norms", LetheNative.lethe_entries_cross(model, entries, MemorySegment.NULL, chosen.of(selected),
+                    out, cancel.lowered(), calls.begin()));
+            return table(out, 1, data.size())[0];
+        }
     }
 
     private MemorySegment products(int queries, int count) {
@@ -203,12 +206,11 @@ public final class CapturedEntries {
         if (data.isEmpty()) {
             return new double[0];
         }
-        MemorySegment entries = entries("gram", format, data);
-        try (Arena own = Arena.ofConfined()) { // may be tens of megabytes and is not needed again
+        try (var _ = MappedFile.reading(data); Arena own = Arena.ofConfined()) { // tens of megabytes, not needed again
+            MemorySegment entries = entries("gram", format, data);
             MemorySegment out = own.allocate(ValueLayout.JAVA_DOUBLE, (long) data.size() * data.size());
             calls.done("gram", LetheNative.lethe_entries_gram(model, entries, chosen.of(selected), scratchBytes, out,
                     cancel.lowered(), calls.begin()));
-            Reference.reachabilityFence(data);
             return out.toArray(ValueLayout.JAVA_DOUBLE);
         }
     }
@@ -221,7 +223,7 @@ public final class CapturedEntries {
     public static EntryInfo describe(MemorySegment entry) {
         Memory.entry("describe", entry, 0, false);
         NativeLibrary.ensure();
-        try (Arena own = Arena.ofConfined()) {
+        try (var _ = MappedFile.reading(List.of(entry)); Arena own = Arena.ofConfined()) {
             NativeCalls calls = new NativeCalls(own);
             MemorySegment info = lethe_entry_info.allocate(own);
             lethe_entry_info.struct_size(info, lethe_entry_info.sizeof());
@@ -236,7 +238,7 @@ public final class CapturedEntries {
     /** {tokens, targets} of an entry's record, [T] each; on any thread that may read it. */
     public static int[][] tokens(MemorySegment entry) {
         int count = Math.toIntExact(describe(entry).tokens());
-        try (Arena own = Arena.ofConfined()) {
+        try (var _ = MappedFile.reading(List.of(entry)); Arena own = Arena.ofConfined()) {
             NativeCalls calls = new NativeCalls(own);
             MemorySegment tokens = own.allocate(ValueLayout.JAVA_INT, count);
             MemorySegment targets = own.allocate(ValueLayout.JAVA_INT, count);

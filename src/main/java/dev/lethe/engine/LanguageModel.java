@@ -163,7 +163,7 @@ public final class LanguageModel implements AutoCloseable {
 
     /** Fills a parameter tensor from {@code count()} row-major elements of a file, copied once. */
     public void load(TensorInfo tensor, Dtype source, MappedFile file, long fileOffset) {
-        MemorySegment from = file.slice(fileOffset, tensor.count() * source.bytes());
+        MemorySegment from = file.read(fileOffset, tensor.count() * source.bytes());
         staging.load(writer(Buffer.PARAMETERS), tensor.offset(), tensor.count(), source, from);
     }
 
@@ -179,7 +179,7 @@ public final class LanguageModel implements AutoCloseable {
 
     /** Reads back what {@link #save} wrote, from byte {@code offset} of the file. */
     public void restore(Buffer buffer, MappedFile file, long offset) {
-        staging.load(writer(buffer), 0, flatSize, dtype, file.slice(offset, flatSize * dtype.bytes()));
+        staging.load(writer(buffer), 0, flatSize, dtype, file.read(offset, flatSize * dtype.bytes()));
     }
 
     // ---- passes -----------------------------------------------------------------------------------------------

@@ -110,7 +110,7 @@ final class NumberFile implements AutoCloseable {
         CRC32C crc = new CRC32C();
         long end = file.size() - TRAILER_BYTES;
         for (long at = 0; at < end; at += 1 << 24) {
-            crc.update(file.slice(at, Math.min(1 << 24, end - at)).asByteBuffer());
+            crc.update(file.read(at, Math.min(1 << 24, end - at)).asByteBuffer());
         }
         ByteBuffer trailer = ByteBuffer.wrap(file.bytes(end, TRAILER_BYTES)).order(ByteOrder.LITTLE_ENDIAN);
         long written = trailer.getLong();
@@ -133,7 +133,7 @@ final class NumberFile implements AutoCloseable {
 
     /** Numbers from the {@code first} on, as they lie in the file. */
     MemorySegment numbers(long first, long count) {
-        return file.slice(start + first * dtype.bytes(), count * dtype.bytes());
+        return file.read(start + first * dtype.bytes(), count * dtype.bytes());
     }
 
     @Override

@@ -4,13 +4,13 @@ import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.DamagedDataException;
 import dev.lethe.engine.EntryFormat;
 import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.MappedFile;
 import dev.lethe.engine.SiteSet;
 import dev.lethe.engine.Work;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.channels.FileChannel;
-import java.nio.channels.FileChannel.MapMode;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -41,8 +41,7 @@ public final class GradientLedger implements AutoCloseable {
     private volatile Map<Place, Entry> places; // made by the first find
     private final boolean[] checked; // payload verified; a lost race checks twice
     private final Optional<LedgerCheck.Tail> tail;
-    private final Arena arena = Arena.ofShared(); // the one shared arena: readers are many
-    private final List<MemorySegment> segments = new ArrayList<>(); // [segment number], up to its last committed entry
+    private final List<MappedFile> segments = new ArrayList<>(); // [segment number], up to its last committed entry
 
     private GradientLedger(LedgerFolder folder, LedgerManifest manifest, LedgerContents contents) {
         this.folder = folder;
@@ -80,10 +79,10 @@ public final class GradientLedger implements AutoCloseable {
         GradientLedger ledger = new GradientLedger(folder, manifest, contents);
         try {
             for (int i = 0; i < contents.numbers().size(); i++)
-                ledger.segments.add(ledger.map(contents.numbers().get(i), contents.ends().get(i)));
-        } catch (IOException e) {
+                ledger.segments.add(MappedFile.open(folder.segment(contents.numbers().get(i)), contents.ends().get(i)));
+        } catch (RuntimeException e) {
             ledger.close();
-            throw new BadInputException("cannot map the ledger " + folder.path() + ": " + LedgerFolder.reason(e));
+            throw e;
         }
         event.finish(contents.entries().size(), contents.ends().stream().mapToLong(Long::longValue).sum());
         return ledger;
@@ -114,14 +113,8 @@ public final class GradientLedger implements AutoCloseable {
 
     private boolean mappedAs(List<Long> before) {
         for (int i = 0; i < Math.min(before.size(), segments.size()); i++)
-            if (changes(segments.get(i)) != before.get(i)) return false;
+            if (changes(segments.get(i).slice(0, segments.get(i).size())) != before.get(i)) return false;
         return true;
-    }
-
-    private MemorySegment map(int number, long bytes) throws IOException {
-        try (FileChannel channel = FileChannel.open(folder.segment(number), StandardOpenOption.READ)) {
-            return channel.map(MapMode.READ_ONLY, 0, Math.min(bytes, channel.size()), arena);
-        }
     }
 
     public LedgerManifest manifest() {
@@ -190,7 +183,7 @@ public final class GradientLedger implements AutoCloseable {
      * The payload: read-only, 64-byte aligned, {@code entry.length()} bytes, valid until close. The first call checks
      * header, marker and checksum, at the price of reading the payload once.
      *
-     * @throws DamagedDataException naming segment and offset when the bytes are not what was committed
+     * @throws DamagedDataException naming segment and offset when the bytes are not what was committed, or are cut off
      * @throws BadInputException when the entry has been destroyed, or the ledger compacted or cut back since it was opened
      */
     public MemorySegment payload(Entry entry) {
@@ -198,11 +191,12 @@ public final class GradientLedger implements AutoCloseable {
         int ordinal = Collections.binarySearch(entries, entry, FILE_ORDER);
         if (ordinal < 0 || !entries.get(ordinal).equals(entry))
             throw new IllegalArgumentException(entry + " is no entry of the ledger " + folder.path());
-        MemorySegment segment = segments.get(entry.segment());
+        MappedFile segment = segments.get(entry.segment());
         long frameBytes = SegmentLayout.frameBytes(entry.length());
-        if (entry.offset() + frameBytes > segment.byteSize()) 
+        if (entry.offset() + frameBytes > segment.size())
             throw damaged(entry, "the segment ends before the entry does");
-        MemorySegment frame = segment.asSlice(entry.offset(), frameBytes, SegmentLayout.ALIGNMENT);
+        segment.requireWhole();
+        MemorySegment frame = segment.slice(entry.offset(), frameBytes);
         requireThere(entry, frame);
         if (!checked[ordinal]) {
             check(entry, frame);
@@ -219,14 +213,14 @@ public final class GradientLedger implements AutoCloseable {
      */
     public void requireThere(List<Entry> used) {
         for (Entry entry : used)
-            requireThere(entry, segments.get(entry.segment()).asSlice(entry.offset(), SegmentLayout.ENTRY_HEADER_BYTES));
+            requireThere(entry, segments.get(entry.segment()).slice(entry.offset(), SegmentLayout.ENTRY_HEADER_BYTES));
     }
 
     private void requireThere(Entry entry, MemorySegment frame) {
         if (entry.destroyed() || SegmentLayout.state(frame) == SegmentLayout.DESTROYED)
             throw new BadInputException(place(entry) + ", epoch " + entry.header().epoch()
                     + ": the entry has been destroyed");
-        if (SegmentLayout.isZero(segments.get(entry.segment()).asSlice(0, SegmentLayout.SEGMENT_HEADER_BYTES)))
+        if (SegmentLayout.isZero(segments.get(entry.segment()).slice(0, SegmentLayout.SEGMENT_HEADER_BYTES)))
             throw new BadInputException(place(entry) + ": the ledger was compacted or cut back since it was opened;"
                     + " open it again");
     }
@@ -307,9 +301,9 @@ public final class GradientLedger implements AutoCloseable {
         LedgerCopy.without(from, to, keys);
     }
 
-    /** Unmaps the segments; payloads handed out become unusable. Idempotent. */
+    /** Unmaps the segments when no native call reads them any more; payloads handed out become unusable. Idempotent. */
     @Override
     public void close() {
-        if (arena.scope().isAlive()) arena.close();
+        segments.forEach(MappedFile::close);
     }
 }
