@@ -81,6 +81,7 @@ final class GrowingSegment implements AutoCloseable {
         try {
             Shred.tail(file, end);
             FileChannel channel = PrivateFiles.open(file);
+            channel.force(true); // the entries before may be a killed writer's, not on the disk yet
             return new GrowingSegment(number, file, allocation, channel, end);
         } catch (IOException e) {
             throw new BadInputException("cannot write " + file + ": " + LedgerFolder.reason(e));

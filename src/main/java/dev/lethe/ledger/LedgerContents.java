@@ -62,6 +62,19 @@ record LedgerContents(List<Integer> numbers, List<Long> ends, List<Entry> entrie
         return new LedgerContents(numbers.subList(0, segments.size()), ends, entries, damage, tail, false);
     }
 
+    /** The first entries and what is broken up to the last of them; what lies behind may be anything. */
+    LedgerContents first(LedgerFolder folder, int count) {
+        if (count > entries.size())
+            throw new DamagedDataException("ledger " + folder.path() + " holds " + entries.size() + " whole entries, the"
+                    + " checkpoint was made with " + count + ": some that were on the disk are gone; restore the ledger or"
+                    + " train again");
+        List<Damage> among = count == 0 ? List.of() : damage.stream().filter(place -> {
+            int files = place.file().compareTo(LedgerFolder.segmentName(entries.get(count - 1).segment()));
+            return files < 0 || files == 0 && place.offset() <= entries.get(count - 1).offset();
+        }).toList();
+        return new LedgerContents(numbers, ends, entries.subList(0, count), among, Optional.empty(), indexed);
+    }
+
     /** @throws DamagedDataException naming the first broken place and counting the rest */
     LedgerContents requireWhole(LedgerFolder folder) {
         if (damage.isEmpty()) return this;

@@ -1,6 +1,7 @@
 package dev.lethe.ledger;
 
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.DamagedDataException;
 import dev.lethe.engine.FileSpace;
 import dev.lethe.engine.PrivateFiles;
 import dev.lethe.engine.Work;
@@ -29,6 +30,8 @@ import java.util.Set;
 public final class LedgerWriter implements AutoCloseable {
     /** Room handed out and not yet committed. */
     private record Pending(GrowingSegment segment, Entry entry, MemorySegment frame) {}
+
+    private static final int ALL = -1;
 
     private final LedgerFolder folder;
     private final LedgerOptions options;
@@ -97,13 +100,29 @@ public final class LedgerWriter implements AutoCloseable {
      * very end whose payload did not reach the disk (power cut).
      *
      * @throws BadInputException when there is none, it is sealed, or another writer is at work there
-     * @throws dev.lethe.engine.DamagedDataException when it is broken in the middle
+     * @throws DamagedDataException when it is broken in the middle
      */
     public static LedgerWriter append(Path directory, LedgerOptions options) {
         return append(directory, options, FileSpace::allocate);
     }
 
+    /**
+     * Goes on behind the first {@code entries} entries, which were on the disk by {@link #sync}, as when training resumes
+     * from a checkpoint. Whatever lies behind them, whole, torn or in the wrong order after a power cut, is cut off.
+     *
+     * @throws BadInputException as {@link #append(Path, LedgerOptions)}
+     * @throws DamagedDataException when not all of them are there and whole
+     */
+    public static LedgerWriter resume(Path directory, int entries, LedgerOptions options) {
+        return append(directory, options, FileSpace::allocate, entries);
+    }
+
     static LedgerWriter append(Path directory, LedgerOptions options, GrowingSegment.Allocation allocation) {
+        return append(directory, options, allocation, ALL);
+    }
+
+    private static LedgerWriter append(
+            Path directory, LedgerOptions options, GrowingSegment.Allocation allocation, int entries) {
         LedgerFolder folder = new LedgerFolder(directory);
         LedgerManifest manifest = LedgerManifest.read(folder);
         if (manifest.sealed())
@@ -111,7 +130,7 @@ public final class LedgerWriter implements AutoCloseable {
         WriterLock lock = WriterLock.acquire(folder, "capturing");
         try {
             LedgerWriter writer = new LedgerWriter(folder, manifest, options, allocation, lock);
-            writer.recover();
+            writer.recover(entries);
             return writer;
         } catch (RuntimeException e) {
             lock.close();
@@ -119,13 +138,22 @@ public final class LedgerWriter implements AutoCloseable {
         }
     }
 
-    private void recover() {
+    private void recover(int count) {
         folder.deleteLeftovers();
-        LedgerContents contents = LedgerContents.load(folder, identity).requireWhole(folder);
-        folder.delete(folder.index());
+        LedgerContents all = count == ALL ? LedgerContents.load(folder, identity) : LedgerContents.scan(folder, identity);
+        LedgerContents contents = (count == ALL ? all : all.first(folder, count)).requireWhole(folder);
         entries.addAll(contents.entries());
+        int unwritten = contents.indexed() ? 0 : unwritten();
+        if (unwritten > 0 && count != ALL)
+            throw new DamagedDataException("ledger " + folder.path() + ": the last " + unwritten + " entries before the"
+                    + " checkpoint do not match their checksums; restore the ledger or train again");
+        folder.delete(folder.index());
         if (!contents.indexed()) Destruction.finish(folder, entries);
-        keepUpTo(contents.indexed() ? entries.size() : entries.size() - unwritten());
+        if (unwritten > 0)
+            System.getLogger("dev.lethe.ledger").log(System.Logger.Level.WARNING,
+                    "ledger {0}: the last {1} entries did not reach the disk whole and are dropped", folder.path(),
+                    unwritten);
+        keepUpTo(entries.size() - unwritten, all.entries().size() > entries.size() - unwritten);
     }
 
     /** Entries at the end whose marker reached the disk and whose payload did not: the trace of a power cut. */
@@ -137,16 +165,11 @@ public final class LedgerWriter implements AutoCloseable {
                 dropped++;
             }
         }
-        if (dropped > 0)
-            System.getLogger("dev.lethe.ledger").log(System.Logger.Level.WARNING,
-                    "ledger {0}: the last {1} entries did not reach the disk whole and are dropped", folder.path(),
-                    dropped);
         return dropped;
     }
 
-    /** Cuts the files after the first `keep` entries and opens the last segment for more. */
-    private void keepUpTo(int keep) {
-        boolean cutsEntries = keep < entries.size();
+    /** Cuts the files after the first `keep` entries and opens the last segment for more; readers keep entries cut off. */
+    private void keepUpTo(int keep, boolean cutsEntries) {
         entries.subList(keep, entries.size()).clear();
         int last = keep == 0 ? -1 : entries.getLast().segment();
         long end = keep == 0 ? 0 : entries.getLast().offset() + SegmentLayout.frameBytes(entries.getLast().length());
@@ -277,7 +300,7 @@ public final class LedgerWriter implements AutoCloseable {
         while (keep > 0 && entries.get(keep - 1).header().step() > step) keep--;
         if (keep == entries.size()) return;
         while (!open.isEmpty()) close(open.removeFirst());
-        keepUpTo(keep);
+        keepUpTo(keep, true);
     }
 
     /** Closes the ledger for good: no writer opens it again. Destroying entries stays possible. */
@@ -309,7 +332,7 @@ public final class LedgerWriter implements AutoCloseable {
      * What the files held before is overwritten: readers opened before must open again. A kill leaves a whole ledger.
      *
      * @throws BadInputException when the ledger is being written, or shares a segment with another run
-     * @throws dev.lethe.engine.DamagedDataException when it is broken; then the broken segment is left as it was
+     * @throws DamagedDataException when it is broken; then the broken segment is left as it was
      */
     public static Compaction compact(Path directory) {
         return Work.run("compaction", () -> Compaction.compact(new LedgerFolder(directory)));

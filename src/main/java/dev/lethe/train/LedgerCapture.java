@@ -9,6 +9,7 @@ import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.SiteSet;
 import dev.lethe.ledger.EntryHeader;
 import dev.lethe.ledger.LedgerManifest;
+import dev.lethe.ledger.LedgerOptions;
 import dev.lethe.ledger.LedgerWriter;
 import dev.lethe.ledger.RecordKey;
 import java.lang.foreign.MemorySegment;
@@ -50,13 +51,22 @@ final class LedgerCapture implements StepCapture {
         EntryFormat format = format(model, config);
         LedgerWriter writer;
         if (Files.exists(run.ledger().resolve("manifest.json"))) {
-            writer = LedgerWriter.append(run.ledger());
-            writer.truncateAfter(steps);
+            writer = reopen(run, steps);
         } else {
             writer = LedgerWriter.create(run.ledger(), LedgerManifest.of(modelHash, model.shape(), format.sites().names(),
                     config.headTopK(), config.ledgerDtype()).withRank(config.rank()));
         }
         return new LedgerCapture(model, format, writer);
+    }
+
+    private static LedgerWriter reopen(RunFolder run, long steps) {
+        Integer entries = steps == 0 ? Integer.valueOf(0) : TrainCheckpoint.entries(run, steps);
+        if (entries != null) {
+            return LedgerWriter.resume(run.ledger(), entries, LedgerOptions.defaults());
+        }
+        LedgerWriter writer = LedgerWriter.append(run.ledger());
+        writer.truncateAfter(steps);
+        return writer;
     }
 
     EntryFormat format() {
@@ -105,8 +115,9 @@ final class LedgerCapture implements StepCapture {
     }
 
     @Override
-    public void sync() {
+    public int sync() {
         writer.sync();
+        return writer.size();
     }
 
     @Override

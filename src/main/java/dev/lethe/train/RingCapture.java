@@ -111,9 +111,9 @@ final class RingCapture implements StepCapture {
     }
 
     @Override
-    public void sync() {
+    public int sync() {
         drain();
-        await(thread.submit(() -> ledger.sync()));
+        return await(thread.submit(() -> ledger.sync()));
     }
 
     private void drain() {
@@ -122,13 +122,12 @@ final class RingCapture implements StepCapture {
         }
     }
 
-    private static void await(Future<?> job) {
+    private static <T> T await(Future<T> job) {
         boolean interrupted = false;
         try {
             while (true) {
                 try {
-                    job.get();
-                    return;
+                    return job.get();
                 } catch (InterruptedException e) {
                     interrupted = true; // the ledger must be whole before the interrupt is heard
                 } catch (ExecutionException e) {

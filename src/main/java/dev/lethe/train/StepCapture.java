@@ -24,8 +24,8 @@ interface StepCapture extends AutoCloseable {
 
     void commit();
 
-    /** Waits until everything committed is on the disk. */
-    void sync();
+    /** Waits until everything committed is on the disk; returns the ledger's entries, all of which are. */
+    int sync();
 
     @Override
     void close();

@@ -1,6 +1,7 @@
 /*
  * The run's two logs, one line a step: metrics.jsonl with the numbers, the same for the same training, and timings.jsonl
- * with what depends on the machine. Append-only; a resume first drops the lines after its checkpoint.
+ * with what depends on the machine. Append-only; a resume first drops the lines after its checkpoint, whatever a power cut
+ * made of them.
  */
 package dev.lethe.train;
 
@@ -46,13 +47,11 @@ final class StepLog implements AutoCloseable {
     private static void keep(Path file, long steps) throws IOException {
         StringBuilder kept = new StringBuilder();
         if (Files.exists(file)) {
-            String text = Files.readString(file);
-            text = text.substring(0, text.lastIndexOf('\n') + 1); // a kill may have torn the last line
+            String text = new String(Files.readAllBytes(file), StandardCharsets.UTF_8); // any bytes behind the checkpoint
             int number = 0;
-            for (String line : text.lines().toList()) {
-                if (RunJson.tree(line, file + ":" + ++number).path("step").asLong() <= steps) {
-                    kept.append(line).append('\n');
-                }
+            for (String line : text.lines().limit(steps).toList()) {
+                RunJson.tree(line, file + ":" + ++number);
+                kept.append(line).append('\n');
             }
         }
         PrivateFiles.write(file, kept.toString());

@@ -25,7 +25,8 @@ final class TrainCheckpoint {
     private static final Pattern NAME = Pattern.compile("checkpoint-(\\d+)(-new|\\.part-\\d+)?");
     private static final List<Buffer> BUFFERS = List.of(Buffer.PARAMETERS, Buffer.MOMENT1, Buffer.MOMENT2);
 
-    private record State(long step, long numbers, Dtype dtype) { }
+    /** @param entries of the ledger, synced before it; null in a checkpoint of an earlier version */
+    private record State(long step, long numbers, Dtype dtype, Integer entries) { }
 
     private TrainCheckpoint() { }
 
@@ -34,8 +35,8 @@ final class TrainCheckpoint {
         return BUFFERS.size() * model.flatSize() * model.dtype().bytes();
     }
 
-    /** Writes the state after this many whole steps, then removes every earlier checkpoint. */
-    static void write(RunFolder run, LanguageModel model, long step) {
+    /** Writes the state after this many whole steps and ledger entries, then removes every earlier checkpoint. */
+    static void write(RunFolder run, LanguageModel model, long step, int entries) {
         Path folder = run.root().resolve("checkpoint-" + step);
         try {
             PrivateFiles.folder(folder, fresh -> {
@@ -44,7 +45,7 @@ final class TrainCheckpoint {
                         model.save(buffer, channel);
                     }
                 }
-                State state = new State(step, model.flatSize(), model.dtype());
+                State state = new State(step, model.flatSize(), model.dtype(), entries);
                 PrivateFiles.write(fresh.resolve("state.json"), RunJson.pretty(state));
             });
             remove(run, folder);
@@ -62,18 +63,27 @@ final class TrainCheckpoint {
 
     static void restore(RunFolder run, LanguageModel model, long step) {
         Path folder = run.root().resolve("checkpoint-" + step);
+        State state = state(run, step);
+        State wanted = new State(step, model.flatSize(), model.dtype(), state.entries());
+        if (!state.equals(wanted)) {
+            throw new DamagedDataException(folder + ": is of " + state + ", the run's model needs " + wanted);
+        }
+        for (Buffer buffer : BUFFERS) {
+            restore(file(folder, buffer), model, buffer);
+        }
+    }
+
+    /** Entries that the ledger had at the checkpoint; null when an earlier version made it, which did not say. */
+    static Integer entries(RunFolder run, long step) {
+        return state(run, step).entries();
+    }
+
+    private static State state(RunFolder run, long step) {
+        Path file = run.root().resolve("checkpoint-" + step).resolve("state.json");
         try {
-            Path file = folder.resolve("state.json");
-            State state = RunJson.read(Files.readString(file), State.class, file.toString());
-            State wanted = new State(step, model.flatSize(), model.dtype());
-            if (!state.equals(wanted)) {
-                throw new DamagedDataException(folder + ": is of " + state + ", the run's model needs " + wanted);
-            }
-            for (Buffer buffer : BUFFERS) {
-                restore(file(folder, buffer), model, buffer);
-            }
+            return RunJson.read(Files.readString(file), State.class, file.toString());
         } catch (IOException e) {
-            throw new UncheckedIOException(folder + ": reading the checkpoint: " + e.getMessage(), e);
+            throw new UncheckedIOException(file + ": reading the checkpoint: " + e.getMessage(), e);
         }
     }
 

@@ -231,11 +231,9 @@ final class Training implements AutoCloseable {
 
     private void checkpoint() {
         long start = System.nanoTime();
-        if (ledger != null) {
-            ledger.sync();
-        }
+        int entries = ledger == null ? 0 : ledger.sync();
         log.sync();
-        TrainCheckpoint.write(run, model, done);
+        TrainCheckpoint.write(run, model, done, entries);
         checkpointed = done;
         sinceCheckpoint = System.nanoTime();
         checkpointNanos = sinceCheckpoint - start;

@@ -127,6 +127,39 @@ class LedgerDamageTest {
         assertTrue(damage().contains(expected), damage());
     }
 
+    @Test
+    void aWriterResumesBehindWhatWasSynced() throws IOException {
+        for (int kept : List.of(0, 10, 33)) {
+            Path ledger = folder.resolve("kept-" + kept);
+            create(ledger, 60, 500, OPTIONS);
+            Entry hole;
+            Entry last;
+            try (GradientLedger whole = GradientLedger.open(ledger)) {
+                hole = whole.entries().get(kept);
+                last = whole.entries().getLast();
+            }
+            Path file = ledger.resolve(LedgerFolder.segmentName(hole.segment()));
+            zero(file, hole.offset(), 128);
+            zero(ledger.resolve(LedgerFolder.segmentName(last.segment())), 0, 64); // and a segment's header
+            Files.delete(ledger.resolve(LedgerFolder.segmentName(last.segment() - 1)));
+            Files.delete(ledger.resolve("index"));
+            assertThrows(DamagedDataException.class, () -> LedgerWriter.append(ledger, OPTIONS).close());
+            assertThrows(DamagedDataException.class, () -> LedgerWriter.resume(ledger, kept + 1, OPTIONS).close());
+            try (LedgerWriter writer = LedgerWriter.resume(ledger, kept, OPTIONS)) {
+                assertEquals(kept, writer.size());
+                LedgerFixture.fill(writer, kept, 60, 500);
+            }
+            assertHolds(ledger, 60);
+            assertTrue(GradientLedger.check(ledger).whole());
+        }
+    }
+
+    private static void zero(Path file, long from, int bytes) throws IOException {
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+            channel.write(ByteBuffer.allocate(bytes), from);
+        }
+    }
+
     private String damage() {
         return assertThrows(DamagedDataException.class, () -> GradientLedger.open(folder).close()).getMessage();
     }

@@ -6,15 +6,25 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.DamagedDataException;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.InterruptedWorkException;
 import dev.lethe.engine.NoLeaks;
+import dev.lethe.ledger.Entry;
+import dev.lethe.ledger.GradientLedger;
 import java.io.BufferedReader;
 import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import java.util.function.Predicate;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -141,6 +151,78 @@ class ResumeTest {
                 }));
         assertTrue(Thread.interrupted(), "the caller stays interrupted");
         return end;
+    }
+
+    /** What a power cut leaves: pages written after the last checkpoint may have reached the disk in any order. */
+    @Test
+    void aHoleBehindTheCheckpointIsCutOff() throws IOException {
+        RunFolder whole = whole();
+        Path lost = copied(false);
+        assertEquals(14, TrainCheckpoint.last(RunFolder.openAny(lost)));
+        zeroHeader(lost, entry -> entry.header().step() == 15);
+        Path metrics = lost.resolve("metrics.jsonl");
+        byte[] lines = Files.readAllBytes(metrics);
+        Arrays.fill(lines, lines.length - 200, lines.length - 100, (byte) 0);
+        Files.write(metrics, lines);
+        Trainer.resume(engine, lost, TrainListener.silent());
+        RunBytes.assertSame(whole.root(), lost);
+    }
+
+    @Test
+    void anEntryLostBeforeTheCheckpointIsDamage() throws IOException {
+        Path lost = copied(true);
+        List<Entry> entries;
+        try (GradientLedger ledger = GradientLedger.open(lost.resolve("ledger"))) {
+            entries = ledger.entries();
+        }
+        zeroHeader(lost, entries.getLast()::equals); // which looks like a torn tail
+        DamagedDataException damage = assertThrows(DamagedDataException.class,
+                () -> Trainer.resume(engine, lost, TrainListener.silent()));
+        assertEquals("ledger " + lost.resolve("ledger") + " holds " + (entries.size() - 1) + " whole entries, the"
+                + " checkpoint was made with " + entries.size() + ": some that were on the disk are gone; restore the ledger or"
+                + " train again", damage.getMessage());
+    }
+
+    /** A copy of a training's folder while it goes on: at its checkpoint of step 14, or three steps later. */
+    private Path copied(boolean atCheckpoint) {
+        Path run = folder.resolve("run");
+        Path copy = folder.resolve("copy");
+        Trainer.train(engine, tiny.source, tiny.data, run, CONFIG, new TrainListener() {
+            @Override
+            public void step(TrainStep done) {
+                if (!atCheckpoint && done.step() == 17) {
+                    copy(run, copy);
+                }
+            }
+
+            @Override
+            public void checkpoint(long step) {
+                if (atCheckpoint && step == 14) {
+                    copy(run, copy);
+                }
+            }
+        });
+        return copy;
+    }
+
+    private static void copy(Path from, Path to) {
+        try (Stream<Path> files = Files.walk(from)) {
+            for (Path file : files.toList()) {
+                Files.copy(file, to.resolve(from.relativize(file).toString()));
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static void zeroHeader(Path run, Predicate<Entry> which) throws IOException {
+        long offset;
+        try (GradientLedger ledger = GradientLedger.open(run.resolve("ledger"))) {
+            offset = ledger.entries().stream().filter(which).findFirst().orElseThrow().offset();
+        }
+        try (FileChannel segment = FileChannel.open(run.resolve("ledger/segment-000000.ledger"), StandardOpenOption.WRITE)) {
+            segment.write(ByteBuffer.allocate(128), offset);
+        }
     }
 
     @Test
