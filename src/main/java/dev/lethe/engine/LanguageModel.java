@@ -290,7 +290,7 @@ public final class LanguageModel implements AutoCloseable {
 
     // ---- vectors ----------------------------------------------------------------------------------------------
 
-    /** A new vector of zeros, confined to the calling thread. */
+    /** A new vector of zeros; it belongs to the same thread. */
     public ParameterVector vector() {
         return new ParameterVector(space());
     }
