@@ -21,6 +21,7 @@ import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.ParentCommand;
 import picocli.CommandLine.Parameters;
 
@@ -33,6 +34,13 @@ final class InspectCommand implements Callable<Integer> {
 
     @Parameters(paramLabel = "PATH", description = "A run, a ledger folder or a Hugging Face folder.")
     private Path path;
+
+    @Option(names = "--personal", description = "List what may tell of a record, in the folder (also of a study or a demo)"
+            + " and in the data files and runs that it names, and who can clean it.")
+    private boolean personal;
+
+    @Option(names = "--find", paramLabel = "TEXT", description = "With --personal: say where this text stands; repeatable.")
+    private List<String> find = List.of();
 
     @Mixin
     private Hardware hardware;
@@ -52,9 +60,17 @@ final class InspectCommand implements Callable<Integer> {
         if (!Files.exists(path)) {
             throw new BadInputException(path + ": there is no such file or folder");
         }
+        Terminal terminal = main.terminal();
+        if (personal) {
+            PersonalData data = PersonalData.of(path, find);
+            common.result(terminal, data, () -> data.print(terminal));
+            return 0;
+        }
+        if (!find.isEmpty()) {
+            throw new BadInputException("--find goes with --personal");
+        }
         List<String> problems = new ArrayList<>();
         Result result = inspect(problems);
-        Terminal terminal = main.terminal();
         common.result(terminal, result, () -> print(terminal, result));
         return problems.isEmpty() ? 0 : Main.DAMAGED;
     }
