@@ -70,7 +70,7 @@ public final class Census {
         }
     }
 
-    /** Files of one kind in one folder make one place. */
+    /** Files of one kind in one folder make one place; data and unknown files each their own. */
     private record Group(Path folder, FileKind kind) { }
 
     private final Search search; // null: only count
@@ -124,7 +124,8 @@ public final class Census {
         for (Path file : files) {
             FileKind kind = data.contains(file) ? FileKind.DATA : !isFile(file) ? FileKind.UNKNOWN
                     : FileKind.of(root.relativize(file).toString().replace('\\', '/'));
-            groups.computeIfAbsent(new Group(file.getParent(), kind), _ -> new ArrayList<>()).add(file);
+            boolean alone = kind == FileKind.DATA || kind == FileKind.UNKNOWN;
+            groups.computeIfAbsent(new Group(alone ? file : file.getParent(), kind), _ -> new ArrayList<>()).add(file);
         }
         for (Map.Entry<Group, List<Path>> group : groups.entrySet()) {
             place(group.getKey(), group.getValue());
@@ -171,7 +172,7 @@ public final class Census {
         if (kind.reach == null && found != Found.YES) {
             return;
         }
-        Reach reach = kind.reach == null || kind.reach == Reach.ERASE && run == null ? Reach.YOURS : kind.reach;
+        Reach reach = kind.reach == null ? Reach.RUN : kind.reach == Reach.ERASE && run == null ? Reach.YOURS : kind.reach;
         String holds = kind == FileKind.RECORDS && run != null && run.info().config().keepText() ? "ids, texts" : kind.holds;
         places.add(new Place((files.size() == 1 ? files.getFirst() : group.folder()).toString(),
                 kind.name().toLowerCase(Locale.ROOT), holds, records, files.size(), bytes, reach, found));
@@ -227,7 +228,7 @@ public final class Census {
         RunInfo.Data info = run.info().data();
         for (Path file : files(info)) {
             if (Files.isRegularFile(file) && !file.startsWith(root) && seen.add(file)) {
-                place(new Group(file.getParent(), FileKind.DATA), List.of(file));
+                place(new Group(file, FileKind.DATA), List.of(file));
             }
         }
         if (run.info().lineage() == null) {

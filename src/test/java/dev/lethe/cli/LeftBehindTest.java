@@ -135,8 +135,8 @@ class LeftBehindTest {
         Files.writeString(study.resolve("cells/one.json"), "{}");
         Files.writeString(study.resolve("cells/two.json"), "{}");
         Files.writeString(study.resolve("notes.txt"), "about " + WORD);
-        assertEquals(List.of("unknown", "study"), kinds(Shell.run("inspect", "--personal", study, "--json", "-").json()));
-        JsonNode found = Shell.run("inspect", "--personal", study, "--find", WORD, "--json", "-").json().get("places").get(0);
+        assertEquals(List.of("study", "unknown"), kinds(Shell.run("inspect", "--personal", study, "--json", "-").json()));
+        JsonNode found = Shell.run("inspect", "--personal", study, "--find", WORD, "--json", "-").json().get("places").get(1);
         assertEquals("YES", found.get("found").asString());
         assertEquals(study.resolve("notes.txt").toAbsolutePath().toString(), found.get("path").asString());
         assertEquals(List.of("account", "model", "vocabulary", "ledger", "records", "report", "model", "vocabulary", "ledger",

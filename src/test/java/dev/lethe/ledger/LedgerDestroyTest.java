@@ -13,6 +13,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.testing.Grep;
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
@@ -23,6 +24,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.IntStream;
+import java.util.zip.CRC32C;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -39,6 +41,7 @@ class LedgerDestroyTest {
     void nothingOfADestroyedPayloadIsLeftOnTheDisk() throws IOException {
         create(folder, 40, 500, OPTIONS);
         assertEquals(3, LedgerWriter.destroy(folder, SOME));
+        assertFalse(holdsKeys(folder, GONE), "nothing tells whose they were");
         assertEquals(0, LedgerWriter.destroy(folder, SOME), "again");
         assertGone(folder, 40);
         assertWiped();
@@ -121,7 +124,7 @@ class LedgerDestroyTest {
         }
     }
 
-    /** A kill between the mark and the key, and a ledger of a version that kept the key, index and all. */
+    /** A kill between the mark and the key. */
     @Test
     void aKeyThatWasLeftIsFoundAndCleared() throws IOException {
         create(folder, 40, 500, OPTIONS);
@@ -130,6 +133,35 @@ class LedgerDestroyTest {
         assertEquals(0, LedgerWriter.destroy(folder, SOME));
         assertFalse(holdsKeys(folder, GONE));
         assertGone(folder, 40);
+    }
+
+    /** As Lethe once left it: the keys of destroyed entries in segments and index, both whole. */
+    @Test
+    void aLedgerThatKeptKeysLosesThemAtTheNextWrite() throws IOException {
+        create(folder, 40, 500, OPTIONS);
+        LedgerWriter.destroy(folder, SOME);
+        ByteBuffer index = ByteBuffer.wrap(Files.readAllBytes(folder.resolve("index"))).order(ByteOrder.LITTLE_ENDIAN);
+        int entries = 24 + 24 * index.getInt(16);
+        try (GradientLedger ledger = GradientLedger.open(folder)) {
+            for (int i : GONE) {
+                Entry entry = ledger.entries().get(i);
+                Path segment = folder.resolve(LedgerFolder.segmentName(entry.segment()));
+                byte[] bytes = Files.readAllBytes(segment);
+                MemorySegment header = MemorySegment.ofArray(bytes).asSlice(entry.offset(), SegmentLayout.ENTRY_HEADER_BYTES);
+                ByteBuffer words = header.asByteBuffer().order(ByteOrder.LITTLE_ENDIAN);
+                words.putLong(24, key(i).high()).putLong(32, key(i).low()).putInt(20, SegmentLayout.headerCrc(header));
+                Files.write(segment, bytes);
+                index.putLong(entries + 80 * i, key(i).high()).putLong(entries + 80 * i + 8, key(i).low());
+            }
+        }
+        CRC32C crc = new CRC32C();
+        crc.update(index.array(), 0, index.capacity() - 4);
+        Files.write(folder.resolve("index"), index.putInt(index.capacity() - 4, (int) crc.getValue()).array());
+        assertEquals(3, GradientLedger.check(folder).damage().size());
+        assertEquals("a destroyed entry still holds its key or bytes", GradientLedger.check(folder).damage().getFirst().what());
+        LedgerWriter.destroy(folder, Set.of());
+        assertFalse(holdsKeys(folder, GONE));
+        assertTrue(GradientLedger.check(folder).whole());
     }
 
     private static boolean holdsKeys(Path ledger, List<Integer> records) {
