@@ -244,8 +244,8 @@ public final class GradientLedger implements AutoCloseable {
     }
 
     private DamagedDataException damaged(Entry entry, String what) {
-        return new DamagedDataException(place(entry) + ": " + what + " (record " + entry.header().key() + ", epoch " + entry.header().epoch()
-                + "); the entry is not used");
+        return new DamagedDataException(place(entry) + ": " + what + " (record " + entry.header().key() + ", epoch "
+                + entry.header().epoch() + "); the entry is not used");
     }
 
     /** As {@link #check(Path)}, of this ledger as it is on the disk now. */

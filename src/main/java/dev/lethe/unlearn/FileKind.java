@@ -23,7 +23,8 @@ enum FileKind {
     STUDY("(cells|oracles)/[^/]+\\.json|order\\.json|results\\.(jsonl|csv)|summary\\.csv|study\\.html|(figures|tables)/[^/]+"
             + "|sequential-[^/]+/progress\\.json", "names of whom it forgets, losses of records", Census.Reach.YOURS, Look.BYTES),
     PLAIN("lethe\\.json|train\\.lock|(metrics|timings)\\.jsonl|journal/(steps\\.jsonl|destroyed\\.json)"
-            + "|ledger/(manifest\\.json|writer\\.lock)|done\\.txt|timings\\.csv", "settings, numbers of batches", null, Look.BYTES),
+            + "|ledger/(manifest\\.json|writer\\.lock)|done\\.txt|timings\\.csv", "settings, numbers of batches", null,
+            Look.BYTES),
     DATA(null, "the records themselves", Census.Reach.YOURS, Look.BYTES),
     UNKNOWN(null, "not known to Lethe", Census.Reach.YOURS, Look.BYTES);
 

@@ -74,7 +74,8 @@ class LeftBehindTest {
         needles = needles();
         before = Grep.files(source, needles);
         done(Shell.run("erase", "--run", source, "--subject", "one", "--out", out, "--target-loss", 5, "--retain-guard", 100,
-                "--held-out-guard", 100, "--overshoot", 10, "--relearn-steps", 0, "--max-ascents", 5, "--polish", 5, "--ignore-guards"));
+                "--held-out-guard", 100, "--overshoot", 10, "--relearn-steps", 0, "--max-ascents", 5, "--polish", 5,
+                "--ignore-guards"));
         for (Path run : List.of(source, out)) {
             Scrub.run(RunFolder.open(run), Set.of(ID + "-0", ID + "-1", ID + "-2"));
         }
