@@ -4,6 +4,7 @@ import dev.lethe.data.Dataset;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Engine;
 import dev.lethe.train.PendingErasure;
+import dev.lethe.unlearn.Census;
 import dev.lethe.unlearn.EraseConfig;
 import dev.lethe.unlearn.Erasure;
 import dev.lethe.unlearn.ForgetSet;
@@ -62,14 +63,14 @@ final class EraseCommand implements Callable<Integer> {
                   int ascents, int repairs, boolean reached, double influenceLeft, List<String> broken, long trainSteps,
                   double repairShare, Erasure.Relearning relearning,
                   Map<String, double[]> influenceForget, Map<String, double[]> influenceRetain, int entriesDestroyed,
-                  List<PendingErasure.Place> places, double seconds) {
+                  List<PendingErasure.Place> places, List<Census.Place> left, double seconds) {
         static Result of(Erasure erasure, List<Match> matches, double seconds) {
             return new Result(erasure.id(), erasure.out().toString(), erasure.source().toString(), matches,
                     erasure.target(), erasure.before(), erasure.after(), erasure.ascents(), erasure.repairs(),
                     erasure.reached(), erasure.influenceLeft(), erasure.broken(), erasure.trainSteps(),
                     erasure.repairShare(), erasure.relearning(),
                     erasure.influence().magnitude("forget"), erasure.influence().magnitude("retain"),
-                    erasure.entriesDestroyed(), erasure.places(), seconds);
+                    erasure.entriesDestroyed(), erasure.places(), erasure.left(), seconds);
         }
     }
 
@@ -127,7 +128,7 @@ final class EraseCommand implements Callable<Integer> {
     private static void print(Terminal terminal, Result result) {
         terminal.print("run           %s (erasure %s)", result.run, result.id);
         terminal.print("records       %,d erased, %,d ledger entries destroyed", result.matches.size(), result.entriesDestroyed);
-        printPlaces(terminal, result.places);
+        printPlaces(terminal, result.places, result.left);
         result.broken.forEach(sentence -> terminal.print("guard ignored %s", sentence));
         terminal.print("steps         %d of ascent, %d of repair (%.1f %% of the training's %,d)", result.ascents,
                 result.repairs, 100 * result.repairShare, result.trainSteps);
@@ -142,7 +143,10 @@ final class EraseCommand implements Callable<Integer> {
         terminal.print("time          %.1f s", result.seconds);
     }
 
-    static void printPlaces(Terminal terminal, List<PendingErasure.Place> places) {
+    /** Where entries were destroyed, and what only a person can clean. */
+    static void printPlaces(Terminal terminal, List<PendingErasure.Place> places, List<Census.Place> left) {
         places.forEach(place -> terminal.print("  destroyed   %,d entries in %s", place.entries(), place.run()));
+        left.forEach(place -> terminal.print("still there   %s: %s, %s; yours to delete", place.path(), place.holds(),
+                place.found() == Census.Found.YES ? "with what was erased" : "which cannot be searched"));
     }
 }

@@ -1,6 +1,7 @@
 package dev.lethe.cli;
 
 import dev.lethe.train.PendingErasure;
+import dev.lethe.unlearn.Census;
 import dev.lethe.unlearn.Erasure;
 import dev.lethe.unlearn.Run;
 import java.nio.file.Path;
@@ -38,7 +39,8 @@ final class FinishCommand implements Callable<Integer> {
     record Result(String run, List<Finished> erasures) {}
 
     /** One erasure that is now complete. */
-    record Finished(String id, String run, int records, int entriesDestroyed, List<PendingErasure.Place> places) {}
+    record Finished(String id, String run, int records, int entriesDestroyed, List<PendingErasure.Place> places,
+                    List<Census.Place> left) {}
 
     @Override
     public Integer call() {
@@ -48,7 +50,7 @@ final class FinishCommand implements Callable<Integer> {
         common.result(terminal, result, () -> {
             finished.forEach(one -> {
                 terminal.print("erasure %s of %,d records into %s is finished:", one.id, one.records, one.run);
-                EraseCommand.printPlaces(terminal, one.places);
+                EraseCommand.printPlaces(terminal, one.places, one.left);
             });
             if (finished.isEmpty()) {
                 terminal.print("%s: no erasure is unfinished", run);
@@ -59,6 +61,6 @@ final class FinishCommand implements Callable<Integer> {
 
     private static Finished of(Erasure erasure) {
         return new Finished(erasure.id(), erasure.out().toString(), erasure.records().size(), erasure.entriesDestroyed(),
-                erasure.places());
+                erasure.places(), erasure.left());
     }
 }

@@ -5,6 +5,7 @@
 package dev.lethe.train;
 
 import dev.lethe.data.Dataset;
+import dev.lethe.data.Record;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.DamagedDataException;
 import dev.lethe.engine.FolderLinks;
@@ -18,9 +19,11 @@ import java.nio.file.Files;
 import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import tools.jackson.databind.JsonNode;
 
@@ -29,6 +32,7 @@ public final class RunFolder {
     /** Whoever writes into a run holds a lock on this file; it also marks a folder as Lethe's. */
     public static final String LOCK = "lethe.lock";
     private static final String INFO = "lethe.json";
+    private static final String ACCOUNT = "erasure.json";
 
     private final Path root;
     private final RunInfo info;
@@ -226,19 +230,28 @@ public final class RunFolder {
      * @throws BadInputException when no erasure made the run or the key was deleted
      */
     public Dataset erased(Dataset known) {
-        Path account = journal().resolve("erasure.json");
-        if (!Files.isRegularFile(account)) {
+        if (!Files.isRegularFile(journal().resolve(ACCOUNT))) {
             throw new BadInputException(root + ": is not a run that an erasure made");
         }
+        if (!Files.isRegularFile(IdKey.file(journal()))) {
+            throw new BadInputException(IdKey.file(journal()) + ": was deleted, so nobody can tell whom the account means");
+        }
+        Dataset all = known != null ? known : Dataset.read(Path.of(info.data().path()));
+        Set<String> ids = erasedAmong(all.records().stream().map(Record::id).toList());
+        return all.filter(record -> ids.contains(record.id()));
+    }
+
+    /** Which of these ids the account of this run's own erasure names; none without an account, or without its key. */
+    public Set<String> erasedAmong(Collection<String> ids) {
+        Path account = journal().resolve(ACCOUNT);
         try {
             IdKey key = IdKey.read(journal());
-            if (key == null) {
-                throw new BadInputException(IdKey.file(journal()) + ": was deleted, so nobody can tell whom the account means");
+            if (key == null || !Files.isRegularFile(account)) {
+                return Set.of();
             }
             Set<String> names = new HashSet<>();
-            RunJson.tree(text(account), account.toString()).path("records").forEach(name -> names.add(name.asString()));
-            Dataset all = known != null ? known : Dataset.read(Path.of(info.data().path()));
-            return all.filter(record -> names.contains(key.of(record.id())));
+            RunJson.tree(text(account), account.toString()).path("records").forEach(name -> names.add(name.asString("")));
+            return ids.stream().filter(id -> names.contains(key.of(id))).collect(Collectors.toSet());
         } catch (IOException e) {
             throw new BadInputException(IdKey.file(journal()) + ": cannot be read: " + e, e);
         }

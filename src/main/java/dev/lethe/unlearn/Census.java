@@ -10,9 +10,9 @@ import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.DamagedDataException;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.ledger.RecordKey;
+import dev.lethe.train.Lineage;
 import dev.lethe.train.RunFolder;
 import dev.lethe.train.RunInfo;
-import dev.lethe.train.RunJson;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -165,6 +165,8 @@ public final class Census {
             Long[] live = live(group.folder());
             records = live[0];
             found = search == null ? null : live[1] == null ? Found.CANNOT_TELL : live[1] > 0 ? Found.YES : Found.NO;
+        } else if (search != null && kind.look == FileKind.Look.KEYED) {
+            found = run != null && !run.erasedAmong(search.ids()).isEmpty() ? Found.YES : Found.NO;
         } else if (search != null && kind.look == FileKind.Look.OPAQUE
                 && (search.ids().isEmpty() || !erasedFrom(run).containsAll(search.ids()))) {
             found = Found.CANNOT_TELL;
@@ -207,23 +209,19 @@ public final class Census {
         }
     }
 
-    /** Ids that erasures on the way to this run's model took out of it. */
-    private static Set<String> erasedFrom(RunFolder run) throws IOException {
+    /** Which of the ids looked for erasures took out of this run's model, on the way to it. */
+    private Set<String> erasedFrom(RunFolder run) {
         Set<String> ids = new HashSet<>();
         Set<Path> visited = new HashSet<>();
         for (RunFolder at = run; at != null && at.info().lineage() != null && visited.add(at.root()); ) {
-            Path account = at.journal().resolve(Journal.ERASURE);
-            if (Files.isRegularFile(account)) {
-                RunJson.tree(Files.readString(account), account.toString()).path("records")
-                        .forEach(id -> ids.add(id.asString("")));
-            }
+            ids.addAll(at.erasedAmong(search.ids()));
             Path parent = Path.of(at.info().lineage().parent());
             at = RunFolder.isRun(parent) ? RunFolder.openAny(parent) : null;
         }
         return ids;
     }
 
-    /** The run's data files and the run it was made from, where they lie elsewhere. */
+    /** The run's data files and the runs of its lineage, where they lie elsewhere. */
     private void outside(Path root, RunFolder run) throws IOException {
         RunInfo.Data info = run.info().data();
         for (Path file : files(info)) {
@@ -231,24 +229,33 @@ public final class Census {
                 place(new Group(file, FileKind.DATA), List.of(file));
             }
         }
-        if (run.info().lineage() == null) {
+        if (run.info().result() == null) {
             return;
         }
-        Path parent = Path.of(run.info().lineage().parent()).toAbsolutePath().normalize();
-        if (RunFolder.isRun(parent)) {
-            if (!parent.startsWith(root)) {
-                visit(parent);
+        Lineage lineage = Lineage.of(run);
+        for (RunFolder other : lineage.runs()) {
+            Path folder = other.root().toAbsolutePath().normalize();
+            if (!folder.startsWith(root)) {
+                visit(folder);
             }
-        } else {
-            places.add(new Place(parent.toString(), "run", "the run that " + run.root() + " was made from; not there: deleted,"
-                    + " or moved and still yours to look through", null, 0, 0, Reach.YOURS,
-                    search == null ? null : Found.CANNOT_TELL));
+        }
+        for (Lineage.Missing missing : lineage.missing()) {
+            if (seen.add(missing.run())) {
+                places.add(new Place(missing.run().toString(), "run", missing.reason() + ": deleted, or moved and still yours to"
+                        + " look through", null, 0, 0, Reach.YOURS, search == null ? null : Found.CANNOT_TELL));
+            }
         }
     }
 
     private static List<Path> files(RunInfo.Data info) {
         return Stream.of(info.path(), info.holdoutPath()).filter(Objects::nonNull)
                 .map(path -> Path.of(path).toAbsolutePath().normalize()).toList();
+    }
+
+    /** The places where what was looked for is, or may be, and which an erasure does not clean: for its account. */
+    public static List<Place> left(List<Place> places) {
+        return places.stream().filter(place -> place.found() != Found.NO
+                && (place.reach() == Reach.RUN || place.reach() == Reach.YOURS)).toList();
     }
 
     private static Long lines(Path file) {

@@ -7,10 +7,10 @@
  */
 package dev.lethe.unlearn;
 
+import dev.lethe.data.Record;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.PrivateFiles;
-import dev.lethe.engine.Work;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.ledger.RecordKey;
@@ -23,7 +23,6 @@ import dev.lethe.train.RunInfo;
 import dev.lethe.train.RunJson;
 import dev.lethe.train.RunLock;
 import dev.lethe.train.RunRecord;
-import dev.lethe.train.Split;
 import dev.lethe.train.Trainer;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -174,12 +173,13 @@ final class ErasedRun implements AutoCloseable {
     }
 
     /**
-     * Writes the run, puts it in its place, destroys what the lineage holds of the erased.
+     * Writes the run, puts it in its place, destroys what the lineage holds of the erased. Call it shielded from interrupts.
      *
-     * @return the erasure with what was destroyed
+     * @param records what was erased, to be looked for in the end
+     * @return the erasure with what was destroyed and what is left
      * @throws dev.lethe.train.PendingErasureException when the run is in its place and something could not be destroyed
      */
-    Erasure complete(LanguageModel model, Erasure erasure) {
+    Erasure complete(LanguageModel model, Erasure erasure, List<Record> records) {
         Set<String> erased = new HashSet<>(erasure.records());
         boolean destroys = !erased.isEmpty() && !erasure.config().keepEntries();
         journal.close();
@@ -198,10 +198,8 @@ final class ErasedRun implements AutoCloseable {
         } catch (IOException e) {
             throw new UncheckedIOException(out + ": the new run cannot be written: " + e.getMessage(), e);
         }
-        return Work.shielded(() -> {
-            takePlace(erasure.id());
-            return destroys ? Finish.complete(RunFolder.openAny(out), erasure) : erasure;
-        });
+        takePlace(erasure.id());
+        return destroys ? Finish.complete(RunFolder.openAny(out), erasure, Census.Search.of(records)) : erasure;
     }
 
     /** From the source's intent to its knowledge of the new run; the rename between them is the moment that counts. */

@@ -64,21 +64,23 @@ final class Eraser {
 
     private Request request(Set<String> ids, RunExamples examples) {
         Dataset kept = examples.data().filter(record -> !ids.contains(record.id()));
-        return new Request(ids, ids, examples.split(ids, config), kept);
+        return new Request(ids, examples.data().filter(record -> ids.contains(record.id())).records(), ids,
+                examples.split(ids, config), kept);
     }
 
     private Request request(List<Record> request, RunExamples examples) {
         EraseData data = EraseData.of(RunExamples.encode(source, request), examples.learned(), examples.heldOut(), config);
         Set<String> words = request.stream().map(Record::text).collect(Collectors.toSet());
-        return new Request(Set.of(), words, data, examples.data());
+        return new Request(Set.of(), request, words, data, examples.data());
     }
 
     /**
      * @param ids   records that leave the run
+     * @param erased what the model is to forget
      * @param words what the erasure's id is made of: the same for the same request
      * @param kept  what a retraining learns
      */
-    private record Request(Set<String> ids, Set<String> words, EraseData data, Dataset kept) { }
+    private record Request(Set<String> ids, List<Record> erased, Set<String> words, EraseData data, Dataset kept) { }
 
     private Erasure erase(Request request, Path out) {
         EraseData data = request.data();
@@ -94,10 +96,10 @@ final class Eraser {
                 Erasure erasure = new Erasure(fresh.id(request.words(), config), source.root(), out,
                         List.copyOf(request.ids()), config, moved.target(), result.before(), result.after(), result.ascents(),
                         result.repairs(), result.reached(), result.left(), moved.broken(), source.info().result().steps(),
-                        relearning, moved.influence(), 0, List.of());
+                        relearning, moved.influence(), 0, List.of(), List.of());
                 listener.stage("writing " + out);
                 Work.check(INTERRUPTED);
-                return Work.shielded(() -> fresh.complete(model, erasure));
+                return Work.shielded(() -> fresh.complete(model, erasure, request.erased()));
             });
         }
     }

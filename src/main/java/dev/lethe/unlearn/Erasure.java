@@ -29,14 +29,18 @@ import java.util.List;
  * @param entriesDestroyed ledger entries destroyed, counted in the run that had most of them; 0 when told to keep them
  * @param places        the runs of the lineage with the entries that were destroyed in each; runs share files, so the numbers
  *                      do not add up
+ * @param left          where the erased records are or may be still, as far as is known, and which no erasure cleans: older
+ *                      models, data files, files of others
  */
 public record Erasure(String id, Path source, Path out, List<String> records, EraseConfig config, double target,
                       Losses before, Losses after, int ascents, int repairs, boolean reached,
                       double influenceLeft, List<String> broken, long trainSteps, Relearning relearning, InfluenceChange influence,
-                      int entriesDestroyed, List<PendingErasure.Place> places) {
+                      int entriesDestroyed, List<PendingErasure.Place> places,
+                      List<Census.Place> left) {
     public Erasure {
         records = List.copyOf(records);
         places = List.copyOf(places);
+        left = List.copyOf(left);
     }
 
 
@@ -49,16 +53,16 @@ public record Erasure(String id, Path source, Path out, List<String> records, Er
      */
     public record Relearning(double before, double after, double heldOut) { }
 
-    Erasure withDestroyed(List<PendingErasure.Place> where) {
+    Erasure withDestroyed(List<PendingErasure.Place> where, List<Census.Place> left) {
         int most = where.stream().mapToInt(PendingErasure.Place::entries).max().orElse(0);
         return new Erasure(id, source, out, records, config, target, before, after, ascents, repairs, reached,
-                influenceLeft, broken, trainSteps, relearning, influence, most, where);
+                influenceLeft, broken, trainSteps, relearning, influence, most, where, left);
     }
 
     /** With the records' names as the account has them. */
     Erasure under(IdKey key) {
         return new Erasure(id, source, out, records.stream().map(key::of).sorted().toList(), config, target, before, after,
-                ascents, repairs, reached, influenceLeft, broken, trainSteps, relearning, influence, entriesDestroyed, places);
+                ascents, repairs, reached, influenceLeft, broken, trainSteps, relearning, influence, entriesDestroyed, places, left);
     }
 
     /** Repair steps as a share of the training's steps. */

@@ -8,13 +8,15 @@ import java.util.regex.Pattern;
 
 /** A path, relative to any folder above it and with '/' between its names, is of the first kind that matches. */
 enum FileKind {
-    LEFTOVER("[^/]+\\.(old|tmp|part)|(checkpoint-\\d+|model|[^/]+\\.jsonl?)-new(/.+)?|\\.model-[^/]+/.+",
+    LEFTOVER("[^/]+\\.part-\\d+(/.+)?",
             "left by a kill, of any content", Census.Reach.YOURS, Look.OPAQUE),
     RECORDS("records\\.jsonl", "ids, hashes of texts", Census.Reach.ERASE, Look.BYTES),
     LEDGER("ledger/(segment-\\d+\\.ledger|index)", "gradients, token ids, hashed ids", Census.Reach.ERASE, Look.ENTRIES),
     FACTORS("factors/.+", "sums of gradients, which show the tokens used", Census.Reach.ERASE, Look.OPAQUE),
     REPORT("report/.+", "numbers of groups, texts of samples", Census.Reach.ERASE, Look.BYTES),
-    ACCOUNT("journal/erasure\\.json", "ids of the erased records", Census.Reach.ACCOUNT, Look.BYTES),
+    PENDING("journal/pending\\.json", "ids of erased records, until lethe finish", Census.Reach.ERASE, Look.BYTES),
+    ACCOUNT("journal/(erasure\\.json|id\\.key)", "ids of the erased records under a key, and the key", Census.Reach.ACCOUNT,
+            Look.KEYED),
     MODEL("model/([^/]+\\.safetensors|(config|generation_config|model\\.safetensors\\.index)\\.json)",
             "weights that learned the records", Census.Reach.RUN, Look.OPAQUE),
     CHECKPOINT("checkpoint-\\d+/.+", "weights and moments of a training", Census.Reach.RUN, Look.OPAQUE),
@@ -22,14 +24,17 @@ enum FileKind {
             "a vocabulary, with words of the records if it was made of them", Census.Reach.RUN, Look.BYTES),
     STUDY("(cells|oracles)/[^/]+\\.json|order\\.json|results\\.(jsonl|csv)|summary\\.csv|study\\.html|(figures|tables)/[^/]+"
             + "|sequential-[^/]+/progress\\.json", "names of whom it forgets, losses of records", Census.Reach.YOURS, Look.BYTES),
-    PLAIN("lethe\\.json|train\\.lock|(metrics|timings)\\.jsonl|journal/(steps\\.jsonl|destroyed\\.json)"
+    PLAIN("lethe\\.json|lethe\\.lock|(metrics|timings)\\.jsonl|journal/steps\\.jsonl"
             + "|ledger/(manifest\\.json|writer\\.lock)|done\\.txt|timings\\.csv", "settings, numbers of batches", null,
             Look.BYTES),
     DATA(null, "the records themselves", Census.Reach.YOURS, Look.BYTES),
     UNKNOWN(null, "not known to Lethe", Census.Reach.YOURS, Look.BYTES);
 
-    /** How a record is looked for: in the bytes; among the ledger's keys; not at all, for numbers cannot be searched. */
-    enum Look { BYTES, ENTRIES, OPAQUE }
+    /**
+     * How a record is looked for: in the bytes; among the ledger's keys; by the account's key; not at all, for numbers cannot be
+     * searched.
+     */
+    enum Look { BYTES, ENTRIES, KEYED, OPAQUE }
 
     final Pattern path;
     final String holds;

@@ -41,7 +41,8 @@ final class Finish {
                 List<Erasure> finished = new ArrayList<>();
                 for (RunFolder run : lineage.runs()) {
                     if (PendingErasure.of(run) != null) {
-                        finished.add(complete(run, account(run)));
+                        finished.add(complete(run, account(run), new Census.Search(Set.copyOf(PendingErasure.of(run).records()),
+                                List.of())));
                     }
                 }
                 return finished;
@@ -62,10 +63,11 @@ final class Finish {
     /**
      * Destroys what {@code made}'s erasure owes. Needs the locks of the lineage.
      *
-     * @param erasure returned with what was destroyed
+     * @param erasure returned with what was destroyed and what is left
+     * @param search  the erased, to be looked for in the end
      * @throws PendingErasureException when something is left
      */
-    static Erasure complete(RunFolder made, Erasure erasure) {
+    static Erasure complete(RunFolder made, Erasure erasure, Census.Search search) {
         PendingErasure pending = PendingErasure.of(made);
         try {
             Map<String, String> reasons = cleaned(made, pending);
@@ -75,10 +77,12 @@ final class Finish {
                 after.write(made.journal());
                 throw new PendingErasureException(made, after);
             }
-            PrivateFiles.write(made.journal().resolve(Journal.ERASURE), RunJson.pretty(account(made).withDestroyed(after.places())));
+            List<Census.Place> left = Census.left(Census.of(made.root(), search));
+            PrivateFiles.write(made.journal().resolve(Journal.ERASURE),
+                    RunJson.pretty(account(made).withDestroyed(after.places(), left)));
             PrivateFiles.deleteTree(PendingErasure.file(made.journal()));
             PrivateFiles.syncFolder(made.journal());
-            return erasure.withDestroyed(after.places());
+            return erasure.withDestroyed(after.places(), left);
         } catch (IOException e) {
             throw new UncheckedIOException(made + ": noting what was destroyed: " + e, e);
         }

@@ -247,36 +247,6 @@ class LineageTest {
         assertEquals(3, live(a, person(0)));
     }
 
-    @Test
-    void anInterruptDuringCommitAndDestructionWaitsForThem() {
-        String dave = person(0);
-        Path b = folder.resolve("b");
-        Thread caller = Thread.currentThread();
-        CountDownLatch stop = new CountDownLatch(1);
-        Thread nagging = Thread.ofPlatform().start(() -> {
-            while (stop.getCount() > 0) {
-                if (Files.exists(b)) {
-                    caller.interrupt();
-                }
-                Thread.onSpinWait();
-            }
-        });
-        Erasure erasure;
-        try {
-            erasure = erase(a, dave, b, EraseListener.NONE);
-        } finally {
-            stop.countDown();
-            while (nagging.isAlive()) {
-                Thread.interrupted();
-                Thread.onSpinWait();
-            }
-            Thread.interrupted();
-        }
-        assertEquals(3, erasure.entriesDestroyed());
-        assertGone(dave, a, b);
-        RunFolder.open(b);
-    }
-
     private void assertNothingBut(String... names) throws IOException {
         try (Stream<Path> inside = Files.list(folder)) {
             assertEquals(List.of(names), inside.map(path -> path.getFileName().toString()).sorted().toList());
