@@ -64,7 +64,7 @@ public final class Engine implements AutoCloseable {
                         + info.capability()));
             }
         } catch (EngineException e) {
-            throw new BadInputException("device " + device + ": " + e.getMessage(), e);
+            throw new BadInputException("device " + device + ": " + Reason.of(e), e);
         }
     }
 

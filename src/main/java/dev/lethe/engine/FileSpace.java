@@ -59,7 +59,7 @@ public final class FileSpace {
                 at += channel.write(zeros, at);
             }
         } catch (IOException e) {
-            throw String.valueOf(e.getMessage()).contains("No space left") ? new NoSpaceException(e.getMessage()) : e;
+            throw Reason.of(e).contains("No space left") ? new NoSpaceException(Reason.of(e)) : e;
         }
     }
 

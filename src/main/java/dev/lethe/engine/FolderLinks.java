@@ -22,7 +22,7 @@ public final class FolderLinks {
         try (Stream<Path> paths = Files.walk(folder, DEPTH)) {
             paths.filter(path -> !path.equals(folder)).forEach(path -> requireInside(folder, path));
         } catch (IOException | UncheckedIOException e) {
-            throw new BadInputException(folder + ": cannot be read: " + e.getMessage(), e);
+            throw new BadInputException(folder + ": cannot be read: " + Reason.of(e), e);
         }
     }
 

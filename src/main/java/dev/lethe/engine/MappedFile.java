@@ -60,7 +60,7 @@ public final class MappedFile implements AutoCloseable {
         try {
             return new MappedFile(path, mostBytes);
         } catch (IOException e) {
-            throw new BadInputException(path + ": cannot be read: " + e.getMessage(), e);
+            throw new BadInputException(path + ": cannot be read: " + Reason.of(e), e);
         }
     }
 

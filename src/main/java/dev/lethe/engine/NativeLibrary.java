@@ -39,11 +39,7 @@ final class NativeLibrary {
         try {
             System.load(file.toString());
         } catch (UnsatisfiedLinkError e) {
-            // A library built over a CUDA libtorch asks for its parts by these names.
-            boolean cuda = String.valueOf(e.getMessage()).matches("(?s).*(torch_cuda|c10_cuda|cudart|cublas).*");
-            throw new EngineException(Status.UNSUPPORTED, "cannot load " + file + ": " + e.getMessage()
-                    + (cuda ? "; it was built for a libtorch with CUDA and the one found has none" : "")
-                    + "; rebuild it with: " + BUILD, e);
+            throw new EngineException(Status.UNSUPPORTED, unloadable(file, Reason.of(e).replace(file + ": ", "")), e);
         }
         if (SymbolLookup.loaderLookup().find("lethe_abi_version").isEmpty()) {
             throw new EngineException(Status.UNSUPPORTED, file + " is not Lethe's native library; build it with: "
@@ -52,6 +48,15 @@ final class NativeLibrary {
         checkVersion(file, LetheNative.lethe_abi_version(), LetheNative.LETHE_ABI_VERSION());
         loaded = true;
         LOG.log(System.Logger.Level.DEBUG, "loaded {0}", file);
+    }
+
+    static String unloadable(Path file, String reason) {
+        // A library built over a CUDA libtorch asks for its parts by these names.
+        boolean cuda = reason.matches("(?s).*(torch_cuda|c10_cuda|cudart|cublas).*");
+        return "cannot load " + file + ": " + reason + (reason.contains("failed to map segment")
+                ? "; its file system is mounted noexec, move the checkout to one that is not"
+                : (cuda ? "; it was built for a libtorch with CUDA and the one found has none" : "")
+                        + "; rebuild it with: " + BUILD);
     }
 
     static void checkVersion(Path file, int found, int needed) {

@@ -14,6 +14,7 @@ import dev.lethe.engine.EngineException;
 import dev.lethe.engine.EntryFormat;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
+import dev.lethe.engine.Reason;
 import dev.lethe.engine.SiteSet;
 import dev.lethe.engine.Status;
 import java.lang.foreign.Arena;
@@ -139,7 +140,7 @@ final class QueryBlock implements AutoCloseable {
             } catch (EngineException e) {
                 if (e.status() != Status.NOT_FINITE) throw e;
                 throw new BadInputException("query record " + example.id() + ": "
-                        + e.getMessage().replace(" of record 0 of the batch", "").replace("record 0 of the batch: ", ""), e);
+                        + Reason.of(e).replace(" of record 0 of the batch", "").replace("record 0 of the batch: ", ""), e);
             }
     }
 

@@ -11,6 +11,7 @@ import dev.lethe.engine.KroneckerFactors;
 import dev.lethe.engine.KroneckerFactors.Stage;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.PrivateFiles;
+import dev.lethe.engine.Reason;
 import dev.lethe.engine.Work;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -57,7 +58,7 @@ public final class SavedFactors {
             fresh.save(file, modelHash);
             told.accept("factors of " + fresh.records() + " records fitted and kept in " + file);
         } catch (IOException e) {
-            told.accept("factors of " + fresh.records() + " records fitted; they cannot be kept: " + e.getMessage());
+            told.accept("factors of " + fresh.records() + " records fitted; they cannot be kept: " + Reason.of(e));
         } catch (Throwable e) {
             fresh.close();
             throw e;
@@ -71,7 +72,7 @@ public final class SavedFactors {
         try {
             saved = model.loadFactors(file, modelHash);
         } catch (BadInputException | DamagedDataException e) {
-            told.accept("fitting again: " + e.getMessage());
+            told.accept("fitting again: " + Reason.of(e));
             return null;
         }
         String other = difference(saved, model, examples, options);

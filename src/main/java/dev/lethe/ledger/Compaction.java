@@ -11,6 +11,7 @@ package dev.lethe.ledger;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.DamagedDataException;
 import dev.lethe.engine.PrivateFiles;
+import dev.lethe.engine.Reason;
 import dev.lethe.engine.Shred;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -54,7 +55,7 @@ public record Compaction(int entries, int destroyed, long bytesBefore, long byte
             event.finish(done.entries, before - done.bytesAfter);
             return done;
         } catch (IOException e) {
-            throw new BadInputException("cannot compact the ledger " + folder.path() + ": " + LedgerFolder.reason(e)
+            throw new BadInputException("cannot compact the ledger " + folder.path() + ": " + Reason.of(e, folder.path())
                     + "; its entries are as they were");
         }
     }

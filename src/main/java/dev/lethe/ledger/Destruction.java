@@ -9,6 +9,7 @@ package dev.lethe.ledger;
 
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.PrivateFiles;
+import dev.lethe.engine.Reason;
 import dev.lethe.ledger.LedgerCheck.Tail;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -64,7 +65,7 @@ final class Destruction implements AutoCloseable {
             event.finish(doomed.size(), doomed.stream().mapToLong(Entry::length).sum());
             return doomed.size();
         } catch (IOException e) {
-            throw new BadInputException("cannot destroy entries of " + folder.path() + ": " + LedgerFolder.reason(e));
+            throw new BadInputException("cannot destroy entries of " + folder.path() + ": " + Reason.of(e, folder.path()));
         }
     }
 
@@ -77,7 +78,7 @@ final class Destruction implements AutoCloseable {
             work.wipe(left);
         } catch (IOException e) {
             throw new BadInputException("cannot finish destroying entries of " + folder.path() + ": "
-                    + LedgerFolder.reason(e));
+                    + Reason.of(e, folder.path()));
         }
     }
 
@@ -142,7 +143,7 @@ final class Destruction implements AutoCloseable {
                     work.zero(work.channel(number), tail.offset(), tail.offset() + tail.bytes());
             work.force();
         } catch (IOException e) {
-            throw new BadInputException("cannot overwrite " + tail.file() + ": " + LedgerFolder.reason(e));
+            throw new BadInputException("cannot overwrite " + tail.file() + ": " + Reason.of(e));
         }
     }
 

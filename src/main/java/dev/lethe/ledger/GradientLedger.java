@@ -5,6 +5,7 @@ import dev.lethe.engine.DamagedDataException;
 import dev.lethe.engine.EntryFormat;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.MappedFile;
+import dev.lethe.engine.Reason;
 import dev.lethe.engine.SiteSet;
 import dev.lethe.engine.Work;
 import java.io.IOException;
@@ -100,7 +101,7 @@ public final class GradientLedger implements AutoCloseable {
                     changes.add(changes(header.asSlice(0, got)));
                 }
         } catch (IOException e) {
-            throw new BadInputException("cannot read the ledger " + folder.path() + ": " + LedgerFolder.reason(e));
+            throw new BadInputException("cannot read the ledger " + folder.path() + ": " + Reason.of(e, folder.path()));
         }
         return changes;
     }
@@ -270,7 +271,7 @@ public final class GradientLedger implements AutoCloseable {
         try {
             LedgerIndex.read(folder, LedgerManifest.read(folder).identity());
         } catch (DamagedDataException e) {
-            damage.add(new LedgerCheck.Damage("index", 0, e.getMessage()));
+            damage.add(new LedgerCheck.Damage("index", 0, Reason.of(e)));
         }
         int destroyed = 0;
         try (PayloadReader reader = new PayloadReader(folder)) {

@@ -8,6 +8,7 @@ package dev.lethe.ledger;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.FileSpace;
 import dev.lethe.engine.PrivateFiles;
+import dev.lethe.engine.Reason;
 import dev.lethe.engine.Shred;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -84,7 +85,7 @@ final class GrowingSegment implements AutoCloseable {
             channel.force(true); // the entries before may be a killed writer's, not on the disk yet
             return new GrowingSegment(number, file, allocation, channel, end);
         } catch (IOException e) {
-            throw new BadInputException("cannot write " + file + ": " + LedgerFolder.reason(e));
+            throw new BadInputException("cannot write " + file + ": " + Reason.of(e, file));
         }
     }
 
@@ -186,9 +187,9 @@ final class GrowingSegment implements AutoCloseable {
 
     private static BadInputException failed(Path file, long bytes, IOException e) {
         if (e instanceof FileSpace.NoSpaceException)
-            return new BadInputException("no room for " + bytes + " more bytes in " + file + ": " + e.getMessage()
+            return new BadInputException("no room for " + bytes + " more bytes in " + file + ": " + Reason.of(e, file)
                     + ". What was committed so far stays readable; free space, or capture less (--head topk:256, "
                     + "--ledger-dtype bf16, --sites embedding), and resume");
-        return new BadInputException("cannot write " + file + ": " + LedgerFolder.reason(e));
+        return new BadInputException("cannot write " + file + ": " + Reason.of(e, file));
     }
 }

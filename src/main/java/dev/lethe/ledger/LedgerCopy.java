@@ -2,6 +2,7 @@ package dev.lethe.ledger;
 
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.PrivateFiles;
+import dev.lethe.engine.Reason;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
@@ -53,7 +54,7 @@ final class LedgerCopy {
             LedgerFolder.copy(source, 0, bytes, target);
             target.force(true);
         } catch (IOException e) {
-            throw new BadInputException("cannot copy " + from + " to " + to + ": " + LedgerFolder.reason(e));
+            throw new BadInputException("cannot copy " + from + " to " + to + ": " + Reason.of(e));
         }
     }
 
@@ -82,7 +83,7 @@ final class LedgerCopy {
         try {
             PrivateFiles.makeFolder(to.path());
         } catch (IOException e) {
-            throw new BadInputException("cannot make the ledger folder " + to.path() + ": " + LedgerFolder.reason(e));
+            throw new BadInputException("cannot make the ledger folder " + to.path() + ": " + Reason.of(e, to.path()));
         }
         if (Files.exists(to.manifest()) || !to.segments().isEmpty())
             throw new BadInputException(to.path() + " holds a ledger already; name another folder");

@@ -4,6 +4,7 @@ import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Dtype;
 import dev.lethe.engine.EntryFormat;
 import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.Reason;
 import dev.lethe.engine.Site;
 import dev.lethe.engine.SiteSet;
 import java.io.IOException;
@@ -88,7 +89,7 @@ public record LedgerEstimate(long bytes, List<Alternative> smaller) {
         try {
             requireFree(directory, Files.getFileStore(existing).getUsableSpace());
         } catch (IOException e) {
-            throw new BadInputException("cannot tell the free space at " + directory + ": " + LedgerFolder.reason(e));
+            throw new BadInputException("cannot tell the free space at " + directory + ": " + Reason.of(e));
         }
     }
 

@@ -2,6 +2,7 @@ package dev.lethe.ledger;
 
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.PrivateFiles;
+import dev.lethe.engine.Reason;
 import dev.lethe.engine.Shred;
 import java.io.EOFException;
 import java.io.IOException;
@@ -138,6 +139,6 @@ record LedgerFolder(Path path) {
     /** What went wrong, for a message: most IOExceptions of the JDK name only the file. */
     static String reason(IOException e) {
         String name = e.getClass().getSimpleName().replace("Exception", "");
-        return e.getMessage() == null ? name : name + ": " + e.getMessage();
+        return e.getMessage() == null ? name : name + ": " + Reason.of(e);
     }
 }

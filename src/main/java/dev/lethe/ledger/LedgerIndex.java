@@ -10,6 +10,7 @@ package dev.lethe.ledger;
 
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.DamagedDataException;
+import dev.lethe.engine.Reason;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -144,7 +145,7 @@ record LedgerIndex(List<SegmentState> segments, List<Entry> entries) {
                         + "match its checksum, its name or the ledger's manifest");
             return new SegmentState(number, channel.size(), header.changes());
         } catch (IOException e) {
-            throw new BadInputException("cannot read " + folder.segment(number) + ": " + LedgerFolder.reason(e));
+            throw new BadInputException("cannot read " + folder.segment(number) + ": " + Reason.of(e));
         }
     }
 

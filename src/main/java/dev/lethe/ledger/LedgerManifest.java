@@ -4,6 +4,7 @@ import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.DamagedDataException;
 import dev.lethe.engine.Dtype;
 import dev.lethe.engine.ModelShape;
+import dev.lethe.engine.Reason;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -82,12 +83,12 @@ public record LedgerManifest(
         } catch (NoSuchFileException e) {
             throw new BadInputException(folder.path() + " holds no ledger: manifest.json is missing");
         } catch (IOException e) {
-            throw new BadInputException("cannot read " + folder.manifest() + ": " + LedgerFolder.reason(e));
+            throw new BadInputException("cannot read " + folder.manifest() + ": " + Reason.of(e, folder.manifest()));
         }
         try {
             return parse(folder, bytes);
         } catch (JacksonException | ClassCastException | IllegalArgumentException | NullPointerException e) {
-            throw new DamagedDataException(folder.manifest() + " is damaged: " + e.getMessage());
+            throw new DamagedDataException(folder.manifest() + " is damaged: " + Reason.of(e, folder.manifest()));
         }
     }
 

@@ -4,6 +4,7 @@ import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.DamagedDataException;
 import dev.lethe.engine.FileSpace;
 import dev.lethe.engine.PrivateFiles;
+import dev.lethe.engine.Reason;
 import dev.lethe.engine.Work;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -76,7 +77,7 @@ public final class LedgerWriter implements AutoCloseable {
         try {
             PrivateFiles.makeFolder(directory);
         } catch (IOException e) {
-            throw new BadInputException("cannot make the ledger folder " + directory + ": " + LedgerFolder.reason(e));
+            throw new BadInputException("cannot make the ledger folder " + directory + ": " + Reason.of(e));
         }
         WriterLock lock = WriterLock.acquire(folder, "capturing");
         try {
@@ -284,7 +285,7 @@ public final class LedgerWriter implements AutoCloseable {
         try {
             for (GrowingSegment segment : open) segment.sync();
         } catch (IOException | UncheckedIOException e) {
-            throw new BadInputException("cannot write the ledger " + folder.path() + " to disk: " + e.getMessage(), e);
+            throw new BadInputException("cannot write the ledger " + folder.path() + " to disk: " + Reason.of(e), e);
         }
         event.finish(entries.size(), 0);
     }
@@ -354,8 +355,7 @@ public final class LedgerWriter implements AutoCloseable {
         try {
             segment.close();
         } catch (IOException | UncheckedIOException e) {
-            throw new BadInputException(
-                    "cannot write " + folder.segment(segment.number()) + " to disk: " + e.getMessage(), e);
+            throw new BadInputException("cannot write " + folder.segment(segment.number()) + " to disk: " + Reason.of(e), e);
         }
     }
 

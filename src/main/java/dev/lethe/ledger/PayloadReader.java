@@ -1,6 +1,7 @@
 package dev.lethe.ledger;
 
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Reason;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -66,7 +67,7 @@ final class PayloadReader implements AutoCloseable {
             channel = FileChannel.open(folder.segment(segment), StandardOpenOption.READ);
             number = segment;
         } catch (IOException e) {
-            throw new BadInputException("cannot read " + folder.segment(segment) + ": " + LedgerFolder.reason(e));
+            throw new BadInputException("cannot read segment " + segment + ": " + Reason.of(e));
         }
     }
 

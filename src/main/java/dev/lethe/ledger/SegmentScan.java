@@ -9,6 +9,7 @@
 package dev.lethe.ledger;
 
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Reason;
 import dev.lethe.ledger.LedgerCheck.Damage;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -54,7 +55,7 @@ final class SegmentScan implements AutoCloseable {
         try (SegmentScan scan = new SegmentScan(folder, number)) {
             return scan.walk(identity);
         } catch (IOException e) {
-            throw new BadInputException("cannot read " + folder.segment(number) + ": " + LedgerFolder.reason(e));
+            throw new BadInputException("cannot read segment " + number + ": " + Reason.of(e));
         }
     }
 

@@ -2,6 +2,7 @@ package dev.lethe.ledger;
 
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.PrivateFiles;
+import dev.lethe.engine.Reason;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -44,7 +45,7 @@ final class WriterLock implements AutoCloseable {
             return new WriterLock(channel);
         } catch (IOException e) {
             close(channel);
-            throw new BadInputException("cannot write the ledger " + folder.path() + ": " + LedgerFolder.reason(e));
+            throw new BadInputException("cannot write the ledger " + folder.path() + ": " + Reason.of(e, folder.path()));
         }
     }
 

@@ -5,6 +5,7 @@ import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.FolderLinks;
 import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.Reason;
 import dev.lethe.engine.TensorInfo;
 import dev.lethe.engine.Work;
 import dev.lethe.model.WeightFiles.Weight;
@@ -88,7 +89,7 @@ public final class Checkpoint {
         try {
             return Sha256.hex(WeightFiles.paths(folder));
         } catch (IOException e) {
-            throw new BadInputException(folder + ": weights cannot be read (" + e + ")", e);
+            throw new BadInputException(folder + ": weights cannot be read: " + Reason.of(e, folder), e);
         }
     }
 }

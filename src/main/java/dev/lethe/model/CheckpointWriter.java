@@ -4,10 +4,10 @@ import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ModelShape;
 import dev.lethe.engine.PrivateFiles;
+import dev.lethe.engine.Reason;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.channels.FileChannel;
-import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Comparator;
@@ -37,7 +37,7 @@ final class CheckpointWriter {
             fill(staging, model, config, tokenizerFrom);
             publish(staging, target, replaces);
         } catch (IOException | UncheckedIOException e) {
-            throw new BadInputException(folder + ": the model cannot be written (" + reason(e)
+            throw new BadInputException(folder + ": the model cannot be written (" + Reason.of(e, target)
                     + "); choose another folder or free space", e);
         } finally {
             delete(staging);
@@ -83,10 +83,5 @@ final class CheckpointWriter {
         } catch (IOException e) {
             System.getLogger("dev.lethe.model").log(System.Logger.Level.WARNING, "left behind " + staging, e);
         }
-    }
-
-    private static String reason(Exception e) {
-        Throwable cause = e instanceof UncheckedIOException ? e.getCause() : e;
-        return cause instanceof FileSystemException f && f.getReason() != null ? f.getReason() : cause.toString();
     }
 }

@@ -2,6 +2,7 @@ package dev.lethe.model;
 
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.ModelShape;
+import dev.lethe.engine.Reason;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -86,7 +87,7 @@ public record Gpt2Config(ModelShape shape, Map<String, Object> raw) {
         try {
             return new Gpt2Config(new ModelShape(vocabulary, context, channels, heads, layers, inner, epsilon, tied), raw);
         } catch (IllegalArgumentException e) {
-            throw new BadInputException(source + ": " + e.getMessage(), e);
+            throw new BadInputException(source + ": " + Reason.of(e), e);
         }
     }
 

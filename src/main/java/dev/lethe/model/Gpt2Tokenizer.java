@@ -5,6 +5,7 @@ import com.knuddels.jtokkit.api.Encoding;
 import com.knuddels.jtokkit.api.EncodingType;
 import com.knuddels.jtokkit.api.IntArrayList;
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Reason;
 import java.io.IOException;
 import java.nio.file.Path;
 
@@ -56,7 +57,7 @@ public final class Gpt2Tokenizer implements Tokenizer {
         try {
             Gpt2Vocabulary.write(folder);
         } catch (IOException e) {
-            throw new BadInputException(folder + ": tokenizer files cannot be written (" + e + ")", e);
+            throw new BadInputException(folder + ": tokenizer files cannot be written: " + Reason.of(e, folder), e);
         }
     }
 

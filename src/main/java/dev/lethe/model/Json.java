@@ -1,6 +1,7 @@
 package dev.lethe.model;
 
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Reason;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStreamReader;
@@ -75,7 +76,7 @@ final class Json {
         } catch (NoSuchFileException e) {
             throw new BadInputException(file + ": no such file", e);
         } catch (IOException e) {
-            throw new BadInputException(file + ": cannot be read (" + e + ")", e);
+            throw new BadInputException(file + ": cannot be read: " + Reason.of(e, file), e);
         }
     }
 

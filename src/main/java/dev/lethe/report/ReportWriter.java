@@ -2,6 +2,7 @@ package dev.lethe.report;
 
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.PrivateFiles;
+import dev.lethe.engine.Reason;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
@@ -33,7 +34,7 @@ public final class ReportWriter {
             Pictures.png(charts, folder);
             PrivateFiles.write(page, HtmlReport.page(data, charts));
         } catch (IOException e) {
-            throw new BadInputException(folder + ": the report cannot be written: " + e.getMessage(), e);
+            throw new BadInputException(folder + ": the report cannot be written: " + Reason.of(e, folder), e);
         }
         return page;
     }

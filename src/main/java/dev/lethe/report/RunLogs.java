@@ -1,6 +1,7 @@
 package dev.lethe.report;
 
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Reason;
 import dev.lethe.report.ReportData.ErasurePoint;
 import dev.lethe.report.ReportData.Influence;
 import dev.lethe.report.ReportData.TrainingPoint;
@@ -85,7 +86,7 @@ final class RunLogs {
         try {
             return Files.readString(file);
         } catch (IOException e) {
-            throw new BadInputException(file + ": cannot be read: " + e.getMessage(), e);
+            throw new BadInputException(file + ": cannot be read: " + Reason.of(e, file), e);
         }
     }
 }

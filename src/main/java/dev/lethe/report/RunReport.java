@@ -3,6 +3,7 @@ package dev.lethe.report;
 import dev.lethe.data.Record;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Engine;
+import dev.lethe.engine.Reason;
 import dev.lethe.eval.Continuations.Continuation;
 import dev.lethe.eval.MembershipInference;
 import dev.lethe.report.ReportData.Fact;
@@ -119,7 +120,7 @@ public final class RunReport {
         try {
             return RunFolder.open(parent);
         } catch (BadInputException e) {
-            notes.add("The run from before the erasure is not there: " + e.getMessage());
+            notes.add("The run from before the erasure is not there: " + Reason.of(e));
             return null;
         }
     }

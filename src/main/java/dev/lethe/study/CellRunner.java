@@ -13,6 +13,7 @@ import dev.lethe.engine.EngineException;
 import dev.lethe.engine.InterruptedWorkException;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
+import dev.lethe.engine.Reason;
 import dev.lethe.engine.Status;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.model.Tokenizer;
@@ -100,7 +101,7 @@ final class CellRunner {
                 throw e;
             }
             return result(entry, numbers, curve, List.of(e instanceof BadInputException || e instanceof IllegalArgumentException
-                    || e instanceof EngineException ? e.getMessage() : e.toString()));
+                    || e instanceof EngineException ? Reason.of(e) : e.toString()));
         }
     }
 

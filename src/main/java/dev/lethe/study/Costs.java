@@ -5,6 +5,7 @@ import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.EntryFormat;
 import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.Reason;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.study.Measurement.Numbers;
@@ -31,7 +32,7 @@ final class Costs {
         try (var lines = Files.lines(run.timings())) {
             return lines.mapToDouble(line -> RunJson.tree(line, run.timings().toString()).path("seconds").asDouble(0)).sum();
         } catch (IOException e) {
-            throw new BadInputException(run.timings() + ": cannot be read: " + e.getMessage(), e);
+            throw new BadInputException(run.timings() + ": cannot be read: " + Reason.of(e, run.timings()), e);
         }
     }
 

@@ -2,6 +2,7 @@ package dev.lethe.study;
 
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.PrivateFiles;
+import dev.lethe.engine.Reason;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Path;
@@ -25,7 +26,7 @@ public final class DemoData {
             PrivateFiles.write(file, in::transferTo);
             return file;
         } catch (IOException e) {
-            throw new BadInputException(file + ": cannot be written: " + e.getMessage(), e);
+            throw new BadInputException(file + ": cannot be written: " + Reason.of(e, file), e);
         }
     }
 }

@@ -3,6 +3,7 @@ package dev.lethe.study;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.DamagedDataException;
 import dev.lethe.engine.ModelShape;
+import dev.lethe.engine.Reason;
 import dev.lethe.study.Spec.Block;
 import dev.lethe.train.RunJson;
 import dev.lethe.unlearn.Contrast;
@@ -18,7 +19,6 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.stream.Collectors;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
@@ -239,7 +239,7 @@ final class Drafts {
         try {
             return RunJson.read(tree.toString(), EraseConfig.class, path + ".erase");
         } catch (DamagedDataException e) {
-            throw new IllegalArgumentException(e.getMessage().replace(path + ".erase: ", "erase: "), e);
+            throw new IllegalArgumentException(Reason.of(e).replace(path + ".erase: ", "erase: "), e);
         }
     }
 
@@ -289,7 +289,7 @@ final class Drafts {
         try {
             return reading.read();
         } catch (IllegalArgumentException | BadInputException e) {
-            problems.add(path + ": " + Objects.toString(e.getMessage(), e.toString()));
+            problems.add(path + ": " + Reason.of(e));
             return null;
         }
     }

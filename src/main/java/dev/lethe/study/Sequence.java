@@ -16,6 +16,7 @@ import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.PrivateFiles;
+import dev.lethe.engine.Reason;
 import dev.lethe.eval.Evaluator;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.model.Checkpoint;
@@ -109,7 +110,7 @@ final class Sequence {
             shop.listener().measured(result);
             return result;
         } catch (IOException e) {
-            throw new UncheckedIOException(folder + ": " + e.getMessage(), e);
+            throw new UncheckedIOException(folder + ": " + Reason.of(e, folder), e);
         }
     }
 

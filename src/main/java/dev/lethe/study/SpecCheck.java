@@ -2,6 +2,7 @@ package dev.lethe.study;
 
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.ModelShape;
+import dev.lethe.engine.Reason;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.train.ModelSource;
 import java.util.ArrayList;
@@ -98,7 +99,7 @@ final class SpecCheck {
             }
             return folder == null || !Checkpoint.isCheckpoint(folder) ? null : Checkpoint.config(folder).shape();
         } catch (BadInputException e) {
-            add("$.model", e.getMessage());
+            add("$.model", Reason.of(e));
             return null;
         }
     }

@@ -2,6 +2,7 @@ package dev.lethe.study;
 
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.DamagedDataException;
+import dev.lethe.engine.Reason;
 import dev.lethe.study.Spec.Block;
 import dev.lethe.study.Spec.Forget;
 import dev.lethe.train.RunJson;
@@ -43,9 +44,9 @@ public final class SpecReader {
         } catch (NoSuchFileException e) {
             throw new BadInputException(file + ": there is no such file", e);
         } catch (DamagedDataException e) {
-            throw new BadInputException(e.getMessage() + "; a spec is one JSON object, see docs/experiment.md", e);
+            throw new BadInputException(Reason.of(e) + "; a spec is one JSON object, see docs/experiment.md", e);
         } catch (IOException e) {
-            throw new BadInputException(file + ": cannot be read: " + e.getMessage(), e);
+            throw new BadInputException(file + ": cannot be read: " + Reason.of(e, file), e);
         }
         if (!tree.isObject()) {
             throw new BadInputException(file + ": must be one JSON object, see docs/experiment.md");

@@ -6,12 +6,12 @@ import dev.lethe.data.PerturbedRecord;
 import dev.lethe.data.Record;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.PrivateFiles;
+import dev.lethe.engine.Reason;
 import dev.lethe.train.RunJson;
 import dev.lethe.unlearn.Finder;
 import dev.lethe.unlearn.Query;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -83,7 +83,7 @@ record StudyData(Dataset learned, Dataset heldOut, Map<String, Set<String>> forg
                 try {
                     sets.put(name, ids(finder, set));
                 } catch (BadInputException e) {
-                    problems.add("$.forget." + name + ": " + e.getMessage());
+                    problems.add("$.forget." + name + ": " + Reason.of(e));
                 }
             });
         }
@@ -136,7 +136,7 @@ record StudyData(Dataset learned, Dataset heldOut, Map<String, Set<String>> forg
             PrivateFiles.makeFolder(file.getParent());
             PrivateFiles.write(file, lines.toString());
         } catch (IOException e) {
-            throw new UncheckedIOException(file + ": cannot be written: " + e.getMessage(), e);
+            throw new UncheckedIOException(file + ": cannot be written: " + Reason.of(e, file), e);
         }
         return Dataset.of(file, data.records());
     }

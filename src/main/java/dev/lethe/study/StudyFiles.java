@@ -3,6 +3,7 @@ package dev.lethe.study;
 import dev.lethe.engine.DamagedDataException;
 import dev.lethe.engine.FolderLinks;
 import dev.lethe.engine.PrivateFiles;
+import dev.lethe.engine.Reason;
 import dev.lethe.study.Plan.Entry;
 import dev.lethe.train.RunJson;
 import java.io.IOException;
@@ -31,7 +32,7 @@ final class StudyFiles {
             PrivateFiles.makeFolder(out.resolve("cells"));
             PrivateFiles.makeFolder(out.resolve("oracles"));
         } catch (IOException e) {
-            throw new UncheckedIOException(out + ": cannot be made: " + e.getMessage(), e);
+            throw new UncheckedIOException(out + ": cannot be made: " + Reason.of(e, out), e);
         }
     }
 
@@ -49,7 +50,7 @@ final class StudyFiles {
         try (OutputStream done = PrivateFiles.append(out.resolve("done.txt"))) {
             done.write((result.id() + "\n").getBytes(StandardCharsets.UTF_8));
         } catch (IOException e) {
-            throw new UncheckedIOException(out.resolve("done.txt") + ": cannot be written: " + e.getMessage(), e);
+            throw new UncheckedIOException(out.resolve("done.txt") + ": cannot be written: " + Reason.of(e), e);
         }
     }
 
@@ -85,7 +86,7 @@ final class StudyFiles {
         try {
             PrivateFiles.write(file, text);
         } catch (IOException e) {
-            throw new UncheckedIOException(file + ": cannot be written: " + e.getMessage(), e);
+            throw new UncheckedIOException(file + ": cannot be written: " + Reason.of(e, file), e);
         }
     }
 
@@ -95,7 +96,7 @@ final class StudyFiles {
         } catch (DamagedDataException e) {
             return null;
         } catch (IOException e) {
-            throw new UncheckedIOException(file + ": cannot be read: " + e.getMessage(), e);
+            throw new UncheckedIOException(file + ": cannot be read: " + Reason.of(e, file), e);
         }
     }
 }

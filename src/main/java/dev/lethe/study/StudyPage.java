@@ -2,6 +2,7 @@ package dev.lethe.study;
 
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.PrivateFiles;
+import dev.lethe.engine.Reason;
 import dev.lethe.report.Chart;
 import dev.lethe.report.HtmlPage;
 import dev.lethe.report.Pictures;
@@ -48,7 +49,7 @@ public final class StudyPage {
             }
             return write(dir, name(dir), results);
         } catch (IOException e) {
-            throw new BadInputException(file + ": cannot be read (" + e.getMessage()
+            throw new BadInputException(file + ": cannot be read (" + Reason.of(e, file)
                     + "); name the folder that lethe experiment wrote", e);
         }
     }
@@ -96,7 +97,7 @@ public final class StudyPage {
                     .toList()));
             PrivateFiles.write(dir.resolve("study.html"), page.finish());
         } catch (IOException e) {
-            throw new BadInputException(dir + ": the study's page cannot be written: " + e.getMessage(), e);
+            throw new BadInputException(dir + ": the study's page cannot be written: " + Reason.of(e, dir), e);
         }
         return dir.resolve("study.html");
     }

@@ -11,6 +11,7 @@ import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.ModelShape;
 import dev.lethe.engine.PrivateFiles;
+import dev.lethe.engine.Reason;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.train.CapturePolicy;
 import dev.lethe.train.ModelSource;
@@ -22,7 +23,6 @@ import dev.lethe.train.TrainConfig;
 import dev.lethe.train.Trainer;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -105,7 +105,7 @@ final class Trainings {
             try {
                 PrivateFiles.deleteTree(run.root());
             } catch (IOException e) {
-                throw new UncheckedIOException(run + ": cannot be removed: " + e.getMessage(), e);
+                throw new UncheckedIOException(run + ": cannot be removed: " + Reason.of(e), e);
             }
         }
     }
@@ -121,7 +121,7 @@ final class Trainings {
             PrivateFiles.deleteTree(folder);
             PrivateFiles.makeFolder(runs);
         } catch (IOException e) {
-            throw new UncheckedIOException(folder + ": " + e.getMessage(), e);
+            throw new UncheckedIOException(folder + ": " + Reason.of(e, folder), e);
         }
         return Trainer.train(engine, source(head), records, folder, config(seed, capture), listener.training(what));
     }

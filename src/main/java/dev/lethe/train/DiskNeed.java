@@ -5,6 +5,7 @@ import dev.lethe.data.Example;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Dtype;
 import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.Reason;
 import dev.lethe.ledger.LedgerEstimate;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -78,7 +79,7 @@ record DiskNeed(LedgerEstimate ledger, long checkpoints, long model) {
         try {
             return existing == null ? Long.MAX_VALUE : Files.getFileStore(existing).getUsableSpace();
         } catch (IOException e) {
-            throw new BadInputException(folder + ": the free space of its disk cannot be read: " + e.getMessage(), e);
+            throw new BadInputException(folder + ": the free space of its disk cannot be read: " + Reason.of(e, folder), e);
         }
     }
 

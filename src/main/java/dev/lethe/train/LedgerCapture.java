@@ -6,6 +6,7 @@ import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Capture;
 import dev.lethe.engine.EntryFormat;
 import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.Reason;
 import dev.lethe.engine.SiteSet;
 import dev.lethe.ledger.EntryHeader;
 import dev.lethe.ledger.LedgerManifest;
@@ -41,7 +42,7 @@ final class LedgerCapture implements StepCapture {
             SiteSet sites = model.sites(config.sites());
             return new EntryFormat(sites, config.headTopK(), config.ledgerDtype(), config.rank());
         } catch (IllegalArgumentException e) {
-            throw new BadInputException("sites '" + config.sites() + "': " + e.getMessage(), e);
+            throw new BadInputException("sites '" + config.sites() + "': " + Reason.of(e), e);
         }
     }
 

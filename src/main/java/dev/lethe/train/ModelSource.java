@@ -6,6 +6,7 @@ package dev.lethe.train;
 
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.ModelShape;
+import dev.lethe.engine.Reason;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -53,7 +54,7 @@ public sealed interface ModelSource {
                     options.getOrDefault("layers", 12L), 4 * hidden, 1e-5,
                     !options.containsKey("untied")));
         } catch (IllegalArgumentException | BadInputException e) {
-            throw bad(text, e.getMessage());
+            throw bad(text, Reason.of(e));
         }
     }
 

@@ -6,6 +6,7 @@
 package dev.lethe.train;
 
 import dev.lethe.engine.PrivateFiles;
+import dev.lethe.engine.Reason;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -59,7 +60,7 @@ public record PendingErasure(String erasure, List<String> records, List<Place> p
         try {
             return RunJson.read(Files.readString(file), PendingErasure.class, file.toString());
         } catch (IOException e) {
-            throw new UncheckedIOException(file + ": cannot be read: " + e, e);
+            throw new UncheckedIOException(file + ": cannot be read: " + Reason.of(e), e);
         }
     }
 

@@ -10,6 +10,7 @@ import dev.lethe.engine.CaptureRing;
 import dev.lethe.engine.EngineException;
 import dev.lethe.engine.EntryFormat;
 import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.Reason;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
 import java.util.List;
@@ -97,7 +98,7 @@ final class RingCapture implements StepCapture {
         } catch (EngineException e) {
             failed = true;
             throw new TrainingFailedException("training stopped: the gradients of step " + taken.step() + " cannot be kept: "
-                    + e.getMessage(), e);
+                    + Reason.of(e), e);
         }
     }
 
@@ -134,7 +135,7 @@ final class RingCapture implements StepCapture {
                     if (e.getCause() instanceof RuntimeException cause) {
                         throw cause;
                     }
-                    throw new BadInputException("writing the ledger: " + e.getCause(), e.getCause());
+                    throw new BadInputException("writing the ledger: " + Reason.of(e), e.getCause());
                 }
             }
         } finally {

@@ -10,6 +10,7 @@ import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.DamagedDataException;
 import dev.lethe.engine.FolderLinks;
 import dev.lethe.engine.PrivateFiles;
+import dev.lethe.engine.Reason;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.CharacterCodingException;
@@ -106,7 +107,7 @@ public final class RunFolder {
         try {
             PrivateFiles.write(root.resolve("records.jsonl"), lines.toString());
         } catch (IOException e) {
-            throw new UncheckedIOException(root + ": writing the run's records: " + e.getMessage(), e);
+            throw new UncheckedIOException(root + ": writing the run's records: " + Reason.of(e, root), e);
         }
     }
 
@@ -124,7 +125,7 @@ public final class RunFolder {
                         + "; name a new folder" + (isRun(root) ? ", or resume the training if it has not finished" : ""));
             }
         } catch (IOException e) {
-            throw new BadInputException(root + ": cannot be read: " + e.getMessage(), e);
+            throw new BadInputException(root + ": cannot be read: " + Reason.of(e, root), e);
         }
     }
 
@@ -139,7 +140,7 @@ public final class RunFolder {
         } catch (FileAlreadyExistsException | NotDirectoryException e) {
             throw new BadInputException(root + ": cannot be made, " + e.getFile() + " is a file", e);
         } catch (IOException e) {
-            throw new BadInputException(root + ": cannot be written: " + e.getMessage()
+            throw new BadInputException(root + ": cannot be written: " + Reason.of(e, root)
                     + "; name a folder that is writable", e);
         }
     }
@@ -150,7 +151,7 @@ public final class RunFolder {
             PrivateFiles.write(root.resolve(INFO), RunJson.pretty(info));
             return new RunFolder(root, info);
         } catch (IOException e) {
-            throw new UncheckedIOException(root.resolve(INFO) + ": cannot be written: " + e.getMessage(), e);
+            throw new UncheckedIOException(root.resolve(INFO) + ": cannot be written: " + Reason.of(e), e);
         }
     }
 
@@ -253,7 +254,7 @@ public final class RunFolder {
             RunJson.tree(text(account), account.toString()).path("records").forEach(name -> names.add(name.asString("")));
             return ids.stream().filter(id -> names.contains(key.of(id))).collect(Collectors.toSet());
         } catch (IOException e) {
-            throw new BadInputException(IdKey.file(journal()) + ": cannot be read: " + e, e);
+            throw new BadInputException(IdKey.file(journal()) + ": cannot be read: " + Reason.of(e), e);
         }
     }
 
@@ -274,7 +275,7 @@ public final class RunFolder {
         } catch (CharacterCodingException e) {
             throw new DamagedDataException(file + ": is not UTF-8 text");
         } catch (IOException e) {
-            throw new BadInputException(file + ": cannot be read: " + e.getMessage(), e);
+            throw new BadInputException(file + ": cannot be read: " + Reason.of(e, file), e);
         }
     }
 

@@ -3,6 +3,7 @@ package dev.lethe.train;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
 import dev.lethe.engine.DamagedDataException;
+import dev.lethe.engine.Reason;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.DeserializationFeature;
 import tools.jackson.databind.JsonNode;
@@ -54,7 +55,7 @@ public final class RunJson {
         while (root.getCause() != null) {
             root = root.getCause();
         }
-        String message = root instanceof JacksonException json ? json.getOriginalMessage() : root.getMessage();
+        String message = root instanceof JacksonException json ? json.getOriginalMessage() : Reason.of(root);
         return new DamagedDataException(place + ": " + message, cause);
     }
 }

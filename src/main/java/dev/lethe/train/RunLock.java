@@ -3,6 +3,7 @@ package dev.lethe.train;
 
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.PrivateFiles;
+import dev.lethe.engine.Reason;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.channels.FileChannel;
@@ -31,7 +32,7 @@ public final class RunLock implements AutoCloseable {
         } catch (OverlappingFileLockException e) {
             locked = false;
         } catch (IOException e) {
-            throw new BadInputException(file + ": cannot be locked: " + e.getMessage(), e);
+            throw new BadInputException(file + ": cannot be locked: " + Reason.of(e, file), e);
         } finally {
             if (!locked) {
                 close(channel);
@@ -55,7 +56,7 @@ public final class RunLock implements AutoCloseable {
                 channel.close();
             }
         } catch (IOException e) {
-            throw new UncheckedIOException("closing a lock: " + e.getMessage(), e);
+            throw new UncheckedIOException("closing a lock: " + Reason.of(e), e);
         }
     }
 }

@@ -6,6 +6,7 @@
 package dev.lethe.train;
 
 import dev.lethe.engine.PrivateFiles;
+import dev.lethe.engine.Reason;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;
@@ -40,7 +41,7 @@ final class StepLog implements AutoCloseable {
             return new StepLog(run, metrics, PrivateFiles.append(run.timings()));
         } catch (IOException e) {
             close(metrics);
-            throw new UncheckedIOException(run + ": opening the training's logs: " + e.getMessage(), e);
+            throw new UncheckedIOException(run + ": opening the training's logs: " + Reason.of(e), e);
         }
     }
 
@@ -68,7 +69,7 @@ final class StepLog implements AutoCloseable {
         try {
             log.write((RunJson.line(line) + "\n").getBytes(StandardCharsets.UTF_8));
         } catch (IOException e) {
-            throw new UncheckedIOException("writing the training's log: " + e.getMessage(), e);
+            throw new UncheckedIOException("writing the training's log: " + Reason.of(e), e);
         }
     }
 
@@ -77,7 +78,7 @@ final class StepLog implements AutoCloseable {
             PrivateFiles.sync(run.metrics());
             PrivateFiles.sync(run.timings());
         } catch (IOException e) {
-            throw new UncheckedIOException("syncing the training's log: " + e.getMessage(), e);
+            throw new UncheckedIOException("syncing the training's log: " + Reason.of(e), e);
         }
     }
 
@@ -93,7 +94,7 @@ final class StepLog implements AutoCloseable {
                 log.close();
             }
         } catch (IOException e) {
-            throw new UncheckedIOException("closing the training's log: " + e.getMessage(), e);
+            throw new UncheckedIOException("closing the training's log: " + Reason.of(e), e);
         }
     }
 }

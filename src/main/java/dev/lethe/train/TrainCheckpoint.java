@@ -11,6 +11,7 @@ import dev.lethe.engine.Dtype;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.MappedFile;
 import dev.lethe.engine.PrivateFiles;
+import dev.lethe.engine.Reason;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.channels.FileChannel;
@@ -50,7 +51,7 @@ final class TrainCheckpoint {
             });
             remove(run, folder);
         } catch (IOException e) {
-            throw new UncheckedIOException(folder + ": writing the checkpoint: " + e.getMessage(), e);
+            throw new UncheckedIOException(folder + ": writing the checkpoint: " + Reason.of(e, folder), e);
         }
     }
 
@@ -83,7 +84,7 @@ final class TrainCheckpoint {
         try {
             return RunJson.read(Files.readString(file), State.class, file.toString());
         } catch (IOException e) {
-            throw new UncheckedIOException(file + ": reading the checkpoint: " + e.getMessage(), e);
+            throw new UncheckedIOException(file + ": reading the checkpoint: " + Reason.of(e), e);
         }
     }
 
@@ -110,7 +111,7 @@ final class TrainCheckpoint {
         try (Stream<Path> inside = Files.list(run.root())) {
             return inside.filter(path -> NAME.matcher(path.getFileName().toString()).matches()).toList();
         } catch (IOException e) {
-            throw new UncheckedIOException(run + ": looking for checkpoints: " + e.getMessage(), e);
+            throw new UncheckedIOException(run + ": looking for checkpoints: " + Reason.of(e), e);
         }
     }
 

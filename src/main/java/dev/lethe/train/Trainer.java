@@ -13,6 +13,7 @@ import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.MemoryPlan;
 import dev.lethe.engine.PrivateFiles;
+import dev.lethe.engine.Reason;
 import dev.lethe.engine.Work;
 import dev.lethe.ledger.GradientLedger;
 import java.io.IOException;
@@ -142,7 +143,7 @@ public final class Trainer {
             steps = training.done();
             loss = training.lastLoss();
         } catch (UncheckedIOException e) {
-            throw new BadInputException(e.getMessage() + "; see that the disk is well and has room, then resume", e);
+            throw new BadInputException(Reason.of(e) + "; see that the disk is well and has room, then resume", e);
         }
         return finish(run, loaded, new RunInfo.Result(steps, loss, modelHash(model), ledgerSummary(run)), listener);
     }
@@ -157,7 +158,7 @@ public final class Trainer {
             listener.finished(complete.root());
             return complete;
         } catch (IOException e) {
-            throw new BadInputException(run + ": finishing the run: " + e.getMessage()
+            throw new BadInputException(run + ": finishing the run: " + Reason.of(e)
                     + "; see that the disk is well and has room, then resume", e);
         }
     }

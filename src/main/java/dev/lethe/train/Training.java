@@ -14,6 +14,7 @@ import dev.lethe.engine.EngineException;
 import dev.lethe.engine.EntryFormat;
 import dev.lethe.engine.InterruptedWorkException;
 import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.Reason;
 import dev.lethe.engine.Status;
 import dev.lethe.engine.Work;
 import java.util.List;
@@ -211,7 +212,7 @@ final class Training implements AutoCloseable {
                 records.append(records.isEmpty() ? "" : ", ").append(train.get(indices[b]).id());
             }
         }
-        String what = cause == null ? "the loss is not finite" : cause.getMessage();
+        String what = cause == null ? "the loss is not finite" : Reason.of(cause);
         return new TrainingFailedException(run + ": training stopped at step " + step + " of " + steps + ": " + what
                 + "; record " + records + "; " + (checkpointed == 0 ? "nothing is checkpointed yet"
                 : "the run stands at the checkpoint of step " + checkpointed) + "; a lower learning rate may help", cause);

@@ -8,6 +8,7 @@ package dev.lethe.unlearn;
 import dev.lethe.data.Record;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.DamagedDataException;
+import dev.lethe.engine.Reason;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.ledger.RecordKey;
 import dev.lethe.train.Lineage;
@@ -101,7 +102,7 @@ public final class Census {
                 census.visit(growing);
             }
         } catch (IOException e) {
-            throw new BadInputException(root + ": cannot be read: " + e.getMessage(), e);
+            throw new BadInputException(root + ": cannot be read: " + Reason.of(e), e);
         }
         return List.copyOf(census.places);
     }

@@ -11,6 +11,7 @@ import dev.lethe.data.Record;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.PrivateFiles;
+import dev.lethe.engine.Reason;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.ledger.RecordKey;
@@ -102,7 +103,7 @@ final class ErasedRun implements AutoCloseable {
             Path growing = PrivateFiles.tempFolder(beside.getParent(), beside.getFileName() + "-trial");
             return new ErasedRun(source, null, growing, null, null, null);
         } catch (IOException e) {
-            throw new UncheckedIOException(beside.getParent() + ": a trial's folder cannot be made: " + e, e);
+            throw new UncheckedIOException(beside.getParent() + ": a trial's folder cannot be made: " + Reason.of(e), e);
         }
     }
 
@@ -162,7 +163,7 @@ final class ErasedRun implements AutoCloseable {
             }
             PrivateFiles.deleteTree(retrained());
         } catch (IOException e) {
-            throw new UncheckedIOException(growing + ": the retrained run cannot be taken over: " + e.getMessage(), e);
+            throw new UncheckedIOException(growing + ": the retrained run cannot be taken over: " + Reason.of(e), e);
         }
     }
 
@@ -196,7 +197,7 @@ final class ErasedRun implements AutoCloseable {
             }
             RunFolder.describe(growing, info, left);
         } catch (IOException e) {
-            throw new UncheckedIOException(out + ": the new run cannot be written: " + e.getMessage(), e);
+            throw new UncheckedIOException(out + ": the new run cannot be written: " + Reason.of(e, out), e);
         }
         takePlace(erasure.id());
         return destroys ? Finish.complete(RunFolder.openAny(out), erasure, Census.Search.of(records)) : erasure;
@@ -216,7 +217,7 @@ final class ErasedRun implements AutoCloseable {
             Files.move(growing, out, StandardCopyOption.ATOMIC_MOVE);
             PrivateFiles.syncFolder(out.toAbsolutePath().getParent());
         } catch (IOException e) {
-            throw new UncheckedIOException(out + ": the new run cannot take its place: " + e, e);
+            throw new UncheckedIOException(out + ": the new run cannot take its place: " + Reason.of(e), e);
         }
         source.save(source.info().withChildren(with(others, new RunInfo.Child(child.run(), erasure,
                 RunInfo.Child.State.MADE))));
@@ -282,7 +283,7 @@ final class ErasedRun implements AutoCloseable {
         try {
             PrivateFiles.deleteTree(growing);
         } catch (IOException e) {
-            throw new UncheckedIOException(growing + ": cannot be removed: " + e.getMessage(), e);
+            throw new UncheckedIOException(growing + ": cannot be removed: " + Reason.of(e), e);
         } finally {
             if (own != null) {
                 own.close();

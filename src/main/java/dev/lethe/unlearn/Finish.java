@@ -6,6 +6,7 @@
 package dev.lethe.unlearn;
 
 import dev.lethe.engine.PrivateFiles;
+import dev.lethe.engine.Reason;
 import dev.lethe.engine.Work;
 import dev.lethe.ledger.LedgerWriter;
 import dev.lethe.ledger.RecordKey;
@@ -56,7 +57,7 @@ final class Finish {
         try {
             return RunJson.read(Files.readString(file), Erasure.class, file.toString());
         } catch (IOException e) {
-            throw new UncheckedIOException(file + ": cannot be read: " + e, e);
+            throw new UncheckedIOException(file + ": cannot be read: " + Reason.of(e), e);
         }
     }
 
@@ -84,7 +85,7 @@ final class Finish {
             PrivateFiles.syncFolder(made.journal());
             return erasure.withDestroyed(after.places(), left);
         } catch (IOException e) {
-            throw new UncheckedIOException(made + ": noting what was destroyed: " + e, e);
+            throw new UncheckedIOException(made + ": noting what was destroyed: " + Reason.of(e), e);
         }
     }
 
@@ -101,7 +102,7 @@ final class Finish {
                 }
                 Scrub.run(run, ids);
             } catch (RuntimeException e) {
-                reason = e.getMessage() == null ? e.toString() : e.getMessage();
+                reason = e.getMessage() == null ? e.toString() : Reason.of(e);
             }
             reasons.merge(run.info().result().modelHash(), reason == null ? "" : reason, (a, b) -> a.isEmpty() ? b : a);
         }

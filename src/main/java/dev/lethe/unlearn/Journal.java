@@ -5,6 +5,7 @@
 package dev.lethe.unlearn;
 
 import dev.lethe.engine.PrivateFiles;
+import dev.lethe.engine.Reason;
 import dev.lethe.train.RunJson;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -25,7 +26,7 @@ final class Journal implements AutoCloseable {
             file = folder.resolve(STEPS);
             out = PrivateFiles.append(file);
         } catch (IOException e) {
-            throw new UncheckedIOException(folder + ": the journal cannot be written: " + e.getMessage(), e);
+            throw new UncheckedIOException(folder + ": the journal cannot be written: " + Reason.of(e, folder), e);
         }
     }
 
@@ -34,7 +35,7 @@ final class Journal implements AutoCloseable {
             out.write((RunJson.line(step) + "\n").getBytes(StandardCharsets.UTF_8));
             PrivateFiles.sync(file);
         } catch (IOException e) {
-            throw new UncheckedIOException(file + ": " + e.getMessage(), e);
+            throw new UncheckedIOException(file + ": " + Reason.of(e, file), e);
         }
     }
 
@@ -43,7 +44,7 @@ final class Journal implements AutoCloseable {
         try {
             out.close();
         } catch (IOException e) {
-            throw new UncheckedIOException(file + ": " + e.getMessage(), e);
+            throw new UncheckedIOException(file + ": " + Reason.of(e, file), e);
         }
     }
 }

@@ -6,6 +6,7 @@
 package dev.lethe.unlearn;
 
 import dev.lethe.engine.PrivateFiles;
+import dev.lethe.engine.Reason;
 import dev.lethe.influence.FactorFit;
 import dev.lethe.train.RunFolder;
 import java.io.IOException;
@@ -48,7 +49,7 @@ public final class Scrub {
         try {
             PrivateFiles.deleteLeftovers(root);
         } catch (IOException e) {
-            throw new UncheckedIOException(root + ": what a kill left cannot be removed: " + e.getMessage(), e);
+            throw new UncheckedIOException(root + ": what a kill left cannot be removed: " + Reason.of(e), e);
         }
     }
 
@@ -59,7 +60,7 @@ public final class Scrub {
         try {
             PrivateFiles.deleteTree(path);
         } catch (IOException e) {
-            throw new UncheckedIOException(path + ": cannot be removed: " + e.getMessage(), e);
+            throw new UncheckedIOException(path + ": cannot be removed: " + Reason.of(e), e);
         }
         done.add(new Done(path, what));
     }
