@@ -12,15 +12,17 @@ import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
+import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /** The names of a ledger's files, and writing one of them whole or not at all. Knows nothing of what they hold. */
 record LedgerFolder(Path path) {
-    private static final Pattern SEGMENT = Pattern.compile("segment-(\\d{6,9})\\.ledger");
+    /** In any digits: earlier versions wrote the number in those of the user's language. */
+    private static final Pattern SEGMENT = Pattern.compile("segment-(\\p{Nd}{6,9})\\.ledger");
 
     Path manifest() {
         return path.resolve("manifest.json");
@@ -35,25 +37,31 @@ record LedgerFolder(Path path) {
     }
 
     static String segmentName(int number) {
-        return String.format("segment-%06d.ledger", number);
+        return String.format(Locale.ROOT, "segment-%06d.ledger", number);
     }
 
+    /** Where a segment is, or is to be. */
     Path segment(int number) {
-        return path.resolve(segmentName(number));
+        Path file = path.resolve(segmentName(number));
+        return Files.exists(file) ? file : present().getOrDefault(number, file);
     }
 
     /** Numbers of the segments present, ascending. */
     List<Integer> segments() {
+        return List.copyOf(present().keySet());
+    }
+
+    private TreeMap<Integer, Path> present() {
+        TreeMap<Integer, Path> found = new TreeMap<>();
+        if (!Files.isDirectory(path)) return found;
         try (Stream<Path> files = Files.list(path)) {
-            List<Integer> numbers = new ArrayList<>();
             files.forEach(file -> {
                 Matcher name = SEGMENT.matcher(file.getFileName().toString());
-                if (name.matches()) numbers.add(Integer.parseInt(name.group(1)));
+                if (name.matches()) found.putIfAbsent(Integer.parseInt(name.group(1)), file);
             });
-            numbers.sort(null);
-            return numbers;
+            return found;
         } catch (IOException e) {
-            throw new BadInputException("cannot list the ledger " + path + ": " + reason(e));
+            throw new BadInputException("cannot list the ledger " + path + ": " + Reason.of(e, path));
         }
     }
 
@@ -69,7 +77,7 @@ record LedgerFolder(Path path) {
         try {
             PrivateFiles.deleteLeftovers(path);
         } catch (IOException e) {
-            throw new BadInputException("cannot delete what a killed writer left in " + path + ": " + reason(e));
+            throw new BadInputException("cannot delete what a killed writer left in " + path + ": " + Reason.of(e));
         }
     }
 
@@ -78,7 +86,7 @@ record LedgerFolder(Path path) {
         try {
             PrivateFiles.write(file, bytes);
         } catch (IOException e) {
-            throw new BadInputException("cannot write " + file + ": " + reason(e));
+            throw new BadInputException("cannot write " + file + ": " + Reason.of(e, file));
         }
     }
 
@@ -93,7 +101,7 @@ record LedgerFolder(Path path) {
             }
             PrivateFiles.replace(part, file);
         } catch (IOException e) {
-            throw new BadInputException("cannot shorten " + file + ": " + reason(e));
+            throw new BadInputException("cannot shorten " + file + ": " + Reason.of(e, file));
         }
     }
 
@@ -113,7 +121,7 @@ record LedgerFolder(Path path) {
             Shred.file(file);
             sync();
         } catch (IOException e) {
-            throw new BadInputException("cannot delete " + file + ": " + reason(e));
+            throw new BadInputException("cannot delete " + file + ": " + Reason.of(e, file));
         }
     }
 
@@ -132,13 +140,7 @@ record LedgerFolder(Path path) {
             }
             return to.position() - start;
         } catch (IOException e) {
-            throw new BadInputException("cannot read the ledger: " + reason(e), e);
+            throw new BadInputException("cannot read the ledger: " + Reason.of(e), e);
         }
-    }
-
-    /** What went wrong, for a message: most IOExceptions of the JDK name only the file. */
-    static String reason(IOException e) {
-        String name = e.getClass().getSimpleName().replace("Exception", "");
-        return e.getMessage() == null ? name : name + ": " + Reason.of(e);
     }
 }

@@ -21,7 +21,9 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.zip.CRC32C;
 
@@ -85,6 +87,8 @@ record LedgerIndex(List<SegmentState> segments, List<Entry> entries) {
                 || in.getInt() != SegmentLayout.VERSION || in.getInt() != identity) return Optional.empty();
         int segmentCount = in.getInt();
         int entryCount = in.getInt();
+        long described = HEADER_BYTES + (long) segmentCount * SEGMENT_BYTES + (long) entryCount * ENTRY_BYTES + 4;
+        if (segmentCount < 0 || entryCount < 0 || described != bytes.length) return Optional.empty();
         List<SegmentState> segments = new ArrayList<>(segmentCount);
         for (int i = 0; i < segmentCount; i++) {
             int number = in.getInt();
@@ -92,13 +96,25 @@ record LedgerIndex(List<SegmentState> segments, List<Entry> entries) {
             segments.add(new SegmentState(number, in.getLong(), in.getLong()));
         }
         if (!current(folder, segments, identity)) return Optional.empty();
+        Map<Integer, Long> ends = new HashMap<>();
+        for (SegmentState segment : segments) ends.put(segment.number, segment.bytes);
         List<Entry> entries = new ArrayList<>(entryCount);
         for (int i = 0; i < entryCount; i++) {
             Entry entry = entry(in);
             if (entry == null) return Optional.empty();
+            if (!ends.containsKey(entry.segment()) && !Files.exists(folder.segment(entry.segment())))
+                throw new DamagedDataException(folder.segment(entry.segment())
+                        + " is missing, the ledger's index lists entries in it");
+            if (!within(entry, ends.getOrDefault(entry.segment(), 0L))) return Optional.empty();
             entries.add(entry);
         }
         return Optional.of(new LedgerIndex(segments, entries));
+    }
+
+    private static boolean within(Entry entry, long bytes) {
+        return entry.offset() >= SegmentLayout.SEGMENT_HEADER_BYTES && entry.offset() % SegmentLayout.ALIGNMENT == 0
+                && entry.length() >= 0 && entry.length() <= bytes
+                && entry.offset() <= bytes - SegmentLayout.frameBytes(entry.length());
     }
 
     /** Null when it is destroyed and has a key: Lethe once kept those, and then the segments have them too. */

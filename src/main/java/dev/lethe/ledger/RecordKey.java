@@ -4,6 +4,7 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.Locale;
 
 /**
  * Names a training record in the ledger without its id: the first 16 bytes of the SHA-256 of the id (UTF-8),
@@ -32,6 +33,6 @@ public record RecordKey(long high, long low) implements Comparable<RecordKey> {
     /** 32 hexadecimal digits. */
     @Override
     public String toString() {
-        return String.format("%016x%016x", high, low);
+        return String.format(Locale.ROOT, "%016x%016x", high, low);
     }
 }

@@ -149,7 +149,7 @@ public record HeatMap(String name, String title, String rowAxis, String columnAx
         for (int i = 0; i < 3; i++) {
             mixed[i] = (int) Math.round(255 + Math.abs(share) * (dark[i] - 255));
         }
-        return String.format("#%02x%02x%02x", mixed[0], mixed[1], mixed[2]);
+        return String.format(Locale.ROOT, "#%02x%02x%02x", mixed[0], mixed[1], mixed[2]);
     }
 
     private void scale(Canvas canvas, Panel panel, double left, double y) {

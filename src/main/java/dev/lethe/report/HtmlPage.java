@@ -1,6 +1,7 @@
 package dev.lethe.report;
 
 import java.util.List;
+import java.util.Locale;
 
 /** A page as it grows: one file, no script, nothing fetched, well-formed as XML too; reads well on paper. */
 public final class HtmlPage {
@@ -33,7 +34,7 @@ public final class HtmlPage {
     public HtmlPage(String title, int widthRem) {
         page = new StringBuilder("<!DOCTYPE html>\n<html lang='en'><head><meta charset='utf-8'/>"
                 + "<meta name='viewport' content='width=device-width, initial-scale=1'/><title>" + escape(title)
-                + "</title>\n<style>\n" + STYLE.formatted(widthRem) + "</style></head><body>\n<h1>" + escape(title)
+                + "</title>\n<style>\n" + String.format(Locale.ROOT, STYLE, widthRem) + "</style></head><body>\n<h1>" + escape(title)
                 + "</h1>\n");
     }
 

@@ -6,6 +6,7 @@ import dev.lethe.report.Canvas.Stroke;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.DoubleStream;
 
 /**
@@ -146,8 +147,8 @@ public record Scatter(String name, String title, Axis horizontal, Axis vertical,
     /** Half way to white, so that many whiskers do not cover the points. */
     private static String pale(String colour) {
         int rgb = Integer.decode(colour);
-        return String.format("#%02x%02x%02x", (rgb >> 16 & 255) / 2 + 127, (rgb >> 8 & 255) / 2 + 127, (rgb & 255) / 2
-                + 127);
+        return String.format(Locale.ROOT, "#%02x%02x%02x", (rgb >> 16 & 255) / 2 + 127, (rgb >> 8 & 255) / 2 + 127,
+                (rgb & 255) / 2 + 127);
     }
 
     /** Each number stands where it meets neither another number nor a point, as near to its own as there is room. */

@@ -166,6 +166,6 @@ final class GridFigures {
     private static String order(String sites) {
         Matcher block = Pattern.compile("block:([0-9]+).*").matcher(sites);
         String kind = sites.startsWith("embedding") ? "0" : sites.equals("head") ? "1" : block.matches() ? "2" : "3";
-        return kind + (block.matches() ? "%06d".formatted(Long.parseLong(block.group(1))) : "") + sites;
+        return kind + (block.matches() ? String.format(Locale.ROOT, "%06d", Long.parseLong(block.group(1))) : "") + sites;
     }
 }
