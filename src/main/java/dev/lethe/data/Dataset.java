@@ -44,6 +44,7 @@ public final class Dataset implements Iterable<Record> {
     public static Dataset read(Path file) {
         boolean json = isJson(file);
         Problems problems = new Problems();
+        MemoryBudget budget = new MemoryBudget();
         List<Record> records = new ArrayList<>();
         Map<String, Integer> lineOfId = new HashMap<>();
         String stem = stem(file);
@@ -58,6 +59,7 @@ public final class Dataset implements Iterable<Record> {
             parsed.ifPresent(record -> {
                 Integer first = lineOfId.putIfAbsent(record.id(), number);
                 if (first == null) {
+                    budget.add(record, place);
                     records.add(record);
                 } else {
                     problems.add(place + ": id \"" + record.id() + "\" is already that of line " + first);

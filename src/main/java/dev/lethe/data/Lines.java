@@ -1,6 +1,7 @@
 package dev.lethe.data;
 
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Reason;
 import java.io.BufferedInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.EOFException;
@@ -13,12 +14,13 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.Locale;
 import java.util.zip.GZIPInputStream;
 import java.util.zip.ZipException;
 
 /**
  * The lines of a UTF-8 file, gzipped when its name ends in .gz, each decoded strictly, so that a bad byte is reported
- * with its line. Lines end with LF or CRLF; a byte order mark at the start is skipped. Knows nothing of records.
+ * with its line. Lines end with LF, CRLF or CR; a byte order mark at the start is skipped. Knows nothing of records.
  */
 final class Lines {
     /** No record is this long; a file without line ends should fail with words, not with memory. */
@@ -45,22 +47,26 @@ final class Lines {
         } catch (NoSuchFileException e) {
             throw new BadInputException(file + ": no such file", e);
         } catch (ZipException | EOFException e) {
-            throw new BadInputException(file + ": not a whole gzip file (" + e.getMessage() + "); check it with gzip -t", e);
+            throw new BadInputException(file + ": not a whole gzip file (" + Reason.of(e, file) + "); check it with gzip -t", e);
         } catch (IOException e) {
-            throw new BadInputException(file + ": cannot be read (" + e + ")", e);
+            throw new BadInputException(file + ": cannot be read: " + Reason.of(e, file), e);
         }
     }
 
     private static InputStream open(Path file, InputStream raw) throws IOException {
-        return file.toString().endsWith(".gz")
+        return file.toString().toLowerCase(Locale.ROOT).endsWith(".gz")
                 ? new BufferedInputStream(new GZIPInputStream(raw, BUFFER_BYTES), BUFFER_BYTES) : raw;
     }
 
     private static void scan(Path file, InputStream in, Problems problems, Visitor visitor) throws IOException {
         ByteArrayOutputStream line = new ByteArrayOutputStream();
         int number = 1;
-        for (int b = in.read(); b >= 0; b = in.read()) {
-            if (b == '\n') {
+        int before = 0;
+        for (int b = in.read(); b >= 0; before = b, b = in.read()) {
+            if (b == '\n' && before == '\r') {
+                continue; // that line has ended
+            }
+            if (b == '\n' || b == '\r') {
                 deliver(file, number++, line.toByteArray(), problems, visitor);
                 line.reset();
             } else {
@@ -79,8 +85,7 @@ final class Lines {
     private static void deliver(Path file, int number, byte[] bytes, Problems problems, Visitor visitor) {
         int start = number == 1 && bytes.length >= 3
                 && bytes[0] == (byte) 0xEF && bytes[1] == (byte) 0xBB && bytes[2] == (byte) 0xBF ? 3 : 0;
-        int end = bytes.length > start && bytes[bytes.length - 1] == '\r' ? bytes.length - 1 : bytes.length;
-        ByteBuffer in = ByteBuffer.wrap(bytes, start, end - start);
+        ByteBuffer in = ByteBuffer.wrap(bytes, start, bytes.length - start);
         try {
             String text = StandardCharsets.UTF_8.newDecoder().onMalformedInput(CodingErrorAction.REPORT)
                     .onUnmappableCharacter(CodingErrorAction.REPORT).decode(in).toString();

@@ -28,6 +28,7 @@ public record PerturbedDataset(Path path, List<PerturbedRecord> records) {
      */
     public static PerturbedDataset read(Path file, boolean paraphrase) {
         Problems problems = new Problems();
+        MemoryBudget budget = new MemoryBudget();
         List<PerturbedRecord> records = new ArrayList<>();
         Map<String, Integer> lineOfId = new HashMap<>();
         String stem = Dataset.stem(file);
@@ -39,6 +40,7 @@ public record PerturbedDataset(Path path, List<PerturbedRecord> records) {
             RecordParser.parsePerturbed(text, place, stem + "-" + number, paraphrase, problems).ifPresent(record -> {
                 Integer first = lineOfId.putIfAbsent(record.record().id(), number);
                 if (first == null) {
+                    budget.add(record.record(), place);
                     records.add(record);
                 } else {
                     problems.add(place + ": id \"" + record.record().id() + "\" is already that of line " + first);

@@ -2,12 +2,17 @@ package dev.lethe.data;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.StreamReadFeature;
+import tools.jackson.core.exc.UnexpectedEndOfInputException;
 import tools.jackson.core.json.JsonFactory;
 import tools.jackson.databind.DeserializationFeature;
 import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.exc.MismatchedInputException;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.JsonNodeType;
 
@@ -20,6 +25,8 @@ final class RecordParser {
     private static final JsonMapper JSON = JsonMapper.builder(JsonFactory.builder()
                     .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION).build())
             .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS).build();
+
+    private static final Pattern QUOTED = Pattern.compile("[\"']([^\"']+)[\"']");
 
     private final String place;
     private final Problems problems;
@@ -54,7 +61,7 @@ final class RecordParser {
             }
             fail("not a JSON object but " + name(object) + "; a line is " + form);
         } catch (JacksonException e) {
-            fail("broken JSON: " + e.getOriginalMessage().lines().findFirst().orElse("") + column(e));
+            fail(broken(line, e, form));
         }
         return Optional.empty();
     }
@@ -121,7 +128,10 @@ final class RecordParser {
         if (node == null || node.isNull()) {
             return fallback;
         }
-        if (node.isIntegralNumber()) {
+        if (node.isNumber()) {
+            if (!node.isIntegralNumber()) {
+                fail("\"id\" is a number with a point or an exponent; write a whole number such as 1, or a string");
+            }
             return node.asString();
         }
         return checked("id", node);
@@ -155,9 +165,29 @@ final class RecordParser {
         problems.add(place + ": " + what);
     }
 
-    private static String column(JacksonException e) {
-        return e.getLocation() == null || e.getLocation().getColumnNr() < 1
-                ? "" : " (column " + e.getLocation().getColumnNr() + ")";
+    /** What is wrong with a line that does not parse. Of the parser's words only the token and the column are used. */
+    private static String broken(String line, JacksonException e, String form) {
+        int column = e.getLocation() == null ? 0 : e.getLocation().getColumnNr();
+        Matcher quoted = QUOTED.matcher(String.valueOf(e.getOriginalMessage()));
+        String token = quoted.find() ? quoted.group(1) : "";
+        if (e instanceof UnexpectedEndOfInputException) {
+            return line.stripLeading().startsWith("[")
+                    ? "the line only begins an array; a line is " + form + "; make lines of one large array with: jq -c '.[]'"
+                    : "broken JSON: the line ends before its object does; a record is one whole line";
+        } else if (token.matches("NaN|[-+]?Inf(inity)?")) {
+            return "broken JSON: " + token + " is no JSON value, write null (column " + column + ")";
+        } else if (e instanceof MismatchedInputException) {
+            return "broken JSON: more stands behind the first value (column " + column + "); a line is one object";
+        } else if (e.getOriginalMessage().startsWith("Duplicate")) {
+            return "broken JSON: the key \"" + token + "\" is there twice (column " + column + ")";
+        }
+        boolean inside = column >= 1 && column <= line.length();
+        return "broken JSON: " + (inside ? unexpected(line.codePointAt(column - 1)) + " (column " + column + ")" : "not readable");
+    }
+
+    private static String unexpected(int c) {
+        return Character.isISOControl(c) ? String.format(Locale.ROOT, "unexpected control character \\u%04x, in a text write it so", c)
+                : "unexpected " + Character.toString(c);
     }
 
     private static String name(JsonNode node) {
