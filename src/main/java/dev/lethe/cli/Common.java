@@ -1,18 +1,13 @@
 package dev.lethe.cli;
 
-import dev.lethe.engine.BadInputException;
-import java.io.IOException;
-import java.nio.file.AtomicMoveNotSupportedException;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
+import dev.lethe.report.OutputFile;
 import picocli.CommandLine.Option;
 
 /** Options that every command has, and how a command hands over its result. */
 final class Common {
     @Option(names = "--json", paramLabel = "FILE",
             description = "Write the result as one JSON object to FILE, or to stdout in place of the text when FILE is -.")
-    private String json;
+    private OutputFile json;
 
     @Option(names = {"-q", "--quiet"}, description = "No progress and no remarks, only results and errors.")
     private boolean quiet;
@@ -39,27 +34,13 @@ final class Common {
      * @param text prints the same for a person
      */
     void result(Terminal terminal, Object result, Runnable text) {
-        if ("-".equals(json)) {
+        if (json != null && json.path().toString().equals("-")) {
             terminal.out().println(Json.pretty(result));
             return;
         }
         if (json != null) {
-            write(Path.of(json), Json.pretty(result) + "\n");
+            json.write(Json.pretty(result) + "\n");
         }
         text.run();
-    }
-
-    private static void write(Path file, String text) {
-        Path whole = file.resolveSibling(file.getFileName() + ".part");
-        try {
-            Files.writeString(whole, text);
-            try {
-                Files.move(whole, file, StandardCopyOption.ATOMIC_MOVE);
-            } catch (AtomicMoveNotSupportedException e) {
-                Files.move(whole, file, StandardCopyOption.REPLACE_EXISTING);
-            }
-        } catch (IOException e) {
-            throw new BadInputException("--json " + file + ": cannot be written: " + Main.reason(e), e);
-        }
     }
 }

@@ -6,6 +6,7 @@ import dev.lethe.data.Record;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Curvature.Matrix;
 import dev.lethe.engine.KroneckerFactors.Fisher;
+import dev.lethe.engine.Reason;
 import dev.lethe.engine.SiteSet;
 import dev.lethe.influence.CurvatureOptions;
 import dev.lethe.influence.CurvedQuery;
@@ -84,7 +85,7 @@ final class CurvatureChoice {
         try {
             return new CurvatureOptions(chosen, damping == null ? Double.NaN : damping, tolerance, iterations);
         } catch (IllegalArgumentException e) {
-            throw new BadInputException("curvature: " + e.getMessage(), e);
+            throw new BadInputException("curvature: " + Reason.of(e), e);
         }
     }
 

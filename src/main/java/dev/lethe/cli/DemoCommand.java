@@ -4,6 +4,7 @@ import dev.lethe.data.Dataset;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.PrivateFiles;
+import dev.lethe.engine.Reason;
 import dev.lethe.report.ReportData;
 import dev.lethe.report.ReportData.Group;
 import dev.lethe.report.ReportData.Scores;
@@ -117,7 +118,7 @@ final class DemoCommand implements Callable<Integer> {
             }
             return PrivateFiles.makeFolder(folder);
         } catch (IOException e) {
-            throw new BadInputException("--out " + folder + ": cannot be made: " + Main.reason(e), e);
+            throw new BadInputException("--out " + folder + ": cannot be made: " + Reason.of(e, folder), e);
         }
     }
 

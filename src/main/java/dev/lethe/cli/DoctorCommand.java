@@ -4,6 +4,7 @@ import dev.lethe.engine.BuildInfo;
 import dev.lethe.engine.DeviceInfo;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.EngineException;
+import dev.lethe.engine.Reason;
 import dev.lethe.train.RunInfo;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
@@ -39,7 +40,7 @@ final class DoctorCommand implements Callable<Integer> {
         try {
             build = Engine.buildInfo();
         } catch (EngineException e) {
-            missing.add(e.getMessage());
+            missing.add(Reason.of(e));
         }
         Result result = new Result(RunInfo.VERSION, Runtime.version().toString(),
                 Runtime.getRuntime().availableProcessors(), memory(), Runtime.getRuntime().maxMemory(), freeDisk(missing),
@@ -62,7 +63,7 @@ final class DoctorCommand implements Callable<Integer> {
             Engine.deviceInfo(0);
             return null;
         } catch (EngineException e) {
-            return e.getMessage();
+            return Reason.of(e);
         }
     }
 
@@ -75,7 +76,7 @@ final class DoctorCommand implements Callable<Integer> {
         try {
             return Files.getFileStore(Path.of("").toAbsolutePath()).getUsableSpace();
         } catch (IOException e) {
-            missing.add("the working directory: " + Main.reason(e));
+            missing.add("the working directory: " + Reason.of(e));
             return 0;
         }
     }

@@ -1,6 +1,7 @@
 package dev.lethe.cli;
 
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Reason;
 import dev.lethe.unlearn.Contrast;
 import dev.lethe.unlearn.Epochs;
 import dev.lethe.unlearn.EraseConfig;
@@ -140,7 +141,7 @@ final class EraseOptions {
             EraseConfig base = paper ? plain : EraseConfig.of(chosen);
             return fill(base.toBuilder().strategy(chosen).tuning(numbers)).build();
         } catch (IllegalArgumentException e) {
-            throw new BadInputException(e.getMessage(), e);
+            throw new BadInputException(Reason.of(e), e);
         }
     }
 

@@ -4,6 +4,7 @@ import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Device;
 import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
+import dev.lethe.engine.Reason;
 import picocli.CommandLine.Option;
 
 /** Where the arithmetic runs. */
@@ -25,7 +26,7 @@ final class Hardware {
         try {
             wanted = Device.parse(device);
         } catch (IllegalArgumentException e) {
-            throw new BadInputException("--device: " + e.getMessage());
+            throw new BadInputException("--device: " + Reason.of(e));
         }
         if (threads != null) {
             if (threads < 1 || threads > 1024) {

@@ -7,6 +7,7 @@ import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ModelShape;
+import dev.lethe.engine.Reason;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.ledger.LedgerCheck;
 import dev.lethe.model.Checkpoint;
@@ -103,7 +104,7 @@ final class InspectCommand implements Callable<Integer> {
         try (Engine engine = hardware.open(); LanguageModel model = Checkpoint.load(engine, folder, Dtype.F32)) {
             return new ModelPart(model.shape(), model.parameters(), Checkpoint.hash(folder));
         } catch (BadInputException | DamagedDataException e) {
-            problems.add(e.getMessage());
+            problems.add(Reason.of(e));
             return null;
         }
     }
@@ -114,7 +115,7 @@ final class InspectCommand implements Callable<Integer> {
             check.damage().forEach(damage -> problems.add(folder + ": " + damage));
             return LedgerView.of(ledger, check);
         } catch (DamagedDataException e) {
-            problems.add(e.getMessage());
+            problems.add(Reason.of(e));
             return null;
         }
     }
@@ -127,7 +128,7 @@ final class InspectCommand implements Callable<Integer> {
                 problems.add(run.root() + ": records.jsonl has " + count + " records, lethe.json says " + wanted);
             }
         } catch (BadInputException | DamagedDataException e) {
-            problems.add(e.getMessage());
+            problems.add(Reason.of(e));
         }
     }
 

@@ -22,7 +22,7 @@ final class Logging {
         handler.setFormatter(new Formatter() {
             @Override
             public String format(LogRecord entry) {
-                return "lethe: " + formatMessage(entry) + "\n";
+                return "lethe: " + Terminal.visible(formatMessage(entry)) + "\n";
             }
         });
         root.addHandler(handler);

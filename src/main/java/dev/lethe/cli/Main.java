@@ -4,22 +4,21 @@ import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.DamagedDataException;
 import dev.lethe.engine.EngineException;
 import dev.lethe.engine.InterruptedWorkException;
+import dev.lethe.engine.Reason;
 import dev.lethe.engine.Status;
 import dev.lethe.engine.Work;
+import dev.lethe.report.OutputFile;
+import dev.lethe.solve.NotConvergedException;
 import dev.lethe.train.PendingErasureException;
 import dev.lethe.train.RunInfo;
-import dev.lethe.solve.NotConvergedException;
 import dev.lethe.train.TrainingFailedException;
 import dev.lethe.unlearn.GuardRefusedException;
-import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.AccessDeniedException;
-import java.nio.file.FileSystemException;
-import java.nio.file.NoSuchFileException;
+import java.nio.file.InvalidPathException;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;
@@ -46,6 +45,8 @@ public final class Main implements Runnable {
     static final int REFUSED = 3;
     static final int DAMAGED = 4;
     static final int INTERNAL = 70;
+    private static final String CHARSET = System.getProperty("sun.jnu.encoding");
+    private static final String SET_LOCALE = "set one of UTF-8, for example LC_ALL=C.UTF-8, and try again";
 
     @Spec
     private CommandSpec spec;
@@ -90,11 +91,43 @@ public final class Main implements Runnable {
         CommandLine line = new CommandLine(new Main(terminal));
         line.setOut(new PrintWriter(terminal.out(), true, StandardCharsets.UTF_8));
         line.setErr(new PrintWriter(terminal.err(), true, StandardCharsets.UTF_8));
+        line.registerConverter(OutputFile.class, OutputFile::of);
         line.setCaseInsensitiveEnumValuesAllowed(true);
         line.setParameterExceptionHandler((e, _) -> usage(terminal, e));
         line.setExecutionExceptionHandler((e, _, _) -> failed(terminal, e));
         line.setUsageHelpAutoWidth(true);
-        return Work.run("command", () -> line.execute(arguments));
+        return told(terminal, Work.run("command", () -> {
+            try {
+                requireText(arguments);
+                return line.execute(arguments);
+            } catch (BadInputException | Error e) { // errors pass through picocli
+                return failed(terminal, e);
+            }
+        }));
+    }
+
+    /** Bytes that are no text in the process's character set arrive as U+FFFD: a name so mangled finds nobody. */
+    private static void requireText(String[] arguments) {
+        if (System.getProperty("user.dir").indexOf('\uFFFD') >= 0) {
+            throw new BadInputException("the working directory's name is no text in this process's character set, " + CHARSET
+                    + "; " + SET_LOCALE);
+        }
+        for (int i = 0; i < arguments.length; i++) {
+            if (arguments[i].indexOf('\uFFFD') >= 0) {
+                throw new BadInputException("argument " + (i + 1) + ", \"" + arguments[i] + "\": has bytes that are no"
+                        + " text in this process's character set, " + CHARSET + "; " + SET_LOCALE);
+            }
+        }
+    }
+
+    /** A result that did not get out is an error, however well the command went. */
+    private static int told(Terminal terminal, int code) {
+        IOException e = terminal.failure();
+        if (e == null) {
+            return code;
+        }
+        terminal.say("the result cannot be written to stdout: %s", Reason.of(e));
+        return code == 0 ? BAD_INPUT : code;
     }
 
     Terminal terminal() {
@@ -111,13 +144,14 @@ public final class Main implements Runnable {
         if (e.getCause() instanceof BadInputException cause) {
             return failed(terminal, cause);
         }
-        terminal.say("%s", e.getMessage());
+        terminal.say("%s", Reason.of(e));
         CommandLine.UnmatchedArgumentException.printSuggestions(e, e.getCommandLine().getErr());
         terminal.say("see: %s --help", command);
         return BAD_INPUT;
     }
 
-    private static int failed(Terminal terminal, Exception e) {
+    private static int failed(Terminal terminal, Throwable thrown) {
+        Throwable e = thrown.getCause() instanceof OutOfMemoryError full ? full : thrown; // of a thread of its own
         int code = exitCode(e);
         terminal.say("%s", code == INTERNAL ? "internal error: " + e : reason(e));
         if (code == INTERNAL) {
@@ -129,7 +163,8 @@ public final class Main implements Runnable {
     static int exitCode(Throwable e) {
         return switch (e) {
             case BadInputException _, NotConvergedException _, TrainingFailedException _, InterruptedWorkException _,
-                 IOException _, UncheckedIOException _ -> BAD_INPUT;
+                 IOException _, UncheckedIOException _, InvalidPathException _, OutOfMemoryError _,
+                 UnsatisfiedLinkError _ -> BAD_INPUT;
             case GuardRefusedException _ -> REFUSED;
             case DamagedDataException _, PendingErasureException _ -> DAMAGED;
             case EngineException engine -> switch (engine.status()) {
@@ -141,19 +176,19 @@ public final class Main implements Runnable {
         };
     }
 
-    /** What went wrong, for a person: file system errors say what, not only which file. */
-    static String reason(Throwable e) {
+    /** What went wrong, and what to do where the place that failed cannot know it. */
+    private static String reason(Throwable e) {
         return switch (e) {
-            case UncheckedIOException unchecked when unchecked.getMessage().contains(unchecked.getCause().toString()) ->
-                    reason(unchecked.getCause());
-            case NoSuchFileException missing -> missing.getFile() + ": there is no such file or folder";
-            case FileNotFoundException missing -> missing.getMessage();
-            case AccessDeniedException denied -> denied.getFile() + ": no permission";
-            case FileSystemException other when other.getReason() == null ->
-                    other.getFile() + ": " + other.getClass().getSimpleName().replace("Exception", "");
+            case OutOfMemoryError full -> "out of memory (" + Reason.of(full) + "), of which Java may take "
+                    + Sizes.of(Runtime.getRuntime().maxMemory())
+                    + "; give it more with LETHE_JAVA_OPTS=-Xmx8g, or use less data at once";
+            case UnsatisfiedLinkError broken -> "a native library cannot be loaded: " + Reason.of(broken)
+                    + "; see: lethe doctor";
+            case InvalidPathException name -> Reason.of(name) + ": no file name in this process's character set, " + CHARSET
+                    + "; " + SET_LOCALE;
             case EngineException engine when engine.status() == Status.OUT_OF_MEMORY ->
-                    engine.getMessage() + "; use a smaller --batch or model, or free memory";
-            default -> e.getMessage() == null ? e.toString() : e.getMessage();
+                    Reason.of(engine) + "; use a smaller --batch or model, or free memory";
+            default -> Reason.of(e);
         };
     }
 

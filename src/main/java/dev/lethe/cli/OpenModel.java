@@ -8,6 +8,9 @@ import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.Reason;
+import dev.lethe.engine.SiteSet;
+import dev.lethe.ledger.GradientLedger;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.model.Tokenizer;
 import dev.lethe.train.RunFolder;
@@ -31,6 +34,29 @@ record OpenModel(Path folder, RunFolder run, LanguageModel model, Tokenizer toke
         Path folder = run == null ? path : run.model();
         Tokenizer tokenizer = Tokenizer.of(folder);
         return new OpenModel(folder, run, Checkpoint.load(engine, folder, Dtype.F32), tokenizer);
+    }
+
+    /** The sites that an option --sites names. */
+    SiteSet sites(String selector) {
+        try {
+            return model.sites(selector);
+        } catch (IllegalArgumentException e) {
+            throw new BadInputException("--sites: " + Reason.of(e), e);
+        }
+    }
+
+    /** The same, of those whose gradients the ledger holds; all of them where the option was not given. */
+    SiteSet sites(String selector, GradientLedger ledger) {
+        SiteSet held = ledger.format(model).sites();
+        if (selector == null) {
+            return held;
+        }
+        SiteSet counted = sites(selector);
+        if (!held.containsAll(counted)) {
+            throw new BadInputException("--sites " + selector + ": the ledger of " + run + " holds "
+                    + String.join(", ", held.names()) + "; choose among these");
+        }
+        return counted;
     }
 
     /** What the model sees of these records; says how many were cut to its context. */

@@ -46,11 +46,12 @@ final class Progress implements AutoCloseable {
         String count = String.format(Locale.ROOT, total > 0 ? "%,d/%,d" : "%,d", done, total);
         String figures = count + (detail.isEmpty() ? "" : ", " + detail) + (total > 0 ? time(now - start, done, total) : "");
         if (terminal.interactive()) {
-            terminal.err().print("\r\033[K" + what + (total > 0 ? " " + bar((double) done / total) : "") + " " + figures);
+            terminal.err().print("\r\033[K" + Terminal.visible(what)
+                    + (total > 0 ? " " + bar((double) done / total) : "") + " " + figures);
             terminal.err().flush();
             open = true;
         } else {
-            terminal.err().println("lethe: " + what + " " + figures);
+            terminal.say("%s %s", what, figures);
         }
     }
 

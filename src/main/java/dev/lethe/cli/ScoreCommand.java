@@ -3,6 +3,7 @@ package dev.lethe.cli;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Engine;
+import dev.lethe.engine.Reason;
 import dev.lethe.engine.SiteSet;
 import dev.lethe.influence.ActivationScore;
 import dev.lethe.influence.InfluenceQuery;
@@ -15,6 +16,7 @@ import dev.lethe.influence.ScoreOptions;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.ledger.RecordKey;
+import dev.lethe.report.OutputFile;
 import dev.lethe.report.ScorePlot;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -69,10 +71,10 @@ final class ScoreCommand implements Callable<Integer> {
     private long queryMebibytes;
 
     @Option(names = "--csv", paramLabel = "FILE", description = "Write query, rank, id, score and the sites' parts.")
-    private Path csv;
+    private OutputFile csv;
 
     @Option(names = "--plot", paramLabel = "FILE", description = "Draw the distribution of all scores, .svg or .png.")
-    private Path plot;
+    private OutputFile plot;
 
     @Mixin
     private CurvatureChoice curvature;
@@ -102,7 +104,7 @@ final class ScoreCommand implements Callable<Integer> {
                 rank(open, asked, chosen, table, told -> common.remark(terminal, "%s", told));
             }
             if (csv != null) {
-                table.csv(csv);
+                csv.write(table.csv());
             }
             if (plot != null) {
                 ScorePlot.write(plot, "Influence of records, " + chosen.label() + (asked.size() > 1 ? ", "
@@ -119,7 +121,7 @@ final class ScoreCommand implements Callable<Integer> {
         try {
             chosen = ScoreMethod.of(method);
         } catch (IllegalArgumentException e) {
-            throw new BadInputException("--method " + e.getMessage(), e);
+            throw new BadInputException("--method " + Reason.of(e), e);
         }
         if (chosen == ScoreMethod.SELF && !queries.isEmpty()) {
             throw new BadInputException("--method self scores each record on itself and takes no query");
@@ -141,7 +143,7 @@ final class ScoreCommand implements Callable<Integer> {
         open.run().records().forEach(record -> names.put(RecordKey.of(record.id()), record.id()));
         try (GradientLedger ledger = GradientLedger.open(open.run().ledger())) {
             ledger.requireModel(open.run().info().source().modelHash());
-            SiteSet counted = sites == null ? null : held(open, ledger);
+            SiteSet counted = open.sites(sites, ledger);
             List<Entry> entries = entries(ledger);
             InfluenceScorer scorer = new InfluenceScorer(open.model(), ScoreOptions.defaults().withSites(counted)
                     .withQueryBytes(queryMebibytes << 20));
@@ -149,8 +151,7 @@ final class ScoreCommand implements Callable<Integer> {
                 table.add("self", null, named(table, names, scorer.selfInfluence(ledger, entries)));
                 return;
             }
-            SiteSet curved = counted != null ? counted : ledger.format(open.model()).sites();
-            try (QueryVector along = curvature.along(chosen, open, curved, told)) {
+            try (QueryVector along = curvature.along(chosen, open, counted, told)) {
                 scorer.scores(ledger, entries, asked, chosen.weighing(), along, scores -> add(table, names, scores));
             }
         }
@@ -166,7 +167,7 @@ final class ScoreCommand implements Callable<Integer> {
     }
 
     private void respond(OpenModel open, List<InfluenceQuery> asked, ScoreTable table) {
-        SiteSet counted = sites == null ? null : sites(open);
+        SiteSet counted = sites == null ? null : open.sites(sites);
         InfluenceScorer scorer = new InfluenceScorer(open.model(), ScoreOptions.defaults().withSites(counted));
         List<ScoreTable.Scored> scores = new ArrayList<>();
         for (InfluenceQuery query : asked) {
@@ -194,24 +195,6 @@ final class ScoreCommand implements Callable<Integer> {
 
     private static String list(TreeSet<Integer> numbers) {
         return numbers.stream().map(String::valueOf).collect(Collectors.joining(","));
-    }
-
-    private SiteSet held(OpenModel open, GradientLedger ledger) {
-        SiteSet counted = sites(open);
-        SiteSet held = ledger.format(open.model()).sites();
-        if (!held.containsAll(counted)) {
-            throw new BadInputException("--sites " + sites + ": the ledger of " + run + " holds "
-                    + String.join(", ", held.names()) + "; choose among these");
-        }
-        return counted;
-    }
-
-    private SiteSet sites(OpenModel open) {
-        try {
-            return open.model().sites(sites);
-        } catch (IllegalArgumentException e) {
-            throw new BadInputException("--sites: " + e.getMessage(), e);
-        }
     }
 
     private static Result result(ScoreMethod method, List<ScoreTable.Ranking> rankings) {

@@ -6,6 +6,7 @@ import dev.lethe.data.OnLong;
 import dev.lethe.data.Record;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Generation;
+import dev.lethe.engine.Reason;
 import dev.lethe.influence.InfluenceQuery;
 import dev.lethe.train.RunFolder;
 import dev.lethe.train.Split;
@@ -96,7 +97,7 @@ final class ScoreQueries {
         try {
             return open.encode(records, mayBeCut ? OnLong.TRUNCATE : OnLong.ERROR).examples();
         } catch (BadInputException e) {
-            throw new BadInputException("query: " + e.getMessage().replace("; shorten it, or use --on-long truncate",
+            throw new BadInputException("query: " + Reason.of(e).replace("; shorten it, or use --on-long truncate",
                     "; shorten it"), e);
         }
     }

@@ -1,13 +1,8 @@
 package dev.lethe.cli;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
-import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Site;
-import java.io.BufferedWriter;
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
+import dev.lethe.report.Csv;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
@@ -60,32 +55,22 @@ final class ScoreTable {
         return totals.stream().flatMapToDouble(java.util.Arrays::stream).toArray();
     }
 
-    /** query,rank,id,score and a column a site that any shown record has a part at; whole or not at all. */
-    void csv(Path file) {
+    /** query,rank,id,score and a column a site that any shown record has a part at. */
+    String csv() {
         List<String> named = sites.stream().map(Site::name).filter(name -> rankings.stream()
                 .flatMap(ranking -> ranking.records.stream()).anyMatch(score -> score.bySite.containsKey(name))).toList();
-        Path part = file.resolveSibling(file.getFileName() + ".part");
-        try {
-            try (BufferedWriter out = Files.newBufferedWriter(part)) {
-                out.write("query,rank,id,score" + (named.isEmpty() ? "" : "," + String.join(",", named)) + "\n");
-                for (Ranking ranking : rankings) {
-                    int rank = 1;
-                    for (Scored score : ranking.records) {
-                        out.write(quoted(ranking.query) + "," + rank++ + "," + quoted(score.id) + "," + score.score);
-                        for (String site : named) {
-                            out.write("," + score.bySite.getOrDefault(site, 0.0));
-                        }
-                        out.write("\n");
-                    }
-                }
+        StringBuilder csv = new StringBuilder("query,rank,id,score");
+        named.forEach(name -> csv.append(',').append(name));
+        csv.append('\n');
+        for (Ranking ranking : rankings) {
+            int rank = 1;
+            for (Scored score : ranking.records) {
+                csv.append(Csv.cell(ranking.query)).append(',').append(rank++).append(',').append(Csv.cell(score.id))
+                        .append(',').append(score.score);
+                named.forEach(name -> csv.append(',').append(score.bySite.getOrDefault(name, 0.0)));
+                csv.append('\n');
             }
-            Files.move(part, file, StandardCopyOption.REPLACE_EXISTING);
-        } catch (IOException e) {
-            throw new BadInputException("--csv " + file + ": cannot be written: " + Main.reason(e), e);
         }
-    }
-
-    private static String quoted(String text) {
-        return text.matches("[^\",\\r\\n]*") ? text : "\"" + text.replace("\"", "\"\"") + "\"";
+        return csv.toString();
     }
 }

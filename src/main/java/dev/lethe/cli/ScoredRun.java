@@ -6,6 +6,7 @@ import dev.lethe.data.OnLong;
 import dev.lethe.data.Record;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Engine;
+import dev.lethe.engine.Reason;
 import dev.lethe.engine.SiteSet;
 import dev.lethe.influence.InfluenceQuery;
 import dev.lethe.influence.InfluenceScorer;
@@ -80,7 +81,7 @@ final class ScoredRun {
             try {
                 chosen.add(ScoreMethod.of(name));
             } catch (IllegalArgumentException e) {
-                throw new BadInputException("--methods " + e.getMessage(), e);
+                throw new BadInputException("--methods " + Reason.of(e), e);
             }
         }
         if (chosen.contains(ScoreMethod.ACT_GRAD)) {
@@ -126,7 +127,7 @@ final class ScoredRun {
         for (Record record : learned(open)) {
             columns.put(RecordKey.of(record.id()), columns.size());
         }
-        SiteSet counted = sites == null ? ledger.format(open.model()).sites() : open.model().sites(sites);
+        SiteSet counted = open.sites(sites, ledger);
         InfluenceScorer scorer = new InfluenceScorer(open.model(),
                 ScoreOptions.defaults().withSites(counted).withQueryBytes(queryMebibytes << 20));
         List<Entry> entries = ledger.entries().stream()

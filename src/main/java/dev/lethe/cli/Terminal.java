@@ -1,29 +1,102 @@
 package dev.lethe.cli;
 
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
+import java.io.FilterOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.Locale;
 
 /**
- * Where a command speaks: results to {@code out}, progress and messages to {@code err}.
- *
- * @param interactive whether {@code err} is a terminal, on which a line can be rewritten
+ * Where a command speaks: results to {@code out}, progress and messages to {@code err}. Ids, subjects and file names are
+ * other people's words: what would move a cursor or turn a line around is shown as its number.
  */
-record Terminal(PrintStream out, PrintStream err, boolean interactive) {
+final class Terminal {
+    private final Watched watched;
+    private final PrintStream out;
+    private final PrintStream err;
+    private final boolean interactive;
+
+    /** @param interactive whether {@code err} is a terminal, on which a line can be rewritten */
+    Terminal(OutputStream out, OutputStream err, boolean interactive) {
+        this.watched = new Watched(out);
+        this.out = new PrintStream(watched, true, StandardCharsets.UTF_8);
+        this.err = new PrintStream(err, true, StandardCharsets.UTF_8);
+        this.interactive = interactive;
+    }
+
     /** The process's own streams, in UTF-8. */
     static Terminal ofProcess() {
         boolean terminal = System.console() != null && System.console().isTerminal();
-        return new Terminal(new PrintStream(System.out, true, StandardCharsets.UTF_8),
-                new PrintStream(System.err, true, StandardCharsets.UTF_8), terminal);
+        return new Terminal(new FileOutputStream(FileDescriptor.out), System.err, terminal);
     }
 
-    /** A line of result. */
+    PrintStream out() {
+        return out;
+    }
+
+    PrintStream err() {
+        return err;
+    }
+
+    boolean interactive() {
+        return interactive;
+    }
+
+    /** A line of result; a value never begins another line. */
     void print(String format, Object... values) {
-        out.println(String.format(Locale.ROOT, format, values));
+        Object[] shown = Arrays.stream(values).map(value -> value instanceof Number ? value
+                : visible(String.valueOf(value)).replace("\n", "\\n")).toArray();
+        out.println(String.format(Locale.ROOT, format, shown));
     }
 
-    /** A line for the person watching. */
+    /** A line for the person watching, or several of one message. */
     void say(String format, Object... values) {
-        err.println("lethe: " + String.format(Locale.ROOT, format, values));
+        err.println(visible("lethe: " + String.format(Locale.ROOT, format, values)));
+    }
+
+    /** Why results did not get out; null while they do, and where the reader just had enough (a closed pipe). */
+    IOException failure() {
+        out.flush();
+        IOException e = watched.failure;
+        return e == null || String.valueOf(e).contains("Broken pipe") ? null : e;
+    }
+
+    /** Control characters and marks of writing direction as u001b with a backslash before; line ends stay. */
+    static String visible(String text) {
+        StringBuilder shown = new StringBuilder(text.length());
+        text.codePoints().forEach(c -> {
+            if (c != '\n' && (Character.isISOControl(c) || c >= 0x2028 && c <= 0x202E || c >= 0x2066 && c <= 0x2069)) {
+                shown.append(String.format(Locale.ROOT, "\\u%04x", c));
+            } else {
+                shown.appendCodePoint(c);
+            }
+        });
+        return shown.toString();
+    }
+
+    /** Remembers why it could not be written, which a PrintStream forgets. */
+    private static final class Watched extends FilterOutputStream {
+        private IOException failure;
+
+        Watched(OutputStream out) {
+            super(out);
+        }
+
+        @Override
+        public void write(byte[] bytes, int from, int count) throws IOException {
+            try {
+                out.write(bytes, from, count);
+                if (out instanceof PrintStream stream && stream.checkError()) {
+                    throw new IOException("its stream reports an error");
+                }
+            } catch (IOException e) {
+                failure = failure == null ? e : failure;
+                throw e;
+            }
+        }
     }
 }

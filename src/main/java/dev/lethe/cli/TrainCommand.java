@@ -45,7 +45,7 @@ final class TrainCommand implements Callable<Integer> {
     @Option(names = "--out", paramLabel = "RUN", required = true, description = "Folder of the new run.")
     private Path out;
 
-    @Option(names = "--resume", description = "Go on with a training that was stopped; only --out is needed.")
+    @Option(names = "--resume", description = "Go on with a training that was stopped, or find it complete; only --out is needed.")
     private boolean resume;
 
     @Option(names = "--epochs", paramLabel = "N", defaultValue = "15", description = "Default: ${DEFAULT-VALUE}.")
@@ -139,6 +139,9 @@ final class TrainCommand implements Callable<Integer> {
             RunFolder run = resume ? resumed(engine, progress)
                     : Trainer.train(engine, source(), Dataset.read(data), out, config(), progress);
             RunInfo info = run.info();
+            if (progress.memory() == null) { // it was never started
+                common.remark(terminal, "train: %s is complete, nothing was left to do", run.root());
+            }
             Result result = new Result(run.root().toString(), info.result().steps(), info.result().finalLoss(),
                     info.data().records(), info.data().holdout(), info.data().truncated(), progress.seconds(),
                     progress.tokensPerSecond(), info.result().modelHash(), info.result().ledger(),
@@ -164,7 +167,9 @@ final class TrainCommand implements Callable<Integer> {
                             : String.join(" ", result.ledger.sites()),
                     result.ledger.dtype().toString().toLowerCase(Locale.ROOT));
         }
-        terminal.print("time       %.1f s, %,.0f tokens/s", result.seconds, result.tokensPerSecond);
+        if (result.memory != null) {
+            terminal.print("time       %.1f s, %,.0f tokens/s", result.seconds, result.tokensPerSecond);
+        }
     }
 
     private ModelSource source() {

@@ -1,10 +1,9 @@
 package dev.lethe.report;
 
 import dev.lethe.engine.BadInputException;
-import dev.lethe.engine.PrivateFiles;
+import dev.lethe.engine.Reason;
 import dev.lethe.report.Canvas.Stroke;
 import java.io.IOException;
-import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 
@@ -51,19 +50,19 @@ public final class ScorePlot {
      * @param horizontal what a score is, with its unit
      * @throws BadInputException for another ending, or when the file cannot be written
      */
-    public static void write(Path file, String title, String horizontal, double[] scores) {
+    public static void write(OutputFile file, String title, String horizontal, double[] scores) {
         Chart chart = new Histogram(title, horizontal, scores);
-        String name = file.getFileName().toString();
+        String name = file.path().getFileName().toString();
         try {
             if (name.endsWith(".svg")) {
-                PrivateFiles.write(file, chart.svg());
+                file.write(chart.svg());
             } else if (name.endsWith(".png")) {
-                PrivateFiles.write(file, Pictures.png(chart));
+                file.write(Pictures.png(chart));
             } else {
-                throw new BadInputException("--plot " + file + ": end the name in .svg or .png");
+                throw new BadInputException("--plot " + file.path() + ": end the name in .svg or .png");
             }
         } catch (IOException e) {
-            throw new BadInputException("--plot " + file + ": cannot be written: " + e.getMessage(), e);
+            throw new BadInputException("--plot " + file.path() + ": cannot be drawn: " + Reason.of(e), e);
         }
     }
 }

@@ -18,11 +18,7 @@ public record Table(String title, List<String> columns, List<Row> rows, boolean 
     /** As comma-separated values (RFC 4180), headings first. */
     public static String csv(List<String> columns, List<List<String>> rows) {
         return Stream.concat(Stream.of(columns), rows.stream())
-                .map(row -> row.stream().map(Table::quoted).collect(Collectors.joining(",")) + "\r\n")
+                .map(row -> row.stream().map(Csv::cell).collect(Collectors.joining(",")) + "\r\n")
                 .collect(Collectors.joining());
-    }
-
-    private static String quoted(String text) {
-        return text.matches("(?s).*[\",\r\n].*") ? '"' + text.replace("\"", "\"\"") + '"' : text;
     }
 }

@@ -1,5 +1,6 @@
 package dev.lethe.study;
 
+import dev.lethe.report.Csv;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
@@ -23,10 +24,10 @@ final class Tables {
     static String results(List<CellResult> results) {
         List<String> names = names(results, false);
         StringBuilder csv = new StringBuilder(CELL + ",reached,note");
-        names.forEach(name -> csv.append(',').append(field(name)));
+        names.forEach(name -> csv.append(',').append(Csv.cell(name)));
         csv.append('\n');
         for (CellResult result : results) {
-            cell(csv, result).append(',').append(result.reached()).append(',').append(field(result.note()));
+            cell(csv, result).append(',').append(result.reached()).append(',').append(Csv.cell(result.note()));
             names.forEach(name -> csv.append(',').append(number(result.metrics().get(name))));
             csv.append('\n');
         }
@@ -37,8 +38,8 @@ final class Tables {
     static String timings(List<CellResult> results) {
         StringBuilder csv = new StringBuilder("id,seed,forget,variant,cost.seconds,cost.peak_bytes\n");
         for (CellResult result : results) {
-            csv.append(result.id()).append(',').append(result.cell().seed()).append(',').append(field(result.cell().forget()))
-                    .append(',').append(field(result.variant())).append(',').append(number(result.metrics().get("cost.seconds")))
+            csv.append(result.id()).append(',').append(result.cell().seed()).append(',').append(Csv.cell(result.cell().forget()))
+                    .append(',').append(Csv.cell(result.variant())).append(',').append(number(result.metrics().get("cost.seconds")))
                     .append(',').append(number(result.metrics().get("cost.peak_bytes"))).append('\n');
         }
         return csv.toString();
@@ -48,7 +49,7 @@ final class Tables {
     static String summary(List<CellResult> results) {
         Map<String, List<CellResult>> variants = new LinkedHashMap<>();
         for (CellResult result : results) {
-            String key = result.cell().head() + "," + field(result.cell().forget()) + "," + field(result.variant());
+            String key = result.cell().head() + "," + Csv.cell(result.cell().forget()) + "," + Csv.cell(result.variant());
             variants.computeIfAbsent(key, _ -> new ArrayList<>()).add(result);
         }
         StringBuilder csv = new StringBuilder("head,forget,variant,metric,seeds,mean,low,high\n");
@@ -64,7 +65,7 @@ final class Tables {
 
     private static void row(StringBuilder csv, String key, String metric, double[] values) {
         Interval interval = Interval.of(values);
-        csv.append(key).append(',').append(field(metric)).append(',').append(values.length).append(',')
+        csv.append(key).append(',').append(Csv.cell(metric)).append(',').append(values.length).append(',')
                 .append(number(interval.mean())).append(',').append(number(interval.low())).append(',')
                 .append(number(interval.high())).append('\n');
     }
@@ -74,9 +75,9 @@ final class Tables {
         csv.append(result.id()).append(',').append(cell.seed());
         for (String text : List.of(cell.head(), cell.forget(), result.variant(), cell.strategy(), cell.sites(), cell.epochs(),
                 cell.matching(), cell.calibration(), cell.contrast())) {
-            csv.append(',').append(field(text));
+            csv.append(',').append(Csv.cell(text));
         }
-        return csv.append(',').append(cell.repair()).append(',').append(field(cell.options()));
+        return csv.append(',').append(cell.repair()).append(',').append(Csv.cell(cell.options()));
     }
 
     private static List<String> names(List<CellResult> results, boolean timing) {
@@ -89,9 +90,5 @@ final class Tables {
     private static String number(Double value) {
         return value == null || !Double.isFinite(value) ? "" : value == Math.rint(value) && Math.abs(value) < 1e15
                 ? Long.toString(value.longValue()) : String.format(Locale.ROOT, "%.8g", value);
-    }
-
-    private static String field(String text) {
-        return text.matches("[^\",\r\n]*") ? text : "\"" + text.replace("\"", "\"\"") + "\"";
     }
 }

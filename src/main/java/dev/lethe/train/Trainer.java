@@ -67,14 +67,14 @@ public final class Trainer {
         });
     }
 
-    /** Goes on with a training that was stopped or killed, as it was begun. */
+    /** Goes on with a training that was stopped or killed, as it was begun; a complete run is returned as it is. */
     public static RunFolder resume(Engine engine, Path out, TrainListener listener) {
         return resume(engine, out, null, null, listener);
     }
 
     /**
      * Goes on with a training that was stopped or killed, from its last checkpoint; the result is the same, byte for
-     * byte, as if it had not been stopped.
+     * byte, as if it had not been stopped. A complete run is returned as it is.
      *
      * @param expected options that the run must have been begun with, or null for any
      * @param data     the records, or null to read them from where they were
@@ -83,12 +83,15 @@ public final class Trainer {
      */
     public static RunFolder resume(Engine engine, Path out, TrainConfig expected, Dataset data, TrainListener listener) {
         return Work.run("training", () -> {
-            RunFolder run = unfinished(out);
+            RunFolder run = RunFolder.openAny(out);
             TrainConfig config = run.info().config();
             List<String> differences = expected == null ? List.of() : config.differences(expected);
             if (!differences.isEmpty()) {
                 throw new BadInputException(out + ": was begun with other options, " + String.join("; ", differences)
                         + "; resume with the same, or train into a new folder");
+            }
+            if (run.info().state() == RunInfo.State.COMPLETE) {
+                return run;
             }
             try (var _ = RunLock.take(out.resolve(RunFolder.LOCK));
                     LoadedModel loaded = LoadedModel.load(engine, ModelSource.of(run.info().source()), config.dtype(),
@@ -102,14 +105,6 @@ public final class Trainer {
                 return toEnd(engine, run, loaded, encoded, listener);
             }
         });
-    }
-
-    private static RunFolder unfinished(Path out) {
-        RunFolder run = RunFolder.openAny(out);
-        if (run.info().state() == RunInfo.State.COMPLETE) {
-            throw new BadInputException(out + ": its training is complete, there is nothing to resume");
-        }
-        return run;
     }
 
     static void requireSame(Path out, String what, String was, String is) {
