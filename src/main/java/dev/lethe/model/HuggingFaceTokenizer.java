@@ -1,13 +1,16 @@
 package dev.lethe.model;
 
 import ai.djl.huggingface.tokenizers.Encoding;
+import ai.djl.util.Utils;
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.EngineException;
+import dev.lethe.engine.Reason;
+import dev.lethe.engine.Status;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Map;
 
 /**
@@ -44,8 +47,12 @@ public final class HuggingFaceTokenizer implements Tokenizer {
             var tokenizer = ai.djl.huggingface.tokenizers.HuggingFaceTokenizer.newInstance(in,
                     Map.of("addSpecialTokens", "false", "truncation", "false", "padding", "false"));
             return new HuggingFaceTokenizer(tokenizer, folder, definition.vocabulary(), definition.endOfText());
+        } catch (LinkageError | ai.djl.engine.EngineException e) {
+            throw new EngineException(Status.UNSUPPORTED, "the tokenizers' native library cannot be loaded: " + Reason.of(e)
+                    + "; it is unpacked into " + Utils.getEngineCacheDir("tokenizers")
+                    + ": set DJL_CACHE_DIR to a folder that can be written and whose file system is not mounted noexec", e);
         } catch (IOException | RuntimeException e) {
-            throw new BadInputException(file + ": not a tokenizer this version can read (" + e.getMessage() + ")", e);
+            throw new BadInputException(file + ": not a tokenizer this version can read (" + Reason.of(e, file) + ")", e);
         }
     }
 
@@ -87,7 +94,7 @@ public final class HuggingFaceTokenizer implements Tokenizer {
                 TokenizerFiles.copy(folder, target);
             }
         } catch (IOException e) {
-            throw new BadInputException(target + ": tokenizer files cannot be copied from " + folder + " (" + e + ")", e);
+            throw new BadInputException(target + ": tokenizer files cannot be copied from " + folder + ": " + Reason.of(e), e);
         }
     }
 
