@@ -63,6 +63,13 @@ step() {
   fail 70 "$name failed with status $status; all of its output is in $build/log/$name.log"
 }
 
+# verify FILE SHA256: whether a downloaded file is the one that was pinned.
+verify() {
+  local found
+  found=$(sha256sum <"$1")
+  [[ ${found%% *} == "$2" ]] || { say "$1 is not what was asked for: SHA-256 ${found%% *}, pinned is $2"; return 1; }
+}
+
 # version_in TEXT: the first dotted number in it. at_least HAVE WANT: compares two of them.
 version_in() { grep -oEm1 '[0-9]+(\.[0-9]+)+' <<<"$1" | head -n 1; }
 at_least() { [[ $(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1) == "$2" ]]; }

@@ -1,5 +1,8 @@
 # Sourced: find_jdk sets JDK to a JDK of version 25 or newer, provision_jdk puts one under build/jdk. JAVA_HOME and PATH
-# may point to an older one; then the usual places are searched. Nothing is installed system-wide.
+# may point to an older one; then the usual places are searched. Nothing is installed system-wide. Where the system's
+# package manager has none, which checks signatures itself, it is one build of Eclipse Temurin and no other;
+# LETHE_JDK_URL with LETHE_JDK_SHA256 names another.
+JDK_PINNED=25.0.4+7
 
 # The feature version of the JDK in folder $1; 0 when there is none.
 jdk_version() {
@@ -36,6 +39,7 @@ provision_jdk() {
     mv "$build/jdk.part" "$build/jdk"
     find_jdk
   else
+    tail -n 1 "$build/log/jdk-download.log" >&2
     rm -rf "$build/jdk.part"
     return 1
   fi
@@ -81,14 +85,19 @@ JAVA
 }
 
 jdk_from_download() {
-  local arch url
-  case $(uname -m) in x86_64) arch=x64 ;; aarch64) arch=aarch64 ;; *) return 1 ;; esac
-  url=${LETHE_JDK_URL:-https://api.adoptium.net/v3/binary/latest/25/ga/linux/$arch/jdk/hotspot/normal/eclipse}
+  local arch sum url=https://github.com/adoptium/temurin25-binaries/releases/download/jdk-${JDK_PINNED/+/%2B}
+  case $(uname -m) in
+    x86_64) arch=x64 sum=e58fcdcd637b25c03ca84cbbcefc70d11efb8f4b4cbd05decc9f661769d77f94 ;;
+    aarch64) arch=aarch64 sum=621f7196f0b682fb557da58bec89bd7dfe5419811fe1c0ba75c9cc8432f084c7 ;;
+    *) return 1 ;;
+  esac
+  url=${LETHE_JDK_URL:-$url/OpenJDK25U-jdk_${arch}_linux_hotspot_${JDK_PINNED/+/_}.tar.gz}
   cd "$build/jdk.part" && rm -rf ./* || return 1
   if command -v curl; then
     curl -fsSL --connect-timeout 15 -o jdk.tar.gz "$url" || return 1
   else
     wget -q --connect-timeout=15 --tries=2 -O jdk.tar.gz "$url" || return 1
   fi
+  verify jdk.tar.gz "${LETHE_JDK_SHA256:-$sum}" || return 1
   tar xzf jdk.tar.gz && rm jdk.tar.gz && ./*/bin/javac -version
 }

@@ -63,24 +63,25 @@ ensure_venv() {
   command -v python3 >/dev/null && quietly venv python3 -m venv "$build/venv"
 }
 
-# A local version such as +cpu counts as newer than the plain one, so "==2.13.0" alone would do wherever an index offers
-# it; the exact names come first because PyPI's plain wheel is the CUDA one, of several gigabytes.
+# torch-cpu.txt and torch-cuda.txt pin the wheel by its SHA-256. It and what it needs come from one index: PyTorch's, or
+# the one that pip's configuration names in place of PyPI. The CUDA wheel needs twenty packages of NVIDIA's, each of one
+# version that it names itself; these are not pinned a second time here.
 provision_libtorch() {
-  local request index=https://download.pytorch.org/whl
-  if has_gpu; then
+  local kind=cpu index=https://download.pytorch.org/whl/cpu
+  ! has_gpu || { kind=cuda index=https://download.pytorch.org/whl/cu130; }
+  index=${PIP_INDEX_URL:-$(venv_pip config get global.index-url 2>/dev/null || echo "$index")}
+  local pinned=(--no-deps --require-hashes --index-url "$index" -r "$root/setup/torch-$kind.txt")
+  if [[ $kind == cuda ]]; then
     say "installing torch $TORCH_PINNED for CUDA into $build/venv (several GB, once)"
-    for request in "$TORCH_PINNED+cu130" "=$TORCH_PINNED" "$TORCH_PINNED"; do
-      quietly torch venv_pip install --extra-index-url "$index/cu130" "torch==$request" && break
-    done
+    quietly torch venv_pip download "${pinned[@]}" -d "$build/wheels" &&
+      quietly torch venv_pip install --index-url "$index" "$build"/wheels/torch-*.whl && rm -r "$build/wheels" || true
   else
     say "installing torch $TORCH_PINNED for the CPU into $build/venv (about 200 MB, once)"
-    for request in "$TORCH_PINNED+cpu" "$TORCH_PINNED"; do
-      quietly torch venv_pip install --no-deps --extra-index-url "$index/cpu" "torch==$request" && break
-    done
+    quietly torch venv_pip install "${pinned[@]}" || true
   fi
   find_libtorch && return 0
   tail -n 15 "$build/log/torch.log" >&2
   fail 2 "torch $TORCH_PINNED could not be installed (above: pip's words). Give LETHE_LIBTORCH=DIR, or let pip reach" \
-    "an index with it: pip config set global.extra-index-url URL, or global.find-links DIR. $(python3 --version) must be" \
-    "one that torch $TORCH_PINNED has wheels for (3.10 to 3.14)"
+    "an index with it: pip config set global.index-url URL, or global.find-links DIR. $(python3 --version) must be one" \
+    "that setup/torch-*.txt has the wheel for (3.11 to 3.14)"
 }

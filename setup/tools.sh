@@ -4,12 +4,11 @@ MISSING=()
 
 find_tools() {
   find_compiler || MISSING+=(g++)
-  if ! find_cmake; then
-    say "fetching CMake with pip into $build/venv"
-    { ensure_venv && quietly cmake-pip venv_pip install 'cmake>=3.22' && find_cmake; } || MISSING+=(cmake)
-  fi
-  if ! find_ninja; then
-    { ensure_venv && quietly ninja-pip venv_pip install ninja && find_ninja; } || MISSING+=(ninja-build)
+  if ! find_cmake || ! find_ninja; then
+    say "fetching CMake and Ninja with pip into $build/venv"
+    ensure_venv && quietly tools venv_pip install --no-deps --require-hashes -r "$root/setup/tools.txt" || true
+    find_cmake || MISSING+=(cmake)
+    find_ninja || MISSING+=(ninja-build)
   fi
   find_maven
 }
