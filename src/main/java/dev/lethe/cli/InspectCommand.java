@@ -137,7 +137,7 @@ final class InspectCommand implements Callable<Integer> {
         try {
             RunFolder.open(run.root());
         } catch (PendingErasureException e) {
-            problems.add(e.getMessage());
+            problems.add(Reason.of(e));
         }
     }
 

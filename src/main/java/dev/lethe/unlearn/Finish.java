@@ -102,7 +102,7 @@ final class Finish {
                 }
                 Scrub.run(run, ids);
             } catch (RuntimeException e) {
-                reason = e.getMessage() == null ? e.toString() : Reason.of(e);
+                reason = Reason.of(e);
             }
             reasons.merge(run.info().result().modelHash(), reason == null ? "" : reason, (a, b) -> a.isEmpty() ? b : a);
         }
