@@ -12,6 +12,7 @@ import dev.lethe.ledger.GradientLedger;
 import dev.lethe.ledger.LedgerCheck;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.train.PendingErasureException;
+import dev.lethe.train.RunCheck;
 import dev.lethe.train.RunFolder;
 import dev.lethe.train.RunInfo;
 import java.nio.file.Files;
@@ -20,13 +21,14 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
+import java.util.function.Supplier;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParentCommand;
 import picocli.CommandLine.Parameters;
 
-/** lethe inspect: what a folder is, and whether it is whole: every byte of weights and ledger is read. */
+/** lethe inspect: what a folder is, and whether it is whole: every byte of weights and ledger is read, and compared. */
 @Command(name = "inspect", mixinStandardHelpOptions = true, sortOptions = false,
         description = "Says what a run, a ledger or a checkpoint holds, and whether it is whole; exit code 4 when it is not.")
 final class InspectCommand implements Callable<Integer> {
@@ -80,10 +82,11 @@ final class InspectCommand implements Callable<Integer> {
         if (RunFolder.isRun(path)) {
             RunFolder run = RunFolder.openAny(path);
             boolean complete = run.info().state() == RunInfo.State.COMPLETE;
-            ModelPart model = complete ? model(run.model(), problems) : null;
+            ModelPart model = complete ? model(run.model(), run, problems) : null;
             LedgerView ledger = run.hasLedger() ? ledger(run.ledger(), problems) : null;
             if (complete) {
-                records(run, problems);
+                check(() -> RunCheck.records(run), problems);
+                check(() -> ledger == null && run.hasLedger() ? List.of() : RunCheck.ledger(run), problems);
                 erasures(run, problems);
             }
             return new Result(path.toString(), "run", problems.isEmpty(), problems, run.info(), model, ledger);
@@ -93,15 +96,19 @@ final class InspectCommand implements Callable<Integer> {
             return new Result(path.toString(), "ledger", problems.isEmpty(), problems, null, null, ledger);
         }
         if (Checkpoint.isCheckpoint(path)) {
-            ModelPart model = model(path, problems);
+            ModelPart model = model(path, null, problems);
             return new Result(path.toString(), "checkpoint", problems.isEmpty(), problems, null, model, null);
         }
         throw new BadInputException(path + ": neither a run (lethe.json), nor a ledger (manifest.json), nor a Hugging Face"
                 + " folder (config.json)");
     }
 
-    private ModelPart model(Path folder, List<String> problems) {
+    /** @param run that the model is of, or null */
+    private ModelPart model(Path folder, RunFolder run, List<String> problems) {
         try (Engine engine = hardware.open(); LanguageModel model = Checkpoint.load(engine, folder, Dtype.F32)) {
+            if (run != null) {
+                problems.addAll(RunCheck.model(run, model));
+            }
             return new ModelPart(model.shape(), model.parameters(), Checkpoint.hash(folder));
         } catch (BadInputException | DamagedDataException e) {
             problems.add(Reason.of(e));
@@ -120,13 +127,9 @@ final class InspectCommand implements Callable<Integer> {
         }
     }
 
-    private static void records(RunFolder run, List<String> problems) {
+    private static void check(Supplier<List<String>> part, List<String> problems) {
         try {
-            int count = run.records().size();
-            int wanted = run.info().data().records() + run.info().data().holdout();
-            if (count != wanted) {
-                problems.add(run.root() + ": records.jsonl has " + count + " records, lethe.json says " + wanted);
-            }
+            problems.addAll(part.get());
         } catch (BadInputException | DamagedDataException e) {
             problems.add(Reason.of(e));
         }

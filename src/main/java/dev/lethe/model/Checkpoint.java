@@ -10,9 +10,11 @@ import dev.lethe.engine.TensorInfo;
 import dev.lethe.engine.Work;
 import dev.lethe.model.WeightFiles.Weight;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.Stream;
 
 /**
  * A model as a Hugging Face folder: config.json, safetensors weights (one file or shards), tokenizer files. Loading maps
@@ -82,6 +84,21 @@ public final class Checkpoint {
      */
     public static void save(LanguageModel model, Gpt2Config config, Path folder, Path tokenizerFrom) {
         Work.run("save", () -> CheckpointWriter.write(model, config, folder, tokenizerFrom));
+    }
+
+    /** SHA-256, lower-case hex, over names and bytes of what a model is used by besides its weights: config and tokenizer. */
+    public static String settingsHash(Path folder) {
+        StringBuilder lines = new StringBuilder();
+        try {
+            for (String name : Stream.concat(Stream.of(CONFIG), TokenizerFiles.ALL.stream()).toList()) {
+                if (Files.isRegularFile(folder.resolve(name))) {
+                    lines.append(name).append(' ').append(Sha256.hex(List.of(folder.resolve(name)))).append('\n');
+                }
+            }
+            return Sha256.hex(lines.toString().getBytes(StandardCharsets.UTF_8));
+        } catch (IOException e) {
+            throw new BadInputException(folder + ": config and tokenizer cannot be read (" + e + ")", e);
+        }
     }
 
     /** SHA-256, lower-case hex, of the safetensors bytes; of the shards in order of their names. */

@@ -17,7 +17,7 @@ final class TokenizerFiles {
 
     /** Any of these makes a tokenizer; the others only describe it. */
     private static final List<String> ESSENTIAL = List.of(TOKENIZER, VOCABULARY, MERGES);
-    private static final List<String> ALL = List.of(TOKENIZER, VOCABULARY, MERGES, SETTINGS, "special_tokens_map.json",
+    static final List<String> ALL = List.of(TOKENIZER, VOCABULARY, MERGES, SETTINGS, "special_tokens_map.json",
             "added_tokens.json", "chat_template.jinja");
 
     private TokenizerFiles() {

@@ -178,9 +178,8 @@ final class Sequence {
             numbers.put("again.forget.loss.trained_further", loss(model, back));
             Checkpoint.save(model, Checkpoint.config(last.model()), folder.resolve("model"), last.model());
             RunInfo info = original.info();
-            RunInfo.Result result = info.result();
-            RunFolder.describe(folder, info.withResult(new RunInfo.Result(result.steps(), result.finalLoss(),
-                    Trainer.modelHash(model), result.ledger())), original.records());
+            RunFolder.describe(folder, info.withResult(info.result().withModel(Trainer.modelHash(model),
+                    Checkpoint.settingsHash(folder.resolve("model")))), original.records());
             if (original.hasLedger()) {
                 GradientLedger.link(original.ledger(), folder.resolve("ledger"));
             }

@@ -93,10 +93,10 @@ public final class RunFolder {
         return describe(root, info, records);
     }
 
-    /** As {@link #create} in a folder that already holds the run's other parts. */
+    /** As {@link #create} in a folder that holds the run's other parts; hash and counts of the records become theirs. */
     public static RunFolder describe(Path root, RunInfo info, List<RunRecord> records) {
         write(root, records);
-        return new RunFolder(root, info).save(info);
+        return new RunFolder(root, info).save(info.withData(info.data().left(records)));
     }
 
     static void write(Path root, List<RunRecord> records) {

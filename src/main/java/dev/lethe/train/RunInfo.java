@@ -66,12 +66,18 @@ public record RunInfo(int format, String lethe, State state, Source source, Data
     public record Machine(String device, int threads, String torch) { }
 
     /**
-     * @param steps     optimizer steps
-     * @param finalLoss of the last step's batch
-     * @param modelHash {@link Trainer#modelHash} after the last step
-     * @param ledger    what was captured, null without
+     * @param steps        optimizer steps
+     * @param finalLoss    of the last step's batch
+     * @param modelHash    {@link Trainer#modelHash} after the last step
+     * @param settingsHash {@link dev.lethe.model.Checkpoint#settingsHash}, null in runs of an earlier version
+     * @param ledger       what was captured, null without
      */
-    public record Result(long steps, double finalLoss, String modelHash, Ledger ledger) { }
+    public record Result(long steps, double finalLoss, String modelHash, String settingsHash, Ledger ledger) {
+        /** The same with the weights and the settings of another model. */
+        public Result withModel(String modelHash, String settingsHash) {
+            return new Result(steps, finalLoss, modelHash, settingsHash, ledger);
+        }
+    }
 
     /** Names of the captured sites, entries and bytes on disk. */
     public record Ledger(List<String> sites, int headTopK, Dtype dtype, long entries, long bytes) {

@@ -16,6 +16,7 @@ import dev.lethe.engine.PrivateFiles;
 import dev.lethe.engine.Reason;
 import dev.lethe.engine.Work;
 import dev.lethe.ledger.GradientLedger;
+import dev.lethe.model.Checkpoint;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
@@ -140,13 +141,15 @@ public final class Trainer {
         } catch (UncheckedIOException e) {
             throw new BadInputException(Reason.of(e) + "; see that the disk is well and has room, then resume", e);
         }
-        return finish(run, loaded, new RunInfo.Result(steps, loss, modelHash(model), ledgerSummary(run)), listener);
+        return finish(run, loaded, steps, loss, listener);
     }
 
     /** The ledger is closed by now. */
-    private static RunFolder finish(RunFolder run, LoadedModel loaded, RunInfo.Result result, TrainListener listener) {
+    private static RunFolder finish(RunFolder run, LoadedModel loaded, long steps, double loss, TrainListener listener) {
         try {
             PrivateFiles.folder(run.model(), loaded::save);
+            RunInfo.Result result = new RunInfo.Result(steps, loss, modelHash(loaded.model()),
+                    Checkpoint.settingsHash(run.model()), ledgerSummary(run));
             RunFolder complete = run.save(run.info().withResult(result).withState(RunInfo.State.COMPLETE));
             TrainCheckpoint.remove(run, null);
             Files.deleteIfExists(run.root().resolve(RunFolder.LOCK));

@@ -191,7 +191,7 @@ final class ErasedRun implements AutoCloseable {
             Path notes = growing.resolve("journal");
             key.write(notes);
             PrivateFiles.write(notes.resolve(Journal.ERASURE), RunJson.pretty(erasure.under(key)));
-            RunInfo info = info(model, erasure, left);
+            RunInfo info = info(model, erasure);
             if (destroys) {
                 owed(erasure, info.result().modelHash()).write(notes);
             }
@@ -265,12 +265,10 @@ final class ErasedRun implements AutoCloseable {
         }
     }
 
-    private RunInfo info(LanguageModel model, Erasure erasure, List<RunRecord> left) {
-        RunInfo from = source.info();
-        RunInfo.Result result = from.result();
-        return from.withData(from.data().left(left))
-                .withResult(new RunInfo.Result(result.steps(), result.finalLoss(), Trainer.modelHash(model),
-                        result.ledger()))
+    private RunInfo info(LanguageModel model, Erasure erasure) {
+        RunInfo.Result result = source.info().result();
+        return source.info().withResult(result.withModel(Trainer.modelHash(model),
+                        Checkpoint.settingsHash(growing.resolve("model"))))
                 .withLineage(new RunInfo.Lineage(source.root().toAbsolutePath().normalize().toString(), result.modelHash(),
                         erasure.id(), false))
                 .withChildren(List.of());

@@ -6,12 +6,14 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
 import dev.lethe.engine.Engine;
+import dev.lethe.engine.PrivateFiles;
 import dev.lethe.engine.PrivateFilesTest;
 import dev.lethe.ledger.LedgerWriter;
 import dev.lethe.ledger.RecordKey;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.Set;
@@ -267,6 +269,63 @@ class CommandTest {
         assertEquals(4, shell.code(), shell.toString());
         assertTrue(shell.out().contains("ledger, NOT WHOLE"), shell.out());
         assertRefused(folder.resolve("nowhere") + ": there is no such file or folder", "inspect", folder.resolve("nowhere"));
+    }
+
+    @Test
+    void inspectComparesWhatLetheJsonNames() throws IOException {
+        Path other = folder.resolve("other");
+        assertEquals(0, Shell.run("train", "--quiet", "--data", data, "--init", SHAPE, "--epochs", 2, "--lr", 2e-3, "--head",
+                "topk:8", "--holdout", 0.1, "--seed", 7, "--out", other).code());
+        String weights = "model/model.safetensors";
+        String notNamed = " not those that lethe.json names (SHA-256 ";
+        assertDamaged("a bit of a weight", "model: its weights are" + notNamed, copy -> {
+            byte[] bytes = Files.readAllBytes(copy.resolve(weights));
+            bytes[bytes.length - 5] ^= 1;
+            Files.write(copy.resolve(weights), bytes);
+        });
+        assertDamaged("another model's weights", "model: its weights are" + notNamed,
+                copy -> Files.copy(other.resolve(weights), copy.resolve(weights), StandardCopyOption.REPLACE_EXISTING));
+        assertDamaged("an id", "the records in records.jsonl are" + notNamed,
+                copy -> replace(copy.resolve("records.jsonl"), "dave-job", "dave-jab"));
+        assertDamaged("a split", "the records in records.jsonl are" + notNamed,
+                copy -> replace(copy.resolve("records.jsonl"), "holdout", "train"));
+        assertDamaged("tokens swapped", "model: config.json and the tokenizer's files are" + notNamed,
+                copy -> replace(copy.resolve("model/vocab.json"), "\"he\": ", "\"hhe\": "));
+        assertDamaged("heads", "model: is a model of ModelShape[",
+                copy -> replace(copy.resolve("model/config.json"), "\"n_head\" : 2", "\"n_head\" : 4"));
+        assertDamaged("the ledger of another training", "ledger: the weights that its training began with are" + notNamed,
+                copy -> {
+                    PrivateFiles.deleteTree(copy.resolve("ledger"));
+                    copyTree(other.resolve("ledger"), copy.resolve("ledger"));
+                });
+        assertDamaged("no ledger", "ledger: is missing, lethe.json says that 27 entries were captured",
+                copy -> PrivateFiles.deleteTree(copy.resolve("ledger")));
+        Path older = folder.resolve("older"); // a run of a version that held no hash of the settings
+        copyTree(run, older);
+        Files.writeString(older.resolve("lethe.json"),
+                Files.readString(older.resolve("lethe.json")).replaceAll(" *\"settings_hash\" : \"\\w+\",\n", ""));
+        assertFalse(Shell.run("inspect", older, "--json", "-").json().get("run").get("result").hasNonNull("settings_hash"));
+        assertEquals(0, Shell.run("inspect", older).code());
+    }
+
+    private interface Change {
+        void of(Path run) throws IOException;
+    }
+
+    private static void assertDamaged(String what, String problem, Change change) throws IOException {
+        Path copy = folder.resolve("damaged");
+        copyTree(run, copy);
+        change.of(copy);
+        Shell shell = Shell.run("inspect", copy);
+        assertEquals(4, shell.code(), what + ": " + shell);
+        assertTrue(shell.out().contains(problem), what + ": " + shell);
+        PrivateFiles.deleteTree(copy);
+    }
+
+    private static void replace(Path file, String from, String to) throws IOException {
+        String text = Files.readString(file);
+        assertTrue(text.contains(from), file + " has " + from);
+        Files.writeString(file, text.replace(from, to));
     }
 
     @Test

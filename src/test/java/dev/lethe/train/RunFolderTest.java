@@ -29,7 +29,7 @@ class RunFolderTest {
         RunInfo info = info(tiny, RunInfo.State.COMPLETE);
         RunFolder made = RunFolder.create(folder.resolve("run"), info, records(tiny.data, false));
         RunFolder opened = RunFolder.open(made.root());
-        assertEquals(info, opened.info());
+        assertEquals(info.withData(info.data().left(records(tiny.data, false))), opened.info());
         assertEquals(records(tiny.data, false), opened.records());
         assertEquals(tiny.data.records(), opened.data(Split.TRAIN).records());
         assertTrue(opened.data(Split.HOLDOUT).isEmpty());
@@ -151,7 +151,7 @@ class RunFolderTest {
                 new RunInfo.Source(null, ModelShape.gpt2(1, 8, 1, 16), "tokenizer", "ab"),
                 new RunInfo.Data(tiny.file.toString(), null, "cd", 9, 0, 0, 40), TinyData.config().build(),
                 new RunInfo.Machine("cpu", 2, "2.13.0"),
-                new RunInfo.Result(7, 0.1, "ef", new RunInfo.Ledger(List.of("wte", "lm_head"), 0, Dtype.F32, 9, 4096)),
+                new RunInfo.Result(7, 0.1, "ef", null, new RunInfo.Ledger(List.of("wte", "lm_head"), 0, Dtype.F32, 9, 4096)),
                 new RunInfo.Lineage("parent", "gh", "e1", false),
                 List.of(new RunInfo.Child("child", "e2", RunInfo.Child.State.MADE)));
     }
