@@ -1,7 +1,7 @@
 /*
- * Symbolic links in folders that Lethe is given. A link that leads out of a run would let whoever made the run choose what
- * is read or written elsewhere, so it is refused; links that stay inside, and a link to the folder itself, are fine. The
- * one exception is a Hugging Face cache, whose snapshots/X/ consists of links into blobs/ of the same models--org--name.
+ * Symbolic links in folders that Lethe is given. A link that leads out of a run would let whoever made it choose what is
+ * read or written elsewhere, so it is refused; links that stay inside, and a link to the folder itself, are fine. The one
+ * exception is a Hugging Face cache, whose snapshots/X/ consists of links into blobs/ of the same models--org--name.
  */
 package dev.lethe.engine;
 
@@ -19,8 +19,11 @@ public final class FolderLinks {
 
     /** @throws BadInputException naming a link in the folder, or in one of its folders, that leads out of it */
     public static void requireInside(Path folder) {
-        try (Stream<Path> paths = Files.walk(folder, DEPTH)) {
-            paths.filter(path -> !path.equals(folder)).forEach(path -> requireInside(folder, path));
+        try {
+            Path real = folder.toRealPath(); // a walk does not begin at a link
+            try (Stream<Path> paths = Files.walk(real, DEPTH)) {
+                paths.forEach(path -> requireInside(real, path));
+            }
         } catch (IOException | UncheckedIOException e) {
             throw new BadInputException(folder + ": cannot be read: " + Reason.of(e), e);
         }

@@ -83,8 +83,8 @@ public final class MappedFile implements AutoCloseable {
         try {
             BasicFileAttributes now = attributes();
             if (now.size() < size() && Objects.equals(now.fileKey(), identity)) {
-                throw new DamagedDataException(path + ": was cut to " + now.size() + " bytes while it was in use, it had "
-                        + size() + "; bring it back whole");
+                throw new DamagedDataException(path + ": was cut to " + now.size() + " bytes while it was in use, it"
+                        + " had " + size() + "; bring it back whole");
             }
         } catch (IOException e) {
             return; // the name is gone, the mapped file is not

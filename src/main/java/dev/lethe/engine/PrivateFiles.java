@@ -1,9 +1,9 @@
 /*
  * The only place that makes files and folders of a run, ledger, report or study: for their owner alone (0600 and 0700,
- * whatever the umask; a file system without such modes is used as it is), never through a symbolic link, and, written
- * whole, either there or not after a kill: under a name nobody can guess beside its place, synced, renamed onto it. What a
- * killed writer left beside a file goes when the file is next written. What is replaced or removed is overwritten (Shred): a
- * run's files know records. Folders that are there keep their mode.
+ * whatever the umask; a file system without such modes is used as it is), never through a symbolic link, and whole or
+ * absent after a kill: written under a name nobody can guess beside its place, synced, renamed onto it. What a killed writer
+ * left beside a file goes when the file is next written. What is replaced or removed is overwritten (Shred): a run's files
+ * know records. Folders that are there keep their mode.
  */
 package dev.lethe.engine;
 
@@ -227,7 +227,7 @@ public final class PrivateFiles {
         }
     }
 
-    /** Makes a file's bytes durable: fsync through a channel, which an interrupt closes, so that is set aside and restored. */
+    /** Makes a file's bytes durable, by a channel, which an interrupt closes: the interrupt is set aside and restored. */
     public static void sync(Path path) throws IOException {
         boolean interrupted = Thread.interrupted();
         try {

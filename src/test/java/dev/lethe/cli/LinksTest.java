@@ -59,8 +59,11 @@ class LinksTest {
                 assertEquals(2, shell.code(), planted + ", " + List.of(all) + ": " + shell);
                 assertTrue(shell.err().contains(link + ": is a link to "), shell.err());
             }
+            Path alias = Files.createSymbolicLink(folder.resolve("alias-" + planted.replace('/', '-')), copy);
+            assertEquals(2, Shell.run("inspect", alias).code(), "the run named by a link");
             assertEquals(THEIRS, Files.readString(foreign));
         }
+        assertEquals(0, Shell.run("inspect", Files.createSymbolicLink(folder.resolve("alias"), run)).code());
     }
 
     @Test
