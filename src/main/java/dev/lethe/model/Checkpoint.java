@@ -14,6 +14,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
 
 /**
@@ -44,7 +45,7 @@ public final class Checkpoint {
 
     /**
      * Loads a folder. Names may have the {@code transformer.} prefix, weights may be F32, F16, BF16 or F64, mask buffers
-     * are ignored, a tied head may be absent or equal to wte.
+     * are ignored, of a tied head and wte one is enough and both must be equal.
      *
      * @param dtype F32, or F64 for tests
      * @return a model of the calling thread, which closes it
@@ -57,12 +58,13 @@ public final class Checkpoint {
     private static LanguageModel read(Engine engine, Path folder, Dtype dtype) {
         Gpt2Config config = config(folder);
         try (WeightFiles files = WeightFiles.open(folder)) {
-            WeightCheck.check(folder, config.shape(), files.weights());
+            Map<String, Weight> weights = files.weights(config.shape().tiedHead());
+            WeightCheck.check(folder, config.shape(), weights);
             LanguageModel model = engine.model(config.shape(), dtype);
             try {
                 for (TensorInfo info : model.tensors()) {
                     Work.check(folder + ": reading the model was interrupted");
-                    Weight weight = files.weights().get(info.name());
+                    Weight weight = weights.get(info.name());
                     model.load(info, weight.tensor().dtype().orElseThrow(), weight.file().file(), weight.tensor().begin());
                 }
                 return model;

@@ -59,8 +59,15 @@ final class WeightFiles implements AutoCloseable {
                 : shards(folder).keySet().stream().map(folder::resolve).toList();
     }
 
-    /** By name without prefix; mask buffers are left out. */
-    Map<String, Weight> weights() {
+    /**
+     * By name without prefix; mask buffers are left out.
+     *
+     * @param tiedHead whether the head is the token table; safetensors' save_model keeps it under the head's name alone
+     */
+    Map<String, Weight> weights(boolean tiedHead) {
+        if (tiedHead && weights.containsKey(Gpt2Tensors.HEAD)) {
+            weights.putIfAbsent(Gpt2Tensors.TOKEN_TABLE, weights.get(Gpt2Tensors.HEAD));
+        }
         return Collections.unmodifiableMap(weights);
     }
 

@@ -59,6 +59,24 @@ class CheckpointTest {
         }
     }
 
+    /** As safetensors' save_model leaves a tied model: it keeps the first of two equal names. */
+    @Test
+    void tiedHeadAloneIsTheTokenTable() throws IOException {
+        Files.writeString(folder.resolve("config.json"), Gpt2Config.of(TINY).toJson());
+        SafetensorsFile file = SafetensorsFile.gpt2(TINY, "transformer.");
+        float[] table = file.values("transformer.wte.weight");
+        file.remove("transformer.wte.weight").put("lm_head.weight", List.of(TINY.vocabulary(), TINY.channels()), table)
+                .write(folder.resolve("model.safetensors"));
+        try (Engine engine = Engine.cpu(); LanguageModel model = Checkpoint.load(engine, folder, Dtype.F32)) {
+            TensorInfo info = model.tensors().getFirst();
+            assertEquals("wte.weight", info.name());
+            assertArrayEquals(table, model.readFloats(Buffer.PARAMETERS, info.offset(), table.length));
+        }
+        Files.writeString(folder.resolve("config.json"), Gpt2Config.of(UNTIED).toJson());
+        assertTrue(assertThrows(BadInputException.class, () -> Checkpoint.load(null, folder, Dtype.F32)).getMessage()
+                .contains("missing tensor wte.weight [11, 4]"));
+    }
+
     @Test
     void savedFolderLoadsAgain() throws IOException {
         Path saved = folder.resolve("new/model");
