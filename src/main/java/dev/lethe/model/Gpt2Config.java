@@ -33,11 +33,16 @@ public record Gpt2Config(ModelShape shape, Map<String, Object> raw) {
 
     /** The configuration of a new model, complete for transformers' {@code GPT2LMHeadModel.from_pretrained}. */
     public static Gpt2Config of(ModelShape shape) {
+        return of(shape, Gpt2Tokenizer.END_OF_TEXT);
+    }
+
+    /** The same with the id that ends a text; -1, or one the model has no row for, is none. */
+    public static Gpt2Config of(ModelShape shape, int end) {
         Map<String, Object> raw = new LinkedHashMap<>();
         for (String dropout : List.of("attn_pdrop", "embd_pdrop", "resid_pdrop")) {
             raw.put(dropout, 0.0); // Lethe trains without dropout, so a continuation elsewhere should too
         }
-        Integer endOfText = shape.vocabulary() == ModelShape.GPT2_VOCABULARY ? Gpt2Tokenizer.END_OF_TEXT : null;
+        Integer endOfText = end >= 0 && end < shape.vocabulary() ? end : null;
         raw.put("bos_token_id", endOfText);
         raw.put("eos_token_id", endOfText);
         raw.put("initializer_range", 0.02);

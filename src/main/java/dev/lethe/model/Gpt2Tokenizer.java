@@ -28,17 +28,19 @@ public final class Gpt2Tokenizer implements Tokenizer {
         return encoding.encodeOrdinary(text).toArray();
     }
 
-    /** @throws IllegalArgumentException when an id is not GPT-2's */
     @Override
     public String decode(int[] ids) {
-        IntArrayList list = new IntArrayList(ids.length);
+        StringBuilder text = new StringBuilder();
+        IntArrayList run = new IntArrayList(ids.length);
         for (int id : ids) {
-            if (id < 0 || id > END_OF_TEXT) {
-                throw new IllegalArgumentException("token id " + id + " is not between 0 and " + END_OF_TEXT);
+            if (id >= 0 && id <= END_OF_TEXT) {
+                run.add(id);
+            } else {
+                text.append(encoding.decode(run)).append(NO_TOKEN);
+                run.clear();
             }
-            list.add(id);
         }
-        return encoding.decode(list);
+        return text.append(encoding.decode(run)).toString();
     }
 
     @Override

@@ -1,6 +1,5 @@
 package dev.lethe.model;
 
-import ai.djl.huggingface.tokenizers.Encoding;
 import ai.djl.util.Utils;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.EngineException;
@@ -11,30 +10,37 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.BitSet;
+import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 
 /**
- * Any tokenizer.json, by Hugging Face's own library through DJL. Its native code lies in the jar; downloads and call-home
- * are switched off before it loads. Special tokens, truncation and padding are taken out of the definition first, so that
- * user text is never read as a special token, cut or filled.
+ * A tokenizer.json, by Hugging Face's own library through DJL. Its native code lies in the jar; downloads and call-home
+ * are switched off before it loads. What the library gets is {@link TokenizerDefinition}'s, and that every token has the
+ * file's id there is looked at once loaded.
  */
 public final class HuggingFaceTokenizer implements Tokenizer {
-    private final ai.djl.huggingface.tokenizers.HuggingFaceTokenizer tokenizer;
-    private final Path folder;
-    private final int vocabulary;
-    private final int endOfText;
+    /** Of a text at once: far more than a context holds, and little enough for every expression that is accepted. */
+    static final int LONGEST_TEXT = 200_000;
+    private static final int CHECKED_AT_ONCE = 4096;
 
-    private HuggingFaceTokenizer(ai.djl.huggingface.tokenizers.HuggingFaceTokenizer tokenizer, Path folder, int vocabulary,
-            int endOfText) {
+    private final ai.djl.huggingface.tokenizers.HuggingFaceTokenizer tokenizer;
+    private final TokenizerDefinition definition;
+    private final Path folder;
+    private final BitSet known = new BitSet();
+
+    private HuggingFaceTokenizer(ai.djl.huggingface.tokenizers.HuggingFaceTokenizer tokenizer, TokenizerDefinition definition,
+            Path folder) {
         this.tokenizer = tokenizer;
+        this.definition = definition;
         this.folder = folder;
-        this.vocabulary = vocabulary;
-        this.endOfText = endOfText;
+        definition.ids().values().forEach(known::set);
     }
 
-    /** @throws BadInputException when tokenizer.json is broken or of a kind the library does not know */
+    /** @throws BadInputException when tokenizer.json is broken, or of a kind that Lethe or the library does not know */
     static HuggingFaceTokenizer open(Path folder) {
-        Path file = folder.resolve(TokenizerFiles.TOKENIZER);
         TokenizerDefinition definition = TokenizerDefinition.read(folder);
         for (var setting : Map.of("ai.djl.offline", "true", "OPT_OUT_TRACKING", "true", "RUST_FLAVOR", "cpu",
                 "slf4j.internal.verbosity", "ERROR").entrySet()) {
@@ -42,48 +48,87 @@ public final class HuggingFaceTokenizer implements Tokenizer {
                 System.setProperty(setting.getKey(), setting.getValue());
             }
         }
+        try (var bare = load(definition, false)) {
+            requireIds(bare, definition);
+        }
+        return new HuggingFaceTokenizer(load(definition, true), definition, folder);
+    }
+
+    private static ai.djl.huggingface.tokenizers.HuggingFaceTokenizer load(TokenizerDefinition definition,
+            boolean decoder) {
         try {
-            var in = new ByteArrayInputStream(definition.plainJson().getBytes(StandardCharsets.UTF_8));
-            var tokenizer = ai.djl.huggingface.tokenizers.HuggingFaceTokenizer.newInstance(in,
+            var in = new ByteArrayInputStream(definition.forLibrary(decoder).getBytes(StandardCharsets.UTF_8));
+            return ai.djl.huggingface.tokenizers.HuggingFaceTokenizer.newInstance(in,
                     Map.of("addSpecialTokens", "false", "truncation", "false", "padding", "false"));
-            return new HuggingFaceTokenizer(tokenizer, folder, definition.vocabulary(), definition.endOfText());
         } catch (LinkageError | ai.djl.engine.EngineException e) {
             throw new EngineException(Status.UNSUPPORTED, "the tokenizers' native library cannot be loaded: " + Reason.of(e)
                     + "; it is unpacked into " + Utils.getEngineCacheDir("tokenizers")
                     + ": set DJL_CACHE_DIR to a folder that can be written and whose file system is not mounted noexec", e);
         } catch (IOException | RuntimeException e) {
-            throw new BadInputException(file + ": not a tokenizer this version can read (" + Reason.of(e, file) + ")", e);
+            throw new BadInputException(definition.file() + ": not a tokenizer this version can read ("
+                    + Reason.of(e, definition.file()) + ")", e);
+        }
+    }
+
+    /** The library numbers added tokens itself, in the file's order, whatever ids the file gives them. */
+    private static void requireIds(ai.djl.huggingface.tokenizers.HuggingFaceTokenizer bare, TokenizerDefinition definition) {
+        List<Map.Entry<String, Integer>> all = List.copyOf(definition.ids().entrySet());
+        for (int from = 0; from < all.size(); from += CHECKED_AT_ONCE) {
+            var some = all.subList(from, Math.min(all.size(), from + CHECKED_AT_ONCE));
+            long[][] ids = some.stream().map(entry -> new long[] {entry.getValue()}).toArray(long[][]::new);
+            String[] tokens = bare.batchDecode(ids, false);
+            for (int i = 0; i < tokens.length; i++) {
+                String token = some.get(i).getKey();
+                if (!definition.name(token).equals(tokens[i])) {
+                    throw new BadInputException(definition.file() + ": gives " + token + " the id " + ids[i][0]
+                            + ", which the tokenizer library gives to "
+                            + (tokens[i].isEmpty() ? "no token" : definition.unhide(tokens[i])) + "; "
+                            + TokenizerFiles.conversion(definition.file().getParent()));
+                }
+            }
         }
     }
 
     @Override
     public int[] encode(String text) {
-        Encoding encoding = tokenizer.encode(text, false, false);
-        long[] ids = encoding.getIds();
-        int[] result = new int[ids.length];
-        for (int i = 0; i < ids.length; i++) {
-            result[i] = Math.toIntExact(ids[i]);
+        if (text.length() > LONGEST_TEXT) {
+            throw new BadInputException(String.format(Locale.ROOT, "a text of %,d characters (\"%s…\") is too long for the"
+                    + " tokenizer, which takes %,d at once; make records of its parts", text.length(),
+                    text.substring(0, 40), LONGEST_TEXT));
         }
-        return result;
+        try {
+            long[] ids = tokenizer.encode(text, false, false).getIds();
+            return Arrays.stream(ids).mapToInt(Math::toIntExact).toArray();
+        } catch (RuntimeException e) {
+            throw new BadInputException(definition.file() + ": cannot encode a text (" + Reason.of(e) + ")", e);
+        }
     }
 
     @Override
     public String decode(int[] ids) {
-        long[] wide = new long[ids.length];
-        for (int i = 0; i < ids.length; i++) {
-            wide[i] = ids[i];
+        StringBuilder text = new StringBuilder();
+        int from = 0;
+        for (int i = 0; i <= ids.length; i++) {
+            boolean unknown = i < ids.length && (ids[i] < 0 || !known.get(ids[i]));
+            if (i > from && (unknown || i == ids.length)) {
+                text.append(tokenizer.decode(Arrays.stream(ids, from, i).asLongStream().toArray(), false));
+            }
+            if (unknown) {
+                text.append(NO_TOKEN);
+                from = i + 1;
+            }
         }
-        return tokenizer.decode(wide, false);
+        return definition.unhide(text.toString());
     }
 
     @Override
     public int vocabulary() {
-        return vocabulary;
+        return known.length();
     }
 
     @Override
     public int endOfText() {
-        return endOfText;
+        return definition.endOfText();
     }
 
     /** Copies the files it was read from; they must still be there. */

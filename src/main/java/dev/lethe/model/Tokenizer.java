@@ -12,7 +12,10 @@ public sealed interface Tokenizer extends AutoCloseable permits Gpt2Tokenizer, H
     /** The ids of a text; empty for an empty text. */
     int[] encode(String text);
 
-    /** The text of ids. Bytes that are not UTF-8 on their own become U+FFFD. */
+    /** What an id without a token decodes to, as the rows that pad a model's vocabulary. */
+    char NO_TOKEN = '\uFFFD';
+
+    /** The text of ids. An id without a token, and bytes that are not UTF-8 on their own, become U+FFFD. */
     String decode(int[] ids);
 
     /** One more than the largest id. */
@@ -33,8 +36,8 @@ public sealed interface Tokenizer extends AutoCloseable permits Gpt2Tokenizer, H
     }
 
     /**
-     * The tokenizer of a model folder: its tokenizer.json where there is one; else GPT-2's, provided that vocab.json and
-     * merges.txt are absent or GPT-2's own.
+     * The tokenizer of a model folder: its tokenizer.json where there is one; else GPT-2's, provided that no file there is of
+     * another.
      *
      * @throws BadInputException when the files cannot be used, or there are none and the model's vocabulary is too small
      */
@@ -43,11 +46,7 @@ public sealed interface Tokenizer extends AutoCloseable permits Gpt2Tokenizer, H
         if (Files.isRegularFile(modelFolder.resolve(TokenizerFiles.TOKENIZER))) {
             return HuggingFaceTokenizer.open(modelFolder);
         }
-        if (Files.exists(modelFolder.resolve(TokenizerFiles.VOCABULARY)) && !Gpt2Vocabulary.isIn(modelFolder)) {
-            throw new BadInputException(modelFolder + ": vocab.json or merges.txt are not GPT-2's and there is no "
-                    + "tokenizer.json; write one: python3 -c \"from transformers import AutoTokenizer as T; "
-                    + "T.from_pretrained('" + modelFolder + "').save_pretrained('" + modelFolder + "')\"");
-        }
+        TokenizerFiles.requireGpt2(modelFolder);
         if (Files.exists(modelFolder.resolve(Checkpoint.CONFIG))) {
             long rows = Checkpoint.config(modelFolder).shape().vocabulary();
             if (rows < gpt2().vocabulary()) {

@@ -25,7 +25,7 @@ record LoadedModel(LanguageModel model, Gpt2Config config, Tokenizer tokenizer, 
                 Tokenizer tokenizer = folder == null ? Tokenizer.gpt2() : Tokenizer.of(folder);
                 LanguageModel model = engine.model(shape, dtype);
                 model.initialize(seed);
-                yield new LoadedModel(model, Gpt2Config.of(shape), tokenizer, folder);
+                yield new LoadedModel(model, Gpt2Config.of(shape, tokenizer.endOfText()), tokenizer, folder);
             }
         };
     }
