@@ -1,5 +1,6 @@
 package dev.lethe.data;
 
+import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Batch;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -36,8 +37,8 @@ public final class Encoder {
     /**
      * One example a record, in the same order.
      *
-     * @throws dev.lethe.engine.BadInputException listing records that are too long ({@link OnLong#ERROR}), that have no
-     *         token to learn within the context, or that are a single token without an end
+     * @throws BadInputException listing records that are too long ({@link OnLong#ERROR}) or that the tokenizer refuses, that
+     *         have no token to learn within the context, or that are a single token without an end
      */
     public List<Example> encode(List<Record> records) {
         truncated = 0;
@@ -60,8 +61,15 @@ public final class Encoder {
     }
 
     private Example example(Record record, int index, Problems problems) {
-        int[] prompt = record.prompt() == null ? new int[0] : tokenizer.apply(record.prompt());
-        int[] completion = tokenizer.apply(record.continuation());
+        int[] prompt;
+        int[] completion;
+        try {
+            prompt = record.prompt() == null ? new int[0] : tokenizer.apply(record.prompt());
+            completion = tokenizer.apply(record.continuation());
+        } catch (BadInputException e) {
+            problems.add("record " + record.id() + ": " + e.getMessage());
+            return null;
+        }
         int[] ids = join(prompt, completion);
         int firstTarget = Math.max(prompt.length, 1);
         int kept = Math.min(ids.length, context + 1);

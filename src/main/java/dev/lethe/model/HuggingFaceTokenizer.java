@@ -23,7 +23,7 @@ import java.util.Map;
  */
 public final class HuggingFaceTokenizer implements Tokenizer {
     /** Of a text at once: far more than a context holds, and little enough for every expression that is accepted. */
-    static final int LONGEST_TEXT = 200_000;
+    private static final int LONGEST_TEXT = 200_000;
     private static final int CHECKED_AT_ONCE = 4096;
 
     private final ai.djl.huggingface.tokenizers.HuggingFaceTokenizer tokenizer;
@@ -92,9 +92,8 @@ public final class HuggingFaceTokenizer implements Tokenizer {
     @Override
     public int[] encode(String text) {
         if (text.length() > LONGEST_TEXT) {
-            throw new BadInputException(String.format(Locale.ROOT, "a text of %,d characters (\"%s…\") is too long for the"
-                    + " tokenizer, which takes %,d at once; make records of its parts", text.length(),
-                    text.substring(0, 40), LONGEST_TEXT));
+            throw new BadInputException(String.format(Locale.ROOT, "a text of %,d characters is too long for the tokenizer,"
+                    + " which takes %,d at once; make several of it", text.length(), LONGEST_TEXT));
         }
         try {
             long[] ids = tokenizer.encode(text, false, false).getIds();

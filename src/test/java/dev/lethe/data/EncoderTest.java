@@ -69,6 +69,14 @@ class EncoderTest {
     }
 
     @Test
+    void namesTheRecordsThatTheTokenizerRefuses() {
+        Encoder encoder = new Encoder(text -> {
+            throw new BadInputException("too " + text);
+        }, END, 4, OnLong.TRUNCATE);
+        assertEquals("record a: too long\nrecord b: too odd", failure(encoder, text("a", "long"), text("b", "odd")));
+    }
+
+    @Test
     void planVisitsEveryRecordOnceAndDependsOnSeedAndEpoch() {
         List<Example> examples = IntStream.range(0, 23)
                 .mapToObj(i -> new Example("r" + i, i, new int[] {i}, new int[] {i}, false)).toList();
