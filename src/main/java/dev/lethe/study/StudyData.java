@@ -1,5 +1,6 @@
 package dev.lethe.study;
 
+import dev.lethe.data.Copies;
 import dev.lethe.data.Dataset;
 import dev.lethe.data.PerturbedDataset;
 import dev.lethe.data.PerturbedRecord;
@@ -21,6 +22,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.Set;
+import java.util.function.Predicate;
 
 /**
  * The records of a study, kept in its folder ({@code data/}) so that its runs are whole without the files they came from.
@@ -60,12 +62,18 @@ record StudyData(Dataset learned, Dataset heldOut, Map<String, Set<String>> forg
     private static Dataset heldOut(Spec.Holdout holdout, Dataset all, DataFiles files) {
         Dataset from = holdout.file() == null ? all : Dataset.read(files.require(holdout.file()));
         if (holdout.fraction() == 0) {
-            return holdout.subjects() == null ? from : from.filter(record -> holdout.subjects().contains(record.subject()));
+            return holdout.subjects() == null ? from
+                    : withCopies(from, record -> holdout.subjects().contains(record.subject()));
         }
         List<String> subjects = new ArrayList<>(all.subjects());
         Collections.shuffle(subjects, new Random(HOLDOUT_SEED));
         Set<String> out = Set.copyOf(subjects.subList(0, (int) Math.ceil(holdout.fraction() * subjects.size())));
-        return all.filter(record -> out.contains(record.subject()));
+        return withCopies(all, record -> out.contains(record.subject()));
+    }
+
+    private static Dataset withCopies(Dataset data, Predicate<Record> meant) {
+        Set<String> ids = Copies.among(data.records()).withCopies(meant);
+        return data.filter(record -> ids.contains(record.id()));
     }
 
     private static Dataset learned(Spec.Data data, Dataset all, Dataset heldOut) {
