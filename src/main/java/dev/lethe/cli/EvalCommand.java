@@ -1,5 +1,6 @@
 package dev.lethe.cli;
 
+import dev.lethe.data.Copies;
 import dev.lethe.data.Dataset;
 import dev.lethe.data.OnLong;
 import dev.lethe.data.Record;
@@ -12,7 +13,11 @@ import dev.lethe.eval.MembershipInference;
 import dev.lethe.train.Split;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -77,7 +82,12 @@ final class EvalCommand implements Callable<Integer> {
             List<Continuations.Continuation> continuations = continued == 0 ? List.of() : Continuations.greedy(open.model(),
                     encoded.examples().subList(0, Math.min(continued, encoded.examples().size())),
                     open.tokenizer()::decode, open.tokenizer().endOfText());
-            Dataset strangers = strangers(open);
+            int unread = continuations.size() - Continuations.scored(continuations).size();
+            if (unread > 0) {
+                common.remark(terminal, "%,d of %,d continuations have no ROUGE, which counts a-z and 0-9 alone: their records"
+                        + " are of another script; go by loss, memorisation and extraction", unread, continuations.size());
+            }
+            Dataset strangers = strangers(open, records, terminal);
             List<MembershipInference.Result> attacks = List.of();
             if (strangers != null && !strangers.isEmpty()) {
                 Evaluation outside = evaluate(open, strangers.records(), open.encode(strangers.records(), OnLong.TRUNCATE),
@@ -103,6 +113,24 @@ final class EvalCommand implements Callable<Integer> {
             throw new BadInputException("--data FILE is missing: " + open.folder() + " is not a run and knows no records");
         }
         return open.run().data(Split.TRAIN);
+    }
+
+    /** The non-members without copies of members. */
+    private Dataset strangers(OpenModel open, Dataset records, Terminal terminal) {
+        Dataset all = strangers(open);
+        if (all == null) {
+            return null;
+        }
+        List<Record> members = nonMembers != null ? records.records() : open.run().data(Split.TRAIN).records();
+        Copies copies = Copies.among(Stream.concat(members.stream(), all.records().stream()).toList());
+        Set<String> copied = IntStream.range(members.size(), members.size() + all.size())
+                .filter(i -> copies.first(i) < members.size()).mapToObj(i -> copies.records().get(i).id())
+                .collect(Collectors.toSet());
+        if (!copied.isEmpty()) {
+            common.remark(terminal, "%,d of %,d non-members are left out: they equal or nearly equal members",
+                    copied.size(), all.size());
+        }
+        return all.filter(record -> !copied.contains(record.id()));
     }
 
     private Dataset strangers(OpenModel open) {

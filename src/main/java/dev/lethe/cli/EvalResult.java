@@ -1,6 +1,7 @@
 package dev.lethe.cli;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
+import dev.lethe.eval.Continuations;
 import dev.lethe.eval.Continuations.Continuation;
 import dev.lethe.eval.Evaluation;
 import dev.lethe.eval.MembershipInference;
@@ -21,11 +22,13 @@ record EvalResult(String run, double meanLoss, double perplexity, double exactMe
                   long tokens, int truncated, @JsonInclude(JsonInclude.Include.NON_NULL) RougeMeans rouge,
                   Map<String, Double> membershipAuc, int nonMembers, List<RecordScore> records,
                   @JsonInclude(JsonInclude.Include.NON_NULL) EvalResult reference) {
-    /** Means over the continued records, and each of them. */
-    record RougeMeans(int records, Rouge.Scores plain, Rouge.Scores stemmed, List<Continuation> continuations) {
+    /** Means over the records whose continuations have scores, how many those are and are not, and each of them. */
+    record RougeMeans(int records, int unread, Rouge.Scores plain, Rouge.Scores stemmed,
+                      List<Continuation> continuations) {
         static RougeMeans of(List<Continuation> all) {
-            return all.isEmpty() ? null
-                    : new RougeMeans(all.size(), mean(all, Continuation::scores), mean(all, Continuation::stemmed), all);
+            List<Continuation> scored = Continuations.scored(all);
+            return all.isEmpty() ? null : new RougeMeans(scored.size(), all.size() - scored.size(),
+                    mean(scored, Continuation::scores), mean(scored, Continuation::stemmed), all);
         }
 
         private static Rouge.Scores mean(List<Continuation> all, Function<Continuation, Rouge.Scores> of) {
@@ -78,6 +81,9 @@ record EvalResult(String run, double meanLoss, double perplexity, double exactMe
             line(terminal, "ROUGE-1 recall", "%12.3f", result -> result.rouge.plain().rouge1().recall());
             line(terminal, "ROUGE-2 recall", "%12.3f", result -> result.rouge.plain().rouge2().recall());
             line(terminal, "ROUGE-L recall", "%12.3f", result -> result.rouge.plain().rougeL().recall());
+            if (rouge.unread > 0) {
+                terminal.print("%-32s %,12d", "not in ROUGE, of other scripts", rouge.unread);
+            }
         }
         for (String attack : membershipAuc.keySet()) {
             line(terminal, "membership AUC, " + attack, "%12.3f",
@@ -89,7 +95,11 @@ record EvalResult(String run, double meanLoss, double perplexity, double exactMe
     }
 
     private void line(Terminal terminal, String name, String format, ToDoubleFunction<EvalResult> value) {
-        String second = reference == null ? "" : " " + String.format(Locale.ROOT, format, value.applyAsDouble(reference));
-        terminal.print("%-32s " + format + "%s", name, value.applyAsDouble(this), second);
+        terminal.print("%-32s %s%s", name, number(format, value.applyAsDouble(this)),
+                reference == null ? "" : " " + number(format, value.applyAsDouble(reference)));
+    }
+
+    private static String number(String format, double value) {
+        return Double.isNaN(value) ? String.format("%12s", "–") : String.format(Locale.ROOT, format, value);
     }
 }

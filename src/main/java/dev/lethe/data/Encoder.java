@@ -1,6 +1,7 @@
 package dev.lethe.data;
 
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Reason;
 import dev.lethe.engine.Batch;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -67,7 +68,7 @@ public final class Encoder {
             prompt = record.prompt() == null ? new int[0] : tokenizer.apply(record.prompt());
             completion = tokenizer.apply(record.continuation());
         } catch (BadInputException e) {
-            problems.add("record " + record.id() + ": " + e.getMessage());
+            problems.add("record " + record.id() + ": " + Reason.of(e));
             return null;
         }
         int[] ids = join(prompt, completion);

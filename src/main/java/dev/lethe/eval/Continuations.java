@@ -18,7 +18,10 @@ public final class Continuations {
 
     private Continuations() {}
 
-    /** One record's continuation. Scores compare {@code generated} with {@code reference}. */
+    /**
+     * One record's continuation. Scores compare {@code generated} with {@code reference}; both are null where ROUGE cannot
+     * read the reference.
+     */
     public record Continuation(String id, String prompt, String reference, String generated, Rouge.Scores scores,
                                Rouge.Scores stemmed) {}
 
@@ -62,16 +65,22 @@ public final class Continuations {
         return all;
     }
 
-    /** Mean ROUGE-L recall, the field's usual summary of memorised answers; NaN for none. */
+    /** Those that have scores, in the same order. */
+    public static List<Continuation> scored(List<Continuation> continuations) {
+        return continuations.stream().filter(continuation -> continuation.scores != null).toList();
+    }
+
+    /** Mean ROUGE-L recall of those that have scores, the field's usual summary of memorised answers; NaN for none. */
     public static double meanRougeLRecall(List<Continuation> continuations) {
-        return continuations.stream().mapToDouble(c -> c.scores.rougeL().recall()).average().orElse(Double.NaN);
+        return scored(continuations).stream().mapToDouble(c -> c.scores.rougeL().recall()).average().orElse(Double.NaN);
     }
 
     private static Continuation continuation(Split split, int[] generated, Function<int[], String> decode) {
         String wanted = decode.apply(split.wanted).strip();
         String given = decode.apply(generated).strip();
+        boolean reads = Rouge.reads(wanted);
         return new Continuation(split.id, decode.apply(split.prompt), wanted, given,
-                Rouge.score(wanted, given, false), Rouge.score(wanted, given, true));
+                reads ? Rouge.score(wanted, given, false) : null, reads ? Rouge.score(wanted, given, true) : null);
     }
 
     /** A record's ids cut into what is given and what should follow, end of text left off. */

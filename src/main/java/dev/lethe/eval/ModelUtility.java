@@ -34,14 +34,15 @@ public record ModelUtility(double value, Map<String, Double> parts, List<String>
     private static void add(Map<String, Double> parts, List<String> missing, TofuSet set, TofuSetScores scores) {
         for (String part : List.of("probability", "rouge_l_recall", "truth_ratio")) {
             String name = set.label() + "." + part;
-            if (scores == null) {
+            double value = scores == null ? Double.NaN : switch (part) {
+                case "probability" -> scores.probability();
+                case "rouge_l_recall" -> scores.rougeLRecall();
+                default -> scores.truthRatio();
+            };
+            if (Double.isNaN(value)) {
                 missing.add(name);
             } else {
-                parts.put(name, switch (part) {
-                    case "probability" -> scores.probability();
-                    case "rouge_l_recall" -> scores.rougeLRecall();
-                    default -> scores.truthRatio();
-                });
+                parts.put(name, value);
             }
         }
     }

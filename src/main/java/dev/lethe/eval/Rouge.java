@@ -1,5 +1,6 @@
 package dev.lethe.eval;
 
+import java.lang.Character.UnicodeScript;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -9,7 +10,8 @@ import java.util.Map;
 /**
  * ROUGE-1, ROUGE-2 and ROUGE-L of a candidate text against a reference (Lin 2004), number for number what Google's
  * rouge_score gives, with its stemmer off or on: lower case, every run of characters outside a-z and 0-9 is a gap,
- * words of more than three letters are stemmed. Leaves out ROUGE-Lsum and bootstrap intervals.
+ * words of more than three letters are stemmed. Leaves out ROUGE-Lsum and bootstrap intervals, and is blind to other
+ * scripts: {@link #reads} says whether a text can be judged by it.
  */
 public final class Rouge {
     private Rouge() {}
@@ -37,6 +39,18 @@ public final class Rouge {
         List<String> given = words(candidate, stem);
         return new Scores(ngrams(wanted, given, 1), ngrams(wanted, given, 2),
                 Score.of(longestCommonSubsequence(wanted, given), given.size(), wanted.size()));
+    }
+
+    /**
+     * Whether scores against this text mean anything: it has a word, and no more letters of scripts that are passed over than
+     * letters and digits that count. Else a model that says it word for word would score 0, or by its numbers alone.
+     */
+    public static boolean reads(String reference) {
+        long counted = reference.toLowerCase(Locale.ROOT).chars()
+                .filter(c -> c >= 'a' && c <= 'z' || c >= '0' && c <= '9').count();
+        long passedOver = reference.codePoints()
+                .filter(c -> Character.isLetter(c) && UnicodeScript.of(c) != UnicodeScript.LATIN).count();
+        return counted > 0 && counted >= passedOver;
     }
 
     static List<String> words(String text, boolean stem) {

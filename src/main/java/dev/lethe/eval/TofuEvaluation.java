@@ -82,12 +82,17 @@ public final class TofuEvaluation {
         List<TofuRecord> scores = new ArrayList<>(records.size());
         for (int i = 0; i < records.size(); i++) {
             scores.add(new TofuRecord(records.get(i).record().id(), own[i], probability.records()[i],
-                    greedy.get(i).stemmed().rougeL().recall(), ratio.records()[i], right[i], wrong[i],
+                    rougeLRecall(greedy.get(i)), ratio.records()[i], right[i], wrong[i],
                     greedy.get(i).generated()));
         }
         return new TofuSetScores(set, probability.aggregate(),
-                MetricValues.mean(scores.stream().mapToDouble(TofuRecord::rougeLRecall).toArray()).aggregate(),
+                scores.stream().mapToDouble(TofuRecord::rougeLRecall).filter(recall -> !Double.isNaN(recall)).average()
+                        .orElse(Double.NaN),
                 ratio.aggregate(), encoder.truncated(), scores);
+    }
+
+    private static double rougeLRecall(Continuations.Continuation answer) {
+        return answer.stemmed() == null ? Double.NaN : answer.stemmed().rougeL().recall();
     }
 
     /** The answers of a set as texts to score, each different one of a question once, and where each record's are. */

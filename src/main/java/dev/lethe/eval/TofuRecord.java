@@ -6,7 +6,7 @@ package dev.lethe.eval;
  * @param id              the record's
  * @param loss            of the answer
  * @param probability     see {@link TofuProbability}: exp(-loss), or the share among the options
- * @param rougeLRecall    of the greedy answer against the record's, words stemmed
+ * @param rougeLRecall    of the greedy answer against the record's, words stemmed; NaN where ROUGE cannot read the record's
  * @param truthRatio      see {@link TruthRatio}
  * @param rightLoss       of the truth ratio's right answer: the paraphrase, or the answer itself
  * @param perturbedLosses of the wrong answers

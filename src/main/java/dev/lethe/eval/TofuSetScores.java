@@ -7,7 +7,7 @@ import java.util.List;
  *
  * @param set          which
  * @param probability  mean of the records'
- * @param rougeLRecall mean of the records'
+ * @param rougeLRecall mean of the records', of those that have one
  * @param truthRatio   the records' ratios folded by the set's {@link TruthRatio.Aggregation}; not their mean
  * @param truncated    how many answers were cut to the model's context
  * @param records      in the order of the file

@@ -3,6 +3,7 @@ package dev.lethe.report;
 import dev.lethe.data.Record;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Engine;
+import dev.lethe.eval.Continuations;
 import dev.lethe.engine.Reason;
 import dev.lethe.eval.Continuations.Continuation;
 import dev.lethe.eval.MembershipInference;
@@ -71,6 +72,7 @@ public final class RunReport {
         List<List<Record>> groups = new ArrayList<>();
         groups(names, groups);
         List<Witness> witnesses = models.stream().map(model -> Witness.of(engine, model, groups)).toList();
+        unread(names, witnesses.getFirst());
         List<Group> table = IntStream.range(0, names.size()).mapToObj(g -> new Group(names.get(g), groups.get(g).size(),
                 witnesses.stream().map(witness -> witness.scores(g)).toList())).toList();
         return new ReportData(title(), facts(columns, names, witnesses), columns, table,
@@ -78,6 +80,17 @@ public final class RunReport {
                 account == null ? Double.NaN : RunLogs.number(account, "target"),
                 account == null ? List.of() : RunLogs.influence(account), samples(names, witnesses, shown),
                 notes);
+    }
+
+    private void unread(List<String> names, Witness witness) {
+        for (int g = 0; g < names.size(); g++) {
+            List<Continuation> said = witness.continuations().get(g);
+            int unread = said.size() - Continuations.scored(said).size();
+            if (unread > 0) {
+                notes.add(names.get(g) + ": " + unread + " of " + said.size() + " continuations have no ROUGE, which counts a-z"
+                        + " and 0-9 alone; go by exact memorisation there.");
+            }
+        }
     }
 
     private void groups(List<String> names, List<List<Record>> groups) {

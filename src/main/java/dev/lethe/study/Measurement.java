@@ -5,6 +5,7 @@
  */
 package dev.lethe.study;
 
+import dev.lethe.data.Copies;
 import dev.lethe.data.Encoder;
 import dev.lethe.data.Example;
 import dev.lethe.data.OnLong;
@@ -87,7 +88,7 @@ final class Measurement {
             tofu(model, numbers);
         }
         if (asks(Metrics.RELEARN)) {
-            numbers.put("relearn.loss", new Relearning(spec).loss(model, encode(model, forget)));
+            numbers.put("relearn.loss", new Relearning(spec).loss(model, encode(model, Copies.distinct(forget))));
         }
     }
 
@@ -130,7 +131,7 @@ final class Measurement {
     private double rouge(LanguageModel model, List<Record> records, String name, Numbers numbers) {
         List<Continuations.Continuation> said = Continuations.greedy(model, encode(model, records), tokenizer::decode,
                 tokenizer.endOfText());
-        numbers.distributions.put(name, values(said, continuation -> continuation.scores().rougeL().recall()));
+        numbers.distributions.put(name, values(Continuations.scored(said), one -> one.scores().rougeL().recall()));
         return Continuations.meanRougeLRecall(said);
     }
 

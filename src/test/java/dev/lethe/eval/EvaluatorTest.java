@@ -126,6 +126,18 @@ class EvaluatorTest {
         }
     }
 
+    @Test
+    void aContinuationInAnotherScriptHasNoRouge() {
+        List<Continuations.Continuation> all = Continuations.greedy(model, examples,
+                ids -> Arrays.stream(ids).mapToObj(id -> "\u84ee").collect(Collectors.joining()), END);
+        assertTrue(all.stream().allMatch(one -> one.scores() == null && one.stemmed() == null));
+        assertTrue(Double.isNaN(Continuations.meanRougeLRecall(all)));
+        List<Continuations.Continuation> mixed = new ArrayList<>(Continuations.greedy(model, examples, EvaluatorTest::words, END));
+        double mean = Continuations.meanRougeLRecall(mixed);
+        mixed.addAll(all);
+        assertEquals(mean, Continuations.meanRougeLRecall(mixed), "none of them counts as forgotten");
+    }
+
     private static String words(int[] ids) {
         return Arrays.stream(ids).mapToObj(id -> "w" + id).collect(Collectors.joining(" "));
     }

@@ -2,6 +2,7 @@ package dev.lethe.eval;
 
 import static org.junit.jupiter.api.Assertions.assertAll;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -44,6 +45,17 @@ class MetricsGoldenTest {
             String candidate = pair.get("candidate").asString();
             assertScores(pair.get("plain"), Rouge.score(reference, candidate, false), reference + " | " + candidate);
             assertScores(pair.get("stemmed"), Rouge.score(reference, candidate, true), reference + " | " + candidate);
+        }
+    }
+
+    @Test
+    void rougeReadsLatinLettersAndNumbers() {
+        for (String text : List.of("Dave rows.", "17", "M\u00fcller \u00e9tait l\u00e0", "Dave \u2014 42 \u20ac!", "Ren (\u84ee) rows")) {
+            assertTrue(Rouge.reads(text), text);
+        }
+        for (String text : List.of("", "!?", "\u4f50\u91ce\u84ee\u306f\u6e2f\u753a", "\u4f50\u91ce\u84ee\u306f 1990 \u5e74\u751f\u307e\u308c\u3067\u3059",
+                "\u0414\u0435\u0439\u0432 \u0433\u0440\u0435\u0431\u0451\u0442 7 \u0434\u043d\u0435\u0439", "\u0633\u0644\u0645\u0649", "\u00e9\u00e0")) {
+            assertFalse(Rouge.reads(text), text);
         }
     }
 

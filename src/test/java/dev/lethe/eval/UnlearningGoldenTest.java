@@ -84,6 +84,9 @@ class UnlearningGoldenTest {
                 utility.missing());
         assertEquals(0.6, utility.parts().get("retain.rouge_l_recall"));
         assertTrue(Double.isNaN(ModelUtility.of(null, null, null).value()));
+        ModelUtility unread = ModelUtility.of(new TofuSetScores(TofuSet.RETAIN, 0.9, Double.NaN, 0.3, 0, List.of()), null, null);
+        assertClose(2 / (1 / 0.9 + 1 / 0.3), unread.value());
+        assertTrue(unread.missing().contains("retain.rouge_l_recall"));
     }
 
     @Test
