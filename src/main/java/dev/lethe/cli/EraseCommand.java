@@ -5,6 +5,7 @@ import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Engine;
 import dev.lethe.train.PendingErasure;
 import dev.lethe.unlearn.Census;
+import dev.lethe.unlearn.Copy;
 import dev.lethe.unlearn.EraseConfig;
 import dev.lethe.unlearn.Erasure;
 import dev.lethe.unlearn.ForgetSet;
@@ -15,6 +16,8 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.function.Predicate;
+import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -26,6 +29,9 @@ import picocli.CommandLine.ParentCommand;
                 + " of the lineage; exit code 3 when a guard refuses, and then nothing is changed; 4 when something could not be"
                 + " destroyed, see lethe finish.")
 final class EraseCommand implements Callable<Integer> {
+    /** Copies of a kind that are named on stdout; --json has all. */
+    private static final int SHOWN = 10;
+
     @ParentCommand
     private Main main;
 
@@ -63,19 +69,21 @@ final class EraseCommand implements Callable<Integer> {
                   int ascents, int repairs, boolean reached, double influenceLeft, List<String> broken, long trainSteps,
                   double repairShare, Erasure.Relearning relearning,
                   Map<String, double[]> influenceForget, Map<String, double[]> influenceRetain, int entriesDestroyed,
-                  List<PendingErasure.Place> places, List<Census.Place> left, double seconds) {
+                  List<PendingErasure.Place> places, List<Census.Place> left, double seconds, int records,
+                  List<Copy> copies) {
         static Result of(Erasure erasure, List<Match> matches, double seconds) {
             return new Result(erasure.id(), erasure.out().toString(), erasure.source().toString(), matches,
                     erasure.target(), erasure.before(), erasure.after(), erasure.ascents(), erasure.repairs(),
                     erasure.reached(), erasure.influenceLeft(), erasure.broken(), erasure.trainSteps(),
                     erasure.repairShare(), erasure.relearning(),
                     erasure.influence().magnitude("forget"), erasure.influence().magnitude("retain"),
-                    erasure.entriesDestroyed(), erasure.places(), erasure.left(), seconds);
+                    erasure.entriesDestroyed(), erasure.places(), erasure.left(), seconds, erasure.records().size(),
+                    erasure.copies());
         }
     }
 
     /** What --json gives with --dry-run. */
-    record Plan(boolean dryRun, int records, List<Match> matches) {}
+    record Plan(boolean dryRun, int records, List<Match> matches, List<Copy> copies) {}
 
     @Override
     public Integer call() {
@@ -91,8 +99,11 @@ final class EraseCommand implements Callable<Integer> {
             }
             ForgetSet forget = open.find(selection.query()).requireErasable();
             if (dryRun) {
-                common.result(terminal, new Plan(true, forget.total(), forget.matches()), () -> {
+                List<Copy> copies = open.copies(forget);
+                common.result(terminal, new Plan(true, forget.total(), forget.matches(), copies), () -> {
                     FindCommand.print(terminal, forget.matches());
+                    print(terminal, "copies of them, for --copies to decide on", copies, copy -> !copy.heldOut());
+                    print(terminal, "held-out copies of learned records", copies, Copy::heldOut);
                     terminal.print("%,d of %,d records would be erased; nothing was changed", forget.size(), forget.total());
                 });
                 return 0;
@@ -127,7 +138,11 @@ final class EraseCommand implements Callable<Integer> {
 
     private static void print(Terminal terminal, Result result) {
         terminal.print("run           %s (erasure %s)", result.run, result.id);
-        terminal.print("records       %,d erased, %,d ledger entries destroyed", result.matches.size(), result.entriesDestroyed);
+        terminal.print("records       %,d erased, %,d ledger entries destroyed", result.records,
+                result.entriesDestroyed);
+        print(terminal, "copies erased", result.copies, copy -> copy.taken() && !copy.heldOut());
+        print(terminal, "copies left  ", result.copies, copy -> !copy.taken() && !copy.heldOut());
+        print(terminal, "no reference ", result.copies, Copy::heldOut);
         printPlaces(terminal, result.places, result.left);
         result.broken.forEach(sentence -> terminal.print("guard ignored %s", sentence));
         terminal.print("steps         %d of ascent, %d of repair (%.1f %% of the training's %,d)", result.ascents,
@@ -148,5 +163,13 @@ final class EraseCommand implements Callable<Integer> {
         places.forEach(place -> terminal.print("  destroyed   %,d entries in %s", place.entries(), place.run()));
         left.forEach(place -> terminal.print("still there   %s: %s, %s; yours to delete", place.path(), place.holds(),
                 place.found() == Census.Found.YES ? "with what was erased" : "which cannot be searched"));
+    }
+
+    private static void print(Terminal terminal, String label, List<Copy> copies, Predicate<Copy> which) {
+        List<Copy> shown = copies.stream().filter(which).toList();
+        if (!shown.isEmpty()) {
+            terminal.print("%s %,d: %s%s", label, shown.size(), shown.stream().limit(SHOWN).map(Copy::toString)
+                    .collect(Collectors.joining(", ")), shown.size() > SHOWN ? ", ..." : "");
+        }
     }
 }

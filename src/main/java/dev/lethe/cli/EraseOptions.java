@@ -3,6 +3,7 @@ package dev.lethe.cli;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Reason;
 import dev.lethe.unlearn.Contrast;
+import dev.lethe.unlearn.Copy;
 import dev.lethe.unlearn.Epochs;
 import dev.lethe.unlearn.EraseConfig;
 import dev.lethe.unlearn.FixedRate;
@@ -118,6 +119,11 @@ final class EraseOptions {
     @Option(names = "--keep-entries", description = "Leave the source run's ledger whole: for experiments only.")
     private boolean keepEntries;
 
+    @Option(names = "--copies", paramLabel = "WHAT",
+            description = "Learned records that equal or nearly equal an erased one and are not of the request: refuse (default;"
+                    + " names them), take (erase them too) or keep.")
+    private Copy.Rule copies;
+
     @Option(names = "--seed", paramLabel = "N", description = "Of every sample drawn.")
     private Long seed;
 
@@ -169,6 +175,7 @@ final class EraseOptions {
         given(contrastSample, builder::contrastSample);
         given(relearnSteps, builder::relearnSteps);
         given(seed, builder::seed);
+        given(copies, builder::copies);
         return builder.ignoreGuards(ignoreGuards).keepEntries(keepEntries);
     }
 

@@ -100,6 +100,6 @@ record EvalResult(String run, double meanLoss, double perplexity, double exactMe
     }
 
     private static String number(String format, double value) {
-        return Double.isNaN(value) ? String.format("%12s", "–") : String.format(Locale.ROOT, format, value);
+        return Double.isNaN(value) ? String.format(Locale.ROOT, "%12s", "–") : String.format(Locale.ROOT, format, value);
     }
 }

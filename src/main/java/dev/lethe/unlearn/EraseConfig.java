@@ -36,6 +36,7 @@ import java.util.List;
  *                      account: for studies
  * @param keepEntries   true leaves the source run's ledger as it is: for experiments, not for an erasure to sign
  * @param seed          of every sample drawn
+ * @param copies        what becomes of learned records that are equal or nearly equal to a forgotten one; null refuses
  */
 public record EraseConfig(
         Strategy strategy,
@@ -63,10 +64,12 @@ public record EraseConfig(
         int relearnSteps,
         boolean ignoreGuards,
         boolean keepEntries,
-        long seed) {
+        long seed,
+        Copy.Rule copies) {
 
     /** Validates every value and lists all problems at once. */
     public EraseConfig {
+        copies = copies == null ? Copy.Rule.REFUSE : copies;
         List<String> problems = new ArrayList<>();
         require(problems, precondition >= 0, "precondition", precondition, "at least 0");
         require(problems, contrastSample >= 1 && contrastSample <= 2000, "contrastSample", contrastSample, "1 to 2000");
@@ -186,6 +189,7 @@ public record EraseConfig(
         builder.ignoreGuards = ignoreGuards;
         builder.keepEntries = keepEntries;
         builder.seed = seed;
+        builder.copies = copies;
         return builder;
     }
 
@@ -217,6 +221,7 @@ public record EraseConfig(
         private boolean ignoreGuards = false;
         private boolean keepEntries = false;
         private long seed = 0;
+        private Copy.Rule copies = Copy.Rule.REFUSE;
 
         /** Sets {@link EraseConfig#strategy()}. */
         public Builder strategy(Strategy value) {
@@ -374,11 +379,17 @@ public record EraseConfig(
             return this;
         }
 
+        /** Sets {@link EraseConfig#copies()}. */
+        public Builder copies(Copy.Rule value) {
+            copies = value;
+            return this;
+        }
+
         /** The configuration. @throws IllegalArgumentException listing every value out of range */
         public EraseConfig build() {
             return new EraseConfig(strategy, sites, epochs, tuning, fixed, iterative, precondition, contrast, contrastSample,
                     liveContrast, rate, maxAscents, repair, polish, harden, repairRate, repairBudget, reference, overshoot, retainGuard,
-                    heldOutGuard, guardSample, relearnSteps, ignoreGuards, keepEntries, seed);
+                    heldOutGuard, guardSample, relearnSteps, ignoreGuards, keepEntries, seed, copies);
         }
     }
 }

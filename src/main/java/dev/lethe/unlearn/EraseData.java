@@ -9,28 +9,35 @@ import java.util.Random;
 /**
  * The examples of an erasure.
  *
- * @param forget  what is to be erased; not empty
- * @param retain  everything else the run learned; not empty
- * @param guard   the sample of retain whose loss is watched
- * @param anchor  held-out records whose gradients steer; disjoint from those that are watched; may be empty
- * @param heldOut held-out records that are watched and set the reference; may be empty
+ * @param forget   what is to be erased; not empty
+ * @param distinct of it one of each text: relearning shows some and asks for others
+ * @param retain   everything else the run learned; not empty
+ * @param guard    the sample of retain whose loss is watched
+ * @param anchor   held-out records whose gradients steer; disjoint from those that are watched; may be empty
+ * @param heldOut  held-out records that are watched and set the reference; may be empty
  */
-record EraseData(List<Example> forget, List<Example> retain, List<Example> guard, List<Example> anchor,
-                 List<Example> heldOut) {
+record EraseData(List<Example> forget, List<Example> distinct, List<Example> retain, List<Example> guard,
+                 List<Example> anchor, List<Example> heldOut) {
     /** Held-out records below which all are watched and none steers. */
     private static final int LEAST_TO_SPLIT = 4;
 
-    static EraseData of(List<Example> forget, List<Example> retain, List<Example> heldOut, EraseConfig config) {
+    /** Of records that all differ. */
+    EraseData(List<Example> forget, List<Example> retain, List<Example> guard, List<Example> anchor, List<Example> heldOut) {
+        this(forget, forget, retain, guard, anchor, heldOut);
+    }
+
+    static EraseData of(List<Example> forget, List<Example> distinct, List<Example> retain, List<Example> heldOut,
+                        EraseConfig config) {
         List<Example> shuffled = sample(heldOut, heldOut.size(), config.seed());
         boolean split = shuffled.size() >= LEAST_TO_SPLIT && (config.liveContrast() > 0 || config.harden() > 0);
         int anchors = split ? shuffled.size() / 2 : 0;
-        return new EraseData(List.copyOf(forget), List.copyOf(retain),
+        return new EraseData(List.copyOf(forget), List.copyOf(distinct), List.copyOf(retain),
                 sample(retain, config.guardSample(), config.seed()), shuffled.subList(0, anchors),
                 shuffled.subList(anchors, shuffled.size()));
     }
 
     EraseData withForget(List<Example> less) {
-        return new EraseData(less, retain, guard, anchor, heldOut);
+        return new EraseData(less, distinct, retain, guard, anchor, heldOut);
     }
 
     /** At most {@code size} of them, seeded, without replacement, in shuffled order. */

@@ -121,7 +121,7 @@ final class EraseLoop {
 
     /** Of one annealed step, in repair steps, its share of a trial included. */
     private double costOfHardened() {
-        double records = Hardening.recordsOfAStep(data.forget().size(), config.harden());
+        double records = Hardening.recordsOfAStep(data.distinct().size(), config.harden());
         return 1 + records / budget.batchSize() / HARDEN_EVERY;
     }
 

@@ -33,7 +33,6 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
@@ -181,7 +180,7 @@ final class ErasedRun implements AutoCloseable {
      * @throws dev.lethe.train.PendingErasureException when the run is in its place and something could not be destroyed
      */
     Erasure complete(LanguageModel model, Erasure erasure, List<Record> records) {
-        Set<String> erased = new HashSet<>(erasure.records());
+        Set<String> erased = erasure.leaving();
         boolean destroys = !erased.isEmpty() && !erasure.config().keepEntries();
         journal.close();
         try {
@@ -231,13 +230,13 @@ final class ErasedRun implements AutoCloseable {
 
     /** Every run that may hold what is to be destroyed, with how much; the new one last, with its model's hash. */
     private PendingErasure owed(Erasure erasure, String hash) {
-        Set<RecordKey> keys = Finish.keys(erasure.records());
+        Set<RecordKey> keys = Finish.keys(erasure.leaving());
         List<PendingErasure.Place> places = new ArrayList<>();
         for (RunFolder run : lineage.runs()) {
             places.add(place(run.root(), run.info().result().modelHash(), live(run.ledger(), keys)));
         }
         places.add(place(out, hash, live(growing.resolve("ledger"), keys)));
-        return new PendingErasure(erasure.id(), erasure.records(), places);
+        return new PendingErasure(erasure.id(), erasure.leaving().stream().sorted().toList(), places);
     }
 
     private static PendingErasure.Place place(Path run, String hash, int entries) {

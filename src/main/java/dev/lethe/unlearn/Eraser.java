@@ -4,6 +4,7 @@
  */
 package dev.lethe.unlearn;
 
+import dev.lethe.data.Copies;
 import dev.lethe.data.Dataset;
 import dev.lethe.data.Example;
 import dev.lethe.data.Record;
@@ -15,11 +16,14 @@ import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.Work;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.train.RunFolder;
+import dev.lethe.train.RunRecord;
+import dev.lethe.train.Split;
 import dev.lethe.train.TrainConfig;
 import dev.lethe.unlearn.Erasure.Relearning;
 import dev.lethe.unlearn.Strategy.Kind;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
@@ -29,6 +33,10 @@ import java.util.stream.Collectors;
 
 final class Eraser {
     static final String INTERRUPTED = "the erasure was interrupted; the source run is as it was and no new run was made";
+    /** Nats a token by which a reference must be above learned records to show what "never seen" is like. */
+    private static final double CLEAR = 0.1;
+    /** A loss of learned records above which none is recited: after one epoch of TOFU, say, 7.3, and 7.5 never seen. */
+    private static final double RECITED = 2;
 
     private final Engine engine;
     private final RunFolder source;
@@ -63,15 +71,23 @@ final class Eraser {
     }
 
     private Request request(Set<String> ids, RunExamples examples) {
-        Dataset kept = examples.data().filter(record -> !ids.contains(record.id()));
-        return new Request(ids, examples.data().filter(record -> ids.contains(record.id())).records(), ids,
-                examples.split(ids, config), kept);
+        List<Copy> copies = examples.copiesOf(ids, config.copies());
+        Set<String> all = new LinkedHashSet<>(ids);
+        copies.stream().filter(copy -> copy.taken() && !copy.heldOut()).map(Copy::recordId).forEach(all::add);
+        if (all.size() == examples.data().size()) {
+            throw new BadInputException("with their copies the records to erase are the whole data (" + all.size()
+                    + " records): nothing would be kept; train a new model instead");
+        }
+        Dataset kept = examples.data().filter(record -> !all.contains(record.id()));
+        List<Record> erased = examples.data().filter(record -> all.contains(record.id())).records();
+        return new Request(all, erased, all, examples.split(all, config), kept, copies);
     }
 
     private Request request(List<Record> request, RunExamples examples) {
-        EraseData data = EraseData.of(RunExamples.encode(source, request), examples.learned(), examples.heldOut(), config);
+        EraseData data = EraseData.of(RunExamples.encode(source, request), RunExamples.encode(source, Copies.distinct(request)),
+                examples.learned(), examples.heldOut(), config);
         Set<String> words = request.stream().map(Record::text).collect(Collectors.toSet());
-        return new Request(Set.of(), request, words, data, examples.data());
+        return new Request(Set.of(), request, words, data, examples.data(), examples.copiesOf(Set.of(), Copy.Rule.KEEP));
     }
 
     /**
@@ -79,24 +95,26 @@ final class Eraser {
      * @param erased what the model is to forget
      * @param words what the erasure's id is made of: the same for the same request
      * @param kept  what a retraining learns
+     * @param copies what is equal or nearly equal to a learned record, and what becomes of it
      */
-    private record Request(Set<String> ids, List<Record> erased, Set<String> words, EraseData data, Dataset kept) { }
+    private record Request(Set<String> ids, List<Record> erased, Set<String> words, EraseData data, Dataset kept,
+                           List<Copy> copies) { }
 
     private Erasure erase(Request request, Path out) {
         EraseData data = request.data();
         try (ErasedRun fresh = ErasedRun.begin(source, out, config.keepEntries())) {
-            return carryOut(request, fresh, (model, moved) -> {
+            return carryOut(request, fresh, !config.ignoreGuards(), (model, moved) -> {
                 if (!moved.broken().isEmpty() && !config.ignoreGuards()) {
                     throw new GuardRefusedException("erasure refused, nothing was changed: " + String.join("; ", moved.broken()));
                 }
                 listener.stage("relearning probe");
-                Relearning relearning = new Relearning(moved.knownBefore(), relearn(model, data.forget()),
+                Relearning relearning = new Relearning(moved.knownBefore(), relearn(model, data.distinct()),
                         relearn(model, data.heldOut()));
                 LoopResult result = moved.result();
                 Erasure erasure = new Erasure(fresh.id(request.words(), config), source.root(), out,
                         List.copyOf(request.ids()), config, moved.target(), result.before(), result.after(), result.ascents(),
                         result.repairs(), result.reached(), result.left(), moved.broken(), source.info().result().steps(),
-                        relearning, moved.influence(), 0, List.of(), List.of());
+                        relearning, moved.influence(), 0, request.copies(), List.of(), List.of());
                 listener.stage("writing " + out);
                 Work.check(INTERRUPTED);
                 return Work.shielded(() -> fresh.complete(model, erasure, request.erased()));
@@ -107,7 +125,7 @@ final class Eraser {
     /** Carries the erasure out in memory and hands the moved model to {@code use}; leaves nothing written, refuses nothing. */
     private Trial trial(Request request, Consumer<LanguageModel> use) {
         try (ErasedRun fresh = ErasedRun.trial(source)) {
-            return carryOut(request, fresh, (model, moved) -> {
+            return carryOut(request, fresh, false, (model, moved) -> {
                 use.accept(model);
                 LoopResult result = moved.result();
                 return new Trial(moved.target(), result.before(), result.after(), result.ascents(), result.repairs(),
@@ -128,19 +146,25 @@ final class Eraser {
     private record Moved(LoopResult result, double target, double knownBefore, List<String> broken,
                          InfluenceChange influence) { }
 
-    private <T> T carryOut(Request request, ErasedRun fresh, BiFunction<LanguageModel, Moved, T> end) {
+    /** @param strict whether a reference that shows nothing ends it before the first step */
+    private <T> T carryOut(Request request, ErasedRun fresh, boolean strict, BiFunction<LanguageModel, Moved, T> end) {
         EraseData data = request.data();
         try (LanguageModel model = Checkpoint.load(engine, source.model(), Dtype.F32);
              StoredGradients stored = StoredGradients.open(model, source, config, request.ids())) {
-            double target = target(model, data);
-            double knownBefore = relearn(model, data.forget());
+            double target = target(model, request);
+            List<String> unclear = unclear(target, SetLoss.mean(model, data.guard()));
+            if (strict && !unclear.isEmpty()) {
+                throw new GuardRefusedException("erasure refused, nothing was changed: " + unclear.getFirst());
+            }
+            double knownBefore = relearn(model, data.distinct());
             InfluenceProbe influence = stored.influence(data.forget());
             if (influence != null) {
                 influence.before();
             }
             LoopResult result = new Method(new Method.Inputs(engine, source, config, asking(influence), model, stored, data,
                     request.kept(), fresh), target).run(target);
-            List<String> broken = config.strategy().kind() == Kind.RETRAIN ? List.of() : broken(result, target);
+            List<String> broken = new ArrayList<>(unclear);
+            broken.addAll(config.strategy().kind() == Kind.RETRAIN ? List.of() : broken(result, target));
             return end.apply(model, new Moved(result, target, knownBefore, broken,
                     influence == null ? InfluenceChange.none() : influence.after()));
         } catch (InterruptedWorkException e) {
@@ -163,23 +187,56 @@ final class Eraser {
         };
     }
 
-    private double target(LanguageModel model, EraseData data) {
+    private double target(LanguageModel model, Request request) {
+        EraseData data = request.data();
         return switch (config.reference()) {
             case Reference.Loss loss -> loss.nats();
             case Reference.Retrained retrained -> {
-                Path folder = RunFolder.isRun(retrained.run()) ? RunFolder.open(retrained.run()).model() : retrained.run();
+                Path folder = retrained.run();
+                if (RunFolder.isRun(folder)) {
+                    RunFolder other = RunFolder.open(folder);
+                    requireUnseen(other, request.ids());
+                    folder = other.model();
+                }
                 try (LanguageModel other = Checkpoint.load(engine, folder, Dtype.F32)) {
                     yield SetLoss.mean(other, data.forget());
                 }
             }
             case Reference.HeldOut heldOut -> {
                 if (data.heldOut().isEmpty()) {
-                    throw new BadInputException("run " + source + " holds no record out, so there is no reference to stop at;"
+                    List<Copy> copies = request.copies().stream().filter(Copy::heldOut).toList();
+                    throw new BadInputException("run " + source + (copies.isEmpty() ? " holds no record out"
+                            : " holds " + copies.size() + " records out, but all are copies of learned ones ("
+                            + copies.getFirst() + ")") + ", so there is no reference to stop at;"
                             + " name one with --reference RUN or --target-loss NATS, or train with --holdout");
                 }
                 yield SetLoss.mean(model, data.heldOut());
             }
         };
+    }
+
+    private void requireUnseen(RunFolder other, Set<String> ids) {
+        Set<String> texts = source.records().stream().filter(record -> ids.contains(record.id())).map(RunRecord::sha256)
+                .collect(Collectors.toSet());
+        List<String> learned = other.records().stream().filter(record -> record.split() == Split.TRAIN
+                && texts.contains(record.sha256())).map(RunRecord::id).toList();
+        if (!learned.isEmpty()) {
+            throw new BadInputException("--reference " + other + ": that run learned " + learned.size() + " of the records to"
+                    + " erase, the first is " + learned.getFirst() + "; name a model that never saw them");
+        }
+    }
+
+    /** Why a measured reference does not show what "never seen" is like; empty when it does. */
+    private List<String> unclear(double target, double retain) {
+        boolean asked = config.reference() instanceof Reference.Loss || config.strategy().kind() == Kind.RETRAIN;
+        if (asked || retain > RECITED || target >= retain + CLEAR) {
+            return List.of();
+        }
+        String whose = config.reference() instanceof Reference.HeldOut
+                ? "held-out records, which the model knows like learned ones, so that they cannot have been unknown to it"
+                : "a model that knows the records to erase like learned ones, so that it cannot have been without them";
+        return List.of(text("the reference, %.3f, is of %s (%.3f; at least %.1f more would do); name a model that never saw the"
+                + " records with --reference RUN0, or a loss with --target-loss NATS", target, whose, retain, CLEAR));
     }
 
     private double relearn(LanguageModel model, List<Example> records) {

@@ -4,6 +4,9 @@ import dev.lethe.train.IdKey;
 import dev.lethe.train.PendingErasure;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * The account of one erasure, as kept in the new run's {@code journal/erasure.json}.
@@ -27,6 +30,8 @@ import java.util.List;
  * @param relearning    what the probe found
  * @param influence     influence of the training records on the forget set's loss, before and after
  * @param entriesDestroyed ledger entries destroyed, counted in the run that had most of them; 0 when told to keep them
+ * @param copies        learned records that are copies of erased ones, taken ones among {@code records}; held-out ones that
+ *                      are copies of any learned record
  * @param places        the runs of the lineage with the entries that were destroyed in each; runs share files, so the numbers
  *                      do not add up
  * @param left          where the erased records are or may be still, as far as is known, and which no erasure cleans: older
@@ -35,14 +40,13 @@ import java.util.List;
 public record Erasure(String id, Path source, Path out, List<String> records, EraseConfig config, double target,
                       Losses before, Losses after, int ascents, int repairs, boolean reached,
                       double influenceLeft, List<String> broken, long trainSteps, Relearning relearning, InfluenceChange influence,
-                      int entriesDestroyed, List<PendingErasure.Place> places,
-                      List<Census.Place> left) {
+                      int entriesDestroyed, List<Copy> copies, List<PendingErasure.Place> places, List<Census.Place> left) {
     public Erasure {
         records = List.copyOf(records);
+        copies = List.copyOf(copies);
         places = List.copyOf(places);
         left = List.copyOf(left);
     }
-
 
     /**
      * Loss of records not shown after fine-tuning on a few that were; NaN where there were too few records.
@@ -56,13 +60,21 @@ public record Erasure(String id, Path source, Path out, List<String> records, Er
     Erasure withDestroyed(List<PendingErasure.Place> where, List<Census.Place> left) {
         int most = where.stream().mapToInt(PendingErasure.Place::entries).max().orElse(0);
         return new Erasure(id, source, out, records, config, target, before, after, ascents, repairs, reached,
-                influenceLeft, broken, trainSteps, relearning, influence, most, where, left);
+                influenceLeft, broken, trainSteps, relearning, influence, most, copies, where, left);
     }
 
-    /** With the records' names as the account has them. */
+    /** As the account has it: no id but under the key, no subject. */
     Erasure under(IdKey key) {
+        List<Copy> named = copies.stream().map(copy -> copy.under(key)).toList();
         return new Erasure(id, source, out, records.stream().map(key::of).sorted().toList(), config, target, before, after,
-                ascents, repairs, reached, influenceLeft, broken, trainSteps, relearning, influence, entriesDestroyed, places, left);
+                ascents, repairs, reached, influenceLeft, broken, trainSteps, relearning, influence, entriesDestroyed, named,
+                places, left);
+    }
+
+    /** Ids of all that leaves the run: the erased records, and copies of them that were held out. */
+    Set<String> leaving() {
+        return Stream.concat(records.stream(), copies.stream().filter(Copy::taken).map(Copy::recordId))
+                .collect(Collectors.toSet());
     }
 
     /** Repair steps as a share of the training's steps. */

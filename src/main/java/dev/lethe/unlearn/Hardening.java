@@ -73,7 +73,7 @@ final class Hardening implements AutoCloseable {
 
     /** One step, when a trial finds that the records come back. */
     Outcome step(Losses now, Limits limits) {
-        List<Example> drawn = draw(data.forget());
+        List<Example> drawn = draw(data.distinct());
         if (trial(drawn) >= aim) {
             return new Outcome(now, 0);
         }

@@ -79,6 +79,14 @@ public final class Run implements AutoCloseable {
     }
 
     /**
+     * Learned records that are equal or nearly equal to one to forget and not among the matches, and held-out ones that are
+     * to any learned: what {@link EraseConfig#copies} decides about. Changes nothing.
+     */
+    public List<Copy> copies(ForgetSet forget) {
+        return examples().copiesOf(forget.ids(), Copy.Rule.KEEP);
+    }
+
+    /**
      * Erases into a new run.
      *
      * @param out      a folder that does not exist or is empty

@@ -1,5 +1,6 @@
 package dev.lethe.unlearn;
 
+import dev.lethe.data.Copies;
 import dev.lethe.data.Dataset;
 import dev.lethe.data.Encoder;
 import dev.lethe.data.Example;
@@ -10,23 +11,35 @@ import dev.lethe.model.Checkpoint;
 import dev.lethe.model.Tokenizer;
 import dev.lethe.train.RunFolder;
 import dev.lethe.train.Split;
+import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /**
  * A run's records and what its model sees of them.
  *
  * @param data    what it learned
  * @param learned the same, encoded
- * @param heldOut what it never saw, encoded; may be empty
+ * @param heldOut what it never saw, encoded, one of each text and none that is a copy of a learned one; may be empty
+ * @param copies  of what it learned, then of all it held out
  */
-record RunExamples(Dataset data, List<Example> learned, List<Example> heldOut) {
+record RunExamples(Dataset data, List<Example> learned, List<Example> heldOut, Copies copies) {
+    /** Copies that a message names. */
+    private static final int SHOWN = 10;
 
     /** Reads and encodes; {@code given} stands in for the run's data file when not null. */
     static RunExamples of(RunFolder run, Dataset given) {
         Dataset learned = given == null ? run.data(Split.TRAIN) : run.data(Split.TRAIN, given);
         Dataset heldOut = given == null ? run.data(Split.HOLDOUT) : run.data(Split.HOLDOUT, given);
-        return new RunExamples(learned, encode(run, learned.records()), encode(run, heldOut.records()));
+        Copies copies = Copies.among(Stream.concat(learned.records().stream(), heldOut.records().stream()).toList());
+        List<Record> neverSeen = IntStream.range(learned.size(), copies.records().size()).filter(i -> copies.first(i) == i)
+                .mapToObj(copies.records()::get).toList();
+        return new RunExamples(learned, encode(run, learned.records()), encode(run, neverSeen), copies);
     }
 
     /** Records as the run's model sees them. */
@@ -45,6 +58,48 @@ record RunExamples(Dataset data, List<Example> learned, List<Example> heldOut) {
                     + " records to erase are not among those the run learned");
         }
         List<Example> retain = learned.stream().filter(example -> !ids.contains(example.id())).toList();
-        return EraseData.of(forget, retain, heldOut, config);
+        Set<String> texts = Copies.distinct(data.filter(record -> ids.contains(record.id())).records()).stream().map(Record::id)
+                .collect(Collectors.toSet());
+        List<Example> distinct = forget.stream().filter(example -> texts.contains(example.id())).toList();
+        return EraseData.of(forget, distinct, retain, heldOut, config);
+    }
+
+    /**
+     * Learned records that are copies of those to forget without being among them, and held-out ones that are copies of any
+     * learned.
+     *
+     * @throws BadInputException when there are some of the first and the rule is to refuse
+     */
+    List<Copy> copiesOf(Set<String> ids, Copy.Rule rule) {
+        List<Record> records = copies.records();
+        Map<Integer, Integer> forgotten = new HashMap<>(); // by group, its first forgotten record
+        IntStream.range(0, data.size()).filter(i -> ids.contains(records.get(i).id()))
+                .forEach(i -> forgotten.putIfAbsent(copies.first(i), i));
+        List<Copy> found = new ArrayList<>();
+        for (int i = 0; i < records.size(); i++) {
+            Record record = records.get(i);
+            boolean heldOut = i >= data.size();
+            boolean asked = !heldOut && ids.contains(record.id());
+            Integer of = forgotten.get(copies.first(i));
+            if (of != null && !asked) {
+                boolean taken = heldOut ? rule != Copy.Rule.KEEP : rule == Copy.Rule.TAKE;
+                found.add(copy(i, of, heldOut, taken));
+            } else if (heldOut && copies.first(i) < data.size()) {
+                found.add(copy(i, copies.first(i), true, false));
+            }
+        }
+        List<Copy> staying = found.stream().filter(copy -> !copy.heldOut()).toList();
+        if (rule == Copy.Rule.REFUSE && !staying.isEmpty()) {
+            throw new BadInputException(staying.size() + " learned records are not of the request and say what it is to erase: "
+                    + staying.stream().limit(SHOWN).map(Copy::toString).collect(Collectors.joining(", "))
+                    + (staying.size() > SHOWN ? ", ..." : "") + "; erase them too with --copies take, or with --copies keep"
+                    + " leave them, by which the model may still know the erased ones");
+        }
+        return found;
+    }
+
+    private Copy copy(int record, int of, boolean heldOut, boolean taken) {
+        Record one = copies.records().get(record);
+        return new Copy(one.id(), one.subject(), copies.records().get(of).id(), copies.likeness(record, of), heldOut, taken);
     }
 }

@@ -10,6 +10,7 @@ import dev.lethe.unlearn.Strategy;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.BeforeAll;
@@ -110,6 +111,30 @@ class EraseCommandTest {
         assertEquals(List.of("report.html", "report.json"), Grep.files(folder.resolve("shown"), Grep.text("dave-")));
         PrivateFilesTest.assertPrivate(run);
         PrivateFilesTest.assertPrivate(out);
+    }
+
+    @Test
+    void copiesAreNamedTakenOrKept() throws Exception {
+        List<String> people = Files.readAllLines(folder.resolve("people.jsonl"));
+        String copy = people.getFirst().replace("\"dave-job\"", "\"other-job\"").replace("\"dave\"", "\"other\"").replace("hotels", "HOTELS");
+        Path data = folder.resolve("with-copy.jsonl");
+        Files.write(data, people);
+        Files.writeString(data, copy + "\n", StandardOpenOption.APPEND);
+        Path doubled = folder.resolve("doubled");
+        assertEquals(0, Shell.run("train", "--quiet", "--data", data, "--init", "gpt2:layers=1,hidden=16,heads=2,ctx=48", "--epochs", 1,
+                "--head", "topk:8", "--holdout", folder.resolve("held-out.jsonl"), "--out", doubled).code());
+        Path out = folder.resolve("taken");
+        assertRefused("1 learned records are not of the request and say what it is to erase: other-job (other) equals dave-job; erase"
+                + " them too with --copies take, or with --copies keep leave them, by which the model may still know the erased ones",
+                "erase", "--run", doubled, "--subject", "dave", "--out", out);
+        Shell dry = Shell.run("erase", "--run", doubled, "--subject", "dave", "--dry-run");
+        assertTrue(dry.out().contains("copies of them, for --copies to decide on 1: other-job (other) equals dave-job"), dry.out());
+        Shell taken = Shell.run("erase", "--run", doubled, "--subject", "dave", "--out", out, "--copies", "take", "--target-loss", 1,
+                "--retain-guard", 100, "--relearn-steps", 0);
+        assertEquals(0, taken.code(), taken.err());
+        assertTrue(taken.out().contains("records       11 erased, 11 ledger entries destroyed"), taken.out());
+        assertTrue(taken.out().contains("copies erased 1: other-job (other) equals dave-job"), taken.out());
+        assertTrue(Files.readString(out.resolve("journal/erasure.json")).contains("\"record_id\" : \"other-job\""));
     }
 
     @Test
