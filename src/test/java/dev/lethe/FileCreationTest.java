@@ -20,7 +20,7 @@ class FileCreationTest {
     private static final Path SOURCES = Path.of(System.getProperty("lethe.root", "."), "src/main/java/dev/lethe");
     private static final Set<Path> EXEMPT = Set.of(
             Path.of("engine/PrivateFiles.java"), Path.of("engine/Shred.java"),
-            Path.of("report/OutputFile.java"), // what a user names: --json, --csv, --plot
+            Path.of("report/OutputFile.java"), Path.of("cli/Terminal.java"), // what a user names: --json, --csv, --plot; and stdout
             Path.of("study/PeakMemory.java")); // resets a counter of the kernel in /proc
     private static final Pattern MAKES = Pattern.compile("\\bFileOutputStream\\b|\\bRandomAccessFile\\b|\\bFileWriter\\b"
             + "|\\bFiles\\.(write|writeString|newOutputStream|newBufferedWriter|newByteChannel|copy|create(?!Link)\\w+)\\("

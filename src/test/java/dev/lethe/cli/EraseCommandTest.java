@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.engine.PrivateFilesTest;
 import dev.lethe.testing.Grep;
+import dev.lethe.train.IdKey;
 import dev.lethe.unlearn.Strategy;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -134,7 +135,9 @@ class EraseCommandTest {
         assertEquals(0, taken.code(), taken.err());
         assertTrue(taken.out().contains("records       11 erased, 11 ledger entries destroyed"), taken.out());
         assertTrue(taken.out().contains("copies erased 1: other-job (other) equals dave-job"), taken.out());
-        assertTrue(Files.readString(out.resolve("journal/erasure.json")).contains("\"record_id\" : \"other-job\""));
+        String account = Files.readString(out.resolve("journal/erasure.json"));
+        assertTrue(account.contains("\"record_id\" : \"" + IdKey.read(out.resolve("journal")).of("other-job") + "\""), account);
+        assertFalse(account.contains("other-job"), account);
     }
 
     @Test
