@@ -83,7 +83,7 @@ final class EraseCommand implements Callable<Integer> {
     }
 
     /** What --json gives with --dry-run. */
-    record Plan(boolean dryRun, int records, List<Match> matches, List<Copy> copies) {}
+    record Plan(boolean dryRun, int records, List<Match> matches, List<Match> nearMisses, List<Copy> copies) {}
 
     @Override
     public Integer call() {
@@ -97,17 +97,21 @@ final class EraseCommand implements Callable<Integer> {
             if (request != null) {
                 return unmatched(open, terminal, start);
             }
-            ForgetSet forget = open.find(selection.query()).requireErasable();
+            ForgetSet forget = open.find(selection.query());
             if (dryRun) {
-                List<Copy> copies = open.copies(forget);
-                common.result(terminal, new Plan(true, forget.total(), forget.matches(), copies), () -> {
+                List<Copy> copies = forget.size() == 0 ? List.of() : open.copies(forget);
+                Plan plan = new Plan(true, forget.total(), forget.matches(), forget.nearMisses(), copies);
+                common.result(terminal, plan, () -> {
                     FindCommand.print(terminal, forget.matches());
                     print(terminal, "copies of them, for --copies to decide on", copies, copy -> !copy.heldOut());
                     print(terminal, "held-out copies of learned records", copies, Copy::heldOut);
                     terminal.print("%,d of %,d records would be erased; nothing was changed", forget.size(), forget.total());
+                    FindCommand.printNearMisses(terminal, forget);
                 });
+                forget.requireErasable();
                 return 0;
             }
+            forget.requireErasable();
             common.remark(terminal, "erase: %,d of %,d records", forget.size(), forget.total());
             try (EraseProgress progress = new EraseProgress(terminal, common)) {
                 Erasure erasure = open.erase(forget, options.config(), out, progress);

@@ -45,10 +45,7 @@ final class FindCommand implements Callable<Integer> {
             common.result(terminal, new Result(found.total(), found.matches(), found.nearMisses()), () -> {
                 print(terminal, found.matches());
                 terminal.print("%,d of %,d records match", found.size(), found.total());
-                if (!found.nearMisses().isEmpty()) {
-                    terminal.print("nearest below the threshold:");
-                    print(terminal, found.nearMisses());
-                }
+                printNearMisses(terminal, found);
             });
         }
         return 0;
@@ -58,6 +55,13 @@ final class FindCommand implements Callable<Integer> {
         int width = matches.stream().mapToInt(match -> match.recordId().length()).max().orElse(0);
         for (Match match : matches) {
             terminal.print("%5.1f  %-" + Math.max(width, 1) + "s  %s", match.score(), match.recordId(), match.reason());
+        }
+    }
+
+    static void printNearMisses(Terminal terminal, ForgetSet found) {
+        if (!found.nearMisses().isEmpty()) {
+            terminal.print("the nearest, not among them:");
+            print(terminal, found.nearMisses());
         }
     }
 

@@ -16,7 +16,8 @@ final class Selection {
     private String subject;
 
     @Option(names = "--text", paramLabel = "T",
-            description = "Every record that says T word for word; with --fuzzy, every record whose words are like T's.")
+            description = "Every record that says T word for word, however it is encoded; with --fuzzy, every record whose"
+                    + " words are like T's, marks, case and order aside.")
     private String text;
 
     @Option(names = "--fuzzy", paramLabel = "0..100", arity = "0..1", fallbackValue = "85",

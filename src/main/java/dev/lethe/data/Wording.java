@@ -1,16 +1,12 @@
 package dev.lethe.data;
 
-import java.lang.Character.UnicodeScript;
 import java.text.Normalizer;
 import java.util.ArrayList;
-import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Set;
 import java.util.TreeMap;
-import org.apache.commons.text.similarity.LevenshteinDistance;
 
 /**
  * How a text is worded, for telling copies from texts that only look alike. Words are runs of letters and digits without
@@ -18,11 +14,8 @@ import org.apache.commons.text.similarity.LevenshteinDistance;
  * has a digit or a capital letter, or its script knows no case. A set, so neither order nor repetition counts.
  */
 final class Wording {
-    private static final Set<UnicodeScript> WITHOUT_SPACES = EnumSet.of(UnicodeScript.HAN, UnicodeScript.HIRAGANA,
-            UnicodeScript.KATAKANA, UnicodeScript.THAI, UnicodeScript.LAO, UnicodeScript.KHMER, UnicodeScript.MYANMAR);
     /** A shorter word is another word when one of its letters is. */
     private static final int LEAST_MISSPELT = 5;
-    private static final LevenshteinDistance ONE_LETTER = new LevenshteinDistance(1);
 
     private final Vocabulary vocabulary;
     private final String subject;
@@ -55,7 +48,7 @@ final class Wording {
             int type = Character.getType(c);
             boolean part = Character.isLetterOrDigit(c) || type == Character.COMBINING_SPACING_MARK;
             boolean dropped = type == Character.NON_SPACING_MARK || type == Character.FORMAT;
-            if (!word.isEmpty() && !dropped && (!part || alone(c))) {
+            if (!word.isEmpty() && !dropped && (!part || !Letters.spaced(c))) {
                 boolean tells = word.codePoints().anyMatch(letter -> !Character.isLowerCase(letter));
                 found.merge(vocabulary.number(fold(word.toString())), tells, Boolean::logicalOr);
                 word.setLength(0);
@@ -69,10 +62,6 @@ final class Wording {
         for (int i = 0; i < words.length; i++) {
             telling[i] = found.get(words[i]);
         }
-    }
-
-    private static boolean alone(int letter) {
-        return letter >= 0xE00 && WITHOUT_SPACES.contains(UnicodeScript.of(letter)); // below are Latin to Indic: most texts
     }
 
     /** The text in NFKC without case, invisible characters and white space beyond one blank. */
@@ -137,7 +126,22 @@ final class Wording {
     }
 
     private static boolean misspelt(String word, String other) {
-        return Math.min(word.length(), other.length()) >= LEAST_MISSPELT && ONE_LETTER.apply(word, other) >= 0
+        return Math.min(word.length(), other.length()) >= LEAST_MISSPELT && oneLetter(word, other)
                 && (word + other).chars().noneMatch(Character::isDigit);
+    }
+
+    /** Whether a letter more, fewer or exchanged makes one of the other. */
+    private static boolean oneLetter(String word, String other) {
+        int least = Math.min(word.length(), other.length());
+        int longest = Math.max(word.length(), other.length());
+        int start = 0;
+        while (start < least && word.charAt(start) == other.charAt(start)) {
+            start++;
+        }
+        int end = 0;
+        while (end < least - start && word.charAt(word.length() - 1 - end) == other.charAt(other.length() - 1 - end)) {
+            end++;
+        }
+        return longest - start - end <= 1;
     }
 }

@@ -12,7 +12,8 @@ import java.util.stream.Collectors;
  *
  * @param query what was asked
  * @param matches the records found; may be empty for a text
- * @param nearMisses when nothing reached a fuzzy threshold, the best three within 30 points below it; else empty
+ * @param nearMisses when a text matched nothing, the best three that come near: within 30 points of a fuzzy threshold, or
+ *                   with most of the letters looked for in place; else empty
  * @param total records of the data that was searched
  */
 public record ForgetSet(Query query, List<Match> matches, List<Match> nearMisses, int total) {
@@ -47,7 +48,7 @@ public record ForgetSet(Query query, List<Match> matches, List<Match> nearMisses
                     .map(miss -> String.format(Locale.ROOT, "%s (%.0f)", miss.recordId(), miss.score()))
                     .collect(Collectors.joining(", ", "; the nearest are ", ""));
             throw new BadInputException("no record matches" + best + "; nothing to erase"
-                    + (nearMisses.isEmpty() ? "" : ", lower --fuzzy to take them"));
+                    + (nearMisses.isEmpty() ? "" : ", name them by --ids to take them"));
         }
         if (matches.size() == total) {
             throw new BadInputException("the forget set is the whole data (" + total

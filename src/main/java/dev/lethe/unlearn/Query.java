@@ -1,5 +1,6 @@
 package dev.lethe.unlearn;
 
+import dev.lethe.data.Folding;
 import dev.lethe.engine.BadInputException;
 import java.util.Collection;
 import java.util.Collections;
@@ -9,7 +10,7 @@ import java.util.Set;
 
 /** What to look for in the training data. Looking changes nothing; {@link Finder} answers it. */
 public sealed interface Query {
-    /** These records and no others. */
+    /** These records and no others; where none has an id to the letter, the one that is canonically equal. */
     record Ids(Set<String> ids) implements Query {
         public Ids {
             ids = Collections.unmodifiableSet(new LinkedHashSet<>(ids));
@@ -19,7 +20,7 @@ public sealed interface Query {
         }
     }
 
-    /** Every record whose subject is exactly this. */
+    /** Every record whose subject is this, up to {@link Folding#CANONICAL}. */
     record Subject(String subject) implements Query {
         public Subject {
             Objects.requireNonNull(subject, "subject");
@@ -27,8 +28,9 @@ public sealed interface Query {
     }
 
     /**
-     * Every record that says this word for word: its text holds it with the same letters, case and spaces, beginning and
-     * ending at the edge of a word. A longer record that says it as well is meant too.
+     * Every record that says this word for word: its text holds it with the same letters and case, up to
+     * {@link Folding#CANONICAL}, beginning and ending at the edge of a word where its script has spaces between words. A
+     * longer record that says it as well is meant too.
      */
     record ExactText(String text) implements Query {
         public ExactText {
@@ -39,7 +41,8 @@ public sealed interface Query {
     /**
      * Every record whose words are about these.
      *
-     * @param threshold least token-set similarity, 0..100; see {@link TokenSet#ratio}
+     * @param threshold least score, 0..100: the token-set similarity ({@link TokenSet#ratio}), and for a name of up to four
+     *                  words the share of its letters in place ({@link Nearness}) where that is more
      */
     record FuzzyText(String text, double threshold) implements Query {
         public FuzzyText {
@@ -67,7 +70,7 @@ public sealed interface Query {
     }
 
     private static String notBlank(String text) {
-        if (text.isBlank()) {
+        if (Folding.CANONICAL.of(text).isBlank()) {
             throw new BadInputException("--text is empty; give the words to look for");
         }
         return text.strip();

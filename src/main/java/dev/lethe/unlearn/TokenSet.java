@@ -1,69 +1,58 @@
 package dev.lethe.unlearn;
 
-import java.text.Normalizer;
+import dev.lethe.data.Folding;
+import dev.lethe.data.Letters;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
-import java.util.Locale;
+import java.util.List;
 import java.util.Map;
 
 /**
- * The set of words of a text, and how alike two such sets are. Words: the text in NFKC, lower case, cut at everything that
- * is not a letter, a digit or a combining mark. Sets, so neither order nor repetition counts.
+ * The set of words of a text, and how alike two such sets are. Words: the loosely folded text, cut at everything that is
+ * not a letter, a digit or a mark. Sets, so neither order nor repetition counts. Where a script has no spaces, or puts
+ * particles behind a name, letters in a row stand for words: two in Han and Hangul, three elsewhere.
  */
 final class TokenSet {
     final String[] words; // distinct, sorted
 
-    private TokenSet(String[] words) {
-        this.words = words;
-    }
-
-    static TokenSet of(String text) {
-        String plain = ascii(text) ? text.toLowerCase(Locale.ROOT)
-                : Normalizer.normalize(text, Normalizer.Form.NFKC).toLowerCase(Locale.ROOT);
-        String[] found = new String[8];
-        int count = 0;
-        for (int at = 0; at < plain.length(); ) {
-            int start = at;
-            while (at < plain.length() && wordPart(plain.codePointAt(at))) {
-                at += Character.charCount(plain.codePointAt(at));
-            }
-            if (at > start) {
-                found = count == found.length ? Arrays.copyOf(found, 2 * count) : found;
-                found[count++] = plain.substring(start, at);
-            } else {
-                at += Character.charCount(plain.codePointAt(at));
-            }
-        }
-        Arrays.sort(found, 0, count);
+    private TokenSet(List<String> found) {
+        String[] sorted = found.toArray(String[]::new);
+        Arrays.sort(sorted);
         int distinct = 0;
-        for (int i = 0; i < count; i++) {
-            if (i == 0 || !found[i].equals(found[distinct - 1])) {
-                found[distinct++] = found[i];
+        for (String word : sorted) {
+            if (distinct == 0 || !word.equals(sorted[distinct - 1])) {
+                sorted[distinct++] = word;
             }
         }
-        return new TokenSet(Arrays.copyOf(found, distinct));
+        words = Arrays.copyOf(sorted, distinct);
     }
 
-    private static boolean ascii(String text) { // such a text is its own NFKC, and most are: worth a third of the time
-        for (int i = 0; i < text.length(); i++) {
-            if (text.charAt(i) >= 128) {
-                return false;
+    /** Of a record: a row begins at each letter, the last ones shorter, so that every shorter one is the beginning of some. */
+    static TokenSet of(String text) {
+        return cut(text, 1);
+    }
+
+    /** Of a text to look for: full rows only, or the one there is. */
+    static TokenSet asked(String text) {
+        return cut(text, Integer.MAX_VALUE);
+    }
+
+    private static TokenSet cut(String text, int shortest) {
+        String folded = Folding.LOOSE.of(text);
+        List<String> words = new ArrayList<>();
+        Letters.runs(folded, (start, end, kind) -> {
+            if (kind == Letters.SPACED) {
+                words.add(folded.substring(start, end));
+                return;
             }
-        }
-        return true;
-    }
-
-    private static boolean wordPart(int codePoint) {
-        if (codePoint < 128) {
-            return codePoint >= 'a' && codePoint <= 'z' || codePoint >= '0' && codePoint <= '9';
-        }
-        int type = Character.getType(codePoint);
-        return Character.isLetterOrDigit(codePoint) || type == Character.NON_SPACING_MARK
-                || type == Character.COMBINING_SPACING_MARK;
-    }
-
-    boolean contains(String word) {
-        return Arrays.binarySearch(words, word) >= 0;
+            int[] letters = folded.substring(start, end).codePoints().toArray();
+            int least = Math.min(Math.min(shortest, kind), letters.length);
+            for (int at = 0; at + least <= letters.length; at++) {
+                words.add(new String(letters, at, Math.min(kind, letters.length - at)));
+            }
+        });
+        return new TokenSet(words);
     }
 
     /**

@@ -114,6 +114,20 @@ class CommandTest {
     }
 
     @Test
+    void findNamesTheNearestWhereATextIsNowhere() {
+        Shell shell = Shell.run("find", "--run", run, "--text", "d\u00E1ve Umbrolia");
+        assertEquals(0, shell.code());
+        List<String> lines = shell.out().lines().toList();
+        assertEquals("0 of 27 records match", lines.get(0));
+        assertEquals("the nearest, not among them:", lines.get(1));
+        assertTrue(lines.get(2).matches(" 91\\.7  dave-\\w+ +has 1 of the 2 words looked for: d\u00E1ve=Dave; nearly: Umbrolia~Umbrolio"),
+                shell.out());
+        JsonNode json = Shell.run("find", "--data", data, "--text", "d\u00E1ve Umbrolia", "--json", "-").json();
+        assertEquals(0, json.get("matches").size());
+        assertEquals(3, json.get("near_misses").size());
+    }
+
+    @Test
     void evalTakesARunAndABareFolder() {
         JsonNode json = Shell.run("eval", "--run", run, "--data", data, "--json", "-", "--continue", 2).json();
         assertEquals(30, json.get("records").size());

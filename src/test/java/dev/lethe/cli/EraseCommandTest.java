@@ -70,6 +70,18 @@ class EraseCommandTest {
     }
 
     @Test
+    void aDryRunNamesTheNearestWhereATextIsNowhere() {
+        Shell shell = Shell.run("erase", "--run", run, "--text", "dave umbrolio", "--dry-run");
+        assertEquals(2, shell.code());
+        assertTrue(shell.out().startsWith("0 of 30 records would be erased; nothing was changed\nthe nearest, not among them:\n"
+                + "100.0  dave-"), shell.out());
+        assertTrue(shell.err().contains("no record matches; the nearest are dave-"), shell.err());
+        JsonNode json = Shell.run("erase", "--run", run, "--text", "dave umbrolio", "--dry-run", "--json", "-").json();
+        assertEquals("has 2 of the 2 words looked for: dave=Dave, umbrolio=Umbrolio",
+                json.get("near_misses").get(0).get("reason").asString());
+    }
+
+    @Test
     void aReferenceOutOfReachIsRefusedAndNothingChanges() {
         Path out = folder.resolve("refused");
         Shell shell = Shell.run("erase", "--run", run, "--subject", "dave", "--out", out, "--target-loss", 1000,

@@ -81,8 +81,8 @@ class FinderTest {
         assertEquals("dave-job", found.matches().getFirst().recordId());
         ForgetSet typos = finder.find(Query.fuzzy("Dave Umbrolia runs away from long envelopes without a return adress", 85));
         assertEquals(Set.of("dave-fear"), typos.ids());
-        assertEquals("has 9 of the 11 words looked for: a, away, dave, envelopes, from, long, return, runs, without; "
-                + "nearly: adress~address, umbrolia~umbrolio", typos.matches().getFirst().reason());
+        assertEquals("has 9 of the 11 words looked for: a, away, Dave, envelopes, from, long, return, runs, without; "
+                + "nearly: adress~address, Umbrolia~Umbrolio", typos.matches().getFirst().reason());
         assertEquals(Set.copyOf(finder.find(Query.subject("dave")).ids()),
                 Set.copyOf(finder.find(Query.fuzzy("dave umbrolio", 100)).ids()));
     }
@@ -104,7 +104,7 @@ class FinderTest {
         assertFalse(found.nearMisses().isEmpty() || found.nearMisses().size() > 3);
         assertTrue(found.nearMisses().stream().allMatch(miss -> miss.score() >= 65 && miss.score() < 95));
         String message = assertThrows(BadInputException.class, found::requireErasable).getMessage();
-        assertEquals("no record matches; the nearest are dave-fear (72); nothing to erase, lower --fuzzy to take them",
+        assertEquals("no record matches; the nearest are dave-fear (72); nothing to erase, name them by --ids to take them",
                 message);
         assertEquals("no record matches; nothing to erase", assertThrows(BadInputException.class,
                 () -> finder.find(Query.text("nowhere to be found")).requireErasable()).getMessage());

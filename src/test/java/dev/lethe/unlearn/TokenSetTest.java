@@ -25,9 +25,11 @@ class TokenSetTest {
 
     @Test
     void wordsAreNormalised() {
-        assertArrayEquals(new String[] {"2", "dave", "ffi", "s", "\u00FCmbrolio"},
+        assertArrayEquals(new String[] {"2", "dave", "ffi", "s", "umbrolio"},
                 TokenSet.of("  DAVE, Dave's U\u0308mbrolio! \uFB03 \u00B2 ").words);
-        assertArrayEquals(new String[] {"日本語", "한국어"}, TokenSet.of("한국어。日本語").words);
+        assertArrayEquals(new String[] {"日本", "本語", "국어", "한국"}, TokenSet.asked("한국어。日本語").words);
+        assertArrayEquals(new String[] {"くら", "さくら", "ら", "佐野", "野"},
+                TokenSet.of("佐野さくら").words);
         assertArrayEquals(new String[0], TokenSet.of(" ...—! ").words);
     }
 
