@@ -33,10 +33,17 @@ public record Lineage(List<RunFolder> runs, List<Missing> missing) {
      *
      * @param run    where it should be
      * @param of     the run that names it
-     * @param hash   {@link Trainer#modelHash} of its model where that is known, else null
+     * @param hash   {@link Trainer#modelHash} of its model when it is the parent of {@code of}, else null
+     * @param erasure that made it when it is a child, else null
      * @param reason why it does not count, to follow its path
      */
-    public record Missing(Path run, RunFolder of, String hash, String reason) { }
+    public record Missing(Path run, RunFolder of, String hash, String erasure, String reason) {
+        /** Whether the run is this one, wherever it lies. */
+        private boolean is(RunFolder other) {
+            return hash != null ? hash.equals(other.info().result().modelHash())
+                    : other.info().lineage() != null && erasure.equals(other.info().lineage().erasure());
+        }
+    }
 
     /** Everything that can be reached from a complete run. Reads descriptions only, changes nothing. */
     public static Lineage of(RunFolder run) {
@@ -49,6 +56,7 @@ public record Lineage(List<RunFolder> runs, List<Missing> missing) {
                 next.addAll(neighbours(one, missing));
             }
         }
+        missing.removeIf(one -> found.values().stream().anyMatch(one::is)); // reached by another way
         return new Lineage(List.copyOf(found.values()), missing);
     }
 
@@ -56,26 +64,26 @@ public record Lineage(List<RunFolder> runs, List<Missing> missing) {
         List<RunFolder> all = new ArrayList<>();
         RunInfo.Lineage parent = run.info().lineage();
         if (parent != null && !parent.parentGone()) {
-            all.addAll(look(run, Path.of(parent.parent()), parent.parentHash(), missing));
+            all.addAll(look(run, Path.of(parent.parent()), parent.parentHash(), null, missing));
         }
         for (RunInfo.Child child : run.info().children()) {
             if (child.state() == RunInfo.Child.State.MADE) {
-                all.addAll(look(run, Path.of(child.run()), null, missing));
+                all.addAll(look(run, Path.of(child.run()), null, child.erasure(), missing));
             } else if (child.state() == RunInfo.Child.State.INTENDED) {
-                all.addAll(look(run, Path.of(child.run()), null, new ArrayList<>())); // never made, unless it is there
+                all.addAll(look(run, Path.of(child.run()), null, child.erasure(), new ArrayList<>())); // never made, unless it is there
             }
         }
         return all;
     }
 
     /** The runs at a path, or beside {@code run} under the same name, that belong to it. */
-    private static List<RunFolder> look(RunFolder run, Path path, String hash, List<Missing> missing) {
+    private static List<RunFolder> look(RunFolder run, Path path, String hash, String erasure, List<Missing> missing) {
         Set<Path> places = new LinkedHashSet<>(List.of(path.toAbsolutePath().normalize(),
                 run.root().toAbsolutePath().normalize().resolveSibling(path.getFileName())));
         List<RunFolder> found = places.stream().map(Lineage::open).filter(other -> other != null && related(run, other)).toList();
         if (found.isEmpty()) {
-            missing.add(new Missing(path, run, hash, Files.exists(path) ? "is not the run that " + run + " knows under that name"
-                    : "is not there"));
+            missing.add(new Missing(path, run, hash, erasure, Files.exists(path)
+                    ? "is not the run that " + run + " knows under that name" : "is not there"));
         }
         return found;
     }

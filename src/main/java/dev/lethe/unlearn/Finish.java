@@ -35,10 +35,12 @@ final class Finish {
     /** As {@link Run#finish}. */
     static List<Erasure> of(Path path, List<Path> gone, List<Path> found) {
         return Work.shielded(() -> {
-            found.forEach(moved -> Lineage.of(RunFolder.openAny(path)).noteMoved(moved));
-            gone.forEach(deleted -> Lineage.of(RunFolder.openAny(path)).noteGone(deleted));
-            Lineage lineage = Lineage.of(RunFolder.openAny(path));
-            try (Lineage.Locks locks = lineage.lock()) {
+            try (var _ = Lineage.of(RunFolder.openAny(path)).lock()) {
+                found.forEach(moved -> Lineage.of(RunFolder.openAny(path)).noteMoved(moved));
+                gone.forEach(deleted -> Lineage.of(RunFolder.openAny(path)).noteGone(deleted));
+            }
+            Lineage lineage = Lineage.of(RunFolder.openAny(path)); // with those that were found
+            try (var _ = lineage.lock()) {
                 List<Erasure> finished = new ArrayList<>();
                 for (RunFolder run : lineage.runs()) {
                     if (PendingErasure.of(run) != null) {

@@ -189,6 +189,22 @@ class LineageTest {
         assertGone(alice, b, folder.resolve("c"));
     }
 
+    @Test
+    void aMovedRunReachesItsLineageAndTheOthersAreToldWhereItIs() throws IOException {
+        String dave = person(0);
+        String alice = person(1);
+        erase(a, dave, "b");
+        Path moved = Files.createDirectory(folder.resolve("far")).resolve("b2");
+        Files.move(folder.resolve("b"), moved);
+        erase(moved, alice, "far/c");
+        assertGone(alice, a, moved, folder.resolve("far/c"));
+        String bob = person(0);
+        assertThrows(BadInputException.class, () -> erase(a, bob, "d"));
+        assertEquals(List.of(), Run.finish(a, List.of(), List.of(moved)));
+        erase(a, bob, "d");
+        assertGone(bob, a, moved, folder.resolve("far/c"), folder.resolve("d"));
+    }
+
     /** A run that names a stranger as its source must not reach into it, neither when opened nor when finished. */
     @Test
     void aDoctoredAccountDestroysNothingOfAnotherRun() throws IOException {
