@@ -1,6 +1,7 @@
 package dev.lethe.train;
 
 import dev.lethe.engine.LetheException;
+import dev.lethe.engine.Reason;
 
 /** A run is not to be worked with, or an erasure not to be called done, before {@code lethe finish} has completed it. */
 public final class PendingErasureException extends LetheException {
@@ -9,5 +10,10 @@ public final class PendingErasureException extends LetheException {
     /** @param made the run that the erasure made */
     public PendingErasureException(RunFolder made, PendingErasure pending) {
         super(made + ": " + pending.left(made));
+    }
+
+    /** @param cause what it broke off with */
+    public PendingErasureException(RunFolder made, PendingErasure pending, Throwable cause) {
+        super(made + ": " + pending.left(made) + " (it broke off: " + Reason.of(cause) + ")", cause);
     }
 }

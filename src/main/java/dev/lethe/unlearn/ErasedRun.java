@@ -19,6 +19,7 @@ import dev.lethe.model.Checkpoint;
 import dev.lethe.train.IdKey;
 import dev.lethe.train.Lineage;
 import dev.lethe.train.PendingErasure;
+import dev.lethe.train.PendingErasureException;
 import dev.lethe.train.RunFolder;
 import dev.lethe.train.RunInfo;
 import dev.lethe.train.RunJson;
@@ -47,6 +48,7 @@ final class ErasedRun implements AutoCloseable {
     private final Lineage.Locks locks;
     private final IdKey key = IdKey.random();
     private final Journal journal;
+    private boolean intended; // the source names the new run, which has no name yet
 
     private ErasedRun(RunFolder source, Path out, Path growing, RunLock own, Lineage lineage, Lineage.Locks locks) {
         this.source = source;
@@ -78,11 +80,12 @@ final class ErasedRun implements AutoCloseable {
         Lineage.Locks locks = lineage.lock();
         RunLock own = null;
         try {
-            if (!keepEntries && !Lineage.of(RunFolder.open(source.root())).sameRuns(lineage)) {
+            RunFolder now = RunFolder.open(source.root());
+            if (!now.info().equals(source.info()) || !keepEntries && !Lineage.of(now).sameRuns(lineage)) {
                 throw new BadInputException(source + ": another erasure has just come before this one; ask again");
             }
-            Path absolute = out.toAbsolutePath();
-            Path growing = absolute.resolveSibling(absolute.getFileName() + ".erasing");
+            clearKilled(lineage);
+            Path growing = growing(out);
             own = takeOver(growing);
             return new ErasedRun(source, out, growing, own, lineage, locks);
         } catch (IOException | RuntimeException e) {
@@ -91,7 +94,7 @@ final class ErasedRun implements AutoCloseable {
                 own.close();
             }
             throw e instanceof RuntimeException known ? known
-                    : new UncheckedIOException(out + ".erasing: cannot be made: " + e, (IOException) e);
+                    : new UncheckedIOException(growing(out) + ": cannot be made: " + Reason.of(e), (IOException) e);
         }
     }
 
@@ -112,6 +115,24 @@ final class ErasedRun implements AutoCloseable {
                 + first.reason() + (lineage.missing().size() == 1 ? "" : ", and " + (lineage.missing().size() - 1) + " more")
                 + ": it may hold gradients of the records to erase. If it has moved, say lethe finish " + first.of()
                 + " --found DIR; if it was deleted, lethe finish " + first.of() + " --gone " + first.run();
+    }
+
+    private static Path growing(Path out) {
+        Path absolute = out.toAbsolutePath().normalize();
+        return absolute.resolveSibling(absolute.getFileName() + ".erasing");
+    }
+
+    /** Removes what erasures that were killed on these runs left beside other names: it has entries of everyone. */
+    private static void clearKilled(Lineage lineage) throws IOException {
+        for (RunFolder run : lineage.runs()) {
+            for (RunInfo.Child child : run.info().children()) {
+                Path left = growing(Path.of(child.run()));
+                if (child.state() == RunInfo.Child.State.INTENDED && Files.isRegularFile(left.resolve(RunFolder.LOCK))) {
+                    takeOver(left).close();
+                    PrivateFiles.deleteTree(left);
+                }
+            }
+        }
     }
 
     /** Makes the folder that the run grows in, or empties one that a killed erasure left there. */
@@ -138,11 +159,6 @@ final class ErasedRun implements AutoCloseable {
                 throw failure;
             }
         }
-    }
-
-    /** The run as it is now that it is locked. */
-    RunFolder source() {
-        return source;
     }
 
     void write(EraseStep step) {
@@ -185,6 +201,7 @@ final class ErasedRun implements AutoCloseable {
         journal.close();
         try {
             Checkpoint.save(model, Checkpoint.config(source.model()), growing.resolve("model"), source.model());
+            child(erasure.id(), RunInfo.Child.State.INTENDED);
             ledger(erased, erasure.config().keepEntries());
             List<RunRecord> left = source.records().stream().filter(record -> !erased.contains(record.id())).toList();
             Path notes = growing.resolve("journal");
@@ -198,34 +215,37 @@ final class ErasedRun implements AutoCloseable {
         } catch (IOException e) {
             throw new UncheckedIOException(out + ": the new run cannot be written: " + Reason.of(e, out), e);
         }
-        takePlace(erasure.id());
-        return destroys ? Finish.complete(RunFolder.openAny(out), erasure, Census.Search.of(records)) : erasure;
+        takePlace();
+        try {
+            child(erasure.id(), RunInfo.Child.State.MADE);
+            return destroys ? Finish.complete(RunFolder.openAny(out), erasure, Census.Search.of(records)) : erasure;
+        } catch (UncheckedIOException e) { // a full disk: the run is there all the same
+            throw destroys ? new PendingErasureException(RunFolder.openAny(out), PendingErasure.of(RunFolder.openAny(out)), e) : e;
+        }
     }
 
-    /** From the source's intent to its knowledge of the new run; the rename between them is the moment that counts. */
-    private void takePlace(String erasure) {
-        RunInfo.Child child = new RunInfo.Child(out.toAbsolutePath().normalize().toString(), erasure,
-                RunInfo.Child.State.INTENDED);
-        List<RunInfo.Child> others = source.info().children().stream().filter(one -> !one.run().equals(child.run())
-                && (one.state() != RunInfo.Child.State.INTENDED || RunFolder.isRun(Path.of(one.run())))).toList();
-        source.save(source.info().withChildren(with(others, child)));
+    /** The rename is the moment that counts. */
+    private void takePlace() {
         try {
             if (Files.isDirectory(out)) {
                 PrivateFiles.deleteTree(out); // empty but for a lock: begin refused anything else; a rename needs the name free
             }
             Files.move(growing, out, StandardCopyOption.ATOMIC_MOVE);
+            intended = false;
             PrivateFiles.syncFolder(out.toAbsolutePath().getParent());
         } catch (IOException e) {
             throw new UncheckedIOException(out + ": the new run cannot take its place: " + Reason.of(e), e);
         }
-        source.save(source.info().withChildren(with(others, new RunInfo.Child(child.run(), erasure,
-                RunInfo.Child.State.MADE))));
     }
 
-    private static List<RunInfo.Child> with(List<RunInfo.Child> others, RunInfo.Child child) {
-        List<RunInfo.Child> all = new ArrayList<>(others);
+    /** Notes the new run in the source: before it has entries, so that whatever a kill leaves of it is known there. */
+    private void child(String erasure, RunInfo.Child.State state) {
+        RunInfo.Child child = new RunInfo.Child(out.toAbsolutePath().normalize().toString(), erasure, state);
+        List<RunInfo.Child> all = new ArrayList<>(source.info().children().stream().filter(one -> !one.run().equals(child.run())
+                && (one.state() != RunInfo.Child.State.INTENDED || RunFolder.isRun(Path.of(one.run())))).toList());
         all.add(child);
-        return all;
+        source.save(source.info().withChildren(all));
+        intended = state == RunInfo.Child.State.INTENDED;
     }
 
     /** Every run that may hold what is to be destroyed, with how much; the new one last, with its model's hash. */
@@ -279,6 +299,9 @@ final class ErasedRun implements AutoCloseable {
         journal.close();
         try {
             PrivateFiles.deleteTree(growing);
+            if (intended) {
+                source.save(source.info());
+            }
         } catch (IOException e) {
             throw new UncheckedIOException(growing + ": cannot be removed: " + Reason.of(e), e);
         } finally {

@@ -108,9 +108,12 @@ class EraseKillTest {
         if (!RunFolder.isRun(out)) {
             assertEquals(3, live(from, keys), "before the rename the source is as it was");
             RunFolder.open(from);
+            Path left = out.resolveSibling(out.getFileName() + ".erasing/ledger");
+            out = out.resolveSibling(out.getFileName() + "-other");
             try (Engine engine = Engine.cpu()) {
                 erase(engine, from, out, false, EraseListener.NONE);
             }
+            assertFalse(Files.exists(left), "entries that the killed erasure left beside another name");
             state = "rolled back";
         } else if (opens(out)) {
             state = "done";
