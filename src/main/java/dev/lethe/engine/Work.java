@@ -40,6 +40,12 @@ public final class Work {
             }
         }
 
+        /** From here on the flag of the last call is not raised any more: the next call might be given the same one. */
+        synchronized void shield() {
+            shields++;
+            running = null;
+        }
+
         synchronized void starts(CancelFlag call) {
             running = shields > 0 ? null : call;
             if (asked && running != null) {
@@ -113,7 +119,7 @@ public final class Work {
         if (!(Thread.currentThread() instanceof Worker worker)) {
             return run("shielded", () -> shielded(body));
         }
-        worker.shields++;
+        worker.shield();
         try {
             return body.get();
         } finally {

@@ -90,16 +90,23 @@ record LedgerFolder(Path path) {
         }
     }
 
-    /** Puts a copy of a file's start in its place: whoever has the old one linked keeps it whole. */
+    /**
+     * Puts a copy of a file's start in its place: a ledger that has the old one linked keeps it whole; else it is overwritten,
+     * and not shortened under those who have it mapped.
+     */
     void cut(Path file, long bytes) {
         try {
             Path part = PrivateFiles.part(file);
-            try (FileChannel from = FileChannel.open(file, StandardOpenOption.READ);
-                    FileChannel to = PrivateFiles.open(part)) {
-                copy(from, 0, bytes, to);
-                to.force(true);
+            try {
+                try (FileChannel from = FileChannel.open(file, StandardOpenOption.READ);
+                        FileChannel to = PrivateFiles.open(part)) {
+                    copy(from, 0, bytes, to);
+                    to.force(true);
+                }
+                PrivateFiles.replace(part, file);
+            } finally {
+                Shred.file(part);
             }
-            PrivateFiles.replace(part, file);
         } catch (IOException e) {
             throw new BadInputException("cannot shorten " + file + ": " + Reason.of(e, file));
         }

@@ -117,7 +117,10 @@ record LedgerIndex(List<SegmentState> segments, List<Entry> entries) {
                 && entry.offset() <= bytes - SegmentLayout.frameBytes(entry.length());
     }
 
-    /** Null when it is destroyed and has a key: Lethe once kept those, and then the segments have them too. */
+    /**
+     * Null when its numbers are impossible, or it is destroyed and has a key: Lethe once kept those, and then the segments have
+     * them too.
+     */
     private static Entry entry(ByteBuffer in) {
         RecordKey key = new RecordKey(in.getLong(), in.getLong());
         long step = in.getLong();
@@ -126,11 +129,18 @@ record LedgerIndex(List<SegmentState> segments, List<Entry> entries) {
         long length = in.getLong();
         long offset = in.getLong();
         int segment = in.getInt();
-        EntryHeader header = new EntryHeader(key, in.getInt(), step, learningRate, weight, in.getInt(), in.getInt());
+        int epoch = in.getInt();
+        int tokens = in.getInt();
+        int targets = in.getInt();
         boolean destroyed = in.getInt() == DESTROYED;
         in.getInt();
         if (destroyed && !key.equals(RecordKey.NONE)) return null;
-        return new Entry(header, segment, offset, length, destroyed);
+        try {
+            EntryHeader header = new EntryHeader(key, epoch, step, learningRate, weight, tokens, targets);
+            return new Entry(header, segment, offset, length, destroyed);
+        } catch (IllegalArgumentException outOfRange) {
+            return null;
+        }
     }
 
     private static boolean current(LedgerFolder folder, List<SegmentState> listed, int identity) {
@@ -161,7 +171,8 @@ record LedgerIndex(List<SegmentState> segments, List<Entry> entries) {
                         + "match its checksum, its name or the ledger's manifest");
             return new SegmentState(number, channel.size(), header.changes());
         } catch (IOException e) {
-            throw new BadInputException("cannot read " + folder.segment(number) + ": " + Reason.of(e));
+            throw new BadInputException("cannot read " + folder.segment(number) + ": "
+                    + Reason.of(e, folder.segment(number)));
         }
     }
 

@@ -169,7 +169,7 @@ public final class LedgerWriter implements AutoCloseable {
         return dropped;
     }
 
-    /** Cuts the files after the first `keep` entries and opens the last segment for more; readers keep entries cut off. */
+    /** Cuts the files after the first `keep` entries, a copy of the last where that cuts entries, and opens it for more. */
     private void keepUpTo(int keep, boolean cutsEntries) {
         entries.subList(keep, entries.size()).clear();
         int last = keep == 0 ? -1 : entries.getLast().segment();

@@ -51,6 +51,10 @@ class LedgerIndexTest {
             forge(whole, bytes -> bytes.putLong(HEADER + SEGMENT + 48, place)); // its offset
             assertEquals(9, payloads(), "offset " + place);
         }
+        for (int at : List.of(60, 64, 68)) { // epoch, tokens, targets
+            forge(whole, bytes -> bytes.putInt(HEADER + SEGMENT + at, -1));
+            assertEquals(9, payloads(), "-1 at " + at);
+        }
         forge(whole, bytes -> bytes.putLong(HEADER + SEGMENT + 40, 1)); // a place that could be one
         assertThrows(DamagedDataException.class, this::payloads);
     }
