@@ -39,7 +39,7 @@ final class RunLogs {
 
     /** journal/erasure.json, or null for a run that no erasure made. */
     static JsonNode account(RunFolder run) {
-        Path file = run.journal().resolve("erasure.json");
+        Path file = run.journal().resolve(RunFolder.ACCOUNT);
         return Files.isRegularFile(file) ? RunJson.tree(text(file), file.toString()) : null;
     }
 

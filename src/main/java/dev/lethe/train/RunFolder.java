@@ -32,8 +32,10 @@ import tools.jackson.databind.JsonNode;
 public final class RunFolder {
     /** Whoever writes into a run holds a lock on this file; it also marks a folder as Lethe's. */
     public static final String LOCK = "lethe.lock";
-    private static final String INFO = "lethe.json";
-    private static final String ACCOUNT = "erasure.json";
+    /** Describes a run. */
+    public static final String INFO = "lethe.json";
+    /** Within the journal: what an erasure did. */
+    public static final String ACCOUNT = "erasure.json";
 
     private final Path root;
     private final RunInfo info;

@@ -97,11 +97,11 @@ public final class Census {
         try {
             Path folder = root.toAbsolutePath().normalize();
             census.visit(folder);
-            Path growing = folder.resolveSibling(folder.getFileName() + ".erasing");
+            Path growing = ErasedRun.growing(folder);
             if (Files.isDirectory(growing)) {
                 census.visit(growing);
             }
-        } catch (IOException e) {
+        } catch (IOException | UncheckedIOException e) { // the second of a walk
             throw new BadInputException(root + ": cannot be read: " + Reason.of(e), e);
         }
         return List.copyOf(census.places);
@@ -117,8 +117,11 @@ public final class Census {
         }
         List<RunFolder> own = new ArrayList<>();
         for (Path file : files) {
-            if (file.endsWith("lethe.json")) {
-                own.addAll(opened(file.getParent()));
+            RunFolder run = file.endsWith(RunFolder.INFO) ? opened(file.getParent()) : null;
+            if (run != null) {
+                runs.put(run.root(), run);
+                data.addAll(files(run.info().data()));
+                own.add(run);
             }
         }
         Map<Group, List<Path>> groups = new TreeMap<>(Comparator.comparing(Group::folder).thenComparing(Group::kind));
@@ -136,15 +139,12 @@ public final class Census {
         }
     }
 
-    /** One run, and its data files noted; none when it cannot be read. */
-    private List<RunFolder> opened(Path root) {
+    /** Null when it cannot be read. */
+    private static RunFolder opened(Path root) {
         try {
-            RunFolder run = RunFolder.openAny(root);
-            runs.put(root, run);
-            data.addAll(files(run.info().data()));
-            return List.of(run);
+            return RunFolder.openAny(root);
         } catch (BadInputException | DamagedDataException e) {
-            return List.of();
+            return null;
         }
     }
 
@@ -216,8 +216,7 @@ public final class Census {
         Set<Path> visited = new HashSet<>();
         for (RunFolder at = run; at != null && at.info().lineage() != null && visited.add(at.root()); ) {
             ids.addAll(at.erasedAmong(search.ids()));
-            Path parent = Path.of(at.info().lineage().parent());
-            at = RunFolder.isRun(parent) ? RunFolder.openAny(parent) : null;
+            at = opened(Path.of(at.info().lineage().parent()));
         }
         return ids;
     }

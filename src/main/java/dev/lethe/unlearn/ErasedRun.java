@@ -98,6 +98,12 @@ final class ErasedRun implements AutoCloseable {
         }
     }
 
+    /** Where the run that is to be OUT grows. */
+    static Path growing(Path out) {
+        Path absolute = out.toAbsolutePath().normalize();
+        return absolute.resolveSibling(absolute.getFileName() + ".erasing");
+    }
+
     /** Starts what is never to be a run: it grows in a folder of its own and takes no lock. */
     static ErasedRun trial(RunFolder source) {
         Path beside = source.root().toAbsolutePath();
@@ -115,11 +121,6 @@ final class ErasedRun implements AutoCloseable {
                 + first.reason() + (lineage.missing().size() == 1 ? "" : ", and " + (lineage.missing().size() - 1) + " more")
                 + ": it may hold gradients of the records to erase. If it has moved, say lethe finish " + first.of()
                 + " --found DIR; if it was deleted, lethe finish " + first.of() + " --gone " + first.run();
-    }
-
-    private static Path growing(Path out) {
-        Path absolute = out.toAbsolutePath().normalize();
-        return absolute.resolveSibling(absolute.getFileName() + ".erasing");
     }
 
     /** Removes what erasures that were killed on these runs left beside other names: it has entries of everyone. */
@@ -147,16 +148,23 @@ final class ErasedRun implements AutoCloseable {
                         + " in it); move it, or choose another --out");
             }
             RunLock lock = RunLock.take(growing.resolve(RunFolder.LOCK));
-            try (Stream<Path> inside = Files.list(growing)) {
-                for (Path left : (Iterable<Path>) inside::iterator) {
-                    if (!left.endsWith(RunFolder.LOCK)) {
-                        PrivateFiles.deleteTree(left);
-                    }
-                }
+            try {
+                empty(growing);
                 return lock;
             } catch (IOException | RuntimeException failure) {
                 lock.close();
                 throw failure;
+            }
+        }
+    }
+
+    /** Removes all but the lock. */
+    private static void empty(Path growing) throws IOException {
+        try (Stream<Path> inside = Files.list(growing)) {
+            for (Path left : (Iterable<Path>) inside::iterator) {
+                if (!left.endsWith(RunFolder.LOCK)) {
+                    PrivateFiles.deleteTree(left);
+                }
             }
         }
     }
@@ -206,7 +214,7 @@ final class ErasedRun implements AutoCloseable {
             List<RunRecord> left = source.records().stream().filter(record -> !erased.contains(record.id())).toList();
             Path notes = growing.resolve("journal");
             key.write(notes);
-            PrivateFiles.write(notes.resolve(Journal.ERASURE), RunJson.pretty(erasure.under(key)));
+            PrivateFiles.write(notes.resolve(RunFolder.ACCOUNT), RunJson.pretty(erasure.under(key)));
             RunInfo info = info(model, erasure);
             if (destroys) {
                 owed(erasure, info.result().modelHash()).write(notes);
@@ -227,15 +235,27 @@ final class ErasedRun implements AutoCloseable {
     /** The rename is the moment that counts. */
     private void takePlace() {
         try {
-            if (Files.isDirectory(out)) {
-                PrivateFiles.deleteTree(out); // empty but for a lock: begin refused anything else; a rename needs the name free
-            }
+            freeName();
             Files.move(growing, out, StandardCopyOption.ATOMIC_MOVE);
             intended = false;
             PrivateFiles.syncFolder(out.toAbsolutePath().getParent());
         } catch (IOException e) {
             throw new UncheckedIOException(out + ": the new run cannot take its place: " + Reason.of(e), e);
         }
+    }
+
+    /** A rename needs OUT's name free. Whoever has begun to write there since {@link #begin} keeps it, and this erasure ends. */
+    private void freeName() throws IOException {
+        if (!Files.isDirectory(out)) {
+            return;
+        }
+        RunFolder.requireFree(out);
+        Path lock = out.resolve(RunFolder.LOCK);
+        try (var _ = RunLock.take(lock)) {
+            RunFolder.requireFree(out); // still, and nobody is at work there
+            Files.delete(lock);
+        }
+        Files.delete(out); // empty, or it throws
     }
 
     /** Notes the new run in the source: before it has entries, so that whatever a kill leaves of it is known there. */
@@ -298,6 +318,9 @@ final class ErasedRun implements AutoCloseable {
     public void close() {
         journal.close();
         try {
+            if (Files.isDirectory(growing)) {
+                empty(growing); // the lock goes last: with it whoever waits for the folder may have it
+            }
             PrivateFiles.deleteTree(growing);
             if (intended) {
                 source.save(source.info());

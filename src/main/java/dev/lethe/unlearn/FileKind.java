@@ -11,7 +11,7 @@ enum FileKind {
     LEFTOVER("[^/]+\\.part-\\d+(/.+)?",
             "left by a kill, of any content", Census.Reach.YOURS, Look.OPAQUE),
     RECORDS("records\\.jsonl", "ids, hashes of texts", Census.Reach.ERASE, Look.BYTES),
-    LEDGER("ledger/(segment-\\d+\\.ledger|index)", "gradients, token ids, hashed ids", Census.Reach.ERASE, Look.ENTRIES),
+    LEDGER("ledger/(segment-\\p{Nd}+\\.ledger|index)", "gradients, token ids, hashed ids", Census.Reach.ERASE, Look.ENTRIES),
     FACTORS("factors/.+", "sums of gradients, which show the tokens used", Census.Reach.ERASE, Look.OPAQUE),
     REPORT("report/.+", "numbers of groups, texts of samples", Census.Reach.ERASE, Look.BYTES),
     PENDING("journal/pending\\.json", "ids of erased records, until lethe finish", Census.Reach.ERASE, Look.BYTES),
@@ -24,8 +24,10 @@ enum FileKind {
             "a vocabulary, with words of the records if it was made of them", Census.Reach.RUN, Look.BYTES),
     STUDY("(cells|oracles)/[^/]+\\.json|order\\.json|results\\.(jsonl|csv)|summary\\.csv|study\\.html|(figures|tables)/[^/]+"
             + "|sequential-[^/]+/progress\\.json", "names of whom it forgets, losses of records", Census.Reach.YOURS, Look.BYTES),
-    PLAIN("lethe\\.json|lethe\\.lock|(metrics|timings)\\.jsonl|journal/steps\\.jsonl"
-            + "|ledger/(manifest\\.json|writer\\.lock)|done\\.txt|timings\\.csv", "settings, numbers of batches", null,
+    /** Never opened: closing any file of a locked one gives the lock of this process up (POSIX). */
+    LOCK("lethe\\.lock|ledger/writer\\.lock", "who is writing", null, Look.OPAQUE),
+    PLAIN("lethe\\.json|(metrics|timings)\\.jsonl|journal/steps\\.jsonl"
+            + "|ledger/manifest\\.json|done\\.txt|timings\\.csv", "settings, numbers of batches", null,
             Look.BYTES),
     DATA(null, "the records themselves", Census.Reach.YOURS, Look.BYTES),
     UNKNOWN(null, "not known to Lethe", Census.Reach.YOURS, Look.BYTES);

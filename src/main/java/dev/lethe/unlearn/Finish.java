@@ -5,6 +5,7 @@
  */
 package dev.lethe.unlearn;
 
+import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.PrivateFiles;
 import dev.lethe.engine.Reason;
 import dev.lethe.engine.Work;
@@ -27,6 +28,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Consumer;
 import java.util.stream.Collectors;
 
 final class Finish {
@@ -35,27 +37,36 @@ final class Finish {
     /** As {@link Run#finish}. */
     static List<Erasure> of(Path path, List<Path> gone, List<Path> found) {
         return Work.shielded(() -> {
-            try (var _ = Lineage.of(RunFolder.openAny(path)).lock()) {
-                found.forEach(moved -> Lineage.of(RunFolder.openAny(path)).noteMoved(moved));
-                gone.forEach(deleted -> Lineage.of(RunFolder.openAny(path)).noteGone(deleted));
-            }
-            Lineage lineage = Lineage.of(RunFolder.openAny(path)); // with those that were found
-            try (var _ = lineage.lock()) {
-                List<Erasure> finished = new ArrayList<>();
+            found.forEach(moved -> locked(path, lineage -> lineage.noteMoved(moved)));
+            gone.forEach(deleted -> locked(path, lineage -> lineage.noteGone(deleted)));
+            List<Erasure> finished = new ArrayList<>();
+            locked(path, lineage -> {
                 for (RunFolder run : lineage.runs()) {
-                    if (PendingErasure.of(run) != null) {
-                        finished.add(complete(run, account(run), new Census.Search(Set.copyOf(PendingErasure.of(run).records()),
-                                List.of())));
+                    PendingErasure pending = PendingErasure.of(run);
+                    if (pending != null) {
+                        finished.add(complete(run, account(run), new Census.Search(Set.copyOf(pending.records()), List.of())));
                     }
                 }
-                return finished;
-            }
+            });
+            return finished;
         });
+    }
+
+    /** Hands out a lineage that nobody else writes into: it is read again once its runs are locked. */
+    private static void locked(Path path, Consumer<Lineage> work) {
+        Lineage before = Lineage.of(RunFolder.openAny(path));
+        try (Lineage.Locks _ = before.lock()) {
+            Lineage lineage = Lineage.of(RunFolder.openAny(path));
+            if (!lineage.sameRuns(before)) {
+                throw new BadInputException(path + ": another erasure has just come before this; ask again");
+            }
+            work.accept(lineage);
+        }
     }
 
     /** The account as it stands in the run's journal. */
     private static Erasure account(RunFolder run) {
-        Path file = run.journal().resolve(Journal.ERASURE);
+        Path file = run.journal().resolve(RunFolder.ACCOUNT);
         try {
             return RunJson.read(Files.readString(file), Erasure.class, file.toString());
         } catch (IOException e) {
@@ -81,7 +92,7 @@ final class Finish {
                 throw new PendingErasureException(made, after);
             }
             List<Census.Place> left = Census.left(Census.of(made.root(), search));
-            PrivateFiles.write(made.journal().resolve(Journal.ERASURE),
+            PrivateFiles.write(made.journal().resolve(RunFolder.ACCOUNT),
                     RunJson.pretty(account(made).withDestroyed(after.places(), left)));
             PrivateFiles.deleteTree(PendingErasure.file(made.journal()));
             PrivateFiles.syncFolder(made.journal());

@@ -15,7 +15,6 @@ import java.nio.file.Path;
 
 final class Journal implements AutoCloseable {
     static final String STEPS = "steps.jsonl";
-    static final String ERASURE = "erasure.json";
 
     private final Path file;
     private final OutputStream out;

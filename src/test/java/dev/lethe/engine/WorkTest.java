@@ -8,6 +8,8 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -87,6 +89,24 @@ class WorkTest {
             Work.run("test", () -> model.losses(batch));
             model.losses(batch);
         }
+    }
+
+    /** The flag of the last call may be that of the next one, which is lowered and then started. */
+    @Test
+    void anInterruptOfAShieldedPartRaisesNoFlag() {
+        OwnedMemory memory = new OwnedMemory("test");
+        CancelFlag flag = new CancelFlag(memory);
+        Work.run("test", () -> {
+            MemorySegment raised = flag.lowered();
+            Work.shielded(() -> {
+                Thread.currentThread().interrupt();
+                assertEquals(0, raised.get(ValueLayout.JAVA_INT, 0));
+                return null;
+            });
+            assertEquals(1, flag.lowered().get(ValueLayout.JAVA_INT, 0), "behind it the interrupt is heard");
+        });
+        assertTrue(Thread.interrupted());
+        memory.close();
     }
 
     @Test

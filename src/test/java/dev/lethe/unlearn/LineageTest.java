@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Engine;
@@ -24,6 +25,7 @@ import dev.lethe.train.TinyData;
 import dev.lethe.train.TrainListener;
 import dev.lethe.train.Trainer;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -261,6 +263,51 @@ class LineageTest {
         assertTrue(message.startsWith(mine + ": is in the way, and no erasure made it"), message);
         assertEquals("years of work", Files.readString(mine.resolve("thesis.txt")));
         assertEquals(3, live(a, person(0)));
+    }
+
+    /** OUT was free when the erasure began; whoever writes there before it ends keeps what he wrote. */
+    @Test
+    void whatCameIntoOutMeanwhileStays() throws IOException {
+        Path out = folder.resolve("b");
+        EraseListener late = new EraseListener() {
+            @Override
+            public void stage(String name) {
+                if (name.startsWith("writing")) {
+                    try {
+                        Files.writeString(Files.createDirectory(out).resolve("thesis.txt"), "years of work");
+                    } catch (IOException e) {
+                        throw new UncheckedIOException(e);
+                    }
+                }
+            }
+        };
+        String message = assertThrows(BadInputException.class, () -> erase(a, person(0), out, late)).getMessage();
+        assertTrue(message.startsWith(out + ": is not empty"), message);
+        assertEquals("years of work", Files.readString(out.resolve("thesis.txt")));
+        assertEquals(3, live(a, person(0)));
+        assertNothingBut("a", "b", "people.jsonl", "tokenizer");
+    }
+
+    /** A census while a run is written must not give its lock up: POSIX does that when any file of the locked one is closed. */
+    @Test
+    void aCensusLeavesLocksAsTheyAre() throws IOException {
+        Path locks = Path.of("/proc/locks");
+        assumeTrue(Files.isReadable(locks), "only Linux says who has a lock");
+        try (RunLock held = RunLock.take(a.resolve(RunFolder.LOCK))) {
+            String inode = ":" + Files.getAttribute(a.resolve(RunFolder.LOCK), "unix:ino") + " ";
+            assumeTrue(Files.readString(locks).contains(inode), "this file system says nothing of locks");
+            Census.of(a, new Census.Search(Set.of("nobody-here"), List.of("a text that is nowhere")));
+            assertTrue(Files.readString(locks).contains(inode), "still held");
+        }
+    }
+
+    /** A parent that cannot be read any more, but was noted as gone, does not keep an erasure pending. */
+    @Test
+    void aParentWhoseDescriptionIsDamagedDoesNotStopTheCensus() throws IOException {
+        Path b = folder.resolve("b");
+        erase(a, person(0), "b");
+        Files.writeString(a.resolve("lethe.json"), "{");
+        assertFalse(Census.of(b, new Census.Search(Set.of("nobody-here"), List.of())).isEmpty());
     }
 
     private void assertNothingBut(String... names) throws IOException {
