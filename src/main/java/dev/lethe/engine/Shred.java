@@ -22,9 +22,12 @@ public final class Shred {
 
     private Shred() {}
 
-    /** Overwrites and deletes a file; nothing happens when it is not there. A symbolic link is deleted, not followed. */
+    /**
+     * Overwrites and deletes a file; nothing happens when it is not there. A symbolic link is deleted, not followed; an empty
+     * file, such as a held lock, is not opened.
+     */
     public static void file(Path file) throws IOException {
-        if (Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS) && links(file) == 1)
+        if (Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS) && links(file) == 1 && Files.size(file) > 0)
             try (RandomAccessFile bytes = new RandomAccessFile(file.toFile(), "rw")) {
                 zero(bytes, 0);
             } catch (IOException e) {

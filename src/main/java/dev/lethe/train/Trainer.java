@@ -97,6 +97,10 @@ public final class Trainer {
             try (var _ = RunLock.take(out.resolve(RunFolder.LOCK));
                     LoadedModel loaded = LoadedModel.load(engine, ModelSource.of(run.info().source()), config.dtype(),
                             config.seed())) {
+                RunFolder now = RunFolder.openAny(out);
+                if (now.info().state() == RunInfo.State.COMPLETE) {
+                    return now; // by another process, before this one had the lock
+                }
                 requireSame(out, "weights to begin with", run.info().source().modelHash(), modelHash(loaded.model()));
                 warnOfMachine(run, machine(engine));
                 Holdout split = new Holdout(RunData.read(run, Split.TRAIN, data), RunData.read(run, Split.HOLDOUT, data));

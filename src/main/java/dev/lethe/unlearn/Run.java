@@ -83,7 +83,7 @@ public final class Run implements AutoCloseable {
      * to any learned: what {@link EraseConfig#copies} decides about. Changes nothing.
      */
     public List<Copy> copies(ForgetSet forget) {
-        return examples().copiesOf(forget.ids(), Copy.Rule.KEEP);
+        return alone("copies", () -> examples().copiesOf(forget.ids(), Copy.Rule.KEEP));
     }
 
     /**
