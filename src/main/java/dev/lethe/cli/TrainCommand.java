@@ -45,7 +45,8 @@ final class TrainCommand implements Callable<Integer> {
     @Option(names = "--out", paramLabel = "RUN", required = true, description = "Folder of the new run.")
     private Path out;
 
-    @Option(names = "--resume", description = "Go on with a training that was stopped, or find it complete; only --out is needed.")
+    @Option(names = "--resume",
+            description = "Go on with a training that was stopped, or find it complete; only --out is needed.")
     private boolean resume;
 
     @Option(names = "--epochs", paramLabel = "N", defaultValue = "15", description = "Default: ${DEFAULT-VALUE}.")

@@ -1,8 +1,8 @@
 package dev.lethe.data;
 
 import dev.lethe.engine.BadInputException;
-import dev.lethe.engine.Reason;
 import dev.lethe.engine.Batch;
+import dev.lethe.engine.Reason;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;

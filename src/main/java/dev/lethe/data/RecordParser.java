@@ -182,11 +182,13 @@ final class RecordParser {
             return "broken JSON: the key \"" + token + "\" is there twice (column " + column + ")";
         }
         boolean inside = column >= 1 && column <= line.length();
-        return "broken JSON: " + (inside ? unexpected(line.codePointAt(column - 1)) + " (column " + column + ")" : "not readable");
+        return "broken JSON: "
+                + (inside ? unexpected(line.codePointAt(column - 1)) + " (column " + column + ")" : "not readable");
     }
 
     private static String unexpected(int c) {
-        return Character.isISOControl(c) ? String.format(Locale.ROOT, "unexpected control character \\u%04x, in a text write it so", c)
+        return Character.isISOControl(c)
+                ? String.format(Locale.ROOT, "unexpected control character \\u%04x, in a text write it so", c)
                 : "unexpected " + Character.toString(c);
     }
 

@@ -21,8 +21,9 @@ import java.util.stream.LongStream;
  * {@link #cancel()} is refused with WrongThreadException, {@link #close()} too as long as that thread lives; after close
  * everything is, with IllegalStateException. One that nobody closes is freed by the garbage collector, logged and counted
  * ({@link Engine#abandonedHandles()}). A call holds its thread: on a virtual one, make many of them in {@link Work#run}.
- * Failures of the native side are {@link EngineException}; wrong arguments IllegalArgumentException. Shape letters: B records of a batch, T tokens, V
- * vocabulary, S sites, P elements of a flat buffer. What captures left is worked on through {@link #entries()}.
+ * Failures of the native side are {@link EngineException}; wrong arguments IllegalArgumentException. Shape letters: B
+ * records of a batch, T tokens, V vocabulary, S sites, P elements of a flat buffer. What captures left is worked on
+ * through {@link #entries()}.
  */
 public final class LanguageModel implements AutoCloseable {
     private final Device device;

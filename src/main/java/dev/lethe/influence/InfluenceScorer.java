@@ -17,7 +17,6 @@ import dev.lethe.engine.Work;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.EntryHeader;
 import dev.lethe.ledger.GradientLedger;
-import dev.lethe.ledger.RecordKey;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;

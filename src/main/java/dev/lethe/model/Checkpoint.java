@@ -99,7 +99,7 @@ public final class Checkpoint {
             }
             return Sha256.hex(lines.toString().getBytes(StandardCharsets.UTF_8));
         } catch (IOException e) {
-            throw new BadInputException(folder + ": config and tokenizer cannot be read (" + e + ")", e);
+            throw new BadInputException(folder + ": config and tokenizer cannot be read: " + Reason.of(e, folder), e);
         }
     }
 

@@ -43,7 +43,7 @@ final class TokenizerParts {
             Map.entry("Lowercase", Map.of()), Map.entry("StripAccents", Map.of()), Map.entry("ByteLevel", Map.of()),
             Map.entry("Strip", Map.of("strip_left", FLAG, "strip_right", FLAG)),
             Map.entry("Prepend", Map.of("prepend", SOME)),
-            Map.entry("Precompiled", Map.of("precompiled_charsmap", CHARSMAP)), 
+            Map.entry("Precompiled", Map.of("precompiled_charsmap", CHARSMAP)),
             Map.entry("Replace", Map.of("pattern", MAP, "content", ONE_AT_MOST)), // more would make a long text longer
             Map.entry("BertNormalizer", Map.of("clean_text", FLAG, "handle_chinese_chars", FLAG,
                     "strip_accents", FLAG.orNull(), "lowercase", FLAG)));

@@ -34,8 +34,8 @@ public final class HtmlPage {
     public HtmlPage(String title, int widthRem) {
         page = new StringBuilder("<!DOCTYPE html>\n<html lang='en'><head><meta charset='utf-8'/>"
                 + "<meta name='viewport' content='width=device-width, initial-scale=1'/><title>" + escape(title)
-                + "</title>\n<style>\n" + String.format(Locale.ROOT, STYLE, widthRem) + "</style></head><body>\n<h1>" + escape(title)
-                + "</h1>\n");
+                + "</title>\n<style>\n" + String.format(Locale.ROOT, STYLE, widthRem) + "</style></head><body>\n<h1>"
+                + escape(title) + "</h1>\n");
     }
 
     /** @param level 2 or 3 */

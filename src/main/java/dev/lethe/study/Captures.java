@@ -2,7 +2,6 @@ package dev.lethe.study;
 
 import dev.lethe.engine.ModelShape;
 import dev.lethe.engine.Site;
-import dev.lethe.engine.SiteSet;
 import dev.lethe.train.CapturePolicy;
 import dev.lethe.unlearn.Contrast;
 import dev.lethe.unlearn.Epochs;

@@ -73,10 +73,6 @@ final class Measurement {
         return spec.measure().metrics().contains(metrics.label());
     }
 
-    List<Example> forgetExamples(LanguageModel model) {
-        return encode(model, forget);
-    }
-
     /** Adds everything asked for of one model, the cheapest first; its weights are the same afterwards. */
     void all(LanguageModel model, Numbers numbers) {
         losses(model, numbers);

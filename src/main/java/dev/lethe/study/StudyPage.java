@@ -93,8 +93,8 @@ public final class StudyPage {
             Pictures.svg(charts, figures);
             Pictures.png(charts, figures);
             PrivateFiles.write(tables.resolve("variants.csv"), StudyTables.csv(study));
-            PrivateFiles.write(tables.resolve("claims.csv"), Table.csv(claims.columns(), claims.rows().stream().map(Table.Row::cells)
-                    .toList()));
+            PrivateFiles.write(tables.resolve("claims.csv"), Table.csv(claims.columns(),
+                    claims.rows().stream().map(Table.Row::cells).toList()));
             PrivateFiles.write(dir.resolve("study.html"), page.finish());
         } catch (IOException e) {
             throw new BadInputException(dir + ": the study's page cannot be written: " + Reason.of(e, dir), e);

@@ -39,7 +39,8 @@ final class Tables {
         StringBuilder csv = new StringBuilder("id,seed,forget,variant,cost.seconds,cost.peak_bytes\n");
         for (CellResult result : results) {
             csv.append(result.id()).append(',').append(result.cell().seed()).append(',').append(Csv.cell(result.cell().forget()))
-                    .append(',').append(Csv.cell(result.variant())).append(',').append(number(result.metrics().get("cost.seconds")))
+                    .append(',').append(Csv.cell(result.variant()))
+                    .append(',').append(number(result.metrics().get("cost.seconds")))
                     .append(',').append(number(result.metrics().get("cost.peak_bytes"))).append('\n');
         }
         return csv.toString();

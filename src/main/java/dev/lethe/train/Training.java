@@ -46,8 +46,8 @@ final class Training implements AutoCloseable {
     private long sinceCheckpoint = System.nanoTime();
 
     /**
-     * What a training needs besides its run: the examples by split, who listens, and how many tokens
-     * fit into memory at once (0 = as many as there are).
+     * What a training needs besides its run: the examples by split, who listens, and how many tokens fit into memory at
+     * once (0 = as many as there are).
      */
     record Inputs(List<Example> train, List<Example> holdout, TrainListener listener, long microTokens) { }
 

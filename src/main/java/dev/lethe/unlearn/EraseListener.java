@@ -2,8 +2,10 @@ package dev.lethe.unlearn;
 
 import java.util.function.DoubleSupplier;
 
-/** Watches an erasure. Called on the erasing thread, which is Lethe's own while the
- * caller of the erasure waits; must return soon. Every method does nothing unless overridden. */
+/**
+ * Watches an erasure. Called on the erasing thread, which is Lethe's own while the caller of the erasure waits; must return
+ * soon. Every method does nothing unless overridden.
+ */
 public interface EraseListener {
     /** A listener that ignores everything. */
     EraseListener NONE = new EraseListener() { };

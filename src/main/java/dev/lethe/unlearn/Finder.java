@@ -21,8 +21,7 @@ import java.util.stream.IntStream;
 /**
  * Answers queries over training records: by id, by subject, word for word, or by likeness of words. Each match comes
  * with a score and a reason, so that a person can judge it before anything is erased; where a text is nowhere, the
- * records that come nearest are named. The index is built
- * at the first query that needs likeness and kept until close.
+ * records that come nearest are named. The index is built at the first query that needs likeness and kept until close.
  * Not thread-safe.
  */
 public final class Finder implements AutoCloseable {
@@ -196,8 +195,8 @@ public final class Finder implements AutoCloseable {
     private static String unknown(String what, List<String> unknown, List<String> known) {
         String first = unknown.getFirst();
         int[] all = IntStream.range(0, known.size()).toArray();
-        String nearest = String.join(", ", new NearMisses(ways -> Collections.nCopies(ways.size(), all), known::get).of(first).stream()
-                .map(near -> known.get(near.position())).toList());
+        NearMisses misses = new NearMisses(ways -> Collections.nCopies(ways.size(), all), known::get);
+        String nearest = String.join(", ", misses.of(first).stream().map(near -> known.get(near.position())).toList());
         return "unknown " + what + (unknown.size() > 1 ? "s " : " ") + Nearness.list(unknown) + ": not in the training data"
                 + (nearest.isEmpty() ? "" : "; near " + first + ": " + nearest);
     }

@@ -5,7 +5,6 @@
  */
 package dev.lethe.unlearn;
 
-import dev.lethe.data.Example;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.EngineException;
 import dev.lethe.engine.LanguageModel;

@@ -19,9 +19,9 @@ import java.util.List;
 import java.util.Set;
 
 /** Takes erased records out of a run's own files. Stateless; the caller holds the run against other writers. */
-public final class Scrub {
+final class Scrub {
     /** What was done to one file or folder, as a sentence without a subject. */
-    public record Done(Path path, String what) { }
+    record Done(Path path, String what) { }
 
     private Scrub() { }
 
@@ -32,7 +32,7 @@ public final class Scrub {
      * @param ids of the records, whether the run knows them or not
      * @return what was done
      */
-    public static List<Done> run(RunFolder run, Set<String> ids) {
+    static List<Done> run(RunFolder run, Set<String> ids) {
         List<Done> done = new ArrayList<>();
         Path records = run.root().resolve("records.jsonl");
         remove(FactorFit.file(run.root()).getParent(), "removed, fitted anew when needed", done);
