@@ -7,6 +7,7 @@ package dev.lethe.train;
 
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.DamagedDataException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
@@ -124,9 +125,20 @@ public record Lineage(List<RunFolder> runs, List<Missing> missing) {
 
     /** Locks on runs. */
     public record Locks(List<RunLock> held) implements AutoCloseable {
+        /** Gives all of them up, whichever fails. */
         @Override
         public void close() {
-            held.forEach(RunLock::close);
+            UncheckedIOException failure = null;
+            for (RunLock lock : held) {
+                try {
+                    lock.close();
+                } catch (UncheckedIOException e) {
+                    failure = e;
+                }
+            }
+            if (failure != null) {
+                throw failure;
+            }
         }
     }
 

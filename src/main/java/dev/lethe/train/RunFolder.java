@@ -244,7 +244,7 @@ public final class RunFolder {
         return all.filter(record -> ids.contains(record.id()));
     }
 
-    /** Which of these ids the account of this run's own erasure names; none without an account, or without its key. */
+    /** Which of these ids the account of this run's own erasure names, copies that left with them too; none without an account, or without its key. */
     public Set<String> erasedAmong(Collection<String> ids) {
         Path account = journal().resolve(ACCOUNT);
         try {
@@ -253,7 +253,13 @@ public final class RunFolder {
                 return Set.of();
             }
             Set<String> names = new HashSet<>();
-            RunJson.tree(text(account), account.toString()).path("records").forEach(name -> names.add(name.asString("")));
+            JsonNode tree = RunJson.tree(text(account), account.toString());
+            tree.path("records").forEach(name -> names.add(name.asString("")));
+            tree.path("copies").forEach(copy -> {
+                if (copy.path("taken").asBoolean(false)) {
+                    names.add(copy.path("record_id").asString(""));
+                }
+            });
             return ids.stream().filter(id -> names.contains(key.of(id))).collect(Collectors.toSet());
         } catch (IOException e) {
             throw new BadInputException(IdKey.file(journal()) + ": cannot be read: " + Reason.of(e), e);

@@ -56,6 +56,6 @@ public final class RunJson {
             root = root.getCause();
         }
         String message = root instanceof JacksonException json ? json.getOriginalMessage() : Reason.of(root);
-        return new DamagedDataException(place + ": " + message, cause);
+        return new DamagedDataException(place + ": " + message.replaceFirst(" ?\\(start marker at .*", ""), cause);
     }
 }

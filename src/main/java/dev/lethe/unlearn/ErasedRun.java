@@ -138,8 +138,8 @@ final class ErasedRun implements AutoCloseable {
 
     /** Makes the folder that the run grows in, or empties one that a killed erasure left there. */
     private static RunLock takeOver(Path growing) throws IOException {
+        PrivateFiles.makeFolder(growing.getParent());
         try {
-            PrivateFiles.makeFolder(growing.getParent());
             PrivateFiles.newFolder(growing);
             return RunLock.take(growing.resolve(RunFolder.LOCK));
         } catch (FileAlreadyExistsException e) {

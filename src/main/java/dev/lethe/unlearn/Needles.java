@@ -1,6 +1,6 @@
 /*
  * Looks for ids and texts in files, as they stand in JSON, CSV, HTML and plain text; gzipped files are unpacked. An id counts
- * where no letter, digit, '-' or '_' goes on before or behind it; one of digits alone only in quotes.
+ * where no letter, digit, '-' or '_' goes on before or behind it; one of digits alone, or of one letter, only in quotes.
  */
 package dev.lethe.unlearn;
 
@@ -29,7 +29,7 @@ final class Needles {
     private int longest;
 
     Needles(Set<String> ids, List<String> texts) {
-        ids.forEach(id -> add(id.chars().allMatch(Character::isDigit) ? "\"" + id + "\"" : id, true));
+        ids.forEach(id -> add(id.length() < 2 || id.chars().allMatch(Character::isDigit) ? "\"" + id + "\"" : id, true));
         texts.forEach(text -> add(text, false));
     }
 
