@@ -62,7 +62,8 @@ final class CurvatureChoice {
         }
         CurvatureOptions options = options();
         if (method.factored()) {
-            SavedFactors saved = new SavedFactors(FactorFit.file(open.run().root()), Trainer.modelHash(open.model()), told);
+            SavedFactors saved = new SavedFactors(FactorFit.file(open.run().root()), Trainer.modelHash(open.model()), told,
+                    open.run()::keep);
             return new FactoredInverse(open.model(), saved.of(open.model(), sample(open),
                     new FactorFit.Options(sites, Fisher.SAMPLED, true, 0, BATCH, SEED), FactorFit.Listener.NONE),
                     options.damping());

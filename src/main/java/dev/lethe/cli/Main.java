@@ -19,6 +19,7 @@ import java.io.PrintWriter;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.InvalidPathException;
+import java.util.concurrent.atomic.AtomicInteger;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;
@@ -62,9 +63,11 @@ public final class Main implements Runnable {
         Logging.quiet();
         System.setProperty("java.awt.headless", "true");
         Thread worker = Thread.currentThread();
-        Thread stopper = new Thread(() -> stop(worker), "lethe-stop");
+        AtomicInteger done = new AtomicInteger(-1);
+        Thread stopper = new Thread(() -> stop(worker, done), "lethe-stop");
         Runtime.getRuntime().addShutdownHook(stopper);
         int code = execute(Terminal.ofProcess(), arguments);
+        done.set(code);
         try {
             Runtime.getRuntime().removeShutdownHook(stopper);
         } catch (IllegalStateException stopping) {
@@ -73,10 +76,14 @@ public final class Main implements Runnable {
         System.exit(code);
     }
 
-    private static void stop(Thread worker) {
+    /** A command that came to its end all the same says so by its own code, and not by the signal's. */
+    private static void stop(Thread worker, AtomicInteger done) {
         worker.interrupt();
         try {
             worker.join(30_000);
+            if (done.get() == 0) {
+                Runtime.getRuntime().halt(0);
+            }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }

@@ -55,8 +55,11 @@ final class ReportCommand implements Callable<Integer> {
         }
         Text shown = noSamples ? Text.NONE : showErased ? Text.ERASED_TOO : Text.KEPT;
         try (Engine engine = hardware.open()) {
+            RunFolder opened = RunFolder.open(run);
             ReportData data = RunReport.of(engine, run, reference, shown);
-            Path page = ReportWriter.write(data, out == null ? RunFolder.open(run).report() : out);
+            Path folder = out == null ? opened.report() : out;
+            opened.keep(() -> ReportWriter.write(data, folder));
+            Path page = folder.resolve("report.html");
             common.result(terminal, new Result(page.toString(), data), () -> terminal.print("%s", page));
         }
         return 0;

@@ -14,6 +14,7 @@ import dev.lethe.engine.PrivateFiles;
 import dev.lethe.engine.Reason;
 import dev.lethe.engine.Work;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -24,16 +25,19 @@ public final class SavedFactors {
     private final Path file;
     private final String modelHash;
     private final Consumer<String> told;
+    private final Consumer<Runnable> keeping;
 
     /**
      * @param file      of the factors, which need not exist
      * @param modelHash of the model's present weights
      * @param told      hears in a sentence whether they were read or fitted, and why
+     * @param keeping   runs what writes the file, or throws {@link BadInputException} where it must not be written any more
      */
-    public SavedFactors(Path file, String modelHash, Consumer<String> told) {
+    public SavedFactors(Path file, String modelHash, Consumer<String> told, Consumer<Runnable> keeping) {
         this.file = file;
         this.modelHash = modelHash;
         this.told = told;
+        this.keeping = keeping;
     }
 
     /**
@@ -54,16 +58,24 @@ public final class SavedFactors {
         }
         KroneckerFactors fresh = new FactorFit(options, listener).fit(model, examples);
         try {
-            PrivateFiles.makeFolder(file.getParent());
-            fresh.save(file, modelHash);
+            keeping.accept(() -> save(fresh));
             told.accept("factors of " + fresh.records() + " records fitted and kept in " + file);
-        } catch (IOException e) {
+        } catch (UncheckedIOException | BadInputException e) {
             told.accept("factors of " + fresh.records() + " records fitted; they cannot be kept: " + Reason.of(e));
         } catch (Throwable e) {
             fresh.close();
             throw e;
         }
         return fresh;
+    }
+
+    private void save(KroneckerFactors fresh) {
+        try {
+            PrivateFiles.makeFolder(file.getParent());
+            fresh.save(file, modelHash);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     /** Null when they are of something else, or damaged. */

@@ -1,12 +1,15 @@
 /*
- * The runs that one training and the erasures after it left: an erased person's gradients may lie in each of them. Followed
- * from run to run over what they say of each other in lethe.json, and only where both sides say the same, so that a run that
- * names a stranger as its parent leads nowhere. A folder that moved together with its neighbours is found beside them.
+ * The runs that one training and the erasures after it left: an erased person's gradients may lie in each of them. Every run
+ * names all others in its lethe.json, so that none is lost with the one that it was made from; and one counts only where both
+ * sides name each other, so that a run that names a stranger leads nowhere. A folder that moved together with its neighbours is
+ * found beside them.
  */
 package dev.lethe.train;
 
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.DamagedDataException;
+import dev.lethe.train.RunInfo.Kin;
+import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -18,6 +21,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.UnaryOperator;
 
 /**
  * @param runs    reached, the one that was asked for first
@@ -32,19 +36,12 @@ public record Lineage(List<RunFolder> runs, List<Missing> missing) {
     /**
      * A run that cannot be reached.
      *
-     * @param run    where it should be
-     * @param of     the run that names it
-     * @param hash   {@link Trainer#modelHash} of its model when it is the parent of {@code of}, else null
-     * @param erasure that made it when it is a child, else null
-     * @param reason why it does not count, to follow its path
+     * @param run      where it should be
+     * @param of       the run that names it
+     * @param identity as that one names it
+     * @param reason   why it does not count, to follow its path
      */
-    public record Missing(Path run, RunFolder of, String hash, String erasure, String reason) {
-        /** Whether the run is this one, wherever it lies. */
-        private boolean is(RunFolder other) {
-            return hash != null ? hash.equals(other.info().result().modelHash())
-                    : other.info().lineage() != null && erasure.equals(other.info().lineage().erasure());
-        }
-    }
+    public record Missing(Path run, RunFolder of, String identity, String reason) { }
 
     /** Everything that can be reached from a complete run. Reads descriptions only, changes nothing. */
     public static Lineage of(RunFolder run) {
@@ -53,40 +50,34 @@ public record Lineage(List<RunFolder> runs, List<Missing> missing) {
         Deque<RunFolder> next = new ArrayDeque<>(List.of(run));
         while (!next.isEmpty()) {
             RunFolder one = next.remove();
-            if (found.putIfAbsent(one.root().toAbsolutePath().normalize(), one) == null) {
-                next.addAll(neighbours(one, missing));
+            if (found.putIfAbsent(real(one.root()), one) == null) {
+                for (Kin kin : one.info().kin()) {
+                    if (kin.state() != Kin.State.GONE) {
+                        next.addAll(look(one, kin, missing));
+                    }
+                }
             }
         }
-        missing.removeIf(one -> found.values().stream().anyMatch(one::is)); // reached by another way
+        missing.removeIf(one -> found.values().stream().anyMatch(other -> other.identity().equals(one.identity)));
         return new Lineage(List.copyOf(found.values()), missing);
     }
 
-    private static List<RunFolder> neighbours(RunFolder run, List<Missing> missing) {
-        List<RunFolder> all = new ArrayList<>();
-        RunInfo.Lineage parent = run.info().lineage();
-        if (parent != null && !parent.parentGone()) {
-            all.addAll(look(run, Path.of(parent.parent()), parent.parentHash(), null, missing));
-        }
-        for (RunInfo.Child child : run.info().children()) {
-            if (child.state() == RunInfo.Child.State.MADE) {
-                all.addAll(look(run, Path.of(child.run()), null, child.erasure(), missing));
-            } else if (child.state() == RunInfo.Child.State.INTENDED) {
-                all.addAll(look(run, Path.of(child.run()), null, child.erasure(), new ArrayList<>())); // never made, unless it is there
-            }
-        }
-        return all;
-    }
-
-    /** The runs at a path, or beside {@code run} under the same name, that belong to it. */
-    private static List<RunFolder> look(RunFolder run, Path path, String hash, String erasure, List<Missing> missing) {
-        Set<Path> places = new LinkedHashSet<>(List.of(path.toAbsolutePath().normalize(),
-                run.root().toAbsolutePath().normalize().resolveSibling(path.getFileName())));
-        List<RunFolder> found = places.stream().map(Lineage::open).filter(other -> other != null && related(run, other)).toList();
-        if (found.isEmpty()) {
-            missing.add(new Missing(path, run, hash, erasure, Files.exists(path)
-                    ? "is not the run that " + run + " knows under that name" : "is not there"));
+    /** The runs at a path, or beside {@code run} under the same name, that are the one it names. */
+    private static List<RunFolder> look(RunFolder run, Kin kin, List<Missing> missing) {
+        Path path = Path.of(kin.run());
+        Set<Path> places = new LinkedHashSet<>(List.of(real(path), real(run.root()).resolveSibling(path.getFileName())));
+        List<RunFolder> found = places.stream().map(Lineage::open)
+                .filter(other -> other != null && other.identity().equals(kin.identity()) && names(other, run)).toList();
+        boolean never = kin.state() == Kin.State.INTENDED; // made, unless it is there
+        if (found.isEmpty() && !never && missing.stream().noneMatch(one -> one.identity.equals(kin.identity()))) {
+            missing.add(new Missing(path, run, kin.identity(),
+                    Files.exists(path) ? "is not the run that " + run + " knows under that name" : "is not there"));
         }
         return found;
+    }
+
+    private static boolean names(RunFolder run, RunFolder other) {
+        return run.info().kin().stream().anyMatch(kin -> kin.identity().equals(other.identity()));
     }
 
     private static RunFolder open(Path path) {
@@ -98,15 +89,18 @@ public record Lineage(List<RunFolder> runs, List<Missing> missing) {
         }
     }
 
-    /** Whether one was made from the other by an erasure that both know. */
-    static boolean related(RunFolder one, RunFolder other) {
-        return made(one, other) || made(other, one);
-    }
-
-    private static boolean made(RunFolder parent, RunFolder child) {
-        RunInfo.Lineage from = child.info().lineage();
-        return from != null && parent.info().result().modelHash().equals(from.parentHash())
-                && parent.info().children().stream().anyMatch(one -> one.erasure().equals(from.erasure()));
+    /** Where a path leads: one run has one, whatever links lead to it. What is not there yet is where it would be. */
+    public static Path real(Path path) {
+        Path absolute = path.toAbsolutePath().normalize();
+        try {
+            if (Files.exists(absolute)) {
+                return absolute.toRealPath();
+            }
+            Path above = absolute.getParent();
+            return above != null && Files.exists(above) ? above.toRealPath().resolve(absolute.getFileName()) : absolute;
+        } catch (IOException e) {
+            return absolute;
+        }
     }
 
     /** Takes every run's lock, or none: whoever holds them may write into the runs. */
@@ -144,51 +138,62 @@ public record Lineage(List<RunFolder> runs, List<Missing> missing) {
 
     /** Whether the same runs are in it. */
     public boolean sameRuns(Lineage other) {
-        return Set.copyOf(roots()).equals(Set.copyOf(other.roots()));
+        return Set.copyOf(runs.stream().map(run -> real(run.root())).toList())
+                .equals(Set.copyOf(other.runs.stream().map(run -> real(run.root())).toList()));
     }
 
-    private List<Path> roots() {
-        return runs.stream().map(run -> run.root().toAbsolutePath().normalize()).toList();
+    /** How another run names this one. */
+    public static Kin kin(RunFolder run) {
+        return new Kin(real(run.root()).toString(), run.identity(), Kin.State.MADE);
+    }
+
+    /** Makes every run name every other. Needs the locks. */
+    public void introduce() {
+        for (RunFolder run : runs) {
+            RunFolder now = RunFolder.openAny(run.root());
+            List<Kin> all = new ArrayList<>(now.info().kin());
+            all.removeIf(kin -> kin.state() == Kin.State.INTENDED && !RunFolder.isRun(Path.of(kin.run())));
+            for (RunFolder other : runs) {
+                if (!other.identity().equals(now.identity())) {
+                    all.removeIf(kin -> kin.identity().equals(other.identity()));
+                    all.add(kin(other));
+                }
+            }
+            if (!all.equals(now.info().kin())) {
+                now.save(now.info().withKin(all));
+            }
+        }
     }
 
     /**
-     * Notes a person's word that a run of the lineage was deleted, in whichever run names it.
+     * Notes a person's word that a run of the lineage was deleted, in every run that names it. Needs the locks.
      *
      * @throws BadInputException when no reached run misses it
      */
     public void noteGone(Path path) {
-        Missing one = require(path);
-        RunInfo info = one.of.info();
-        one.of.save(one.hash != null ? info.withLineage(info.lineage().gone())
-                : info.withChildren(info.children().stream().map(child -> Path.of(child.run()).equals(one.run)
-                        ? new RunInfo.Child(child.run(), child.erasure(), RunInfo.Child.State.GONE) : child).toList()));
+        Missing one = missing.stream().filter(other -> real(other.run).equals(real(path))).findFirst()
+                .orElseThrow(() -> new BadInputException(path + ": is no run that is missing here" + names()));
+        change(one.identity, kin -> new Kin(kin.run(), kin.identity(), Kin.State.GONE));
     }
 
     /**
-     * Notes where a missing run has moved to.
+     * Notes where a missing run has moved to. Needs the locks.
      *
      * @throws BadInputException when the folder holds no run that is missing here
      */
     public void noteMoved(Path to) {
         RunFolder found = open(to);
-        for (Missing one : missing) {
-            if (found != null && related(one.of, found)) {
-                RunInfo info = one.of.info();
-                String place = to.toAbsolutePath().normalize().toString();
-                one.of.save(one.hash != null ? info.withLineage(info.lineage().at(place))
-                        : info.withChildren(info.children().stream().map(child ->
-                                child.erasure().equals(found.info().lineage().erasure())
-                                        ? new RunInfo.Child(place, child.erasure(), child.state()) : child).toList()));
-                return;
-            }
-        }
-        throw new BadInputException(to + ": is none of the runs that are missing here" + names());
+        Missing one = missing.stream().filter(other -> found != null && other.identity.equals(found.identity())
+                        && names(found, other.of)).findFirst()
+                .orElseThrow(() -> new BadInputException(to + ": is none of the runs that are missing here" + names()));
+        change(one.identity, _ -> kin(found));
     }
 
-    private Missing require(Path path) {
-        Path wanted = path.toAbsolutePath().normalize();
-        return missing.stream().filter(one -> one.run.toAbsolutePath().normalize().equals(wanted)).findFirst()
-                .orElseThrow(() -> new BadInputException(path + ": is no run that is missing here" + names()));
+    private void change(String identity, UnaryOperator<Kin> how) {
+        for (RunFolder run : runs) {
+            run.save(run.info().withKin(run.info().kin().stream()
+                    .map(kin -> kin.identity().equals(identity) ? how.apply(kin) : kin).toList()));
+        }
     }
 
     private String names() {

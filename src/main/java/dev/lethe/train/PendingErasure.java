@@ -5,13 +5,15 @@
  */
 package dev.lethe.train;
 
+import dev.lethe.engine.DamagedDataException;
 import dev.lethe.engine.PrivateFiles;
 import dev.lethe.engine.Reason;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Objects;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 
@@ -30,15 +32,20 @@ public record PendingErasure(String erasure, List<String> records, List<Place> p
      * One run of the lineage.
      *
      * @param run     its folder
-     * @param hash    {@link Trainer#modelHash} of its model
+     * @param identity {@link RunInfo#identity}
      * @param entries ledger entries of the erased records that were there when the erasure began
      * @param done    whether nothing is left of them and of the records' rows
      * @param reason  why it is not done; null before a try, and when done
      */
-    public record Place(String run, String hash, int entries, boolean done, String reason) {
+    public record Place(String run, String identity, int entries, boolean done, String reason) {
+        public Place {
+            Objects.requireNonNull(run, "run");
+            Objects.requireNonNull(identity, "identity");
+        }
+
         /** The same after a try. {@code failure} null: it is done. */
         public Place tried(String failure) {
-            return new Place(run, hash, entries, failure == null, failure);
+            return new Place(run, identity, entries, failure == null, failure);
         }
 
         @Override
@@ -51,16 +58,22 @@ public record PendingErasure(String erasure, List<String> records, List<Place> p
         return journal.resolve("pending.json");
     }
 
-    /** What a run's own erasure owes, or null. */
+    /**
+     * What a run's own erasure owes, or null; also where a kill cut off the overwriting of a file that was done with.
+     *
+     * @throws DamagedDataException when it cannot be read: then nobody knows what is still owed
+     */
     public static PendingErasure of(RunFolder run) {
         Path file = file(run.journal());
-        if (!Files.isRegularFile(file)) {
+        if (!Files.exists(file, LinkOption.NOFOLLOW_LINKS)) {
             return null;
         }
         try {
-            return RunJson.read(Files.readString(file), PendingErasure.class, file.toString());
-        } catch (IOException e) {
-            throw new UncheckedIOException(file + ": cannot be read: " + Reason.of(e), e);
+            String text = Files.readString(file);
+            return text.isEmpty() || text.charAt(0) == 0 ? null : RunJson.read(text, PendingErasure.class, file.toString());
+        } catch (IOException | DamagedDataException e) {
+            throw new DamagedDataException(file + ": says what an erasure still owes and cannot be read (" + Reason.of(e, file)
+                    + "); erase the same records again from the runs of its lineage, then delete it");
         }
     }
 
@@ -90,7 +103,7 @@ public record PendingErasure(String erasure, List<String> records, List<Place> p
         for (RunFolder one : Lineage.of(run).runs()) {
             PendingErasure pending = of(one);
             if (pending != null && (one == run || pending.open().stream()
-                    .anyMatch(place -> place.hash.equals(run.info().result().modelHash())))) {
+                    .anyMatch(place -> place.identity.equals(run.identity())))) {
                 throw new PendingErasureException(one, pending);
             }
         }

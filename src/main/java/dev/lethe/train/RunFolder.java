@@ -165,6 +165,25 @@ public final class RunFolder {
         return root;
     }
 
+    /** As {@link RunInfo#identity}. */
+    public String identity() {
+        return info.identity();
+    }
+
+    /**
+     * Writes something that was made of this run's records into it, unless an erasure has taken records out since it was read.
+     *
+     * @throws BadInputException when one has, or is at it
+     */
+    public void keep(Runnable write) {
+        try (var _ = RunLock.take(root.resolve(LOCK))) {
+            if (!openAny(root).info().data().equals(info.data())) {
+                throw new BadInputException(root + ": an erasure has taken records out of it meanwhile; ask again");
+            }
+            write.run();
+        }
+    }
+
     /** The Hugging Face folder of the trained model; absent while training. */
     public Path model() {
         return root.resolve("model");

@@ -6,7 +6,9 @@ package dev.lethe.train;
 
 import dev.lethe.engine.Dtype;
 import dev.lethe.engine.ModelShape;
+import java.nio.file.Path;
 import java.util.List;
+import java.util.Objects;
 
 /**
  * A run's description. Immutable, any thread.
@@ -20,17 +22,17 @@ import java.util.List;
  * @param machine on what
  * @param result  what came out, null while training
  * @param lineage the run it was made from by an erasure, null after a training
- * @param children the runs that erasures made from it; null in a file means none
+ * @param kin     all other runs that come from the same training by erasures; null in a file means none
  */
 public record RunInfo(int format, String lethe, State state, Source source, Data data, TrainConfig config,
-                      Machine machine, Result result, Lineage lineage, List<Child> children) {
+                      Machine machine, Result result, Lineage lineage, List<Kin> kin) {
     /** The layout this version reads and writes. */
     public static final int FORMAT = 1;
     /** This version of Lethe. */
     public static final String VERSION = "0.1.0";
 
     public RunInfo {
-        children = children == null ? List.of() : List.copyOf(children);
+        kin = kin == null ? List.of() : List.copyOf(kin);
     }
 
     /** TRAINING until the model and the ledger are whole on disk. */
@@ -86,47 +88,59 @@ public record RunInfo(int format, String lethe, State state, Source source, Data
         }
     }
 
-    /**
-     * What an erasure started from.
-     *
-     * @param parent     folder of the run
-     * @param parentHash its {@link Result#modelHash}
-     * @param erasure    the erasure's id
-     * @param parentGone whether a person has said that the parent was deleted
-     */
-    public record Lineage(String parent, String parentHash, String erasure, boolean parentGone) {
-        Lineage gone() {
-            return new Lineage(parent, parentHash, erasure, true);
-        }
-
-        Lineage at(String place) {
-            return new Lineage(place, parentHash, erasure, parentGone);
+    /** The folder of the run that an erasure started from, and the erasure's id. */
+    public record Lineage(String parent, String erasure) {
+        public Lineage {
+            requireFolder(parent);
+            Objects.requireNonNull(erasure, "erasure");
         }
     }
 
-    /** A run that an erasure made from this one: its folder and the erasure's id. */
-    public record Child(String run, String erasure, State state) {
+    /**
+     * Another run of the lineage.
+     *
+     * @param run      its folder
+     * @param identity {@link RunInfo#identity}
+     */
+    public record Kin(String run, String identity, State state) {
         /** INTENDED until it has its name; GONE when a person has said that it was deleted. */
         public enum State { INTENDED, MADE, GONE }
+
+        public Kin {
+            requireFolder(run);
+            Objects.requireNonNull(identity, "identity");
+            Objects.requireNonNull(state, "state");
+        }
+    }
+
+    private static void requireFolder(String path) {
+        if (path == null || Path.of(path).getFileName() == null) {
+            throw new IllegalArgumentException("\"" + path + "\" is no folder of a run");
+        }
+    }
+
+    /** Of a complete run: its model's hash and, as an erasure may move nothing, the id of the erasure that made it. */
+    public String identity() {
+        return result.modelHash() + (lineage == null ? "" : "-" + lineage.erasure());
     }
 
     public RunInfo withState(State state) {
-        return new RunInfo(format, lethe, state, source, data, config, machine, result, lineage, children);
+        return new RunInfo(format, lethe, state, source, data, config, machine, result, lineage, kin);
     }
 
     public RunInfo withResult(Result result) {
-        return new RunInfo(format, lethe, state, source, data, config, machine, result, lineage, children);
+        return new RunInfo(format, lethe, state, source, data, config, machine, result, lineage, kin);
     }
 
     public RunInfo withData(Data data) {
-        return new RunInfo(format, lethe, state, source, data, config, machine, result, lineage, children);
+        return new RunInfo(format, lethe, state, source, data, config, machine, result, lineage, kin);
     }
 
     public RunInfo withLineage(Lineage lineage) {
-        return new RunInfo(format, lethe, state, source, data, config, machine, result, lineage, children);
+        return new RunInfo(format, lethe, state, source, data, config, machine, result, lineage, kin);
     }
 
-    public RunInfo withChildren(List<Child> children) {
-        return new RunInfo(format, lethe, state, source, data, config, machine, result, lineage, children);
+    public RunInfo withKin(List<Kin> kin) {
+        return new RunInfo(format, lethe, state, source, data, config, machine, result, lineage, kin);
     }
 }

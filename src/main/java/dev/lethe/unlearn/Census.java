@@ -232,6 +232,12 @@ public final class Census {
         if (run.info().result() == null) {
             return;
         }
+        for (RunInfo.Kin kin : run.info().kin()) {
+            Path growing = ErasedRun.growing(Path.of(kin.run()));
+            if (kin.state() == RunInfo.Kin.State.INTENDED && Files.isDirectory(growing)) {
+                visit(growing); // of a killed erasure; the next one removes it
+            }
+        }
         Lineage lineage = Lineage.of(run);
         for (RunFolder other : lineage.runs()) {
             Path folder = other.root().toAbsolutePath().normalize();

@@ -22,6 +22,7 @@ import dev.lethe.train.PendingErasure;
 import dev.lethe.train.PendingErasureException;
 import dev.lethe.train.RunFolder;
 import dev.lethe.train.RunInfo;
+import dev.lethe.train.RunInfo.Kin;
 import dev.lethe.train.RunJson;
 import dev.lethe.train.RunLock;
 import dev.lethe.train.RunRecord;
@@ -40,6 +41,9 @@ import java.util.TreeSet;
 import java.util.stream.Stream;
 
 final class ErasedRun implements AutoCloseable {
+    /** Marks a folder that an erasure grows in, and is locked by it. A run never has it. */
+    private static final String MARK = "erasing.lock";
+
     private final RunFolder source;
     private final Path out; // null for a trial
     private final Path growing;
@@ -48,7 +52,7 @@ final class ErasedRun implements AutoCloseable {
     private final Lineage.Locks locks;
     private final IdKey key = IdKey.random();
     private final Journal journal;
-    private boolean intended; // the source names the new run, which has no name yet
+    private boolean intended; // the source knows of the new run, which has no name yet
 
     private ErasedRun(RunFolder source, Path out, Path growing, RunLock own, Lineage lineage, Lineage.Locks locks) {
         this.source = source;
@@ -65,23 +69,22 @@ final class ErasedRun implements AutoCloseable {
      *
      * @throws BadInputException when OUT or a run of the lineage is taken, missing, or not to be written; nothing is changed
      */
-    static ErasedRun begin(RunFolder opened, Path out, boolean keepEntries) {
+    static ErasedRun begin(RunFolder opened, Path asked, boolean keepEntries) {
+        Path out = Lineage.real(asked);
         RunFolder.requireFree(out);
         RunFolder source = RunFolder.open(opened.root());
         if (!source.info().data().equals(opened.info().data())) {
             throw new BadInputException(source + ": another erasure has changed it since it was opened; open it again");
         }
         Lineage lineage = Lineage.of(source);
-        if (keepEntries) {
-            lineage = new Lineage(List.of(source), List.of()); // nothing is destroyed, so nobody else is touched
-        } else if (!lineage.missing().isEmpty()) {
+        if (!keepEntries && !lineage.missing().isEmpty()) {
             throw new BadInputException(missing(lineage));
         }
         Lineage.Locks locks = lineage.lock();
         RunLock own = null;
         try {
             RunFolder now = RunFolder.open(source.root());
-            if (!now.info().equals(source.info()) || !keepEntries && !Lineage.of(now).sameRuns(lineage)) {
+            if (!now.info().equals(source.info()) || !Lineage.of(now).sameRuns(lineage)) {
                 throw new BadInputException(source + ": another erasure has just come before this one; ask again");
             }
             clearKilled(lineage);
@@ -100,8 +103,8 @@ final class ErasedRun implements AutoCloseable {
 
     /** Where the run that is to be OUT grows. */
     static Path growing(Path out) {
-        Path absolute = out.toAbsolutePath().normalize();
-        return absolute.resolveSibling(absolute.getFileName() + ".erasing");
+        Path place = Lineage.real(out);
+        return place.resolveSibling(place.getFileName() + ".erasing");
     }
 
     /** Starts what is never to be a run: it grows in a folder of its own and takes no lock. */
@@ -117,8 +120,7 @@ final class ErasedRun implements AutoCloseable {
 
     private static String missing(Lineage lineage) {
         Lineage.Missing first = lineage.missing().getFirst();
-        return first.run() + ", which " + first.of() + (first.hash() == null ? " was erased into, " : " was made from, ")
-                + first.reason() + (lineage.missing().size() == 1 ? "" : ", and " + (lineage.missing().size() - 1) + " more")
+        return first.run() + ", which comes from the same training as " + first.of() + ", " + first.reason() + (lineage.missing().size() == 1 ? "" : ", and " + (lineage.missing().size() - 1) + " more")
                 + ": it may hold gradients of the records to erase. If it has moved, say lethe finish " + first.of()
                 + " --found DIR; if it was deleted, lethe finish " + first.of() + " --gone " + first.run();
     }
@@ -126,9 +128,9 @@ final class ErasedRun implements AutoCloseable {
     /** Removes what erasures that were killed on these runs left beside other names: it has entries of everyone. */
     private static void clearKilled(Lineage lineage) throws IOException {
         for (RunFolder run : lineage.runs()) {
-            for (RunInfo.Child child : run.info().children()) {
-                Path left = growing(Path.of(child.run()));
-                if (child.state() == RunInfo.Child.State.INTENDED && Files.isRegularFile(left.resolve(RunFolder.LOCK))) {
+            for (Kin kin : run.info().kin()) {
+                Path left = growing(Path.of(kin.run()));
+                if (kin.state() == Kin.State.INTENDED && Files.isRegularFile(left.resolve(MARK), LinkOption.NOFOLLOW_LINKS)) {
                     takeOver(left).close();
                     PrivateFiles.deleteTree(left);
                 }
@@ -141,13 +143,13 @@ final class ErasedRun implements AutoCloseable {
         PrivateFiles.makeFolder(growing.getParent());
         try {
             PrivateFiles.newFolder(growing);
-            return RunLock.take(growing.resolve(RunFolder.LOCK));
+            return RunLock.take(growing.resolve(MARK));
         } catch (FileAlreadyExistsException e) {
-            if (!Files.isRegularFile(growing.resolve(RunFolder.LOCK), LinkOption.NOFOLLOW_LINKS)) {
-                throw new BadInputException(growing + ": is in the way, and no erasure made it (there is no " + RunFolder.LOCK
+            if (!Files.isRegularFile(growing.resolve(MARK), LinkOption.NOFOLLOW_LINKS)) {
+                throw new BadInputException(growing + ": is in the way, and no erasure made it (there is no " + MARK
                         + " in it); move it, or choose another --out");
             }
-            RunLock lock = RunLock.take(growing.resolve(RunFolder.LOCK));
+            RunLock lock = RunLock.take(growing.resolve(MARK));
             try {
                 empty(growing);
                 return lock;
@@ -162,7 +164,7 @@ final class ErasedRun implements AutoCloseable {
     private static void empty(Path growing) throws IOException {
         try (Stream<Path> inside = Files.list(growing)) {
             for (Path left : (Iterable<Path>) inside::iterator) {
-                if (!left.endsWith(RunFolder.LOCK)) {
+                if (!left.endsWith(MARK)) {
                     PrivateFiles.deleteTree(left);
                 }
             }
@@ -209,26 +211,30 @@ final class ErasedRun implements AutoCloseable {
         journal.close();
         try {
             Checkpoint.save(model, Checkpoint.config(source.model()), growing.resolve("model"), source.model());
-            child(erasure.id(), RunInfo.Child.State.INTENDED);
+            RunInfo info = info(model, erasure);
+            intend(info.identity());
             ledger(erased, erasure.config().keepEntries());
             List<RunRecord> left = source.records().stream().filter(record -> !erased.contains(record.id())).toList();
             Path notes = growing.resolve("journal");
             key.write(notes);
             PrivateFiles.write(notes.resolve(RunFolder.ACCOUNT), RunJson.pretty(erasure.under(key)));
-            RunInfo info = info(model, erasure);
             if (destroys) {
-                owed(erasure, info.result().modelHash()).write(notes);
+                owed(erasure, info.identity()).write(notes);
             }
             RunFolder.describe(growing, info, left);
         } catch (IOException e) {
             throw new UncheckedIOException(out + ": the new run cannot be written: " + Reason.of(e, out), e);
         }
         takePlace();
+        RunFolder made = RunFolder.openAny(out);
         try {
-            child(erasure.id(), RunInfo.Child.State.MADE);
-            return destroys ? Finish.complete(RunFolder.openAny(out), erasure, Census.Search.of(records)) : erasure;
+            if (destroys) {
+                return Finish.complete(made, erasure, Census.Search.of(records));
+            }
+            Lineage.of(made).introduce();
+            return erasure;
         } catch (UncheckedIOException e) { // a full disk: the run is there all the same
-            throw destroys ? new PendingErasureException(RunFolder.openAny(out), PendingErasure.of(RunFolder.openAny(out)), e) : e;
+            throw destroys ? new PendingErasureException(made, PendingErasure.of(made), e) : e;
         }
     }
 
@@ -259,28 +265,27 @@ final class ErasedRun implements AutoCloseable {
     }
 
     /** Notes the new run in the source: before it has entries, so that whatever a kill leaves of it is known there. */
-    private void child(String erasure, RunInfo.Child.State state) {
-        RunInfo.Child child = new RunInfo.Child(out.toAbsolutePath().normalize().toString(), erasure, state);
-        List<RunInfo.Child> all = new ArrayList<>(source.info().children().stream().filter(one -> !one.run().equals(child.run())
-                && (one.state() != RunInfo.Child.State.INTENDED || RunFolder.isRun(Path.of(one.run())))).toList());
-        all.add(child);
-        source.save(source.info().withChildren(all));
-        intended = state == RunInfo.Child.State.INTENDED;
+    private void intend(String identity) {
+        List<Kin> all = new ArrayList<>(source.info().kin());
+        all.removeIf(kin -> kin.state() == Kin.State.INTENDED && !RunFolder.isRun(Path.of(kin.run())));
+        all.add(new Kin(Lineage.real(out).toString(), identity, Kin.State.INTENDED));
+        intended = true;
+        source.save(source.info().withKin(all));
     }
 
     /** Every run that may hold what is to be destroyed, with how much; the new one last, with its model's hash. */
-    private PendingErasure owed(Erasure erasure, String hash) {
+    private PendingErasure owed(Erasure erasure, String identity) {
         Set<RecordKey> keys = Finish.keys(erasure.leaving());
         List<PendingErasure.Place> places = new ArrayList<>();
         for (RunFolder run : lineage.runs()) {
-            places.add(place(run.root(), run.info().result().modelHash(), live(run.ledger(), keys)));
+            places.add(place(run.root(), run.identity(), live(run.ledger(), keys)));
         }
-        places.add(place(out, hash, live(growing.resolve("ledger"), keys)));
+        places.add(place(out, identity, live(growing.resolve("ledger"), keys)));
         return new PendingErasure(erasure.id(), erasure.leaving().stream().sorted().toList(), places);
     }
 
-    private static PendingErasure.Place place(Path run, String hash, int entries) {
-        return new PendingErasure.Place(run.toAbsolutePath().normalize().toString(), hash, entries, false, null);
+    private static PendingErasure.Place place(Path run, String identity, int entries) {
+        return new PendingErasure.Place(Lineage.real(run).toString(), identity, entries, false, null);
     }
 
     private static int live(Path folder, Set<RecordKey> keys) {
@@ -305,12 +310,15 @@ final class ErasedRun implements AutoCloseable {
     }
 
     private RunInfo info(LanguageModel model, Erasure erasure) {
-        RunInfo.Result result = source.info().result();
-        return source.info().withResult(result.withModel(Trainer.modelHash(model),
+        List<Kin> kin = new ArrayList<>(lineage.runs().stream().map(Lineage::kin).toList());
+        for (Kin other : source.info().kin()) { // those that are gone or missing stay known
+            if (other.state() != Kin.State.INTENDED && kin.stream().noneMatch(one -> one.identity().equals(other.identity()))) {
+                kin.add(other);
+            }
+        }
+        return source.info().withResult(source.info().result().withModel(Trainer.modelHash(model),
                         Checkpoint.settingsHash(growing.resolve("model"))))
-                .withLineage(new RunInfo.Lineage(source.root().toAbsolutePath().normalize().toString(), result.modelHash(),
-                        erasure.id(), false))
-                .withChildren(List.of());
+                .withLineage(new RunInfo.Lineage(Lineage.real(source.root()).toString(), erasure.id())).withKin(kin);
     }
 
     /** Removes what was begun unless it is complete, and gives the locks back. */
@@ -324,6 +332,9 @@ final class ErasedRun implements AutoCloseable {
             PrivateFiles.deleteTree(growing);
             if (intended) {
                 source.save(source.info());
+            }
+            if (own != null && Files.isDirectory(out)) {
+                Files.deleteIfExists(out.resolve(MARK));
             }
         } catch (IOException e) {
             throw new UncheckedIOException(growing + ": cannot be removed: " + Reason.of(e), e);

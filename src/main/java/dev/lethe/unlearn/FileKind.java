@@ -25,7 +25,7 @@ enum FileKind {
     STUDY("(cells|oracles)/[^/]+\\.json|order\\.json|results\\.(jsonl|csv)|summary\\.csv|study\\.html|(figures|tables)/[^/]+"
             + "|sequential-[^/]+/progress\\.json", "names of whom it forgets, losses of records", Census.Reach.YOURS, Look.BYTES),
     /** Never opened: closing any file of a locked one gives the lock of this process up (POSIX). */
-    LOCK("lethe\\.lock|ledger/writer\\.lock", "who is writing", null, Look.OPAQUE),
+    LOCK("(lethe|erasing)\\.lock|ledger/writer\\.lock", "who is writing", null, Look.OPAQUE),
     PLAIN("lethe\\.json|(metrics|timings)\\.jsonl|journal/steps\\.jsonl"
             + "|ledger/manifest\\.json|done\\.txt|timings\\.csv", "settings, numbers of batches", null,
             Look.BYTES),

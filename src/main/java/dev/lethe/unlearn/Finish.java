@@ -6,6 +6,7 @@
 package dev.lethe.unlearn;
 
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.DamagedDataException;
 import dev.lethe.engine.PrivateFiles;
 import dev.lethe.engine.Reason;
 import dev.lethe.engine.Work;
@@ -83,10 +84,16 @@ final class Finish {
      */
     static Erasure complete(RunFolder made, Erasure erasure, Census.Search search) {
         PendingErasure pending = PendingErasure.of(made);
+        if (!made.erasedAmong(pending.records()).containsAll(pending.records())) {
+            throw new DamagedDataException(PendingErasure.file(made.journal()) + ": names records that the account beside it does"
+                    + " not, or the account's key is gone; nothing was destroyed");
+        }
         try {
-            Map<String, String> reasons = cleaned(made, pending);
-            PendingErasure after = pending.with(place -> place.tried(reasons.containsKey(place.hash())
-                    ? reasons.get(place.hash()) : gone(made, place) ? null : "it is not there"));
+            Lineage.of(made).introduce();
+            Lineage lineage = Lineage.of(made);
+            Map<String, String> reasons = cleaned(lineage, pending);
+            PendingErasure after = pending.with(place -> place.tried(reasons.containsKey(place.identity())
+                    ? reasons.get(place.identity()) : gone(lineage, place) ? null : "it is not there"));
             if (!after.done()) {
                 after.write(made.journal());
                 throw new PendingErasureException(made, after);
@@ -102,38 +109,31 @@ final class Finish {
         }
     }
 
-    /** Cleans every run that can be reached; gives each one's hash with the reason why it is not clean, null when it is. */
-    private static Map<String, String> cleaned(RunFolder made, PendingErasure pending) {
+    /** Cleans every run that can be reached; gives each one's identity with the reason why it is not clean, null when it is. */
+    private static Map<String, String> cleaned(Lineage lineage, PendingErasure pending) {
         Set<String> ids = Set.copyOf(pending.records());
         Set<RecordKey> keys = keys(ids);
         Map<String, String> reasons = new HashMap<>();
-        for (RunFolder run : Lineage.of(made).runs()) {
-            String reason = null;
+        for (RunFolder run : lineage.runs()) {
+            String reason = "";
             try {
                 if (run.hasLedger()) {
                     LedgerWriter.destroy(run.ledger(), keys);
                 }
-                Scrub.run(run, ids);
-            } catch (RuntimeException e) {
+                Scrub.run(RunFolder.openAny(run.root()), ids);
+            } catch (RuntimeException e) { // one that fails must not keep the others
                 reason = Reason.of(e);
             }
-            reasons.merge(run.info().result().modelHash(), reason == null ? "" : reason, (a, b) -> a.isEmpty() ? b : a);
+            reasons.merge(run.identity(), reason, (a, b) -> a.isEmpty() ? b : a); // a copy of a run is one, too
         }
-        reasons.replaceAll((hash, reason) -> reason.isEmpty() ? null : reason);
+        reasons.replaceAll((identity, reason) -> reason.isEmpty() ? null : reason);
         return reasons;
     }
 
     /** Whether a person has said that a place was deleted. */
-    private static boolean gone(RunFolder made, PendingErasure.Place place) {
-        for (RunFolder run : Lineage.of(made).runs()) {
-            RunInfo.Lineage parent = run.info().lineage();
-            if (parent != null && parent.parentGone() && parent.parentHash().equals(place.hash())
-                    || run.info().children().stream().anyMatch(child -> child.state() == RunInfo.Child.State.GONE
-                            && child.run().equals(place.run()))) {
-                return true;
-            }
-        }
-        return false;
+    private static boolean gone(Lineage lineage, PendingErasure.Place place) {
+        return lineage.runs().stream().flatMap(run -> run.info().kin().stream())
+                .anyMatch(kin -> kin.state() == RunInfo.Kin.State.GONE && kin.identity().equals(place.identity()));
     }
 
     static Set<RecordKey> keys(Collection<String> ids) {

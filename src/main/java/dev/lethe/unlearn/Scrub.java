@@ -47,7 +47,11 @@ final class Scrub {
 
     private static void clearLeftovers(Path root) {
         try {
-            PrivateFiles.deleteLeftovers(root);
+            for (Path folder : List.of(root, root.resolve("journal"), root.resolve("model"))) {
+                if (Files.isDirectory(folder)) {
+                    PrivateFiles.deleteLeftovers(folder);
+                }
+            }
         } catch (IOException e) {
             throw new UncheckedIOException(root + ": what a kill left cannot be removed: " + Reason.of(e), e);
         }

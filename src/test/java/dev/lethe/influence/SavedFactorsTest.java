@@ -62,7 +62,7 @@ class SavedFactorsTest {
 
     /** The inverse over the MLP's c_proj of a seeded vector, and what was told. */
     private double[] inverse(String hash, String sites, int records) {
-        SavedFactors saved = new SavedFactors(folder.resolve("factors/ekfac.bin"), hash, told::add);
+        SavedFactors saved = new SavedFactors(folder.resolve("factors/ekfac.bin"), hash, told::add, Runnable::run);
         Options options = new Options(model.sites(sites), Fisher.SAMPLED, true, 0, 4, 7);
         try (KroneckerFactors factors = saved.of(model, examples.subList(0, records), options, FactorFit.Listener.NONE);
                 ParameterVector vector = model.vector()) {

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.DamagedDataException;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.NoLeaks;
 import dev.lethe.engine.PrivateFiles;
@@ -15,10 +16,10 @@ import dev.lethe.ledger.GradientLedger;
 import dev.lethe.ledger.LedgerWriter;
 import dev.lethe.ledger.RecordKey;
 import dev.lethe.train.CapturePolicy;
+import dev.lethe.train.Lineage;
 import dev.lethe.train.PendingErasure;
 import dev.lethe.train.PendingErasureException;
 import dev.lethe.train.RunFolder;
-import dev.lethe.train.RunInfo;
 import dev.lethe.train.RunJson;
 import dev.lethe.train.RunLock;
 import dev.lethe.train.TinyData;
@@ -184,7 +185,7 @@ class LineageTest {
         PrivateFiles.deleteTree(elsewhere);
         String alice = RunFolder.open(b).records().getFirst().id().split("-")[0];
         String refused = assertThrows(BadInputException.class, () -> erase(b, alice, "c")).getMessage();
-        assertTrue(refused.startsWith(elsewhere + ", which " + b + " was made from, is not there"), refused);
+        assertTrue(refused.startsWith(elsewhere + ", which comes from the same training as " + b + ", is not there"), refused);
         assertTrue(refused.endsWith("if it was deleted, lethe finish " + b + " --gone " + elsewhere), refused);
         assertEquals(List.of(), Run.finish(b, List.of(elsewhere), List.of()));
         erase(b, alice, "c");
@@ -201,10 +202,85 @@ class LineageTest {
         erase(moved, alice, "far/c");
         assertGone(alice, a, moved, folder.resolve("far/c"));
         String bob = person(0);
-        assertThrows(BadInputException.class, () -> erase(a, bob, "d"));
-        assertEquals(List.of(), Run.finish(a, List.of(), List.of(moved)));
-        erase(a, bob, "d");
+        erase(a, bob, "d"); // the erasure before told everyone where b is now
         assertGone(bob, a, moved, folder.resolve("far/c"), folder.resolve("d"));
+    }
+
+    /** What was made before and after it stays in reach when a run in the middle is deleted. */
+    @Test
+    void aRunThatIsGoneCutsNothingOff() throws IOException {
+        String erin = person(3);
+        String dave = person(2);
+        erase(a, person(0), "b");
+        erase(folder.resolve("b"), RunFolder.open(a).records().getFirst().id().split("-")[0], "c");
+        PrivateFiles.deleteTree(folder.resolve("b"));
+        Run.finish(folder.resolve("c"), List.of(folder.resolve("b")), List.of());
+        erase(folder.resolve("c"), dave, "d");
+        assertGone(dave, a, folder.resolve("c"), folder.resolve("d"));
+        erase(a, erin, "e");
+        assertGone(erin, a, folder.resolve("c"), folder.resolve("d"), folder.resolve("e"));
+    }
+
+    @Test
+    void aChildThatWasFoundIsNotTakenForTheParent() throws IOException {
+        String dave = person(3);
+        erase(a, person(0), "b");
+        erase(folder.resolve("b"), RunFolder.open(a).records().getFirst().id().split("-")[0], "c");
+        Path far = Files.createDirectory(folder.resolve("far"));
+        Files.move(a, far.resolve("a2"));
+        Files.move(folder.resolve("c"), far.resolve("c2"));
+        Run.finish(folder.resolve("b"), List.of(), List.of(far.resolve("c2")));
+        assertThrows(BadInputException.class, () -> erase(folder.resolve("b"), dave, "d"));
+        Run.finish(folder.resolve("b"), List.of(), List.of(far.resolve("a2")));
+        erase(folder.resolve("b"), dave, "d");
+        assertGone(dave, far.resolve("a2"), folder.resolve("b"), far.resolve("c2"), folder.resolve("d"));
+    }
+
+    @Test
+    void aRunIsOneByWhateverLinkItIsReached() throws IOException {
+        Path links = Files.createDirectory(folder.resolve("links"));
+        Files.createSymbolicLink(links.resolve("cur"), a);
+        String dave = person(0);
+        String alice = person(1);
+        erase(links.resolve("cur"), dave, "b");
+        erase(a, alice, "c");
+        assertGone(dave, a, folder.resolve("b"));
+        assertGone(alice, a, folder.resolve("b"), folder.resolve("c"));
+    }
+
+    /** A kill while pending.json was being overwritten left zeros, or an empty file: nothing is owed any more. */
+    @Test
+    void aPendingFileThatIsOnlyZerosIsDone() throws IOException {
+        erase(a, person(0), "b");
+        Path pending = folder.resolve("b/journal/pending.json");
+        Files.write(pending, new byte[300]);
+        RunFolder.open(folder.resolve("b"));
+        Files.write(pending, new byte[0]);
+        RunFolder.open(a);
+        Files.writeString(pending, "{");
+        String message = assertThrows(DamagedDataException.class, () -> RunFolder.open(a)).getMessage();
+        assertTrue(message.startsWith(pending + ": says what an erasure still owes and cannot be read"), message);
+    }
+
+    @Test
+    void aRealRunIsNotTakenForWhatAKilledErasureLeft() {
+        String alice = person(1);
+        erase(a, person(0), "x.erasing");
+        assertThrows(BadInputException.class, () -> erase(a, alice, "x"));
+        RunFolder.open(folder.resolve("x.erasing"));
+    }
+
+    /** What was computed of the records before an erasure must not be written into the run after it. */
+    @Test
+    void nothingOfBeforeIsKeptInARunAfterIt() {
+        RunFolder before = RunFolder.open(a);
+        erase(a, person(0), "b");
+        assertThrows(BadInputException.class, () -> before.keep(() -> {
+            throw new AssertionError("written");
+        }));
+        int[] written = new int[1];
+        RunFolder.open(a).keep(() -> written[0]++);
+        assertEquals(1, written[0]);
     }
 
     /** A run that names a stranger as its source must not reach into it, neither when opened nor when finished. */
@@ -221,13 +297,11 @@ class LineageTest {
         RunFolder victim = RunFolder.open(stranger);
         int before = live(stranger, alice);
         assertTrue(before > 0);
-        b.save(b.info().withLineage(new RunInfo.Lineage(stranger.toString(), victim.info().result().modelHash(),
-                b.info().lineage().erasure(), false)));
+        b.save(b.info().withKin(List.of(Lineage.kin(victim))));
         new PendingErasure(b.info().lineage().erasure(), List.of(alice + "-home", alice + "-work", alice + "-friend"),
-                List.of(new PendingErasure.Place(stranger.toString(), victim.info().result().modelHash(), 3, false, null)))
-                .write(b.journal());
+                List.of(new PendingErasure.Place(stranger.toString(), victim.identity(), 3, false, null))).write(b.journal());
         assertThrows(PendingErasureException.class, () -> Run.open(engine, b.root()).close());
-        assertThrows(PendingErasureException.class, () -> Run.finish(b.root(), List.of(), List.of()));
+        assertThrows(DamagedDataException.class, () -> Run.finish(b.root(), List.of(), List.of()));
         assertThrows(BadInputException.class, () -> Run.finish(b.root(), List.of(), List.of(stranger)));
         assertEquals(before, live(stranger, alice));
         RunFolder.open(stranger);
