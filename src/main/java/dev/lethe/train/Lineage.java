@@ -28,6 +28,9 @@ import java.util.function.UnaryOperator;
  * @param missing named by a reached run, not gone by a person's word, and not to be had
  */
 public record Lineage(List<RunFolder> runs, List<Missing> missing) {
+    /** In place of an identity: the erasure was made by a version that wrote down no kin. */
+    private static final String EARLIER = "unknown";
+
     public Lineage {
         runs = List.copyOf(runs);
         missing = List.copyOf(missing);
@@ -51,6 +54,10 @@ public record Lineage(List<RunFolder> runs, List<Missing> missing) {
         while (!next.isEmpty()) {
             RunFolder one = next.remove();
             if (found.putIfAbsent(real(one.root()), one) == null) {
+                if (one.info().lineage() != null && one.info().kin().isEmpty()) {
+                    missing.add(new Missing(Path.of(one.info().lineage().parent()), one, EARLIER,
+                            "was erased from by an earlier version, which kept no account of who belongs together"));
+                }
                 for (Kin kin : one.info().kin()) {
                     if (kin.state() != Kin.State.GONE) {
                         next.addAll(look(one, kin, missing));
@@ -173,7 +180,11 @@ public record Lineage(List<RunFolder> runs, List<Missing> missing) {
     public void noteGone(Path path) {
         Missing one = missing.stream().filter(other -> real(other.run).equals(real(path))).findFirst()
                 .orElseThrow(() -> new BadInputException(path + ": is no run that is missing here" + names()));
-        change(one.identity, kin -> new Kin(kin.run(), kin.identity(), Kin.State.GONE));
+        if (one.identity.equals(EARLIER)) {
+            one.of.save(one.of.info().withKin(List.of(new Kin(one.run.toString(), EARLIER, Kin.State.GONE))));
+        } else {
+            change(one.identity, kin -> new Kin(kin.run(), kin.identity(), Kin.State.GONE));
+        }
     }
 
     /**

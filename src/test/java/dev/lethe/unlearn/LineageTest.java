@@ -248,6 +248,18 @@ class LineageTest {
         assertGone(alice, a, folder.resolve("b"), folder.resolve("c"));
     }
 
+    @Test
+    void anErasureOfAnEarlierVersionIsSaidToBeOutOfReach() {
+        erase(a, person(0), "b");
+        RunFolder b = RunFolder.open(folder.resolve("b"));
+        b.save(b.info().withKin(List.of()));
+        String alice = b.records().getFirst().id().split("-")[0];
+        String refused = assertThrows(BadInputException.class, () -> erase(b.root(), alice, "c")).getMessage();
+        assertTrue(refused.contains("was erased from by an earlier version"), refused);
+        Run.finish(b.root(), List.of(a), List.of());
+        erase(b.root(), alice, "c");
+    }
+
     /** A kill while pending.json was being overwritten left zeros, or an empty file: nothing is owed any more. */
     @Test
     void aPendingFileThatIsOnlyZerosIsDone() throws IOException {
