@@ -97,7 +97,7 @@ public final class Census {
         try {
             Path folder = root.toAbsolutePath().normalize();
             census.visit(folder);
-            Path growing = ErasedRun.growing(folder);
+            Path growing = GrowingFolder.of(folder);
             if (Files.isDirectory(growing)) {
                 census.visit(growing);
             }
@@ -233,7 +233,7 @@ public final class Census {
             return;
         }
         for (RunInfo.Kin kin : run.info().kin()) {
-            Path growing = ErasedRun.growing(Path.of(kin.run()));
+            Path growing = GrowingFolder.of(Path.of(kin.run()));
             if (kin.state() == RunInfo.Kin.State.INTENDED && Files.isDirectory(growing)) {
                 visit(growing); // of a killed erasure; the next one removes it
             }

@@ -24,41 +24,31 @@ import dev.lethe.train.RunFolder;
 import dev.lethe.train.RunInfo;
 import dev.lethe.train.RunInfo.Kin;
 import dev.lethe.train.RunJson;
-import dev.lethe.train.RunLock;
 import dev.lethe.train.RunRecord;
 import dev.lethe.train.Trainer;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
-import java.nio.file.LinkOption;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
-import java.util.stream.Stream;
 
 final class ErasedRun implements AutoCloseable {
-    /** Marks a folder that an erasure grows in, and is locked by it. A run never has it. */
-    private static final String MARK = "erasing.lock";
-
     private final RunFolder source;
-    private final Path out; // null for a trial
-    private final Path growing;
-    private final RunLock own;
-    private final Lineage lineage; // null for a trial
+    private final Path out; // null for a trial, as lineage and locks
+    private final GrowingFolder growing;
+    private final Lineage lineage;
     private final Lineage.Locks locks;
     private final IdKey key = IdKey.random();
     private final Journal journal;
     private boolean intended; // the source knows of the new run, which has no name yet
 
-    private ErasedRun(RunFolder source, Path out, Path growing, RunLock own, Lineage lineage, Lineage.Locks locks) {
+    private ErasedRun(RunFolder source, Path out, GrowingFolder growing, Lineage lineage, Lineage.Locks locks) {
         this.source = source;
         this.out = out;
         this.growing = growing;
-        this.own = own;
         this.lineage = lineage;
         this.locks = locks;
         this.journal = new Journal(growing.resolve("journal"));
@@ -81,94 +71,29 @@ final class ErasedRun implements AutoCloseable {
             throw new BadInputException(missing(lineage));
         }
         Lineage.Locks locks = lineage.lock();
-        RunLock own = null;
         try {
             RunFolder now = RunFolder.open(source.root());
             if (!now.info().equals(source.info()) || !Lineage.of(now).sameRuns(lineage)) {
                 throw new BadInputException(source + ": another erasure has just come before this one; ask again");
             }
-            clearKilled(lineage);
-            Path growing = growing(out);
-            own = takeOver(growing);
-            return new ErasedRun(source, out, growing, own, lineage, locks);
-        } catch (IOException | RuntimeException e) {
+            GrowingFolder.clear(lineage);
+            return new ErasedRun(source, out, GrowingFolder.take(out), lineage, locks);
+        } catch (RuntimeException e) {
             locks.close();
-            if (own != null) {
-                own.close();
-            }
-            throw e instanceof RuntimeException known ? known
-                    : new UncheckedIOException(growing(out) + ": cannot be made: " + Reason.of(e), (IOException) e);
+            throw e;
         }
     }
 
-    /** Where the run that is to be OUT grows. */
-    static Path growing(Path out) {
-        Path place = Lineage.real(out);
-        return place.resolveSibling(place.getFileName() + ".erasing");
-    }
-
-    /** Starts what is never to be a run: it grows in a folder of its own and takes no lock. */
+    /** Starts what is never to be a run: it takes no lock. */
     static ErasedRun trial(RunFolder source) {
-        Path beside = source.root().toAbsolutePath();
-        try {
-            Path growing = PrivateFiles.tempFolder(beside.getParent(), beside.getFileName() + "-trial");
-            return new ErasedRun(source, null, growing, null, null, null);
-        } catch (IOException e) {
-            throw new UncheckedIOException(beside.getParent() + ": a trial's folder cannot be made: " + Reason.of(e), e);
-        }
+        return new ErasedRun(source, null, GrowingFolder.trial(source), null, null);
     }
 
     private static String missing(Lineage lineage) {
         Lineage.Missing first = lineage.missing().getFirst();
-        return first.run() + ", which comes from the same training as " + first.of() + ", " + first.reason() + (lineage.missing().size() == 1 ? "" : ", and " + (lineage.missing().size() - 1) + " more")
-                + ": it may hold gradients of the records to erase. If it has moved, say lethe finish " + first.of()
+        return first.run() + ", which comes from the same training as " + first.of() + ", " + first.reason()
+                + (lineage.missing().size() == 1 ? "" : ", and " + (lineage.missing().size() - 1) + " more") + ": it may hold gradients of the records to erase. If it has moved, say lethe finish " + first.of()
                 + " --found DIR; if it was deleted, lethe finish " + first.of() + " --gone " + first.run();
-    }
-
-    /** Removes what erasures that were killed on these runs left beside other names: it has entries of everyone. */
-    private static void clearKilled(Lineage lineage) throws IOException {
-        for (RunFolder run : lineage.runs()) {
-            for (Kin kin : run.info().kin()) {
-                Path left = growing(Path.of(kin.run()));
-                if (kin.state() == Kin.State.INTENDED && Files.isRegularFile(left.resolve(MARK), LinkOption.NOFOLLOW_LINKS)) {
-                    takeOver(left).close();
-                    PrivateFiles.deleteTree(left);
-                }
-            }
-        }
-    }
-
-    /** Makes the folder that the run grows in, or empties one that a killed erasure left there. */
-    private static RunLock takeOver(Path growing) throws IOException {
-        PrivateFiles.makeFolder(growing.getParent());
-        try {
-            PrivateFiles.newFolder(growing);
-            return RunLock.take(growing.resolve(MARK));
-        } catch (FileAlreadyExistsException e) {
-            if (!Files.isRegularFile(growing.resolve(MARK), LinkOption.NOFOLLOW_LINKS)) {
-                throw new BadInputException(growing + ": is in the way, and no erasure made it (there is no " + MARK
-                        + " in it); move it, or choose another --out");
-            }
-            RunLock lock = RunLock.take(growing.resolve(MARK));
-            try {
-                empty(growing);
-                return lock;
-            } catch (IOException | RuntimeException failure) {
-                lock.close();
-                throw failure;
-            }
-        }
-    }
-
-    /** Removes all but the lock. */
-    private static void empty(Path growing) throws IOException {
-        try (Stream<Path> inside = Files.list(growing)) {
-            for (Path left : (Iterable<Path>) inside::iterator) {
-                if (!left.endsWith(MARK)) {
-                    PrivateFiles.deleteTree(left);
-                }
-            }
-        }
     }
 
     void write(EraseStep step) {
@@ -221,11 +146,12 @@ final class ErasedRun implements AutoCloseable {
             if (destroys) {
                 owed(erasure, info.identity()).write(notes);
             }
-            RunFolder.describe(growing, info, left);
+            RunFolder.describe(growing.path(), info, left);
         } catch (IOException e) {
             throw new UncheckedIOException(out + ": the new run cannot be written: " + Reason.of(e, out), e);
         }
-        takePlace();
+        growing.takePlace();
+        intended = false;
         RunFolder made = RunFolder.openAny(out);
         try {
             if (destroys) {
@@ -236,32 +162,6 @@ final class ErasedRun implements AutoCloseable {
         } catch (UncheckedIOException e) { // a full disk: the run is there all the same
             throw destroys ? new PendingErasureException(made, PendingErasure.of(made), e) : e;
         }
-    }
-
-    /** The rename is the moment that counts. */
-    private void takePlace() {
-        try {
-            freeName();
-            Files.move(growing, out, StandardCopyOption.ATOMIC_MOVE);
-            intended = false;
-            PrivateFiles.syncFolder(out.toAbsolutePath().getParent());
-        } catch (IOException e) {
-            throw new UncheckedIOException(out + ": the new run cannot take its place: " + Reason.of(e), e);
-        }
-    }
-
-    /** A rename needs OUT's name free. Whoever has begun to write there since {@link #begin} keeps it, and this erasure ends. */
-    private void freeName() throws IOException {
-        if (!Files.isDirectory(out)) {
-            return;
-        }
-        RunFolder.requireFree(out);
-        Path lock = out.resolve(RunFolder.LOCK);
-        try (var _ = RunLock.take(lock)) {
-            RunFolder.requireFree(out); // still, and nobody is at work there
-            Files.delete(lock);
-        }
-        Files.delete(out); // empty, or it throws
     }
 
     /** Notes the new run in the source: before it has entries, so that whatever a kill leaves of it is known there. */
@@ -325,22 +225,12 @@ final class ErasedRun implements AutoCloseable {
     @Override
     public void close() {
         journal.close();
-        try {
-            if (Files.isDirectory(growing)) {
-                empty(growing); // the lock goes last: with it whoever waits for the folder may have it
-            }
-            PrivateFiles.deleteTree(growing);
+        try (growing) {
             if (intended) {
                 source.save(source.info());
             }
-            if (own != null && Files.isDirectory(out)) {
-                Files.deleteIfExists(out.resolve(MARK));
-            }
-        } catch (IOException e) {
-            throw new UncheckedIOException(growing + ": cannot be removed: " + Reason.of(e), e);
         } finally {
-            if (own != null) {
-                own.close();
+            if (locks != null) {
                 locks.close();
             }
         }
