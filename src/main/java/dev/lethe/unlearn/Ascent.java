@@ -42,7 +42,12 @@ final class Ascent implements AutoCloseable {
         this.direction = model.vector();
         this.snapshot = model.copy(Buffer.PARAMETERS);
         this.weightNorm = Math.sqrt(snapshot.dot(snapshot, sites));
-        aim();
+        try {
+            aim();
+        } catch (Throwable e) { // an interrupt, a damaged entry
+            close();
+            throw e;
+        }
     }
 
     /** What a step must respect. */
