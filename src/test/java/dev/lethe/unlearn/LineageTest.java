@@ -236,6 +236,16 @@ class LineageTest {
         assertGone(dave, far.resolve("a2"), folder.resolve("b"), far.resolve("c2"), folder.resolve("d"));
     }
 
+    /** Two runs of the same weights are two, or one that is clean would stand for the other. */
+    @Test
+    void anErasureThatMovesNothingMakesAnotherRunAllTheSame() throws IOException {
+        erase(a, person(0), "b");
+        RunFolder one = RunFolder.open(a);
+        RunFolder b = RunFolder.open(folder.resolve("b"));
+        RunFolder same = b.save(b.info().withResult(one.info().result()));
+        assertFalse(same.identity().equals(one.identity()));
+    }
+
     @Test
     void aRunIsOneByWhateverLinkItIsReached() throws IOException {
         Path links = Files.createDirectory(folder.resolve("links"));

@@ -80,6 +80,8 @@ class ScrubTest {
         RunInfo.Data left = before.info().data().left(before.records().stream().filter(row -> !IDS.contains(row.id())).toList());
         before.save(before.info().withData(left));
         Files.copy(run.resolve("records.jsonl"), run.resolve("records.jsonl.part-0"));
+        Files.createDirectories(run.resolve("journal"));
+        Files.writeString(run.resolve("journal/pending.json.part-14"), "person3-home");
         Scrub.run(RunFolder.open(run), IDS);
         assertEquals(left, RunFolder.open(run).info().data());
         assertEquals(List.of(), Grep.files(run, Grep.text("person3-home")));
