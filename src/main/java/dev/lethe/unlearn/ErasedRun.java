@@ -77,7 +77,7 @@ final class ErasedRun implements AutoCloseable {
                 throw new BadInputException(source + ": another erasure has just come before this one; ask again");
             }
             GrowingFolder.clear(lineage);
-            return new ErasedRun(source, out, GrowingFolder.take(out), lineage, locks);
+            return in(GrowingFolder.take(out), source, out, lineage, locks);
         } catch (RuntimeException e) {
             locks.close();
             throw e;
@@ -86,13 +86,23 @@ final class ErasedRun implements AutoCloseable {
 
     /** Starts what is never to be a run: it takes no lock. */
     static ErasedRun trial(RunFolder source) {
-        return new ErasedRun(source, null, GrowingFolder.trial(source), null, null);
+        return in(GrowingFolder.trial(source), source, null, null, null);
+    }
+
+    private static ErasedRun in(GrowingFolder growing, RunFolder source, Path out, Lineage lineage, Lineage.Locks locks) {
+        try {
+            return new ErasedRun(source, out, growing, lineage, locks);
+        } catch (RuntimeException e) { // the journal, on a full disk
+            growing.close();
+            throw e;
+        }
     }
 
     private static String missing(Lineage lineage) {
         Lineage.Missing first = lineage.missing().getFirst();
         return first.run() + ", which comes from the same training as " + first.of() + ", " + first.reason()
-                + (lineage.missing().size() == 1 ? "" : ", and " + (lineage.missing().size() - 1) + " more") + ": it may hold gradients of the records to erase. If it has moved, say lethe finish " + first.of()
+                + (lineage.missing().size() == 1 ? "" : ", and " + (lineage.missing().size() - 1) + " more")
+                + ": it may hold gradients of the records to erase. If it has moved, say lethe finish " + first.of()
                 + " --found DIR; if it was deleted, lethe finish " + first.of() + " --gone " + first.run();
     }
 
