@@ -13,7 +13,7 @@ add_library(lethe_kernels_emulated STATIC EXCLUDE_FROM_ALL ${LETHE_KERNEL_SOURCE
 set_source_files_properties(${LETHE_KERNEL_SOURCES} PROPERTIES LANGUAGE CXX COMPILE_OPTIONS "-xc++")
 target_include_directories(lethe_kernels_emulated PUBLIC native/kernels)
 target_compile_definitions(lethe_kernels_emulated PUBLIC LETHE_EMULATED)
-target_compile_options(lethe_kernels_emulated PUBLIC -O2 -Wall -Wextra -Werror -Wno-unknown-pragmas)
+target_compile_options(lethe_kernels_emulated PUBLIC -O2 ${LETHE_WARNINGS} -Wno-unknown-pragmas)
 if(LETHE_SANITIZE)
   target_compile_options(lethe_kernels_emulated PUBLIC -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined)
   target_link_options(lethe_kernels_emulated PUBLIC -fsanitize=address,undefined)
@@ -65,7 +65,7 @@ foreach(source IN LISTS LETHE_KERNEL_SOURCES)
   get_filename_component(name ${source} NAME_WE)
   set(object ${CMAKE_BINARY_DIR}/kernels/${name}.o)
   add_custom_command(OUTPUT ${object}
-    COMMAND ${LETHE_NVCC} -std=c++20 -O3 ${generate} -ccbin ${CMAKE_CXX_COMPILER} -Werror all-warnings
+    COMMAND ${LETHE_NVCC} -std=c++20 -O3 ${generate} -ccbin ${CMAKE_CXX_COMPILER} $<$<BOOL:${LETHE_WERROR}>:-Werror=all-warnings>
       -Xcompiler -fPIC,-fvisibility=hidden -MD -MF ${object}.d -c ${source} -o ${object}
     DEPENDS ${source} DEPFILE ${object}.d COMMENT "nvcc ${name}.cu" VERBATIM COMMAND_EXPAND_LISTS)
   list(APPEND objects ${object})

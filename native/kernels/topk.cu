@@ -51,11 +51,16 @@ struct Found {
   LETHE_DEVICE Bits<Real<X>> bits(int i) const { return shared.bits[i]; }
 };
 
+// Bits that no magnitude of the type has set: a bf16 number is the upper half of an fp32 one.
+template <class X>
+constexpr int kEmptyBits = sizeof(X) == 2 ? 16 : 0;
+
 // The largest number that `rank` of the source's magnitudes reach, the target left out; 1 <= rank. Whole block.
-template <class B, class Source>
-LETHE_DEVICE B ranked(const Source& source, int rank, int target) {
+template <class X, class Source>
+LETHE_DEVICE Bits<Real<X>> ranked(const Source& source, int rank, int target) {
+  using B = Bits<Real<X>>;
   B result = 0;
-  for (int bit = static_cast<int>(sizeof(B)) * 8 - 2; bit >= 0; --bit) {
+  for (int bit = static_cast<int>(sizeof(B)) * 8 - 2; bit >= kEmptyBits<X>; --bit) {
     const B trial = result | (B{1} << bit);
     int reached = 0;
     for (int i = static_cast<int>(threadIdx.x); i < source.size(); i += kThreads)
@@ -135,7 +140,7 @@ LETHE_DEVICE Bits<Real<X>> guess(const Row<X>& row, int k, Shared<X>& shared) {
   __syncthreads();
   const float expected = static_cast<float>(k) * static_cast<float>(size) / static_cast<float>(row.columns);
   const int rank = static_cast<int>(expected + 2 * sqrt(expected) + 2);
-  return rank > size ? Bits<Real<X>>{0} : ranked<Bits<Real<X>>>(Found<X>{shared, size}, rank, -1);
+  return rank > size ? Bits<Real<X>>{0} : ranked<X>(Found<X>{shared, size}, rank, -1);
 }
 
 template <class X, class T>
@@ -156,7 +161,7 @@ LETHE_DEVICE double emit(const Row<X>& row, const Source& source, int k, Shared<
   B limit = ~B{0};
   int equal = 0;  // how many of those at the limit are chosen
   if (k > 1) {
-    limit = ranked<B>(source, k - 1, target);
+    limit = ranked<X>(source, k - 1, target);
     int larger = 0;
     for (int i = static_cast<int>(threadIdx.x); i < source.size(); i += kThreads)
       larger += source.bits(i) > limit && source.index(i) != target;

@@ -1,6 +1,7 @@
 // The device path against the CPU's, over the emulated kernels: gradient, accumulation, evaluation, logits, AdamW, vectors,
 // captured entries, activation-gradient products, generation; in fp64 and fp32, and in bf16 around fp32 parameters.
-// What differs on a real device (streams, libtorch's attention kernels and products) is not here.
+// What differs on a real device (streams, graphs, libtorch's attention kernels and products) is tested when this file is
+// built as gpu_device_test.
 #include <cstring>
 
 #include "captured.h"
@@ -70,6 +71,25 @@ void gradients(const Pair& pair) {
   pair.same(gradient(pair.device.get(), more, true), gradient(pair.cpu.get(), more, true), "accumulated gradient");
   const Ragged silent = random_batch({4}, 51, 6, 0);
   CHECK(gradient(pair.device.get(), silent) == std::vector<double>(expected.size()));
+}
+
+// A device may repeat passes of one shape as a recorded graph: other tokens, other parameters, and another shape between.
+void repeats(const Pair& pair) {
+  Ragged batch = random_batch({33, 5, 40}, 51, 21);
+  const Ragged other = random_batch({6, 12}, 51, 22);
+  for (int32_t run = 0; run < 9; ++run) {
+    for (size_t i = 0; i < batch.tokens.size(); ++i) {
+      batch.tokens[i] = (batch.tokens[i] * 7 + run + static_cast<int32_t>(i)) % 51;
+      if (batch.targets[i] != LETHE_IGNORE_TARGET) batch.targets[i] = (batch.targets[i] + run) % 51;
+    }
+    const bool add = run == 2 || run == 8;
+    pair.same(gradient(pair.device.get(), batch, add), gradient(pair.cpu.get(), batch, add), "repeated gradient");
+    if (run == 5) pair.same(gradient(pair.device.get(), other), gradient(pair.cpu.get(), other), "another shape's gradient");
+    std::vector<double> values = read(pair.cpu.get(), LETHE_PARAMETERS);
+    for (double& value : values) value *= 0.97;
+    write(pair.cpu.get(), LETHE_PARAMETERS, values);
+    write(pair.device.get(), LETHE_PARAMETERS, values);
+  }
 }
 
 void scores(const Pair& pair) {
@@ -302,6 +322,7 @@ void not_finite(const Pair& pair) {
 }
 
 void all(const Precision& precision) {
+  repeats(Pair(precision));
   const Pair pair(precision);
   gradients(pair);
   scores(pair);
@@ -324,6 +345,7 @@ int main() {
   {
     const Pair exact(kDouble, false);
     gradients(exact);
+    repeats(exact);
     ring(exact);
     entry_arithmetic(exact);
   }

@@ -1,11 +1,15 @@
 // What the kernels' tests share: typed arrays that end at an unreadable page, and a run that must give the same bytes
 // whatever the order of threads and blocks.
+//
+// With LETHE_ON_GPU the very same tests run the compiled kernels: arrays lie in pinned host memory, which a GPU reads and
+// writes where it lies, and every launch is done when it returns. compute-sanitizer then watches over the ends of arrays.
 #pragma once
 
 #include <sys/mman.h>
 
 #include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <random>
@@ -15,9 +19,19 @@
 #include "../kernels/tables.h"
 #include "check.h"
 
+#ifdef LETHE_ON_GPU
+// Of the CUDA runtime, whose headers do not go with the emulation's names.
+extern "C" int cudaHostAlloc(void** memory, size_t bytes, unsigned flags);
+extern "C" int cudaFreeHost(void* memory);
+#endif
+
 namespace test {
 
 using lethe::kernels::Element;
+
+#ifdef LETHE_ON_GPU
+inline const int launches_wait = setenv("CUDA_LAUNCH_BLOCKING", "1", 1);
+#endif
 
 inline int64_t size_of(Element type) { return type == Element::kF64 ? 8 : type == Element::kF32 ? 4 : 2; }
 inline Element real_of(Element type) { return type == Element::kF64 ? Element::kF64 : Element::kF32; }
@@ -30,9 +44,16 @@ class Guarded {
   explicit Guarded(int64_t bytes) : bytes_(bytes) {
     const int64_t pages = (bytes + kPage - 1) / kPage * kPage;
     mapped_ = pages + kPage;
+#ifdef LETHE_ON_GPU
+    mapped_ = std::max(pages, kPage);
+    void* memory = nullptr;
+    if (cudaHostAlloc(&memory, static_cast<size_t>(mapped_), 0) != 0) std::abort();
+    base_ = static_cast<char*>(memory);
+#else
     base_ = static_cast<char*>(
         mmap(nullptr, static_cast<size_t>(mapped_), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
     mprotect(base_ + pages, kPage, PROT_NONE);
+#endif
     data_ = base_ + pages - bytes;
     std::memset(data_, 0xA5, static_cast<size_t>(bytes));  // nobody may count on zeros
   }
@@ -45,7 +66,12 @@ class Guarded {
     return *this;
   }
   ~Guarded() {
-    if (base_ != nullptr) munmap(base_, static_cast<size_t>(mapped_));
+    if (base_ == nullptr) return;
+#ifdef LETHE_ON_GPU
+    cudaFreeHost(base_);
+#else
+    munmap(base_, static_cast<size_t>(mapped_));
+#endif
   }
   char* data() const { return data_; }
   int64_t bytes() const { return bytes_; }
