@@ -22,10 +22,15 @@
 namespace lethe::kernels {
 
 #ifndef LETHE_EMULATED
+// The launch's own return code: cudaGetLastError() of the runtime linked in here also holds errors of calls that libtorch
+// checked and cleared, but cleared in the runtime that libtorch loads.
 template <class... P, class... A>
 Status launch(void (*kernel)(P...), dim3 grid, dim3 block, Stream stream, const A&... arguments) {
-  kernel<<<grid, block, 0, stream>>>(static_cast<P>(arguments)...);
-  return cudaGetLastError();
+  cudaLaunchConfig_t config{};
+  config.gridDim = grid;
+  config.blockDim = block;
+  config.stream = stream;
+  return cudaLaunchKernelEx(&config, kernel, static_cast<P>(arguments)...);
 }
 #endif
 
