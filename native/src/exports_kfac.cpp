@@ -18,6 +18,10 @@ void require_same_space(const Kfac& kfac, const Layout& layout, at::ScalarType d
           " has another shape or dtype than the factors");
 }
 
+void require_cpu(const std::shared_ptr<DevicePath>& path) {
+  if (path != nullptr) refuse(LETHE_UNSUPPORTED, "Kronecker factors are computed on the CPU only");
+}
+
 void require_numbers(const Kfac& kfac) {
   kfac.require_whole();
   require(kfac.numbers.defined(), "the factors are not decomposed yet");
@@ -31,7 +35,7 @@ lethe_status lethe_kfac_create(const lethe_model* model, const lethe_kfac_option
                                lethe_error* err) {
   return guard(err, [&] {
     require_pointer(model, "model");
-    if (!model->on_cpu()) refuse(LETHE_UNSUPPORTED, "Kronecker factors are computed on the CPU only");
+    require_cpu(model->path);
     require_pointer(out, "out");
     *out = nullptr;
     const lethe_kfac_options& o = checked(options, "options");
@@ -64,6 +68,7 @@ lethe_status lethe_kfac_accumulate(lethe_kfac* kfac, lethe_model* model, const l
   return guard(err, [&] {
     require_pointer(kfac, "kfac");
     require_pointer(model, "model");
+    require_cpu(model->path);
     require_pointer(losses, "losses");
     kfac->require_whole();
     require_same_space(*kfac, model->layout, model->dtype, "model");
@@ -88,6 +93,8 @@ lethe_status lethe_kfac_apply(const lethe_kfac* kfac, double damping, double rel
     require_pointer(kfac, "kfac");
     require_pointer(in, "in");
     require_pointer(out, "out");
+    require_cpu(in->path);
+    require_cpu(out->path);
     require_numbers(*kfac);
     require(std::isfinite(damping) && damping >= 0, "damping is ", damping, ", must be 0 or more");
     require(std::isfinite(relative) && relative >= 0, "relative is ", relative, ", must be 0 or more");

@@ -1,0 +1,43 @@
+// What a device refuses, and that a device that fails leaves models, rings and the process usable; over the emulation.
+#include "captured.h"
+
+using namespace test;
+
+namespace {
+
+lethe_model_config config_of(bool device) {
+  lethe_model_config config = tiny_config(LETHE_F32, true);
+  config.device_type = device ? LETHE_CUDA : LETHE_CPU;
+  return config;
+}
+
+void factors_are_the_cpus() {
+  const ModelHandle cpu = random_model(config_of(false), 3), device = random_model(config_of(true), 3);
+  const std::vector<uint8_t> sites = all_sites(cpu.get());
+  auto options = sized<lethe_kfac_options>();
+  options.sites = sites.data();
+  options.site_count = static_cast<int64_t>(sites.size());
+  lethe_kfac* kfac = nullptr;
+  const char* const reason = "Kronecker factors are computed on the CPU only";
+  CHECK_REFUSED(lethe_kfac_create(device.get(), &options, &kfac, err), LETHE_UNSUPPORTED, reason);
+  CHECK_OK(lethe_kfac_create(cpu.get(), &options, &kfac, err));
+  const Ragged batch = random_batch({3, 4}, 23, 5);
+  const lethe_batch view = batch.view();
+  double losses[2];
+  CHECK_REFUSED(lethe_kfac_accumulate(kfac, device.get(), &view, losses, nullptr, err), LETHE_UNSUPPORTED, reason);
+  CHECK_OK(lethe_kfac_accumulate(kfac, cpu.get(), &view, losses, nullptr, err));
+  CHECK_OK(lethe_kfac_decompose(kfac, nullptr, err));
+  const VectorHandle here = make_vector(cpu.get()), there = make_vector(device.get());
+  CHECK_REFUSED(lethe_kfac_apply(kfac, 1, 0, -1, there.get(), here.get(), err), LETHE_UNSUPPORTED, reason);
+  CHECK_REFUSED(lethe_kfac_apply(kfac, 1, 0, -1, here.get(), there.get(), err), LETHE_UNSUPPORTED, reason);
+  CHECK_OK(lethe_kfac_apply(kfac, 1, 0, -1, here.get(), here.get(), err));
+  lethe_kfac_destroy(kfac);
+}
+
+}  // namespace
+
+int main() {
+  factors_are_the_cpus();
+  CHECK(lethe_live_handles() == 0);
+  return finish();
+}
