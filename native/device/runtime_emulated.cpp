@@ -4,9 +4,17 @@
 #include <new>
 
 #include "runtime.h"
+#include "runtime_emulated.h"
 
 namespace lethe {
 namespace device {
+namespace {
+
+void require_working() {
+  if (emulated::machine.fails) refuse(LETHE_INTERNAL, "the emulated device failed");
+}
+
+}  // namespace
 
 struct Runtime::State {};
 Runtime::Runtime(int32_t index, bool) { require(index == 0, "config.device_index is ", index, ", the emulated device is 0"); }
@@ -15,7 +23,10 @@ at::Device Runtime::device() const { return at::kCPU; }
 StreamHandle Runtime::work() const { return nullptr; }
 StreamHandle Runtime::side() const { return nullptr; }
 std::unique_ptr<DeviceScope> Runtime::enter() const { return std::make_unique<DeviceScope>(); }
-void Runtime::wait() const {}
+void Runtime::wait() const {
+  emulated::machine.unawaited = 0;
+  require_working();
+}
 void Runtime::give_back() const {}
 bool Runtime::has_graphs() const { return false; }
 
@@ -25,16 +36,22 @@ Event::~Event() = default;
 Event::Event(Event&&) noexcept = default;
 void Event::record(StreamHandle) {}
 void Event::hold(StreamHandle) const {}
-void Event::wait() const {}
+void Event::wait() const { require_working(); }
 
 Pinned::Pinned(size_t bytes) : data_(std::aligned_alloc(64, (bytes + 63) / 64 * 64)), bytes_(bytes) {
   if (data_ == nullptr) throw std::bad_alloc();
 }
 Pinned::~Pinned() { std::free(data_); }
 
-void to_device(void* to, const void* from, size_t bytes, StreamHandle) { std::memcpy(to, from, bytes); }
-void to_host(void* to, const void* from, size_t bytes, StreamHandle) { std::memcpy(to, from, bytes); }
-void fill(void* memory, unsigned char byte, size_t bytes, StreamHandle) { std::memset(memory, byte, bytes); }
+void to_device(void* to, const void* from, size_t bytes, StreamHandle) {
+  ++emulated::machine.unawaited;
+  std::memcpy(to, from, bytes);
+}
+void to_host(void* to, const void* from, size_t bytes, StreamHandle stream) { to_device(to, from, bytes, stream); }
+void fill(void* memory, unsigned char byte, size_t bytes, StreamHandle) {
+  ++emulated::machine.unawaited;
+  std::memset(memory, byte, bytes);
+}
 
 struct Graph::State {};
 Graph::Graph() = default;

@@ -71,7 +71,8 @@ int32_t device_count() noexcept;  // usable now, 0 without a driver
 // Facts of device `index`; refuses one that is not there.
 void device_info(int32_t index, lethe_device& out);
 
-// Runs body as it is on the CPU, else in the path's scope, and waits: when an export returns, its work is done.
+// Runs body as it is on the CPU, else in the path's scope, and waits: when an export returns, its work is done. After an
+// exception too, for the next call writes where this one's copies still read; what failed first is what is told.
 template <class Body>
 void run_on(const std::shared_ptr<DevicePath>& path, Body&& body) {
   if (path == nullptr) {
@@ -79,7 +80,15 @@ void run_on(const std::shared_ptr<DevicePath>& path, Body&& body) {
     return;
   }
   const std::unique_ptr<DeviceScope> scope = path->enter();
-  body();
+  try {
+    body();
+  } catch (...) {
+    try {
+      path->wait();
+    } catch (const std::exception&) {  // a device that failed says so to whoever uses it next
+    }
+    throw;
+  }
   path->wait();
 }
 

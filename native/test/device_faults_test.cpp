@@ -1,9 +1,12 @@
 // What a device refuses, and that a device that fails leaves models, rings and the process usable; over the emulation.
+#include "../device/runtime_emulated.h"
 #include "captured.h"
 
 using namespace test;
 
 namespace {
+
+using lethe::device::emulated::machine;
 
 lethe_model_config config_of(bool device) {
   lethe_model_config config = tiny_config(LETHE_F32, true);
@@ -34,9 +37,26 @@ void factors_are_the_cpus() {
   lethe_kfac_destroy(kfac);
 }
 
+// The next call writes into pinned memory that this one's copies read.
+void failed_calls_wait() {
+  const ModelHandle model = random_model(config_of(true), 3);
+  const Ragged batch = random_batch({3, 4}, 23, 5);
+  const lethe_batch view = batch.view();
+  const int32_t cancelled = 1;
+  double losses[2];
+  machine.unawaited = 0;
+  CHECK_REFUSED(lethe_model_gradient(model.get(), &view, 0, nullptr, losses, nullptr, &cancelled, err), LETHE_CANCELLED, "");
+  CHECK(machine.unawaited == 0);
+  machine.fails = true;  // the reason stays the first one
+  CHECK_REFUSED(lethe_model_gradient(model.get(), &view, 0, nullptr, losses, nullptr, &cancelled, err), LETHE_CANCELLED, "");
+  machine.fails = false;
+  CHECK_OK(lethe_model_gradient(model.get(), &view, 0, nullptr, losses, nullptr, nullptr, err));
+}
+
 }  // namespace
 
 int main() {
+  failed_calls_wait();
   factors_are_the_cpus();
   CHECK(lethe_live_handles() == 0);
   return finish();
