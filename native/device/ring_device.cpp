@@ -47,12 +47,15 @@ void Ring::publish(Slot& slot) {
   filling_.push_back(&slot);
 }
 
-void Ring::abandon(Slot& slot) {
-  slot.filled.wait();
+void Ring::abandon(Slot& slot) noexcept {
+  try {
+    slot.filled.wait();
+  } catch (const std::exception&) {  // the device failed, and says so to whoever uses it next
+  }
   release(slot);
 }
 
-void Ring::release(Slot& slot) {
+void Ring::release(Slot& slot) noexcept {
   const std::lock_guard lock(mutex_);
   slot.entries.reset();
   free_.push_back(&slot);

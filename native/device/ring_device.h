@@ -25,13 +25,13 @@ class Ring final : public lethe_ring {
   };
   // A free slot for these entries; waits for one while the cancel flag stays down.
   Slot& claim(EntriesOut&& entries, const Cancel& cancel);
-  void publish(Slot& slot);  // its copies are on the side stream; take() may have it
-  void abandon(Slot& slot);  // the pass failed
+  void publish(Slot& slot);           // its copies are on the side stream; take() may have it
+  void abandon(Slot& slot) noexcept;  // the pass failed
 
   void take(int64_t records, void* const* destinations, const int64_t* capacities) override;
 
  private:
-  void release(Slot& slot);
+  void release(Slot& slot) noexcept;  // free_ has room for every slot
 
   const std::shared_ptr<DevicePath> path_;  // streams must outlive copies under way
   const int64_t slot_bytes_;

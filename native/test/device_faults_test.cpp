@@ -53,10 +53,46 @@ void failed_calls_wait() {
   CHECK_OK(lethe_model_gradient(model.get(), &view, 0, nullptr, losses, nullptr, nullptr, err));
 }
 
+struct RingOf {
+  RingOf(lethe_model* model, int64_t slots) : model(model), mask(all_sites(model)) {
+    format.sites = mask.data();
+    format.site_count = static_cast<int64_t>(mask.size());
+    format.dtype = LETHE_F32;
+    CHECK_OK(lethe_ring_create(model, slots, 1 << 20, &ring, err));
+    order.format = &format;
+    order.ring = ring;
+  }
+  ~RingOf() { lethe_ring_destroy(ring); }
+  lethe_status send(lethe_error* err) {
+    const lethe_batch view = batch.view();
+    return lethe_model_gradient(model, &view, 0, &order, losses, nullptr, nullptr, err);
+  }
+
+  lethe_model* model;
+  std::vector<uint8_t> mask;
+  const Ragged batch = random_batch({3, 4}, 23, 5);
+  lethe_entry_format format = sized<lethe_entry_format>();
+  lethe_capture order = sized<lethe_capture>();
+  lethe_ring* ring = nullptr;
+  double losses[2];
+};
+
+// A slot whose pass failed is free again, whatever waiting for its copies says.
+void a_fault_gives_the_slot_back() {
+  const ModelHandle model = random_model(config_of(true), 3);
+  RingOf ring(model.get(), 1);
+  machine.fails = true;
+  CHECK_REFUSED(ring.send(err), LETHE_INTERNAL, "the emulated device failed");
+  machine.fails = false;
+  CHECK_OK(ring.send(err));
+  CHECK_OK(lethe_ring_take(ring.ring, 0, nullptr, nullptr, err));
+}
+
 }  // namespace
 
 int main() {
   failed_calls_wait();
+  a_fault_gives_the_slot_back();
   factors_are_the_cpus();
   CHECK(lethe_live_handles() == 0);
   return finish();
