@@ -5,6 +5,7 @@
 #include <c10/util/Exception.h>
 
 #include <cmath>
+#include <cstdio>
 #include <cstring>
 
 #include "../src/passes.h"
@@ -39,17 +40,31 @@ void Path::run_pass(PassKey key, const std::function<void()>& pass) {
     last_pass_ = std::move(key);
   }
   if (graph_ == nullptr && repeats_++ < kWarmUps) return pass();
-  if (graph_ == nullptr) {
-    auto graph = std::make_unique<Graph>();
-    try {
-      graph->record(pass);
-    } catch (const c10::Error&) {  // something in it cannot be recorded here: go on without
-      records_ = false;
-      return pass();
-    }
+  if (graph_ == nullptr) record(pass);
+  graph_ == nullptr ? pass() : graph_->replay();
+}
+
+// A pass that cannot be recorded here may run all the same: one that memory is too short for as well, for a recording
+// cannot take what libtorch keeps for reuse, and the pass itself tells when it does not fit. What a pass tells its caller
+// (cancelled, say) goes on to the caller.
+void Path::record(const std::function<void()>& pass) {
+  auto graph = std::make_unique<Graph>();
+  try {
+    graph->record(pass);
     graph_ = std::move(graph);
+  } catch (const c10::Error& error) {
+    go_without_graphs(error.what_without_backtrace());
+  } catch (const Refusal& refusal) {
+    if (refusal.status != LETHE_INTERNAL) throw;
+    go_without_graphs(refusal.message);
   }
-  graph_->replay();
+}
+
+void Path::go_without_graphs(std::string reason) {
+  records_ = false;
+  failure_ = std::move(reason);
+  std::fprintf(stderr, "lethe: passes run kernel by kernel, for recording one as a graph failed: %s\n",
+               failure_.substr(0, failure_.find('\n')).c_str());
 }
 
 void Path::release() {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -34,6 +35,10 @@ class Path final : public DevicePath, public std::enable_shared_from_this<Path> 
   void divide_root(const at::Tensor& y, const at::Tensor& v, double floor, const std::vector<Segment>& over) override;
   double adamw(Model& model, const AdamwStep& step, const std::vector<Segment>& over) override;
 
+  // Whether passes of one shape in a row become recorded graphs; when recording one has failed, why.
+  bool records() const { return records_; }
+  const std::string& recording_failure() const { return failure_; }
+
  private:
   void begin(Model& model, const Batch& batch);
   // What a pass depends on besides the numbers in tables, parameters and gradient.
@@ -45,6 +50,8 @@ class Path final : public DevicePath, public std::enable_shared_from_this<Path> 
   };
   // Runs a pass; from the third of one key in a row on as a recorded graph, where the device has them.
   void run_pass(PassKey key, const std::function<void()>& pass);
+  void record(const std::function<void()>& pass);
+  void go_without_graphs(std::string reason);
   void forget_graph();
   void run_gradient(Model& model, const Batch& batch, const GradientCall& call, const Cancel& cancel);
   void run_evaluate(Model& model, const Batch& batch, const RowScores& scores, const Cancel& cancel);
@@ -71,6 +78,7 @@ class Path final : public DevicePath, public std::enable_shared_from_this<Path> 
   PassKey last_pass_;
   int64_t repeats_ = 0;  // of last_pass_, in a row
   bool records_;         // graphs are wanted, and recording one has not failed
+  std::string failure_;  // of recording
 };
 
 }  // namespace lethe::device

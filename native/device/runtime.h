@@ -11,7 +11,7 @@
 #include <memory>
 #include <string>
 
-#include "device.h"
+#include "../src/device.h"
 #include "lethe.h"
 
 namespace lethe::device {
@@ -83,24 +83,25 @@ class Graph {
  public:
   Graph();
   ~Graph();
-  // Runs body with the stream recording; what it launches runs at replay().
+  // Runs body with the stream recording; what it launches runs at replay(). A graph whose recording failed is of no use;
+  // the stream is, as before.
   template <class Body>
   void record(Body&& body) {
-    begin();
     try {
+      begin();
       body();
+      end();
     } catch (...) {
       abandon();
       throw;
     }
-    end();
   }
   void replay();
 
  private:
   void begin();
   void end();
-  void abandon();
+  void abandon() noexcept;  // whichever step failed
   struct State;
   std::unique_ptr<State> state_;
 };

@@ -141,16 +141,29 @@ void fill(void* memory, unsigned char byte, size_t bytes, StreamHandle stream) {
 
 struct Graph::State {
   at::cuda::CUDAGraph graph;
+  decltype(at::cuda::graph_pool_handle()) pool = at::cuda::graph_pool_handle();
+  c10::cuda::CUDAStream stream = c10::cuda::getCurrentCUDAStream();
 };
 Graph::Graph() : state_(std::make_unique<State>()) {}
 Graph::~Graph() = default;
 // Thread-local mode: the writer's thread may wait for events and copy meanwhile.
-void Graph::begin() { state_->graph.capture_begin({0, 0}, cudaStreamCaptureModeThreadLocal); }
+void Graph::begin() { state_->graph.capture_begin(state_->pool, cudaStreamCaptureModeThreadLocal); }
 void Graph::end() { state_->graph.capture_end(); }
-void Graph::abandon() {
+// libtorch's capture_end() leaves the allocator recording when ending the stream's capture fails, and the allocator then
+// keeps asking the graph: such a graph stays in memory.
+void Graph::abandon() noexcept {
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  if (cudaStreamIsCapturing(state_->stream, &status) == cudaSuccess && status != cudaStreamCaptureStatusNone) {
+    cudaGraph_t unfinished = nullptr;
+    cudaStreamEndCapture(state_->stream, &unfinished);
+    if (unfinished != nullptr) cudaGraphDestroy(unfinished);
+  }
+  cudaGetLastError();  // the reason is in flight already
   try {
-    state_->graph.capture_end();
-  } catch (const c10::Error&) {  // the reason is in flight already
+    c10::cuda::CUDACachingAllocator::endAllocateToPool(state_->stream.device_index(), state_->pool);
+    c10::cuda::CUDACachingAllocator::releasePool(state_->stream.device_index(), state_->pool);
+    static_cast<void>(state_.release());
+  } catch (const std::exception&) {  // it was not recording: libtorch has ended that, or not begun it
   }
 }
 void Graph::replay() { state_->graph.replay(); }

@@ -2,6 +2,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <new>
+#include <utility>
 
 #include "runtime.h"
 #include "runtime_emulated.h"
@@ -28,7 +29,7 @@ void Runtime::wait() const {
   require_working();
 }
 void Runtime::give_back() const {}
-bool Runtime::has_graphs() const { return false; }
+bool Runtime::has_graphs() const { return emulated::machine.graphs; }
 
 struct Event::State {};
 Event::Event() = default;
@@ -53,13 +54,19 @@ void fill(void* memory, unsigned char byte, size_t bytes, StreamHandle) {
   std::memset(memory, byte, bytes);
 }
 
-struct Graph::State {};
-Graph::Graph() = default;
+struct Graph::State {
+  bool replayed = false;
+};
+Graph::Graph() : state_(std::make_unique<State>()) {}
 Graph::~Graph() = default;
-void Graph::begin() { refuse(LETHE_INTERNAL, "the emulated device records no graphs"); }
-void Graph::end() {}
-void Graph::abandon() {}
-void Graph::replay() {}
+void Graph::begin() {}
+void Graph::end() {
+  if (emulated::machine.cannot_end) refuse(LETHE_INTERNAL, "the emulated device cannot end a recording");
+}
+void Graph::abandon() noexcept { ++emulated::machine.abandoned; }
+void Graph::replay() {
+  if (std::exchange(state_->replayed, true)) refuse(LETHE_INTERNAL, "the emulated device repeats no graphs");
+}
 
 }  // namespace device
 

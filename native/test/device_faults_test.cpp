@@ -1,4 +1,5 @@
 // What a device refuses, and that a device that fails leaves models, rings and the process usable; over the emulation.
+#include "../device/path.h"
 #include "../device/runtime_emulated.h"
 #include "captured.h"
 
@@ -88,9 +89,52 @@ void a_fault_gives_the_slot_back() {
   CHECK_OK(lethe_ring_take(ring.ring, 0, nullptr, nullptr, err));
 }
 
+lethe_status pass(lethe_model* model, const Ragged& batch, const int32_t* cancel, lethe_error* err) {
+  const lethe_batch view = batch.view();
+  std::vector<double> losses(batch.records());
+  return lethe_model_gradient(model, &view, 0, nullptr, losses.data(), nullptr, cancel, err);
+}
+
+const lethe::device::Path& path_of(const ModelHandle& model) {
+  return static_cast<const lethe::device::Path&>(*model->path);
+}
+
+void passes_go_on_without_a_graph() {
+  machine.graphs = machine.cannot_end = true;
+  machine.abandoned = 0;
+  const ModelHandle model = random_model(config_of(true), 3);
+  const Ragged batch = random_batch({3, 4}, 23, 5);
+  const std::vector<double> expected = gradient(model.get(), batch);
+  for (int i = 0; i < 3; ++i) {
+    CHECK(path_of(model).records() == (i < 2));
+    CHECK(gradient(model.get(), batch) == expected);
+  }
+  CHECK(machine.abandoned == 1);
+  CHECK(path_of(model).recording_failure() == "the emulated device cannot end a recording");
+  machine.graphs = machine.cannot_end = false;
+}
+
+// The third pass is the one that is recorded.
+void a_cancelled_recording_is_none() {
+  machine.graphs = true;
+  machine.abandoned = 0;
+  const ModelHandle model = random_model(config_of(true), 3);
+  const Ragged batch = random_batch({3, 4}, 23, 5);
+  const std::vector<double> expected = gradient(model.get(), batch);
+  CHECK_OK(pass(model.get(), batch, nullptr, err));
+  const int32_t cancelled = 1;
+  CHECK_REFUSED(pass(model.get(), batch, &cancelled, err), LETHE_CANCELLED, "");
+  CHECK(machine.abandoned == 1 && path_of(model).records() && path_of(model).recording_failure().empty());
+  CHECK(gradient(model.get(), batch) == expected);
+  CHECK_REFUSED(pass(model.get(), batch, nullptr, err), LETHE_INTERNAL, "repeats no graphs");  // so that was a replay
+  machine.graphs = false;
+}
+
 }  // namespace
 
 int main() {
+  passes_go_on_without_a_graph();
+  a_cancelled_recording_is_none();
   failed_calls_wait();
   a_fault_gives_the_slot_back();
   factors_are_the_cpus();
