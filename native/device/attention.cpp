@@ -1,7 +1,6 @@
 // Chooses the kernel and lays its arguments out.
 #include "attention.h"
 
-#include <ATen/Context.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/_efficient_attention_backward.h>
 #include <ATen/ops/_efficient_attention_forward.h>
@@ -9,11 +8,13 @@
 #include <ATen/ops/_flash_attention_forward.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/logsumexp.h>
-#include <ATen/ops/matmul.h>
 #include <ATen/ops/ones.h>
 
 #include <cmath>
 #include <limits>
+
+#include "products.h"
+#include "switches.h"
 
 namespace lethe::device {
 namespace {
@@ -27,19 +28,6 @@ Kernel kernel_for(const Shape& shape, const at::Tensor& qkv) {
   if (qkv.scalar_type() == at::kBFloat16 && shape.head_size() <= 256) return Kernel::kFlash;
   return qkv.scalar_type() == at::kFloat ? Kernel::kEfficient : Kernel::kPlain;
 }
-
-// Sums in a fixed order: flash attention's backward pass otherwise adds up queries' gradients as they come.
-struct Ordered {
-  Ordered() : before(at::globalContext().deterministicAlgorithms()), filled(at::globalContext().deterministicFillUninitializedMemory()) {
-    at::globalContext().setDeterministicAlgorithms(true, false);
-    at::globalContext().setDeterministicFillUninitializedMemory(false);
-  }
-  ~Ordered() {
-    at::globalContext().setDeterministicAlgorithms(before, false);
-    at::globalContext().setDeterministicFillUninitializedMemory(filled);
-  }
-  bool before, filled;
-};
 
 struct Qkv {
   at::Tensor q, k, v;
@@ -76,7 +64,7 @@ double scale_of(const Shape& shape) { return 1.0 / std::sqrt(static_cast<double>
 at::Tensor masked_scores(const Shape& shape, const Qkv& in) {
   const int64_t length = in.q.size(2);
   const at::Tensor future = at::ones({length, length}, in.q.options().dtype(at::kBool)).triu_(1);
-  return at::matmul(in.q, in.k.transpose(2, 3))
+  return batched_product(in.q, in.k.transpose(2, 3))
       .mul_(scale_of(shape))
       .masked_fill_(future, -std::numeric_limits<double>::infinity());
 }
@@ -87,7 +75,7 @@ Attended plain(const Shape& shape, const Batch& batch, const at::Tensor& qkv) {
     const Qkv in = wide_heads(qkv, shape, run);
     const at::Tensor scores = masked_scores(shape, in);
     const at::Tensor sums = at::logsumexp(scores, -1, true);
-    heads_of(result.out, shape, run, 1, 0).copy_(at::matmul((scores - sums).exp_(), in.v));
+    heads_of(result.out, shape, run, 1, 0).copy_(batched_product((scores - sums).exp_(), in.v));
     result.kept.push_back(sums);
   }
   return result;
@@ -100,11 +88,11 @@ void plain_backward(const Shape& shape, const Batch& batch, const at::Tensor& qk
     const Qkv in = wide_heads(qkv, shape, run);
     const at::Tensor d_y = wide(heads_of(d_out, shape, run, 1, 0)), y = wide(heads_of(attended.out, shape, run, 1, 0));
     const at::Tensor p = (masked_scores(shape, in) - attended.kept[i]).exp_();
-    const at::Tensor d_p = at::matmul(d_y, in.v.transpose(2, 3));
+    const at::Tensor d_p = batched_product(d_y, in.v.transpose(2, 3));
     const at::Tensor d_scores = p.mul(d_p - (d_y * y).sum(-1, true)).mul_(scale_of(shape));
-    heads_of(d_qkv, shape, run, 3, 0).copy_(at::matmul(d_scores, in.k));
-    heads_of(d_qkv, shape, run, 3, 1).copy_(at::matmul(d_scores.transpose(2, 3), in.q));
-    heads_of(d_qkv, shape, run, 3, 2).copy_(at::matmul(p.transpose(2, 3), d_y));
+    heads_of(d_qkv, shape, run, 3, 0).copy_(batched_product(d_scores, in.k));
+    heads_of(d_qkv, shape, run, 3, 1).copy_(batched_product(d_scores.transpose(2, 3), in.q));
+    heads_of(d_qkv, shape, run, 3, 2).copy_(batched_product(p.transpose(2, 3), d_y));
   }
 }
 
@@ -121,10 +109,12 @@ at::Tensor flash_backward(const Shape& shape, const Sequences& s, const at::Tens
                           const at::Tensor& d_out, const at::Tensor& d_qkv) {
   const Qkv in = columns(qkv, shape), out = columns(d_qkv, shape);
   const auto heads = [&](const at::Tensor& x) { return x.view({x.size(0), shape.heads, shape.head_size()}); };
-  const Ordered ordered;
-  auto [dq, dk, dv] = at::_flash_attention_backward(heads(d_out), in.q, in.k, in.v, heads(attended.out), attended.kept[0],
-                                                    s.offsets, s.offsets, s.longest, s.longest, 0.0, true,
-                                                    attended.kept[1], attended.kept[2]);
+  const auto gradients = [&] {
+    const Switches switches(/*ordered=*/true);  // it otherwise adds up queries' gradients as they come
+    return at::_flash_attention_backward(heads(d_out), in.q, in.k, in.v, heads(attended.out), attended.kept[0], s.offsets,
+                                         s.offsets, s.longest, s.longest, 0.0, true, attended.kept[1], attended.kept[2]);
+  };
+  const auto [dq, dk, dv] = gradients();
   out.q.copy_(dq);
   out.k.copy_(dk);
   out.v.copy_(dv);

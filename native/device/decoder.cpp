@@ -6,7 +6,6 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/index_select.h>
-#include <ATen/ops/matmul.h>
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/zeros.h>
 
@@ -95,11 +94,11 @@ class DeviceDecoder final : public Decoder, QkvReader {
     const at::Tensor keys = past.select(2, 0).permute({0, 2, 3, 1}), values = past.select(2, 1).transpose(1, 2);
     const at::Tensor query = parts.select(1, 0).unsqueeze(2);  // [A, heads, 1, d]
     const at::Tensor future = at::arange(longest_, records_.options()).unsqueeze(0) > places_.unsqueeze(1);
-    const at::Tensor scores = at::matmul(query, keys)
+    const at::Tensor scores = batched_product(query, keys)
                                   .to(model_.dtype)
                                   .mul_(1.0 / std::sqrt(static_cast<double>(shape.head_size())))
                                   .masked_fill_(future.unsqueeze(1).unsqueeze(1), -std::numeric_limits<double>::infinity());
-    return at::matmul(at::softmax(scores, -1).to(qkv.scalar_type()), values).reshape({qkv.size(0), shape.channels});
+    return batched_product(at::softmax(scores, -1).to(qkv.scalar_type()), values).reshape({qkv.size(0), shape.channels});
   }
 
   State& state_;

@@ -5,13 +5,17 @@
 #include "products.h"
 
 #include <ATen/ops/addmm.h>
+#include <ATen/ops/matmul.h>
 #include <ATen/ops/mm.h>
+
+#include "switches.h"
 
 namespace lethe::device {
 namespace {
 
 // fp32 out = bf16 a times bf16 b, sums in fp32 throughout
 void wide_product(const at::Tensor& a, const at::Tensor& b, at::Tensor out) {
+  const Switches switches;
   if (a.is_cpu()) {  // the emulation: the CPU has no such product, and bf16 numbers are fp32 numbers
     at::mm_out(out, a.to(at::kFloat), b.to(at::kFloat));
   } else {
@@ -23,17 +27,25 @@ void wide_product(const at::Tensor& a, const at::Tensor& b, at::Tensor out) {
 
 void product(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out) {
   at::Tensor result = out;
+  const Switches switches;
   at::mm_out(result, a, b);
 }
 
 void product_plus(const at::Tensor& a, const at::Tensor& b, const at::Tensor& addend, const at::Tensor& out) {
   at::Tensor result = out;
+  const Switches switches;
   at::addmm_out(result, addend, a, b);
+}
+
+at::Tensor batched_product(const at::Tensor& a, const at::Tensor& b) {
+  const Switches switches;
+  return at::matmul(a, b);
 }
 
 void gradient_product(const at::Tensor& a, const at::Tensor& b, bool add, const at::Tensor& out, Slab& scratch) {
   at::Tensor result = out;
   if (a.scalar_type() == out.scalar_type()) {
+    const Switches switches;
     add ? at::addmm_out(result, result, a, b) : at::mm_out(result, a, b);
   } else if (add) {
     const at::Tensor sum = scratch.get(out.options(), out.size(0), out.size(1));

@@ -11,6 +11,8 @@ namespace lethe::device {
 void product(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out);
 // out = a b + bias (one row) or + addend (a matrix; may be out itself)
 void product_plus(const at::Tensor& a, const at::Tensor& b, const at::Tensor& addend, const at::Tensor& out);
+// a b, matrix by matrix, as at::matmul
+at::Tensor batched_product(const at::Tensor& a, const at::Tensor& b);
 // A parameter's gradient in the model's type from factors in the compute type: out = a b, or out += a b.
 void gradient_product(const at::Tensor& a, const at::Tensor& b, bool add, const at::Tensor& out, Slab& scratch);
 

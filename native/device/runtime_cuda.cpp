@@ -1,6 +1,5 @@
 // The runtime over CUDA. Errors of the CUDA runtime become c10::Error through libtorch's own check, so that exports report
 // them like those of ATen.
-#include <ATen/Context.h>
 #include <ATen/cuda/CUDAGraph.h>
 #include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAException.h>
@@ -13,6 +12,7 @@
 #include <vector>
 
 #include "runtime.h"
+#include "switches.h"
 
 namespace lethe {
 namespace device {
@@ -70,10 +70,9 @@ cudaDeviceProp usable(int32_t index) {
 }
 
 struct Scope final : DeviceScope {
-  Scope(c10::cuda::CUDAStream stream, bool allow_tf32) : guard(stream) {
-    at::globalContext().setAllowTF32CuBLAS(allow_tf32);  // process-wide: models that differ must not run at once
-  }
+  Scope(c10::cuda::CUDAStream stream, bool allow_tf32) : guard(stream), tf32(allow_tf32) {}
   c10::cuda::CUDAStreamGuard guard;
+  AllowTf32 tf32;
 };
 
 cudaStream_t stream_of(StreamHandle handle) { return static_cast<cudaStream_t>(handle); }

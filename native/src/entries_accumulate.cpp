@@ -3,10 +3,13 @@
 #include <ATen/ops/addmv.h>
 #include <ATen/ops/from_blob.h>
 
+#include <optional>
+
 #include "entries.h"
 #include "gemm.h"
 #include "parallel.h"
 #include "rows.h"
+#include "switches.h"
 #include "table.h"
 
 namespace lethe {
@@ -73,7 +76,11 @@ class Accumulation {
     return host.to(set_.model().options(), /*non_blocking=*/false, /*copy=*/true);
   }
 
-  void add_vector(int64_t tensor, const at::Tensor& rows, const at::Tensor& c) { view(tensor).addmv_(rows.t(), c); }
+  void add_vector(int64_t tensor, const at::Tensor& rows, const at::Tensor& c) {
+    std::optional<Switches> switches;
+    if (!c.is_cpu()) switches.emplace();
+    view(tensor).addmv_(rows.t(), c);
+  }
 
   template <class Real, class Stored, class Index>
   void add_rows(const std::vector<TableRow>& rows, const at::Tensor& target) {

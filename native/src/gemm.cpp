@@ -7,7 +7,10 @@
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/mm.h>
 
+#include <optional>
+
 #include "gemm_tiles.h"
+#include "switches.h"
 
 namespace lethe {
 namespace {
@@ -45,7 +48,11 @@ void gemm(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out, Into 
   if (fits_tiles(a, b, out)) {
     tiled_gemm(operand(a), operand(b), a.size(0), a.size(1), b.size(1), out.mutable_data_ptr<float>(), into,
                bf16_products ? Rounding::kBf16 : Rounding::kNone);
-  } else if (into == Into::kAdd) {
+    return;
+  }
+  std::optional<Switches> switches;
+  if (!out.is_cpu()) switches.emplace();
+  if (into == Into::kAdd) {
     at::addmm_out(result, result, a, b);
   } else {
     at::mm_out(result, a, b);

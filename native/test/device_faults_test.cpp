@@ -1,7 +1,14 @@
 // What a device refuses, and that a device that fails leaves models, rings and the process usable; over the emulation.
+#include <ATen/Context.h>
+
+#include <atomic>
+#include <latch>
+#include <thread>
+
 #include "../device/path.h"
 #include "../device/runtime_emulated.h"
 #include "captured.h"
+#include "switches.h"
 
 using namespace test;
 
@@ -89,6 +96,28 @@ void a_fault_gives_the_slot_back() {
   CHECK_OK(lethe_ring_take(ring.ring, 0, nullptr, nullptr, err));
 }
 
+// Threads that want different switches see their own, and all are as before in the end.
+void switches_are_each_threads() {
+  at::Context& context = at::globalContext();
+  std::atomic<int> wrong = 0;
+  std::latch together(3);
+  const auto work = [&](bool tf32, bool ordered) {
+    const lethe::AllowTf32 allowed(tf32);
+    together.arrive_and_wait();
+    for (int i = 0; i < 2000; ++i) {
+      const lethe::Switches switches(ordered);
+      std::this_thread::yield();
+      wrong += context.allowTF32CuBLAS() != tf32 || context.deterministicAlgorithms() != ordered;
+    }
+  };
+  {
+    const std::jthread one([&] { work(true, false); }), two([&] { work(false, false); }), three([&] { work(false, true); });
+  }
+  CHECK(wrong == 0);
+  CHECK(!context.allowTF32CuBLAS() && !context.deterministicAlgorithms());
+  CHECK(context.deterministicFillUninitializedMemory());
+}
+
 lethe_status pass(lethe_model* model, const Ragged& batch, const int32_t* cancel, lethe_error* err) {
   const lethe_batch view = batch.view();
   std::vector<double> losses(batch.records());
@@ -135,6 +164,7 @@ void a_cancelled_recording_is_none() {
 int main() {
   passes_go_on_without_a_graph();
   a_cancelled_recording_is_none();
+  switches_are_each_threads();
   failed_calls_wait();
   a_fault_gives_the_slot_back();
   factors_are_the_cpus();
