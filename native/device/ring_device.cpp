@@ -20,6 +20,7 @@ Ring::Ring(std::shared_ptr<DevicePath> path, int64_t slots, int64_t slot_bytes)
 
 Ring::~Ring() {
   try {
+    const std::unique_ptr<DeviceScope> scope = path_->enter();
     for (Slot* slot : filling_) slot->filled.wait();
   } catch (const std::exception&) {  // the device failed, and said so to whoever used it last
   }
@@ -36,9 +37,14 @@ Ring::Slot& Ring::claim(EntriesOut&& entries, const Cancel& cancel) {
   Slot& slot = *free_.back();
   free_.pop_back();
   lock.unlock();
-  const auto report = static_cast<size_t>(entries.report_bytes());
-  if (slot.report.bytes() < report) slot.report = Pinned(report);
-  slot.entries.emplace(std::move(entries));
+  try {
+    const auto report = static_cast<size_t>(entries.report_bytes());
+    if (slot.report.bytes() < report) slot.report = Pinned(report);
+    slot.entries.emplace(std::move(entries));
+  } catch (...) {
+    release(slot);
+    throw;
+  }
   return slot;
 }
 
@@ -75,6 +81,8 @@ void Ring::take(int64_t records, void* const* destinations, const int64_t* capac
     Ring& ring;
     Slot& slot;
   } const free{*this, *slot};
+  // Outside the scope the first CUDA call of a thread would set up device 0, whichever is ours.
+  const std::unique_ptr<DeviceScope> scope = path_->enter();
   slot->filled.wait();
   if (records == 0) return;
   const EntriesOut& entries = *slot->entries;

@@ -39,7 +39,9 @@ void Event::record(StreamHandle) {}
 void Event::hold(StreamHandle) const {}
 void Event::wait() const { require_working(); }
 
-Pinned::Pinned(size_t bytes) : data_(std::aligned_alloc(64, (bytes + 63) / 64 * 64)), bytes_(bytes) {
+Pinned::Pinned(size_t bytes) : bytes_(bytes) {
+  if (emulated::machine.cannot_pin) refuse(LETHE_OUT_OF_MEMORY, "the emulated device cannot pin memory");
+  data_ = std::aligned_alloc(64, (bytes + 63) / 64 * 64);
   if (data_ == nullptr) throw std::bad_alloc();
 }
 Pinned::~Pinned() { std::free(data_); }

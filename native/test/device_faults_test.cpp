@@ -89,6 +89,10 @@ struct RingOf {
 void a_fault_gives_the_slot_back() {
   const ModelHandle model = random_model(config_of(true), 3);
   RingOf ring(model.get(), 1);
+  gradient(model.get(), ring.batch);
+  machine.cannot_pin = true;
+  CHECK_REFUSED(ring.send(err), LETHE_OUT_OF_MEMORY, "cannot pin");
+  machine.cannot_pin = false;
   machine.fails = true;
   CHECK_REFUSED(ring.send(err), LETHE_INTERNAL, "the emulated device failed");
   machine.fails = false;
