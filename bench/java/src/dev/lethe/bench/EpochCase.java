@@ -41,11 +41,17 @@ final class EpochCase implements Case {
     @Override
     public Map<String, Long> run() {
         for (int i = 0; i < parts.size(); i++) {
-            model.gradient(batches.get(i), false, sink == null ? null : sink.reserve(parts.get(i), i + 1));
+            model.gradient(batches.get(i), false, sink == null ? null : sink.begin(parts.get(i), i + 1));
+            if (sink != null) {
+                sink.captured();
+            }
             model.step(AdamW.defaults(), ++steps);
             if (sink != null) {
                 sink.commit();
             }
+        }
+        if (sink != null) {
+            sink.finish();
         }
         return Map.of();
     }

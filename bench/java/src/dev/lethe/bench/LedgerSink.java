@@ -1,8 +1,13 @@
-/* A ledger that a case captures into, as a training does: reserve, let the backward pass fill it, commit. */
+/*
+ * A ledger that a case captures into, as a training does. On the CPU: reserve, let the backward pass fill it, commit. From a
+ * device entries leave through a ring, and a thread of the sink's own carries them into the ledger while the model goes on.
+ */
 package dev.lethe.bench;
 
 import dev.lethe.data.Example;
 import dev.lethe.engine.Capture;
+import dev.lethe.engine.CaptureRing;
+import dev.lethe.engine.Device;
 import dev.lethe.engine.Dtype;
 import dev.lethe.engine.EntryFormat;
 import dev.lethe.engine.LanguageModel;
@@ -15,16 +20,31 @@ import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.function.Supplier;
+import java.util.stream.LongStream;
 import java.util.stream.Stream;
 import tools.jackson.databind.JsonNode;
 
 final class LedgerSink implements AutoCloseable {
+    private static final int MOST_SLOTS = 4;
+    private static final long MOST_PINNED = 8L << 30; // both as a training has them
+
     private final LanguageModel model;
     private final EntryFormat format;
+    private final ExecutorService thread; // the writer's; null on the CPU
+    private final ArrayDeque<Future<?>> jobs = new ArrayDeque<>();
     private final LedgerWriter writer;
+    private CaptureRing ring;
+    private long slotBytes;
+    private Supplier<List<MemorySegment>> room;
     private long bytes;
 
     /** @param args sites, a selector; topk, softmax errors kept a token (0: all); dtype, F32 or BF16 */
@@ -37,37 +57,110 @@ final class LedgerSink implements AutoCloseable {
         this.model = model;
         this.format = format;
         deleteTree(folder);
-        writer = LedgerWriter.create(folder, LedgerManifest.of("0".repeat(64), model.shape(), format.sites().names(),
-                format.headTopK(), format.dtype()));
+        thread = model.device().kind() == Device.Kind.CPU ? null
+                : Executors.newSingleThreadExecutor(Thread.ofPlatform().daemon().name("ledger").factory());
+        writer = onThread(() -> LedgerWriter.create(folder, LedgerManifest.of("0".repeat(64), model.shape(),
+                format.sites().names(), format.headTopK(), format.dtype())));
     }
 
-    Capture reserve(List<Example> examples, long step) {
-        List<MemorySegment> room = new ArrayList<>(examples.size());
-        for (Example example : examples) {
-            int targets = example.targetCount();
-            long length = model.entries().bytes(format, example.tokens().length, targets);
-            bytes += length;
-            room.add(writer.reserve(new EntryHeader(RecordKey.of(example.id()), 0, step, 5e-5, 1.0 / examples.size(),
-                    example.tokens().length, targets), length));
+    /** What the gradient call of these examples takes; {@link #captured} follows the call. */
+    Capture begin(List<Example> examples, long step) {
+        long[] sizes = examples.stream()
+                .mapToLong(e -> model.entries().bytes(format, e.tokens().length, e.targetCount())).toArray();
+        long all = LongStream.of(sizes).sum();
+        bytes += all;
+        if (thread == null) {
+            return new Capture(format, reserve(examples, sizes, step));
         }
-        return new Capture(format, room);
+        if (all > slotBytes) {
+            closeRing();
+            slotBytes = all;
+            ring = model.captureRing((int) Math.clamp(MOST_PINNED / all, 1, MOST_SLOTS), all);
+        }
+        room = () -> reserve(examples, sizes, step);
+        return Capture.through(ring, format);
+    }
+
+    private List<MemorySegment> reserve(List<Example> examples, long[] sizes, long step) {
+        List<MemorySegment> reserved = new ArrayList<>(sizes.length);
+        for (int b = 0; b < sizes.length; b++) {
+            Example example = examples.get(b);
+            reserved.add(writer.reserve(new EntryHeader(RecordKey.of(example.id()), 0, step, 5e-5, 1.0 / sizes.length,
+                    example.tokens().length, example.targetCount()), sizes[b]));
+        }
+        return reserved;
+    }
+
+    void captured() {
+        if (thread != null) {
+            Supplier<List<MemorySegment>> reserving = room;
+            jobs.add(thread.submit(() -> carry(reserving)));
+        }
+    }
+
+    /** A slot is freed whatever happens, for the model's thread may be waiting for it. */
+    private void carry(Supplier<List<MemorySegment>> reserving) {
+        List<MemorySegment> destinations;
+        try {
+            destinations = reserving.get();
+        } catch (RuntimeException e) {
+            ring.drop();
+            throw e;
+        }
+        ring.take(destinations);
     }
 
     void commit() {
-        writer.commit();
+        if (thread == null) {
+            writer.commit();
+        } else {
+            jobs.add(thread.submit(writer::commit));
+        }
+    }
+
+    /** Waits until everything committed is in the ledger. */
+    void finish() {
+        while (!jobs.isEmpty()) {
+            await(jobs.remove());
+        }
+    }
+
+    private <T> T onThread(Supplier<T> body) {
+        return thread == null ? body.get() : await(thread.submit(body::get));
+    }
+
+    private static <T> T await(Future<T> job) {
+        try {
+            return job.get();
+        } catch (InterruptedException | ExecutionException e) {
+            throw new IllegalStateException("the ledger's thread: " + e, e);
+        }
+    }
+
+    private void closeRing() {
+        finish();
+        if (ring != null) {
+            ring.close();
+        }
     }
 
     /** Captures all of them, a batch of so many at a time, into an empty ledger. */
     void captureAll(List<Example> examples, int batch) {
         for (List<Example> part : Examples.parts(examples, batch)) {
-            model.gradient(Examples.batch(part), false, reserve(part, 1));
+            model.gradient(Examples.batch(part), false, begin(part, 1));
+            captured();
             commit();
         }
+        finish();
     }
 
     /** Drops every entry and gives its room back. */
     void clear() {
-        writer.truncateAfter(0);
+        finish();
+        onThread(() -> {
+            writer.truncateAfter(0);
+            return null;
+        });
         bytes = 0;
     }
 
@@ -78,7 +171,16 @@ final class LedgerSink implements AutoCloseable {
 
     @Override
     public void close() {
-        writer.close();
+        try (ExecutorService ending = thread) {
+            try {
+                closeRing();
+            } finally {
+                onThread(() -> {
+                    writer.close();
+                    return null;
+                });
+            }
+        }
     }
 
     static void deleteTree(Path folder) {

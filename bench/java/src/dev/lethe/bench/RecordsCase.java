@@ -44,8 +44,10 @@ final class RecordsCase implements Case {
         if (sink == null) {
             model.gradient(batch);
         } else {
-            model.gradient(batch, false, sink.reserve(examples, 1));
+            model.gradient(batch, false, sink.begin(examples, 1));
+            sink.captured();
             sink.commit();
+            sink.finish();
         }
         return Map.of();
     }
