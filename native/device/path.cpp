@@ -27,6 +27,13 @@ Path::Path(const lethe_model_config& config)
       state_(config.device_index, (config.options & LETHE_ALLOW_TF32) != 0, config.compute_dtype == LETHE_BF16),
       records_(state_.runtime.has_graphs() && (config.options & LETHE_NO_GRAPHS) == 0) {}
 
+Path::~Path() {
+  try {
+    release();
+  } catch (...) {  // a device that failed has told so before
+  }
+}
+
 void Path::forget_graph() {
   graph_.reset();
   last_pass_ = PassKey{};

@@ -16,6 +16,7 @@ namespace lethe::device {
 class Path final : public DevicePath, public std::enable_shared_from_this<Path> {
  public:
   explicit Path(const lethe_model_config& config);
+  ~Path() override;  // what the model had is the device's again, not kept for the process's next one
 
   at::Device device() const { return state_.runtime.device(); }
   std::unique_ptr<DeviceScope> enter() override { return state_.runtime.enter(); }
