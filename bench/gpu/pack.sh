@@ -1,22 +1,31 @@
 #!/usr/bin/env bash
-# Makes bench/gpu/carry: what run.sh needs on a machine without Maven and JDK, within 64 MiB: a Java runtime, the classes,
-# the jars they use. Run it after bench/compare --check, which compiles the benches and lists their jars.
+# Makes bench/gpu/carry/lethe.tar.xz: what run.sh needs on a machine without Maven and JDK, within 64 MiB: a Java runtime,
+# Lethe's classes with the benches', the jars they use, which commit they are of. Needs Maven and a JDK 25, no Python.
 set -euo pipefail
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-carry=$root/bench/gpu/carry
-jdk=${JAVA_HOME:?set JAVA_HOME to a JDK 25}
-[[ -f $root/build/bench.classpath && -d $root/target/test-classes/dev/lethe/bench ]] ||
-  { echo "pack.sh: run bench/compare --check first" >&2; exit 2; }
-rm -rf "$carry"
-mkdir -p "$carry/lib" "$carry/classes/dev/lethe"
-"$jdk/bin/jlink" --output "$carry/jdk" --strip-debug --no-header-files --no-man-pages --compress zip-9 \
+source "$(dirname -- "${BASH_SOURCE[0]}")/../../setup/build.sh"
+find_jdk || fail 2 "no JDK 25: set JAVA_HOME"
+find_maven
+mkdir -p "$build"
+# Any lethe.native: none is built, none is run.
+step pack "compiling the benches" maven -q -Dlethe.native=none test-compile dependency:build-classpath \
+  -Dmdep.includeScope=test "-Dmdep.outputFile=$build/bench.classpath"
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+mkdir -p "$work/lib" "$work/classes/dev/lethe"
+"$JDK/bin/jlink" --output "$work/jdk" --strip-java-debug-attributes --no-header-files --no-man-pages --compress zip-0 \
   --add-modules java.base,java.logging,java.management,java.sql,java.xml,jdk.jfr,jdk.management,jdk.unsupported
-cp -r "$root/target/classes/." "$carry/classes/"
-cp -r "$root/target/test-classes/dev/lethe/bench" "$carry/classes/dev/lethe/"
+find "$work/jdk" -name '*.so' -exec strip --strip-unneeded {} +
+cp -r "$root/target/classes/." "$work/classes/"
+cp -r "$root/target/test-classes/dev/lethe/bench" "$work/classes/dev/lethe/"
 # What only the commands need stays behind: finding records, tokenizers of other models.
-tr ':' '\n' <"$root/build/bench.classpath" |
+tr ':' '\n' <"$build/bench.classpath" |
   grep -Ev 'junit|jqwik|jmh|opentest4j|apiguardian|javacpp|pytorch|surefire|lucene|djl|tokenizers|jna|commons|error_prone|gson' |
-  xargs -I{} cp {} "$carry/lib/"
-size=$(du -sm "$carry" | cut -f1)
-echo "bench/gpu/carry: $size MiB"
-((size < 64)) || { echo "pack.sh: over 64 MiB: $(du -sm "$carry"/* | tr '\n' ' ')" >&2; exit 1; }
+  xargs -I{} cp {} "$work/lib/"
+git -C "$root" rev-parse --short HEAD >"$work/commit" 2>/dev/null || echo unknown >"$work/commit"
+mkdir -p "$root/bench/gpu/carry"
+rm -rf "$root/bench/gpu/carry"/*
+tar -C "$work" -c . | xz -6 -T0 >"$root/bench/gpu/carry/lethe.tar.xz"
+size=$(du -sm "$root/bench/gpu/carry" | cut -f1)
+say "bench/gpu/carry: $size MiB"
+((size < 64)) || fail 1 "bench/gpu/carry is over 64 MiB"
