@@ -27,8 +27,12 @@ def cpu_flags():
 
 
 def commit():
+    """As git has it; "unknown" without git or outside a checkout."""
     run = lambda *command: subprocess.run(["git", "-C", ROOT, *command], capture_output=True, text=True).stdout.strip()
-    return run("rev-parse", "--short", "HEAD") + (" with changes" if run("status", "--porcelain") else "")
+    try:
+        return (run("rev-parse", "--short", "HEAD") or "unknown") + (" with changes" if run("status", "--porcelain") else "")
+    except OSError:
+        return "unknown"
 
 
 def default_data():

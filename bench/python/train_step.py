@@ -7,7 +7,7 @@ import peer
 
 
 class TrainStep:
-    """Variants: eager, compile."""
+    """Variants: eager, compile. args: mode, torch.compile's on a GPU."""
 
     def __init__(self, setup):
         self.device = setup.device
@@ -17,7 +17,7 @@ class TrainStep:
         self.batch = peer.pad(peer.read_examples(setup.examples), setup.device)
         self.loss = peer.token_loss
         if setup.variant == "compile":
-            mode = "max-autotune" if setup.device.startswith("cuda") else "default"
+            mode = setup.args.get("mode", "max-autotune") if setup.device.startswith("cuda") else "default"
             self.loss = torch.compile(self.loss, mode=mode, dynamic=False)
         self.first = None
         self.to_none = True

@@ -2,6 +2,7 @@
 
   {"do": "hello", "threads": N, "device": D}            versions
   {"do": "sgemm", "size": N}                            {"mm", "onednn"}: rates of an fp32 matrix product, FLOP/s
+  {"do": "init", "model": DIR, "layers": N, "hidden": N, "heads": N, "context": N}   a fresh GPT-2 of random weights
   {"do": "open", "case": ID, "op": ..., "variant": ..., "model": DIR, "examples": FILE, "work": DIR, "args": {}}
   {"do": "check", "case": ID, "ours": FILE, "tensors": [{name, offset, shape}]}   {"error": ||a-b|| / ||b||, "missing"}
   {"do": "before" | "run", "case": ID}                  untimed preparation; {"nanos": ..., "parts": {...}}
@@ -77,6 +78,16 @@ class Worker:
             best = max(best, flops / (time.perf_counter() - start))
         return best
 
+    def init(self, request):
+        """The folder is there when it is whole."""
+        from transformers import GPT2Config, GPT2LMHeadModel
+        torch.manual_seed(1)
+        config = GPT2Config(n_layer=request["layers"], n_embd=request["hidden"], n_head=request["heads"],
+                            n_positions=request["context"])
+        GPT2LMHeadModel(config).save_pretrained(request["model"] + ".part")
+        os.rename(request["model"] + ".part", request["model"])
+        return {}
+
     def open(self, request):
         module, maker = MODULES[request["op"]]
         setup = Setup(request["variant"], request["model"], request["examples"], request["work"], self.device,
@@ -145,6 +156,8 @@ class Worker:
         del self.cases[request["case"]]
         gc.collect()
         ctypes.CDLL(None).malloc_trim(0)
+        if self.device.startswith("cuda"):
+            torch.cuda.empty_cache()  # the other side needs the room
         return {}
 
 
