@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # Lethe beside PyTorch on a GPU: builds the native library, checks parity, measures, and keeps every result as it comes.
 #   bench/gpu/run.sh [--device cuda|cuda:N|cpu] [--tiny] [--budget SECONDS] [--out DIR] [--python PY]
-# Needs a Python with torch (CUDA) and transformers, CMake, nvcc, a JDK or the runtime that bench/gpu/pack.sh made, and the
-# built jars or classes (carry/, else target/). No network, no Maven. Results: $OUT, else bench/gpu/results/DATE-GPU.
+# Needs a Python with torch (CUDA) and transformers, CMake, nvcc, and what bench/gpu/pack.sh packed (carry/), else a JDK 25
+# and target/ as pack.sh leaves it. No network, no git, no Maven. LETHE_NATIVE, a liblethe.so, saves the build.
+# Ends by itself within the budget (300 s), and the table is the last it prints, on stdout; all else goes to stderr and to
+# $OUT, else bench/gpu/results/DATE-TIME-GPU: results.md, results.jsonl, build.log, workers.log.
 # --device cpu --tiny runs every stage on tiny shapes on a CPU: a rehearsal of the script, not a measurement.
 set -uo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-here=$root/bench/gpu carry=$root/bench/gpu/carry
-device=cuda tiny= budget=540 out=${OUT-} python=${LETHE_PYTHON-python3}
-started=$SECONDS
+here=$root/bench/gpu
+device=cuda tiny='' budget=300 out=${OUT-} python=${LETHE_PYTHON-python3}
 while (($#)); do
   case $1 in
     --device) device=$2; shift ;;
@@ -20,46 +21,78 @@ while (($#)); do
   esac
   shift
 done
-say() { printf 'bench/gpu: %s (%d s)\n' "$*" $((SECONDS - started)) >&2; }
+say() { printf 'bench/gpu: %s (%d s)\n' "$*" "$SECONDS" >&2; }
 fail() { say "$*"; exit 2; }
 
-"$python" -c 'import torch, transformers, numpy' 2>/dev/null || fail "$python lacks torch, transformers or numpy; --python PY"
-libtorch=${LETHE_LIBTORCH-$("$python" -c 'import torch, os; print(os.path.dirname(torch.__file__))')}
-name=$("$python" -c 'import sys, torch; d = sys.argv[1]
-print(d if d == "cpu" else torch.cuda.get_device_name(d))' "$device" 2>/dev/null) || fail "$python sees no $device"
-out=${out:-$here/results/$(date +%F)-${name//[^A-Za-z0-9]/-}}
+# Models, ledgers and compiled code lie apart from the results and go with the script; so do its processes.
+work=$(mktemp -d) children=()
+finish() {
+  local status=$? child
+  trap '' TERM INT HUP
+  for child in "${children[@]}"; do kill "$child" 2>/dev/null; done
+  wait "${children[@]}" 2>/dev/null
+  rm -rf "$work"
+  if [[ -s $out/results.md ]]; then cat "$out/results.md"; fi
+  exit "$status"
+}
+trap finish EXIT
+trap 'say "stopped"; exit 143' TERM INT HUP
+
+facts=$("$python" -c 'import importlib.util, sys, torch
+missing = [name for name in ("transformers", "numpy") if not importlib.util.find_spec(name)]
+device = sys.argv[1]
+about = ("cpu", (0, 0)) if device == "cpu" else (torch.cuda.get_device_name(device), torch.cuda.get_device_capability(device))
+print(torch.__path__[0], about[0], "%d%d" % about[1], sep="\n")
+sys.exit(f"no {missing}" if missing else 0)' "$device" 2>"$work/facts") || {
+  tail -n 1 "$work/facts" >&2
+  fail "$python lacks torch, transformers or numpy, or sees no $device; --python PY"
+}
+{ read -r torch; read -r name; read -r capability; } <<<"$facts"
+libtorch=${LETHE_LIBTORCH-$torch}
+out=${out:-$here/results/$(date +%F-%H%M)-${name//[^A-Za-z0-9]/-}}
+[[ ! -e $out/results.md ]] || { out=''; fail "--out: there are results already"; }
 mkdir -p "$out"
 
-if [[ -x $carry/jdk/bin/java ]]; then java=$carry/jdk/bin/java
-elif [[ -n ${JAVA_HOME-} && -x $JAVA_HOME/bin/java ]]; then java=$JAVA_HOME/bin/java
-else fail "no Java: set JAVA_HOME, or carry one (bench/gpu/pack.sh)"; fi
-if [[ -d $carry/classes ]]; then classpath="$carry/classes:$carry/lib/*"
-elif [[ -f $root/build/bench.classpath ]]; then
-  classpath="$root/target/test-classes:$root/target/classes:$(<"$root/build/bench.classpath")"
-else fail "no classes: run bench/gpu/pack.sh where Maven is, or bench/compare --check once"; fi
+packed=$here/carry/lethe.tar.xz commit=''
+if [[ -f $packed ]]; then
+  mkdir "$work/carry"
+  tar -C "$work/carry" -xJf "$packed" 2>/dev/null || "$python" -m tarfile -e "$packed" "$work/carry" ||
+    fail "cannot unpack $packed"
+  java=$work/carry/jdk/bin/java classpath="$work/carry/classes:$work/carry/lib/*" commit=$(<"$work/carry/commit")
+elif [[ -x ${JAVA_HOME-}/bin/java && -f $root/build/bench.classpath ]]; then
+  java=$JAVA_HOME/bin/java classpath="$root/target/test-classes:$root/target/classes:$(<"$root/build/bench.classpath")"
+else fail "no Java or no classes: run bench/gpu/pack.sh where Maven and a JDK 25 are, or set JAVA_HOME"; fi
 
-# ---- build: only for the GPU that is here, without tests
+# ---- build beside the stages that need none: only for the GPU that is here, without tests; they wait for $work/built
 native=${LETHE_NATIVE-}
-if [[ -z $native ]]; then
+if [[ -n $native ]]; then
+  echo 0 >"$work/built"
+else
+  native=$work/native/liblethe.so
   options=(-DLETHE_LIBTORCH="$libtorch" -DBUILD_TESTING=OFF)
-  if [[ $device != cpu ]]; then
-    capability=$("$python" -c 'import sys, torch; print("%d%d" % torch.cuda.get_device_capability(sys.argv[1]))' "$device")
-    options+=(-DLETHE_CUDA=ON -DLETHE_CUDA_ARCHITECTURES="$capability")
-  fi
-  command -v ninja >/dev/null && options+=(-G Ninja)
+  [[ $device == cpu ]] || options+=(-DLETHE_CUDA=ON -DLETHE_CUDA_ARCHITECTURES="$capability")
+  ! command -v ninja >/dev/null || options+=(-G Ninja)
+  # Headers that torch's own include, where the toolkit lacks them.
+  for folder in "$torch"/../nvidia/*/include; do
+    [[ ! -d $folder ]] || export CPLUS_INCLUDE_PATH=${CPLUS_INCLUDE_PATH:+$CPLUS_INCLUDE_PATH:}$folder
+  done
   say "building"
-  { timeout $((budget / 2)) cmake -S "$root" -B "$root/build/gpu" "${options[@]}" &&
-      timeout $((budget / 2)) cmake --build "$root/build/gpu" --target lethe --parallel "$(nproc)"; } >"$out/build.log" 2>&1 ||
-    { tail -n 25 "$out/build.log" >&2; fail "the build failed; its log is $out/build.log"; }
-  native=$root/build/gpu/liblethe.so
+  # shellcheck disable=SC2016
+  timeout "$budget" bash -c 'root=$1 work=$2
+    shift 2
+    build() { cmake -S "$root" -B "$work/native" "$@" && cmake --build "$work/native" --target lethe --parallel "$(nproc)"; }
+    build "$@" || { echo "bench/gpu: the build failed; once more with LETHE_WERROR=OFF" | tee /dev/fd/3
+      build "$@" -DLETHE_WERROR=OFF; }
+    echo $? >"$work/built.part"
+    mv "$work/built.part" "$work/built"' build "$root" "$work" "${options[@]}" 3>&2 >"$out/build.log" 2>&1 &
+  children+=($!)
 fi
-say "built"
 
-left=$((budget - SECONDS + started))
-timeout --kill-after=5 "$left" "$python" "$here/stages.py" --device "$device" $tiny --out "$out" --seconds $((left - 8)) \
-  --java "$java" --native "$native" --classpath "$classpath"
+left=$((budget - SECONDS))
+timeout --kill-after=2 $((left - 4)) "$python" "$here/stages.py" --device "$device" $tiny --out "$out" --work "$work" \
+  --seconds $((left - 8)) --java "$java" --native "$native" --classpath "$classpath" --classes-of "$commit" </dev/null >&2 &
+children+=($!)
+wait $!
 status=$?
-((status == 124 || status == 137)) && say "time is up; what was measured is kept"
-say "results in $out/results.md"
-[[ -s $out/results.md ]] || exit 1
-exit $((status == 124 || status == 137 ? 0 : status))
+say "results in $out"
+exit "$status"

@@ -1,13 +1,17 @@
-"""The stages of bench/gpu/run.sh: parity, the matrix peak, and a table of training, capture and erasure.
+"""The stages of bench/gpu/run.sh: parity, the matrix peak, and a table of training, capture, scoring and erasure.
 
-Reuses bench/compare's workers and cases: one process of ours and one of PyTorch's a precision. Every result is appended to
-results.jsonl as it comes and results.md is written anew after each; a stage that fails or outlives its time loses its
-workers and nothing else. Times are medians of five runs after two to warm up.
+Reuses bench/compare's workers and cases; the most telling come first. The contestants of a row are all open and run in
+turn, A B A B: medians of five runs after two to warm up. torch.compile gets ready in a process of its own while the library
+is built. Every result is appended to results.jsonl as it comes and results.md is written anew after each; a worker that
+fails or outlives its stage's time is ended, and nothing else is lost.
 """
 import argparse
+import contextlib
+import itertools
 import json
 import os
 import random
+import signal
 import statistics
 import sys
 import threading
@@ -16,184 +20,253 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "python"))
 import compare
 import plan
+from side import Problem, Worker
 
 SIZES = {"124M": dict(layers=12, hidden=768, heads=12), "355M": dict(layers=24, hidden=1024, heads=16),
-         "774M": dict(layers=36, hidden=1280, heads=20), "tiny": dict(layers=2, hidden=32, heads=2)}
+         "tiny": dict(layers=2, hidden=32, heads=2)}
 RUNS, WARM_UPS = 5, 2
-ERASED = 400
+SCORED = 400
+GRAPHED, TUNED = "reduce-overhead", "max-autotune-no-cudagraphs"  # modes of torch.compile: quick to get ready; not so
 
 
 class Stages:
     def __init__(self, options):
         self.options = options
-        self.end = time.monotonic() + options.seconds
-        self.workers = {}
-        self.rows = []
-        self.cases = 0
-        self.peak = None
+        self.start = time.monotonic()
+        self.end = self.until = self.start + options.seconds
+        self.workers = {}  # by (side, compute); "compiled" is PyTorch in a process of its own
+        self.rows, self.ready, self.peak = [], {}, None
+        self.numbers, self.making = itertools.count(), threading.Lock()
         self.context = 64 if options.tiny else 1024
         self.log = open(os.path.join(options.out, "workers.log"), "w")
-        self.work = os.path.join(options.out, "work")
-        os.makedirs(self.work, exist_ok=True)
 
     # ---- workers ----------------------------------------------------------------------------------------------------
 
-    def worker(self, side, compute):
-        if (side, compute) not in self.workers:
-            options, here = self.options, os.path.dirname(os.path.abspath(compare.__file__))
-            threads = str(os.cpu_count())
+    def worker(self, key):
+        if key not in self.workers:
+            (side, compute), options, threads = key, self.options, str(os.cpu_count())
             if side == "ours":
+                self.built()
                 command = [options.java, "--enable-native-access=ALL-UNNAMED", "-Dlethe.native=" + options.native, "-cp",
                            options.classpath, "dev.lethe.bench.CompareWorker", options.device, threads, compute.upper()]
             else:
-                command = [sys.executable, os.path.join(here, "worker.py"), "--device", options.device, "--threads", threads,
-                           "--compute", compute]
-            self.workers[side, compute] = compare.Worker(command, {"OMP_NUM_THREADS": threads}, self.log)
-        return self.workers[side, compute]
+                command = [sys.executable, os.path.join(os.path.dirname(compare.__file__), "worker.py"), "--device",
+                           options.device, "--threads", threads, "--compute", compute]
+            cache = os.path.join(options.work, f"inductor-{next(self.numbers)}")  # a killed worker's may be broken
+            self.workers[key] = Worker(command, {"OMP_NUM_THREADS": threads, "TORCHINDUCTOR_CACHE_DIR": cache}, self.log)
+        return self.workers[key]
 
-    def stage(self, name, seconds, body):
-        """Runs body; at the end of its time its workers are killed, so that whatever it waits for ends."""
-        seconds = min(seconds, self.end - time.monotonic())
-        if seconds <= 5:
-            return self.keep(stage=name, problem="no time left")
-        timer = threading.Timer(seconds, self.kill)
+    def built(self):
+        """Waits for the library."""
+        path = os.path.join(self.options.work, "built")
+        while not os.path.exists(path):
+            if time.monotonic() > self.until:
+                raise Problem("the library is not built yet")
+            time.sleep(0.2)
+        with open(path) as file:
+            if file.read().strip() != "0":
+                raise Problem("the library could not be built; see build.log")
+
+    def ask(self, key, do, until=None, **request):
+        """A worker that does not answer in time, dies or answers nonsense is ended; the next who asks starts another."""
+        worker = self.worker(key)
+        left = (until or self.until) - time.monotonic()
+        if left <= 0:
+            raise Problem("out of time")
+        timer = threading.Timer(left, self.finish, [key])
         timer.start()
-        began = time.monotonic()
         try:
-            body()
-        except (compare.Problem, SystemExit, ValueError, KeyError) as problem:
-            late = time.monotonic() - began >= seconds - 0.5
-            self.keep(stage=name, problem=f"over {seconds:.0f} s" if late else str(problem))
+            return worker.ask(do, **request)
+        except (SystemExit, ValueError, OSError) as problem:
+            self.finish(key)
+            raise Problem("out of time" if time.monotonic() > (until or self.until) else str(problem)) from None
         finally:
             timer.cancel()
 
-    def kill(self):
-        for worker in self.workers.values():
-            worker.process.kill()
-        self.workers = {}
+    def finish(self, *keys):
+        """Ends workers, with the processes that they have started; all without keys."""
+        for key in keys or list(self.workers):
+            worker = self.workers.pop(key, None)
+            if worker:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(worker.process.pid, signal.SIGKILL)  # it leads a session
+                worker.process.wait()
+
+    def stage(self, name, seconds, body, *given, **more):
+        self.until = min(self.end, time.monotonic() + seconds)
+        if self.until - time.monotonic() < 2:
+            return self.keep(stage=name, problem="no time left")
+        try:
+            body(*given, **more)
+        except (Exception, SystemExit) as problem:  # whatever it is, the other stages go on
+            self.keep(stage=name, problem=f"{type(problem).__name__}: {problem}")
 
     def keep(self, **row):
         self.rows.append(row)
+        print(json.dumps(row), file=sys.stderr, flush=True)
         with open(os.path.join(self.options.out, "results.jsonl"), "a") as file:
             file.write(json.dumps(row) + "\n")
         self.write()
-        print(json.dumps(row), file=sys.stderr)
 
     # ---- inputs -----------------------------------------------------------------------------------------------------
 
-    def model(self, size):
-        folder = os.path.join(self.work, "model-" + size)
-        if not os.path.isdir(folder):
-            self.worker("ours", "f32").ask("init", model=folder, seed=1, vocabulary=50257, context=self.context, **SIZES[size])
+    def model(self, size, key, until):
+        folder = os.path.join(self.options.work, "model-" + size)
+        with self.making:
+            if not os.path.isdir(folder):
+                maker = ("theirs", key[1]) if key[0] == "ours" else key
+                self.ask(maker, "init", until, model=folder, context=self.context, **SIZES[size])
         return folder
 
     def examples(self, records, tokens, ragged=False):
-        path = os.path.join(self.work, f"{records}x{tokens}{'-ragged' if ragged else ''}.json")
-        if not os.path.exists(path):
-            chance = random.Random(records)
-            lengths = [chance.randint(tokens // 4, tokens) if ragged else tokens for _ in range(records)]
-            rows = [[chance.randrange(50257) for _ in range(length + 1)] for length in lengths]
-            with open(path, "w") as file:
-                json.dump({"tokens": [row[:-1] for row in rows], "targets": [row[1:] for row in rows]}, file)
+        path = os.path.join(self.options.work, f"{records}x{tokens}{'-ragged' if ragged else ''}.json")
+        chance = random.Random(records)
+        rows = [[chance.randrange(50257) for _ in range(1 + (chance.randint(tokens // 4, tokens) if ragged else tokens))]
+                for _ in range(records)]
+        with open(path, "w") as file:
+            json.dump({"tokens": [row[:-1] for row in rows], "targets": [row[1:] for row in rows]}, file)
         return path
 
-    def open(self, side, compute, op, variant, size, examples, **args):
-        self.cases += 1
-        case, work = str(self.cases), os.path.join(self.work, f"case-{self.cases}")
-        os.makedirs(work, exist_ok=True)
-        model = self.model(size)
-        worker = self.worker(side, compute)
-        worker.ask("open", case=case, op=op, variant=variant, model=model, examples=examples, work=work, args=args)
-        return worker, case
+    def open(self, key, op, variant, size, examples, until=None, **args):
+        case = str(next(self.numbers))
+        work = os.path.join(self.options.work, "case-" + case)
+        os.makedirs(work)
+        model = self.model(size, key, until)
+        self.ask(key, "open", until, case=case, op=op, variant=variant, model=model, examples=examples, work=work, args=args)
+        return case
 
     # ---- stages -----------------------------------------------------------------------------------------------------
 
     def parity(self, op, ours, theirs, compute, tolerance, size, examples, runs=0, **args):
         """Ours after so many runs (a device repeats a pass of one shape as a recorded graph) against theirs in fp32."""
-        a, case = self.open("ours", compute, op, ours, size, examples, **args)
+        a, b = ("ours", compute), ("theirs", "f32")
+        case = self.open(a, op, ours, size, examples, **args)
         for _ in range(runs):
-            a.ask("run", case=case)
-        path = os.path.join(self.work, "ours.bin")
-        tensors = a.ask("result", case=case, out=path)["tensors"]
-        a.ask("close", case=case)
-        b, other = self.open("theirs", "f32", op, theirs, size, examples, **args)
-        found = b.ask("check", case=other, ours=path, tensors=tensors)
-        b.ask("close", case=other)
-        holds = found["relative"] <= tolerance and not found["missing"]
-        self.keep(stage="parity", what=f"{op} {ours}".strip() + f", {size}" + (f", run {runs + 1}" if runs else ""), compute=compute, relative=found["relative"], allowed=tolerance,
-                  holds=holds)
+            self.ask(a, "run", case=case)
+        path = os.path.join(self.options.work, "ours.bin")
+        tensors = self.ask(a, "result", case=case, out=path)["tensors"]
+        self.ask(a, "close", case=case)
+        case = self.open(b, op, theirs, size, examples, **args)
+        found = self.ask(b, "check", case=case, ours=path, tensors=tensors)
+        self.ask(b, "close", case=case)
+        what = f"{op} {ours}".strip() + f", {size}" + (f", run {runs + 1}" if runs else "")
+        self.keep(stage="parity", what=what, compute=compute, relative=found["relative"], allowed=tolerance,
+                  holds=found["relative"] <= tolerance and not found["missing"])
 
-    def timed(self, name, side, compute, op, variant, size, records, tokens, ragged=False, **args):
-        examples = self.examples(records, tokens, ragged)
-        worker, case = self.open(side, compute, op, variant, size, examples, **args)
-        times = []
+    def get_ready(self, key, size, wanted, until):
+        """Compiles on a thread of its own: cases by records, run once to warm up and left open."""
+        try:
+            for records, examples in wanted:
+                case = self.open(key, "train", "compile", size, examples, until, mode=GRAPHED)
+                self.ask(key, "run", until, case=case)
+                self.ready[records] = case
+        except (Exception, SystemExit) as problem:
+            self.ready["problem"] = str(problem)
+
+    def compiled(self, thread, until):
+        thread.join(max(0, until - time.monotonic()) + 5)
+        if "problem" in self.ready:
+            raise Problem(f"torch.compile, {len(self.ready) - 1} ready: {self.ready.pop('problem')}")
+
+    def matrix_peak(self, key):
+        self.peak = self.ask(key, "rate", size=512 if self.options.tiny else 8192, dtype="bfloat16")["rate"]
+        self.keep(stage="peak", flops=self.peak)
+
+    def timed(self, name, size, records, tokens, *contestants, **args):
+        """A contestant: its worker, op, variant, args of its own, with the case if one is open."""
+        examples, rows, running = self.examples(records, tokens), [], []
+        for key, op, variant, own in contestants:
+            rows.append(dict(stage=name, side=key[0], compute=key[1], size=size, records=records, tokens=tokens, times=[],
+                             what=" ".join([op, variant, own.get("mode", "")]).strip()))
+            case = own.get("case") or self.attempt(rows[-1], key, self.open, op, variant, size, examples, **args, **own)
+            if case:
+                running.append((rows[-1], key, case))
         for i in range(WARM_UPS + RUNS):
-            worker.ask("before", case=case)
-            nanos = worker.ask("run", case=case)["nanos"]
-            if i >= WARM_UPS:
-                times.append(nanos / 1e9)
-        stored = worker.ask("stored", case=case)["bytes"]
-        worker.ask("close", case=case)
-        with open(examples) as file:
-            total = sum(len(row) for row in json.load(file)["tokens"])
-        shape = dict(SIZES[size], vocabulary=50257, context=self.context, tokens=total / records, batch=records)
-        seconds = statistics.median(times)
-        row = dict(stage=name, side=side, compute=compute, what=f"{op} {variant}".strip(), size=size, records=records,
-                   tokens=tokens, ragged=ragged, seconds=seconds, runs=times, tokens_per_second=total / seconds, bytes=stored)
-        if op == "train" and self.peak:
+            for row, key, case in list(running):
+                seconds = self.attempt(row, key, self.once, case, row)
+                if seconds is None:
+                    running = [entry for entry in running if entry[0] is not row]
+                elif i >= WARM_UPS:
+                    row["times"].append(seconds)
+        for row in rows:
+            if row["times"]:
+                self.measured(row, rows[0])
+        self.until = min(self.end, self.until + 5)
+        for row, key, case in running:
+            self.attempt(row, key, self.ask, "close", case=case)
+
+    def attempt(self, row, key, body, *given, **more):
+        """body(key, ...); None after a problem, which ends the worker, and nothing else."""
+        try:
+            return body(key, *given, **more)
+        except Problem as problem:
+            self.finish(key)
+            self.keep(**{**row, "problem": str(problem)})
+
+    def once(self, key, case, row):
+        self.ask(key, "before", case=case)
+        nanos = self.ask(key, "run", case=case)["nanos"]
+        row["bytes"] = self.ask(key, "stored", case=case)["bytes"]
+        return nanos / 1e9
+
+    def measured(self, row, first):
+        seconds, total = statistics.median(row["times"]), row["records"] * row["tokens"]
+        row = row | dict(seconds=seconds, tokens_per_second=total / seconds)
+        if first["times"]:
+            row["of_first"] = seconds / statistics.median(first["times"])
+        if row["what"].startswith(("train", "epoch")) and self.peak:
+            shape = plan.SHAPES["small"] | SIZES[row["size"]] | dict(context=self.context, tokens=row["tokens"],
+                                                                     batch=row["records"])
             row["share_of_peak"] = plan.train_flops(shape) / seconds / self.peak
         self.keep(**row)
 
-    def matrix_peak(self):
-        rate = self.worker("theirs", "f32").ask("rate", size=512 if self.options.tiny else 8192, dtype="bfloat16")["rate"]
-        self.peak = rate
-        self.keep(stage="peak", flops=rate)
-
     def all(self):
-        tiny = self.options.tiny
+        tiny, start, total = self.options.tiny, self.start, self.options.seconds
         narrow = "f32" if self.options.device == "cpu" else "bf16"
-        small, long, short = ("tiny", 32, 16) if tiny else ("124M", 1024, 64)
-        few = self.examples(3, 16, True) if tiny else self.examples(8, 128, True)
-        self.stage("parity", 60, lambda: self.parity("train", "", "eager", "f32", 1e-4, small, few))
-        self.stage("parity", 60, lambda: self.parity("records", "capture", "hooks", "f32", 1e-4, small,
-                                                     self.examples(2, 16), sites="all", topk=0))
-        for compute, allowed in (("f32", 1e-4), (narrow, 2e-2)):
-            self.stage("parity", 40, lambda: self.parity("records", "batch", "batch", compute, allowed, small, few, runs=4))
-        self.stage("parity", 40, lambda: self.parity("train", "", "eager", narrow, 2e-2, small, few))
-        self.stage("peak", 20, self.matrix_peak)
-        batches = (2,) if tiny else (16, 32, 64)
-        for records in batches:
-            self.stage("train", 40, lambda: self.timed("train", "ours", narrow, "train", "", small, records, long))
-            self.stage("train", 40, lambda: self.timed("train", "theirs", narrow, "train", "eager", small, records, long))
-        for side, variant in (("ours", ""), ("theirs", "eager")):
-            self.stage("ragged", 30, lambda: self.timed("ragged", side, narrow, "train", variant, small, 8 if tiny else 64,
-                                                        short, True))
-        captured = 2 if tiny else 8
-        for side, variant in (("ours", "batch"), ("ours", "capture"), ("theirs", "hooks"), ("theirs", "vmap")):
-            self.stage("capture", 40, lambda: self.timed("capture", side, narrow, "records", variant, small, captured, long,
-                                                         sites="all", topk=0, dtype="BF16"))
-        self.stage("embedding", 30, lambda: self.timed("embedding", "ours", narrow, "records", "capture", small, captured,
-                                                       long, sites="embedding", topk=256, dtype="BF16"))
-        for side, variant in (("ours", "hvp"), ("theirs", "double")):
-            self.stage("curvature", 40, lambda: self.timed("curvature", side, "f32", "curvature", variant, small, captured,
-                                                           long))
-        self.stage("erase", 60, lambda: self.timed("erase", "ours", narrow, "ascent", "", small, 12 if tiny else ERASED, short,
-                                                   sites="embedding", topk=256, batch=4 if tiny else 50))
-        self.stage("compile", 100, lambda: self.timed("train", "theirs", narrow, "train", "compile", small, batches[0], long))
+        small, long, short, few, many, scored = ("tiny", 32, 16, 2, 3, 12) if tiny else ("124M", 1024, 64, 16, 64, SCORED)
+        ours, theirs, compiled = ("ours", narrow), ("theirs", narrow), ("compiled", narrow)
+        half = start + total / 2
+        wanted = [(records, self.examples(records, long)) for records in (few, many)]
+        compiling = threading.Thread(target=self.get_ready, args=(compiled, small, wanted, half), daemon=True)
+        compiling.start()
+
+        self.stage("build", total / 2, self.worker, ours)
+        parity = lambda *given, **args: self.stage("parity", 40, self.parity, *given, **args)
+        ragged, two = self.examples(8, short, True), self.examples(2, 16)
+        parity("train", "", "eager", "f32", 1e-4, small, ragged)
+        parity("records", "capture", "hooks", "f32", 1e-4, small, two, sites="all", topk=0)
+        parity("train", "", "eager", narrow, 2e-2, small, ragged)
+        parity("records", "batch", "batch", narrow, 2e-2, small, ragged, runs=4)
+        self.stage("curvature", 10, self.timed, "curvature", small, 2, short, (("ours", "f32"), "curvature", "hvp", {}))
+        if narrow != "f32":
+            self.finish(("ours", "f32"), ("theirs", "f32"))
+
+        self.stage("compile", total / 2, self.compiled, compiling, half)
+        self.stage("peak", 30, self.matrix_peak, theirs)
+        train = lambda name, seconds, size, records, who, variant, **own: self.stage(
+            name, seconds, self.timed, name, size, records, long, (ours, "train", "", {}), (who, "train", variant, own))
+        for records in [records for records in (few, many) if records in self.ready]:
+            train("train", 25, small, records, compiled, "compile", mode=GRAPHED, case=self.ready[records])
+        self.finish(compiled)
+        for records in (few, many):
+            train("train", 25, small, records, theirs, "eager")
+        kept = dict(sites="embedding", topk=256)
+        self.stage("epoch", 30, self.timed, "epoch", small, 4 * few, long, (ours, "epoch", "plain", {}),
+                   (ours, "epoch", "capture", kept), batch=few)
+        for name, op in (("score", "influence"), ("erase", "ascent")):
+            self.stage(name, 25, self.timed, name, small, scored, short, (ours, op, "", kept), batch=4 if tiny else 50)
         if not tiny:
-            for size, records in (("355M", 16), ("774M", 8)):
-                for side, variant in (("ours", ""), ("theirs", "eager")):
-                    self.stage("large", 60, lambda: self.timed("train", side, narrow, "train", variant, size, records, long))
-            for records in batches[1:]:
-                self.stage("compile", 100, lambda: self.timed("train", "theirs", narrow, "train", "compile", small, records,
-                                                              long))
-        self.kill()
+            train("large", 40, "355M", few, theirs, "eager")
+        self.finish(theirs)
+        train("tuned", total, small, few, compiled, "compile", mode=TUNED)
 
     # ---- the table --------------------------------------------------------------------------------------------------
 
     def write(self):
-        lines = [f"# {self.options.device}, {time.strftime('%Y-%m-%d')}, commit {compare.machine.commit()}", "",
-                 "Ours is Lethe, theirs is PyTorch. Medians of five runs after two to warm up.", ""]
+        commit = compare.machine.commit() + (f", classes of {self.options.classes_of}" if self.options.classes_of else "")
+        lines = [f"# {self.options.device}, {time.strftime('%Y-%m-%d')}, commit {commit}", "",
+                 "Ours is Lethe, theirs is PyTorch, run in turn. Medians of five runs after two to warm up (fewer where a "
+                 "number in brackets says so); the last column: the time in times of the pair's first.", ""]
         if self.options.tiny:
             lines += ["**Tiny shapes: a rehearsal of the script, not a measurement.**", ""]
         if self.peak:
@@ -205,12 +278,13 @@ class Stages:
                       f"{'holds' if r['holds'] else '**fails**'} |" for r in checks] + [""]
         timed = [row for row in self.rows if "seconds" in row]
         if timed:
-            lines += ["| stage | who | what | model | batch | ms | tokens/s | of peak |", "|---|---|---|---|---|---|---|---|"]
-            lines += [f"| {r['stage']} | {r['side']} {r['compute']} | {r['what']} | {r['size']} | {r['records']} x "
-                      f"{'up to ' if r['ragged'] else ''}{r['tokens']} | {r['seconds'] * 1e3:.1f} | "
-                      f"{r['tokens_per_second']:,.0f} | "
-                      + (f"{r['share_of_peak']:.1%}" if "share_of_peak" in r else "") + " |" for r in timed] + [""]
-        lines += [f"- {row['stage']}: {row['problem']}" for row in self.rows if "problem" in row]
+            lines += ["| stage | who | what | model | batch | ms | tokens/s | of peak | MB kept | of first |", "|---" * 10 + "|"]
+            lines += [f"| {r['stage']} | {r['side']} {r['compute']} | {r['what']} | {r['size']} | {r['records']} x {r['tokens']}"
+                      f" | {r['seconds'] * 1e3:.2f}{'' if len(r['times']) == RUNS else ' (%d)' % len(r['times'])}"
+                      f" | {r['tokens_per_second']:,.0f} | " + (f"{r['share_of_peak']:.1%}" if "share_of_peak" in r else "")
+                      + f" | {r['bytes'] / 1e6:,.0f} | " + (f"{r['of_first']:.2f} |" if "of_first" in r else "|") for r in timed] + [""]
+        lines += [f"- {row['stage']}: " + (f"{row['side']} {row['what']}, {row['records']} x {row['tokens']}: " if "side" in row
+                                           else "") + row["problem"][:300] for row in self.rows if "problem" in row]
         path = os.path.join(self.options.out, "results.md")
         with open(path + ".part", "w") as file:
             file.write("\n".join(lines) + "\n")
@@ -219,17 +293,20 @@ class Stages:
 
 def main():
     parser = argparse.ArgumentParser()
-    for name in ("device", "out", "java", "native", "classpath"):
+    for name in ("device", "out", "work", "java", "native", "classpath", "classes-of"):
         parser.add_argument("--" + name, required=True)
     parser.add_argument("--tiny", action="store_true")
     parser.add_argument("--seconds", type=float, required=True)
     stages = Stages(parser.parse_args())
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         stages.all()
+    except KeyboardInterrupt:
+        stages.keep(stage="end", problem="stopped; what was measured is kept")
     finally:
-        stages.kill()
-    failed = [row for row in stages.rows if row.get("holds") is False]
-    sys.exit(1 if failed else 0)
+        stages.finish()
+    sys.stderr.flush()
+    os._exit(1 if any(row.get("holds") is False for row in stages.rows) else 0)  # whatever a thread still waits for
 
 
 if __name__ == "__main__":
