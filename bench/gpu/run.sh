@@ -38,7 +38,7 @@ finish() {
 trap finish EXIT
 trap 'say "stopped"; exit 143' TERM INT HUP
 
-facts=$("$python" -c 'import importlib.util, sys, torch
+facts=$(timeout "$budget" "$python" -c 'import importlib.util, sys, torch
 missing = [name for name in ("transformers", "numpy") if not importlib.util.find_spec(name)]
 device = sys.argv[1]
 about = ("cpu", (0, 0)) if device == "cpu" else (torch.cuda.get_device_name(device), torch.cuda.get_device_capability(device))
@@ -89,8 +89,9 @@ else
 fi
 
 left=$((budget - SECONDS))
+((left > 12)) || fail "no time left of $budget s"
 timeout --kill-after=2 $((left - 4)) "$python" "$here/stages.py" --device "$device" $tiny --out "$out" --work "$work" \
-  --seconds $((left - 8)) --java "$java" --native "$native" --classpath "$classpath" --classes-of "$commit" </dev/null >&2 &
+  --seconds $((left - 10)) --java "$java" --native "$native" --classpath "$classpath" --classes-of "$commit" </dev/null >&2 &
 children+=($!)
 wait $!
 status=$?

@@ -166,7 +166,8 @@ class Stages:
     def compiled(self, thread, until):
         thread.join(max(0, until - time.monotonic()) + 5)
         if "problem" in self.ready:
-            raise Problem(f"torch.compile, {len(self.ready) - 1} ready: {self.ready.pop('problem')}")
+            problem = self.ready.pop("problem")
+            raise Problem(f"torch.compile, {len(self.ready)} ready: {problem}")
 
     def matrix_peak(self, key):
         self.peak = self.ask(key, "rate", size=512 if self.options.tiny else 8192, dtype="bfloat16")["rate"]
@@ -283,12 +284,18 @@ class Stages:
                       f" | {r['seconds'] * 1e3:.2f}{'' if len(r['times']) == RUNS else ' (%d)' % len(r['times'])}"
                       f" | {r['tokens_per_second']:,.0f} | " + (f"{r['share_of_peak']:.1%}" if "share_of_peak" in r else "")
                       + f" | {r['bytes'] / 1e6:,.0f} | " + (f"{r['of_first']:.2f} |" if "of_first" in r else "|") for r in timed] + [""]
-        lines += [f"- {row['stage']}: " + (f"{row['side']} {row['what']}, {row['records']} x {row['tokens']}: " if "side" in row
-                                           else "") + row["problem"][:300] for row in self.rows if "problem" in row]
+        lines += dict.fromkeys(  # each once
+            f"- {row['stage']}: " + (f"{row['side']} {row['what']}, {row['records']} x {row['tokens']}: " if "side" in row
+                                     else "") + row["problem"][:300] for row in self.rows if "problem" in row)
         path = os.path.join(self.options.out, "results.md")
         with open(path + ".part", "w") as file:
             file.write("\n".join(lines) + "\n")
         os.replace(path + ".part", path)
+
+
+def stop(*_):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # timeout sends it twice
+    raise KeyboardInterrupt
 
 
 def main():
@@ -298,7 +305,7 @@ def main():
     parser.add_argument("--tiny", action="store_true")
     parser.add_argument("--seconds", type=float, required=True)
     stages = Stages(parser.parse_args())
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, stop)
     try:
         stages.all()
     except KeyboardInterrupt:
