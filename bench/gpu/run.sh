@@ -81,7 +81,7 @@ else
   timeout "$budget" bash -c 'root=$1 work=$2
     shift 2
     build() { cmake -S "$root" -B "$work/native" "$@" && cmake --build "$work/native" --target lethe --parallel "$(nproc)"; }
-    build "$@" || { echo "bench/gpu: the build failed; once more with LETHE_WERROR=OFF" | tee /dev/fd/3
+    build "$@" || { echo "bench/gpu: the build failed; once more with LETHE_WERROR=OFF" >&3
       build "$@" -DLETHE_WERROR=OFF; }
     echo $? >"$work/built.part"
     mv "$work/built.part" "$work/built"' build "$root" "$work" "${options[@]}" 3>&2 >"$out/build.log" 2>&1 &

@@ -16,6 +16,7 @@ import statistics
 import sys
 import threading
 import time
+from pathlib import Path
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "python"))
 import compare
@@ -58,14 +59,14 @@ class Stages:
 
     def built(self):
         """Waits for the library."""
-        path = os.path.join(self.options.work, "built")
-        while not os.path.exists(path):
+        status = Path(self.options.work, "built")
+        while not status.exists():
             if time.monotonic() > self.until:
                 raise Problem("the library is not built yet")
             time.sleep(0.2)
-        with open(path) as file:
-            if file.read().strip() != "0":
-                raise Problem("the library could not be built; see build.log")
+        if status.read_text().strip() != "0":
+            log = Path(self.options.out, "build.log").read_text().splitlines()
+            raise Problem(f"the library could not be built: {[line for line in log if 'error' in line.lower()][-1:]}")
 
     def ask(self, key, do, until=None, **request):
         """A worker that does not answer in time, dies or answers nonsense is ended; the next who asks starts another."""
@@ -123,8 +124,7 @@ class Stages:
         chance = random.Random(records)
         rows = [[chance.randrange(50257) for _ in range(1 + (chance.randint(tokens // 4, tokens) if ragged else tokens))]
                 for _ in range(records)]
-        with open(path, "w") as file:
-            json.dump({"tokens": [row[:-1] for row in rows], "targets": [row[1:] for row in rows]}, file)
+        Path(path).write_text(json.dumps({"tokens": [row[:-1] for row in rows], "targets": [row[1:] for row in rows]}))
         return path
 
     def open(self, key, op, variant, size, examples, until=None, **args):
@@ -165,8 +165,8 @@ class Stages:
 
     def compiled(self, thread, until):
         thread.join(max(0, until - time.monotonic()) + 5)
-        if "problem" in self.ready:
-            problem = self.ready.pop("problem")
+        problem = self.ready.pop("problem", None)
+        if problem:
             raise Problem(f"torch.compile, {len(self.ready)} ready: {problem}")
 
     def matrix_peak(self, key):
@@ -287,10 +287,9 @@ class Stages:
         lines += dict.fromkeys(  # each once
             f"- {row['stage']}: " + (f"{row['side']} {row['what']}, {row['records']} x {row['tokens']}: " if "side" in row
                                      else "") + row["problem"][:300] for row in self.rows if "problem" in row)
-        path = os.path.join(self.options.out, "results.md")
-        with open(path + ".part", "w") as file:
-            file.write("\n".join(lines) + "\n")
-        os.replace(path + ".part", path)
+        part = Path(self.options.out, "results.md.part")
+        part.write_text("\n".join(lines) + "\n")
+        part.replace(part.with_suffix(""))
 
 
 def stop(*_):
@@ -313,7 +312,8 @@ def main():
     finally:
         stages.finish()
     sys.stderr.flush()
-    os._exit(1 if any(row.get("holds") is False for row in stages.rows) else 0)  # whatever a thread still waits for
+    checks = [row["holds"] for row in stages.rows if "holds" in row]
+    os._exit(0 if checks and all(checks) else 1)  # whatever a thread still waits for
 
 
 if __name__ == "__main__":
