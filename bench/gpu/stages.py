@@ -1,9 +1,9 @@
 """The stages of bench/gpu/run.sh: parity, the matrix peak, and a table of training, capture, scoring and erasure.
 
 Reuses bench/compare's workers and cases; the most telling come first. The contestants of a row are all open and run in
-turn, A B A B: medians of five runs after two to warm up. torch.compile gets ready in a process of its own while the library
-is built. Every result is appended to results.jsonl as it comes and results.md is written anew after each; a worker that
-fails or outlives its stage's time is ended, and nothing else is lost.
+turn, A B A B: medians of five runs after two to warm up. torch.compile gets ready in processes of its own while the
+library is built. Every result is appended to results.jsonl as it comes and results.md is written anew after each; a
+worker that fails or outlives its stage's time is ended, and nothing else is lost.
 """
 import argparse
 import contextlib
@@ -35,8 +35,8 @@ class Stages:
         self.options = options
         self.start = time.monotonic()
         self.end = self.until = self.start + options.seconds
-        self.workers = {}  # by (side, compute); "compiled" is PyTorch in a process of its own
-        self.rows, self.ready, self.peak = [], {}, None
+        self.workers = {}  # by (side, compute) or (side, compute, number); "compiled" is PyTorch's too
+        self.rows, self.ready, self.unready, self.peak = [], {}, [], None
         self.numbers, self.making = itertools.count(), threading.Lock()
         self.context = 64 if options.tiny else 1024
         self.log = open(os.path.join(options.out, "workers.log"), "w")
@@ -45,7 +45,7 @@ class Stages:
 
     def worker(self, key):
         if key not in self.workers:
-            (side, compute), options, threads = key, self.options, str(os.cpu_count())
+            (side, compute, *_), options, threads = key, self.options, str(os.cpu_count())
             if side == "ours":
                 self.built()
                 command = [options.java, "--enable-native-access=ALL-UNNAMED", "-Dlethe.native=" + options.native, "-cp",
@@ -153,21 +153,20 @@ class Stages:
         self.keep(stage="parity", what=what, compute=compute, relative=found["relative"], allowed=tolerance,
                   holds=found["relative"] <= tolerance and not found["missing"])
 
-    def get_ready(self, key, size, wanted, until):
-        """Compiles on a thread of its own: cases by records, run once to warm up and left open."""
+    def get_ready(self, key, size, records, examples, until):
+        """Compiles on a thread and in a process of its own: a case run once to warm up and left open."""
         try:
-            for records, examples in wanted:
-                case = self.open(key, "train", "compile", size, examples, until, mode=GRAPHED)
-                self.ask(key, "run", until, case=case)
-                self.ready[records] = case
+            case = self.open(key, "train", "compile", size, examples, until, mode=GRAPHED)
+            self.ask(key, "run", until, case=case)
+            self.ready[records] = case
         except (Exception, SystemExit) as problem:
-            self.ready["problem"] = str(problem)
+            self.unready.append(f"{records}: {problem}")
 
-    def compiled(self, thread, until):
-        thread.join(max(0, until - time.monotonic()) + 5)
-        problem = self.ready.pop("problem", None)
-        if problem:
-            raise Problem(f"torch.compile, {len(self.ready)} ready: {problem}")
+    def compiled(self, threads, until):
+        for thread in threads:
+            thread.join(max(0, until - time.monotonic()) + 5)
+        if self.unready:
+            raise Problem("torch.compile, batch " + "; ".join(self.unready))
 
     def matrix_peak(self, key):
         self.peak = self.ask(key, "rate", size=512 if self.options.tiny else 8192, dtype="bfloat16")["rate"]
@@ -225,11 +224,12 @@ class Stages:
         tiny, start, total = self.options.tiny, self.start, self.options.seconds
         narrow = "f32" if self.options.device == "cpu" else "bf16"
         small, long, short, few, many, scored = ("tiny", 32, 16, 2, 3, 12) if tiny else ("124M", 1024, 64, 16, 64, SCORED)
-        ours, theirs, compiled = ("ours", narrow), ("theirs", narrow), ("compiled", narrow)
-        half = start + total / 2
-        wanted = [(records, self.examples(records, long)) for records in (few, many)]
-        compiling = threading.Thread(target=self.get_ready, args=(compiled, small, wanted, half), daemon=True)
-        compiling.start()
+        ours, theirs, half = ("ours", narrow), ("theirs", narrow), start + total / 2
+        compiled = {records: ("compiled", narrow, records) for records in (few, many)}
+        compiling = [threading.Thread(target=self.get_ready, daemon=True, args=(
+            key, small, records, self.examples(records, long), half)) for records, key in compiled.items()]
+        for thread in compiling:
+            thread.start()
 
         self.stage("build", total / 2, self.worker, ours)
         parity = lambda *given, **args: self.stage("parity", 40, self.parity, *given, **args)
@@ -246,9 +246,10 @@ class Stages:
         self.stage("peak", 30, self.matrix_peak, theirs)
         train = lambda name, seconds, size, records, who, variant, **own: self.stage(
             name, seconds, self.timed, name, size, records, long, (ours, "train", "", {}), (who, "train", variant, own))
-        for records in [records for records in (few, many) if records in self.ready]:
-            train("train", 25, small, records, compiled, "compile", mode=GRAPHED, case=self.ready[records])
-        self.finish(compiled)
+        for records, key in compiled.items():
+            if records in self.ready:
+                train("train", 25, small, records, key, "compile", mode=GRAPHED, case=self.ready[records])
+            self.finish(key)
         for records in (few, many):
             train("train", 25, small, records, theirs, "eager")
         kept = dict(sites="embedding", topk=256)
@@ -259,7 +260,7 @@ class Stages:
         if not tiny:
             train("large", 40, "355M", few, theirs, "eager")
         self.finish(theirs)
-        train("tuned", total, small, few, compiled, "compile", mode=TUNED)
+        train("tuned", total, small, few, compiled[few], "compile", mode=TUNED)
 
     # ---- the table --------------------------------------------------------------------------------------------------
 
