@@ -13,6 +13,7 @@
 #include <cmath>
 #include <limits>
 
+#include "ops.h"
 #include "products.h"
 #include "switches.h"
 
@@ -105,20 +106,16 @@ Attended flash(const Shape& shape, const Sequences& s, const at::Tensor& qkv) {
   return {out.reshape({qkv.size(0), shape.channels}), {sums, state, unused}};
 }
 
-at::Tensor flash_backward(const Shape& shape, const Sequences& s, const at::Tensor& qkv, const Attended& attended,
-                          const at::Tensor& d_out, const at::Tensor& d_qkv) {
-  const Qkv in = columns(qkv, shape), out = columns(d_qkv, shape);
+Qkv flash_backward(const Shape& shape, const Sequences& s, const at::Tensor& qkv, const Attended& attended,
+                   const at::Tensor& d_out) {
+  const Qkv in = columns(qkv, shape);
   const auto heads = [&](const at::Tensor& x) { return x.view({x.size(0), shape.heads, shape.head_size()}); };
-  const auto gradients = [&] {
-    const Switches switches(/*ordered=*/true);  // it otherwise adds up queries' gradients as they come
-    return at::_flash_attention_backward(heads(d_out), in.q, in.k, in.v, heads(attended.out), attended.kept[0], s.offsets,
-                                         s.offsets, s.longest, s.longest, 0.0, true, attended.kept[1], attended.kept[2]);
-  };
-  const auto [dq, dk, dv] = gradients();
-  out.q.copy_(dq);
-  out.k.copy_(dk);
-  out.v.copy_(dv);
-  return d_qkv;
+  const Switches switches(/*ordered=*/true);  // it otherwise adds up queries' gradients as they come
+  const auto [dq, dk, dv] =
+      at::_flash_attention_backward(heads(d_out), in.q, in.k, in.v, heads(attended.out), attended.kept[0], s.offsets,
+                                    s.offsets, s.longest, s.longest, 0.0, true, attended.kept[1], attended.kept[2]);
+  const auto rows = [](const at::Tensor& x) { return x.reshape({x.size(0), -1}); };
+  return {rows(dq), rows(dk), rows(dv)};
 }
 
 Attended efficient(const Shape& shape, const Sequences& s, const at::Tensor& qkv, bool keep) {
@@ -151,13 +148,21 @@ Attended attention(const Shape& shape, const Sequences& sequences, const at::Ten
   }
 }
 
-at::Tensor attention_backward(const Shape& shape, const Sequences& sequences, const at::Tensor& qkv,
-                              const Attended& attended, const at::Tensor& d_out, const at::Tensor& room) {
+at::Tensor attention_backward(State& state, const Shape& shape, const Sequences& sequences, const at::Tensor& qkv,
+                              const Attended& attended, const at::Tensor& d_out, const at::Tensor& room, bool accumulate,
+                              const at::Tensor& d_bias) {
+  at::Tensor d_qkv = room;
   switch (kernel_for(shape, qkv)) {
-    case Kernel::kFlash: return flash_backward(shape, sequences, qkv, attended, d_out, room);
-    case Kernel::kEfficient: return efficient_backward(shape, sequences, qkv, attended, d_out);
-    default: plain_backward(shape, sequences.batch, qkv, attended, d_out, room); return room;
+    case Kernel::kFlash: {
+      const Qkv d = flash_backward(shape, sequences, qkv, attended, d_out);
+      column_sums(state, {d.q, d.k, d.v}, d_qkv, accumulate, d_bias);
+      return d_qkv;
+    }
+    case Kernel::kEfficient: d_qkv = efficient_backward(shape, sequences, qkv, attended, d_out); break;
+    default: plain_backward(shape, sequences.batch, qkv, attended, d_out, d_qkv);
   }
+  column_sums(state, d_qkv, accumulate, d_bias);
+  return d_qkv;
 }
 
 }  // namespace lethe::device

@@ -14,6 +14,7 @@
 
 namespace lethe::device {
 
+struct State;
 struct Sequences {
   const Batch& batch;
   at::Tensor offsets;  // [B + 1] int32 on the device
@@ -28,8 +29,9 @@ struct Attended {
 
 Attended attention(const Shape& shape, const Sequences& sequences, const at::Tensor& qkv, bool keep);
 
-// d_qkv [sum T, 3C], either `room` filled or memory of the kernel's.
-at::Tensor attention_backward(const Shape& shape, const Sequences& sequences, const at::Tensor& qkv,
-                              const Attended& attended, const at::Tensor& d_out, const at::Tensor& room);
+// d_qkv [sum T, 3C], either `room` filled or memory of the kernel's; d_bias [3C] = or += its column sums.
+at::Tensor attention_backward(State& state, const Shape& shape, const Sequences& sequences, const at::Tensor& qkv,
+                              const Attended& attended, const at::Tensor& d_out, const at::Tensor& room, bool accumulate,
+                              const at::Tensor& d_bias);
 
 }  // namespace lethe::device

@@ -40,10 +40,11 @@ class Pass {
     products(site(kProjection), middle, input, {}, stream_);
     linear(site(kProjection), work.attended.out, stream_, narrow);
     const at::Tensor d_qkv =
-        attention_backward(shape, {batch_, state_.tables.offsets, state_.tables.longest}, qkv, work.attended, narrow,
-                           matrix(work_.wide_gradient, 3 * shape.channels));
+        attention_backward(state_, shape, {batch_, state_.tables.offsets, state_.tables.longest}, qkv, work.attended, narrow,
+                           matrix(work_.wide_gradient, 3 * shape.channels), options_.accumulate,
+                           model_.bias_gradient(site(kAttention)));
     products(site(kAttention), qkv, {}, {}, d_qkv);
-    linear(site(kAttention), matrix(work.normed1, shape.channels), d_qkv, narrow);
+    matrices(site(kAttention), matrix(work.normed1, shape.channels), d_qkv, narrow);
     norm(site(kNorm1), input, work.statistics1, work.normed1, narrow);
   }
 

@@ -86,12 +86,9 @@ at::Tensor head_gradient(State& state, Model& model, const at::Tensor& hidden, b
     softmax_errors(state, errors, v, first, scores);
     if (capture != nullptr && capture->wants(site)) capture->head(first, errors, chunk);
     product(errors, weight, d_targets.narrow(0, first, count));
-    // Overwriting may run into the rows behind the table: the trunk's backward pass, which writes them, comes later.
-    if (first == 0 && !accumulate) {
-      gradient_product(errors.t(), chunk, false, state.padded_rows(model, model.gradients, tensor), state.work.wide_sum);
-    } else {
-      gradient_product(errors.narrow(1, 0, v).t(), chunk, true, model.gradient(tensor), state.work.wide_sum);
-    }
+    // The rows behind the table get zeros: overwritten before the trunk's backward pass writes them, or added.
+    gradient_product(errors.t(), chunk, first > 0 || accumulate, state.padded_rows(model, model.gradients, tensor),
+                     state.work.wide_sum);
   }
   if (!all) gather_rows(state, d_targets, t.row_targets, d_hidden);
   return d_hidden;

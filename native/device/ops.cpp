@@ -145,11 +145,19 @@ void add_bias(State& state, const at::Tensor& x, const at::Tensor& y, const at::
 }
 
 void column_sums(State& state, const at::Tensor& x, bool accumulate, const at::Tensor& out) {
-  launched(kernels::column_sums({.type = element_of(x),
-                                 .x = pointer(x),
-                                 .rows = x.size(0),
-                                 .columns = x.size(1),
-                                 .partials = partials(state, out, kernels::row_blocks(x.size(0)) * x.size(1)),
+  column_sums(state, {x, at::Tensor(), at::Tensor()}, at::Tensor(), accumulate, out);
+}
+
+void column_sums(State& state, const at::Tensor (&parts)[3], const at::Tensor& joined, bool accumulate,
+                 const at::Tensor& out) {
+  const int64_t rows = parts[0].size(0);
+  const auto width = [&](int i) { return parts[i].defined() ? parts[i].size(1) : 0; };
+  launched(kernels::column_sums({.type = element_of(parts[0]),
+                                 .x = {pointer(parts[0]), pointer(parts[1]), pointer(parts[2])},
+                                 .widths = {width(0), width(1), width(2)},
+                                 .rows = rows,
+                                 .joined = room(joined),
+                                 .partials = partials(state, out, kernels::row_blocks(rows) * out.numel()),
                                  .accumulate = accumulate,
                                  .out = room(out)},
                                 stream_of(state)),

@@ -43,6 +43,8 @@ void gelu_backward(State& state, const at::Tensor& x, const at::Tensor& bias, co
 // out = x + y + bias a row
 void add_bias(State& state, const at::Tensor& x, const at::Tensor& y, const at::Tensor& bias, const at::Tensor& out);
 void column_sums(State& state, const at::Tensor& x, bool accumulate, const at::Tensor& out);
+// Also: joined = the three side by side.
+void column_sums(State& state, const at::Tensor (&parts)[3], const at::Tensor& joined, bool accumulate, const at::Tensor& out);
 // out[r] = x[index[r]], zeros where that is negative
 void gather_rows(State& state, const at::Tensor& x, const int32_t* index, const at::Tensor& out);
 void cast(State& state, const at::Tensor& x, const at::Tensor& out);

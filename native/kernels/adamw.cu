@@ -1,7 +1,7 @@
 // AdamW (Loshchilov and Hutter 2019) over flat buffers as optimizer.cpp computes it, with the gradient's norm and the
 // clipping factor on the device, so that a step never waits for the host.
 //
-// Numerics tested by emulation, not yet timed on a GPU. Bytes moved an element of fp32: norm 4; step 28 (gradient,
+// Bytes moved an element of fp32: norm 4; step 28 (gradient,
 // parameter and two moments read, the last three written), 2 more for the bf16 shadow.
 #include "flat_sums.h"
 

@@ -1,6 +1,6 @@
 // Biases and the residual stream: out = x + y + bias, and rows that are all the bias.
 //
-// Numerics tested by emulation, not yet timed on a GPU. Threads own columns and go down four rows at once. Bytes moved
+// Threads own columns and go down four rows at once. Bytes moved
 // an element: 2 sizeof(x) + sizeof(y), in place or not; fill_bias only its write.
 #include "device.h"
 

@@ -1,7 +1,7 @@
 // Copies a site's rows into the staging buffer, each record's to its own place, scaled from the batch's loss to the
 // record's own and rounded to the ledger's type on the way.
 //
-// Numerics tested by emulation, not yet timed on a GPU. A warp a row; 16-byte words where source and destination are
+// A warp a row; 16-byte words where source and destination are
 // aligned, which is looked at row by row. Bytes moved an element: sizeof(x) + sizeof(out).
 #include "capture.h"
 

@@ -16,38 +16,42 @@ struct Partials {
   R* out[2];
 };
 
-// blockIdx.x: range, blockIdx.y: tile of 32 columns and part. The eight warps take every eighth partial, four of
-// them in flight.
+// blockIdx.x: range, blockIdx.y: tile of 32 columns and part. The block's warps take the partials in turns, four of them
+// in flight: there are few blocks, and each waits for memory most of the time.
+constexpr int kPartialWarps = 32;
 template <class R>
-static __global__ void __launch_bounds__(256) add_partials(Partials<R> p) {
+static __global__ void __launch_bounds__(32 * kPartialWarps) add_partials(Partials<R> p) {
   constexpr int kFlight = 4;
+  __shared__ R sums[kPartialWarps][32];
   const int part = static_cast<int>(blockIdx.y) % p.parts;
   const int64_t column = int64_t{blockIdx.y} / p.parts * 32 + threadIdx.x;
   const bool inside = column < p.columns;
   const int64_t begin = p.ranges == nullptr ? 0 : p.ranges[blockIdx.x];
   const int64_t end = p.ranges == nullptr ? p.count : p.ranges[blockIdx.x + 1];
-  R sum[1] = {};
-  for (int64_t i = begin + threadIdx.y; inside && i < end; i += kGroups * kFlight) {
+  R sum = 0;
+  for (int64_t i = begin + threadIdx.y; inside && i < end; i += kPartialWarps * kFlight) {
     R values[kFlight];
 #pragma unroll
     for (int u = 0; u < kFlight; ++u) {
-      const int64_t at = i + u * kGroups;
+      const int64_t at = i + u * kPartialWarps;
       values[u] = at < end ? p.partials[(at * p.parts + part) * p.columns + column] : R{0};
     }
 #pragma unroll
-    for (int u = 0; u < kFlight; ++u) sum[0] += values[u];
+    for (int u = 0; u < kFlight; ++u) sum += values[u];
   }
-  add_groups<1>(sum);
+  sums[threadIdx.y][threadIdx.x] = sum;
+  __syncthreads();
   if (threadIdx.y != 0 || !inside) return;
+  for (int w = 1; w < kPartialWarps; ++w) sum += sums[w][threadIdx.x];
   R* to = (part == 0 ? p.out[0] : p.out[1]) + blockIdx.x * p.columns + column;
-  *to = p.accumulate ? *to + sum[0] : sum[0];
+  *to = p.accumulate ? *to + sum : sum;
 }
 
 template <class R>
 Status launch_partials(const Partials<R>& partials, Stream stream) {
   const dim3 grid(partials.ranges == nullptr ? 1u : static_cast<unsigned>(partials.range_count),
                   blocks(partials.columns, 32) * static_cast<unsigned>(partials.parts));
-  return launch(add_partials<R>, grid, tile_block(), stream, partials);
+  return launch(add_partials<R>, grid, dim3(32, kPartialWarps), stream, partials);
 }
 
 }  // namespace lethe::kernels

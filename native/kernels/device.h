@@ -73,6 +73,13 @@ LETHE_DEVICE Real<T> exponential(Real<T> x) {
   return __expf(static_cast<float>(x));
 }
 
+// 1 / x, as exact.
+template <class T>
+LETHE_DEVICE Real<T> reciprocal(Real<T> x) {
+  if constexpr (std::is_same_v<T, BF16>) return __fdividef(1.0f, x);
+  return 1 / x;
+}
+
 // N elements as 16, 8 or 4 bytes at once; memory is aligned to them.
 template <int kBytes>
 using Word = std::conditional_t<kBytes % 16 == 0, uint4, std::conditional_t<kBytes % 8 == 0, uint2, uint32_t>>;

@@ -1,6 +1,6 @@
 // Token and position embedding, and the sums of rows into table rows that are its backward pass.
 //
-// Numerics tested by emulation, not yet timed on a GPU. Bytes moved an element: embed reads two table rows and writes
+// Bytes moved an element: embed reads two table rows and writes
 // one, 3 sizeof(element); add_rows reads each row once and reads and writes each touched table row, sizeof(x) + 8 /
 // (rows a group). A group's rows are dealt to eight warps and their sums added in order, so the result is always the
 // same.

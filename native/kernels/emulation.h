@@ -67,6 +67,7 @@ inline float __uint_as_float(uint32_t bits) { return std::bit_cast<float>(bits);
 inline uint32_t __float_as_uint(float x) { return std::bit_cast<uint32_t>(x); }
 inline long long __double_as_longlong(double x) { return std::bit_cast<long long>(x); }
 inline float __expf(float x) { return std::exp(x); }
+inline float __fdividef(float x, float y) { return x / y; }
 inline unsigned long long atomicMin(unsigned long long* at, unsigned long long value) {
   const unsigned long long before = *at;
   *at = std::min(before, value);

@@ -1,6 +1,6 @@
 // Inner products and axpy over chosen chunks of flat buffers.
 //
-// Numerics tested by emulation, not yet timed on a GPU. Bytes moved an element: dot 2 sizeof(Real); axpy 3
+// Bytes moved an element: dot 2 sizeof(Real); axpy 3
 // sizeof(Real), 2 more for the bf16 shadow.
 #include "flat_sums.h"
 

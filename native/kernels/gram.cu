@@ -1,7 +1,7 @@
 // The elementwise part of a factored Gram product: for each pair of entries the sum of (P + shift) * Q over the rows of
 // the one and the columns of the other. The matrix products that make P and Q are cuBLAS's.
 //
-// Numerics tested by emulation, not yet timed on a GPU. A block a pair, pairs above the diagonal skipped; a warp reads
+// A block a pair, pairs above the diagonal skipped; a warp reads
 // 32 neighbouring columns of a row. Bytes moved an element: 2 sizeof(Real).
 #include "device.h"
 

@@ -1,7 +1,7 @@
 // The factored Gram form at a table: rows of its left factor made dense as columns of U [V, columns], sparse rows of
 // another block multiplied with U, and columns of exact errors gathered at token ids.
 //
-// Numerics tested by emulation, not yet timed on a GPU. Bytes moved: table_products reads k rows of U a row, so
+// Bytes moved: table_products reads k rows of U a row, so
 // k * sizeof(Real) an element written; gather_columns 32 bytes (a sector) a number read, 4 written; table_scatter 32
 // bytes a number. U of a few hundred columns over V = 50,257 is larger than the second-level cache, its touched rows
 // are mostly not.

@@ -11,8 +11,8 @@
 // every other shape a slower one with the same results. Index arrays lie on the device and are trusted.
 //
 // Deterministic: no floating-point atomics; chunks depend on sizes alone and are added up in a fixed order, so the same
-// input gives the same bytes on one architecture. Numerics are tested by emulation (native/test/kernels_*), speed has
-// not been measured on a GPU yet.
+// input gives the same bytes on one architecture. Numerics are tested by emulation and, where there is one, on a GPU
+// (native/test/kernels_*); bench/gpu/results has what they take in a training step.
 #pragma once
 
 #include <cstdint>
@@ -174,12 +174,14 @@ Status fill_bias(Element out_type, const void* bias, int64_t rows, int64_t colum
 
 // ---- column_sums.cu
 
-// out [columns] Real = or += sums over rows of x. partials: [row_blocks(rows), columns] Real scratch.
+// out [columns] Real = or += sums over rows of up to three matrices side by side; columns = the sum of their widths.
 struct ColumnSums {
   Element type;
-  const void* x;  // [rows, columns]
-  int64_t rows, columns;
-  void* partials;
+  const void* x[3];   // [rows, widths[i]] each
+  int64_t widths[3];  // 0 where there is none
+  int64_t rows;
+  void* joined;    // [rows, columns] the matrices side by side, written; or NULL
+  void* partials;  // [row_blocks(rows), columns] Real scratch
   bool accumulate;
   void* out;
 };

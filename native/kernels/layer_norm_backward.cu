@@ -1,7 +1,7 @@
 // Layer norm backward: the input's gradient added to the residual stream's, and the parameters' gradients of the batch
 // and of each record from one set of partial sums, for no chunk of rows crosses a record's border.
 //
-// Numerics tested by emulation, not yet timed on a GPU. A block takes a chunk of at most 32 rows. First a warp a row
+// A block takes a chunk of at most 32 rows. First a warp a row
 // finds the two means; then threads own columns and go down the rows, which lie in cache by now, so that the sums over
 // rows stay in registers. Bytes moved an element: sizeof(x) + sizeof(output) + 2 sizeof(stream) + 4 sizeof(Real) / 32.
 #include "column_sums.h"

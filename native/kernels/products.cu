@@ -1,7 +1,7 @@
 // Sums of activation times gradient record by record, in fp64: a block a chunk of rows, then a record's chunks in
 // order.
 //
-// Numerics tested by emulation, not yet timed on a GPU. Bytes moved an element: sizeof(x) (twice with minus) +
+// Bytes moved an element: sizeof(x) (twice with minus) +
 // sizeof(y). Products of one word are summed in Real before fp64 takes over: the device converts at a sixteenth of its
 // fp32 rate.
 #include "device.h"

@@ -1,6 +1,6 @@
 // Softmax and cross-entropy over rows of logits: scores, and errors in place of the logits.
 //
-// Numerics tested by emulation, not yet timed on a GPU. A block a row. The first look keeps a running maximum and the
+// A block a row. The first look keeps a running maximum and the
 // sums of e, e d and e d^2 (d = logit - maximum, e = exp d), rescaled when the maximum rises (Milakov and Gimelshein
 // 2018, arXiv 1805.02867); the second writes the errors and finds the row in the second-level cache. Bytes moved an
 // element: scores sizeof(logit), errors 2 sizeof(logit). Rows may start anywhere: up to 15 bytes are taken singly at
@@ -37,7 +37,8 @@ LETHE_DEVICE Sums<Real<T>> merge(Sums<Real<T>> a, Sums<Real<T>> b) {
   return {a.top, a.e + b.e, a.ed + b.ed, a.edd + b.edd};
 }
 
-template <class T, int N>
+// kMoments: ed and edd are wanted too.
+template <class T, bool kMoments, int N>
 LETHE_DEVICE void take(const Real<T> (&values)[N], Sums<Real<T>>& s) {
   Real<T> top = values[0];
 #pragma unroll
@@ -47,8 +48,10 @@ LETHE_DEVICE void take(const Real<T> (&values)[N], Sums<Real<T>>& s) {
   for (int i = 0; i < N; ++i) {
     const Real<T> d = values[i] - s.top, e = exponential<T>(d);
     s.e += e;
-    s.ed += e * d;
-    s.edd += e * d * d;
+    if constexpr (kMoments) {
+      s.ed += e * d;
+      s.edd += e * d * d;
+    }
   }
 }
 
@@ -118,7 +121,7 @@ LETHE_DEVICE void write_scores(const DeviceScores& scores, int64_t row, const Su
   if (scores.greedy_hit != nullptr) scores.greedy_hit[row] = at_target == s.top && !beaten;
 }
 
-template <class T, bool kErrors>
+template <class T, bool kErrors, bool kMoments>
 __global__ void __launch_bounds__(kThreads, 2)
     softmax_row(std::conditional_t<kErrors, T, const T>* logits, Rows<T> rows) {
   using R = Real<T>;
@@ -129,7 +132,7 @@ __global__ void __launch_bounds__(kThreads, 2)
   bool beaten = false;  // by an equal logit before the target
   walk<T, false>(x, rows.columns, [&](int64_t j, auto& values) {
     constexpr int kCount = static_cast<int>(sizeof(values) / sizeof(R));
-    take<T>(values, s);
+    take<T, kMoments>(values, s);
 #pragma unroll
     for (int i = 0; i < kCount; ++i) beaten |= values[i] == at_target && j + i < target;
   });
@@ -157,7 +160,9 @@ Status run(const Logits& job, const double* scales, const DeviceScores& scores, 
   if (job.columns < 1 || job.stride < job.columns) return kInvalid;
   return with_type(job.type, [&](auto type) {
     using T = typename decltype(type)::type;
-    return launch(softmax_row<T, kErrors>, dim3(static_cast<unsigned>(job.rows)), dim3(kThreads), stream,
+    const bool moments = scores.mean != nullptr || scores.deviation != nullptr || scores.mean_logit != nullptr;
+    const auto kernel = moments ? softmax_row<T, kErrors, true> : softmax_row<T, kErrors, false>;
+    return launch(kernel, dim3(static_cast<unsigned>(job.rows)), dim3(kThreads), stream,
                   static_cast<T*>(job.logits), Rows<T>{job.columns, job.stride, job.targets, scales, scores});
   });
 }

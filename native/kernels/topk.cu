@@ -1,17 +1,17 @@
 // Selection of the k largest magnitudes of each row of errors, the target always among them, written to the staging
 // buffer in rising order of index; equal magnitudes go to the lower index, as topk.cpp has it.
 //
-// Numerics tested by emulation, not yet timed on a GPU. A block a row. With the target in, the rest are the k - 1
+// A block a row. With the target in, the rest are the k - 1
 // largest of the others. A threshold guessed from a strided sample lets one look at the row collect a few candidates in
-// shared memory, in order of index; the (k - 1)-th largest of them is found bit by bit, by counting. A guess that lets
-// through too few or too many (many equal numbers) falls back to counting over the row itself, up to 31 more looks out
-// of the second-level cache. Bytes moved an element: sizeof(error).
+// shared memory, in order of index; the (k - 1)-th largest of them is found two bits at a time, by counting. A guess that
+// lets through too few or too many (many equal numbers) falls back to counting over the row itself, up to 16 more looks
+// out of the second-level cache. Bytes moved an element: sizeof(error).
 #include "capture.h"
 
 namespace lethe::kernels {
 namespace {
 
-constexpr int kThreads = 512;
+constexpr int kThreads = 256;
 constexpr int kSample = 1024;  // evenly spaced: neighbouring token ids are alike
 
 // A magnitude as an integer of the same order.
@@ -55,17 +55,25 @@ struct Found {
 template <class X>
 constexpr int kEmptyBits = sizeof(X) == 2 ? 16 : 0;
 
-// The largest number that `rank` of the source's magnitudes reach, the target left out; 1 <= rank. Whole block.
+// The largest number that `rank` of the source's magnitudes reach, the target left out; 1 <= rank. Whole block. Two bits a
+// round: how many reach each of its three values is counted in 21 bits of one sum.
 template <class X, class Source>
 LETHE_DEVICE Bits<Real<X>> ranked(const Source& source, int rank, int target) {
   using B = Bits<Real<X>>;
+  constexpr unsigned long long kField = (1ull << 21) - 1;
   B result = 0;
-  for (int bit = static_cast<int>(sizeof(B)) * 8 - 2; bit >= kEmptyBits<X>; --bit) {
-    const B trial = result | (B{1} << bit);
-    int reached = 0;
-    for (int i = static_cast<int>(threadIdx.x); i < source.size(); i += kThreads)
-      reached += source.bits(i) >= trial && source.index(i) != target;
-    if (block_sum(reached) >= rank) result = trial;
+  for (int bit = static_cast<int>(sizeof(B)) * 8 - 2; bit >= kEmptyBits<X>; bit -= 2) {
+    const B base = result >> bit;
+    unsigned long long reached = 0;
+#pragma unroll 1
+    for (int i = static_cast<int>(threadIdx.x); i < source.size(); i += kThreads) {
+      const B above = source.index(i) == target ? 0 : source.bits(i) >> bit;
+      reached += (above > base) | (static_cast<unsigned long long>(above > base + 1) << 21) |
+                 (static_cast<unsigned long long>(above > base + 2) << 42);
+    }
+    reached = block_sum(reached);
+    const auto enough = [&](int field) { return static_cast<int>(reached >> (21 * field) & kField) >= rank; };
+    result |= static_cast<B>(enough(2) ? 3 : enough(1) ? 2 : enough(0) ? 1 : 0) << bit;
   }
   return result;
 }
@@ -94,34 +102,45 @@ LETHE_DEVICE int place(int count, int (&warps)[kThreads / 32], int& total) {
 template <class X>
 LETHE_DEVICE int collect(const Row<X>& row, Bits<Real<X>> threshold, Shared<X>& shared, Real<X>& square) {
   using R = Real<X>;
-  constexpr int N = kWide<X>;
+  constexpr int kWords = 2, kWord = static_cast<int>(16 / sizeof(X)), N = kWords * kWord;  // neighbours, a thread
+  const int columns = row.size(), target = static_cast<int>(row.target);
   const bool wide = reinterpret_cast<uintptr_t>(row.x) % 16 == 0;
+  const auto read = [&](int j, X(&to)[N]) {
+#pragma unroll
+    for (int w = 0; w < kWords; ++w) {
+      if (wide && j + (w + 1) * kWord <= columns) {
+        const uint4 word = *reinterpret_cast<const uint4*>(row.x + j + w * kWord);
+        memcpy(to + w * kWord, &word, sizeof word);
+        continue;
+      }
+#pragma unroll
+      for (int i = w * kWord; i < (w + 1) * kWord; ++i) to[i] = j + i < columns ? row.x[j + i] : X{};
+    }
+  };
   int total = 0;
   square = 0;
-  for (int64_t first = 0; first < row.columns; first += kThreads * N) {
-    const int64_t j = first + threadIdx.x * N;
-    R values[N] = {};
-    if (wide && j + N <= row.columns) {
-      load<N>(row.x + j, values);
-    } else {
+  X next[N];
+  read(static_cast<int>(threadIdx.x) * N, next);  // always a step ahead: the counting waits for the whole block
+  for (int first = 0; first < columns; first += kThreads * N) {
+    const int j = first + static_cast<int>(threadIdx.x) * N;
+    X values[N];
 #pragma unroll
-      for (int i = 0; i < N; ++i)
-        if (j + i < row.columns) values[i] = widen(row.x[j + i]);
-    }
-    int passes = 0, count = 0;
+    for (int i = 0; i < N; ++i) values[i] = next[i];
+    read(j + kThreads * N, next);
+    unsigned passes = 0;
 #pragma unroll
     for (int i = 0; i < N; ++i) {
-      square += values[i] * values[i];
-      const bool pass = j + i < row.columns && (magnitude(values[i]) >= threshold || j + i == row.target);
-      passes |= pass << i;
-      count += pass;
+      const R value = widen(values[i]);
+      square += value * value;
+      const bool pass = j + i < columns && (magnitude(value) >= threshold || j + i == target);
+      passes |= static_cast<unsigned>(pass) << i;
     }
-    int at = place(count, shared.warps[0], total);
+    int at = place(__popc(passes), shared.warps[0], total);
 #pragma unroll
     for (int i = 0; i < N; ++i) {
       if ((passes >> i & 1) == 0 || at >= kCandidates<R>) continue;
-      shared.bits[at] = magnitude(values[i]);
-      shared.index[at++] = static_cast<int32_t>(j + i);
+      shared.bits[at] = magnitude(widen(values[i]));
+      shared.index[at++] = j + i;
     }
   }
   __syncthreads();
@@ -163,12 +182,14 @@ LETHE_DEVICE double emit(const Row<X>& row, const Source& source, int k, Shared<
   if (k > 1) {
     limit = ranked<X>(source, k - 1, target);
     int larger = 0;
+#pragma unroll 1
     for (int i = static_cast<int>(threadIdx.x); i < source.size(); i += kThreads)
       larger += source.bits(i) > limit && source.index(i) != target;
     equal = k - 1 - block_sum(larger);
   }
   double squares = 0;
   int equals_seen = 0, written = 0;
+#pragma unroll 1
   for (int first = 0; first < source.size(); first += kThreads) {
     const int i = first + static_cast<int>(threadIdx.x);
     const bool inside = i < source.size();
@@ -193,7 +214,7 @@ LETHE_DEVICE double emit(const Row<X>& row, const Source& source, int k, Shared<
 }
 
 template <class X, class T>
-__global__ void __launch_bounds__(kThreads, sizeof(Real<X>) == 8 ? 1 : 2) select_row(TopKScatter job, Staging staging) {
+__global__ void __launch_bounds__(kThreads, sizeof(Real<X>) == 8 ? 2 : 4) select_row(TopKScatter job, Staging staging) {
   __shared__ Shared<X> shared;
   const int64_t which = blockIdx.x;
   const int k = static_cast<int>(job.k);

@@ -172,10 +172,37 @@ void sums(std::mt19937& random) {
             accumulate ? values(out) : std::vector<double>(static_cast<size_t>(size.columns));
         for (int64_t i = 0; i < x.count(); ++i) expected[static_cast<size_t>(i % size.columns)] += x[i];
         run_twice({&out.memory()}, [&] {
-          return column_sums({type, x.data(), size.rows, size.columns, partials.data(), accumulate, out.data()},
+          return column_sums({type, {x.data()}, {size.columns}, size.rows, nullptr, partials.data(), accumulate, out.data()},
                              nullptr);
         });
         CHECK_NEAR(out, expected, 100 * rounding(real_of(type)));
+      }
+    }
+  }
+}
+
+// Three matrices of unequal widths: their sums, and themselves side by side.
+void joins(std::mt19937& random) {
+  for (const Element type : {kF32, kBF16, kF64}) {
+    for (const int64_t rows : {1, 70, 1500}) {
+      for (const auto& widths : std::vector<std::vector<int64_t>>{{768, 768, 768}, {64, 16, 16}, {5, 3, 1}, {8, 12, 0}}) {
+        const int64_t columns = widths[0] + widths[1] + widths[2];
+        const Array x(type, rows * widths[0], random), y(type, rows * widths[1], random), z(type, rows * widths[2], random);
+        const Array joined(type, rows * columns), out(real_of(type), columns);
+        const Array partials(real_of(type), row_blocks(rows) * columns);
+        run_twice({&out.memory(), &joined.memory()}, [&] {
+          return column_sums({type, {x.data(), y.data(), z.data()}, {widths[0], widths[1], widths[2]}, rows, joined.data(),
+                              partials.data(), false, out.data()},
+                             nullptr);
+        });
+        std::vector<double> sums(static_cast<size_t>(columns)), side_by_side;
+        for (int64_t r = 0; r < rows; ++r) {
+          for (const auto& [part, width] : {std::pair{&x, widths[0]}, {&y, widths[1]}, {&z, widths[2]}})
+            for (int64_t j = 0; j < width; ++j) side_by_side.push_back((*part)[r * width + j]);
+          for (int64_t j = 0; j < columns; ++j) sums[static_cast<size_t>(j)] += side_by_side[static_cast<size_t>(r * columns + j)];
+        }
+        CHECK(values(joined) == side_by_side);
+        CHECK_NEAR(out, sums, 400 * rounding(real_of(type)));
       }
     }
   }
@@ -193,5 +220,6 @@ int main() {
   biases(random);
   gelus(random);
   sums(random);
+  joins(random);
   return finish();
 }
