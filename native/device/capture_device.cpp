@@ -50,7 +50,7 @@ void DeviceCapture::upload_places() {
   const at::Tensor on_device = area_.places.get(at::TensorOptions().dtype(at::kLong).device(state_.runtime.device()),
                                                 arrays * records);
   to_device(on_device.mutable_data_ptr(), host, bytes, state_.runtime.work());
-  device_places_ = on_device.const_data_ptr<int64_t>();
+  device_places_ = area_.places_data = on_device.const_data_ptr<int64_t>();
 }
 
 bool DeviceCapture::wants(int64_t site) const {

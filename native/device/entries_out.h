@@ -39,6 +39,7 @@ struct EntriesOut {
 struct StagingArea {
   Slab block, report, places;
   char *block_data = nullptr, *report_data = nullptr;  // of the capture under way
+  const int64_t* places_data = nullptr;
   Pinned host_places;
   Event copied;  // the side stream is done with the block
 };

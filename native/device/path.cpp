@@ -34,37 +34,43 @@ Path::~Path() {
   }
 }
 
-void Path::forget_graph() {
-  graph_.reset();
+void Path::forget_graphs() {
+  for (Recorded& recorded : recorded_) recorded = Recorded{};
   last_pass_ = PassKey{};
-  repeats_ = 0;
 }
 
-void Path::run_pass(PassKey key, const std::function<void()>& pass) {
+void Path::run_pass(PassKey key, Recorded& recorded, const std::function<void()>& pass) {
   if (!records_) return pass();
-  if (key != last_pass_) {
-    forget_graph();
+  if (key != last_pass_) {  // memory that it uses may move
+    forget_graphs();
     last_pass_ = std::move(key);
   }
-  if (graph_ == nullptr && repeats_++ < kWarmUps) return pass();
-  if (graph_ == nullptr) record(pass);
-  graph_ == nullptr ? pass() : graph_->replay();
+  const StagingArea& area = areas_[&recorded - recorded_];
+  const bool captures = last_pass_.capture.has_value();
+  const void* block = captures ? area.block_data : nullptr;
+  const void* report = captures ? area.report_data : nullptr;
+  const void* places = captures ? area.places_data : nullptr;
+  if (block != recorded.block || report != recorded.report || places != recorded.places)
+    recorded = {block, report, places, 0, nullptr};
+  if (recorded.graph == nullptr && recorded.repeats++ >= kWarmUps) recorded.graph = record(pass);
+  recorded.graph == nullptr ? pass() : recorded.graph->replay();
 }
 
 // A pass that cannot be recorded here may run all the same: one that memory is too short for as well, for a recording
 // cannot take what libtorch keeps for reuse, and the pass itself tells when it does not fit. What a pass tells its caller
 // (cancelled, say) goes on to the caller.
-void Path::record(const std::function<void()>& pass) {
+std::unique_ptr<Graph> Path::record(const std::function<void()>& pass) {
   auto graph = std::make_unique<Graph>();
   try {
     graph->record(pass);
-    graph_ = std::move(graph);
+    return graph;
   } catch (const c10::Error& error) {
     go_without_graphs(error.what_without_backtrace());
   } catch (const Refusal& refusal) {
     if (refusal.status != LETHE_INTERNAL) throw;
     go_without_graphs(refusal.message);
   }
+  return nullptr;
 }
 
 void Path::go_without_graphs(std::string reason) {
@@ -76,7 +82,7 @@ void Path::go_without_graphs(std::string reason) {
 
 void Path::release() {
   state_.runtime.wait();
-  forget_graph();
+  forget_graphs();
   state_.work = Work{};
   for (StagingArea& area : areas_) {
     area.copied.wait();
@@ -206,15 +212,20 @@ void Path::run_gradient(Model& model, const Batch& batch, const GradientCall& ca
     const at::Tensor d_hidden = head_gradient(state_, model, hidden, call.accumulate, observer, scores, cancel);
     backward(state_, model, batch, d_hidden, options, cancel);
   };
-  if (observer == nullptr && products == nullptr) {
-    run_pass({{batch.offsets(), batch.offsets() + batch.records() + 1}, batch.target_rows(), call.accumulate,
-              state_.tables.tokens, block},
-             pass);
+  if (products == nullptr) {
+    run_pass({{batch.offsets(), batch.offsets() + batch.records() + 1},
+              batch.target_rows(),
+              out == nullptr ? std::nullopt : std::optional(out->format.fingerprint()),
+              call.accumulate,
+              state_.tables.tokens,
+              block},
+             recorded_[observer == nullptr ? 0 : &area - areas_], pass);
   } else {
-    forget_graph();
+    forget_graphs();
     pass();
   }
   // Not recorded: how many tokens differ changes from batch to batch.
+  state_.tables.group(batch, work);
   embedding_backward(state_, model, batch, options);
   if (slot != nullptr) {
     Event ready;
@@ -268,7 +279,7 @@ void Path::evaluate(Model& model, const Batch& batch, const RowScores& scores, c
 void Path::run_evaluate(Model& model, const Batch& batch, const RowScores& scores, const Cancel& cancel) {
   const int64_t targets = batch.target_count();
   if (targets == 0) return;
-  forget_graph();  // memory that it uses may move
+  forget_graphs();  // memory that it uses may move
   begin(model, batch);
   // Loss, mean, deviation, then a byte a hit.
   const int64_t count = 3 * targets + (targets + 7) / 8;
@@ -295,7 +306,7 @@ void Path::run_evaluate(Model& model, const Batch& batch, const RowScores& score
 
 void Path::logits(Model& model, const Batch& batch, const at::Tensor& out) {
   within_memory(model, batch, [&] {
-    forget_graph();
+    forget_graphs();
     begin(model, batch);
     const at::Tensor hidden = forward(state_, model, batch, Keep::kNothing, Cancel());
     const int64_t step = head_chunk_rows(model.layout, hidden.element_size(), batch.rows());
@@ -308,7 +319,7 @@ void Path::logits(Model& model, const Batch& batch, const at::Tensor& out) {
 }
 
 std::unique_ptr<Decoder> Path::decoder(Model& model, const Batch& prompts, int64_t capacity) {
-  forget_graph();
+  forget_graphs();
   begin(model, prompts);
   return make_decoder(state_, model, prompts, capacity);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -45,15 +46,22 @@ class Path final : public DevicePath, public std::enable_shared_from_this<Path> 
   // What a pass depends on besides the numbers in tables, parameters and gradient.
   struct PassKey {
     std::vector<int64_t> offsets, target_rows;
+    std::optional<uint64_t> capture;  // fingerprint of the entries' format
     bool accumulate = false;
     const void *tables = nullptr, *results = nullptr;
     bool operator==(const PassKey&) const = default;
   };
+  // A pass that captures into one of the two areas, or one that captures nothing.
+  struct Recorded {
+    const void *block = nullptr, *report = nullptr, *places = nullptr;  // of the area
+    int64_t repeats = 0;                                                // in a row
+    std::unique_ptr<Graph> graph;
+  };
   // Runs a pass; from the third of one key in a row on as a recorded graph, where the device has them.
-  void run_pass(PassKey key, const std::function<void()>& pass);
-  void record(const std::function<void()>& pass);
+  void run_pass(PassKey key, Recorded& recorded, const std::function<void()>& pass);
+  std::unique_ptr<Graph> record(const std::function<void()>& pass);
   void go_without_graphs(std::string reason);
-  void forget_graph();
+  void forget_graphs();
   void run_gradient(Model& model, const Batch& batch, const GradientCall& call, const Cancel& cancel);
   void run_evaluate(Model& model, const Batch& batch, const RowScores& scores, const Cancel& cancel);
   void copy_out(const EntriesOut& entries, StagingArea& area, const lethe_capture& capture);
@@ -75,9 +83,8 @@ class Path final : public DevicePath, public std::enable_shared_from_this<Path> 
   Slab sums_, results_;
   Pinned bounce_;
   std::vector<std::pair<std::vector<Segment>, at::Tensor>> chunks_;
-  std::unique_ptr<Graph> graph_;  // of last_pass_
   PassKey last_pass_;
-  int64_t repeats_ = 0;  // of last_pass_, in a row
+  Recorded recorded_[2];  // of last_pass_, one an area
   bool records_;         // graphs are wanted, and recording one has not failed
   std::string failure_;  // of recording
 };

@@ -12,7 +12,7 @@ namespace {
 // Hands out places in two blocks at once: where a table is written and where it will be on the device.
 class Placer {
  public:
-  Placer(char* host, char* device) : host_(host), device_(device) {}
+  Placer(char* host, char* device, size_t used = 0) : host_(host), device_(device), used_(used) {}
 
   template <class T>
   T* place(int64_t count, const T*& on_device) {
@@ -28,7 +28,7 @@ class Placer {
 
  private:
   char *host_, *device_;
-  size_t used_ = 0;
+  size_t used_;
 };
 
 int32_t narrow(int64_t value) { return static_cast<int32_t>(value); }
@@ -102,20 +102,26 @@ void Tables::upload(const Batch& batch, const at::Device& device, StreamHandle s
   if (host_.bytes() < most) host_ = Pinned(most + most / 4);
   const at::Tensor block = device_.get(at::TensorOptions().dtype(at::kInt).device(device),
                                        static_cast<int64_t>(host_.bytes() / sizeof(int32_t)));
-  char* on_device = static_cast<char*>(block.mutable_data_ptr());
-  Placer placer(host_.data(), on_device);
+  on_device_ = static_cast<char*>(block.mutable_data_ptr());
+  Placer placer(host_.data(), on_device_);
   const int32_t* begins = nullptr;
   place_records(batch, placer, *this, begins);
-  const int32_t* host_positions = place_rows(batch, placer, *this);
+  host_positions_ = place_rows(batch, placer, *this);
   place_targets(batch, placer, *this);
   placer.copy(cut.starts, chunks.starts);
   placer.copy(cut.records, chunks.records);
   chunks.count = static_cast<int64_t>(cut.starts.size()) - 1;
   chunks.record_count = records;
-  place_groups(host_positions, rows, placer, by_position);
+  used_ = placer.used();
+  to_device(on_device_, host_.data(), used_, stream);
+  offsets = block.narrow(0, (reinterpret_cast<const char*>(begins) - on_device_) / 4, records + 1);
+}
+
+void Tables::group(const Batch& batch, StreamHandle stream) {
+  Placer placer(host_.data(), on_device_, used_);
+  place_groups(host_positions_, rows, placer, by_position);
   place_groups(batch.tokens(), rows, placer, by_token);
-  to_device(on_device, host_.data(), placer.used(), stream);
-  offsets = block.narrow(0, (reinterpret_cast<const char*>(begins) - on_device) / 4, records + 1);
+  to_device(on_device_ + used_, host_.data() + used_, placer.used() - used_, stream);
 }
 
 }  // namespace lethe::device

@@ -1,7 +1,8 @@
 // A batch's index tables on the device, brought there by one copy from pinned memory.
 //
 // Tables whose length follows from the batch's shape (its offsets and where its targets are) come first, so that a
-// recorded graph finds the next batch of that shape where the last one was; rows grouped by token come last.
+// recorded graph finds the next batch of that shape where the last one was; rows grouped by token come last, and later:
+// the host makes them while the device is at the pass that does not need them.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +18,8 @@ class Tables {
  public:
   // Fills the pinned block and starts the copy on `stream`. The last copy must be done.
   void upload(const Batch& batch, const at::Device& device, StreamHandle stream);
+  // by_token and by_position of the batch that was uploaded.
+  void group(const Batch& batch, StreamHandle stream);
 
   int64_t records = 0, rows = 0, targets = 0, longest = 0;
   at::Tensor offsets;                           // [B + 1] int32, where records begin
@@ -43,6 +46,9 @@ class Tables {
  private:
   Pinned host_;
   Slab device_;
+  char* on_device_ = nullptr;                   // where host_ goes
+  size_t used_ = 0;                             // bytes of it, by upload
+  const int32_t* host_positions_ = nullptr;
 };
 
 }  // namespace lethe::device

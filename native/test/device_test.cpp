@@ -211,6 +211,16 @@ void captures(const Pair& pair, const Ragged& batch, int64_t top_k, int32_t stor
   }
 }
 
+// As repeats: the two areas that entries are made in take turns, a graph each.
+void repeated_captures(const Pair& pair) {
+  Ragged batch = random_batch({9, 20}, 51, 23);
+  for (int32_t run = 0; run < 14; ++run) {
+    for (size_t i = 0; i < batch.tokens.size(); ++i) batch.tokens[i] = (batch.tokens[i] * 7 + run + static_cast<int32_t>(i)) % 51;
+    captures(pair, batch, run < 12 ? 0 : 6, LETHE_F32);
+    if (run == 8) pair.same(gradient(pair.device.get(), batch), gradient(pair.cpu.get(), batch), "gradient between captures");
+  }
+}
+
 void entry_arithmetic(const Pair& pair) {
   const Ragged batch = random_batch({9, 20}, 51, 13);
   const Captured captured = capture(pair.cpu.get(), batch, all_sites(pair.cpu.get()), 6, LETHE_F32);
@@ -328,6 +338,7 @@ void all(const Precision& precision) {
   scores(pair);
   vectors(pair);
   captures(pair, ragged(), 0, LETHE_F32);
+  repeated_captures(pair);
   // The emulation of top-k takes a second for ten targets.
   captures(pair, random_batch({5, 3}, 51, 13), 6, precision.compute == 0 ? LETHE_F32 : LETHE_BF16);
   activation_products(pair);
