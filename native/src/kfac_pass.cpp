@@ -126,7 +126,9 @@ void add_squares(const at::Tensor& u, const at::Tensor& x, const std::vector<Row
   dynamic_for((rows + tile - 1) / tile, [&] {
     const at::Tensor room = at::empty({tile, columns}, values.options());
     return [&, room](int64_t index) {
-      const c10::InferenceMode inference;  // thread-local, and this may be another thread
+      // Thread-local both, and this may be another thread: on none are the squares rounded.
+      const c10::InferenceMode inference;
+      const Bf16Products rounded(false);
       const int64_t begin = index * tile, count = std::min(tile, rows - begin);
       const at::Tensor square = room.narrow(0, 0, count), into = values.narrow(0, begin, count);
       for (const RowRange& range : ranges) {
