@@ -1,5 +1,5 @@
 // GPT-2's trunk backward on the device, from the gradient at ln_f's output to every parameter; the counterpart of
-// src/backward.cpp, whose comments hold here too.
+// src/cpu.cpp, whose comments hold here too.
 #include "passes.h"
 #include "products.h"
 

@@ -33,8 +33,8 @@ class EntryCapture final : public GradientObserver {
 
   bool wants(int64_t site) const override;
   void linear(int64_t site, const at::Tensor& inputs, const at::Tensor& output_gradient) override;
-  void norm(int64_t site, const at::Tensor& normalized, const at::Tensor& output_gradient) override;
-  void embedding(const at::Tensor& gradient) override;
+  void norm(int64_t site, const at::Tensor& weight, const at::Tensor& bias) override;
+  void embedding(const at::Tensor& x, const at::Tensor& gradient) override;
   void head(int64_t first_row, const at::Tensor& errors, const at::Tensor& hidden) override;
   void finish() override;
 
@@ -158,33 +158,20 @@ void EntryCapture<Real, Stored>::copy_truncated(int64_t site, const at::Tensor& 
 }
 
 template <class Real, class Stored>
-void EntryCapture<Real, Stored>::embedding(const at::Tensor& gradient) {
+void EntryCapture<Real, Stored>::embedding(const at::Tensor& /*x*/, const at::Tensor& gradient) {
   const int64_t site = format_.holds(Layout::embedding_site()) ? Layout::embedding_site() : Layout::position_site();
   copy_rows(site, gradient, true, [&](int64_t b) { return at(b, places(b).embedding_at); });
 }
 
 template <class Real, class Stored>
-void EntryCapture<Real, Stored>::norm(int64_t site, const at::Tensor& normalized, const at::Tensor& output_gradient) {
-  const at::Tensor &x = normalized, &g = output_gradient;
-  const int64_t columns = x.size(1);
-  at::parallel_for(0, batch_.records(), 1, [&](int64_t begin, int64_t end) {
-    std::vector<Real> weight, bias;
-    for (int64_t b = begin; b < end; ++b) {
-      weight.assign(static_cast<size_t>(columns), 0);
-      bias.assign(static_cast<size_t>(columns), 0);
-      for (int64_t row = batch_.offset(b); row < batch_.offset(b + 1); ++row) {
-        const Real* xs = x.const_data_ptr<Real>() + row * columns;
-        const Real* gs = g.const_data_ptr<Real>() + row * columns;
-        for (int64_t c = 0; c < columns; ++c) {
-          weight[static_cast<size_t>(c)] += xs[c] * gs[c];
-          bias[static_cast<size_t>(c)] += gs[c];
-        }
-      }
-      const bool finite = store_row(weight.data(), columns, scale(b), at(b, arrays(b, site).first)) &
-                          store_row(bias.data(), columns, scale(b), at(b, arrays(b, site).second));
-      if (!finite) [[unlikely]] report(b, site);
-    }
-  });
+void EntryCapture<Real, Stored>::norm(int64_t site, const at::Tensor& weight, const at::Tensor& bias) {
+  const int64_t columns = weight.size(1);
+  for (int64_t b = 0; b < batch_.records(); ++b) {
+    const auto put = [&](const at::Tensor& values, int64_t place) {
+      return store_row(values.const_data_ptr<Real>() + b * columns, columns, scale(b), at(b, place));
+    };
+    if (!(put(weight, arrays(b, site).first) & put(bias, arrays(b, site).second))) [[unlikely]] report(b, site);
+  }
 }
 
 template <class Real, class Stored>

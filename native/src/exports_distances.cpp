@@ -9,6 +9,7 @@
 #include "model.h"
 #include "passes.h"
 #include "serial.h"
+#include "slots.h"
 
 namespace {
 
@@ -32,28 +33,24 @@ void run_divergence(Model& model, Model& reference, const Batch& batch, bool acc
   std::vector<double> rows(static_cast<size_t>(batch.target_count()));
   const HeadReference wanted{reference, forward(reference, batch, Keep::kNothing, cancel)};
   const at::Tensor hidden = forward(model, batch, Keep::kForBackward, cancel);
-  const HeadGradient head{
-      .accumulate = accumulate, .observer = nullptr, .scores = {.loss = rows.data()}, .reference = &wanted};
-  const at::Tensor d_hidden = head_gradient(model, batch, hidden, head, cancel);
+  const HeadGradient head{.accumulate = accumulate, .scores = {.loss = rows.data()}, .reference = &wanted};
+  head_gradient(model, batch, hidden, head, cancel);
   record_losses(batch, rows.data(), divergences);
-  backward(model, batch, d_hidden, {.accumulate = accumulate, .observer = nullptr, .activation_gradient = nullptr},
-           cancel);
+  backward(model, batch, {.accumulate = accumulate}, cancel);
 }
 
 // target: [1, C] or [sum T, C]
 void run_hidden(Model& model, const Batch& batch, int64_t layers, const at::Tensor& target, bool accumulate,
                 double* distances, const Cancel& cancel) {
   const at::Tensor x = stream_forward(model, batch, Keep::kForBackward, layers, cancel);
-  const at::Tensor gradient = stream_gradient(model, batch);
-  square_errors(x, target, batch, gradient, distances);
+  square_errors(x, target, batch, gradient_of(model, 0, batch.rows()), distances);
   for (int64_t b = 0; b < batch.records(); ++b) {
     if (std::isfinite(distances[b])) continue;
     refuse(LETHE_NOT_FINITE, "the distance of record ", b, " of the batch is ", distances[b], " after layer ",
            layers - 1);
   }
   if (!accumulate) model.gradients.zero_();  // whatever lies above takes no part
-  stream_backward(model, batch, layers, gradient,
-                  {.accumulate = true, .observer = nullptr, .activation_gradient = nullptr}, cancel);
+  stream_backward(model, batch, layers, {.accumulate = true}, cancel);
 }
 
 at::Tensor checked_target(const Model& model, const double* target) {

@@ -56,24 +56,24 @@ int64_t pass_work(const Model& model, const Batch& batch) { return batch.rows() 
 
 void run_gradient(Model& model, const Batch& batch, bool accumulate, const lethe_capture* capture, double* losses,
                   double* products, const Cancel& cancel) {
-  std::unique_ptr<GradientObserver> observer;
-  if (capture != nullptr) observer = make_capture(model, batch, checked(capture, "capture"));
+  std::vector<std::unique_ptr<GradientObserver>> owned;
   std::vector<double> row_losses(static_cast<size_t>(batch.target_count())), mean_logits;
+  if (capture != nullptr) owned.push_back(make_capture(model, batch, *capture));
   if (products != nullptr) {
     mean_logits.resize(row_losses.size());
-    std::fill(products, products + batch.records() * model.layout.site_count(), 0.0);
+    owned.push_back(make_activation_products(model, batch, mean_logits, products));
   }
+  Observers observers;
+  for (const auto& observer : owned) observers.push_back(observer.get());
   const at::Tensor hidden = forward(model, batch, Keep::kForBackward, cancel);
   const HeadGradient head{
       .accumulate = accumulate,
-      .observer = observer.get(),
+      .observers = observers,
       .scores = {.loss = row_losses.data(), .mean_logit = products == nullptr ? nullptr : mean_logits.data()}};
-  const at::Tensor d_hidden = head_gradient(model, batch, hidden, head, cancel);
+  head_gradient(model, batch, hidden, head, cancel);
   record_losses(batch, row_losses.data(), losses);
-  const Backward options{.accumulate = accumulate, .observer = observer.get(), .activation_gradient = products};
-  backward(model, batch, d_hidden, options, cancel);
-  if (products != nullptr) finish_products(model, batch, mean_logits, products);
-  if (observer != nullptr) observer->finish();
+  backward(model, batch, {.accumulate = accumulate, .observers = observers}, cancel);
+  for (GradientObserver* observer : observers) observer->finish();
 }
 
 }  // namespace

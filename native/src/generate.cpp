@@ -21,6 +21,36 @@ namespace {
 
 constexpr int64_t kLogitRows = 64;  // rows of logits made at once
 
+void linear_forward(const Model& model, int64_t site, const at::Tensor& x, const at::Tensor& out) {
+  fill_bias(model.bias(site), out);
+  gemm(x, model.weight(site), out, Into::kAdd);
+}
+
+void residual_forward(const Model& model, int64_t site, const at::Tensor& x, const at::Tensor& residual,
+                      const at::Tensor& out) {
+  add_bias(residual, model.bias(site), out);
+  gemm(x, model.weight(site), out, Into::kAdd);
+}
+
+at::Tensor norm_forward(const Model& model, int64_t site, const at::Tensor& x, Slab& statistics, Slab& normed) {
+  const at::Tensor out = normed.get(model.options(), x.size(0), x.size(1));
+  layer_norm(x, model.weight(site), model.bias(site), model.shape().epsilon,
+             statistics.get(model.options(), 2, x.size(0)), out);
+  return out;
+}
+
+void mlp_forward(const Model& model, int64_t layer, LayerSlabs& slabs, const at::Tensor& middle,
+                 const at::Tensor& out) {
+  const auto site = [&](LayerSite which) { return Layout::layer_site(layer, which); };
+  const int64_t rows = middle.size(0), inner = model.shape().inner;
+  const at::Tensor normed = norm_forward(model, site(kNorm2), middle, slabs.statistics2, slabs.normed2);
+  const at::Tensor expanded = slabs.expanded.get(model.options(), rows, inner);
+  gemm(normed, model.weight(site(kExpand)), expanded);
+  const at::Tensor activated = slabs.activated.get(model.options(), rows, inner);
+  gelu(expanded, model.bias(site(kExpand)), activated);
+  residual_forward(model, site(kContract), activated, middle, out);
+}
+
 // Decoding on the CPU.
 class HostDecoder final : public Decoder {
  public:

@@ -8,6 +8,7 @@
 
 #include "gemm.h"
 #include "passes.h"
+#include "slots.h"
 
 namespace lethe {
 namespace {
@@ -70,6 +71,11 @@ void compute_errors(const Batch& batch, const HeadGradient& options, const Error
 
 }  // namespace
 
+void head_logits(const Model& model, const at::Tensor& hidden, const at::Tensor& out) {
+  const Bf16Products rounded(model.bf16_products);
+  gemm(hidden, model.weight(model.layout.head_site()).t(), out);
+}
+
 void head_scores(Model& model, const Batch& batch, const at::Tensor& hidden, const RowScores& scores,
                  const Cancel& cancel) {
   const int64_t rows = batch.target_count();
@@ -86,16 +92,17 @@ void head_scores(Model& model, const Batch& batch, const at::Tensor& hidden, con
   }
 }
 
-at::Tensor head_gradient(Model& model, const Batch& batch, const at::Tensor& hidden, const HeadGradient& options,
-                         const Cancel& cancel) {
+void head_gradient(Model& model, const Batch& batch, const at::Tensor& hidden, const HeadGradient& options,
+                   const Cancel& cancel) {
   const Bf16Products rounded(model.bf16_products);
   const int64_t rows = batch.target_count(), site = model.layout.head_site();
   const at::Tensor& weight = model.weight(site);
   const at::Tensor& d_weight = model.weight_gradient(site);
-  const at::Tensor d_hidden = model.workspace.narrow_gradient.get(model.options(), batch.rows(), hidden.size(1));
+  const at::Tensor d_hidden = hidden_gradient_of(model, batch.rows());
   if (rows == 0) {
     if (!options.accumulate) d_weight.zero_();
-    return d_hidden.zero_();
+    d_hidden.zero_();
+    return;
   }
   const at::Tensor h = target_hidden(model, batch, hidden);
   const bool all = rows == batch.rows();
@@ -115,14 +122,13 @@ at::Tensor head_gradient(Model& model, const Batch& batch, const at::Tensor& hid
     const at::Tensor errors = model.workspace.logits.get(model.options(), count, model.shape().vocabulary);
     head_logits(model, chunk, errors);
     compute_errors(batch, options, error_rows, first, errors);
-    if (options.observer != nullptr) options.observer->relabel(first, errors);
-    if (options.observer != nullptr && options.observer->wants(site)) options.observer->head(first, errors, chunk);
+    for (GradientObserver* observer : options.observers) observer->relabel(first, errors);
+    tell(options.observers, site, [&](GradientObserver& observer) { observer.head(first, errors, chunk); });
     gemm(errors, weight, d_targets.narrow(0, first, count));
     if (!options.weights) continue;
     gemm(errors.t(), chunk, d_weight, first == 0 && !options.accumulate ? Into::kOverwrite : Into::kAdd);
   }
   if (!all) scatter_rows(d_targets, batch.target_rows(), d_hidden);
-  return d_hidden;
 }
 
 void record_losses(const Batch& batch, const double* row_losses, double* losses) {
@@ -130,17 +136,6 @@ void record_losses(const Batch& batch, const double* row_losses, double* losses)
     double sum = 0;
     for (int64_t i = batch.target_offset(b); i < batch.target_offset(b + 1); ++i) sum += row_losses[i];
     losses[b] = batch.target_count(b) == 0 ? 0.0 : sum / static_cast<double>(batch.target_count(b));
-  }
-}
-
-void finish_products(const Model& model, const Batch& batch, const std::vector<double>& mean_logits, double* products) {
-  const int64_t sites = model.layout.site_count();
-  for (size_t i = 0; i < mean_logits.size(); ++i) {
-    const int64_t b = batch.target_records()[i];
-    products[b * sites + model.layout.head_site()] += batch.target_scale(b) * mean_logits[i];
-  }
-  for (int64_t b = 0; b < batch.records(); ++b) {
-    for (int64_t s = 0; s < sites; ++s) products[b * sites + s] /= batch.weight(b);
   }
 }
 

@@ -48,7 +48,7 @@ void initialize(Model& model, uint64_t seed) {
       values.fill_(scale ? 1.0 : 0.0);
       continue;
     }
-    const double deviation = tensor.name.ends_with("c_proj.weight") ? residual : 0.02;
+    const double deviation = model.layout.sites()[static_cast<size_t>(tensor.site)].residual ? residual : 0.02;
     const at::Tensor host =
         model.on_cpu() ? values : at::empty({values.numel()}, at::TensorOptions().dtype(model.dtype));
     fill_normal(host, deviation, mix(seed ^ mix(static_cast<uint64_t>(i))));

@@ -94,13 +94,11 @@ class KfacObserver : public GradientObserver {
  public:
   KfacObserver(Kfac& kfac, const Batch& batch) : kfac_(kfac), batch_(batch) {}
   void relabel(int64_t first_row, const at::Tensor& errors) final;
-  void finish() override {}
+  void norm(int64_t site, const at::Tensor& weight, const at::Tensor& bias) final;  // values [2, C] += squares
 
  protected:
   at::Tensor host(const at::Tensor& tensor) const { return tensor.to(at::kCPU, kfac_.dtype); }
   void require_finite(const at::Tensor& embedding_gradient) const;
-  // values [2, C] += squares of each record's weight and bias gradients
-  void add_norm_squares(const at::Tensor& normalized, const at::Tensor& gradient, const at::Tensor& values) const;
 
   Kfac& kfac_;
   const Batch& batch_;

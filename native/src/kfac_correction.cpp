@@ -43,12 +43,8 @@ class CorrectionPass final : public KfacObserver {
     add_squares(u, rotated(output_gradient, block), records_, block.values);
   }
 
-  void norm(int64_t site, const at::Tensor& normalized, const at::Tensor& output_gradient) override {
-    add_norm_squares(host(normalized), host(output_gradient), kfac_.block_of_site(site)->values);
-  }
-
   void head(int64_t first_row, const at::Tensor& errors, const at::Tensor& hidden) override;
-  void embedding(const at::Tensor& gradient) override;
+  void embedding(const at::Tensor& /*x*/, const at::Tensor& gradient) override;
 
  private:
   at::Tensor rotated(const at::Tensor& x, const KfacBlock& block) const {
@@ -123,7 +119,7 @@ void CorrectionPass::keep_head_part(const KfacBlock& block, int64_t record, cons
   head_parts_[static_cast<size_t>(record)] = part;
 }
 
-void CorrectionPass::embedding(const at::Tensor& gradient) {
+void CorrectionPass::embedding(const at::Tensor& /*x*/, const at::Tensor& gradient) {
   const at::Tensor d = host(gradient);
   require_finite(d);
   if (KfacBlock* positions = kfac_.block_of_site(Layout::position_site())) {

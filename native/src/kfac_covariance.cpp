@@ -42,11 +42,7 @@ class CovariancePass final : public KfacObserver {
     block.outputs.add(host(output_gradient));
   }
 
-  void norm(int64_t site, const at::Tensor& normalized, const at::Tensor& output_gradient) override {
-    add_norm_squares(host(normalized), host(output_gradient), kfac_.block_of_site(site)->values);
-  }
-
-  void embedding(const at::Tensor& gradient) override {
+  void embedding(const at::Tensor& /*x*/, const at::Tensor& gradient) override {
     const at::Tensor d = host(gradient);
     require_finite(d);
     KfacBlock* tokens = kfac_.block_of_site(Layout::embedding_site());

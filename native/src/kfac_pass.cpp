@@ -89,31 +89,19 @@ void KfacObserver::require_finite(const at::Tensor& embedding_gradient) const {
   refuse(LETHE_NOT_FINITE, "the gradients of the batch overflow");
 }
 
-void KfacObserver::add_norm_squares(const at::Tensor& normalized, const at::Tensor& gradient,
-                                    const at::Tensor& values) const {
+void KfacObserver::norm(int64_t site, const at::Tensor& weight, const at::Tensor& bias) {
+  const at::Tensor& values = kfac_.block_of_site(site)->values;
+  const at::Tensor of_records[] = {host(weight), host(bias)};
   with_element(values.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
     const int64_t columns = values.size(1);
-    const T* x = normalized.const_data_ptr<T>();
-    const T* g = gradient.const_data_ptr<T>();
-    T* out = data<T>(values);
-    at::parallel_for(0, columns, 64, [&](int64_t begin, int64_t end) {
-      std::vector<T> weight(static_cast<size_t>(end - begin)), bias(weight.size());
+    for (int64_t part = 0; part < 2; ++part) {
+      T* out = data<T>(values) + part * columns;
       for (int64_t b = 0; b < batch_.records(); ++b) {
-        std::fill(weight.begin(), weight.end(), T{0});
-        std::fill(bias.begin(), bias.end(), T{0});
-        for (int64_t row = batch_.offset(b); row < batch_.offset(b + 1); ++row) {
-          for (int64_t c = begin; c < end; ++c) {
-            weight[static_cast<size_t>(c - begin)] += x[row * columns + c] * g[row * columns + c];
-            bias[static_cast<size_t>(c - begin)] += g[row * columns + c];
-          }
-        }
-        for (int64_t c = begin; c < end; ++c) {
-          out[c] += weight[static_cast<size_t>(c - begin)] * weight[static_cast<size_t>(c - begin)];
-          out[columns + c] += bias[static_cast<size_t>(c - begin)] * bias[static_cast<size_t>(c - begin)];
-        }
+        const T* g = of_records[part].const_data_ptr<T>() + b * columns;
+        for (int64_t c = 0; c < columns; ++c) out[c] += g[c] * g[c];
       }
-    });
+    }
   });
 }
 
@@ -160,12 +148,10 @@ void kfac_accumulate(Kfac& kfac, Model& model, const Batch& given, double* losse
   std::vector<double> row_losses(static_cast<size_t>(batch.target_count()));
   const at::Tensor hidden = forward(model, batch, Keep::kForBackward, cancel);
   const HeadGradient head{
-      .accumulate = true, .observer = observer.get(), .scores = {.loss = row_losses.data()}, .weights = false};
-  const at::Tensor d_hidden = head_gradient(model, batch, hidden, head, cancel);
+      .accumulate = true, .observers = {observer.get()}, .scores = {.loss = row_losses.data()}, .weights = false};
+  head_gradient(model, batch, hidden, head, cancel);
   record_losses(batch, row_losses.data(), losses);
-  const Backward options{
-      .accumulate = true, .observer = observer.get(), .activation_gradient = nullptr, .weights = false};
-  backward(model, batch, d_hidden, options, cancel);
+  backward(model, batch, {.accumulate = true, .observers = {observer.get()}, .weights = false}, cancel);
   observer->finish();
   kfac.records += batch.records();
   if (kfac.stage == KfacStage::kCovariance) {

@@ -1,4 +1,4 @@
-// The table of sites and tensors, in the order of a Hugging Face GPT-2 checkpoint.
+// The table of sites and tensors, in the order of a Hugging Face checkpoint.
 #include "layout.h"
 
 #include <cmath>
@@ -36,24 +36,25 @@ void check(const Shape& shape) {
 
 Layout::Layout(const Shape& shape) : shape_(shape) {
   check(shape);
+  architecture_ = gpt2(shape);
+  const Architecture& a = architecture_;
+  const auto add_table = [&](const std::string& name, int64_t rows, int64_t site) {
+    add_tensor(name + ".weight", rows, shape.channels, 2, site);
+  };
   const int64_t c = shape.channels;
-  add_tensor("wte.weight", shape.vocabulary, c, 2, add_site("wte", LETHE_SITE_EMBEDDING, shape.vocabulary, c));
-  add_tensor("wpe.weight", shape.context, c, 2, add_site("wpe", LETHE_SITE_POSITION, shape.context, c));
+  add_table(a.embedding, shape.vocabulary, add_site(a.embedding, LETHE_SITE_EMBEDDING, shape.vocabulary, c));
+  add_table(a.positions, shape.context, add_site(a.positions, LETHE_SITE_POSITION, shape.context, c));
   for (int64_t l = 0; l < shape.layers; ++l) {
-    const std::string prefix = "h." + std::to_string(l) + ".";
-    add_norm(prefix + "ln_1");
-    add_linear(prefix + "attn.c_attn", c, 3 * c);
-    add_linear(prefix + "attn.c_proj", c, c);
-    add_norm(prefix + "ln_2");
-    add_linear(prefix + "mlp.c_fc", c, shape.inner);
-    add_linear(prefix + "mlp.c_proj", shape.inner, c);
+    for (const Step& step : a.steps)
+      if (step.op == Op::kNorm || step.op == Op::kLinear)
+        add_step(step, a.block + std::to_string(l) + ".", a.sites[static_cast<size_t>(step.site)]);
   }
-  add_norm("ln_f");
-  const int64_t head = add_site("lm_head", LETHE_SITE_HEAD, c, shape.vocabulary);
+  add_step(a.tail.front(), "", a.tail_site);
+  const int64_t head = add_site(a.head, LETHE_SITE_HEAD, shape.channels, shape.vocabulary);
   if (shape.tied) {
     weight_of_[static_cast<size_t>(head)] = weight_of(embedding_site());
   } else {
-    add_tensor("lm_head.weight", shape.vocabulary, c, 2, head);
+    add_table(a.head, shape.vocabulary, head);
   }
 }
 
@@ -75,16 +76,14 @@ int64_t Layout::add_tensor(std::string name, int64_t rows, int64_t columns, int3
   return slot;
 }
 
-void Layout::add_norm(const std::string& name) {
-  const int64_t site = add_site(name, LETHE_SITE_NORM, shape_.channels, shape_.channels);
-  add_tensor(name + ".weight", 1, shape_.channels, 1, site);
-  add_tensor(name + ".bias", 1, shape_.channels, 1, site);
-}
-
-void Layout::add_linear(const std::string& name, int64_t inputs, int64_t outputs) {
-  const int64_t site = add_site(name, LETHE_SITE_LINEAR, inputs, outputs);
-  add_tensor(name + ".weight", inputs, outputs, 2, site);
-  add_tensor(name + ".bias", 1, outputs, 1, site);
+void Layout::add_step(const Step& step, const std::string& prefix, const BlockSite& what) {
+  const std::string name = prefix + what.name;
+  const int64_t inputs = architecture_.slot(step.in).width, outputs = architecture_.slot(step.out).width;
+  const bool norm = step.op == Op::kNorm;
+  const int64_t site = add_site(name, norm ? LETHE_SITE_NORM : LETHE_SITE_LINEAR, inputs, outputs);
+  sites_.back().residual = step.add != kNone;
+  add_tensor(name + ".weight", norm ? 1 : inputs, outputs, norm ? 1 : 2, site);
+  if (what.bias) add_tensor(name + ".bias", 1, outputs, 1, site);
 }
 
 std::vector<Segment> segments(const Layout& layout, const uint8_t* sites) {

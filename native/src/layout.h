@@ -1,7 +1,7 @@
-// Where everything lies: the sites of a GPT-2 of a given shape and its tensors' places in one flat buffer.
+// Where everything lies: the sites of a model of a given shape and its tensors' places in one flat buffer.
 //
-// Sites are numbered wte, wpe, then per layer ln_1, attn.c_attn, attn.c_proj, ln_2, mlp.c_fc, mlp.c_proj, then ln_f and
-// lm_head. Every tensor starts at a multiple of 16 elements; the gaps between tensors hold zeros for ever, so that
+// Sites are numbered token and position table, then each block's as its architecture lists them, then the final norm
+// and the head. Every tensor starts at a multiple of 16 elements; the gaps between tensors hold zeros for ever, so that
 // whole buffers can be added and multiplied without looking at the layout.
 #pragma once
 
@@ -9,29 +9,17 @@
 #include <string>
 #include <vector>
 
+#include "architecture.h"
 #include "lethe.h"
 
 namespace lethe {
-
-struct Shape {
-  int64_t vocabulary = 0;  // V
-  int64_t context = 0;
-  int64_t channels = 0;  // C
-  int64_t heads = 0;
-  int64_t layers = 0;  // L
-  int64_t inner = 0;
-  double epsilon = 0;
-  bool tied = true;
-
-  int64_t head_size() const { return channels / heads; }
-  bool operator==(const Shape&) const = default;
-};
 
 struct Site {
   std::string name;
   int32_t kind;     // LETHE_SITE_*
   int64_t inputs;   // width of A: V for wte, context for wpe, C for a norm and lm_head
   int64_t outputs;  // width of G
+  bool residual = false;  // its output joins the residual stream
 };
 
 struct TensorSpec {
@@ -45,7 +33,7 @@ struct TensorSpec {
   int64_t count() const { return rows * columns; }
 };
 
-// Offsets of a layer's sites from layer_site(l, 0).
+// The steps' sites in GPT-2's block: offsets from layer_site(l, 0).
 enum LayerSite : int64_t { kNorm1 = 0, kAttention = 1, kProjection = 2, kNorm2 = 3, kExpand = 4, kContract = 5 };
 
 class Layout {
@@ -56,6 +44,7 @@ class Layout {
   explicit Layout(const Shape& shape);
 
   const Shape& shape() const { return shape_; }
+  const Architecture& architecture() const { return architecture_; }
   const std::vector<Site>& sites() const { return sites_; }
   const std::vector<TensorSpec>& tensors() const { return tensors_; }
   int64_t site_count() const { return static_cast<int64_t>(sites_.size()); }
@@ -65,8 +54,12 @@ class Layout {
   static constexpr int64_t embedding_site() { return 0; }
   static constexpr int64_t position_site() { return 1; }
   static constexpr int64_t layer_site(int64_t layer, LayerSite which) { return 2 + 6 * layer + which; }
-  int64_t final_norm_site() const { return 2 + 6 * shape_.layers; }
-  int64_t head_site() const { return 3 + 6 * shape_.layers; }
+  // A step's site: of a block or, as block L, of the tail. For the site before which a block begins, site(block, 0).
+  int64_t site(int64_t block, int of_block) const {
+    return 2 + static_cast<int64_t>(architecture_.sites.size()) * block + of_block;
+  }
+  int64_t final_norm_site() const { return site(shape_.layers, 0); }
+  int64_t head_site() const { return final_norm_site() + 1; }
 
   // Index of the tensor that is a site's weight (for a tied head: wte) or bias (-1 where the site has none).
   int64_t weight_of(int64_t site) const { return weight_of_[static_cast<size_t>(site)]; }
@@ -75,10 +68,10 @@ class Layout {
  private:
   int64_t add_site(std::string name, int32_t kind, int64_t inputs, int64_t outputs);
   int64_t add_tensor(std::string name, int64_t rows, int64_t columns, int32_t dimensions, int64_t site);
-  void add_norm(const std::string& name);
-  void add_linear(const std::string& name, int64_t inputs, int64_t outputs);
+  void add_step(const Step& step, const std::string& prefix, const BlockSite& site);
 
   Shape shape_;
+  Architecture architecture_;
   std::vector<Site> sites_;
   std::vector<TensorSpec> tensors_;
   std::vector<int64_t> weight_of_, bias_of_;

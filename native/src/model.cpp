@@ -51,9 +51,8 @@ Model::Model(const Shape& shape, at::ScalarType dtype, DevicePlace place)
       parameters(flat_zeros(layout.flat_size(), dtype, device)),
       gradients(flat_zeros(layout.flat_size(), dtype, device)),
       parameter_views(views_of(layout, parameters)),
-      gradient_views(views_of(layout, gradients)) {
-  workspace.layers.resize(static_cast<size_t>(shape.layers));
-}
+      gradient_views(views_of(layout, gradients)),
+      workspace(layout.architecture()) {}
 
 const at::Tensor& Model::buffer(int32_t which) const {
   switch (which) {

@@ -33,9 +33,9 @@ struct Model {
   at::TensorOptions options() const { return at::TensorOptions().dtype(dtype).device(device); }
   bool on_cpu() const { return path == nullptr; }
 
-  // [rows, columns] or [columns] views of a tensor by its index in the layout.
-  const at::Tensor& parameter(int64_t tensor) const { return parameter_views[static_cast<size_t>(tensor)]; }
-  const at::Tensor& gradient(int64_t tensor) const { return gradient_views[static_cast<size_t>(tensor)]; }
+  // [rows, columns] or [columns] views of a tensor by its index in the layout; undefined for the index of none.
+  const at::Tensor& parameter(int64_t tensor) const { return view(parameter_views, tensor); }
+  const at::Tensor& gradient(int64_t tensor) const { return view(gradient_views, tensor); }
   // Views by site; for a tied head the weight is wte's.
   const at::Tensor& weight(int64_t site) const { return parameter(layout.weight_of(site)); }
   const at::Tensor& bias(int64_t site) const { return parameter(layout.bias_of(site)); }
@@ -59,6 +59,12 @@ struct Model {
   bool bf16_products = false;  // CPU: operands of matrix products rounded to bf16
   Workspace workspace;
   LiveHandle live;
+
+ private:
+  static const at::Tensor& view(const std::vector<at::Tensor>& views, int64_t tensor) {
+    static const at::Tensor none;
+    return tensor < 0 ? none : views[static_cast<size_t>(tensor)];
+  }
 };
 
 // [P] zeros, 64-byte aligned, in huge pages where the system gives them.

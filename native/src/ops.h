@@ -45,8 +45,9 @@ struct NormGradient {
 };
 void layer_norm_backward(const NormGradient& gradient, Slab& partials);
 
-// x-hat = (x - mean) / deviation
-void normalize(const at::Tensor& x, const at::Tensor& statistics, const at::Tensor& out);
+// weight, bias [B, C]: each record's share of d_weight and d_bias
+void layer_norm_records(const at::Tensor& x, const at::Tensor& statistics, const at::Tensor& output, const Batch& batch,
+                        const at::Tensor& weight, const at::Tensor& bias);
 
 // ---- ops_gelu.cpp
 
@@ -60,6 +61,8 @@ void embed(const at::Tensor& token_table, const at::Tensor& position_table, cons
 // Adds gradient's rows to d_tokens at the token ids and to d_positions at the positions.
 void embed_backward(const at::Tensor& gradient, const Batch& batch, const at::Tensor& d_tokens,
                     const at::Tensor& d_positions);
+// out = x + bias a row; undefined means zero
+void start_rows(const at::Tensor& x, const at::Tensor& bias, const at::Tensor& out);
 void add_bias(const at::Tensor& x, const at::Tensor& bias, const at::Tensor& out);  // out = x + bias a row
 void fill_bias(const at::Tensor& bias, const at::Tensor& out);                      // every row of out = bias
 void column_sums(const at::Tensor& x, bool accumulate, const at::Tensor& out);      // [columns]

@@ -1,9 +1,7 @@
 // Layer norm forward and backward. Parameter gradients are summed over fixed blocks of rows, then block by block.
 #include <ATen/Parallel.h>
-#include <ATen/ops/mul.h>
-#include <ATen/ops/sub.h>
 
-#include <cmath>
+#include <algorithm>
 
 #include "ops.h"
 #include "rows.h"
@@ -100,10 +98,30 @@ void layer_norm_backward(const NormGradient& g, Slab& partials) {
   with_element(g.x.scalar_type(), [&](auto zero) { norm_backward_rows<decltype(zero)>(g, partials); });
 }
 
-void normalize(const at::Tensor& x, const at::Tensor& statistics, const at::Tensor& out) {
-  at::Tensor hat = out;
-  at::sub_out(hat, x, statistics[0].unsqueeze(1));
-  hat.mul_(statistics[1].unsqueeze(1));
+void layer_norm_records(const at::Tensor& x, const at::Tensor& statistics, const at::Tensor& output, const Batch& batch,
+                        const at::Tensor& weight, const at::Tensor& bias) {
+  with_element(x.scalar_type(), [&](auto zero) {
+    using T = decltype(zero);
+    const int64_t n = x.size(1);
+    const T* means = data<T>(statistics);
+    const T* scales = means + x.size(0);
+    at::parallel_for(0, batch.records(), 1, [&](int64_t begin, int64_t end) {
+      for (int64_t b = begin; b < end; ++b) {
+        T *to_weight = data<T>(weight) + b * n, *to_bias = data<T>(bias) + b * n;
+        std::fill(to_weight, to_weight + n, T(0));
+        std::fill(to_bias, to_bias + n, T(0));
+        for (int64_t r = batch.offset(b); r < batch.offset(b + 1); ++r) {
+          const T *in = data<T>(x) + r * n, *g = data<T>(output) + r * n;
+          const T mean = means[r], scale = scales[r];
+#pragma omp simd
+          for (int64_t j = 0; j < n; ++j) {
+            to_weight[j] += (in[j] - mean) * scale * g[j];
+            to_bias[j] += g[j];
+          }
+        }
+      }
+    });
+  });
 }
 
 }  // namespace lethe

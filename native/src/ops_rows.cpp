@@ -66,6 +66,18 @@ void embed_backward(const at::Tensor& gradient, const Batch& batch, const at::Te
   });
 }
 
+void start_rows(const at::Tensor& x, const at::Tensor& bias, const at::Tensor& out) {
+  if (x.defined() && bias.defined()) {
+    add_bias(x, bias, out);
+  } else if (x.defined()) {
+    out.copy_(x);
+  } else if (bias.defined()) {
+    fill_bias(bias, out);
+  } else {
+    out.zero_();
+  }
+}
+
 void add_bias(const at::Tensor& x, const at::Tensor& bias, const at::Tensor& out) {
   with_element(x.scalar_type(), [&](auto zero) {
     using T = decltype(zero);

@@ -81,18 +81,6 @@ void softmax_row(T* z, T* tangents, int64_t stride, int64_t n, int64_t r, const 
 
 }  // namespace
 
-void start_rows(const at::Tensor& x, const at::Tensor& bias, const at::Tensor& out) {
-  if (x.defined() && bias.defined()) {
-    add_bias(x, bias, out);
-  } else if (x.defined()) {
-    out.copy_(x);
-  } else if (bias.defined()) {
-    fill_bias(bias, out);
-  } else {
-    out.zero_();
-  }
-}
-
 void embed_tangent(const at::Tensor& tokens, const at::Tensor& positions, const Batch& batch, const at::Tensor& out) {
   if (tokens.defined() && positions.defined()) return embed(tokens, positions, batch, out);
   with_element(out.scalar_type(), [&](auto zero) {

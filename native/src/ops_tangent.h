@@ -39,8 +39,6 @@ struct SiteTangents {
   bool empty() const { return weight.empty(); }
 };
 
-// out = x + bias a row; undefined means zero.
-void start_rows(const at::Tensor& x, const at::Tensor& bias, const at::Tensor& out);
 // out = token'[id] + position'[place]; an undefined table is zero, not both.
 void embed_tangent(const at::Tensor& tokens, const at::Tensor& positions, const Batch& batch, const at::Tensor& out);
 // Adds gradient's rows to the tables that are defined.

@@ -11,7 +11,7 @@
 
 namespace lethe {
 
-// ---- forward.cpp
+// ---- passes.cpp
 
 enum class Keep { kNothing, kForBackward };
 
@@ -22,25 +22,29 @@ struct LayerReader {
 };
 
 // The residual stream [sum T, C] after the first `layers` layers.
-at::Tensor stream_forward(Model& model, const Batch& batch, Keep keep, int64_t layers, const Cancel& cancel,
-                          LayerReader* reader = nullptr);
+at::Tensor stream_forward(Model& model, const Batch& batch, Keep keep, int64_t layers, const Cancel& cancel);
 
-// Final hidden states H [sum T, C], after ln_f.
+// Final hidden states H [sum T, C].
 at::Tensor forward(Model& model, const Batch& batch, Keep keep, const Cancel& cancel, LayerReader* reader = nullptr);
 
-// The pieces of a layer that do not look at record borders; generation uses them too.
-at::Tensor norm_forward(const Model& model, int64_t site, const at::Tensor& x, Slab& statistics, Slab& normed);
-void linear_forward(const Model& model, int64_t site, const at::Tensor& x, const at::Tensor& out);  // out = x W + b
-// out = residual + x W + b
-void residual_forward(const Model& model, int64_t site, const at::Tensor& x, const at::Tensor& residual,
-                      const at::Tensor& out);
-// out = middle + MLP(ln_2(middle)), all [rows, C]
-void mlp_forward(const Model& model, int64_t layer, LayerSlabs& slabs, const at::Tensor& middle, const at::Tensor& out);
+struct Backward {
+  bool accumulate = false;
+  Observers observers = {};
+  bool weights = true;  // false: spares the products A^T G; the gradient buffer is unspecified afterwards
+};
+// From the gradient at the final hidden states, where head_gradient left it, to every trunk parameter's gradient. For a
+// tied head wte's gradient must already hold the head's part, for an untied one it is cleared here unless accumulating.
+void backward(Model& model, const Batch& batch, const Backward& options, const Cancel& cancel);
+
+// From the gradient at the residual stream after the first `layers` layers, in gradient_of(model, 0, rows) and
+// overwritten, to the parameters of those layers and the embeddings; the forward pass went at least that far. wte's
+// gradient as in backward.
+void stream_backward(Model& model, const Batch& batch, int64_t layers, const Backward& options, const Cancel& cancel);
+
+// ---- head.cpp
 
 // out [rows, V] = hidden [rows, C] times the head's weight transposed
 void head_logits(const Model& model, const at::Tensor& hidden, const at::Tensor& out);
-
-// ---- head.cpp
 
 // Scores of the batch's target rows, chunk by chunk.
 void head_scores(Model& model, const Batch& batch, const at::Tensor& hidden, const RowScores& scores,
@@ -53,42 +57,18 @@ struct HeadReference {
 };
 
 struct HeadGradient {
-  bool accumulate;             // add to the head's weight gradient instead of overwriting it
-  GradientObserver* observer;  // may be NULL
-  RowScores scores;            // loss and mean_logit of every target row
-  bool weights = true;         // false: the head weight's gradient is left as it is
+  bool accumulate;  // add to the head's weight gradient instead of overwriting it
+  Observers observers = {};
+  RowScores scores;     // loss and mean_logit of every target row
+  bool weights = true;  // false: the head weight's gradient is left as it is
   // A target row's loss is then KL(reference || model); which token is the target does not matter. mean_logit: NULL.
   const HeadReference* reference = nullptr;
 };
-// Losses, the head weight's gradient, and the gradient at hidden [sum T, C] as returned.
-at::Tensor head_gradient(Model& model, const Batch& batch, const at::Tensor& hidden, const HeadGradient& options,
-                         const Cancel& cancel);
+// Losses, the head weight's gradient, and the gradient at hidden [sum T, C] in hidden_gradient_of(model, rows).
+void head_gradient(Model& model, const Batch& batch, const at::Tensor& hidden, const HeadGradient& options,
+                   const Cancel& cancel);
 
 // Mean of each record's row losses, [B]; a record without targets has 0. Refuses losses that are not finite.
 void record_losses(const Batch& batch, const double* row_losses, double* losses);
-
-// Adds the head's part to activation-gradient products [B, S] and turns sums for the batch loss into those for each
-// record's own loss. mean_logits: of each target row.
-void finish_products(const Model& model, const Batch& batch, const std::vector<double>& mean_logits, double* products);
-
-// ---- backward.cpp
-
-struct Backward {
-  bool accumulate;
-  GradientObserver* observer;   // may be NULL
-  double* activation_gradient;  // [B, S] sums of <y, dL/dy> for the batch loss, or NULL
-  bool weights = true;          // false: spares the products A^T G; the gradient buffer is unspecified afterwards
-};
-// From the gradient at the final hidden states [sum T, C] to every trunk parameter's gradient. For a tied head wte's
-// gradient must already hold the head's part, for an untied one it is cleared here unless accumulating.
-void backward(Model& model, const Batch& batch, const at::Tensor& hidden_gradient, const Backward& options,
-              const Cancel& cancel);
-
-// Room [sum T, C] for the gradient of the residual stream; every backward pass uses it.
-at::Tensor stream_gradient(Model& model, const Batch& batch);
-// From the gradient at the residual stream after the first `layers` layers, which is overwritten, to the parameters of
-// those layers and the embeddings; the forward pass went at least that far. wte's gradient as in backward.
-void stream_backward(Model& model, const Batch& batch, int64_t layers, const at::Tensor& gradient,
-                     const Backward& options, const Cancel& cancel);
 
 }  // namespace lethe

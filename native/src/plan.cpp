@@ -19,17 +19,6 @@ struct Widths {
   int64_t compute;  // of an activation
 };
 
-// Elements of the compute type a token keeps, all layers, and what passes share.
-int64_t activation_elements(const Shape& s) {
-  const int64_t layer = 7 * s.channels + 2 * s.inner;  // input, normed1, qkv, attended, middle, normed2; expanded, activated
-  const int64_t attention = s.channels;                // what the attention kernel returned before it was copied
-  const int64_t shared = 4 * s.channels + std::max(3 * s.channels, s.inner);
-  return s.layers * (layer + s.channels) + shared + attention;
-}
-
-// Numbers of the model's type: means and deviations of norms, log-sum-exps of attention.
-int64_t statistic_elements(const Shape& s) { return s.layers * (4 + s.heads) + 2; }
-
 constexpr int64_t kIndexBytes = 64;  // a token's places in tables
 
 int64_t available_memory(const lethe_model_config& config) {
@@ -96,8 +85,10 @@ lethe_plan make_plan(const lethe_model_config& config, const lethe_plan_request&
   plan.shadow = narrow ? layout.flat_size() * width.compute : 0;
   const int64_t fixed = plan.parameters + plan.gradient + plan.moments + plan.shadow;
 
-  plan.activations = request.tokens * (activation_elements(shape) * width.compute +
-                                       statistic_elements(shape) * width.model + kIndexBytes);
+  const Architecture& a = layout.architecture();
+  // What the attention kernel returned before it was copied counts too.
+  const int64_t elements = a.slot_elements() + a.gradient_elements() + shape.channels;
+  plan.activations = request.tokens * (elements * width.compute + a.note_elements() * width.model + kIndexBytes);
   const int64_t row = shape.vocabulary * width.compute;
   plan.head = std::min(request.targets * row, std::max(chunk_bytes(on_device), 32 * row)) +
               (request.targets < request.tokens ? 2 * request.targets * shape.channels * width.compute : 0);

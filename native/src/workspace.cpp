@@ -9,14 +9,25 @@ at::Tensor Slab::get(const at::TensorOptions& options, int64_t count) {
   if (!store_.defined()) {
     store_ = at::empty({count}, options);
   } else if (store_.numel() < count) {
-    store_ = at::Tensor();  // the old block goes before the new one comes
+    store_ = view_ = at::Tensor();  // the old block goes before the new one comes
     store_ = at::empty({count + count / 4}, options);
   }
   return store_.narrow(0, 0, count);
 }
 
 at::Tensor Slab::get(const at::TensorOptions& options, int64_t rows, int64_t columns) {
-  return get(options, rows * columns).view({rows, columns});
+  if (!view_.defined() || view_.size(0) != rows || view_.size(1) != columns)
+    view_ = get(options, rows * columns).view({rows, columns});
+  return view_;
+}
+
+Workspace::Workspace(const Architecture& architecture)
+    : blocks(static_cast<size_t>(architecture.blocks())), gradients(static_cast<size_t>(architecture.gradients())) {
+  layers.resize(static_cast<size_t>(architecture.layers));
+  for (BlockSlabs& block : blocks) {
+    block.slots.resize(architecture.slots.size());
+    block.notes.resize(architecture.steps.size());
+  }
 }
 
 }  // namespace lethe

@@ -7,40 +7,47 @@
 #include <cstdint>
 #include <vector>
 
+#include "architecture.h"
+
 namespace lethe {
 
-// One growing block; get() hands out a contiguous [rows, columns] view of its beginning, contents unspecified.
+// One growing block; get() hands out a contiguous [rows, columns] view of its beginning, contents unspecified. It keeps
+// the view for the next call of the same size.
 class Slab {
  public:
   at::Tensor get(const at::TensorOptions& options, int64_t rows, int64_t columns);
   at::Tensor get(const at::TensorOptions& options, int64_t count);
 
  private:
-  at::Tensor store_;
+  at::Tensor store_, view_;
 };
 
-// What a layer leaves for its backward pass.
+// What a block leaves for its backward pass, as its architecture numbers it.
+struct BlockSlabs {
+  std::vector<Slab> slots;  // [sum T, width] each
+  std::vector<Slab> notes;  // of each step: [2, sum T] mean and 1/deviation of a norm, [heads, sum T] of attention
+};
+
+// What a layer leaves for the tangent passes, and a decoded token's memory.
 struct LayerSlabs {
   Slab input;                           // [sum T, C] residual stream entering the layer
   Slab normed1, qkv, attended, middle;  // [sum T, C] [sum T, 3C] [sum T, C] [sum T, C]
   Slab normed2, expanded, activated;    // [sum T, C] [sum T, inner] (without bias) [sum T, inner]
   Slab statistics1, statistics2;        // [2, sum T] mean and 1/deviation of ln_1 and ln_2
-  Slab log_sum_exp;                     // [heads, sum T] of the attention scores
 };
 
 struct Workspace {
+  explicit Workspace(const Architecture& architecture);
+
+  std::vector<BlockSlabs> blocks;  // L and the tail
+  std::vector<Slab> gradients;     // [sum T, width] the slots' gradients; the architecture says which share one
+  Slab target_hidden;              // [targets, C] gathered rows of the final hidden states
+  Slab target_gradient;            // [targets, C]
+  Slab logits;                     // [chunk, V]
+  Slab record_norms;               // [2 B, C] a norm's gradients record by record, for an observer
   std::vector<LayerSlabs> layers;
-  Slab output;            // [sum T, C] residual stream leaving the last layer
-  Slab final_normed;      // [sum T, C]
-  Slab final_statistics;  // [2, sum T]
-  Slab target_hidden;     // [targets, C] gathered rows of final_normed
-  Slab target_gradient;   // [targets, C]
-  Slab logits;            // [chunk, V]
-  Slab stream_gradient;   // [sum T, C] gradient of the residual stream
-  Slab wide_gradient;     // [sum T, max(3C, inner)]
-  Slab narrow_gradient;   // [sum T, C]
-  Slab normalized;        // [sum T, C] x-hat for an observer
-  Slab partials;          // sums of row blocks, added up in a fixed order; the threads' scratch of attention
+  Slab output, final_normed, final_statistics, stream_gradient, wide_gradient, narrow_gradient, normalized;
+  Slab partials;  // sums of row blocks, added up in a fixed order; the threads' scratch of attention
 };
 
 }  // namespace lethe

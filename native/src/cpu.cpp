@@ -1,0 +1,103 @@
+// The walk's operations on the CPU: ops.h, attention.h and gemm.h put to a model's weights and a pass's observers.
+#include "cpu.h"
+
+#include "attention.h"
+#include "gemm.h"
+#include "ops.h"
+
+namespace lethe {
+
+Cpu::Cpu(Model& model, const Batch& batch, Keep keep, const Cancel& cancel, LayerReader* reader)
+    : Slots(model, batch.rows(), batch.rows(), keep == Keep::kForBackward ? 0 : model.shape().layers),
+      batch_(batch),
+      keeps_(keep == Keep::kForBackward),
+      cancel_(cancel),
+      reader_(reader) {}
+
+Cpu::Cpu(Model& model, const Batch& batch, const Backward& options, const Cancel& cancel)
+    : Slots(model, batch.rows(), batch.rows(), 0), batch_(batch), keeps_(true), options_(options), cancel_(cancel) {}
+
+void Cpu::embed(const at::Tensor& x) {
+  lethe::embed(model_.weight(Layout::embedding_site()), model_.weight(Layout::position_site()), batch_, x);
+}
+
+void Cpu::norm(const At& at, const at::Tensor& x, const at::Tensor& out) {
+  layer_norm(x, model_.weight(site(at)), model_.bias(site(at)), model_.shape().epsilon, note(at, x.size(0)), out);
+}
+
+void Cpu::linear(const At& at, const at::Tensor& x, const at::Tensor& add, const at::Tensor& out) {
+  if (!at.step.bare) start_rows(add, model_.bias(site(at)), out);
+  gemm(x, model_.weight(site(at)), out, at.step.bare ? Into::kOverwrite : Into::kAdd);
+}
+
+void Cpu::attention(const At& at, const at::Tensor& qkv, const at::Tensor& out) {
+  if (reader_ != nullptr) reader_->qkv(at.block, qkv);
+  lethe::attention(model_.shape(), batch_, qkv, out, keeps_ ? note(at, qkv.size(0)) : at::Tensor(),
+                   model_.workspace.partials);
+}
+
+void Cpu::activation(const At& at, const at::Tensor& x, const at::Tensor& out) { gelu(x, model_.bias(site(at)), out); }
+
+void Cpu::norm_backward(const At& at, const at::Tensor& x, const at::Tensor& out, const at::Tensor& g,
+                        const at::Tensor& d_x) {
+  const int64_t s = site(at);
+  const at::Tensor statistics = note(at, x.size(0));
+  observe(s, {out, {}, {}}, g);
+  if (wanted(options_.observers, s)) {
+    const at::Tensor both = model_.workspace.record_norms.get(model_.options(), 2 * batch_.records(), x.size(1));
+    const at::Tensor weight = both.narrow(0, 0, batch_.records());
+    const at::Tensor bias = both.narrow(0, batch_.records(), batch_.records());
+    layer_norm_records(x, statistics, g, batch_, weight, bias);
+    tell(options_.observers, s, [&](GradientObserver& observer) { observer.norm(s, weight, bias); });
+  }
+  layer_norm_backward({.x = x,
+                       .statistics = statistics,
+                       .weight = model_.weight(s),
+                       .output = g,
+                       .stream = d_x,
+                       .d_weight = model_.weight_gradient(s),
+                       .d_bias = model_.bias_gradient(s),
+                       .accumulate = options_.accumulate},
+                      model_.workspace.partials);
+}
+
+void Cpu::linear_backward(const At& at, const at::Tensor& x, const at::Tensor& add, const at::Tensor& out,
+                          const at::Tensor& g, const at::Tensor& d_x) {
+  const int64_t s = site(at);
+  observe(s, {out, add, at.step.bare ? model_.bias(s) : at::Tensor()}, g);
+  tell(options_.observers, s, [&](GradientObserver& observer) { observer.linear(s, x, g); });
+  if (options_.weights)
+    gemm(x.t(), g, model_.weight_gradient(s), options_.accumulate ? Into::kAdd : Into::kOverwrite);
+  if (model_.bias(s).defined()) column_sums(g, options_.accumulate, model_.bias_gradient(s));
+  gemm(g, model_.weight(s).t(), d_x);
+}
+
+void Cpu::attention_backward(const At& at, const at::Tensor& qkv, const at::Tensor& out, const at::Tensor& g,
+                             const at::Tensor& d_qkv) {
+  const at::Tensor log_sum_exp = note(at, qkv.size(0));
+  lethe::attention_backward(model_.shape(), batch_,
+                            {.qkv = qkv, .out = out, .log_sum_exp = log_sum_exp, .d_out = g, .d_qkv = d_qkv},
+                            model_.workspace.partials);
+}
+
+// In place: g and d_x are one.
+void Cpu::activation_backward(const At& at, const at::Tensor& x, const at::Tensor& /*g*/, const at::Tensor& d_x) {
+  gelu_backward(x, model_.bias(site(at)), d_x);
+}
+
+void Cpu::embed_backward(const at::Tensor& x, const at::Tensor& g) {
+  const int64_t tokens = Layout::embedding_site(), positions = Layout::position_site();
+  for (GradientObserver* observer : options_.observers)
+    if (observer->wants(tokens) || observer->wants(positions)) observer->embedding(x, g);
+  if (!options_.accumulate) {
+    model_.weight_gradient(positions).zero_();
+    if (!model_.shape().tied) model_.weight_gradient(tokens).zero_();
+  }
+  lethe::embed_backward(g, batch_, model_.weight_gradient(tokens), model_.weight_gradient(positions));
+}
+
+void Cpu::observe(int64_t site, const SiteOutput& y, const at::Tensor& g) const {
+  for (GradientObserver* observer : options_.observers) observer->output(site, y, g);
+}
+
+}  // namespace lethe

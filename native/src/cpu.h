@@ -1,0 +1,47 @@
+// A walk's operations on the CPU, on plain numbers: records lie one after the other, and only attention looks at
+// borders.
+//
+// At each linear site the weight's gradient is A^T G and the bias's the column sums of G; observers see both first.
+#pragma once
+
+#include "passes.h"
+#include "slots.h"
+
+namespace lethe {
+
+class Cpu : public Slots {
+ public:
+  // Forward.
+  Cpu(Model& model, const Batch& batch, Keep keep, const Cancel& cancel, LayerReader* reader = nullptr);
+  // Backward, over what a forward pass kept.
+  Cpu(Model& model, const Batch& batch, const Backward& options, const Cancel& cancel);
+
+  void enter(int64_t /*block*/) const { cancel_.poll(); }
+
+  void embed(const at::Tensor& x);
+  void norm(const At& at, const at::Tensor& x, const at::Tensor& out);
+  void linear(const At& at, const at::Tensor& x, const at::Tensor& add, const at::Tensor& out);
+  void attention(const At& at, const at::Tensor& qkv, const at::Tensor& out);
+  void activation(const At& at, const at::Tensor& x, const at::Tensor& out);
+
+  // g: the gradient at out. d_x is overwritten, but by a norm added to.
+  void norm_backward(const At& at, const at::Tensor& x, const at::Tensor& out, const at::Tensor& g,
+                     const at::Tensor& d_x);
+  void linear_backward(const At& at, const at::Tensor& x, const at::Tensor& add, const at::Tensor& out,
+                       const at::Tensor& g, const at::Tensor& d_x);
+  void attention_backward(const At& at, const at::Tensor& qkv, const at::Tensor& out, const at::Tensor& g,
+                          const at::Tensor& d_qkv);
+  void activation_backward(const At& at, const at::Tensor& x, const at::Tensor& g, const at::Tensor& d_x);
+  void embed_backward(const at::Tensor& x, const at::Tensor& g);
+
+ private:
+  void observe(int64_t site, const SiteOutput& y, const at::Tensor& g) const;
+
+  const Batch& batch_;
+  const bool keeps_;
+  const Backward options_{};
+  const Cancel cancel_;
+  LayerReader* reader_ = nullptr;
+};
+
+}  // namespace lethe

@@ -1,0 +1,50 @@
+// Where a walk on the CPU finds its slots, gradients and notes: in the model's workspace.
+#pragma once
+
+#include "model.h"
+#include "walk.h"
+
+namespace lethe {
+
+// Room [rows, width] for the gradient at a slot.
+inline at::Tensor gradient_of(Model& model, int slot, int64_t rows) {
+  const Slot& what = model.layout.architecture().slot(slot);
+  return model.workspace.gradients[static_cast<size_t>(what.gradient)].get(model.options(), rows, what.width);
+}
+// At the final hidden states: what a head makes and the walk back begins with.
+inline at::Tensor hidden_gradient_of(Model& model, int64_t rows) {
+  return gradient_of(model, model.layout.architecture().tail.back().out, rows);
+}
+
+class Slots {
+ public:
+  // Blocks below `kept` leave nothing behind: they share the first one's memory.
+  Slots(Model& model, int64_t rows, int64_t gradient_rows, int64_t kept)
+      : model_(model), rows_(rows), gradient_rows_(gradient_rows), kept_(kept) {}
+
+  const Architecture& architecture() const { return model_.layout.architecture(); }
+  at::Tensor slot(int64_t block, int index) {
+    if (architecture().leaves(index)) return slot(block + 1, 0);
+    Slab& slab = slabs(block).slots[static_cast<size_t>(index)];
+    return slab.get(model_.options(), rows_, architecture().slot(index).width);
+  }
+  at::Tensor gradient(int index) { return gradient_of(model_, index, gradient_rows_); }
+  // After the tail.
+  at::Tensor hidden() { return slot(architecture().layers, architecture().tail.back().out); }
+
+ protected:
+  int64_t site(const At& at) const { return model_.layout.site(at.block, at.step.site); }
+  // [notes, rows] beside a step's output.
+  at::Tensor note(const At& at, int64_t rows) {
+    return slabs(at.block).notes[at.index].get(model_.options(), architecture().notes(at.step), rows);
+  }
+
+  Model& model_;
+
+ private:
+  BlockSlabs& slabs(int64_t block) { return model_.workspace.blocks[static_cast<size_t>(block < kept_ ? 0 : block)]; }
+
+  int64_t rows_, gradient_rows_, kept_;
+};
+
+}  // namespace lethe
