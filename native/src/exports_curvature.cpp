@@ -2,10 +2,10 @@
 #include <vector>
 
 #include "guard.h"
+#include "joint.h"
 #include "model.h"
 #include "passes.h"
 #include "serial.h"
-#include "tangent.h"
 
 namespace {
 
@@ -16,11 +16,15 @@ void run_curvature(Model& model, const Batch& batch, const Curvature& curvature,
   std::vector<double> row_losses(static_cast<size_t>(batch.target_count()));
   curvature.clear_products(row_losses.empty());
   if (!row_losses.empty()) {
-    const at::Tensor hidden = tangent_forward(model, batch, curvature, cancel);
-    const at::Tensor d_hidden = tangent_head(model, batch, curvature, hidden, row_losses.data(), cancel);
+    Joint joint(model, batch, curvature, cancel);
+    const int64_t blocks = joint.architecture().blocks();
+    walk_forward(joint, blocks);
+    tangent_head(model, batch, curvature, joint.joint_hidden(), row_losses.data(), cancel);
     // Gauss-Newton's quadratic forms are complete at the head.
-    if (curvature.trunk() && (curvature.hessian() || curvature.wants_products()))
-      tangent_backward(model, batch, curvature, d_hidden, cancel);
+    if (curvature.trunk() && (curvature.hessian() || curvature.wants_products())) {
+      joint.gradient(0).zero_();
+      walk_backward(joint, blocks, curvature.first_layer());
+    }
   }
   record_losses(batch, row_losses.data(), losses);
   if (quadratic != nullptr) curvature.record_quadratics(batch, quadratic);

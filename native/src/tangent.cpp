@@ -49,7 +49,7 @@ Curvature::Curvature(const Model& model, const Batch& batch, const lethe_curvatu
   require(any(0, layout_.site_count()), "curvature.sites selects no site");
   trunk_ = any(0, layout_.head_site());
   for (int64_t layer = model.shape().layers - 1; layer >= 0; --layer)
-    if (any(layer == 0 ? 0 : Layout::layer_site(layer, kNorm1), Layout::layer_site(layer + 1, kNorm1)))
+    if (any(layer == 0 ? 0 : layout_.site(layer, 0), layout_.site(layer + 1, 0)))
       first_layer_ = layer;
   if (options.quadratic != nullptr) row_sums_.assign(static_cast<size_t>(options.count * rows_), 0.0);
 }

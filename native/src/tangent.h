@@ -61,22 +61,12 @@ class Curvature {
   mutable std::vector<double> row_sums_;
 };
 
-// ---- tangent_forward.cpp
-
-// Joint hidden states [(1 + K) R, C] after ln_f; tangents are absent (R rows only) when nothing in the trunk is chosen.
-at::Tensor tangent_forward(Model& model, const Batch& batch, const Curvature& curvature, const Cancel& cancel);
-
 // ---- tangent_head.cpp
 
-// Losses of the target rows, the head's products, and the joint gradient at the hidden states, undefined when nothing
-// in the trunk is chosen.
-at::Tensor tangent_head(Model& model, const Batch& batch, const Curvature& curvature, const at::Tensor& hidden,
-                        double* row_losses, const Cancel& cancel);
-
-// ---- tangent_backward.cpp
-
-void tangent_backward(Model& model, const Batch& batch, const Curvature& curvature, const at::Tensor& hidden_gradient,
-                      const Cancel& cancel);
+// Losses of the target rows, the head's products, and, unless nothing in the trunk is chosen, the joint gradient at the
+// hidden states in hidden_gradient_of(model, curvature.gradient_rows()).
+void tangent_head(Model& model, const Batch& batch, const Curvature& curvature, const at::Tensor& hidden,
+                  double* row_losses, const Cancel& cancel);
 
 // ---- tangent_attention.cpp
 

@@ -9,7 +9,8 @@
 #include <cstring>
 
 #include "gemm.h"
-#include "passes.h"
+#include "ops.h"
+#include "slots.h"
 #include "tangent.h"
 
 namespace lethe {
@@ -36,7 +37,7 @@ class Head {
         directions_(curvature.directions(site_)),
         products_(curvature.products(site_)) {
     if (!curvature.trunk()) return;
-    gradient_ = model.workspace.narrow_gradient.get(model.options(), curvature.gradient_rows(), channels());
+    gradient_ = hidden_gradient_of(model, curvature.gradient_rows());
     if (batch.target_count() < batch.rows()) gradient_.zero_();
   }
 
@@ -66,8 +67,6 @@ class Head {
     for (int64_t k = 0; k < blocks.tangents; ++k)
       for (int64_t i = 0; i < n; ++i) row_sum(k, first + i) += sums[static_cast<size_t>(k * n + i)];
   }
-
-  const at::Tensor& gradient() const { return gradient_; }
 
  private:
   int64_t channels() const { return model_.shape().channels; }
@@ -165,15 +164,14 @@ class Head {
 
 }  // namespace
 
-at::Tensor tangent_head(Model& model, const Batch& batch, const Curvature& curvature, const at::Tensor& hidden,
-                        double* row_losses, const Cancel& cancel) {
+void tangent_head(Model& model, const Batch& batch, const Curvature& curvature, const at::Tensor& hidden,
+                  double* row_losses, const Cancel& cancel) {
   Head head(model, batch, curvature, hidden);
   const int64_t rows = batch.target_count(), step = chunk_rows(model, curvature.count() + 1, rows);
   for (int64_t first = 0; first < rows; first += step) {
     cancel.poll();
     head.chunk(first, std::min(step, rows - first), row_losses);
   }
-  return head.gradient();
 }
 
 }  // namespace lethe

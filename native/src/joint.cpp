@@ -1,0 +1,164 @@
+// The R-operator's operations; formulas in joint.h.
+#include "joint.h"
+
+#include "gemm.h"
+#include "ops.h"
+
+namespace lethe {
+namespace {
+
+at::Tensor of(const std::vector<at::Tensor>& list, int64_t k) {
+  return list.empty() ? at::Tensor() : list[static_cast<size_t>(k)];
+}
+
+}  // namespace
+
+Joint::Joint(Model& model, const Batch& batch, const Curvature& curvature, const Cancel& cancel)
+    // Room for all blocks whether or not they are in use yet, so that a slab keeps its place.
+    : Slots(model, (1 + curvature.count()) * batch.rows(), curvature.gradient_rows(), curvature.first_layer()),
+      batch_(batch),
+      curvature_(curvature),
+      cancel_(cancel),
+      blocks_{batch.rows(), 0} {}
+
+void Joint::enter(int64_t block) {
+  cancel_.poll();
+  if (block == curvature_.first_layer() && curvature_.trunk()) begin_tangents(slot(block, 0));
+}
+
+// From here on there are tangents; x's are zero if they begin here.
+void Joint::begin_tangents(const at::Tensor& x) {
+  if (blocks_.tangents > 0) return;
+  blocks_ = curvature_.blocks();
+  for (int64_t k = 0; k < blocks_.tangents; ++k) blocks_.tangent(x, k).zero_();
+}
+
+void Joint::embed(const at::Tensor& x) {
+  const int64_t tokens = Layout::embedding_site(), positions = Layout::position_site();
+  lethe::embed(model_.weight(tokens), model_.weight(positions), batch_, blocks_.value(x));
+  if (!curvature_.chosen(tokens) && !curvature_.chosen(positions)) return;
+  blocks_ = curvature_.blocks();
+  const SiteTangents token = curvature_.directions(tokens), position = curvature_.directions(positions);
+  for (int64_t k = 0; k < blocks_.tangents; ++k)
+    embed_tangent(of(token.weight, k), of(position.weight, k), batch_, blocks_.tangent(x, k));
+}
+
+void Joint::norm(const At& at, const at::Tensor& x, const at::Tensor& out) {
+  const at::Tensor statistics = note(at, batch_.rows());
+  layer_norm_tangent({blocks_, x, statistics, model_.weight(site(at)), curvature_.directions(site(at))},
+                     model_.bias(site(at)), model_.shape().epsilon, out);
+}
+
+void Joint::linear(const At& at, const at::Tensor& x, const at::Tensor& add, const at::Tensor& out) {
+  const SiteTangents directions = curvature_.directions(site(at));
+  if (!at.step.bare) {
+    start_rows(add.defined() ? blocks_.value(add) : add, model_.bias(site(at)), blocks_.value(out));
+    for (int64_t k = 0; k < blocks_.tangents; ++k)
+      start_rows(add.defined() ? blocks_.tangent(add, k) : add, of(directions.bias, k), blocks_.tangent(out, k));
+  }
+  gemm(blocks_.all(x), model_.weight(site(at)), blocks_.all(out), at.step.bare ? Into::kOverwrite : Into::kAdd);
+  for (int64_t k = 0; !directions.empty() && k < blocks_.tangents; ++k)
+    gemm(blocks_.value(x), of(directions.weight, k), blocks_.tangent(out, k), Into::kAdd);
+}
+
+void Joint::attention(const At& /*at*/, const at::Tensor& qkv, const at::Tensor& out) {
+  attention_tangent(model_.shape(), batch_, blocks_, qkv, out, model_.workspace.partials);
+}
+
+void Joint::activation(const At& at, const at::Tensor& x, const at::Tensor& out) {
+  gelu_tangent(blocks_, x, model_.bias(site(at)), curvature_.directions(site(at)), out);
+}
+
+void Joint::norm_backward(const At& at, const at::Tensor& x, const at::Tensor& /*out*/, const at::Tensor& g,
+                          const at::Tensor& d_x) {
+  const int64_t s = site(at);
+  const at::Tensor statistics = note(at, blocks_.rows);
+  const SiteTangents products = curvature_.products(s);
+  if (curvature_.hessian()) {
+    layer_norm_tangent_backward({blocks_, x, statistics, model_.weight(s), curvature_.directions(s)},
+                                {g, d_x, products, curvature_.accumulate(), curvature_.row_sums()},
+                                model_.workspace.partials);
+    return;
+  }
+  const bool wanted = !products.empty();
+  const at::Tensor unwanted = model_.workspace.record_norms.get(model_.options(), 2, x.size(1));
+  for (int64_t k = 0; k < blocks_.tangents; ++k) {
+    layer_norm_backward({.x = blocks_.value(x),
+                         .statistics = statistics,
+                         .weight = model_.weight(s),
+                         .output = blocks_.gradient_tangent(g, k),
+                         .stream = blocks_.gradient_tangent(d_x, k),
+                         .d_weight = wanted ? of(products.weight, k) : unwanted[0],
+                         .d_bias = wanted ? of(products.bias, k) : unwanted[1],
+                         .accumulate = curvature_.accumulate() && wanted},
+                        model_.workspace.partials);
+  }
+}
+
+void Joint::linear_backward(const At& at, const at::Tensor& x, const at::Tensor& add, const at::Tensor& out,
+                            const at::Tensor& g, const at::Tensor& d_x) {
+  const int64_t s = site(at);
+  parameters(s, x, g);
+  const SiteTangents directions = curvature_.directions(s);
+  const bool curved = curvature_.hessian() && !directions.empty();
+  if (curved) {
+    for (int64_t k = 0; k < blocks_.tangents; ++k) {
+      const at::Tensor d = blocks_.gradient_tangent(d_x, k);
+      gemm(blocks_.gradient(g), of(directions.weight, k).t(), d);
+      if (quadratic()) row_products(2, blocks_.tangent(x, k), {}, d, row_sums(k));
+    }
+    blocks_.gradient(d_x).zero_();
+  }
+  gemm(g, model_.weight(s).t(), d_x, curved ? Into::kAdd : Into::kOverwrite);
+  for (int64_t k = 0; curved && quadratic() && k < blocks_.tangents; ++k) {
+    const at::Tensor d = blocks_.gradient_tangent(g, k);
+    row_products(1, blocks_.tangent(out, k), add.defined() ? blocks_.tangent(add, k) : add, d, row_sums(k));
+    if (at.step.bare) row_products(1, of(directions.bias, k).unsqueeze(0), {}, d, row_sums(k));
+    row_products(-1, blocks_.tangent(x, k), {}, blocks_.gradient_tangent(d_x, k), row_sums(k));
+  }
+}
+
+void Joint::parameters(int64_t site, const at::Tensor& x, const at::Tensor& g) {
+  const SiteTangents products = curvature_.products(site);
+  if (products.empty()) return;
+  const Into into = curvature_.accumulate() ? Into::kAdd : Into::kOverwrite;
+  const bool stacked = blocks_.tangents == 1 && curvature_.hessian();
+  for (int64_t k = 0; k < blocks_.tangents; ++k) {
+    const at::Tensor weight = of(products.weight, k), d = blocks_.gradient_tangent(g, k);
+    if (stacked) {
+      gemm(x.t(), g, weight, into);  // [X; X']^T [G'; G]
+    } else {
+      gemm(blocks_.value(x).t(), d, weight, into);
+      if (curvature_.hessian()) gemm(blocks_.tangent(x, k).t(), blocks_.gradient(g), weight, Into::kAdd);
+    }
+    column_sums(d, curvature_.accumulate(), of(products.bias, k));
+  }
+}
+
+void Joint::attention_backward(const At& /*at*/, const at::Tensor& qkv, const at::Tensor& /*out*/, const at::Tensor& g,
+                               const at::Tensor& d_qkv) {
+  attention_tangent_backward(model_.shape(), batch_, blocks_, curvature_.hessian(), qkv, g, d_qkv,
+                             model_.workspace.partials);
+}
+
+// In place: g and d_x are one.
+void Joint::activation_backward(const At& at, const at::Tensor& x, const at::Tensor& /*g*/, const at::Tensor& d_x) {
+  const at::Tensor& bias = model_.bias(site(at));
+  if (curvature_.hessian()) return gelu_tangent_backward(blocks_, x, bias, curvature_.directions(site(at)), d_x);
+  for (int64_t k = 0; k < blocks_.tangents; ++k)
+    gelu_backward(blocks_.value(x), bias, blocks_.gradient_tangent(d_x, k));
+}
+
+void Joint::embed_backward(const at::Tensor& x, const at::Tensor& g) {
+  const int64_t tokens = Layout::embedding_site(), positions = Layout::position_site();
+  if (!curvature_.chosen(tokens) && !curvature_.chosen(positions)) return;
+  const SiteTangents token = curvature_.products(tokens), position = curvature_.products(positions);
+  for (int64_t k = 0; k < blocks_.tangents; ++k) {
+    const at::Tensor d = blocks_.gradient_tangent(g, k);
+    if (quadratic()) row_products(1, blocks_.tangent(x, k), {}, d, row_sums(k));
+    if (!token.empty() || !position.empty())
+      embed_tangent_backward(d, batch_, of(token.weight, k), of(position.weight, k));
+  }
+}
+
+}  // namespace lethe
