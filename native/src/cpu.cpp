@@ -7,36 +7,35 @@
 
 namespace lethe {
 
-Cpu::Cpu(Model& model, const Batch& batch, Keep keep, const Cancel& cancel, LayerReader* reader)
-    : Slots(model, batch.rows(), batch.rows(), keep == Keep::kForBackward ? 0 : model.shape().layers),
+Cpu::Cpu(Model& model, const Batch& batch, Keep keep, const Cancel& cancel)
+    : CpuRows(model, batch.rows(), keep == Keep::kForBackward ? 0 : model.shape().layers, cancel),
       batch_(batch),
-      keeps_(keep == Keep::kForBackward),
-      cancel_(cancel),
-      reader_(reader) {}
+      keeps_(keep == Keep::kForBackward) {}
 
 Cpu::Cpu(Model& model, const Batch& batch, const Backward& options, const Cancel& cancel)
-    : Slots(model, batch.rows(), batch.rows(), 0), batch_(batch), keeps_(true), options_(options), cancel_(cancel) {}
+    : CpuRows(model, batch.rows(), 0, cancel), batch_(batch), keeps_(true), options_(options) {}
 
 void Cpu::embed(const at::Tensor& x) {
   lethe::embed(model_.weight(Layout::embedding_site()), model_.weight(Layout::position_site()), batch_, x);
 }
 
-void Cpu::norm(const At& at, const at::Tensor& x, const at::Tensor& out) {
+void CpuRows::norm(const At& at, const at::Tensor& x, const at::Tensor& out) {
   layer_norm(x, model_.weight(site(at)), model_.bias(site(at)), model_.shape().epsilon, note(at, x.size(0)), out);
 }
 
-void Cpu::linear(const At& at, const at::Tensor& x, const at::Tensor& add, const at::Tensor& out) {
+void CpuRows::linear(const At& at, const at::Tensor& x, const at::Tensor& add, const at::Tensor& out) {
   if (!at.step.bare) start_rows(add, model_.bias(site(at)), out);
   gemm(x, model_.weight(site(at)), out, at.step.bare ? Into::kOverwrite : Into::kAdd);
 }
 
 void Cpu::attention(const At& at, const at::Tensor& qkv, const at::Tensor& out) {
-  if (reader_ != nullptr) reader_->qkv(at.block, qkv);
   lethe::attention(model_.shape(), batch_, qkv, out, keeps_ ? note(at, qkv.size(0)) : at::Tensor(),
                    model_.workspace.partials);
 }
 
-void Cpu::activation(const At& at, const at::Tensor& x, const at::Tensor& out) { gelu(x, model_.bias(site(at)), out); }
+void CpuRows::activation(const At& at, const at::Tensor& x, const at::Tensor& out) {
+  gelu(x, model_.bias(site(at)), out);
+}
 
 void Cpu::norm_backward(const At& at, const at::Tensor& x, const at::Tensor& out, const at::Tensor& g,
                         const at::Tensor& d_x) {

@@ -9,20 +9,31 @@
 
 namespace lethe {
 
-class Cpu : public Slots {
+// What does not look at record borders: any rows, on the way forward.
+class CpuRows : public Slots {
  public:
-  // Forward.
-  Cpu(Model& model, const Batch& batch, Keep keep, const Cancel& cancel, LayerReader* reader = nullptr);
-  // Backward, over what a forward pass kept.
-  Cpu(Model& model, const Batch& batch, const Backward& options, const Cancel& cancel);
+  CpuRows(Model& model, int64_t rows, int64_t kept, const Cancel& cancel)
+      : Slots(model, rows, rows, kept), cancel_(cancel) {}
 
   void enter(int64_t /*block*/) const { cancel_.poll(); }
 
-  void embed(const at::Tensor& x);
   void norm(const At& at, const at::Tensor& x, const at::Tensor& out);
   void linear(const At& at, const at::Tensor& x, const at::Tensor& add, const at::Tensor& out);
-  void attention(const At& at, const at::Tensor& qkv, const at::Tensor& out);
   void activation(const At& at, const at::Tensor& x, const at::Tensor& out);
+
+ private:
+  const Cancel cancel_;
+};
+
+class Cpu : public CpuRows {
+ public:
+  // Forward.
+  Cpu(Model& model, const Batch& batch, Keep keep, const Cancel& cancel);
+  // Backward, over what a forward pass kept.
+  Cpu(Model& model, const Batch& batch, const Backward& options, const Cancel& cancel);
+
+  void embed(const at::Tensor& x);
+  void attention(const At& at, const at::Tensor& qkv, const at::Tensor& out);
 
   // g: the gradient at out. d_x is overwritten, but by a norm added to.
   void norm_backward(const At& at, const at::Tensor& x, const at::Tensor& out, const at::Tensor& g,
@@ -40,8 +51,6 @@ class Cpu : public Slots {
   const Batch& batch_;
   const bool keeps_;
   const Backward options_{};
-  const Cancel cancel_;
-  LayerReader* reader_ = nullptr;
 };
 
 }  // namespace lethe

@@ -1,14 +1,19 @@
-// Decoding: the cache, and attention of single query rows as plain loops a record and head.
+// Decoding on the CPU: the forward walk, with an attention that fills the cache from the prompts, then answers from it
+// in plain loops a record and head.
 #include "decode.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/add.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/index_select.h>
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
+#include "cpu.h"
 #include "vector_math.h"
 
 namespace lethe {
@@ -41,41 +46,124 @@ void attend_head(const T* query, const T* cache, int64_t length, int64_t c, int6
   }
 }
 
+// Keys and values of every record so far, a row of a record being K then V.
+struct Cache {
+  Cache(const Model& model, int64_t records, int64_t capacity) : channels(model.shape().channels) {
+    for (int64_t l = 0; l < model.shape().layers; ++l)
+      layers.push_back(at::empty({records, capacity, 2 * channels}, model.options()));
+  }
+  const at::Tensor& operator[](int64_t layer) const { return layers[static_cast<size_t>(layer)]; }
+
+  int64_t channels;
+  std::vector<at::Tensor> layers;  // [B, capacity, 2C] each
+};
+
+// The prompts' pass, which leaves their keys and values in the cache.
+class Prompting final : public Cpu {
+ public:
+  Prompting(Model& model, const Batch& prompts, const Cache& cache, const Cancel& cancel)
+      : Cpu(model, prompts, Keep::kNothing, cancel), prompts_(prompts), cache_(cache) {}
+
+  void attention(const At& at, const at::Tensor& qkv, const at::Tensor& out) {
+    for (int64_t b = 0; b < prompts_.records(); ++b) {
+      const at::Tensor rows = qkv.narrow(0, prompts_.offset(b), prompts_.length(b));
+      cache_[at.block][b].narrow(0, 0, prompts_.length(b)).copy_(rows.narrow(1, cache_.channels, 2 * cache_.channels));
+    }
+    Cpu::attention(at, qkv, out);
+  }
+
+ private:
+  const Batch& prompts_;
+  const Cache& cache_;
+};
+
+// One row a running record: its newest token.
+class Continuing final : public CpuRows {
+ public:
+  Continuing(Model& model, const std::vector<Active>& active, const Cache& cache)
+      : CpuRows(model, static_cast<int64_t>(active.size()), model.shape().layers, Cancel()),
+        active_(active),
+        cache_(cache) {}
+
+  void embed(const at::Tensor& x) {
+    std::vector<int64_t> tokens, positions;
+    for (const Active& a : active_) {
+      tokens.push_back(a.token);
+      positions.push_back(a.length - 1);
+    }
+    const auto rows = [&](int64_t site, std::vector<int64_t>& ids) {
+      return model_.weight(site).index_select(0, at::from_blob(ids.data(), {x.size(0)}, at::kLong));
+    };
+    at::Tensor sum = x;
+    at::add_out(sum, rows(Layout::embedding_site(), tokens), rows(Layout::position_site(), positions));
+  }
+
+  // Appends each record's key and value to its cache and attends to all of its tokens so far.
+  void attention(const At& at, const at::Tensor& qkv, const at::Tensor& out) {
+    const at::Tensor& cache = cache_[at.block];
+    const int64_t c = cache_.channels, heads = model_.shape().heads, d = model_.shape().head_size();
+    for (int64_t i = 0; i < qkv.size(0); ++i) {
+      const Active& a = active_[static_cast<size_t>(i)];
+      cache[a.record][a.length - 1].copy_(qkv[i].narrow(0, c, 2 * c));
+    }
+    with_element(qkv.scalar_type(), [&](auto zero) {
+      using T = decltype(zero);
+      at::parallel_for(0, qkv.size(0) * heads, 1, [&](int64_t begin, int64_t end) {
+        std::vector<T> scores(static_cast<size_t>(cache.size(1)));
+        for (int64_t i = begin; i < end; ++i) {
+          const int64_t row = i / heads, head = i % heads;
+          const Active& a = active_[static_cast<size_t>(row)];
+          attend_head(data<T>(qkv) + row * 3 * c + head * d,
+                      data<T>(cache) + a.record * cache.size(1) * 2 * c + head * d, a.length, c, d, scores.data(),
+                      data<T>(out) + row * c + head * d);
+        }
+      });
+    });
+  }
+
+ private:
+  const std::vector<Active>& active_;
+  const Cache& cache_;
+};
+
+class HostDecoder final : public Decoder {
+ public:
+  HostDecoder(Model& model, const Batch& prompts, int64_t capacity)
+      : model_(model), prompts_(prompts), cache_(model, prompts.records(), capacity) {}
+
+  void start(const std::vector<Active>& active, const Cancel& cancel) override {
+    Prompting pass(model_, prompts_, cache_, cancel);
+    walk_forward(pass, pass.architecture().blocks());
+    std::vector<int64_t> last_rows;
+    for (const Active& a : active) last_rows.push_back(prompts_.offset(a.record + 1) - 1);
+    hidden_ = model_.workspace.target_hidden.get(model_.options(), static_cast<int64_t>(active.size()),
+                                                 model_.shape().channels);
+    gather_rows(pass.hidden(), last_rows, hidden_);
+  }
+
+  void step(const std::vector<Active>& active) override {
+    Continuing pass(model_, active, cache_);
+    walk_forward(pass, pass.architecture().blocks());
+    hidden_ = pass.hidden();
+  }
+
+  at::Tensor logits(int64_t first, int64_t count) override {
+    const at::Tensor out = model_.workspace.logits.get(model_.options(), count, model_.shape().vocabulary);
+    head_logits(model_, hidden_.narrow(0, first, count), out);
+    return out;
+  }
+
+ private:
+  Model& model_;
+  const Batch& prompts_;
+  const Cache cache_;
+  at::Tensor hidden_;  // [A, C] final hidden states of the active records' newest tokens
+};
+
 }  // namespace
 
-Cache::Cache(const Model& model, const Batch& prompts, int64_t capacity)
-    : prompts(prompts), channels(model.shape().channels) {
-  for (int64_t l = 0; l < model.shape().layers; ++l) {
-    layers.push_back(at::empty({prompts.records(), capacity, 2 * channels}, model.options()));
-  }
-}
-
-void Cache::qkv(int64_t layer, const at::Tensor& qkv) {
-  for (int64_t b = 0; b < prompts.records(); ++b) {
-    const at::Tensor rows = qkv.narrow(0, prompts.offset(b), prompts.length(b));
-    layers[static_cast<size_t>(layer)][b].narrow(0, 0, prompts.length(b)).copy_(rows.narrow(1, channels, 2 * channels));
-  }
-}
-
-void attend_step(const Shape& shape, const std::vector<Active>& active, const at::Tensor& qkv, const at::Tensor& cache,
-                 const at::Tensor& out) {
-  const int64_t c = shape.channels, d = shape.head_size(), rows = static_cast<int64_t>(active.size());
-  for (int64_t i = 0; i < rows; ++i) {
-    const Active& a = active[static_cast<size_t>(i)];
-    cache[a.record][a.length - 1].copy_(qkv[i].narrow(0, c, 2 * c));
-  }
-  with_element(qkv.scalar_type(), [&](auto zero) {
-    using T = decltype(zero);
-    at::parallel_for(0, rows * shape.heads, 1, [&](int64_t begin, int64_t end) {
-      std::vector<T> scores(static_cast<size_t>(cache.size(1)));
-      for (int64_t i = begin; i < end; ++i) {
-        const int64_t row = i / shape.heads, head = i % shape.heads;
-        const Active& a = active[static_cast<size_t>(row)];
-        attend_head(data<T>(qkv) + row * 3 * c + head * d, data<T>(cache) + a.record * cache.size(1) * 2 * c + head * d,
-                    a.length, c, d, scores.data(), data<T>(out) + row * c + head * d);
-      }
-    });
-  });
+std::unique_ptr<Decoder> make_decoder(Model& model, const Batch& prompts, int64_t capacity) {
+  return std::make_unique<HostDecoder>(model, prompts, capacity);
 }
 
 }  // namespace lethe

@@ -1,26 +1,16 @@
-// One token's worth of attention for each running record of a generation, against its cached keys and values.
+// What generation asks of a place: the prompts in one pass, then a token a running record against what is cached.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
+#include <memory>
 #include <vector>
 
 #include "batch.h"
+#include "guard.h"
 #include "model.h"
-#include "passes.h"
 
 namespace lethe {
-
-// Keys and values of every record so far, a row of a record being K then V. As a reader of the prompts' forward pass it
-// fills itself.
-struct Cache final : LayerReader {
-  Cache(const Model& model, const Batch& prompts, int64_t capacity);
-  void qkv(int64_t layer, const at::Tensor& qkv) override;
-
-  const Batch& prompts;
-  int64_t channels;
-  std::vector<at::Tensor> layers;  // [B, capacity, 2C] each
-};
 
 struct Active {
   int64_t record;
@@ -37,9 +27,7 @@ struct Decoder {
   virtual at::Tensor logits(int64_t first, int64_t count) = 0;  // [count, V] on the host, fp32 or fp64
 };
 
-// Appends each active record's key and value to a layer's cache and attends to all of its tokens so far.
-// qkv [A, 3C], out [A, C].
-void attend_step(const Shape& shape, const std::vector<Active>& active, const at::Tensor& qkv, const at::Tensor& cache,
-                 const at::Tensor& out);
+// Decoding on the CPU.
+std::unique_ptr<Decoder> make_decoder(Model& model, const Batch& prompts, int64_t capacity);
 
 }  // namespace lethe

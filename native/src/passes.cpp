@@ -13,9 +13,9 @@ at::Tensor stream_forward(Model& model, const Batch& batch, Keep keep, int64_t l
   return cpu.slot(layers, 0);
 }
 
-at::Tensor forward(Model& model, const Batch& batch, Keep keep, const Cancel& cancel, LayerReader* reader) {
+at::Tensor forward(Model& model, const Batch& batch, Keep keep, const Cancel& cancel) {
   const Bf16Products rounded(model.bf16_products);
-  Cpu cpu(model, batch, keep, cancel, reader);
+  Cpu cpu(model, batch, keep, cancel);
   walk_forward(cpu, cpu.architecture().blocks());
   return cpu.hidden();
 }

@@ -15,17 +15,11 @@ namespace lethe {
 
 enum class Keep { kNothing, kForBackward };
 
-// Sees each layer's queries, keys and values; generation keeps a prompt's from here.
-struct LayerReader {
-  virtual ~LayerReader() = default;
-  virtual void qkv(int64_t layer, const at::Tensor& qkv) = 0;  // [sum T, 3C]
-};
-
 // The residual stream [sum T, C] after the first `layers` layers.
 at::Tensor stream_forward(Model& model, const Batch& batch, Keep keep, int64_t layers, const Cancel& cancel);
 
 // Final hidden states H [sum T, C].
-at::Tensor forward(Model& model, const Batch& batch, Keep keep, const Cancel& cancel, LayerReader* reader = nullptr);
+at::Tensor forward(Model& model, const Batch& batch, Keep keep, const Cancel& cancel);
 
 struct Backward {
   bool accumulate = false;

@@ -1,4 +1,4 @@
-// Curvature products by Pearlmutter's R-operator (Pearlmutter 1994): the passes of passes.h carrying, beside every value
+// Curvature products by Pearlmutter's R-operator (Pearlmutter 1994): the walks (joint.h) carrying, beside every value
 // x, its derivative x' along a direction of the parameters, written by hand and without an autograd graph.
 //
 // K directions share one pass. Buffers are "joint": blocks of R = sum T rows below one another, forward the value first

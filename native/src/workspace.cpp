@@ -23,7 +23,6 @@ at::Tensor Slab::get(const at::TensorOptions& options, int64_t rows, int64_t col
 
 Workspace::Workspace(const Architecture& architecture)
     : blocks(static_cast<size_t>(architecture.blocks())), gradients(static_cast<size_t>(architecture.gradients())) {
-  layers.resize(static_cast<size_t>(architecture.layers));
   for (BlockSlabs& block : blocks) {
     block.slots.resize(architecture.slots.size());
     block.notes.resize(architecture.steps.size());

@@ -28,14 +28,6 @@ struct BlockSlabs {
   std::vector<Slab> notes;  // of each step: [2, sum T] mean and 1/deviation of a norm, [heads, sum T] of attention
 };
 
-// What a layer leaves for the tangent passes, and a decoded token's memory.
-struct LayerSlabs {
-  Slab input;                           // [sum T, C] residual stream entering the layer
-  Slab normed1, qkv, attended, middle;  // [sum T, C] [sum T, 3C] [sum T, C] [sum T, C]
-  Slab normed2, expanded, activated;    // [sum T, C] [sum T, inner] (without bias) [sum T, inner]
-  Slab statistics1, statistics2;        // [2, sum T] mean and 1/deviation of ln_1 and ln_2
-};
-
 struct Workspace {
   explicit Workspace(const Architecture& architecture);
 
@@ -45,8 +37,6 @@ struct Workspace {
   Slab target_gradient;            // [targets, C]
   Slab logits;                     // [chunk, V]
   Slab record_norms;               // [2 B, C] a norm's gradients record by record, for an observer
-  std::vector<LayerSlabs> layers;
-  Slab output, final_normed, final_statistics, stream_gradient, wide_gradient, narrow_gradient, normalized;
   Slab partials;  // sums of row blocks, added up in a fixed order; the threads' scratch of attention
 };
 
