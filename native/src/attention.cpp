@@ -1,4 +1,4 @@
-// Causal self-attention on the CPU, one record and head at a time, straight from the flat [sum T, 3C] buffer.
+// Causal self-attention on the CPU, one record and head at a time, straight from the flat qkv buffer.
 //
 // A block of queries sees all its keys at once, so the softmax needs no rescaling (Dao 2023, FlashAttention-2, without the
 // outer tiling: a row of scores fits the second-level cache). The backward pass makes the scores anew from the saved
@@ -177,16 +177,16 @@ int64_t longest(const Batch& batch) {
 
 // body(head, record's first row, head index, scratch) for every record and head.
 template <class T, class Body>
-void over_heads(const Shape& shape, const Batch& batch, const at::Tensor& qkv, int64_t scratch_size, Slab& slab,
+void over_heads(const QkvView& view, const Batch& batch, const at::Tensor& qkv, int64_t scratch_size, Slab& slab,
                 Body&& body) {
   const at::Tensor scratch = slab.get(qkv.options(), at::get_num_threads(), scratch_size);
-  const int64_t row = 3 * shape.channels;
-  dynamic_for(batch.records() * shape.heads, [&] {
+  dynamic_for(batch.records() * view.heads, [&] {
     T* mine = data<T>(scratch) + at::get_thread_num() * scratch_size;
     return [&, mine](int64_t task) {
-      const int64_t b = task / shape.heads, index = task % shape.heads;
-      const T* q = data<T>(qkv) + batch.offset(b) * row + index * shape.head_size();
-      const Head<T> head{batch.length(b), shape.head_size(), row, q, q + shape.channels, q + 2 * shape.channels};
+      const int64_t b = task / view.heads, index = task % view.heads;
+      const T* row = data<T>(qkv) + batch.offset(b) * view.width();
+      const Head<T> head{batch.length(b), view.d, view.width(), row + view.query(index), row + view.key(index),
+                         row + view.value(index)};
       body(head, batch.offset(b), index, mine);
     };
   });
@@ -194,35 +194,33 @@ void over_heads(const Shape& shape, const Batch& batch, const at::Tensor& qkv, i
 
 }  // namespace
 
-void attention(const Shape& shape, const Batch& batch, const at::Tensor& qkv, const at::Tensor& out,
+void attention(const QkvView& view, const Batch& batch, const at::Tensor& qkv, const at::Tensor& out,
                const at::Tensor& log_sum_exp, Slab& scratch) {
   with_element(qkv.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
-    const int64_t c = shape.channels;
-    over_heads<T>(shape, batch, qkv, forward_scratch<T>(longest(batch), shape.head_size()), scratch,
+    over_heads<T>(view, batch, qkv, forward_scratch<T>(longest(batch), view.d), scratch,
                   [&](const Head<T>& head, int64_t first, int64_t index, T* mine) {
                     T* lse = log_sum_exp.defined() ? data<T>(log_sum_exp) + index * batch.rows() + first : nullptr;
-                    forward_head(head, mine, data<T>(out) + first * c + index * head.size, c, lse);
+                    forward_head(head, mine, data<T>(out) + first * view.out() + index * head.size, view.out(), lse);
                   });
   });
 }
 
-void attention_backward(const Shape& shape, const Batch& batch, const AttentionGradient& g, Slab& scratch) {
+void attention_backward(const QkvView& view, const Batch& batch, const AttentionGradient& g, Slab& scratch) {
   with_element(g.qkv.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
-    const int64_t c = shape.channels;
-    over_heads<T>(shape, batch, g.qkv, backward_scratch<T>(longest(batch), shape.head_size()), scratch,
+    over_heads<T>(view, batch, g.qkv, backward_scratch<T>(longest(batch), view.d), scratch,
                   [&](const Head<T>& head, int64_t first, int64_t index, T* mine) {
-                    const int64_t at = first * c + index * head.size;
-                    T* dq = data<T>(g.d_qkv) + first * 3 * c + index * head.size;
+                    const int64_t at = first * view.out() + index * head.size;
+                    T* row = data<T>(g.d_qkv) + first * view.width();
                     backward_head(head,
                                   HeadGradients<T>{.out = data<T>(g.out) + at,
                                                    .d_out = data<T>(g.d_out) + at,
                                                    .log_sum_exp = data<T>(g.log_sum_exp) + index * batch.rows() + first,
-                                                   .out_row = c,
-                                                   .dq = dq,
-                                                   .dk = dq + c,
-                                                   .dv = dq + 2 * c},
+                                                   .out_row = view.out(),
+                                                   .dq = row + view.query(index),
+                                                   .dk = row + view.key(index),
+                                                   .dv = row + view.value(index)},
                                   mine);
                   });
   });

@@ -19,13 +19,14 @@
 namespace lethe {
 namespace {
 
-// One query row of one head against `length` cached rows.
+// One query row of one head against `length` cached keys and values, `row` apart.
 template <class T>
-void attend_head(const T* query, const T* cache, int64_t length, int64_t c, int64_t d, T* scores, T* out) {
+void attend_head(const T* query, const T* keys, const T* values, int64_t row, int64_t length, int64_t d, T* scores,
+                 T* out) {
   const T scale = 1 / std::sqrt(static_cast<T>(d));
   T top = -std::numeric_limits<T>::infinity(), total = 0;
   for (int64_t t = 0; t < length; ++t) {
-    const T* key = cache + t * 2 * c;
+    const T* key = keys + t * row;
     T dot = 0;
 #pragma omp simd reduction(+ : dot)
     for (int64_t j = 0; j < d; ++j) dot += query[j] * key[j];
@@ -39,7 +40,7 @@ void attend_head(const T* query, const T* cache, int64_t length, int64_t c, int6
   }
   std::fill(out, out + d, T(0));
   for (int64_t t = 0; t < length; ++t) {
-    const T* value = cache + t * 2 * c + c;
+    const T* value = values + t * row;
     const T share = scores[t] / total;
 #pragma omp simd
     for (int64_t j = 0; j < d; ++j) out[j] += share * value[j];
@@ -48,14 +49,15 @@ void attend_head(const T* query, const T* cache, int64_t length, int64_t c, int6
 
 // Keys and values of every record so far, a row of a record being K then V.
 struct Cache {
-  Cache(const Model& model, int64_t records, int64_t capacity) : channels(model.shape().channels) {
+  Cache(const Model& model, int64_t records, int64_t capacity) : view(model.layout.architecture().qkv) {
     for (int64_t l = 0; l < model.shape().layers; ++l)
-      layers.push_back(at::empty({records, capacity, 2 * channels}, model.options()));
+      layers.push_back(at::empty({records, capacity, view.cached()}, model.options()));
   }
   const at::Tensor& operator[](int64_t layer) const { return layers[static_cast<size_t>(layer)]; }
+  at::Tensor kept(const at::Tensor& qkv) const { return qkv.narrow(-1, view.key(0), view.cached()); }
 
-  int64_t channels;
-  std::vector<at::Tensor> layers;  // [B, capacity, 2C] each
+  QkvView view;
+  std::vector<at::Tensor> layers;  // [B, capacity, view.cached()] each
 };
 
 // The prompts' pass, which leaves their keys and values in the cache.
@@ -67,7 +69,7 @@ class Prompting final : public Cpu {
   void attention(const At& at, const at::Tensor& qkv, const at::Tensor& out) {
     for (int64_t b = 0; b < prompts_.records(); ++b) {
       const at::Tensor rows = qkv.narrow(0, prompts_.offset(b), prompts_.length(b));
-      cache_[at.block][b].narrow(0, 0, prompts_.length(b)).copy_(rows.narrow(1, cache_.channels, 2 * cache_.channels));
+      cache_[at.block][b].narrow(0, 0, prompts_.length(b)).copy_(cache_.kept(rows));
     }
     Cpu::attention(at, qkv, out);
   }
@@ -101,21 +103,22 @@ class Continuing final : public CpuRows {
   // Appends each record's key and value to its cache and attends to all of its tokens so far.
   void attention(const At& at, const at::Tensor& qkv, const at::Tensor& out) {
     const at::Tensor& cache = cache_[at.block];
-    const int64_t c = cache_.channels, heads = model_.shape().heads, d = model_.shape().head_size();
+    const QkvView& view = cache_.view;
     for (int64_t i = 0; i < qkv.size(0); ++i) {
       const Active& a = active_[static_cast<size_t>(i)];
-      cache[a.record][a.length - 1].copy_(qkv[i].narrow(0, c, 2 * c));
+      cache[a.record][a.length - 1].copy_(cache_.kept(qkv[i]));
     }
     with_element(qkv.scalar_type(), [&](auto zero) {
       using T = decltype(zero);
-      at::parallel_for(0, qkv.size(0) * heads, 1, [&](int64_t begin, int64_t end) {
+      at::parallel_for(0, qkv.size(0) * view.heads, 1, [&](int64_t begin, int64_t end) {
         std::vector<T> scores(static_cast<size_t>(cache.size(1)));
         for (int64_t i = begin; i < end; ++i) {
-          const int64_t row = i / heads, head = i % heads;
+          const int64_t row = i / view.heads, head = i % view.heads;
           const Active& a = active_[static_cast<size_t>(row)];
-          attend_head(data<T>(qkv) + row * 3 * c + head * d,
-                      data<T>(cache) + a.record * cache.size(1) * 2 * c + head * d, a.length, c, d, scores.data(),
-                      data<T>(out) + row * c + head * d);
+          const T* cached = data<T>(cache) + a.record * cache.size(1) * view.cached();
+          attend_head(data<T>(qkv) + row * view.width() + view.query(head), cached + (view.key(head) - view.key(0)),
+                      cached + (view.value(head) - view.key(0)), view.cached(), a.length, view.d, scores.data(),
+                      data<T>(out) + row * view.out() + head * view.d);
         }
       });
     });

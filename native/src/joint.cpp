@@ -62,7 +62,7 @@ void Joint::linear(const At& at, const at::Tensor& x, const at::Tensor& add, con
 }
 
 void Joint::attention(const At& /*at*/, const at::Tensor& qkv, const at::Tensor& out) {
-  attention_tangent(model_.shape(), batch_, blocks_, qkv, out, model_.workspace.partials);
+  attention_tangent(architecture().qkv, batch_, blocks_, qkv, out, model_.workspace.partials);
 }
 
 void Joint::activation(const At& at, const at::Tensor& x, const at::Tensor& out) {
@@ -137,7 +137,7 @@ void Joint::parameters(int64_t site, const at::Tensor& x, const at::Tensor& g) {
 
 void Joint::attention_backward(const At& /*at*/, const at::Tensor& qkv, const at::Tensor& /*out*/, const at::Tensor& g,
                                const at::Tensor& d_qkv) {
-  attention_tangent_backward(model_.shape(), batch_, blocks_, curvature_.hessian(), qkv, g, d_qkv,
+  attention_tangent_backward(architecture().qkv, batch_, blocks_, curvature_.hessian(), qkv, g, d_qkv,
                              model_.workspace.partials);
 }
 

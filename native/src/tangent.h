@@ -70,11 +70,11 @@ void tangent_head(Model& model, const Batch& batch, const Curvature& curvature, 
 
 // ---- tangent_attention.cpp
 
-// out [(1 + K) R, C] from qkv [(1 + K) R, 3C], K of `blocks`.
-void attention_tangent(const Shape& shape, const Batch& batch, const Blocks& blocks, const at::Tensor& qkv,
+// Joint out from joint qkv, K of `blocks`.
+void attention_tangent(const QkvView& view, const Batch& batch, const Blocks& blocks, const at::Tensor& qkv,
                        const at::Tensor& out, Slab& scratch);
 // d_qkv from d_out, both joint gradients. hessian: of the tangent pass, else the plain backward of each block.
-void attention_tangent_backward(const Shape& shape, const Batch& batch, const Blocks& blocks, bool hessian,
+void attention_tangent_backward(const QkvView& view, const Batch& batch, const Blocks& blocks, bool hessian,
                                 const at::Tensor& qkv, const at::Tensor& d_out, const at::Tensor& d_qkv, Slab& scratch);
 
 }  // namespace lethe

@@ -31,15 +31,15 @@ class Forward {
   void run(const Place& at, const at::Tensor& qkv, const at::Tensor& out) {
     scores_.begin(qkv, at);
     for (int64_t i = 0; i <= g_.blocks.tangents; ++i)
-      pack_rows(g_.part(qkv, at, i, 2), 3 * g_.channels, at.length, g_.d, g_.width, T(1), values_[i]);
+      pack_rows(g_.part(qkv, at, i, g_.kValue), g_.view.width(), at.length, g_.d, g_.width, T(1), values_[i]);
     for (int64_t first = 0; first < at.length; first += kQueries) {
       const int64_t count = std::min(kQueries, at.length - first), end = first + count;
       scores_.block(qkv, at, first, count, true);
       for (int64_t i = 0; i <= g_.blocks.tangents; ++i) {
         product(count, end, scores_.p[i], values_[0], false);
         if (i > 0) product(count, end, scores_.p[0], values_[i], true);
-        T* to = g_.head(out, at, i) + first * g_.channels;
-        for (int64_t r = 0; r < count; ++r) std::copy_n(out_ + r * g_.width, g_.d, to + r * g_.channels);
+        T* to = g_.head(out, at, i) + first * g_.view.out();
+        for (int64_t r = 0; r < count; ++r) std::copy_n(out_ + r * g_.width, g_.d, to + r * g_.view.out());
       }
     }
   }
@@ -76,11 +76,11 @@ class Backward {
         used(room.used()) {}
 
   void run(const Place& at, const at::Tensor& qkv, const at::Tensor& d_out, const at::Tensor& d_qkv) {
-    const int64_t row = 3 * g_.channels;
+    const int64_t row = g_.view.width();
     scores_.begin(qkv, at);
     for (int64_t i = 0; i <= g_.blocks.tangents; ++i) {
-      pack_rows(g_.part(qkv, at, i, 1), row, at.length, g_.d, g_.width, g_.factor, keys_[i]);
-      pack_columns(g_.part(qkv, at, i, 2), row, at.length, g_.d, scores_.row(), T(1), values_[i]);
+      pack_rows(g_.part(qkv, at, i, g_.kKey), row, at.length, g_.d, g_.width, g_.factor, keys_[i]);
+      pack_columns(g_.part(qkv, at, i, g_.kValue), row, at.length, g_.d, scores_.row(), T(1), values_[i]);
     }
     std::fill_n(d_keys_[0], gradients_ * d_keys_.stride, T(0));
     std::fill_n(d_values_[0], gradients_ * d_values_.stride, T(0));
@@ -88,7 +88,7 @@ class Backward {
       const int64_t count = std::min(kQueries, at.length - first);
       scores_.block(qkv, at, first, count, hessian_);
       for (int64_t i = 0; i < gradients_; ++i)
-        pack_rows(g_.head(d_out, at, i) + first * g_.channels, g_.channels, count, g_.d, g_.width, T(1), d_out_[i]);
+        pack_rows(g_.head(d_out, at, i) + first * g_.view.out(), g_.view.out(), count, g_.d, g_.width, T(1), d_out_[i]);
       if (hessian_) {
         value(at, first, count, d_qkv, value_block());
         for (int64_t k = 0; k < g_.blocks.tangents; ++k) tangent(at, first, count, d_qkv, k);
@@ -97,8 +97,8 @@ class Backward {
       }
     }
     for (int64_t i = 0; i < gradients_; ++i) {
-      store(0, at.length, d_keys_[i], g_.factor, g_.part(d_qkv, at, i, 1));
-      store(0, at.length, d_values_[i], T(1), g_.part(d_qkv, at, i, 2));
+      store(0, at.length, d_keys_[i], g_.factor, g_.part(d_qkv, at, i, g_.kKey));
+      store(0, at.length, d_values_[i], T(1), g_.part(d_qkv, at, i, g_.kValue));
     }
   }
 
@@ -124,7 +124,7 @@ class Backward {
     add_transposed(count, end, p, d_out_[i], d_values_[i]);
     add_transposed(count, end, d_s, scores_.queries[0], d_keys_[i]);
     queries(count, end, d_s, keys_[0], false);
-    store(first, count, d_queries_, T(1), g_.part(d_qkv, at, i, 0));
+    store(first, count, d_queries_, T(1), g_.part(d_qkv, at, i, g_.kQuery));
   }
 
   void tangent(const Place& at, int64_t first, int64_t count, const at::Tensor& d_qkv, int64_t k) {
@@ -148,7 +148,7 @@ class Backward {
     add_transposed(count, end, d_s, scores_.queries[1 + k], d_keys_[k]);
     queries(count, end, d_p, keys_[0], false);
     queries(count, end, d_s, keys_[1 + k], true);
-    store(first, count, d_queries_, T(1), g_.part(d_qkv, at, k, 0));
+    store(first, count, d_queries_, T(1), g_.part(d_qkv, at, k, g_.kQuery));
   }
 
   // to [keys, width] += x^T y over the block's queries
@@ -159,7 +159,7 @@ class Backward {
     block_product<T>(count, g_.width, keys, {d_s, scores_.row(), 1}, k, g_.width, d_queries_, g_.width, add);
   }
   void store(int64_t first, int64_t count, const T* from, T factor, T* to) {
-    const int64_t row = 3 * g_.channels;
+    const int64_t row = g_.view.width();
     for (int64_t t = 0; t < count; ++t)
       for (int64_t j = 0; j < g_.d; ++j) to[(first + t) * row + j] = factor * from[t * g_.width + j];
   }
@@ -191,23 +191,23 @@ void over_heads(const Geometry<T>& geometry, const at::TensorOptions& options, S
 
 }  // namespace
 
-void attention_tangent(const Shape& shape, const Batch& batch, const Blocks& blocks, const at::Tensor& qkv,
+void attention_tangent(const QkvView& view, const Batch& batch, const Blocks& blocks, const at::Tensor& qkv,
                        const at::Tensor& out, Slab& scratch) {
   with_element(qkv.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
-    const Geometry<T> geometry(shape, batch, blocks);
+    const Geometry<T> geometry(view, batch, blocks);
     over_heads(
         geometry, qkv.options(), scratch, [&](T* base) { return Forward<T>(geometry, Room<T>(base)); },
         [&](Forward<T>& heads, const Place& at) { heads.run(at, qkv, out); });
   });
 }
 
-void attention_tangent_backward(const Shape& shape, const Batch& batch, const Blocks& blocks, bool hessian,
+void attention_tangent_backward(const QkvView& view, const Batch& batch, const Blocks& blocks, bool hessian,
                                 const at::Tensor& qkv, const at::Tensor& d_out, const at::Tensor& d_qkv,
                                 Slab& scratch) {
   with_element(qkv.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
-    const Geometry<T> geometry(shape, batch, blocks);
+    const Geometry<T> geometry(view, batch, blocks);
     over_heads(
         geometry, qkv.options(), scratch, [&](T* base) { return Backward<T>(geometry, hessian, Room<T>(base)); },
         [&](Backward<T>& heads, const Place& at) { heads.run(at, qkv, d_out, d_qkv); });

@@ -92,27 +92,30 @@ inline void through_softmax(const T* p, T* x, int64_t past, int64_t width) {
 // What all heads of a batch share.
 template <class T>
 struct Geometry {
-  Geometry(const Shape& shape, const Batch& batch, const Blocks& blocks)
-      : channels(shape.channels),
-        heads(shape.heads),
-        d(shape.head_size()),
+  Geometry(const QkvView& view, const Batch& batch, const Blocks& blocks)
+      : view(view),
+        d(view.d),
         width(whole_vectors<T>(d)),
         blocks(blocks),
         factor(static_cast<T>(1 / std::sqrt(static_cast<double>(d)))) {
     for (int64_t b = 0; b < batch.records(); ++b)
-      for (int64_t head = 0; head < heads; ++head) places.push_back({batch.offset(b), batch.length(b), head});
+      for (int64_t head = 0; head < view.heads; ++head) places.push_back({batch.offset(b), batch.length(b), head});
     for (const Run& run : batch.runs()) longest = std::max(longest, run.length);
   }
 
-  // Part 0 (q), 1 (k) or 2 (v) of a head in block `block` of a joint [.., 3C] matrix; rows are 3C apart.
-  T* part(const at::Tensor& qkv, const Place& at, int64_t block, int64_t which) const {
-    return data<T>(qkv) + (block * blocks.rows + at.first_row) * 3 * channels + which * channels + at.head * d;
+  // A head's part in block `block` of a joint qkv; rows are view.width() apart.
+  enum Part { kQuery, kKey, kValue };
+  T* part(const at::Tensor& qkv, const Place& at, int64_t block, Part which) const {
+    T* row = data<T>(qkv) + (block * blocks.rows + at.first_row) * view.width();
+    return row + (which == kQuery ? view.query(at.head) : which == kKey ? view.key(at.head) : view.value(at.head));
   }
+  // Its columns of a joint out; rows are view.out() apart.
   T* head(const at::Tensor& x, const Place& at, int64_t block) const {
-    return data<T>(x) + (block * blocks.rows + at.first_row) * channels + at.head * d;
+    return data<T>(x) + (block * blocks.rows + at.first_row) * view.out() + at.head * d;
   }
 
-  int64_t channels, heads, d, width;  // width: d in whole vectors
+  const QkvView view;
+  int64_t d, width;  // width: d in whole vectors
   Blocks blocks;
   T factor;  // 1 / sqrt(d)
   int64_t longest = 0;
@@ -142,14 +145,14 @@ class Scores {
 
   void begin(const at::Tensor& qkv, const Place& at) {
     for (int64_t i = 0; i <= g_.blocks.tangents; ++i)
-      pack_columns(g_.part(qkv, at, i, 1), 3 * g_.channels, at.length, g_.d, keys_width_, g_.factor, keys_[i]);
+      pack_columns(g_.part(qkv, at, i, g_.kKey), g_.view.width(), at.length, g_.d, keys_width_, g_.factor, keys_[i]);
   }
 
   // Queries first .. first + count against the keys before first + count: p[0] = P, p[1 + k] = P'_k.
   void block(const at::Tensor& qkv, const Place& at, int64_t first, int64_t count, bool tangents) {
-    const int64_t row = 3 * g_.channels;
+    const int64_t row = g_.view.width();
     for (int64_t i = 0; i <= g_.blocks.tangents; ++i)
-      pack_rows(g_.part(qkv, at, i, 0) + first * row, row, count, g_.d, g_.width, T(1), queries[i]);
+      pack_rows(g_.part(qkv, at, i, g_.kQuery) + first * row, row, count, g_.d, g_.width, T(1), queries[i]);
     width = whole_vectors<T>(first + count);
     product(count, queries[0], keys_[0], p[0], false);
     for (int64_t i = 0; i < count; ++i) softmax_past(p[0] + i * keys_width_, first + i + 1, width);

@@ -70,11 +70,12 @@ void causal_attention(int64_t heads, int64_t size, const std::vector<int64_t>& l
   raw.tokens = raw.targets = tokens.data();
   const Shape shape{.vocabulary = 1, .context = 200, .channels = c, .heads = heads, .layers = 1, .inner = c};
   const Batch batch(raw, shape, Targets::kRequired);
+  const QkvView view{.heads = heads, .kv_heads = heads, .d = size};
   Slab scratch;
   const auto options = at::TensorOptions().dtype(at::kDouble);
   const auto run = [&](const at::Tensor& qkv, const at::Tensor& log_sum_exp) {
     const at::Tensor out = at::empty({rows, c}, options);
-    attention(shape, batch, qkv, out, log_sum_exp, scratch);
+    attention(view, batch, qkv, out, log_sum_exp, scratch);
     return out;
   };
 
@@ -91,7 +92,7 @@ void causal_attention(int64_t heads, int64_t size, const std::vector<int64_t>& l
   }
 
   const at::Tensor d_out = at::randn({rows, c}, options), d_qkv = at::empty({rows, 3 * c}, options);
-  attention_backward(shape, batch, {qkv, out, log_sum_exp, d_out, d_qkv}, scratch);
+  attention_backward(view, batch, {qkv, out, log_sum_exp, d_out, d_qkv}, scratch);
   for (int64_t part = 0; part < 3; ++part) {
     at::Tensor step = at::zeros_like(qkv);
     step.narrow(1, part * c, c).normal_(0, 1e-5);
