@@ -24,8 +24,10 @@ void CpuRows::norm(const At& at, const at::Tensor& x, const at::Tensor& out) {
 }
 
 void CpuRows::linear(const At& at, const at::Tensor& x, const at::Tensor& add, const at::Tensor& out) {
-  if (!at.step.bare) start_rows(add, model_.bias(site(at)), out);
-  gemm(x, model_.weight(site(at)), out, at.step.bare ? Into::kOverwrite : Into::kAdd);
+  const at::Tensor& bias = model_.bias(site(at));
+  const bool alone = at.step.bare || (!add.defined() && !bias.defined());
+  if (!alone) start_rows(add, bias, out);
+  gemm(x, model_.weight(site(at)), out, alone ? Into::kOverwrite : Into::kAdd);
 }
 
 void Cpu::attention(const At& at, const at::Tensor& qkv, const at::Tensor& out) {

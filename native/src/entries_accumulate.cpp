@@ -27,14 +27,18 @@ class Accumulation {
   void norm(int64_t site) {
     const EntryBlock all{0, set_.count()};
     const at::Tensor c = coefficients(all, site, std::vector<double>(static_cast<size_t>(set_.count()), 1.0));
-    add_vector(set_.layout().weight_of(site), set_.gather(all, site, Factor::kFirst, nullptr, left_), c);
-    add_vector(set_.layout().bias_of(site), set_.gather(all, site, Factor::kSecond, nullptr, left_), c);
+    for (const Factor factor : set_.norm_factors(site)) {
+      const Layout& layout = set_.layout();
+      add_vector(factor == Factor::kFirst ? layout.weight_of(site) : layout.bias_of(site),
+                 set_.gather(all, site, factor, nullptr, left_), c);
+    }
   }
 
   void linear(int64_t site, const EntryBlock& block) {
     const at::Tensor a = set_.gather(block, site, Factor::kFirst, coefficients_, left_);
     const at::Tensor g = set_.gather(block, site, Factor::kSecond, nullptr, right_);
     gemm(a.t(), g, view(set_.layout().weight_of(site)), Into::kAdd);
+    if (!set_.has_bias(site)) return;
     add_vector(set_.layout().bias_of(site), g, coefficients(block, site, set_.bias_shares(block, site)));
   }
 

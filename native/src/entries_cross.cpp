@@ -23,7 +23,7 @@ class Crossing {
       : set_(set), queries_(queries), out_(out), cancel_(cancel), everyone_{0, queries.count()} {}
 
   void norm(int64_t site) {
-    for (const Factor factor : {Factor::kFirst, Factor::kSecond}) {
+    for (const Factor factor : set_.norm_factors(site)) {
       const at::Tensor q = queries_.gather(everyone_, site, factor, nullptr, query_left_);
       const EntryBlock all{0, set_.count()};
       const at::Tensor x = set_.gather(all, site, factor, nullptr, left_);
@@ -39,7 +39,7 @@ class Crossing {
   void linear(int64_t site) {
     const at::Tensor a_query = queries_.gather(everyone_, site, Factor::kFirst, nullptr, query_left_);
     const at::Tensor g_query = queries_.gather(everyone_, site, Factor::kSecond, nullptr, query_right_);
-    const at::Tensor query_shares = shares(queries_, everyone_, site).unsqueeze(0);
+    const at::Tensor query_shares = queries_.bias_share_rows(everyone_, site).unsqueeze(0);
     const std::vector<int64_t> columns = counts(queries_, everyone_, site);
     for (const EntryBlock& block : blocks(a_query.size(0))) {
       cancel_.poll();
@@ -48,7 +48,7 @@ class Crossing {
       const at::Tensor inputs = p_.get(a.options(), a.size(0), a_query.size(0));
       const at::Tensor gradients = q_.get(a.options(), a.size(0), a_query.size(0));
       at::Tensor bias = inputs;
-      at::mul_out(bias, shares(set_, block, site).unsqueeze(1), query_shares);
+      at::mul_out(bias, set_.bias_share_rows(block, site).unsqueeze(1), query_shares);
       gemm(a, a_query.t(), inputs, Into::kAdd);
       gemm(g, g_query.t(), gradients);
       std::vector<Owner> owners;
@@ -99,12 +99,6 @@ class Crossing {
     std::vector<int64_t> counts;
     for (int64_t i = block.begin; i < block.end; ++i) counts.push_back(set.matrix(i, site, Factor::kFirst).rows);
     return counts;
-  }
-
-  static at::Tensor shares(const EntrySet& set, const EntryBlock& block, int64_t site) {
-    std::vector<double> values = set.bias_shares(block, site);
-    const at::Tensor host = at::from_blob(values.data(), {static_cast<int64_t>(values.size())}, at::kDouble);
-    return host.to(set.model().options(), /*non_blocking=*/false, /*copy=*/true);
   }
 
   // X [rows, C] on the model's device.

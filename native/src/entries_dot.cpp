@@ -23,11 +23,12 @@ class Products {
 
   void norm(int64_t site) {
     const EntryBlock all{0, set_.count()};
-    const at::Tensor weights = set_.gather(all, site, Factor::kFirst, nullptr, left_);
-    const at::Tensor biases = set_.gather(all, site, Factor::kSecond, nullptr, right_);
-    for (size_t m = 0; m < vectors_.size(); ++m) {
-      add_row_dots(m, all, site, weights, view(m, set_.layout().weight_of(site)).unsqueeze(0), nullptr);
-      add_row_dots(m, all, site, biases, view(m, set_.layout().bias_of(site)).unsqueeze(0), nullptr);
+    for (const Factor factor : set_.norm_factors(site)) {
+      const Layout& layout = set_.layout();
+      const int64_t tensor = factor == Factor::kFirst ? layout.weight_of(site) : layout.bias_of(site);
+      const at::Tensor rows = set_.gather(all, site, factor, nullptr, left_);
+      for (size_t m = 0; m < vectors_.size(); ++m)
+        add_row_dots(m, all, site, rows, view(m, tensor).unsqueeze(0), nullptr);
     }
   }
 
@@ -41,6 +42,7 @@ class Products {
       const at::Tensor product = product_.get(set_.model().options(), a.size(0), weight.size(1));
       gemm(a, weight, product);
       add_row_dots(m, block, site, product, g, nullptr);
+      if (!set_.has_bias(site)) continue;
       add_row_dots(m, block, site, g, view(m, set_.layout().bias_of(site)).unsqueeze(0), shares.data());
     }
   }

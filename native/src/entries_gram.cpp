@@ -22,7 +22,7 @@ void add_lower(const GramJob& job, int64_t first, const at::Tensor& strip) {
 void gram_norm(const GramJob& job, int64_t site) {
   Slab slab;
   const EntryBlock all{0, job.set.count()};
-  for (const Factor factor : {Factor::kFirst, Factor::kSecond})
+  for (const Factor factor : job.set.norm_factors(site))
     add_products(job, job.set.gather(all, site, factor, nullptr, slab));
 }
 

@@ -27,7 +27,7 @@ class Norms {
 
   double norm(int64_t i, int64_t site) {
     double sum = 0;
-    for (const Factor factor : {Factor::kFirst, Factor::kSecond}) {
+    for (const Factor factor : set_.norm_factors(site)) {
       const at::Tensor x = set_.gather({i, i + 1}, site, factor, nullptr, left_);
       sum += dot_all(x, x);
     }
@@ -37,9 +37,7 @@ class Norms {
   double linear(int64_t i, int64_t site) {
     const at::Tensor a = set_.gather({i, i + 1}, site, Factor::kFirst, nullptr, left_);
     const at::Tensor g = set_.gather({i, i + 1}, site, Factor::kSecond, nullptr, right_);
-    std::vector<double> values = set_.bias_shares({i, i + 1}, site);
-    const at::Tensor host = at::from_blob(values.data(), {static_cast<int64_t>(values.size())}, at::kDouble);
-    const at::Tensor shares = host.to(a.options(), /*non_blocking=*/false, /*copy=*/true);
+    const at::Tensor shares = set_.bias_share_rows({i, i + 1}, site);
     const int64_t rows = a.size(0), in = a.size(1), out = g.size(1);
     if (rows * (in + out) < in * out) {
       const at::Tensor p = p_.get(a.options(), rows, rows), q = q_.get(a.options(), rows, rows);

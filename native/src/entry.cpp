@@ -129,11 +129,11 @@ EntryLayout::EntryLayout(const Layout& layout, const EntryFormat& format, int64_
       case LETHE_SITE_LINEAR:
         arrays.first = placer.place(format.linear_rows(tokens), site.inputs, element);
         arrays.second = placer.place(format.linear_rows(tokens), site.outputs, element);
-        if (format.truncates(tokens)) arrays.index = placer.place(1, format.rank(), element);
+        if (format.truncates(tokens) && layout.has_bias(s)) arrays.index = placer.place(1, format.rank(), element);
         break;
       case LETHE_SITE_NORM:
         arrays.first = placer.place(1, site.outputs, element);
-        arrays.second = placer.place(1, site.outputs, element);
+        if (layout.has_bias(s)) arrays.second = placer.place(1, site.outputs, element);
         break;
       case LETHE_SITE_HEAD: {
         const int64_t width = format.top_k() == 0 ? site.outputs : format.top_k();

@@ -144,12 +144,13 @@ void EntryCapture<Real, Stored>::copy_truncated(int64_t site, const at::Tensor& 
         report(b, site);
         continue;
       }
-      const TruncatedFactors few = truncate(a, g, format_.rank());
+      const bool bias = model_.layout.has_bias(site);
+      const TruncatedFactors few = truncate(a, g, format_.rank(), bias);
       const auto put = [&](const at::Tensor& values, int64_t place) {
         return store_row(values.const_data_ptr<Real>(), values.numel(), Real{1}, at(b, place));
       };
       const bool finite = put(few.inputs, arrays(b, site).first) & put(few.gradients, arrays(b, site).second) &
-                          put(few.shares, arrays(b, site).index);
+                          (!bias || put(few.shares, arrays(b, site).index));
       if (!finite) [[unlikely]] report(b, site);
       truncated_[static_cast<size_t>(b)] += few.dropped;
       linear_total_[static_cast<size_t>(b)] += few.total;
@@ -170,7 +171,9 @@ void EntryCapture<Real, Stored>::norm(int64_t site, const at::Tensor& weight, co
     const auto put = [&](const at::Tensor& values, int64_t place) {
       return store_row(values.const_data_ptr<Real>() + b * columns, columns, scale(b), at(b, place));
     };
-    if (!(put(weight, arrays(b, site).first) & put(bias, arrays(b, site).second))) [[unlikely]] report(b, site);
+    bool finite = put(weight, arrays(b, site).first);
+    if (model_.layout.has_bias(site)) finite &= put(bias, arrays(b, site).second);
+    if (!finite) [[unlikely]] report(b, site);
   }
 }
 

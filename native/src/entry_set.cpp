@@ -2,6 +2,7 @@
 #include "entry_set.h"
 
 #include <ATen/Parallel.h>
+#include <ATen/ops/from_blob.h>
 
 #include <algorithm>
 #include <exception>
@@ -62,8 +63,8 @@ std::vector<double> EntrySet::bias_shares(const EntryBlock& block, int64_t site)
   std::vector<double> shares;
   for (int64_t i = block.begin; i < block.end; ++i) {
     const auto rows = static_cast<size_t>(matrix(i, site, Factor::kFirst).rows);
-    if (!format_.truncates(entry(i).tokens())) {
-      shares.insert(shares.end(), rows, 1.0);
+    if (!has_bias(site) || !format_.truncates(entry(i).tokens())) {
+      shares.insert(shares.end(), rows, has_bias(site) ? 1.0 : 0.0);
       continue;
     }
     with_types([&](auto real, auto stored) {
@@ -73,6 +74,16 @@ std::vector<double> EntrySet::bias_shares(const EntryBlock& block, int64_t site)
     });
   }
   return shares;
+}
+
+at::Tensor EntrySet::bias_share_rows(const EntryBlock& block, int64_t site) const {
+  std::vector<double> values = bias_shares(block, site);
+  const at::Tensor host = at::from_blob(values.data(), {static_cast<int64_t>(values.size())}, at::kDouble);
+  return host.to(model_.options(), /*non_blocking=*/false, /*copy=*/true);
+}
+
+std::vector<Factor> EntrySet::norm_factors(int64_t site) const {
+  return has_bias(site) ? std::vector{Factor::kFirst, Factor::kSecond} : std::vector{Factor::kFirst};
 }
 
 std::vector<EntryBlock> EntrySet::blocks(int64_t limit) const {

@@ -38,6 +38,7 @@ class EntrySet {
   bool chosen(int64_t site) const { return chosen_[static_cast<size_t>(site)] != 0; }
   bool double_model() const { return model_.dtype == at::kDouble; }
   bool exact_head() const { return format_.top_k() == 0; }
+  bool has_bias(int64_t site) const { return layout().has_bias(site); }
 
   StoredMatrix matrix(int64_t entry, int64_t site, Factor factor) const;
   int64_t rows(const EntryBlock& block, int64_t site) const;  // of a factor: tokens, targets of a head, 1 of a norm
@@ -53,9 +54,12 @@ class EntrySet {
                     const double* scales, Slab& slab) const;
   at::Tensor gather(const EntryBlock& block, int64_t site, Factor factor, const double* scales, Slab& slab) const;
 
-  // How much of each row of a linear site's G the bias's gradient takes, one value a row of the block: 1 a token, or what
-  // a truncated record keeps instead.
+  // What an entry holds of a norm's gradient: weight and, where it has one, bias.
+  std::vector<Factor> norm_factors(int64_t site) const;
+  // How much of each row of a linear site's G the bias's gradient takes, one value a row of the block: 1 a token, what a
+  // truncated record keeps instead, or 0 where there is no bias.
   std::vector<double> bias_shares(const EntryBlock& block, int64_t site) const;
+  at::Tensor bias_share_rows(const EntryBlock& block, int64_t site) const;  // in the model's dtype and on its device
 
   // body(Type<Real>, Type<Stored>)
   template <class Body>

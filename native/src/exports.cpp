@@ -77,14 +77,16 @@ lethe_status lethe_model_create(const lethe_model_config* config, lethe_model** 
     const lethe_model_config& c = checked(config, "config");
     require_pointer(out, "out");
     *out = nullptr;
-    const Shape shape = shape_of(c);
+    Layout layout(shape_of(c));
     DevicePlace place = place_of(c);
     const bool bf16_products = place.path == nullptr && c.compute_dtype == LETHE_BF16;
     if (bf16_products && !Bf16Products::available())
       refuse(LETHE_UNSUPPORTED,
              "bf16 compute on the CPU needs AVX-512 BF16, which this processor or this build lacks; use f32");
     const std::shared_ptr<DevicePath> path = place.path;
-    run_on(path, [&] { *out = std::make_unique<lethe_model>(shape, scalar_type(c.dtype), std::move(place)).release(); });
+    run_on(path, [&] {
+      *out = std::make_unique<lethe_model>(std::move(layout), scalar_type(c.dtype), std::move(place)).release();
+    });
     (*out)->bf16_products = bf16_products;
   });
 }

@@ -1,10 +1,9 @@
 // Gram matrix at one linear site, weight and bias together.
 //
-// Factored: <g_i, g_j> = <A_i A_jᵀ + s_i s_jᵀ, G_i G_jᵀ>; s are the rows' bias shares, 1 unless truncated. Dense: a stretch
+// Factored: <g_i, g_j> = <A_i A_jᵀ + s_i s_jᵀ, G_i G_jᵀ>; s are the rows' bias shares, 1 unless truncated or 0. Dense: a stretch
 // of weight rows of every gradient, X = A_i[:, stretch]ᵀ G_i laid out [N, stretch * out], then X Xᵀ; the bias's gradient is
 // one more row.
 #include <ATen/Parallel.h>
-#include <ATen/ops/from_blob.h>
 #include <ATen/ops/mul.h>
 #include <ATen/ops/mv.h>
 #include <c10/core/InferenceMode.h>
@@ -24,12 +23,6 @@ RowCounts token_counts(const EntrySet& set, const EntryBlock& block) {
   return counts;
 }
 
-at::Tensor shares(const EntrySet& set, const EntryBlock& block, int64_t site) {
-  std::vector<double> values = set.bias_shares(block, site);
-  const at::Tensor host = at::from_blob(values.data(), {static_cast<int64_t>(values.size())}, at::kDouble);
-  return host.to(set.model().options(), /*non_blocking=*/false, /*copy=*/true);
-}
-
 void factored(const GramJob& job, int64_t site) {
   const EntrySet& set = job.set;
   // Two products [rows, rows] and four factors take the scratch.
@@ -42,7 +35,7 @@ void factored(const GramJob& job, int64_t site) {
   for (const EntryBlock& right : blocks) {
     const at::Tensor a_right = set.gather(right, site, Factor::kFirst, nullptr, a1);
     const at::Tensor g_right = set.gather(right, site, Factor::kSecond, nullptr, g1);
-    const at::Tensor shares_right = shares(set, right, site).unsqueeze(0);
+    const at::Tensor shares_right = set.bias_share_rows(right, site).unsqueeze(0);
     for (const EntryBlock& left : blocks) {
       if (left.begin < right.begin) continue;
       job.cancel.poll();
@@ -51,7 +44,7 @@ void factored(const GramJob& job, int64_t site) {
       const at::Tensor inputs = p.get(a.options(), a.size(0), a_right.size(0));
       const at::Tensor gradients = q.get(a.options(), a.size(0), a_right.size(0));
       at::Tensor bias = inputs;
-      at::mul_out(bias, shares(set, left, site).unsqueeze(1), shares_right);
+      at::mul_out(bias, set.bias_share_rows(left, site).unsqueeze(1), shares_right);
       gemm(a, a_right.t(), inputs, Into::kAdd);
       gemm(g, g_right.t(), gradients);
       add_hadamard(job, token_counts(set, left), token_counts(set, right), inputs, gradients);
@@ -82,7 +75,7 @@ void dense(const GramJob& job, int64_t site) {
         gemm(a.t(), g, x.select(0, i).view({end - row, outputs}));
         if (row > 0) continue;
         at::Tensor sum = bias.select(0, i);
-        at::mv_out(sum, g.t(), shares(set, {i, i + 1}, site));
+        at::mv_out(sum, g.t(), set.bias_share_rows({i, i + 1}, site));
       }
     };
     if (set.model().on_cpu()) {

@@ -113,7 +113,8 @@ void Joint::linear_backward(const At& at, const at::Tensor& x, const at::Tensor&
   for (int64_t k = 0; curved && quadratic() && k < blocks_.tangents; ++k) {
     const at::Tensor d = blocks_.gradient_tangent(g, k);
     row_products(1, blocks_.tangent(out, k), add.defined() ? blocks_.tangent(add, k) : add, d, row_sums(k));
-    if (at.step.bare) row_products(1, of(directions.bias, k).unsqueeze(0), {}, d, row_sums(k));
+    if (at.step.bare && !directions.bias.empty())
+      row_products(1, of(directions.bias, k).unsqueeze(0), {}, d, row_sums(k));
     row_products(-1, blocks_.tangent(x, k), {}, blocks_.gradient_tangent(d_x, k), row_sums(k));
   }
 }
@@ -131,7 +132,7 @@ void Joint::parameters(int64_t site, const at::Tensor& x, const at::Tensor& g) {
       gemm(blocks_.value(x).t(), d, weight, into);
       if (curvature_.hessian()) gemm(blocks_.tangent(x, k).t(), blocks_.gradient(g), weight, Into::kAdd);
     }
-    column_sums(d, curvature_.accumulate(), of(products.bias, k));
+    if (!products.bias.empty()) column_sums(d, curvature_.accumulate(), of(products.bias, k));
   }
 }
 

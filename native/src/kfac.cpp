@@ -23,8 +23,8 @@ KfacBlock block_for(const Layout& layout, int64_t site) {
   block.site = site, block.kind = what.kind;
   block.weight = layout.weight_of(site), block.bias = layout.bias_of(site);
   switch (what.kind) {
-    case LETHE_SITE_LINEAR: block.rows = what.inputs + 1, block.columns = what.outputs; break;
-    case LETHE_SITE_NORM: block.rows = 2, block.columns = what.outputs; break;
+    case LETHE_SITE_LINEAR:
+    case LETHE_SITE_NORM: block.rows = weight.rows + (block.bias < 0 ? 0 : 1), block.columns = what.outputs; break;
     default: block.rows = weight.rows, block.columns = weight.columns;
   }
   block.scatter = what.kind == LETHE_SITE_EMBEDDING || what.kind == LETHE_SITE_POSITION;
@@ -35,9 +35,9 @@ KfacBlock block_for(const Layout& layout, int64_t site) {
 void allocate_sums(KfacBlock& block, at::ScalarType dtype) {
   const auto wide = at::TensorOptions().dtype(at::kDouble);
   if (block.kind == LETHE_SITE_LINEAR) {
-    block.inputs = SymmetricSum(block.rows - 1, dtype);
+    block.inputs = SymmetricSum(block.weight_rows(), dtype);
     block.outputs = SymmetricSum(block.columns, dtype);
-    block.input_sums = at::zeros({block.rows - 1}, at::TensorOptions().dtype(dtype));
+    block.input_sums = at::zeros({block.weight_rows()}, at::TensorOptions().dtype(dtype));
   } else if (block.kind == LETHE_SITE_NORM) {
     block.values = at::zeros({block.rows, block.columns}, at::TensorOptions().dtype(dtype));
   } else {
@@ -51,7 +51,7 @@ void allocate_sums(KfacBlock& block, at::ScalarType dtype) {
 // A block's tensors of a vector as one [rows, columns] matrix on the host.
 at::Tensor gather(const KfacBlock& block, const lethe_vector& vector) {
   const auto view = [&](int64_t tensor) { return vector.views[static_cast<size_t>(tensor)].to(at::kCPU); };
-  if (block.bias < 0) return view(block.weight);
+  if (block.bias < 0) return view(block.weight).view({block.rows, block.columns});
   const at::Tensor weight = view(block.weight), bias = view(block.bias);
   const at::Tensor all = at::empty({block.rows, block.columns}, weight.options());
   all.narrow(0, 0, block.rows - 1).copy_(weight.view({block.rows - 1, block.columns}));
@@ -62,7 +62,7 @@ at::Tensor gather(const KfacBlock& block, const lethe_vector& vector) {
 void scatter(const KfacBlock& block, const at::Tensor& all, lethe_vector& vector) {
   const at::Tensor& weight = vector.views[static_cast<size_t>(block.weight)];
   if (block.bias < 0) {
-    weight.copy_(all);
+    weight.copy_(all.view(weight.sizes()));
     return;
   }
   weight.copy_(all.narrow(0, 0, block.rows - 1).view(weight.sizes()));

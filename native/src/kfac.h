@@ -35,9 +35,10 @@ class SymmetricSum {
 
 struct KfacBlock {
   int64_t site = 0;                // that owns the tensors: a linear site, a norm, wte, wpe, or an untied lm_head
-  int64_t weight = -1, bias = -1;  // tensors; bias stays -1 for tables
+  int64_t weight = -1, bias = -1;  // tensors; bias stays -1 where there is none
   int32_t kind = 0;                // LETHE_SITE_*
-  int64_t rows = 0, columns = 0;   // of eigenvalues: [inputs + 1, outputs], [table rows, C]; a norm's [2, C]: weight, bias
+  // Of eigenvalues: [inputs, outputs], [table rows, C], [1, C] of a norm; and one row more for a bias.
+  int64_t rows = 0, columns = 0;
   bool scatter = false;  // a table's part from the embedding's output gradient
   bool head = false;     // a table's part from the head
 
@@ -51,6 +52,8 @@ struct KfacBlock {
   at::Tensor left;    // linear: [rows, rows] Q_A, eigenvectors are columns
   at::Tensor right;   // linear and table: [columns, columns] Q_G
   at::Tensor values;  // [rows, columns]; sums over records in the correction stage
+
+  int64_t weight_rows() const { return bias < 0 ? rows : rows - 1; }
 };
 
 enum class KfacStage : int32_t { kCovariance = 0, kKronecker = 1, kCorrected = 2 };
@@ -94,7 +97,7 @@ class KfacObserver : public GradientObserver {
  public:
   KfacObserver(Kfac& kfac, const Batch& batch) : kfac_(kfac), batch_(batch) {}
   void relabel(int64_t first_row, const at::Tensor& errors) final;
-  void norm(int64_t site, const at::Tensor& weight, const at::Tensor& bias) final;  // values [2, C] += squares
+  void norm(int64_t site, const at::Tensor& weight, const at::Tensor& bias) final;  // values += squares
 
  protected:
   at::Tensor host(const at::Tensor& tensor) const { return tensor.to(at::kCPU, kfac_.dtype); }

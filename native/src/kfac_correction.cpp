@@ -38,8 +38,9 @@ class CorrectionPass final : public KfacObserver {
   void linear(int64_t site, const at::Tensor& inputs, const at::Tensor& output_gradient) override {
     KfacBlock& block = *kfac_.block_of_site(site);
     const at::Tensor a = host(inputs), u = at::empty({a.size(0), block.rows}, a.options());
-    fill_bias(block.left.select(0, block.rows - 1), u);  // the homogeneous coordinate's share
-    gemm(a, block.left.narrow(0, 0, block.rows - 1), u, Into::kAdd);
+    const int64_t width = block.weight_rows();
+    if (block.bias >= 0) fill_bias(block.left.select(0, width), u);  // the homogeneous coordinate's share
+    gemm(a, block.left.narrow(0, 0, width), u, block.bias < 0 ? Into::kOverwrite : Into::kAdd);
     add_squares(u, rotated(output_gradient, block), records_, block.values);
   }
 

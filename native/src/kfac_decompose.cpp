@@ -36,9 +36,10 @@ Eigen eigen(const Kfac& kfac, const KfacBlock& block, const at::Tensor& matrix, 
   return {values.clamp_min(0), vectors};
 }
 
-// [inputs + 1, inputs + 1] mean of [a, 1] [a, 1]^T
+// Mean of [a, 1] [a, 1]^T, or of a a^T without a bias.
 at::Tensor homogeneous(const Kfac& kfac, const KfacBlock& block) {
-  const int64_t n = block.rows - 1;
+  if (block.bias < 0) return block.inputs.full().div_(static_cast<double>(kfac.tokens));
+  const int64_t n = block.weight_rows();
   const at::Tensor all = at::empty({block.rows, block.rows}, at::TensorOptions().dtype(at::kDouble));
   all.narrow(0, 0, n).narrow(1, 0, n).copy_(block.inputs.full());
   all.select(0, n).narrow(0, 0, n).copy_(block.input_sums);

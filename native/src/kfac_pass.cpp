@@ -95,7 +95,7 @@ void KfacObserver::norm(int64_t site, const at::Tensor& weight, const at::Tensor
   with_element(values.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
     const int64_t columns = values.size(1);
-    for (int64_t part = 0; part < 2; ++part) {
+    for (int64_t part = 0; part < values.size(0); ++part) {
       T* out = data<T>(values) + part * columns;
       for (int64_t b = 0; b < batch_.records(); ++b) {
         const T* g = of_records[part].const_data_ptr<T>() + b * columns;

@@ -12,7 +12,7 @@ namespace {
 // Room for index arithmetic: no tensor of a sane model reaches it, and products of two stay below 2^63.
 constexpr int64_t kLargest = int64_t{1} << 31;
 
-void check(const Shape& shape) {
+const Shape& checked_shape(const Shape& shape) {
   std::ostringstream problems;
   const auto positive = [&](int64_t value, const char* name) {
     if (value < 1 || value >= kLargest) problems << name << " is " << value << ", allowed 1 to 2^31 - 1; ";
@@ -30,13 +30,14 @@ void check(const Shape& shape) {
     problems << "layer_norm_epsilon is " << shape.epsilon << ", must be positive; ";
   std::string text = problems.str();
   require(text.empty(), "no such model: ", text.substr(0, text.empty() ? 0 : text.size() - 2));
+  return shape;
 }
 
 }  // namespace
 
-Layout::Layout(const Shape& shape) : shape_(shape) {
-  check(shape);
-  architecture_ = gpt2(shape);
+Layout::Layout(const Shape& shape) : Layout(shape, gpt2(checked_shape(shape))) {}
+
+Layout::Layout(const Shape& shape, Architecture architecture) : shape_(shape), architecture_(std::move(architecture)) {
   const Architecture& a = architecture_;
   const auto add_table = [&](const std::string& name, int64_t rows, int64_t site) {
     add_tensor(name + ".weight", rows, shape.channels, 2, site);

@@ -42,6 +42,7 @@ class Layout {
 
   // Refuses shapes that cannot exist, naming all that is wrong at once.
   explicit Layout(const Shape& shape);
+  Layout(const Shape& shape, Architecture architecture);
 
   const Shape& shape() const { return shape_; }
   const Architecture& architecture() const { return architecture_; }
@@ -64,6 +65,7 @@ class Layout {
   // Index of the tensor that is a site's weight (for a tied head: wte) or bias (-1 where the site has none).
   int64_t weight_of(int64_t site) const { return weight_of_[static_cast<size_t>(site)]; }
   int64_t bias_of(int64_t site) const { return bias_of_[static_cast<size_t>(site)]; }
+  bool has_bias(int64_t site) const { return bias_of(site) >= 0; }
 
  private:
   int64_t add_site(std::string name, int32_t kind, int64_t inputs, int64_t outputs);

@@ -43,8 +43,8 @@ at::ScalarType scalar_type(int32_t dtype) {
   }
 }
 
-Model::Model(const Shape& shape, at::ScalarType dtype, DevicePlace place)
-    : layout(shape),
+Model::Model(Layout of, at::ScalarType dtype, DevicePlace place)
+    : layout(std::move(of)),
       dtype(dtype),
       device(place.device),
       path(std::move(place.path)),

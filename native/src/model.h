@@ -27,7 +27,7 @@ struct LiveHandle {
 };
 
 struct Model {
-  Model(const Shape& shape, at::ScalarType dtype, DevicePlace place = {at::kCPU, nullptr});
+  Model(Layout layout, at::ScalarType dtype, DevicePlace place = {at::kCPU, nullptr});
 
   const Shape& shape() const { return layout.shape(); }
   at::TensorOptions options() const { return at::TensorOptions().dtype(dtype).device(device); }

@@ -27,9 +27,18 @@ T* data(const at::Tensor& tensor) {
   return tensor.mutable_data_ptr<T>();
 }
 
+// A bias's numbers; as many zeros, made in `none`, where there is no bias.
+template <class T>
+const T* bias_row(const at::Tensor& bias, int64_t count, std::vector<T>& none) {
+  if (bias.defined()) return data<T>(bias);
+  none.assign(static_cast<size_t>(count), T(0));
+  return none.data();
+}
+
 // ---- ops_norm.cpp
 
-// out = (x - mean) / deviation * weight + bias a row; statistics [2, rows] = mean, 1 / deviation
+// out = (x - mean) / deviation * weight + bias a row, the bias undefined where there is none; statistics [2, rows] =
+// mean, 1 / deviation
 void layer_norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, double epsilon,
                 const at::Tensor& statistics, const at::Tensor& out);
 
@@ -40,7 +49,7 @@ struct NormGradient {
   const at::Tensor& output;      // [rows, C] gradient at the norm's output
   const at::Tensor& stream;      // [rows, C] inout: the gradient at x is added
   const at::Tensor& d_weight;    // [C]
-  const at::Tensor& d_bias;      // [C]
+  const at::Tensor& d_bias;      // [C], or undefined
   bool accumulate;               // add to d_weight and d_bias instead of overwriting them
 };
 void layer_norm_backward(const NormGradient& gradient, Slab& partials);
@@ -51,7 +60,8 @@ void layer_norm_records(const at::Tensor& x, const at::Tensor& statistics, const
 
 // ---- ops_gelu.cpp
 
-void gelu(const at::Tensor& x, const at::Tensor& bias, const at::Tensor& out);  // out = gelu(x + bias)
+// out = gelu(x + bias); a bias that is undefined is none
+void gelu(const at::Tensor& x, const at::Tensor& bias, const at::Tensor& out);
 // gradient *= gelu'(x + bias)
 void gelu_backward(const at::Tensor& x, const at::Tensor& bias, const at::Tensor& gradient);
 

@@ -15,8 +15,9 @@ void gelu(const at::Tensor& x, const at::Tensor& bias, const at::Tensor& out) {
   with_element(x.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
     const int64_t n = x.size(1);
+    std::vector<T> none;
+    const T* b = bias_row(bias, n, none);
     at::parallel_for(0, x.size(0), kGrain, [&](int64_t begin, int64_t end) {
-      const T* b = data<T>(bias);
       for (int64_t r = begin; r < end; ++r) {
         const T* in = data<T>(x) + r * n;
         T* to = data<T>(out) + r * n;
@@ -34,8 +35,9 @@ void gelu_backward(const at::Tensor& x, const at::Tensor& bias, const at::Tensor
   with_element(x.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
     const int64_t n = x.size(1);
+    std::vector<T> none;
+    const T* b = bias_row(bias, n, none);
     at::parallel_for(0, x.size(0), kGrain, [&](int64_t begin, int64_t end) {
-      const T* b = data<T>(bias);
       for (int64_t r = begin; r < end; ++r) {
         const T* in = data<T>(x) + r * n;
         T* g = data<T>(gradient) + r * n;

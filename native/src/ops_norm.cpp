@@ -16,7 +16,8 @@ void norm_rows(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& 
                const at::Tensor& statistics, const at::Tensor& out) {
   const int64_t rows = x.size(0), n = x.size(1);
   const T* w = data<T>(weight);
-  const T* shift = data<T>(bias);
+  std::vector<T> none;
+  const T* shift = bias_row(bias, n, none);
   T* means = data<T>(statistics);
   T* scales = means + rows;
   at::parallel_for(0, rows, 16, [&](int64_t begin, int64_t end) {
@@ -75,13 +76,13 @@ void norm_backward_rows(const NormGradient& g, Slab& partials) {
       backward_block(g, b * kRowBlock, std::min(rows, (b + 1) * kRowBlock), data<T>(sums) + b * 2 * n);
     }
   });
-  T* into[] = {data<T>(g.d_weight), data<T>(g.d_bias)};
-  for (int part = 0; part < 2; ++part) {
-    if (!g.accumulate) std::fill(into[part], into[part] + n, T(0));
+  for (int part = 0; part < (g.d_bias.defined() ? 2 : 1); ++part) {
+    T* into = data<T>(part == 0 ? g.d_weight : g.d_bias);
+    if (!g.accumulate) std::fill(into, into + n, T(0));
     for (int64_t b = 0; b < blocks; ++b) {
       const T* from = data<T>(sums) + (2 * b + part) * n;
 #pragma omp simd
-      for (int64_t j = 0; j < n; ++j) into[part][j] += from[j];
+      for (int64_t j = 0; j < n; ++j) into[j] += from[j];
     }
   }
 }

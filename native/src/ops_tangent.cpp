@@ -138,8 +138,8 @@ void gelu_tangent(const Blocks& blocks, const at::Tensor& x, const at::Tensor& b
     using T = decltype(zero);
     const int64_t n = x.size(1), stride = blocks.rows * n;
     const std::vector<T> zeros(static_cast<size_t>(n));
+    const T* b = bias.defined() ? data<T>(bias) : zeros.data();
     at::parallel_for(0, blocks.rows, kGrain, [&](int64_t begin, int64_t end) {
-      const T* b = data<T>(bias);
       std::vector<T> slope(static_cast<size_t>(n));
       for (int64_t r = begin; r < end; ++r) {
         const T* in = data<T>(x) + r * n;
@@ -169,8 +169,8 @@ void gelu_tangent_backward(const Blocks& blocks, const at::Tensor& x, const at::
     using T = decltype(zero);
     const int64_t n = x.size(1), stride = blocks.rows * n;
     const std::vector<T> zeros(static_cast<size_t>(n));
+    const T* b = bias.defined() ? data<T>(bias) : zeros.data();
     at::parallel_for(0, blocks.rows, kGrain, [&](int64_t begin, int64_t end) {
-      const T* b = data<T>(bias);
       std::vector<T> memory(static_cast<size_t>(2 * n));
       T* slopes = memory.data();  // f'(u)
       T* bends = slopes + n;      // g f''(u)

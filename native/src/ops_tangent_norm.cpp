@@ -149,9 +149,10 @@ void layer_norm_tangent(const NormTangent& norm, const at::Tensor& bias, double 
   with_element(norm.x.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
     const std::vector<T> zeros(static_cast<size_t>(norm.x.size(1)));
+    const T* shift = bias.defined() ? data<T>(bias) : zeros.data();
     at::parallel_for(0, norm.blocks.rows, 8, [&](int64_t begin, int64_t end) {
       for (int64_t r = begin; r < end; ++r)
-        forward_row<T>(norm, data<T>(bias), epsilon, zeros, r, data<T>(out) + r * norm.x.size(1));
+        forward_row<T>(norm, shift, epsilon, zeros, r, data<T>(out) + r * norm.x.size(1));
     });
   });
 }
@@ -173,6 +174,7 @@ void layer_norm_tangent_backward(const NormTangent& norm, const NormTangentGradi
     });
     for (size_t k = 0; k < g.products.weight.size(); ++k) {
       add_blocks<T>(sums, static_cast<int64_t>(2 * k), g.accumulate, g.products.weight[k]);
+      if (g.products.bias.empty()) continue;
       add_blocks<T>(sums, static_cast<int64_t>(2 * k + 1), g.accumulate, g.products.bias[k]);
     }
   });

@@ -1,0 +1,252 @@
+// Blocks that GPT-2 does not have, written as tables: sites without a bias, a parallel residual, other gradient buffers.
+// Whatever walks over them must be right for the table alone: the gradient against differences of the loss, curvature
+// against differences of the gradient, entries and K-FAC's squares against dense gradients, decoding against logits.
+#include <algorithm>
+
+#include "captured.h"
+#include "model.h"
+
+using namespace test;
+
+namespace {
+
+using Vector = std::vector<double>;
+
+const Ragged kBatch = random_batch({4, 4, 1, 9, 2, 5}, 23, 2, 4);
+
+lethe::Shape shape() {
+  return {.vocabulary = 23, .context = 9, .channels = 8, .heads = 2, .layers = 2, .inner = 12, .epsilon = 1e-5,
+          .tied = true};
+}
+
+lethe::Architecture without_biases(const std::vector<size_t>& sites, bool tail) {
+  lethe::Architecture a = lethe::gpt2(shape());
+  for (const size_t site : sites) a.sites[site].bias = false;
+  a.tail_site.bias = tail;
+  return a;
+}
+
+// x + attention(norm(x)) + mlp(norm(x)): both norms first, and the second's gradient in a buffer of its own.
+lethe::Architecture parallel(lethe::Architecture a) {
+  constexpr int none = lethe::kNone;
+  using enum lethe::Op;
+  a.slots[5].gradient = a.gradients();
+  a.steps = {{kNorm, 0, none, 1, 0},      {kNorm, 0, none, 5, 1},      {kLinear, 1, none, 2, 2},
+             {kAttention, 2, none, 3},    {kLinear, 3, 0, 4, 3},       {kLinear, 5, none, 6, 4, true},
+             {kActivation, 6, none, 7, 4}, {kLinear, 7, 4, 8, 5}};
+  std::rotate(a.sites.begin() + 1, a.sites.begin() + 3, a.sites.begin() + 4);  // ln_2 is the second site now
+  return a;
+}
+
+ModelHandle make(const lethe::Architecture& architecture) {
+  const c10::InferenceMode inference;
+  ModelHandle model(new lethe_model(lethe::Layout(shape(), architecture), at::kDouble));
+  Random random(3);
+  Vector values(static_cast<size_t>(layout_of(model.get()).flat_size));
+  for (double& value : values) value = 0.5 * random.uniform();
+  write(model.get(), LETHE_PARAMETERS, values);
+  return model;
+}
+
+double loss(lethe_model* model) {
+  const Vector losses = evaluate(model, kBatch);
+  double sum = 0;
+  for (size_t b = 0; b < losses.size(); ++b) sum += kBatch.weights[b] * losses[b];
+  return sum;
+}
+
+// (f(w + h v) - f(w - h v)) / 2h
+template <class Function>
+auto difference(lethe_model* model, const Vector& direction, Function&& f) {
+  constexpr double h = 1e-5;
+  const Vector at = read(model, LETHE_PARAMETERS);
+  const auto moved = [&](double step) {
+    Vector there = at;
+    for (size_t i = 0; i < at.size(); ++i) there[i] += step * direction[i];
+    write(model, LETHE_PARAMETERS, there);
+    return f();
+  };
+  const Vector up = moved(h), down = moved(-h);
+  write(model, LETHE_PARAMETERS, at);
+  Vector out(up.size());
+  for (size_t i = 0; i < up.size(); ++i) out[i] = (up[i] - down[i]) / (2 * h);
+  return out;
+}
+
+void gradients(lethe_model* m) {
+  const Vector exact = gradient(m, kBatch);
+  for (const lethe_tensor_info& tensor : tensors_of(m)) {
+    const auto begin = static_cast<size_t>(tensor.offset),
+               end = begin + static_cast<size_t>(tensor.rows * tensor.columns);
+    Vector approximate(exact.size());
+    for (size_t i = begin; i < end; ++i) {
+      Vector unit(exact.size());
+      unit[i] = 1;
+      approximate[i] = difference(m, unit, [&] { return Vector{loss(m)}; })[0];
+    }
+    const double error = relative(approximate, exact, begin, end);
+    if (!(error < 1e-7)) report(__FILE__, __LINE__, std::string(tensor.name) + ": " + std::to_string(error));
+  }
+}
+
+void curvature(lethe_model* m) {
+  const VectorHandle v = make_vector(m), u = make_vector(m), hv = make_vector(m), hu = make_vector(m);
+  CHECK_OK(lethe_vector_random(v.get(), LETHE_NORMAL, 5, err));
+  CHECK_OK(lethe_vector_random(u.get(), LETHE_NORMAL, 6, err));
+  const lethe_vector* in[] = {v.get(), u.get()};
+  lethe_vector* out[] = {hv.get(), hu.get()};
+  const lethe_batch view = kBatch.view();
+  Vector quadratic(2 * kBatch.records()), losses(kBatch.records());
+  auto options = sized<lethe_curvature>();
+  options.directions = in, options.products = out, options.quadratic = quadratic.data();
+  const Vector direction = read(m, v.get()), other = read(m, u.get());
+  for (const int32_t kind : {LETHE_HESSIAN, LETHE_GAUSS_NEWTON}) {
+    Vector curved;
+    for (const int64_t count : {1, 2}) {
+      options.kind = kind, options.count = count;
+      CHECK_OK(lethe_model_curvature(m, &view, &options, losses.data(), nullptr, err));
+      curved = read(m, hv.get());
+      if (kind == LETHE_HESSIAN)
+        CHECK(relative(curved, difference(m, direction, [&] { return gradient(m, kBatch); })) < 1e-6);
+      double sum = 0;
+      for (size_t b = 0; b < kBatch.records(); ++b)
+        sum += kBatch.weights[b] * quadratic[b * static_cast<size_t>(count)];
+      CHECK(std::abs(sum / product(direction, curved) - 1) < 1e-10);
+    }
+    CHECK(std::abs(product(other, curved) / product(direction, read(m, hu.get())) - 1) < 1e-9);
+  }
+}
+
+void entries(lethe_model* m) {
+  const size_t n = kBatch.records(), sites = static_cast<size_t>(layout_of(m).sites);
+  std::vector<Vector> dense;
+  for (size_t b = 0; b < n; ++b) dense.push_back(record_gradient(m, kBatch, b));
+  const Captured exact = capture(m, kBatch, all_sites(m), 0, LETHE_F64);
+  const lethe_entries view = exact.view();
+  Vector gram(n * n), cross(n * n * sites), dots(n * sites), norms(n * sites);
+  CHECK_OK(lethe_entries_gram(m, &view, nullptr, 1 << 20, gram.data(), nullptr, err));
+  CHECK_OK(lethe_entries_cross(m, &view, &view, nullptr, cross.data(), nullptr, err));
+  CHECK_OK(lethe_entries_cross(m, &view, nullptr, nullptr, norms.data(), nullptr, err));
+  const VectorHandle v = make_vector(m);
+  CHECK_OK(lethe_vector_random(v.get(), LETHE_NORMAL, 5, err));
+  const lethe_vector* vector = v.get();
+  CHECK_OK(lethe_entries_dot(m, &view, nullptr, &vector, 1, dots.data(), nullptr, err));
+  const auto over_sites = [&](const Vector& all, size_t row) {
+    double sum = 0;
+    for (size_t s = 0; s < sites; ++s) sum += all[row * sites + s];
+    return sum;
+  };
+  for (size_t i = 0; i < n; ++i) {
+    Vector one(n);
+    one[i] = 1;
+    CHECK(distance(accumulated(m, view, one, nullptr), dense[i], 1) < 1e-12);
+    CHECK_CLOSE(over_sites(dots, i), product(dense[i], read(m, vector)), 1e-11);
+    for (size_t s = 0; s < sites; ++s) CHECK_CLOSE(norms[i * sites + s], cross[(i * n + i) * sites + s], 1e-11);
+    for (size_t j = 0; j < n; ++j) {
+      CHECK_CLOSE(gram[i * n + j], product(dense[i], dense[j]), 1e-11);
+      CHECK_CLOSE(over_sites(cross, i * n + j), product(dense[i], dense[j]), 1e-11);
+    }
+  }
+  // A record cut to rank 3 says how much of it is gone.
+  Vector longest(n);
+  longest[3] = 1;
+  for (size_t s = 0; s < sites; ++s) {
+    if (sites_of(m)[s].kind != LETHE_SITE_LINEAR) continue;
+    const Captured whole = capture(m, kBatch, only_site(m, s), 0, LETHE_F64);
+    const Captured few = capture(m, kBatch, only_site(m, s), 0, LETHE_F64, 3);
+    auto info = sized<lethe_entry_info>();
+    CHECK_OK(lethe_entry_describe(few.data[3], few.bytes[3], &info, err));
+    const Vector all = accumulated(m, whole.view(), longest, nullptr);
+    const double gone = distance(accumulated(m, few.view(), longest, nullptr), all, norm(all));
+    CHECK(info.truncated_share > 0);
+    CHECK_CLOSE(gone * gone, info.truncated_share, 1e-12);
+  }
+}
+
+// In any basis a block's squares add up to those of the gradients.
+void kronecker(lethe_model* m) {
+  const std::vector<uint8_t> chosen = all_sites(m);
+  auto options = sized<lethe_kfac_options>();
+  options.sites = chosen.data(), options.site_count = static_cast<int64_t>(chosen.size());
+  lethe_kfac* kfac = nullptr;
+  CHECK_OK(lethe_kfac_create(m, &options, &kfac, err));
+  const lethe_batch view = kBatch.view();
+  Vector losses(kBatch.records());
+  CHECK_OK(lethe_kfac_accumulate(kfac, m, &view, losses.data(), nullptr, err));
+  CHECK_OK(lethe_kfac_decompose(kfac, nullptr, err));
+  CHECK_OK(lethe_kfac_accumulate(kfac, m, &view, losses.data(), nullptr, err));
+  auto info = sized<lethe_kfac_info>();
+  CHECK_OK(lethe_kfac_describe(kfac, &info, err));
+  Vector numbers(static_cast<size_t>(info.elements));
+  CHECK_OK(lethe_kfac_read(kfac, 0, info.elements, LETHE_F64, numbers.data(), info.elements * 8, err));
+  size_t at = 0;
+  const auto tensors = tensors_of(m);
+  const auto sites = sites_of(m);
+  for (size_t s = 0; s + 1 < sites.size(); ++s) {  // the tied head is wte's
+    size_t rows = 0, columns = 0;
+    double squares = 0;
+    for (const lethe_tensor_info& tensor : tensors) {
+      if (tensor.site != static_cast<int32_t>(s)) continue;
+      rows += static_cast<size_t>(tensor.rows), columns = static_cast<size_t>(tensor.columns);
+      for (size_t b = 0; b < kBatch.records(); ++b) {
+        const Vector g = record_gradient(m, kBatch, b);
+        for (int64_t i = tensor.offset; i < tensor.offset + tensor.rows * tensor.columns; ++i)
+          squares += g[static_cast<size_t>(i)] * g[static_cast<size_t>(i)];
+      }
+    }
+    const auto skip = [&](size_t count) { at += (count + 15) / 16 * 16; };
+    if (sites[s].kind == LETHE_SITE_LINEAR) skip(rows * rows);
+    if (sites[s].kind != LETHE_SITE_NORM) skip(columns * columns);
+    double sum = 0;
+    for (size_t i = 0; i < rows * columns; ++i) sum += numbers[at + i];
+    skip(rows * columns);
+    if (!(std::abs(sum / squares - 1) < 1e-10)) report(__FILE__, __LINE__, sites[s].name);
+  }
+  CHECK(at == numbers.size());
+  // The inverse undoes the power 1.
+  const VectorHandle v = make_vector(m);
+  CHECK_OK(lethe_vector_random(v.get(), LETHE_NORMAL, 5, err));
+  const Vector before = read(m, v.get());
+  for (const double power : {1.0, -1.0}) CHECK_OK(lethe_kfac_apply(kfac, 0.1, 0, power, v.get(), v.get(), err));
+  CHECK(relative(read(m, v.get()), before) < 1e-10);
+  lethe_kfac_destroy(kfac);
+}
+
+void decoding(lethe_model* m) {
+  Ragged prompt;
+  prompt.add({3, 7, 1}, {0, 0, 0}, 1);
+  auto how = sized<lethe_generation>();
+  how.max_new_tokens = 5, how.top_k = 1, how.stop_token = -1;
+  std::vector<int32_t> tokens(5);
+  int64_t length = 0;
+  const lethe_batch prompts = prompt.view();
+  CHECK_OK(lethe_model_generate(m, &prompts, &how, tokens.data(), &length, nullptr, err));
+  CHECK(length == 5);
+  for (const int32_t token : tokens) {
+    const lethe_batch view = prompt.view();
+    Vector logits(prompt.tokens.size() * 23);
+    CHECK_OK(lethe_model_logits(m, &view, logits.data(), static_cast<int64_t>(logits.size() * 8), err));
+    CHECK(token == std::max_element(logits.end() - 23, logits.end()) - (logits.end() - 23));
+    std::vector<int32_t> longer = prompt.tokens;
+    longer.push_back(token);
+    prompt = Ragged();
+    prompt.add(longer, std::vector<int32_t>(longer.size(), 0), 1);
+  }
+}
+
+}  // namespace
+
+int main() {
+  const std::vector<size_t> every{0, 1, 2, 3, 4, 5};
+  for (const lethe::Architecture& architecture :
+       {without_biases(every, false), parallel(lethe::gpt2(shape())), parallel(without_biases({1, 3, 4}, true))}) {
+    const ModelHandle model = make(architecture);
+    gradients(model.get());
+    curvature(model.get());
+    entries(model.get());
+    kronecker(model.get());
+    decoding(model.get());
+  }
+  CHECK(lethe_live_handles() == 0);
+  return finish();
+}
