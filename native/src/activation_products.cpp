@@ -27,14 +27,17 @@ class ActivationProducts final : public GradientObserver {
   }
 
   void embedding(const at::Tensor& x, const at::Tensor& gradient) override {
-    const at::Tensor& positions = model_.weight(Layout::position_site());
+    const int64_t site = model_.layout.positions();
+    const at::Tensor& positions = model_.weight(site);
     for (int64_t b = 0; b < batch_.records(); ++b) {
       const int64_t first = batch_.offset(b), count = batch_.length(b);
       const at::Tensor rows = gradient.narrow(0, first, count);
       const double both = (x.narrow(0, first, count).to(at::kDouble) * rows).sum().item<double>();
+      of_record(b)[Layout::embedding_site()] += both;
+      if (site < 0) continue;
       const double position = (positions.narrow(0, 0, count).to(at::kDouble) * rows).sum().item<double>();
-      of_record(b)[Layout::position_site()] += position;
-      of_record(b)[Layout::embedding_site()] += both - position;
+      of_record(b)[site] += position;
+      of_record(b)[Layout::embedding_site()] -= position;
     }
   }
 

@@ -1,5 +1,5 @@
 // A model's architecture as data: a block is a list of steps over numbered slots. The walks (walk.h) go through it
-// forward and back, on every place; layout, plan and initialisation ask the same table. Only GPT-2 is in it so far.
+// forward and back, on every place; layout, plan and initialisation ask the same table.
 //
 // How to add a family:
 //  1. Write its function beside gpt2(): the slots' widths, the block's steps, the names of its sites and tensors.
@@ -8,10 +8,10 @@
 //  3. Residuals are `add`. A parallel residual is two norms of slot 0, both first, and two adds in a row; nothing else.
 //  4. Slots whose gradients are never needed at once share a gradient buffer; 0 is the residual stream's, carried in
 //     place and only added to. An activation of one width (GELU) goes in place; SwiGLU's halves get another buffer.
-//  5. Rotary embedding is a step that turns slot qkv in place between linear and attention: its adjoint turns the
-//     gradient back and keeps nothing. Learned positions or none, scalings and partial turns are facts beside heads.
+//  5. Rotary embedding is a step that turns slot qkv in place between linear and attention: its adjoint turns gradient
+//     and slot back and keeps nothing. Learned positions or none, scalings and partial turns are facts beside heads.
 //  6. How a row of qkv is cut (grouped heads, in thirds or head by head) is QkvView's; attention asks nothing else.
-//  7. q/k norm is one norm step over heads, from qkv to a slot of its own, whose site owns both tensors.
+//  7. q/k norm is one head norm step, from qkv to a slot of its own, whose site owns both tensors.
 //  8. A kind of norm or activation that no family had is a value of its enum and a case in each place's ops.
 //  9. A site without a bias says so; ops then skip it. A tied head is Shape's.
 // 10. Give the family a name in configuration and test: the goldens are transformers' of a tiny model.
@@ -24,6 +24,27 @@
 
 namespace lethe {
 
+enum class Family : int32_t { kGpt2 = 0, kLlama = 1, kNeox = 2 };
+
+enum class Activation : int32_t { kGeluTanh = 0, kGelu = 1, kRelu = 2, kSilu = 3, kTanh = 4 };
+
+enum class Scaling : int32_t { kNone = 0, kLinear = 1, kLlama3 = 2 };
+
+// How queries and keys turn with their position: of each head's first `size` numbers the i-th and the (i + size / 2)-th
+// by position * frequency(i).
+struct Rotary {
+  int64_t size = 0;  // 0: nothing turns
+  double base = 10000;
+  Scaling scaling = Scaling::kNone;
+  double factor = 1;                        // linear and llama3: how much longer the context is made
+  double low_factor = 1, high_factor = 4;   // llama3: waves that fit the old context fewer times than low are stretched
+  int64_t old_context = 0;                  // by the factor, those that fit more than high times are left; between: mixed
+
+  double frequency(int64_t i) const;  // radians a position
+  bool operator==(const Rotary&) const = default;
+};
+
+// A model's sizes and whatever its family leaves open; what is not set is as GPT-2 has it.
 struct Shape {
   int64_t vocabulary = 0;  // V
   int64_t context = 0;
@@ -31,33 +52,44 @@ struct Shape {
   int64_t heads = 0;
   int64_t layers = 0;  // L
   int64_t inner = 0;
-  double epsilon = 0;
+  double epsilon = 0;  // of every norm
   bool tied = true;
+  Family family = Family::kGpt2;
+  int64_t kv_heads = 0;  // 0: as many as heads
+  int64_t head = 0;      // numbers of a head; 0: channels / heads
+  Rotary rotary = {};
+  Activation activation = Activation::kGeluTanh;
+  bool qkv_bias = true, output_bias = true, mlp_bias = true;  // output: attention's
+  bool head_norm = false;                                     // RMS norm of each head's queries and keys
+  bool parallel = false;                                      // gpt_neox: attention and MLP read the same stream
 
-  int64_t head_size() const { return channels / heads; }
+  int64_t head_size() const { return head > 0 ? head : channels / heads; }
+  int64_t key_heads() const { return kv_heads > 0 ? kv_heads : heads; }
   bool operator==(const Shape&) const = default;
 };
 
-// How a row of queries, keys and values is cut: every head's queries, then the keys, then the values, d numbers each.
-// Neighbouring heads share a key head.
+// How a row of queries, keys and values is cut: every head's queries, then the keys, then the values, d numbers each;
+// or, by head, a head's query, key and value next to each other. Neighbouring heads share a key head.
 struct QkvView {
   int64_t heads, kv_heads, d;
+  bool by_head = false;  // then every head has a key head of its own
 
+  int64_t group() const { return heads / kv_heads; }            // heads that share a key head
   int64_t width() const { return (heads + 2 * kv_heads) * d; }  // of a row
   int64_t out() const { return heads * d; }                     // of a row of attention's output
-  int64_t cached() const { return 2 * kv_heads * d; }           // of a row's keys and values, which lie from key(0) on
+  int64_t cached() const { return width() - key(0); }           // of a row from key(0) on, where keys and values lie
   // Where a head's part begins.
-  int64_t query(int64_t head) const { return head * d; }
-  int64_t key(int64_t head) const { return (heads + head * kv_heads / heads) * d; }
-  int64_t value(int64_t head) const { return key(head) + kv_heads * d; }
+  int64_t query(int64_t head) const { return by_head ? 3 * head * d : head * d; }
+  int64_t key(int64_t head) const { return by_head ? (3 * head + 1) * d : (heads + head * kv_heads / heads) * d; }
+  int64_t value(int64_t head) const { return key(head) + (by_head ? d : kv_heads * d); }
 };
 
-enum class Op : uint8_t { kNorm, kLinear, kAttention, kActivation };
+enum class Op : uint8_t { kNorm, kLinear, kHeadNorm, kRotate, kAttention, kActivation };
 
 constexpr int kNone = -1;
 
-// out = op(in), plus slot `add` where a linear has one. `site`: of the block; whose weights a norm or linear uses, and
-// whose bias an activation adds because that linear is `bare`.
+// out = op(in), plus slot `add` where a linear has one; rotate turns `in` in place. `site`: of the block; whose weights a
+// norm or linear uses, and whose bias an activation adds because that linear is `bare`.
 struct Step {
   Op op;
   int in, add, out;
@@ -70,22 +102,40 @@ struct Slot {
   int gradient;  // which buffer its gradient lies in; 0 is the residual stream's
 };
 
+// A tensor of a checkpoint that a site's weight and bias own some outputs of.
+struct Piece {
+  std::string name;  // inside the block
+  int64_t outputs;
+};
+
 // A norm or linear layer of a block.
 struct BlockSite {
   std::string name;  // inside the block
   bool bias;
+  std::vector<Piece> pieces = {};  // in order; none: one tensor, of the site's own name
 };
+
+// What a family's norms do: layer norm, or RMS norm, which takes no mean away. A row is divided by the root of its mean
+// square plus epsilon in the model's own type and multiplied with the weight after that, as Llama's norm in fp32 does.
+enum class Norm : uint8_t { kLayer, kRms };
 
 struct Architecture {
   int64_t layers;
   QkvView qkv;
   std::string embedding, positions, block, head;  // names of the tables, and what a block's number follows
+                                                  // positions: empty without learned ones
   std::vector<Slot> slots;       // 0: the residual stream entering the block
   std::vector<Step> steps;       // writes slots.size(): the stream leaving it, the next block's slot 0
   std::vector<BlockSite> sites;  // in the order of their steps
   // After the last block: slot 0 the stream that left it, slot 1 the final hidden states.
   std::vector<Step> tail;
   BlockSite tail_site;
+  Norm norm = Norm::kLayer;
+  Activation activation = Activation::kGeluTanh;
+  bool gated = false;    // the activation's input is [gate, up], its output activation(gate) * up
+  bool turned = false;   // a checkpoint keeps linear weights as [outputs, inputs]
+  Rotary rotary = {};
+  double deviation = 0.02, residual_deviation = 0.02;  // of initial weights; residual: of those that join the stream
 
   int64_t blocks() const { return layers + 1; }  // the tail is one
   const std::vector<Step>& steps_of(int64_t number) const { return number < layers ? steps : tail; }
@@ -93,9 +143,9 @@ struct Architecture {
   const Slot& slot(int index) const { return slots[leaves(index) ? 0 : static_cast<size_t>(index)]; }
   int gradients() const;  // buffers
 
-  // Numbers of the model's type a token leaves beside a step's output: a norm's mean and 1 / deviation, attention's
-  // log-sum-exps.
-  int64_t notes(const Step& step) const { return step.op == Op::kNorm ? 2 : step.op == Op::kAttention ? qkv.heads : 0; }
+  // Numbers of the model's type a token leaves beside a step's output: a norm's mean and 1 / deviation (a head norm's
+  // of each head), attention's log-sum-exps.
+  int64_t notes(const Step& step) const;
 
   // Of a token: elements of all blocks' slots, tail included; of all gradient buffers; and of all notes.
   int64_t slot_elements() const;
@@ -103,6 +153,13 @@ struct Architecture {
   int64_t note_elements() const;
 };
 
+// GPT-2 and kin: learned positions, layer norm, checkpoints with [inputs, outputs] weights.
 Architecture gpt2(const Shape& shape);
+// Llama, Mistral, Qwen2, Qwen3: RMS norm, rotary positions, grouped heads, a gated MLP.
+Architecture llama(const Shape& shape);
+// GPT-NeoX (Pythia): layer norm, partly rotary positions, attention and MLP side by side, qkv head by head.
+Architecture neox(const Shape& shape);
+
+Architecture architecture_of(const Shape& shape);
 
 }  // namespace lethe

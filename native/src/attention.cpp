@@ -2,7 +2,7 @@
 //
 // A block of queries sees all its keys at once, so the softmax needs no rescaling (Dao 2023, FlashAttention-2, without the
 // outer tiling: a row of scores fits the second-level cache). The backward pass makes the scores anew from the saved
-// log-sum-exp. Which thread takes a record's head does not matter to the result.
+// log-sum-exp. Which thread takes a record's heads does not matter to the result.
 #include <algorithm>
 #include <cmath>
 #include <tuple>
@@ -106,12 +106,14 @@ int64_t backward_scratch(int64_t length, int64_t size) {
   return 2 * keys * size + 2 * kQueries * keys + 3 * (length + kQueries) * width + 12 * kTile<T>;
 }
 
-// What a head's output was, the gradient at it, and where the gradients at q, k and v go.
+// What a head's output was, the gradient at it, and where the gradients at q, k and v go; and how the next head of those
+// that share k and v lies to it: `heads` of them, their queries, outputs and sums so many numbers apart.
 template <class T>
 struct HeadGradients {
   const T *out, *d_out, *log_sum_exp;
   int64_t out_row;
   T *dq, *dk, *dv;
+  int64_t heads, next_query, next_out, next_sum;
 };
 
 // weights P and d_scores dS = P (dP - <dO, O>) of a block of queries, in place of the scores and of dP.
@@ -138,7 +140,7 @@ void unpack(const T* from, const Head<T>& head, int64_t rows, T* to) {
 }
 
 template <class T>
-void backward_head(const Head<T>& head, const HeadGradients<T>& g, T* scratch) {
+void backward_heads(Head<T> head, HeadGradients<T> g, T* scratch) {
   const int64_t length = head.length, keys = padded<T>(length), width = padded<T>(head.size);
   Cutter<T> cut(scratch);
   T *kt = cut.take(keys * head.size), *vt = cut.take(keys * head.size);
@@ -148,7 +150,7 @@ void backward_head(const Head<T>& head, const HeadGradients<T>& g, T* scratch) {
   pack_transposed(head.k, head.row, length, head.size, kt);
   pack_transposed(head.v, head.row, length, head.size, vt);
   pack_rows(head.k, head.row, length, head.size, k);
-  for (int64_t first = 0; first < length; first += kQueries) {
+  const auto block = [&](int64_t first, bool shared) {
     const int64_t rows = std::min(kQueries, length - first), end = first + rows;
     // This block's queries and output gradients, as panels of their own.
     pack_rows(head.q + first * head.row, head.row, rows, head.size, q);
@@ -158,12 +160,16 @@ void backward_head(const Head<T>& head, const HeadGradients<T>& g, T* scratch) {
     differentiate(head, g, first, rows, weights, d_scores, keys);
     sum_block(d_scores, keys, 1, k, length, end, rows, head, dq, TileInto::kOverwrite);
     unpack(dq, head, rows, g.dq + first * head.row);
-    // Keys before the block have a sum to add to; the block's own keys begin theirs.
+    // Keys before the block have a sum to add to; the block's own keys begin theirs unless a head before has.
     for (const auto& [from, to, into] : {std::tuple{int64_t{0}, first, TileInto::kAdd},
-                                         std::tuple{first, end, TileInto::kOverwrite}}) {
+                                         std::tuple{first, end, shared ? TileInto::kAdd : TileInto::kOverwrite}}) {
       sum_block(weights + from, 1, keys, d_out, rows, rows, to - from, head, dv + from * width, into);
       sum_block(d_scores + from, 1, keys, q, rows, rows, to - from, head, dk + from * width, into);
     }
+  };
+  for (int64_t i = 0; i < g.heads; ++i) {
+    for (int64_t first = 0; first < length; first += kQueries) block(first, i > 0);
+    head.q += g.next_query, g.dq += g.next_query, g.out += g.next_out, g.d_out += g.next_out, g.log_sum_exp += g.next_sum;
   }
   unpack(dk, head, length, g.dk);
   unpack(dv, head, length, g.dv);
@@ -175,15 +181,16 @@ int64_t longest(const Batch& batch) {
   return length;
 }
 
-// body(head, record's first row, head index, scratch) for every record and head.
+// body(head, record's first row, head index, scratch) for every record and every `step`-th head.
 template <class T, class Body>
-void over_heads(const QkvView& view, const Batch& batch, const at::Tensor& qkv, int64_t scratch_size, Slab& slab,
-                Body&& body) {
+void over_heads(const QkvView& view, const Batch& batch, const at::Tensor& qkv, int64_t step, int64_t scratch_size,
+                Slab& slab, Body&& body) {
   const at::Tensor scratch = slab.get(qkv.options(), at::get_num_threads(), scratch_size);
-  dynamic_for(batch.records() * view.heads, [&] {
+  const int64_t tasks = view.heads / step;
+  dynamic_for(batch.records() * tasks, [&] {
     T* mine = data<T>(scratch) + at::get_thread_num() * scratch_size;
     return [&, mine](int64_t task) {
-      const int64_t b = task / view.heads, index = task % view.heads;
+      const int64_t b = task / tasks, index = task % tasks * step;
       const T* row = data<T>(qkv) + batch.offset(b) * view.width();
       const Head<T> head{batch.length(b), view.d, view.width(), row + view.query(index), row + view.key(index),
                          row + view.value(index)};
@@ -198,7 +205,7 @@ void attention(const QkvView& view, const Batch& batch, const at::Tensor& qkv, c
                const at::Tensor& log_sum_exp, Slab& scratch) {
   with_element(qkv.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
-    over_heads<T>(view, batch, qkv, forward_scratch<T>(longest(batch), view.d), scratch,
+    over_heads<T>(view, batch, qkv, 1, forward_scratch<T>(longest(batch), view.d), scratch,
                   [&](const Head<T>& head, int64_t first, int64_t index, T* mine) {
                     T* lse = log_sum_exp.defined() ? data<T>(log_sum_exp) + index * batch.rows() + first : nullptr;
                     forward_head(head, mine, data<T>(out) + first * view.out() + index * head.size, view.out(), lse);
@@ -209,19 +216,23 @@ void attention(const QkvView& view, const Batch& batch, const at::Tensor& qkv, c
 void attention_backward(const QkvView& view, const Batch& batch, const AttentionGradient& g, Slab& scratch) {
   with_element(g.qkv.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
-    over_heads<T>(view, batch, g.qkv, backward_scratch<T>(longest(batch), view.d), scratch,
+    over_heads<T>(view, batch, g.qkv, view.group(), backward_scratch<T>(longest(batch), view.d), scratch,
                   [&](const Head<T>& head, int64_t first, int64_t index, T* mine) {
                     const int64_t at = first * view.out() + index * head.size;
                     T* row = data<T>(g.d_qkv) + first * view.width();
-                    backward_head(head,
-                                  HeadGradients<T>{.out = data<T>(g.out) + at,
-                                                   .d_out = data<T>(g.d_out) + at,
-                                                   .log_sum_exp = data<T>(g.log_sum_exp) + index * batch.rows() + first,
-                                                   .out_row = view.out(),
-                                                   .dq = row + view.query(index),
-                                                   .dk = row + view.key(index),
-                                                   .dv = row + view.value(index)},
-                                  mine);
+                    backward_heads(head,
+                                   HeadGradients<T>{.out = data<T>(g.out) + at,
+                                                    .d_out = data<T>(g.d_out) + at,
+                                                    .log_sum_exp = data<T>(g.log_sum_exp) + index * batch.rows() + first,
+                                                    .out_row = view.out(),
+                                                    .dq = row + view.query(index),
+                                                    .dk = row + view.key(index),
+                                                    .dv = row + view.value(index),
+                                                    .heads = view.group(),
+                                                    .next_query = view.query(1) - view.query(0),
+                                                    .next_out = head.size,
+                                                    .next_sum = batch.rows()},
+                                   mine);
                   });
   });
 }

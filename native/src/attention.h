@@ -1,5 +1,5 @@
 // Causal self-attention over a ragged batch: each record's heads are read from the flat qkv buffer as they lie; nothing
-// is padded. Backward and with tangents every head has a key head of its own so far: each writes that head's gradient.
+// is padded. Heads that share a key head go back as one task, so that its gradient is summed in their order.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -32,7 +32,7 @@ struct GradientObserver {
   virtual bool wants(int64_t site) const = 0;
   // inputs A [sum T, inputs], output_gradient G [sum T, outputs]
   virtual void linear(int64_t /*site*/, const at::Tensor& /*inputs*/, const at::Tensor& /*output_gradient*/) {}
-  // [B, C] each: the gradients of weight and bias record by record
+  // [B, outputs] each: the gradients of weight and bias record by record; without a bias its are undefined or no matter
   virtual void norm(int64_t /*site*/, const at::Tensor& /*weight*/, const at::Tensor& /*bias*/) {}
   // x [sum T, C], the sum of token and position embedding, and the gradient there; wanted when wte or wpe is
   virtual void embedding(const at::Tensor& /*x*/, const at::Tensor& /*gradient*/) {}

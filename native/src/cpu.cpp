@@ -3,24 +3,25 @@
 
 #include "attention.h"
 #include "gemm.h"
-#include "ops.h"
+#include "ops_heads.h"
 
 namespace lethe {
 
 Cpu::Cpu(Model& model, const Batch& batch, Keep keep, const Cancel& cancel)
-    : CpuRows(model, batch.rows(), keep == Keep::kForBackward ? 0 : model.shape().layers, cancel),
+    : CpuRows(model, batch.rows(), keep == Keep::kForBackward ? 0 : model.shape().layers, turns_of(model, batch), cancel),
       batch_(batch),
       keeps_(keep == Keep::kForBackward) {}
 
 Cpu::Cpu(Model& model, const Batch& batch, const Backward& options, const Cancel& cancel)
-    : CpuRows(model, batch.rows(), 0, cancel), batch_(batch), keeps_(true), options_(options) {}
+    : CpuRows(model, batch.rows(), 0, turns_of(model, batch), cancel), batch_(batch), keeps_(true), options_(options) {}
 
 void Cpu::embed(const at::Tensor& x) {
-  lethe::embed(model_.weight(Layout::embedding_site()), model_.weight(Layout::position_site()), batch_, x);
+  lethe::embed(model_.weight(Layout::embedding_site()), model_.weight(model_.layout.positions()), batch_, x);
 }
 
 void CpuRows::norm(const At& at, const at::Tensor& x, const at::Tensor& out) {
-  layer_norm(x, model_.weight(site(at)), model_.bias(site(at)), model_.shape().epsilon, note(at, x.size(0)), out);
+  layer_norm(architecture().norm, x, model_.weight(site(at)), model_.bias(site(at)), model_.shape().epsilon,
+             note(at, x.size(0)), out);
 }
 
 void CpuRows::linear(const At& at, const at::Tensor& x, const at::Tensor& add, const at::Tensor& out) {
@@ -35,8 +36,16 @@ void Cpu::attention(const At& at, const at::Tensor& qkv, const at::Tensor& out) 
                    model_.workspace.partials);
 }
 
+void CpuRows::head_norm(const At& at, const at::Tensor& x, const at::Tensor& out) {
+  lethe::head_norm({architecture().qkv, x, note(at, x.size(0)), model_.weight(site(at))}, model_.shape().epsilon, out);
+}
+
+void CpuRows::rotate(const At& /*at*/, const at::Tensor& x) const {
+  turn(architecture().qkv, turns_, Direction::kForward, x);
+}
+
 void CpuRows::activation(const At& at, const at::Tensor& x, const at::Tensor& out) {
-  gelu(x, model_.bias(site(at)), out);
+  activate(activating(), x, bias_of(at), out);
 }
 
 void Cpu::norm_backward(const At& at, const at::Tensor& x, const at::Tensor& out, const at::Tensor& g,
@@ -48,10 +57,11 @@ void Cpu::norm_backward(const At& at, const at::Tensor& x, const at::Tensor& out
     const at::Tensor both = model_.workspace.record_norms.get(model_.options(), 2 * batch_.records(), x.size(1));
     const at::Tensor weight = both.narrow(0, 0, batch_.records());
     const at::Tensor bias = both.narrow(0, batch_.records(), batch_.records());
-    layer_norm_records(x, statistics, g, batch_, weight, bias);
+    layer_norm_records(x, statistics, g, batch_, 1, weight, bias);
     tell(options_.observers, s, [&](GradientObserver& observer) { observer.norm(s, weight, bias); });
   }
-  layer_norm_backward({.x = x,
+  layer_norm_backward({.kind = architecture().norm,
+                       .x = x,
                        .statistics = statistics,
                        .weight = model_.weight(s),
                        .output = g,
@@ -73,6 +83,27 @@ void Cpu::linear_backward(const At& at, const at::Tensor& x, const at::Tensor& a
   gemm(g, model_.weight(s).t(), d_x);
 }
 
+void Cpu::head_norm_backward(const At& at, const at::Tensor& x, const at::Tensor& out, const at::Tensor& g,
+                             const at::Tensor& d_x) {
+  const int64_t s = site(at);
+  const QkvView& view = architecture().qkv;
+  const auto normed = [&](const at::Tensor& qkv) { return qkv.narrow(1, 0, view.value(0)).contiguous(); };
+  if (!options_.observers.empty()) observe(s, {normed(out), {}, {}}, normed(g));
+  const at::Tensor statistics = note(at, x.size(0));
+  const HeadNorm norm{view, x, statistics, model_.weight(s)};
+  if (wanted(options_.observers, s)) {
+    const at::Tensor weight = model_.workspace.record_norms.get(model_.options(), batch_.records(), 2 * view.d);
+    head_norm_records(norm, g, batch_, weight);
+    tell(options_.observers, s, [&](GradientObserver& observer) { observer.norm(s, weight, {}); });
+  }
+  lethe::head_norm_backward(norm, {g, d_x, model_.weight_gradient(s), options_.accumulate}, model_.workspace.partials);
+}
+
+// x goes back to what the steps before made, as they and whoever observes them want it.
+void Cpu::rotate_backward(const At& /*at*/, const at::Tensor& x, const at::Tensor& g) const {
+  for (const at::Tensor& turned : {x, g}) turn(architecture().qkv, turns_, Direction::kBack, turned);
+}
+
 void Cpu::attention_backward(const At& at, const at::Tensor& qkv, const at::Tensor& out, const at::Tensor& g,
                              const at::Tensor& d_qkv) {
   const at::Tensor log_sum_exp = note(at, qkv.size(0));
@@ -81,17 +112,16 @@ void Cpu::attention_backward(const At& at, const at::Tensor& qkv, const at::Tens
                             model_.workspace.partials);
 }
 
-// In place: g and d_x are one.
-void Cpu::activation_backward(const At& at, const at::Tensor& x, const at::Tensor& /*g*/, const at::Tensor& d_x) {
-  gelu_backward(x, model_.bias(site(at)), d_x);
+void Cpu::activation_backward(const At& at, const at::Tensor& x, const at::Tensor& g, const at::Tensor& d_x) {
+  activate_backward(activating(), x, bias_of(at), g, d_x);
 }
 
 void Cpu::embed_backward(const at::Tensor& x, const at::Tensor& g) {
-  const int64_t tokens = Layout::embedding_site(), positions = Layout::position_site();
+  const int64_t tokens = Layout::embedding_site(), positions = model_.layout.positions();
   for (GradientObserver* observer : options_.observers)
-    if (observer->wants(tokens) || observer->wants(positions)) observer->embedding(x, g);
+    if (observer->wants(tokens) || (positions >= 0 && observer->wants(positions))) observer->embedding(x, g);
   if (!options_.accumulate) {
-    model_.weight_gradient(positions).zero_();
+    if (positions >= 0) model_.weight_gradient(positions).zero_();
     if (!model_.shape().tied) model_.weight_gradient(tokens).zero_();
   }
   lethe::embed_backward(g, batch_, model_.weight_gradient(tokens), model_.weight_gradient(positions));

@@ -12,14 +12,19 @@ namespace lethe {
 // What does not look at record borders: any rows, on the way forward.
 class CpuRows : public Slots {
  public:
-  CpuRows(Model& model, int64_t rows, int64_t kept, const Cancel& cancel)
-      : Slots(model, rows, rows, kept), cancel_(cancel) {}
+  CpuRows(Model& model, int64_t rows, int64_t kept, Turns turns, const Cancel& cancel)
+      : Slots(model, rows, rows, kept), turns_(std::move(turns)), cancel_(cancel) {}
 
   void enter(int64_t /*block*/) const { cancel_.poll(); }
 
   void norm(const At& at, const at::Tensor& x, const at::Tensor& out);
   void linear(const At& at, const at::Tensor& x, const at::Tensor& add, const at::Tensor& out);
+  void head_norm(const At& at, const at::Tensor& x, const at::Tensor& out);
+  void rotate(const At& at, const at::Tensor& x) const;
   void activation(const At& at, const at::Tensor& x, const at::Tensor& out);
+
+ protected:
+  const Turns turns_;  // of the rows
 
  private:
   const Cancel cancel_;
@@ -40,6 +45,9 @@ class Cpu : public CpuRows {
                      const at::Tensor& d_x);
   void linear_backward(const At& at, const at::Tensor& x, const at::Tensor& add, const at::Tensor& out,
                        const at::Tensor& g, const at::Tensor& d_x);
+  void head_norm_backward(const At& at, const at::Tensor& x, const at::Tensor& out, const at::Tensor& g,
+                          const at::Tensor& d_x);
+  void rotate_backward(const At& at, const at::Tensor& x, const at::Tensor& g) const;  // x and g in place
   void attention_backward(const At& at, const at::Tensor& qkv, const at::Tensor& out, const at::Tensor& g,
                           const at::Tensor& d_qkv);
   void activation_backward(const At& at, const at::Tensor& x, const at::Tensor& g, const at::Tensor& d_x);

@@ -47,7 +47,7 @@ void attend_head(const T* query, const T* keys, const T* values, int64_t row, in
   }
 }
 
-// Keys and values of every record so far, a row of a record being K then V.
+// Keys and values of every record so far as rows of qkv hold them, keys turned.
 struct Cache {
   Cache(const Model& model, int64_t records, int64_t capacity) : view(model.layout.architecture().qkv) {
     for (int64_t l = 0; l < model.shape().layers; ++l)
@@ -83,7 +83,7 @@ class Prompting final : public Cpu {
 class Continuing final : public CpuRows {
  public:
   Continuing(Model& model, const std::vector<Active>& active, const Cache& cache)
-      : CpuRows(model, static_cast<int64_t>(active.size()), model.shape().layers, Cancel()),
+      : CpuRows(model, static_cast<int64_t>(active.size()), model.shape().layers, turns_of(model, active), Cancel()),
         active_(active),
         cache_(cache) {}
 
@@ -97,7 +97,12 @@ class Continuing final : public CpuRows {
       return model_.weight(site).index_select(0, at::from_blob(ids.data(), {x.size(0)}, at::kLong));
     };
     at::Tensor sum = x;
-    at::add_out(sum, rows(Layout::embedding_site(), tokens), rows(Layout::position_site(), positions));
+    const int64_t site = model_.layout.positions();
+    if (site < 0) {
+      sum.copy_(rows(Layout::embedding_site(), tokens));
+    } else {
+      at::add_out(sum, rows(Layout::embedding_site(), tokens), rows(site, positions));
+    }
   }
 
   // Appends each record's key and value to its cache and attends to all of its tokens so far.
@@ -125,6 +130,12 @@ class Continuing final : public CpuRows {
   }
 
  private:
+  static Turns turns_of(const Model& model, const std::vector<Active>& active) {
+    std::vector<int64_t> positions;
+    for (const Active& a : active) positions.push_back(a.length - 1);
+    return make_turns(model.layout.architecture().rotary, positions, model.options());
+  }
+
   const std::vector<Active>& active_;
   const Cache& cache_;
 };

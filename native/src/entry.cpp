@@ -1,6 +1,7 @@
 // Sizes, offsets and checks of entries. No arithmetic on factors.
 #include "entry.h"
 
+#include <bit>
 #include <cmath>
 
 #include "guard.h"
@@ -104,9 +105,20 @@ EntryFormat::EntryFormat(const Layout& layout, bool double_model, const lethe_en
     any = any || format.sites[site] != 0;
   }
   require(any, "format.sites selects no site");
+  embedding_ = holds(Layout::embedding_site()) || (layout.positions() >= 0 && holds(layout.positions()));
   const Shape& shape = layout.shape();
   fingerprint_ = fnv1a(held_.data(), held_.size());
   for (int64_t value : {shape.vocabulary, shape.context, shape.channels, shape.layers, shape.inner, int64_t{shape.tied}})
+    fingerprint_ = mix(fingerprint_, value);
+  if (shape.family == Family::kGpt2) return;
+  const Rotary& r = shape.rotary;
+  for (int64_t value :
+       {static_cast<int64_t>(shape.family), shape.heads, shape.key_heads(), shape.head_size(), r.size,
+        static_cast<int64_t>(r.scaling), std::bit_cast<int64_t>(r.base), std::bit_cast<int64_t>(r.factor),
+        std::bit_cast<int64_t>(r.low_factor), std::bit_cast<int64_t>(r.high_factor), r.old_context,
+        static_cast<int64_t>(shape.activation), int64_t{shape.qkv_bias}, int64_t{shape.output_bias},
+        int64_t{shape.mlp_bias}, int64_t{shape.head_norm}, int64_t{shape.parallel},
+        std::bit_cast<int64_t>(shape.epsilon)})
     fingerprint_ = mix(fingerprint_, value);
 }
 

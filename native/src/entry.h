@@ -56,7 +56,7 @@ class EntryFormat {
   EntryFormat(const Layout& layout, bool double_model, const lethe_entry_format& format);
 
   bool holds(int64_t site) const { return held_[static_cast<size_t>(site)] != 0; }
-  bool holds_embedding() const { return holds(Layout::embedding_site()) || holds(Layout::position_site()); }
+  bool holds_embedding() const { return embedding_; }  // or positions
   int64_t top_k() const { return top_k_; }  // 0 = exact
   int32_t dtype() const { return dtype_; }
   int64_t element_bytes() const { return dtype_ == LETHE_F64 ? 8 : dtype_ == LETHE_F32 ? 4 : 2; }
@@ -69,6 +69,7 @@ class EntryFormat {
 
  private:
   std::vector<uint8_t> held_;
+  bool embedding_;
   int64_t top_k_;
   int32_t dtype_;
   bool narrow_indices_;

@@ -91,7 +91,7 @@ EntryCapture<Real, Stored>::EntryCapture(const Model& model, const Batch& batch,
 template <class Real, class Stored>
 bool EntryCapture<Real, Stored>::wants(int64_t site) const {
   // The two embeddings share one array: asking for either site asks for it.
-  const bool embedding = site == Layout::embedding_site() || site == Layout::position_site();
+  const bool embedding = site == Layout::embedding_site() || site == model_.layout.positions();
   return embedding ? format_.holds_embedding() : format_.holds(site);
 }
 
@@ -160,7 +160,7 @@ void EntryCapture<Real, Stored>::copy_truncated(int64_t site, const at::Tensor& 
 
 template <class Real, class Stored>
 void EntryCapture<Real, Stored>::embedding(const at::Tensor& /*x*/, const at::Tensor& gradient) {
-  const int64_t site = format_.holds(Layout::embedding_site()) ? Layout::embedding_site() : Layout::position_site();
+  const int64_t site = format_.holds(Layout::embedding_site()) ? Layout::embedding_site() : model_.layout.positions();
   copy_rows(site, gradient, true, [&](int64_t b) { return at(b, places(b).embedding_at); });
 }
 

@@ -35,7 +35,7 @@ class EntrySet {
   const Model& model() const { return model_; }
   const Layout& layout() const { return model_.layout; }
   const EntryFormat& format() const { return format_; }
-  bool chosen(int64_t site) const { return chosen_[static_cast<size_t>(site)] != 0; }
+  bool chosen(int64_t site) const { return site >= 0 && chosen_[static_cast<size_t>(site)] != 0; }
   bool double_model() const { return model_.dtype == at::kDouble; }
   bool exact_head() const { return format_.top_k() == 0; }
   bool has_bias(int64_t site) const { return layout().has_bias(site); }

@@ -44,6 +44,7 @@ Bf16Products::~Bf16Products() { bf16_products = before_; }
 bool Bf16Products::available() { return bf16_tiles(); }
 
 void gemm(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out, Into into) {
+  if (!out.is_contiguous() && out.t().is_contiguous()) return gemm(b.t(), a.t(), out.t(), into);
   at::Tensor result = out;
   if (fits_tiles(a, b, out)) {
     tiled_gemm(operand(a), operand(b), a.size(0), a.size(1), b.size(1), out.mutable_data_ptr<float>(), into,

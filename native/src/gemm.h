@@ -7,7 +7,7 @@ namespace lethe {
 
 enum class Into { kOverwrite, kAdd };
 
-// out [m, n] = a [m, k] b [k, n], added to out with kAdd. a and b may be transposed views; out is contiguous.
+// out [m, n] = a [m, k] b [k, n], added to out with kAdd. Each is contiguous or the transpose of what is.
 void gemm(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out, Into into = Into::kOverwrite);
 
 // While it lives, products that this thread asks for round their fp32 operands to bf16 and sum in fp32.

@@ -1,5 +1,5 @@
-// GPT-2's initialisation (Radford et al. 2019): N(0, 0.02), the two projections into the residual stream scaled by
-// 1 / sqrt(2L), norms 1, biases 0. A number depends on the seed, its tensor and its place only. And random vectors.
+// Initialisation: N(0, deviation), which in GPT-2 (Radford et al. 2019) is smaller for what joins the residual stream, norms
+// 1, biases 0. A number depends on the seed, its part and its place only. And random vectors.
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
@@ -38,21 +38,21 @@ void fill_random(T* values, int64_t begin, int64_t end, int32_t distribution, ui
 }  // namespace
 
 void initialize(Model& model, uint64_t seed) {
-  const double residual = 0.02 / std::sqrt(2.0 * static_cast<double>(model.shape().layers));
-  for (size_t i = 0; i < model.layout.tensors().size(); ++i) {
-    const TensorSpec& tensor = model.layout.tensors()[i];
-    const at::Tensor& values = model.parameter_views[i];
-    if (tensor.dimensions == 1) {
-      const bool scale = model.layout.sites()[static_cast<size_t>(tensor.site)].kind == LETHE_SITE_NORM &&
-                         model.layout.weight_of(tensor.site) == static_cast<int64_t>(i);
+  const Architecture& a = model.layout.architecture();
+  for (size_t i = 0; i < model.layout.parts().size(); ++i) {
+    const Part& part = model.layout.parts()[i];
+    const at::Tensor values = model.parameters.narrow(0, part.offset, part.count());
+    if (part.dimensions == 1) {
+      const bool scale = model.layout.sites()[static_cast<size_t>(part.site)].kind == LETHE_SITE_NORM &&
+                         model.layout.weight_of(part.site) == static_cast<int64_t>(i);
       values.fill_(scale ? 1.0 : 0.0);
       continue;
     }
-    const double deviation = model.layout.sites()[static_cast<size_t>(tensor.site)].residual ? residual : 0.02;
+    const bool residual = model.layout.sites()[static_cast<size_t>(part.site)].residual;
     const at::Tensor host =
         model.on_cpu() ? values : at::empty({values.numel()}, at::TensorOptions().dtype(model.dtype));
-    fill_normal(host, deviation, mix(seed ^ mix(static_cast<uint64_t>(i))));
-    if (!model.on_cpu()) values.copy_(host.view_as(values));
+    fill_normal(host, residual ? a.residual_deviation : a.deviation, mix(seed ^ mix(static_cast<uint64_t>(i))));
+    if (!model.on_cpu()) values.copy_(host);
   }
   model.parameters_changed();
 }
@@ -62,8 +62,8 @@ void flat_random(const Layout& layout, const at::Tensor& flat, int32_t distribut
   const at::Tensor host = flat.is_cpu() ? flat : at::zeros({flat.numel()}, at::TensorOptions().dtype(flat.dtype()));
   with_element(host.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
-    for (const TensorSpec& tensor : layout.tensors()) {
-      at::parallel_for(tensor.offset, tensor.offset + tensor.count(), 4096, [&](int64_t begin, int64_t end) {
+    for (const Part& part : layout.parts()) {
+      at::parallel_for(part.offset, part.offset + part.count(), 4096, [&](int64_t begin, int64_t end) {
         fill_random(data<T>(host), begin, end, distribution, key);
       });
     }

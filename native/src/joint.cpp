@@ -2,7 +2,7 @@
 #include "joint.h"
 
 #include "gemm.h"
-#include "ops.h"
+#include "ops_heads.h"
 
 namespace lethe {
 namespace {
@@ -19,6 +19,7 @@ Joint::Joint(Model& model, const Batch& batch, const Curvature& curvature, const
       batch_(batch),
       curvature_(curvature),
       cancel_(cancel),
+      turns_(turns_of(model, batch)),
       blocks_{batch.rows(), 0} {}
 
 void Joint::enter(int64_t block) {
@@ -34,18 +35,18 @@ void Joint::begin_tangents(const at::Tensor& x) {
 }
 
 void Joint::embed(const at::Tensor& x) {
-  const int64_t tokens = Layout::embedding_site(), positions = Layout::position_site();
+  const int64_t tokens = Layout::embedding_site(), positions = model_.layout.positions();
   lethe::embed(model_.weight(tokens), model_.weight(positions), batch_, blocks_.value(x));
   if (!curvature_.chosen(tokens) && !curvature_.chosen(positions)) return;
   blocks_ = curvature_.blocks();
   const SiteTangents token = curvature_.directions(tokens), position = curvature_.directions(positions);
   for (int64_t k = 0; k < blocks_.tangents; ++k)
-    embed_tangent(of(token.weight, k), of(position.weight, k), batch_, blocks_.tangent(x, k));
+    lethe::embed(of(token.weight, k), of(position.weight, k), batch_, blocks_.tangent(x, k));
 }
 
 void Joint::norm(const At& at, const at::Tensor& x, const at::Tensor& out) {
   const at::Tensor statistics = note(at, batch_.rows());
-  layer_norm_tangent({blocks_, x, statistics, model_.weight(site(at)), curvature_.directions(site(at))},
+  layer_norm_tangent({architecture().norm, blocks_, x, statistics, model_.weight(site(at)), curvature_.directions(site(at))},
                      model_.bias(site(at)), model_.shape().epsilon, out);
 }
 
@@ -61,12 +62,22 @@ void Joint::linear(const At& at, const at::Tensor& x, const at::Tensor& add, con
     gemm(blocks_.value(x), of(directions.weight, k), blocks_.tangent(out, k), Into::kAdd);
 }
 
+void Joint::head_norm(const At& at, const at::Tensor& x, const at::Tensor& out) {
+  const at::Tensor statistics = note(at, batch_.rows());
+  head_norm_tangent({architecture().qkv, blocks_.all(x), statistics, model_.weight(site(at))}, blocks_,
+                    curvature_.directions(site(at)), model_.shape().epsilon, blocks_.all(out));
+}
+
+void Joint::rotate(const At& /*at*/, const at::Tensor& x) const {
+  turn(architecture().qkv, turns_, Direction::kForward, blocks_.all(x));
+}
+
 void Joint::attention(const At& /*at*/, const at::Tensor& qkv, const at::Tensor& out) {
   attention_tangent(architecture().qkv, batch_, blocks_, qkv, out, model_.workspace.partials);
 }
 
 void Joint::activation(const At& at, const at::Tensor& x, const at::Tensor& out) {
-  gelu_tangent(blocks_, x, model_.bias(site(at)), curvature_.directions(site(at)), out);
+  activate_tangent(activating(), blocks_, x, bias_of(at), bias_directions(at), out);
 }
 
 void Joint::norm_backward(const At& at, const at::Tensor& x, const at::Tensor& /*out*/, const at::Tensor& g,
@@ -75,7 +86,7 @@ void Joint::norm_backward(const At& at, const at::Tensor& x, const at::Tensor& /
   const at::Tensor statistics = note(at, blocks_.rows);
   const SiteTangents products = curvature_.products(s);
   if (curvature_.hessian()) {
-    layer_norm_tangent_backward({blocks_, x, statistics, model_.weight(s), curvature_.directions(s)},
+    layer_norm_tangent_backward({architecture().norm, blocks_, x, statistics, model_.weight(s), curvature_.directions(s)},
                                 {g, d_x, products, curvature_.accumulate(), curvature_.row_sums()},
                                 model_.workspace.partials);
     return;
@@ -83,7 +94,8 @@ void Joint::norm_backward(const At& at, const at::Tensor& x, const at::Tensor& /
   const bool wanted = !products.empty();
   const at::Tensor unwanted = model_.workspace.record_norms.get(model_.options(), 2, x.size(1));
   for (int64_t k = 0; k < blocks_.tangents; ++k) {
-    layer_norm_backward({.x = blocks_.value(x),
+    layer_norm_backward({.kind = architecture().norm,
+                         .x = blocks_.value(x),
                          .statistics = statistics,
                          .weight = model_.weight(s),
                          .output = blocks_.gradient_tangent(g, k),
@@ -93,6 +105,30 @@ void Joint::norm_backward(const At& at, const at::Tensor& x, const at::Tensor& /
                          .accumulate = curvature_.accumulate() && wanted},
                         model_.workspace.partials);
   }
+}
+
+void Joint::head_norm_backward(const At& at, const at::Tensor& x, const at::Tensor& /*out*/, const at::Tensor& g,
+                               const at::Tensor& d_x) {
+  const int64_t s = site(at);
+  const at::Tensor statistics = note(at, blocks_.rows);
+  const SiteTangents products = curvature_.products(s);
+  const QkvView& view = architecture().qkv;
+  if (curvature_.hessian())
+    return head_norm_tangent_backward({view, blocks_.all(x), statistics, model_.weight(s)}, blocks_,
+                                      curvature_.directions(s),
+                                      {g, d_x, products, curvature_.accumulate(), curvature_.row_sums()},
+                                      model_.workspace.partials);
+  const at::Tensor unwanted = model_.workspace.record_norms.get(model_.options(), 2 * view.d);
+  for (int64_t k = 0; k < blocks_.tangents; ++k)
+    lethe::head_norm_backward({view, blocks_.value(x), statistics, model_.weight(s)},
+                              {blocks_.gradient_tangent(g, k), blocks_.gradient_tangent(d_x, k),
+                               products.empty() ? unwanted : of(products.weight, k),
+                               curvature_.accumulate() && !products.empty()},
+                              model_.workspace.partials);
+}
+
+void Joint::rotate_backward(const At& /*at*/, const at::Tensor& x, const at::Tensor& g) const {
+  for (const at::Tensor& turned : {blocks_.all(x), g}) turn(architecture().qkv, turns_, Direction::kBack, turned);
 }
 
 void Joint::linear_backward(const At& at, const at::Tensor& x, const at::Tensor& add, const at::Tensor& out,
@@ -142,23 +178,23 @@ void Joint::attention_backward(const At& /*at*/, const at::Tensor& qkv, const at
                              model_.workspace.partials);
 }
 
-// In place: g and d_x are one.
-void Joint::activation_backward(const At& at, const at::Tensor& x, const at::Tensor& /*g*/, const at::Tensor& d_x) {
-  const at::Tensor& bias = model_.bias(site(at));
-  if (curvature_.hessian()) return gelu_tangent_backward(blocks_, x, bias, curvature_.directions(site(at)), d_x);
+void Joint::activation_backward(const At& at, const at::Tensor& x, const at::Tensor& g, const at::Tensor& d_x) {
+  const at::Tensor& bias = bias_of(at);
+  if (curvature_.hessian())
+    return activate_tangent_backward(activating(), blocks_, x, bias, bias_directions(at), g, d_x);
   for (int64_t k = 0; k < blocks_.tangents; ++k)
-    gelu_backward(blocks_.value(x), bias, blocks_.gradient_tangent(d_x, k));
+    activate_backward(activating(), blocks_.value(x), bias, blocks_.gradient_tangent(g, k), blocks_.gradient_tangent(d_x, k));
 }
 
 void Joint::embed_backward(const at::Tensor& x, const at::Tensor& g) {
-  const int64_t tokens = Layout::embedding_site(), positions = Layout::position_site();
+  const int64_t tokens = Layout::embedding_site(), positions = model_.layout.positions();
   if (!curvature_.chosen(tokens) && !curvature_.chosen(positions)) return;
   const SiteTangents token = curvature_.products(tokens), position = curvature_.products(positions);
   for (int64_t k = 0; k < blocks_.tangents; ++k) {
     const at::Tensor d = blocks_.gradient_tangent(g, k);
     if (quadratic()) row_products(1, blocks_.tangent(x, k), {}, d, row_sums(k));
     if (!token.empty() || !position.empty())
-      embed_tangent_backward(d, batch_, of(token.weight, k), of(position.weight, k));
+      lethe::embed_backward(d, batch_, of(token.weight, k), of(position.weight, k));
   }
 }
 

@@ -28,6 +28,8 @@ class Joint : public Slots {
   void embed(const at::Tensor& x);
   void norm(const At& at, const at::Tensor& x, const at::Tensor& out);
   void linear(const At& at, const at::Tensor& x, const at::Tensor& add, const at::Tensor& out);
+  void head_norm(const At& at, const at::Tensor& x, const at::Tensor& out);
+  void rotate(const At& at, const at::Tensor& x) const;
   void attention(const At& at, const at::Tensor& qkv, const at::Tensor& out);
   void activation(const At& at, const at::Tensor& x, const at::Tensor& out);
 
@@ -35,6 +37,9 @@ class Joint : public Slots {
                      const at::Tensor& d_x);
   void linear_backward(const At& at, const at::Tensor& x, const at::Tensor& add, const at::Tensor& out,
                        const at::Tensor& g, const at::Tensor& d_x);
+  void head_norm_backward(const At& at, const at::Tensor& x, const at::Tensor& out, const at::Tensor& g,
+                          const at::Tensor& d_x);
+  void rotate_backward(const At& at, const at::Tensor& x, const at::Tensor& g) const;
   void attention_backward(const At& at, const at::Tensor& qkv, const at::Tensor& out, const at::Tensor& g,
                           const at::Tensor& d_qkv);
   void activation_backward(const At& at, const at::Tensor& x, const at::Tensor& g, const at::Tensor& d_x);
@@ -43,6 +48,10 @@ class Joint : public Slots {
  private:
   void begin_tangents(const at::Tensor& x);
   void parameters(int64_t site, const at::Tensor& x, const at::Tensor& g);
+  // Of the linear site whose bias an activation adds.
+  SiteTangents bias_directions(const At& at) const {
+    return at.step.site == kNone ? SiteTangents() : curvature_.directions(site(at));
+  }
   // v^T H v is summed on the way back; the Gauss-Newton form was complete at the head.
   bool quadratic() const { return curvature_.wants_quadratic() && curvature_.hessian(); }
   double* row_sums(int64_t k) const { return curvature_.row_sums() + k * blocks_.rows; }
@@ -50,6 +59,7 @@ class Joint : public Slots {
   const Batch& batch_;
   const Curvature& curvature_;
   const Cancel cancel_;
+  const Turns turns_;
   Blocks blocks_;  // no tangents below the lowest chosen site
 };
 

@@ -18,7 +18,7 @@ namespace {
 
 KfacBlock block_for(const Layout& layout, int64_t site) {
   const Site& what = layout.sites()[static_cast<size_t>(site)];
-  const TensorSpec& weight = layout.tensors()[static_cast<size_t>(layout.weight_of(site))];
+  const Part& weight = layout.parts()[static_cast<size_t>(layout.weight_of(site))];
   KfacBlock block;
   block.site = site, block.kind = what.kind;
   block.weight = layout.weight_of(site), block.bias = layout.bias_of(site);
@@ -48,9 +48,9 @@ void allocate_sums(KfacBlock& block, at::ScalarType dtype) {
   }
 }
 
-// A block's tensors of a vector as one [rows, columns] matrix on the host.
+// A block's parts of a vector as one [rows, columns] matrix on the host.
 at::Tensor gather(const KfacBlock& block, const lethe_vector& vector) {
-  const auto view = [&](int64_t tensor) { return vector.views[static_cast<size_t>(tensor)].to(at::kCPU); };
+  const auto view = [&](int64_t part) { return vector.views[static_cast<size_t>(part)].to(at::kCPU); };
   if (block.bias < 0) return view(block.weight).view({block.rows, block.columns});
   const at::Tensor weight = view(block.weight), bias = view(block.bias);
   const at::Tensor all = at::empty({block.rows, block.columns}, weight.options());
@@ -160,7 +160,7 @@ double Kfac::value_scale() const {
 void kfac_apply(const Kfac& kfac, const KfacPower& options, const lethe_vector& in, lethe_vector& out) {
   require(kfac.stage != KfacStage::kCovariance, "the factors are not decomposed yet");
   const double scale = kfac.value_scale();
-  std::vector<bool> written(kfac.layout.tensors().size());
+  std::vector<bool> written(kfac.layout.parts().size());
   for (const KfacBlock& block : kfac.blocks) {
     const double shift = options.damping + options.relative * scale * block.values.mean().item<double>();
     at::Tensor m = gather(block, in);

@@ -34,8 +34,8 @@ class SymmetricSum {
 };
 
 struct KfacBlock {
-  int64_t site = 0;                // that owns the tensors: a linear site, a norm, wte, wpe, or an untied lm_head
-  int64_t weight = -1, bias = -1;  // tensors; bias stays -1 where there is none
+  int64_t site = 0;                // that owns the parts: a linear site, a norm, wte, wpe, or an untied lm_head
+  int64_t weight = -1, bias = -1;  // parts; bias stays -1 where there is none
   int32_t kind = 0;                // LETHE_SITE_*
   // Of eigenvalues: [inputs, outputs], [table rows, C], [1, C] of a norm; and one row more for a bias.
   int64_t rows = 0, columns = 0;

@@ -123,7 +123,7 @@ void CorrectionPass::keep_head_part(const KfacBlock& block, int64_t record, cons
 void CorrectionPass::embedding(const at::Tensor& /*x*/, const at::Tensor& gradient) {
   const at::Tensor d = host(gradient);
   require_finite(d);
-  if (KfacBlock* positions = kfac_.block_of_site(Layout::position_site())) {
+  if (KfacBlock* positions = kfac_.block_of_site(kfac_.layout.positions())) {
     const at::Tensor rows = rotated(d, *positions);
     for (const RowRange& record : records_) {
       const at::Tensor part = rows.narrow(0, record.begin, record.end - record.begin);

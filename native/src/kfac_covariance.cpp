@@ -46,7 +46,7 @@ class CovariancePass final : public KfacObserver {
     const at::Tensor d = host(gradient);
     require_finite(d);
     KfacBlock* tokens = kfac_.block_of_site(Layout::embedding_site());
-    KfacBlock* positions = kfac_.block_of_site(Layout::position_site());
+    KfacBlock* positions = kfac_.block_of_site(kfac_.layout.positions());
     if (tokens != nullptr) {
       tokens->outputs.add(d);
       double* rows = tokens->scatter_rows.mutable_data_ptr<double>();

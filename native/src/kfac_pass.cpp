@@ -91,7 +91,7 @@ void KfacObserver::require_finite(const at::Tensor& embedding_gradient) const {
 
 void KfacObserver::norm(int64_t site, const at::Tensor& weight, const at::Tensor& bias) {
   const at::Tensor& values = kfac_.block_of_site(site)->values;
-  const at::Tensor of_records[] = {host(weight), host(bias)};
+  const at::Tensor of_records[] = {host(weight), bias.defined() ? host(bias) : bias};
   with_element(values.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
     const int64_t columns = values.size(1);

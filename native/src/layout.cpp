@@ -1,4 +1,4 @@
-// The table of sites and tensors, in the order of a Hugging Face checkpoint.
+// The table of sites, their parts and tensors, in the order of the steps.
 #include "layout.h"
 
 #include <cmath>
@@ -12,42 +12,102 @@ namespace {
 // Room for index arithmetic: no tensor of a sane model reaches it, and products of two stay below 2^63.
 constexpr int64_t kLargest = int64_t{1} << 31;
 
+// Everything that is wrong with a shape, each with what is allowed.
+class Problems {
+ public:
+  template <class... Part>
+  void unless(bool holds, const Part&... parts) {
+    if (!holds) (text_ << ... << parts) << "; ";
+  }
+  void positive(int64_t value, const char* name) {
+    unless(value >= 1 && value < kLargest, name, " is ", value, ", allowed 1 to 2^31 - 1");
+  }
+  void refuse_any() const {
+    const std::string text = text_.str();
+    require(text.empty(), "no such model: ", text.substr(0, text.empty() ? 0 : text.size() - 2));
+  }
+
+ private:
+  std::ostringstream text_;
+};
+
+void check_rotary(const Rotary& r, int64_t head, Problems& problems) {
+  problems.unless(r.size >= 0 && r.size % 2 == 0 && r.size <= head, "rotary size is ", r.size,
+                  ", allowed even numbers up to the head size ", head);
+  problems.unless(std::isfinite(r.base) && r.base > 0, "rotary base is ", r.base, ", must be positive");
+  problems.unless(std::isfinite(r.factor) && r.factor >= 1, "rotary factor is ", r.factor, ", must be 1 or more");
+  if (r.scaling == Scaling::kNone) {
+    problems.unless(r.factor == 1, "rotary factor is ", r.factor, " without a scaling");
+  } else if (r.scaling == Scaling::kLlama3) {
+    problems.unless(r.low_factor > 0 && r.high_factor > r.low_factor && std::isfinite(r.high_factor),
+                    "rotary low and high factor are ", r.low_factor, " and ", r.high_factor,
+                    ", must be positive, the second larger");
+    problems.positive(r.old_context, "rotary old context");
+  } else {
+    problems.unless(r.scaling == Scaling::kLinear, "rotary scaling is ", static_cast<int>(r.scaling),
+                    ", allowed 0 (none), 1 (linear) and 2 (llama3)");
+  }
+}
+
+// What only some families can be.
+void check_family(const Shape& shape, Problems& problems) {
+  const bool gpt2 = shape.family == Family::kGpt2, neox = shape.family == Family::kNeox;
+  problems.unless(gpt2 || neox || shape.family == Family::kLlama, "family is ", static_cast<int>(shape.family),
+                  ", allowed 0 (gpt2), 1 (llama) and 2 (gpt_neox)");
+  problems.unless(!gpt2 || shape.rotary.size == 0, "gpt2 has learned positions, rotary size must be 0");
+  problems.unless(shape.family == Family::kLlama || !shape.head_norm, "only llama has a norm of queries and keys");
+  problems.unless(neox || !shape.parallel, "only gpt_neox has attention and MLP side by side");
+  problems.unless(!neox || shape.key_heads() == shape.heads, "gpt_neox has as many kv_heads as heads");
+  const auto activation = static_cast<int>(shape.activation);
+  problems.unless(activation >= 0 && activation <= static_cast<int>(Activation::kTanh), "activation is ", activation,
+                  ", allowed 0 (tanh GELU), 1 (GELU), 2 (ReLU), 3 (SiLU) and 4 (tanh)");
+}
+
 const Shape& checked_shape(const Shape& shape) {
-  std::ostringstream problems;
-  const auto positive = [&](int64_t value, const char* name) {
-    if (value < 1 || value >= kLargest) problems << name << " is " << value << ", allowed 1 to 2^31 - 1; ";
-  };
-  positive(shape.vocabulary, "vocabulary");
-  positive(shape.context, "context");
-  positive(shape.channels, "channels");
-  positive(shape.heads, "heads");
-  positive(shape.layers, "layers");
-  positive(shape.inner, "inner");
-  if (shape.layers > 10000) problems << "layers is " << shape.layers << ", allowed up to 10000; ";
-  if (shape.heads > 0 && shape.channels % shape.heads != 0)
-    problems << "channels " << shape.channels << " is not divisible by heads " << shape.heads << "; ";
-  if (!(shape.epsilon > 0) || !std::isfinite(shape.epsilon))
-    problems << "layer_norm_epsilon is " << shape.epsilon << ", must be positive; ";
-  std::string text = problems.str();
-  require(text.empty(), "no such model: ", text.substr(0, text.empty() ? 0 : text.size() - 2));
+  Problems problems;
+  problems.positive(shape.vocabulary, "vocabulary");
+  problems.positive(shape.context, "context");
+  problems.positive(shape.channels, "channels");
+  problems.positive(shape.heads, "heads");
+  problems.positive(shape.layers, "layers");
+  problems.positive(shape.inner, "inner");
+  problems.unless(shape.layers <= 10000, "layers is ", shape.layers, ", allowed up to 10000");
+  problems.unless(shape.heads < 1 || shape.head != 0 || shape.channels % shape.heads == 0, "channels ", shape.channels,
+                  " is not divisible by heads ", shape.heads);
+  problems.unless(shape.head >= 0 && shape.head < kLargest, "head size is ", shape.head,
+                  ", allowed 0 (channels / heads) to 2^31 - 1");
+  problems.unless(shape.kv_heads >= 0 && (shape.kv_heads == 0 || shape.heads % shape.kv_heads == 0), "kv_heads is ",
+                  shape.kv_heads, ", must divide heads ", shape.heads);
+  problems.unless(shape.epsilon > 0 && std::isfinite(shape.epsilon), "layer_norm_epsilon is ", shape.epsilon,
+                  ", must be positive");
+  if (shape.heads > 0 && shape.channels > 0) {
+    check_rotary(shape.rotary, shape.head_size(), problems);
+    const __int128 widest = static_cast<__int128>(shape.heads + 2 * shape.key_heads()) * shape.head_size();
+    problems.unless(widest < kLargest && shape.inner < kLargest / 2, "a row of queries, keys and values or of the MLP has"
+                    " more than 2^31 numbers");
+  }
+  check_family(shape, problems);
+  problems.refuse_any();
   return shape;
 }
 
 }  // namespace
 
-Layout::Layout(const Shape& shape) : Layout(shape, gpt2(checked_shape(shape))) {}
+Layout::Layout(const Shape& shape) : Layout(shape, architecture_of(checked_shape(shape))) {}
 
 Layout::Layout(const Shape& shape, Architecture architecture) : shape_(shape), architecture_(std::move(architecture)) {
   const Architecture& a = architecture_;
-  const auto add_table = [&](const std::string& name, int64_t rows, int64_t site) {
-    add_tensor(name + ".weight", rows, shape.channels, 2, site);
-  };
   const int64_t c = shape.channels;
-  add_table(a.embedding, shape.vocabulary, add_site(a.embedding, LETHE_SITE_EMBEDDING, shape.vocabulary, c));
-  add_table(a.positions, shape.context, add_site(a.positions, LETHE_SITE_POSITION, shape.context, c));
+  const auto add_table = [&](const std::string& name, int64_t rows) { add_part({{name + ".weight", c}}, rows, 2, false); };
+  add_site(a.embedding, LETHE_SITE_EMBEDDING, shape.vocabulary, c);
+  add_table(a.embedding, shape.vocabulary);
+  if (!a.positions.empty()) {
+    add_site(a.positions, LETHE_SITE_POSITION, shape.context, c);
+    add_table(a.positions, shape.context);
+  }
   for (int64_t l = 0; l < shape.layers; ++l) {
     for (const Step& step : a.steps)
-      if (step.op == Op::kNorm || step.op == Op::kLinear)
+      if (step.op == Op::kNorm || step.op == Op::kLinear || step.op == Op::kHeadNorm)
         add_step(step, a.block + std::to_string(l) + ".", a.sites[static_cast<size_t>(step.site)]);
   }
   add_step(a.tail.front(), "", a.tail_site);
@@ -55,7 +115,7 @@ Layout::Layout(const Shape& shape, Architecture architecture) : shape_(shape), a
   if (shape.tied) {
     weight_of_[static_cast<size_t>(head)] = weight_of(embedding_site());
   } else {
-    add_table(a.head, shape.vocabulary, head);
+    add_table(a.head, shape.vocabulary);
   }
 }
 
@@ -66,42 +126,54 @@ int64_t Layout::add_site(std::string name, int32_t kind, int64_t inputs, int64_t
   return site_count() - 1;
 }
 
-int64_t Layout::add_tensor(std::string name, int64_t rows, int64_t columns, int32_t dimensions, int64_t site) {
+void Layout::add_part(const std::vector<Piece>& pieces, int64_t rows, int32_t dimensions, bool turned) {
+  const int64_t site = site_count() - 1;
+  int64_t columns = 0, at = flat_size_;
+  for (const Piece& piece : pieces) columns += piece.outputs;
   const int64_t count = rows * columns;
   require(flat_size_ < std::numeric_limits<int64_t>::max() / 64 - count, "no such model: too many parameters");
-  auto& slot = (dimensions == 2 || weight_of(site) < 0 ? weight_of_ : bias_of_)[static_cast<size_t>(site)];
-  slot = static_cast<int64_t>(tensors_.size());
-  tensors_.push_back({std::move(name), flat_size_, rows, columns, dimensions, site});
+  for (const Piece& piece : pieces) {
+    const int64_t height = turned ? piece.outputs : rows, width = turned ? rows : piece.outputs;
+    tensors_.push_back({piece.name, at, height, width, dimensions, site});
+    at += height * width;
+  }
+  (weight_of(site) < 0 ? weight_of_ : bias_of_)[static_cast<size_t>(site)] = static_cast<int64_t>(parts_.size());
+  parts_.push_back({flat_size_, rows, columns, dimensions, site, turned});
   parameters_ += count;
   flat_size_ += (count + kAlignment - 1) / kAlignment * kAlignment;
-  return slot;
 }
 
 void Layout::add_step(const Step& step, const std::string& prefix, const BlockSite& what) {
-  const std::string name = prefix + what.name;
-  const int64_t inputs = architecture_.slot(step.in).width, outputs = architecture_.slot(step.out).width;
-  const bool norm = step.op == Op::kNorm;
-  const int64_t site = add_site(name, norm ? LETHE_SITE_NORM : LETHE_SITE_LINEAR, inputs, outputs);
+  const bool linear = step.op == Op::kLinear;
+  int64_t inputs = architecture_.slot(step.in).width, outputs = architecture_.slot(step.out).width;
+  if (step.op == Op::kHeadNorm) inputs = outputs = 2 * architecture_.qkv.d;
+  const auto tensors = [&](const char* suffix) {
+    std::vector<Piece> named = what.pieces;
+    if (named.empty()) named.push_back({what.name, outputs});
+    for (Piece& piece : named) piece.name = prefix + piece.name + suffix;
+    return named;
+  };
+  add_site(prefix + what.name, linear ? LETHE_SITE_LINEAR : LETHE_SITE_NORM, inputs, outputs);
   sites_.back().residual = step.add != kNone;
-  add_tensor(name + ".weight", norm ? 1 : inputs, outputs, norm ? 1 : 2, site);
-  if (what.bias) add_tensor(name + ".bias", 1, outputs, 1, site);
+  add_part(tensors(".weight"), linear ? inputs : 1, linear ? 2 : 1, linear && architecture_.turned);
+  if (what.bias) add_part(tensors(".bias"), 1, 1, false);
 }
 
 std::vector<Segment> segments(const Layout& layout, const uint8_t* sites) {
   std::vector<Segment> result;
-  const auto& tensors = layout.tensors();
+  const auto& parts = layout.parts();
   bool adjacent = false;
-  for (size_t i = 0; i < tensors.size(); ++i) {
-    const TensorSpec& tensor = tensors[i];
-    const bool shared = layout.shape().tied && tensor.site == Layout::embedding_site();
-    const bool chosen = sites == nullptr || sites[tensor.site] != 0 || (shared && sites[layout.head_site()] != 0);
+  for (size_t i = 0; i < parts.size(); ++i) {
+    const Part& part = parts[i];
+    const bool shared = layout.shape().tied && part.site == Layout::embedding_site();
+    const bool chosen = sites == nullptr || sites[part.site] != 0 || (shared && sites[layout.head_site()] != 0);
     if (chosen) {
-      const int64_t end = i + 1 < tensors.size() ? tensors[i + 1].offset : layout.flat_size();
-      const bool matrix = tensor.dimensions == 2;
+      const int64_t end = i + 1 < parts.size() ? parts[i + 1].offset : layout.flat_size();
+      const bool matrix = part.dimensions == 2;
       if (adjacent && result.back().matrix == matrix) {
         result.back().end = end;
       } else {
-        result.push_back({tensor.offset, end, matrix});
+        result.push_back({part.offset, end, matrix});
       }
     }
     adjacent = chosen;

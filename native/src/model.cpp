@@ -26,9 +26,13 @@ at::Tensor flat_zeros(int64_t count, at::ScalarType dtype, at::Device device) {
 
 std::vector<at::Tensor> views_of(const Layout& layout, const at::Tensor& flat) {
   std::vector<at::Tensor> views;
-  for (const TensorSpec& tensor : layout.tensors()) {
-    const at::Tensor slice = flat.narrow(0, tensor.offset, tensor.count());
-    views.push_back(tensor.dimensions == 2 ? slice.view({tensor.rows, tensor.columns}) : slice);
+  for (const Part& part : layout.parts()) {
+    const at::Tensor slice = flat.narrow(0, part.offset, part.count());
+    if (part.dimensions == 1) {
+      views.push_back(slice);
+    } else {
+      views.push_back(part.turned ? slice.view({part.columns, part.rows}).t() : slice.view({part.rows, part.columns}));
+    }
   }
   return views;
 }

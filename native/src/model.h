@@ -1,4 +1,4 @@
-// A model: flat buffers, views of them a tensor, and the memory its passes work in. Holds no arithmetic.
+// A model: flat buffers, views of their parts, and the memory its passes work in. Holds no arithmetic.
 //
 // The handles of lethe.h are these structs themselves. live_handles counts both kinds.
 #pragma once
@@ -33,10 +33,10 @@ struct Model {
   at::TensorOptions options() const { return at::TensorOptions().dtype(dtype).device(device); }
   bool on_cpu() const { return path == nullptr; }
 
-  // [rows, columns] or [columns] views of a tensor by its index in the layout; undefined for the index of none.
-  const at::Tensor& parameter(int64_t tensor) const { return view(parameter_views, tensor); }
-  const at::Tensor& gradient(int64_t tensor) const { return view(gradient_views, tensor); }
-  // Views by site; for a tied head the weight is wte's.
+  // [rows, columns] or [columns] views of a part by its index in the layout; undefined for the index of none.
+  const at::Tensor& parameter(int64_t part) const { return view(parameter_views, part); }
+  const at::Tensor& gradient(int64_t part) const { return view(gradient_views, part); }
+  // Views by site; for a tied head the weight is the embedding's, for the site -1 there is none.
   const at::Tensor& weight(int64_t site) const { return parameter(layout.weight_of(site)); }
   const at::Tensor& bias(int64_t site) const { return parameter(layout.bias_of(site)); }
   const at::Tensor& weight_gradient(int64_t site) const { return gradient(layout.weight_of(site)); }
@@ -61,16 +61,16 @@ struct Model {
   LiveHandle live;
 
  private:
-  static const at::Tensor& view(const std::vector<at::Tensor>& views, int64_t tensor) {
+  static const at::Tensor& view(const std::vector<at::Tensor>& views, int64_t part) {
     static const at::Tensor none;
-    return tensor < 0 ? none : views[static_cast<size_t>(tensor)];
+    return part < 0 ? none : views[static_cast<size_t>(part)];
   }
 };
 
 // [P] zeros, 64-byte aligned, in huge pages where the system gives them.
 at::Tensor flat_zeros(int64_t count, at::ScalarType dtype, at::Device device);
 
-// A view of each tensor of `flat` in the layout's order.
+// A view of each part of `flat` in the layout's order; of a turned one its columns are contiguous, not its rows.
 std::vector<at::Tensor> views_of(const Layout& layout, const at::Tensor& flat);
 
 at::ScalarType scalar_type(int32_t dtype);  // of a LETHE_* dtype; refuses unknown ones

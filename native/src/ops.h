@@ -38,11 +38,12 @@ const T* bias_row(const at::Tensor& bias, int64_t count, std::vector<T>& none) {
 // ---- ops_norm.cpp
 
 // out = (x - mean) / deviation * weight + bias a row, the bias undefined where there is none; statistics [2, rows] =
-// mean, 1 / deviation
-void layer_norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, double epsilon,
+// mean, 1 / deviation. Of an RMS norm the mean is 0, here and below.
+void layer_norm(Norm kind, const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, double epsilon,
                 const at::Tensor& statistics, const at::Tensor& out);
 
 struct NormGradient {
+  Norm kind;
   const at::Tensor& x;           // [rows, C] the norm's input
   const at::Tensor& statistics;  // [2, rows]
   const at::Tensor& weight;      // [C]
@@ -54,21 +55,40 @@ struct NormGradient {
 };
 void layer_norm_backward(const NormGradient& gradient, Slab& partials);
 
-// weight, bias [B, C]: each record's share of d_weight and d_bias
+// weight, bias [B, C]: each record's share of d_weight and d_bias; `each` rows a token
 void layer_norm_records(const at::Tensor& x, const at::Tensor& statistics, const at::Tensor& output, const Batch& batch,
-                        const at::Tensor& weight, const at::Tensor& bias);
+                        int64_t each, const at::Tensor& weight, const at::Tensor& bias);
 
-// ---- ops_gelu.cpp
+// ---- ops_activation.cpp
 
-// out = gelu(x + bias); a bias that is undefined is none
-void gelu(const at::Tensor& x, const at::Tensor& bias, const at::Tensor& out);
-// gradient *= gelu'(x + bias)
-void gelu_backward(const at::Tensor& x, const at::Tensor& bias, const at::Tensor& gradient);
+struct Activating {
+  Activation kind;
+  bool gated;
+};
+// out [rows, n] = f(x + bias), a bias that is undefined being none; gated: f(gate) * up of x [rows, 2n], without a bias
+void activate(const Activating& how, const at::Tensor& x, const at::Tensor& bias, const at::Tensor& out);
+// d_x, the gradient at x, from the one at out; not gated: in place, `gradient` and d_x being one
+void activate_backward(const Activating& how, const at::Tensor& x, const at::Tensor& bias, const at::Tensor& gradient,
+                       const at::Tensor& d_x);
+
+// ---- ops_rotary.cpp
+
+// Cosines and sines [rows, size / 2] of rows at given positions; undefined where nothing turns.
+struct Turns {
+  at::Tensor cos, sin;
+};
+Turns make_turns(const Rotary& rotary, const std::vector<int64_t>& positions, const at::TensorOptions& options);
+Turns make_turns(const Rotary& rotary, const Batch& batch, const at::TensorOptions& options);
+
+enum class Direction { kForward, kBack };
+// The queries and keys of x [n rows, view.width()] in place, every block of `rows` alike.
+void turn(const QkvView& view, const Turns& turns, Direction direction, const at::Tensor& x);
 
 // ---- ops_rows.cpp
 
+// out = token's row + position's row; an undefined table is zero, not both
 void embed(const at::Tensor& token_table, const at::Tensor& position_table, const Batch& batch, const at::Tensor& out);
-// Adds gradient's rows to d_tokens at the token ids and to d_positions at the positions.
+// Adds gradient's rows to d_tokens at the token ids and to d_positions at the positions, where these are defined.
 void embed_backward(const at::Tensor& gradient, const Batch& batch, const at::Tensor& d_tokens,
                     const at::Tensor& d_positions);
 // out = x + bias a row; undefined means zero

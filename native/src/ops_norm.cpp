@@ -1,4 +1,4 @@
-// Layer norm forward and backward. Parameter gradients are summed over fixed blocks of rows, then block by block.
+// Layer norm and RMS norm forward and backward. Parameter gradients are summed over fixed blocks of rows, then block by block.
 #include <ATen/Parallel.h>
 
 #include <algorithm>
@@ -12,7 +12,7 @@ namespace {
 constexpr int64_t kRowBlock = 32;
 
 template <class T>
-void norm_rows(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, double epsilon,
+void norm_rows(Norm kind, const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, double epsilon,
                const at::Tensor& statistics, const at::Tensor& out) {
   const int64_t rows = x.size(0), n = x.size(1);
   const T* w = data<T>(weight);
@@ -24,7 +24,7 @@ void norm_rows(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& 
     for (int64_t r = begin; r < end; ++r) {
       const T* in = data<T>(x) + r * n;
       T* to = data<T>(out) + r * n;
-      const RowMoments<T> moments = row_moments(in, n, epsilon);
+      const RowMoments<T> moments = row_moments(in, n, epsilon, kind == Norm::kLayer);
       const T mean = moments.mean, scale = moments.scale;
       means[r] = mean;
       scales[r] = scale;
@@ -57,7 +57,7 @@ void backward_block(const NormGradient& g, int64_t begin, int64_t end, T* sums) 
       sum_weight[j] += dy[j] * hat;
       sum_bias[j] += dy[j];
     }
-    const T mean_dot = dot / static_cast<T>(n), mean_total = total / static_cast<T>(n);
+    const T mean_dot = dot / static_cast<T>(n), mean_total = g.kind == Norm::kLayer ? total / static_cast<T>(n) : T(0);
 #pragma omp simd
     for (int64_t j = 0; j < n; ++j) {
       const T hat = (in[j] - mean) * scale;
@@ -89,10 +89,10 @@ void norm_backward_rows(const NormGradient& g, Slab& partials) {
 
 }  // namespace
 
-void layer_norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, double epsilon,
+void layer_norm(Norm kind, const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, double epsilon,
                 const at::Tensor& statistics, const at::Tensor& out) {
   with_element(x.scalar_type(),
-               [&](auto zero) { norm_rows<decltype(zero)>(x, weight, bias, epsilon, statistics, out); });
+               [&](auto zero) { norm_rows<decltype(zero)>(kind, x, weight, bias, epsilon, statistics, out); });
 }
 
 void layer_norm_backward(const NormGradient& g, Slab& partials) {
@@ -100,7 +100,7 @@ void layer_norm_backward(const NormGradient& g, Slab& partials) {
 }
 
 void layer_norm_records(const at::Tensor& x, const at::Tensor& statistics, const at::Tensor& output, const Batch& batch,
-                        const at::Tensor& weight, const at::Tensor& bias) {
+                        int64_t each, const at::Tensor& weight, const at::Tensor& bias) {
   with_element(x.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
     const int64_t n = x.size(1);
@@ -111,7 +111,7 @@ void layer_norm_records(const at::Tensor& x, const at::Tensor& statistics, const
         T *to_weight = data<T>(weight) + b * n, *to_bias = data<T>(bias) + b * n;
         std::fill(to_weight, to_weight + n, T(0));
         std::fill(to_bias, to_bias + n, T(0));
-        for (int64_t r = batch.offset(b); r < batch.offset(b + 1); ++r) {
+        for (int64_t r = each * batch.offset(b); r < each * batch.offset(b + 1); ++r) {
           const T *in = data<T>(x) + r * n, *g = data<T>(output) + r * n;
           const T mean = means[r], scale = scales[r];
 #pragma omp simd

@@ -26,7 +26,51 @@ void over_columns(int64_t columns, Body&& body) {
 
 }  // namespace
 
+namespace {
+
+// Row of the one table that is defined for a row of the batch.
+struct OneTable {
+  const at::Tensor &tokens, &positions;
+  const Batch& batch;
+
+  template <class T>
+  T* row(int64_t record, int64_t row, int64_t c) const {
+    return tokens.defined() ? data<T>(tokens) + batch.tokens()[row] * c
+                            : data<T>(positions) + (row - batch.offset(record)) * c;
+  }
+};
+
+void embed_one(const OneTable& table, const Batch& batch, const at::Tensor& out) {
+  with_element(out.scalar_type(), [&](auto zero) {
+    using T = decltype(zero);
+    const int64_t c = out.size(1);
+    for (int64_t b = 0; b < batch.records(); ++b)
+      for (int64_t row = batch.offset(b); row < batch.offset(b + 1); ++row)
+        std::copy_n(table.row<T>(b, row, c), c, data<T>(out) + row * c);
+  });
+}
+
+void embed_one_backward(const at::Tensor& gradient, const Batch& batch, const OneTable& table) {
+  with_element(gradient.scalar_type(), [&](auto zero) {
+    using T = decltype(zero);
+    const int64_t c = gradient.size(1);
+    over_columns(c, [&](int64_t first, int64_t last) {
+      for (int64_t b = 0; b < batch.records(); ++b) {
+        for (int64_t row = batch.offset(b); row < batch.offset(b + 1); ++row) {
+          const T* g = data<T>(gradient) + row * c;
+          T* to = table.row<T>(b, row, c);
+#pragma omp simd
+          for (int64_t j = first; j < last; ++j) to[j] += g[j];
+        }
+      }
+    });
+  });
+}
+
+}  // namespace
+
 void embed(const at::Tensor& token_table, const at::Tensor& position_table, const Batch& batch, const at::Tensor& out) {
+  if (!token_table.defined() || !position_table.defined()) return embed_one({token_table, position_table, batch}, batch, out);
   with_element(out.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
     const int64_t c = out.size(1);
@@ -46,6 +90,7 @@ void embed(const at::Tensor& token_table, const at::Tensor& position_table, cons
 
 void embed_backward(const at::Tensor& gradient, const Batch& batch, const at::Tensor& d_tokens,
                     const at::Tensor& d_positions) {
+  if (!d_tokens.defined() || !d_positions.defined()) return embed_one_backward(gradient, batch, {d_tokens, d_positions, batch});
   with_element(gradient.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
     const int64_t c = gradient.size(1);

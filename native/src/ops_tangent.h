@@ -6,7 +6,10 @@
 //     backward  h = g w,  dx = s (h - m(h) - x-hat m(h x-hat)),  h' = g' w + g w'
 //               dx' = -s m(x-hat x') dx + s (h' - m(h') - x-hat' m(h x-hat) - x-hat m(h' x-hat + h x-hat'))
 //               dw' = sum of g' x-hat + g x-hat',  db' = sum of g'
-//   GELU        y' = f'(u) u',  backward  d = g f'(u),  d' = g' f'(u) + g f''(u) u',  u = x + b
+//   RMS norm    the same with no m(x) and no m(h) taken away, s of the mean square: m(x'), m(h), m(h') are 0
+//   activation  y' = f'(u) u',  backward  d = g f'(u),  d' = g' f'(u) + g f''(u) u',  u = x + b
+//   gated       y' = f'(u) u' w + f(u) w',  backward  du = g f'(u) w,  dw = g f(u),  x = [u, w]
+//               du' = g' f'(u) w + g (f''(u) u' w + f'(u) w'),  dw' = g' f(u) + g f'(u) u'
 //   softmax     e = c (p - one-hot),  e' = c p (z' - <p, z'>), c the loss's scale: diag(p) - p p^T times z'
 // Sums into shared rows are over fixed blocks in a fixed order, whatever the number of threads.
 #pragma once
@@ -16,7 +19,7 @@
 #include <vector>
 
 #include "batch.h"
-#include "workspace.h"
+#include "ops.h"
 
 namespace lethe {
 
@@ -39,15 +42,11 @@ struct SiteTangents {
   bool empty() const { return weight.empty(); }
 };
 
-// out = token'[id] + position'[place]; an undefined table is zero, not both.
-void embed_tangent(const at::Tensor& tokens, const at::Tensor& positions, const Batch& batch, const at::Tensor& out);
-// Adds gradient's rows to the tables that are defined.
-void embed_tangent_backward(const at::Tensor& gradient, const Batch& batch, const at::Tensor& d_tokens,
-                            const at::Tensor& d_positions);
 // out[r] += factor <a - minus, b> of each row r; minus may be undefined.
 void row_products(double factor, const at::Tensor& a, const at::Tensor& minus, const at::Tensor& b, double* out);
 
 struct NormTangent {
+  Norm kind;
   Blocks blocks;
   const at::Tensor& x;           // joint [(1 + K) R, C]
   const at::Tensor& statistics;  // [2, R] mean and 1 / deviation: out forward, in backward
@@ -65,12 +64,11 @@ struct NormTangentGradient {
 };
 void layer_norm_tangent_backward(const NormTangent& norm, const NormTangentGradient& gradient, Slab& partials);
 
-// out = GELU and its tangents of x + bias, joint; bias' as directions.bias.
-void gelu_tangent(const Blocks& blocks, const at::Tensor& x, const at::Tensor& bias, const SiteTangents& directions,
-                  const at::Tensor& out);
-// gradient, joint [(K + 1) R, n], in place.
-void gelu_tangent_backward(const Blocks& blocks, const at::Tensor& x, const at::Tensor& bias,
-                           const SiteTangents& directions, const at::Tensor& gradient);
+// As activate and activate_backward, joint; bias' as directions.bias.
+void activate_tangent(const Activating& how, const Blocks& blocks, const at::Tensor& x, const at::Tensor& bias,
+                      const SiteTangents& directions, const at::Tensor& out);
+void activate_tangent_backward(const Activating& how, const Blocks& blocks, const at::Tensor& x, const at::Tensor& bias,
+                               const SiteTangents& directions, const at::Tensor& gradient, const at::Tensor& d_x);
 
 // Logits [(K + 1) n, V], tangents first, become errors in place; the last block only when with_value.
 struct SoftmaxTangent {

@@ -1,4 +1,4 @@
-// Layer norm of the tangent passes; formulas in ops_tangent.h. Parameter products are summed over fixed blocks of rows,
+// Norms of the tangent passes; formulas in ops_tangent.h. Parameter products are summed over fixed blocks of rows,
 // then block by block.
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "ops.h"
 #include "ops_tangent.h"
 #include "rows.h"
 
@@ -26,14 +25,14 @@ struct TangentMeans {
   T tangent = 0, along = 0;
 };
 template <class T>
-TangentMeans<T> tangent_means(const T* x, const T* d, int64_t n, T mean, T scale) {
+TangentMeans<T> tangent_means(Norm kind, const T* x, const T* d, int64_t n, T mean, T scale) {
   T tangent = 0, along = 0;
 #pragma omp simd reduction(+ : tangent, along)
   for (int64_t j = 0; j < n; ++j) {
     tangent += d[j];
     along += (x[j] - mean) * scale * d[j];
   }
-  return {tangent / static_cast<T>(n), along / static_cast<T>(n)};
+  return {kind == Norm::kLayer ? tangent / static_cast<T>(n) : T(0), along / static_cast<T>(n)};
 }
 
 template <class T>
@@ -42,7 +41,7 @@ void forward_row(const NormTangent& norm, const T* bias, double epsilon, const s
   const int64_t n = norm.x.size(1), stride = norm.blocks.rows * n;
   const T* in = data<T>(norm.x) + r * n;
   const T* w = data<T>(norm.weight);
-  const RowMoments<T> moments = row_moments(in, n, epsilon);
+  const RowMoments<T> moments = row_moments(in, n, epsilon, norm.kind == Norm::kLayer);
   const T mean = moments.mean, scale = moments.scale;
   data<T>(norm.statistics)[r] = mean;
   data<T>(norm.statistics)[norm.blocks.rows + r] = scale;
@@ -53,7 +52,7 @@ void forward_row(const NormTangent& norm, const T* bias, double epsilon, const s
     const T* dw = row_or(norm.directions.weight, k, zeros);
     const T* db = row_or(norm.directions.bias, k, zeros);
     T* out = to + (1 + k) * stride;
-    const TangentMeans<T> m = tangent_means(in, d, n, mean, scale);
+    const TangentMeans<T> m = tangent_means(norm.kind, in, d, n, mean, scale);
 #pragma omp simd
     for (int64_t j = 0; j < n; ++j) {
       const T hat = (in[j] - mean) * scale;
@@ -81,7 +80,7 @@ double backward_tangent(const NormTangent& norm, const NormTangentGradient& g, c
   const T* dy = data<T>(g.output) + (norm.blocks.tangents * rows + r) * n;
   const T* dy_tangent = data<T>(g.output) + (k * rows + r) * n;
   T* dx = data<T>(g.stream) + (k * rows + r) * n;
-  const TangentMeans<T> t = tangent_means(in, d, n, m.mean, m.scale);
+  const TangentMeans<T> t = tangent_means(norm.kind, in, d, n, m.mean, m.scale);
   T total = 0, dot = 0, share = 0;
 #pragma omp simd reduction(+ : total, dot, share)
   for (int64_t j = 0; j < n; ++j) {
@@ -94,7 +93,7 @@ double backward_tangent(const NormTangent& norm, const NormTangentGradient& g, c
     sums[j] += d_weight;
     sums[n + j] += dy_tangent[j];
   }
-  const T mean_total = total / static_cast<T>(n), mean_dot = dot / static_cast<T>(n);
+  const T mean_total = norm.kind == Norm::kLayer ? total / static_cast<T>(n) : T(0), mean_dot = dot / static_cast<T>(n);
 #pragma omp simd
   for (int64_t j = 0; j < n; ++j) {
     const T hat = (in[j] - m.mean) * m.scale, hat_tangent = m.scale * (d[j] - t.tangent - hat * t.along);
@@ -120,7 +119,7 @@ void backward_row(const NormTangent& norm, const NormTangentGradient& g, const s
     weighted += dy[j] * w[j];
     along += dy[j] * w[j] * (in[j] - m.mean) * m.scale;
   }
-  m.weighted = weighted / static_cast<T>(n), m.along = along / static_cast<T>(n);
+  m.weighted = norm.kind == Norm::kLayer ? weighted / static_cast<T>(n) : T(0), m.along = along / static_cast<T>(n);
   for (int64_t k = 0; k < norm.blocks.tangents; ++k) {
     const double share = backward_tangent(norm, g, zeros, r, k, m, sums + 2 * k * n);
     if (g.row_sums != nullptr) g.row_sums[k * rows + r] += share;

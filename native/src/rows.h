@@ -56,18 +56,18 @@ inline T row_max(const T* row, int64_t count) {
   return top;
 }
 
-// What layer norm takes from a row: its mean and 1 / sqrt(variance + epsilon).
+// What a norm takes from a row: its mean and 1 / sqrt(variance + epsilon), or, not centred, a mean of 0 and its square's.
 template <class T>
 struct RowMoments {
   T mean, scale;
 };
 
 template <class T>
-inline RowMoments<T> row_moments(const T* row, int64_t count, double epsilon) {
+inline RowMoments<T> row_moments(const T* row, int64_t count, double epsilon, bool centred) {
   T sum = 0, squares = 0;
 #pragma omp simd reduction(+ : sum)
   for (int64_t j = 0; j < count; ++j) sum += row[j];
-  const T mean = sum / static_cast<T>(count);
+  const T mean = centred ? sum / static_cast<T>(count) : T(0);
 #pragma omp simd reduction(+ : squares)
   for (int64_t j = 0; j < count; ++j) squares += (row[j] - mean) * (row[j] - mean);
   return {mean, 1 / std::sqrt(squares / static_cast<T>(count) + static_cast<T>(epsilon))};

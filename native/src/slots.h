@@ -2,6 +2,7 @@
 #pragma once
 
 #include "model.h"
+#include "ops.h"
 #include "walk.h"
 
 namespace lethe {
@@ -14,6 +15,10 @@ inline at::Tensor gradient_of(Model& model, int slot, int64_t rows) {
 // At the final hidden states: what a head makes and the walk back begins with.
 inline at::Tensor hidden_gradient_of(Model& model, int64_t rows) {
   return gradient_of(model, model.layout.architecture().tail.back().out, rows);
+}
+
+inline Turns turns_of(const Model& model, const Batch& batch) {
+  return make_turns(model.layout.architecture().rotary, batch, model.options());
 }
 
 class Slots {
@@ -34,6 +39,9 @@ class Slots {
 
  protected:
   int64_t site(const At& at) const { return model_.layout.site(at.block, at.step.site); }
+  Activating activating() const { return {architecture().activation, architecture().gated}; }
+  // Of the linear site whose bias an activation adds; undefined without one.
+  const at::Tensor& bias_of(const At& at) const { return model_.bias(at.step.site == kNone ? -1 : site(at)); }
   // [notes, rows] beside a step's output.
   at::Tensor note(const At& at, int64_t rows) {
     return slabs(at.block).notes[at.index].get(model_.options(), architecture().notes(at.step), rows);

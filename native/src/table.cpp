@@ -6,7 +6,7 @@ namespace lethe {
 std::vector<Table> chosen_tables(const EntrySet& set) {
   const Layout& layout = set.layout();
   const Shape& shape = layout.shape();
-  const int64_t wte = Layout::embedding_site(), wpe = Layout::position_site(), head = layout.head_site();
+  const int64_t wte = Layout::embedding_site(), wpe = layout.positions(), head = layout.head_site();
   Table tokens{layout.weight_of(wte), shape.vocabulary};
   if (set.chosen(wte)) tokens.scatter = wte;
   Table output{layout.weight_of(head), shape.vocabulary};
@@ -29,7 +29,7 @@ std::vector<TableRow> table_rows(const Table& table, const EntrySet& set, const 
     const EntryView& view = set.entry(i);
     if (table.scatter >= 0) {
       const StoredMatrix d = set.matrix(i, table.scatter, Factor::kFirst);
-      const bool by_position = table.scatter == Layout::position_site();
+      const bool by_position = table.scatter == set.layout().positions();
       for (int64_t t = 0; t < d.rows; ++t)
         rows.push_back({i, by_position ? t : view.ids()[t], row_of(d, t, element), nullptr, nullptr});
     }

@@ -15,7 +15,7 @@ namespace lethe {
 
 // A table tensor with the parts of its gradient that are chosen.
 struct Table {
-  int64_t tensor;         // index in the layout
+  int64_t tensor;         // a part of the layout
   int64_t rows;           // V, or the context for wpe
   int64_t scatter = -1;   // site wte or wpe, -1 when not chosen
   int64_t head = -1;      // site lm_head, -1 when not chosen or another tensor

@@ -70,14 +70,14 @@ SiteTangents Curvature::products(int64_t site) const { return views(products_, s
 
 void Curvature::clear_products(bool all) const {
   if (accumulate_) return;
-  const auto& tensors = layout_.tensors();
-  for (size_t tensor = 0; tensor < tensors.size(); ++tensor) {
-    const int64_t site = tensors[tensor].site;
+  const auto& parts = layout_.parts();
+  for (size_t part = 0; part < parts.size(); ++part) {
+    const int64_t site = parts[part].site;
     // The embeddings' scatters only add, but to a tied table the head's part is written first.
     const bool table = site == Layout::embedding_site(), tied = table && layout_.shape().tied;
-    const bool written = tied ? chosen(layout_.head_site()) : !table && site != Layout::position_site() && chosen(site);
+    const bool written = tied ? chosen(layout_.head_site()) : !table && site != layout_.positions() && chosen(site);
     if (written && !all) continue;
-    for (const lethe_vector* product : products_) product->views[tensor].zero_();
+    for (const lethe_vector* product : products_) product->views[part].zero_();
   }
 }
 

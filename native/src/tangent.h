@@ -31,7 +31,7 @@ class Curvature {
   int64_t count() const { return static_cast<int64_t>(directions_.size()); }  // K
   bool wants_products() const { return !products_.empty(); }
   bool wants_quadratic() const { return !row_sums_.empty(); }
-  bool chosen(int64_t site) const { return chosen_[static_cast<size_t>(site)] != 0; }
+  bool chosen(int64_t site) const { return site >= 0 && chosen_[static_cast<size_t>(site)] != 0; }
   // The lowest layer with a tangent in it: 0 with an embedding, L when nothing below ln_f is chosen.
   int64_t first_layer() const { return first_layer_; }
   // Whether anything below the head is chosen, so that tangents reach it and gradients must go on.

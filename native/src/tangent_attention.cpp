@@ -6,7 +6,8 @@
 //   dP' = dO' V^T + dO V'^T,  D' = row sums of P' dP + P dP',  dS' = P' (dP - D) + P (dP' - D')
 //   dQ' = s (dS' K + dS K'),  dK' = s (dS'^T Q + dS^T Q'),  dV' = P'^T dO + P^T dO'
 // Probabilities are made again in the backward pass, a block of queries against its past at a time, so that memory
-// grows with T and not with T^2. Threads take (record, head) pairs; each writes rows and columns of its own.
+// grows with T and not with T^2. Threads take (record, head) pairs, backward all heads of a key head at once; each writes
+// rows and columns of its own.
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 
@@ -84,6 +85,16 @@ class Backward {
     }
     std::fill_n(d_keys_[0], gradients_ * d_keys_.stride, T(0));
     std::fill_n(d_values_[0], gradients_ * d_values_.stride, T(0));
+    for (Place head = at; head.head < at.head + g_.view.group(); ++head.head) queries_of(head, qkv, d_out, d_qkv);
+    for (int64_t i = 0; i < gradients_; ++i) {
+      store(0, at.length, d_keys_[i], g_.factor, g_.part(d_qkv, at, i, g_.kKey));
+      store(0, at.length, d_values_[i], T(1), g_.part(d_qkv, at, i, g_.kValue));
+    }
+  }
+
+ private:
+  // What one head's queries give, to theirs and to the keys and values.
+  void queries_of(const Place& at, const at::Tensor& qkv, const at::Tensor& d_out, const at::Tensor& d_qkv) {
     for (int64_t first = 0; first < at.length; first += kQueries) {
       const int64_t count = std::min(kQueries, at.length - first);
       scores_.block(qkv, at, first, count, hessian_);
@@ -96,13 +107,8 @@ class Backward {
         for (int64_t k = 0; k < gradients_; ++k) value(at, first, count, d_qkv, k);
       }
     }
-    for (int64_t i = 0; i < gradients_; ++i) {
-      store(0, at.length, d_keys_[i], g_.factor, g_.part(d_qkv, at, i, g_.kKey));
-      store(0, at.length, d_values_[i], T(1), g_.part(d_qkv, at, i, g_.kValue));
-    }
   }
 
- private:
   int64_t value_block() const { return g_.blocks.tangents; }  // the gradient that is not a tangent comes last
 
   // The plain backward of gradient block i; leaves dP - D in d_p_[i] and dS in the last for the tangents.
@@ -177,14 +183,15 @@ class Backward {
   int64_t used;
 };
 
-// body(heads, place) for every record's heads, with heads = make(scratch) one a thread.
+// body(heads, place) for every `step`-th of a record's heads, with heads = make(scratch) one a thread.
 template <class T, class Make, class Body>
-void over_heads(const Geometry<T>& geometry, const at::TensorOptions& options, Slab& slab, Make&& make, Body&& body) {
+void over_heads(const Geometry<T>& geometry, int64_t step, const at::TensorOptions& options, Slab& slab, Make&& make,
+                Body&& body) {
   const int64_t size = whole_vectors<T>(make(nullptr).used);
   const at::Tensor scratch = slab.get(options, at::get_num_threads() * size);
-  dynamic_for(static_cast<int64_t>(geometry.places.size()), [&] {
+  dynamic_for(static_cast<int64_t>(geometry.places.size()) / step, [&] {
     return [&, heads = make(data<T>(scratch) + at::get_thread_num() * size)](int64_t i) mutable {
-      body(heads, geometry.places[static_cast<size_t>(i)]);
+      body(heads, geometry.places[static_cast<size_t>(i * step)]);
     };
   });
 }
@@ -197,7 +204,7 @@ void attention_tangent(const QkvView& view, const Batch& batch, const Blocks& bl
     using T = decltype(zero);
     const Geometry<T> geometry(view, batch, blocks);
     over_heads(
-        geometry, qkv.options(), scratch, [&](T* base) { return Forward<T>(geometry, Room<T>(base)); },
+        geometry, 1, qkv.options(), scratch, [&](T* base) { return Forward<T>(geometry, Room<T>(base)); },
         [&](Forward<T>& heads, const Place& at) { heads.run(at, qkv, out); });
   });
 }
@@ -209,7 +216,7 @@ void attention_tangent_backward(const QkvView& view, const Batch& batch, const B
     using T = decltype(zero);
     const Geometry<T> geometry(view, batch, blocks);
     over_heads(
-        geometry, qkv.options(), scratch, [&](T* base) { return Backward<T>(geometry, hessian, Room<T>(base)); },
+        geometry, view.group(), qkv.options(), scratch, [&](T* base) { return Backward<T>(geometry, hessian, Room<T>(base)); },
         [&](Backward<T>& heads, const Place& at) { heads.run(at, qkv, d_out, d_qkv); });
   });
 }

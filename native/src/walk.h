@@ -33,6 +33,8 @@ void walk_forward(Ops& ops, int64_t blocks) {
         case Op::kLinear:
           ops.linear(at, in, at.step.add == kNone ? at::Tensor() : ops.slot(block, at.step.add), out);
           break;
+        case Op::kHeadNorm: ops.head_norm(at, in, out); break;
+        case Op::kRotate: ops.rotate(at, in); break;
         case Op::kAttention: ops.attention(at, in, out); break;
         case Op::kActivation: ops.activation(at, in, out); break;
       }
@@ -41,7 +43,8 @@ void walk_forward(Ops& ops, int64_t blocks) {
 }
 
 // From the gradient at what the last of `blocks` blocks made, down to block `lowest` and the embedding. A residual's
-// gradient is the stream's and stays where it is: a linear step only reads it, a norm adds to it.
+// gradient is the stream's and stays where it is: a linear step only reads it, a norm adds to it. What a rotation turned in
+// place is turned back, so a forward pass serves one backward pass.
 template <class Ops>
 void walk_backward(Ops& ops, int64_t blocks, int64_t lowest) {
   for (int64_t block = blocks - 1; block >= lowest; --block) {
@@ -56,6 +59,8 @@ void walk_backward(Ops& ops, int64_t blocks, int64_t lowest) {
         case Op::kLinear:
           ops.linear_backward(at, in, at.step.add == kNone ? at::Tensor() : ops.slot(block, at.step.add), out, g, d_in);
           break;
+        case Op::kHeadNorm: ops.head_norm_backward(at, in, out, g, d_in); break;
+        case Op::kRotate: ops.rotate_backward(at, in, g); break;
         case Op::kAttention: ops.attention_backward(at, in, out, g, d_in); break;
         case Op::kActivation: ops.activation_backward(at, in, g, d_in); break;
       }

@@ -1,5 +1,5 @@
-// Blocks that GPT-2 does not have, written as tables: sites without a bias, a parallel residual, other gradient buffers.
-// Whatever walks over them must be right for the table alone: the gradient against differences of the loss, curvature
+// Blocks that GPT-2 does not have: sites without a bias, a parallel residual, other gradient buffers, written as tables; and
+// the families over shapes with odd widths, shared key heads, partial turns, heads of one number. Whatever walks over them must be right for the table alone: the gradient against differences of the loss, curvature
 // against differences of the gradient, entries and K-FAC's squares against dense gradients, decoding against logits.
 #include <algorithm>
 
@@ -38,9 +38,9 @@ lethe::Architecture parallel(lethe::Architecture a) {
   return a;
 }
 
-ModelHandle make(const lethe::Architecture& architecture) {
+ModelHandle make(const lethe::Layout& layout) {
   const c10::InferenceMode inference;
-  ModelHandle model(new lethe_model(lethe::Layout(shape(), architecture), at::kDouble));
+  ModelHandle model(new lethe_model(layout, at::kDouble));
   Random random(3);
   Vector values(static_cast<size_t>(layout_of(model.get()).flat_size));
   for (double& value : values) value = 0.5 * random.uniform();
@@ -55,10 +55,10 @@ double loss(lethe_model* model) {
   return sum;
 }
 
-// (f(w + h v) - f(w - h v)) / 2h
+// f's derivative along v by differences of fourth order: (8 (f(h) - f(-h)) - (f(2h) - f(-2h))) / 12h
 template <class Function>
 auto difference(lethe_model* model, const Vector& direction, Function&& f) {
-  constexpr double h = 1e-5;
+  constexpr double h = 1e-3;
   const Vector at = read(model, LETHE_PARAMETERS);
   const auto moved = [&](double step) {
     Vector there = at;
@@ -66,10 +66,10 @@ auto difference(lethe_model* model, const Vector& direction, Function&& f) {
     write(model, LETHE_PARAMETERS, there);
     return f();
   };
-  const Vector up = moved(h), down = moved(-h);
+  const Vector up = moved(h), down = moved(-h), far_up = moved(2 * h), far_down = moved(-2 * h);
   write(model, LETHE_PARAMETERS, at);
   Vector out(up.size());
-  for (size_t i = 0; i < up.size(); ++i) out[i] = (up[i] - down[i]) / (2 * h);
+  for (size_t i = 0; i < up.size(); ++i) out[i] = (8 * (up[i] - down[i]) - (far_up[i] - far_down[i])) / (12 * h);
   return out;
 }
 
@@ -151,7 +151,8 @@ void entries(lethe_model* m) {
   Vector longest(n);
   longest[3] = 1;
   for (size_t s = 0; s < sites; ++s) {
-    if (sites_of(m)[s].kind != LETHE_SITE_LINEAR) continue;
+    const lethe_site_info site = sites_of(m)[s];
+    if (site.kind != LETHE_SITE_LINEAR || std::min(site.inputs, site.outputs) <= 3) continue;
     const Captured whole = capture(m, kBatch, only_site(m, s), 0, LETHE_F64);
     const Captured few = capture(m, kBatch, only_site(m, s), 0, LETHE_F64, 3);
     auto info = sized<lethe_entry_info>();
@@ -182,21 +183,26 @@ void kronecker(lethe_model* m) {
   size_t at = 0;
   const auto tensors = tensors_of(m);
   const auto sites = sites_of(m);
-  for (size_t s = 0; s + 1 < sites.size(); ++s) {  // the tied head is wte's
-    size_t rows = 0, columns = 0;
+  for (size_t s = 0; s < sites.size(); ++s) {
+    const bool linear = sites[s].kind == LETHE_SITE_LINEAR, norm = sites[s].kind == LETHE_SITE_NORM;
+    size_t rows = 0, columns = 0, biases = 0;
     double squares = 0;
     for (const lethe_tensor_info& tensor : tensors) {
       if (tensor.site != static_cast<int32_t>(s)) continue;
-      rows += static_cast<size_t>(tensor.rows), columns = static_cast<size_t>(tensor.columns);
+      biases = std::max<size_t>(biases, std::string(tensor.name).ends_with(".bias"));
+      rows = static_cast<size_t>(tensor.rows), columns = static_cast<size_t>(tensor.columns);
       for (size_t b = 0; b < kBatch.records(); ++b) {
         const Vector g = record_gradient(m, kBatch, b);
         for (int64_t i = tensor.offset; i < tensor.offset + tensor.rows * tensor.columns; ++i)
           squares += g[static_cast<size_t>(i)] * g[static_cast<size_t>(i)];
       }
     }
+    if (columns == 0) continue;  // a tied head is the embedding's
+    if (linear || norm) rows = linear ? static_cast<size_t>(sites[s].inputs) : 1;
+    if (linear || norm) rows += biases, columns = static_cast<size_t>(sites[s].outputs);
     const auto skip = [&](size_t count) { at += (count + 15) / 16 * 16; };
-    if (sites[s].kind == LETHE_SITE_LINEAR) skip(rows * rows);
-    if (sites[s].kind != LETHE_SITE_NORM) skip(columns * columns);
+    if (linear) skip(rows * rows);
+    if (!norm) skip(columns * columns);
     double sum = 0;
     for (size_t i = 0; i < rows * columns; ++i) sum += numbers[at + i];
     skip(rows * columns);
@@ -234,19 +240,81 @@ void decoding(lethe_model* m) {
   }
 }
 
+void all_of(lethe_model* model) {
+  gradients(model);
+  curvature(model);
+  entries(model);
+  kronecker(model);
+  decoding(model);
+}
+
+std::vector<lethe::Shape> families() {
+  using enum lethe::Activation;
+  lethe::Shape plain = shape();
+  plain.layers = 1;
+  lethe::Shape llama = plain;
+  llama.family = lethe::Family::kLlama, llama.activation = kSilu;
+  llama.qkv_bias = llama.output_bias = llama.mlp_bias = false;
+  std::vector<lethe::Shape> shapes;
+  // GPT-2 with other activations, and with heads that share keys.
+  for (const lethe::Activation activation : {kGelu, kTanh, kSilu}) {
+    plain.activation = activation;
+    plain.kv_heads = activation == kSilu ? 1 : 0;
+    shapes.push_back(plain);
+  }
+  // Two blocks, shared key heads, everything turns; then one thing after the other.
+  lethe::Shape two = llama;
+  two.layers = 2, two.heads = 4, two.kv_heads = 2, two.rotary.size = 2, two.inner = 11;
+  shapes.push_back(two);
+  lethe::Shape wide = llama;  // six heads of seven numbers on two key heads, four of which turn, biases, untied
+  wide.heads = 6, wide.kv_heads = 2, wide.head = 7, wide.channels = 5, wide.inner = 9, wide.tied = false;
+  wide.rotary = {.size = 4, .base = 30, .scaling = lethe::Scaling::kLlama3, .factor = 8, .old_context = 20};
+  wide.qkv_bias = wide.output_bias = wide.mlp_bias = true, wide.activation = kGeluTanh;
+  shapes.push_back(wide);
+  lethe::Shape normed = llama;  // q/k norm
+  normed.heads = 3, normed.kv_heads = 1, normed.head = 6, normed.channels = 7, normed.head_norm = true;
+  normed.rotary = {.size = 6, .base = 100, .scaling = lethe::Scaling::kLinear, .factor = 2};
+  normed.qkv_bias = true;
+  shapes.push_back(normed);
+  lethe::Shape single = llama;  // heads of one number, which cannot turn
+  single.heads = 3, single.kv_heads = 3, single.head = 1, single.channels = 3, single.inner = 1;
+  shapes.push_back(single);
+  // GPT-NeoX side by side with a partial turn, and one after the other.
+  lethe::Shape neox = shape();
+  neox.family = lethe::Family::kNeox, neox.activation = kGelu, neox.tied = false;
+  neox.layers = 2, neox.rotary.size = 2, neox.parallel = true;
+  shapes.push_back(neox);
+  neox.parallel = false, neox.layers = 1, neox.head = 3, neox.qkv_bias = false, neox.activation = kTanh;
+  shapes.push_back(neox);
+  return shapes;
+}
+
+// Everything that is wrong with a shape at once.
+void refusals() {
+  lethe::Shape wrong = shape();
+  wrong.family = lethe::Family::kNeox, wrong.kv_heads = 1, wrong.rotary.size = 3, wrong.head_norm = true;
+  wrong.rotary.factor = 0, wrong.activation = static_cast<lethe::Activation>(9), wrong.epsilon = 0;
+  std::string text;
+  try {
+    const lethe::Layout layout(wrong);
+  } catch (const std::exception& refused) {
+    text = refused.what();
+  }
+  for (const char* problem :
+       {"rotary size is 3", "rotary factor is 0", "only llama has a norm", "as many kv_heads as heads",
+        "activation is 9", "layer_norm_epsilon is 0"})
+    if (text.find(problem) == std::string::npos) report(__FILE__, __LINE__, problem + (" is not in: " + text));
+}
+
 }  // namespace
 
 int main() {
   const std::vector<size_t> every{0, 1, 2, 3, 4, 5};
   for (const lethe::Architecture& architecture :
-       {without_biases(every, false), parallel(lethe::gpt2(shape())), parallel(without_biases({1, 3, 4}, true))}) {
-    const ModelHandle model = make(architecture);
-    gradients(model.get());
-    curvature(model.get());
-    entries(model.get());
-    kronecker(model.get());
-    decoding(model.get());
-  }
+       {without_biases(every, false), parallel(lethe::gpt2(shape())), parallel(without_biases({1, 3, 4}, true))})
+    all_of(make(lethe::Layout(shape(), architecture)).get());
+  for (const lethe::Shape& family : families()) all_of(make(lethe::Layout(family)).get());
+  refusals();
   CHECK(lethe_live_handles() == 0);
   return finish();
 }
