@@ -1,0 +1,170 @@
+// Every family against transformers' numbers of a tiny model (src/test/golden/families.py): logits, losses, gradients,
+// Hessian and Gauss-Newton products, greedy continuations; in fp64 to 1e-9, in fp32 to 1e-4 of the largest number.
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <sstream>
+
+#include "captured.h"
+#include "model.h"
+
+using namespace test;
+
+namespace {
+
+using Vector = std::vector<double>;
+
+struct Golden {
+  explicit Golden(const std::filesystem::path& text) {
+    std::ifstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+      std::istringstream words(line);
+      std::string key;
+      words >> key;
+      if (key == "array") {
+        std::string name;
+        std::pair<size_t, size_t> place;
+        words >> name >> place.first >> place.second;
+        places[name] = place;
+        continue;
+      }
+      Vector values;
+      for (double value = 0; words >> value;) values.push_back(value);
+      numbers[key].push_back(values);
+    }
+    std::ifstream file(std::filesystem::path(text).replace_extension("bin"), std::ios::binary | std::ios::ate);
+    all.resize(static_cast<size_t>(file.tellg()) / sizeof(double));
+    file.seekg(0).read(reinterpret_cast<char*>(all.data()), static_cast<std::streamsize>(all.size() * sizeof(double)));
+    CHECK(file.good());
+  }
+
+  double number(const char* key) const { return numbers.at(key).at(0).at(0); }
+  int64_t integer(const char* key) const { return static_cast<int64_t>(number(key)); }
+  std::vector<int32_t> ids(const char* key, size_t i = 0) const {
+    const Vector& values = numbers.at(key).at(i);
+    return {values.begin(), values.end()};
+  }
+  Vector array(const std::string& name) const {
+    const auto [begin, count] = places.at(name);
+    const auto first = all.begin() + static_cast<std::ptrdiff_t>(begin);
+    return {first, first + static_cast<std::ptrdiff_t>(count)};
+  }
+  // The arrays kind/TENSOR where the model keeps them.
+  Vector flat(const lethe_model* model, const std::string& kind) const {
+    Vector out(static_cast<size_t>(layout_of(model).flat_size));
+    for (const lethe_tensor_info& tensor : tensors_of(model)) {
+      const Vector values = array(kind + "/" + tensor.name);
+      CHECK(static_cast<int64_t>(values.size()) == tensor.rows * tensor.columns);
+      std::copy(values.begin(), values.end(), out.begin() + tensor.offset);
+    }
+    return out;
+  }
+
+  std::map<std::string, std::vector<Vector>> numbers;
+  std::map<std::string, std::pair<size_t, size_t>> places;
+  Vector all;
+};
+
+lethe::Shape shape_of(const Golden& g) {
+  return {.vocabulary = g.integer("vocabulary"),
+          .context = g.integer("context"),
+          .channels = g.integer("channels"),
+          .heads = g.integer("heads"),
+          .layers = g.integer("layers"),
+          .inner = g.integer("inner"),
+          .epsilon = g.number("epsilon"),
+          .tied = g.integer("tied") == 1,
+          .family = static_cast<lethe::Family>(g.integer("family")),
+          .kv_heads = g.integer("kv_heads"),
+          .head = g.integer("head"),
+          .rotary = {.size = g.integer("rotary_size"),
+                     .base = g.number("rotary_base"),
+                     .scaling = static_cast<lethe::Scaling>(g.integer("rotary_scaling")),
+                     .factor = g.number("rotary_factor"),
+                     .low_factor = g.number("rotary_low"),
+                     .high_factor = g.number("rotary_high"),
+                     .old_context = g.integer("rotary_old_context")},
+          .activation = static_cast<lethe::Activation>(g.integer("activation")),
+          .qkv_bias = g.integer("qkv_bias") == 1,
+          .output_bias = g.integer("output_bias") == 1,
+          .mlp_bias = g.integer("mlp_bias") == 1,
+          .head_norm = g.integer("head_norm") == 1,
+          .parallel = g.integer("parallel") == 1};
+}
+
+void close(const std::string& what, const Vector& ours, const Vector& theirs, double tolerance) {
+  double error = 0, largest = 0;
+  for (size_t i = 0; i < theirs.size(); ++i) {
+    error = std::max(error, std::abs(ours[i] - theirs[i]));
+    largest = std::max(largest, std::abs(theirs[i]));
+  }
+  if (ours.size() != theirs.size() || !(error <= tolerance * largest))
+    report(__FILE__, __LINE__, what + ": off by " + std::to_string(error / largest) + " of the largest");
+}
+
+void compare(const std::string& name, const Golden& g, at::ScalarType dtype, double tolerance) {
+  const c10::InferenceMode inference;
+  const ModelHandle model(new lethe_model(lethe::Layout(shape_of(g)), dtype));
+  lethe_model* m = model.get();
+  CHECK(g.places.count("weights/" + std::string(tensors_of(m)[0].name)) == 1);
+  write(m, LETHE_PARAMETERS, g.flat(m, "weights"));
+  Ragged batch;
+  for (size_t b = 0; b < g.numbers.at("tokens").size(); ++b)
+    batch.add(g.ids("tokens", b), g.ids("targets", b), g.numbers.at("weight")[b][0]);
+  const lethe_batch view = batch.view();
+
+  const Vector logits = g.array("logits");
+  std::vector<float> narrow(logits.size());
+  Vector ours(logits.size());
+  void* const room = dtype == at::kDouble ? static_cast<void*>(ours.data()) : narrow.data();
+  const auto element = static_cast<int64_t>(dtype == at::kDouble ? sizeof(double) : sizeof(float));
+  CHECK_OK(lethe_model_logits(m, &view, room, static_cast<int64_t>(logits.size()) * element, err));
+  if (dtype == at::kFloat) std::copy(narrow.begin(), narrow.end(), ours.begin());
+  close(name + " logits", ours, logits, tolerance);
+  close(name + " losses", evaluate(m, batch), g.array("losses"), tolerance);
+  close(name + " gradient", gradient(m, batch), g.flat(m, "gradient"), tolerance);
+
+  const VectorHandle direction = make_vector(m), product = make_vector(m);
+  const Vector along = g.flat(m, "direction");
+  const auto count = static_cast<int64_t>(along.size());
+  CHECK_OK(lethe_vector_write(direction.get(), 0, count, LETHE_F64, along.data(), count * 8, err));
+  const lethe_vector* in = direction.get();
+  lethe_vector* out = product.get();
+  Vector losses(batch.records());
+  auto options = sized<lethe_curvature>();
+  options.count = 1, options.directions = &in, options.products = &out;
+  for (const auto& [kind, array] : {std::pair{LETHE_HESSIAN, "hessian"}, std::pair{LETHE_GAUSS_NEWTON, "gauss_newton"}}) {
+    options.kind = kind;
+    CHECK_OK(lethe_model_curvature(m, &view, &options, losses.data(), nullptr, err));
+    close(name + " " + array, read(m, out), g.flat(m, array), tolerance);
+  }
+
+  Ragged prompt;
+  prompt.add(g.ids("prompt"), std::vector<int32_t>(g.ids("prompt").size(), 0), 1);
+  const std::vector<int32_t> expected = g.ids("continuation");
+  auto how = sized<lethe_generation>();
+  how.max_new_tokens = static_cast<int64_t>(expected.size()), how.top_k = 1, how.stop_token = -1;
+  std::vector<int32_t> tokens(expected.size());
+  int64_t length = 0;
+  const lethe_batch prompts = prompt.view();
+  CHECK_OK(lethe_model_generate(m, &prompts, &how, tokens.data(), &length, nullptr, err));
+  if (tokens != expected) report(__FILE__, __LINE__, name + ": another continuation");
+}
+
+}  // namespace
+
+int main() {
+  size_t seen = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(LETHE_GOLDEN "/families")) {
+    if (entry.path().extension() != ".txt") continue;
+    const Golden golden(entry.path());
+    const std::string name = entry.path().stem().string();
+    compare(name + " fp64", golden, at::kDouble, 1e-9);
+    compare(name + " fp32", golden, at::kFloat, 1e-4);
+    ++seen;
+  }
+  CHECK(seen == 7);
+  CHECK(lethe_live_handles() == 0);
+  return finish();
+}
