@@ -6,6 +6,7 @@
 #include <ATen/ops/_efficient_attention_forward.h>
 #include <ATen/ops/_flash_attention_backward.h>
 #include <ATen/ops/_flash_attention_forward.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/logsumexp.h>
 #include <ATen/ops/ones.h>
@@ -23,10 +24,10 @@ namespace {
 enum class Kernel { kFlash, kEfficient, kPlain };
 constexpr int64_t kCausal = 1;  // memory-efficient attention's number for a mask from the top left
 
-Kernel kernel_for(const Shape& shape, const at::Tensor& qkv) {
-  const int64_t bytes = shape.head_size() * qkv.element_size();
+Kernel kernel_for(const QkvView& view, const at::Tensor& qkv) {
+  const int64_t bytes = view.d * qkv.element_size();
   if (!qkv.is_cuda() || bytes % 16 != 0) return Kernel::kPlain;
-  if (qkv.scalar_type() == at::kBFloat16 && shape.head_size() <= 256) return Kernel::kFlash;
+  if (qkv.scalar_type() == at::kBFloat16 && view.d <= 256) return Kernel::kFlash;
   return qkv.scalar_type() == at::kFloat ? Kernel::kEfficient : Kernel::kPlain;
 }
 
@@ -35,81 +36,86 @@ struct Qkv {
 };
 
 // [sum T, heads, head size] views
-Qkv columns(const at::Tensor& qkv, const Shape& shape) {
-  const auto part = [&](int64_t which) {
-    return qkv.narrow(1, which * shape.channels, shape.channels).unflatten(1, {shape.heads, shape.head_size()});
+Qkv columns(const at::Tensor& qkv, const QkvView& view) {
+  const auto part = [&](int64_t first, int64_t heads) {
+    return qkv.narrow(1, first, heads * view.d).unflatten(1, {heads, view.d});
   };
-  return {part(0), part(1), part(2)};
+  return {part(view.query(0), view.heads), part(view.key(0), view.kv_heads), part(view.value(0), view.kv_heads)};
 }
 
 // ---- plain products
 
-// Part `part` of `parts` of a run's rows as [records, heads, T, head size], at least in fp32.
-at::Tensor heads_of(const at::Tensor& x, const Shape& shape, const Run& run, int64_t parts, int64_t part) {
-  const int64_t row = parts * shape.channels;
-  return x.as_strided({run.records, shape.heads, run.length, shape.head_size()},
-                      {run.length * row, shape.head_size(), row, 1},
-                      x.storage_offset() + run.first_row * row + part * shape.channels);
+// A run's rows from column `first` on as [records, heads, T, head size].
+at::Tensor heads_of(const at::Tensor& x, const Run& run, int64_t first, int64_t heads, int64_t d) {
+  const int64_t row = x.size(1);
+  return x.as_strided({run.records, heads, run.length, d}, {run.length * row, d, row, 1},
+                      x.storage_offset() + run.first_row * row + first);
+}
+
+Qkv heads_of(const at::Tensor& qkv, const QkvView& view, const Run& run) {
+  return {heads_of(qkv, run, view.query(0), view.heads, view.d), heads_of(qkv, run, view.key(0), view.kv_heads, view.d),
+          heads_of(qkv, run, view.value(0), view.kv_heads, view.d)};
 }
 
 at::Tensor wide(const at::Tensor& x) { return x.scalar_type() == at::kBFloat16 ? x.to(at::kFloat) : x; }
 
-Qkv wide_heads(const at::Tensor& qkv, const Shape& shape, const Run& run) {
-  return {wide(heads_of(qkv, shape, run, 3, 0)), wide(heads_of(qkv, shape, run, 3, 1)),
-          wide(heads_of(qkv, shape, run, 3, 2))};
+Qkv wide_heads(const at::Tensor& qkv, const QkvView& view, const Run& run) {
+  const Qkv in = heads_of(qkv, view, run);
+  return {wide(in.q), wide(in.k), wide(in.v)};
 }
 
-double scale_of(const Shape& shape) { return 1.0 / std::sqrt(static_cast<double>(shape.head_size())); }
+double scale_of(const QkvView& view) { return 1.0 / std::sqrt(static_cast<double>(view.d)); }
 
 // q k^T / sqrt(d) with the future masked out
-at::Tensor masked_scores(const Shape& shape, const Qkv& in) {
+at::Tensor masked_scores(const QkvView& view, const Qkv& in) {
   const int64_t length = in.q.size(2);
   const at::Tensor future = at::ones({length, length}, in.q.options().dtype(at::kBool)).triu_(1);
   return batched_product(in.q, in.k.transpose(2, 3))
-      .mul_(scale_of(shape))
+      .mul_(scale_of(view))
       .masked_fill_(future, -std::numeric_limits<double>::infinity());
 }
 
-Attended plain(const Shape& shape, const Batch& batch, const at::Tensor& qkv) {
-  Attended result{at::empty({qkv.size(0), shape.channels}, qkv.options()), {}};
+Attended plain(const QkvView& view, const Batch& batch, const at::Tensor& qkv) {
+  Attended result{at::empty({qkv.size(0), view.out()}, qkv.options()), {}};
   for (const Run& run : batch.runs()) {
-    const Qkv in = wide_heads(qkv, shape, run);
-    const at::Tensor scores = masked_scores(shape, in);
+    const Qkv in = wide_heads(qkv, view, run);
+    const at::Tensor scores = masked_scores(view, in);
     const at::Tensor sums = at::logsumexp(scores, -1, true);
-    heads_of(result.out, shape, run, 1, 0).copy_(batched_product((scores - sums).exp_(), in.v));
+    heads_of(result.out, run, 0, view.heads, view.d).copy_(batched_product((scores - sums).exp_(), in.v));
     result.kept.push_back(sums);
   }
   return result;
 }
 
-void plain_backward(const Shape& shape, const Batch& batch, const at::Tensor& qkv, const Attended& attended,
+void plain_backward(const QkvView& view, const Batch& batch, const at::Tensor& qkv, const Attended& attended,
                     const at::Tensor& d_out, const at::Tensor& d_qkv) {
   for (size_t i = 0; i < batch.runs().size(); ++i) {
     const Run& run = batch.runs()[i];
-    const Qkv in = wide_heads(qkv, shape, run);
-    const at::Tensor d_y = wide(heads_of(d_out, shape, run, 1, 0)), y = wide(heads_of(attended.out, shape, run, 1, 0));
-    const at::Tensor p = (masked_scores(shape, in) - attended.kept[i]).exp_();
+    const Qkv in = wide_heads(qkv, view, run), d = heads_of(d_qkv, view, run);
+    const at::Tensor d_y = wide(heads_of(d_out, run, 0, view.heads, view.d));
+    const at::Tensor y = wide(heads_of(attended.out, run, 0, view.heads, view.d));
+    const at::Tensor p = (masked_scores(view, in) - attended.kept[i]).exp_();
     const at::Tensor d_p = batched_product(d_y, in.v.transpose(2, 3));
-    const at::Tensor d_scores = p.mul(d_p - (d_y * y).sum(-1, true)).mul_(scale_of(shape));
-    heads_of(d_qkv, shape, run, 3, 0).copy_(batched_product(d_scores, in.k));
-    heads_of(d_qkv, shape, run, 3, 1).copy_(batched_product(d_scores.transpose(2, 3), in.q));
-    heads_of(d_qkv, shape, run, 3, 2).copy_(batched_product(p.transpose(2, 3), d_y));
+    const at::Tensor d_scores = p.mul(d_p - (d_y * y).sum(-1, true)).mul_(scale_of(view));
+    d.q.copy_(batched_product(d_scores, in.k));
+    d.k.copy_(batched_product(d_scores.transpose(2, 3), in.q));
+    d.v.copy_(batched_product(p.transpose(2, 3), d_y));
   }
 }
 
 // ---- libtorch's kernels
 
-Attended flash(const Shape& shape, const Sequences& s, const at::Tensor& qkv) {
-  const Qkv in = columns(qkv, shape);
+Attended flash(const QkvView& view, const Sequences& s, const at::Tensor& qkv) {
+  const Qkv in = columns(qkv, view);
   auto [out, sums, state, unused, mask] = at::_flash_attention_forward(in.q, in.k, in.v, s.offsets, s.offsets, s.longest,
                                                                        s.longest, 0.0, true, false);
-  return {out.reshape({qkv.size(0), shape.channels}), {sums, state, unused}};
+  return {out.reshape({qkv.size(0), view.out()}), {sums, state, unused}};
 }
 
-Qkv flash_backward(const Shape& shape, const Sequences& s, const at::Tensor& qkv, const Attended& attended,
+Qkv flash_backward(const QkvView& view, const Sequences& s, const at::Tensor& qkv, const Attended& attended,
                    const at::Tensor& d_out) {
-  const Qkv in = columns(qkv, shape);
-  const auto heads = [&](const at::Tensor& x) { return x.view({x.size(0), shape.heads, shape.head_size()}); };
+  const Qkv in = columns(qkv, view);
+  const auto heads = [&](const at::Tensor& x) { return x.view({x.size(0), view.heads, view.d}); };
   const Switches switches(/*ordered=*/true);  // it otherwise adds up queries' gradients as they come
   const auto [dq, dk, dv] =
       at::_flash_attention_backward(heads(d_out), in.q, in.k, in.v, heads(attended.out), attended.kept[0], s.offsets,
@@ -118,50 +124,54 @@ Qkv flash_backward(const Shape& shape, const Sequences& s, const at::Tensor& qkv
   return {rows(dq), rows(dk), rows(dv)};
 }
 
-Attended efficient(const Shape& shape, const Sequences& s, const at::Tensor& qkv, bool keep) {
-  const Qkv in = columns(qkv.unsqueeze(0).squeeze(0), shape);
+Attended efficient(const QkvView& view, const Sequences& s, const at::Tensor& qkv, bool keep) {
+  const Qkv in = columns(qkv.unsqueeze(0).squeeze(0), view);
   auto [out, sums, seed, offset, q, k] =
       at::_efficient_attention_forward(in.q.unsqueeze(0), in.k.unsqueeze(0), in.v.unsqueeze(0), {}, s.offsets, s.offsets,
                                        s.longest, s.longest, 0.0, kCausal, keep);
-  return {out.reshape({qkv.size(0), shape.channels}), {sums, seed, offset}};
+  return {out.reshape({qkv.size(0), view.out()}), {sums, seed, offset}};
 }
 
 // The three gradients share one [1, sum T, 3, heads, head size] block, which is d_qkv.
-at::Tensor efficient_backward(const Shape& shape, const Sequences& s, const at::Tensor& qkv, const Attended& attended,
+at::Tensor efficient_backward(const QkvView& view, const Sequences& s, const at::Tensor& qkv, const Attended& attended,
                               const at::Tensor& d_out) {
-  const Qkv in = columns(qkv, shape);
-  const auto heads = [&](const at::Tensor& x) { return x.view({1, x.size(0), shape.heads, shape.head_size()}); };
+  const Qkv in = columns(qkv, view);
+  const auto heads = [&](const at::Tensor& x) { return x.view({1, x.size(0), view.heads, view.d}); };
   auto [dq, dk, dv, dbias] = at::_efficient_attention_backward(
       heads(d_out), in.q.unsqueeze(0), in.k.unsqueeze(0), in.v.unsqueeze(0), {}, heads(attended.out), s.offsets, s.offsets,
       s.longest, s.longest, attended.kept[0], 0.0, attended.kept[1], attended.kept[2], kCausal, false, {},
       /*num_splits_key=*/1, {}, /*shared_storage_dqdkdv=*/true);
-  return dq.as_strided({qkv.size(0), 3 * shape.channels}, {3 * shape.channels, 1});
+  return dq.as_strided({qkv.size(0), view.width()}, {view.width(), 1});
 }
 
 }  // namespace
 
-Attended attention(const Shape& shape, const Sequences& sequences, const at::Tensor& qkv, bool keep) {
-  switch (kernel_for(shape, qkv)) {
-    case Kernel::kFlash: return flash(shape, sequences, qkv);
-    case Kernel::kEfficient: return efficient(shape, sequences, qkv, keep);
-    default: return plain(shape, sequences.batch, qkv);
+Attended attention(const QkvView& view, const Sequences& sequences, const at::Tensor& qkv, bool keep) {
+  switch (kernel_for(view, qkv)) {
+    case Kernel::kFlash: return flash(view, sequences, qkv);
+    case Kernel::kEfficient: return efficient(view, sequences, qkv, keep);
+    default: return plain(view, sequences.batch, qkv);
   }
 }
 
-at::Tensor attention_backward(State& state, const Shape& shape, const Sequences& sequences, const at::Tensor& qkv,
+at::Tensor attention_backward(State& state, const QkvView& view, const Sequences& sequences, const at::Tensor& qkv,
                               const Attended& attended, const at::Tensor& d_out, const at::Tensor& room, bool accumulate,
                               const at::Tensor& d_bias) {
   at::Tensor d_qkv = room;
-  switch (kernel_for(shape, qkv)) {
+  switch (kernel_for(view, qkv)) {
     case Kernel::kFlash: {
-      const Qkv d = flash_backward(shape, sequences, qkv, attended, d_out);
-      column_sums(state, {d.q, d.k, d.v}, d_qkv, accumulate, d_bias);
+      const Qkv d = flash_backward(view, sequences, qkv, attended, d_out);
+      if (d_bias.defined()) {
+        column_sums(state, {d.q, d.k, d.v}, d_qkv, accumulate, d_bias);
+      } else {
+        at::cat_out(d_qkv, {d.q, d.k, d.v}, 1);
+      }
       return d_qkv;
     }
-    case Kernel::kEfficient: d_qkv = efficient_backward(shape, sequences, qkv, attended, d_out); break;
-    default: plain_backward(shape, sequences.batch, qkv, attended, d_out, d_qkv);
+    case Kernel::kEfficient: d_qkv = efficient_backward(view, sequences, qkv, attended, d_out); break;
+    default: plain_backward(view, sequences.batch, qkv, attended, d_out, d_qkv);
   }
-  column_sums(state, d_qkv, accumulate, d_bias);
+  if (d_bias.defined()) column_sums(state, d_qkv, accumulate, d_bias);
   return d_qkv;
 }
 

@@ -93,7 +93,7 @@ void DeviceCapture::norm(int64_t site, const at::Tensor& record_weight, const at
   scatter(site, record_bias, record_bias.size(1), places(site, kSecond), true, rows);
 }
 
-void DeviceCapture::embedding(const at::Tensor& gradient) {
+void DeviceCapture::embedding(const at::Tensor& /*x*/, const at::Tensor& gradient) {
   const int64_t site =
       out_.format.holds(Layout::embedding_site()) ? Layout::embedding_site() : Layout::position_site();
   scatter(site, gradient, gradient.size(1), device_places_, true, {state_.tables.row_records, state_.tables.positions});

@@ -2,22 +2,22 @@
 // record's own, and scatter them into a staging area laid out as the entries.
 #pragma once
 
+#include "capture.h"
 #include "entries_out.h"
 #include "state.h"
 
 namespace lethe::device {
 
-class DeviceCapture {
+class DeviceCapture final : public GradientObserver {
  public:
   // Prepares the area and uploads the tables of places; waits on the device until the area's last copy is done.
   DeviceCapture(State& state, const Model& model, const EntriesOut& out, StagingArea& area);
 
-  bool wants(int64_t site) const;
-  // As GradientObserver's, except norm: the parameters' gradients of each record [B, C], for the batch loss.
-  void linear(int64_t site, const at::Tensor& inputs, const at::Tensor& output_gradient);
-  void norm(int64_t site, const at::Tensor& record_weight, const at::Tensor& record_bias);
-  void embedding(const at::Tensor& gradient);
-  void head(int64_t first_row, const at::Tensor& errors, const at::Tensor& hidden);
+  bool wants(int64_t site) const override;
+  void linear(int64_t site, const at::Tensor& inputs, const at::Tensor& output_gradient) override;
+  void norm(int64_t site, const at::Tensor& record_weight, const at::Tensor& record_bias) override;
+  void embedding(const at::Tensor& x, const at::Tensor& gradient) override;
+  void head(int64_t first_row, const at::Tensor& errors, const at::Tensor& hidden) override;
 
  private:
   enum Array { kFirst, kSecond, kIndex };

@@ -63,14 +63,17 @@ void head_scores(State& state, Model& model, const at::Tensor& hidden, const Dev
   }
 }
 
-at::Tensor head_gradient(State& state, Model& model, const at::Tensor& hidden, bool accumulate, DeviceCapture* capture,
-                         const DeviceScores& scores, const Cancel& cancel) {
+void head_gradient(State& state, Model& model, const at::Tensor& hidden, const Backward& options,
+                   const DeviceScores& scores, const Cancel& cancel) {
   const Tables& t = state.tables;
+  const Architecture& architecture = model.layout.architecture();
   const int64_t site = model.layout.head_site(), tensor = model.layout.weight_of(site), v = model.shape().vocabulary;
-  const at::Tensor d_hidden = state.work.narrow_gradient.get(hidden.options(), t.rows, hidden.size(1));
+  const at::Tensor d_hidden =
+      state.work.gradient(architecture.slot(architecture.tail.back().out), hidden.options(), t.rows);
   if (t.targets == 0) {
-    if (!accumulate) model.gradient(tensor).zero_();
-    return d_hidden.zero_();
+    if (!options.accumulate) model.gradient(tensor).zero_();
+    d_hidden.zero_();
+    return;
   }
   const at::Tensor h = target_hidden(state, hidden);
   const bool all = t.targets == t.rows;
@@ -84,14 +87,13 @@ at::Tensor head_gradient(State& state, Model& model, const at::Tensor& hidden, b
     const at::Tensor chunk = h.narrow(0, first, count);
     const at::Tensor errors = head_logits(state, model, chunk);  // the columns behind V become zero
     softmax_errors(state, errors, v, first, scores);
-    if (capture != nullptr && capture->wants(site)) capture->head(first, errors, chunk);
+    tell(options.observers, site, [&](GradientObserver& observer) { observer.head(first, errors, chunk); });
     product(errors, weight, d_targets.narrow(0, first, count));
     // The rows behind the table get zeros: overwritten before the trunk's backward pass writes them, or added.
-    gradient_product(errors.t(), chunk, first > 0 || accumulate, state.padded_rows(model, model.gradients, tensor),
+    gradient_product(errors.t(), chunk, first > 0 || options.accumulate, state.padded_rows(model, model.gradients, tensor),
                      state.work.wide_sum);
   }
   if (!all) gather_rows(state, d_targets, t.row_targets, d_hidden);
-  return d_hidden;
 }
 
 }  // namespace lethe::device

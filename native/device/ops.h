@@ -58,10 +58,4 @@ void softmax_errors(State& state, const at::Tensor& logits, int64_t vocabulary, 
 void record_products(State& state, const at::Tensor& x, const at::Tensor& minus, const at::Tensor& bias, const at::Tensor& y,
                      double* sums, int64_t stride);
 
-// Sees each layer's queries, keys and values [sum T, 3C]; generation keeps a prompt's from here.
-struct QkvReader {
-  virtual ~QkvReader() = default;
-  virtual void qkv(int64_t layer, const at::Tensor& qkv) = 0;
-};
-
 }  // namespace lethe::device

@@ -8,10 +8,12 @@
 #include <cstdio>
 #include <cstring>
 
-#include "../src/passes.h"
+#include "activation_products.h"
+#include "capture_device.h"
 #include "decoder.h"
 #include "passes.h"
 #include "plan.h"
+#include "walk_device.h"
 
 namespace lethe {
 namespace device {
@@ -19,6 +21,17 @@ namespace {
 
 constexpr size_t kBounceBytes = size_t{64} << 20;
 constexpr int64_t kWarmUps = 2;  // passes of one shape before one is recorded: libraries allocate in the first
+
+// The first site whose output is not finite, of a pass whose slots these are and whose loss is not.
+int64_t first_not_finite(Slots& slots, const Layout& layout) {
+  const auto bad = [](const at::Tensor& x) { return !at::isfinite(x).all().item<bool>(); };
+  if (bad(slots.slot(0, 0))) return Layout::embedding_site();
+  for (int64_t block = 0; block < slots.architecture().blocks(); ++block)
+    for (const Step& step : slots.architecture().steps_of(block))
+      if ((step.op == Op::kNorm || step.op == Op::kLinear) && bad(slots.slot(block, step.out)))
+        return layout.site(block, step.site);
+  return layout.head_site();
+}
 
 }  // namespace
 
@@ -106,7 +119,7 @@ void Path::send(void* to, const void* from, size_t bytes) {
 }
 
 void Path::begin(Model& model, const Batch& batch) {
-  state_.work.layers.resize(static_cast<size_t>(model.shape().layers));
+  if (state_.work.blocks.empty()) state_.work = Work(model.layout.architecture());
   state_.refresh(model);
   state_.tables.upload(batch, device(), state_.runtime.work());
 }
@@ -132,28 +145,12 @@ void Path::within_memory(const Model& model, const Batch& batch, Body&& body) {
 
 void Path::refuse_loss(Model& model, const Batch& batch, const double* losses, int64_t row, bool kept) {
   if (!kept) forward(state_, model, batch, Keep::kForBackward, Cancel());
-  std::string first = model.layout.sites()[static_cast<size_t>(model.layout.head_site())].name;
-  const auto bad = [&](Slab& slab, int64_t columns, int64_t site) {
-    const at::Tensor x = slab.get(state_.options(model), batch.rows(), columns);
-    const bool found = !at::isfinite(x).all().item<bool>();
-    if (found) first = model.layout.sites()[static_cast<size_t>(site)].name;
-    return found;
-  };
-  const int64_t c = model.shape().channels;
-  bool found = bad(state_.work.layers.front().input, c, Layout::embedding_site());
-  for (int64_t l = 0; l < model.shape().layers && !found; ++l) {
-    LayerWork& work = state_.work.layers[static_cast<size_t>(l)];
-    const bool last = l + 1 == model.shape().layers;
-    found = bad(work.normed1, c, Layout::layer_site(l, kNorm1)) || bad(work.qkv, 3 * c, Layout::layer_site(l, kAttention)) ||
-            bad(work.middle, c, Layout::layer_site(l, kProjection)) || bad(work.normed2, c, Layout::layer_site(l, kNorm2)) ||
-            bad(work.expanded, model.shape().inner, Layout::layer_site(l, kExpand)) ||
-            bad(last ? state_.work.output : state_.work.layers[static_cast<size_t>(l + 1)].input, c,
-                Layout::layer_site(l, kContract));
-  }
+  Slots slots(model, {state_.work, state_.options(model)}, batch.rows(), batch.rows(), 0);
+  const int64_t first = first_not_finite(slots, model.layout);
   const int64_t record = batch.target_records()[static_cast<size_t>(row)];
   refuse(LETHE_NOT_FINITE, "the loss of record ", record, " of the batch is ", losses[row], " at its token ",
          batch.target_rows()[static_cast<size_t>(row)] - batch.offset(record), "; the first site whose output is not finite is ",
-         first);
+         model.layout.sites()[static_cast<size_t>(first)].name);
 }
 
 void Path::gradient(Model& model, const Batch& batch, const GradientCall& call, const Cancel& cancel) {
@@ -204,13 +201,15 @@ void Path::run_gradient(Model& model, const Batch& batch, const GradientCall& ca
     Ring::Slot* slot;
   } abandon{ring, slot};
 
-  if (out != nullptr) capture.emplace(state_, model, *out, area);
-  DeviceCapture* observer = capture ? &*capture : nullptr;
-  const Backward options{call.accumulate, observer, products};
+  Backward options{.accumulate = call.accumulate};
+  if (out != nullptr) options.observers.push_back(&capture.emplace(state_, model, *out, area));
+  std::optional<ActivationProducts> activations;
+  if (products != nullptr) options.observers.push_back(&activations.emplace(state_, model, products));
+  Device back(state_, model, batch, options, cancel);
   const auto pass = [&] {
     const at::Tensor hidden = forward(state_, model, batch, Keep::kForBackward, cancel);
-    const at::Tensor d_hidden = head_gradient(state_, model, hidden, call.accumulate, observer, scores, cancel);
-    backward(state_, model, batch, d_hidden, options, cancel);
+    head_gradient(state_, model, hidden, options, scores, cancel);
+    walk_blocks_backward(back, back.architecture().blocks(), 0);
   };
   if (products == nullptr) {
     run_pass({{batch.offsets(), batch.offsets() + batch.records() + 1},
@@ -219,14 +218,14 @@ void Path::run_gradient(Model& model, const Batch& batch, const GradientCall& ca
               call.accumulate,
               state_.tables.tokens,
               block},
-             recorded_[observer == nullptr ? 0 : &area - areas_], pass);
+             recorded_[out == nullptr ? 0 : &area - areas_], pass);
   } else {
     forget_graphs();
     pass();
   }
   // Not recorded: how many tokens differ changes from batch to batch.
   state_.tables.group(batch, work);
-  embedding_backward(state_, model, batch, options);
+  back.embed_backward(back.slot(0, 0), back.gradient(0));
   if (slot != nullptr) {
     Event ready;
     ready.record(work);

@@ -9,7 +9,6 @@
 
 #include <vector>
 
-#include "attention.h"
 #include "model.h"
 #include "runtime.h"
 #include "tables.h"
@@ -17,28 +16,14 @@
 
 namespace lethe::device {
 
-// What a layer leaves for its backward pass.
-struct LayerWork {
-  Slab input;                     // [sum T, C] residual stream entering the layer
-  Slab normed1, qkv, middle;      // [sum T, C] [sum T, 3C] [sum T, C]
-  Slab normed2, expanded, activated;  // [sum T, C] [sum T, inner] [sum T, inner]
-  Slab statistics1, statistics2;  // [2, sum T] mean and 1/deviation
-  Attended attended;
-};
+// Its logits are [chunk, padded V], its partials in the model's type.
+struct Work : Workspace {
+  using Workspace::Workspace;
 
-struct Work {
-  std::vector<LayerWork> layers;
-  Slab output, final_normed, final_statistics;
-  Slab target_hidden, target_gradient;        // [targets, C]
-  Slab logits;                                // [chunk, padded V]
-  Slab row_scores;                            // [4, targets] fp64
-  Slab stream_gradient, narrow_gradient;      // [sum T, C]
-  Slab wide_gradient;                         // [sum T, max(3C, inner)]
-  Slab branch;                                // [sum T, C] what is about to join the residual stream
-  Slab partials, wide_partials;               // sums of row blocks, in the model's type and in fp64
-  Slab record_norms;                          // [2, B, C] a norm's gradients record by record
-  Slab position_rows;                         // [sum T, C] for activation-gradient products
-  Slab wide_sum;                              // a matrix's gradient in the model's type before it is added
+  Slab branch;         // [sum T, C] what is about to join the residual stream
+  Slab wide_partials;  // sums of row blocks in fp64
+  Slab position_rows;  // [sum T, C] for activation-gradient products
+  Slab wide_sum;       // a matrix's gradient in the model's type before it is added
 };
 
 struct State {

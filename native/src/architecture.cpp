@@ -29,7 +29,7 @@ Architecture gpt2(const Shape& shape) {
                     {c, kStreamGradient}, {c, kNarrow}, {inner, kWide}, {inner, kWide}},
           .steps = {{Op::kNorm, kStream, kNone, kNormed1, 0},
                     {Op::kLinear, kNormed1, kNone, kQkv, 1},
-                    {Op::kAttention, kQkv, kNone, kAttended},
+                    {Op::kAttention, kQkv, kNone, kAttended, 1},
                     {Op::kLinear, kAttended, kStream, kMiddle, 2},
                     {Op::kNorm, kMiddle, kNone, kNormed2, 3},
                     {Op::kLinear, kNormed2, kNone, kExpanded, 4, true},
@@ -163,6 +163,12 @@ int64_t Architecture::notes(const Step& step) const {
     case Op::kAttention: return qkv.heads;
     default: return 0;
   }
+}
+
+int Architecture::attended() const {
+  for (const Step& step : steps)
+    if (step.op == Op::kAttention) return step.out;
+  return kNone;
 }
 
 int Architecture::gradients() const {

@@ -89,7 +89,8 @@ enum class Op : uint8_t { kNorm, kLinear, kHeadNorm, kRotate, kAttention, kActiv
 constexpr int kNone = -1;
 
 // out = op(in), plus slot `add` where a linear has one; rotate turns `in` in place. `site`: of the block; whose weights a
-// norm or linear uses, and whose bias an activation adds because that linear is `bare`.
+// norm or linear uses. An activation or attention has the site of the linear step right before it, when that one's output
+// is all it reads: an activation adds the bias because that linear is `bare`, and a device sums the bias's gradient there.
 struct Step {
   Op op;
   int in, add, out;
@@ -139,6 +140,7 @@ struct Architecture {
 
   int64_t blocks() const { return layers + 1; }  // the tail is one
   const std::vector<Step>& steps_of(int64_t number) const { return number < layers ? steps : tail; }
+  int attended() const;  // the slot that attention writes
   bool leaves(int slot) const { return slot == static_cast<int>(slots.size()); }
   const Slot& slot(int index) const { return slots[leaves(index) ? 0 : static_cast<size_t>(index)]; }
   int gradients() const;  // buffers

@@ -62,6 +62,11 @@ void tell(const Observers& observers, int64_t site, TellOne&& tell_one) {
     if (observer->wants(site)) tell_one(*observer);
 }
 
+// Shows a norm or linear site's output and the gradient there to all.
+inline void observe(const Observers& observers, int64_t site, const SiteOutput& y, const at::Tensor& output_gradient) {
+  for (GradientObserver* observer : observers) observer->output(site, y, output_gradient);
+}
+
 // An observer that writes one ledger entry a record into the caller's memory. Refuses bad formats and short buffers
 // before the pass begins.
 std::unique_ptr<GradientObserver> make_capture(const Model& model, const Batch& batch, const lethe_capture& capture);

@@ -52,7 +52,7 @@ void Cpu::norm_backward(const At& at, const at::Tensor& x, const at::Tensor& out
                         const at::Tensor& d_x) {
   const int64_t s = site(at);
   const at::Tensor statistics = note(at, x.size(0));
-  observe(s, {out, {}, {}}, g);
+  observe(options_.observers, s, {out, {}, {}}, g);
   if (wanted(options_.observers, s)) {
     const at::Tensor both = model_.workspace.record_norms.get(model_.options(), 2 * batch_.records(), x.size(1));
     const at::Tensor weight = both.narrow(0, 0, batch_.records());
@@ -75,7 +75,7 @@ void Cpu::norm_backward(const At& at, const at::Tensor& x, const at::Tensor& out
 void Cpu::linear_backward(const At& at, const at::Tensor& x, const at::Tensor& add, const at::Tensor& out,
                           const at::Tensor& g, const at::Tensor& d_x) {
   const int64_t s = site(at);
-  observe(s, {out, add, at.step.bare ? model_.bias(s) : at::Tensor()}, g);
+  observe(options_.observers, s, {out, add, at.step.bare ? model_.bias(s) : at::Tensor()}, g);
   tell(options_.observers, s, [&](GradientObserver& observer) { observer.linear(s, x, g); });
   if (options_.weights)
     gemm(x.t(), g, model_.weight_gradient(s), options_.accumulate ? Into::kAdd : Into::kOverwrite);
@@ -88,7 +88,7 @@ void Cpu::head_norm_backward(const At& at, const at::Tensor& x, const at::Tensor
   const int64_t s = site(at);
   const QkvView& view = architecture().qkv;
   const auto normed = [&](const at::Tensor& qkv) { return qkv.narrow(1, 0, view.value(0)).contiguous(); };
-  if (!options_.observers.empty()) observe(s, {normed(out), {}, {}}, normed(g));
+  if (!options_.observers.empty()) observe(options_.observers, s, {normed(out), {}, {}}, normed(g));
   const at::Tensor statistics = note(at, x.size(0));
   const HeadNorm norm{view, x, statistics, model_.weight(s)};
   if (wanted(options_.observers, s)) {
@@ -117,18 +117,9 @@ void Cpu::activation_backward(const At& at, const at::Tensor& x, const at::Tenso
 }
 
 void Cpu::embed_backward(const at::Tensor& x, const at::Tensor& g) {
-  const int64_t tokens = Layout::embedding_site(), positions = model_.layout.positions();
-  for (GradientObserver* observer : options_.observers)
-    if (observer->wants(tokens) || (positions >= 0 && observer->wants(positions))) observer->embedding(x, g);
-  if (!options_.accumulate) {
-    if (positions >= 0) model_.weight_gradient(positions).zero_();
-    if (!model_.shape().tied) model_.weight_gradient(tokens).zero_();
-  }
-  lethe::embed_backward(g, batch_, model_.weight_gradient(tokens), model_.weight_gradient(positions));
-}
-
-void Cpu::observe(int64_t site, const SiteOutput& y, const at::Tensor& g) const {
-  for (GradientObserver* observer : options_.observers) observer->output(site, y, g);
+  begin_embedding(model_, options_, x, g);
+  lethe::embed_backward(g, batch_, model_.weight_gradient(Layout::embedding_site()),
+                        model_.weight_gradient(model_.layout.positions()));
 }
 
 }  // namespace lethe

@@ -54,8 +54,6 @@ class Cpu : public CpuRows {
   void embed_backward(const at::Tensor& x, const at::Tensor& g);
 
  private:
-  void observe(int64_t site, const SiteOutput& y, const at::Tensor& g) const;
-
   const Batch& batch_;
   const bool keeps_;
   const Backward options_{};

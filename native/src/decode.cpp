@@ -5,9 +5,9 @@
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/add.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/index_select.h>
+#include <ATen/ops/zeros.h>
 
 #include <algorithm>
 #include <cmath>
@@ -46,38 +46,6 @@ void attend_head(const T* query, const T* keys, const T* values, int64_t row, in
     for (int64_t j = 0; j < d; ++j) out[j] += share * value[j];
   }
 }
-
-// Keys and values of every record so far as rows of qkv hold them, keys turned.
-struct Cache {
-  Cache(const Model& model, int64_t records, int64_t capacity) : view(model.layout.architecture().qkv) {
-    for (int64_t l = 0; l < model.shape().layers; ++l)
-      layers.push_back(at::empty({records, capacity, view.cached()}, model.options()));
-  }
-  const at::Tensor& operator[](int64_t layer) const { return layers[static_cast<size_t>(layer)]; }
-  at::Tensor kept(const at::Tensor& qkv) const { return qkv.narrow(-1, view.key(0), view.cached()); }
-
-  QkvView view;
-  std::vector<at::Tensor> layers;  // [B, capacity, view.cached()] each
-};
-
-// The prompts' pass, which leaves their keys and values in the cache.
-class Prompting final : public Cpu {
- public:
-  Prompting(Model& model, const Batch& prompts, const Cache& cache, const Cancel& cancel)
-      : Cpu(model, prompts, Keep::kNothing, cancel), prompts_(prompts), cache_(cache) {}
-
-  void attention(const At& at, const at::Tensor& qkv, const at::Tensor& out) {
-    for (int64_t b = 0; b < prompts_.records(); ++b) {
-      const at::Tensor rows = qkv.narrow(0, prompts_.offset(b), prompts_.length(b));
-      cache_[at.block][b].narrow(0, 0, prompts_.length(b)).copy_(cache_.kept(rows));
-    }
-    Cpu::attention(at, qkv, out);
-  }
-
- private:
-  const Batch& prompts_;
-  const Cache& cache_;
-};
 
 // One row a running record: its newest token.
 class Continuing final : public CpuRows {
@@ -143,10 +111,10 @@ class Continuing final : public CpuRows {
 class HostDecoder final : public Decoder {
  public:
   HostDecoder(Model& model, const Batch& prompts, int64_t capacity)
-      : model_(model), prompts_(prompts), cache_(model, prompts.records(), capacity) {}
+      : model_(model), prompts_(prompts), cache_(model, prompts.records(), capacity, model.options()) {}
 
   void start(const std::vector<Active>& active, const Cancel& cancel) override {
-    Prompting pass(model_, prompts_, cache_, cancel);
+    Prompting<Cpu> pass(prompts_, cache_, model_, prompts_, Keep::kNothing, cancel);
     walk_forward(pass, pass.architecture().blocks());
     std::vector<int64_t> last_rows;
     for (const Active& a : active) last_rows.push_back(prompts_.offset(a.record + 1) - 1);
@@ -175,6 +143,19 @@ class HostDecoder final : public Decoder {
 };
 
 }  // namespace
+
+Cache::Cache(const Model& model, int64_t records, int64_t capacity, const at::TensorOptions& options)
+    : view(model.layout.architecture().qkv) {
+  for (int64_t block = 0; block < model.shape().layers; ++block)
+    blocks.push_back(at::zeros({records, capacity, view.cached()}, options));
+}
+
+void Cache::fill(int64_t block, const Batch& prompts, const at::Tensor& qkv) const {
+  for (int64_t b = 0; b < prompts.records(); ++b) {
+    const at::Tensor rows = qkv.narrow(0, prompts.offset(b), prompts.length(b));
+    (*this)[block][b].narrow(0, 0, prompts.length(b)).copy_(kept(rows));
+  }
+}
 
 std::unique_ptr<Decoder> make_decoder(Model& model, const Batch& prompts, int64_t capacity) {
   return std::make_unique<HostDecoder>(model, prompts, capacity);

@@ -49,9 +49,6 @@ struct Part {
   int64_t count() const { return rows * columns; }
 };
 
-// Of native/device, until it walks too: the steps' sites in GPT-2's block, offsets from layer_site(l, 0).
-enum LayerSite : int64_t { kNorm1 = 0, kAttention = 1, kProjection = 2, kNorm2 = 3, kExpand = 4, kContract = 5 };
-
 class Layout {
  public:
   static constexpr int64_t kAlignment = 16;  // elements
@@ -71,8 +68,7 @@ class Layout {
 
   static constexpr int64_t embedding_site() { return 0; }
   int64_t positions() const { return architecture_.positions.empty() ? -1 : 1; }  // the site of learned ones, or -1
-  static constexpr int64_t position_site() { return 1; }  // of native/device, as what follows: GPT-2's
-  static constexpr int64_t layer_site(int64_t layer, LayerSite which) { return 2 + 6 * layer + which; }
+  static constexpr int64_t position_site() { return 1; }  // of native/device: GPT-2's
   // A step's site: of a block or, as block L, of the tail. For the site before which a block begins, site(block, 0).
   int64_t site(int64_t block, int of_block) const {
     return (positions() < 0 ? 1 : 2) + static_cast<int64_t>(architecture_.sites.size()) * block + of_block;

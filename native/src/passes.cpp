@@ -33,4 +33,13 @@ void stream_backward(Model& model, const Batch& batch, int64_t layers, const Bac
   walk_backward(cpu, layers, 0);
 }
 
+void begin_embedding(Model& model, const Backward& options, const at::Tensor& x, const at::Tensor& gradient) {
+  const int64_t tokens = Layout::embedding_site(), positions = model.layout.positions();
+  for (GradientObserver* observer : options.observers)
+    if (observer->wants(tokens) || (positions >= 0 && observer->wants(positions))) observer->embedding(x, gradient);
+  if (options.accumulate) return;
+  if (positions >= 0) model.weight_gradient(positions).zero_();
+  if (!model.shape().tied) model.weight_gradient(tokens).zero_();
+}
+
 }  // namespace lethe

@@ -35,6 +35,10 @@ void backward(Model& model, const Batch& batch, const Backward& options, const C
 // gradient as in backward.
 void stream_backward(Model& model, const Batch& batch, int64_t layers, const Backward& options, const Cancel& cancel);
 
+// On every place, before the gradient [sum T, C] at x, the sum of token and position embedding, is added to the tables':
+// observers see it, and what nobody has written yet is cleared.
+void begin_embedding(Model& model, const Backward& options, const at::Tensor& x, const at::Tensor& gradient);
+
 // ---- head.cpp
 
 // out [rows, V] = hidden [rows, C] times the head's weight transposed

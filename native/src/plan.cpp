@@ -86,7 +86,7 @@ lethe_plan make_plan(const lethe_model_config& config, const lethe_plan_request&
   const int64_t fixed = plan.parameters + plan.gradient + plan.moments + plan.shadow;
 
   const Architecture& a = layout.architecture();
-  // What the attention kernel returned before it was copied counts too.
+  // What is about to join the residual stream counts too: a device keeps it apart.
   const int64_t elements = a.slot_elements() + a.gradient_elements() + shape.channels;
   plan.activations = request.tokens * (elements * width.compute + a.note_elements() * width.model + kIndexBytes);
   const int64_t row = shape.vocabulary * width.compute;

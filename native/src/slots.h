@@ -1,4 +1,4 @@
-// Where a walk on the CPU finds its slots, gradients and notes: in the model's workspace.
+// Where a walk finds its slots, gradients and notes: in a workspace, on the CPU the model's.
 #pragma once
 
 #include "model.h"
@@ -9,8 +9,7 @@ namespace lethe {
 
 // Room [rows, width] for the gradient at a slot.
 inline at::Tensor gradient_of(Model& model, int slot, int64_t rows) {
-  const Slot& what = model.layout.architecture().slot(slot);
-  return model.workspace.gradients[static_cast<size_t>(what.gradient)].get(model.options(), rows, what.width);
+  return model.workspace.gradient(model.layout.architecture().slot(slot), model.options(), rows);
 }
 // At the final hidden states: what a head makes and the walk back begins with.
 inline at::Tensor hidden_gradient_of(Model& model, int64_t rows) {
@@ -20,24 +19,34 @@ inline at::Tensor hidden_gradient_of(Model& model, int64_t rows) {
 inline Turns turns_of(const Model& model, const Batch& batch) {
   return make_turns(model.layout.architecture().rotary, batch, model.options());
 }
+// A workspace and the type of its slots and gradients; notes are of the model's own.
+struct Room {
+  Workspace& workspace;
+  at::TensorOptions options;
+};
 
 class Slots {
  public:
   // Blocks below `kept` leave nothing behind: they share the first one's memory.
+  Slots(Model& model, const Room& room, int64_t rows, int64_t gradient_rows, int64_t kept)
+      : model_(model), room_(room), rows_(rows), gradient_rows_(gradient_rows), kept_(kept) {}
   Slots(Model& model, int64_t rows, int64_t gradient_rows, int64_t kept)
-      : model_(model), rows_(rows), gradient_rows_(gradient_rows), kept_(kept) {}
+      : Slots(model, {model.workspace, model.options()}, rows, gradient_rows, kept) {}
 
   const Architecture& architecture() const { return model_.layout.architecture(); }
   at::Tensor slot(int64_t block, int index) {
     if (architecture().leaves(index)) return slot(block + 1, 0);
     Slab& slab = slabs(block).slots[static_cast<size_t>(index)];
-    return slab.get(model_.options(), rows_, architecture().slot(index).width);
+    return slab.get(room_.options, rows_, architecture().slot(index).width);
   }
-  at::Tensor gradient(int index) { return gradient_of(model_, index, gradient_rows_); }
+  at::Tensor gradient(int index) {
+    return room_.workspace.gradient(architecture().slot(index), room_.options, gradient_rows_);
+  }
   // After the tail.
   at::Tensor hidden() { return slot(architecture().layers, architecture().tail.back().out); }
 
  protected:
+  BlockSlabs& slabs(int64_t block) { return room_.workspace.blocks[static_cast<size_t>(block < kept_ ? 0 : block)]; }
   int64_t site(const At& at) const { return model_.layout.site(at.block, at.step.site); }
   Activating activating() const { return {architecture().activation, architecture().gated}; }
   // Of the linear site whose bias an activation adds; undefined without one.
@@ -50,8 +59,7 @@ class Slots {
   Model& model_;
 
  private:
-  BlockSlabs& slabs(int64_t block) { return model_.workspace.blocks[static_cast<size_t>(block < kept_ ? 0 : block)]; }
-
+  const Room room_;
   int64_t rows_, gradient_rows_, kept_;
 };
 

@@ -2,7 +2,8 @@
 //
 // The walk knows the order of steps and what each reads and writes; Ops knows the rest: where slots and gradients lie
 // (slot, gradient), what a kind of step does there, and what to do between blocks (enter: a chance to cancel). Cpu
-// (cpu.h) computes with plain numbers. There is no virtual call and nothing an element pays for.
+// (cpu.h) computes with plain numbers, Device (../device/walk_device.h) hands work to a stream. There is no virtual call
+// and nothing an element pays for.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -42,11 +43,11 @@ void walk_forward(Ops& ops, int64_t blocks) {
   }
 }
 
-// From the gradient at what the last of `blocks` blocks made, down to block `lowest` and the embedding. A residual's
-// gradient is the stream's and stays where it is: a linear step only reads it, a norm adds to it. What a rotation turned in
-// place is turned back, so a forward pass serves one backward pass.
+// From the gradient at what the last of `blocks` blocks made, down to what enters block `lowest`. A residual's gradient is
+// the stream's and stays where it is: a linear step only reads it, a norm adds to it. What a rotation turned in place is
+// turned back, so a forward pass serves one backward pass.
 template <class Ops>
-void walk_backward(Ops& ops, int64_t blocks, int64_t lowest) {
+void walk_blocks_backward(Ops& ops, int64_t blocks, int64_t lowest) {
   for (int64_t block = blocks - 1; block >= lowest; --block) {
     ops.enter(block);
     const std::vector<Step>& steps = ops.architecture().steps_of(block);
@@ -66,6 +67,12 @@ void walk_backward(Ops& ops, int64_t blocks, int64_t lowest) {
       }
     }
   }
+}
+
+// And on to the embedding.
+template <class Ops>
+void walk_backward(Ops& ops, int64_t blocks, int64_t lowest) {
+  walk_blocks_backward(ops, blocks, lowest);
   ops.embed_backward(ops.slot(0, 0), ops.gradient(0));
 }
 

@@ -22,14 +22,27 @@ class Slab {
   at::Tensor store_, view_;
 };
 
+// What a device's attention kernel made, where it put it: its output, and what its backward pass wants.
+struct Attended {
+  at::Tensor out;  // [sum T, heads * head size]
+  std::vector<at::Tensor> kept;
+};
+
 // What a block leaves for its backward pass, as its architecture numbers it.
 struct BlockSlabs {
   std::vector<Slab> slots;  // [sum T, width] each
   std::vector<Slab> notes;  // of each step: [2, sum T] mean and 1/deviation of a norm, [heads, sum T] of attention
+  Attended attended;        // on a device
 };
 
 struct Workspace {
+  Workspace() = default;
   explicit Workspace(const Architecture& architecture);
+
+  // Room [rows, width] for the gradient at a slot.
+  at::Tensor gradient(const Slot& slot, const at::TensorOptions& options, int64_t rows) {
+    return gradients[static_cast<size_t>(slot.gradient)].get(options, rows, slot.width);
+  }
 
   std::vector<BlockSlabs> blocks;  // L and the tail
   std::vector<Slab> gradients;     // [sum T, width] the slots' gradients; the architecture says which share one

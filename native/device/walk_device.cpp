@@ -1,0 +1,124 @@
+// The walk's operations on the device: ops.h, products.h and attention.h put to a model's weights and a pass's observers.
+#include "walk_device.h"
+
+#include "ops.h"
+#include "passes.h"
+#include "products.h"
+
+namespace lethe::device {
+
+DeviceRows::DeviceRows(State& state, Model& model, int64_t rows, int64_t kept, const Cancel& cancel)
+    : Slots(model, {state.work, state.options(model)}, rows, rows, kept),
+      state_(state),
+      cancel_(cancel),
+      attended_(architecture().attended()) {}
+
+void DeviceRows::norm(const At& at, const at::Tensor& x, const at::Tensor& out) {
+  layer_norm(state_, x, model_.weight(site(at)), model_.bias(site(at)), model_.shape().epsilon, note(at, x.size(0)), out);
+}
+
+void DeviceRows::linear(const At& at, const at::Tensor& x, const at::Tensor& add, const at::Tensor& out) {
+  const int64_t s = site(at);
+  if (add.defined()) {
+    const at::Tensor branch = state_.work.branch.get(out.options(), out.size(0), out.size(1));
+    product(x, state_.weight(model_, s), branch);
+    add_bias(state_, add, branch, at.step.bare ? at::Tensor() : model_.bias(s), out);
+  } else if (at.step.bare || !model_.bias(s).defined()) {
+    product(x, state_.weight(model_, s), out);
+  } else {
+    product_plus(x, state_.weight(model_, s), state_.bias(model_, s), out);
+  }
+}
+
+void DeviceRows::activation(const At& at, const at::Tensor& x, const at::Tensor& out) {
+  gelu(state_, x, model_.bias(site(at)), out);
+}
+
+Device::Device(State& state, Model& model, const Batch& batch, Keep keep, const Cancel& cancel)
+    : DeviceRows(state, model, batch.rows(), keep == Keep::kForBackward ? 0 : model.shape().layers, cancel),
+      batch_(batch),
+      keeps_(keep == Keep::kForBackward) {}
+
+Device::Device(State& state, Model& model, const Batch& batch, const Backward& options, const Cancel& cancel)
+    : DeviceRows(state, model, batch.rows(), 0, cancel), batch_(batch), keeps_(true), options_(options) {}
+
+void Device::enter(int64_t block) {
+  own_slot_ = kNone;
+  own_gradient_ = at::Tensor();
+  DeviceRows::enter(block);
+}
+
+void Device::embed(const at::Tensor& x) { device::embed(state_, model_, x); }
+
+void Device::attention(const At& at, const at::Tensor& qkv, const at::Tensor& /*out*/) {
+  slabs(at.block).attended = device::attention(architecture().qkv, sequences(), qkv, keeps_);
+}
+
+void Device::norm_backward(const At& at, const at::Tensor& x, const at::Tensor& out, const at::Tensor& g,
+                           const at::Tensor& d_x) {
+  const int64_t s = site(at);
+  observe(options_.observers, s, {out, {}, {}}, g);
+  at::Tensor record_weight, record_bias;
+  if (wanted(options_.observers, s)) {
+    const at::Tensor both = state_.work.record_norms.get(model_.options(), 2 * batch_.records(), x.size(1));
+    record_weight = both.narrow(0, 0, batch_.records());
+    record_bias = both.narrow(0, batch_.records(), batch_.records());
+  }
+  device::norm_backward(state_, {.x = x,
+                                 .statistics = note(at, x.size(0)),
+                                 .weight = model_.weight(s),
+                                 .output = g,
+                                 .stream = d_x,
+                                 .first = at.block == architecture().layers,
+                                 .d_weight = model_.weight_gradient(s),
+                                 .d_bias = model_.bias_gradient(s),
+                                 .accumulate = options_.accumulate,
+                                 .record_weight = record_weight,
+                                 .record_bias = record_bias});
+  tell(options_.observers, s, [&](GradientObserver& observer) { observer.norm(s, record_weight, record_bias); });
+}
+
+void Device::linear_backward(const At& at, const at::Tensor& x, const at::Tensor& add, const at::Tensor& out,
+                             const at::Tensor& g, const at::Tensor& d_x) {
+  const int64_t s = site(at);
+  observe(options_.observers, s, {out, add, at.step.bare ? model_.bias(s) : at::Tensor()}, g);
+  if (model_.bias(s).defined() && !bias_is_summed(at))
+    column_sums(state_, g, options_.accumulate, model_.bias_gradient(s));
+  tell(options_.observers, s, [&](GradientObserver& observer) { observer.linear(s, x, g); });
+  if (options_.weights)
+    gradient_product(x.t(), g, options_.accumulate, model_.weight_gradient(s), state_.work.wide_sum);
+  product(g, state_.weight(model_, s).t(), d_x);
+}
+
+// By the next step, which the way back came through first.
+bool Device::bias_is_summed(const At& at) const {
+  const std::vector<Step>& steps = architecture().steps_of(at.block);
+  return at.index + 1 < steps.size() && steps[at.index + 1].site == at.step.site;
+}
+
+void Device::attention_backward(const At& at, const at::Tensor& qkv, const at::Tensor& /*out*/, const at::Tensor& g,
+                                const at::Tensor& d_qkv) {
+  own_gradient_ = device::attention_backward(
+      state_, architecture().qkv, sequences(), qkv, slabs(at.block).attended, g, d_qkv, options_.accumulate,
+      at.step.site == kNone ? at::Tensor() : model_.bias_gradient(site(at)));
+  own_slot_ = at.step.in;
+}
+
+// In place: g and d_x are one.
+void Device::activation_backward(const At& at, const at::Tensor& x, const at::Tensor& /*g*/, const at::Tensor& d_x) {
+  gelu_backward(state_, x, model_.bias(site(at)), d_x, options_.accumulate, model_.bias_gradient(site(at)));
+}
+
+void Device::embed_backward(const at::Tensor& x, const at::Tensor& g) {
+  begin_embedding(model_, options_, x, g);
+  device::embed_backward(state_, g, model_.weight_gradient(Layout::embedding_site()),
+                         model_.weight_gradient(Layout::position_site()));
+}
+
+at::Tensor forward(State& state, Model& model, const Batch& batch, Keep keep, const Cancel& cancel) {
+  Device pass(state, model, batch, keep, cancel);
+  walk_forward(pass, pass.architecture().blocks());
+  return pass.hidden();
+}
+
+}  // namespace lethe::device
