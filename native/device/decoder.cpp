@@ -73,7 +73,10 @@ class Continuing final : public DeviceRows {
 class DeviceDecoder final : public Decoder {
  public:
   DeviceDecoder(State& state, Model& model, const Batch& prompts, int64_t capacity)
-      : state_(state), model_(model), prompts_(prompts), cache_(model, prompts.records(), capacity, state.options(model)) {}
+      : state_(state),
+        model_(model),
+        prompts_(prompts),
+        cache_(model, prompts.records(), capacity, state.options(model)) {}
 
   void start(const std::vector<Active>& active, const Cancel& cancel) override {
     Prompting<Device> pass(prompts_, cache_, state_, model_, prompts_, Keep::kNothing, cancel);

@@ -1,4 +1,5 @@
-// The walk's operations on the device: ops.h, products.h and attention.h put to a model's weights and a pass's observers.
+// The walk's operations on the device: ops.h, products.h and attention.h put to a model's weights and a pass's
+// observers.
 #include "walk_device.h"
 
 #include "ops.h"
@@ -14,7 +15,8 @@ DeviceRows::DeviceRows(State& state, Model& model, int64_t rows, int64_t kept, c
       attended_(architecture().attended()) {}
 
 void DeviceRows::norm(const At& at, const at::Tensor& x, const at::Tensor& out) {
-  layer_norm(state_, x, model_.weight(site(at)), model_.bias(site(at)), model_.shape().epsilon, note(at, x.size(0)), out);
+  layer_norm(state_, x, model_.weight(site(at)), model_.bias(site(at)), model_.shape().epsilon, note(at, x.size(0)),
+             out);
 }
 
 void DeviceRows::linear(const At& at, const at::Tensor& x, const at::Tensor& add, const at::Tensor& out) {

@@ -1,7 +1,7 @@
 // A walk's operations on the device; the counterpart of src/cpu.h. Every one only hands work to the stream.
 //
-// Biases ride on the product (queries, keys, values), on the activation or on the residual sum. A bias's gradient is the
-// column sums of G; an activation or attention of the same site sums it beside the gradient that it makes.
+// Biases ride on the product (queries, keys, values), on the activation or on the residual sum. A bias's gradient is
+// the column sums of G; an activation or attention of the same site sums it beside the gradient that it makes.
 #pragma once
 
 #include "../src/passes.h"

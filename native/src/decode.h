@@ -29,7 +29,8 @@ struct Decoder {
   virtual at::Tensor logits(int64_t first, int64_t count) = 0;  // [count, V] on the host, fp32 or fp64
 };
 
-// Keys and values of every record so far as rows of qkv hold them, keys turned. Zeros at first: what a mask hides is finite.
+// Keys and values of every record so far as rows of qkv hold them, keys turned. Zeros at first: what a mask hides is
+// finite.
 struct Cache {
   Cache(const Model& model, int64_t records, int64_t capacity, const at::TensorOptions& options);
   const at::Tensor& operator[](int64_t block) const { return blocks[static_cast<size_t>(block)]; }

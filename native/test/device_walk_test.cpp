@@ -1,5 +1,5 @@
-// A block that GPT-2 does not have, written as a table, on the emulated device against the CPU: a parallel residual, and
-// linear sites without a bias. The walk, not the place, knows the block.
+// A block that GPT-2 does not have, written as a table, on the emulated device against the CPU: a parallel residual,
+// and linear sites without a bias. The walk, not the place, knows the block.
 #include <algorithm>
 
 #include "captured.h"
