@@ -74,7 +74,9 @@ class Lethe:
                        tied_head=1, dtype=0, device_type=1, compute_dtype=compute_dtype, options=options)
         self.call("lethe_model_create", c.byref(config), c.byref(self.handle))
         self.layout = sized(Layout)
-        self.call("lethe_model_layout", self.handle, c.byref(self.layout))
+        self.call("lethe_model_layout", c.byref(config), c.byref(self.layout))
+        self.infos = (Tensor * self.layout.tensors)(*(sized(Tensor) for _ in range(self.layout.tensors)))
+        self.call("lethe_model_tensors", c.byref(config), self.infos, I64(self.layout.tensors))
         self.step = 0
 
     def call(self, name, *arguments):
@@ -83,22 +85,25 @@ class Lethe:
             raise RuntimeError(f"{name}: {error.message.decode()}")
 
     def tensors(self):
-        for index in range(self.layout.tensors):
-            info = sized(Tensor)
-            self.call("lethe_model_tensor", self.handle, I64(index), c.byref(info))
+        for info in self.infos:
             yield info.name.decode(), info.offset, info.rows * info.columns
+
+    def vector(self, buffer):
+        vector = P()
+        self.call("lethe_model_vector", self.handle, I32(buffer), c.byref(vector))
+        return vector
 
     def load(self, peer):
         state = peer.state_dict()
         for name, offset, count in self.tensors():
             key = name if name == "lm_head.weight" else "transformer." + name
             values = state[key].detach().float().cpu().contiguous()
-            self.call("lethe_model_write", self.handle, I32(0), I64(offset), I64(count), I32(0), P(values.data_ptr()),
+            self.call("lethe_vector_write", self.vector(0), I64(offset), I64(count), I32(0), P(values.data_ptr()),
                       I64(count * 4))
 
     def read(self, buffer, offset, count):
         values = torch.empty(count, dtype=torch.float32)
-        self.call("lethe_model_read", self.handle, I32(buffer), I64(offset), I64(count), I32(0), P(values.data_ptr()),
+        self.call("lethe_vector_read", self.vector(buffer), I64(offset), I64(count), I32(0), P(values.data_ptr()),
                   I64(count * 4))
         return values
 

@@ -59,6 +59,10 @@ void Path::combine(const at::Tensor& y, double b, double a, const at::Tensor& x,
   }
   for (const Segment& s : over) {
     const at::Tensor to = y.narrow(0, s.begin, s.end - s.begin);
+    if (b == 0 && a == 1) {
+      to.copy_(x.narrow(0, s.begin, s.end - s.begin));
+      continue;
+    }
     b == 0 ? to.zero_() : to.mul_(b);
     if (a != 0) to.add_(x.narrow(0, s.begin, s.end - s.begin), a);
   }

@@ -33,7 +33,7 @@
 extern "C" {
 #endif
 
-#define LETHE_ABI_VERSION 2
+#define LETHE_ABI_VERSION 3
 #define LETHE_IGNORE_TARGET (-100) /* a position whose target is this carries no loss */
 
 typedef int32_t lethe_status;
@@ -63,6 +63,16 @@ enum {
   LETHE_SITE_LINEAR = 3,    /* Conv1D: weight [inputs, outputs], bias [outputs] */
   LETHE_SITE_HEAD = 4       /* lm_head: E^T H; the same tensor as wte when the head is tied */
 };
+enum {
+  LETHE_ROLE_EMBEDDING = 0,
+  LETHE_ROLE_POSITION = 1,
+  LETHE_ROLE_NORM = 2,
+  LETHE_ROLE_ATTENTION_INPUT = 3, /* makes queries, keys and values */
+  LETHE_ROLE_ATTENTION_OUTPUT = 4,
+  LETHE_ROLE_MLP_INPUT = 5,
+  LETHE_ROLE_MLP_OUTPUT = 6,
+  LETHE_ROLE_HEAD = 7
+}; /* what a site is for, whatever a checkpoint calls it */
 
 typedef struct lethe_error {
   int64_t struct_size;
@@ -73,7 +83,7 @@ typedef struct lethe_error {
 
 typedef struct lethe_model lethe_model;   /* parameters, gradient, moments and workspace of one model on one device */
 typedef struct lethe_ring lethe_ring;     /* pinned host memory through which captures leave a device */
-typedef struct lethe_vector lethe_vector; /* a free vector in one model's parameter space, [P], the model's dtype */
+typedef struct lethe_vector lethe_vector; /* a vector in one model's parameter space, [P], the model's dtype */
 
 /* ---- process ------------------------------------------------------------------------------------------------- */
 
@@ -88,7 +98,7 @@ typedef struct lethe_build {
 } lethe_build;
 
 LETHE_API int32_t lethe_abi_version(void);
-LETHE_API int64_t lethe_live_handles(void); /* models and vectors not yet destroyed, for leak tests */
+LETHE_API int64_t lethe_live_handles(void); /* models and free vectors not yet destroyed, for leak tests */
 LETHE_API lethe_status lethe_build_info(lethe_build *out, lethe_error *err);
 LETHE_API lethe_status lethe_set_threads(int32_t threads, lethe_error *err); /* 1..1024 */
 
@@ -150,17 +160,23 @@ typedef struct lethe_site_info {
   int64_t struct_size;
   char name[64]; /* "wte", "h.3.mlp.c_fc", "lm_head" */
   int32_t kind;  /* LETHE_SITE_* */
-  int32_t reserved;
+  int32_t role;  /* LETHE_ROLE_* */
+  int64_t block; /* 0..L-1; -1 outside blocks */
   int64_t inputs; /* width of A; V for wte, context for wpe, C for a norm and for lm_head */
   int64_t outputs; /* width of G; V for lm_head */
 } lethe_site_info;
 
-/* Parameters start at zero. Moments are allocated by the first lethe_model_adamw or write to them. */
+/* Where everything lies in a model of this configuration; none is made, and the device need not be there. `count` must be
+ * the layout's number of tensors or sites; every element of out [count] has its struct_size set. */
+LETHE_API lethe_status lethe_model_layout(const lethe_model_config *config, lethe_layout *out, lethe_error *err);
+LETHE_API lethe_status lethe_model_tensors(const lethe_model_config *config, lethe_tensor_info *out, int64_t count,
+                                           lethe_error *err);
+LETHE_API lethe_status lethe_model_sites(const lethe_model_config *config, lethe_site_info *out, int64_t count,
+                                         lethe_error *err);
+
+/* Parameters start at zero. Moments are allocated by the first lethe_model_adamw or lethe_model_vector that needs them. */
 LETHE_API lethe_status lethe_model_create(const lethe_model_config *config, lethe_model **out, lethe_error *err);
 LETHE_API void lethe_model_destroy(lethe_model *model);
-LETHE_API lethe_status lethe_model_layout(const lethe_model *model, lethe_layout *out, lethe_error *err);
-LETHE_API lethe_status lethe_model_tensor(const lethe_model *model, int64_t index, lethe_tensor_info *out, lethe_error *err);
-LETHE_API lethe_status lethe_model_site(const lethe_model *model, int64_t index, lethe_site_info *out, lethe_error *err);
 
 /* Sizes of the largest batch of a training. */
 typedef struct lethe_plan_request {
@@ -194,12 +210,10 @@ LETHE_API lethe_status lethe_model_plan(const lethe_model_config *config, const 
  * numbers on every device and thread count. */
 LETHE_API lethe_status lethe_model_initialize(lethe_model *model, uint64_t seed, lethe_error *err);
 
-/* Copies `count` elements from flat position `offset` of a buffer, converting between the model's dtype and `dtype`.
- * `bytes` is the size of the caller's memory and must be at least count * sizeof(dtype). */
-LETHE_API lethe_status lethe_model_read(const lethe_model *model, int32_t buffer, int64_t offset, int64_t count,
-                                        int32_t dtype, void *out, int64_t bytes, lethe_error *err);
-LETHE_API lethe_status lethe_model_write(lethe_model *model, int32_t buffer, int64_t offset, int64_t count,
-                                         int32_t dtype, const void *in, int64_t bytes, lethe_error *err);
+/* One of the model's own flat buffers, LETHE_PARAMETERS..., as a borrowed vector: what changes it changes the model, and the
+ * same handle for a buffer each time. It counts as the model's handle in the thread rule and is valid until the model is
+ * destroyed; lethe_vector_destroy leaves it alone. Moments that no step has made yet are made, as zeros. */
+LETHE_API lethe_status lethe_model_vector(lethe_model *model, int32_t buffer, lethe_vector **out, lethe_error *err);
 
 /* ---- passes -------------------------------------------------------------------------------------------------- */
 
@@ -321,12 +335,12 @@ LETHE_API lethe_status lethe_model_generate(lethe_model *model, const lethe_batc
 
 /* ---- vectors in parameter space ------------------------------------------------------------------------------- */
 
-LETHE_API lethe_status lethe_vector_create(const lethe_model *model, lethe_vector **out, lethe_error *err); /* zeros */
+/* A free vector of zeros, which may outlive its model. */
+LETHE_API lethe_status lethe_vector_create(const lethe_model *model, lethe_vector **out, lethe_error *err);
 LETHE_API void lethe_vector_destroy(lethe_vector *vector);
-LETHE_API lethe_status lethe_vector_load(lethe_vector *vector, const lethe_model *model, int32_t buffer, lethe_error *err);
-LETHE_API lethe_status lethe_vector_store(const lethe_vector *vector, lethe_model *model, int32_t buffer, lethe_error *err);
 /* y = b y + a x in one pass, on the tensors of `sites` [S] or on all when NULL; the others stay as they are. With b = 0
- * y is not read, so NaN is overwritten; with a = 0 x is not read and may be NULL. Copies, scales, clears and adds. */
+ * y is not read, so NaN is overwritten; with a = 0 x is not read and may be NULL. Copies, scales, clears and adds. On the
+ * parameters b = 1 and a positive a along a gradient is ascent. */
 LETHE_API lethe_status lethe_vector_combine(lethe_vector *y, double b, double a, const lethe_vector *x,
                                             const uint8_t *sites, lethe_error *err);
 /* y = b y + a x^2, element by element: with gradients for x a running second moment, Adam's and the empirical Fisher's
@@ -342,13 +356,12 @@ LETHE_API lethe_status lethe_vector_random(lethe_vector *vector, int32_t distrib
 /* Dot product in fp64 with a fixed summation order; restricted to the tensors of `sites` [S] when not NULL. */
 LETHE_API lethe_status lethe_vector_dot(const lethe_vector *a, const lethe_vector *b, const uint8_t *sites, double *out,
                                         lethe_error *err);
+/* Copies `count` elements from flat position `offset` of a vector, converting between its dtype and `dtype`. `bytes` is the
+ * size of the caller's memory and must be at least count * sizeof(dtype). The zero gaps between tensors cannot be written. */
 LETHE_API lethe_status lethe_vector_read(const lethe_vector *vector, int64_t offset, int64_t count, int32_t dtype, void *out,
                                          int64_t bytes, lethe_error *err);
 LETHE_API lethe_status lethe_vector_write(lethe_vector *vector, int64_t offset, int64_t count, int32_t dtype,
                                           const void *in, int64_t bytes, lethe_error *err);
-/* parameters += a * vector, on the tensors of `sites` [S] or on all when NULL. Positive a along a gradient is ascent. */
-LETHE_API lethe_status lethe_model_add(lethe_model *model, double a, const lethe_vector *vector, const uint8_t *sites,
-                                       lethe_error *err);
 
 /* ---- curvature ------------------------------------------------------------------------------------------------ */
 
@@ -362,7 +375,8 @@ typedef struct lethe_curvature {
   int32_t accumulate; /* 0 overwrites products, zero where no site is chosen; 1 adds to them */
   int64_t count;      /* K, 1..1024; memory grows with it, the work on the values is done once */
   const lethe_vector *const *directions; /* in [K]: v_k */
-  lethe_vector *const *products; /* out [K]: sum_b weights[b] C_b v_k; distinct, none a direction; NULL = not wanted */
+  lethe_vector *const *products; /* out [K]: sum_b weights[b] C_b v_k; distinct, none a direction or the model's own
+                                    parameters; NULL = not wanted */
   const uint8_t *sites; /* in [S] or NULL = all: v counts as zero elsewhere, and products hold these sites only */
   double *quadratic;    /* out [B, K]: v_k^T C_b v_k of each record, whatever its weight; NULL = not wanted */
 } lethe_curvature;
@@ -386,13 +400,14 @@ LETHE_API lethe_status lethe_model_curvature(lethe_model *model, const lethe_bat
  * bias; a table (wte, wpe, lm_head) is diagonal on the V or position side; a norm's weight and bias are diagonal. */
 typedef struct lethe_kfac lethe_kfac;
 enum { LETHE_FISHER_EMPIRICAL = 0, LETHE_FISHER_SAMPLED = 1 };
+enum { LETHE_KFAC_COVARIANCE = 0, LETHE_KFAC_KRONECKER = 1, LETHE_KFAC_CORRECTED = 2 }; /* stage */
 
 typedef struct lethe_kfac_options {
   int64_t struct_size;
   const uint8_t *sites; /* in [S]; a tied table is chosen by wte or lm_head, and always whole */
   int64_t site_count;   /* must equal S */
   int32_t fisher;       /* LETHE_FISHER_* */
-  int32_t stage;        /* 0, or that of numbers which lethe_kfac_write will bring */
+  int32_t stage;        /* LETHE_KFAC_COVARIANCE, or that of numbers which lethe_kfac_write will bring */
   int64_t records;      /* 0, or what lethe_kfac_describe said with those numbers */
   uint64_t seed;        /* of sampled targets: a draw depends on it, the record's number and the position */
 } lethe_kfac_options;
@@ -401,7 +416,7 @@ typedef struct lethe_kfac_info {
   int64_t struct_size;
   int64_t elements; /* that read and write move: bases and eigenvalues; of the model's dtype; meaningful from stage 1 on */
   int64_t records;  /* seen in this stage */
-  int32_t stage;
+  int32_t stage;    /* LETHE_KFAC_* */
   int32_t reserved;
 } lethe_kfac_info;
 

@@ -28,7 +28,7 @@ void CpuRows::linear(const At& at, const at::Tensor& x, const at::Tensor& add, c
   const at::Tensor& bias = model_.bias(site(at));
   const bool alone = at.step.bare || (!add.defined() && !bias.defined());
   if (!alone) start_rows(add, bias, out);
-  gemm(x, model_.weight(site(at)), out, alone ? Into::kOverwrite : Into::kAdd);
+  gemm(x, model_.weight(site(at)), out, alone ? Into::kOverwrite : Into::kAdd, model_.rounding);
 }
 
 void Cpu::attention(const At& at, const at::Tensor& qkv, const at::Tensor& out) {
@@ -78,9 +78,9 @@ void Cpu::linear_backward(const At& at, const at::Tensor& x, const at::Tensor& a
   observe(options_.observers, s, {out, add, at.step.bare ? model_.bias(s) : at::Tensor()}, g);
   tell(options_.observers, s, [&](GradientObserver& observer) { observer.linear(s, x, g); });
   if (options_.weights)
-    gemm(x.t(), g, model_.weight_gradient(s), options_.accumulate ? Into::kAdd : Into::kOverwrite);
+    gemm(x.t(), g, model_.weight_gradient(s), options_.accumulate ? Into::kAdd : Into::kOverwrite, model_.rounding);
   if (model_.bias(s).defined()) column_sums(g, options_.accumulate, model_.bias_gradient(s));
-  gemm(g, model_.weight(s).t(), d_x);
+  gemm(g, model_.weight(s).t(), d_x, Into::kOverwrite, model_.rounding);
 }
 
 void Cpu::head_norm_backward(const At& at, const at::Tensor& x, const at::Tensor& out, const at::Tensor& g,

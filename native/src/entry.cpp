@@ -107,19 +107,20 @@ EntryFormat::EntryFormat(const Layout& layout, bool double_model, const lethe_en
   require(any, "format.sites selects no site");
   embedding_ = holds(Layout::embedding_site()) || (layout.positions() >= 0 && holds(layout.positions()));
   const Shape& shape = layout.shape();
-  fingerprint_ = fnv1a(held_.data(), held_.size());
+  earlier_ = fnv1a(held_.data(), held_.size());
   for (int64_t value : {shape.vocabulary, shape.context, shape.channels, shape.layers, shape.inner, int64_t{shape.tied}})
-    fingerprint_ = mix(fingerprint_, value);
+    earlier_ = mix(earlier_, value);
+  fingerprint_ = mix(mix(earlier_, shape.heads), std::bit_cast<int64_t>(shape.epsilon));
   if (shape.family == Family::kGpt2) return;
   const Rotary& r = shape.rotary;
   for (int64_t value :
-       {static_cast<int64_t>(shape.family), shape.heads, shape.key_heads(), shape.head_size(), r.size,
-        static_cast<int64_t>(r.scaling), std::bit_cast<int64_t>(r.base), std::bit_cast<int64_t>(r.factor),
-        std::bit_cast<int64_t>(r.low_factor), std::bit_cast<int64_t>(r.high_factor), r.old_context,
-        static_cast<int64_t>(shape.activation), int64_t{shape.qkv_bias}, int64_t{shape.output_bias},
-        int64_t{shape.mlp_bias}, int64_t{shape.head_norm}, int64_t{shape.parallel},
-        std::bit_cast<int64_t>(shape.epsilon)})
+       {static_cast<int64_t>(shape.family), shape.key_heads(), shape.head_size(), r.size, static_cast<int64_t>(r.scaling),
+        std::bit_cast<int64_t>(r.base), std::bit_cast<int64_t>(r.factor), std::bit_cast<int64_t>(r.low_factor),
+        std::bit_cast<int64_t>(r.high_factor), r.old_context, static_cast<int64_t>(shape.activation),
+        int64_t{shape.qkv_bias}, int64_t{shape.output_bias}, int64_t{shape.mlp_bias}, int64_t{shape.head_norm},
+        int64_t{shape.parallel}})
     fingerprint_ = mix(fingerprint_, value);
+  earlier_ = fingerprint_;  // GPT-2 alone has entries of before
 }
 
 EntryLayout::EntryLayout(const Layout& layout, const EntryFormat& format, int64_t tokens, int64_t targets)
@@ -194,7 +195,7 @@ EntryView::EntryView(const Layout& layout, const EntryFormat& format, const void
         const std::string what = "entry " + std::to_string(index);
         const EntryHeader header = read_header(data, bytes, what);
         require(reinterpret_cast<uintptr_t>(data) % kEntryAlignment == 0, what, " is not 64-byte aligned");
-        require(header.site_count == layout.site_count() && header.fingerprint == format.fingerprint(), what,
+        require(header.site_count == layout.site_count() && format.fits(header.fingerprint), what,
                 " was captured for another model shape or another selection of sites");
         require(header.dtype == format.dtype(), what, " has dtype ", header.dtype, ", the format says ", format.dtype());
         require(header.head_top_k == format.top_k(), what, " has head top-k ", header.head_top_k, ", the format says ",

@@ -65,7 +65,10 @@ class EntryFormat {
   int64_t rank() const { return rank_; }  // 0 = every token's row
   bool truncates(int64_t tokens) const { return rank_ > 0 && tokens > rank_; }
   int64_t linear_rows(int64_t tokens) const { return truncates(tokens) ? rank_ : tokens; }
+  // Of every size of the model and the sites held.
   uint64_t fingerprint() const { return fingerprint_; }
+  // Entries of earlier versions left out what moves no tensor: heads and epsilon.
+  bool fits(uint64_t fingerprint) const { return fingerprint == fingerprint_ || fingerprint == earlier_; }
 
  private:
   std::vector<uint8_t> held_;
@@ -74,7 +77,7 @@ class EntryFormat {
   int32_t dtype_;
   bool narrow_indices_;
   int64_t rank_;
-  uint64_t fingerprint_;
+  uint64_t fingerprint_, earlier_;
 };
 
 // Where the arrays of one entry lie, in bytes from its beginning; 0 where the entry holds no such array.

@@ -1,4 +1,4 @@
-// Exports of the process and of models: life, layout, initialisation and copies.
+// Exports of the process and of models: layout, life and initialisation.
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
 #include <torch/version.h>
@@ -8,7 +8,6 @@
 #include <memory>
 
 #include "flat.h"
-#include "gemm.h"
 #include "guard.h"
 #include "model.h"
 #include "plan.h"
@@ -32,6 +31,10 @@ std::string loaded_torch_version() {
   if (begin == std::string::npos) return "unknown";
   const size_t from = begin + key.size();
   return settings.substr(from, settings.find_first_of(", \n", from) - from);
+}
+
+void require_count(int64_t count, size_t expected, const char* what) {
+  require(count == static_cast<int64_t>(expected), "count is ", count, ", the model has ", expected, " ", what);
 }
 
 // Where a model of this configuration lives.
@@ -79,60 +82,70 @@ lethe_status lethe_model_create(const lethe_model_config* config, lethe_model** 
     *out = nullptr;
     Layout layout(shape_of(c));
     DevicePlace place = place_of(c);
-    const bool bf16_products = place.path == nullptr && c.compute_dtype == LETHE_BF16;
-    if (bf16_products && !Bf16Products::available())
+    const bool rounds = place.path == nullptr && c.compute_dtype == LETHE_BF16;
+    if (rounds && !bf16_tiles())
       refuse(LETHE_UNSUPPORTED,
              "bf16 compute on the CPU needs AVX-512 BF16, which this processor or this build lacks; use f32");
     const std::shared_ptr<DevicePath> path = place.path;
     run_on(path, [&] {
       *out = std::make_unique<lethe_model>(std::move(layout), scalar_type(c.dtype), std::move(place)).release();
     });
-    (*out)->bf16_products = bf16_products;
+    if (rounds) (*out)->rounding = Rounding::kBf16;
   });
 }
 
 void lethe_model_destroy(lethe_model* model) { delete model; }
 
-lethe_status lethe_model_layout(const lethe_model* model, lethe_layout* out, lethe_error* err) {
+lethe_status lethe_model_layout(const lethe_model_config* config, lethe_layout* out, lethe_error* err) {
   return guard(err, [&] {
-    require_pointer(model, "model");
-    lethe_layout& layout = checked(out, "layout");
-    layout.tensors = static_cast<int64_t>(model->layout.tensors().size());
-    layout.sites = model->layout.site_count();
-    layout.parameters = model->layout.parameters();
-    layout.flat_size = model->layout.flat_size();
+    const Layout layout(shape_of(checked(config, "config")));
+    lethe_layout& sizes = checked(out, "layout");
+    sizes.tensors = static_cast<int64_t>(layout.tensors().size());
+    sizes.sites = layout.site_count();
+    sizes.parameters = layout.parameters();
+    sizes.flat_size = layout.flat_size();
   });
 }
 
-lethe_status lethe_model_tensor(const lethe_model* model, int64_t index, lethe_tensor_info* out, lethe_error* err) {
+lethe_status lethe_model_tensors(const lethe_model_config* config, lethe_tensor_info* out, int64_t count,
+                                 lethe_error* err) {
   return guard(err, [&] {
-    require_pointer(model, "model");
-    lethe_tensor_info& info = checked(out, "tensor_info");
-    const auto& tensors = model->layout.tensors();
-    const auto count = static_cast<int64_t>(tensors.size());
-    require(index >= 0 && index < count, "tensor index is ", index, ", the model has tensors 0 to ", count - 1);
-    const TensorSpec& tensor = tensors[static_cast<size_t>(index)];
-    copy_text(info.name, tensor.name);
-    info.offset = tensor.offset;
-    info.rows = tensor.rows;
-    info.columns = tensor.columns;
-    info.dimensions = tensor.dimensions;
-    info.site = static_cast<int32_t>(tensor.site);
+    const Layout layout(shape_of(checked(config, "config")));
+    require_count(count, layout.tensors().size(), "tensors");
+    for (const TensorSpec& tensor : layout.tensors()) {
+      lethe_tensor_info& info = checked(out++, "tensor_info");
+      copy_text(info.name, tensor.name);
+      info.offset = tensor.offset;
+      info.rows = tensor.rows;
+      info.columns = tensor.columns;
+      info.dimensions = tensor.dimensions;
+      info.site = static_cast<int32_t>(tensor.site);
+    }
   });
 }
 
-lethe_status lethe_model_site(const lethe_model* model, int64_t index, lethe_site_info* out, lethe_error* err) {
+lethe_status lethe_model_sites(const lethe_model_config* config, lethe_site_info* out, int64_t count, lethe_error* err) {
+  return guard(err, [&] {
+    const Layout layout(shape_of(checked(config, "config")));
+    require_count(count, layout.sites().size(), "sites");
+    for (const Site& site : layout.sites()) {
+      lethe_site_info& info = checked(out++, "site_info");
+      copy_text(info.name, site.name);
+      info.kind = site.kind;
+      info.role = site.role;
+      info.block = site.block;
+      info.inputs = site.inputs;
+      info.outputs = site.outputs;
+    }
+  });
+}
+
+lethe_status lethe_model_vector(lethe_model* model, int32_t buffer, lethe_vector** out, lethe_error* err) {
   return guard(err, [&] {
     require_pointer(model, "model");
-    lethe_site_info& info = checked(out, "site_info");
-    const int64_t count = model->layout.site_count();
-    require(index >= 0 && index < count, "site index is ", index, ", the model has sites 0 to ", count - 1);
-    const Site& site = model->layout.sites()[static_cast<size_t>(index)];
-    copy_text(info.name, site.name);
-    info.kind = site.kind;
-    info.reserved = 0;
-    info.inputs = site.inputs;
-    info.outputs = site.outputs;
+    require_pointer(out, "out");
+    *out = nullptr;
+    run_on(model->path, [&] { *out = model->vector(buffer); });
   });
 }
 
@@ -140,34 +153,6 @@ lethe_status lethe_model_initialize(lethe_model* model, uint64_t seed, lethe_err
   return guard(err, [&] {
     require_pointer(model, "model");
     run_on(model->path, [&] { initialize(*model, seed); });
-  });
-}
-
-lethe_status lethe_model_read(const lethe_model* model, int32_t buffer, int64_t offset, int64_t count, int32_t dtype,
-                              void* out, int64_t bytes, lethe_error* err) {
-  return guard(err, [&] {
-    require_pointer(model, "model");
-    const at::Tensor& flat = model->buffer(buffer);
-    if (flat.defined()) {
-      run_on(model->path, [&] { flat_read(flat, offset, count, dtype, out, bytes); });
-      return;
-    }
-    // Moments that no step has made yet are zero.
-    check_range(model->layout.flat_size(), offset, count, dtype, out, bytes);
-    std::memset(out, 0, static_cast<size_t>(count) * c10::elementSize(scalar_type(dtype)));
-  });
-}
-
-lethe_status lethe_model_write(lethe_model* model, int32_t buffer, int64_t offset, int64_t count, int32_t dtype,
-                               const void* in, int64_t bytes, lethe_error* err) {
-  return guard(err, [&] {
-    require_pointer(model, "model");
-    check_range(model->layout.flat_size(), offset, count, dtype, in, bytes);
-    run_on(model->path, [&] {
-      if (buffer == LETHE_MOMENT1 || buffer == LETHE_MOMENT2) model->allocate_moments();
-      flat_write(model->layout, model->buffer(buffer), offset, count, dtype, in, bytes);
-      if (buffer == LETHE_PARAMETERS) model->parameters_changed();
-    });
   });
 }
 

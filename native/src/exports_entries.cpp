@@ -114,6 +114,7 @@ LETHE_API lethe_status lethe_entries_accumulate(lethe_model* model, const lethe_
     for (int64_t i = 0; i < set.count(); ++i)
       require(std::isfinite(coefficients[i]), "coefficients[", i, "] is ", coefficients[i]);
     const SerialIfSmall serial(token_work(set));
+    vector->changes();
     run_on(model->path, [&] { accumulate(set, coefficients, *vector, Cancel(cancel)); });
   });
 }

@@ -1,4 +1,4 @@
-// Exports of free vectors in parameter space.
+// Exports of vectors in parameter space, free and borrowed.
 #include <cmath>
 #include <memory>
 
@@ -10,11 +10,11 @@ namespace {
 
 using namespace lethe;
 
-// Two buffers that are added or multiplied must come from models of one shape, dtype and device.
-void require_same_space(const Layout& a, const at::Tensor& a_values, const Layout& b, const at::Tensor& b_values) {
-  require(a.shape() == b.shape(), "the vector belongs to a model of another shape");
-  require(a_values.scalar_type() == b_values.scalar_type(), "the vector belongs to a model of another dtype");
-  require(a_values.device() == b_values.device(), "the vector lies on another device");
+// Two vectors that are added or multiplied must come from models of one shape, dtype and device.
+void require_same_space(const lethe_vector& a, const lethe_vector& b) {
+  require(a.layout.shape() == b.layout.shape(), "the vector belongs to a model of another shape");
+  require(a.values.scalar_type() == b.values.scalar_type(), "the vector belongs to a model of another dtype");
+  require(a.values.device() == b.values.device(), "the vector lies on another device");
 }
 
 void require_finite(double value, const char* name) {
@@ -34,29 +34,8 @@ lethe_status lethe_vector_create(const lethe_model* model, lethe_vector** out, l
   });
 }
 
-void lethe_vector_destroy(lethe_vector* vector) { delete vector; }
-
-lethe_status lethe_vector_load(lethe_vector* vector, const lethe_model* model, int32_t buffer, lethe_error* err) {
-  return guard(err, [&] {
-    require_pointer(vector, "vector");
-    require_pointer(model, "model");
-    require_same_space(vector->layout, vector->values, model->layout, model->parameters);
-    const at::Tensor& flat = model->buffer(buffer);
-    run_on(model->path, [&] { flat.defined() ? vector->values.copy_(flat) : vector->values.zero_(); });
-  });
-}
-
-lethe_status lethe_vector_store(const lethe_vector* vector, lethe_model* model, int32_t buffer, lethe_error* err) {
-  return guard(err, [&] {
-    require_pointer(vector, "vector");
-    require_pointer(model, "model");
-    require_same_space(vector->layout, vector->values, model->layout, model->parameters);
-    run_on(model->path, [&] {
-      if (buffer == LETHE_MOMENT1 || buffer == LETHE_MOMENT2) model->allocate_moments();
-      model->buffer(buffer).copy_(vector->values);
-      if (buffer == LETHE_PARAMETERS) model->parameters_changed();
-    });
-  });
+void lethe_vector_destroy(lethe_vector* vector) {
+  if (vector != nullptr && !vector->borrowed()) delete vector;
 }
 
 lethe_status lethe_vector_combine(lethe_vector* y, double b, double a, const lethe_vector* x, const uint8_t* sites,
@@ -66,7 +45,8 @@ lethe_status lethe_vector_combine(lethe_vector* y, double b, double a, const let
     require_finite(b, "b");
     require_finite(a, "a");
     if (a != 0) require_pointer(x, "x");
-    if (x != nullptr) require_same_space(y->layout, y->values, x->layout, x->values);
+    if (x != nullptr) require_same_space(*y, *x);
+    y->changes();
     const at::Tensor none;
     run_on(y->path, [&] { flat_combine(y->path, y->values, b, a, x == nullptr ? none : x->values, segments(y->layout, sites)); });
   });
@@ -78,7 +58,8 @@ lethe_status lethe_vector_add_square(lethe_vector* y, double b, double a, const 
     require_finite(b, "b");
     require_finite(a, "a");
     require_pointer(x, "x");
-    require_same_space(y->layout, y->values, x->layout, x->values);
+    require_same_space(*y, *x);
+    y->changes();
     run_on(y->path, [&] { flat_add_square(y->path, y->values, b, a, x->values); });
   });
 }
@@ -89,7 +70,8 @@ lethe_status lethe_vector_divide_root(lethe_vector* y, const lethe_vector* v, do
     require_pointer(y, "y");
     require_pointer(v, "v");
     require(floor > 0 && std::isfinite(floor), "floor is ", floor, ", must be above 0");
-    require_same_space(y->layout, y->values, v->layout, v->values);
+    require_same_space(*y, *v);
+    y->changes();
     run_on(y->path, [&] { flat_divide_root(y->path, y->values, v->values, floor, segments(y->layout, sites)); });
   });
 }
@@ -99,6 +81,7 @@ lethe_status lethe_vector_random(lethe_vector* vector, int32_t distribution, uin
     require_pointer(vector, "vector");
     require(distribution == LETHE_RADEMACHER || distribution == LETHE_NORMAL, "distribution is ", distribution,
             ", allowed 0 (Rademacher) and 1 (normal)");
+    vector->changes();
     run_on(vector->path, [&] { flat_random(vector->layout, vector->values, distribution, seed); });
   });
 }
@@ -109,7 +92,7 @@ lethe_status lethe_vector_dot(const lethe_vector* a, const lethe_vector* b, cons
     require_pointer(a, "a");
     require_pointer(b, "b");
     require_pointer(out, "out");
-    require_same_space(a->layout, a->values, b->layout, b->values);
+    require_same_space(*a, *b);
     run_on(a->path, [&] { *out = flat_dot(a->path, a->values, b->values, segments(a->layout, sites)); });
   });
 }
@@ -126,21 +109,8 @@ lethe_status lethe_vector_write(lethe_vector* vector, int64_t offset, int64_t co
                                 int64_t bytes, lethe_error* err) {
   return guard(err, [&] {
     require_pointer(vector, "vector");
+    vector->changes();
     run_on(vector->path, [&] { flat_write(vector->layout, vector->values, offset, count, dtype, in, bytes); });
-  });
-}
-
-lethe_status lethe_model_add(lethe_model* model, double a, const lethe_vector* vector, const uint8_t* sites,
-                             lethe_error* err) {
-  return guard(err, [&] {
-    require_pointer(model, "model");
-    require_pointer(vector, "vector");
-    require_finite(a, "a");
-    require_same_space(model->layout, model->parameters, vector->layout, vector->values);
-    run_on(model->path, [&] {
-      flat_combine(model->path, model->parameters, 1, a, vector->values, segments(model->layout, sites));
-      model->parameters_changed();
-    });
   });
 }
 

@@ -24,11 +24,9 @@ bool amd_with_avx512() {
 #endif
 }
 
-thread_local bool bf16_products = false;
-
-bool fits_tiles(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out) {
+bool fits_tiles(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out, Rounding rounding) {
   static const bool faster = amd_with_avx512();
-  return (faster || bf16_products) && out.is_cpu() && out.scalar_type() == at::kFloat &&
+  return (faster || rounding == Rounding::kBf16) && out.is_cpu() && out.scalar_type() == at::kFloat &&
          (a.stride(0) == 1 || a.stride(1) == 1) &&
          (b.stride(0) == 1 || b.stride(1) == 1) && a.size(1) > 0;
 }
@@ -37,18 +35,11 @@ Operand operand(const at::Tensor& x) { return {x.const_data_ptr<float>(), x.stri
 
 }  // namespace
 
-Bf16Products::Bf16Products(bool on) : before_(bf16_products) { bf16_products = on; }
-
-Bf16Products::~Bf16Products() { bf16_products = before_; }
-
-bool Bf16Products::available() { return bf16_tiles(); }
-
-void gemm(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out, Into into) {
-  if (!out.is_contiguous() && out.t().is_contiguous()) return gemm(b.t(), a.t(), out.t(), into);
+void gemm(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out, Into into, Rounding rounding) {
+  if (!out.is_contiguous() && out.t().is_contiguous()) return gemm(b.t(), a.t(), out.t(), into, rounding);
   at::Tensor result = out;
-  if (fits_tiles(a, b, out)) {
-    tiled_gemm(operand(a), operand(b), a.size(0), a.size(1), b.size(1), out.mutable_data_ptr<float>(), into,
-               bf16_products ? Rounding::kBf16 : Rounding::kNone);
+  if (fits_tiles(a, b, out, rounding)) {
+    tiled_gemm(operand(a), operand(b), a.size(0), a.size(1), b.size(1), out.mutable_data_ptr<float>(), into, rounding);
     return;
   }
   std::optional<Switches> switches;

@@ -7,21 +7,13 @@ namespace lethe {
 
 enum class Into { kOverwrite, kAdd };
 
+// kBf16 rounds fp32 operands to bf16 (nearest, ties to even) and sums in fp32; on the CPU, where bf16_tiles() holds.
+enum class Rounding { kNone, kBf16 };
+
+bool bf16_tiles();  // this build and this processor have AVX-512 BF16
+
 // out [m, n] = a [m, k] b [k, n], added to out with kAdd. Each is contiguous or the transpose of what is.
-void gemm(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out, Into into = Into::kOverwrite);
-
-// While it lives, products that this thread asks for round their fp32 operands to bf16 and sum in fp32.
-class Bf16Products {
- public:
-  explicit Bf16Products(bool on);
-  ~Bf16Products();
-  Bf16Products(const Bf16Products&) = delete;
-  Bf16Products& operator=(const Bf16Products&) = delete;
-
-  static bool available();  // on this processor, by this build
-
- private:
-  bool before_;
-};
+void gemm(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out, Into into = Into::kOverwrite,
+          Rounding rounding = Rounding::kNone);
 
 }  // namespace lethe

@@ -13,11 +13,6 @@ struct Operand {
   int64_t row, column;  // elements from one row, one column to the next
 };
 
-// kBf16 rounds both operands to bf16 (nearest, ties to even) and sums in fp32; only where bf16_tiles() holds.
-enum class Rounding { kNone, kBf16 };
-
-bool bf16_tiles();  // this build and this processor have AVX-512 BF16
-
 // out [m, n], rows of n, = or += a [m, k] b [k, n]. Of a and of b, the rows or the columns must be contiguous. Every
 // number is summed in the same order whatever the number of threads.
 void tiled_gemm(const Operand& a, const Operand& b, int64_t m, int64_t k, int64_t n, float* out, Into into,

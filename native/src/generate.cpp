@@ -9,7 +9,6 @@
 #include <cmath>
 
 #include "decode.h"
-#include "gemm.h"
 #include "ops.h"
 #include "random.h"
 
@@ -85,7 +84,6 @@ void check(const lethe_generation& o, const Shape& shape) {
 
 void generate(Model& model, const Batch& prompts, const lethe_generation& options, int32_t* tokens, int64_t* lengths,
               const Cancel& cancel) {
-  const Bf16Products rounded(model.bf16_products);
   const Shape& shape = model.shape();
   check(options, shape);
   std::fill(tokens, tokens + prompts.records() * options.max_new_tokens, -1);

@@ -72,8 +72,7 @@ void compute_errors(const Batch& batch, const HeadGradient& options, const Error
 }  // namespace
 
 void head_logits(const Model& model, const at::Tensor& hidden, const at::Tensor& out) {
-  const Bf16Products rounded(model.bf16_products);
-  gemm(hidden, model.weight(model.layout.head_site()).t(), out);
+  gemm(hidden, model.weight(model.layout.head_site()).t(), out, Into::kOverwrite, model.rounding);
 }
 
 void head_scores(Model& model, const Batch& batch, const at::Tensor& hidden, const RowScores& scores,
@@ -94,7 +93,6 @@ void head_scores(Model& model, const Batch& batch, const at::Tensor& hidden, con
 
 void head_gradient(Model& model, const Batch& batch, const at::Tensor& hidden, const HeadGradient& options,
                    const Cancel& cancel) {
-  const Bf16Products rounded(model.bf16_products);
   const int64_t rows = batch.target_count(), site = model.layout.head_site();
   const at::Tensor& weight = model.weight(site);
   const at::Tensor& d_weight = model.weight_gradient(site);
@@ -124,9 +122,9 @@ void head_gradient(Model& model, const Batch& batch, const at::Tensor& hidden, c
     compute_errors(batch, options, error_rows, first, errors);
     for (GradientObserver* observer : options.observers) observer->relabel(first, errors);
     tell(options.observers, site, [&](GradientObserver& observer) { observer.head(first, errors, chunk); });
-    gemm(errors, weight, d_targets.narrow(0, first, count));
+    gemm(errors, weight, d_targets.narrow(0, first, count), Into::kOverwrite, model.rounding);
     if (!options.weights) continue;
-    gemm(errors.t(), chunk, d_weight, first == 0 && !options.accumulate ? Into::kOverwrite : Into::kAdd);
+    gemm(errors.t(), chunk, d_weight, first == 0 && !options.accumulate ? Into::kOverwrite : Into::kAdd, model.rounding);
   }
   if (!all) scatter_rows(d_targets, batch.target_rows(), d_hidden);
 }

@@ -23,8 +23,8 @@ class SymmetricSum {
   SymmetricSum() = default;
   SymmetricSum(int64_t n, at::ScalarType dtype);
 
-  void add(const at::Tensor& x);  // [rows, n]
-  at::Tensor full() const;        // [n, n] fp64, both triangles
+  void add(const at::Tensor& x, Rounding rounding);  // [rows, n]
+  at::Tensor full() const;                           // [n, n] fp64, both triangles
   int64_t size() const { return n_; }
 
  private:
@@ -56,7 +56,11 @@ struct KfacBlock {
   int64_t weight_rows() const { return bias < 0 ? rows : rows - 1; }
 };
 
-enum class KfacStage : int32_t { kCovariance = 0, kKronecker = 1, kCorrected = 2 };
+enum class KfacStage : int32_t {
+  kCovariance = LETHE_KFAC_COVARIANCE,
+  kKronecker = LETHE_KFAC_KRONECKER,
+  kCorrected = LETHE_KFAC_CORRECTED
+};
 
 struct Kfac {
   Kfac(const Model& model, const lethe_kfac_options& options);
@@ -95,7 +99,7 @@ void kfac_apply(const Kfac& kfac, const KfacPower& options, const lethe_vector& 
 // Counts tokens and targets, draws labels when sampled, and finds what is not finite; the passes do the rest.
 class KfacObserver : public GradientObserver {
  public:
-  KfacObserver(Kfac& kfac, const Batch& batch) : kfac_(kfac), batch_(batch) {}
+  KfacObserver(Kfac& kfac, const Batch& batch, Rounding rounding) : kfac_(kfac), batch_(batch), rounding_(rounding) {}
   void relabel(int64_t first_row, const at::Tensor& errors) final;
   void norm(int64_t site, const at::Tensor& weight, const at::Tensor& bias) final;  // values += squares
 
@@ -105,10 +109,11 @@ class KfacObserver : public GradientObserver {
 
   Kfac& kfac_;
   const Batch& batch_;
+  const Rounding rounding_;  // of products, as the pass's own; the correction's squares are not rounded
 };
 
-std::unique_ptr<KfacObserver> make_covariance_pass(Kfac& kfac, const Batch& batch);
-std::unique_ptr<KfacObserver> make_correction_pass(Kfac& kfac, const Batch& batch);
+std::unique_ptr<KfacObserver> make_covariance_pass(Kfac& kfac, const Batch& batch, Rounding rounding);
+std::unique_ptr<KfacObserver> make_correction_pass(Kfac& kfac, const Batch& batch, Rounding rounding);
 
 struct RowRange {
   int64_t begin, end;

@@ -20,7 +20,7 @@ namespace {
 
 class CorrectionPass final : public KfacObserver {
  public:
-  CorrectionPass(Kfac& kfac, const Batch& batch) : KfacObserver(kfac, batch) {
+  CorrectionPass(Kfac& kfac, const Batch& batch, Rounding rounding) : KfacObserver(kfac, batch, rounding) {
     for (int64_t b = 0; b < batch.records(); ++b) {
       records_.push_back({batch.offset(b), batch.offset(b + 1)});
       std::vector<int32_t> ids(batch.tokens() + batch.offset(b), batch.tokens() + batch.offset(b + 1));
@@ -40,7 +40,7 @@ class CorrectionPass final : public KfacObserver {
     const at::Tensor a = host(inputs), u = at::empty({a.size(0), block.rows}, a.options());
     const int64_t width = block.weight_rows();
     if (block.bias >= 0) fill_bias(block.left.select(0, width), u);  // the homogeneous coordinate's share
-    gemm(a, block.left.narrow(0, 0, width), u, block.bias < 0 ? Into::kOverwrite : Into::kAdd);
+    gemm(a, block.left.narrow(0, 0, width), u, block.bias < 0 ? Into::kOverwrite : Into::kAdd, rounding_);
     add_squares(u, rotated(output_gradient, block), records_, block.values);
   }
 
@@ -50,7 +50,7 @@ class CorrectionPass final : public KfacObserver {
  private:
   at::Tensor rotated(const at::Tensor& x, const KfacBlock& block) const {
     const at::Tensor from = host(x), to = at::empty({from.size(0), block.columns}, from.options());
-    gemm(from, block.right, to);
+    gemm(from, block.right, to, Into::kOverwrite, rounding_);
     return to;
   }
   void add_head(KfacBlock& block, int64_t first_row, const at::Tensor& errors, const at::Tensor& hidden,
@@ -116,7 +116,7 @@ void CorrectionPass::keep_head_part(const KfacBlock& block, int64_t record, cons
   for (int64_t r = 0; r < rows; ++r)
     for (int64_t i = 0; i < count; ++i) to[r * count + i] = from[r * columns + ids[static_cast<size_t>(i)]];
   const at::Tensor part = at::empty({count, block.columns}, errors.options());
-  gemm(gathered.t(), hidden, part);
+  gemm(gathered.t(), hidden, part, Into::kOverwrite, rounding_);
   head_parts_[static_cast<size_t>(record)] = part;
 }
 
@@ -164,8 +164,8 @@ void CorrectionPass::add_scatter(KfacBlock& block, int64_t record, const at::Ten
 
 }  // namespace
 
-std::unique_ptr<KfacObserver> make_correction_pass(Kfac& kfac, const Batch& batch) {
-  return std::make_unique<CorrectionPass>(kfac, batch);
+std::unique_ptr<KfacObserver> make_correction_pass(Kfac& kfac, const Batch& batch, Rounding rounding) {
+  return std::make_unique<CorrectionPass>(kfac, batch, rounding);
 }
 
 }  // namespace lethe

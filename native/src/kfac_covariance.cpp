@@ -37,9 +37,9 @@ class CovariancePass final : public KfacObserver {
   void linear(int64_t site, const at::Tensor& inputs, const at::Tensor& output_gradient) override {
     KfacBlock& block = *kfac_.block_of_site(site);
     const at::Tensor a = host(inputs);
-    block.inputs.add(a);
+    block.inputs.add(a, rounding_);
     column_sums(a, true, block.input_sums);
-    block.outputs.add(host(output_gradient));
+    block.outputs.add(host(output_gradient), rounding_);
   }
 
   void embedding(const at::Tensor& /*x*/, const at::Tensor& gradient) override {
@@ -48,12 +48,12 @@ class CovariancePass final : public KfacObserver {
     KfacBlock* tokens = kfac_.block_of_site(Layout::embedding_site());
     KfacBlock* positions = kfac_.block_of_site(kfac_.layout.positions());
     if (tokens != nullptr) {
-      tokens->outputs.add(d);
+      tokens->outputs.add(d, rounding_);
       double* rows = tokens->scatter_rows.mutable_data_ptr<double>();
       for (int64_t row = 0; row < batch_.rows(); ++row) rows[batch_.tokens()[row]] += 1;
     }
     if (positions != nullptr) {
-      positions->outputs.add(d);
+      positions->outputs.add(d, rounding_);
       double* rows = positions->scatter_rows.mutable_data_ptr<double>();
       for (int64_t b = 0; b < batch_.records(); ++b)
         for (int64_t t = 0; t < batch_.length(b); ++t) rows[t] += 1;
@@ -62,15 +62,15 @@ class CovariancePass final : public KfacObserver {
 
   void head(int64_t /*first_row*/, const at::Tensor& errors, const at::Tensor& hidden) override {
     KfacBlock& block = *kfac_.block_of_site(kfac_.layout.head_site());
-    block.inputs.add(host(hidden));
+    block.inputs.add(host(hidden), rounding_);
     add_column_squares(host(errors), block.head_rows);
   }
 };
 
 }  // namespace
 
-std::unique_ptr<KfacObserver> make_covariance_pass(Kfac& kfac, const Batch& batch) {
-  return std::make_unique<CovariancePass>(kfac, batch);
+std::unique_ptr<KfacObserver> make_covariance_pass(Kfac& kfac, const Batch& batch, Rounding rounding) {
+  return std::make_unique<CovariancePass>(kfac, batch, rounding);
 }
 
 }  // namespace lethe

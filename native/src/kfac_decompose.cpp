@@ -93,10 +93,10 @@ SymmetricSum::SymmetricSum(int64_t n, at::ScalarType dtype) : n_(n) {
     panels_.push_back(at::zeros({begins_[i + 1], begins_[i + 1] - begins_[i]}, at::TensorOptions().dtype(dtype)));
 }
 
-void SymmetricSum::add(const at::Tensor& x) {
+void SymmetricSum::add(const at::Tensor& x, Rounding rounding) {
   for (size_t i = 0; i < panels_.size(); ++i) {
     const at::Tensor columns = x.narrow(1, begins_[i], begins_[i + 1] - begins_[i]);
-    gemm(x.narrow(1, 0, begins_[i + 1]).t(), columns, panels_[i], Into::kAdd);
+    gemm(x.narrow(1, 0, begins_[i + 1]).t(), columns, panels_[i], Into::kAdd, rounding);
   }
 }
 

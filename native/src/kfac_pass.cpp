@@ -114,9 +114,7 @@ void add_squares(const at::Tensor& u, const at::Tensor& x, const std::vector<Row
   dynamic_for((rows + tile - 1) / tile, [&] {
     const at::Tensor room = at::empty({tile, columns}, values.options());
     return [&, room](int64_t index) {
-      // Thread-local both, and this may be another thread: on none are the squares rounded.
-      const c10::InferenceMode inference;
-      const Bf16Products rounded(false);
+      const c10::InferenceMode inference;  // thread-local, and this may be another thread
       const int64_t begin = index * tile, count = std::min(tile, rows - begin);
       const at::Tensor square = room.narrow(0, 0, count), into = values.narrow(0, begin, count);
       for (const RowRange& range : ranges) {
@@ -143,8 +141,8 @@ void kfac_accumulate(Kfac& kfac, Model& model, const Batch& given, double* losse
     for (KfacBlock& block : kfac.blocks) block.values.zero_();
   }
   kfac.broken = true;  // until the batch is in
-  const auto observer =
-      kfac.stage == KfacStage::kCovariance ? make_covariance_pass(kfac, batch) : make_correction_pass(kfac, batch);
+  const auto observer = kfac.stage == KfacStage::kCovariance ? make_covariance_pass(kfac, batch, model.rounding)
+                                                             : make_correction_pass(kfac, batch, model.rounding);
   std::vector<double> row_losses(static_cast<size_t>(batch.target_count()));
   const at::Tensor hidden = forward(model, batch, Keep::kForBackward, cancel);
   const HeadGradient head{

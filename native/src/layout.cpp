@@ -91,6 +91,26 @@ const Shape& checked_shape(const Shape& shape) {
   return shape;
 }
 
+// A linear step of a block by its neighbours: it reads what attention or an activation made, or makes what one of them
+// reads, norms and turns in between.
+int32_t role_of(const Architecture& a, const Step& linear) {
+  for (const Step& step : a.steps) {
+    if (step.out != linear.in) continue;
+    if (step.op == Op::kAttention) return LETHE_ROLE_ATTENTION_OUTPUT;
+    if (step.op == Op::kActivation) return LETHE_ROLE_MLP_OUTPUT;
+  }
+  std::vector<int> reached{linear.out};
+  for (size_t i = 0; i < reached.size(); ++i) {
+    for (const Step& step : a.steps) {
+      if (step.in != reached[i] || step.op == Op::kLinear) continue;
+      if (step.op == Op::kAttention) return LETHE_ROLE_ATTENTION_INPUT;
+      if (step.op == Op::kActivation) return LETHE_ROLE_MLP_INPUT;
+      if (step.out != step.in) reached.push_back(step.out);
+    }
+  }
+  refuse(LETHE_INTERNAL, "a linear step of a block belongs neither to attention nor to the MLP");
+}
+
 }  // namespace
 
 Layout::Layout(const Shape& shape) : Layout(shape, architecture_of(checked_shape(shape))) {}
@@ -99,19 +119,19 @@ Layout::Layout(const Shape& shape, Architecture architecture) : shape_(shape), a
   const Architecture& a = architecture_;
   const int64_t c = shape.channels;
   const auto add_table = [&](const std::string& name, int64_t rows) { add_part({{name + ".weight", c}}, rows, 2, false); };
-  add_site(a.embedding, LETHE_SITE_EMBEDDING, shape.vocabulary, c);
+  add_site(a.embedding, LETHE_SITE_EMBEDDING, shape.vocabulary, c, LETHE_ROLE_EMBEDDING);
   add_table(a.embedding, shape.vocabulary);
   if (!a.positions.empty()) {
-    add_site(a.positions, LETHE_SITE_POSITION, shape.context, c);
+    add_site(a.positions, LETHE_SITE_POSITION, shape.context, c, LETHE_ROLE_POSITION);
     add_table(a.positions, shape.context);
   }
   for (int64_t l = 0; l < shape.layers; ++l) {
     for (const Step& step : a.steps)
       if (step.op == Op::kNorm || step.op == Op::kLinear || step.op == Op::kHeadNorm)
-        add_step(step, a.block + std::to_string(l) + ".", a.sites[static_cast<size_t>(step.site)]);
+        add_step(step, l, a.sites[static_cast<size_t>(step.site)]);
   }
-  add_step(a.tail.front(), "", a.tail_site);
-  const int64_t head = add_site(a.head, LETHE_SITE_HEAD, shape.channels, shape.vocabulary);
+  add_step(a.tail.front(), -1, a.tail_site);
+  const int64_t head = add_site(a.head, LETHE_SITE_HEAD, c, shape.vocabulary, LETHE_ROLE_HEAD);
   if (shape.tied) {
     weight_of_[static_cast<size_t>(head)] = weight_of(embedding_site());
   } else {
@@ -119,8 +139,8 @@ Layout::Layout(const Shape& shape, Architecture architecture) : shape_(shape), a
   }
 }
 
-int64_t Layout::add_site(std::string name, int32_t kind, int64_t inputs, int64_t outputs) {
-  sites_.push_back({std::move(name), kind, inputs, outputs});
+int64_t Layout::add_site(std::string name, int32_t kind, int64_t inputs, int64_t outputs, int32_t role) {
+  sites_.push_back({std::move(name), kind, inputs, outputs, role});
   weight_of_.push_back(-1);
   bias_of_.push_back(-1);
   return site_count() - 1;
@@ -143,7 +163,8 @@ void Layout::add_part(const std::vector<Piece>& pieces, int64_t rows, int32_t di
   flat_size_ += (count + kAlignment - 1) / kAlignment * kAlignment;
 }
 
-void Layout::add_step(const Step& step, const std::string& prefix, const BlockSite& what) {
+void Layout::add_step(const Step& step, int64_t block, const BlockSite& what) {
+  const std::string prefix = block < 0 ? "" : architecture_.block + std::to_string(block) + ".";
   const bool linear = step.op == Op::kLinear;
   int64_t inputs = architecture_.slot(step.in).width, outputs = architecture_.slot(step.out).width;
   if (step.op == Op::kHeadNorm) inputs = outputs = 2 * architecture_.qkv.d;
@@ -153,7 +174,9 @@ void Layout::add_step(const Step& step, const std::string& prefix, const BlockSi
     for (Piece& piece : named) piece.name = prefix + piece.name + suffix;
     return named;
   };
-  add_site(prefix + what.name, linear ? LETHE_SITE_LINEAR : LETHE_SITE_NORM, inputs, outputs);
+  add_site(prefix + what.name, linear ? LETHE_SITE_LINEAR : LETHE_SITE_NORM, inputs, outputs,
+           linear ? role_of(architecture_, step) : LETHE_ROLE_NORM);
+  sites_.back().block = block;
   sites_.back().residual = step.add != kNone;
   add_part(tensors(".weight"), linear ? inputs : 1, linear ? 2 : 1, linear && architecture_.turned);
   if (what.bias) add_part(tensors(".bias"), 1, 1, false);

@@ -21,6 +21,8 @@ struct Site {
   int32_t kind;     // LETHE_SITE_*
   int64_t inputs;   // width of A: V for wte, context for wpe, C for a norm and lm_head
   int64_t outputs;  // width of G
+  int32_t role;     // LETHE_ROLE_*
+  int64_t block = -1;
   bool residual = false;  // its output joins the residual stream
 };
 
@@ -83,10 +85,10 @@ class Layout {
   bool has_bias(int64_t site) const { return bias_of(site) >= 0; }
 
  private:
-  int64_t add_site(std::string name, int32_t kind, int64_t inputs, int64_t outputs);
+  int64_t add_site(std::string name, int32_t kind, int64_t inputs, int64_t outputs, int32_t role);
   // A weight or bias of the last site, owned by tensors `names` with so many outputs each.
   void add_part(const std::vector<Piece>& pieces, int64_t rows, int32_t dimensions, bool turned);
-  void add_step(const Step& step, const std::string& prefix, const BlockSite& site);
+  void add_step(const Step& step, int64_t block, const BlockSite& site);
 
   Shape shape_;
   Architecture architecture_;

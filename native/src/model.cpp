@@ -85,5 +85,23 @@ void Model::allocate_moments() {
 lethe_vector::lethe_vector(const lethe::Model& model)
     : layout(model.layout),
       path(model.path),
+      parameters(false),
       values(lethe::flat_zeros(layout.flat_size(), model.dtype, model.device)),
+      views(lethe::views_of(layout, values)) {
+  live.emplace();
+}
+
+lethe_vector::lethe_vector(const lethe::Model& model, int32_t buffer)
+    : layout(model.layout),
+      path(model.path),
+      parameters(buffer == LETHE_PARAMETERS),
+      values(model.buffer(buffer)),
       views(lethe::views_of(layout, values)) {}
+
+lethe_vector* lethe_model::vector(int32_t which) {
+  buffer(which);  // refuses what is none
+  if (which == LETHE_MOMENT1 || which == LETHE_MOMENT2) allocate_moments();
+  auto& vector = vectors_[static_cast<size_t>(which)];
+  if (vector == nullptr) vector = std::make_unique<lethe_vector>(*this, which);
+  return vector.get();
+}

@@ -1,16 +1,19 @@
 // A model: flat buffers, views of their parts, and the memory its passes work in. Holds no arithmetic.
 //
-// The handles of lethe.h are these structs themselves. live_handles counts both kinds.
+// The handles of lethe.h are these structs themselves. live_handles counts models and free vectors.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "device.h"
+#include "gemm.h"
 #include "layout.h"
 #include "lethe.h"
 #include "workspace.h"
@@ -56,7 +59,7 @@ struct Model {
   std::shared_ptr<DevicePath> path;  // NULL on the CPU
   at::Tensor parameters, gradients, moment1, moment2;  // [P] each
   std::vector<at::Tensor> parameter_views, gradient_views;
-  bool bf16_products = false;  // CPU: operands of matrix products rounded to bf16
+  Rounding rounding = Rounding::kNone;  // CPU: of matrix products' operands
   Workspace workspace;
   LiveHandle live;
 
@@ -77,17 +80,31 @@ at::ScalarType scalar_type(int32_t dtype);  // of a LETHE_* dtype; refuses unkno
 
 }  // namespace lethe
 
-struct lethe_model final : lethe::Model {
-  using lethe::Model::Model;
-};
-
-// A free vector; keeps the layout of the model it was made for, so that it outlives it.
+// A free vector keeps the layout of the model it was made for, so that it outlives it; a borrowed one is a buffer of a
+// model, which owns it.
 struct lethe_vector final {
-  explicit lethe_vector(const lethe::Model& model);
+  explicit lethe_vector(const lethe::Model& model);          // free, zeros
+  lethe_vector(const lethe::Model& model, int32_t buffer);  // borrowed
+
+  bool borrowed() const { return !live.has_value(); }
+  // To be called before its values change, unless the model is on the CPU.
+  void changes() const {
+    if (parameters && path != nullptr) path->parameters_changed();
+  }
 
   lethe::Layout layout;
   std::shared_ptr<lethe::DevicePath> path;  // NULL on the CPU
+  bool parameters;                          // a model's own
   at::Tensor values;                        // [P]
   std::vector<at::Tensor> views;
-  lethe::LiveHandle live;
+  std::optional<lethe::LiveHandle> live;  // of a free one
+};
+
+struct lethe_model final : lethe::Model {
+  using lethe::Model::Model;
+
+  lethe_vector* vector(int32_t buffer);  // borrowed, made when first asked for
+
+ private:
+  std::array<std::unique_ptr<lethe_vector>, 4> vectors_;
 };

@@ -2,33 +2,28 @@
 #include "passes.h"
 
 #include "cpu.h"
-#include "gemm.h"
 
 namespace lethe {
 
 at::Tensor stream_forward(Model& model, const Batch& batch, Keep keep, int64_t layers, const Cancel& cancel) {
-  const Bf16Products rounded(model.bf16_products);
   Cpu cpu(model, batch, keep, cancel);
   walk_forward(cpu, layers);
   return cpu.slot(layers, 0);
 }
 
 at::Tensor forward(Model& model, const Batch& batch, Keep keep, const Cancel& cancel) {
-  const Bf16Products rounded(model.bf16_products);
   Cpu cpu(model, batch, keep, cancel);
   walk_forward(cpu, cpu.architecture().blocks());
   return cpu.hidden();
 }
 
 void backward(Model& model, const Batch& batch, const Backward& options, const Cancel& cancel) {
-  const Bf16Products rounded(model.bf16_products);
   Cpu cpu(model, batch, options, cancel);
   cpu.gradient(0).zero_();
   walk_backward(cpu, cpu.architecture().blocks(), 0);
 }
 
 void stream_backward(Model& model, const Batch& batch, int64_t layers, const Backward& options, const Cancel& cancel) {
-  const Bf16Products rounded(model.bf16_products);
   Cpu cpu(model, batch, options, cancel);
   walk_backward(cpu, layers, 0);
 }

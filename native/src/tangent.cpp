@@ -37,6 +37,7 @@ Curvature::Curvature(const Model& model, const Batch& batch, const lethe_curvatu
     const lethe_vector* product = options.products[k];
     require_own(model, product, "curvature.products", k);
     const auto among = [&](const auto& list) { return std::find(list.begin(), list.end(), product) != list.end(); };
+    require(!product->values.is_alias_of(model.parameters), "curvature.products[", k, "] is the model's own parameters");
     require(!among(directions_), "curvature.products[", k, "] is also a direction");
     require(!among(products_), "curvature.products[", k, "] is given twice");
     products_.push_back(product);

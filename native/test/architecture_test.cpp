@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "captured.h"
+#include "inside.h"
 #include "model.h"
 
 using namespace test;
@@ -38,9 +39,18 @@ lethe::Architecture parallel(lethe::Architecture a) {
   return a;
 }
 
+// By what surrounds a step, wherever it stands.
+void roles() {
+  const lethe::Layout layout(shape(), parallel(lethe::gpt2(shape())));
+  const std::vector<int32_t> expected{LETHE_ROLE_NORM, LETHE_ROLE_NORM, LETHE_ROLE_ATTENTION_INPUT,
+                                      LETHE_ROLE_ATTENTION_OUTPUT, LETHE_ROLE_MLP_INPUT, LETHE_ROLE_MLP_OUTPUT};
+  for (size_t i = 0; i < expected.size(); ++i) CHECK(layout.sites()[2 + i].role == expected[i]);
+}
+
 ModelHandle make(const lethe::Layout& layout) {
   const c10::InferenceMode inference;
   ModelHandle model(new lethe_model(layout, at::kDouble));
+  describe(*model);
   Random random(3);
   Vector values(static_cast<size_t>(layout_of(model.get()).flat_size));
   for (double& value : values) value = 0.5 * random.uniform();
@@ -309,6 +319,7 @@ void refusals() {
 }  // namespace
 
 int main() {
+  roles();
   const std::vector<size_t> every{0, 1, 2, 3, 4, 5};
   for (const lethe::Architecture& architecture :
        {without_biases(every, false), parallel(lethe::gpt2(shape())), parallel(without_biases({1, 3, 4}, true))})

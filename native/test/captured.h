@@ -13,12 +13,6 @@ struct FreeBlock {
 };
 using Block = std::unique_ptr<void, FreeBlock>;
 
-inline std::vector<lethe_site_info> sites_of(const lethe_model* model) {
-  std::vector<lethe_site_info> sites(static_cast<size_t>(layout_of(model).sites), sized<lethe_site_info>());
-  for (size_t i = 0; i < sites.size(); ++i) CHECK_OK(lethe_model_site(model, static_cast<int64_t>(i), &sites[i], err));
-  return sites;
-}
-
 inline std::vector<uint8_t> all_sites(const lethe_model* model) {
   return std::vector<uint8_t>(static_cast<size_t>(layout_of(model).sites), 1);
 }
@@ -83,13 +77,6 @@ inline VectorHandle make_vector(const lethe_model* model) {
   lethe_vector* vector = nullptr;
   CHECK_OK(lethe_vector_create(model, &vector, err));
   return VectorHandle(vector);
-}
-
-inline std::vector<double> read(const lethe_model* model, const lethe_vector* vector) {
-  std::vector<double> values(static_cast<size_t>(layout_of(model).flat_size));
-  const auto count = static_cast<int64_t>(values.size());
-  CHECK_OK(lethe_vector_read(vector, 0, count, LETHE_F64, values.data(), count * 8, err));
-  return values;
 }
 
 // sum_i coefficients[i] g_i over `sites` (NULL = all held), dense.

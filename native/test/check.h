@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -83,36 +84,60 @@ struct Release {
 using ModelHandle = std::unique_ptr<lethe_model, Release>;
 using VectorHandle = std::unique_ptr<lethe_vector, Release>;
 
+// Where everything lies in a model.
+struct Described {
+  lethe_layout layout = sized<lethe_layout>();
+  std::vector<lethe_tensor_info> tensors;
+  std::vector<lethe_site_info> sites;
+};
+
+inline Described describe(const lethe_model_config& config) {
+  Described d;
+  CHECK_OK(lethe_model_layout(&config, &d.layout, err));
+  d.tensors.assign(static_cast<size_t>(d.layout.tensors), sized<lethe_tensor_info>());
+  d.sites.assign(static_cast<size_t>(d.layout.sites), sized<lethe_site_info>());
+  CHECK_OK(lethe_model_tensors(&config, d.tensors.data(), d.layout.tensors, err));
+  CHECK_OK(lethe_model_sites(&config, d.sites.data(), d.layout.sites, err));
+  return d;
+}
+
+// Of the models that live: a handle does not tell its configuration.
+inline std::map<const lethe_model*, Described> described;
+
 inline ModelHandle make_model(const lethe_model_config& config) {
   lethe_model* model = nullptr;
   CHECK_OK(lethe_model_create(&config, &model, err));
+  described[model] = describe(config);
   return ModelHandle(model);
 }
 
-inline lethe_layout layout_of(const lethe_model* model) {
-  auto layout = sized<lethe_layout>();
-  CHECK_OK(lethe_model_layout(model, &layout, err));
-  return layout;
+inline const lethe_layout& layout_of(const lethe_model* model) { return described.at(model).layout; }
+inline const std::vector<lethe_tensor_info>& tensors_of(const lethe_model* model) { return described.at(model).tensors; }
+inline const std::vector<lethe_site_info>& sites_of(const lethe_model* model) { return described.at(model).sites; }
+
+// A model's own buffer.
+inline lethe_vector* vector_of(lethe_model* model, int32_t buffer) {
+  lethe_vector* vector = nullptr;
+  CHECK_OK(lethe_model_vector(model, buffer, &vector, err));
+  return vector;
 }
 
-inline std::vector<lethe_tensor_info> tensors_of(const lethe_model* model) {
-  std::vector<lethe_tensor_info> tensors(static_cast<size_t>(layout_of(model).tensors), sized<lethe_tensor_info>());
-  for (size_t i = 0; i < tensors.size(); ++i) {
-    CHECK_OK(lethe_model_tensor(model, static_cast<int64_t>(i), &tensors[i], err));
-  }
-  return tensors;
-}
-
-inline std::vector<double> read(const lethe_model* model, int32_t buffer) {
+inline std::vector<double> read(const lethe_model* model, const lethe_vector* vector) {
   std::vector<double> values(static_cast<size_t>(layout_of(model).flat_size));
   const auto count = static_cast<int64_t>(values.size());
-  CHECK_OK(lethe_model_read(model, buffer, 0, count, LETHE_F64, values.data(), count * 8, err));
+  CHECK_OK(lethe_vector_read(vector, 0, count, LETHE_F64, values.data(), count * 8, err));
   return values;
 }
+inline std::vector<double> read(lethe_model* model, int32_t buffer) { return read(model, vector_of(model, buffer)); }
 
 inline void write(lethe_model* model, int32_t buffer, const std::vector<double>& values) {
   const auto count = static_cast<int64_t>(values.size());
-  CHECK_OK(lethe_model_write(model, buffer, 0, count, LETHE_F64, values.data(), count * 8, err));
+  CHECK_OK(lethe_vector_write(vector_of(model, buffer), 0, count, LETHE_F64, values.data(), count * 8, err));
+}
+
+// to = from.
+inline void copy(lethe_vector* to, const lethe_vector* from) {
+  CHECK_OK(lethe_vector_combine(to, 0, 1, from, nullptr, err));
 }
 
 // A small deterministic generator, good enough for test data.

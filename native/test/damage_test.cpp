@@ -118,6 +118,31 @@ void lying_headers() {
   refused([](auto& h) { h.head_top_k = 5; }, LETHE_INVALID_ARGUMENT, "head top-k 5");
 }
 
+// Entries of earlier versions, whose fingerprint told neither heads nor epsilon, are read on; today's are not taken for
+// those of a model with other heads, which has the same tensors.
+void fingerprints() {
+  lethe_model_config config = tiny_config(LETHE_F32, true);
+  const ModelHandle model = random_model(config, 3);
+  config.heads = 4;
+  const ModelHandle other = random_model(config, 3);
+  const Captured captured = capture(model.get(), random_batch({7}, 23, 5), all_sites(model.get()), 0, LETHE_F32);
+  const lethe_entries entries = captured.view();
+  double today = 0, earlier = 0;
+  CHECK_OK(lethe_entries_gram(model.get(), &entries, nullptr, 1 << 20, &today, nullptr, err));
+  CHECK_REFUSED(lethe_entries_gram(other.get(), &entries, nullptr, 1 << 20, &earlier, nullptr, err),
+                LETHE_INVALID_ARGUMENT, "another model shape");
+  lethe::EntryHeader header;
+  std::memcpy(&header, captured.data[0], sizeof header);
+  CHECK(header.fingerprint != 0xecb96c96e22129ac);
+  header.fingerprint = 0xecb96c96e22129ac;  // what the version before wrote for this configuration
+  header.checksum = lethe::header_checksum(header);
+  std::memcpy(captured.blocks[0].get(), &header, sizeof header);
+  for (lethe_model* reader : {model.get(), other.get()}) {
+    CHECK_OK(lethe_entries_gram(reader, &entries, nullptr, 1 << 20, &earlier, nullptr, err));
+    CHECK(earlier == today);
+  }
+}
+
 // Every row's selection is a full sort's, also where values tie, and long enough for the threshold guess.
 void selection() {
   Random random(5);
@@ -155,6 +180,7 @@ int main() {
   mutations(4, LETHE_F32);
   mutations(4, LETHE_BF16);
   lying_headers();
+  fingerprints();
   selection();
   CHECK(lethe_live_handles() == 0);
   return finish();

@@ -172,8 +172,9 @@ void vectors(const Pair& pair) {
   for (int side = 0; side < 2; ++side) {
     lethe_model* model = (side == 0 ? pair.device : pair.cpu).get();
     const VectorHandle a = make_vector(model), b = make_vector(model);
-    CHECK_OK(lethe_vector_load(a.get(), model, LETHE_GRADIENT, err));
-    CHECK_OK(lethe_vector_load(b.get(), model, LETHE_PARAMETERS, err));
+    lethe_vector *parameters = vector_of(model, LETHE_PARAMETERS), *g = vector_of(model, LETHE_GRADIENT);
+    copy(a.get(), g);
+    copy(b.get(), parameters);
     CHECK_OK(lethe_vector_combine(b.get(), 1, 0.5, a.get(), nullptr, err));
     CHECK_OK(lethe_vector_combine(b.get(), 0.25, 2, a.get(), mask.data(), err));
     double whole = 0, part = 0;
@@ -185,10 +186,10 @@ void vectors(const Pair& pair) {
     CHECK_OK(lethe_vector_divide_root(a.get(), b.get(), 0.1, mask.data(), err));
     CHECK_OK(lethe_vector_dot(a.get(), a.get(), nullptr, &whole, err));
     results[side].push_back(whole);
-    CHECK_OK(lethe_vector_load(a.get(), model, LETHE_GRADIENT, err));
-    CHECK_OK(lethe_model_add(model, -0.01, a.get(), mask.data(), err));
+    // What a borrowed vector changes the next pass sees, in its compute type too.
+    CHECK_OK(lethe_vector_combine(parameters, 1, -0.01, g, mask.data(), err));
     for (const double loss : evaluate(model, batch)) results[side].push_back(loss);
-    CHECK_OK(lethe_model_add(model, 0.01, a.get(), mask.data(), err));
+    CHECK_OK(lethe_vector_combine(parameters, 1, 0.01, g, mask.data(), err));
   }
   pair.same(results[0], results[1], "dot, combine, add_square, divide_root, add");
 }

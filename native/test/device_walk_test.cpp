@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "captured.h"
+#include "inside.h"
 #include "model.h"
 
 using namespace test;
@@ -37,6 +38,7 @@ ModelHandle make(bool device) {
   const lethe::Layout layout(shape, parallel(shape));
   ModelHandle model(device ? new lethe_model(layout, at::kDouble, lethe::make_device_path(c))
                            : new lethe_model(layout, at::kDouble));
+  describe(*model);
   Random random(3);
   std::vector<double> values(static_cast<size_t>(layout.flat_size()));
   for (double& value : values) value = 0.5 * random.uniform();

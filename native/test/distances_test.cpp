@@ -35,6 +35,7 @@ std::vector<double> distances(lethe_model* model, lethe_model* reference, const 
 void finite_differences(lethe_model* model, const Ragged& batch, const char* name, const Values& values) {
   values(false);
   const std::vector<double> exact = read(model, LETHE_GRADIENT), at = read(model, LETHE_PARAMETERS);
+  lethe_vector* parameters = vector_of(model, LETHE_PARAMETERS);
   constexpr double h = 1e-5;
   for (const lethe_tensor_info& tensor : tensors_of(model)) {
     std::vector<double> difference(exact.size());
@@ -43,7 +44,7 @@ void finite_differences(lethe_model* model, const Ragged& batch, const char* nam
     for (size_t i = begin; i < end; ++i) {
       const auto moved = [&](double step) {
         const double value = at[i] + step;
-        CHECK_OK(lethe_model_write(model, LETHE_PARAMETERS, static_cast<int64_t>(i), 1, LETHE_F64, &value, 8, err));
+        CHECK_OK(lethe_vector_write(parameters, static_cast<int64_t>(i), 1, LETHE_F64, &value, 8, err));
         const std::vector<double> records = values(false);
         double sum = 0;
         for (size_t b = 0; b < records.size(); ++b) sum += batch.weights[b] * records[b];

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "captured.h"
+#include "inside.h"
 #include "model.h"
 
 using namespace test;
@@ -106,6 +107,7 @@ void close(const std::string& what, const Vector& ours, const Vector& theirs, do
 void compare(const std::string& name, const Golden& g, at::ScalarType dtype, double tolerance) {
   const c10::InferenceMode inference;
   const ModelHandle model(new lethe_model(lethe::Layout(shape_of(g)), dtype));
+  describe(*model);
   lethe_model* m = model.get();
   CHECK(g.places.count("weights/" + std::string(tensors_of(m)[0].name)) == 1);
   write(m, LETHE_PARAMETERS, g.flat(m, "weights"));

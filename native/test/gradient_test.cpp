@@ -19,13 +19,14 @@ void finite_differences(bool tied) {
   const Ragged batch = random_batch({4, 4, 1, 9, 2, 5}, 23, 2, 4);
   const std::vector<double> exact = gradient(model.get(), batch);
   const std::vector<double> at = read(model.get(), LETHE_PARAMETERS);
+  lethe_vector* parameters = vector_of(model.get(), LETHE_PARAMETERS);
   constexpr double h = 1e-5;
   for (const lethe_tensor_info& tensor : tensors_of(model.get())) {
     std::vector<double> difference(exact.size());
     for (int64_t i = tensor.offset; i < tensor.offset + tensor.rows * tensor.columns; ++i) {
       const auto moved = [&](double step) {
         const double value = at[static_cast<size_t>(i)] + step;
-        CHECK_OK(lethe_model_write(model.get(), LETHE_PARAMETERS, i, 1, LETHE_F64, &value, 8, err));
+        CHECK_OK(lethe_vector_write(parameters, i, 1, LETHE_F64, &value, 8, err));
         return batch_loss(model.get(), batch);
       };
       difference[static_cast<size_t>(i)] = (moved(h) - moved(-h)) / (2 * h);

@@ -107,15 +107,26 @@ void copies(lethe_model* model) {
     const Guarded<decltype(element)> values(count);
     const auto n = static_cast<int64_t>(count);
     for (int32_t buffer : {LETHE_PARAMETERS, LETHE_GRADIENT, LETHE_MOMENT1, LETHE_MOMENT2}) {
-      CHECK_OK(lethe_model_read(model, buffer, 0, n, dtype, values.data(), values.bytes(), err));
-      CHECK_OK(lethe_model_write(model, buffer, 0, n, dtype, values.data(), values.bytes(), err));
-      CHECK_OK(lethe_model_read(model, buffer, n - 1, 1, dtype, &values[count - 1], sizeof(element), err));
+      lethe_vector* vector = vector_of(model, buffer);
+      CHECK_OK(lethe_vector_read(vector, 0, n, dtype, values.data(), values.bytes(), err));
+      CHECK_OK(lethe_vector_write(vector, 0, n, dtype, values.data(), values.bytes(), err));
+      CHECK_OK(lethe_vector_read(vector, n - 1, 1, dtype, &values[count - 1], sizeof(element), err));
     }
   };
   each(double{}, LETHE_F64);
   each(float{}, LETHE_F32);
   each(uint16_t{}, LETHE_BF16);
   each(uint16_t{}, LETHE_F16);
+}
+
+void layouts(const lethe_model_config& config) {
+  const Described d = describe(config);
+  const Guarded<lethe_tensor_info> tensors(d.tensors.size());
+  const Guarded<lethe_site_info> sites(d.sites.size());
+  std::copy(d.tensors.begin(), d.tensors.end(), tensors.data());
+  std::copy(d.sites.begin(), d.sites.end(), sites.data());
+  CHECK_OK(lethe_model_tensors(&config, tensors.data(), d.layout.tensors, err));
+  CHECK_OK(lethe_model_sites(&config, sites.data(), d.layout.sites, err));
 }
 
 // Captures into guarded destinations, then computes with entries that lie on read-only pages.
@@ -190,7 +201,7 @@ void curvature(lethe_model* model, const GuardedBatch& batch) {
   for (int i = 0; i < 4; ++i) {
     lethe_vector* raw = nullptr;
     CHECK_OK(lethe_vector_create(model, &raw, err));
-    CHECK_OK(lethe_vector_load(raw, model, LETHE_PARAMETERS, err));
+    copy(raw, vector_of(model, LETHE_PARAMETERS));
     owned.emplace_back(raw);
   }
   const Guarded<const lethe_vector*> directions({owned[0].get(), owned[1].get()});
@@ -242,6 +253,7 @@ int main() {
   const GuardedBatch batch;
   for (const bool tied : {true, false}) {
     const ModelHandle model = random_model(tiny_config(LETHE_F32, tied), 3);
+    layouts(tiny_config(LETHE_F32, tied));
     forward(model.get(), batch);
     entries(model.get(), batch, 0, LETHE_F32, 0);
     entries(model.get(), batch, 4, LETHE_BF16, 0);

@@ -117,20 +117,17 @@ void options(lethe_model* model) {
 void copies(lethe_model* model) {
   double value = 0;
   const int64_t p = layout_of(model).flat_size;
-  const auto refused = [&](int32_t buffer, int64_t offset, int64_t count, int32_t dtype, int64_t bytes,
-                           const char* text) {
-    CHECK_REFUSED(lethe_model_read(model, buffer, offset, count, dtype, &value, bytes, err), LETHE_INVALID_ARGUMENT,
-                  text);
-    CHECK_REFUSED(lethe_model_write(model, buffer, offset, count, dtype, &value, bytes, err), LETHE_INVALID_ARGUMENT,
-                  text);
+  lethe_vector* vector = vector_of(model, LETHE_PARAMETERS);
+  const auto refused = [&](int64_t offset, int64_t count, int32_t dtype, int64_t bytes, const char* text) {
+    CHECK_REFUSED(lethe_vector_read(vector, offset, count, dtype, &value, bytes, err), LETHE_INVALID_ARGUMENT, text);
+    CHECK_REFUSED(lethe_vector_write(vector, offset, count, dtype, &value, bytes, err), LETHE_INVALID_ARGUMENT, text);
   };
-  refused(4, 0, 1, LETHE_F64, 8, "buffer is 4");
-  refused(0, -1, 1, LETHE_F64, 8, "offset is -1");
-  refused(0, p, 1, LETHE_F64, 8, "count is 1 from offset");
-  refused(0, 1, std::numeric_limits<int64_t>::max(), LETHE_F64, 8, "count is 9223372036854775807");
-  refused(0, 0, 2, LETHE_F64, 15, "bytes is 15, 2 elements need 16");
-  refused(0, 0, 1, 9, 8, "dtype is 9");
-  CHECK_REFUSED(lethe_model_read(model, 0, 0, 1, LETHE_F64, nullptr, 8, err), LETHE_INVALID_ARGUMENT, "is NULL");
+  refused(-1, 1, LETHE_F64, 8, "offset is -1");
+  refused(p, 1, LETHE_F64, 8, "count is 1 from offset");
+  refused(1, std::numeric_limits<int64_t>::max(), LETHE_F64, 8, "count is 9223372036854775807");
+  refused(0, 2, LETHE_F64, 15, "bytes is 15, 2 elements need 16");
+  refused(0, 1, 9, 8, "dtype is 9");
+  CHECK_REFUSED(lethe_vector_read(vector, 0, 1, LETHE_F64, nullptr, 8, err), LETHE_INVALID_ARGUMENT, "is NULL");
 }
 
 void not_finite() {

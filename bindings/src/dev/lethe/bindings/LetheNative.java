@@ -23,10 +23,10 @@ public class LetheNative extends LetheNative$shared {
     static final SymbolLookup SYMBOL_LOOKUP = SymbolLookup.loaderLookup()
             .or(Linker.nativeLinker().defaultLookup());
 
-    private static final int LETHE_ABI_VERSION = (int)2L;
+    private static final int LETHE_ABI_VERSION = (int)3L;
     /**
      * {@snippet lang=c :
-     * #define LETHE_ABI_VERSION 2
+     * #define LETHE_ABI_VERSION 3
      * }
      */
     public static int LETHE_ABI_VERSION() {
@@ -280,6 +280,78 @@ public class LetheNative extends LetheNative$shared {
      */
     public static int LETHE_SITE_HEAD() {
         return LETHE_SITE_HEAD;
+    }
+    private static final int LETHE_ROLE_EMBEDDING = (int)0L;
+    /**
+     * {@snippet lang=c :
+     * enum <anonymous>.LETHE_ROLE_EMBEDDING = 0
+     * }
+     */
+    public static int LETHE_ROLE_EMBEDDING() {
+        return LETHE_ROLE_EMBEDDING;
+    }
+    private static final int LETHE_ROLE_POSITION = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * enum <anonymous>.LETHE_ROLE_POSITION = 1
+     * }
+     */
+    public static int LETHE_ROLE_POSITION() {
+        return LETHE_ROLE_POSITION;
+    }
+    private static final int LETHE_ROLE_NORM = (int)2L;
+    /**
+     * {@snippet lang=c :
+     * enum <anonymous>.LETHE_ROLE_NORM = 2
+     * }
+     */
+    public static int LETHE_ROLE_NORM() {
+        return LETHE_ROLE_NORM;
+    }
+    private static final int LETHE_ROLE_ATTENTION_INPUT = (int)3L;
+    /**
+     * {@snippet lang=c :
+     * enum <anonymous>.LETHE_ROLE_ATTENTION_INPUT = 3
+     * }
+     */
+    public static int LETHE_ROLE_ATTENTION_INPUT() {
+        return LETHE_ROLE_ATTENTION_INPUT;
+    }
+    private static final int LETHE_ROLE_ATTENTION_OUTPUT = (int)4L;
+    /**
+     * {@snippet lang=c :
+     * enum <anonymous>.LETHE_ROLE_ATTENTION_OUTPUT = 4
+     * }
+     */
+    public static int LETHE_ROLE_ATTENTION_OUTPUT() {
+        return LETHE_ROLE_ATTENTION_OUTPUT;
+    }
+    private static final int LETHE_ROLE_MLP_INPUT = (int)5L;
+    /**
+     * {@snippet lang=c :
+     * enum <anonymous>.LETHE_ROLE_MLP_INPUT = 5
+     * }
+     */
+    public static int LETHE_ROLE_MLP_INPUT() {
+        return LETHE_ROLE_MLP_INPUT;
+    }
+    private static final int LETHE_ROLE_MLP_OUTPUT = (int)6L;
+    /**
+     * {@snippet lang=c :
+     * enum <anonymous>.LETHE_ROLE_MLP_OUTPUT = 6
+     * }
+     */
+    public static int LETHE_ROLE_MLP_OUTPUT() {
+        return LETHE_ROLE_MLP_OUTPUT;
+    }
+    private static final int LETHE_ROLE_HEAD = (int)7L;
+    /**
+     * {@snippet lang=c :
+     * enum <anonymous>.LETHE_ROLE_HEAD = 7
+     * }
+     */
+    public static int LETHE_ROLE_HEAD() {
+        return LETHE_ROLE_HEAD;
     }
 
     private static class lethe_abi_version {
@@ -582,6 +654,194 @@ public class LetheNative extends LetheNative$shared {
         }
     }
 
+    private static class lethe_model_layout {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            LetheNative.C_INT,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lethe_model_layout");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lethe_status lethe_model_layout(const lethe_model_config *config, lethe_layout *out, lethe_error *err)
+     * }
+     */
+    public static FunctionDescriptor lethe_model_layout$descriptor() {
+        return lethe_model_layout.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lethe_status lethe_model_layout(const lethe_model_config *config, lethe_layout *out, lethe_error *err)
+     * }
+     */
+    public static MethodHandle lethe_model_layout$handle() {
+        return lethe_model_layout.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lethe_status lethe_model_layout(const lethe_model_config *config, lethe_layout *out, lethe_error *err)
+     * }
+     */
+    public static MemorySegment lethe_model_layout$address() {
+        return lethe_model_layout.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lethe_status lethe_model_layout(const lethe_model_config *config, lethe_layout *out, lethe_error *err)
+     * }
+     */
+    public static int lethe_model_layout(MemorySegment config, MemorySegment out, MemorySegment err) {
+        var mh$ = lethe_model_layout.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lethe_model_layout", config, out, err);
+            }
+            return (int)mh$.invokeExact(config, out, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lethe_model_tensors {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            LetheNative.C_INT,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER,
+            LetheNative.C_LONG,
+            LetheNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lethe_model_tensors");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lethe_status lethe_model_tensors(const lethe_model_config *config, lethe_tensor_info *out, int64_t count, lethe_error *err)
+     * }
+     */
+    public static FunctionDescriptor lethe_model_tensors$descriptor() {
+        return lethe_model_tensors.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lethe_status lethe_model_tensors(const lethe_model_config *config, lethe_tensor_info *out, int64_t count, lethe_error *err)
+     * }
+     */
+    public static MethodHandle lethe_model_tensors$handle() {
+        return lethe_model_tensors.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lethe_status lethe_model_tensors(const lethe_model_config *config, lethe_tensor_info *out, int64_t count, lethe_error *err)
+     * }
+     */
+    public static MemorySegment lethe_model_tensors$address() {
+        return lethe_model_tensors.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lethe_status lethe_model_tensors(const lethe_model_config *config, lethe_tensor_info *out, int64_t count, lethe_error *err)
+     * }
+     */
+    public static int lethe_model_tensors(MemorySegment config, MemorySegment out, long count, MemorySegment err) {
+        var mh$ = lethe_model_tensors.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lethe_model_tensors", config, out, count, err);
+            }
+            return (int)mh$.invokeExact(config, out, count, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lethe_model_sites {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            LetheNative.C_INT,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER,
+            LetheNative.C_LONG,
+            LetheNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lethe_model_sites");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lethe_status lethe_model_sites(const lethe_model_config *config, lethe_site_info *out, int64_t count, lethe_error *err)
+     * }
+     */
+    public static FunctionDescriptor lethe_model_sites$descriptor() {
+        return lethe_model_sites.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lethe_status lethe_model_sites(const lethe_model_config *config, lethe_site_info *out, int64_t count, lethe_error *err)
+     * }
+     */
+    public static MethodHandle lethe_model_sites$handle() {
+        return lethe_model_sites.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lethe_status lethe_model_sites(const lethe_model_config *config, lethe_site_info *out, int64_t count, lethe_error *err)
+     * }
+     */
+    public static MemorySegment lethe_model_sites$address() {
+        return lethe_model_sites.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lethe_status lethe_model_sites(const lethe_model_config *config, lethe_site_info *out, int64_t count, lethe_error *err)
+     * }
+     */
+    public static int lethe_model_sites(MemorySegment config, MemorySegment out, long count, MemorySegment err) {
+        var mh$ = lethe_model_sites.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lethe_model_sites", config, out, count, err);
+            }
+            return (int)mh$.invokeExact(config, out, count, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
     private static class lethe_model_create {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             LetheNative.C_INT,
@@ -696,194 +956,6 @@ public class LetheNative extends LetheNative$shared {
                 traceDowncall("lethe_model_destroy", model);
             }
             mh$.invokeExact(model);
-        } catch (Error | RuntimeException ex) {
-           throw ex;
-        } catch (Throwable ex$) {
-           throw new AssertionError("should not reach here", ex$);
-        }
-    }
-
-    private static class lethe_model_layout {
-        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
-            LetheNative.C_INT,
-            LetheNative.C_POINTER,
-            LetheNative.C_POINTER,
-            LetheNative.C_POINTER
-        );
-
-        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lethe_model_layout");
-
-        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
-    }
-
-    /**
-     * Function descriptor for:
-     * {@snippet lang=c :
-     * lethe_status lethe_model_layout(const lethe_model *model, lethe_layout *out, lethe_error *err)
-     * }
-     */
-    public static FunctionDescriptor lethe_model_layout$descriptor() {
-        return lethe_model_layout.DESC;
-    }
-
-    /**
-     * Downcall method handle for:
-     * {@snippet lang=c :
-     * lethe_status lethe_model_layout(const lethe_model *model, lethe_layout *out, lethe_error *err)
-     * }
-     */
-    public static MethodHandle lethe_model_layout$handle() {
-        return lethe_model_layout.HANDLE;
-    }
-
-    /**
-     * Address for:
-     * {@snippet lang=c :
-     * lethe_status lethe_model_layout(const lethe_model *model, lethe_layout *out, lethe_error *err)
-     * }
-     */
-    public static MemorySegment lethe_model_layout$address() {
-        return lethe_model_layout.ADDR;
-    }
-
-    /**
-     * {@snippet lang=c :
-     * lethe_status lethe_model_layout(const lethe_model *model, lethe_layout *out, lethe_error *err)
-     * }
-     */
-    public static int lethe_model_layout(MemorySegment model, MemorySegment out, MemorySegment err) {
-        var mh$ = lethe_model_layout.HANDLE;
-        try {
-            if (TRACE_DOWNCALLS) {
-                traceDowncall("lethe_model_layout", model, out, err);
-            }
-            return (int)mh$.invokeExact(model, out, err);
-        } catch (Error | RuntimeException ex) {
-           throw ex;
-        } catch (Throwable ex$) {
-           throw new AssertionError("should not reach here", ex$);
-        }
-    }
-
-    private static class lethe_model_tensor {
-        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
-            LetheNative.C_INT,
-            LetheNative.C_POINTER,
-            LetheNative.C_LONG,
-            LetheNative.C_POINTER,
-            LetheNative.C_POINTER
-        );
-
-        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lethe_model_tensor");
-
-        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
-    }
-
-    /**
-     * Function descriptor for:
-     * {@snippet lang=c :
-     * lethe_status lethe_model_tensor(const lethe_model *model, int64_t index, lethe_tensor_info *out, lethe_error *err)
-     * }
-     */
-    public static FunctionDescriptor lethe_model_tensor$descriptor() {
-        return lethe_model_tensor.DESC;
-    }
-
-    /**
-     * Downcall method handle for:
-     * {@snippet lang=c :
-     * lethe_status lethe_model_tensor(const lethe_model *model, int64_t index, lethe_tensor_info *out, lethe_error *err)
-     * }
-     */
-    public static MethodHandle lethe_model_tensor$handle() {
-        return lethe_model_tensor.HANDLE;
-    }
-
-    /**
-     * Address for:
-     * {@snippet lang=c :
-     * lethe_status lethe_model_tensor(const lethe_model *model, int64_t index, lethe_tensor_info *out, lethe_error *err)
-     * }
-     */
-    public static MemorySegment lethe_model_tensor$address() {
-        return lethe_model_tensor.ADDR;
-    }
-
-    /**
-     * {@snippet lang=c :
-     * lethe_status lethe_model_tensor(const lethe_model *model, int64_t index, lethe_tensor_info *out, lethe_error *err)
-     * }
-     */
-    public static int lethe_model_tensor(MemorySegment model, long index, MemorySegment out, MemorySegment err) {
-        var mh$ = lethe_model_tensor.HANDLE;
-        try {
-            if (TRACE_DOWNCALLS) {
-                traceDowncall("lethe_model_tensor", model, index, out, err);
-            }
-            return (int)mh$.invokeExact(model, index, out, err);
-        } catch (Error | RuntimeException ex) {
-           throw ex;
-        } catch (Throwable ex$) {
-           throw new AssertionError("should not reach here", ex$);
-        }
-    }
-
-    private static class lethe_model_site {
-        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
-            LetheNative.C_INT,
-            LetheNative.C_POINTER,
-            LetheNative.C_LONG,
-            LetheNative.C_POINTER,
-            LetheNative.C_POINTER
-        );
-
-        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lethe_model_site");
-
-        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
-    }
-
-    /**
-     * Function descriptor for:
-     * {@snippet lang=c :
-     * lethe_status lethe_model_site(const lethe_model *model, int64_t index, lethe_site_info *out, lethe_error *err)
-     * }
-     */
-    public static FunctionDescriptor lethe_model_site$descriptor() {
-        return lethe_model_site.DESC;
-    }
-
-    /**
-     * Downcall method handle for:
-     * {@snippet lang=c :
-     * lethe_status lethe_model_site(const lethe_model *model, int64_t index, lethe_site_info *out, lethe_error *err)
-     * }
-     */
-    public static MethodHandle lethe_model_site$handle() {
-        return lethe_model_site.HANDLE;
-    }
-
-    /**
-     * Address for:
-     * {@snippet lang=c :
-     * lethe_status lethe_model_site(const lethe_model *model, int64_t index, lethe_site_info *out, lethe_error *err)
-     * }
-     */
-    public static MemorySegment lethe_model_site$address() {
-        return lethe_model_site.ADDR;
-    }
-
-    /**
-     * {@snippet lang=c :
-     * lethe_status lethe_model_site(const lethe_model *model, int64_t index, lethe_site_info *out, lethe_error *err)
-     * }
-     */
-    public static int lethe_model_site(MemorySegment model, long index, MemorySegment out, MemorySegment err) {
-        var mh$ = lethe_model_site.HANDLE;
-        try {
-            if (TRACE_DOWNCALLS) {
-                traceDowncall("lethe_model_site", model, index, out, err);
-            }
-            return (int)mh$.invokeExact(model, index, out, err);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {
@@ -1016,20 +1088,16 @@ public class LetheNative extends LetheNative$shared {
         }
     }
 
-    private static class lethe_model_read {
+    private static class lethe_model_vector {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             LetheNative.C_INT,
             LetheNative.C_POINTER,
             LetheNative.C_INT,
-            LetheNative.C_LONG,
-            LetheNative.C_LONG,
-            LetheNative.C_INT,
             LetheNative.C_POINTER,
-            LetheNative.C_LONG,
             LetheNative.C_POINTER
         );
 
-        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lethe_model_read");
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lethe_model_vector");
 
         public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
     }
@@ -1037,112 +1105,45 @@ public class LetheNative extends LetheNative$shared {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * lethe_status lethe_model_read(const lethe_model *model, int32_t buffer, int64_t offset, int64_t count, int32_t dtype, void *out, int64_t bytes, lethe_error *err)
+     * lethe_status lethe_model_vector(lethe_model *model, int32_t buffer, lethe_vector **out, lethe_error *err)
      * }
      */
-    public static FunctionDescriptor lethe_model_read$descriptor() {
-        return lethe_model_read.DESC;
+    public static FunctionDescriptor lethe_model_vector$descriptor() {
+        return lethe_model_vector.DESC;
     }
 
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * lethe_status lethe_model_read(const lethe_model *model, int32_t buffer, int64_t offset, int64_t count, int32_t dtype, void *out, int64_t bytes, lethe_error *err)
+     * lethe_status lethe_model_vector(lethe_model *model, int32_t buffer, lethe_vector **out, lethe_error *err)
      * }
      */
-    public static MethodHandle lethe_model_read$handle() {
-        return lethe_model_read.HANDLE;
+    public static MethodHandle lethe_model_vector$handle() {
+        return lethe_model_vector.HANDLE;
     }
 
     /**
      * Address for:
      * {@snippet lang=c :
-     * lethe_status lethe_model_read(const lethe_model *model, int32_t buffer, int64_t offset, int64_t count, int32_t dtype, void *out, int64_t bytes, lethe_error *err)
+     * lethe_status lethe_model_vector(lethe_model *model, int32_t buffer, lethe_vector **out, lethe_error *err)
      * }
      */
-    public static MemorySegment lethe_model_read$address() {
-        return lethe_model_read.ADDR;
+    public static MemorySegment lethe_model_vector$address() {
+        return lethe_model_vector.ADDR;
     }
 
     /**
      * {@snippet lang=c :
-     * lethe_status lethe_model_read(const lethe_model *model, int32_t buffer, int64_t offset, int64_t count, int32_t dtype, void *out, int64_t bytes, lethe_error *err)
+     * lethe_status lethe_model_vector(lethe_model *model, int32_t buffer, lethe_vector **out, lethe_error *err)
      * }
      */
-    public static int lethe_model_read(MemorySegment model, int buffer, long offset, long count, int dtype, MemorySegment out, long bytes, MemorySegment err) {
-        var mh$ = lethe_model_read.HANDLE;
+    public static int lethe_model_vector(MemorySegment model, int buffer, MemorySegment out, MemorySegment err) {
+        var mh$ = lethe_model_vector.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("lethe_model_read", model, buffer, offset, count, dtype, out, bytes, err);
+                traceDowncall("lethe_model_vector", model, buffer, out, err);
             }
-            return (int)mh$.invokeExact(model, buffer, offset, count, dtype, out, bytes, err);
-        } catch (Error | RuntimeException ex) {
-           throw ex;
-        } catch (Throwable ex$) {
-           throw new AssertionError("should not reach here", ex$);
-        }
-    }
-
-    private static class lethe_model_write {
-        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
-            LetheNative.C_INT,
-            LetheNative.C_POINTER,
-            LetheNative.C_INT,
-            LetheNative.C_LONG,
-            LetheNative.C_LONG,
-            LetheNative.C_INT,
-            LetheNative.C_POINTER,
-            LetheNative.C_LONG,
-            LetheNative.C_POINTER
-        );
-
-        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lethe_model_write");
-
-        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
-    }
-
-    /**
-     * Function descriptor for:
-     * {@snippet lang=c :
-     * lethe_status lethe_model_write(lethe_model *model, int32_t buffer, int64_t offset, int64_t count, int32_t dtype, const void *in, int64_t bytes, lethe_error *err)
-     * }
-     */
-    public static FunctionDescriptor lethe_model_write$descriptor() {
-        return lethe_model_write.DESC;
-    }
-
-    /**
-     * Downcall method handle for:
-     * {@snippet lang=c :
-     * lethe_status lethe_model_write(lethe_model *model, int32_t buffer, int64_t offset, int64_t count, int32_t dtype, const void *in, int64_t bytes, lethe_error *err)
-     * }
-     */
-    public static MethodHandle lethe_model_write$handle() {
-        return lethe_model_write.HANDLE;
-    }
-
-    /**
-     * Address for:
-     * {@snippet lang=c :
-     * lethe_status lethe_model_write(lethe_model *model, int32_t buffer, int64_t offset, int64_t count, int32_t dtype, const void *in, int64_t bytes, lethe_error *err)
-     * }
-     */
-    public static MemorySegment lethe_model_write$address() {
-        return lethe_model_write.ADDR;
-    }
-
-    /**
-     * {@snippet lang=c :
-     * lethe_status lethe_model_write(lethe_model *model, int32_t buffer, int64_t offset, int64_t count, int32_t dtype, const void *in, int64_t bytes, lethe_error *err)
-     * }
-     */
-    public static int lethe_model_write(MemorySegment model, int buffer, long offset, long count, int dtype, MemorySegment in, long bytes, MemorySegment err) {
-        var mh$ = lethe_model_write.HANDLE;
-        try {
-            if (TRACE_DOWNCALLS) {
-                traceDowncall("lethe_model_write", model, buffer, offset, count, dtype, in, bytes, err);
-            }
-            return (int)mh$.invokeExact(model, buffer, offset, count, dtype, in, bytes, err);
+            return (int)mh$.invokeExact(model, buffer, out, err);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {
@@ -1917,132 +1918,6 @@ public class LetheNative extends LetheNative$shared {
         }
     }
 
-    private static class lethe_vector_load {
-        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
-            LetheNative.C_INT,
-            LetheNative.C_POINTER,
-            LetheNative.C_POINTER,
-            LetheNative.C_INT,
-            LetheNative.C_POINTER
-        );
-
-        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lethe_vector_load");
-
-        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
-    }
-
-    /**
-     * Function descriptor for:
-     * {@snippet lang=c :
-     * lethe_status lethe_vector_load(lethe_vector *vector, const lethe_model *model, int32_t buffer, lethe_error *err)
-     * }
-     */
-    public static FunctionDescriptor lethe_vector_load$descriptor() {
-        return lethe_vector_load.DESC;
-    }
-
-    /**
-     * Downcall method handle for:
-     * {@snippet lang=c :
-     * lethe_status lethe_vector_load(lethe_vector *vector, const lethe_model *model, int32_t buffer, lethe_error *err)
-     * }
-     */
-    public static MethodHandle lethe_vector_load$handle() {
-        return lethe_vector_load.HANDLE;
-    }
-
-    /**
-     * Address for:
-     * {@snippet lang=c :
-     * lethe_status lethe_vector_load(lethe_vector *vector, const lethe_model *model, int32_t buffer, lethe_error *err)
-     * }
-     */
-    public static MemorySegment lethe_vector_load$address() {
-        return lethe_vector_load.ADDR;
-    }
-
-    /**
-     * {@snippet lang=c :
-     * lethe_status lethe_vector_load(lethe_vector *vector, const lethe_model *model, int32_t buffer, lethe_error *err)
-     * }
-     */
-    public static int lethe_vector_load(MemorySegment vector, MemorySegment model, int buffer, MemorySegment err) {
-        var mh$ = lethe_vector_load.HANDLE;
-        try {
-            if (TRACE_DOWNCALLS) {
-                traceDowncall("lethe_vector_load", vector, model, buffer, err);
-            }
-            return (int)mh$.invokeExact(vector, model, buffer, err);
-        } catch (Error | RuntimeException ex) {
-           throw ex;
-        } catch (Throwable ex$) {
-           throw new AssertionError("should not reach here", ex$);
-        }
-    }
-
-    private static class lethe_vector_store {
-        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
-            LetheNative.C_INT,
-            LetheNative.C_POINTER,
-            LetheNative.C_POINTER,
-            LetheNative.C_INT,
-            LetheNative.C_POINTER
-        );
-
-        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lethe_vector_store");
-
-        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
-    }
-
-    /**
-     * Function descriptor for:
-     * {@snippet lang=c :
-     * lethe_status lethe_vector_store(const lethe_vector *vector, lethe_model *model, int32_t buffer, lethe_error *err)
-     * }
-     */
-    public static FunctionDescriptor lethe_vector_store$descriptor() {
-        return lethe_vector_store.DESC;
-    }
-
-    /**
-     * Downcall method handle for:
-     * {@snippet lang=c :
-     * lethe_status lethe_vector_store(const lethe_vector *vector, lethe_model *model, int32_t buffer, lethe_error *err)
-     * }
-     */
-    public static MethodHandle lethe_vector_store$handle() {
-        return lethe_vector_store.HANDLE;
-    }
-
-    /**
-     * Address for:
-     * {@snippet lang=c :
-     * lethe_status lethe_vector_store(const lethe_vector *vector, lethe_model *model, int32_t buffer, lethe_error *err)
-     * }
-     */
-    public static MemorySegment lethe_vector_store$address() {
-        return lethe_vector_store.ADDR;
-    }
-
-    /**
-     * {@snippet lang=c :
-     * lethe_status lethe_vector_store(const lethe_vector *vector, lethe_model *model, int32_t buffer, lethe_error *err)
-     * }
-     */
-    public static int lethe_vector_store(MemorySegment vector, MemorySegment model, int buffer, MemorySegment err) {
-        var mh$ = lethe_vector_store.HANDLE;
-        try {
-            if (TRACE_DOWNCALLS) {
-                traceDowncall("lethe_vector_store", vector, model, buffer, err);
-            }
-            return (int)mh$.invokeExact(vector, model, buffer, err);
-        } catch (Error | RuntimeException ex) {
-           throw ex;
-        } catch (Throwable ex$) {
-           throw new AssertionError("should not reach here", ex$);
-        }
-    }
-
     private static class lethe_vector_combine {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             LetheNative.C_INT,
@@ -2494,70 +2369,6 @@ public class LetheNative extends LetheNative$shared {
            throw new AssertionError("should not reach here", ex$);
         }
     }
-
-    private static class lethe_model_add {
-        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
-            LetheNative.C_INT,
-            LetheNative.C_POINTER,
-            LetheNative.C_DOUBLE,
-            LetheNative.C_POINTER,
-            LetheNative.C_POINTER,
-            LetheNative.C_POINTER
-        );
-
-        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lethe_model_add");
-
-        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
-    }
-
-    /**
-     * Function descriptor for:
-     * {@snippet lang=c :
-     * lethe_status lethe_model_add(lethe_model *model, double a, const lethe_vector *vector, const uint8_t *sites, lethe_error *err)
-     * }
-     */
-    public static FunctionDescriptor lethe_model_add$descriptor() {
-        return lethe_model_add.DESC;
-    }
-
-    /**
-     * Downcall method handle for:
-     * {@snippet lang=c :
-     * lethe_status lethe_model_add(lethe_model *model, double a, const lethe_vector *vector, const uint8_t *sites, lethe_error *err)
-     * }
-     */
-    public static MethodHandle lethe_model_add$handle() {
-        return lethe_model_add.HANDLE;
-    }
-
-    /**
-     * Address for:
-     * {@snippet lang=c :
-     * lethe_status lethe_model_add(lethe_model *model, double a, const lethe_vector *vector, const uint8_t *sites, lethe_error *err)
-     * }
-     */
-    public static MemorySegment lethe_model_add$address() {
-        return lethe_model_add.ADDR;
-    }
-
-    /**
-     * {@snippet lang=c :
-     * lethe_status lethe_model_add(lethe_model *model, double a, const lethe_vector *vector, const uint8_t *sites, lethe_error *err)
-     * }
-     */
-    public static int lethe_model_add(MemorySegment model, double a, MemorySegment vector, MemorySegment sites, MemorySegment err) {
-        var mh$ = lethe_model_add.HANDLE;
-        try {
-            if (TRACE_DOWNCALLS) {
-                traceDowncall("lethe_model_add", model, a, vector, sites, err);
-            }
-            return (int)mh$.invokeExact(model, a, vector, sites, err);
-        } catch (Error | RuntimeException ex) {
-           throw ex;
-        } catch (Throwable ex$) {
-           throw new AssertionError("should not reach here", ex$);
-        }
-    }
     private static final int LETHE_HESSIAN = (int)0L;
     /**
      * {@snippet lang=c :
@@ -2658,6 +2469,33 @@ public class LetheNative extends LetheNative$shared {
      */
     public static int LETHE_FISHER_SAMPLED() {
         return LETHE_FISHER_SAMPLED;
+    }
+    private static final int LETHE_KFAC_COVARIANCE = (int)0L;
+    /**
+     * {@snippet lang=c :
+     * enum <anonymous>.LETHE_KFAC_COVARIANCE = 0
+     * }
+     */
+    public static int LETHE_KFAC_COVARIANCE() {
+        return LETHE_KFAC_COVARIANCE;
+    }
+    private static final int LETHE_KFAC_KRONECKER = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * enum <anonymous>.LETHE_KFAC_KRONECKER = 1
+     * }
+     */
+    public static int LETHE_KFAC_KRONECKER() {
+        return LETHE_KFAC_KRONECKER;
+    }
+    private static final int LETHE_KFAC_CORRECTED = (int)2L;
+    /**
+     * {@snippet lang=c :
+     * enum <anonymous>.LETHE_KFAC_CORRECTED = 2
+     * }
+     */
+    public static int LETHE_KFAC_CORRECTED() {
+        return LETHE_KFAC_CORRECTED;
     }
 
     private static class lethe_kfac_create {

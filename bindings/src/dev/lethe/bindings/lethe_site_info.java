@@ -18,7 +18,8 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int64_t struct_size;
  *     char name[64];
  *     int32_t kind;
- *     int32_t reserved;
+ *     int32_t role;
+ *     int64_t block;
  *     int64_t inputs;
  *     int64_t outputs;
  * }
@@ -34,7 +35,8 @@ public class lethe_site_info {
         LetheNative.C_LONG.withName("struct_size"),
         MemoryLayout.sequenceLayout(64, LetheNative.C_CHAR).withName("name"),
         LetheNative.C_INT.withName("kind"),
-        LetheNative.C_INT.withName("reserved"),
+        LetheNative.C_INT.withName("role"),
+        LetheNative.C_LONG.withName("block"),
         LetheNative.C_LONG.withName("inputs"),
         LetheNative.C_LONG.withName("outputs")
     ).withName("lethe_site_info");
@@ -211,48 +213,92 @@ public class lethe_site_info {
         struct.set(kind$LAYOUT, kind$OFFSET, fieldValue);
     }
 
-    private static final OfInt reserved$LAYOUT = (OfInt)$LAYOUT.select(groupElement("reserved"));
+    private static final OfInt role$LAYOUT = (OfInt)$LAYOUT.select(groupElement("role"));
 
     /**
      * Layout for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t role
      * }
      */
-    public static final OfInt reserved$layout() {
-        return reserved$LAYOUT;
+    public static final OfInt role$layout() {
+        return role$LAYOUT;
     }
 
-    private static final long reserved$OFFSET = $LAYOUT.byteOffset(groupElement("reserved"));
+    private static final long role$OFFSET = $LAYOUT.byteOffset(groupElement("role"));
 
     /**
      * Offset for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t role
      * }
      */
-    public static final long reserved$offset() {
-        return reserved$OFFSET;
+    public static final long role$offset() {
+        return role$OFFSET;
     }
 
     /**
      * Getter for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t role
      * }
      */
-    public static int reserved(MemorySegment struct) {
-        return struct.get(reserved$LAYOUT, reserved$OFFSET);
+    public static int role(MemorySegment struct) {
+        return struct.get(role$LAYOUT, role$OFFSET);
     }
 
     /**
      * Setter for field:
      * {@snippet lang=c :
-     * int32_t reserved
+     * int32_t role
      * }
      */
-    public static void reserved(MemorySegment struct, int fieldValue) {
-        struct.set(reserved$LAYOUT, reserved$OFFSET, fieldValue);
+    public static void role(MemorySegment struct, int fieldValue) {
+        struct.set(role$LAYOUT, role$OFFSET, fieldValue);
+    }
+
+    private static final OfLong block$LAYOUT = (OfLong)$LAYOUT.select(groupElement("block"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int64_t block
+     * }
+     */
+    public static final OfLong block$layout() {
+        return block$LAYOUT;
+    }
+
+    private static final long block$OFFSET = $LAYOUT.byteOffset(groupElement("block"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int64_t block
+     * }
+     */
+    public static final long block$offset() {
+        return block$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int64_t block
+     * }
+     */
+    public static long block(MemorySegment struct) {
+        return struct.get(block$LAYOUT, block$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int64_t block
+     * }
+     */
+    public static void block(MemorySegment struct, long fieldValue) {
+        struct.set(block$LAYOUT, block$OFFSET, fieldValue);
     }
 
     private static final OfLong inputs$LAYOUT = (OfLong)$LAYOUT.select(groupElement("inputs"));

@@ -2,6 +2,8 @@ package dev.lethe.bench;
 
 import dev.lethe.bindings.LetheNative;
 import dev.lethe.bindings.lethe_error;
+import dev.lethe.bindings.lethe_kfac_info;
+import dev.lethe.bindings.lethe_kfac_options;
 import dev.lethe.bindings.lethe_layout;
 import dev.lethe.bindings.lethe_model_config;
 import dev.lethe.engine.Engine;
@@ -23,7 +25,7 @@ import org.openjdk.jmh.annotations.Warmup;
 
 /**
  * What does it cost to cross into the native library? Timed: one downcall. Not timed: loading, the engine's checks in
- * Java. Bytes moved: the message of a refusal, a struct of 40, 16 floats out of a model; the same as JNI: {@link JniBench}.
+ * Java. Bytes moved: the message of a refusal, a struct of 32, 16 floats out of a model; the same as JNI: {@link JniBench}.
  */
 @State(Scope.Thread)
 @BenchmarkMode(Mode.AverageTime)
@@ -36,8 +38,9 @@ public class BoundaryBench {
 
     private Arena arena;
     private MemorySegment error;
-    private MemorySegment handle;
-    private MemorySegment layout;
+    private MemorySegment vector;
+    private MemorySegment factors;
+    private MemorySegment info;
     private MemorySegment numbers;
 
     /** Loads the library and makes the caller's error struct. */
@@ -47,13 +50,14 @@ public class BoundaryBench {
         arena = Arena.ofConfined();
         error = lethe_error.allocate(arena);
         lethe_error.struct_size(error, lethe_error.sizeof());
-        layout = lethe_layout.allocate(arena);
-        lethe_layout.struct_size(layout, lethe_layout.sizeof());
+        info = lethe_kfac_info.allocate(arena);
+        lethe_kfac_info.struct_size(info, lethe_kfac_info.sizeof());
         numbers = arena.allocate(ValueLayout.JAVA_FLOAT, COUNT);
-        handle = createModel();
+        make();
     }
 
-    private MemorySegment createModel() {
+    /** A model, its parameters and factors of it. */
+    private void make() {
         MemorySegment config = lethe_model_config.allocate(arena);
         lethe_model_config.struct_size(config, lethe_model_config.sizeof());
         lethe_model_config.vocabulary(config, 100);
@@ -65,13 +69,29 @@ public class BoundaryBench {
         lethe_model_config.layer_norm_epsilon(config, 1e-5);
         lethe_model_config.tied_head(config, 1);
         MemorySegment out = arena.allocate(ValueLayout.ADDRESS);
-        if (LetheNative.lethe_model_create(config, out, error) != LetheNative.LETHE_OK()) {
-            throw new IllegalStateException(lethe_error.message(error).getString(0));
-        }
-        return out.get(ValueLayout.ADDRESS, 0).reinterpret(arena, LetheNative::lethe_model_destroy);
+        done(LetheNative.lethe_model_create(config, out, error));
+        MemorySegment model = out.get(ValueLayout.ADDRESS, 0).reinterpret(arena, LetheNative::lethe_model_destroy);
+        done(LetheNative.lethe_model_vector(model, LetheNative.LETHE_PARAMETERS(), out, error));
+        vector = out.get(ValueLayout.ADDRESS, 0);
+
+        MemorySegment layout = lethe_layout.allocate(arena);
+        lethe_layout.struct_size(layout, lethe_layout.sizeof());
+        done(LetheNative.lethe_model_layout(config, layout, error));
+        MemorySegment options = lethe_kfac_options.allocate(arena);
+        lethe_kfac_options.struct_size(options, lethe_kfac_options.sizeof());
+        lethe_kfac_options.sites(options, arena.allocate(lethe_layout.sites(layout)).fill((byte) 1));
+        lethe_kfac_options.site_count(options, lethe_layout.sites(layout));
+        done(LetheNative.lethe_kfac_create(model, options, out, error));
+        factors = out.get(ValueLayout.ADDRESS, 0).reinterpret(arena, LetheNative::lethe_kfac_destroy);
     }
 
-    /** Frees the structs and the model. */
+    private void done(int status) {
+        if (status != LetheNative.LETHE_OK()) {
+            throw new IllegalStateException(lethe_error.message(error).getString(0));
+        }
+    }
+
+    /** Frees the structs, the factors and the model. */
     @TearDown
     public void close() {
         arena.close();
@@ -92,14 +112,13 @@ public class BoundaryBench {
     /** A struct filled by the callee, sizes checked on both sides. */
     @Benchmark
     public long struct() {
-        int status = LetheNative.lethe_model_layout(handle, layout, error);
-        return status + lethe_layout.sites(layout);
+        int status = LetheNative.lethe_kfac_describe(factors, info, error);
+        return status + lethe_kfac_info.elements(info);
     }
 
     /** A segment passed through: 16 floats copied out of the model's parameters. */
     @Benchmark
     public int segment() {
-        return LetheNative.lethe_model_read(handle, LetheNative.LETHE_PARAMETERS(), 0, COUNT, LetheNative.LETHE_F32(),
-                numbers, numbers.byteSize(), error);
+        return LetheNative.lethe_vector_read(vector, 0, COUNT, LetheNative.LETHE_F32(), numbers, numbers.byteSize(), error);
     }
 }

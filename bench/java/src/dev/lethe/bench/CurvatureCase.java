@@ -26,7 +26,7 @@ final class CurvatureCase implements Case {
     CurvatureCase(Setup setup) {
         model = Checkpoint.load(setup.engine(), setup.model(), Dtype.F32);
         batch = Examples.batch(Examples.read(setup.examples()));
-        direction = model.copy(Buffer.PARAMETERS);
+        direction = model.buffer(Buffer.PARAMETERS).copy();
         for (TensorInfo tensor : model.tensors()) {
             if (tensor.name().equals("wte.weight") || tensor.name().equals("wpe.weight")) {
                 negate(tensor);

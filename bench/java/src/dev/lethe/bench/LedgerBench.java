@@ -75,7 +75,7 @@ public class LedgerBench {
             sink.captureAll(examples(), 16);
         }
         model.gradient(Examples.batch(examples().subList(0, 1)));
-        query = model.copy(dev.lethe.engine.Buffer.GRADIENT);
+        query = model.buffer(dev.lethe.engine.Buffer.GRADIENT).copy();
     }
 
     private static List<Example> examples() {

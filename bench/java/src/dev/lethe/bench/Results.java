@@ -53,7 +53,7 @@ final class Results implements AutoCloseable {
 
     void add(LanguageModel model, Buffer buffer) {
         for (TensorInfo tensor : model.tensors()) {
-            add(tensor.name(), tensor.count(), (from, count) -> model.readFloats(buffer, tensor.offset() + from, count));
+            add(tensor.name(), tensor.count(), (from, count) -> model.buffer(buffer).readFloats(tensor.offset() + from, count));
         }
     }
 

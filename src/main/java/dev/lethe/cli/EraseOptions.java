@@ -35,7 +35,8 @@ final class EraseOptions {
     private String strategy;
 
     @Option(names = "--sites", paramLabel = "SITES",
-            description = "Sites that move: embedding, embedding-input, head, all, attention, mlp, block:0,1, names, globs.")
+            description = "Sites that move: embedding, embedding-input, head, all, attention, mlp, mlp-output, block:0,1, names,"
+                    + " globs.")
     private String sites;
 
     @Option(names = "--epochs", paramLabel = "first|last|all|K",

@@ -54,11 +54,26 @@ public final class KroneckerFactors implements AutoCloseable {
     /** How far they are. */
     public enum Stage {
         /** The first pass sums covariances. */
-        COVARIANCE,
+        COVARIANCE(LetheNative.LETHE_KFAC_COVARIANCE()),
         /** Decomposed: usable as K-FAC. */
-        KRONECKER,
+        KRONECKER(LetheNative.LETHE_KFAC_KRONECKER()),
         /** The second pass has begun: usable as EK-FAC of the records seen in it. */
-        CORRECTED
+        CORRECTED(LetheNative.LETHE_KFAC_CORRECTED());
+
+        private final int code;
+
+        Stage(int code) {
+            this.code = code;
+        }
+
+        static Stage of(int code) {
+            for (Stage stage : values()) {
+                if (stage.code == code) {
+                    return stage;
+                }
+            }
+            throw new IllegalArgumentException("stage " + code + " of factors is not known to this version");
+        }
     }
 
     /**
@@ -96,10 +111,10 @@ public final class KroneckerFactors implements AutoCloseable {
     private MemorySegment create(Stage stage, long records) {
         MemorySegment options = lethe_kfac_options.allocate(memory.arena());
         lethe_kfac_options.struct_size(options, lethe_kfac_options.sizeof());
-        lethe_kfac_options.sites(options, new SiteMask(memory, space.sites()).of(spec.sites));
-        lethe_kfac_options.site_count(options, space.sites().size());
+        lethe_kfac_options.sites(options, new SiteMask(memory, space.layout().sites()).of(spec.sites));
+        lethe_kfac_options.site_count(options, space.layout().sites().size());
         lethe_kfac_options.fisher(options, spec.fisher.code);
-        lethe_kfac_options.stage(options, stage.ordinal());
+        lethe_kfac_options.stage(options, stage.code);
         lethe_kfac_options.records(options, records);
         lethe_kfac_options.seed(options, spec.seed);
         MemorySegment out = memory.arena().allocate(ValueLayout.ADDRESS);
@@ -112,7 +127,7 @@ public final class KroneckerFactors implements AutoCloseable {
     }
 
     public Stage stage() {
-        return Stage.values()[lethe_kfac_info.stage(described())];
+        return Stage.of(lethe_kfac_info.stage(described()));
     }
 
     /** Records seen in this stage. */
@@ -190,12 +205,12 @@ public final class KroneckerFactors implements AutoCloseable {
                 throw new BadInputException(file + ": factors of model " + words.get("model") + ", this is model "
                         + modelHash + "; compute them for it");
             }
-            if (!words.get("shape").equals(space.describe())) {
+            if (!space.isDescribedBy(words.get("shape"))) {
                 throw new BadInputException(file + ": factors of a model with " + words.get("shape") + ", this one has "
                         + space.describe());
             }
             numbers.check();
-            SiteSet sites = SiteSet.of(space.sites(), Arrays.asList(words.get("sites").split(",")));
+            SiteSet sites = SiteSet.of(space.layout().sites(), Arrays.asList(words.get("sites").split(",")));
             Spec spec = new Spec(sites, Fisher.valueOf(words.get("fisher")), Long.parseLong(words.get("seed")));
             KroneckerFactors factors = new KroneckerFactors(space, cancel, spec, Stage.valueOf(words.get("stage")),
                     Long.parseLong(words.get("records")));

@@ -1,18 +1,13 @@
 package dev.lethe.engine;
 
 import dev.lethe.bindings.LetheNative;
-import dev.lethe.bindings.lethe_layout;
-import dev.lethe.bindings.lethe_site_info;
-import dev.lethe.bindings.lethe_tensor_info;
-import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.nio.channels.FileChannel;
-import java.nio.channels.WritableByteChannel;
 import java.nio.file.Path;
+import java.util.EnumMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
-import java.util.stream.LongStream;
 
 /**
  * A GPT-2 model on one device: parameters, gradient, AdamW moments and workspace, and the passes over them.
@@ -33,16 +28,12 @@ public final class LanguageModel implements AutoCloseable {
     private final CancelFlag cancel;
     private final NativeCalls calls;
     private final MemorySegment handle;
-    private final List<TensorInfo> tensors;
-    private final List<Site> sites;
-    private final long parameters;
-    private final long flatSize;
+    private final ModelLayout layout;
+    private final Map<Buffer, ParameterVector> buffers = new EnumMap<>(Buffer.class);
     private final NativePasses passes;
     private final DistanceGradients distances;
     private final NativeCurvature curvature;
     private final CapturedEntries entries;
-    private final SiteMask mask;
-    private final Staging staging;
 
     LanguageModel(Engine engine, ModelShape shape, Dtype dtype) {
         device = engine.device();
@@ -55,20 +46,13 @@ public final class LanguageModel implements AutoCloseable {
         cancel = new CancelFlag(memory);
         try {
             calls = new NativeCalls(memory);
+            layout = ModelLayout.of(shape);
             handle = create(engine);
-            MemorySegment layout = lethe_layout.allocate(memory.arena());
-            lethe_layout.struct_size(layout, lethe_layout.sizeof());
-            calls.done("model layout", LetheNative.lethe_model_layout(handle, layout, calls.begin()));
-            parameters = lethe_layout.parameters(layout);
-            flatSize = lethe_layout.flat_size(layout);
-            tensors = LongStream.range(0, lethe_layout.tensors(layout)).mapToObj(this::readTensor).toList();
-            sites = LongStream.range(0, lethe_layout.sites(layout)).mapToObj(this::readSite).toList();
+            List<Site> sites = layout.sites();
             entries = new CapturedEntries(memory, handle, sites, calls, cancel);
             passes = new NativePasses(memory, handle, sites, calls, cancel, entries);
             distances = new DistanceGradients(memory, handle, shape, calls, cancel);
             curvature = new NativeCurvature(memory, handle, sites, calls, cancel);
-            mask = new SiteMask(memory, sites);
-            staging = new Staging(memory);
         } catch (Throwable e) {
             close();
             throw e;
@@ -92,95 +76,48 @@ public final class LanguageModel implements AutoCloseable {
 
     /** Parameter tensors in the order of the flat buffer. */
     public List<TensorInfo> tensors() {
-        return tensors;
+        return layout.tensors();
     }
 
-    /** S sites: wte, wpe, per block ln_1 attn.c_attn attn.c_proj ln_2 mlp.c_fc mlp.c_proj, ln_f, lm_head. */
+    /** S sites, as {@link ModelLayout#sites()}. */
     public List<Site> sites() {
-        return sites;
+        return layout.sites();
     }
 
     /** Trainable numbers; a tied table counts once. */
     public long parameters() {
-        return parameters;
+        return layout.parameters();
     }
 
     /** P, elements of a flat buffer, with the zero gaps that align its tensors. */
     public long flatSize() {
-        return flatSize;
+        return layout.flatSize();
     }
 
     /** The sites that a {@link SiteSelector} text means in this model. */
     public SiteSet sites(String selector) {
-        return SiteSelector.parse(selector).select(sites);
+        return layout.sites(selector);
     }
 
-    // ---- parameters in and out --------------------------------------------------------------------------------
+    // ---- vectors ----------------------------------------------------------------------------------------------
 
     /** GPT-2's initialisation; the same numbers on every device and thread count. */
     public void initialize(long seed) {
         calls.done("initialize", LetheNative.lethe_model_initialize(handle, seed, calls.begin()));
     }
 
-    /** Copies elements out, converted to {@code dtype}; {@code out} is native, writable and large enough. */
-    public void read(Buffer buffer, long offset, long count, Dtype dtype, MemorySegment out) {
-        Memory.range("read " + buffer, offset, count, flatSize);
-        Memory.destination("read " + buffer, out, count * dtype.bytes());
-        calls.done("read", LetheNative.lethe_model_read(handle, buffer.code(), offset, count, dtype.code(), out,
-                out.byteSize(), calls.begin()));
+    /**
+     * One of this model's own flat buffers: what changes the vector changes the model. The same object each time; the model
+     * closes it. Moments that no step has made yet are made, as zeros.
+     */
+    public ParameterVector buffer(Buffer buffer) {
+        memory.check();
+        return buffers.computeIfAbsent(buffer, which -> new ParameterVector(space(), which));
     }
 
-    /** Copies elements in, converted from {@code dtype}; {@code in} is native and large enough. */
-    public void write(Buffer buffer, long offset, long count, Dtype dtype, MemorySegment in) {
-        Memory.range("write " + buffer, offset, count, flatSize);
-        Memory.source("write " + buffer, in, count * dtype.bytes());
-        calls.done("write", LetheNative.lethe_model_write(handle, buffer.code(), offset, count, dtype.code(), in,
-                in.byteSize(), calls.begin()));
-    }
-
-    /** {@code count} elements from flat position {@code offset}, as floats. */
-    public float[] readFloats(Buffer buffer, long offset, int count) {
-        Memory.range("read " + buffer, offset, count, flatSize);
-        return staging.readFloats(reader(buffer), offset, count);
-    }
-
-    /** {@code count} elements from flat position {@code offset}, as doubles. */
-    public double[] readDoubles(Buffer buffer, long offset, int count) {
-        Memory.range("read " + buffer, offset, count, flatSize);
-        return staging.readDoubles(reader(buffer), offset, count);
-    }
-
-    /** Overwrites elements from flat position {@code offset} on. */
-    public void writeFloats(Buffer buffer, long offset, float[] values) {
-        Memory.range("write " + buffer, offset, values.length, flatSize);
-        staging.writeFloats(writer(buffer), offset, values);
-    }
-
-    /** Overwrites elements from flat position {@code offset} on. */
-    public void writeDoubles(Buffer buffer, long offset, double[] values) {
-        Memory.range("write " + buffer, offset, values.length, flatSize);
-        staging.writeDoubles(writer(buffer), offset, values);
-    }
-
-    /** Fills a parameter tensor from {@code count()} row-major elements of a file, copied once. */
-    public void load(TensorInfo tensor, Dtype source, MappedFile file, long fileOffset) {
-        MemorySegment from = file.read(fileOffset, tensor.count() * source.bytes());
-        staging.load(writer(Buffer.PARAMETERS), tensor.offset(), tensor.count(), source, from);
-    }
-
-    /** Writes a parameter tensor's elements, little-endian, row-major. */
-    public void store(TensorInfo tensor, Dtype target, WritableByteChannel channel) throws IOException {
-        staging.store(reader(Buffer.PARAMETERS), tensor.offset(), tensor.count(), target, channel);
-    }
-
-    /** Writes a whole flat buffer in the model's dtype: P elements. */
-    public void save(Buffer buffer, FileChannel channel) throws IOException {
-        staging.store(reader(buffer), 0, flatSize, dtype, channel);
-    }
-
-    /** Reads back what {@link #save} wrote, from byte {@code offset} of the file. */
-    public void restore(Buffer buffer, MappedFile file, long offset) {
-        staging.load(writer(buffer), 0, flatSize, dtype, file.read(offset, flatSize * dtype.bytes()));
+    /** A new vector of zeros; it belongs to the same thread. */
+    public ParameterVector vector() {
+        return new ParameterVector(space());
     }
 
     // ---- passes -----------------------------------------------------------------------------------------------
@@ -244,7 +181,7 @@ public final class LanguageModel implements AutoCloseable {
      * @return [B, S] row-major
      */
     public double[] activationGradient(Batch batch, boolean accumulate) {
-        return passes.activationGradient(batch, accumulate, sites.size());
+        return passes.activationGradient(batch, accumulate, sites().size());
     }
 
     /**
@@ -289,39 +226,7 @@ public final class LanguageModel implements AutoCloseable {
         cancel.raise();
     }
 
-    // ---- vectors ----------------------------------------------------------------------------------------------
-
-    /** A new vector of zeros; it belongs to the same thread. */
-    public ParameterVector vector() {
-        return new ParameterVector(space());
-    }
-
-    /** A new vector with a buffer's content. */
-    public ParameterVector copy(Buffer buffer) {
-        ParameterVector copy = vector();
-        try {
-            copy.load(handle(), buffer);
-            return copy;
-        } catch (Throwable e) {
-            copy.close();
-            throw e;
-        }
-    }
-
-    /** Overwrites an existing vector with a buffer's content. */
-    public void copy(Buffer buffer, ParameterVector into) {
-        into.load(handle(), buffer);
-    }
-
-    /** Overwrites a buffer with a vector. */
-    public void set(Buffer buffer, ParameterVector value) {
-        value.store(handle(), buffer);
-    }
-
-    /** parameters += a vector, on the tensors of {@code moved} (null = all). Positive a along a gradient is ascent. */
-    public void add(double a, ParameterVector vector, SiteSet moved) {
-        calls.done("add", LetheNative.lethe_model_add(handle, a, vector.handle(), mask.of(moved), calls.begin()));
-    }
+    // ---- factors ----------------------------------------------------------------------------------------------
 
     /** Factors of this model's Fisher matrix that have seen nothing yet; the caller closes them before the model. */
     public KroneckerFactors factors(KroneckerFactors.Spec spec) {
@@ -360,31 +265,6 @@ public final class LanguageModel implements AutoCloseable {
     }
 
     private VectorSpace space() {
-        return new VectorSpace(memory, handle, shape, dtype, tensors, sites, flatSize);
-    }
-
-    private TensorInfo readTensor(long index) {
-        MemorySegment info = lethe_tensor_info.allocate(memory.arena());
-        lethe_tensor_info.struct_size(info, lethe_tensor_info.sizeof());
-        calls.done("model tensor", LetheNative.lethe_model_tensor(handle, index, info, calls.begin()));
-        return new TensorInfo(lethe_tensor_info.name(info).getString(0), lethe_tensor_info.offset(info),
-                lethe_tensor_info.rows(info), lethe_tensor_info.columns(info), lethe_tensor_info.dimensions(info),
-                lethe_tensor_info.site(info));
-    }
-
-    private Site readSite(long index) {
-        MemorySegment info = lethe_site_info.allocate(memory.arena());
-        lethe_site_info.struct_size(info, lethe_site_info.sizeof());
-        calls.done("model site", LetheNative.lethe_model_site(handle, index, info, calls.begin()));
-        return new Site((int) index, lethe_site_info.name(info).getString(0), Site.Kind.of(lethe_site_info.kind(info)),
-                lethe_site_info.inputs(info), lethe_site_info.outputs(info));
-    }
-
-    private Staging.Transfer reader(Buffer buffer) {
-        return (offset, count, type, memory) -> read(buffer, offset, count, type, memory);
-    }
-
-    private Staging.Transfer writer(Buffer buffer) {
-        return (offset, count, type, memory) -> write(buffer, offset, count, type, memory);
+        return new VectorSpace(memory, handle, shape, dtype, layout);
     }
 }

@@ -9,7 +9,19 @@ final class ModelConfig {
     private ModelConfig() {
     }
 
+    /** Of a model on the engine's device. */
     static MemorySegment of(Arena arena, Engine engine, ModelShape shape, Dtype dtype) {
+        MemorySegment config = of(arena, shape, dtype);
+        lethe_model_config.device_type(config, engine.device().kind().code());
+        lethe_model_config.device_index(config, engine.device().index());
+        // Only an F32 model has anything to compute in a narrower type.
+        boolean narrow = engine.compute() == Dtype.BF16 && dtype == Dtype.F32;
+        lethe_model_config.compute_dtype(config, narrow ? Dtype.BF16.code() : 0);
+        return config;
+    }
+
+    /** Of one on the CPU. */
+    static MemorySegment of(Arena arena, ModelShape shape, Dtype dtype) {
         MemorySegment config = lethe_model_config.allocate(arena);
         lethe_model_config.struct_size(config, lethe_model_config.sizeof());
         lethe_model_config.vocabulary(config, shape.vocabulary());
@@ -21,11 +33,6 @@ final class ModelConfig {
         lethe_model_config.layer_norm_epsilon(config, shape.layerNormEpsilon());
         lethe_model_config.tied_head(config, shape.tiedHead() ? 1 : 0);
         lethe_model_config.dtype(config, dtype.code());
-        lethe_model_config.device_type(config, engine.device().kind().code());
-        lethe_model_config.device_index(config, engine.device().index());
-        // Only an F32 model has anything to compute in a narrower type.
-        boolean narrow = engine.compute() == Dtype.BF16 && dtype == Dtype.F32;
-        lethe_model_config.compute_dtype(config, narrow ? Dtype.BF16.code() : 0);
         return config;
     }
 }

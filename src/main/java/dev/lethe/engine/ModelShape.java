@@ -48,15 +48,6 @@ public record ModelShape(long vocabulary, long context, long channels, long head
         return new ModelShape(GPT2_VOCABULARY, context, hidden, heads, layers, 4 * hidden, 1e-5, true);
     }
 
-    /** Trainable numbers of a model of this shape. */
-    public long parameters() {
-        long block = 4 * channels // two norms
-                + channels * 3 * channels + 3 * channels + channels * channels + channels // attention
-                + 2 * channels * inner + inner + channels; // MLP
-        long table = vocabulary * channels;
-        return table + context * channels + layers * block + 2 * channels + (tiedHead ? 0 : table);
-    }
-
     private static void size(List<String> problems, String name, long value) {
         if (value < 1 || value > LARGEST) {
             problems.add(name + " " + value + " is not between 1 and " + LARGEST);

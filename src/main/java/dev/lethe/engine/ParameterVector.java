@@ -4,16 +4,20 @@ import dev.lethe.bindings.LetheNative;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.channels.WritableByteChannel;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Objects;
 
 /**
- * A free vector in one model's parameter space: {@link LanguageModel#flatSize()} elements of the model's dtype on its
- * device, laid out as the model's flat buffers. Of the thread that made it, as its model; close it before that. All
+ * A vector in one model's parameter space: {@link LanguageModel#flatSize()} elements of the model's dtype on its device. A
+ * free one is of the thread that made it, as its model; close it before that. One of a model's own buffers
+ * ({@link LanguageModel#buffer}) is the model: what changes it the model's next call sees, and the model closes it. All
  * vectors of one operation must belong to models of one shape, dtype and device ({@link EngineException} otherwise).
  */
 public final class ParameterVector implements AutoCloseable {
+    private static final String KIND = "vector "; // of a file
+
     private final OwnedMemory memory;
     private final NativeCalls calls;
     private final MemorySegment handle;
@@ -22,21 +26,39 @@ public final class ParameterVector implements AutoCloseable {
     private final Staging staging;
     private final VectorSpace space;
     private final long size;
+    private final boolean borrowed;
+    private final String reading; // in messages
+    private final String writing;
 
+    /** A free one, zeros. */
     ParameterVector(VectorSpace space) {
+        this(space, null);
+    }
+
+    /** A model's buffer; null makes a free vector of zeros. */
+    ParameterVector(VectorSpace space, Buffer buffer) {
         this.space = space;
-        size = space.flatSize();
-        memory = new OwnedMemory("the vector");
+        size = space.layout().flatSize();
+        borrowed = buffer != null;
+        String name = borrowed ? buffer.name() : "vector";
+        reading = "read " + name;
+        writing = "write " + name;
+        memory = borrowed ? space.owner() : new OwnedMemory("the vector");
         try {
             calls = new NativeCalls(memory);
             MemorySegment out = memory.arena().allocate(ValueLayout.ADDRESS);
-            calls.done("create vector", LetheNative.lethe_vector_create(space.model(), out, calls.begin()));
-            handle = out.get(ValueLayout.ADDRESS, 0).reinterpret(memory.arena(), LetheNative::lethe_vector_destroy);
-            mask = new SiteMask(memory, space.sites());
+            if (borrowed) {
+                calls.done("borrow vector", LetheNative.lethe_model_vector(space.model(), buffer.code(), out, calls.begin()));
+                handle = out.get(ValueLayout.ADDRESS, 0);
+            } else {
+                calls.done("create vector", LetheNative.lethe_vector_create(space.model(), out, calls.begin()));
+                handle = out.get(ValueLayout.ADDRESS, 0).reinterpret(memory.arena(), LetheNative::lethe_vector_destroy);
+            }
+            mask = new SiteMask(memory, space.layout().sites());
             number = memory.arena().allocate(ValueLayout.JAVA_DOUBLE);
             staging = new Staging(memory);
         } catch (Throwable e) {
-            memory.close();
+            close();
             throw e;
         }
     }
@@ -78,8 +100,11 @@ public final class ParameterVector implements AutoCloseable {
 
     /** this = b this + a x in one pass; a factor of 0 does not read what it multiplies, so NaN does not spread. */
     public void combine(double b, double a, ParameterVector x) {
-        calls.done("combine", LetheNative.lethe_vector_combine(handle, b, a, x.handle(), MemorySegment.NULL,
-                calls.begin()));
+        combine(b, a, x, null);
+    }
+
+    private void combine(double b, double a, ParameterVector x, SiteSet sites) {
+        calls.done("combine", LetheNative.lethe_vector_combine(handle, b, a, x.handle(), mask.of(sites), calls.begin()));
     }
 
     /** this *= factor; 0 clears, NaN and infinities too. */
@@ -87,7 +112,7 @@ public final class ParameterVector implements AutoCloseable {
         scale(factor, null);
     }
 
-    /** this *= factor on the tensors of some sites; null = all. A tied table belongs to wte and to lm_head. */
+    /** this *= factor on the tensors of some sites; null = all. A tied table belongs to embedding and head. */
     public void scale(double factor, SiteSet sites) {
         calls.done("scale", LetheNative.lethe_vector_combine(handle, factor, 0, MemorySegment.NULL, mask.of(sites),
                 calls.begin()));
@@ -96,6 +121,11 @@ public final class ParameterVector implements AutoCloseable {
     /** this += a x. */
     public void axpy(double a, ParameterVector x) {
         combine(1, a, x);
+    }
+
+    /** this += a x on the tensors of some sites; null = all. On a model's parameters a positive a along a gradient is ascent. */
+    public void axpy(double a, ParameterVector x, SiteSet sites) {
+        combine(1, a, x, sites);
     }
 
     /** this = x. */
@@ -154,7 +184,7 @@ public final class ParameterVector implements AutoCloseable {
 
     /** The tensors of some sites one after the other, in the order of the flat buffer, without the gaps. */
     public double[] readDoubles(SiteSet sites) {
-        List<TensorInfo> chosen = space.tensors().stream().filter(tensor -> space.selects(sites, tensor)).toList();
+        List<TensorInfo> chosen = space.layout().tensors().stream().filter(tensor -> space.selects(sites, tensor)).toList();
         double[] all = new double[Math.toIntExact(chosen.stream().mapToLong(TensorInfo::count).sum())];
         int at = 0;
         for (TensorInfo tensor : chosen) {
@@ -167,8 +197,7 @@ public final class ParameterVector implements AutoCloseable {
 
     /** Writes a file with the vector, its shape, dtype and a checksum; whole or not at all. */
     public void save(Path file) throws IOException {
-        NumberFile.write(file, "vector " + space.describe(), space.dtype(), size,
-                channel -> staging.store(this::read, 0, size, space.dtype(), channel));
+        NumberFile.write(file, KIND + space.describe(), space.dtype(), size, this::store);
     }
 
     /**
@@ -180,8 +209,9 @@ public final class ParameterVector implements AutoCloseable {
      */
     public void load(Path file) {
         try (NumberFile numbers = NumberFile.open(file)) {
-            String mine = "vector " + space.describe();
-            if (!numbers.text().equals(mine) || numbers.count() != size) {
+            String mine = KIND + space.describe();
+            boolean same = numbers.text().startsWith(KIND) && space.isDescribedBy(numbers.text().substring(KIND.length()));
+            if (!same || numbers.count() != size) {
                 throw new BadInputException(file + ": holds a " + numbers.text() + ", not a " + mine);
             }
             numbers.check();
@@ -191,57 +221,72 @@ public final class ParameterVector implements AutoCloseable {
 
     /** {@code count} elements from flat position {@code offset}, as floats. */
     public float[] readFloats(long offset, int count) {
-        Memory.range("read vector", offset, count, size);
+        Memory.range(reading, offset, count, size);
         return staging.readFloats(this::read, offset, count);
     }
 
     /** {@code count} elements from flat position {@code offset}, as doubles. */
     public double[] readDoubles(long offset, int count) {
-        Memory.range("read vector", offset, count, size);
+        Memory.range(reading, offset, count, size);
         return staging.readDoubles(this::read, offset, count);
     }
 
     /** Overwrites elements from flat position {@code offset} on. */
     public void writeFloats(long offset, float[] values) {
-        Memory.range("write vector", offset, values.length, size);
+        Memory.range(writing, offset, values.length, size);
         staging.writeFloats(this::write, offset, values);
     }
 
     /** Overwrites elements from flat position {@code offset} on. */
     public void writeDoubles(long offset, double[] values) {
-        Memory.range("write vector", offset, values.length, size);
+        Memory.range(writing, offset, values.length, size);
         staging.writeDoubles(this::write, offset, values);
     }
 
     /** Copies elements out; {@code out} is native, writable and at least {@code count * dtype.bytes()} long. */
     public void read(long offset, long count, Dtype dtype, MemorySegment out) {
         Objects.requireNonNull(dtype, "dtype");
-        Memory.range("read vector", offset, count, size);
-        Memory.destination("read vector", out, count * dtype.bytes());
-        calls.done("read vector", LetheNative.lethe_vector_read(handle, offset, count, dtype.code(), out,
+        Memory.range(reading, offset, count, size);
+        Memory.destination(reading, out, count * dtype.bytes());
+        calls.done(reading, LetheNative.lethe_vector_read(handle, offset, count, dtype.code(), out,
                 out.byteSize(), calls.begin()));
     }
 
     /** Copies elements in; {@code in} is native and at least {@code count * dtype.bytes()} long. */
     public void write(long offset, long count, Dtype dtype, MemorySegment in) {
         Objects.requireNonNull(dtype, "dtype");
-        Memory.range("write vector", offset, count, size);
-        Memory.source("write vector", in, count * dtype.bytes());
-        calls.done("write vector", LetheNative.lethe_vector_write(handle, offset, count, dtype.code(), in,
+        Memory.range(writing, offset, count, size);
+        Memory.source(writing, in, count * dtype.bytes());
+        calls.done(writing, LetheNative.lethe_vector_write(handle, offset, count, dtype.code(), in,
                 in.byteSize(), calls.begin()));
     }
 
-    void load(MemorySegment model, Buffer buffer) {
-        calls.done("load vector", LetheNative.lethe_vector_load(handle, model, buffer.code(), calls.begin()));
+    /** Fills a tensor from {@code count()} row-major elements of a file, copied once. */
+    public void load(TensorInfo tensor, Dtype source, MappedFile file, long fileOffset) {
+        MemorySegment from = file.read(fileOffset, tensor.count() * source.bytes());
+        staging.load(this::write, tensor.offset(), tensor.count(), source, from);
     }
 
-    void store(MemorySegment model, Buffer buffer) {
-        calls.done("store vector", LetheNative.lethe_vector_store(handle, model, buffer.code(), calls.begin()));
+    /** Writes a tensor's elements, little-endian, row-major. */
+    public void store(TensorInfo tensor, Dtype target, WritableByteChannel channel) throws IOException {
+        staging.store(this::read, tensor.offset(), tensor.count(), target, channel);
     }
 
-    /** Frees the native memory; closing again does nothing. */
+    /** Writes all P elements in the vector's dtype and nothing else: what {@link #restore} reads. */
+    public void store(WritableByteChannel channel) throws IOException {
+        staging.store(this::read, 0, size, space.dtype(), channel);
+    }
+
+    /** Reads back what {@link #store(WritableByteChannel)} wrote, from byte {@code offset} of the file. */
+    public void restore(MappedFile file, long offset) {
+        staging.load(this::write, 0, size, space.dtype(), file.read(offset, size * space.dtype().bytes()));
+    }
+
+    /** Frees a free vector's native memory; closing again does nothing. A model's own buffer stays until the model closes. */
     @Override
     public void close() {
-        memory.close();
+        if (!borrowed) {
+            memory.close();
+        }
     }
 }

@@ -8,10 +8,12 @@ import dev.lethe.bindings.LetheNative;
  * @param index   position in {@link LanguageModel#sites()}
  * @param name    the checkpoint's own name: "wte", "h.3.mlp.c_fc", "lm_head"
  * @param kind    what its gradient is made of
+ * @param role    what it is for, whatever the checkpoint calls it
+ * @param block   0..L-1, or -1 outside blocks
  * @param inputs  width of the factor A: V for wte, the context for wpe, C for a norm and for lm_head
  * @param outputs width of the factor G: V for lm_head
  */
-public record Site(int index, String name, Kind kind, long inputs, long outputs) {
+public record Site(int index, String name, Kind kind, Role role, int block, long inputs, long outputs) {
 
     /** What a site's gradient is made of. */
     public enum Kind {
@@ -39,6 +41,34 @@ public record Site(int index, String name, Kind kind, long inputs, long outputs)
                 }
             }
             throw new IllegalArgumentException("site kind " + code + " is not known to this version");
+        }
+    }
+
+    /** What a site is for. */
+    public enum Role {
+        EMBEDDING(LetheNative.LETHE_ROLE_EMBEDDING()),
+        POSITION(LetheNative.LETHE_ROLE_POSITION()),
+        NORM(LetheNative.LETHE_ROLE_NORM()),
+        /** Makes queries, keys and values. */
+        ATTENTION_INPUT(LetheNative.LETHE_ROLE_ATTENTION_INPUT()),
+        ATTENTION_OUTPUT(LetheNative.LETHE_ROLE_ATTENTION_OUTPUT()),
+        MLP_INPUT(LetheNative.LETHE_ROLE_MLP_INPUT()),
+        MLP_OUTPUT(LetheNative.LETHE_ROLE_MLP_OUTPUT()),
+        HEAD(LetheNative.LETHE_ROLE_HEAD());
+
+        private final int code;
+
+        Role(int code) {
+            this.code = code;
+        }
+
+        static Role of(int code) {
+            for (Role role : values()) {
+                if (role.code == code) {
+                    return role;
+                }
+            }
+            throw new IllegalArgumentException("site role " + code + " is not known to this version");
         }
     }
 }

@@ -1,9 +1,14 @@
 package dev.lethe.engine;
 
+import dev.lethe.engine.Site.Role;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
+import java.util.EnumSet;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.Predicate;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
@@ -11,26 +16,28 @@ import java.util.stream.Collectors;
  * A site selection as text, independent of a model. Terms are separated by commas and add up:
  * <ul>
  * <li>{@code all}
- * <li>{@code embedding} = wte and lm_head, the whole gradient of a tied table; {@code embedding-input} = wte;
- *     {@code head} = lm_head
- * <li>{@code attention} = h.*.attn.*; {@code mlp} = h.*.mlp.*
- * <li>{@code block:11,12} or {@code block:0-3} = every site of those blocks, counted from 0 as in "h.0"
+ * <li>{@code embedding} = token table and head, the whole gradient of a tied table; {@code embedding-input} = the token
+ *     table; {@code head} = the head
+ * <li>{@code attention}, {@code mlp} = their linear sites, in all blocks; {@code mlp-output} = the MLP's last
+ * <li>{@code block:11,12} or {@code block:0-3} = every site of those blocks, counted from 0
  * <li>a site's exact name, or a glob over names: {@code h.*.mlp.c_fc}
  * </ul>
  */
 public final class SiteSelector {
     private static final Pattern BLOCKS = Pattern.compile("([0-9]{1,6})(?:-([0-9]{1,6}))?");
-    private static final Pattern LAYER = Pattern.compile("^h\\.([0-9]+)\\.");
+    private static final Map<String, Set<Role>> ROLES = Map.of(
+            "embedding", EnumSet.of(Role.EMBEDDING, Role.HEAD),
+            "embedding-input", EnumSet.of(Role.EMBEDDING),
+            "head", EnumSet.of(Role.HEAD),
+            "attention", EnumSet.of(Role.ATTENTION_INPUT, Role.ATTENTION_OUTPUT),
+            "mlp", EnumSet.of(Role.MLP_INPUT, Role.MLP_OUTPUT),
+            "mlp-output", EnumSet.of(Role.MLP_OUTPUT));
 
     private final String text;
     private final List<Term> terms;
 
-    /** One term: a regular expression over names, or a range of blocks. */
-    private sealed interface Term {
-        record Names(String term, Pattern pattern) implements Term { }
-
-        record Blocks(String term, int first, int last) implements Term { }
-    }
+    /** One term, and the sites that it takes; {@code last}: of its blocks, -1 when it names none. */
+    private record Term(String text, Predicate<Site> takes, int last) { }
 
     private SiteSelector(String text, List<Term> terms) {
         this.text = text;
@@ -60,16 +67,18 @@ public final class SiteSelector {
      */
     public SiteSet select(List<Site> sites) {
         BitSet chosen = new BitSet(sites.size());
+        int blocks = blockCount(sites);
         for (Term term : terms) {
-            switch (term) {
-                case Term.Names(String name, Pattern pattern) -> {
-                    if (!selectNames(sites, pattern, chosen)) {
-                        throw new IllegalArgumentException("site selector '" + text + "': no site matches '" + name
-                                + "'; the model has " + describe(sites));
-                    }
-                }
-                case Term.Blocks(String name, int first, int last) -> selectBlocks(sites, name, first, last, chosen);
+            if (term.last >= blocks) {
+                throw new IllegalArgumentException("site selector '" + text + "': '" + term.text + "' names block "
+                        + term.last + "; the model has blocks 0 to " + (blocks - 1));
             }
+            List<Site> taken = sites.stream().filter(term.takes).toList();
+            if (taken.isEmpty()) {
+                throw new IllegalArgumentException("site selector '" + text + "': no site matches '" + term.text
+                        + "'; the model has " + describe(sites));
+            }
+            taken.forEach(site -> chosen.set(site.index()));
         }
         return new SiteSet(List.copyOf(sites), chosen);
     }
@@ -83,25 +92,20 @@ public final class SiteSelector {
     /** The site names of a model in one line, with the block number as N. */
     static String describe(List<Site> sites) {
         int blocks = blockCount(sites);
-        String names = sites.stream().map(site -> LAYER.matcher(site.name()).replaceFirst("h.N."))
+        String names = sites.stream().map(site -> site.name().replace("." + site.block() + ".", ".N."))
                 .distinct().collect(Collectors.joining(", "));
         return names + (blocks == 0 ? "" : " (N = 0 to " + (blocks - 1) + ")");
     }
 
     private static Term names(String term) {
-        String glob = switch (term) {
-            case "all" -> "*";
-            case "embedding-input" -> "wte";
-            case "head" -> "lm_head";
-            case "attention" -> "h.*.attn.*";
-            case "mlp" -> "h.*.mlp.*";
-            default -> term;
-        };
-        if (term.equals("embedding")) {
-            return new Term.Names(term, Pattern.compile("wte|lm_head"));
+        Set<Role> roles = ROLES.get(term);
+        if (roles != null) {
+            return new Term(term, site -> roles.contains(site.role()), -1);
         }
-        String regex = Arrays.stream(glob.split("\\*", -1)).map(Pattern::quote).collect(Collectors.joining(".*"));
-        return new Term.Names(term, Pattern.compile(regex));
+        String glob = term.equals("all") ? "*" : term;
+        Pattern pattern = Pattern.compile(
+                Arrays.stream(glob.split("\\*", -1)).map(Pattern::quote).collect(Collectors.joining(".*")));
+        return new Term(term, site -> pattern.matcher(site.name()).matches(), -1);
     }
 
     private static Term blocks(String text, String term) {
@@ -116,41 +120,10 @@ public final class SiteSelector {
             throw new IllegalArgumentException("site selector '" + text + "': range " + first + "-" + last
                     + " runs backwards");
         }
-        return new Term.Blocks(term, first, last);
-    }
-
-    private static boolean selectNames(List<Site> sites, Pattern pattern, BitSet chosen) {
-        boolean any = false;
-        for (Site site : sites) {
-            if (pattern.matcher(site.name()).matches()) {
-                chosen.set(site.index());
-                any = true;
-            }
-        }
-        return any;
-    }
-
-    private void selectBlocks(List<Site> sites, String term, int first, int last, BitSet chosen) {
-        int blocks = blockCount(sites);
-        if (last >= blocks) {
-            throw new IllegalArgumentException("site selector '" + text + "': '" + term + "' names block " + last
-                    + "; the model has blocks 0 to " + (blocks - 1));
-        }
-        for (Site site : sites) {
-            int block = block(site);
-            if (block >= first && block <= last) {
-                chosen.set(site.index());
-            }
-        }
+        return new Term(term, site -> site.block() >= first && site.block() <= last, last);
     }
 
     private static int blockCount(List<Site> sites) {
-        return 1 + sites.stream().mapToInt(SiteSelector::block).max().orElse(-1);
-    }
-
-    /** The block a site is in, or -1. */
-    private static int block(Site site) {
-        var matcher = LAYER.matcher(site.name());
-        return matcher.find() ? Integer.parseInt(matcher.group(1)) : -1;
+        return 1 + sites.stream().mapToInt(Site::block).max().orElse(-1);
     }
 }

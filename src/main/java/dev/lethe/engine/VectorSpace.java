@@ -6,12 +6,10 @@ import java.util.List;
 /**
  * What the vectors of one model share: the handle that makes them, and where each tensor lies.
  *
- * @param owner    the model's memory, which stays as long as a vector does
- * @param model    native handle; refused once the model is closed
- * @param flatSize P
+ * @param owner the model's memory, which stays as long as a vector does
+ * @param model native handle; refused once the model is closed
  */
-record VectorSpace(OwnedMemory owner, MemorySegment model, ModelShape shape, Dtype dtype, List<TensorInfo> tensors,
-                   List<Site> sites, long flatSize) {
+record VectorSpace(OwnedMemory owner, MemorySegment model, ModelShape shape, Dtype dtype, ModelLayout layout) {
 
     @Override
     public MemorySegment model() {
@@ -19,22 +17,32 @@ record VectorSpace(OwnedMemory owner, MemorySegment model, ModelShape shape, Dty
         return model;
     }
 
-    /** Whether a tensor belongs to a selection; a tied table does through either of its sites, wte or lm_head. */
+    /** Whether a tensor belongs to a selection; a tied table does through either of its sites, embedding or head. */
     boolean selects(SiteSet selection, TensorInfo tensor) {
+        List<Site> sites = layout.sites();
         boolean table = shape.tiedHead() && sites.get(tensor.site()).kind() == Site.Kind.EMBEDDING;
         return selection.contains(tensor.site()) || (table && selection.contains(sites.size() - 1));
     }
 
     /** The sites whose tensors a selection leaves out: none of them shares a tensor with it. */
     SiteSet others(SiteSet selection) {
-        List<String> names = tensors.stream().filter(tensor -> !selects(selection, tensor))
-                .map(tensor -> sites.get(tensor.site()).name()).distinct().toList();
-        return SiteSet.of(sites, names);
+        List<String> names = layout.tensors().stream().filter(tensor -> !selects(selection, tensor))
+                .map(tensor -> layout.sites().get(tensor.site()).name()).distinct().toList();
+        return SiteSet.of(layout.sites(), names);
     }
 
     /** The line by which a file of numbers says to which space they belong. */
     String describe() {
-        return "V=" + shape.vocabulary() + " context=" + shape.context() + " C=" + shape.channels() + " L="
-                + shape.layers() + " inner=" + shape.inner() + (shape.tiedHead() ? " tied" : " untied");
+        return line(" heads=" + shape.heads(), " epsilon=" + shape.layerNormEpsilon());
+    }
+
+    /** Whether a file's line is of this space; earlier versions left out what moves no tensor. */
+    boolean isDescribedBy(String line) {
+        return line.equals(describe()) || line.equals(line("", ""));
+    }
+
+    private String line(String heads, String epsilon) {
+        return "V=" + shape.vocabulary() + " context=" + shape.context() + " C=" + shape.channels() + heads + " L="
+                + shape.layers() + " inner=" + shape.inner() + epsilon + (shape.tiedHead() ? " tied" : " untied");
     }
 }

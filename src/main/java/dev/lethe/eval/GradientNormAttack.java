@@ -46,7 +46,7 @@ public final class GradientNormAttack {
         double squares = 0;
         for (long from = 0; from < tensor.count(); from += CHUNK) {
             int count = (int) Math.min(CHUNK, tensor.count() - from);
-            for (float value : model.readFloats(Buffer.GRADIENT, tensor.offset() + from, count)) {
+            for (float value : model.buffer(Buffer.GRADIENT).readFloats(tensor.offset() + from, count)) {
                 squares += (double) value * value;
             }
         }

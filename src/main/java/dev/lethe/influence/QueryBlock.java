@@ -71,7 +71,7 @@ final class QueryBlock implements AutoCloseable {
             Batch batch = BatchPlan.batch(examples, indices).withWeights(weights);
             model.gradient(batch, from > 0, null);
         }
-        return model.copy(Buffer.GRADIENT);
+        return model.buffer(Buffer.GRADIENT).copy();
     }
 
     private void capture(List<Example> examples, List<MemorySegment> into) {

@@ -1,6 +1,7 @@
 package dev.lethe.model;
 
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Buffer;
 import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.FolderLinks;
@@ -65,7 +66,8 @@ public final class Checkpoint {
                 for (TensorInfo info : model.tensors()) {
                     Work.check(folder + ": reading the model was interrupted");
                     Weight weight = weights.get(info.name());
-                    model.load(info, weight.tensor().dtype().orElseThrow(), weight.file().file(), weight.tensor().begin());
+                    model.buffer(Buffer.PARAMETERS).load(info, weight.tensor().dtype().orElseThrow(), weight.file().file(),
+                            weight.tensor().begin());
                 }
                 return model;
             } catch (Throwable e) {

@@ -1,5 +1,6 @@
 package dev.lethe.model;
 
+import dev.lethe.engine.Buffer;
 import dev.lethe.engine.Dtype;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.TensorInfo;
@@ -30,7 +31,7 @@ final class SafetensorsWriter {
         writeFully(channel, length.putLong(header.length).flip());
         writeFully(channel, ByteBuffer.wrap(header));
         for (TensorInfo info : tensors) {
-            model.store(info, Dtype.F32, channel);
+            model.buffer(Buffer.PARAMETERS).store(info, Dtype.F32, channel);
         }
     }
 

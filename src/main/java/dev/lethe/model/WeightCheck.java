@@ -2,13 +2,16 @@ package dev.lethe.model;
 
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Dtype;
+import dev.lethe.engine.ModelLayout;
 import dev.lethe.engine.ModelShape;
 import dev.lethe.model.Safetensors.Tensor;
 import dev.lethe.model.WeightFiles.Weight;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.LongStream;
 
 /**
  * Whether the tensors found are those of a model of the given shape, and finite: everything missing, extra, mis-shaped or
@@ -23,7 +26,7 @@ final class WeightCheck {
     /** @throws BadInputException listing the tensors */
     static void check(Path folder, ModelShape shape, Map<String, Weight> weights) {
         Problems problems = new Problems();
-        Map<String, List<Long>> expected = Gpt2Tensors.expected(shape);
+        Map<String, List<Long>> expected = expected(shape);
         expected.forEach((name, wanted) -> names(name, wanted, weights.get(name), problems));
         weights.forEach((name, weight) -> {
             boolean tiedHead = shape.tiedHead() && name.equals(Gpt2Tensors.HEAD);
@@ -40,6 +43,14 @@ final class WeightCheck {
             sameHead(weights.get(Gpt2Tensors.HEAD), weights.get(Gpt2Tensors.TOKEN_TABLE), problems);
         }
         problems.throwIfAny(folder);
+    }
+
+    /** Name without prefix to shape, in the engine's order; the head only when it is a tensor of its own. */
+    static Map<String, List<Long>> expected(ModelShape shape) {
+        Map<String, List<Long>> expected = new LinkedHashMap<>();
+        ModelLayout.of(shape).tensors().forEach(info ->
+                expected.put(info.name(), LongStream.of(info.shape()).boxed().toList()));
+        return expected;
     }
 
     private static void names(String name, List<Long> wanted, Weight weight, Problems problems) {

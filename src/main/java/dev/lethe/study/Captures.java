@@ -1,5 +1,6 @@
 package dev.lethe.study;
 
+import dev.lethe.engine.ModelLayout;
 import dev.lethe.engine.ModelShape;
 import dev.lethe.engine.Site;
 import dev.lethe.train.CapturePolicy;
@@ -21,21 +22,21 @@ final class Captures {
     /** No ledger. */
     static final Plan NONE = new Plan(CapturePolicy.NONE, "embedding");
 
-    private final ModelShape shape;
+    private final ModelLayout layout;
     private final Map<CapturePolicy, Set<Integer>> sites = new EnumMap<>(CapturePolicy.class);
 
     /** Which epochs, and the selector of the sites. */
     record Plan(CapturePolicy policy, String sites) { }
 
     Captures(ModelShape shape) {
-        this.shape = shape;
+        this.layout = ModelLayout.of(shape);
     }
 
     /** Counts in what an erasure will take; null takes nothing. */
     void count(EraseConfig config) {
         if (policy(config) != CapturePolicy.NONE) {
             Set<Integer> into = sites.computeIfAbsent(policy(config), _ -> new TreeSet<>());
-            SiteNames.select(config.sites(), shape).sites().forEach(site -> into.add(site.index()));
+            layout.sites(config.sites()).sites().forEach(site -> into.add(site.index()));
         }
     }
 
@@ -64,7 +65,7 @@ final class Captures {
     }
 
     private String selector(Set<Integer> chosen) {
-        List<Site> known = SiteNames.of(shape);
+        List<Site> known = layout.sites();
         return chosen.size() == known.size() ? "all"
                 : String.join(",", chosen.stream().map(index -> known.get(index).name()).toList());
     }

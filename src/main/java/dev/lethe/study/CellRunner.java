@@ -164,7 +164,8 @@ final class CellRunner {
         }
         RunFolder retrained = trainings.retrained(cell.seed(), cell.head(), cell.forget());
         try (LanguageModel other = Checkpoint.load(engine, retrained.model(), Dtype.F32);
-                ParameterVector theirs = other.copy(Buffer.PARAMETERS); ParameterVector mine = model.copy(Buffer.PARAMETERS)) {
+                ParameterVector mine = model.buffer(Buffer.PARAMETERS).copy()) {
+            ParameterVector theirs = other.buffer(Buffer.PARAMETERS);
             double norm = theirs.norm();
             mine.axpy(-1, theirs);
             numbers.put("distance.retrained", mine.norm());

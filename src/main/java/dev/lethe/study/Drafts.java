@@ -2,8 +2,9 @@ package dev.lethe.study;
 
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.DamagedDataException;
-import dev.lethe.engine.ModelShape;
+import dev.lethe.engine.ModelLayout;
 import dev.lethe.engine.Reason;
+import dev.lethe.engine.SiteSelector;
 import dev.lethe.study.Spec.Block;
 import dev.lethe.train.RunJson;
 import dev.lethe.unlearn.Contrast;
@@ -55,10 +56,10 @@ final class Drafts {
     /**
      * Every cell, references first, each once.
      *
-     * @param shape    of the model, to know its sites; null when that is not known
+     * @param layout   of the model, to know its sites; null when that is not known
      * @param problems is told what is wrong, with the block's path
      */
-    static List<Draft> of(Spec spec, ModelShape shape, List<String> problems) {
+    static List<Draft> of(Spec spec, ModelLayout layout, List<String> problems) {
         Map<List<Object>, Draft> drafts = new LinkedHashMap<>();
         Map<List<Object>, String> named = new LinkedHashMap<>();
         for (long seed : spec.seeds()) {
@@ -74,7 +75,7 @@ final class Drafts {
         for (int b = 0; b < spec.cells().size(); b++) {
             Block block = spec.cells().get(b);
             String path = "$.cells[" + b + "]";
-            for (Draft draft : block(spec, block, path, shape, problems)) {
+            for (Draft draft : block(spec, block, path, layout, problems)) {
                 List<Object> name = List.of(draft.variant, draft.cell.seed(), draft.cell.forget());
                 String twin = named.putIfAbsent(name, path);
                 boolean same = drafts.containsValue(draft);
@@ -88,7 +89,7 @@ final class Drafts {
         return List.copyOf(drafts.values());
     }
 
-    private static List<Draft> block(Spec spec, Block block, String path, ModelShape shape, List<String> problems) {
+    private static List<Draft> block(Spec spec, Block block, String path, ModelLayout layout, List<String> problems) {
         List<Draft> drafts = new ArrayList<>();
         for (String strategy : block.strategy()) {
             if (strategy.equals(ORIGINAL) || strategy.equals(RETRAIN)) {
@@ -99,7 +100,7 @@ final class Drafts {
                 if (config == null) {
                     continue;
                 }
-                sites(path, config.erase.sites(), shape, problems);
+                sites(path, config.erase.sites(), layout, problems);
                 for (long seed : or(block.seeds(), spec.seeds())) {
                     for (String head : or(block.heads(), spec.heads())) {
                         for (String forget : or(block.forget(), List.copyOf(spec.forget().keySet()))) {
@@ -277,8 +278,9 @@ final class Drafts {
                 + "'; write ids, fuzzy:0 to fuzzy:100, iterative or iterative:SHARExROUNDS");
     }
 
-    private static void sites(String path, String sites, ModelShape shape, List<String> problems) {
-        parse(path + ".sites", () -> SiteNames.select(sites, shape), problems);
+    /** Without a layout only the selector's form counts. */
+    private static void sites(String path, String sites, ModelLayout layout, List<String> problems) {
+        parse(path + ".sites", () -> layout == null ? SiteSelector.parse(sites) : layout.sites(sites), problems);
     }
 
     private interface Reading<T> {

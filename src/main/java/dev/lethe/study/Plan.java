@@ -1,6 +1,7 @@
 package dev.lethe.study;
 
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.ModelLayout;
 import dev.lethe.study.Drafts.Draft;
 import java.nio.file.FileSystems;
 import java.nio.file.Path;
@@ -33,7 +34,7 @@ record Plan(List<Entry> entries, Map<String, Captures> captures) {
     }
 
     static Plan of(Spec spec, StudyData data, Trainings trainings) {
-        List<Draft> drafts = new ArrayList<>(Drafts.of(spec, trainings.shape("tied"), new ArrayList<>()));
+        List<Draft> drafts = new ArrayList<>(Drafts.of(spec, ModelLayout.of(trainings.shape("tied")), new ArrayList<>()));
         drafts.sort(Comparator.comparingInt((Draft draft) -> spec.seeds().indexOf(draft.cell().seed()))
                 .thenComparingInt(draft -> spec.heads().indexOf(draft.cell().head()))
                 .thenComparing(draft -> draft.config() != null));

@@ -24,13 +24,13 @@ record Relearning(Spec spec) {
         AdamW usual = AdamW.defaults();
         AdamW optimizer = new AdamW(spec.relearn().rate() * spec.training().learningRate(), usual.beta1(), usual.beta2(),
                 usual.epsilon(), spec.training().weightDecay(), spec.training().maxNorm());
-        try (ParameterVector weights = model.copy(Buffer.PARAMETERS)) {
+        try (ParameterVector weights = model.buffer(Buffer.PARAMETERS).copy()) {
             FineTune tuning = new FineTune(model, forgotten.subList(0, shown), new FineTune.Options(shown, optimizer, null, 0));
             for (int step = 0; step < spec.relearn().steps(); step++) {
                 tuning.step();
             }
             double loss = new Evaluator().evaluate(model, forgotten.subList(shown, forgotten.size())).meanLoss();
-            model.set(Buffer.PARAMETERS, weights);
+            model.buffer(Buffer.PARAMETERS).assign(weights);
             return loss;
         }
     }

@@ -1,7 +1,8 @@
 package dev.lethe.study;
 
 import dev.lethe.engine.BadInputException;
-import dev.lethe.engine.ModelShape;
+import dev.lethe.engine.EngineException;
+import dev.lethe.engine.ModelLayout;
 import dev.lethe.engine.Reason;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.train.ModelSource;
@@ -26,8 +27,7 @@ final class SpecCheck {
         SpecCheck check = new SpecCheck(spec, problems);
         check.data();
         check.names();
-        ModelShape shape = check.shape(files);
-        Drafts.of(spec, shape, problems);
+        Drafts.of(spec, check.layout(files), problems);
         check.sequential();
         if (files != null) {
             check.files(files);
@@ -85,20 +85,20 @@ final class SpecCheck {
     }
 
     /** Null when the model is not there yet or cannot be told. */
-    private ModelShape shape(DataFiles files) {
+    private ModelLayout layout(DataFiles files) {
         if (spec.model() == null) {
             return null;
         }
         try {
             if (isShape(spec.model())) {
-                return ((ModelSource.Fresh) ModelSource.parse(spec.model())).shape();
+                return ModelLayout.of(((ModelSource.Fresh) ModelSource.parse(spec.model())).shape());
             }
             var folder = files == null ? null : files.find(spec.model());
             if (files != null && (folder == null || !Checkpoint.isCheckpoint(folder))) {
                 add("$.model", "neither gpt2:.. nor a model folder: " + files.missing(spec.model()));
             }
-            return folder == null || !Checkpoint.isCheckpoint(folder) ? null : Checkpoint.config(folder).shape();
-        } catch (BadInputException e) {
+            return folder == null || !Checkpoint.isCheckpoint(folder) ? null : ModelLayout.of(Checkpoint.config(folder).shape());
+        } catch (BadInputException | EngineException e) {
             add("$.model", Reason.of(e));
             return null;
         }

@@ -10,7 +10,6 @@ import dev.lethe.engine.AdamW;
 import dev.lethe.engine.Batch;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.LanguageModel;
-import dev.lethe.engine.ParameterVector;
 import dev.lethe.engine.SiteSet;
 import java.util.List;
 
@@ -47,10 +46,8 @@ public final class FineTune {
     }
 
     static void forgetMoments(LanguageModel model) {
-        try (ParameterVector zero = model.vector()) {
-            model.set(Buffer.MOMENT1, zero);
-            model.set(Buffer.MOMENT2, zero);
-        }
+        model.buffer(Buffer.MOMENT1).scale(0);
+        model.buffer(Buffer.MOMENT2).scale(0);
     }
 
     /** One step at the options' learning rate; returns the batch's loss before it. */

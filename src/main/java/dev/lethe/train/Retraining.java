@@ -32,7 +32,7 @@ public final class Retraining implements AutoCloseable {
         config = run.info().config();
         model = loaded.model();
         records = Encoded.of(new Holdout(run.data(Split.TRAIN), run.data(Split.HOLDOUT)), loaded, config).train();
-        start = model.copy(Buffer.PARAMETERS);
+        start = model.buffer(Buffer.PARAMETERS).copy();
     }
 
     /**
@@ -50,8 +50,7 @@ public final class Retraining implements AutoCloseable {
         LoadedModel loaded = LoadedModel.load(engine, ModelSource.of(run.info().source()), run.info().config().dtype(),
                 run.info().config().seed());
         try {
-            Trainer.requireSame(run.root(), "weights to begin with", run.info().source().modelHash(),
-                    Trainer.modelHash(loaded.model()));
+            Trainer.requireSameModel(run.root(), run.info().source(), loaded.model());
             Retraining retraining = new Retraining(run, loaded);
             if (retraining.records.stream().mapToLong(Example::targetCount).sum() != run.info().data().targets()) {
                 retraining.start.close();
@@ -76,7 +75,7 @@ public final class Retraining implements AutoCloseable {
     }
 
     private void trainAll(BitSet kept, long seed) {
-        model.set(Buffer.PARAMETERS, start);
+        model.buffer(Buffer.PARAMETERS).assign(start);
         FineTune.forgetMoments(model);
         long steps = config.steps(records.size());
         long step = 0;
@@ -108,9 +107,7 @@ public final class Retraining implements AutoCloseable {
             }
         }
         if (count == 0) {
-            try (ParameterVector zero = model.vector()) {
-                model.set(Buffer.GRADIENT, zero);
-            }
+            model.buffer(Buffer.GRADIENT).scale(0);
         } else {
             model.gradient(BatchPlan.batch(records, Arrays.copyOf(rest, count)).withWeights(Arrays.copyOf(own, count)));
         }

@@ -43,7 +43,7 @@ final class TrainCheckpoint {
             PrivateFiles.folder(folder, fresh -> {
                 for (Buffer buffer : BUFFERS) {
                     try (FileChannel channel = PrivateFiles.create(file(fresh, buffer))) {
-                        model.save(buffer, channel);
+                        model.buffer(buffer).store(channel);
                     }
                 }
                 State state = new State(step, model.flatSize(), model.dtype(), entries);
@@ -94,7 +94,7 @@ final class TrainCheckpoint {
             if (mapped.size() != wanted) {
                 throw new DamagedDataException(file + ": has " + mapped.size() + " bytes, must have " + wanted);
             }
-            model.restore(buffer, mapped, 0);
+            model.buffer(buffer).restore(mapped, 0);
         }
     }
 

@@ -101,7 +101,7 @@ public final class Trainer {
                 if (now.info().state() == RunInfo.State.COMPLETE) {
                     return now; // by another process, before this one had the lock
                 }
-                requireSame(out, "weights to begin with", run.info().source().modelHash(), modelHash(loaded.model()));
+                requireSameModel(out, run.info().source(), loaded.model());
                 warnOfMachine(run, machine(engine));
                 Holdout split = new Holdout(RunData.read(run, Split.TRAIN, data), RunData.read(run, Split.HOLDOUT, data));
                 Encoded encoded = Encoded.of(split, loaded, config);
@@ -110,6 +110,15 @@ public final class Trainer {
                 return toEnd(engine, run, loaded, encoded, listener);
             }
         });
+    }
+
+    /** The weights alone do not tell heads. */
+    static void requireSameModel(Path out, RunInfo.Source source, LanguageModel model) {
+        if (!model.shape().equals(source.shape())) {
+            throw new BadInputException(out + ": was begun with a model of " + source.shape() + ", now " + model.shape()
+                    + "; bring back what it was begun with, or train into a new folder");
+        }
+        requireSame(out, "weights to begin with", source.modelHash(), modelHash(model));
     }
 
     static void requireSame(Path out, String what, String was, String is) {
@@ -209,7 +218,7 @@ public final class Trainer {
             MemorySegment numbers = arena.allocate(chunk * model.dtype().bytes());
             for (long at = 0; at < model.flatSize(); at += chunk) {
                 long count = Math.min(chunk, model.flatSize() - at);
-                model.read(Buffer.PARAMETERS, at, count, model.dtype(), numbers);
+                model.buffer(Buffer.PARAMETERS).read(at, count, model.dtype(), numbers);
                 digest.update(numbers.asSlice(0, count * model.dtype().bytes()).asByteBuffer());
             }
         }

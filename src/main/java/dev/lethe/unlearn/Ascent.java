@@ -40,7 +40,7 @@ final class Ascent implements AutoCloseable {
         this.source = source;
         this.steady = model.vector();
         this.direction = model.vector();
-        this.snapshot = model.copy(Buffer.PARAMETERS);
+        this.snapshot = model.buffer(Buffer.PARAMETERS).copy();
         this.weightNorm = Math.sqrt(snapshot.dot(snapshot, sites));
         try {
             aim();
@@ -100,15 +100,15 @@ final class Ascent implements AutoCloseable {
     Outcome step(double share, Losses now, Limits limits, EraseData data, Consumer<Outcome> tried) {
         steer();
         normalise();
-        model.copy(Buffer.PARAMETERS, snapshot);
+        snapshot.assign(model.buffer(Buffer.PARAMETERS));
         Outcome last = null;
         for (int halving = 0; halving < HALVINGS; halving++, share /= 2) {
-            model.add(share * weightNorm, direction, sites);
+            model.buffer(Buffer.PARAMETERS).axpy(share * weightNorm, direction, sites);
             last = attempt(share, now, limits, data);
             if (last.action() == Action.ASCEND) {
                 return last;
             }
-            model.set(Buffer.PARAMETERS, snapshot);
+            model.buffer(Buffer.PARAMETERS).assign(snapshot);
             tried.accept(last);
         }
         return new Outcome(now, 0, last.action());
@@ -117,7 +117,7 @@ final class Ascent implements AutoCloseable {
     /** One step of this rate along the direction as it is: no length is looked for and nothing is taken back. */
     void walk(double rate) {
         steer();
-        model.add(rate * source.unit(), direction, sites);
+        model.buffer(Buffer.PARAMETERS).axpy(rate * source.unit(), direction, sites);
     }
 
     /** The forget loss refuses most steps that are refused, so the other records are only run when it does not. */

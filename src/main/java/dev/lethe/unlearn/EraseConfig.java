@@ -138,7 +138,7 @@ public record EraseConfig(
         if (strategy.ofThePaper()) {
             return builder.build();
         }
-        String sites = strategy == Strategy.RMU ? "h.*.mlp.c_proj" : "all"; // the paper moves MLP outputs only
+        String sites = strategy == Strategy.RMU ? "mlp-output" : "all"; // the paper moves MLP outputs only
         return builder.sites(sites).precondition(0).repair(0).polish(0).build();
     }
 

@@ -45,7 +45,7 @@ final class FreshDirection implements AscentDirection {
         for (int from = 0; from < records.size(); from += RECORDS) {
             model.gradient(summed(records, from), from > 0, null);
         }
-        model.copy(Buffer.GRADIENT, out);
+        out.assign(model.buffer(Buffer.GRADIENT));
     }
 
     /** At most {@link #RECORDS} records from {@code from} on, each of weight 1: the gradient is the sum of theirs. */

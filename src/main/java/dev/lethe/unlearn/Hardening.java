@@ -59,7 +59,7 @@ final class Hardening implements AutoCloseable {
         this.steps = config.harden();
         this.options = options;
         this.random = new Random(config.seed());
-        this.weights = model.copy(Buffer.PARAMETERS);
+        this.weights = model.buffer(Buffer.PARAMETERS).copy();
         this.moment1 = model.vector();
         this.moment2 = model.vector();
         this.direction = model.vector();
@@ -82,12 +82,12 @@ final class Hardening implements AutoCloseable {
         double norm = Math.sqrt(direction.dot(direction, null));
         double share = SHARE;
         for (int halving = 0; halving < HALVINGS && norm > 0; halving++, share /= 2) {
-            model.add(share * weightNorm / norm, direction, null);
+            model.buffer(Buffer.PARAMETERS).axpy(share * weightNorm / norm, direction);
             Losses after = Losses.measure(model, data);
             if (after.retain() <= limits.retain()) {
                 return new Outcome(after, share);
             }
-            model.set(Buffer.PARAMETERS, weights);
+            model.buffer(Buffer.PARAMETERS).assign(weights);
         }
         return new Outcome(now, 0);
     }
@@ -116,18 +116,18 @@ final class Hardening implements AutoCloseable {
     private double trial(List<Example> drawn) {
         int shown = shown(drawn.size());
         List<Example> others = drawn.subList(Math.min(shown, drawn.size() - 1), drawn.size()); // a lone record is both
-        model.copy(Buffer.PARAMETERS, weights);
-        model.copy(Buffer.MOMENT1, moment1);
-        model.copy(Buffer.MOMENT2, moment2);
+        weights.assign(model.buffer(Buffer.PARAMETERS));
+        moment1.assign(model.buffer(Buffer.MOMENT1));
+        moment2.assign(model.buffer(Buffer.MOMENT2));
         FineTune tuning = new FineTune(model, drawn.subList(0, shown), new FineTune.Options(shown, options, null, 0));
         for (int i = 0; i < steps; i++) {
             tuning.step();
         }
         double loss = SetLoss.mean(model, others);
         new FreshDirection(model, others).compute(direction);
-        model.set(Buffer.PARAMETERS, weights);
-        model.set(Buffer.MOMENT1, moment1);
-        model.set(Buffer.MOMENT2, moment2);
+        model.buffer(Buffer.PARAMETERS).assign(weights);
+        model.buffer(Buffer.MOMENT1).assign(moment1);
+        model.buffer(Buffer.MOMENT2).assign(moment2);
         records += (long) steps * shown + others.size();
         return loss;
     }

@@ -94,7 +94,7 @@ final class InfluenceProbe {
     private Snapshot take() {
         try (ParameterVector gradient = model.vector()) {
             double[][] actGrad = actGrad();
-            model.copy(Buffer.GRADIENT, gradient);
+            gradient.assign(model.buffer(Buffer.GRADIENT));
             gradient.scale(1.0 / forget.size());
             double[][] forgetDot = products(forgetEntries, gradient);
             double[][] retainDot = products(retainEntries, gradient);

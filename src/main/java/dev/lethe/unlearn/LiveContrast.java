@@ -45,7 +45,7 @@ final class LiveContrast implements AutoCloseable {
             ParameterVector gradient = gradients.get(i);
             List<Example> group = groups.get(i);
             model.gradient(BatchPlan.batch(group, draw(group.size())));
-            model.copy(Buffer.GRADIENT, gradient);
+            gradient.assign(model.buffer(Buffer.GRADIENT));
             for (ParameterVector earlier : gradients.subList(0, i)) { // orthogonal, so that one removal keeps the other
                 remove(earlier, gradient, false);
             }

@@ -144,10 +144,10 @@ final class ObjectiveLoop implements AutoCloseable {
     private double step(Phase phase, double target, double share) {
         Work.check(Eraser.INTERRUPTED);
         descend();
-        model.copy(Buffer.PARAMETERS, snapshot);
+        snapshot.assign(model.buffer(Buffer.PARAMETERS));
         double rate = steps.rate(share);
         steps.step(rate);
-        model.copy(Buffer.PARAMETERS, move);
+        move.assign(model.buffer(Buffer.PARAMETERS));
         move.axpy(-1, snapshot);
         for (int halving = 0; halving < HALVINGS; halving++) {
             now = now.withForget(forgetLoss());
@@ -161,10 +161,10 @@ final class ObjectiveLoop implements AutoCloseable {
             tell(phase, Action.ROLL_BACK_OVERSHOOT, rate, new Losses(now.forget(), Double.NaN, Double.NaN));
             share /= 2;
             rate /= 2;
-            model.set(Buffer.PARAMETERS, snapshot);
-            model.add(Math.scalb(1, -halving - 1), move, null);
+            model.buffer(Buffer.PARAMETERS).assign(snapshot);
+            model.buffer(Buffer.PARAMETERS).axpy(Math.scalb(1, -halving - 1), move);
         }
-        model.set(Buffer.PARAMETERS, snapshot);
+        model.buffer(Buffer.PARAMETERS).assign(snapshot);
         measure();
         return 0;
     }

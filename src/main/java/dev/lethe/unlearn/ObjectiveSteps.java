@@ -4,7 +4,6 @@ package dev.lethe.unlearn;
 import dev.lethe.engine.AdamW;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.LanguageModel;
-import dev.lethe.engine.ParameterVector;
 import dev.lethe.engine.SiteSet;
 
 final class ObjectiveSteps {
@@ -26,10 +25,8 @@ final class ObjectiveSteps {
         this.options = new AdamW(options.learningRate(), options.beta1(), BETA2, options.epsilon(), options.weightDecay(),
                 options.maxNorm());
         this.sites = sites;
-        try (ParameterVector zero = model.vector()) {
-            model.set(Buffer.MOMENT1, zero);
-            model.set(Buffer.MOMENT2, zero);
-        }
+        model.buffer(Buffer.MOMENT1).scale(0);
+        model.buffer(Buffer.MOMENT2).scale(0);
     }
 
     /** The rate of the next step at this share of the peak. */

@@ -4,7 +4,6 @@ package dev.lethe.unlearn;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
-import dev.lethe.engine.ParameterVector;
 
 final class ReferenceModel {
     private ReferenceModel() { }
@@ -12,8 +11,8 @@ final class ReferenceModel {
     /** The caller closes it. Holds a model's memory, moments included. */
     static LanguageModel of(Engine engine, LanguageModel model) {
         LanguageModel reference = engine.model(model.shape(), model.dtype());
-        try (ParameterVector weights = model.copy(Buffer.PARAMETERS)) {
-            reference.set(Buffer.PARAMETERS, weights);
+        try {
+            reference.buffer(Buffer.PARAMETERS).assign(model.buffer(Buffer.PARAMETERS));
             return reference;
         } catch (Throwable e) {
             reference.close();

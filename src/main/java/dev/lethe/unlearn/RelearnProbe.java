@@ -42,14 +42,14 @@ final class RelearnProbe {
         if (shown == 0 || steps == 0) {
             return Double.NaN;
         }
-        try (ParameterVector weights = model.copy(Buffer.PARAMETERS)) {
+        try (ParameterVector weights = model.buffer(Buffer.PARAMETERS).copy()) {
             FineTune tuning = new FineTune(model, records.subList(0, shown),
                     new FineTune.Options(shown, options, null, 0));
             for (int step = 0; step < steps; step++) {
                 tuning.step();
             }
             double loss = SetLoss.mean(model, records.subList(shown, records.size()));
-            model.set(Buffer.PARAMETERS, weights);
+            model.buffer(Buffer.PARAMETERS).assign(weights);
             return loss;
         }
     }

@@ -27,14 +27,14 @@ final class RetainScale implements AutoCloseable {
         this.sites = sites;
         this.square = model.vector();
         BatchCycle cycle = new BatchCycle(retain, batchSize, seed);
-        try (ParameterVector gradient = model.vector()) {
+        ParameterVector gradient = model.buffer(Buffer.GRADIENT);
+        try {
             gradient.random(Distribution.RADEMACHER, seed);
             double parameters = gradient.dot(gradient, sites); // every one is a one, a tied table counts once
             double sum = 0;
             for (int i = 0; i < batches; i++) {
                 Work.check(Eraser.INTERRUPTED);
                 model.gradient(TokenMean.batch(retain, cycle.nextIndices()));
-                model.copy(Buffer.GRADIENT, gradient);
                 square.addSquare(1, 1.0 / batches, gradient);
                 sum += gradient.dot(gradient, sites);
             }

@@ -11,7 +11,6 @@ import dev.lethe.engine.Buffer;
 import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
-import dev.lethe.engine.ParameterVector;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.train.ModelSource;
 import dev.lethe.train.RunFolder;
@@ -44,9 +43,8 @@ final class RetainTraining {
                     + info.source().modelHash() + ", are no longer there (now " + began + "); bring them back to "
                     + info.source().checkpoint());
         }
-        try (LanguageModel retrained = Checkpoint.load(engine, run.model(), Dtype.F32);
-             ParameterVector weights = retrained.copy(Buffer.PARAMETERS)) {
-            model.set(Buffer.PARAMETERS, weights);
+        try (LanguageModel retrained = Checkpoint.load(engine, run.model(), Dtype.F32)) {
+            model.buffer(Buffer.PARAMETERS).assign(retrained.buffer(Buffer.PARAMETERS));
         }
         return run.info().result().steps();
     }

@@ -24,12 +24,12 @@ final class TaskVector implements AscentDirection {
 
     @Override
     public void compute(ParameterVector out) {
-        model.copy(Buffer.PARAMETERS, out);
+        out.assign(model.buffer(Buffer.PARAMETERS));
         for (int step = 0; step < steps; step++) {
             tuning.step();
         }
-        try (ParameterVector tuned = model.copy(Buffer.PARAMETERS)) {
-            model.set(Buffer.PARAMETERS, out);
+        try (ParameterVector tuned = model.buffer(Buffer.PARAMETERS).copy()) {
+            model.buffer(Buffer.PARAMETERS).assign(out);
             out.axpy(-1, tuned);
         }
     }

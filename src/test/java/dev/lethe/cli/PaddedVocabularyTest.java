@@ -55,7 +55,7 @@ class PaddedVocabularyTest {
             for (int i = 0; i < large.length; i++) {
                 large[i] = (float) random.nextGaussian();
             }
-            model.writeFloats(Buffer.PARAMETERS, table.offset() + TOKENS * 8L, large);
+            model.buffer(Buffer.PARAMETERS).writeFloats(table.offset() + TOKENS * 8L, large);
             Checkpoint.save(model, Gpt2Config.of(shape), folder.resolve("model"), null);
         }
         return folder.resolve("model");

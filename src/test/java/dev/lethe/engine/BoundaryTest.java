@@ -44,7 +44,7 @@ class BoundaryTest {
     void aCallWithoutAnArgument() {
         assertEquals(1, Engine.liveHandles());
         BuildInfo build = Engine.buildInfo();
-        assertEquals(2, build.abiVersion());
+        assertEquals(3, build.abiVersion());
         assertTrue(build.torchVersion().startsWith("2."), build.torchVersion());
         assertTrue(build.threads() >= 1);
     }
@@ -68,7 +68,7 @@ class BoundaryTest {
         ParameterVector vector = model.vector();
         vector.close();
         assertThrows(IllegalStateException.class, () -> vector.scale(1));
-        assertThrows(IllegalStateException.class, () -> model.add(1, vector, null));
+        assertThrows(IllegalStateException.class, () -> model.buffer(Buffer.PARAMETERS).axpy(1, vector));
         model.close();
         assertThrows(IllegalStateException.class, () -> model.losses(batch));
         assertThrows(IllegalStateException.class, () -> model.step(AdamW.defaults(), 1));
@@ -77,7 +77,7 @@ class BoundaryTest {
 
     @Test
     void aVectorMayOutliveItsModel() {
-        try (ParameterVector vector = model.copy(Buffer.PARAMETERS)) {
+        try (ParameterVector vector = model.buffer(Buffer.PARAMETERS).copy()) {
             double norm = vector.norm();
             model.close();
             vector.scale(2);
@@ -99,26 +99,26 @@ class BoundaryTest {
     void readOnlyDestinationsAreRefused() {
         MemorySegment readOnly = arena.allocate(64, 64).asReadOnly();
         refuses("read PARAMETERS: the destination is read-only",
-                () -> model.read(Buffer.PARAMETERS, 0, 4, Dtype.F32, readOnly));
+                () -> model.buffer(Buffer.PARAMETERS).read(0, 4, Dtype.F32, readOnly));
         try (ParameterVector vector = model.vector()) {
             refuses("read vector: the destination is read-only", () -> vector.read(0, 4, Dtype.F32, readOnly));
         }
         EntryFormat format = new EntryFormat(model.sites("all"), 0, Dtype.F32);
         refuses("capture: entry 0: the destination is read-only",
                 () -> model.gradient(batch, false, new Capture(format, List.of(readOnly))));
-        model.write(Buffer.PARAMETERS, 0, 4, Dtype.F32, readOnly);
+        model.buffer(Buffer.PARAMETERS).write(0, 4, Dtype.F32, readOnly);
     }
 
     @Test
     void segmentsThatCannotBePassedAreRefused() throws InterruptedException {
         refuses("write GRADIENT: the segment is on the Java heap; use an arena's or a mapped one",
-                () -> model.write(Buffer.GRADIENT, 0, 1, Dtype.F32, MemorySegment.ofArray(new float[1])));
+                () -> model.buffer(Buffer.GRADIENT).write(0, 1, Dtype.F32, MemorySegment.ofArray(new float[1])));
         refuses("read GRADIENT: the segment has 15 bytes, 16 are needed",
-                () -> model.read(Buffer.GRADIENT, 0, 4, Dtype.F32, arena.allocate(15)));
+                () -> model.buffer(Buffer.GRADIENT).read(0, 4, Dtype.F32, arena.allocate(15)));
         refuses("read GRADIENT: elements 0 to 0 + " + (model.flatSize() + 1) + " are outside the buffer of "
-                + model.flatSize(), () -> model.readFloats(Buffer.GRADIENT, 0, (int) model.flatSize() + 1));
+                + model.flatSize(), () -> model.buffer(Buffer.GRADIENT).readFloats(0, (int) model.flatSize() + 1));
         refuses("read GRADIENT: elements -1 to -1 + 2 are outside the buffer of " + model.flatSize(),
-                () -> model.readFloats(Buffer.GRADIENT, -1, 2));
+                () -> model.buffer(Buffer.GRADIENT).readFloats(-1, 2));
         AtomicReference<MemorySegment> foreign = new AtomicReference<>();
         Thread other = new Thread(() -> foreign.set(Arena.ofConfined().allocate(64, 64)));
         other.start();
@@ -161,8 +161,8 @@ class BoundaryTest {
             refuses("the sites {wte} were selected from a model of another shape",
                     () -> model.step(AdamW.defaults(), 1, foreign));
             try (ParameterVector vector = deeper.vector()) {
-                fails(Status.INVALID_ARGUMENT, "add: the vector belongs to a model of another shape",
-                        () -> model.add(1, vector, null));
+                fails(Status.INVALID_ARGUMENT, "combine: the vector belongs to a model of another shape",
+                        () -> model.buffer(Buffer.PARAMETERS).axpy(1, vector));
             }
         }
     }
@@ -182,11 +182,11 @@ class BoundaryTest {
     @Test
     void aGradientThatIsNotFiniteMovesNothing() {
         model.gradient(batch);
-        model.writeFloats(Buffer.GRADIENT, 3, new float[] {Float.NaN});
-        float[] before = model.readFloats(Buffer.PARAMETERS, 0, (int) model.flatSize());
+        model.buffer(Buffer.GRADIENT).writeFloats(3, new float[] {Float.NaN});
+        float[] before = model.buffer(Buffer.PARAMETERS).readFloats(0, (int) model.flatSize());
         fails(Status.NOT_FINITE, "AdamW step: the gradient's norm is nan, first at wte.weight; no parameter was moved",
                 () -> model.step(AdamW.defaults(), 1));
-        assertArrayEquals(before, model.readFloats(Buffer.PARAMETERS, 0, (int) model.flatSize()));
+        assertArrayEquals(before, model.buffer(Buffer.PARAMETERS).readFloats(0, (int) model.flatSize()));
     }
 
     @Test
@@ -203,8 +203,8 @@ class BoundaryTest {
         int odd = 5;
         for (Dtype dtype : Dtype.values()) {
             MemorySegment edge = GuardPage.before(arena, (long) odd * dtype.bytes());
-            model.read(Buffer.PARAMETERS, 3, odd, dtype, edge);
-            model.write(Buffer.PARAMETERS, 3, odd, dtype, edge);
+            model.buffer(Buffer.PARAMETERS).read(3, odd, dtype, edge);
+            model.buffer(Buffer.PARAMETERS).write(3, odd, dtype, edge);
         }
         EntryFormat format = new EntryFormat(model.sites("all"), 0, Dtype.F32);
         MemorySegment entry = GuardPage.before(arena, model.entries().bytes(format, 3, 3));

@@ -37,9 +37,9 @@ class DistanceGradientsTest {
         engine = Engine.cpu();
         model = golden.model(engine, dtype);
         reference = golden.model(engine, dtype);
-        try (ParameterVector weights = reference.copy(Buffer.PARAMETERS)) {
+        try (ParameterVector weights = reference.buffer(Buffer.PARAMETERS).copy()) {
             weights.scale(distance.number("scale"));
-            reference.set(Buffer.PARAMETERS, weights);
+            reference.buffer(Buffer.PARAMETERS).assign(weights);
         }
         batch = golden.batch().withWeights(distance.doubles("weights"));
     }
@@ -114,7 +114,7 @@ class DistanceGradientsTest {
     }
 
     private double[] gradient() {
-        return model.readDoubles(Buffer.GRADIENT, 0, (int) model.flatSize());
+        return model.buffer(Buffer.GRADIENT).readDoubles(0, (int) model.flatSize());
     }
 
     private void near(String what, double[] expected, double[] actual) {

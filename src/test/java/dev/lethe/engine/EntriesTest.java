@@ -63,13 +63,13 @@ class EntriesTest {
     @Test
     void captureLeavesTheBatchGradientAndLossesAlone() {
         double[] losses = model.gradient(golden.batch());
-        double[] plain = model.readDoubles(Buffer.GRADIENT, 0, (int) model.flatSize());
+        double[] plain = model.buffer(Buffer.GRADIENT).readDoubles(0, (int) model.flatSize());
         List<MemorySegment> entries = new ArrayList<>();
         EntryFormat format = format("all", 0, dtype);
         Batch batch = golden.batch();
         destinations(batch, format, entries);
         assertArrayEquals(losses, model.gradient(batch, false, new Capture(format, entries)));
-        assertArrayEquals(plain, model.readDoubles(Buffer.GRADIENT, 0, (int) model.flatSize()));
+        assertArrayEquals(plain, model.buffer(Buffer.GRADIENT).readDoubles(0, (int) model.flatSize()));
     }
 
     @Test

@@ -66,11 +66,11 @@ class FlatMemoryTest {
         for (int i = 0; i < values.length; i++) {
             values[i] = i * 0.5f;
         }
-        model.writeFloats(Buffer.GRADIENT, 5, values);
-        assertArrayEquals(values, model.readFloats(Buffer.GRADIENT, 5, values.length));
-        assertEquals(values[size - 6], model.readDoubles(Buffer.GRADIENT, size - 1, 1)[0]);
-        model.writeDoubles(Buffer.MOMENT2, 5, model.readDoubles(Buffer.GRADIENT, 5, values.length));
-        assertArrayEquals(values, model.readFloats(Buffer.MOMENT2, 5, values.length));
+        model.buffer(Buffer.GRADIENT).writeFloats(5, values);
+        assertArrayEquals(values, model.buffer(Buffer.GRADIENT).readFloats(5, values.length));
+        assertEquals(values[size - 6], model.buffer(Buffer.GRADIENT).readDoubles(size - 1, 1)[0]);
+        model.buffer(Buffer.MOMENT2).writeDoubles(5, model.buffer(Buffer.GRADIENT).readDoubles(5, values.length));
+        assertArrayEquals(values, model.buffer(Buffer.MOMENT2).readFloats(5, values.length));
     }
 
     @Test
@@ -80,15 +80,15 @@ class FlatMemoryTest {
         Path file = folder.resolve("flat.bin");
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
             channel.write(ByteBuffer.wrap(new byte[3])); // so that what follows is not aligned
-            model.save(Buffer.PARAMETERS, channel);
+            model.buffer(Buffer.PARAMETERS).store(channel);
         }
         assertEquals(3 + size * 4L, Files.size(file));
         model.initialize(8);
         try (MappedFile mapped = MappedFile.open(file)) {
-            model.restore(Buffer.PARAMETERS, mapped, 3);
+            model.buffer(Buffer.PARAMETERS).restore(mapped, 3);
             assertArrayEquals(before, parameters());
             IndexOutOfBoundsException e = assertThrows(IndexOutOfBoundsException.class,
-                    () -> model.restore(Buffer.PARAMETERS, mapped, 4));
+                    () -> model.buffer(Buffer.PARAMETERS).restore(mapped, 4));
             assertEquals(file + ": bytes 4 to 4 + " + size * 4L + " are outside the file of " + (3 + size * 4L),
                     e.getMessage());
         }
@@ -102,17 +102,17 @@ class FlatMemoryTest {
             exact[i] = (i % 65 - 32) / 8f; // seven bits: exact in every dtype
         }
         for (Dtype dtype : Dtype.values()) {
-            model.writeFloats(Buffer.PARAMETERS, tensor.offset(), exact);
+            model.buffer(Buffer.PARAMETERS).writeFloats(tensor.offset(), exact);
             Path file = folder.resolve(dtype + ".bin");
             try (FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
-                model.store(tensor, dtype, channel);
+                model.buffer(Buffer.PARAMETERS).store(tensor, dtype, channel);
             }
             assertEquals(tensor.count() * dtype.bytes(), Files.size(file));
-            model.writeFloats(Buffer.PARAMETERS, tensor.offset(), new float[exact.length]);
+            model.buffer(Buffer.PARAMETERS).writeFloats(tensor.offset(), new float[exact.length]);
             try (MappedFile mapped = MappedFile.open(file)) {
-                model.load(tensor, dtype, mapped, 0);
+                model.buffer(Buffer.PARAMETERS).load(tensor, dtype, mapped, 0);
             }
-            assertArrayEquals(exact, model.readFloats(Buffer.PARAMETERS, tensor.offset(), exact.length), dtype.name());
+            assertArrayEquals(exact, model.buffer(Buffer.PARAMETERS).readFloats(tensor.offset(), exact.length), dtype.name());
         }
         assertEquals(-4f, ByteBuffer.wrap(Files.readAllBytes(folder.resolve("F32.bin"))).order(ByteOrder.LITTLE_ENDIAN)
                 .getFloat());
@@ -122,7 +122,7 @@ class FlatMemoryTest {
     void vectors() {
         model.initialize(7);
         SiteSet mlp = model.sites("mlp");
-        try (ParameterVector a = model.copy(Buffer.PARAMETERS); ParameterVector b = model.vector()) {
+        try (ParameterVector a = model.buffer(Buffer.PARAMETERS).copy(); ParameterVector b = model.vector()) {
             assertEquals(0, b.norm());
             b.axpy(3, a);
             assertEquals(3 * a.norm() * a.norm(), a.dot(b), 1e-5 * a.dot(b));
@@ -130,14 +130,14 @@ class FlatMemoryTest {
             b.writeFloats(0, new float[] {Float.NaN});
             b.scale(0);
             assertEquals(0, b.norm(), "zero clears NaN");
-            model.add(-1, a, model.sites("all"));
+            model.buffer(Buffer.PARAMETERS).axpy(-1, a, model.sites("all"));
             assertArrayEquals(new float[size], parameters());
-            model.set(Buffer.PARAMETERS, a);
-            model.copy(Buffer.PARAMETERS, b);
+            model.buffer(Buffer.PARAMETERS).assign(a);
+            b.assign(model.buffer(Buffer.PARAMETERS));
             assertEquals(a.norm(), b.norm());
-            model.add(-1, a, mlp);
+            model.buffer(Buffer.PARAMETERS).axpy(-1, a, mlp);
             for (TensorInfo tensor : model.tensors()) {
-                float first = model.readFloats(Buffer.PARAMETERS, tensor.offset() + tensor.count() - 1, 1)[0];
+                float first = model.buffer(Buffer.PARAMETERS).readFloats(tensor.offset() + tensor.count() - 1, 1)[0];
                 assertEquals(mlp.contains(tensor.site()) ? 0 : a.readFloats(tensor.offset() + tensor.count() - 1, 1)[0],
                         first, tensor.name());
             }
@@ -161,20 +161,20 @@ class FlatMemoryTest {
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
             model.initialize(7);
             channel.position(far);
-            model.store(tensor, Dtype.F32, channel);
+            model.buffer(Buffer.PARAMETERS).store(tensor, Dtype.F32, channel);
         }
-        float[] expected = model.readFloats(Buffer.PARAMETERS, tensor.offset(), (int) tensor.count());
+        float[] expected = model.buffer(Buffer.PARAMETERS).readFloats(tensor.offset(), (int) tensor.count());
         model.initialize(8);
         try (MappedFile mapped = MappedFile.open(file)) {
             assertEquals(far + tensor.count() * Float.BYTES, mapped.size());
-            model.load(tensor, Dtype.F32, mapped, far);
+            model.buffer(Buffer.PARAMETERS).load(tensor, Dtype.F32, mapped, far);
             assertArrayEquals(new byte[8], mapped.bytes(far - 8, 8));
             assertThrows(IndexOutOfBoundsException.class, () -> mapped.bytes(mapped.size() - 7, 8));
         }
-        assertArrayEquals(expected, model.readFloats(Buffer.PARAMETERS, tensor.offset(), expected.length));
+        assertArrayEquals(expected, model.buffer(Buffer.PARAMETERS).readFloats(tensor.offset(), expected.length));
     }
 
     private float[] parameters() {
-        return model.readFloats(Buffer.PARAMETERS, 0, size);
+        return model.buffer(Buffer.PARAMETERS).readFloats(0, size);
     }
 }

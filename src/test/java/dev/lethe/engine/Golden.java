@@ -38,7 +38,7 @@ public record Golden(String name, JsonNode numbers, double[] values) {
     /** A model of this shape with the golden weights. */
     public LanguageModel model(Engine engine, Dtype dtype) {
         LanguageModel model = engine.model(shape(), dtype);
-        model.writeDoubles(Buffer.PARAMETERS, 0, flat("weights", model));
+        model.buffer(Buffer.PARAMETERS).writeDoubles(0, flat("weights", model));
         return model;
     }
 

@@ -27,7 +27,7 @@ class LongCallTest {
         Batch batch = batch();
         try (Engine engine = Engine.cpu(); LanguageModel model = engine.model(SHAPE, Dtype.F32)) {
             model.initialize(1);
-            float[] before = model.readFloats(Buffer.PARAMETERS, 0, 1 << 16);
+            float[] before = model.buffer(Buffer.PARAMETERS).readFloats(0, 1 << 16);
             model.cancel();
             double[] losses = model.gradient(batch);
             Thread canceller = Thread.ofPlatform().daemon().start(() -> {
@@ -43,7 +43,7 @@ class LongCallTest {
             }
             canceller.interrupt();
             canceller.join();
-            assertArrayEquals(before, model.readFloats(Buffer.PARAMETERS, 0, 1 << 16));
+            assertArrayEquals(before, model.buffer(Buffer.PARAMETERS).readFloats(0, 1 << 16));
             assertArrayEquals(losses, model.gradient(batch), "the next call runs, to the same bits");
         }
     }

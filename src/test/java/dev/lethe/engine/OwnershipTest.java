@@ -40,7 +40,7 @@ class OwnershipTest {
             Thread thread = (i % 2 == 0 ? Thread.ofPlatform() : Thread.ofVirtual()).start(() -> {
                 LanguageModel model = engine.model(TINY, Dtype.F32);
                 model.initialize(1);
-                model.copy(Buffer.GRADIENT).norm();
+                model.buffer(Buffer.GRADIENT).copy().norm();
                 model.factors(new KroneckerFactors.Spec(model.sites("wte"), KroneckerFactors.Fisher.EMPIRICAL, 1));
             });
             thread.join();
@@ -70,12 +70,14 @@ class OwnershipTest {
     @Test
     void closeFromAnotherThreadIsRefusedWhileTheOwnerLives() {
         try (LanguageModel model = engine.model(TINY, Dtype.F32); ParameterVector vector = model.vector()) {
+            ParameterVector parameters = model.buffer(Buffer.PARAMETERS);
             String me = "belongs to thread '" + Thread.currentThread().getName() + "'";
             assertEquals("the model " + me + ", which still runs: thread 'other' cannot close it", elsewhere(model::close));
             assertEquals("the vector " + me + ", which still runs: thread 'other' cannot close it", elsewhere(vector::close));
             assertEquals("the model " + me + ", not to thread 'other'", elsewhere(() -> model.losses(batch)));
             assertEquals("the model " + me + ", not to thread 'other'", elsewhere(() -> model.step(AdamW.defaults(), 1)));
-            assertEquals("the vector " + me + ", not to thread 'other'", elsewhere(() -> model.add(1, vector, null)));
+            assertEquals("the vector " + me + ", not to thread 'other'", elsewhere(() -> parameters.axpy(1, vector)));
+            assertEquals("the model " + me + ", not to thread 'other'", elsewhere(parameters::norm));
             assertEquals("the vector " + me + ", not to thread 'other'", elsewhere(vector::norm));
             elsewhere(() -> Work.run("test", () -> model.losses(batch))); // a worker of another caller's
             model.initialize(1);

@@ -2,12 +2,14 @@ package dev.lethe.engine;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -109,6 +111,39 @@ class ParameterVectorTest {
         }
     }
 
+    /** Their line told neither heads nor epsilon. */
+    @Test
+    void filesOfEarlierVersionsAreRead() throws IOException {
+        Path file = folder.resolve("old.bin");
+        try (ParameterVector v = random(7); ParameterVector read = v.zeros()) {
+            NumberFile.write(file, "vector V=13 context=5 C=6 L=1 inner=10 tied", Dtype.F64, v.size(), v::store);
+            read.load(file);
+            assertArrayEquals(v.readDoubles(0, (int) v.size()), read.readDoubles(0, (int) v.size()));
+        }
+    }
+
+    /** A model's own buffers are the model, and only the model closes them. */
+    @Test
+    void buffersAreBorrowed() {
+        Batch batch = Batch.of(List.of(new int[] {1, 2, 3}), List.of(new int[] {2, 3, 4}));
+        try (LanguageModel own = engine.model(TIED, Dtype.F64)) {
+            own.initialize(3);
+            long handles = Engine.liveHandles();
+            ParameterVector parameters = own.buffer(Buffer.PARAMETERS);
+            assertSame(parameters, own.buffer(Buffer.PARAMETERS));
+            assertEquals(handles, Engine.liveHandles());
+            double before = own.gradient(batch)[0];
+            parameters.axpy(1e-2, own.buffer(Buffer.GRADIENT));
+            parameters.close();
+            assertTrue(own.losses(batch)[0] > before, "ascent");
+            parameters.axpy(-1e-2, own.buffer(Buffer.GRADIENT), own.sites("all"));
+            assertEquals(before, own.losses(batch)[0], 1e-12);
+            assertEquals(0, own.buffer(Buffer.MOMENT2).norm());
+            own.close();
+            assertEquals("the model is closed", assertThrows(IllegalStateException.class, parameters::norm).getMessage());
+        }
+    }
+
     @Test
     void foreignAndDamagedFilesAreRefused() throws IOException {
         Path file = folder.resolve("v.bin");
@@ -116,8 +151,13 @@ class ParameterVectorTest {
                 ParameterVector foreign = other.vector()) {
             v.save(file);
             BadInputException shape = assertThrows(BadInputException.class, () -> foreign.load(file));
-            assertEquals(file + ": holds a vector V=13 context=5 C=6 L=1 inner=10 tied, not a vector V=13 context=5 C=6 "
-                    + "L=1 inner=10 untied", shape.getMessage());
+            assertEquals(file + ": holds a vector V=13 context=5 C=6 heads=2 L=1 inner=10 epsilon=1.0E-5 tied, not a vector "
+                    + "V=13 context=5 C=6 heads=2 L=1 inner=10 epsilon=1.0E-5 untied", shape.getMessage());
+            ModelShape cut = new ModelShape(13, 5, 6, 3, 1, 10, 1e-5, true); // the same tensors, cut into other heads
+            try (LanguageModel another = engine.model(cut, Dtype.F64); ParameterVector refusing = another.vector()) {
+                assertTrue(assertThrows(BadInputException.class, () -> refusing.load(file)).getMessage()
+                        .contains("not a vector V=13 context=5 C=6 heads=3"));
+            }
             byte[] bytes = Files.readAllBytes(file);
             double before = v.norm();
             for (int at : new int[] {40, 200, bytes.length - 20, bytes.length - 12, bytes.length - 1}) {

@@ -83,6 +83,6 @@ class RaggedTest {
     }
 
     private static double[] gradient(LanguageModel model) {
-        return model.readDoubles(Buffer.GRADIENT, 0, (int) model.flatSize());
+        return model.buffer(Buffer.GRADIENT).readDoubles(0, (int) model.flatSize());
     }
 }

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.lethe.engine.Site.Role;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -39,6 +40,7 @@ class SiteSelectorTest {
     void groupsGlobsAndNamesAddUp() {
         assertEquals(24, select("attention").size());
         assertEquals(select("h.*.mlp.c_fc,h.*.mlp.c_proj"), select("mlp"));
+        assertEquals(select("h.*.mlp.c_proj"), select("mlp-output"));
         assertEquals(List.of("wpe", "h.3.mlp.c_fc"), select("h.3.mlp.c_fc,wpe").names());
         assertEquals(List.of("h.0.attn.c_proj", "h.0.mlp.c_proj"), select("h.0.*c_proj").names());
     }
@@ -103,22 +105,48 @@ class SiteSelectorTest {
 
     private static List<Site> sites(int layers) {
         List<Site> sites = new ArrayList<>();
-        add(sites, "wte", Site.Kind.EMBEDDING);
-        add(sites, "wpe", Site.Kind.POSITION);
+        add(sites, "wte", Site.Kind.EMBEDDING, Role.EMBEDDING, -1);
+        add(sites, "wpe", Site.Kind.POSITION, Role.POSITION, -1);
         for (int layer = 0; layer < layers; layer++) {
-            add(sites, "h." + layer + ".ln_1", Site.Kind.NORM);
-            add(sites, "h." + layer + ".attn.c_attn", Site.Kind.LINEAR);
-            add(sites, "h." + layer + ".attn.c_proj", Site.Kind.LINEAR);
-            add(sites, "h." + layer + ".ln_2", Site.Kind.NORM);
-            add(sites, "h." + layer + ".mlp.c_fc", Site.Kind.LINEAR);
-            add(sites, "h." + layer + ".mlp.c_proj", Site.Kind.LINEAR);
+            String block = "h." + layer + ".";
+            add(sites, block + "ln_1", Site.Kind.NORM, Role.NORM, layer);
+            add(sites, block + "attn.c_attn", Site.Kind.LINEAR, Role.ATTENTION_INPUT, layer);
+            add(sites, block + "attn.c_proj", Site.Kind.LINEAR, Role.ATTENTION_OUTPUT, layer);
+            add(sites, block + "ln_2", Site.Kind.NORM, Role.NORM, layer);
+            add(sites, block + "mlp.c_fc", Site.Kind.LINEAR, Role.MLP_INPUT, layer);
+            add(sites, block + "mlp.c_proj", Site.Kind.LINEAR, Role.MLP_OUTPUT, layer);
         }
-        add(sites, "ln_f", Site.Kind.NORM);
-        add(sites, "lm_head", Site.Kind.HEAD);
+        add(sites, "ln_f", Site.Kind.NORM, Role.NORM, -1);
+        add(sites, "lm_head", Site.Kind.HEAD, Role.HEAD, -1);
         return sites;
     }
 
-    private static void add(List<Site> sites, String name, Site.Kind kind) {
-        sites.add(new Site(sites.size(), name, kind, 8, 8));
+    private static void add(List<Site> sites, String name, Site.Kind kind, Role role, int block) {
+        sites.add(new Site(sites.size(), name, kind, role, block, 8, 8));
+    }
+
+    /** Words ask for roles and blocks: they mean the same where a checkpoint has other names. */
+    @Test
+    void wordsDoNotDependOnNames() {
+        List<Site> other = SITES.stream().map(site -> new Site(site.index(), site.block() < 0 ? "site" + site.index()
+                : "model.layers." + site.block() + ".site" + site.index() % 6, site.kind(), site.role(), site.block(),
+                8, 8)).toList();
+        for (String words : List.of("all", "embedding", "embedding-input", "head", "attention", "mlp", "mlp-output",
+                "block:0-3,11", "mlp,block:2,head")) {
+            SiteSet expected = select(words);
+            assertEquals(expected.sites().stream().map(Site::index).toList(),
+                    SiteSelector.parse(words).select(other).sites().stream().map(Site::index).toList(), words);
+        }
+        var e = assertThrows(IllegalArgumentException.class, () -> SiteSelector.parse("wte").select(other));
+        assertEquals("site selector 'wte': no site matches 'wte'; the model has site0, site1, model.layers.N.site2, "
+                + "model.layers.N.site3, model.layers.N.site4, model.layers.N.site5, model.layers.N.site0, "
+                + "model.layers.N.site1, site74, site75 (N = 0 to 11)", e.getMessage());
+    }
+
+    @Test
+    void theHandMadeSitesAreTheEngines() {
+        List<Site> asked = ModelLayout.of(new ModelShape(8, 8, 8, 2, 12, 8, 1e-5, true)).sites();
+        assertEquals(SITES.stream().map(site -> List.of(site.name(), site.kind(), site.role(), site.block())).toList(),
+                asked.stream().map(site -> List.of(site.name(), site.kind(), site.role(), site.block())).toList());
     }
 }

@@ -51,7 +51,7 @@ class SoakTest {
             model.step(AdamW.defaults(), 1);
             try (ParameterVector direction = model.vector()) {
                 model.entries().accumulate(format, entries, new double[] {1, 1}, null, direction);
-                model.add(1e-3, direction, null);
+                model.buffer(Buffer.PARAMETERS).axpy(1e-3, direction);
             }
             model.losses(batch);
         }

@@ -34,11 +34,11 @@ class EvaluatorTest {
         engine = Engine.cpu();
         model = engine.model(new ModelShape(VOCABULARY, 12, 16, 2, 2, 32, 1e-5, true), Dtype.F64);
         model.initialize(4);
-        float[] wte = model.readFloats(Buffer.PARAMETERS, 0, VOCABULARY * 16);
+        float[] wte = model.buffer(Buffer.PARAMETERS).readFloats(0, VOCABULARY * 16);
         for (int i = 0; i < wte.length; i++) {
             wte[i] *= 40; // so that predictions differ from token to token
         }
-        model.writeFloats(Buffer.PARAMETERS, 0, wte);
+        model.buffer(Buffer.PARAMETERS).writeFloats(0, wte);
         SplittableRandom random = new SplittableRandom(9);
         examples = new ArrayList<>();
         for (int i = 0; i < 9; i++) {

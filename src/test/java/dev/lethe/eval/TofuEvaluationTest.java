@@ -56,11 +56,11 @@ class TofuEvaluationTest {
         engine = Engine.cpu();
         model = engine.model(new ModelShape(TOKENIZER.vocabulary(), CONTEXT, 16, 2, 1, 32, 1e-5, true), Dtype.F64);
         model.initialize(4);
-        float[] wte = model.readFloats(Buffer.PARAMETERS, 0, 16 * TOKENIZER.vocabulary());
+        float[] wte = model.buffer(Buffer.PARAMETERS).readFloats(0, 16 * TOKENIZER.vocabulary());
         for (int i = 0; i < wte.length; i++) {
             wte[i] *= 20; // so that answers differ in their loss
         }
-        model.writeFloats(Buffer.PARAMETERS, 0, wte);
+        model.buffer(Buffer.PARAMETERS).writeFloats(0, wte);
         questions = PerturbedDataset.read(write("questions.jsonl", QUESTIONS), true);
     }
 
@@ -138,7 +138,7 @@ class TofuEvaluationTest {
         double[] norms = GradientNormAttack.scores(model, examples);
         for (int i = 0; i < norms.length; i++) {
             model.gradient(BatchPlan.batch(examples, new int[] {i}));
-            double[] flat = model.readDoubles(Buffer.GRADIENT, 0, (int) model.flatSize());
+            double[] flat = model.buffer(Buffer.GRADIENT).readDoubles(0, (int) model.flatSize());
             double mean = model.tensors().stream().mapToDouble(tensor -> {
                 double squares = 0;
                 for (int at = (int) tensor.offset(); at < tensor.offset() + tensor.count(); at++) {

@@ -76,7 +76,7 @@ class CurvatureOperatorTest {
         CurvatureOperator operator = operator(Matrix.GAUSS_NEWTON, batch(0, 1), batch(1, 3));
         ConjugateGradient cg = new ConjugateGradient(new ConjugateGradient.Options(0.1, 1e-8, 500));
         model.gradient(Batch.of(tokens, targets));
-        try (ParameterVector g = model.copy(Buffer.GRADIENT); ParameterVector back = g.zeros()) {
+        try (ParameterVector g = model.buffer(Buffer.GRADIENT).copy(); ParameterVector back = g.zeros()) {
             try (Solution solution = cg.solve(operator, g)) {
                 operator.shifted(0.1).apply(solution.x(), back);
             }
@@ -99,9 +99,9 @@ class CurvatureOperatorTest {
     }
 
     private ParameterVector direction() {
-        ParameterVector v = model.copy(Buffer.PARAMETERS);
+        ParameterVector v = model.buffer(Buffer.PARAMETERS).copy();
         model.gradient(batch(0, 1));
-        try (ParameterVector g = model.copy(Buffer.GRADIENT)) {
+        try (ParameterVector g = model.buffer(Buffer.GRADIENT).copy()) {
             v.axpy(3, g);
         }
         return v;

@@ -63,7 +63,7 @@ class CurvedQueryTest {
 
     private double[] gradient(Example record) {
         model.gradient(BatchPlan.batch(List.of(record), new int[] {0}));
-        try (ParameterVector vector = model.copy(Buffer.GRADIENT)) {
+        try (ParameterVector vector = model.buffer(Buffer.GRADIENT).copy()) {
             return vector.readDoubles(sites);
         }
     }

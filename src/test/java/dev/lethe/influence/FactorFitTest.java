@@ -123,7 +123,7 @@ class FactorFitTest {
                         .fit(model, examples)) {
             for (int i = 0; i < examples.size(); i++) {
                 model.gradient(BatchPlan.batch(examples, new int[] {i}));
-                gradients.add(model.copy(Buffer.GRADIENT));
+                gradients.add(model.buffer(Buffer.GRADIENT).copy());
                 gradients.getLast().keep(mlp);
             }
             LinearOperator fisher = (in, out) -> {

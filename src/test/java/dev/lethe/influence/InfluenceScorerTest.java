@@ -101,7 +101,7 @@ class InfluenceScorerTest {
 
     private double slow(ParameterVector query, int record) {
         model.gradient(BatchPlan.batch(examples, new int[] {record}));
-        try (ParameterVector own = model.copy(Buffer.GRADIENT)) {
+        try (ParameterVector own = model.buffer(Buffer.GRADIENT).copy()) {
             return query.dot(own);
         }
     }
@@ -192,7 +192,7 @@ class InfluenceScorerTest {
 
     private double norm(int record) {
         model.gradient(BatchPlan.batch(examples, new int[] {record}));
-        try (ParameterVector own = model.copy(Buffer.GRADIENT)) {
+        try (ParameterVector own = model.buffer(Buffer.GRADIENT).copy()) {
             return own.norm();
         }
     }
@@ -279,7 +279,7 @@ class InfluenceScorerTest {
     void aGradientThatIsNotFiniteIsNamedByRecordAndSite() {
         int at = (int) model.tensors().stream().filter(t -> t.name().equals("h.1.mlp.c_fc.bias")).findFirst()
                 .orElseThrow().offset();
-        model.writeDoubles(Buffer.PARAMETERS, at, new double[] {Double.NaN});
+        model.buffer(Buffer.PARAMETERS).writeDoubles(at, new double[] {Double.NaN});
         try (GradientLedger ledger = open()) {
             for (QueryForm form : QueryForm.values()) {
                 InfluenceScorer scorer = new InfluenceScorer(model, ScoreOptions.defaults().withForm(form));

@@ -52,7 +52,7 @@ class CheckpointTest {
                     for (int i = 0; i < expected.length; i++) {
                         expected[i] = rounded(expected[i], dtype);
                     }
-                    assertArrayEquals(expected, model.readFloats(Buffer.PARAMETERS, info.offset(), (int) info.count()),
+                    assertArrayEquals(expected, model.buffer(Buffer.PARAMETERS).readFloats(info.offset(), (int) info.count()),
                             info.name() + " " + dtype);
                 }
             }
@@ -70,7 +70,7 @@ class CheckpointTest {
         try (Engine engine = Engine.cpu(); LanguageModel model = Checkpoint.load(engine, folder, Dtype.F32)) {
             TensorInfo info = model.tensors().getFirst();
             assertEquals("wte.weight", info.name());
-            assertArrayEquals(table, model.readFloats(Buffer.PARAMETERS, info.offset(), table.length));
+            assertArrayEquals(table, model.buffer(Buffer.PARAMETERS).readFloats(info.offset(), table.length));
         }
         Files.writeString(folder.resolve("config.json"), Gpt2Config.of(UNTIED).toJson());
         assertTrue(assertThrows(BadInputException.class, () -> Checkpoint.load(null, folder, Dtype.F32)).getMessage()
@@ -152,7 +152,7 @@ class CheckpointTest {
     }
 
     private static float[] floats(LanguageModel model) {
-        return model.readFloats(Buffer.PARAMETERS, 0, (int) model.flatSize());
+        return model.buffer(Buffer.PARAMETERS).readFloats(0, (int) model.flatSize());
     }
 
     private static List<String> names(Path folder) throws IOException {

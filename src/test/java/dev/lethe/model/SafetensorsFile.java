@@ -25,7 +25,7 @@ final class SafetensorsFile {
     static SafetensorsFile gpt2(ModelShape shape, String prefix) {
         SafetensorsFile file = new SafetensorsFile();
         Random random = new Random(3);
-        Gpt2Tensors.expected(shape).forEach((name, sizes) -> {
+        WeightCheck.expected(shape).forEach((name, sizes) -> {
             float[] numbers = new float[(int) sizes.stream().mapToLong(Long::longValue).reduce(1, (a, b) -> a * b)];
             for (int i = 0; i < numbers.length; i++) {
                 numbers[i] = (float) (0.1 * random.nextGaussian());

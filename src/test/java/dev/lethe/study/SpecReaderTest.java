@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.ModelLayout;
 import dev.lethe.train.ModelSource;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -156,7 +157,7 @@ class SpecReaderTest {
                            {"strategy": "first-epoch", "sites": "all", "repair": 0}]}
                 """));
         var shape = ((ModelSource.Fresh) ModelSource.parse(spec.model())).shape();
-        List<Drafts.Draft> drafts = Drafts.of(spec, shape, new ArrayList<>());
+        List<Drafts.Draft> drafts = Drafts.of(spec, ModelLayout.of(shape), new ArrayList<>());
         assertEquals(2 * 2 * (2 + 2 * 3 * 2), drafts.size(), "the second block's cells are among the first's");
         assertEquals(2 * 2 * 2, drafts.stream().filter(draft -> draft.config() == null).count());
         assertTrue(drafts.stream().anyMatch(draft -> draft.variant().equals("first-epoch all repair 0")));

@@ -64,7 +64,7 @@ class FineTuneTest {
     void repeatsItself() {
         float[] start = parameters();
         float[] once = tuned(null);
-        model.writeFloats(Buffer.PARAMETERS, 0, start);
+        model.buffer(Buffer.PARAMETERS).writeFloats(0, start);
         assertArrayEquals(once, tuned(null));
     }
 
@@ -88,7 +88,7 @@ class FineTuneTest {
     }
 
     private float[] parameters() {
-        return model.readFloats(Buffer.PARAMETERS, 0, Math.toIntExact(model.flatSize()));
+        return model.buffer(Buffer.PARAMETERS).readFloats(0, Math.toIntExact(model.flatSize()));
     }
 
     @Test

@@ -7,11 +7,14 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.data.BatchPlan;
 import dev.lethe.data.Example;
+import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.InterruptedWorkException;
 import dev.lethe.engine.NoLeaks;
 import dev.lethe.model.Checkpoint;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.BitSet;
@@ -25,6 +28,26 @@ import org.junit.jupiter.api.io.TempDir;
 class RetrainingTest {
     @TempDir
     Path folder;
+
+    /** The same weights cut into other heads are another model, though no tensor tells. */
+    @Test
+    void anotherModelOfTheSameWeightsIsRefused() throws IOException {
+        TinyData tiny = new TinyData(folder, 5);
+        TrainConfig config = TinyData.config().build();
+        try (Engine engine = Engine.cpu()) {
+            RunFolder base = Trainer.train(engine, tiny.source, tiny.data, folder.resolve("base"), config, TrainListener.silent());
+            RunFolder run = Trainer.train(engine, new ModelSource.Pretrained(base.model()), tiny.data, folder.resolve("run"),
+                    config, TrainListener.silent());
+            Retraining.of(engine, run).close();
+            Path settings = base.model().resolve("config.json");
+            String text = Files.readString(settings);
+            Files.writeString(settings, text.replace("\"n_head\" : 2", "\"n_head\" : 4"));
+            assertNotEquals(text, Files.readString(settings));
+            String message = assertThrows(BadInputException.class, () -> Retraining.of(engine, run)).getMessage();
+            assertTrue(message.startsWith(run.root() + ": was begun with a model of ModelShape[") && message.contains("heads=4"),
+                    message);
+        }
+    }
 
     @Test
     void withEveryRecordItIsTheTrainingOfTheRun() {

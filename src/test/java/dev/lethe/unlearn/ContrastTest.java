@@ -100,11 +100,11 @@ class ContrastTest {
         try (ParameterVector direction = model.vector();
              LiveContrast live = new LiveContrast(model, sites, data, data.retain().size(), 1)) {
             model.gradient(dev.lethe.data.BatchPlan.batch(data.retain(), new int[] {0, 1}));
-            model.copy(Buffer.GRADIENT, direction); // raises the retain loss by construction
+            direction.assign(model.buffer(Buffer.GRADIENT)); // raises the retain loss by construction
             live.removeFrom(direction);
             model.gradient(dev.lethe.data.BatchPlan.batch(data.retain(),
                     java.util.stream.IntStream.range(0, data.retain().size()).toArray()));
-            try (ParameterVector retain = model.copy(Buffer.GRADIENT)) {
+            try (ParameterVector retain = model.buffer(Buffer.GRADIENT).copy()) {
                 double cosine = retain.dot(direction, sites)
                         / Math.sqrt(retain.dot(retain, sites) * direction.dot(direction, sites));
                 assertTrue(cosine < 1e-4, "cosine " + cosine);

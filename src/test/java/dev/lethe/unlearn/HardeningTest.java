@@ -91,22 +91,22 @@ class HardeningTest {
     @Test
     void aStepThatHurtsTooMuchIsTakenBackBitForBit() {
         int size = Math.toIntExact(model.flatSize());
-        float[] before = model.readFloats(Buffer.PARAMETERS, 0, size);
+        float[] before = model.buffer(Buffer.PARAMETERS).readFloats(0, size);
         try (Hardening hardening = hardening()) {
             Hardening.Outcome outcome = hardening.step(Losses.measure(model, data), new Limits(UNREACHABLE, 0.1, -1));
             assertEquals(0, outcome.share());
         }
-        assertArrayEquals(before, model.readFloats(Buffer.PARAMETERS, 0, size));
+        assertArrayEquals(before, model.buffer(Buffer.PARAMETERS).readFloats(0, size));
     }
 
     @Test
     void recordsThatDoNotComeBackAreLeftAlone() {
         int size = Math.toIntExact(model.flatSize());
-        float[] before = model.readFloats(Buffer.PARAMETERS, 0, size);
+        float[] before = model.buffer(Buffer.PARAMETERS).readFloats(0, size);
         try (Hardening hardening = new Hardening(model, data, CONFIG, relearn, 0)) {
             assertEquals(0, hardening.step(Losses.measure(model, data), new Limits(0, 0.1, UNREACHABLE)).share());
         }
-        assertArrayEquals(before, model.readFloats(Buffer.PARAMETERS, 0, size));
+        assertArrayEquals(before, model.buffer(Buffer.PARAMETERS).readFloats(0, size));
     }
 
     private Hardening hardening() {

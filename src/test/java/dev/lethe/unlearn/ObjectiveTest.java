@@ -57,14 +57,14 @@ class ObjectiveTest {
 
     /** The weights that the reference was trained on from: the model has moved away from it. */
     private void move() {
-        model.writeDoubles(Buffer.PARAMETERS, 0, weights.flat("adamw", model));
+        model.buffer(Buffer.PARAMETERS).writeDoubles(0, weights.flat("adamw", model));
     }
 
     private void check(String name, Objective objective) {
         move();
         double value = objective.gradient(forget, objective.usesRetain() ? retain : List.of());
         assertEquals(golden.numbers().get("values").get(name).asDouble(), value, 1e-9 * Math.abs(value), name + "'s value");
-        Tolerance.near(name, golden.flat(name, model), model.readDoubles(Buffer.GRADIENT, 0, (int) model.flatSize()),
+        Tolerance.near(name, golden.flat(name, model), model.buffer(Buffer.GRADIENT).readDoubles(0, (int) model.flatSize()),
                 Tolerance.PARITY_F64);
     }
 
@@ -110,7 +110,7 @@ class ObjectiveTest {
         AdamW options = new AdamW(golden.number("rate"), 0.9, 0.999, 1e-8, 0.1, 1);
         ObjectiveSteps steps = new ObjectiveSteps(model, options, model.sites("all"));
         npo.gradient(forget, retain);
-        try (ParameterVector before = model.copy(Buffer.PARAMETERS)) {
+        try (ParameterVector before = model.buffer(Buffer.PARAMETERS).copy()) {
             steps.step(golden.number("rate"));
             checkMove("npo-step", before, 1);
         }
@@ -121,13 +121,13 @@ class ObjectiveTest {
         move();
         AdamW options = new AdamW(golden.number("rate"), 0.9, 0.999, 1e-8, 0.1, 1);
         FineTune tuned = new FineTune(model, forget, new FineTune.Options(forget.size(), options, null, 0));
-        double[] before = model.readDoubles(Buffer.PARAMETERS, 0, (int) model.flatSize());
+        double[] before = model.buffer(Buffer.PARAMETERS).readDoubles(0, (int) model.flatSize());
         try (ParameterVector direction = model.vector()) {
             new TaskVector(model, tuned, (int) golden.number("tune_steps")).compute(direction);
             Tolerance.near("task vector", golden.flat("task-vector", model),
                     direction.readDoubles(0, (int) model.flatSize()), 1e-8);
         }
-        assertEquals(0, Tolerance.relative(before, model.readDoubles(Buffer.PARAMETERS, 0, before.length)));
+        assertEquals(0, Tolerance.relative(before, model.buffer(Buffer.PARAMETERS).readDoubles(0, before.length)));
     }
 
     @Test
@@ -188,7 +188,7 @@ class ObjectiveTest {
     }
 
     private void checkMove(String name, ParameterVector before, double sign) {
-        try (ParameterVector moved = model.copy(Buffer.PARAMETERS)) {
+        try (ParameterVector moved = model.buffer(Buffer.PARAMETERS).copy()) {
             moved.axpy(-1, before);
             moved.scale(sign);
             Tolerance.near(name, golden.flat(name, model), moved.readDoubles(0, (int) model.flatSize()), 1e-8);

@@ -1,0 +1,71 @@
+package dev.lethe.engine;
+
+import dev.lethe.bindings.LetheNative;
+import dev.lethe.bindings.lethe_layout;
+import dev.lethe.bindings.lethe_site_info;
+import dev.lethe.bindings.lethe_tensor_info;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+import java.util.stream.Stream;
+
+/**
+ * Where everything lies in models of a shape, asked of the native side without making one.
+ *
+ * @param tensors    parameter tensors in the order of the flat buffer, which is a checkpoint's
+ * @param sites      [S] in the model's order: the tables, block by block, the final norm, the head
+ * @param parameters trainable numbers; a tied table counts once
+ * @param flatSize   P, elements of a flat buffer, with the zero gaps that align its tensors
+ */
+public record ModelLayout(List<TensorInfo> tensors, List<Site> sites, long parameters, long flatSize) {
+    public ModelLayout {
+        tensors = List.copyOf(tensors);
+        sites = List.copyOf(sites);
+    }
+
+    /** @throws EngineException when there can be no such model */
+    public static ModelLayout of(ModelShape shape) {
+        NativeLibrary.ensure();
+        try (Arena arena = Arena.ofConfined()) {
+            NativeCalls calls = new NativeCalls(arena);
+            MemorySegment config = ModelConfig.of(arena, shape, Dtype.F32);
+            MemorySegment layout = lethe_layout.allocate(arena);
+            lethe_layout.struct_size(layout, lethe_layout.sizeof());
+            calls.done("model layout", LetheNative.lethe_model_layout(config, layout, calls.begin()));
+
+            long count = lethe_layout.tensors(layout);
+            MemorySegment tensors = lethe_tensor_info.allocateArray(count, arena);
+            tensors.elements(lethe_tensor_info.layout())
+                    .forEach(info -> lethe_tensor_info.struct_size(info, lethe_tensor_info.sizeof()));
+            calls.done("model tensors", LetheNative.lethe_model_tensors(config, tensors, count, calls.begin()));
+
+            count = lethe_layout.sites(layout);
+            MemorySegment sites = lethe_site_info.allocateArray(count, arena);
+            sites.elements(lethe_site_info.layout())
+                    .forEach(info -> lethe_site_info.struct_size(info, lethe_site_info.sizeof()));
+            calls.done("model sites", LetheNative.lethe_model_sites(config, sites, count, calls.begin()));
+            List<MemorySegment> infos = sites.elements(lethe_site_info.layout()).toList();
+            return new ModelLayout(tensors.elements(lethe_tensor_info.layout()).map(ModelLayout::tensor).toList(),
+                    Stream.iterate(0, index -> index < infos.size(), index -> index + 1)
+                            .map(index -> site(index, infos.get(index))).toList(),
+                    lethe_layout.parameters(layout), lethe_layout.flat_size(layout));
+        }
+    }
+
+    /** The sites that a {@link SiteSelector} text means in these models. */
+    public SiteSet sites(String selector) {
+        return SiteSelector.parse(selector).select(sites);
+    }
+
+    private static TensorInfo tensor(MemorySegment info) {
+        return new TensorInfo(lethe_tensor_info.name(info).getString(0), lethe_tensor_info.offset(info),
+                lethe_tensor_info.rows(info), lethe_tensor_info.columns(info), lethe_tensor_info.dimensions(info),
+                lethe_tensor_info.site(info));
+    }
+
+    private static Site site(int index, MemorySegment info) {
+        return new Site(index, lethe_site_info.name(info).getString(0), Site.Kind.of(lethe_site_info.kind(info)),
+                Site.Role.of(lethe_site_info.role(info)), (int) lethe_site_info.block(info),
+                lethe_site_info.inputs(info), lethe_site_info.outputs(info));
+    }
+}
