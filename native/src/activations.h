@@ -1,5 +1,5 @@
-// The activations as plain code that loops vectorise: f(u), f'(u), and these with f''(u). The exact GELU's erf and tanh are
-// the standard library's.
+// The activations as plain code that loops vectorise: f(u), f'(u), and these with f''(u). erfc and tanh are the
+// standard library's, a call a number.
 #pragma once
 
 #include <cmath>

@@ -78,16 +78,18 @@ Architecture llama(const Shape& shape) {
     a.sites.push_back({"self_attn.qk_norm", false, {{"self_attn.q_norm", qkv.d}, {"self_attn.k_norm", qkv.d}}});
   }
   if (shape.rotary.size > 0) a.steps.push_back({Op::kRotate, turned, kNone, turned});
-  a.slots.insert(a.slots.end(), {{qkv.out(), kNarrow}, {c, kStreamGradient}, normed, {2 * inner, kWide}, {inner, kHalf}});
+  a.slots.insert(a.slots.end(),
+                 {{qkv.out(), kNarrow}, {c, kStreamGradient}, normed, {2 * inner, kWide}, {inner, kHalf}});
   a.steps.insert(a.steps.end(), {{Op::kAttention, turned, kNone, attended},
                                  {Op::kLinear, attended, stream, middle, 2 + heads},
                                  {Op::kNorm, middle, kNone, normed2, 3 + heads},
                                  {Op::kLinear, normed2, kNone, expanded, 4 + heads},
                                  {Op::kActivation, expanded, kNone, activated},
                                  {Op::kLinear, activated, middle, out, 5 + heads}});
+  const std::vector<Piece> halves = {{"mlp.gate_proj", inner}, {"mlp.up_proj", inner}};
   a.sites.insert(a.sites.end(), {{"self_attn.o_proj", shape.output_bias},
                                  {"post_attention_layernorm", false},
-                                 {"mlp.gate_up_proj", shape.mlp_bias, {{"mlp.gate_proj", inner}, {"mlp.up_proj", inner}}},
+                                 {"mlp.gate_up_proj", shape.mlp_bias, halves},
                                  {"mlp.down_proj", shape.mlp_bias}});
   return a;
 }
@@ -143,8 +145,8 @@ Architecture architecture_of(const Shape& shape) {
   }
 }
 
-// Llama 3's scaling: Dubey et al. 2024, as transformers' _compute_llama3_parameters has it. Angles are in fp64, there in
-// fp32: an angle differs by up to 2^-24 of itself.
+// Llama 3's scaling: Dubey et al. 2024, as transformers' _compute_llama3_parameters has it. Angles are in fp64, there
+// in fp32: an angle differs by up to 2^-24 of itself.
 double Rotary::frequency(int64_t i) const {
   const double plain = std::pow(base, -2.0 * static_cast<double>(i) / static_cast<double>(size));
   if (scaling == Scaling::kNone) return plain;

@@ -37,8 +37,10 @@ struct Rotary {
   double base = 10000;
   Scaling scaling = Scaling::kNone;
   double factor = 1;                        // linear and llama3: how much longer the context is made
-  double low_factor = 1, high_factor = 4;   // llama3: waves that fit the old context fewer times than low are stretched
-  int64_t old_context = 0;                  // by the factor, those that fit more than high times are left; between: mixed
+  // llama3: waves that fit the old context fewer times than low are stretched by the factor, those that fit it more
+  // than high times are left; between: mixed.
+  double low_factor = 1, high_factor = 4;
+  int64_t old_context = 0;
 
   double frequency(int64_t i) const;  // radians a position
   bool operator==(const Rotary&) const = default;
@@ -88,9 +90,10 @@ enum class Op : uint8_t { kNorm, kLinear, kHeadNorm, kRotate, kAttention, kActiv
 
 constexpr int kNone = -1;
 
-// out = op(in), plus slot `add` where a linear has one; rotate turns `in` in place. `site`: of the block; whose weights a
-// norm or linear uses. An activation or attention has the site of the linear step right before it, when that one's output
-// is all it reads: an activation adds the bias because that linear is `bare`, and a device sums the bias's gradient there.
+// out = op(in), plus slot `add` where a linear has one; rotate turns `in` in place. `site`: of the block; whose weights
+// a norm or linear uses. An activation or attention has the site of the linear step right before it, when that one's
+// output is all it reads: an activation adds the bias because that linear is `bare`, and a device sums the bias's
+// gradient there.
 struct Step {
   Op op;
   int in, add, out;
@@ -116,8 +119,9 @@ struct BlockSite {
   std::vector<Piece> pieces = {};  // in order; none: one tensor, of the site's own name
 };
 
-// What a family's norms do: layer norm, or RMS norm, which takes no mean away. A row is divided by the root of its mean
-// square plus epsilon in the model's own type and multiplied with the weight after that, as Llama's norm in fp32 does.
+// What a family's norms do: layer norm, or RMS norm, which takes no mean away. Llama's order of casts: a row is divided
+// by the root of its mean square plus epsilon in fp32, rounded to the type of activations, then multiplied with the
+// weight; in a model that computes in its own fp32 or fp64 nothing is rounded.
 enum class Norm : uint8_t { kLayer, kRms };
 
 struct Architecture {

@@ -106,8 +106,8 @@ int64_t backward_scratch(int64_t length, int64_t size) {
   return 2 * keys * size + 2 * kQueries * keys + 3 * (length + kQueries) * width + 12 * kTile<T>;
 }
 
-// What a head's output was, the gradient at it, and where the gradients at q, k and v go; and how the next head of those
-// that share k and v lies to it: `heads` of them, their queries, outputs and sums so many numbers apart.
+// What a head's output was, the gradient at it, and where the gradients at q, k and v go; and how the next head of
+// those that share k and v lies to it: `heads` of them, their queries, outputs and sums so many numbers apart.
 template <class T>
 struct HeadGradients {
   const T *out, *d_out, *log_sum_exp;
@@ -169,7 +169,8 @@ void backward_heads(Head<T> head, HeadGradients<T> g, T* scratch) {
   };
   for (int64_t i = 0; i < g.heads; ++i) {
     for (int64_t first = 0; first < length; first += kQueries) block(first, i > 0);
-    head.q += g.next_query, g.dq += g.next_query, g.out += g.next_out, g.d_out += g.next_out, g.log_sum_exp += g.next_sum;
+    head.q += g.next_query, g.dq += g.next_query;
+    g.out += g.next_out, g.d_out += g.next_out, g.log_sum_exp += g.next_sum;
   }
   unpack(dk, head, length, g.dk);
   unpack(dv, head, length, g.dv);
@@ -218,12 +219,12 @@ void attention_backward(const QkvView& view, const Batch& batch, const Attention
     using T = decltype(zero);
     over_heads<T>(view, batch, g.qkv, view.group(), backward_scratch<T>(longest(batch), view.d), scratch,
                   [&](const Head<T>& head, int64_t first, int64_t index, T* mine) {
-                    const int64_t at = first * view.out() + index * head.size;
+                    const int64_t at = first * view.out() + index * head.size, sum = index * batch.rows() + first;
                     T* row = data<T>(g.d_qkv) + first * view.width();
                     backward_heads(head,
                                    HeadGradients<T>{.out = data<T>(g.out) + at,
                                                     .d_out = data<T>(g.d_out) + at,
-                                                    .log_sum_exp = data<T>(g.log_sum_exp) + index * batch.rows() + first,
+                                                    .log_sum_exp = data<T>(g.log_sum_exp) + sum,
                                                     .out_row = view.out(),
                                                     .dq = row + view.query(index),
                                                     .dk = row + view.key(index),

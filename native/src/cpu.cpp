@@ -8,7 +8,8 @@
 namespace lethe {
 
 Cpu::Cpu(Model& model, const Batch& batch, Keep keep, const Cancel& cancel)
-    : CpuRows(model, batch.rows(), keep == Keep::kForBackward ? 0 : model.shape().layers, turns_of(model, batch), cancel),
+    : CpuRows(model, batch.rows(), keep == Keep::kForBackward ? 0 : model.shape().layers, turns_of(model, batch),
+              cancel),
       batch_(batch),
       keeps_(keep == Keep::kForBackward) {}
 

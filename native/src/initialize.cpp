@@ -1,5 +1,5 @@
-// Initialisation: N(0, deviation), which in GPT-2 (Radford et al. 2019) is smaller for what joins the residual stream, norms
-// 1, biases 0. A number depends on the seed, its part and its place only. And random vectors.
+// Initialisation: N(0, deviation), which in GPT-2 (Radford et al. 2019) is smaller for what joins the residual stream,
+// norms 1, biases 0. A number depends on the seed, its part and its place only. And random vectors.
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>

@@ -46,8 +46,9 @@ void Joint::embed(const at::Tensor& x) {
 
 void Joint::norm(const At& at, const at::Tensor& x, const at::Tensor& out) {
   const at::Tensor statistics = note(at, batch_.rows());
-  layer_norm_tangent({architecture().norm, blocks_, x, statistics, model_.weight(site(at)), curvature_.directions(site(at))},
-                     model_.bias(site(at)), model_.shape().epsilon, out);
+  const int64_t s = site(at);
+  layer_norm_tangent({architecture().norm, blocks_, x, statistics, model_.weight(s), curvature_.directions(s)},
+                     model_.bias(s), model_.shape().epsilon, out);
 }
 
 void Joint::linear(const At& at, const at::Tensor& x, const at::Tensor& add, const at::Tensor& out) {
@@ -86,7 +87,8 @@ void Joint::norm_backward(const At& at, const at::Tensor& x, const at::Tensor& /
   const at::Tensor statistics = note(at, blocks_.rows);
   const SiteTangents products = curvature_.products(s);
   if (curvature_.hessian()) {
-    layer_norm_tangent_backward({architecture().norm, blocks_, x, statistics, model_.weight(s), curvature_.directions(s)},
+    const SiteTangents directions = curvature_.directions(s);
+    layer_norm_tangent_backward({architecture().norm, blocks_, x, statistics, model_.weight(s), directions},
                                 {g, d_x, products, curvature_.accumulate(), curvature_.row_sums()},
                                 model_.workspace.partials);
     return;
@@ -183,7 +185,8 @@ void Joint::activation_backward(const At& at, const at::Tensor& x, const at::Ten
   if (curvature_.hessian())
     return activate_tangent_backward(activating(), blocks_, x, bias, bias_directions(at), g, d_x);
   for (int64_t k = 0; k < blocks_.tangents; ++k)
-    activate_backward(activating(), blocks_.value(x), bias, blocks_.gradient_tangent(g, k), blocks_.gradient_tangent(d_x, k));
+    activate_backward(activating(), blocks_.value(x), bias, blocks_.gradient_tangent(g, k),
+                      blocks_.gradient_tangent(d_x, k));
 }
 
 void Joint::embed_backward(const at::Tensor& x, const at::Tensor& g) {

@@ -83,8 +83,8 @@ const Shape& checked_shape(const Shape& shape) {
   if (shape.heads > 0 && shape.channels > 0) {
     check_rotary(shape.rotary, shape.head_size(), problems);
     const __int128 widest = static_cast<__int128>(shape.heads + 2 * shape.key_heads()) * shape.head_size();
-    problems.unless(widest < kLargest && shape.inner < kLargest / 2, "a row of queries, keys and values or of the MLP has"
-                    " more than 2^31 numbers");
+    problems.unless(widest < kLargest, "a row of queries, keys and values has more than 2^31 numbers");
+    problems.unless(shape.inner < kLargest / 2, "inner is ", shape.inner, ", allowed up to 2^30");
   }
   check_family(shape, problems);
   problems.refuse_any();
@@ -118,7 +118,9 @@ Layout::Layout(const Shape& shape) : Layout(shape, architecture_of(checked_shape
 Layout::Layout(const Shape& shape, Architecture architecture) : shape_(shape), architecture_(std::move(architecture)) {
   const Architecture& a = architecture_;
   const int64_t c = shape.channels;
-  const auto add_table = [&](const std::string& name, int64_t rows) { add_part({{name + ".weight", c}}, rows, 2, false); };
+  const auto add_table = [&](const std::string& name, int64_t rows) {
+    add_part({{name + ".weight", c}}, rows, 2, false);
+  };
   add_site(a.embedding, LETHE_SITE_EMBEDDING, shape.vocabulary, c, LETHE_ROLE_EMBEDDING);
   add_table(a.embedding, shape.vocabulary);
   if (!a.positions.empty()) {

@@ -1,10 +1,10 @@
 // Where everything lies: the sites of a model of a given shape and its tensors' places in one flat buffer.
 //
 // Sites are numbered token and, where there is one, position table, then each block's as its architecture lists them,
-// then the final norm and the head. The passes see a weight and perhaps a bias a site; a checkpoint's tensors are those,
-// or stretches of their outputs one after the other (q|k|v, gate|up). Every weight and bias starts at a multiple of 16
-// elements; the gaps between them hold zeros for ever, so that whole buffers can be added and multiplied without looking
-// at the layout.
+// then the final norm and the head. The passes see a weight and perhaps a bias a site; a checkpoint's tensors are
+// those, or stretches of their outputs one after the other (q|k|v, gate|up). Every weight and bias starts at a multiple
+// of 16 elements; the gaps between them hold zeros for ever, so that whole buffers can be added and multiplied without
+// looking at the layout.
 #pragma once
 
 #include <cstdint>

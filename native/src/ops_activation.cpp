@@ -1,5 +1,5 @@
-// Activations with the linear layer's bias folded in, so that the pre-activation is written once, by the GEMM; and gated
-// ones, whose input is [gate, up] with the bias in it already.
+// Activations with the linear layer's bias folded in, so that the pre-activation is written once, by the GEMM; and
+// gated ones, whose input is [gate, up] with the bias in it already.
 #include <ATen/Parallel.h>
 
 #include "activations.h"

@@ -1,5 +1,5 @@
-// RMS norm of each head's queries and keys (Qwen3), values passed on: the norms of ops.h and ops_tangent.h over rows of one
-// head, copied out of qkv and back.
+// RMS norm of each head's queries and keys (Qwen3), values passed on: the norms of ops.h and ops_tangent.h over rows of
+// one head, copied out of qkv and back.
 //
 // A site's weight is [2 d], the queries' and the keys'. statistics [2 (heads + kv_heads), R].
 #pragma once

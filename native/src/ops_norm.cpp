@@ -1,4 +1,5 @@
-// Layer norm and RMS norm forward and backward. Parameter gradients are summed over fixed blocks of rows, then block by block.
+// Layer norm and RMS norm forward and backward. Parameter gradients are summed over fixed blocks of rows, then block by
+// block.
 #include <ATen/Parallel.h>
 
 #include <algorithm>

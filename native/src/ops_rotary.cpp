@@ -34,8 +34,9 @@ Turns make_turns(const Rotary& rotary, const std::vector<int64_t>& positions, co
     using T = decltype(zero);
     at::parallel_for(0, rows, kGrain, [&](int64_t begin, int64_t end) {
       for (int64_t r = begin; r < end; ++r) {
+        const auto place = static_cast<double>(positions[static_cast<size_t>(r)]);
         for (int64_t i = 0; i < half; ++i) {
-          const double angle = static_cast<double>(positions[static_cast<size_t>(r)]) * frequencies[static_cast<size_t>(i)];
+          const double angle = place * frequencies[static_cast<size_t>(i)];
           data<T>(turns.cos)[r * half + i] = static_cast<T>(std::cos(angle));
           data<T>(turns.sin)[r * half + i] = static_cast<T>(std::sin(angle));
         }

@@ -70,7 +70,8 @@ void embed_one_backward(const at::Tensor& gradient, const Batch& batch, const On
 }  // namespace
 
 void embed(const at::Tensor& token_table, const at::Tensor& position_table, const Batch& batch, const at::Tensor& out) {
-  if (!token_table.defined() || !position_table.defined()) return embed_one({token_table, position_table, batch}, batch, out);
+  if (!token_table.defined() || !position_table.defined())
+    return embed_one({token_table, position_table, batch}, batch, out);
   with_element(out.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
     const int64_t c = out.size(1);
@@ -90,7 +91,8 @@ void embed(const at::Tensor& token_table, const at::Tensor& position_table, cons
 
 void embed_backward(const at::Tensor& gradient, const Batch& batch, const at::Tensor& d_tokens,
                     const at::Tensor& d_positions) {
-  if (!d_tokens.defined() || !d_positions.defined()) return embed_one_backward(gradient, batch, {d_tokens, d_positions, batch});
+  if (!d_tokens.defined() || !d_positions.defined())
+    return embed_one_backward(gradient, batch, {d_tokens, d_positions, batch});
   with_element(gradient.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
     const int64_t c = gradient.size(1);

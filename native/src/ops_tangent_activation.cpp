@@ -1,5 +1,5 @@
-// Activations of the tangent passes; formulas in ops_tangent.h. Rows in parallel, a row's tangents by the thread that has its
-// value in cache.
+// Activations of the tangent passes; formulas in ops_tangent.h. Rows in parallel, a row's tangents by the thread that
+// has its value in cache.
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 

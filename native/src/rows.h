@@ -56,7 +56,7 @@ inline T row_max(const T* row, int64_t count) {
   return top;
 }
 
-// What a norm takes from a row: its mean and 1 / sqrt(variance + epsilon), or, not centred, a mean of 0 and its square's.
+// What a norm takes from a row: its mean and 1 / sqrt(variance + epsilon); not centred, 0 and the mean square for it.
 template <class T>
 struct RowMoments {
   T mean, scale;

@@ -6,8 +6,8 @@
 //   dP' = dO' V^T + dO V'^T,  D' = row sums of P' dP + P dP',  dS' = P' (dP - D) + P (dP' - D')
 //   dQ' = s (dS' K + dS K'),  dK' = s (dS'^T Q + dS^T Q'),  dV' = P'^T dO + P^T dO'
 // Probabilities are made again in the backward pass, a block of queries against its past at a time, so that memory
-// grows with T and not with T^2. Threads take (record, head) pairs, backward all heads of a key head at once; each writes
-// rows and columns of its own.
+// grows with T and not with T^2. Threads take (record, head) pairs, backward all heads of a key head at once; each
+// writes rows and columns of its own.
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 
@@ -204,7 +204,8 @@ void attention_tangent(const QkvView& view, const Batch& batch, const Blocks& bl
     using T = decltype(zero);
     const Geometry<T> geometry(view, batch, blocks);
     over_heads(
-        geometry, 1, qkv.options(), scratch, [&](T* base) { return Forward<T>(geometry, Room<T>(base)); },
+        geometry, 1, qkv.options(), scratch,
+        [&](T* base) { return Forward<T>(geometry, Room<T>(base)); },
         [&](Forward<T>& heads, const Place& at) { heads.run(at, qkv, out); });
   });
 }
@@ -216,7 +217,8 @@ void attention_tangent_backward(const QkvView& view, const Batch& batch, const B
     using T = decltype(zero);
     const Geometry<T> geometry(view, batch, blocks);
     over_heads(
-        geometry, view.group(), qkv.options(), scratch, [&](T* base) { return Backward<T>(geometry, hessian, Room<T>(base)); },
+        geometry, view.group(), qkv.options(), scratch,
+        [&](T* base) { return Backward<T>(geometry, hessian, Room<T>(base)); },
         [&](Backward<T>& heads, const Place& at) { heads.run(at, qkv, d_out, d_qkv); });
   });
 }

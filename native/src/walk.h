@@ -43,9 +43,9 @@ void walk_forward(Ops& ops, int64_t blocks) {
   }
 }
 
-// From the gradient at what the last of `blocks` blocks made, down to what enters block `lowest`. A residual's gradient is
-// the stream's and stays where it is: a linear step only reads it, a norm adds to it. What a rotation turned in place is
-// turned back, so a forward pass serves one backward pass.
+// From the gradient at what the last of `blocks` blocks made, down to what enters block `lowest`. A residual's gradient
+// is the stream's and stays where it is: a linear step only reads it, a norm adds to it. What a rotation turned in place
+// is turned back, so a forward pass serves one backward pass.
 template <class Ops>
 void walk_blocks_backward(Ops& ops, int64_t blocks, int64_t lowest) {
   for (int64_t block = blocks - 1; block >= lowest; --block) {

@@ -136,7 +136,8 @@ void compare(const std::string& name, const Golden& g, at::ScalarType dtype, dou
   Vector losses(batch.records());
   auto options = sized<lethe_curvature>();
   options.count = 1, options.directions = &in, options.products = &out;
-  for (const auto& [kind, array] : {std::pair{LETHE_HESSIAN, "hessian"}, std::pair{LETHE_GAUSS_NEWTON, "gauss_newton"}}) {
+  for (const auto& [kind, array] :
+       {std::pair{LETHE_HESSIAN, "hessian"}, std::pair{LETHE_GAUSS_NEWTON, "gauss_newton"}}) {
     options.kind = kind;
     CHECK_OK(lethe_model_curvature(m, &view, &options, losses.data(), nullptr, err));
     close(name + " " + array, read(m, out), g.flat(m, array), tolerance);

@@ -60,7 +60,8 @@ def shape_of(config):
         "rotary_scaling": SCALINGS[rope["rope_type"]], "rotary_factor": rope.get("factor", 1.0),
         "rotary_low": rope.get("low_freq_factor", 1.0), "rotary_high": rope.get("high_freq_factor", 4.0),
         "rotary_old_context": rope.get("original_max_position_embeddings", 0),
-        "activation": ACTIVATIONS[config.hidden_act], "qkv_bias": int(attention), "output_bias": int(attention and not qwen2),
+        "activation": ACTIVATIONS[config.hidden_act],
+        "qkv_bias": int(attention), "output_bias": int(attention and not qwen2),
         "mlp_bias": int(neox or getattr(config, "mlp_bias", False)), "head_norm": int(config.model_type == "qwen3"),
         "parallel": int(neox and config.use_parallel_residual),
     }
@@ -72,14 +73,16 @@ def build(kind, config):
     generator = torch.Generator().manual_seed(7)
     with torch.no_grad():
         for name, p in model.named_parameters():  # wider than usual, so that no gradient is near zero
-            p.copy_(torch.randn(p.shape, generator=generator) * 0.35 + (1.0 if "norm" in name and "weight" in name else 0))
+            centre = 1.0 if "norm" in name and "weight" in name else 0.0
+            p.copy_(torch.randn(p.shape, generator=generator) * 0.35 + centre)
     return model.eval()
 
 
 def frequencies(config):
     """Radians a position of each pair, in fp64."""
     rope, shape = config.rope_parameters, shape_of(config)
-    plain = rope["rope_theta"] ** (-torch.arange(0, shape["rotary_size"], 2, dtype=torch.float64) / shape["rotary_size"])
+    size = shape["rotary_size"]
+    plain = rope["rope_theta"] ** (-torch.arange(0, size, 2, dtype=torch.float64) / size)
     if rope["rope_type"] == "linear":
         return plain / rope["factor"]
     if rope["rope_type"] == "llama3":
