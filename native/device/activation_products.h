@@ -20,8 +20,8 @@ class ActivationProducts final : public GradientObserver {
   void embedding(const at::Tensor& x, const at::Tensor& gradient) override {
     output(Layout::embedding_site(), {x, {}, {}}, gradient);
     const at::Tensor places = state_.work.position_rows.get(model_.options(), x.size(0), x.size(1));
-    gather_rows(state_, model_.weight(Layout::position_site()), state_.tables.positions, places);
-    output(Layout::position_site(), {places, {}, {}}, gradient);
+    gather_rows(state_, model_.weight(model_.layout.positions()), state_.tables.positions, places);
+    output(model_.layout.positions(), {places, {}, {}}, gradient);
   }
 
  private:

@@ -54,7 +54,7 @@ void DeviceCapture::upload_places() {
 }
 
 bool DeviceCapture::wants(int64_t site) const {
-  const bool embedding = site == Layout::embedding_site() || site == Layout::position_site();
+  const bool embedding = site == Layout::embedding_site() || site == layout_.positions();
   return embedding ? out_.format.holds_embedding() : out_.format.holds(site);
 }
 
@@ -95,7 +95,7 @@ void DeviceCapture::norm(int64_t site, const at::Tensor& record_weight, const at
 
 void DeviceCapture::embedding(const at::Tensor& /*x*/, const at::Tensor& gradient) {
   const int64_t site =
-      out_.format.holds(Layout::embedding_site()) ? Layout::embedding_site() : Layout::position_site();
+      out_.format.holds(Layout::embedding_site()) ? Layout::embedding_site() : layout_.positions();
   scatter(site, gradient, gradient.size(1), device_places_, true, {state_.tables.row_records, state_.tables.positions});
 }
 

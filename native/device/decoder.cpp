@@ -43,7 +43,7 @@ class Continuing final : public DeviceRows {
 
   void embed(const at::Tensor& x) {
     x.copy_(model_.weight(Layout::embedding_site()).index_select(0, tokens_) +
-            model_.weight(Layout::position_site()).index_select(0, places_));
+            model_.weight(model_.layout.positions()).index_select(0, places_));
   }
 
   // From the new rows' queries, after their keys and values have joined the cache.

@@ -40,7 +40,7 @@ void launched(kernels::Status status, const char* kernel) {
 }
 
 void embed(State& state, const Model& model, const at::Tensor& out) {
-  const at::Tensor &tokens = model.weight(Layout::embedding_site()), &positions = model.weight(Layout::position_site());
+  const at::Tensor &tokens = model.weight(Layout::embedding_site()), &positions = model.weight(model.layout.positions());
   launched(kernels::embed({.out_type = element_of(out),
                            .table_type = element_of(tokens),
                            .token_table = pointer(tokens),

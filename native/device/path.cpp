@@ -245,7 +245,7 @@ void Path::run_gradient(Model& model, const Batch& batch, const GradientCall& ca
     std::memcpy(call.products, host.data() + 2 * targets, static_cast<size_t>(product_count) * 8);
     // wte's sums still hold the positions' part.
     for (int64_t b = 0; b < batch.records(); ++b)
-      call.products[b * sites + Layout::embedding_site()] -= call.products[b * sites + Layout::position_site()];
+      call.products[b * sites + Layout::embedding_site()] -= call.products[b * sites + model.layout.positions()];
     finish_products(model, batch, {host.begin() + targets, host.begin() + 2 * targets}, call.products);
   }
   if (slot != nullptr) {

@@ -114,7 +114,7 @@ void Device::activation_backward(const At& at, const at::Tensor& x, const at::Te
 void Device::embed_backward(const at::Tensor& x, const at::Tensor& g) {
   begin_embedding(model_, options_, x, g);
   device::embed_backward(state_, g, model_.weight_gradient(Layout::embedding_site()),
-                         model_.weight_gradient(Layout::position_site()));
+                         model_.weight_gradient(model_.layout.positions()));
 }
 
 at::Tensor forward(State& state, Model& model, const Batch& batch, Keep keep, const Cancel& cancel) {

@@ -26,10 +26,12 @@ class DeviceRows : public Slots {
   void linear(const At& at, const at::Tensor& x, const at::Tensor& add, const at::Tensor& out);
   void activation(const At& at, const at::Tensor& x, const at::Tensor& out);
   // GPT-2's table has no such steps, and models of other families are not made on a device (model.cpp).
-  void head_norm(const At&, const at::Tensor&, const at::Tensor&) const {}
-  void rotate(const At&, const at::Tensor&) const {}
+  void head_norm(const At&, const at::Tensor&, const at::Tensor&) const { refuse_step(); }
+  void rotate(const At&, const at::Tensor&) const { refuse_step(); }
 
  protected:
+  [[noreturn]] static void refuse_step() { refuse(LETHE_INTERNAL, "a step of this block has no kernel on a device"); }
+
   State& state_;
 
  private:
@@ -59,8 +61,10 @@ class Device : public DeviceRows {
   void attention_backward(const At& at, const at::Tensor& qkv, const at::Tensor& out, const at::Tensor& g,
                           const at::Tensor& d_qkv);
   void activation_backward(const At& at, const at::Tensor& x, const at::Tensor& g, const at::Tensor& d_x);
-  void head_norm_backward(const At&, const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&) const {}
-  void rotate_backward(const At&, const at::Tensor&, const at::Tensor&) const {}
+  void head_norm_backward(const At&, const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&) const {
+    refuse_step();
+  }
+  void rotate_backward(const At&, const at::Tensor&, const at::Tensor&) const { refuse_step(); }
   // By rows that the tables have grouped.
   void embed_backward(const at::Tensor& x, const at::Tensor& g);
 

@@ -70,7 +70,6 @@ class Layout {
 
   static constexpr int64_t embedding_site() { return 0; }
   int64_t positions() const { return architecture_.positions.empty() ? -1 : 1; }  // the site of learned ones, or -1
-  static constexpr int64_t position_site() { return 1; }  // of native/device: GPT-2's
   // A step's site: of a block or, as block L, of the tail. For the site before which a block begins, site(block, 0).
   int64_t site(int64_t block, int of_block) const {
     return (positions() < 0 ? 1 : 2) + static_cast<int64_t>(architecture_.sites.size()) * block + of_block;

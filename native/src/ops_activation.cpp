@@ -56,44 +56,36 @@ void gate_backward(Activation kind, const at::Tensor& x, const at::Tensor& gradi
 
 void activate(const Activating& how, const at::Tensor& x, const at::Tensor& bias, const at::Tensor& out) {
   if (how.gated) return gate(how.kind, x, out);
-  with_activation(how.kind, [&](auto f) {
-    with_element(x.scalar_type(), [&](auto zero) {
-      using F = decltype(f);
-      using T = decltype(zero);
-      const int64_t n = x.size(1);
-      std::vector<T> none;
-      const T* b = bias_row(bias, n, none);
-      at::parallel_for(0, x.size(0), kGrain, [&](int64_t begin, int64_t end) {
-        for (int64_t r = begin; r < end; ++r) {
-          const T* in = data<T>(x) + r * n;
-          T* to = data<T>(out) + r * n;
+  over_rows(how.kind, x, [&](auto f, auto zero, int64_t begin, int64_t end) {
+    using F = decltype(f);
+    using T = decltype(zero);
+    const int64_t n = x.size(1);
+    std::vector<T> none;
+    const T* b = bias_row(bias, n, none);
+    for (int64_t r = begin; r < end; ++r) {
+      const T* in = data<T>(x) + r * n;
+      T* to = data<T>(out) + r * n;
 #pragma omp simd
-          for (int64_t j = 0; j < n; ++j) to[j] = F::value(in[j] + b[j]);
-        }
-      });
-    });
+      for (int64_t j = 0; j < n; ++j) to[j] = F::value(in[j] + b[j]);
+    }
   });
 }
 
 void activate_backward(const Activating& how, const at::Tensor& x, const at::Tensor& bias, const at::Tensor& gradient,
                        const at::Tensor& d_x) {
   if (how.gated) return gate_backward(how.kind, x, gradient, d_x);
-  with_activation(how.kind, [&](auto f) {
-    with_element(x.scalar_type(), [&](auto zero) {
-      using F = decltype(f);
-      using T = decltype(zero);
-      const int64_t n = x.size(1);
-      std::vector<T> none;
-      const T* b = bias_row(bias, n, none);
-      at::parallel_for(0, x.size(0), kGrain, [&](int64_t begin, int64_t end) {
-        for (int64_t r = begin; r < end; ++r) {
-          const T* in = data<T>(x) + r * n;
-          T* g = data<T>(d_x) + r * n;
+  over_rows(how.kind, x, [&](auto f, auto zero, int64_t begin, int64_t end) {
+    using F = decltype(f);
+    using T = decltype(zero);
+    const int64_t n = x.size(1);
+    std::vector<T> none;
+    const T* b = bias_row(bias, n, none);
+    for (int64_t r = begin; r < end; ++r) {
+      const T* in = data<T>(x) + r * n;
+      T* g = data<T>(d_x) + r * n;
 #pragma omp simd
-          for (int64_t j = 0; j < n; ++j) g[j] *= F::first(in[j] + b[j]);
-        }
-      });
-    });
+      for (int64_t j = 0; j < n; ++j) g[j] *= F::first(in[j] + b[j]);
+    }
   });
 }
 

@@ -24,63 +24,28 @@ void over_columns(int64_t columns, Body&& body) {
   });
 }
 
-}  // namespace
-
-namespace {
-
-// Row of the one table that is defined for a row of the batch.
-struct OneTable {
-  const at::Tensor &tokens, &positions;
-  const Batch& batch;
-
-  template <class T>
-  T* row(int64_t record, int64_t row, int64_t c) const {
-    return tokens.defined() ? data<T>(tokens) + batch.tokens()[row] * c
-                            : data<T>(positions) + (row - batch.offset(record)) * c;
-  }
-};
-
-void embed_one(const OneTable& table, const Batch& batch, const at::Tensor& out) {
-  with_element(out.scalar_type(), [&](auto zero) {
-    using T = decltype(zero);
-    const int64_t c = out.size(1);
-    for (int64_t b = 0; b < batch.records(); ++b)
-      for (int64_t row = batch.offset(b); row < batch.offset(b + 1); ++row)
-        std::copy_n(table.row<T>(b, row, c), c, data<T>(out) + row * c);
-  });
-}
-
-void embed_one_backward(const at::Tensor& gradient, const Batch& batch, const OneTable& table) {
-  with_element(gradient.scalar_type(), [&](auto zero) {
-    using T = decltype(zero);
-    const int64_t c = gradient.size(1);
-    over_columns(c, [&](int64_t first, int64_t last) {
-      for (int64_t b = 0; b < batch.records(); ++b) {
-        for (int64_t row = batch.offset(b); row < batch.offset(b + 1); ++row) {
-          const T* g = data<T>(gradient) + row * c;
-          T* to = table.row<T>(b, row, c);
-#pragma omp simd
-          for (int64_t j = first; j < last; ++j) to[j] += g[j];
-        }
-      }
-    });
-  });
+// A table's row; NULL where there is no table.
+template <class T>
+T* row_of(const at::Tensor& table, int64_t index) {
+  return table.defined() ? data<T>(table) + index * table.size(1) : nullptr;
 }
 
 }  // namespace
 
 void embed(const at::Tensor& token_table, const at::Tensor& position_table, const Batch& batch, const at::Tensor& out) {
-  if (!token_table.defined() || !position_table.defined())
-    return embed_one({token_table, position_table, batch}, batch, out);
   with_element(out.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
     const int64_t c = out.size(1);
     at::parallel_for(0, batch.records(), 1, [&](int64_t begin, int64_t end) {
       for (int64_t b = begin; b < end; ++b) {
         for (int64_t row = batch.offset(b); row < batch.offset(b + 1); ++row) {
-          const T* token = data<T>(token_table) + batch.tokens()[row] * c;
-          const T* position = data<T>(position_table) + (row - batch.offset(b)) * c;
+          const T* token = row_of<T>(token_table, batch.tokens()[row]);
+          const T* position = row_of<T>(position_table, row - batch.offset(b));
           T* x = data<T>(out) + row * c;
+          if (token == nullptr || position == nullptr) {
+            std::copy_n(token == nullptr ? position : token, c, x);
+            continue;
+          }
 #pragma omp simd
           for (int64_t j = 0; j < c; ++j) x[j] = token[j] + position[j];
         }
@@ -91,8 +56,6 @@ void embed(const at::Tensor& token_table, const at::Tensor& position_table, cons
 
 void embed_backward(const at::Tensor& gradient, const Batch& batch, const at::Tensor& d_tokens,
                     const at::Tensor& d_positions) {
-  if (!d_tokens.defined() || !d_positions.defined())
-    return embed_one_backward(gradient, batch, {d_tokens, d_positions, batch});
   with_element(gradient.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
     const int64_t c = gradient.size(1);
@@ -100,12 +63,10 @@ void embed_backward(const at::Tensor& gradient, const Batch& batch, const at::Te
       for (int64_t b = 0; b < batch.records(); ++b) {
         for (int64_t row = batch.offset(b); row < batch.offset(b + 1); ++row) {
           const T* g = data<T>(gradient) + row * c;
-          T* token = data<T>(d_tokens) + batch.tokens()[row] * c;
-          T* position = data<T>(d_positions) + (row - batch.offset(b)) * c;
+          for (T* to : {row_of<T>(d_tokens, batch.tokens()[row]), row_of<T>(d_positions, row - batch.offset(b))}) {
+            if (to == nullptr) continue;
 #pragma omp simd
-          for (int64_t j = first; j < last; ++j) {
-            token[j] += g[j];
-            position[j] += g[j];
+            for (int64_t j = first; j < last; ++j) to[j] += g[j];
           }
         }
       }

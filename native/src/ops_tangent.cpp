@@ -15,12 +15,6 @@ namespace {
 
 constexpr int64_t kGrain = 8;  // rows
 
-// The k-th of a list of vectors, or `zeros` when the list is empty.
-template <class T>
-const T* row_or(const std::vector<at::Tensor>& list, int64_t k, const std::vector<T>& zeros) {
-  return list.empty() ? zeros.data() : data<T>(list[static_cast<size_t>(k)]);
-}
-
 // One row of logits z and its tangents z'_k, k apart by `stride`.
 template <class T>
 void softmax_row(T* z, T* tangents, int64_t stride, int64_t n, int64_t r, const SoftmaxTangent& o) {

@@ -42,6 +42,12 @@ struct SiteTangents {
   bool empty() const { return weight.empty(); }
 };
 
+// The k-th of a list of vectors, or `zeros` when the list is empty.
+template <class T>
+const T* row_or(const std::vector<at::Tensor>& list, int64_t k, const std::vector<T>& zeros) {
+  return list.empty() ? zeros.data() : data<T>(list[static_cast<size_t>(k)]);
+}
+
 // out[r] += factor <a - minus, b> of each row r; minus may be undefined.
 void row_products(double factor, const at::Tensor& a, const at::Tensor& minus, const at::Tensor& b, double* out);
 

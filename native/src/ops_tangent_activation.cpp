@@ -11,12 +11,6 @@ namespace {
 
 constexpr int64_t kGrain = 8;  // rows
 
-// The k-th of a list of vectors, or `zeros` when the list is empty.
-template <class T>
-const T* row_or(const std::vector<at::Tensor>& list, int64_t k, const std::vector<T>& zeros) {
-  return list.empty() ? zeros.data() : data<T>(list[static_cast<size_t>(k)]);
-}
-
 template <class F>
 void plain(const Blocks& blocks, const at::Tensor& x, const at::Tensor& bias, const SiteTangents& directions,
            const at::Tensor& out) {

@@ -14,11 +14,6 @@ namespace {
 
 constexpr int64_t kRowBlock = 32;
 
-template <class T>
-const T* row_or(const std::vector<at::Tensor>& list, int64_t k, const std::vector<T>& zeros) {
-  return list.empty() ? zeros.data() : data<T>(list[static_cast<size_t>(k)]);
-}
-
 // Means over a row of x' and x-hat x'.
 template <class T>
 struct TangentMeans {

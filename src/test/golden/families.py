@@ -14,7 +14,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import (GPTNeoXConfig, GPTNeoXForCausalLM, LlamaConfig, LlamaForCausalLM, MistralConfig,
                           MistralForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM)
 
-IGNORE = -100
+from parity import IGNORE, records
+
 OUT = pathlib.Path("src/test/resources/golden/families")
 COMMON = dict(vocab_size=37, max_position_embeddings=16, hidden_size=16, num_hidden_layers=2, num_attention_heads=4)
 GQA = dict(COMMON, intermediate_size=20, num_key_value_heads=2, rms_norm_eps=1e-5)
@@ -37,8 +38,6 @@ MODELS = {
                                                           rope_parameters=dict(rope_type="default", rope_theta=100.0,
                                                                                partial_rotary_factor=1.0))),
 }
-LENGTHS = [12, 7, 1, 7]
-FIRST_TARGET = [0, 3, 0, 1]
 WEIGHTS = [0.3, 0.4, 0.5, 0.6]
 ACTIVATIONS = {"gelu": 1, "relu": 2, "silu": 3}
 SCALINGS = {"default": 0, "linear": 1, "llama3": 2}
@@ -113,16 +112,6 @@ def widen(model):
                 return both.cos(), both.sin()
             module.forward = forward
     return model
-
-
-def records(vocabulary):
-    generator = torch.Generator().manual_seed(11)
-    tokens, targets = [], []
-    for length, first in zip(LENGTHS, FIRST_TARGET):
-        ids = torch.randint(vocabulary, (length + 1,), generator=generator)
-        tokens.append(ids[:-1])
-        targets.append(torch.where(torch.arange(length) >= first, ids[1:], IGNORE))
-    return tokens, targets
 
 
 def short(name, config):
