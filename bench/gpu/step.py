@@ -29,8 +29,11 @@ class Error(c.Structure):
 
 class Config(c.Structure):
     _fields_ = [("struct_size", I64), *((n, I64) for n in "vocabulary context channels heads layers inner".split()),
-                ("layer_norm_epsilon", F64), *((n, I32) for n in "tied_head dtype device_type device_index compute_dtype "
-                                               "options".split())]
+                ("norm_epsilon", F64), *((n, I32) for n in "tied_head dtype device_type device_index compute_dtype options "
+                                         "family activation block_options rotary_scaling".split()),
+                *((n, I64) for n in "kv_heads head_size rotary_size".split()),
+                *((n, F64) for n in "rotary_base rotary_factor rotary_low_factor rotary_high_factor".split()),
+                ("rotary_old_context", I64)]
 
 
 class Batch(c.Structure):
@@ -70,7 +73,7 @@ class Lethe:
     def __init__(self, library, compute_dtype=0, options=0):
         self.library = library
         self.handle = P()
-        config = sized(Config, vocabulary=V, context=T, channels=C, heads=HEADS, layers=L, inner=4 * C, layer_norm_epsilon=1e-5,
+        config = sized(Config, vocabulary=V, context=T, channels=C, heads=HEADS, layers=L, inner=4 * C, norm_epsilon=1e-5,
                        tied_head=1, dtype=0, device_type=1, compute_dtype=compute_dtype, options=options)
         self.call("lethe_model_create", c.byref(config), c.byref(self.handle))
         self.layout = sized(Layout)

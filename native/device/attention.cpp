@@ -64,14 +64,12 @@ Qkv wide_heads(const at::Tensor& qkv, const QkvView& view, const Run& run) {
   return {wide(in.q), wide(in.k), wide(in.v)};
 }
 
-double scale_of(const QkvView& view) { return 1.0 / std::sqrt(static_cast<double>(view.d)); }
-
-// q k^T / sqrt(d) with the future masked out
+// q k^T, scaled, with the future masked out
 at::Tensor masked_scores(const QkvView& view, const Qkv& in) {
   const int64_t length = in.q.size(2);
   const at::Tensor future = at::ones({length, length}, in.q.options().dtype(at::kBool)).triu_(1);
   return batched_product(in.q, in.k.transpose(2, 3))
-      .mul_(scale_of(view))
+      .mul_(view.scale())
       .masked_fill_(future, -std::numeric_limits<double>::infinity());
 }
 
@@ -96,7 +94,7 @@ void plain_backward(const QkvView& view, const Batch& batch, const at::Tensor& q
     const at::Tensor y = wide(heads_of(attended.out, run, 0, view.heads, view.d));
     const at::Tensor p = (masked_scores(view, in) - attended.kept[i]).exp_();
     const at::Tensor d_p = batched_product(d_y, in.v.transpose(2, 3));
-    const at::Tensor d_scores = p.mul(d_p - (d_y * y).sum(-1, true)).mul_(scale_of(view));
+    const at::Tensor d_scores = p.mul(d_p - (d_y * y).sum(-1, true)).mul_(view.scale());
     d.q.copy_(batched_product(d_scores, in.k));
     d.k.copy_(batched_product(d_scores.transpose(2, 3), in.q));
     d.v.copy_(batched_product(p.transpose(2, 3), d_y));

@@ -48,7 +48,7 @@ class Continuing final : public DeviceRows {
 
   // From the new rows' queries, after their keys and values have joined the cache.
   void attention(const At& at, const at::Tensor& qkv, const at::Tensor& /*out*/) {
-    const QkvView& view = cache_.view;
+    const QkvView view = model_.layout.architecture().attention(at.block);
     at::Tensor cache = cache_[at.block];
     cache.index_put_({records_, places_}, cache_.kept(qkv));
     const at::Tensor past =  // [A, longest, 2, kv_heads, d]
@@ -58,7 +58,7 @@ class Continuing final : public DeviceRows {
     const at::Tensor future = at::arange(longest_, records_.options()).unsqueeze(0) > places_.unsqueeze(1);
     const at::Tensor scores = batched_product(query, keys)
                                   .to(model_.dtype)
-                                  .mul_(1.0 / std::sqrt(static_cast<double>(view.d)))
+                                  .mul_(view.scale())
                                   .masked_fill_(future.unsqueeze(1).unsqueeze(1), -std::numeric_limits<double>::infinity());
     const at::Tensor shares = at::softmax(scores, -1).to(qkv.scalar_type());
     slabs(at.block).attended = {batched_product(shares, values).reshape({qkv.size(0), view.out()}), {}};

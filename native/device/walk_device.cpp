@@ -53,7 +53,7 @@ void Device::enter(int64_t block) {
 void Device::embed(const at::Tensor& x) { device::embed(state_, model_, x); }
 
 void Device::attention(const At& at, const at::Tensor& qkv, const at::Tensor& /*out*/) {
-  slabs(at.block).attended = device::attention(architecture().qkv, sequences(), qkv, keeps_);
+  slabs(at.block).attended = device::attention(architecture().attention(at.block), sequences(), qkv, keeps_);
 }
 
 void Device::norm_backward(const At& at, const at::Tensor& x, const at::Tensor& out, const at::Tensor& g,
@@ -101,7 +101,7 @@ bool Device::bias_is_summed(const At& at) const {
 void Device::attention_backward(const At& at, const at::Tensor& qkv, const at::Tensor& /*out*/, const at::Tensor& g,
                                 const at::Tensor& d_qkv) {
   own_gradient_ = device::attention_backward(
-      state_, architecture().qkv, sequences(), qkv, slabs(at.block).attended, g, d_qkv, options_.accumulate,
+      state_, architecture().attention(at.block), sequences(), qkv, slabs(at.block).attended, g, d_qkv, options_.accumulate,
       at.step.site == kNone ? at::Tensor() : model_.bias_gradient(site(at)));
   own_slot_ = at.step.in;
 }

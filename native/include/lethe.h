@@ -1,7 +1,7 @@
 /*
  * lethe.h - the only door between the JVM and the native engine. Pure C11; jextract reads this file and no other.
  *
- * A GPT-2 model with hand-derived forward and backward passes over token-flat ("ragged") batches, capture of every
+ * A language model of one of three families with hand-derived forward and backward passes over token-flat ("ragged") batches, capture of every
  * record's factored gradient in the same backward pass, arithmetic over captured entries, and parameter-space vectors.
  * It holds no loops, schedules, files or policies: those are Java's.
  *
@@ -33,7 +33,7 @@
 extern "C" {
 #endif
 
-#define LETHE_ABI_VERSION 3
+#define LETHE_ABI_VERSION 4
 #define LETHE_IGNORE_TARGET (-100) /* a position whose target is this carries no loss */
 
 typedef int32_t lethe_status;
@@ -56,11 +56,23 @@ enum {
 };                      /* model options, bits */
 enum { LETHE_RADEMACHER = 0, LETHE_NORMAL = 1 };                      /* distribution: +-1, N(0, 1) */
 enum { LETHE_PARAMETERS = 0, LETHE_GRADIENT = 1, LETHE_MOMENT1 = 2, LETHE_MOMENT2 = 3 }; /* flat buffers of a model */
+enum { LETHE_GPT2 = 0, LETHE_LLAMA = 1, LETHE_GPT_NEOX = 2 }; /* family: LETHE_LLAMA is Mistral's, Qwen2's and Qwen3's too */
+enum { LETHE_GELU_TANH = 0, LETHE_GELU = 1, LETHE_RELU = 2, LETHE_SILU = 3, LETHE_TANH = 4 }; /* activation; GELU: exact */
+enum { LETHE_ROTARY_PLAIN = 0, LETHE_ROTARY_LINEAR = 1, LETHE_ROTARY_LLAMA3 = 2 };            /* rotary scaling */
+enum {
+  LETHE_NO_QKV_BIAS = 1,       /* the site that makes queries, keys and values has no bias */
+  LETHE_NO_OUTPUT_BIAS = 2,    /* nor has attention's output */
+  LETHE_NO_MLP_BIAS = 4,       /* nor have the MLP's sites */
+  LETHE_HEAD_NORM = 8,         /* LLAMA: RMS norm of each head's queries and keys, Qwen3's */
+  LETHE_PARALLEL = 16,         /* GPT_NEOX: attention and MLP read the same residual stream */
+  LETHE_UNSCALED_SCORES = 32,  /* scores are not divided by the root of the head size */
+  LETHE_SCORES_BY_BLOCK = 64   /* scores of block l (0..L-1) are divided by l + 1 */
+};                             /* block options, bits; 0 is GPT-2 as published */
 enum {
   LETHE_SITE_EMBEDDING = 0, /* wte: scatter of the embedding-output gradient at the token ids */
   LETHE_SITE_POSITION = 1,  /* wpe */
-  LETHE_SITE_NORM = 2,      /* layer norm: weight and bias gradients, [outputs] each */
-  LETHE_SITE_LINEAR = 3,    /* Conv1D: weight [inputs, outputs], bias [outputs] */
+  LETHE_SITE_NORM = 2,      /* layer or RMS norm: gradients of weight and, where there is one, bias, [outputs] each */
+  LETHE_SITE_LINEAR = 3,    /* y = x W + b: weight [inputs, outputs], bias [outputs] where there is one */
   LETHE_SITE_HEAD = 4       /* lm_head: E^T H; the same tensor as wte when the head is tied */
 };
 enum {
@@ -119,15 +131,16 @@ LETHE_API lethe_status lethe_device_info(int32_t index, lethe_device *out, lethe
 
 /* ---- model --------------------------------------------------------------------------------------------------- */
 
+/* All zero from `options` on is a GPT-2 as published. */
 typedef struct lethe_model_config {
   int64_t struct_size;
-  int64_t vocabulary; /* V, rows of wte */
-  int64_t context;    /* rows of wpe; no record may be longer */
-  int64_t channels;   /* C, divisible by heads */
+  int64_t vocabulary; /* V, rows of the token table */
+  int64_t context;    /* rows of learned positions; no record may be longer */
+  int64_t channels;   /* C, divisible by heads where head_size is 0 */
   int64_t heads;
   int64_t layers; /* L */
   int64_t inner;  /* width of the MLP, 4C in GPT-2 */
-  double layer_norm_epsilon;
+  double norm_epsilon; /* of every norm */
   int32_t tied_head; /* 1: lm_head shares wte */
   int32_t dtype;     /* LETHE_F32 | LETHE_F64 */
   int32_t device_type;
@@ -136,29 +149,41 @@ typedef struct lethe_model_config {
                             bf16; parameters, gradient, moments, statistics and losses stay fp32 or better. On the CPU,
                             where AVX-512 BF16 is needed, only the products' operands are rounded */
   int32_t options;       /* bits of LETHE_ALLOW_TF32, LETHE_NO_GRAPHS */
+  int32_t family;        /* LETHE_GPT2... */
+  int32_t activation;    /* LETHE_GELU_TANH...; a LLAMA's MLP is activation(gate) * up */
+  int32_t block_options; /* bits of LETHE_NO_QKV_BIAS... */
+  int32_t rotary_scaling;
+  int64_t kv_heads;    /* heads of keys and values, a divisor of heads; 0 = heads */
+  int64_t head_size;   /* 0 = C / heads */
+  int64_t rotary_size; /* numbers of a head that turn with the position, even; 0 = none */
+  double rotary_base;
+  double rotary_factor;      /* LINEAR and LLAMA3: how much longer the context is made */
+  double rotary_low_factor;  /* LLAMA3 */
+  double rotary_high_factor;
+  int64_t rotary_old_context; /* LLAMA3: positions that the model was first trained with */
 } lethe_model_config;
 
 typedef struct lethe_layout {
   int64_t struct_size;
   int64_t tensors;    /* parameter tensors */
-  int64_t sites;      /* S = 4 + 6L: wte, wpe, per layer ln_1 attn.c_attn attn.c_proj ln_2 mlp.c_fc mlp.c_proj, ln_f, lm_head */
+  int64_t sites;      /* S: token table, learned positions where there are, every block's norms and linear layers, final norm, head */
   int64_t parameters; /* trainable numbers, padding not counted */
   int64_t flat_size;  /* P: elements of a flat buffer; every tensor starts at a multiple of 16 elements, gaps are zero */
 } lethe_layout;
 
 typedef struct lethe_tensor_info {
   int64_t struct_size;
-  char name[64];  /* checkpoint name without "transformer.", e.g. "h.0.attn.c_attn.weight" */
+  char name[64];  /* a checkpoint's, without the family's prefix: "h.0.attn.c_attn.weight", "layers.0.mlp.up_proj.weight" */
   int64_t offset; /* first element in the flat buffer */
   int64_t rows;   /* of a matrix, row-major; 1 for a vector */
   int64_t columns;
   int32_t dimensions; /* 1 or 2; weight decay applies to 2 */
-  int32_t site;       /* index of the site that owns it (wte for a tied head) */
+  int32_t site;       /* index of the site that owns it (the token table for a tied head); a site may own several */
 } lethe_tensor_info;
 
 typedef struct lethe_site_info {
   int64_t struct_size;
-  char name[64]; /* "wte", "h.3.mlp.c_fc", "lm_head" */
+  char name[64]; /* "wte", "h.3.mlp.c_fc", "layers.3.self_attn.qkv_proj" for q_proj, k_proj and v_proj */
   int32_t kind;  /* LETHE_SITE_* */
   int32_t role;  /* LETHE_ROLE_* */
   int64_t block; /* 0..L-1; -1 outside blocks */
@@ -206,7 +231,7 @@ typedef struct lethe_plan {
 LETHE_API lethe_status lethe_model_plan(const lethe_model_config *config, const lethe_plan_request *request,
                                         lethe_plan *out, lethe_error *err);
 
-/* GPT-2's initialisation: N(0, 0.02), residual projections N(0, 0.02 / sqrt(2L)), norms 1, biases 0. Seeded; the same
+/* Matrices N(0, 0.02), a GPT-2's projections into the residual stream N(0, 0.02 / sqrt(2L)), norms 1, biases 0. Seeded; the same
  * numbers on every device and thread count. */
 LETHE_API lethe_status lethe_model_initialize(lethe_model *model, uint64_t seed, lethe_error *err);
 

@@ -9,7 +9,8 @@ namespace lethe {
 namespace {
 
 QkvView view_of(const Shape& shape) {
-  return {.heads = shape.heads, .kv_heads = shape.key_heads(), .d = shape.head_size()};
+  return {.heads = shape.heads, .kv_heads = shape.key_heads(), .d = shape.head_size(),
+          .divisor = shape.unscaled_scores ? 1.0 : 0.0};
 }
 
 }  // namespace
@@ -40,7 +41,8 @@ Architecture gpt2(const Shape& shape) {
           .tail = {{Op::kNorm, kStream, kNone, kNormed1, 0}},
           .tail_site = {"ln_f", true},
           .activation = shape.activation,
-          .residual_deviation = 0.02 / std::sqrt(2.0 * static_cast<double>(shape.layers))};
+          .residual_deviation = 0.02 / std::sqrt(2.0 * static_cast<double>(shape.layers)),
+          .scores_by_block = shape.scores_by_block};
 }
 
 Architecture llama(const Shape& shape) {

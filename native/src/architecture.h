@@ -17,18 +17,27 @@
 // 10. Give the family a name in configuration and test: the goldens are transformers' of a tiny model.
 #pragma once
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "lethe.h"
+
 namespace lethe {
 
-enum class Family : int32_t { kGpt2 = 0, kLlama = 1, kNeox = 2 };
+enum class Family : int32_t { kGpt2 = LETHE_GPT2, kLlama = LETHE_LLAMA, kNeox = LETHE_GPT_NEOX };
 
-enum class Activation : int32_t { kGeluTanh = 0, kGelu = 1, kRelu = 2, kSilu = 3, kTanh = 4 };
+enum class Activation : int32_t {
+  kGeluTanh = LETHE_GELU_TANH,
+  kGelu = LETHE_GELU,
+  kRelu = LETHE_RELU,
+  kSilu = LETHE_SILU,
+  kTanh = LETHE_TANH
+};
 
-enum class Scaling : int32_t { kNone = 0, kLinear = 1, kLlama3 = 2 };
+enum class Scaling : int32_t { kNone = LETHE_ROTARY_PLAIN, kLinear = LETHE_ROTARY_LINEAR, kLlama3 = LETHE_ROTARY_LLAMA3 };
 
 // How queries and keys turn with their position: of each head's first `size` numbers the i-th and the (i + size / 2)-th
 // by position * frequency(i).
@@ -64,6 +73,7 @@ struct Shape {
   bool qkv_bias = true, output_bias = true, mlp_bias = true;  // output: attention's
   bool head_norm = false;                                     // RMS norm of each head's queries and keys
   bool parallel = false;                                      // gpt_neox: attention and MLP read the same stream
+  bool unscaled_scores = false, scores_by_block = false;      // not divided by sqrt(head size); also by 1 + the block
 
   int64_t head_size() const { return head > 0 ? head : channels / heads; }
   int64_t key_heads() const { return kv_heads > 0 ? kv_heads : heads; }
@@ -75,7 +85,9 @@ struct Shape {
 struct QkvView {
   int64_t heads, kv_heads, d;
   bool by_head = false;  // then every head has a key head of its own
+  double divisor = 0;    // of scores; 0: sqrt(d)
 
+  double scale() const { return 1.0 / (divisor > 0 ? divisor : std::sqrt(static_cast<double>(d))); }  // of scores
   int64_t group() const { return heads / kv_heads; }            // heads that share a key head
   int64_t width() const { return (heads + 2 * kv_heads) * d; }  // of a row
   int64_t out() const { return heads * d; }                     // of a row of attention's output
@@ -141,6 +153,14 @@ struct Architecture {
   bool turned = false;   // a checkpoint keeps linear weights as [outputs, inputs]
   Rotary rotary = {};
   double deviation = 0.02, residual_deviation = 0.02;  // of initial weights; residual: of those that join the stream
+
+  bool scores_by_block = false;
+  // qkv with the scores' divisor in a block.
+  QkvView attention(int64_t block) const {
+    QkvView view = qkv;
+    if (scores_by_block) view.divisor = static_cast<double>(block + 1) / qkv.scale();
+    return view;
+  }
 
   int64_t blocks() const { return layers + 1; }  // the tail is one
   const std::vector<Step>& steps_of(int64_t number) const { return number < layers ? steps : tail; }

@@ -25,7 +25,7 @@ template <class T>
 struct Head {
   int64_t length, size, row;  // T, head size, elements of a row of qkv
   const T *q, *k, *v;
-  T scale() const { return static_cast<T>(1.0 / std::sqrt(static_cast<double>(size))); }
+  T scale;  // of scores
 };
 
 // Scratch of one thread, cut from one block.
@@ -89,8 +89,8 @@ void forward_head(const Head<T>& head, T* scratch, T* out, int64_t out_row, T* l
     score_block(head.q + first * head.row, head.row, kt, head, rows, end, scores, keys);
     for (int64_t r = 0; r < rows; ++r) {
       T* row = scores + r * keys;
-      const T top = row_max(row, first + r + 1) * head.scale();
-      const T sum = weigh(row, first + r + 1, end, head.scale(), top);
+      const T top = row_max(row, first + r + 1) * head.scale;
+      const T sum = weigh(row, first + r + 1, end, head.scale, top);
       inverse[r] = 1 / sum;
       if (log_sum_exp != nullptr) log_sum_exp[first + r] = top + std::log(sum);
     }
@@ -126,8 +126,8 @@ void differentiate(const Head<T>& head, const HeadGradients<T>& g, int64_t first
     T delta = 0;
 #pragma omp simd reduction(+ : delta)
     for (int64_t d = 0; d < head.size; ++d) delta += o[d] * d_o[d];
-    weigh(p, first + r + 1, first + rows, head.scale(), g.log_sum_exp[first + r]);
-    const T scale = head.scale();
+    weigh(p, first + r + 1, first + rows, head.scale, g.log_sum_exp[first + r]);
+    const T scale = head.scale;
 #pragma omp simd
     for (int64_t j = 0; j < first + rows; ++j) ds[j] = scale * p[j] * (ds[j] - delta);
   }
@@ -194,7 +194,7 @@ void over_heads(const QkvView& view, const Batch& batch, const at::Tensor& qkv, 
       const int64_t b = task / tasks, index = task % tasks * step;
       const T* row = data<T>(qkv) + batch.offset(b) * view.width();
       const Head<T> head{batch.length(b), view.d, view.width(), row + view.query(index), row + view.key(index),
-                         row + view.value(index)};
+                         row + view.value(index), static_cast<T>(view.scale())};
       body(head, batch.offset(b), index, mine);
     };
   });

@@ -33,7 +33,7 @@ void CpuRows::linear(const At& at, const at::Tensor& x, const at::Tensor& add, c
 }
 
 void Cpu::attention(const At& at, const at::Tensor& qkv, const at::Tensor& out) {
-  lethe::attention(architecture().qkv, batch_, qkv, out, keeps_ ? note(at, qkv.size(0)) : at::Tensor(),
+  lethe::attention(architecture().attention(at.block), batch_, qkv, out, keeps_ ? note(at, qkv.size(0)) : at::Tensor(),
                    model_.workspace.partials);
 }
 
@@ -108,7 +108,7 @@ void Cpu::rotate_backward(const At& /*at*/, const at::Tensor& x, const at::Tenso
 void Cpu::attention_backward(const At& at, const at::Tensor& qkv, const at::Tensor& out, const at::Tensor& g,
                              const at::Tensor& d_qkv) {
   const at::Tensor log_sum_exp = note(at, qkv.size(0));
-  lethe::attention_backward(architecture().qkv, batch_,
+  lethe::attention_backward(architecture().attention(at.block), batch_,
                             {.qkv = qkv, .out = out, .log_sum_exp = log_sum_exp, .d_out = g, .d_qkv = d_qkv},
                             model_.workspace.partials);
 }

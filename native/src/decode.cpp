@@ -21,9 +21,8 @@ namespace {
 
 // One query row of one head against `length` cached keys and values, `row` apart.
 template <class T>
-void attend_head(const T* query, const T* keys, const T* values, int64_t row, int64_t length, int64_t d, T* scores,
-                 T* out) {
-  const T scale = 1 / std::sqrt(static_cast<T>(d));
+void attend_head(const T* query, const T* keys, const T* values, int64_t row, int64_t length, int64_t d, T scale,
+                 T* scores, T* out) {
   T top = -std::numeric_limits<T>::infinity(), total = 0;
   for (int64_t t = 0; t < length; ++t) {
     const T* key = keys + t * row;
@@ -76,7 +75,7 @@ class Continuing final : public CpuRows {
   // Appends each record's key and value to its cache and attends to all of its tokens so far.
   void attention(const At& at, const at::Tensor& qkv, const at::Tensor& out) {
     const at::Tensor& cache = cache_[at.block];
-    const QkvView& view = cache_.view;
+    const QkvView view = model_.layout.architecture().attention(at.block);
     for (int64_t i = 0; i < qkv.size(0); ++i) {
       const Active& a = active_[static_cast<size_t>(i)];
       cache[a.record][a.length - 1].copy_(cache_.kept(qkv[i]));
@@ -90,7 +89,7 @@ class Continuing final : public CpuRows {
           const Active& a = active_[static_cast<size_t>(row)];
           const T* cached = data<T>(cache) + a.record * cache.size(1) * view.cached();
           attend_head(data<T>(qkv) + row * view.width() + view.query(head), cached + (view.key(head) - view.key(0)),
-                      cached + (view.value(head) - view.key(0)), view.cached(), a.length, view.d, scores.data(),
+                      cached + (view.value(head) - view.key(0)), view.cached(), a.length, view.d, static_cast<T>(view.scale()), scores.data(),
                       data<T>(out) + row * view.out() + head * view.d);
         }
       });

@@ -111,16 +111,19 @@ EntryFormat::EntryFormat(const Layout& layout, bool double_model, const lethe_en
   for (int64_t value : {shape.vocabulary, shape.context, shape.channels, shape.layers, shape.inner, int64_t{shape.tied}})
     earlier_ = mix(earlier_, value);
   fingerprint_ = mix(mix(earlier_, shape.heads), std::bit_cast<int64_t>(shape.epsilon));
-  if (shape.family == Family::kGpt2) return;
+  const Shape plain{.vocabulary = shape.vocabulary, .context = shape.context, .channels = shape.channels,
+                    .heads = shape.heads, .layers = shape.layers, .inner = shape.inner, .epsilon = shape.epsilon,
+                    .tied = shape.tied};
+  if (shape == plain) return;
   const Rotary& r = shape.rotary;
   for (int64_t value :
        {static_cast<int64_t>(shape.family), shape.key_heads(), shape.head_size(), r.size, static_cast<int64_t>(r.scaling),
         std::bit_cast<int64_t>(r.base), std::bit_cast<int64_t>(r.factor), std::bit_cast<int64_t>(r.low_factor),
         std::bit_cast<int64_t>(r.high_factor), r.old_context, static_cast<int64_t>(shape.activation),
         int64_t{shape.qkv_bias}, int64_t{shape.output_bias}, int64_t{shape.mlp_bias}, int64_t{shape.head_norm},
-        int64_t{shape.parallel}})
+        int64_t{shape.parallel}, int64_t{shape.unscaled_scores}, int64_t{shape.scores_by_block}})
     fingerprint_ = mix(fingerprint_, value);
-  earlier_ = fingerprint_;  // GPT-2 alone has entries of before
+  earlier_ = fingerprint_;  // only GPT-2 as published has entries of before
 }
 
 EntryLayout::EntryLayout(const Layout& layout, const EntryFormat& format, int64_t tokens, int64_t targets)

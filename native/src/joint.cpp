@@ -73,8 +73,8 @@ void Joint::rotate(const At& /*at*/, const at::Tensor& x) const {
   turn(architecture().qkv, turns_, Direction::kForward, blocks_.all(x));
 }
 
-void Joint::attention(const At& /*at*/, const at::Tensor& qkv, const at::Tensor& out) {
-  attention_tangent(architecture().qkv, batch_, blocks_, qkv, out, model_.workspace.partials);
+void Joint::attention(const At& at, const at::Tensor& qkv, const at::Tensor& out) {
+  attention_tangent(architecture().attention(at.block), batch_, blocks_, qkv, out, model_.workspace.partials);
 }
 
 void Joint::activation(const At& at, const at::Tensor& x, const at::Tensor& out) {
@@ -174,9 +174,9 @@ void Joint::parameters(int64_t site, const at::Tensor& x, const at::Tensor& g) {
   }
 }
 
-void Joint::attention_backward(const At& /*at*/, const at::Tensor& qkv, const at::Tensor& /*out*/, const at::Tensor& g,
+void Joint::attention_backward(const At& at, const at::Tensor& qkv, const at::Tensor& /*out*/, const at::Tensor& g,
                                const at::Tensor& d_qkv) {
-  attention_tangent_backward(architecture().qkv, batch_, blocks_, curvature_.hessian(), qkv, g, d_qkv,
+  attention_tangent_backward(architecture().attention(at.block), batch_, blocks_, curvature_.hessian(), qkv, g, d_qkv,
                              model_.workspace.partials);
 }
 

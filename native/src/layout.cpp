@@ -55,6 +55,7 @@ void check_family(const Shape& shape, Problems& problems) {
   problems.unless(gpt2 || neox || shape.family == Family::kLlama, "family is ", static_cast<int>(shape.family),
                   ", allowed 0 (gpt2), 1 (llama) and 2 (gpt_neox)");
   problems.unless(!gpt2 || shape.rotary.size == 0, "gpt2 has learned positions, rotary size must be 0");
+  problems.unless(gpt2 || (!shape.unscaled_scores && !shape.scores_by_block), "only gpt2 scales its scores otherwise");
   problems.unless(shape.family == Family::kLlama || !shape.head_norm, "only llama has a norm of queries and keys");
   problems.unless(neox || !shape.parallel, "only gpt_neox has attention and MLP side by side");
   problems.unless(!neox || shape.key_heads() == shape.heads, "gpt_neox has as many kv_heads as heads");
@@ -78,7 +79,7 @@ const Shape& checked_shape(const Shape& shape) {
                   ", allowed 0 (channels / heads) to 2^31 - 1");
   problems.unless(shape.kv_heads >= 0 && (shape.kv_heads == 0 || shape.heads % shape.kv_heads == 0), "kv_heads is ",
                   shape.kv_heads, ", must divide heads ", shape.heads);
-  problems.unless(shape.epsilon > 0 && std::isfinite(shape.epsilon), "layer_norm_epsilon is ", shape.epsilon,
+  problems.unless(shape.epsilon > 0 && std::isfinite(shape.epsilon), "norm_epsilon is ", shape.epsilon,
                   ", must be positive");
   if (shape.heads > 0 && shape.channels > 0) {
     check_rotary(shape.rotary, shape.head_size(), problems);

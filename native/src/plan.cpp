@@ -44,6 +44,19 @@ std::string size(int64_t bytes) {
   return text;
 }
 
+// What the scaling does not read stays as if it were not there.
+Rotary rotary_of(const lethe_model_config& c) {
+  Rotary rotary{.size = c.rotary_size, .scaling = static_cast<Scaling>(c.rotary_scaling)};
+  if (rotary.size != 0) rotary.base = c.rotary_base;
+  if (rotary.scaling != Scaling::kNone) rotary.factor = c.rotary_factor;
+  if (rotary.scaling == Scaling::kLlama3) {
+    rotary.low_factor = c.rotary_low_factor;
+    rotary.high_factor = c.rotary_high_factor;
+    rotary.old_context = c.rotary_old_context;
+  }
+  return rotary;
+}
+
 }  // namespace
 
 Shape shape_of(const lethe_model_config& c) {
@@ -53,6 +66,8 @@ Shape shape_of(const lethe_model_config& c) {
           c.compute_dtype, ", allowed 0 (as dtype) and, for an F32 model, 3 (BF16)");
   require((c.options & ~(LETHE_ALLOW_TF32 | LETHE_NO_GRAPHS)) == 0, "config.options is ", c.options,
           ", allowed are the bits 1 (TF32) and 2 (no graphs)");
+  require((c.block_options & ~127) == 0, "config.block_options is ", c.block_options, ", allowed are the bits 1 to 64");
+  const auto has = [&](int32_t bit) { return (c.block_options & bit) != 0; };
   require(c.tied_head == 0 || c.tied_head == 1, "config.tied_head is ", c.tied_head, ", allowed 0 and 1");
   return {.vocabulary = c.vocabulary,
           .context = c.context,
@@ -60,8 +75,20 @@ Shape shape_of(const lethe_model_config& c) {
           .heads = c.heads,
           .layers = c.layers,
           .inner = c.inner,
-          .epsilon = c.layer_norm_epsilon,
-          .tied = c.tied_head == 1};
+          .epsilon = c.norm_epsilon,
+          .tied = c.tied_head == 1,
+          .family = static_cast<Family>(c.family),
+          .kv_heads = c.kv_heads,
+          .head = c.head_size,
+          .rotary = rotary_of(c),
+          .activation = static_cast<Activation>(c.activation),
+          .qkv_bias = !has(LETHE_NO_QKV_BIAS),
+          .output_bias = !has(LETHE_NO_OUTPUT_BIAS),
+          .mlp_bias = !has(LETHE_NO_MLP_BIAS),
+          .head_norm = has(LETHE_HEAD_NORM),
+          .parallel = has(LETHE_PARALLEL),
+          .unscaled_scores = has(LETHE_UNSCALED_SCORES),
+          .scores_by_block = has(LETHE_SCORES_BY_BLOCK)};
 }
 
 lethe_plan make_plan(const lethe_model_config& config, const lethe_plan_request& request) {

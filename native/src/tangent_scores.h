@@ -97,7 +97,7 @@ struct Geometry {
         d(view.d),
         width(whole_vectors<T>(d)),
         blocks(blocks),
-        factor(static_cast<T>(1 / std::sqrt(static_cast<double>(d)))) {
+        factor(static_cast<T>(view.scale())) {
     for (int64_t b = 0; b < batch.records(); ++b)
       for (int64_t head = 0; head < view.heads; ++head) places.push_back({batch.offset(b), batch.length(b), head});
     for (const Run& run : batch.runs()) longest = std::max(longest, run.length);
@@ -117,7 +117,7 @@ struct Geometry {
   const QkvView view;
   int64_t d, width;  // width: d in whole vectors
   Blocks blocks;
-  T factor;  // 1 / sqrt(d)
+  T factor;  // of scores
   int64_t longest = 0;
   std::vector<Place> places;
 };

@@ -305,6 +305,9 @@ std::vector<lethe::Shape> families() {
   lethe::Shape single = llama;  // heads of one number, which cannot turn
   single.heads = 3, single.kv_heads = 3, single.head = 1, single.channels = 3, single.inner = 1;
   shapes.push_back(single);
+  lethe::Shape scaled = shape();  // GPT-2 with scores of its own
+  scaled.unscaled_scores = scaled.scores_by_block = true, scaled.activation = kSilu;
+  shapes.push_back(scaled);
   // GPT-NeoX side by side with a partial turn, and one after the other.
   lethe::Shape neox = shape();
   neox.family = lethe::Family::kNeox, neox.activation = kGelu, neox.tied = false;
@@ -328,7 +331,7 @@ void refusals() {
   }
   for (const char* problem :
        {"rotary size is 3", "rotary factor is 0", "only llama has a norm", "as many kv_heads as heads",
-        "activation is 9", "layer_norm_epsilon is 0"})
+        "activation is 9", "norm_epsilon is 0"})
     if (text.find(problem) == std::string::npos) report(__FILE__, __LINE__, problem + (" is not in: " + text));
 }
 

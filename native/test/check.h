@@ -71,7 +71,7 @@ inline lethe_model_config tiny_config(int32_t dtype, bool tied) {
   config.heads = 2;
   config.layers = 2;
   config.inner = 12;
-  config.layer_norm_epsilon = 1e-5;
+  config.norm_epsilon = 1e-5;
   config.tied_head = tied;
   config.dtype = dtype;
   return config;

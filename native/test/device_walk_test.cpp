@@ -34,7 +34,7 @@ ModelHandle make(bool device) {
   const c10::InferenceMode inference;
   const lethe_model_config c = config_of(device);
   const lethe::Shape shape{.vocabulary = c.vocabulary, .context = c.context, .channels = c.channels, .heads = c.heads,
-                           .layers = c.layers, .inner = c.inner, .epsilon = c.layer_norm_epsilon, .tied = true};
+                           .layers = c.layers, .inner = c.inner, .epsilon = c.norm_epsilon, .tied = true};
   const lethe::Layout layout(shape, parallel(shape));
   ModelHandle model(device ? new lethe_model(layout, at::kDouble, lethe::make_device_path(c))
                            : new lethe_model(layout, at::kDouble));

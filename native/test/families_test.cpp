@@ -7,8 +7,6 @@
 #include <sstream>
 
 #include "captured.h"
-#include "inside.h"
-#include "model.h"
 
 using namespace test;
 
@@ -67,31 +65,37 @@ struct Golden {
   Vector all;
 };
 
-lethe::Shape shape_of(const Golden& g) {
-  return {.vocabulary = g.integer("vocabulary"),
-          .context = g.integer("context"),
-          .channels = g.integer("channels"),
-          .heads = g.integer("heads"),
-          .layers = g.integer("layers"),
-          .inner = g.integer("inner"),
-          .epsilon = g.number("epsilon"),
-          .tied = g.integer("tied") == 1,
-          .family = static_cast<lethe::Family>(g.integer("family")),
-          .kv_heads = g.integer("kv_heads"),
-          .head = g.integer("head"),
-          .rotary = {.size = g.integer("rotary_size"),
-                     .base = g.number("rotary_base"),
-                     .scaling = static_cast<lethe::Scaling>(g.integer("rotary_scaling")),
-                     .factor = g.number("rotary_factor"),
-                     .low_factor = g.number("rotary_low"),
-                     .high_factor = g.number("rotary_high"),
-                     .old_context = g.integer("rotary_old_context")},
-          .activation = static_cast<lethe::Activation>(g.integer("activation")),
-          .qkv_bias = g.integer("qkv_bias") == 1,
-          .output_bias = g.integer("output_bias") == 1,
-          .mlp_bias = g.integer("mlp_bias") == 1,
-          .head_norm = g.integer("head_norm") == 1,
-          .parallel = g.integer("parallel") == 1};
+lethe_model_config config_of(const Golden& g, int32_t dtype) {
+  auto config = sized<lethe_model_config>();
+  config.vocabulary = g.integer("vocabulary");
+  config.context = g.integer("context");
+  config.channels = g.integer("channels");
+  config.heads = g.integer("heads");
+  config.layers = g.integer("layers");
+  config.inner = g.integer("inner");
+  config.norm_epsilon = g.number("epsilon");
+  config.tied_head = static_cast<int32_t>(g.integer("tied"));
+  config.dtype = dtype;
+  config.family = static_cast<int32_t>(g.integer("family"));
+  config.activation = static_cast<int32_t>(g.integer("activation"));
+  config.kv_heads = g.integer("kv_heads");
+  config.head_size = g.integer("head");
+  config.rotary_size = g.integer("rotary_size");
+  config.rotary_base = g.number("rotary_base");
+  config.rotary_scaling = static_cast<int32_t>(g.integer("rotary_scaling"));
+  config.rotary_factor = g.number("rotary_factor");
+  config.rotary_low_factor = g.number("rotary_low");
+  config.rotary_high_factor = g.number("rotary_high");
+  config.rotary_old_context = g.integer("rotary_old_context");
+  const auto option = [&](const char* key, int64_t where, int32_t bit) {
+    if (g.integer(key) == where) config.block_options |= bit;
+  };
+  option("qkv_bias", 0, LETHE_NO_QKV_BIAS);
+  option("output_bias", 0, LETHE_NO_OUTPUT_BIAS);
+  option("mlp_bias", 0, LETHE_NO_MLP_BIAS);
+  option("head_norm", 1, LETHE_HEAD_NORM);
+  option("parallel", 1, LETHE_PARALLEL);
+  return config;
 }
 
 void close(const std::string& what, const Vector& ours, const Vector& theirs, double tolerance) {
@@ -104,10 +108,8 @@ void close(const std::string& what, const Vector& ours, const Vector& theirs, do
     report(__FILE__, __LINE__, what + ": off by " + std::to_string(error / largest) + " of the largest");
 }
 
-void compare(const std::string& name, const Golden& g, at::ScalarType dtype, double tolerance) {
-  const c10::InferenceMode inference;
-  const ModelHandle model(new lethe_model(lethe::Layout(shape_of(g)), dtype));
-  describe(*model);
+void compare(const std::string& name, const Golden& g, int32_t dtype, double tolerance) {
+  const ModelHandle model = make_model(config_of(g, dtype));
   lethe_model* m = model.get();
   CHECK(g.places.count("weights/" + std::string(tensors_of(m)[0].name)) == 1);
   write(m, LETHE_PARAMETERS, g.flat(m, "weights"));
@@ -119,10 +121,10 @@ void compare(const std::string& name, const Golden& g, at::ScalarType dtype, dou
   const Vector logits = g.array("logits");
   std::vector<float> narrow(logits.size());
   Vector ours(logits.size());
-  void* const room = dtype == at::kDouble ? static_cast<void*>(ours.data()) : narrow.data();
-  const auto element = static_cast<int64_t>(dtype == at::kDouble ? sizeof(double) : sizeof(float));
+  void* const room = dtype == LETHE_F64 ? static_cast<void*>(ours.data()) : narrow.data();
+  const auto element = static_cast<int64_t>(dtype == LETHE_F64 ? sizeof(double) : sizeof(float));
   CHECK_OK(lethe_model_logits(m, &view, room, static_cast<int64_t>(logits.size()) * element, err));
-  if (dtype == at::kFloat) std::copy(narrow.begin(), narrow.end(), ours.begin());
+  if (dtype == LETHE_F32) std::copy(narrow.begin(), narrow.end(), ours.begin());
   close(name + " logits", ours, logits, tolerance);
   close(name + " losses", evaluate(m, batch), g.array("losses"), tolerance);
   close(name + " gradient", gradient(m, batch), g.flat(m, "gradient"), tolerance);
@@ -163,8 +165,8 @@ int main() {
     if (entry.path().extension() != ".txt") continue;
     const Golden golden(entry.path());
     const std::string name = entry.path().stem().string();
-    compare(name + " fp64", golden, at::kDouble, 1e-9);
-    compare(name + " fp32", golden, at::kFloat, 1e-4);
+    compare(name + " fp64", golden, LETHE_F64, 1e-9);
+    compare(name + " fp32", golden, LETHE_F32, 1e-4);
     ++seen;
   }
   CHECK(seen == 7);

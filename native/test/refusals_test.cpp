@@ -19,7 +19,7 @@ void configs() {
   refused([](auto& c) { c.struct_size = 8; }, "config.struct_size is 8, this library expects");
   refused([](auto& c) { c.heads = 3; }, "channels 8 is not divisible by heads 3");
   refused([](auto& c) { c.layers = 0, c.inner = -4; }, "layers is 0, allowed 1 to 2^31 - 1; inner is -4");
-  refused([](auto& c) { c.layer_norm_epsilon = std::nan(""); }, "layer_norm_epsilon is nan");
+  refused([](auto& c) { c.norm_epsilon = std::nan(""); }, "norm_epsilon is nan");
   refused([](auto& c) { c.dtype = LETHE_BF16; }, "config.dtype is 3");
   refused([](auto& c) { c.device_type = 5; }, "config.device_type is 5");
   refused([](auto& c) { c.tied_head = 2; }, "config.tied_head is 2");

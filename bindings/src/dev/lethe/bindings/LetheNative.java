@@ -23,10 +23,10 @@ public class LetheNative extends LetheNative$shared {
     static final SymbolLookup SYMBOL_LOOKUP = SymbolLookup.loaderLookup()
             .or(Linker.nativeLinker().defaultLookup());
 
-    private static final int LETHE_ABI_VERSION = (int)3L;
+    private static final int LETHE_ABI_VERSION = (int)4L;
     /**
      * {@snippet lang=c :
-     * #define LETHE_ABI_VERSION 3
+     * #define LETHE_ABI_VERSION 4
      * }
      */
     public static int LETHE_ABI_VERSION() {
@@ -235,6 +235,168 @@ public class LetheNative extends LetheNative$shared {
      */
     public static int LETHE_MOMENT2() {
         return LETHE_MOMENT2;
+    }
+    private static final int LETHE_GPT2 = (int)0L;
+    /**
+     * {@snippet lang=c :
+     * enum <anonymous>.LETHE_GPT2 = 0
+     * }
+     */
+    public static int LETHE_GPT2() {
+        return LETHE_GPT2;
+    }
+    private static final int LETHE_LLAMA = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * enum <anonymous>.LETHE_LLAMA = 1
+     * }
+     */
+    public static int LETHE_LLAMA() {
+        return LETHE_LLAMA;
+    }
+    private static final int LETHE_GPT_NEOX = (int)2L;
+    /**
+     * {@snippet lang=c :
+     * enum <anonymous>.LETHE_GPT_NEOX = 2
+     * }
+     */
+    public static int LETHE_GPT_NEOX() {
+        return LETHE_GPT_NEOX;
+    }
+    private static final int LETHE_GELU_TANH = (int)0L;
+    /**
+     * {@snippet lang=c :
+     * enum <anonymous>.LETHE_GELU_TANH = 0
+     * }
+     */
+    public static int LETHE_GELU_TANH() {
+        return LETHE_GELU_TANH;
+    }
+    private static final int LETHE_GELU = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * enum <anonymous>.LETHE_GELU = 1
+     * }
+     */
+    public static int LETHE_GELU() {
+        return LETHE_GELU;
+    }
+    private static final int LETHE_RELU = (int)2L;
+    /**
+     * {@snippet lang=c :
+     * enum <anonymous>.LETHE_RELU = 2
+     * }
+     */
+    public static int LETHE_RELU() {
+        return LETHE_RELU;
+    }
+    private static final int LETHE_SILU = (int)3L;
+    /**
+     * {@snippet lang=c :
+     * enum <anonymous>.LETHE_SILU = 3
+     * }
+     */
+    public static int LETHE_SILU() {
+        return LETHE_SILU;
+    }
+    private static final int LETHE_TANH = (int)4L;
+    /**
+     * {@snippet lang=c :
+     * enum <anonymous>.LETHE_TANH = 4
+     * }
+     */
+    public static int LETHE_TANH() {
+        return LETHE_TANH;
+    }
+    private static final int LETHE_ROTARY_PLAIN = (int)0L;
+    /**
+     * {@snippet lang=c :
+     * enum <anonymous>.LETHE_ROTARY_PLAIN = 0
+     * }
+     */
+    public static int LETHE_ROTARY_PLAIN() {
+        return LETHE_ROTARY_PLAIN;
+    }
+    private static final int LETHE_ROTARY_LINEAR = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * enum <anonymous>.LETHE_ROTARY_LINEAR = 1
+     * }
+     */
+    public static int LETHE_ROTARY_LINEAR() {
+        return LETHE_ROTARY_LINEAR;
+    }
+    private static final int LETHE_ROTARY_LLAMA3 = (int)2L;
+    /**
+     * {@snippet lang=c :
+     * enum <anonymous>.LETHE_ROTARY_LLAMA3 = 2
+     * }
+     */
+    public static int LETHE_ROTARY_LLAMA3() {
+        return LETHE_ROTARY_LLAMA3;
+    }
+    private static final int LETHE_NO_QKV_BIAS = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * enum <anonymous>.LETHE_NO_QKV_BIAS = 1
+     * }
+     */
+    public static int LETHE_NO_QKV_BIAS() {
+        return LETHE_NO_QKV_BIAS;
+    }
+    private static final int LETHE_NO_OUTPUT_BIAS = (int)2L;
+    /**
+     * {@snippet lang=c :
+     * enum <anonymous>.LETHE_NO_OUTPUT_BIAS = 2
+     * }
+     */
+    public static int LETHE_NO_OUTPUT_BIAS() {
+        return LETHE_NO_OUTPUT_BIAS;
+    }
+    private static final int LETHE_NO_MLP_BIAS = (int)4L;
+    /**
+     * {@snippet lang=c :
+     * enum <anonymous>.LETHE_NO_MLP_BIAS = 4
+     * }
+     */
+    public static int LETHE_NO_MLP_BIAS() {
+        return LETHE_NO_MLP_BIAS;
+    }
+    private static final int LETHE_HEAD_NORM = (int)8L;
+    /**
+     * {@snippet lang=c :
+     * enum <anonymous>.LETHE_HEAD_NORM = 8
+     * }
+     */
+    public static int LETHE_HEAD_NORM() {
+        return LETHE_HEAD_NORM;
+    }
+    private static final int LETHE_PARALLEL = (int)16L;
+    /**
+     * {@snippet lang=c :
+     * enum <anonymous>.LETHE_PARALLEL = 16
+     * }
+     */
+    public static int LETHE_PARALLEL() {
+        return LETHE_PARALLEL;
+    }
+    private static final int LETHE_UNSCALED_SCORES = (int)32L;
+    /**
+     * {@snippet lang=c :
+     * enum <anonymous>.LETHE_UNSCALED_SCORES = 32
+     * }
+     */
+    public static int LETHE_UNSCALED_SCORES() {
+        return LETHE_UNSCALED_SCORES;
+    }
+    private static final int LETHE_SCORES_BY_BLOCK = (int)64L;
+    /**
+     * {@snippet lang=c :
+     * enum <anonymous>.LETHE_SCORES_BY_BLOCK = 64
+     * }
+     */
+    public static int LETHE_SCORES_BY_BLOCK() {
+        return LETHE_SCORES_BY_BLOCK;
     }
     private static final int LETHE_SITE_EMBEDDING = (int)0L;
     /**

@@ -22,13 +22,25 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int64_t heads;
  *     int64_t layers;
  *     int64_t inner;
- *     double layer_norm_epsilon;
+ *     double norm_epsilon;
  *     int32_t tied_head;
  *     int32_t dtype;
  *     int32_t device_type;
  *     int32_t device_index;
  *     int32_t compute_dtype;
  *     int32_t options;
+ *     int32_t family;
+ *     int32_t activation;
+ *     int32_t block_options;
+ *     int32_t rotary_scaling;
+ *     int64_t kv_heads;
+ *     int64_t head_size;
+ *     int64_t rotary_size;
+ *     double rotary_base;
+ *     double rotary_factor;
+ *     double rotary_low_factor;
+ *     double rotary_high_factor;
+ *     int64_t rotary_old_context;
  * }
  * }
  */
@@ -46,13 +58,25 @@ public class lethe_model_config {
         LetheNative.C_LONG.withName("heads"),
         LetheNative.C_LONG.withName("layers"),
         LetheNative.C_LONG.withName("inner"),
-        LetheNative.C_DOUBLE.withName("layer_norm_epsilon"),
+        LetheNative.C_DOUBLE.withName("norm_epsilon"),
         LetheNative.C_INT.withName("tied_head"),
         LetheNative.C_INT.withName("dtype"),
         LetheNative.C_INT.withName("device_type"),
         LetheNative.C_INT.withName("device_index"),
         LetheNative.C_INT.withName("compute_dtype"),
-        LetheNative.C_INT.withName("options")
+        LetheNative.C_INT.withName("options"),
+        LetheNative.C_INT.withName("family"),
+        LetheNative.C_INT.withName("activation"),
+        LetheNative.C_INT.withName("block_options"),
+        LetheNative.C_INT.withName("rotary_scaling"),
+        LetheNative.C_LONG.withName("kv_heads"),
+        LetheNative.C_LONG.withName("head_size"),
+        LetheNative.C_LONG.withName("rotary_size"),
+        LetheNative.C_DOUBLE.withName("rotary_base"),
+        LetheNative.C_DOUBLE.withName("rotary_factor"),
+        LetheNative.C_DOUBLE.withName("rotary_low_factor"),
+        LetheNative.C_DOUBLE.withName("rotary_high_factor"),
+        LetheNative.C_LONG.withName("rotary_old_context")
     ).withName("lethe_model_config");
 
     /**
@@ -370,48 +394,48 @@ public class lethe_model_config {
         struct.set(inner$LAYOUT, inner$OFFSET, fieldValue);
     }
 
-    private static final OfDouble layer_norm_epsilon$LAYOUT = (OfDouble)$LAYOUT.select(groupElement("layer_norm_epsilon"));
+    private static final OfDouble norm_epsilon$LAYOUT = (OfDouble)$LAYOUT.select(groupElement("norm_epsilon"));
 
     /**
      * Layout for field:
      * {@snippet lang=c :
-     * double layer_norm_epsilon
+     * double norm_epsilon
      * }
      */
-    public static final OfDouble layer_norm_epsilon$layout() {
-        return layer_norm_epsilon$LAYOUT;
+    public static final OfDouble norm_epsilon$layout() {
+        return norm_epsilon$LAYOUT;
     }
 
-    private static final long layer_norm_epsilon$OFFSET = $LAYOUT.byteOffset(groupElement("layer_norm_epsilon"));
+    private static final long norm_epsilon$OFFSET = $LAYOUT.byteOffset(groupElement("norm_epsilon"));
 
     /**
      * Offset for field:
      * {@snippet lang=c :
-     * double layer_norm_epsilon
+     * double norm_epsilon
      * }
      */
-    public static final long layer_norm_epsilon$offset() {
-        return layer_norm_epsilon$OFFSET;
+    public static final long norm_epsilon$offset() {
+        return norm_epsilon$OFFSET;
     }
 
     /**
      * Getter for field:
      * {@snippet lang=c :
-     * double layer_norm_epsilon
+     * double norm_epsilon
      * }
      */
-    public static double layer_norm_epsilon(MemorySegment struct) {
-        return struct.get(layer_norm_epsilon$LAYOUT, layer_norm_epsilon$OFFSET);
+    public static double norm_epsilon(MemorySegment struct) {
+        return struct.get(norm_epsilon$LAYOUT, norm_epsilon$OFFSET);
     }
 
     /**
      * Setter for field:
      * {@snippet lang=c :
-     * double layer_norm_epsilon
+     * double norm_epsilon
      * }
      */
-    public static void layer_norm_epsilon(MemorySegment struct, double fieldValue) {
-        struct.set(layer_norm_epsilon$LAYOUT, layer_norm_epsilon$OFFSET, fieldValue);
+    public static void norm_epsilon(MemorySegment struct, double fieldValue) {
+        struct.set(norm_epsilon$LAYOUT, norm_epsilon$OFFSET, fieldValue);
     }
 
     private static final OfInt tied_head$LAYOUT = (OfInt)$LAYOUT.select(groupElement("tied_head"));
@@ -676,6 +700,534 @@ public class lethe_model_config {
      */
     public static void options(MemorySegment struct, int fieldValue) {
         struct.set(options$LAYOUT, options$OFFSET, fieldValue);
+    }
+
+    private static final OfInt family$LAYOUT = (OfInt)$LAYOUT.select(groupElement("family"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t family
+     * }
+     */
+    public static final OfInt family$layout() {
+        return family$LAYOUT;
+    }
+
+    private static final long family$OFFSET = $LAYOUT.byteOffset(groupElement("family"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t family
+     * }
+     */
+    public static final long family$offset() {
+        return family$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t family
+     * }
+     */
+    public static int family(MemorySegment struct) {
+        return struct.get(family$LAYOUT, family$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t family
+     * }
+     */
+    public static void family(MemorySegment struct, int fieldValue) {
+        struct.set(family$LAYOUT, family$OFFSET, fieldValue);
+    }
+
+    private static final OfInt activation$LAYOUT = (OfInt)$LAYOUT.select(groupElement("activation"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t activation
+     * }
+     */
+    public static final OfInt activation$layout() {
+        return activation$LAYOUT;
+    }
+
+    private static final long activation$OFFSET = $LAYOUT.byteOffset(groupElement("activation"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t activation
+     * }
+     */
+    public static final long activation$offset() {
+        return activation$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t activation
+     * }
+     */
+    public static int activation(MemorySegment struct) {
+        return struct.get(activation$LAYOUT, activation$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t activation
+     * }
+     */
+    public static void activation(MemorySegment struct, int fieldValue) {
+        struct.set(activation$LAYOUT, activation$OFFSET, fieldValue);
+    }
+
+    private static final OfInt block_options$LAYOUT = (OfInt)$LAYOUT.select(groupElement("block_options"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t block_options
+     * }
+     */
+    public static final OfInt block_options$layout() {
+        return block_options$LAYOUT;
+    }
+
+    private static final long block_options$OFFSET = $LAYOUT.byteOffset(groupElement("block_options"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t block_options
+     * }
+     */
+    public static final long block_options$offset() {
+        return block_options$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t block_options
+     * }
+     */
+    public static int block_options(MemorySegment struct) {
+        return struct.get(block_options$LAYOUT, block_options$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t block_options
+     * }
+     */
+    public static void block_options(MemorySegment struct, int fieldValue) {
+        struct.set(block_options$LAYOUT, block_options$OFFSET, fieldValue);
+    }
+
+    private static final OfInt rotary_scaling$LAYOUT = (OfInt)$LAYOUT.select(groupElement("rotary_scaling"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t rotary_scaling
+     * }
+     */
+    public static final OfInt rotary_scaling$layout() {
+        return rotary_scaling$LAYOUT;
+    }
+
+    private static final long rotary_scaling$OFFSET = $LAYOUT.byteOffset(groupElement("rotary_scaling"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t rotary_scaling
+     * }
+     */
+    public static final long rotary_scaling$offset() {
+        return rotary_scaling$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t rotary_scaling
+     * }
+     */
+    public static int rotary_scaling(MemorySegment struct) {
+        return struct.get(rotary_scaling$LAYOUT, rotary_scaling$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t rotary_scaling
+     * }
+     */
+    public static void rotary_scaling(MemorySegment struct, int fieldValue) {
+        struct.set(rotary_scaling$LAYOUT, rotary_scaling$OFFSET, fieldValue);
+    }
+
+    private static final OfLong kv_heads$LAYOUT = (OfLong)$LAYOUT.select(groupElement("kv_heads"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int64_t kv_heads
+     * }
+     */
+    public static final OfLong kv_heads$layout() {
+        return kv_heads$LAYOUT;
+    }
+
+    private static final long kv_heads$OFFSET = $LAYOUT.byteOffset(groupElement("kv_heads"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int64_t kv_heads
+     * }
+     */
+    public static final long kv_heads$offset() {
+        return kv_heads$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int64_t kv_heads
+     * }
+     */
+    public static long kv_heads(MemorySegment struct) {
+        return struct.get(kv_heads$LAYOUT, kv_heads$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int64_t kv_heads
+     * }
+     */
+    public static void kv_heads(MemorySegment struct, long fieldValue) {
+        struct.set(kv_heads$LAYOUT, kv_heads$OFFSET, fieldValue);
+    }
+
+    private static final OfLong head_size$LAYOUT = (OfLong)$LAYOUT.select(groupElement("head_size"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int64_t head_size
+     * }
+     */
+    public static final OfLong head_size$layout() {
+        return head_size$LAYOUT;
+    }
+
+    private static final long head_size$OFFSET = $LAYOUT.byteOffset(groupElement("head_size"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int64_t head_size
+     * }
+     */
+    public static final long head_size$offset() {
+        return head_size$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int64_t head_size
+     * }
+     */
+    public static long head_size(MemorySegment struct) {
+        return struct.get(head_size$LAYOUT, head_size$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int64_t head_size
+     * }
+     */
+    public static void head_size(MemorySegment struct, long fieldValue) {
+        struct.set(head_size$LAYOUT, head_size$OFFSET, fieldValue);
+    }
+
+    private static final OfLong rotary_size$LAYOUT = (OfLong)$LAYOUT.select(groupElement("rotary_size"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int64_t rotary_size
+     * }
+     */
+    public static final OfLong rotary_size$layout() {
+        return rotary_size$LAYOUT;
+    }
+
+    private static final long rotary_size$OFFSET = $LAYOUT.byteOffset(groupElement("rotary_size"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int64_t rotary_size
+     * }
+     */
+    public static final long rotary_size$offset() {
+        return rotary_size$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int64_t rotary_size
+     * }
+     */
+    public static long rotary_size(MemorySegment struct) {
+        return struct.get(rotary_size$LAYOUT, rotary_size$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int64_t rotary_size
+     * }
+     */
+    public static void rotary_size(MemorySegment struct, long fieldValue) {
+        struct.set(rotary_size$LAYOUT, rotary_size$OFFSET, fieldValue);
+    }
+
+    private static final OfDouble rotary_base$LAYOUT = (OfDouble)$LAYOUT.select(groupElement("rotary_base"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * double rotary_base
+     * }
+     */
+    public static final OfDouble rotary_base$layout() {
+        return rotary_base$LAYOUT;
+    }
+
+    private static final long rotary_base$OFFSET = $LAYOUT.byteOffset(groupElement("rotary_base"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * double rotary_base
+     * }
+     */
+    public static final long rotary_base$offset() {
+        return rotary_base$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * double rotary_base
+     * }
+     */
+    public static double rotary_base(MemorySegment struct) {
+        return struct.get(rotary_base$LAYOUT, rotary_base$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * double rotary_base
+     * }
+     */
+    public static void rotary_base(MemorySegment struct, double fieldValue) {
+        struct.set(rotary_base$LAYOUT, rotary_base$OFFSET, fieldValue);
+    }
+
+    private static final OfDouble rotary_factor$LAYOUT = (OfDouble)$LAYOUT.select(groupElement("rotary_factor"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * double rotary_factor
+     * }
+     */
+    public static final OfDouble rotary_factor$layout() {
+        return rotary_factor$LAYOUT;
+    }
+
+    private static final long rotary_factor$OFFSET = $LAYOUT.byteOffset(groupElement("rotary_factor"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * double rotary_factor
+     * }
+     */
+    public static final long rotary_factor$offset() {
+        return rotary_factor$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * double rotary_factor
+     * }
+     */
+    public static double rotary_factor(MemorySegment struct) {
+        return struct.get(rotary_factor$LAYOUT, rotary_factor$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * double rotary_factor
+     * }
+     */
+    public static void rotary_factor(MemorySegment struct, double fieldValue) {
+        struct.set(rotary_factor$LAYOUT, rotary_factor$OFFSET, fieldValue);
+    }
+
+    private static final OfDouble rotary_low_factor$LAYOUT = (OfDouble)$LAYOUT.select(groupElement("rotary_low_factor"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * double rotary_low_factor
+     * }
+     */
+    public static final OfDouble rotary_low_factor$layout() {
+        return rotary_low_factor$LAYOUT;
+    }
+
+    private static final long rotary_low_factor$OFFSET = $LAYOUT.byteOffset(groupElement("rotary_low_factor"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * double rotary_low_factor
+     * }
+     */
+    public static final long rotary_low_factor$offset() {
+        return rotary_low_factor$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * double rotary_low_factor
+     * }
+     */
+    public static double rotary_low_factor(MemorySegment struct) {
+        return struct.get(rotary_low_factor$LAYOUT, rotary_low_factor$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * double rotary_low_factor
+     * }
+     */
+    public static void rotary_low_factor(MemorySegment struct, double fieldValue) {
+        struct.set(rotary_low_factor$LAYOUT, rotary_low_factor$OFFSET, fieldValue);
+    }
+
+    private static final OfDouble rotary_high_factor$LAYOUT = (OfDouble)$LAYOUT.select(groupElement("rotary_high_factor"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * double rotary_high_factor
+     * }
+     */
+    public static final OfDouble rotary_high_factor$layout() {
+        return rotary_high_factor$LAYOUT;
+    }
+
+    private static final long rotary_high_factor$OFFSET = $LAYOUT.byteOffset(groupElement("rotary_high_factor"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * double rotary_high_factor
+     * }
+     */
+    public static final long rotary_high_factor$offset() {
+        return rotary_high_factor$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * double rotary_high_factor
+     * }
+     */
+    public static double rotary_high_factor(MemorySegment struct) {
+        return struct.get(rotary_high_factor$LAYOUT, rotary_high_factor$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * double rotary_high_factor
+     * }
+     */
+    public static void rotary_high_factor(MemorySegment struct, double fieldValue) {
+        struct.set(rotary_high_factor$LAYOUT, rotary_high_factor$OFFSET, fieldValue);
+    }
+
+    private static final OfLong rotary_old_context$LAYOUT = (OfLong)$LAYOUT.select(groupElement("rotary_old_context"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int64_t rotary_old_context
+     * }
+     */
+    public static final OfLong rotary_old_context$layout() {
+        return rotary_old_context$LAYOUT;
+    }
+
+    private static final long rotary_old_context$OFFSET = $LAYOUT.byteOffset(groupElement("rotary_old_context"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int64_t rotary_old_context
+     * }
+     */
+    public static final long rotary_old_context$offset() {
+        return rotary_old_context$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int64_t rotary_old_context
+     * }
+     */
+    public static long rotary_old_context(MemorySegment struct) {
+        return struct.get(rotary_old_context$LAYOUT, rotary_old_context$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int64_t rotary_old_context
+     * }
+     */
+    public static void rotary_old_context(MemorySegment struct, long fieldValue) {
+        struct.set(rotary_old_context$LAYOUT, rotary_old_context$OFFSET, fieldValue);
     }
 
     /**

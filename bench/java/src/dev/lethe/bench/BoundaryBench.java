@@ -66,7 +66,7 @@ public class BoundaryBench {
         lethe_model_config.heads(config, 2);
         lethe_model_config.layers(config, 1);
         lethe_model_config.inner(config, 64);
-        lethe_model_config.layer_norm_epsilon(config, 1e-5);
+        lethe_model_config.norm_epsilon(config, 1e-5);
         lethe_model_config.tied_head(config, 1);
         MemorySegment out = arena.allocate(ValueLayout.ADDRESS);
         done(LetheNative.lethe_model_create(config, out, error));
