@@ -95,6 +95,8 @@ lethe_model_config config_of(const Golden& g, int32_t dtype) {
   option("mlp_bias", 0, LETHE_NO_MLP_BIAS);
   option("head_norm", 1, LETHE_HEAD_NORM);
   option("parallel", 1, LETHE_PARALLEL);
+  option("unscaled_scores", 1, LETHE_UNSCALED_SCORES);
+  option("scores_by_block", 1, LETHE_SCORES_BY_BLOCK);
   return config;
 }
 
@@ -169,7 +171,7 @@ int main() {
     compare(name + " fp32", golden, LETHE_F32, 1e-4);
     ++seen;
   }
-  CHECK(seen == 7);
+  CHECK(seen == 12);
   CHECK(lethe_live_handles() == 0);
   return finish();
 }

@@ -1,8 +1,9 @@
-"""Golden values of tiny models of the families beside GPT-2, from transformers, all in fp64.
+"""Golden values of tiny models of every family and of GPT-2's variants, from transformers, all in fp64.
 
 Writes NAME.txt (shape, records and an index, a line each) and NAME.bin (little-endian fp64) into
 src/test/resources/golden/families. transformers computes RMS norms and rotary angles in fp32 whatever the model's type;
-here both are replaced by the same formulas in fp64, and the logits compared with what an untouched fp32 model gives.
+here both are replaced by the same formulas in fp64, and the logits compared with what an untouched fp32 model gives
+with eager attention, where reorder_and_upcast_attn has its own code: the flag changes nothing.
 Run from the repository root: python3 src/test/golden/families.py    (made with torch 2.13, transformers 5.18)
 """
 import math
@@ -11,18 +12,29 @@ import pathlib
 import torch
 import torch.nn.functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from transformers import (GPTNeoXConfig, GPTNeoXForCausalLM, LlamaConfig, LlamaForCausalLM, MistralConfig,
-                          MistralForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM)
+from transformers import (GPT2Config, GPT2LMHeadModel, GPTNeoXConfig, GPTNeoXForCausalLM, LlamaConfig,
+                          LlamaForCausalLM, MistralConfig, MistralForCausalLM, Qwen2Config, Qwen2ForCausalLM,
+                          Qwen3Config, Qwen3ForCausalLM)
+from transformers.activations import ACT2FN
 
 from parity import IGNORE, records
 
 OUT = pathlib.Path("src/test/resources/golden/families")
 COMMON = dict(vocab_size=37, max_position_embeddings=16, hidden_size=16, num_hidden_layers=2, num_attention_heads=4)
 GQA = dict(COMMON, intermediate_size=20, num_key_value_heads=2, rms_norm_eps=1e-5)
+GPT2 = dict(vocab_size=37, n_positions=16, n_embd=12, n_layer=2, n_head=3, bos_token_id=None, eos_token_id=None)
 LLAMA3 = dict(rope_type="llama3", rope_theta=10000.0, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
               original_max_position_embeddings=64)
 MODELS = {
+    "gpt2-relu": (GPT2LMHeadModel, GPT2Config(**GPT2, activation_function="relu", n_inner=20)),
+    "gpt2-gelu-unscaled": (GPT2LMHeadModel, GPT2Config(**GPT2, activation_function="gelu", scale_attn_weights=False)),
+    "gpt2-silu-by-layer": (GPT2LMHeadModel, GPT2Config(**GPT2, activation_function="silu", tie_word_embeddings=False,
+                                                       scale_attn_by_inverse_layer_idx=True)),
+    "gpt2-tanh": (GPT2LMHeadModel, GPT2Config(**GPT2, activation_function="tanh", n_inner=17,
+                                              reorder_and_upcast_attn=True)),
     "llama": (LlamaForCausalLM, LlamaConfig(**GQA, tie_word_embeddings=True)),
+    "llama-gelu": (LlamaForCausalLM, LlamaConfig(**{**GQA, "num_hidden_layers": 1, "num_key_value_heads": 1},
+                                                 hidden_act="gelu_pytorch_tanh", tie_word_embeddings=True)),
     "llama3": (LlamaForCausalLM, LlamaConfig(**{**GQA, "max_position_embeddings": 128}, head_dim=8, attention_bias=True,
                                              mlp_bias=True, tie_word_embeddings=False, rope_parameters=LLAMA3)),
     "mistral": (MistralForCausalLM, MistralConfig(**GQA, sliding_window=None, tie_word_embeddings=False)),
@@ -39,40 +51,44 @@ MODELS = {
                                                                                partial_rotary_factor=1.0))),
 }
 WEIGHTS = [0.3, 0.4, 0.5, 0.6]
-ACTIVATIONS = {"gelu": 1, "relu": 2, "silu": 3}
+ACTIVATIONS = {"gelu_new": 0, "gelu_fast": 0, "gelu_pytorch_tanh": 0, "gelu": 1, "relu": 2, "silu": 3, "swish": 3,
+               "tanh": 4}
 SCALINGS = {"default": 0, "linear": 1, "llama3": 2}
 
 
 def shape_of(config):
-    rope = config.rope_parameters
-    neox = config.model_type == "gpt_neox"
+    gpt2, neox, qwen2 = (config.model_type == kind for kind in ("gpt2", "gpt_neox", "qwen2"))
+    rope = dict(rope_type="default", rope_theta=1.0, partial_rotary_factor=0.0) if gpt2 else config.rope_parameters
     head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    qwen2 = config.model_type == "qwen2"
-    attention = True if neox or qwen2 else getattr(config, "attention_bias", False)
+    attention = gpt2 or neox or qwen2 or getattr(config, "attention_bias", False)
     return {
-        "family": 2 if neox else 1, "vocabulary": config.vocab_size, "context": config.max_position_embeddings,
-        "channels": config.hidden_size, "heads": config.num_attention_heads, "layers": config.num_hidden_layers,
-        "inner": config.intermediate_size, "tied": int(config.tie_word_embeddings),
-        "epsilon": config.layer_norm_eps if neox else config.rms_norm_eps,
+        "family": 0 if gpt2 else 2 if neox else 1, "vocabulary": config.vocab_size,
+        "context": config.max_position_embeddings, "channels": config.hidden_size, "heads": config.num_attention_heads,
+        "layers": config.num_hidden_layers,
+        "inner": (config.n_inner or 4 * config.n_embd) if gpt2 else config.intermediate_size,
+        "tied": int(config.tie_word_embeddings),
+        "epsilon": config.layer_norm_epsilon if gpt2 else config.layer_norm_eps if neox else config.rms_norm_eps,
         "kv_heads": getattr(config, "num_key_value_heads", config.num_attention_heads), "head": head,
         "rotary_size": int(head * rope.get("partial_rotary_factor", 1.0)), "rotary_base": rope["rope_theta"],
         "rotary_scaling": SCALINGS[rope["rope_type"]], "rotary_factor": rope.get("factor", 1.0),
         "rotary_low": rope.get("low_freq_factor", 1.0), "rotary_high": rope.get("high_freq_factor", 4.0),
         "rotary_old_context": rope.get("original_max_position_embeddings", 0),
-        "activation": ACTIVATIONS[config.hidden_act],
+        "activation": ACTIVATIONS[config.activation_function if gpt2 else config.hidden_act],
         "qkv_bias": int(attention), "output_bias": int(attention and not qwen2),
-        "mlp_bias": int(neox or getattr(config, "mlp_bias", False)), "head_norm": int(config.model_type == "qwen3"),
-        "parallel": int(neox and config.use_parallel_residual),
+        "mlp_bias": int(gpt2 or neox or getattr(config, "mlp_bias", False)),
+        "head_norm": int(config.model_type == "qwen3"), "parallel": int(neox and config.use_parallel_residual),
+        "unscaled_scores": int(gpt2 and not config.scale_attn_weights),
+        "scores_by_block": int(gpt2 and config.scale_attn_by_inverse_layer_idx),
     }
 
 
-def build(kind, config):
-    config._attn_implementation = "sdpa"
+def build(kind, config, attention="sdpa"):
+    config._attn_implementation = attention
     model = kind(config)
     generator = torch.Generator().manual_seed(7)
     with torch.no_grad():
         for name, p in model.named_parameters():  # wider than usual, so that no gradient is near zero
-            centre = 1.0 if "norm" in name and "weight" in name else 0.0
+            centre = 1.0 if ("norm" in name or "ln_" in name) and "weight" in name else 0.0
             p.copy_(torch.randn(p.shape, generator=generator) * 0.35 + centre)
     return model.eval()
 
@@ -118,11 +134,11 @@ def short(name, config):
     """The name in a checkpoint file, without the model's prefix."""
     if config.model_type == "gpt_neox":
         return name.removeprefix("gpt_neox.").replace("lm_head", "embed_out")
-    return name.removeprefix("model.")
+    return name.removeprefix("transformer.").removeprefix("model.")
 
 
 def golden(kind, config):
-    narrow = build(kind, config)
+    narrow = build(kind, config, "eager")
     tokens, targets = records(config.vocab_size)
     with torch.no_grad():
         untouched = torch.cat([narrow(input_ids=t[None]).logits[0] for t in tokens])
@@ -165,7 +181,16 @@ def golden(kind, config):
     return arrays, lines
 
 
+def check_activations():
+    """Names that share a number are one function, to the tolerance of the comparison."""
+    x, seen = torch.linspace(-8, 8, 1001, dtype=torch.float64), {}
+    for name, number in ACTIVATIONS.items():
+        y = ACT2FN[name](x)
+        torch.testing.assert_close(y, seen.setdefault(number, y), rtol=0, atol=1e-10)
+
+
 def main():
+    check_activations()
     OUT.mkdir(parents=True, exist_ok=True)
     for name, (kind, config) in MODELS.items():
         with sdpa_kernel(SDPBackend.MATH):
