@@ -1,5 +1,6 @@
 // Every family against transformers' numbers of a tiny model (src/test/golden/families.py): logits, losses, gradients,
-// Hessian and Gauss-Newton products, greedy continuations; in fp64 to 1e-9, in fp32 to 1e-4 of the largest number.
+// records' own gradients from captured entries, Hessian and Gauss-Newton products, greedy continuations, AdamW's steps;
+// in fp64 to 1e-9, in fp32 to 1e-4 of the largest number of each tensor.
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -110,6 +111,44 @@ void close(const std::string& what, const Vector& ours, const Vector& theirs, do
     report(__FILE__, __LINE__, what + ": off by " + std::to_string(error / largest) + " of the largest");
 }
 
+// Each tensor by its own largest number.
+void close_by_tensor(const std::string& what, const lethe_model* model, const Vector& ours, const Vector& theirs,
+                     double tolerance) {
+  for (const lethe_tensor_info& tensor : tensors_of(model)) {
+    const auto begin = static_cast<std::ptrdiff_t>(tensor.offset), end = begin + tensor.rows * tensor.columns;
+    close(what + " " + tensor.name, {ours.begin() + begin, ours.begin() + end},
+          {theirs.begin() + begin, theirs.begin() + end}, tolerance);
+  }
+}
+
+// Gradients of single records, unweighted, from their entries at every site.
+void compare_records(const std::string& name, const Golden& g, lethe_model* m, const Ragged& batch, int32_t dtype,
+                     double tolerance) {
+  const Captured captured = capture(m, batch, all_sites(m), 0, dtype);
+  size_t record = 0;
+  for (std::string key = "record0"; g.places.count(key + "/" + tensors_of(m)[0].name) == 1;
+       key = "record" + std::to_string(++record))
+    close_by_tensor(name + " " + key, m, accumulated(m, captured.view(record, 1), {1.0}, nullptr), g.flat(m, key),
+                    tolerance);
+  CHECK(record == 2);
+}
+
+// Moves the model.
+void compare_adamw(const std::string& name, const Golden& g, lethe_model* m, const Ragged& batch, double tolerance) {
+  const Vector& numbers = g.numbers.at("adamw")[0];
+  auto o = sized<lethe_adamw>();
+  o.learning_rate = numbers[0], o.beta1 = numbers[1], o.beta2 = numbers[2], o.epsilon = numbers[3];
+  o.weight_decay = numbers[4], o.max_norm = numbers[5];
+  Vector norms;
+  for (o.step = 1; o.step <= static_cast<int64_t>(g.numbers.at("norms")[0].size()); ++o.step) {
+    gradient(m, batch);
+    norms.push_back(0);
+    CHECK_OK(lethe_model_adamw(m, &o, &norms.back(), err));
+  }
+  close(name + " gradient norms", norms, g.numbers.at("norms")[0], tolerance);
+  close_by_tensor(name + " adamw", m, read(m, LETHE_PARAMETERS), g.flat(m, "adamw"), tolerance);
+}
+
 void compare(const std::string& name, const Golden& g, int32_t dtype, double tolerance) {
   const ModelHandle model = make_model(config_of(g, dtype));
   lethe_model* m = model.get();
@@ -129,7 +168,8 @@ void compare(const std::string& name, const Golden& g, int32_t dtype, double tol
   if (dtype == LETHE_F32) std::copy(narrow.begin(), narrow.end(), ours.begin());
   close(name + " logits", ours, logits, tolerance);
   close(name + " losses", evaluate(m, batch), g.array("losses"), tolerance);
-  close(name + " gradient", gradient(m, batch), g.flat(m, "gradient"), tolerance);
+  close_by_tensor(name + " gradient", m, gradient(m, batch), g.flat(m, "gradient"), tolerance);
+  compare_records(name, g, m, batch, dtype, tolerance);
 
   const VectorHandle direction = make_vector(m), product = make_vector(m);
   const Vector along = g.flat(m, "direction");
@@ -144,7 +184,7 @@ void compare(const std::string& name, const Golden& g, int32_t dtype, double tol
        {std::pair{LETHE_HESSIAN, "hessian"}, std::pair{LETHE_GAUSS_NEWTON, "gauss_newton"}}) {
     options.kind = kind;
     CHECK_OK(lethe_model_curvature(m, &view, &options, losses.data(), nullptr, err));
-    close(name + " " + array, read(m, out), g.flat(m, array), tolerance);
+    close_by_tensor(name + " " + array, m, read(m, out), g.flat(m, array), tolerance);
   }
 
   Ragged prompt;
@@ -157,6 +197,7 @@ void compare(const std::string& name, const Golden& g, int32_t dtype, double tol
   const lethe_batch prompts = prompt.view();
   CHECK_OK(lethe_model_generate(m, &prompts, &how, tokens.data(), &length, nullptr, err));
   if (tokens != expected) report(__FILE__, __LINE__, name + ": another continuation");
+  compare_adamw(name, g, m, batch, tolerance);
 }
 
 }  // namespace

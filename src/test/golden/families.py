@@ -51,6 +51,10 @@ MODELS = {
                                                                                partial_rotary_factor=1.0))),
 }
 WEIGHTS = [0.3, 0.4, 0.5, 0.6]
+RECORDS = 2  # as many records' own gradients are kept
+# In exact arithmetic GPT-2's key biases have no gradient: with the usual epsilon Adam would make steps of the rounding.
+ADAMW = dict(lr=1e-2, betas=(0.9, 0.999), eps=1e-4)
+STEPS, DECAY, MAX_NORM = 3, 0.1, 1.0
 ACTIVATIONS = {"gelu_new": 0, "gelu_fast": 0, "gelu_pytorch_tanh": 0, "gelu": 1, "relu": 2, "silu": 3, "swish": 3,
                "tanh": 4}
 SCALINGS = {"default": 0, "linear": 1, "llama3": 2}
@@ -137,6 +141,22 @@ def short(name, config):
     return name.removeprefix("transformer.").removeprefix("model.")
 
 
+def adamw(model, tokens, targets):
+    """Steps over the whole batch, decay on matrices only; the gradients' norms before clipping."""
+    groups = [{"params": [p for p in model.parameters() if p.dim() == size], "weight_decay": decay}
+              for size, decay in ((2, DECAY), (1, 0.0))]
+    optimizer = torch.optim.AdamW(groups, **ADAMW)
+    norms = []
+    for _ in range(STEPS):
+        optimizer.zero_grad()
+        sum(w * F.cross_entropy(model(input_ids=t[None]).logits[0], y)
+            for t, y, w in zip(tokens, targets, WEIGHTS)).backward()
+        norms.append(torch.nn.utils.clip_grad_norm_(model.parameters(), MAX_NORM).item())
+        optimizer.step()
+    assert max(norms) > MAX_NORM, norms
+    return norms
+
+
 def golden(kind, config):
     narrow = build(kind, config, "eager")
     tokens, targets = records(config.vocab_size)
@@ -153,6 +173,9 @@ def golden(kind, config):
     loss = sum(w * one for w, one in zip(WEIGHTS, losses))
     gradient = torch.autograd.grad(loss, params, create_graph=True)
     arrays |= {f"gradient/{n}": g for n, g in zip(names, gradient)}
+    for b in range(RECORDS):
+        own = torch.autograd.grad(losses[b], params, retain_graph=True)
+        arrays |= {f"record{b}/{n}": g for n, g in zip(names, own)}
     generator = torch.Generator().manual_seed(13)
     direction = [torch.randn(p.shape, generator=generator, dtype=torch.float64) for p in params]
     arrays |= {f"direction/{n}": v for n, v in zip(names, direction)}
@@ -173,11 +196,14 @@ def golden(kind, config):
     prompt = tokens[0][:5]
     continuation = model.generate(prompt[None], attention_mask=torch.ones_like(prompt[None]), max_new_tokens=6,
                                   do_sample=False, pad_token_id=0, eos_token_id=None)[0, len(prompt):]
+    norms = adamw(model, tokens, targets)
+    arrays |= {f"adamw/{n}": p for n, p in zip(names, params)}
     lines = [f"{key} {value!r}" for key, value in shape_of(config).items()]
     line = lambda key, values: lines.append(" ".join([key, *map(str, values)]))
     for t, y, w in zip(tokens, targets, WEIGHTS):
         line("tokens", t.tolist()), line("targets", y.tolist()), line("weight", [w])
     line("prompt", prompt.tolist()), line("continuation", continuation.tolist())
+    line("adamw", [ADAMW["lr"], *ADAMW["betas"], ADAMW["eps"], DECAY, MAX_NORM]), line("norms", norms)
     return arrays, lines
 
 
