@@ -11,7 +11,7 @@ import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ModelShape;
 import dev.lethe.model.Checkpoint;
-import dev.lethe.model.Gpt2Config;
+import dev.lethe.model.ModelSettings;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
@@ -86,11 +86,11 @@ public final class CompareWorker {
                 request.get("heads").asLong(), request.get("context").asLong());
         if (request.has("vocabulary")) {
             shape = new ModelShape(request.get("vocabulary").asLong(), shape.context(), shape.channels(), shape.heads(),
-                    shape.layers(), shape.inner(), shape.layerNormEpsilon(), true);
+                    shape.layers(), shape.inner(), shape.normEpsilon(), true);
         }
         try (LanguageModel model = engine.model(shape, Dtype.F32)) {
             model.initialize(request.path("seed").asLong(0));
-            Checkpoint.save(model, Gpt2Config.of(shape), Path.of(request.get("model").asString()), null);
+            Checkpoint.save(model, ModelSettings.of(shape), Path.of(request.get("model").asString()), null);
             return Map.of("parameters", model.parameters());
         }
     }

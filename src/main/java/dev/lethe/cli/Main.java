@@ -34,7 +34,7 @@ import picocli.CommandLine.Spec;
  */
 @Command(name = "lethe", mixinStandardHelpOptions = true, versionProvider = Main.Version.class, sortOptions = false,
         synopsisSubcommandLabel = "COMMAND",
-        description = "Trains GPT-2-class models, removes chosen records from them, and shows that they are gone.",
+        description = "Trains language models (GPT-2, Llama, Mistral, Qwen, Pythia), removes chosen records from them, and shows that they are gone.",
         footer = {"", "Exit codes: 0 done, 2 bad usage or input, 3 a guard refused and nothing was changed, 4 damaged data"
                 + " or an erasure that is not finished, 70 a fault of Lethe's own."},
         subcommands = {DemoCommand.class, TrainCommand.class, FindCommand.class, ScoreCommand.class, EraseCommand.class,

@@ -10,7 +10,7 @@ import java.util.Map;
 import java.util.Objects;
 
 /**
- * A GPT-2 model on one device: parameters, gradient, AdamW moments and workspace, and the passes over them.
+ * A language model on one device: parameters, gradient, AdamW moments and workspace, and the passes over them.
  *
  * <p>Belongs to the thread that made it, or that had it made in {@link Work}: from another thread everything but
  * {@link #cancel()} is refused with WrongThreadException, {@link #close()} too as long as that thread lives; after close
@@ -101,7 +101,7 @@ public final class LanguageModel implements AutoCloseable {
 
     // ---- vectors ----------------------------------------------------------------------------------------------
 
-    /** GPT-2's initialisation; the same numbers on every device and thread count. */
+    /** Random weights as the family has them; the same numbers on every device and thread count. */
     public void initialize(long seed) {
         calls.done("initialize", LetheNative.lethe_model_initialize(handle, seed, calls.begin()));
     }

@@ -30,9 +30,28 @@ final class ModelConfig {
         lethe_model_config.heads(config, shape.heads());
         lethe_model_config.layers(config, shape.layers());
         lethe_model_config.inner(config, shape.inner());
-        lethe_model_config.layer_norm_epsilon(config, shape.layerNormEpsilon());
+        lethe_model_config.norm_epsilon(config, shape.normEpsilon());
         lethe_model_config.tied_head(config, shape.tiedHead() ? 1 : 0);
         lethe_model_config.dtype(config, dtype.code());
+        block(config, shape.block());
         return config;
+    }
+
+    private static void block(MemorySegment config, Block block) {
+        lethe_model_config.family(config, block.family().code());
+        lethe_model_config.activation(config, block.activation().code());
+        lethe_model_config.block_options(config, block.bits());
+        lethe_model_config.kv_heads(config, block.kvHeads());
+        lethe_model_config.head_size(config, block.headSize());
+        Rotary rotary = block.rotary();
+        if (rotary != null) {
+            lethe_model_config.rotary_size(config, rotary.size());
+            lethe_model_config.rotary_base(config, rotary.base());
+            lethe_model_config.rotary_scaling(config, rotary.scaling().code());
+            lethe_model_config.rotary_factor(config, rotary.factor());
+            lethe_model_config.rotary_low_factor(config, rotary.lowFactor());
+            lethe_model_config.rotary_high_factor(config, rotary.highFactor());
+            lethe_model_config.rotary_old_context(config, rotary.oldContext());
+        }
     }
 }

@@ -4,19 +4,20 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The sizes of a GPT-2 model.
+ * The sizes of a model, and what its blocks are made of.
  *
- * @param vocabulary       V, rows of wte
- * @param context          rows of wpe; no record may be longer
- * @param channels         C, width of the residual stream, divisible by {@code heads}
- * @param heads            attention heads
- * @param layers           L, transformer blocks
- * @param inner            width of the MLP, 4C in GPT-2
- * @param layerNormEpsilon 1e-5 in GPT-2
- * @param tiedHead         whether lm_head shares wte
+ * @param vocabulary  V, rows of the token table
+ * @param context     rows of learned positions; no record may be longer
+ * @param channels    C, width of the residual stream
+ * @param heads       attention heads
+ * @param layers      L, transformer blocks
+ * @param inner       width of the MLP, 4C in GPT-2
+ * @param normEpsilon of every norm, 1e-5 in GPT-2
+ * @param tiedHead    whether the head shares the token table
+ * @param block       null becomes {@link Block#GPT2}
  */
 public record ModelShape(long vocabulary, long context, long channels, long heads, long layers, long inner,
-        double layerNormEpsilon, boolean tiedHead) {
+        double normEpsilon, boolean tiedHead, Block block) {
 
     /** Rows of GPT-2's own token table. */
     public static final long GPT2_VOCABULARY = 50257;
@@ -25,6 +26,7 @@ public record ModelShape(long vocabulary, long context, long channels, long head
 
     /** @throws IllegalArgumentException listing every size that is out of range */
     public ModelShape {
+        block = block == null ? Block.GPT2 : block;
         List<String> problems = new ArrayList<>();
         size(problems, "vocabulary", vocabulary);
         size(problems, "context", context);
@@ -32,20 +34,34 @@ public record ModelShape(long vocabulary, long context, long channels, long head
         size(problems, "heads", heads);
         size(problems, "layers", layers);
         size(problems, "inner", inner);
-        if (heads >= 1 && channels >= 1 && channels % heads != 0) {
+        if (heads >= 1 && channels >= 1 && block.headSize() == 0 && channels % heads != 0) {
             problems.add("channels " + channels + " is not divisible by heads " + heads);
         }
-        if (!(layerNormEpsilon > 0 && layerNormEpsilon < 1)) {
-            problems.add("layerNormEpsilon " + layerNormEpsilon + " is not between 0 and 1");
+        if (heads >= 1 && block.kvHeads() != 0 && (block.kvHeads() < 0 || heads % block.kvHeads() != 0)) {
+            problems.add("heads " + heads + " is not divisible by heads of keys and values " + block.kvHeads());
+        }
+        if (!(normEpsilon > 0 && normEpsilon < 1)) {
+            problems.add("normEpsilon " + normEpsilon + " is not between 0 and 1");
         }
         if (!problems.isEmpty()) {
             throw new IllegalArgumentException("model shape: " + String.join("; ", problems));
         }
     }
 
+    /** Of a GPT-2 as published. */
+    public ModelShape(long vocabulary, long context, long channels, long heads, long layers, long inner,
+            double normEpsilon, boolean tiedHead) {
+        this(vocabulary, context, channels, heads, layers, inner, normEpsilon, tiedHead, Block.GPT2);
+    }
+
     /** GPT-2's proportions: its vocabulary, an MLP of four times {@code hidden}, epsilon 1e-5, a tied head. */
     public static ModelShape gpt2(long layers, long hidden, long heads, long context) {
         return new ModelShape(GPT2_VOCABULARY, context, hidden, heads, layers, 4 * hidden, 1e-5, true);
+    }
+
+    /** The same with a head that shares the token table, or has one of its own. */
+    public ModelShape withTiedHead(boolean tied) {
+        return new ModelShape(vocabulary, context, channels, heads, layers, inner, normEpsilon, tied, block);
     }
 
     private static void size(List<String> problems, String name, long value) {

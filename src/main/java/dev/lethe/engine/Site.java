@@ -6,7 +6,8 @@ import dev.lethe.bindings.LetheNative;
  * A place in a model with parameters whose gradient can be captured.
  *
  * @param index   position in {@link LanguageModel#sites()}
- * @param name    the checkpoint's own name: "wte", "h.3.mlp.c_fc", "lm_head"
+ * @param name    "wte", "h.3.mlp.c_fc", "lm_head"; "layers.3.self_attn.qkv_proj" for a checkpoint's q_proj, k_proj and v_proj,
+ *                and "layers.3.mlp.gate_up_proj"
  * @param kind    what its gradient is made of
  * @param role    what it is for, whatever the checkpoint calls it
  * @param block   0..L-1, or -1 outside blocks
@@ -21,9 +22,9 @@ public record Site(int index, String name, Kind kind, Role role, int block, long
         EMBEDDING(LetheNative.LETHE_SITE_EMBEDDING()),
         /** The same at the positions (wpe). */
         POSITION(LetheNative.LETHE_SITE_POSITION()),
-        /** Layer norm: dense weight and bias gradients. */
+        /** Layer or RMS norm: dense gradients of weight and, where there is one, bias. */
         NORM(LetheNative.LETHE_SITE_NORM()),
-        /** A linear layer: A^T G and the column sums of G. */
+        /** A linear layer: A^T G and, for a bias, the column sums of G. */
         LINEAR(LetheNative.LETHE_SITE_LINEAR()),
         /** lm_head: E^T H; the same tensor as wte when the head is tied. */
         HEAD(LetheNative.LETHE_SITE_HEAD());

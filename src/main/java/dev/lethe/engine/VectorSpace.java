@@ -33,7 +33,7 @@ record VectorSpace(OwnedMemory owner, MemorySegment model, ModelShape shape, Dty
 
     /** The line by which a file of numbers says to which space they belong. */
     String describe() {
-        return line(" heads=" + shape.heads(), " epsilon=" + shape.layerNormEpsilon());
+        return line(" heads=" + shape.heads(), " epsilon=" + shape.normEpsilon()) + (shape.block().equals(Block.GPT2) ? "" : " " + shape.block());
     }
 
     /** Whether a file's line is of this space; earlier versions left out what moves no tensor. */

@@ -1,6 +1,7 @@
 package dev.lethe.ledger;
 
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Block;
 import dev.lethe.engine.DamagedDataException;
 import dev.lethe.engine.Dtype;
 import dev.lethe.engine.ModelShape;
@@ -111,7 +112,8 @@ public record LedgerManifest(
                 new ModelShape(shape.required("vocabulary").asLong(), shape.required("context").asLong(),
                         shape.required("channels").asLong(), shape.required("heads").asLong(),
                         shape.required("layers").asLong(), shape.required("inner").asLong(),
-                        shape.required("layerNormEpsilon").asDouble(), shape.required("tiedHead").asBoolean()),
+                        shape.required("layerNormEpsilon").asDouble(), shape.required("tiedHead").asBoolean(),
+                        shape.has("block") ? JSON.treeToValue(shape.get("block"), Block.class) : Block.GPT2),
                 sites, fields.required("headTopK").asInt(),
                 Dtype.valueOf(fields.required("dtype").asString().toUpperCase(Locale.ROOT)),
                 fields.path("rank").asInt(0), fields.required("sealed").asBoolean());
@@ -120,10 +122,11 @@ public record LedgerManifest(
     private ObjectNode fields() {
         ObjectNode fields = JSON.createObjectNode();
         fields.put("format", "lethe-ledger").put("version", version).put("modelHash", modelHash);
-        fields.putObject("shape").put("vocabulary", shape.vocabulary()).put("context", shape.context())
+        ObjectNode sizes = fields.putObject("shape").put("vocabulary", shape.vocabulary()).put("context", shape.context())
                 .put("channels", shape.channels()).put("heads", shape.heads()).put("layers", shape.layers())
-                .put("inner", shape.inner()).put("layerNormEpsilon", shape.layerNormEpsilon())
+                .put("inner", shape.inner()).put("layerNormEpsilon", shape.normEpsilon())
                 .put("tiedHead", shape.tiedHead());
+        if (!shape.block().equals(Block.GPT2)) sizes.set("block", JSON.valueToTree(shape.block()));
         ArrayNode names = fields.putArray("sites");
         sites.forEach(names::add);
         fields.put("headTopK", headTopK).put("dtype", dtype.name().toLowerCase(Locale.ROOT));

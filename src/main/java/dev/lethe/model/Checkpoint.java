@@ -35,18 +35,18 @@ public final class Checkpoint {
     }
 
     /** @throws BadInputException when config.json is absent, broken or describes a model Lethe does not run */
-    public static Gpt2Config config(Path folder) {
+    public static ModelSettings config(Path folder) {
         if (!Files.isDirectory(folder)) {
             throw new BadInputException(folder + (Files.exists(folder) ? ": not a folder" : ": no such folder")
-                    + "; give a Hugging Face GPT-2 folder");
+                    + "; give a Hugging Face model folder");
         }
         FolderLinks.requireInside(folder, folder.resolve(CONFIG));
-        return Gpt2Config.read(folder.resolve(CONFIG));
+        return ModelSettings.read(folder.resolve(CONFIG));
     }
 
     /**
-     * Loads a folder. Names may have the {@code transformer.} prefix, weights may be F32, F16, BF16 or F64, mask buffers
-     * are ignored, of a tied head and wte one is enough and both must be equal.
+     * Loads a folder. Names may go without their prefix ({@code transformer.}, {@code model.}), weights may be F32, F16,
+     * BF16 or F64, buffers are ignored, of a tied head and its table one is enough and both must be equal.
      *
      * @param dtype F32, or F64 for tests
      * @return a model of the calling thread, which closes it
@@ -57,10 +57,9 @@ public final class Checkpoint {
     }
 
     private static LanguageModel read(Engine engine, Path folder, Dtype dtype) {
-        Gpt2Config config = config(folder);
-        try (WeightFiles files = WeightFiles.open(folder)) {
-            Map<String, Weight> weights = files.weights(config.shape().tiedHead());
-            WeightCheck.check(folder, config.shape(), weights);
+        ModelSettings config = config(folder);
+        try (WeightFiles files = WeightFiles.open(folder, config.type())) {
+            Map<String, Weight> weights = new WeightCheck(folder, config).check(files.weights());
             LanguageModel model = engine.model(config.shape(), dtype);
             try {
                 for (TensorInfo info : model.tensors()) {
@@ -86,7 +85,7 @@ public final class Checkpoint {
      *                      the model has GPT-2's vocabulary and none otherwise
      * @throws BadInputException when the folder cannot be written; nothing is left behind then
      */
-    public static void save(LanguageModel model, Gpt2Config config, Path folder, Path tokenizerFrom) {
+    public static void save(LanguageModel model, ModelSettings config, Path folder, Path tokenizerFrom) {
         Work.run("save", () -> CheckpointWriter.write(model, config, folder, tokenizerFrom));
     }
 

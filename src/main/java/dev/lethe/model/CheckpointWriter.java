@@ -23,7 +23,7 @@ final class CheckpointWriter {
     private CheckpointWriter() {
     }
 
-    static void write(LanguageModel model, Gpt2Config config, Path folder, Path tokenizerFrom) {
+    static void write(LanguageModel model, ModelSettings config, Path folder, Path tokenizerFrom) {
         if (!config.shape().equals(model.shape())) {
             throw new IllegalArgumentException("config of " + config.shape() + " for a model of " + model.shape());
         }
@@ -44,9 +44,9 @@ final class CheckpointWriter {
         }
     }
 
-    private static void fill(Path staging, LanguageModel model, Gpt2Config config, Path tokenizerFrom) throws IOException {
+    private static void fill(Path staging, LanguageModel model, ModelSettings config, Path tokenizerFrom) throws IOException {
         try (FileChannel channel = PrivateFiles.create(staging.resolve(WeightFiles.SINGLE))) {
-            SafetensorsWriter.write(model, channel);
+            SafetensorsWriter.write(model, config.type(), channel);
         }
         PrivateFiles.write(staging.resolve(Checkpoint.CONFIG), config.toJson());
         boolean kept = tokenizerFrom != null && TokenizerFiles.copy(tokenizerFrom, staging);

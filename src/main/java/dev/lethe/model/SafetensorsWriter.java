@@ -16,17 +16,17 @@ import java.util.List;
 
 /**
  * Writes a model's parameters as one F32 safetensors file, byte for byte as transformers' save_pretrained does for the
- * same weights: names in order with the {@code transformer.} prefix, a tied head left out, header padded to 8 bytes.
+ * same weights: names in order with their prefix, a tied head left out, header padded to 8 bytes.
  * Streams tensor by tensor; forces nothing to disk.
  */
 final class SafetensorsWriter {
     private SafetensorsWriter() {
     }
 
-    static void write(LanguageModel model, FileChannel channel) throws IOException {
+    static void write(LanguageModel model, ModelType type, FileChannel channel) throws IOException {
         List<TensorInfo> tensors = new ArrayList<>(model.tensors());
-        tensors.sort(Comparator.comparing(info -> Gpt2Tensors.written(info.name())));
-        byte[] header = header(tensors);
+        tensors.sort(Comparator.comparing(info -> type.written(info.name())));
+        byte[] header = header(tensors, type);
         ByteBuffer length = ByteBuffer.allocate(Safetensors.LENGTH_BYTES).order(ByteOrder.LITTLE_ENDIAN);
         writeFully(channel, length.putLong(header.length).flip());
         writeFully(channel, ByteBuffer.wrap(header));
@@ -35,13 +35,13 @@ final class SafetensorsWriter {
         }
     }
 
-    private static byte[] header(List<TensorInfo> tensors) {
+    private static byte[] header(List<TensorInfo> tensors, ModelType type) {
         StringBuilder json = new StringBuilder("{\"__metadata__\":{\"format\":\"pt\"}");
         long begin = 0;
         for (TensorInfo info : tensors) {
             long end = begin + info.count() * Float.BYTES;
             String shape = Arrays.toString(info.shape()).replace(" ", "");
-            json.append(",\"").append(Gpt2Tensors.written(info.name())).append("\":{\"dtype\":\"F32\",\"shape\":")
+            json.append(",\"").append(type.written(info.name())).append("\":{\"dtype\":\"F32\",\"shape\":")
                     .append(shape).append(",\"data_offsets\":[").append(begin).append(',').append(end).append("]}");
             begin = end;
         }

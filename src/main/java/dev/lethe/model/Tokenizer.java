@@ -48,7 +48,11 @@ public sealed interface Tokenizer extends AutoCloseable permits Gpt2Tokenizer, H
         }
         TokenizerFiles.requireGpt2(modelFolder);
         if (Files.exists(modelFolder.resolve(Checkpoint.CONFIG))) {
-            long rows = Checkpoint.config(modelFolder).shape().vocabulary();
+            ModelSettings settings = Checkpoint.config(modelFolder);
+            if (settings.type() != ModelType.GPT2 && !Files.exists(modelFolder.resolve(TokenizerFiles.VOCABULARY))) {
+                throw new BadInputException(modelFolder + ": has no tokenizer.json; " + TokenizerFiles.conversion(modelFolder));
+            }
+            long rows = settings.shape().vocabulary();
             if (rows < gpt2().vocabulary()) {
                 throw new BadInputException(modelFolder + ": has no tokenizer.json, and its vocabulary of " + rows
                         + " is too small for GPT-2's own tokenizer of " + gpt2().vocabulary() + "; put tokenizer.json beside");

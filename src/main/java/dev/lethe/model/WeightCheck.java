@@ -3,7 +3,6 @@ package dev.lethe.model;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Dtype;
 import dev.lethe.engine.ModelLayout;
-import dev.lethe.engine.ModelShape;
 import dev.lethe.model.Safetensors.Tensor;
 import dev.lethe.model.WeightFiles.Weight;
 import java.nio.file.Path;
@@ -20,42 +19,68 @@ import java.util.stream.LongStream;
 final class WeightCheck {
     private static final int PIECE_BYTES = 1 << 20;
 
-    private WeightCheck() {
+    private final Path folder;
+    private final ModelSettings settings;
+    /** Name without prefix to shape, in the engine's order; the head only when it is a tensor of its own. */
+    private final Map<String, List<Long>> expected = new LinkedHashMap<>();
+    private final String table;
+    private final String head;
+
+    WeightCheck(Path folder, ModelSettings settings) {
+        this.folder = folder;
+        this.settings = settings;
+        ModelLayout layout = ModelLayout.of(settings.shape());
+        layout.tensors().forEach(info -> expected.put(info.name(), LongStream.of(info.shape()).boxed().toList()));
+        table = layout.tensors().getFirst().name();
+        head = layout.sites().getLast().name() + ".weight";
     }
 
-    /** @throws BadInputException listing the tensors */
-    static void check(Path folder, ModelShape shape, Map<String, Weight> weights) {
+    Map<String, List<Long>> expected() {
+        return expected;
+    }
+
+    private Map<String, Weight> withTable(Map<String, Weight> weights) {
+        if (!tied() || weights.containsKey(table) || !weights.containsKey(head)) {
+            return weights;
+        }
+        Map<String, Weight> both = new LinkedHashMap<>(weights);
+        both.put(table, weights.get(head));
+        return both;
+    }
+
+    /**
+     * @param found by name without prefix
+     * @return the same; the table of a tied head too where only the head is there, as safetensors' save_model writes it
+     * @throws BadInputException listing the tensors
+     */
+    Map<String, Weight> check(Map<String, Weight> found) {
+        Map<String, Weight> weights = withTable(found);
         Problems problems = new Problems();
-        Map<String, List<Long>> expected = expected(shape);
         expected.forEach((name, wanted) -> names(name, wanted, weights.get(name), problems));
         weights.forEach((name, weight) -> {
-            boolean tiedHead = shape.tiedHead() && name.equals(Gpt2Tensors.HEAD);
-            if (!expected.containsKey(name) && !tiedHead) {
-                problems.add("extra tensor " + weight.tensor().name() + " " + weight.tensor().shape()
-                        + ", which a GPT-2 of " + shape.layers() + " layers does not have");
+            if (!expected.containsKey(name) && !(tied() && name.equals(head))) {
+                problems.add("extra tensor " + weight.tensor().name() + " " + weight.tensor().shape() + ", which a "
+                        + settings.type().key() + " of " + settings.shape().layers() + " layers does not have");
             }
         });
         problems.throwIfAny(folder);
         for (String name : expected.keySet()) {
             finite(weights.get(name), problems);
         }
-        if (shape.tiedHead() && weights.containsKey(Gpt2Tensors.HEAD)) {
-            sameHead(weights.get(Gpt2Tensors.HEAD), weights.get(Gpt2Tensors.TOKEN_TABLE), problems);
+        if (tied() && weights.containsKey(head)) {
+            sameHead(weights.get(head), weights.get(table), problems);
         }
         problems.throwIfAny(folder);
+        return weights;
     }
 
-    /** Name without prefix to shape, in the engine's order; the head only when it is a tensor of its own. */
-    static Map<String, List<Long>> expected(ModelShape shape) {
-        Map<String, List<Long>> expected = new LinkedHashMap<>();
-        ModelLayout.of(shape).tensors().forEach(info ->
-                expected.put(info.name(), LongStream.of(info.shape()).boxed().toList()));
-        return expected;
+    private boolean tied() {
+        return settings.shape().tiedHead();
     }
 
-    private static void names(String name, List<Long> wanted, Weight weight, Problems problems) {
+    private void names(String name, List<Long> wanted, Weight weight, Problems problems) {
         if (weight == null) {
-            problems.add("missing tensor " + name + " " + wanted + (name.equals(Gpt2Tensors.HEAD)
+            problems.add("missing tensor " + name + " " + wanted + (name.equals(head)
                     ? "; config.json has tie_word_embeddings false, so the head is a tensor of its own" : ""));
             return;
         }
@@ -77,7 +102,7 @@ final class WeightCheck {
         }
     }
 
-    private static void sameHead(Weight head, Weight table, Problems problems) {
+    private void sameHead(Weight head, Weight table, Problems problems) {
         boolean same = head.tensor().type().equals(table.tensor().type())
                 && head.tensor().shape().equals(table.tensor().shape());
         long bytes = head.tensor().end() - head.tensor().begin();
@@ -87,8 +112,8 @@ final class WeightCheck {
                     table.file().file().bytes(table.tensor().begin() + at, length));
         }
         if (!same) {
-            problems.add("lm_head.weight differs from wte.weight although tie_word_embeddings is true; set "
-                    + "\"tie_word_embeddings\": false in config.json if the head is meant to be its own, or drop lm_head.weight");
+            problems.add(this.head + " differs from " + this.table + " although tie_word_embeddings is true; set "
+                    + "\"tie_word_embeddings\": false in config.json if the head is meant to be its own, or drop " + this.head);
         }
     }
 }

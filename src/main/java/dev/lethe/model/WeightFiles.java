@@ -30,12 +30,15 @@ final class WeightFiles implements AutoCloseable {
     record Weight(Safetensors file, Tensor tensor) {
     }
 
-    private WeightFiles() {
+    private final ModelType type;
+
+    private WeightFiles(ModelType type) {
+        this.type = type;
     }
 
     /** @throws BadInputException with what is wrong with the files themselves; names and shapes are checked elsewhere */
-    static WeightFiles open(Path folder) {
-        WeightFiles opened = new WeightFiles();
+    static WeightFiles open(Path folder, ModelType type) {
+        WeightFiles opened = new WeightFiles(type);
         try {
             Problems problems = new Problems();
             if (Files.exists(folder.resolve(SINGLE))) {
@@ -59,15 +62,8 @@ final class WeightFiles implements AutoCloseable {
                 : shards(folder).keySet().stream().map(folder::resolve).toList();
     }
 
-    /**
-     * By name without prefix; mask buffers are left out.
-     *
-     * @param tiedHead whether the head is the token table; safetensors' save_model keeps it under the head's name alone
-     */
-    Map<String, Weight> weights(boolean tiedHead) {
-        if (tiedHead && weights.containsKey(Gpt2Tensors.HEAD)) {
-            weights.putIfAbsent(Gpt2Tensors.TOKEN_TABLE, weights.get(Gpt2Tensors.HEAD));
-        }
+    /** By name without prefix; buffers are left out. */
+    Map<String, Weight> weights() {
         return Collections.unmodifiableMap(weights);
     }
 
@@ -81,12 +77,12 @@ final class WeightFiles implements AutoCloseable {
         Safetensors file = Safetensors.open(path);
         files.add(file);
         for (Tensor tensor : file.tensors().values()) {
-            String plain = Gpt2Tensors.plain(tensor.name());
+            String plain = type.plain(tensor.name());
             if (promised != null && !promised.remove(tensor.name())) {
                 problems.add(path.getFileName() + ": tensor " + tensor.name() + " is not what " + INDEX + " lists there");
             }
-            if (!Gpt2Tensors.isMask(plain) && weights.putIfAbsent(plain, new Weight(file, tensor)) != null) {
-                problems.add("tensor " + plain + " is there twice, with and without \"" + Gpt2Tensors.PREFIX
+            if (!type.isBuffer(plain) && weights.putIfAbsent(plain, new Weight(file, tensor)) != null) {
+                problems.add("tensor " + plain + " is there twice, with and without \"" + type.prefix()
                         + "\" or in two files");
             }
         }
@@ -127,13 +123,13 @@ final class WeightFiles implements AutoCloseable {
 
     private static String absent(Path folder) {
         if (!Files.isDirectory(folder)) {
-            return folder + (Files.exists(folder) ? ": not a folder" : ": no such folder") + "; give a Hugging Face GPT-2 folder";
+            return folder + (Files.exists(folder) ? ": not a folder" : ": no such folder") + "; give a Hugging Face model folder";
         }
         for (String pickle : PICKLES) {
             if (Files.exists(folder.resolve(pickle))) {
                 return folder + ": has " + pickle + " but no " + SINGLE + ". Lethe does not read pickle files, because "
                         + "loading one executes code. Convert it where you trust it: python3 -c \"from transformers import "
-                        + "GPT2LMHeadModel as M; M.from_pretrained('" + folder + "').save_pretrained('" + folder + "')\"";
+                        + "AutoModelForCausalLM as M; M.from_pretrained('" + folder + "').save_pretrained('" + folder + "')\"";
             }
         }
         return folder + ": has neither " + SINGLE + " nor " + INDEX;

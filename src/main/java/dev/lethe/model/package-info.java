@@ -1,5 +1,5 @@
 /**
- * Hugging Face GPT-2 folders: config.json, safetensors weights, tokenizers.
+ * Hugging Face model folders: config.json, safetensors weights, tokenizers.
  *
  * <p>Reads what others made as untrusted input: every size is checked before anything is allocated, copied or handed to
  * native code, and all problems of a file are reported at once as {@link dev.lethe.engine.BadInputException}. Formats that

@@ -95,7 +95,7 @@ final class SpecCheck {
             }
             var folder = files == null ? null : files.find(spec.model());
             if (files != null && (folder == null || !Checkpoint.isCheckpoint(folder))) {
-                add("$.model", "neither gpt2:.. nor a model folder: " + files.missing(spec.model()));
+                add("$.model", "neither gpt2:.., llama:.. and kin nor a model folder: " + files.missing(spec.model()));
             }
             return folder == null || !Checkpoint.isCheckpoint(folder) ? null : ModelLayout.of(Checkpoint.config(folder).shape());
         } catch (BadInputException | EngineException e) {
@@ -106,7 +106,7 @@ final class SpecCheck {
 
     /** Whether a model is named by its sizes and not by its folder. */
     static boolean isShape(String model) {
-        return model.equals("gpt2") || model.startsWith("gpt2:");
+        return ModelSource.isFresh(model);
     }
 
     private void sequential() {

@@ -67,7 +67,7 @@ public final class SpecReader {
         top.text("description", null);
         String name = top.text("name", stem(file));
         Spec.Data data = data(top);
-        String model = top.needed("model", "gpt2:layers=..,hidden=..,heads=..,ctx=.. or a model folder");
+        String model = top.needed("model", "gpt2:layers=..,hidden=..,heads=..,ctx=.. (or llama, qwen2, qwen3, gpt_neox) or a model folder");
         String tokenizer = top.text("tokenizer", null);
         Spec.Training training = training(top);
         List<Long> seeds = or(top.longs("seeds"), List.of(0L));

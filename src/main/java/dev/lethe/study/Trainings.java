@@ -50,8 +50,7 @@ final class Trainings {
             return new ModelSource.Pretrained(files.require(spec.model()));
         }
         ModelShape shape = ((ModelSource.Fresh) ModelSource.parse(spec.model())).shape();
-        return new ModelSource.Fresh(new ModelShape(shape.vocabulary(), shape.context(), shape.channels(), shape.heads(),
-                shape.layers(), shape.inner(), shape.layerNormEpsilon(), head.equals("tied")), data.tokenizer());
+        return new ModelSource.Fresh(shape.withTiedHead(head.equals("tied")), data.tokenizer());
     }
 
     ModelShape shape(String head) {

@@ -6,26 +6,26 @@ import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ModelShape;
 import dev.lethe.model.Checkpoint;
-import dev.lethe.model.Gpt2Config;
+import dev.lethe.model.ModelSettings;
 import dev.lethe.model.Tokenizer;
 import java.nio.file.Path;
 
 /** Owns the model and the tokenizer. Belongs to the thread that loaded it. */
-record LoadedModel(LanguageModel model, Gpt2Config config, Tokenizer tokenizer, Path tokenizerFolder)
+record LoadedModel(LanguageModel model, ModelSettings config, Tokenizer tokenizer, Path tokenizerFolder)
         implements AutoCloseable {
 
     static LoadedModel load(Engine engine, ModelSource source, Dtype dtype, long seed) {
         return switch (source) {
             case ModelSource.Pretrained(Path folder) -> {
                 Tokenizer tokenizer = Tokenizer.of(folder);
-                Gpt2Config config = Checkpoint.config(folder);
+                ModelSettings config = Checkpoint.config(folder);
                 yield new LoadedModel(Checkpoint.load(engine, folder, dtype), config, tokenizer, folder);
             }
             case ModelSource.Fresh(ModelShape shape, Path folder) -> {
                 Tokenizer tokenizer = folder == null ? Tokenizer.gpt2() : Tokenizer.of(folder);
                 LanguageModel model = engine.model(shape, dtype);
                 model.initialize(seed);
-                yield new LoadedModel(model, Gpt2Config.of(shape, tokenizer.endOfText()), tokenizer, folder);
+                yield new LoadedModel(model, ModelSettings.of(shape, tokenizer.endOfText()), tokenizer, folder);
             }
         };
     }

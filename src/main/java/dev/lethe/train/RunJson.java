@@ -2,7 +2,10 @@
 package dev.lethe.train;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.annotation.JsonProperty;
+import dev.lethe.engine.Block;
 import dev.lethe.engine.DamagedDataException;
+import dev.lethe.engine.ModelShape;
 import dev.lethe.engine.Reason;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.DeserializationFeature;
@@ -19,7 +22,30 @@ public final class RunJson {
             .disable(MapperFeature.SORT_PROPERTIES_ALPHABETICALLY)
             .enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
             .changeDefaultPropertyInclusion(all -> all.withValueInclusion(JsonInclude.Include.NON_NULL))
+            .addMixIn(ModelShape.class, ShapeInJson.class)
             .build();
+
+    /** A GPT-2's block is left out, as before there were others; the epsilon keeps the name it had then. */
+    private abstract static class ShapeInJson {
+        @JsonProperty("layer_norm_epsilon")
+        abstract double normEpsilon();
+
+        @JsonInclude(value = JsonInclude.Include.CUSTOM, valueFilter = Gpt2.class)
+        abstract Block block();
+    }
+
+    /** Equals what is left out. */
+    private static final class Gpt2 {
+        @Override
+        public boolean equals(Object block) {
+            return block == null || Block.GPT2.equals(block);
+        }
+
+        @Override
+        public int hashCode() {
+            return Block.GPT2.hashCode();
+        }
+    }
 
     private RunJson() { }
 

@@ -11,7 +11,7 @@ import dev.lethe.engine.ModelShape;
 import dev.lethe.engine.NoLeaks;
 import dev.lethe.engine.TensorInfo;
 import dev.lethe.model.Checkpoint;
-import dev.lethe.model.Gpt2Config;
+import dev.lethe.model.ModelSettings;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -56,7 +56,7 @@ class PaddedVocabularyTest {
                 large[i] = (float) random.nextGaussian();
             }
             model.buffer(Buffer.PARAMETERS).writeFloats(table.offset() + TOKENS * 8L, large);
-            Checkpoint.save(model, Gpt2Config.of(shape), folder.resolve("model"), null);
+            Checkpoint.save(model, ModelSettings.of(shape), folder.resolve("model"), null);
         }
         return folder.resolve("model");
     }

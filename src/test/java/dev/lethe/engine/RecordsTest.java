@@ -24,7 +24,7 @@ class RecordsTest {
     void shapesListAllProblems() {
         assertEquals(124_439_808, ModelLayout.of(ModelShape.gpt2(12, 768, 12, 1024)).parameters());
         refuses("model shape: vocabulary 0 is not between 1 and 2147483647; channels 10 is not divisible by heads 4; "
-                + "layerNormEpsilon 0.0 is not between 0 and 1",
+                + "normEpsilon 0.0 is not between 0 and 1",
                 () -> new ModelShape(0, 8, 10, 4, 1, 40, 0, true));
     }
 

@@ -42,13 +42,13 @@ class CheckpointTest {
 
     @Test
     void loadsEveryDtype() throws IOException {
-        Files.writeString(folder.resolve("config.json"), Gpt2Config.of(UNTIED).toJson());
+        Files.writeString(folder.resolve("config.json"), ModelSettings.of(UNTIED).toJson());
         SafetensorsFile file = SafetensorsFile.gpt2(UNTIED, "transformer.");
         for (Dtype dtype : Dtype.values()) {
             Files.write(folder.resolve("model.safetensors"), file.bytes(dtype));
             try (Engine engine = Engine.cpu(); LanguageModel model = Checkpoint.load(engine, folder, Dtype.F32)) {
                 for (TensorInfo info : model.tensors()) {
-                    float[] expected = file.values(Gpt2Tensors.written(info.name())).clone();
+                    float[] expected = file.values(ModelType.GPT2.written(info.name())).clone();
                     for (int i = 0; i < expected.length; i++) {
                         expected[i] = rounded(expected[i], dtype);
                     }
@@ -62,7 +62,7 @@ class CheckpointTest {
     /** As safetensors' save_model leaves a tied model: it keeps the first of two equal names. */
     @Test
     void tiedHeadAloneIsTheTokenTable() throws IOException {
-        Files.writeString(folder.resolve("config.json"), Gpt2Config.of(TINY).toJson());
+        Files.writeString(folder.resolve("config.json"), ModelSettings.of(TINY).toJson());
         SafetensorsFile file = SafetensorsFile.gpt2(TINY, "transformer.");
         float[] table = file.values("transformer.wte.weight");
         file.remove("transformer.wte.weight").put("lm_head.weight", List.of(TINY.vocabulary(), TINY.channels()), table)
@@ -72,7 +72,7 @@ class CheckpointTest {
             assertEquals("wte.weight", info.name());
             assertArrayEquals(table, model.buffer(Buffer.PARAMETERS).readFloats(info.offset(), table.length));
         }
-        Files.writeString(folder.resolve("config.json"), Gpt2Config.of(UNTIED).toJson());
+        Files.writeString(folder.resolve("config.json"), ModelSettings.of(UNTIED).toJson());
         assertTrue(assertThrows(BadInputException.class, () -> Checkpoint.load(null, folder, Dtype.F32)).getMessage()
                 .contains("missing tensor wte.weight [11, 4]"));
     }
@@ -82,7 +82,7 @@ class CheckpointTest {
         Path saved = folder.resolve("new/model");
         try (Engine engine = Engine.cpu(); LanguageModel model = engine.model(UNTIED, Dtype.F32)) {
             model.initialize(1);
-            Checkpoint.save(model, Gpt2Config.of(UNTIED), saved, null);
+            Checkpoint.save(model, ModelSettings.of(UNTIED), saved, null);
             String hash = Checkpoint.hash(saved);
             try (LanguageModel again = Checkpoint.load(engine, saved, Dtype.F32)) {
                 assertArrayEquals(floats(model), floats(again));
@@ -90,7 +90,7 @@ class CheckpointTest {
             model.initialize(2);
             Files.writeString(folder.resolve("merges.txt"), "a b\n");
             Files.writeString(saved.resolve("note.txt"), "kept");
-            Checkpoint.save(model, Gpt2Config.of(UNTIED), saved, folder);
+            Checkpoint.save(model, ModelSettings.of(UNTIED), saved, folder);
             assertNotEquals(hash, Checkpoint.hash(saved));
             assertEquals(List.of("config.json", "merges.txt", "model.safetensors", "note.txt"), names(saved));
             assertEquals(List.of("model"), names(saved.getParent()));
@@ -105,10 +105,10 @@ class CheckpointTest {
         Path file = Files.writeString(folder.resolve("file"), "not a folder");
         try (Engine engine = Engine.cpu(); LanguageModel model = engine.model(TINY, Dtype.F32)) {
             String message = assertThrows(BadInputException.class,
-                    () -> Checkpoint.save(model, Gpt2Config.of(TINY), file.resolve("model"), null)).getMessage();
+                    () -> Checkpoint.save(model, ModelSettings.of(TINY), file.resolve("model"), null)).getMessage();
             assertTrue(message.startsWith(file.resolve("model") + ": the model cannot be written ("), message);
             assertThrows(IllegalArgumentException.class,
-                    () -> Checkpoint.save(model, Gpt2Config.of(UNTIED), folder.resolve("m"), null));
+                    () -> Checkpoint.save(model, ModelSettings.of(UNTIED), folder.resolve("m"), null));
         }
         assertEquals(List.of("file"), names(folder));
     }
@@ -126,7 +126,7 @@ class CheckpointTest {
             arguments.add(saved);
             try (Engine engine = Engine.cpu(); LanguageModel model = engine.model(shape, Dtype.F32)) {
                 model.initialize(3);
-                Checkpoint.save(model, Gpt2Config.of(shape), saved, null);
+                Checkpoint.save(model, ModelSettings.of(shape), saved, null);
                 logits.add(model.logits(Batch.prompts(List.of(new int[] {1, 10, 4, 4, 0}))));
             }
         }

@@ -26,7 +26,7 @@ class TokenizerRefusalTest {
     @Test
     void gpt2sFilesWithTokensAddedAreNotGpt2s() throws IOException {
         Tokenizer.gpt2().save(folder);
-        Files.writeString(folder.resolve("config.json"), Gpt2Config.of(ModelShape.gpt2(1, 8, 2, 16)).toJson());
+        Files.writeString(folder.resolve("config.json"), ModelSettings.of(ModelShape.gpt2(1, 8, 2, 16)).toJson());
         assertSame(Tokenizer.gpt2(), Tokenizer.of(folder));
         Files.writeString(folder.resolve("added_tokens.json"), "{\"<|endoftext|>\": 50256}");
         assertSame(Tokenizer.gpt2(), Tokenizer.of(folder), "nothing new");
@@ -50,7 +50,7 @@ class TokenizerRefusalTest {
     @CsvSource({"spiece.model,T5Tokenizer", "tokenizer.model,LlamaTokenizer", "sentencepiece.bpe.model,XLMRobertaTokenizer",
         "vocab.txt,BertTokenizer", "tekken.json,AutoTokenizer"})
     void otherTokenizersAreNotGpt2s(String file, String type) throws IOException {
-        Files.writeString(folder.resolve("config.json"), Gpt2Config.of(ModelShape.gpt2(1, 8, 2, 16)).toJson());
+        Files.writeString(folder.resolve("config.json"), ModelSettings.of(ModelShape.gpt2(1, 8, 2, 16)).toJson());
         Files.writeString(folder.resolve(file), "");
         refused(folder + ": has " + file + " but no tokenizer.json; " + command(type));
     }

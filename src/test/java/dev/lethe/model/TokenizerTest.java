@@ -77,7 +77,7 @@ class TokenizerTest {
 
     @Test
     void refusesWhatItCannotUse() throws IOException {
-        Files.writeString(folder.resolve("config.json"), Gpt2Config.of(SafetensorsFile.TINY).toJson());
+        Files.writeString(folder.resolve("config.json"), ModelSettings.of(SafetensorsFile.TINY).toJson());
         assertEquals(folder + ": has no tokenizer.json, and its vocabulary of 11 is too small for GPT-2's own tokenizer of "
                 + "50257; put tokenizer.json beside", failure());
         Files.writeString(folder.resolve("tokenizer.json"), "{}");

@@ -47,8 +47,8 @@ class WeightFilesTest {
                 "  missing tensor wpe.weight [6, 4]",
                 "  missing tensor h.0.ln_1.bias [4]",
                 "  tensor transformer.h.0.attn.c_attn.weight is [12, 4], config.json makes it [4, 12]",
-                "  extra tensor transformer.h.1.ln_1.weight [4], which a GPT-2 of 1 layers does not have",
-                "  extra tensor score.weight [1], which a GPT-2 of 1 layers does not have"),
+                "  extra tensor transformer.h.1.ln_1.weight [4], which a gpt2 of 1 layers does not have",
+                "  extra tensor score.weight [1], which a gpt2 of 1 layers does not have"),
                 failure(TINY).lines().toList());
     }
 
@@ -107,7 +107,7 @@ class WeightFilesTest {
         assertEquals(": has neither model.safetensors nor model.safetensors.index.json", failure(TINY));
         Files.write(folder.resolve("pytorch_model.bin"), new byte[] {1});
         assertEquals(": has pytorch_model.bin but no model.safetensors. Lethe does not read pickle files, because loading one "
-                + "executes code. Convert it where you trust it: python3 -c \"from transformers import GPT2LMHeadModel as M; "
+                + "executes code. Convert it where you trust it: python3 -c \"from transformers import AutoModelForCausalLM as M; "
                 + "M.from_pretrained('" + folder + "').save_pretrained('" + folder + "')\"", failure(TINY));
     }
 
@@ -116,7 +116,7 @@ class WeightFilesTest {
         SafetensorsFile one = SafetensorsFile.gpt2(TINY, "");
         SafetensorsFile two = SafetensorsFile.gpt2(TINY, "");
         StringBuilder map = new StringBuilder();
-        for (String name : WeightCheck.expected(TINY).keySet()) {
+        for (String name : new WeightCheck(null, ModelSettings.of(TINY)).expected().keySet()) {
             boolean inFirst = name.startsWith("ln_f");
             (inFirst ? two : one).remove(name);
             map.append(map.isEmpty() ? "" : ",").append("\"%s\":\"%s\"".formatted(name,
@@ -128,8 +128,8 @@ class WeightFilesTest {
     }
 
     private void check(ModelShape shape) {
-        try (WeightFiles files = WeightFiles.open(folder)) {
-            WeightCheck.check(folder, shape, files.weights(shape.tiedHead()));
+        try (WeightFiles files = WeightFiles.open(folder, ModelType.GPT2)) {
+            new WeightCheck(folder, ModelSettings.of(shape)).check(files.weights());
         }
     }
 

@@ -159,7 +159,7 @@ class StrategyTest {
     void untiedHeadsHaveSitesOfTheirOwn() {
         ModelShape shape = ((ModelSource.Fresh) tiny.source).shape();
         ModelShape untied = new ModelShape(shape.vocabulary(), shape.context(), shape.channels(), shape.heads(), shape.layers(),
-                shape.inner(), shape.layerNormEpsilon(), false);
+                shape.inner(), shape.normEpsilon(), false);
         Path run = train("untied", new ModelSource.Fresh(untied, tiny.tokenizer), tiny.data,
                 TinyData.config().epochs(40).holdoutFraction(0.2).build());
         for (String sites : List.of("embedding", "embedding-input", "head", "attention", "mlp")) {
