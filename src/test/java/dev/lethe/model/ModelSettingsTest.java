@@ -9,6 +9,7 @@ import dev.lethe.engine.Block;
 import dev.lethe.engine.Block.Activation;
 import dev.lethe.engine.Block.Family;
 import dev.lethe.engine.Block.Option;
+import dev.lethe.engine.ModelLayout;
 import dev.lethe.engine.ModelShape;
 import dev.lethe.engine.Rotary;
 import dev.lethe.engine.Rotary.Scaling;
@@ -85,6 +86,26 @@ class ModelSettingsTest {
                 + "\"rotary_emb_base\":5").shape().block().rotary());
         assertEquals(Set.of(Option.UNSCALED_SCORES, Option.SCORES_BY_BLOCK), parse("{" + GOOD + ",\"scale_attn_weights\":false,"
                 + "\"scale_attn_by_inverse_layer_idx\":true,\"reorder_and_upcast_attn\":true}").shape().block().options());
+    }
+
+    /** Of published models: as many parameters as their authors count. */
+    @Test
+    void countsParameters() {
+        assertEquals(1_235_814_400, parameters("llama", 128256, 2048, 32, 16, 8192, "\"num_key_value_heads\":8,\"head_dim\":64,"
+                + "\"tie_word_embeddings\":true"), "Llama-3.2-1B");
+        assertEquals(494_032_768, parameters("qwen2", 151936, 896, 14, 24, 4864, "\"num_key_value_heads\":2,"
+                + "\"tie_word_embeddings\":true"), "Qwen2.5-0.5B");
+        assertEquals(596_049_920, parameters("qwen3", 151936, 1024, 16, 28, 3072, "\"num_key_value_heads\":8,\"head_dim\":128,"
+                + "\"tie_word_embeddings\":true"), "Qwen3-0.6B");
+        assertEquals(7_241_732_096L, parameters("mistral", 32000, 4096, 32, 32, 14336, "\"num_key_value_heads\":8"),
+                "Mistral-7B");
+        assertEquals(162_322_944, parameters("gpt_neox", 50304, 768, 12, 12, 3072, "\"rotary_pct\":0.25"), "Pythia-160M");
+    }
+
+    private static long parameters(String type, int vocabulary, int hidden, int heads, int layers, int inner, String more) {
+        return ModelLayout.of(parse(("{\"model_type\":\"%s\",\"vocab_size\":%d,\"max_position_embeddings\":2048,"
+                + "\"hidden_size\":%d,\"num_attention_heads\":%d,\"num_hidden_layers\":%d,\"intermediate_size\":%d,%s}")
+                .formatted(type, vocabulary, hidden, heads, layers, inner, more)).shape()).parameters();
     }
 
     @Test
