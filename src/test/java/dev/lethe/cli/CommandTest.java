@@ -56,7 +56,7 @@ class CommandTest {
     void optionsAreCheckedBeforeAnythingIsWritten() {
         Path out = folder.resolve("never");
         assertRefused("--data FILE is missing: the records to train on", "train", "--out", out, "--init", "gpt2");
-        assertRefused("say what to start from by exactly one of --model DIR and --init gpt2[:...]", "train", "--out", out,
+        assertRefused("say what to start from by exactly one of --model DIR and --init gpt2[:...] (or llama, qwen2, qwen3, pythia)", "train", "--out", out,
                 "--data", data);
         assertRefused("--head half: write auto, exact or topk:K, for example topk:256", "train", "--out", out, "--data", data,
                 "--init", SHAPE, "--head", "half");
