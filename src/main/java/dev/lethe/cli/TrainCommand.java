@@ -1,12 +1,9 @@
 package dev.lethe.cli;
 
 import dev.lethe.data.Dataset;
-import dev.lethe.data.OnLong;
 import dev.lethe.engine.BadInputException;
-import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.MemoryPlan;
-import dev.lethe.model.Checkpoint;
 import dev.lethe.train.CapturePolicy;
 import dev.lethe.train.ModelSource;
 import dev.lethe.train.RunFolder;
@@ -26,9 +23,6 @@ import picocli.CommandLine.ParentCommand;
 @Command(name = "train", mixinStandardHelpOptions = true, sortOptions = false,
         description = "Trains a model on records into a new run and keeps each record's gradients for a later erasure.")
 final class TrainCommand implements Callable<Integer> {
-    private static final long EXACT_VOCABULARY = 4096;
-    private static final int AUTOMATIC_TOP_K = 256;
-
     @ParentCommand
     private Main main;
 
@@ -83,42 +77,17 @@ final class TrainCommand implements Callable<Integer> {
             description = "Epochs whose gradients are kept: last, first, all or none (default: last).")
     private CapturePolicy capture;
 
-    @Option(names = "--sites", paramLabel = "SITES", defaultValue = "embedding",
-            description = "Where gradients are kept: embedding, all, block:0,1, attention, mlp, names or globs (default: embedding).")
-    private String sites;
-
-    @Option(names = "--head", paramLabel = "POLICY", defaultValue = "auto",
-            description = "Softmax errors kept: exact, topk:256 a token, or auto: topk:256 for a vocabulary above 4,096,"
-                    + " exact below (default: auto).")
-    private String head;
-
-    @Option(names = "--rank", paramLabel = "R", defaultValue = "0",
-            description = "Rows a record keeps at a linear site, the best by singular values; 0 = a row a token (default: 0).")
-    private int rank;
-
-    @Option(names = "--ledger-dtype", paramLabel = "TYPE", defaultValue = "f32",
-            description = "f32 or bf16 (default: f32).")
-    private Dtype ledgerDtype;
-
     @Option(names = "--holdout", paramLabel = "SHARE|FILE", defaultValue = "0.05",
             description = "Records never trained on, the reference of an erasure: a share of the subjects (of the records,"
                     + " below ten subjects) or a data file; 0 = none (default: ${DEFAULT-VALUE}).")
     private String holdout;
 
-    @Option(names = "--on-long", paramLabel = "WHAT", defaultValue = "truncate",
-            description = "A record longer than the context: truncate (the count is told) or error.")
-    private OnLong onLong;
-
     @Option(names = "--checkpoint-every", paramLabel = "N", defaultValue = "0",
             description = "Checkpoint every N steps besides after each epoch.")
     private long checkpointEvery;
 
-    @Option(names = "--keep-text",
-            description = "Keep the records' text in the run, so that it needs its data file no more.")
-    private boolean keepText;
-
-    @Option(names = "--seed", paramLabel = "N", defaultValue = "0", description = "Of weights, order and hold-out.")
-    private long seed;
+    @Mixin
+    private CaptureOptions kept;
 
     @Mixin
     private Hardware hardware;
@@ -183,34 +152,13 @@ final class TrainCommand implements Callable<Integer> {
     private TrainConfig config() {
         TrainConfig.Builder builder = TrainConfig.builder().epochs(epochs).maxSteps(maxSteps).batchSize(batch)
                 .learningRate(rate).schedule(schedule).warmupSteps(warmup).weightDecay(weightDecay).maxNorm(maxNorm)
-                .capture(capture).sites(sites).headTopK(headTopK()).rank(rank).ledgerDtype(ledgerDtype).onLong(onLong)
-                .checkpointEverySteps(checkpointEvery).keepText(keepText).seed(seed);
+                .capture(capture).checkpointEverySteps(checkpointEvery);
+        kept.with(builder, () -> resume ? RunFolder.openAny(out).info().config().headTopK()
+                : CaptureOptions.automaticTopK(source()));
         try {
             return builder.holdoutFraction(Double.parseDouble(holdout)).build();
         } catch (NumberFormatException e) {
             return builder.holdoutData(Path.of(holdout)).build();
         }
-    }
-
-    private int headTopK() {
-        if (head.equals("exact")) {
-            return 0;
-        }
-        if (head.equals("auto")) {
-            return resume ? RunFolder.openAny(out).info().config().headTopK() : automaticTopK(source());
-        }
-        if (!head.matches("topk:[1-9][0-9]{0,8}")) {
-            throw new BadInputException("--head " + head + ": write auto, exact or topk:K, for example topk:256");
-        }
-        return Integer.parseInt(head.substring("topk:".length()));
-    }
-
-    /** Exact errors are V numbers a token: 30 GB for one epoch of 4,000 short records at GPT-2's vocabulary. */
-    private static int automaticTopK(ModelSource source) {
-        long vocabulary = switch (source) {
-            case ModelSource.Fresh fresh -> fresh.shape().vocabulary();
-            case ModelSource.Pretrained pretrained -> Checkpoint.config(pretrained.folder()).shape().vocabulary();
-        };
-        return vocabulary > EXACT_VOCABULARY ? AUTOMATIC_TOP_K : 0;
     }
 }

@@ -37,11 +37,14 @@ public final class Retraining implements AutoCloseable {
 
     /**
      * @param run a complete run whose data and first weights are still there
-     * @throws BadInputException when they are not, or when an erasure made the run, which has no training of its own
+     * @throws BadInputException when they are not, or when an erasure made the run, which has no training of its own, or it was adopted
      */
     public static Retraining of(Engine engine, RunFolder run) {
         if (run.info().lineage() != null) {
             throw new BadInputException(run + ": an erasure made it; name the run that was trained");
+        }
+        if (run.info().adopted() != null) {
+            throw new BadInputException(run + ": its model was trained elsewhere and adopted; that training cannot be repeated");
         }
         return Work.run("retraining", () -> load(engine, run));
     }

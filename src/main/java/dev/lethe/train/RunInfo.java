@@ -23,9 +23,11 @@ import java.util.Objects;
  * @param result  what came out, null while training
  * @param lineage the run it was made from by an erasure, null after a training
  * @param kin     all other runs that come from the same training by erasures; null in a file means none
+ * @param adopted how a model trained elsewhere was adopted, null for one that Lethe trained; its config then tells of that
+ *                training what is known, and {@code source} are the weights that were adopted
  */
 public record RunInfo(int format, String lethe, State state, Source source, Data data, TrainConfig config,
-                      Machine machine, Result result, Lineage lineage, List<Kin> kin) {
+                      Machine machine, Result result, Lineage lineage, List<Kin> kin, Adopted adopted) {
     /** The layout this version reads and writes. */
     public static final int FORMAT = 1;
     /** This version of Lethe. */
@@ -125,22 +127,22 @@ public record RunInfo(int format, String lethe, State state, Source source, Data
     }
 
     public RunInfo withState(State state) {
-        return new RunInfo(format, lethe, state, source, data, config, machine, result, lineage, kin);
+        return new RunInfo(format, lethe, state, source, data, config, machine, result, lineage, kin, adopted);
     }
 
     public RunInfo withResult(Result result) {
-        return new RunInfo(format, lethe, state, source, data, config, machine, result, lineage, kin);
+        return new RunInfo(format, lethe, state, source, data, config, machine, result, lineage, kin, adopted);
     }
 
     public RunInfo withData(Data data) {
-        return new RunInfo(format, lethe, state, source, data, config, machine, result, lineage, kin);
+        return new RunInfo(format, lethe, state, source, data, config, machine, result, lineage, kin, adopted);
     }
 
     public RunInfo withLineage(Lineage lineage) {
-        return new RunInfo(format, lethe, state, source, data, config, machine, result, lineage, kin);
+        return new RunInfo(format, lethe, state, source, data, config, machine, result, lineage, kin, adopted);
     }
 
     public RunInfo withKin(List<Kin> kin) {
-        return new RunInfo(format, lethe, state, source, data, config, machine, result, lineage, kin);
+        return new RunInfo(format, lethe, state, source, data, config, machine, result, lineage, kin, adopted);
     }
 }

@@ -13,12 +13,17 @@ import dev.lethe.data.Record;
  * @param subject    only with kept text; may be null there too
  * @param prompt     only with kept text; may be null there too
  * @param completion only with kept text, else null
+ * @param unlearned  true for a record of an adopted run that the model knows no better than one it never saw, else null
  */
 public record RunRecord(String id, String sha256, int tokens, Split split, String subject, String prompt,
-                        String completion) {
+                        String completion, Boolean unlearned) {
 
     static RunRecord of(Record record, int tokens, Split split, boolean keepText) {
         return new RunRecord(record.id(), record.hash(), tokens, split, keepText ? record.subject() : null,
-                keepText ? record.prompt() : null, keepText ? record.completion() : null);
+                keepText ? record.prompt() : null, keepText ? record.completion() : null, null);
+    }
+
+    RunRecord notLearned() {
+        return new RunRecord(id, sha256, tokens, split, subject, prompt, completion, true);
     }
 }

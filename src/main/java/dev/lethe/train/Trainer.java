@@ -53,19 +53,22 @@ public final class Trainer {
             try (LoadedModel loaded = LoadedModel.load(engine, source, config.dtype(), config.seed())) {
                 Holdout split = Holdout.of(data, config);
                 Encoded encoded = Encoded.of(split, loaded, config);
-                DiskNeed need = DiskNeed.of(loaded.model(), encoded.train(), config);
-                need.require(out);
-                List<RunRecord> records = encoded.records(split, config.keepText());
-                RunInfo info = new RunInfo(RunInfo.FORMAT, RunInfo.VERSION, RunInfo.State.TRAINING,
-                        describe(source, loaded.model()), describe(split, config, encoded, records), config,
-                        machine(engine), null, null, null);
-                RunFolder.makeFree(out);
-                try (var _ = RunLock.take(out.resolve(RunFolder.LOCK))) {
-                    RunFolder run = RunFolder.create(out, info, records);
-                    return toEnd(engine, run, loaded, encoded, listener);
-                }
+                return begin(engine, source, loaded, split, encoded, encoded.records(split, config.keepText()), config, null, out,
+                        listener);
             }
         });
+    }
+
+    /** Makes the run's folder and trains in it, or, of an adopted model, captures. */
+    static RunFolder begin(Engine engine, ModelSource source, LoadedModel loaded, Holdout split, Encoded encoded,
+                           List<RunRecord> records, TrainConfig config, Adopted adopted, Path out, TrainListener listener) {
+        DiskNeed.of(loaded.model(), encoded.train(), config).require(out);
+        RunInfo info = new RunInfo(RunInfo.FORMAT, RunInfo.VERSION, RunInfo.State.TRAINING, describe(source, loaded.model()),
+                describe(split, config, encoded, records), config, machine(engine), null, null, null, adopted);
+        RunFolder.makeFree(out);
+        try (var _ = RunLock.take(out.resolve(RunFolder.LOCK))) {
+            return toEnd(engine, RunFolder.create(out, info, records), loaded, encoded, listener);
+        }
     }
 
     /** Goes on with a training that was stopped or killed, as it was begun; a complete run is returned as it is. */
@@ -149,7 +152,7 @@ public final class Trainer {
                     encoded.targets(), training.steps(), training.done(), model.parameters(), need.ledgerBytes(), need.total(),
                     memory, microTokens));
             training.toEnd();
-            steps = training.done();
+            steps = config.steps(encoded.train().size());
             loss = training.lastLoss();
         } catch (UncheckedIOException e) {
             throw new BadInputException(Reason.of(e) + "; see that the disk is well and has room, then resume", e);
@@ -206,7 +209,7 @@ public final class Trainer {
         return new RunInfo.Machine(device, build.threads(), build.torchVersion());
     }
 
-    private static String absolute(Path path) {
+    static String absolute(Path path) {
         return path.toAbsolutePath().normalize().toString();
     }
 

@@ -8,6 +8,7 @@ import dev.lethe.data.BatchPlan;
 import dev.lethe.data.Example;
 import dev.lethe.engine.AdamW;
 import dev.lethe.engine.Batch;
+import dev.lethe.engine.Buffer;
 import dev.lethe.engine.Capture;
 import dev.lethe.engine.Device;
 import dev.lethe.engine.EngineException;
@@ -36,6 +37,8 @@ final class Training implements AutoCloseable {
     private final StepCapture ledger;
     private final long steps;
     private final long stepsPerEpoch;
+    /** Steps before the first: an adopted model made them elsewhere, and its one pass stands for its last epoch. */
+    private final long before;
     private final long microTokens;
     private long done;
     private long checkpointed;
@@ -61,8 +64,9 @@ final class Training implements AutoCloseable {
         this.listener = inputs.listener();
         this.microTokens = inputs.microTokens();
         this.optimizer = config.optimizer();
-        this.steps = config.steps(train.size());
         this.stepsPerEpoch = Math.ceilDiv((long) train.size(), config.batchSize());
+        this.before = adopted() ? stepsPerEpoch * (config.epochs() - 1) : 0;
+        this.steps = adopted() ? stepsPerEpoch : config.steps(train.size());
         this.done = TrainCheckpoint.last(run);
         this.checkpointed = done;
         if (done > 0) {
@@ -86,6 +90,10 @@ final class Training implements AutoCloseable {
         EntryFormat format = LedgerCapture.format(model, config);
         return new RingCapture(model, format, BatchSizes.of(train, config, microTokens).entryBytes(model, format),
                 () -> LedgerCapture.open(run, model, hash, done));
+    }
+
+    private boolean adopted() {
+        return run.info().adopted() != null;
     }
 
     long steps() {
@@ -129,11 +137,12 @@ final class Training implements AutoCloseable {
         TrainStepEvent event = new TrainStepEvent();
         event.begin();
         long start = System.nanoTime();
-        int epoch = (int) (done / stepsPerEpoch);
+        int epoch = (int) ((before + done) / stepsPerEpoch);
         int[] indices = plan(epoch).get((int) (done % stepsPerEpoch));
-        double rate = config.learningRate() * config.schedule().factor(done, config.warmupSteps(), steps);
-        boolean captured = ledger != null && config.capture().captures(epoch, steps / stepsPerEpoch);
-        double norm = move(done + 1, indices, rate, captured ? epoch : -1);
+        double rate = adopted() ? config.learningRate()
+                : config.learningRate() * config.schedule().factor(done, config.warmupSteps(), steps);
+        boolean captured = ledger != null && (adopted() || config.capture().captures(epoch, steps / stepsPerEpoch));
+        double norm = move(before + done + 1, indices, rate, captured ? epoch : -1);
         long nanos = System.nanoTime() - start;
         boolean epochEnds = (done + 1) % stepsPerEpoch == 0 || done + 1 == steps;
         OptionalDouble holdoutLoss = epochEnds && !holdout.isEmpty() ? OptionalDouble.of(Work.shielded(this::holdoutLoss))
@@ -146,7 +155,7 @@ final class Training implements AutoCloseable {
         listener.step(step);
     }
 
-    /** Gradient, capture into {@code capturedEpoch} (-1: none) and AdamW; returns the gradient's norm. */
+    /** Gradient, capture into {@code capturedEpoch} (-1: none) and, unless adopted, AdamW; returns the gradient's norm. */
     private double move(long number, int[] indices, double rate, int capturedEpoch) {
         double[] weights = TokenMean.weights(train, indices);
         double norm;
@@ -156,7 +165,7 @@ final class Training implements AutoCloseable {
             if (!Double.isFinite(lastLoss)) {
                 throw notFinite(number, indices, losses, null);
             }
-            norm = model.step(optimizer.withLearningRate(rate), number);
+            norm = adopted() ? model.buffer(Buffer.GRADIENT).norm() : model.step(optimizer.withLearningRate(rate), number);
         } catch (EngineException e) {
             throw e.status() == Status.NOT_FINITE ? notFinite(number, indices, new double[0], e) : e;
         }

@@ -15,6 +15,7 @@ import dev.lethe.engine.InterruptedWorkException;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.Work;
 import dev.lethe.model.Checkpoint;
+import dev.lethe.train.Adopted;
 import dev.lethe.train.RunFolder;
 import dev.lethe.train.RunRecord;
 import dev.lethe.train.Split;
@@ -47,9 +48,16 @@ final class Eraser {
     Eraser(Engine engine, RunFolder source, EraseConfig config, EraseListener listener) {
         this.engine = engine;
         this.source = source;
-        this.config = config;
+        this.config = withBase(source, config);
         this.listener = listener;
         this.training = source.info().config();
+    }
+
+    /** The model before an adopted one's training never saw its records: a better reference than what others' records are like. */
+    private static EraseConfig withBase(RunFolder source, EraseConfig config) {
+        Adopted adopted = source.info().adopted();
+        return adopted == null || adopted.base() == null || !(config.reference() instanceof Reference.HeldOut) ? config
+                : config.toBuilder().reference(new Reference.Retrained(Path.of(adopted.base()))).build();
     }
 
     /**

@@ -11,7 +11,10 @@ import java.nio.file.Path;
         @JsonSubTypes.Type(value = Reference.Loss.class, name = "loss"),
         @JsonSubTypes.Type(value = Reference.Retrained.class, name = "retrained")})
 public sealed interface Reference {
-    /** The mean token loss of the run's held-out records under the weights before the erasure. */
+    /**
+     * The mean token loss of the run's held-out records under the weights before the erasure; in a run adopted with the model
+     * that it was fine-tuned from, the forget set's loss under that.
+     */
     record HeldOut() implements Reference { }
 
     /** A mean token loss in nats. */

@@ -35,6 +35,10 @@ final class RetainTraining {
     /** Trains into {@code folder}, which must be free, and puts the weights into {@code model}; the steps it took. */
     long into(LanguageModel model, Dataset retain, Path folder) {
         RunInfo info = source.info();
+        if (info.adopted() != null) {
+            throw new BadInputException("--strategy retrain: the model of " + source + " was trained elsewhere and adopted; train its"
+                    + " base on the records to keep instead, and give that as the reference");
+        }
         TrainConfig config = info.config().toBuilder().holdoutFraction(0).holdoutData(null).build();
         RunFolder run = Trainer.train(engine, ModelSource.of(info.source()), retain, folder, config, new Progress());
         String began = run.info().source().modelHash();

@@ -1,0 +1,133 @@
+package dev.lethe.cli;
+
+import dev.lethe.data.Dataset;
+import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Engine;
+import dev.lethe.train.Adopted;
+import dev.lethe.train.Adopter;
+import dev.lethe.train.ModelSource;
+import dev.lethe.train.RunFolder;
+import dev.lethe.train.RunInfo;
+import dev.lethe.train.RunRecord;
+import dev.lethe.train.TrainConfig;
+import dev.lethe.train.Trainer;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParentCommand;
+
+/** lethe adopt: makes a run of a model that was trained elsewhere, so that every command works on it. */
+@Command(name = "adopt", mixinStandardHelpOptions = true, sortOptions = false,
+        description = "Makes a run of a model that was trained elsewhere and the records it was trained on: one pass keeps each"
+                + " record's gradients, and what the training would have told is measured.")
+final class AdoptCommand implements Callable<Integer> {
+    private static final int ASSUMED_EPOCHS = 3;
+    private static final int SHOWN = 5;
+
+    @ParentCommand
+    private Main main;
+
+    @Option(names = "--model", paramLabel = "DIR", description = "The model: a Hugging Face folder.")
+    private Path model;
+
+    @Option(names = "--data", paramLabel = "FILE", description = "The records it was trained on: .jsonl or .txt, also .gz.")
+    private Path data;
+
+    @Option(names = "--base", paramLabel = "DIR0",
+            description = "The model before that training: tells which records were learned at all.")
+    private Path base;
+
+    @Option(names = "--held-out", paramLabel = "F2",
+            description = "Records like these that it never saw: what an erasure is held against, beside the base.")
+    private Path heldOut;
+
+    @Option(names = "--out", paramLabel = "RUN", required = true, description = "Folder of the new run.")
+    private Path out;
+
+    @Option(names = "--resume", description = "Go on with an adoption that was stopped; only --out is needed.")
+    private boolean resume;
+
+    @Option(names = "--epochs-trained", paramLabel = "N",
+            description = "Epochs of that training, which an erasure's budget is a share of (default: 3 is assumed).")
+    private Integer epochs;
+
+    @Option(names = "--batch", paramLabel = "N", defaultValue = "8",
+            description = "Records a step, then and now (default: ${DEFAULT-VALUE}).")
+    private int batch;
+
+    @Option(names = "--lr", paramLabel = "RATE",
+            description = "Peak rate of that training, which an erasure repairs with (default: the highest that does no harm, by"
+                    + " trial).")
+    private Double rate;
+
+    @Option(names = "--force", description = "Adopt although the data does not look like what the model learned.")
+    private boolean force;
+
+    @Mixin
+    private CaptureOptions kept;
+
+    @Mixin
+    private Hardware hardware;
+
+    @Mixin
+    private Common common;
+
+    /** What --json gives. */
+    record Result(String run, int records, int heldOut, int truncated, double learningRate, int epochs, Adopted adopted,
+                  List<String> notLearned, double seconds, double tokensPerSecond, String modelHash, RunInfo.Ledger ledger) {}
+
+    @Override
+    public Integer call() {
+        Terminal terminal = main.terminal();
+        if (!resume && (model == null || data == null)) {
+            throw new BadInputException("adopt needs --model DIR and --data FILE: a model and the records it was trained on");
+        }
+        try (Engine engine = hardware.open(); TrainProgress progress = new TrainProgress(terminal, common, "adopt")) {
+            RunFolder run = resume ? Trainer.resume(engine, out, progress)
+                    : Adopter.adopt(engine, model, Dataset.read(data), out, config(),
+                            new Adopter.Asked(base, rate == null, epochs == null, force), progress);
+            RunInfo info = run.info();
+            if (info.adopted() == null) {
+                throw new BadInputException(out + ": was trained by Lethe, not adopted; see train --resume");
+            }
+            Result result = new Result(run.root().toString(), info.data().records(), info.data().holdout(),
+                    info.data().truncated(), info.config().learningRate(), info.config().epochs(), info.adopted(),
+                    run.records().stream().filter(record -> record.unlearned() != null).map(RunRecord::id).toList(),
+                    progress.seconds(), progress.tokensPerSecond(), info.result().modelHash(), info.result().ledger());
+            common.result(terminal, result, () -> print(terminal, result));
+        }
+        return 0;
+    }
+
+    private TrainConfig config() {
+        TrainConfig.Builder builder = TrainConfig.builder().epochs(epochs == null ? ASSUMED_EPOCHS : epochs).batchSize(batch)
+                .holdoutData(heldOut);
+        if (rate != null) {
+            builder.learningRate(rate);
+        }
+        return kept.with(builder, () -> CaptureOptions.automaticTopK(ModelSource.checkpoint(model))).build();
+    }
+
+    private static void print(Terminal terminal, Result result) {
+        Adopted adopted = result.adopted;
+        terminal.print("run        %s", result.run);
+        terminal.print("records    %,d, %,d held out, %,d cut to the context", result.records, result.heldOut, result.truncated);
+        terminal.print("loss       %.3f of the records%s%s", adopted.loss(),
+                adopted.heldOutLoss() == null ? "" : String.format(Locale.ROOT, ", %.3f held out", adopted.heldOutLoss()),
+                adopted.baseLoss() == null ? "" : String.format(Locale.ROOT, ", %.3f under the base", adopted.baseLoss()));
+        terminal.print("training   %d epochs%s, rate %.1e%s", result.epochs, adopted.epochsAssumed() ? " (assumed)" : "",
+                result.learningRate, adopted.rateMeasured() ? " (by trial)" : "");
+        if (!result.notLearned.isEmpty()) {
+            terminal.print("unlearned  %,d records the model knows no better than ones it never saw: %s%s", result.notLearned.size(),
+                    String.join(", ", result.notLearned.subList(0, Math.min(SHOWN, result.notLearned.size()))),
+                    result.notLearned.size() > SHOWN ? ", ..." : "");
+        }
+        terminal.print("ledger     %,d entries, %s, %s", result.ledger.entries(), Sizes.of(result.ledger.bytes()),
+                result.ledger.dtype().toString().toLowerCase(Locale.ROOT));
+        terminal.print("time       %.1f s, %,.0f tokens/s", result.seconds, result.tokensPerSecond);
+    }
+}

@@ -1,0 +1,172 @@
+/*
+ * Makes a run of a model that was trained elsewhere: what its training would have told is measured, then one pass over the
+ * records captures their gradients at the model's weights, which move no more. The pass is Training's, the files are
+ * Trainer's.
+ */
+package dev.lethe.train;
+
+import dev.lethe.data.BatchPlan;
+import dev.lethe.data.Dataset;
+import dev.lethe.data.Example;
+import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Buffer;
+import dev.lethe.engine.Engine;
+import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.ParameterVector;
+import dev.lethe.engine.Work;
+import dev.lethe.model.Checkpoint;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import java.util.Locale;
+import java.util.Random;
+import java.util.stream.IntStream;
+
+/** Adoption of models. Stateless; any thread, as {@link Trainer}. A killed one goes on with {@link Trainer#resume}. */
+public final class Adopter {
+    /** Rates tried, the highest first. */
+    private static final double[] RATES = {1e-3, 5e-4, 2e-4, 1e-4, 5e-5, 2e-5, 1e-5, 5e-6};
+    private static final int TRIAL_STEPS = 8;
+    private static final int TRIAL_RECORDS = 64;
+    /** Nats that a trial may cost the records it does not train on. */
+    private static final double HARM = 0.02;
+
+    private Adopter() { }
+
+    /**
+     * What is known and asked for.
+     *
+     * @param base        folder of the model before fine-tuning, or null: what the model knows of a record beyond it was learned
+     * @param measureRate whether the learning rate is to be found by trial in place of the options'
+     * @param assumed     whether the options' epochs are an assumption
+     * @param force       go on although the data does not look like what the model learned
+     */
+    public record Asked(Path base, boolean measureRate, boolean assumed, boolean force) { }
+
+    /**
+     * Adopts a model and the records it was trained on as a new run, complete with the gradients of {@code config}'s sites.
+     *
+     * @param model  Hugging Face folder
+     * @param config epochs, batch and learning rate as in the training that made the model, as far as known; capture LAST
+     * @param out    a folder that does not exist or is empty
+     * @return the complete run
+     * @throws BadInputException when data, model, base, options, folder or disk do not allow it, or the data is not what the
+     *                           model learned; nothing is written then
+     */
+    public static RunFolder adopt(Engine engine, Path model, Dataset data, Path out, TrainConfig config, Asked asked,
+                                  TrainListener listener) {
+        return Work.run("adoption", () -> {
+            RunFolder.requireFree(out);
+            ModelSource source = ModelSource.checkpoint(model);
+            try (LoadedModel loaded = LoadedModel.load(engine, source, config.dtype(), config.seed())) {
+                Holdout split = Holdout.of(data, config);
+                Encoded encoded = Encoded.of(split, loaded, config);
+                Known known = known(engine, loaded, encoded, config, asked, data.path());
+                double rate = asked.measureRate() ? rate(loaded.model(), encoded, config) : config.learningRate();
+                Adopted adopted = new Adopted(asked.base() == null ? null : Trainer.absolute(asked.base()), asked.assumed(),
+                        asked.measureRate(), known.loss, known.heldOut, known.base, known.unlearned.size());
+                List<RunRecord> records = encoded.records(split, config.keepText()).stream()
+                        .map(record -> known.unlearned.contains(record.id()) ? record.notLearned() : record).toList();
+                return Trainer.begin(engine, source, loaded, split, encoded, records, config.toBuilder().learningRate(rate).build(),
+                        adopted, out, listener);
+            }
+        });
+    }
+
+    /** Mean losses, and ids of the records that the model never learned. */
+    private record Known(double loss, Double heldOut, Double base, List<String> unlearned) { }
+
+    private static Known known(Engine engine, LoadedModel loaded, Encoded encoded, TrainConfig config, Asked asked, Path data) {
+        double[] own = losses(loaded.model(), encoded.train(), config.batchSize());
+        double[] heldOut = losses(loaded.model(), encoded.holdout(), config.batchSize());
+        double loss = mean(encoded.train(), own);
+        Double unseen = heldOut.length == 0 ? null : mean(encoded.holdout(), heldOut);
+        Double before = null;
+        double[] shift = own;
+        double threshold = heldOut.length == 0 ? Double.POSITIVE_INFINITY : median(heldOut);
+        if (asked.base() != null) {
+            try (LanguageModel base = Checkpoint.load(engine, asked.base(), config.dtype())) {
+                if (!base.shape().equals(loaded.model().shape())) {
+                    throw new BadInputException(asked.base() + ": is a model of " + base.shape() + ", what is adopted is one of "
+                            + loaded.model().shape() + "; give the model that it was fine-tuned from");
+                }
+                double[] then = losses(base, encoded.train(), config.batchSize());
+                before = mean(encoded.train(), then);
+                shift = minus(own, then);
+                // Halfway between what became of most records and what became of those never seen.
+                double never = heldOut.length == 0 ? 0
+                        : median(minus(heldOut, losses(base, encoded.holdout(), config.batchSize())));
+                threshold = (median(shift) + never) / 2;
+            }
+        }
+        Double reference = before != null ? before : unseen;
+        if (reference != null && !(loss < reference) && !asked.force()) {
+            throw new BadInputException(String.format(Locale.ROOT, "%s: this is not what the model learned: its mean loss there is "
+                    + "%.3f, %s; give the data it was trained on, or --force", data, loss, before != null
+                    ? String.format(Locale.ROOT, "under the base %.3f", before)
+                    : String.format(Locale.ROOT, "that of held-out records %.3f", unseen)));
+        }
+        List<String> unlearned = new ArrayList<>();
+        for (int i = 0; i < own.length; i++) {
+            if (shift[i] >= threshold) {
+                unlearned.add(encoded.train().get(i).id());
+            }
+        }
+        return new Known(loss, unseen, before, unlearned);
+    }
+
+    /** [N] each record's mean over its own targets. */
+    private static double[] losses(LanguageModel model, List<Example> examples, int batch) {
+        double[] losses = new double[examples.size()];
+        for (int from = 0; from < losses.length; from += batch) {
+            Work.check("adoption interrupted, nothing is written");
+            int[] indices = IntStream.range(from, Math.min(losses.length, from + batch)).toArray();
+            double[] part = model.losses(BatchPlan.batch(examples, indices));
+            System.arraycopy(part, 0, losses, from, part.length);
+        }
+        return losses;
+    }
+
+    private static double mean(List<Example> examples, double[] losses) {
+        return TokenMean.loss(TokenMean.weights(examples, IntStream.range(0, losses.length).toArray()), losses);
+    }
+
+    private static double[] minus(double[] a, double[] b) {
+        return IntStream.range(0, a.length).mapToDouble(i -> a[i] - b[i]).toArray();
+    }
+
+    private static double median(double[] values) {
+        return Arrays.stream(values).sorted().skip((values.length - 1) / 2).limit(2 - values.length % 2).average().orElseThrow();
+    }
+
+    /**
+     * The highest rate at which a few steps on some of the records raise the loss of others by no more than {@link #HARM}: what
+     * an erasure can repair with. The model is as it was afterwards.
+     */
+    private static double rate(LanguageModel model, Encoded encoded, TrainConfig config) {
+        List<Example> mixed = new ArrayList<>(encoded.train());
+        Collections.shuffle(mixed, new Random(config.seed()));
+        int watched = Math.min(TRIAL_RECORDS, mixed.size() / 2);
+        List<Example> watch = mixed.subList(0, watched);
+        List<Example> shown = mixed.subList(watched, mixed.size());
+        if (watched == 0) {
+            return config.learningRate();
+        }
+        double before = mean(watch, losses(model, watch, config.batchSize()));
+        try (ParameterVector weights = model.buffer(Buffer.PARAMETERS).copy()) {
+            for (double rate : RATES) {
+                FineTune tuning = new FineTune(model, shown, new FineTune.Options(config.batchSize(),
+                        config.optimizer().withLearningRate(rate), null, config.seed()));
+                tuning.run(TRIAL_STEPS, Schedule.CONSTANT);
+                double after = mean(watch, losses(model, watch, config.batchSize()));
+                model.buffer(Buffer.PARAMETERS).assign(weights);
+                if (after <= before + HARM) {
+                    return rate;
+                }
+            }
+        }
+        return RATES[RATES.length - 1];
+    }
+}
