@@ -8,7 +8,7 @@ namespace lethe::device {
 
 class ActivationProducts final : public GradientObserver {
  public:
-  // sums [B, S] zeros on the device, for the batch loss; wte's will still hold wpe's part.
+  // sums [B, S] zeros on the device, for the batch loss; the tokens' will still hold the positions' part.
   ActivationProducts(State& state, const Model& model, double* sums) : state_(state), model_(model), sums_(sums) {}
 
   bool wants(int64_t site) const override { return site == Layout::embedding_site(); }
@@ -19,6 +19,7 @@ class ActivationProducts final : public GradientObserver {
 
   void embedding(const at::Tensor& x, const at::Tensor& gradient) override {
     output(Layout::embedding_site(), {x, {}, {}}, gradient);
+    if (model_.layout.positions() < 0) return;
     const at::Tensor places = state_.work.position_rows.get(model_.options(), x.size(0), x.size(1));
     gather_rows(state_, model_.weight(model_.layout.positions()), state_.tables.positions, places);
     output(model_.layout.positions(), {places, {}, {}}, gradient);

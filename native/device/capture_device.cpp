@@ -90,6 +90,7 @@ void DeviceCapture::linear(int64_t site, const at::Tensor& inputs, const at::Ten
 void DeviceCapture::norm(int64_t site, const at::Tensor& record_weight, const at::Tensor& record_bias) {
   const Rows rows{state_.tables.record_numbers, state_.tables.record_zeros};
   scatter(site, record_weight, record_weight.size(1), places(site, kFirst), true, rows);
+  if (!layout_.has_bias(site)) return;
   scatter(site, record_bias, record_bias.size(1), places(site, kSecond), true, rows);
 }
 

@@ -11,6 +11,7 @@
 #include <cmath>
 #include <limits>
 
+#include "ops.h"
 #include "passes.h"
 #include "products.h"
 #include "walk_device.h"
@@ -39,11 +40,17 @@ class Continuing final : public DeviceRows {
     records_ = indices(state, records);
     tokens_ = indices(state, tokens);
     places_ = indices(state, places);
+    rows_ = places_.to(at::kInt);
   }
 
   void embed(const at::Tensor& x) {
-    x.copy_(model_.weight(Layout::embedding_site()).index_select(0, tokens_) +
-            model_.weight(model_.layout.positions()).index_select(0, places_));
+    const at::Tensor token = model_.weight(Layout::embedding_site()).index_select(0, tokens_);
+    const int64_t site = model_.layout.positions();
+    x.copy_(site < 0 ? token : token + model_.weight(site).index_select(0, places_));
+  }
+
+  void rotate(const At& /*at*/, const at::Tensor& qkv) const {
+    turn(state_, cache_.view, rows_.const_data_ptr<int32_t>(), Direction::kForward, qkv);
   }
 
   // From the new rows' queries, after their keys and values have joined the cache.
@@ -51,10 +58,11 @@ class Continuing final : public DeviceRows {
     const QkvView view = model_.layout.architecture().attention(at.block);
     at::Tensor cache = cache_[at.block];
     cache.index_put_({records_, places_}, cache_.kept(qkv));
-    const at::Tensor past =  // [A, longest, 2, kv_heads, d]
-        cache.narrow(1, 0, longest_).index_select(0, records_).unflatten(2, {2, view.kv_heads, view.d});
-    const at::Tensor keys = past.select(2, 0).permute({0, 2, 3, 1}), values = past.select(2, 1).transpose(1, 2);
-    const at::Tensor query = qkv.narrow(1, view.query(0), view.out()).unflatten(1, {view.heads, 1, view.d});
+    const at::Tensor rows = cache.narrow(1, 0, longest_).index_select(0, records_).flatten(0, 1);
+    const auto past = [&](const at::Tensor& x) { return x.unflatten(0, {-1, longest_}); };  // [A, longest, kv_heads, d]
+    const Qkv cached = cached_columns(view, rows);
+    const at::Tensor keys = past(cached.k).permute({0, 2, 3, 1}), values = past(cached.v).transpose(1, 2);
+    const at::Tensor query = columns(view, qkv).q.unflatten(1, {view.kv_heads, view.group()});  // [A, kv, group, d]
     const at::Tensor future = at::arange(longest_, records_.options()).unsqueeze(0) > places_.unsqueeze(1);
     const at::Tensor scores = batched_product(query, keys)
                                   .to(model_.dtype)
@@ -68,6 +76,7 @@ class Continuing final : public DeviceRows {
   const int64_t longest_;
   const Cache& cache_;
   at::Tensor records_, tokens_, places_;  // [A]
+  at::Tensor rows_;                       // [A] places_ as int32
 };
 
 class DeviceDecoder final : public Decoder {
@@ -110,6 +119,7 @@ class DeviceDecoder final : public Decoder {
 }  // namespace
 
 std::unique_ptr<Decoder> make_decoder(State& state, Model& model, const Batch& prompts, int64_t capacity) {
+  state.reach(model, capacity);
   return std::make_unique<DeviceDecoder>(state, model, prompts, capacity);
 }
 

@@ -27,7 +27,7 @@ at::Tensor target_hidden(State& state, const at::Tensor& hidden) {
 int64_t padded_vocabulary(const Layout& layout) {
   const int64_t v = layout.shape().vocabulary;
   const int64_t padded = (v + kVocabularyStep - 1) / kVocabularyStep * kVocabularyStep;
-  const TensorSpec& table = layout.tensors()[static_cast<size_t>(layout.weight_of(layout.head_site()))];
+  const Part& table = layout.parts()[static_cast<size_t>(layout.weight_of(layout.head_site()))];
   return table.offset + padded * table.columns <= layout.flat_size() ? padded : v;
 }
 
@@ -37,15 +37,14 @@ int64_t head_chunk_rows(const Layout& layout, int64_t element_bytes, int64_t row
   return rows == 0 ? 0 : (rows + chunks - 1) / chunks;
 }
 
-at::Tensor State::padded_rows(const Model& model, const at::Tensor& flat, int64_t tensor) const {
-  const TensorSpec& spec = model.layout.tensors()[static_cast<size_t>(tensor)];
+at::Tensor State::padded_head(const Model& model, const at::Tensor& flat) const {
+  const Part& table = model.layout.parts()[static_cast<size_t>(model.layout.weight_of(model.layout.head_site()))];
   const int64_t rows = padded_vocabulary(model.layout);
-  return flat.narrow(0, spec.offset, rows * spec.columns).view({rows, spec.columns});
+  return flat.narrow(0, table.offset, rows * table.columns).view({rows, table.columns});
 }
 
 at::Tensor head_logits(State& state, Model& model, const at::Tensor& hidden) {
-  const at::Tensor weight =
-      state.padded_rows(model, state.flat_weights(model), model.layout.weight_of(model.layout.head_site()));
+  const at::Tensor weight = state.padded_head(model, state.flat_weights(model));
   const at::Tensor out = state.work.logits.get(hidden.options(), hidden.size(0), weight.size(0));
   product(hidden, weight.t(), out);
   return out;
@@ -67,11 +66,11 @@ void head_gradient(State& state, Model& model, const at::Tensor& hidden, const B
                    const DeviceScores& scores, const Cancel& cancel) {
   const Tables& t = state.tables;
   const Architecture& architecture = model.layout.architecture();
-  const int64_t site = model.layout.head_site(), tensor = model.layout.weight_of(site), v = model.shape().vocabulary;
+  const int64_t site = model.layout.head_site(), v = model.shape().vocabulary;
   const at::Tensor d_hidden =
       state.work.gradient(architecture.slot(architecture.tail.back().out), hidden.options(), t.rows);
   if (t.targets == 0) {
-    if (!options.accumulate) model.gradient(tensor).zero_();
+    if (!options.accumulate) model.weight_gradient(site).zero_();
     d_hidden.zero_();
     return;
   }
@@ -79,7 +78,7 @@ void head_gradient(State& state, Model& model, const at::Tensor& hidden, const B
   const bool all = t.targets == t.rows;
   const at::Tensor d_targets =
       all ? d_hidden : state.work.target_gradient.get(hidden.options(), t.targets, hidden.size(1));
-  const at::Tensor weight = state.padded_rows(model, state.flat_weights(model), tensor);
+  const at::Tensor weight = state.padded_head(model, state.flat_weights(model));
   const int64_t step = head_chunk_rows(model.layout, h.element_size(), t.targets);
   for (int64_t first = 0; first < t.targets; first += step) {
     cancel.poll();
@@ -90,7 +89,7 @@ void head_gradient(State& state, Model& model, const at::Tensor& hidden, const B
     tell(options.observers, site, [&](GradientObserver& observer) { observer.head(first, errors, chunk); });
     product(errors, weight, d_targets.narrow(0, first, count));
     // The rows behind the table get zeros: overwritten before the trunk's backward pass writes them, or added.
-    gradient_product(errors.t(), chunk, first > 0 || options.accumulate, state.padded_rows(model, model.gradients, tensor),
+    gradient_product(errors.t(), chunk, first > 0 || options.accumulate, state.padded_head(model, model.gradients),
                      state.work.wide_sum);
   }
   if (!all) gather_rows(state, d_targets, t.row_targets, d_hidden);

@@ -11,6 +11,12 @@ void* partials(State& state, const at::Tensor& like, int64_t count) {
   return state.work.partials.get(like.options(), count).mutable_data_ptr();
 }
 
+kernels::NormRows norm_rows(const at::Tensor& x, const at::Tensor& weight) {
+  return {x.size(0), x.size(1) / weight.size(0), weight.size(0), x.stride(0)};
+}
+
+kernels::Activation kind_of(const Activating& how) { return static_cast<kernels::Activation>(how.kind); }
+
 DeviceScores at_row(const DeviceScores& scores, int64_t row) {
   const auto shift = [row](auto* pointer) { return pointer == nullptr ? nullptr : pointer + row; };
   return {shift(scores.loss), shift(scores.mean), shift(scores.deviation), shift(scores.mean_logit),
@@ -69,19 +75,19 @@ void embed_backward(State& state, const at::Tensor& gradient, const at::Tensor& 
              "add_rows");
   };
   add(state.tables.by_token, d_tokens);
-  add(state.tables.by_position, d_positions);
+  if (d_positions.defined()) add(state.tables.by_position, d_positions);
 }
 
-void layer_norm(State& state, const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, double epsilon,
-                const at::Tensor& statistics, const at::Tensor& out) {
+void layer_norm(State& state, Norm kind, const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                double epsilon, const at::Tensor& statistics, const at::Tensor& out) {
   launched(kernels::layer_norm({.x_type = element_of(x),
                                 .out_type = element_of(out),
+                                .rms = kind == Norm::kRms,
                                 .x = pointer(x),
                                 .weight = pointer(weight),
                                 .bias = pointer(bias),
                                 .epsilon = epsilon,
-                                .rows = x.size(0),
-                                .columns = x.size(1),
+                                .rows = norm_rows(x, weight),
                                 .statistics = room(statistics),
                                 .out = room(out)},
                                stream_of(state)),
@@ -89,46 +95,84 @@ void layer_norm(State& state, const at::Tensor& x, const at::Tensor& weight, con
 }
 
 void norm_backward(State& state, const NormGradient& g) {
+  const kernels::NormRows rows = norm_rows(g.x, g.weight);
+  const int64_t parts = g.d_bias.defined() ? 2 : 1;
   launched(kernels::layer_norm_backward(
                {.stream_type = element_of(g.stream),
                 .output_type = element_of(g.output),
+                .rms = g.kind == Norm::kRms,
                 .x = pointer(g.x),
                 .statistics = pointer(g.statistics),
                 .weight = pointer(g.weight),
                 .output = pointer(g.output),
                 .chunks = state.tables.chunks,
-                .rows = g.x.size(0),
-                .columns = g.x.size(1),
+                .rows = rows,
                 .overwrite_stream = g.first,
                 .stream = room(g.stream),
-                .partials = partials(state, g.d_weight, 2 * state.tables.chunks.count * g.x.size(1)),
+                .partials = partials(state, g.d_weight, state.tables.chunks.count * rows.each * parts * rows.columns),
                 .accumulate = g.accumulate,
                 .d_weight = room(g.d_weight),
                 .d_bias = room(g.d_bias),
                 .record_weight = room(g.record_weight),
-                .record_bias = room(g.record_bias)},
+                .record_bias = room(g.record_bias),
+                .record_stride = g.record_weight.defined() ? g.record_weight.stride(0) : 0},
                stream_of(state)),
            "layer_norm_backward");
 }
 
-void gelu(State& state, const at::Tensor& x, const at::Tensor& bias, const at::Tensor& out) {
-  launched(kernels::gelu({element_of(x), pointer(x), pointer(bias), x.size(0), x.size(1), room(out)}, stream_of(state)),
-           "gelu");
+void activate(State& state, const Activating& how, const at::Tensor& x, const at::Tensor& bias, const at::Tensor& out) {
+  launched(kernels::activate({.kind = kind_of(how),
+                              .gated = how.gated,
+                              .type = element_of(x),
+                              .x = pointer(x),
+                              .bias = pointer(bias),
+                              .rows = x.size(0),
+                              .columns = out.size(1),
+                              .out = room(out)},
+                             stream_of(state)),
+           "activate");
 }
 
-void gelu_backward(State& state, const at::Tensor& x, const at::Tensor& bias, const at::Tensor& gradient, bool accumulate,
-                   const at::Tensor& d_bias) {
-  launched(kernels::gelu_backward({.type = element_of(x),
-                                   .x = pointer(x),
-                                   .bias = pointer(bias),
-                                   .rows = x.size(0),
-                                   .columns = x.size(1),
-                                   .gradient = room(gradient),
-                                   .d_bias = room(d_bias),
-                                   .accumulate = accumulate,
-                                   .partials = partials(state, d_bias, kernels::row_blocks(x.size(0)) * x.size(1))},
-                                  stream_of(state)),
-           "gelu_backward");
+void activate_backward(State& state, const Activating& how, const at::Tensor& x, const at::Tensor& bias,
+                       const at::Tensor& gradient, const at::Tensor& d_x, bool accumulate, const at::Tensor& d_bias) {
+  const int64_t rows = gradient.size(0), columns = gradient.size(1);
+  if (how.gated)
+    return launched(kernels::gate_backward({.kind = kind_of(how),
+                                            .type = element_of(x),
+                                            .x = pointer(x),
+                                            .gradient = pointer(gradient),
+                                            .rows = rows,
+                                            .columns = columns,
+                                            .d_x = room(d_x)},
+                                           stream_of(state)),
+                    "gate_backward");
+  launched(kernels::activate_backward(
+               {.kind = kind_of(how),
+                .type = element_of(x),
+                .x = pointer(x),
+                .bias = pointer(bias),
+                .rows = rows,
+                .columns = columns,
+                .gradient = room(d_x),
+                .d_bias = room(d_bias),
+                .accumulate = accumulate,
+                .partials = d_bias.defined() ? partials(state, d_bias, kernels::row_blocks(rows) * columns) : nullptr},
+               stream_of(state)),
+           "activate_backward");
+}
+
+void turn(State& state, const QkvView& view, const int32_t* positions, Direction direction, const at::Tensor& x) {
+  launched(kernels::turn({.type = element_of(x),
+                          .x = room(x),
+                          .rows = x.size(0),
+                          .heads = {view.heads, view.kv_heads, view.step(), view.key(0), view.width()},
+                          .size = 2 * state.turns.cos.size(1),
+                          .cos = pointer(state.turns.cos),
+                          .sin = pointer(state.turns.sin),
+                          .positions = positions,
+                          .back = direction == Direction::kBack},
+                         stream_of(state)),
+           "turn");
 }
 
 void add_bias(State& state, const at::Tensor& x, const at::Tensor& y, const at::Tensor& bias, const at::Tensor& out) {
@@ -196,6 +240,7 @@ void record_products(State& state, const at::Tensor& x, const at::Tensor& minus,
                                      .y = pointer(y),
                                      .chunks = state.tables.chunks,
                                      .columns = x.size(1),
+                                     .row_stride = x.stride(0),
                                      .partials = scratch,
                                      .stride = stride,
                                      .sums = sums},

@@ -28,7 +28,8 @@ int64_t first_not_finite(Slots& slots, const Layout& layout) {
   if (bad(slots.slot(0, 0))) return Layout::embedding_site();
   for (int64_t block = 0; block < slots.architecture().blocks(); ++block)
     for (const Step& step : slots.architecture().steps_of(block))
-      if ((step.op == Op::kNorm || step.op == Op::kLinear) && bad(slots.slot(block, step.out)))
+      if ((step.op == Op::kNorm || step.op == Op::kLinear || step.op == Op::kHeadNorm) &&
+          bad(slots.slot(block, step.out)))
         return layout.site(block, step.site);
   return layout.head_site();
 }
@@ -122,6 +123,7 @@ void Path::begin(Model& model, const Batch& batch) {
   if (state_.work.blocks.empty()) state_.work = Work(model.layout.architecture());
   state_.refresh(model);
   state_.tables.upload(batch, device(), state_.runtime.work());
+  state_.reach(model, state_.tables.longest);
 }
 
 template <class Body>
@@ -243,8 +245,8 @@ void Path::run_gradient(Model& model, const Batch& batch, const GradientCall& ca
   record_losses(batch, host.data(), call.losses);
   if (call.products != nullptr) {
     std::memcpy(call.products, host.data() + 2 * targets, static_cast<size_t>(product_count) * 8);
-    // wte's sums still hold the positions' part.
-    for (int64_t b = 0; b < batch.records(); ++b)
+    // The tokens' sums still hold the positions' part, where there is one.
+    for (int64_t b = 0; model.layout.positions() >= 0 && b < batch.records(); ++b)
       call.products[b * sites + Layout::embedding_site()] -= call.products[b * sites + model.layout.positions()];
     finish_products(model, batch, {host.begin() + targets, host.begin() + 2 * targets}, call.products);
   }

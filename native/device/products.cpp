@@ -43,6 +43,7 @@ at::Tensor batched_product(const at::Tensor& a, const at::Tensor& b) {
 }
 
 void gradient_product(const at::Tensor& a, const at::Tensor& b, bool add, const at::Tensor& out, Slab& scratch) {
+  if (!out.is_contiguous()) return gradient_product(b.t(), a.t(), add, out.t(), scratch);  // a weight kept turned
   at::Tensor result = out;
   if (a.scalar_type() == out.scalar_type()) {
     const Switches switches;

@@ -13,7 +13,8 @@ void product(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out);
 void product_plus(const at::Tensor& a, const at::Tensor& b, const at::Tensor& addend, const at::Tensor& out);
 // a b, matrix by matrix, as at::matmul
 at::Tensor batched_product(const at::Tensor& a, const at::Tensor& b);
-// A parameter's gradient in the model's type from factors in the compute type: out = a b, or out += a b.
+// A parameter's gradient in the model's type from factors in the compute type: out = a b, or out += a b; out may be a
+// transposed view.
 void gradient_product(const at::Tensor& a, const at::Tensor& b, bool add, const at::Tensor& out, Slab& scratch);
 
 }  // namespace lethe::device

@@ -9,6 +9,7 @@
 
 #include <vector>
 
+#include "../src/ops.h"
 #include "model.h"
 #include "runtime.h"
 #include "tables.h"
@@ -40,9 +41,11 @@ struct State {
     return narrow ? shadow_views[static_cast<size_t>(model.layout.bias_of(site))] : model.bias(site);
   }
   void refresh(const Model& model);  // brings the shadow up to date
-  // The rows of a table and a few after it, so that its products' sizes are multiples of what tensor cores take; the extra
-  // rows are whatever lies behind the table in the flat buffer.
-  at::Tensor padded_rows(const Model& model, const at::Tensor& flat, int64_t tensor) const;
+  // Makes turns for positions below `length`, before a pass that turns: memory of theirs may move.
+  void reach(const Model& model, int64_t length);
+  // The rows of the head's table and a few after it, so that its products' sizes are multiples of what tensor cores
+  // take; the extra rows are whatever lies behind the table in the flat buffer.
+  at::Tensor padded_head(const Model& model, const at::Tensor& flat) const;
   at::Tensor flat_weights(const Model& model) const { return narrow ? shadow : model.parameters; }
 
   Runtime runtime;
@@ -52,6 +55,7 @@ struct State {
   at::Tensor shadow;  // [P] bf16, when narrow
   std::vector<at::Tensor> shadow_views;
   bool stale = true;  // the shadow lags behind the parameters
+  Turns turns;        // by position, in the model's type; undefined where nothing turns
 };
 
 // V or, where the flat buffer has room behind the head's table, V rounded up to 64.

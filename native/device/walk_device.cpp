@@ -15,8 +15,8 @@ DeviceRows::DeviceRows(State& state, Model& model, int64_t rows, int64_t kept, c
       attended_(architecture().attended()) {}
 
 void DeviceRows::norm(const At& at, const at::Tensor& x, const at::Tensor& out) {
-  layer_norm(state_, x, model_.weight(site(at)), model_.bias(site(at)), model_.shape().epsilon, note(at, x.size(0)),
-             out);
+  layer_norm(state_, architecture().norm, x, model_.weight(site(at)), model_.bias(site(at)), model_.shape().epsilon,
+             note(at, x.size(0)), out);
 }
 
 void DeviceRows::linear(const At& at, const at::Tensor& x, const at::Tensor& add, const at::Tensor& out) {
@@ -32,8 +32,40 @@ void DeviceRows::linear(const At& at, const at::Tensor& x, const at::Tensor& add
   }
 }
 
+namespace {
+
+// Queries and keys one after the other, each head a norm: body(their columns of x, their share [.., d] of the site's
+// weight, their share of the statistics).
+template <class Body>
+void queries_and_keys(const QkvView& view, Body&& body) {
+  const auto heads = [&](int64_t first, int64_t count, int64_t share) {
+    body([=](const at::Tensor& x) { return x.narrow(1, first * view.d, count * view.d); },
+         [=](const at::Tensor& w) { return w.defined() ? w.narrow(-1, share * view.d, view.d) : w; },
+         [=](const at::Tensor& statistics) { return statistics.narrow(0, 2 * first, 2 * count); });
+  };
+  heads(0, view.heads, 0);
+  heads(view.heads, view.kv_heads, 1);
+}
+
+// What no norm touches: the values.
+at::Tensor values(const QkvView& view, const at::Tensor& x) {
+  return x.narrow(1, view.value(0), view.kv_heads * view.d);
+}
+
+}  // namespace
+
+void DeviceRows::head_norm(const At& at, const at::Tensor& x, const at::Tensor& out) {
+  const QkvView& view = architecture().qkv;
+  const at::Tensor statistics = note(at, x.size(0));
+  values(view, out).copy_(values(view, x));
+  queries_and_keys(view, [&](auto columns, auto share, auto notes) {
+    layer_norm(state_, Norm::kRms, columns(x), share(model_.weight(site(at))), {}, model_.shape().epsilon,
+               notes(statistics), columns(out));
+  });
+}
+
 void DeviceRows::activation(const At& at, const at::Tensor& x, const at::Tensor& out) {
-  gelu(state_, x, model_.bias(site(at)), out);
+  activate(state_, activating(), x, bias_of(at), out);
 }
 
 Device::Device(State& state, Model& model, const Batch& batch, Keep keep, const Cancel& cancel)
@@ -56,6 +88,10 @@ void Device::attention(const At& at, const at::Tensor& qkv, const at::Tensor& /*
   slabs(at.block).attended = device::attention(architecture().attention(at.block), sequences(), qkv, keeps_);
 }
 
+void Device::rotate(const At& /*at*/, const at::Tensor& x) const {
+  turn(state_, architecture().qkv, state_.tables.positions, Direction::kForward, x);
+}
+
 void Device::norm_backward(const At& at, const at::Tensor& x, const at::Tensor& out, const at::Tensor& g,
                            const at::Tensor& d_x) {
   const int64_t s = site(at);
@@ -66,7 +102,8 @@ void Device::norm_backward(const At& at, const at::Tensor& x, const at::Tensor& 
     record_weight = both.narrow(0, 0, batch_.records());
     record_bias = both.narrow(0, batch_.records(), batch_.records());
   }
-  device::norm_backward(state_, {.x = x,
+  device::norm_backward(state_, {.kind = architecture().norm,
+                                 .x = x,
                                  .statistics = note(at, x.size(0)),
                                  .weight = model_.weight(s),
                                  .output = g,
@@ -102,13 +139,47 @@ void Device::attention_backward(const At& at, const at::Tensor& qkv, const at::T
                                 const at::Tensor& d_qkv) {
   own_gradient_ = device::attention_backward(
       state_, architecture().attention(at.block), sequences(), qkv, slabs(at.block).attended, g, d_qkv, options_.accumulate,
-      at.step.site == kNone ? at::Tensor() : model_.bias_gradient(site(at)));
+      bias_gradient_of(at));
   own_slot_ = at.step.in;
 }
 
-// In place: g and d_x are one.
-void Device::activation_backward(const At& at, const at::Tensor& x, const at::Tensor& /*g*/, const at::Tensor& d_x) {
-  gelu_backward(state_, x, model_.bias(site(at)), d_x, options_.accumulate, model_.bias_gradient(site(at)));
+void Device::head_norm_backward(const At& at, const at::Tensor& x, const at::Tensor& out, const at::Tensor& g,
+                                const at::Tensor& d_x) {
+  const int64_t s = site(at);
+  const QkvView& view = architecture().qkv;
+  const auto normed = [&](const at::Tensor& qkv) { return qkv.narrow(1, 0, view.value(0)); };
+  observe(options_.observers, s, {normed(out), {}, {}}, normed(g));
+  const at::Tensor statistics = note(at, x.size(0));
+  at::Tensor record_weight;
+  if (wanted(options_.observers, s))
+    record_weight = state_.work.record_norms.get(model_.options(), batch_.records(), 2 * view.d);
+  values(view, d_x).copy_(values(view, g));
+  queries_and_keys(view, [&](auto columns, auto share, auto notes) {
+    device::norm_backward(state_, {.kind = Norm::kRms,
+                                   .x = columns(x),
+                                   .statistics = notes(statistics),
+                                   .weight = share(model_.weight(s)),
+                                   .output = columns(g),
+                                   .stream = columns(d_x),
+                                   .first = true,
+                                   .d_weight = share(model_.weight_gradient(s)),
+                                   .d_bias = at::Tensor(),
+                                   .accumulate = options_.accumulate,
+                                   .record_weight = share(record_weight),
+                                   .record_bias = at::Tensor()});
+  });
+  tell(options_.observers, s, [&](GradientObserver& observer) { observer.norm(s, record_weight, {}); });
+}
+
+// x goes back to what the steps before made when somebody looks at it.
+void Device::rotate_backward(const At& /*at*/, const at::Tensor& x, const at::Tensor& g) const {
+  const QkvView& view = architecture().qkv;
+  if (!options_.observers.empty()) turn(state_, view, state_.tables.positions, Direction::kBack, x);
+  turn(state_, view, state_.tables.positions, Direction::kBack, g);
+}
+
+void Device::activation_backward(const At& at, const at::Tensor& x, const at::Tensor& g, const at::Tensor& d_x) {
+  device::activate_backward(state_, activating(), x, bias_of(at), g, d_x, options_.accumulate, bias_gradient_of(at));
 }
 
 void Device::embed_backward(const at::Tensor& x, const at::Tensor& g) {

@@ -25,13 +25,9 @@ class DeviceRows : public Slots {
   void norm(const At& at, const at::Tensor& x, const at::Tensor& out);
   void linear(const At& at, const at::Tensor& x, const at::Tensor& add, const at::Tensor& out);
   void activation(const At& at, const at::Tensor& x, const at::Tensor& out);
-  // GPT-2's table has no such steps, and models of other families are not made on a device (model.cpp).
-  void head_norm(const At&, const at::Tensor&, const at::Tensor&) const { refuse_step(); }
-  void rotate(const At&, const at::Tensor&) const { refuse_step(); }
+  void head_norm(const At& at, const at::Tensor& x, const at::Tensor& out);
 
  protected:
-  [[noreturn]] static void refuse_step() { refuse(LETHE_INTERNAL, "a step of this block has no kernel on a device"); }
-
   State& state_;
 
  private:
@@ -51,6 +47,7 @@ class Device : public DeviceRows {
   void enter(int64_t block);
 
   void embed(const at::Tensor& x);
+  void rotate(const At& at, const at::Tensor& x) const;
   void attention(const At& at, const at::Tensor& qkv, const at::Tensor& out);
 
   // g: the gradient at out. d_x is overwritten, but by a norm added to; the tail's finds nothing there yet.
@@ -61,16 +58,18 @@ class Device : public DeviceRows {
   void attention_backward(const At& at, const at::Tensor& qkv, const at::Tensor& out, const at::Tensor& g,
                           const at::Tensor& d_qkv);
   void activation_backward(const At& at, const at::Tensor& x, const at::Tensor& g, const at::Tensor& d_x);
-  void head_norm_backward(const At&, const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&) const {
-    refuse_step();
-  }
-  void rotate_backward(const At&, const at::Tensor&, const at::Tensor&) const { refuse_step(); }
+  void head_norm_backward(const At& at, const at::Tensor& x, const at::Tensor& out, const at::Tensor& g,
+                          const at::Tensor& d_x);
+  void rotate_backward(const At& at, const at::Tensor& x, const at::Tensor& g) const;  // in place
   // By rows that the tables have grouped.
   void embed_backward(const at::Tensor& x, const at::Tensor& g);
 
  private:
   Sequences sequences() const { return {batch_, state_.tables.offsets, state_.tables.longest}; }
   bool bias_is_summed(const At& at) const;
+  const at::Tensor& bias_gradient_of(const At& at) const {  // as bias_of
+    return model_.bias_gradient(at.step.site == kNone ? -1 : site(at));
+  }
 
   const Batch& batch_;
   const bool keeps_;

@@ -69,9 +69,8 @@ Status column_sums(const ColumnSums& job, Stream stream) {
           job.x[0], job.x[1], job.x[2], job.joined, job.partials);
       if (status != 0) return status;
     }
-    const Partials<R> sums{partials, nullptr,        job.rows > 0 ? row_blocks(job.rows) : 0, 1, columns,
-                           1,        job.accumulate, {static_cast<R*>(job.out), nullptr}};
-    return launch_partials(sums, stream);
+    const int64_t count = job.rows > 0 ? row_blocks(job.rows) : 0;
+    return launch_partials(Partials<R>{partials, count, columns, job.accumulate, {static_cast<R*>(job.out)}}, stream);
   });
 }
 

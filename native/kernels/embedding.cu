@@ -1,4 +1,4 @@
-// Token and position embedding, and the sums of rows into table rows that are its backward pass.
+// Token and, where there is one, position embedding, and the sums of rows into table rows that are its backward pass.
 //
 // Bytes moved an element: embed reads two table rows and writes
 // one, 3 sizeof(element); add_rows reads each row once and reads and writes each touched table row, sizeof(x) + 8 /
@@ -18,11 +18,11 @@ __global__ void __launch_bounds__(256)
   const int64_t row = int64_t{blockIdx.x} * kGroups + threadIdx.y;
   if (row >= rows) return;
   const Table* token = tokens_table + tokens[row] * columns;
-  const Table* position = positions_table + positions[row] * columns;
+  const Table* position = positions_table == nullptr ? nullptr : positions_table + positions[row] * columns;
   for (int64_t j = threadIdx.x * N; j < columns; j += 32 * N) {
-    Real<Table> a[N], b[N];
+    Real<Table> a[N], b[N] = {};
     load<N>(token + j, a);
-    load<N>(position + j, b);
+    if (position != nullptr) load<N>(position + j, b);
 #pragma unroll
     for (int i = 0; i < N; ++i) a[i] += b[i];
     store_narrow<T, N>(a, out + row * columns + j);

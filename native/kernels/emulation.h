@@ -76,11 +76,13 @@ inline unsigned long long atomicMin(unsigned long long* at, unsigned long long v
 
 namespace lethe::kernels {
 
+using std::erfc;
 using std::exp;
 using std::log;
 using std::max;
 using std::min;
 using std::sqrt;
+using std::tanh;
 
 // To nearest even; NaN becomes the device's own.
 inline uint16_t bf16_bits(float x) {

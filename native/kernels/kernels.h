@@ -30,12 +30,12 @@ const char* describe(Status status);
 
 // ---- embedding.cu
 
-// out[r] = token_table[tokens[r]] + position_table[positions[r]]. Types (out, table): F32 F32, BF16 BF16, F32 BF16,
-// BF16 F32, F64 F64.
+// out[r] = token_table[tokens[r]] + position_table[positions[r]], or the token's row alone. Types (out, table): F32
+// F32, BF16 BF16, F32 BF16, BF16 F32, F64 F64.
 struct Embed {
   Element out_type, table_type;
   const void* token_table;     // [V, columns] table_type
-  const void* position_table;  // [context, columns] table_type
+  const void* position_table;  // [context, columns] table_type, or NULL
   const int32_t* tokens;       // [rows]
   const int32_t* positions;    // [rows]
   int64_t rows, columns;
@@ -76,21 +76,26 @@ Status scale_rows(const ScaleRows& job, Stream stream);
 
 // ---- layer_norm.cu
 
-// out = (x - mean) * scale * weight + bias a row, scale = 1 / sqrt(variance + epsilon). weight = bias = NULL gives x-hat.
-// Types (x, out): F32 F32, F32 BF16, BF16 BF16, BF16 F32, F64 F64.
+// What a norm looks at: in each row `each` stretches of `columns` numbers side by side, normed one by one (a whole row is
+// one; or a row's heads). Rows of x, out, output and stream begin `stride` numbers apart.
+struct NormRows {
+  int64_t rows, each, columns, stride;
+};
+
+// out = (x - mean) * scale * weight + bias a stretch, scale = 1 / sqrt(variance + epsilon). RMS: the mean is 0, and x *
+// scale is rounded to out_type before weight takes it. Types (x, out): F32 F32, F32 BF16, BF16 BF16, BF16 F32, F64 F64.
 struct LayerNorm {
   Element x_type, out_type;
-  const void* x;       // [rows, columns] x_type
+  bool rms;
+  const void* x;       // x_type
   const void* weight;  // [columns] Real
-  const void* bias;    // [columns] Real
+  const void* bias;    // [columns] Real, or NULL
   double epsilon;
-  int64_t rows, columns;
-  void* statistics;  // [2, rows] Real: mean, scale; written
-  void* out;         // [rows, columns] out_type
+  NormRows rows;
+  void* statistics;  // [2, rows, each] Real: mean, scale; written
+  void* out;         // out_type
 };
 Status layer_norm(const LayerNorm& job, Stream stream);
-// As layer_norm with weight = bias = NULL, from statistics that are there already (read; epsilon unused).
-Status normalize(const LayerNorm& job, Stream stream);
 
 // ---- layer_norm_backward.cu
 
@@ -107,34 +112,40 @@ struct RowChunks {
 struct LayerNormBackward {
   Element stream_type;  // of x and stream
   Element output_type;
-  const void* x;           // [rows, columns] the norm's input
-  const void* statistics;  // [2, rows] Real
+  bool rms;
+  const void* x;           // the norm's input
+  const void* statistics;  // [2, rows, each] Real
   const void* weight;      // [columns] Real
-  const void* output;      // [rows, columns] gradient at the norm's output
+  const void* output;      // gradient at the norm's output
   RowChunks chunks;
-  int64_t rows, columns;
+  NormRows rows;
   bool overwrite_stream;  // stream = instead of +=
-  void* stream;           // [rows, columns] inout; may not be x or output
-  void* partials;         // [chunks.count, 2, columns] Real scratch
+  void* stream;           // inout; may not be x or output
+  void* partials;         // [chunks.count, each, 2 or, without d_bias, 1, columns] Real scratch
   bool accumulate;        // d_weight, d_bias += instead of =
   void* d_weight;         // [columns] Real
-  void* d_bias;           // [columns] Real
-  void* record_weight;    // [record_count, columns] Real, or NULL with record_bias
-  void* record_bias;
+  void* d_bias;           // [columns] Real, or NULL
+  void* record_weight;    // [record_count, columns] Real, rows record_stride apart, or NULL with record_bias
+  void* record_bias;      // as record_weight; not written without d_bias
+  int64_t record_stride;
 };
 Status layer_norm_backward(const LayerNormBackward& job, Stream stream);
 
-// ---- gelu.cu
+// ---- activation.cu
 
-// out = gelu(x + bias) in the tanh form. type F32, BF16 or F64 for x and out; bias [columns] Real.
-struct Gelu {
+enum class Activation : int32_t { kGeluTanh = 0, kGelu = 1, kRelu = 2, kSilu = 3, kTanh = 4 };  // as architecture.h's
+
+// out = f(x + bias); gated: f(gate) * up of x [rows, 2 columns], without a bias. type F32, BF16 or F64 for x and out.
+struct Activate {
+  Activation kind;
+  bool gated;
   Element type;
   const void* x;     // [rows, columns], without bias
-  const void* bias;  // [columns] Real
+  const void* bias;  // [columns] Real, or NULL
   int64_t rows, columns;
-  void* out;  // [rows, columns]; may be x
+  void* out;  // [rows, columns]; may be x when not gated
 };
-Status gelu(const Gelu& job, Stream stream);
+Status activate(const Activate& job, Stream stream);
 
 // Blocks of rows of two-stage column sums, and the Reals of scratch they take: row_blocks(rows) * columns.
 constexpr int64_t kRowBlock = 32, kMostRowBlocks = 512;
@@ -144,18 +155,51 @@ constexpr int64_t rows_a_block(int64_t rows) {
 }
 constexpr int64_t row_blocks(int64_t rows) { return (rows + rows_a_block(rows) - 1) / rows_a_block(rows); }
 
-// gradient *= gelu'(x + bias); with d_bias, also its column sums, from the numbers as stored.
-struct GeluBackward {
+// gradient *= f'(x + bias); with d_bias, also its column sums, from the numbers as stored.
+struct ActivateBackward {
+  Activation kind;
   Element type;
   const void* x;     // [rows, columns], without bias
-  const void* bias;  // [columns] Real
+  const void* bias;  // [columns] Real, or NULL
   int64_t rows, columns;
   void* gradient;   // [rows, columns] inout
   void* d_bias;     // [columns] Real or NULL
   bool accumulate;  // d_bias += instead of =
   void* partials;   // [row_blocks(rows), columns] Real scratch; NULL without d_bias
 };
-Status gelu_backward(const GeluBackward& job, Stream stream);
+Status activate_backward(const ActivateBackward& job, Stream stream);
+
+// d_x, the gradient at [gate, up], from the one at f(gate) * up.
+struct GateBackward {
+  Activation kind;
+  Element type;
+  const void* x;         // [rows, 2 columns]
+  const void* gradient;  // [rows, columns]
+  int64_t rows, columns;
+  void* d_x;  // [rows, 2 columns]
+};
+Status gate_backward(const GateBackward& job, Stream stream);
+
+// ---- rotary.cu
+
+// Where a row's heads of queries and keys begin: `step` apart, queries from 0 on, keys from first_key on.
+struct Heads {
+  int64_t queries, keys, step, first_key, width;  // width: of a row
+};
+// Of each head's first `size` numbers the i-th and the (i + size / 2)-th, (a, b), become (a cos - b sin, b cos + a
+// sin), cos and sin being those of the row's position and i. Back: by the angles' negatives. type F32, BF16 or F64.
+struct Turn {
+  Element type;
+  void* x;  // [rows, width] inout
+  int64_t rows;
+  Heads heads;
+  int64_t size;     // even, 0 = nothing turns
+  const void* cos;  // [*, size / 2] Real
+  const void* sin;
+  const int32_t* positions;  // [rows]
+  bool back;
+};
+Status turn(const Turn& job, Stream stream);
 
 // ---- bias.cu
 
@@ -315,7 +359,7 @@ struct RecordProducts {
   const void* bias;   // [columns] Real, or NULL
   const void* y;      // [rows, columns]
   RowChunks chunks;
-  int64_t columns;
+  int64_t columns, row_stride;  // numbers from one row of x, minus and y to the next
   double* partials;  // [chunks.count] scratch
   int64_t stride;    // of sums
   double* sums;      // device

@@ -16,7 +16,7 @@ struct Products {
   const Real<X>* __restrict__ bias;
   const Y* __restrict__ y;
   const int32_t* __restrict__ starts;
-  int64_t columns;
+  int64_t columns, row_stride;
   double* __restrict__ partials;
 };
 
@@ -27,7 +27,7 @@ __global__ void __launch_bounds__(256) multiply_chunk(Products<X, Y> p) {
   for (int64_t row = p.starts[blockIdx.x] + threadIdx.y; row < p.starts[blockIdx.x + 1]; row += kGroups) {
 #pragma unroll 1  // the compiler's own choice spills
     for (int64_t j = threadIdx.x * N; j < p.columns; j += 32 * N) {
-      const int64_t at = row * p.columns + j;
+      const int64_t at = row * p.row_stride + j;
       R x[N], y[N], other[N] = {}, bias[N] = {};
       load<N>(p.x + at, x);
       load<N>(p.y + at, y);
@@ -66,9 +66,10 @@ Status record_products(const RecordProducts& job, Stream stream) {
                            static_cast<const Y*>(job.y),
                            job.chunks.starts,
                            job.columns,
+                           job.row_stride,
                            job.partials};
     return with_width<kWide<X, Y>>(
-        job.columns,
+        job.columns | job.row_stride,  // whole vectors when both are
         [&](auto n) {
           return launch(multiply_chunk<X, Y, n()>, dim3(static_cast<unsigned>(job.chunks.count)), tile_block(), stream,
                         p);

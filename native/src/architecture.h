@@ -92,8 +92,9 @@ struct QkvView {
   int64_t width() const { return (heads + 2 * kv_heads) * d; }  // of a row
   int64_t out() const { return heads * d; }                     // of a row of attention's output
   int64_t cached() const { return width() - key(0); }           // of a row from key(0) on, where keys and values lie
+  int64_t step() const { return by_head ? 3 * d : d; }          // from a head's part to its neighbour's
   // Where a head's part begins.
-  int64_t query(int64_t head) const { return by_head ? 3 * head * d : head * d; }
+  int64_t query(int64_t head) const { return head * step(); }
   int64_t key(int64_t head) const { return by_head ? (3 * head + 1) * d : (heads + head * kv_heads / heads) * d; }
   int64_t value(int64_t head) const { return key(head) + (by_head ? d : kv_heads * d); }
 };

@@ -56,10 +56,7 @@ Model::Model(Layout of, at::ScalarType dtype, DevicePlace place)
       gradients(flat_zeros(layout.flat_size(), dtype, device)),
       parameter_views(views_of(layout, parameters)),
       gradient_views(views_of(layout, gradients)),
-      workspace(layout.architecture()) {
-  if (path != nullptr && (shape().family != Family::kGpt2 || shape().activation != Activation::kGeluTanh))
-    refuse(LETHE_UNSUPPORTED, "a device runs GPT-2 with gelu_new only; make this model on the CPU");
-}
+      workspace(layout.architecture()) {}
 
 const at::Tensor& Model::buffer(int32_t which) const {
   switch (which) {

@@ -113,9 +113,11 @@ lethe_plan make_plan(const lethe_model_config& config, const lethe_plan_request&
   const int64_t fixed = plan.parameters + plan.gradient + plan.moments + plan.shadow;
 
   const Architecture& a = layout.architecture();
-  // What is about to join the residual stream counts too: a device keeps it apart.
+  // What is about to join the residual stream counts too: a device keeps it apart. And the rotary turns, by row or, on
+  // a device, by position, of which there are no more.
   const int64_t elements = a.slot_elements() + a.gradient_elements() + shape.channels;
-  plan.activations = request.tokens * (elements * width.compute + a.note_elements() * width.model + kIndexBytes);
+  const int64_t of_model = a.note_elements() + a.rotary.size;
+  plan.activations = request.tokens * (elements * width.compute + of_model * width.model + kIndexBytes);
   const int64_t row = shape.vocabulary * width.compute;
   plan.head = std::min(request.targets * row, std::max(chunk_bytes(on_device), 32 * row)) +
               (request.targets < request.tokens ? 2 * request.targets * shape.channels * width.compute : 0);

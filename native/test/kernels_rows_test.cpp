@@ -1,5 +1,5 @@
-// Kernels over rows, emulated, against loops in double: embedding and its scatter, gather, cast, scaling, biases, GELU,
-// column sums. Widths that are and are not whole 16-byte words, one row, no row.
+// Kernels over rows, emulated, against loops in double: embedding and its scatter, gather, cast, scaling, biases,
+// turns, activations, column sums. Widths that are and are not whole 16-byte words, one row, no row.
 #include "kernels.h"
 
 namespace {
@@ -28,14 +28,18 @@ void embedding(std::mt19937& random) {
       const Array tokens(t.b, 11 * c, random), positions(t.b, 7 * c, random);
       const Table<int32_t> ids(draw(random, rows, 11)), places(draw(random, rows, 7));
       const Array out(t.a, rows * c);
-      run_twice({&out.memory()}, [&] {
-        return embed({t.a, t.b, tokens.data(), positions.data(), ids.data(), places.data(), rows, c, out.data()},
-                     nullptr);
-      });
-      std::vector<double> expected;
-      for (int64_t r = 0; r < rows; ++r)
-        for (int64_t j = 0; j < c; ++j) expected.push_back(tokens[ids[r] * c + j] + positions[places[r] * c + j]);
-      CHECK_NEAR(out, expected, rounding(t.a));
+      for (const bool learned : {false, true}) {
+        run_twice({&out.memory()}, [&] {
+          return embed({t.a, t.b, tokens.data(), learned ? positions.data() : nullptr, ids.data(), places.data(), rows,
+                        c, out.data()},
+                       nullptr);
+        });
+        std::vector<double> expected;
+        for (int64_t r = 0; r < rows; ++r)
+          for (int64_t j = 0; j < c; ++j)
+            expected.push_back(tokens[ids[r] * c + j] + (learned ? positions[places[r] * c + j] : 0));
+        CHECK_NEAR(out, expected, rounding(t.a));
+      }
     }
   }
 }
@@ -130,36 +134,125 @@ void biases(std::mt19937& random) {
   }
 }
 
-double gelu_of(double x) { return x / 2 * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x))); }
-
-void gelus(std::mt19937& random) {
-  for (const Element type : {kF32, kBF16, kF64}) {
-    for (const auto [rows, c] : kSizes) {
-      const Array x(type, rows * c, random, 3), bias(real_of(type), c, random), out(type, rows * c);
-      run_twice({&out.memory()}, [&] { return gelu({type, x.data(), bias.data(), rows, c, out.data()}, nullptr); });
-      std::vector<double> expected, slopes;
-      for (int64_t i = 0; i < rows * c; ++i) {
-        const double at = x[i] + bias[i % c];
-        expected.push_back(gelu_of(at));
-        slopes.push_back((gelu_of(at + 1e-5) - gelu_of(at - 1e-5)) / 2e-5);
-      }
-      CHECK_NEAR(out, expected, 4 * rounding(type));
-      for (const bool sums : {false, true}) {
-        const Array gradient(type, rows * c, random), d_bias(real_of(type), c, random);
-        const Array partials(real_of(type), row_blocks(rows) * c);
-        std::vector<double> products, bias_sums = values(d_bias);
-        for (int64_t i = 0; i < rows * c; ++i) products.push_back(gradient[i] * slopes[static_cast<size_t>(i)]);
-        run_twice({&gradient.memory(), &d_bias.memory()}, [&] {
-          return gelu_backward({type, x.data(), bias.data(), rows, c, gradient.data(), sums ? d_bias.data() : nullptr,
-                                true, partials.data()},
-                               nullptr);
-        });
-        CHECK_NEAR(gradient, products, std::max(40 * rounding(type), 1e-8));
-        for (int64_t i = 0; sums && i < rows * c; ++i) bias_sums[static_cast<size_t>(i % c)] += gradient[i];
-        CHECK_NEAR(d_bias, bias_sums, 40 * rounding(real_of(type)));
+// Heads of `d` numbers, in thirds or one head after the other, of which the first `size` turn; and back again.
+void turns(Element type, const Heads& h, int64_t size, std::mt19937& random) {
+  const int64_t rows = 19, half = size / 2, positions = 6;
+  const Array x(type, rows * h.width, random);
+  Array cos(real_of(type), positions * half), sin(real_of(type), positions * half);
+  const Table<int32_t> places(draw(random, rows, positions));
+  std::vector<double> expected = values(x);
+  const std::vector<double> before = expected;
+  std::uniform_real_distribution<double> angles(-4, 4);
+  for (int64_t i = 0; i < positions * half; ++i) {
+    const double angle = angles(random);
+    cos.set(i, std::cos(angle)), sin.set(i, std::sin(angle));
+  }
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t head = 0; head < h.queries + h.keys; ++head) {
+      const int64_t at = r * h.width + (head < h.queries ? head * h.step
+                                                         : h.first_key + (head - h.queries) * h.step);
+      for (int64_t i = 0; i < half; ++i) {
+        const double a = x[at + i], b = x[at + i + half], c = cos[places[r] * half + i], s = sin[places[r] * half + i];
+        expected[static_cast<size_t>(at + i)] = a * c - b * s;
+        expected[static_cast<size_t>(at + i + half)] = b * c + a * s;
       }
     }
   }
+  const auto run = [&](bool back) {
+    run_twice({&x.memory()}, [&] {
+      return turn({type, x.data(), rows, h, size, cos.data(), sin.data(), places.data(), back}, nullptr);
+    });
+  };
+  run(false);
+  CHECK_NEAR(x, expected, 4 * rounding(type));
+  run(true);
+  CHECK_NEAR(x, before, 8 * rounding(type));
+}
+
+void turns(std::mt19937& random) {
+  for (const Element type : {kF32, kBF16, kF64}) {
+    turns(type, {4, 2, 16, 64, 128}, 16, random);  // grouped heads, everything turns
+    turns(type, {3, 1, 6, 18, 30}, 4, random);
+    turns(type, {4, 4, 192, 64, 768}, 16, random);  // by head, a quarter of it
+    turns(type, {2, 2, 15, 5, 30}, 2, random);
+    turns(type, {2, 2, 3, 6, 18}, 0, random);  // nothing
+  }
+}
+
+double value_of(Activation kind, double x) {
+  switch (kind) {
+    case Activation::kGeluTanh: return x / 2 * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+    case Activation::kGelu: return x / 2 * (1 + std::erf(x / std::sqrt(2)));
+    case Activation::kRelu: return std::max(x, 0.0);
+    case Activation::kSilu: return x / (1 + std::exp(-x));
+    default: return std::tanh(x);
+  }
+}
+double slope_of(Activation kind, double x) {
+  return (value_of(kind, x + 1e-5) - value_of(kind, x - 1e-5)) / 2e-5;
+}
+const std::vector<Activation> kActivations{Activation::kGeluTanh, Activation::kGelu, Activation::kRelu,
+                                           Activation::kSilu, Activation::kTanh};
+
+void activations(Activation kind, Element type, Size size, bool biased, std::mt19937& random) {
+  const auto [rows, c] = size;
+  const Array x(type, rows * c, random, 3), bias(real_of(type), c, random), out(type, rows * c);
+  const void* const shift = biased ? bias.data() : nullptr;
+  run_twice({&out.memory()},
+            [&] { return activate({kind, false, type, x.data(), shift, rows, c, out.data()}, nullptr); });
+  std::vector<double> expected, slopes;
+  for (int64_t i = 0; i < rows * c; ++i) {
+    const double at = x[i] + (biased ? bias[i % c] : 0);
+    expected.push_back(value_of(kind, at));
+    slopes.push_back(slope_of(kind, at));
+  }
+  CHECK_NEAR(out, expected, 4 * rounding(type));
+  for (const bool sums : {false, true}) {
+    const Array gradient(type, rows * c, random), d_bias(real_of(type), c, random);
+    const Array partials(real_of(type), row_blocks(rows) * c);
+    std::vector<double> products, bias_sums = values(d_bias);
+    for (int64_t i = 0; i < rows * c; ++i) products.push_back(gradient[i] * slopes[static_cast<size_t>(i)]);
+    run_twice({&gradient.memory(), &d_bias.memory()}, [&] {
+      return activate_backward({kind, type, x.data(), shift, rows, c, gradient.data(), sums ? d_bias.data() : nullptr,
+                                true, partials.data()},
+                               nullptr);
+    });
+    CHECK_NEAR(gradient, products, std::max(40 * rounding(type), 1e-8));
+    for (int64_t i = 0; sums && i < rows * c; ++i) bias_sums[static_cast<size_t>(i % c)] += gradient[i];
+    CHECK_NEAR(d_bias, bias_sums, 40 * rounding(real_of(type)));
+  }
+}
+
+void gates(Activation kind, Element type, Size size, std::mt19937& random) {
+  const auto [rows, c] = size;
+  const Array x(type, 2 * rows * c, random, 2), out(type, rows * c), gradient(type, rows * c, random);
+  const Array d_x(type, 2 * rows * c);
+  run_twice({&out.memory()},
+            [&] { return activate({kind, true, type, x.data(), nullptr, rows, c, out.data()}, nullptr); });
+  run_twice({&d_x.memory()}, [&] {
+    return gate_backward({kind, type, x.data(), gradient.data(), rows, c, d_x.data()}, nullptr);
+  });
+  std::vector<double> expected, slopes(static_cast<size_t>(2 * rows * c));
+  for (int64_t i = 0; i < rows * c; ++i) {
+    const int64_t at = i / c * 2 * c + i % c;
+    expected.push_back(value_of(kind, x[at]) * x[at + c]);
+    slopes[static_cast<size_t>(at)] = gradient[i] * slope_of(kind, x[at]) * x[at + c];
+    slopes[static_cast<size_t>(at + c)] = gradient[i] * value_of(kind, x[at]);
+  }
+  CHECK_NEAR(out, expected, 8 * rounding(type));
+  CHECK_NEAR(d_x, slopes, std::max(40 * rounding(type), 1e-8));
+}
+
+void activations(std::mt19937& random) {
+  for (const Activation kind : kActivations) {
+    for (const Element type : {kF32, kBF16, kF64}) {
+      for (const Size size : {Size{1, 1}, {3, 13}, {67, 264}, {130, 37}}) {
+        activations(kind, type, size, size.rows != 3, random);
+        gates(kind, type, size, random);
+      }
+    }
+  }
+  CHECK(activate({Activation::kSilu, true, kF32, nullptr, &random, 1, 1, nullptr}, nullptr) == 1);
 }
 
 void sums(std::mt19937& random) {
@@ -218,7 +311,8 @@ int main() {
   casting(random);
   scaling(random);
   biases(random);
-  gelus(random);
+  turns(random);
+  activations(random);
   sums(random);
   joins(random);
   return finish();
