@@ -4,21 +4,11 @@
 // built as gpu_device_test.
 #include <cstring>
 
-#include "captured.h"
+#include "device_pair.h"
 
 using namespace test;
 
 namespace {
-
-struct Precision {
-  int32_t dtype, compute;
-  double tolerance;
-  const char* name;
-};
-
-constexpr Precision kDouble{LETHE_F64, 0, 1e-12, "fp64"};
-constexpr Precision kSingle{LETHE_F32, 0, 1e-5, "fp32"};
-constexpr Precision kNarrow{LETHE_F32, LETHE_BF16, 2e-2, "bf16"};
 
 // Small enough for the emulation, with more than one chunk of rows a record and a padded vocabulary.
 lethe_model_config config_of(const Precision& precision, bool tied, bool device) {
@@ -32,122 +22,8 @@ lethe_model_config config_of(const Precision& precision, bool tied, bool device)
   return config;
 }
 
-// The same parameters on both; small ones, so that bf16's error is that of a trained model's logits.
-struct Pair {
-  explicit Pair(const Precision& precision, bool tied = true)
-      : precision(precision), cpu(random_model(config_of(precision, tied, false), 3)),
-        device(make_model(config_of(precision, tied, true))) {
-    std::vector<double> values = read(cpu.get(), LETHE_PARAMETERS);
-    for (double& value : values) value *= 0.4;
-    write(cpu.get(), LETHE_PARAMETERS, values);
-    write(device.get(), LETHE_PARAMETERS, values);
-  }
-  void same(const std::vector<double>& actual, const std::vector<double>& expected, const std::string& what,
-            double slack = 1) const {
-    const double error = relative(actual, expected);
-    if (!(error <= slack * precision.tolerance))
-      report(__FILE__, __LINE__, std::string(precision.name) + " " + what + ": " + std::to_string(error));
-  }
-
-  Precision precision;
-  ModelHandle cpu, device;
-};
-
-Ragged ragged() { return random_batch({7, 40, 1, 33, 5}, 51, 11, 4); }
-
-void gradients(const Pair& pair) {
-  const Ragged batch = ragged();
-  pair.same(evaluate(pair.device.get(), batch), evaluate(pair.cpu.get(), batch), "losses");
-  const std::vector<double> expected = gradient(pair.cpu.get(), batch), actual = gradient(pair.device.get(), batch);
-  pair.same(actual, expected, "gradient");
-  for (const lethe_tensor_info& tensor : tensors_of(pair.cpu.get())) {
-    // The key bias has no influence; its error is measured against the whole bias.
-    const auto begin = static_cast<size_t>(tensor.offset), end = begin + static_cast<size_t>(tensor.rows * tensor.columns);
-    const double error = relative(actual, expected, begin, end);
-    if (!(error <= 3 * pair.precision.tolerance))
-      report(__FILE__, __LINE__, std::string(pair.precision.name) + " " + tensor.name + ": " + std::to_string(error));
-  }
-  const Ragged more = random_batch({12, 12, 12}, 51, 12);
-  pair.same(gradient(pair.device.get(), more, true), gradient(pair.cpu.get(), more, true), "accumulated gradient");
-  const Ragged silent = random_batch({4}, 51, 6, 0);
-  CHECK(gradient(pair.device.get(), silent) == std::vector<double>(expected.size()));
-}
-
-// A device may repeat passes of one shape as a recorded graph: other tokens, other parameters, and another shape between.
-void repeats(const Pair& pair) {
-  Ragged batch = random_batch({33, 5, 40}, 51, 21);
-  const Ragged other = random_batch({6, 12}, 51, 22);
-  for (int32_t run = 0; run < 9; ++run) {
-    for (size_t i = 0; i < batch.tokens.size(); ++i) {
-      batch.tokens[i] = (batch.tokens[i] * 7 + run + static_cast<int32_t>(i)) % 51;
-      if (batch.targets[i] != LETHE_IGNORE_TARGET) batch.targets[i] = (batch.targets[i] + run) % 51;
-    }
-    const bool add = run == 2 || run == 8;
-    pair.same(gradient(pair.device.get(), batch, add), gradient(pair.cpu.get(), batch, add), "repeated gradient");
-    if (run == 5) pair.same(gradient(pair.device.get(), other), gradient(pair.cpu.get(), other), "another shape's gradient");
-    std::vector<double> values = read(pair.cpu.get(), LETHE_PARAMETERS);
-    for (double& value : values) value *= 0.97;
-    write(pair.cpu.get(), LETHE_PARAMETERS, values);
-    write(pair.device.get(), LETHE_PARAMETERS, values);
-  }
-}
-
-void scores(const Pair& pair) {
-  const Ragged batch = ragged();
-  const lethe_batch view = batch.view();
-  const size_t count = batch.tokens.size();
-  std::vector<double> columns[2][3], losses(batch.records());
-  std::vector<uint8_t> hits[2];
-  for (int side = 0; side < 2; ++side) {
-    for (auto& column : columns[side]) column.resize(count);
-    hits[side].resize(count);
-    auto wanted = sized<lethe_token_scores>();
-    wanted.log_probability = columns[side][0].data();
-    wanted.mean = columns[side][1].data();
-    wanted.deviation = columns[side][2].data();
-    wanted.greedy_hit = hits[side].data();
-    lethe_model* model = (side == 0 ? pair.device : pair.cpu).get();
-    CHECK_OK(lethe_model_evaluate(model, &view, &wanted, losses.data(), nullptr, err));
-    for (auto& column : columns[side])
-      for (double& value : column) value = std::isnan(value) ? 0 : value;
-  }
-  for (int i = 0; i < 3; ++i) pair.same(columns[0][i], columns[1][i], "score " + std::to_string(i));
-  if (pair.precision.compute == 0) CHECK(hits[0] == hits[1]);
-
-  const auto logits = [&](lethe_model* model) {
-    std::vector<double> wide(count * 51);
-    std::vector<float> narrow(count * 51);
-    const bool f64 = pair.precision.dtype == LETHE_F64;
-    void* to = f64 ? static_cast<void*>(wide.data()) : narrow.data();
-    CHECK_OK(lethe_model_logits(model, &view, to, static_cast<int64_t>(count * 51 * (f64 ? 8 : 4)), err));
-    if (!f64) wide.assign(narrow.begin(), narrow.end());
-    return wide;
-  };
-  pair.same(logits(pair.device.get()), logits(pair.cpu.get()), "logits");
-}
-
-void steps(const Pair& pair) {
-  const Ragged batch = ragged();
-  auto options = sized<lethe_adamw>();
-  options.learning_rate = 1e-3;
-  options.beta1 = 0.9;
-  options.beta2 = 0.999;
-  options.epsilon = 1e-8;
-  options.weight_decay = 0.1;
-  options.max_norm = 0.5;
-  std::vector<double> losses[2];
-  for (int side = 0; side < 2; ++side) {
-    lethe_model* model = (side == 0 ? pair.device : pair.cpu).get();
-    for (options.step = 1; options.step <= 3; ++options.step) {
-      gradient(model, batch);
-      double norm = 0;
-      CHECK_OK(lethe_model_adamw(model, &options, &norm, err));
-      losses[side].push_back(norm);
-      for (const double loss : evaluate(model, batch)) losses[side].push_back(loss);
-    }
-  }
-  pair.same(losses[0], losses[1], "norms and losses of three steps");
-  pair.same(read(pair.device.get(), LETHE_PARAMETERS), read(pair.cpu.get(), LETHE_PARAMETERS), "parameters after them");
+Pair pair_of(const Precision& precision, bool tied = true) {
+  return {precision, make_model(config_of(precision, tied, false)), make_model(config_of(precision, tied, true))};
 }
 
 void refused_step(const Pair& pair) {
@@ -164,7 +40,7 @@ void refused_step(const Pair& pair) {
 }
 
 void vectors(const Pair& pair) {
-  const Ragged batch = ragged();
+  const Ragged batch = ragged(pair);
   std::vector<double> results[2];
   const std::vector<uint8_t> mask = only_site(pair.cpu.get(), 3);
   const std::vector<double> shared = gradient(pair.cpu.get(), batch);
@@ -192,24 +68,6 @@ void vectors(const Pair& pair) {
     CHECK_OK(lethe_vector_combine(parameters, 1, 0.01, g, mask.data(), err));
   }
   pair.same(results[0], results[1], "dot, combine, add_square, divide_root, add");
-}
-
-// Entries are compared by the gradients they make, and by their bytes' shape.
-void captures(const Pair& pair, const Ragged& batch, int64_t top_k, int32_t stored) {
-  const Captured cpu = capture(pair.cpu.get(), batch, all_sites(pair.cpu.get()), top_k, stored);
-  const Captured device = capture(pair.device.get(), batch, all_sites(pair.device.get()), top_k, stored);
-  CHECK(cpu.bytes == device.bytes);
-  const double slack = stored == LETHE_BF16 ? 2 : 1;  // rounded once more
-  for (size_t b = 0; b < batch.records(); ++b) {
-    const lethe_entries one = cpu.view(b, 1), other = device.view(b, 1);
-    const std::string what = "entry " + std::to_string(b) + " top-k " + std::to_string(top_k) + " dtype " + std::to_string(stored);
-    pair.same(accumulated(pair.cpu.get(), other, {1}, nullptr), accumulated(pair.cpu.get(), one, {1}, nullptr), what, slack);
-    auto mine = sized<lethe_entry_info>(), its = sized<lethe_entry_info>();
-    CHECK_OK(lethe_entry_describe(device.data[b], device.bytes[b], &mine, err));
-    CHECK_OK(lethe_entry_describe(cpu.data[b], cpu.bytes[b], &its, err));
-    CHECK(mine.tokens == its.tokens && mine.targets == its.targets && mine.dtype == its.dtype);
-    CHECK_CLOSE(mine.dropped_share, its.dropped_share, 10 * pair.precision.tolerance);
-  }
 }
 
 // As repeats: the two areas that entries are made in take turns, a graph each.
@@ -288,37 +146,6 @@ void ring(const Pair& pair) {
   CHECK_REFUSED(lethe_model_gradient(pair.device.get(), &view, 0, &order, &loss, nullptr, &cancelled, err), LETHE_CANCELLED, "");
 }
 
-void activation_products(const Pair& pair) {
-  const Ragged batch = ragged();
-  const lethe_batch view = batch.view();
-  std::vector<double> products[2], losses(batch.records());
-  for (int side = 0; side < 2; ++side) {
-    products[side].resize(batch.records() * static_cast<size_t>(layout_of(pair.cpu.get()).sites));
-    lethe_model* model = (side == 0 ? pair.device : pair.cpu).get();
-    CHECK_OK(lethe_model_gradient(model, &view, 0, nullptr, losses.data(), products[side].data(), nullptr, err));
-  }
-  pair.same(products[0], products[1], "activation-gradient products", 5);
-}
-
-void generation(const Pair& pair) {
-  const Ragged prompts = random_batch({4, 9, 1, 40}, 51, 17);
-  const lethe_batch view = prompts.view();
-  auto options = sized<lethe_generation>();
-  options.max_new_tokens = 12;
-  options.top_k = 1;
-  options.stop_token = -1;
-  std::vector<int32_t> tokens[2];
-  std::vector<int64_t> lengths[2];
-  for (int side = 0; side < 2; ++side) {
-    tokens[side].resize(4 * 12);
-    lengths[side].resize(4);
-    lethe_model* model = (side == 0 ? pair.device : pair.cpu).get();
-    CHECK_OK(lethe_model_generate(model, &view, &options, tokens[side].data(), lengths[side].data(), nullptr, err));
-  }
-  CHECK(lengths[0] == lengths[1]);
-  if (pair.precision.compute == 0) CHECK(tokens[0] == tokens[1]);
-}
-
 void not_finite(const Pair& pair) {
   std::vector<double> values = read(pair.device.get(), LETHE_PARAMETERS);
   for (const lethe_tensor_info& tensor : tensors_of(pair.device.get()))
@@ -333,12 +160,12 @@ void not_finite(const Pair& pair) {
 }
 
 void all(const Precision& precision) {
-  repeats(Pair(precision));
-  const Pair pair(precision);
+  repeats(pair_of(precision));
+  const Pair pair = pair_of(precision);
   gradients(pair);
   scores(pair);
   vectors(pair);
-  captures(pair, ragged(), 0, LETHE_F32);
+  captures(pair, ragged(pair), 0, LETHE_F32);
   repeated_captures(pair);
   // The emulation of top-k takes a second for ten targets.
   captures(pair, random_batch({5, 3}, 51, 13), 6, precision.compute == 0 ? LETHE_F32 : LETHE_BF16);
@@ -355,7 +182,7 @@ int main() {
   all(kSingle);
   all(kNarrow);
   {
-    const Pair exact(kDouble, false);
+    const Pair exact = pair_of(kDouble, false);
     gradients(exact);
     repeats(exact);
     ring(exact);
