@@ -106,6 +106,15 @@ void all_of(const lethe::Shape& shape, const Precision& precision) {
   generation(pair);
 }
 
+// What only walks over entries; and a model that begins on a device has the CPU's numbers.
+void beginnings(const lethe::Shape& shape) {
+  const Pair pair = pair_of(shape, kDouble);
+  entry_arithmetic(pair);
+  for (lethe_model* model : {pair.cpu.get(), pair.device.get()}) CHECK_OK(lethe_model_initialize(model, 7, err));
+  CHECK(read(pair.cpu.get(), LETHE_PARAMETERS) == read(pair.device.get(), LETHE_PARAMETERS));
+  gradients(pair);
+}
+
 }  // namespace
 
 int main() {
@@ -116,6 +125,7 @@ int main() {
   for (const lethe::Shape& shape : shapes()) {
     const int before = failures;
     for (const Precision& precision : {kSingle, kNarrowest}) all_of(shape, precision);
+    beginnings(shape);
     if (failures > before) report(__FILE__, __LINE__, "shape " + std::to_string(number));
     ++number;
   }

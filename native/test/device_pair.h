@@ -1,5 +1,6 @@
 // A model on the CPU and its like on a device, and the checks that both do the same: gradient, accumulation,
-// evaluation, logits, AdamW, captured entries, activation-gradient products, generation. Records of up to 40 tokens.
+// evaluation, logits, AdamW, captured entries and sums of them, activation-gradient products, generation. Records of up
+// to 40 tokens.
 #pragma once
 
 #include <algorithm>
@@ -162,6 +163,21 @@ inline void captures(const Pair& pair, const Ragged& batch, int64_t top_k, int32
     CHECK(mine.tokens == its.tokens && mine.targets == its.targets && mine.dtype == its.dtype);
     CHECK_CLOSE(mine.dropped_share, its.dropped_share, 10 * pair.precision.tolerance);
   }
+}
+
+inline void entry_arithmetic(const Pair& pair) {
+  const Ragged batch = random_batch({9, 20}, pair.vocabulary(), 13);
+  const Captured captured = capture(pair.cpu.get(), batch, all_sites(pair.cpu.get()), 6, LETHE_F32);
+  const lethe_entries view = captured.view();
+  pair.same(accumulated(pair.device.get(), view, {0.5, -2}, nullptr), accumulated(pair.cpu.get(), view, {0.5, -2}, nullptr),
+            "sum of entries");
+  std::vector<double> gram[2];
+  for (int side = 0; side < 2; ++side) {
+    gram[side].resize(4);
+    lethe_model* model = (side == 0 ? pair.device : pair.cpu).get();
+    CHECK_OK(lethe_entries_gram(model, &view, nullptr, 1 << 24, gram[side].data(), nullptr, err));
+  }
+  pair.same(gram[0], gram[1], "gram");
 }
 
 inline void activation_products(const Pair& pair) {

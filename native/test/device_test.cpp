@@ -80,21 +80,6 @@ void repeated_captures(const Pair& pair) {
   }
 }
 
-void entry_arithmetic(const Pair& pair) {
-  const Ragged batch = random_batch({9, 20}, 51, 13);
-  const Captured captured = capture(pair.cpu.get(), batch, all_sites(pair.cpu.get()), 6, LETHE_F32);
-  const lethe_entries view = captured.view();
-  pair.same(accumulated(pair.device.get(), view, {0.5, -2}, nullptr), accumulated(pair.cpu.get(), view, {0.5, -2}, nullptr),
-            "sum of entries");
-  std::vector<double> gram[2];
-  for (int side = 0; side < 2; ++side) {
-    gram[side].resize(4);
-    lethe_model* model = (side == 0 ? pair.device : pair.cpu).get();
-    CHECK_OK(lethe_entries_gram(model, &view, nullptr, 1 << 24, gram[side].data(), nullptr, err));
-  }
-  pair.same(gram[0], gram[1], "gram");
-}
-
 struct DestroyRing {
   void operator()(lethe_ring* ring) const { lethe_ring_destroy(ring); }
 };
