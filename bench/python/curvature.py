@@ -9,6 +9,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 import peer
 
 
+TABLES = ("wte", "wpe", "embed_tokens")
+
+
 class Curvature:
     def __init__(self, setup):
         self.model = peer.load(setup.model, setup.device)
@@ -54,6 +57,6 @@ class Curvature:
 
 
 def direction(model):
-    """The weights themselves, wte's and wpe's sign turned: a vector both sides can make without sending it."""
-    return {key: -p.detach() if "wte" in key or "wpe" in key else p.detach().clone()
+    """The weights themselves, the tables' sign turned: a vector both sides can make without sending it."""
+    return {key: -p.detach() if any(table in key for table in TABLES) else p.detach().clone()
             for key, p in model.named_parameters()}

@@ -16,10 +16,9 @@ class Inputs:
         self.ours, self.work, self.data, self.quick = ours, work, data, quick
 
     def model(self, shape):
-        folder = os.path.join(self.work, "model-" + "-".join(str(shape[k]) for k in ("layers", "hidden", "context")))
+        folder = os.path.join(self.work, "model-" + "-".join(str(shape[k]) for k in ("family", "layers", "hidden", "context")))
         if not os.path.isdir(folder):
-            sizes = {k: shape[k] for k in ("vocabulary", "layers", "hidden", "heads", "context")}
-            self.ours.ask("init", model=folder, seed=1, **sizes)
+            self.ours.ask("init", model=folder, seed=1, shape=plan.init(shape))
         return folder
 
     def examples(self, kind, name, shape, model):

@@ -1,6 +1,6 @@
 """What every Python peer shares: the model, a batch, the loss, the optimizer.
 
-transformers' GPT2LMHeadModel on the same weights as Lethe, fp32, set up as its user would for speed: fused tanh-GELU
+transformers' model on the same weights as Lethe, fp32, set up as its user would for speed: GPT-2's tanh-GELU fused
 (gelu_new is the same formula in eight kernels), sdpa attention without a mask (padding stands on the right, where a
 causal model does not look), no dropout, no key-value cache. Leaves out what is timed: one file an operation.
 """
@@ -8,17 +8,18 @@ import json
 
 import torch
 import torch.nn.functional as F
-from transformers import GPT2Config, GPT2LMHeadModel
+from transformers import AutoConfig, AutoModelForCausalLM
 
 IGNORE = -100
 
 
 def load(folder, device):
-    config = GPT2Config.from_pretrained(folder)
-    config.activation_function = "gelu_pytorch_tanh"
-    config.resid_pdrop = config.embd_pdrop = config.attn_pdrop = 0.0
+    config = AutoConfig.from_pretrained(folder)
+    if config.model_type == "gpt2":
+        config.activation_function = "gelu_pytorch_tanh"
+        config.resid_pdrop = config.embd_pdrop = config.attn_pdrop = 0.0
     config.use_cache = False
-    model = GPT2LMHeadModel.from_pretrained(folder, config=config, attn_implementation="sdpa", dtype=torch.float32)
+    model = AutoModelForCausalLM.from_pretrained(folder, config=config, attn_implementation="sdpa", dtype=torch.float32)
     for parameter in model.parameters():  # out of the mapped file, so that both sides own their weights
         parameter.data = parameter.data.clone()
     model.tie_weights()
@@ -69,7 +70,7 @@ def adamw(model, learning_rate=5e-5):
 
 def name(parameter):
     """A parameter's name in the checkpoint, without transformers' prefix."""
-    return parameter.removeprefix("transformer.")
+    return parameter.removeprefix("transformer.").removeprefix("model.")
 
 
 def gradients(model):

@@ -10,9 +10,15 @@ SHAPES = {
     "small": dict(layers=4, hidden=256, heads=4, context=128, tokens=64, batch=8),
     "124m-64": dict(layers=12, hidden=768, heads=12, context=1024, tokens=64, batch=4),
     "124m-512": dict(layers=12, hidden=768, heads=12, context=1024, tokens=512, batch=4),
+    "llama-tiny": dict(family="llama", layers=2, hidden=32, heads=4, kv=2, inner=48, context=128, tokens=12, batch=3),
+    "llama": dict(family="llama", layers=4, hidden=256, heads=4, kv=2, inner=688, context=128, tokens=64, batch=8),
+    "smollm-135m": dict(family="llama", layers=30, hidden=576, heads=9, kv=3, inner=1536, context=2048, vocabulary=49152,
+                        tokens=64, batch=4),
 }
 for shape in SHAPES.values():
-    shape["vocabulary"] = 50257
+    shape.setdefault("vocabulary", 50257)
+    shape.setdefault("family", "gpt2")
+LLAMA_GROUPS = ("train", "compile", "records", "curvature")  # what the peers have for a Llama
 
 EXACT = {"sites": "all", "topk": 0}
 SPARSE = {"sites": "all", "topk": 256}
@@ -58,7 +64,8 @@ def theirs(op, variant, **args):
 def rows(shape, quick):
     """The rows that this shape has."""
     size = parameters(shape) * shape["tokens"]
-    return [row for row in every_row(shape, quick) if size <= row.largest and (row.quick or not quick)]
+    return [row for row in every_row(shape, quick) if size <= row.largest and (row.quick or not quick)
+            and (shape["family"] == "gpt2" or row.group in LLAMA_GROUPS)]
 
 
 def every_row(shape, quick):
@@ -139,14 +146,31 @@ def pipeline_size(shape, quick):
 def train_flops(shape):
     """FLOPs of one train step: 3 (forward, and twice that backward) times the matrix products of the forward pass.
 
-    Linear layers 2 * 12 L C^2 a token, head 2 V C a token, causal attention 2 C T^2 a record and layer. Not counted:
-    embedding, norms, GELU, softmax, AdamW.
+    Linear layers 2 a weight and token, head 2 V C a token, causal attention 2 C T^2 a record and layer. Not counted:
+    embedding, norms, activation, softmax, AdamW.
     """
     layers, channels, tokens, batch = shape["layers"], shape["hidden"], shape["tokens"], shape["batch"]
-    forward = batch * tokens * (24 * layers * channels**2 + 2 * shape["vocabulary"] * channels)
+    forward = batch * tokens * (2 * layers * weights(shape) + 2 * shape["vocabulary"] * channels)
     return 3 * (forward + batch * layers * 2 * channels * tokens**2)
+
+
+def init(shape):
+    """The shape as `lethe train --init` takes it."""
+    names = {"context": "ctx", "vocabulary": "vocab"}
+    sizes = ("layers", "hidden", "heads", "kv", "inner", "context", "vocabulary")
+    return f"{shape.get('family', 'gpt2')}:" + ",".join(f"{names.get(k, k)}={shape[k]}" for k in sizes if k in shape)
+
+
+def weights(shape):
+    """Of a block's linear layers."""
+    channels = shape["hidden"]
+    if shape["family"] == "gpt2":
+        return 12 * channels**2
+    return 2 * channels**2 * (1 + shape["kv"] / shape["heads"]) + 3 * channels * shape["inner"]
 
 
 def parameters(shape):
     layers, channels = shape["layers"], shape["hidden"]
+    if shape["family"] != "gpt2":
+        return int((shape["vocabulary"] + 1) * channels + layers * (weights(shape) + 2 * channels))
     return (shape["vocabulary"] + shape["context"] + 2) * channels + layers * (12 * channels**2 + 13 * channels)

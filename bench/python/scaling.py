@@ -89,7 +89,7 @@ class Scaling:
     def model(self, shape):
         folder = os.path.join(self.work, "model-" + "-".join(str(shape[k]) for k in ("layers", "hidden", "context")))
         if not os.path.isdir(folder):
-            self.worker.ask("init", model=folder, seed=1, **{k: v for k, v in shape.items() if k not in ("tokens", "batch")})
+            self.worker.ask("init", model=folder, seed=1, shape=plan.init(shape))
         return folder
 
     def examples(self, shape, count):

@@ -2,8 +2,6 @@
 // weights, and random ones of odd widths, shared key heads, partial turns and every activation.
 #include "device_pair.h"
 #include "golden.h"
-#include "inside.h"
-#include "model.h"
 
 using namespace test;
 
@@ -12,20 +10,15 @@ namespace {
 // Of a handful of channels: little of the rounding averages out.
 constexpr Precision kNarrowest{LETHE_F32, LETHE_BF16, 3e-2, "bf16"};
 
-ModelHandle make(const lethe::Shape& shape, const Precision& precision, bool device) {
-  const c10::InferenceMode inference;
-  const lethe::Layout layout(shape);
-  const at::ScalarType type = precision.dtype == LETHE_F64 ? at::kDouble : at::kFloat;
-  auto config = sized<lethe_model_config>();
-  config.device_type = LETHE_CUDA, config.compute_dtype = precision.compute;
-  ModelHandle model(device ? new lethe_model(layout, type, lethe::make_device_path(config))
-                           : new lethe_model(layout, type));
-  describe(*model);
-  return model;
+ModelHandle make(lethe_model_config config, const Precision& precision, bool device) {
+  config.dtype = precision.dtype;
+  config.device_type = device ? LETHE_CUDA : LETHE_CPU;
+  config.compute_dtype = device ? precision.compute : 0;
+  return make_model(config);
 }
 
 // Norms' weights near 1, as a trained model has them: with others bf16 loses what the queries' gradients are made of.
-Pair pair_of(const lethe::Shape& shape, const Precision& precision) {
+Pair pair_of(const lethe_model_config& shape, const Precision& precision) {
   Pair pair{precision, make(shape, precision, false), make(shape, precision, true)};
   pair.lengths = {7, 1, 33, 5};
   std::vector<double> values = read(pair.cpu.get(), LETHE_PARAMETERS);
@@ -39,7 +32,7 @@ Pair pair_of(const lethe::Shape& shape, const Precision& precision) {
 
 // Losses, logits and gradient of transformers' model, by the device alone.
 void as_transformers(const std::string& name, const Golden& golden, const Precision& precision) {
-  const Pair pair = pair_of(shape_of(golden), precision);
+  const Pair pair = pair_of(config_of(golden, precision.dtype), precision);
   pair.put(golden.flat(pair.cpu.get(), "weights"));
   Ragged batch;
   for (size_t b = 0; b < golden.numbers.at("tokens").size(); ++b)
@@ -51,53 +44,67 @@ void as_transformers(const std::string& name, const Golden& golden, const Precis
 }
 
 // GPT-2's shape, small enough for the emulation, with more than one chunk of rows a record and a padded vocabulary.
-lethe::Shape plain() {
-  return {.vocabulary = 51, .context = 40, .channels = 16, .heads = 2, .layers = 2, .inner = 24, .epsilon = 1e-5,
-          .tied = true};
+lethe_model_config plain() {
+  auto config = sized<lethe_model_config>();
+  config.vocabulary = 51, config.context = 40, config.channels = 16, config.heads = 2, config.layers = 2;
+  config.inner = 24, config.norm_epsilon = 1e-5, config.tied_head = 1;
+  return config;
 }
 
-std::vector<lethe::Shape> shapes() {
-  using enum lethe::Activation;
-  std::vector<lethe::Shape> all;
-  for (const lethe::Activation activation : {kGelu, kRelu, kSilu, kTanh}) {
-    lethe::Shape gpt2 = plain();
+void turn(lethe_model_config& config, int64_t size, double base = 10000) {
+  config.rotary_size = size, config.rotary_base = base, config.rotary_scaling = LETHE_ROTARY_PLAIN;
+}
+
+std::vector<lethe_model_config> shapes() {
+  constexpr int32_t bare = LETHE_NO_QKV_BIAS | LETHE_NO_OUTPUT_BIAS | LETHE_NO_MLP_BIAS;
+  std::vector<lethe_model_config> all;
+  for (const int32_t activation : {LETHE_GELU, LETHE_RELU, LETHE_SILU, LETHE_TANH}) {
+    lethe_model_config gpt2 = plain();
     gpt2.activation = activation, gpt2.layers = 1;
-    gpt2.mlp_bias = activation != kTanh, gpt2.qkv_bias = activation != kRelu;
+    gpt2.block_options = activation == LETHE_TANH ? LETHE_NO_MLP_BIAS : activation == LETHE_RELU ? LETHE_NO_QKV_BIAS : 0;
     all.push_back(gpt2);
   }
-  lethe::Shape llama = plain();  // whole vectors everywhere
-  llama.family = lethe::Family::kLlama, llama.activation = kSilu;
-  llama.qkv_bias = llama.output_bias = llama.mlp_bias = false;
+  lethe_model_config scaled = plain();  // scores of its own
+  scaled.block_options = LETHE_UNSCALED_SCORES | LETHE_SCORES_BY_BLOCK;
+  all.push_back(scaled);
+  lethe_model_config llama = plain();  // whole vectors everywhere
+  llama.family = LETHE_LLAMA, llama.activation = LETHE_SILU, llama.block_options = bare;
   llama.channels = 32, llama.heads = 4, llama.kv_heads = 2, llama.inner = 48;
-  llama.rotary = {.size = 8, .base = 30, .scaling = lethe::Scaling::kLlama3, .factor = 8, .old_context = 20};
+  turn(llama, 8, 30);
+  llama.rotary_scaling = LETHE_ROTARY_LLAMA3, llama.rotary_factor = 8, llama.rotary_low_factor = 1;
+  llama.rotary_high_factor = 4, llama.rotary_old_context = 20;
   all.push_back(llama);
-  lethe::Shape wide = llama;  // six heads of seven numbers on two key heads, four of which turn, biases, untied
-  wide.heads = 6, wide.kv_heads = 2, wide.head = 7, wide.channels = 5, wide.inner = 9, wide.tied = false;
-  wide.rotary = {.size = 4, .base = 100, .scaling = lethe::Scaling::kLinear, .factor = 2};
-  wide.qkv_bias = wide.output_bias = wide.mlp_bias = true, wide.activation = kGeluTanh, wide.layers = 1;
+  lethe_model_config wide = llama;  // six heads of seven numbers on two key heads, four of which turn, biases, untied
+  wide.heads = 6, wide.kv_heads = 2, wide.head_size = 7, wide.channels = 5, wide.inner = 9, wide.tied_head = 0;
+  turn(wide, 4, 100);
+  wide.rotary_scaling = LETHE_ROTARY_LINEAR, wide.rotary_factor = 2;
+  wide.block_options = 0, wide.activation = LETHE_GELU_TANH, wide.layers = 1;
   all.push_back(wide);
-  lethe::Shape normed = llama;  // q/k norm
-  normed.heads = 3, normed.kv_heads = 1, normed.head = 6, normed.channels = 7, normed.inner = 13;
-  normed.rotary = {.size = 6}, normed.head_norm = true, normed.qkv_bias = true, normed.activation = kTanh;
+  lethe_model_config normed = llama;  // q/k norm
+  normed.heads = 3, normed.kv_heads = 1, normed.head_size = 6, normed.channels = 7, normed.inner = 13;
+  turn(normed, 6);
+  normed.block_options = LETHE_NO_OUTPUT_BIAS | LETHE_NO_MLP_BIAS | LETHE_HEAD_NORM, normed.activation = LETHE_TANH;
   all.push_back(normed);
-  normed.kv_heads = 3, normed.head = 8, normed.activation = kGelu, normed.layers = 1;  // and on the vector path
-  normed.rotary = {.size = 8};
+  normed.kv_heads = 3, normed.head_size = 8, normed.activation = LETHE_GELU, normed.layers = 1;  // and on the vector path
+  turn(normed, 8);
   all.push_back(normed);
-  lethe::Shape single = llama;  // heads of one number, which cannot turn
-  single.heads = 3, single.kv_heads = 3, single.head = 1, single.channels = 3, single.inner = 1, single.rotary = {};
-  single.activation = kRelu;
+  lethe_model_config single = llama;  // heads of one number, which cannot turn
+  single.heads = 3, single.kv_heads = 3, single.head_size = 1, single.channels = 3, single.inner = 1;
+  turn(single, 0);
+  single.activation = LETHE_RELU;
   all.push_back(single);
-  lethe::Shape neox = plain();  // side by side with a partial turn, and one after the other
-  neox.family = lethe::Family::kNeox, neox.activation = kGelu, neox.tied = false;
-  neox.rotary.size = 4, neox.parallel = true;
+  lethe_model_config neox = plain();  // side by side with a partial turn, and one after the other
+  neox.family = LETHE_GPT_NEOX, neox.activation = LETHE_GELU, neox.tied_head = 0, neox.block_options = LETHE_PARALLEL;
+  turn(neox, 4);
   all.push_back(neox);
-  neox.parallel = false, neox.layers = 1, neox.head = 3, neox.rotary.size = 2, neox.qkv_bias = neox.mlp_bias = false;
-  neox.activation = kTanh;
+  neox.layers = 1, neox.head_size = 3, neox.block_options = LETHE_NO_QKV_BIAS | LETHE_NO_MLP_BIAS;
+  turn(neox, 2);
+  neox.activation = LETHE_TANH;
   all.push_back(neox);
   return all;
 }
 
-void all_of(const lethe::Shape& shape, const Precision& precision) {
+void all_of(const lethe_model_config& shape, const Precision& precision) {
   const Pair pair = pair_of(shape, precision);
   gradients(pair);
   scores(pair);
@@ -107,7 +114,7 @@ void all_of(const lethe::Shape& shape, const Precision& precision) {
 }
 
 // What only walks over entries; and a model that begins on a device has the CPU's numbers.
-void beginnings(const lethe::Shape& shape) {
+void beginnings(const lethe_model_config& shape) {
   const Pair pair = pair_of(shape, kDouble);
   entry_arithmetic(pair);
   for (lethe_model* model : {pair.cpu.get(), pair.device.get()}) CHECK_OK(lethe_model_initialize(model, 7, err));
@@ -122,7 +129,7 @@ int main() {
     for (const Precision& precision : {kDouble, kSingle}) as_transformers(name, golden, precision);
   });
   size_t number = 0;
-  for (const lethe::Shape& shape : shapes()) {
+  for (const lethe_model_config& shape : shapes()) {
     const int before = failures;
     for (const Precision& precision : {kSingle, kNarrowest}) all_of(shape, precision);
     beginnings(shape);

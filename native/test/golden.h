@@ -1,4 +1,4 @@
-// transformers' numbers of a tiny model of a family (src/test/golden/families.py made them), and its shape.
+// transformers' numbers of a tiny model of a family (src/test/golden/families.py made them), and its configuration.
 #pragma once
 
 #include <algorithm>
@@ -9,7 +9,6 @@
 #include <utility>
 
 #include "check.h"
-#include "plan.h"
 
 namespace test {
 
@@ -100,8 +99,6 @@ inline lethe_model_config config_of(const Golden& g, int32_t dtype) {
   option("scores_by_block", 1, LETHE_SCORES_BY_BLOCK);
   return config;
 }
-
-inline lethe::Shape shape_of(const Golden& g) { return lethe::shape_of(config_of(g, LETHE_F32)); }
 
 // body(name, numbers) for each family's.
 template <class Body>

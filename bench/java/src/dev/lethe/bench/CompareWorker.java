@@ -12,6 +12,7 @@ import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ModelShape;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.model.ModelSettings;
+import dev.lethe.train.ModelSource;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
@@ -82,12 +83,7 @@ public final class CompareWorker {
     }
 
     private Map<String, Object> init(JsonNode request) {
-        ModelShape shape = ModelShape.gpt2(request.get("layers").asLong(), request.get("hidden").asLong(),
-                request.get("heads").asLong(), request.get("context").asLong());
-        if (request.has("vocabulary")) {
-            shape = new ModelShape(request.get("vocabulary").asLong(), shape.context(), shape.channels(), shape.heads(),
-                    shape.layers(), shape.inner(), shape.normEpsilon(), true);
-        }
+        ModelShape shape = ((ModelSource.Fresh) ModelSource.parse(request.get("shape").asString())).shape();
         try (LanguageModel model = engine.model(shape, Dtype.F32)) {
             model.initialize(request.path("seed").asLong(0));
             Checkpoint.save(model, ModelSettings.of(shape), Path.of(request.get("model").asString()), null);

@@ -1,6 +1,6 @@
 /*
  * One product of the Hessian (variant hvp) or the Gauss-Newton matrix (ggn) of a batch's loss with a vector. The vector is
- * the weights themselves with the signs of wte and wpe turned. Peer: bench/python/curvature.py.
+ * the weights themselves with the signs of its tables turned. Peer: bench/python/curvature.py.
  */
 package dev.lethe.bench;
 
@@ -13,6 +13,7 @@ import dev.lethe.engine.ParameterVector;
 import dev.lethe.engine.TensorInfo;
 import dev.lethe.model.Checkpoint;
 import java.util.Map;
+import java.util.Set;
 
 final class CurvatureCase implements Case {
     private static final int CHUNK = 1 << 22;
@@ -28,7 +29,7 @@ final class CurvatureCase implements Case {
         batch = Examples.batch(Examples.read(setup.examples()));
         direction = model.buffer(Buffer.PARAMETERS).copy();
         for (TensorInfo tensor : model.tensors()) {
-            if (tensor.name().equals("wte.weight") || tensor.name().equals("wpe.weight")) {
+            if (Set.of("wte.weight", "wpe.weight", "embed_tokens.weight").contains(tensor.name())) {
                 negate(tensor);
             }
         }
