@@ -33,12 +33,16 @@ record VectorSpace(OwnedMemory owner, MemorySegment model, ModelShape shape, Dty
 
     /** The line by which a file of numbers says to which space they belong. */
     String describe() {
-        return line(" heads=" + shape.heads(), " epsilon=" + shape.normEpsilon()) + (shape.block().equals(Block.GPT2) ? "" : " " + shape.block());
+        return line(" heads=" + shape.heads(), " epsilon=" + shape.normEpsilon()) + (published() ? "" : " " + shape.block());
     }
 
-    /** Whether a file's line is of this space; earlier versions left out what moves no tensor. */
+    /** Whether a file's line is of this space; versions that knew GPT-2 alone left out what moves no tensor. */
     boolean isDescribedBy(String line) {
-        return line.equals(describe()) || line.equals(line("", ""));
+        return line.equals(describe()) || published() && line.equals(line("", ""));
+    }
+
+    private boolean published() {
+        return shape.block().equals(Block.GPT2);
     }
 
     private String line(String heads, String epsilon) {
