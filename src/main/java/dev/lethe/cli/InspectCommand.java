@@ -154,10 +154,8 @@ final class InspectCommand implements Callable<Integer> {
                     run.lineage() == null ? "" : ", erasure " + run.lineage().erasure() + " from " + run.lineage().parent());
         }
         if (result.model != null) {
-            ModelShape shape = result.model.shape;
-            terminal.print("model    %,d parameters: %d layers, %d wide, %d heads, context %d, vocabulary %,d",
-                    result.model.parameters, shape.layers(), shape.channels(), shape.heads(), shape.context(),
-                    shape.vocabulary());
+            terminal.print("model    %,d parameters: %s, vocabulary %,d", result.model.parameters, result.model.shape.summary(),
+                    result.model.shape.vocabulary());
         }
         if (result.ledger != null) {
             result.ledger.print(terminal);

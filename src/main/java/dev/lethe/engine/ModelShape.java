@@ -2,6 +2,7 @@ package dev.lethe.engine;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 
 /**
  * The sizes of a model, and what its blocks are made of.
@@ -62,6 +63,12 @@ public record ModelShape(long vocabulary, long context, long channels, long head
     /** The same with a head that shares the token table, or has one of its own. */
     public ModelShape withTiedHead(boolean tied) {
         return new ModelShape(vocabulary, context, channels, heads, layers, inner, normEpsilon, tied, block);
+    }
+
+    /** In words: "llama, 4 layers, 256 wide, 4 heads (2 of keys and values), context 128". */
+    public String summary() {
+        return block.family().name().toLowerCase(Locale.ROOT) + ", " + layers + " layers, " + channels + " wide, " + heads
+                + " heads" + (block.kvHeads() == 0 ? "" : " (" + block.kvHeads() + " of keys and values)") + ", context " + context;
     }
 
     private static void size(List<String> problems, String name, long value) {

@@ -148,8 +148,7 @@ public final class RunReport {
         List<Fact> facts = new ArrayList<>();
         facts.add(fact("run", "%s, Lethe %s, %s, %d threads, libtorch %s", run.root(), info.lethe(), info.machine().device(),
                 info.machine().threads(), info.machine().torch()));
-        facts.add(fact("model", "%d layers, %d wide, %d heads, context %d", info.source().shape().layers(),
-                info.source().shape().channels(), info.source().shape().heads(), info.source().shape().context()));
+        facts.add(fact("model", "%s", info.source().shape().summary()));
         facts.add(fact("training", "%,d records, %,d held out, %d epochs, %,d steps, capture %s", info.data().records(),
                 info.data().holdout(), info.config().epochs(), info.result().steps(),
                 info.config().capture().toString().toLowerCase(Locale.ROOT)));

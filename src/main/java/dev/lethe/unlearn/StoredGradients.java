@@ -7,6 +7,7 @@ package dev.lethe.unlearn;
 import dev.lethe.data.Example;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.Reason;
 import dev.lethe.engine.SiteSet;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
@@ -48,7 +49,7 @@ final class StoredGradients implements AutoCloseable {
 
     /** @throws BadInputException when the configuration needs a ledger or sites that the run does not have */
     static StoredGradients open(LanguageModel model, RunFolder run, EraseConfig config, Set<String> forgetIds) {
-        SiteSet sites = model.sites(config.sites());
+        SiteSet sites = chosen(model, config.sites());
         boolean needed = config.strategy().usesLedger() || config.contrast().kind() != Contrast.Kind.NONE;
         if (!run.hasLedger()) {
             if (needed) {
@@ -70,6 +71,14 @@ final class StoredGradients implements AutoCloseable {
         } catch (RuntimeException e) {
             ledger.close();
             throw e;
+        }
+    }
+
+    private static SiteSet chosen(LanguageModel model, String selector) {
+        try {
+            return model.sites(selector);
+        } catch (IllegalArgumentException e) {
+            throw new BadInputException("--sites: " + Reason.of(e), e);
         }
     }
 

@@ -42,6 +42,10 @@ public final class TinyData {
         source = new ModelSource.Fresh(new ModelShape(vocabulary.size(), 16, 16, 2, 1, 32, 1e-5, true), tokenizer);
     }
 
+    public ModelShape shape() {
+        return ((ModelSource.Fresh) source).shape();
+    }
+
     private List<String> write(List<Record> records) {
         Set<String> words = new LinkedHashSet<>(List.of("[UNK]", "<|endoftext|>"));
         StringBuilder lines = new StringBuilder();
