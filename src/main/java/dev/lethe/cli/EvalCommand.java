@@ -10,6 +10,10 @@ import dev.lethe.eval.Continuations;
 import dev.lethe.eval.Evaluation;
 import dev.lethe.eval.Evaluator;
 import dev.lethe.eval.MembershipInference;
+import dev.lethe.eval.TofuEvaluation;
+import dev.lethe.eval.TofuFolder;
+import dev.lethe.eval.TofuScores;
+import dev.lethe.eval.TofuSets;
 import dev.lethe.train.Split;
 import java.nio.file.Path;
 import java.util.List;
@@ -26,7 +30,7 @@ import picocli.CommandLine.ParentCommand;
 /** lethe eval: how much a model knows of the records of a file, beside a reference model if one is named. */
 @Command(name = "eval", mixinStandardHelpOptions = true, sortOptions = false,
         description = "Measures how much a model knows of records: loss and perplexity, memorisation, ROUGE of its"
-                + " continuations, membership inference.")
+                + " continuations, membership inference; with --tofu all of TOFU's metrics. Definitions are OpenUnlearning's.")
 final class EvalCommand implements Callable<Integer> {
     @ParentCommand
     private Main main;
@@ -34,19 +38,41 @@ final class EvalCommand implements Callable<Integer> {
     @Option(names = "--run", paramLabel = "RUN", required = true, description = "A run, or a Hugging Face folder.")
     private Path run;
 
-    @Option(names = "--data", paramLabel = "FILE", description = "Records (default: those the run learned).")
+    @Option(names = "--data", paramLabel = "FILE", description = "Records (default: those the run learned, or TOFU's split).")
     private Path data;
+
+    @Option(names = "--tofu", paramLabel = "DIR",
+            description = "A folder with TOFU's files: measures what is to be forgotten, retain_perturbed, real authors and world"
+                    + " facts by probability, ROUGE and truth ratio, and model utility. With a reference: forget quality, privleak.")
+    private Path tofu;
+
+    @Option(names = "--forget-split", paramLabel = "NAME", defaultValue = "forget10",
+            description = "The split of --tofu to be forgotten where no --data names the records (default: forget10).")
+    private String split;
 
     @Option(names = "--reference", paramLabel = "RUN0", description = "A second run or folder, for comparison.")
     private Path reference;
+
+    @Option(names = "--reference-eval", paramLabel = "FILE",
+            description = "In place of --reference, with --tofu: its evaluation, as --json of this command or OpenUnlearning's"
+                    + " TOFU_EVAL.json.")
+    private Path referenceEval;
 
     @Option(names = "--non-members", paramLabel = "FILE",
             description = "Records never trained on, for membership inference (default: those the run held out).")
     private Path nonMembers;
 
-    @Option(names = "--continue", paramLabel = "N", defaultValue = "100",
-            description = "Let the model continue the first N prompts and compare by ROUGE; 0 = none (default: 100).")
-    private int continued;
+    @Option(names = "--continue", paramLabel = "N",
+            description = "Let the model continue the first N prompts and compare by ROUGE; 0 = none (default: 100, with --tofu 0).")
+    private Integer continued;
+
+    @Option(names = "--answer-tokens", paramLabel = "N", defaultValue = "" + Continuations.ANSWER_TOKENS,
+            description = "The most tokens of a continuation, at least 1 (default: 200).")
+    private int answerTokens;
+
+    @Option(names = "--min-k", paramLabel = "K", defaultValue = "" + MembershipInference.K,
+            description = "The share of tokens that Min-K%% and Min-K%%++ look at (default: 0.4).")
+    private double minK;
 
     @Option(names = "--on-long", paramLabel = "WHAT", defaultValue = "truncate",
             description = "A record longer than the context: truncate (the count is told) or error.")
@@ -61,13 +87,27 @@ final class EvalCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         Terminal terminal = main.terminal();
+        check();
         try (Engine engine = hardware.open()) {
             EvalResult mine = measure(engine, run, terminal);
             EvalResult other = reference == null ? null : measure(engine, reference, terminal);
-            EvalResult result = other == null ? mine : mine.withReference(other);
+            EvalResult result = mine.beside(other, tofu == null ? null : other != null ? BesideReference.of(mine, other)
+                    : referenceEval != null ? BesideReference.of(mine, referenceEval) : BesideReference.none(mine));
             common.result(terminal, result, () -> result.print(terminal));
         }
         return 0;
+    }
+
+    private void check() {
+        if (!(minK > 0 && minK <= 1)) {
+            throw new BadInputException("--min-k " + minK + ": must be above 0 and at most 1");
+        }
+        if (answerTokens < 1) {
+            throw new BadInputException("--answer-tokens " + answerTokens + ": must be at least 1");
+        }
+        if (referenceEval != null && (tofu == null || reference != null)) {
+            throw new BadInputException("--reference-eval stands in place of --reference and needs --tofu");
+        }
     }
 
     private EvalResult measure(Engine engine, Path path, Terminal terminal) {
@@ -79,9 +119,10 @@ final class EvalCommand implements Callable<Integer> {
                         records.size(), open.model().shape().context());
             }
             Evaluation evaluation = evaluate(open, records.records(), encoded, progress, "eval");
-            List<Continuations.Continuation> continuations = continued == 0 ? List.of() : Continuations.greedy(open.model(),
-                    encoded.examples().subList(0, Math.min(continued, encoded.examples().size())),
-                    open.tokenizer()::decode, open.tokenizer().endOfText());
+            int first = continued != null ? continued : tofu != null ? 0 : 100;
+            List<Continuations.Continuation> continuations = first == 0 ? List.of() : Continuations.greedy(open.model(),
+                    encoded.examples().subList(0, Math.min(first, encoded.examples().size())),
+                    open.tokenizer()::decode, open.tokenizer().endOfText(), answerTokens);
             int unread = continuations.size() - Continuations.scored(continuations).size();
             if (unread > 0) {
                 common.remark(terminal, "%,d of %,d continuations have no ROUGE, which counts a-z and 0-9 alone: their records"
@@ -95,19 +136,38 @@ final class EvalCommand implements Callable<Integer> {
                 attacks = EvalResult.attacks(evaluation, outside);
             }
             return EvalResult.of(path, evaluation, encoded.truncated(), continuations, attacks,
-                    strangers == null ? 0 : strangers.size());
+                    strangers == null ? 0 : strangers.size(), tofu == null ? null : tofu(open, records, progress, terminal));
         }
     }
 
-    private static Evaluation evaluate(OpenModel open, List<Record> records, OpenModel.Encoded encoded, Progress progress,
-                                       String name) {
-        return new Evaluator(2048, done -> progress.update(name, done, records.size(), ""))
-                .evaluate(open.model(), encoded.examples(), example -> records.get(example.index()).completion());
+    private Evaluation evaluate(OpenModel open, List<Record> records, OpenModel.Encoded encoded, Progress progress,
+                                String name) {
+        return new Evaluator(2048, done -> progress.update(name, done, records.size(), "")).withMinK(minK)
+                .evaluate(open.model(), encoded.examples(),
+                        example -> open.tokenizer().decode(example.saidTokens(open.tokenizer().endOfText())));
+    }
+
+    private TofuResult tofu(OpenModel open, Dataset forget, Progress progress, Terminal terminal) {
+        TofuSets sets = new TofuFolder(tofu).sets(forget);
+        if (sets.forget().size() < forget.size()) {
+            common.remark(terminal, "%,d of %,d records to forget have no paraphrase and wrong answers in %s: TOFU's metrics leave"
+                    + " them out", forget.size() - sets.forget().size(), forget.size(), tofu);
+        }
+        TofuScores scores = new TofuEvaluation(open.model(), open.tokenizer(),
+                new Evaluator(2048, done -> progress.update("answers of a TOFU set", done, 0, "")), answerTokens).evaluate(sets);
+        if (!scores.utility().missing().isEmpty()) {
+            common.remark(terminal, "model utility is of %d parts of the nine; missing: %s", scores.utility().parts().size(),
+                    String.join(", ", scores.utility().missing()));
+        }
+        return TofuResult.of(scores);
     }
 
     private Dataset records(OpenModel open) {
         if (data != null) {
             return Dataset.read(data);
+        }
+        if (tofu != null) {
+            return new TofuFolder(tofu).split(split);
         }
         if (open.run() == null) {
             throw new BadInputException("--data FILE is missing: " + open.folder() + " is not a run and knows no records");
@@ -121,7 +181,8 @@ final class EvalCommand implements Callable<Integer> {
         if (all == null) {
             return null;
         }
-        List<Record> members = nonMembers != null ? records.records() : open.run().data(Split.TRAIN).records();
+        boolean given = nonMembers != null || open.run() == null || holdout() != null;
+        List<Record> members = given ? records.records() : open.run().data(Split.TRAIN).records();
         Copies copies = Copies.among(Stream.concat(members.stream(), all.records().stream()).toList());
         Set<String> copied = IntStream.range(members.size(), members.size() + all.size())
                 .filter(i -> copies.first(i) < members.size()).mapToObj(i -> copies.records().get(i).id())
@@ -133,9 +194,17 @@ final class EvalCommand implements Callable<Integer> {
         return all.filter(record -> !copied.contains(record.id()));
     }
 
+    /** TOFU's own held-out split, where it is what is measured and there. */
+    private Dataset holdout() {
+        return tofu == null || data != null ? null : new TofuFolder(tofu).holdout(split);
+    }
+
     private Dataset strangers(OpenModel open) {
         if (nonMembers != null) {
             return Dataset.read(nonMembers);
+        }
+        if (holdout() != null) {
+            return holdout();
         }
         return open.run() == null || open.run().info().data().holdout() == 0 ? null : open.run().data(Split.HOLDOUT);
     }

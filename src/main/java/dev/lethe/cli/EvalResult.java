@@ -19,8 +19,10 @@ import java.util.function.ToDoubleFunction;
 
 /** What lethe eval found, as --json gives it and as a person reads it. */
 record EvalResult(String run, double meanLoss, double perplexity, double exactMemorisation, double extractionStrength,
-                  long tokens, int truncated, @JsonInclude(JsonInclude.Include.NON_NULL) RougeMeans rouge,
-                  Map<String, Double> membershipAuc, int nonMembers, List<RecordScore> records,
+                  double extractionStrengthOrZero, long tokens, int truncated,
+                  @JsonInclude(JsonInclude.Include.NON_NULL) RougeMeans rouge, Map<String, Double> membershipAuc, int nonMembers,
+                  @JsonInclude(JsonInclude.Include.NON_NULL) TofuResult tofu,
+                  @JsonInclude(JsonInclude.Include.NON_NULL) BesideReference besideReference, List<RecordScore> records,
                   @JsonInclude(JsonInclude.Include.NON_NULL) EvalResult reference) {
     /** Means over the records whose continuations have scores, how many those are and are not, and each of them. */
     record RougeMeans(int records, int unread, Rouge.Scores plain, Rouge.Scores stemmed,
@@ -46,12 +48,13 @@ record EvalResult(String run, double meanLoss, double perplexity, double exactMe
     }
 
     static EvalResult of(Path run, Evaluation evaluation, int truncated, List<Continuation> continuations,
-                         List<MembershipInference.Result> attacks, int nonMembers) {
+                         List<MembershipInference.Result> attacks, int nonMembers, TofuResult tofu) {
         Map<String, Double> auc = new LinkedHashMap<>();
         attacks.forEach(result -> auc.put(result.attack(), result.auc()));
         return new EvalResult(run.toString(), evaluation.meanLoss(), evaluation.perplexity(),
-                evaluation.exactMemorisation(), evaluation.extractionStrength(), evaluation.tokens(), truncated,
-                RougeMeans.of(continuations), auc, nonMembers, evaluation.records(), null);
+                evaluation.exactMemorisation(), evaluation.extractionStrength(), evaluation.extractionStrengthOrZero(),
+                evaluation.tokens(), truncated, RougeMeans.of(continuations), auc, nonMembers, tofu, null, evaluation.records(),
+                null);
     }
 
     static List<MembershipInference.Result> attacks(Evaluation members, Evaluation nonMembers) {
@@ -62,9 +65,10 @@ record EvalResult(String run, double meanLoss, double perplexity, double exactMe
         return results;
     }
 
-    EvalResult withReference(EvalResult other) {
-        return new EvalResult(run, meanLoss, perplexity, exactMemorisation, extractionStrength, tokens, truncated, rouge,
-                membershipAuc, nonMembers, records, other);
+    /** @param other the reference's own result, or null */
+    EvalResult beside(EvalResult other, BesideReference comparison) {
+        return new EvalResult(run, meanLoss, perplexity, exactMemorisation, extractionStrength, extractionStrengthOrZero, tokens,
+                truncated, rouge, membershipAuc, nonMembers, tofu, comparison, records, other);
     }
 
     void print(Terminal terminal) {
@@ -78,9 +82,9 @@ record EvalResult(String run, double meanLoss, double perplexity, double exactMe
         line(terminal, "exact memorisation", "%12.3f", EvalResult::exactMemorisation);
         line(terminal, "extraction strength", "%12.3f", EvalResult::extractionStrength);
         if (rouge != null) {
-            line(terminal, "ROUGE-1 recall", "%12.3f", result -> result.rouge.plain().rouge1().recall());
-            line(terminal, "ROUGE-2 recall", "%12.3f", result -> result.rouge.plain().rouge2().recall());
-            line(terminal, "ROUGE-L recall", "%12.3f", result -> result.rouge.plain().rougeL().recall());
+            line(terminal, "ROUGE-1 recall", "%12.3f", result -> result.rouge.stemmed().rouge1().recall());
+            line(terminal, "ROUGE-2 recall", "%12.3f", result -> result.rouge.stemmed().rouge2().recall());
+            line(terminal, "ROUGE-L recall", "%12.3f", result -> result.rouge.stemmed().rougeL().recall());
             if (rouge.unread > 0) {
                 terminal.print("%-32s %,12d", "not in ROUGE, of other scripts", rouge.unread);
             }
@@ -91,6 +95,16 @@ record EvalResult(String run, double meanLoss, double perplexity, double exactMe
         }
         if (nonMembers > 0) {
             terminal.print("%-32s %,12d", "non-members compared with", nonMembers);
+        }
+        if (tofu != null) {
+            tofu.lines((name, value) -> line(terminal, "TOFU " + name, "%12.3f", result -> value.applyAsDouble(result.tofu)));
+        }
+        if (besideReference != null && besideReference.forgetQuality() != null) {
+            terminal.print("%-32s %s", "TOFU forget quality, KS p", number("%12.3g", besideReference.forgetQuality().pValue()));
+        }
+        if (besideReference != null && !Double.isNaN(besideReference.privleak())) {
+            terminal.print("%-32s %s", "TOFU privleak" + (besideReference.reference() == null ? " beside AUC 0.5" : "") + ", %",
+                    number("%12.2f", besideReference.privleak()));
         }
     }
 

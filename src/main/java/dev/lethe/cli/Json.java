@@ -1,8 +1,8 @@
 package dev.lethe.cli;
 
+import dev.lethe.report.JsonKeys;
 import tools.jackson.core.JsonGenerator;
 import tools.jackson.databind.MapperFeature;
-import tools.jackson.databind.PropertyNamingStrategies;
 import tools.jackson.databind.SerializationContext;
 import tools.jackson.databind.SerializationFeature;
 import tools.jackson.databind.ValueSerializer;
@@ -14,7 +14,7 @@ import tools.jackson.databind.module.SimpleModule;
  */
 final class Json {
     private static final JsonMapper MAPPER = JsonMapper.builder()
-            .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
+            .propertyNamingStrategy(JsonKeys.SNAKE_CASE)
             .disable(MapperFeature.SORT_PROPERTIES_ALPHABETICALLY)
             .enable(SerializationFeature.INDENT_OUTPUT)
             .addModule(new SimpleModule().addSerializer(Double.class, new Numbers()).addSerializer(double.class, new Numbers()))

@@ -39,6 +39,13 @@ public record Example(String id, int index, int[] tokens, int[] targets, boolean
         return Arrays.copyOfRange(targets, firstTarget(), targets.length);
     }
 
+    /** The same without the end of text, where they end with it: the ids of what the record says. */
+    public int[] saidTokens(int endOfText) {
+        int[] targets = targetTokens();
+        boolean ends = targets.length > 0 && targets[targets.length - 1] == endOfText;
+        return ends ? Arrays.copyOf(targets, targets.length - 1) : targets;
+    }
+
     private int firstTarget() {
         int t = 0;
         while (t < targets.length - 1 && targets[t] == Batch.IGNORE) {

@@ -10,10 +10,15 @@ import java.util.List;
 import java.util.function.Function;
 
 /**
- * What a model says when it is given a record's beginning: greedy continuation of the prompt, as long as the record's
- * own or until the model ends it, compared with the record's by ROUGE. A record without a prompt is split in the middle of its tokens.
+ * What a model says when it is given a record's beginning: greedy continuation of the prompt, until the model ends it or
+ * has said {@link #ANSWER_TOKENS}, compared with the record's by ROUGE, as eval_text_similarity of OpenUnlearning
+ * (src/evals/metrics/utils.py, configs/generation/default.yaml) has it. A record without a prompt is split in the middle
+ * of its tokens. Left out: its clean-up of blanks before punctuation, which changes words of texts that have such alone.
  */
 public final class Continuations {
+    /** The most new tokens of a continuation unless told otherwise: OpenUnlearning's max_new_tokens. */
+    public static final int ANSWER_TOKENS = 200;
+
     private static final int RECORDS_PER_BATCH = 32;
 
     private Continuations() {}
@@ -26,7 +31,7 @@ public final class Continuations {
                                Rouge.Scores stemmed) {}
 
     /**
-     * Continues each example.
+     * Continues each example by up to {@link #ANSWER_TOKENS}.
      *
      * @param decode ids to text
      * @param endOfText the id that ends a record, -1 for none; neither compared nor shown
@@ -34,11 +39,11 @@ public final class Continuations {
      */
     public static List<Continuation> greedy(LanguageModel model, List<Example> examples, Function<int[], String> decode,
                                             int endOfText) {
-        return greedy(model, examples, decode, endOfText, 0);
+        return greedy(model, examples, decode, endOfText, ANSWER_TOKENS);
     }
 
     /**
-     * As the other, but not cut to the record's length: the model speaks until it ends the text itself.
+     * As the other.
      *
      * @param newTokens the most it may say; 0 = as many as the record's own continuation has
      */
@@ -70,9 +75,9 @@ public final class Continuations {
         return continuations.stream().filter(continuation -> continuation.scores != null).toList();
     }
 
-    /** Mean ROUGE-L recall of those that have scores, the field's usual summary of memorised answers; NaN for none. */
+    /** Mean ROUGE-L recall, words stemmed, of those that have scores: the field's summary of answers; NaN for none. */
     public static double meanRougeLRecall(List<Continuation> continuations) {
-        return scored(continuations).stream().mapToDouble(c -> c.scores.rougeL().recall()).average().orElse(Double.NaN);
+        return scored(continuations).stream().mapToDouble(c -> c.stemmed.rougeL().recall()).average().orElse(Double.NaN);
     }
 
     private static Continuation continuation(Split split, int[] generated, Function<int[], String> decode) {
@@ -87,12 +92,11 @@ public final class Continuations {
     private record Split(String id, int[] prompt, int[] wanted) {
         static Split of(Example example, int endOfText) {
             int[] prompt = example.promptTokens();
-            int[] wanted = example.targetTokens();
-            int end = wanted.length > 0 && wanted[wanted.length - 1] == endOfText ? wanted.length - 1 : wanted.length;
-            int moved = prompt.length == 1 ? end / 2 : 0; // no prompt of its own: the first half of the text is one
+            int[] wanted = example.saidTokens(endOfText);
+            int moved = prompt.length == 1 ? wanted.length / 2 : 0; // no prompt of its own: the first half of the text is one
             int[] longer = Arrays.copyOf(prompt, prompt.length + moved);
             System.arraycopy(wanted, 0, longer, prompt.length, moved);
-            return new Split(example.id(), longer, Arrays.copyOfRange(wanted, moved, end));
+            return new Split(example.id(), longer, Arrays.copyOfRange(wanted, moved, wanted.length));
         }
     }
 }

@@ -8,13 +8,14 @@ import java.util.function.ToDoubleFunction;
  *
  * @param meanLoss mean token loss in nats: every target token counts alike, so long records weigh more
  * @param perplexity exp(meanLoss)
- * @param exactMemorisation mean over the records that have targets
- * @param extractionStrength mean over the records that have targets
+ * @param exactMemorisation mean over the records that have one
+ * @param extractionStrength mean over the records that have one
+ * @param extractionStrengthOrZero mean over the records that have one
  * @param tokens targets of all records
  * @param records one a record, in the order given
  */
 public record Evaluation(double meanLoss, double perplexity, double exactMemorisation, double extractionStrength,
-                         long tokens, List<RecordScore> records) {
+                         double extractionStrengthOrZero, long tokens, List<RecordScore> records) {
     public Evaluation {
         records = List.copyOf(records);
     }
@@ -29,10 +30,11 @@ public record Evaluation(double meanLoss, double perplexity, double exactMemoris
         }
         double meanLoss = tokens == 0 ? Double.NaN : sum / tokens;
         return new Evaluation(meanLoss, Math.exp(meanLoss), mean(records, RecordScore::exactMemorisation),
-                mean(records, RecordScore::extractionStrength), tokens, records);
+                mean(records, RecordScore::extractionStrength), mean(records, RecordScore::extractionStrengthOrZero),
+                tokens, records);
     }
 
     private static double mean(List<RecordScore> records, ToDoubleFunction<RecordScore> value) {
-        return records.stream().filter(record -> record.tokens() > 0).mapToDouble(value).average().orElse(Double.NaN);
+        return records.stream().mapToDouble(value).filter(one -> !Double.isNaN(one)).average().orElse(Double.NaN);
     }
 }

@@ -23,6 +23,7 @@ public final class Evaluator {
 
     private final int batchTokens;
     private final IntConsumer progress;
+    private final double minK;
 
     public Evaluator() {
         this(DEFAULT_BATCH_TOKENS, done -> { });
@@ -33,11 +34,24 @@ public final class Evaluator {
      * @param progress told the number of records done, after each batch, on the working thread
      */
     public Evaluator(int batchTokens, IntConsumer progress) {
+        this(batchTokens, progress, MembershipInference.K);
+    }
+
+    private Evaluator(int batchTokens, IntConsumer progress, double minK) {
         if (batchTokens < 1) {
             throw new IllegalArgumentException("tokens of a batch must be at least 1, got " + batchTokens);
         }
+        if (!(minK > 0 && minK <= 1)) {
+            throw new IllegalArgumentException("k of Min-K% must be above 0 and at most 1, got " + minK);
+        }
         this.batchTokens = batchTokens;
         this.progress = progress;
+        this.minK = minK;
+    }
+
+    /** As this one, with another share of tokens for Min-K% and Min-K%++ than {@link MembershipInference#K}; (0, 1]. */
+    public Evaluator withMinK(double k) {
+        return new Evaluator(batchTokens, progress, k);
     }
 
     /** As the other, without texts: the zlib attack then has no score. */
@@ -48,7 +62,8 @@ public final class Evaluator {
     /**
      * Scores every example.
      *
-     * @param text the text an example's targets spell, for the zlib attack; null where it is not known
+     * @param text what an example's targets spell without the end of text ({@link Example#saidTokens}), for the zlib
+     *        attack; null where it is not known
      * @throws dev.lethe.engine.EngineException when a loss is not finite or the model refuses a token
      */
     public Evaluation evaluate(LanguageModel model, List<Example> examples, Function<Example, String> text) {
@@ -95,8 +110,8 @@ public final class Evaluator {
         return end;
     }
 
-    private static void score(LanguageModel model, List<Example> examples, Function<Example, String> text,
-                              List<RecordScore> into) {
+    private void score(LanguageModel model, List<Example> examples, Function<Example, String> text,
+                       List<RecordScore> into) {
         TokenScores flat = model.score(joined(examples)); // arrays over [sum T]
         int offset = 0;
         for (int b = 0; b < examples.size(); b++) {
@@ -108,7 +123,8 @@ public final class Evaluator {
         }
     }
 
-    private static RecordScore recordScore(Example example, TokenScores flat, int offset, double loss, int zlibBytes) {
+    /** One record's scores, from those of its tokens, which begin at {@code offset} in the flat arrays. */
+    RecordScore recordScore(Example example, TokenScores flat, int offset, double loss, int zlibBytes) {
         int[] targets = example.targets();
         double[] logProbability = new double[targets.length];
         double[] mean = new double[targets.length];
@@ -123,10 +139,11 @@ public final class Evaluator {
                 hits[n++] = flat.greedyHit()[offset + t];
             }
         }
-        logProbability = Arrays.copyOf(logProbability, n);
-        boolean[] hit = Arrays.copyOf(hits, n);
+        int said = Math.max(n - 1, 0); // without the last, which ends the text
+        logProbability = Arrays.copyOf(logProbability, said);
+        boolean[] hit = Arrays.copyOf(hits, said);
         return new RecordScore(example.id(), loss, n, Memorisation.exact(hit), Memorisation.extractionStrength(hit),
-                MembershipInference.minK(logProbability),
-                MembershipInference.minKPlusPlus(logProbability, mean, deviation), zlibBytes);
+                Memorisation.extractionStrengthOrZero(hit), MembershipInference.minK(logProbability, minK),
+                MembershipInference.minKPlusPlus(logProbability, mean, deviation, minK), zlibBytes);
     }
 }

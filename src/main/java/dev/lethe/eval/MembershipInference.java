@@ -13,11 +13,12 @@ import java.util.zip.Deflater;
  * <p>Sign convention of all of them, as in OpenUnlearning: a score is like a loss, <b>low means "looks trained on"</b>.
  * The AUC is the chance that a member scores below a non-member (ties half): 1 = every member is recognised, 0.5 = they
  * cannot be told apart, below 0.5 = members look less known than records never seen. {@link ReferenceAttack}, which needs
- * a second model, and {@link GradientNormAttack}, which needs gradients, have files of their own.
+ * a second model, and {@link GradientNormAttack}, which needs gradients, have files of their own. Definitions are those
+ * of OpenUnlearning's src/evals/metrics/mia and the k of its configs/eval/tofu_metrics and muse_metrics.
  */
 public final class MembershipInference {
-    /** The share of tokens that Min-K% and Min-K%++ look at. */
-    public static final double K = 0.2;
+    /** The share of tokens that Min-K% and Min-K%++ look at unless told otherwise: that of OpenUnlearning's TOFU and MUSE. */
+    public static final double K = 0.4;
 
     /** Smallest standard deviation that Min-K%++ divides by: the root of OpenUnlearning's floor of the variance. */
     private static final double LEAST_DEVIATION = 1e-3;
@@ -28,11 +29,11 @@ public final class MembershipInference {
     public enum Attack {
         /** Mean loss (Yeom et al. 2018). */
         LOSS(RecordScore::loss),
-        /** Mean negative log-probability of the least likely 20 % of tokens (Shi et al. 2024). */
+        /** Mean negative log-probability of the share k of the tokens that is least likely (Shi et al. 2024). */
         MIN_K(RecordScore::minK),
         /** The same after standardising each token's log-probability under the prediction (Zhang et al. 2024). */
         MIN_K_PLUS_PLUS(RecordScore::minKPlusPlus),
-        /** Mean loss over the zlib size of the text in bytes (Carlini et al. 2021). */
+        /** Mean loss over the zlib size in bytes of what the targets spell, its leading space included (Carlini et al. 2021). */
         ZLIB(RecordScore::zlibRatio);
 
         private final ToDoubleFunction<RecordScore> reader;
@@ -80,14 +81,14 @@ public final class MembershipInference {
         return attack(attack, members, nonMembers).auc();
     }
 
-    /** Mean of the lowest {@link #K} share (at least one) of the values, negated; NaN for none. */
-    static double minK(double[] logProbability) {
+    /** Mean of the lowest share k, 0..1, (at least one) of the values, negated; NaN for none. */
+    static double minK(double[] logProbability, double k) {
         if (logProbability.length == 0) {
             return Double.NaN;
         }
         double[] sorted = logProbability.clone();
         Arrays.sort(sorted);
-        int count = Math.max(1, (int) (sorted.length * K));
+        int count = Math.max(1, (int) (sorted.length * k));
         double sum = 0;
         for (int i = 0; i < count; i++) {
             sum += sorted[i];
@@ -102,12 +103,12 @@ public final class MembershipInference {
      * @param mean of the log-probabilities of the whole vocabulary under the prediction, one a target token
      * @param deviation their standard deviation, one a target token
      */
-    static double minKPlusPlus(double[] logProbability, double[] mean, double[] deviation) {
+    static double minKPlusPlus(double[] logProbability, double[] mean, double[] deviation, double k) {
         double[] standard = new double[logProbability.length];
         for (int i = 0; i < standard.length; i++) {
             standard[i] = (logProbability[i] - mean[i]) / Math.max(deviation[i], LEAST_DEVIATION);
         }
-        return minK(standard);
+        return minK(standard, k);
     }
 
     /** Bytes of the text as UTF-8 after zlib at its default level: Python's {@code len(zlib.compress(text))}. */

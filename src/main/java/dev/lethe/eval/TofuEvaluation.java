@@ -15,26 +15,23 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * TOFU's evaluation (Maini et al. 2024, arXiv 2401.06121) with OpenUnlearning's definitions: probability, ROUGE-L recall
- * of the greedy answer and truth ratio of each set, and model utility over them. Every answer of a set, right and wrong,
+ * TOFU's evaluation (Maini et al. 2024, arXiv 2401.06121) with OpenUnlearning's definitions (src/evals/metrics/memorization.py
+ * and utils.py): probability, ROUGE-L recall of the greedy answer and truth ratio of each set, and model utility over them. Every answer of a set, right and wrong,
  * goes through the model in ragged batches; one that occurs twice goes once. Use on the thread that owns the model.
  */
 public final class TofuEvaluation {
-    /** The most tokens a greedy answer has, as in OpenUnlearning. */
-    public static final int ANSWER_TOKENS = 200;
-
     private final LanguageModel model;
     private final Tokenizer tokenizer;
     private final Evaluator evaluator;
     private final int answerTokens;
 
     public TofuEvaluation(LanguageModel model, Tokenizer tokenizer) {
-        this(model, tokenizer, new Evaluator(), ANSWER_TOKENS);
+        this(model, tokenizer, new Evaluator(), Continuations.ANSWER_TOKENS);
     }
 
     /**
      * @param evaluator    runs the batches and tells progress, in answers of a set
-     * @param answerTokens the most tokens a greedy answer has, at least 1; fewer than {@link #ANSWER_TOKENS} saves time on
+     * @param answerTokens the most tokens a greedy answer has, at least 1; fewer than {@link Continuations#ANSWER_TOKENS} saves time on
      *                     models that do not end their answers, and can only lower the recall
      */
     public TofuEvaluation(LanguageModel model, Tokenizer tokenizer, Evaluator evaluator, int answerTokens) {
@@ -76,23 +73,27 @@ public final class TofuEvaluation {
         double[][] wrong = answers.wrong(losses);
         MetricValues probability = set.learned() ? TofuProbability.of(own) : TofuProbability.amongOptions(own, wrong);
         MetricValues ratio = TruthRatio.of(right, wrong, set.aggregation());
+        MetricValues share = TruthRatio.shares(right, wrong);
         List<Continuations.Continuation> greedy = Continuations.greedy(model,
                 Arrays.stream(answers.own).mapToObj(examples::get).toList(), tokenizer::decode, tokenizer.endOfText(),
                 answerTokens);
         List<TofuRecord> scores = new ArrayList<>(records.size());
         for (int i = 0; i < records.size(); i++) {
-            scores.add(new TofuRecord(records.get(i).record().id(), own[i], probability.records()[i],
-                    rougeLRecall(greedy.get(i)), ratio.records()[i], right[i], wrong[i],
-                    greedy.get(i).generated()));
+            PerturbedRecord record = records.get(i);
+            Rouge.Scores answer = greedy.get(i).stemmed();
+            String said = greedy.get(i).generated();
+            scores.add(new TofuRecord(record.record().id(), own[i], probability.records()[i],
+                    answer == null ? Double.NaN : answer.rougeL().recall(), ratio.records()[i], share.records()[i],
+                    right[i], wrong[i],
+                    record.paraphrase() == null ? Double.NaN : rougeLRecall(record.paraphrase(), said),
+                    record.perturbed().stream().mapToDouble(other -> rougeLRecall(other, said))
+                            .filter(recall -> !Double.isNaN(recall)).average().orElse(Double.NaN), said));
         }
-        return new TofuSetScores(set, probability.aggregate(),
-                scores.stream().mapToDouble(TofuRecord::rougeLRecall).filter(recall -> !Double.isNaN(recall)).average()
-                        .orElse(Double.NaN),
-                ratio.aggregate(), encoder.truncated(), scores);
+        return TofuSetScores.of(set, probability.aggregate(), ratio.aggregate(), encoder.truncated(), scores);
     }
 
-    private static double rougeLRecall(Continuations.Continuation answer) {
-        return answer.stemmed() == null ? Double.NaN : answer.stemmed().rougeL().recall();
+    private static double rougeLRecall(String reference, String said) {
+        return Rouge.reads(reference) ? Rouge.score(reference, said, true).rougeL().recall() : Double.NaN;
     }
 
     /** The answers of a set as texts to score, each different one of a question once, and where each record's are. */

@@ -6,8 +6,8 @@ import java.util.Arrays;
  * TOFU's truth ratio (Maini et al. 2024, arXiv 2401.06121), as OpenUnlearning computes it:
  * {@code x = exp(-mean of the wrong answers' losses) / exp(-loss of a right answer)}, losses in nats a token. The right
  * answer is a paraphrase of the learned one where the records were learned (forget, retain), else the answer itself. A
- * model that knows the answer has x below 1. Leaves out OpenUnlearning's third aggregation, which turns the ratio into
- * right / (right + wrong).
+ * model that knows the answer has x below 1. OpenUnlearning's third form, its "prob_mean", is a share instead,
+ * {@link #shares}. Its code: truth_ratio in src/evals/metrics/memorization.py.
  */
 public final class TruthRatio {
     /** What OpenUnlearning adds to every denominator; it shows only where a probability is as small. */
@@ -45,11 +45,32 @@ public final class TruthRatio {
         return new MetricValues(Arrays.stream(ratios).map(aggregation::of).average().orElse(Double.NaN), ratios);
     }
 
+    /**
+     * The form of OpenUnlearning's meta-evaluation, aggregator "prob_mean": of each record
+     * {@code exp(-right) / (exp(-right) + exp(-mean of wrong))}, 0..1, high where the model knows the answer; the aggregate
+     * is the mean.
+     *
+     * @param right loss of a right answer, one a record
+     * @param wrong losses of each record's wrong answers, at least one
+     */
+    public static MetricValues shares(double[] right, double[][] wrong) {
+        MetricValues.requireSameLength("truth ratio", right.length, wrong.length);
+        double[] shares = new double[right.length];
+        for (int i = 0; i < right.length; i++) {
+            double p = Math.exp(-right[i]);
+            shares[i] = p / (p + Math.exp(-meanLoss(wrong[i])) + EPSILON);
+        }
+        return MetricValues.mean(shares);
+    }
+
     private static double ratio(double right, double[] wrong) {
+        return Math.exp(-meanLoss(wrong)) / (Math.exp(-right) + EPSILON);
+    }
+
+    private static double meanLoss(double[] wrong) {
         if (wrong.length == 0) {
             throw new IllegalArgumentException("truth ratio of a record without a wrong answer");
         }
-        double meanLoss = Arrays.stream(wrong).sum() / wrong.length;
-        return Math.exp(-meanLoss) / (Math.exp(-right) + EPSILON);
+        return Arrays.stream(wrong).sum() / wrong.length;
     }
 }

@@ -8,7 +8,6 @@ import java.nio.file.Path;
 import java.util.List;
 import tools.jackson.core.JsonGenerator;
 import tools.jackson.databind.MapperFeature;
-import tools.jackson.databind.PropertyNamingStrategies;
 import tools.jackson.databind.SerializationContext;
 import tools.jackson.databind.SerializationFeature;
 import tools.jackson.databind.ValueSerializer;
@@ -50,7 +49,7 @@ public final class ReportWriter {
                 }
             }
         };
-        return JsonMapper.builder().propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
+        return JsonMapper.builder().propertyNamingStrategy(JsonKeys.SNAKE_CASE)
                 .disable(MapperFeature.SORT_PROPERTIES_ALPHABETICALLY).enable(SerializationFeature.INDENT_OUTPUT)
                 .addModule(new SimpleModule().addSerializer(Double.class, number).addSerializer(double.class, number)).build();
     }

@@ -36,8 +36,7 @@ record Witness(List<Evaluation> evaluations, List<List<Continuation>> continuati
                     Math.toIntExact(model.shape().context()), OnLong.TRUNCATE);
             for (List<Record> group : groups) {
                 List<Example> examples = encoder.encode(group);
-                evaluations.add(new Evaluator().evaluate(model, examples,
-                        example -> group.get(example.index()).completion()));
+                evaluations.add(new Evaluator().evaluate(model, examples));
                 continuations.add(Continuations.greedy(model, examples.subList(0, Math.min(CONTINUED, examples.size())),
                         tokenizer::decode, tokenizer.endOfText()));
             }

@@ -66,6 +66,7 @@ final class Comparison {
         Double other = retrained.metrics().get("mia.min_k");
         if (auc != null && other != null) {
             metrics.put("privleak", PrivacyLeak.percent(auc, other));
+            metrics.put("rel_diff", PrivacyLeak.relativeDifference(auc, other));
             metrics.put("mia.reference", referenceAuc(result, retrained));
         }
         share(metrics, "relearn.share", result, retrained, "relearn.loss");

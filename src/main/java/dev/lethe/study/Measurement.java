@@ -45,6 +45,7 @@ final class Measurement {
     private final List<Record> forget;
     private final List<Record> retain;
     private final List<Record> sample;
+    private final List<Record> tofuSample; // those of the retain records that have wrong answers
 
     /** What came of it, growing. */
     static final class Numbers {
@@ -66,7 +67,12 @@ final class Measurement {
         this.retain = data.learned().filter(record -> !forgotten.contains(record.id())).records();
         List<Record> shuffled = new ArrayList<>(retain);
         Collections.shuffle(shuffled, new Random(SAMPLE_SEED));
-        this.sample = shuffled.subList(0, Math.min(spec.measure().retainSample(), shuffled.size()));
+        this.sample = first(shuffled);
+        this.tofuSample = first(shuffled.stream().filter(record -> data.perturbed().containsKey(record.id())).toList());
+    }
+
+    private List<Record> first(List<Record> records) {
+        return records.subList(0, Math.min(spec.measure().retainSample(), records.size()));
     }
 
     boolean asks(Metrics metrics) {
@@ -114,30 +120,34 @@ final class Measurement {
     }
 
     private Evaluation evaluate(LanguageModel model, List<Record> records, String name, Numbers numbers) {
-        Evaluation evaluation = new Evaluator().evaluate(model, encode(model, records),
-                example -> records.get(example.index()).completion());
+        Evaluation evaluation = new Evaluator().withMinK(spec.measure().minK()).evaluate(model, encode(model, records),
+                example -> tokenizer.decode(example.saidTokens(tokenizer.endOfText())));
         numbers.put(name + ".loss", evaluation.meanLoss());
         numbers.put(name + ".perplexity", evaluation.perplexity());
         numbers.put(name + ".exact_memorisation", evaluation.exactMemorisation());
         numbers.put(name + ".extraction_strength", evaluation.extractionStrength());
+        numbers.put(name + ".extraction_strength_or_zero", evaluation.extractionStrengthOrZero());
         numbers.distributions.put("loss." + name, values(evaluation.records(), RecordScore::loss));
         return evaluation;
     }
 
     private double rouge(LanguageModel model, List<Record> records, String name, Numbers numbers) {
         List<Continuations.Continuation> said = Continuations.greedy(model, encode(model, records), tokenizer::decode,
-                tokenizer.endOfText());
-        numbers.distributions.put(name, values(Continuations.scored(said), one -> one.scores().rougeL().recall()));
+                tokenizer.endOfText(), spec.measure().answerTokens());
+        numbers.distributions.put(name, values(Continuations.scored(said), one -> one.stemmed().rougeL().recall()));
         return Continuations.meanRougeLRecall(said);
     }
 
     private void tofu(LanguageModel model, Numbers numbers) {
         TofuEvaluation evaluation = new TofuEvaluation(model, tokenizer, new Evaluator(), spec.measure().answerTokens());
-        TofuScores scores = evaluation.evaluate(new TofuSets(perturbed(forget), perturbed(sample), data.realAuthors(),
+        TofuScores scores = evaluation.evaluate(new TofuSets(perturbed(forget), perturbed(tofuSample), data.realAuthors(),
                 data.worldFacts()));
         if (scores.forget() != null) {
             numbers.put("forget.truth_ratio", scores.forget().truthRatio());
+            numbers.put("forget.truth_share", scores.forget().truthShare());
             numbers.put("forget.probability", scores.forget().probability());
+            numbers.put("forget.paraphrase_rougeL", scores.forget().paraphraseRougeLRecall());
+            numbers.put("forget.perturbed_rougeL", scores.forget().perturbedRougeLRecall());
             numbers.distributions.put("truth_ratio.forget", scores.forget().truthRatios());
         }
         if (scores.retain() != null) {

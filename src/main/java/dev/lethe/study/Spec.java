@@ -1,5 +1,7 @@
 package dev.lethe.study;
 
+import dev.lethe.eval.Continuations;
+import dev.lethe.eval.MembershipInference;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -92,11 +94,18 @@ public record Spec(String name, Path file, Data data, String model, String token
 
     /**
      * @param metrics       groups of metrics, see {@link Metrics}
-     * @param retainSample  retain records whose answers and truth ratios are measured; losses are of all
+     * @param retainSample  retain records whose answers and (of those with wrong answers) truth ratios are measured; losses
+     *                      are of all
      * @param answerTokens  the most tokens a greedy answer has
      * @param tofuSample    records of each of real authors and world facts
+     * @param minK          the share of tokens that Min-K% and Min-K%++ look at
      */
-    public record Measure(Set<String> metrics, int retainSample, int answerTokens, int tofuSample) { }
+    public record Measure(Set<String> metrics, int retainSample, int answerTokens, int tofuSample, double minK) {
+        /** Records and tokens as OpenUnlearning's TOFU has them: 400 retain records, 100 real authors, 117 world facts. */
+        public static Measure of(Set<String> metrics) {
+            return new Measure(metrics, 400, Continuations.ANSWER_TOKENS, 117, MembershipInference.K);
+        }
+    }
 
     /**
      * @param requests  subjects or ids of single records, erased one after the other

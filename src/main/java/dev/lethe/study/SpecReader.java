@@ -176,11 +176,13 @@ public final class SpecReader {
         Set<String> metrics = top.set("metrics");
         SpecFields fields = top.object("measure");
         Set<String> all = new LinkedHashSet<>(Metrics.usual());
+        Spec.Measure usual = Spec.Measure.of(or(metrics, all));
         if (fields == null) {
-            return new Spec.Measure(or(metrics, all), 60, 64, 40);
+            return usual;
         }
-        Spec.Measure measure = new Spec.Measure(or(metrics, all), fields.whole("retain_sample", 60, 1, MANY),
-                fields.whole("answer_tokens", 64, 1, 1024), fields.whole("tofu_sample", 40, 1, MANY));
+        Spec.Measure measure = new Spec.Measure(usual.metrics(), fields.whole("retain_sample", usual.retainSample(), 1, MANY),
+                fields.whole("answer_tokens", usual.answerTokens(), 1, 1024),
+                fields.whole("tofu_sample", usual.tofuSample(), 1, MANY), fields.number("min_k", usual.minK(), 0.01, 1));
         fields.done();
         return measure;
     }

@@ -83,12 +83,12 @@ class MetricsGoldenTest {
     void minKEqualsTheFieldsFormula() {
         for (JsonNode set : golden.get("min_k")) {
             double[] logp = doubles(set.get("logp"));
-            assertEquals(set.get("min_k").asDouble(), MembershipInference.minK(logp), EXACT);
+            assertEquals(set.get("min_k").asDouble(), MembershipInference.minK(logp, 0.2), EXACT);
             double plusPlus = set.get("min_k_plus_plus").asDouble();
             assertEquals(plusPlus, MembershipInference.minKPlusPlus(logp, doubles(set.get("mean")),
-                    doubles(set.get("deviation"))), EXACT * Math.max(1, Math.abs(plusPlus)));
+                    doubles(set.get("deviation")), 0.2), EXACT * Math.max(1, Math.abs(plusPlus)));
         }
-        assertTrue(Double.isNaN(MembershipInference.minK(new double[0])));
+        assertTrue(Double.isNaN(MembershipInference.minK(new double[0], 0.2)));
     }
 
     @Test
@@ -104,7 +104,10 @@ class MetricsGoldenTest {
         assertAll(() -> assertEquals(0.75, Memorisation.exact(hits)),
                 () -> assertEquals(0.5, Memorisation.extractionStrength(hits)),
                 () -> assertEquals(1.0, Memorisation.extractionStrength(new boolean[] {true})),
-                () -> assertEquals(0.0, Memorisation.extractionStrength(new boolean[] {true, true, false})),
+                () -> assertEquals(1 / 3.0, Memorisation.extractionStrength(new boolean[] {true, true, false}), EXACT),
+                () -> assertEquals(0.5, Memorisation.extractionStrengthOrZero(hits)),
+                () -> assertEquals(0.0, Memorisation.extractionStrengthOrZero(new boolean[] {true, true, false})),
+                () -> assertTrue(Double.isNaN(Memorisation.extractionStrength(new boolean[0]))),
                 () -> assertTrue(Double.isNaN(Memorisation.exact(new boolean[0]))));
     }
 
@@ -122,8 +125,8 @@ class MetricsGoldenTest {
     @Test
     void meanLossWeighsEveryTokenAlike() {
         Evaluation evaluation = Evaluation.of(List.of(
-                new RecordScore("a", 1, 3, 1, 1, 0, 0, 0), new RecordScore("b", 5, 1, 0, 0, 0, 0, 0),
-                new RecordScore("none", 0, 0, Double.NaN, Double.NaN, Double.NaN, Double.NaN, 0)));
+                new RecordScore("a", 1, 3, 1, 1, 1, 0, 0, 0), new RecordScore("b", 5, 1, 0, 0, 0, 0, 0, 0),
+                new RecordScore("none", 0, 0, Double.NaN, Double.NaN, Double.NaN, Double.NaN, Double.NaN, 0)));
         assertEquals(2.0, evaluation.meanLoss());
         assertEquals(Math.exp(2.0), evaluation.perplexity());
         assertEquals(0.5, evaluation.exactMemorisation());
@@ -131,7 +134,7 @@ class MetricsGoldenTest {
     }
 
     private static RecordScore record(String id, double loss) {
-        return new RecordScore(id, loss, 10, 0, 0, loss, loss, 50);
+        return new RecordScore(id, loss, 10, 0, 0, 0, loss, loss, 50);
     }
 
     private static double[] doubles(JsonNode array) {

@@ -13,6 +13,7 @@ import dev.lethe.data.OnLong;
 import dev.lethe.data.PerturbedDataset;
 import dev.lethe.data.PerturbedRecord;
 import dev.lethe.data.Record;
+import dev.lethe.engine.Batch;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
@@ -88,6 +89,8 @@ class TofuEvaluationTest {
         TofuSetScores forget = new TofuEvaluation(model, TOKENIZER, new Evaluator(16, done -> { }), ANSWER_TOKENS)
                 .evaluate(TofuSet.FORGET, questions.records());
         double folded = 0;
+        double shares = 0;
+        double perturbed = 0;
         for (int i = 0; i < questions.size(); i++) {
             PerturbedRecord question = questions.records().get(i);
             TofuRecord score = forget.records().get(i);
@@ -104,10 +107,17 @@ class TofuEvaluationTest {
             int[] prompt = TOKENIZER.encode(question.record().prompt());
             int[] said = model.generate(List.of(prompt), Generation.greedy(ANSWER_TOKENS).withStopToken(TOKENIZER.endOfText()))[0];
             assertEquals(TOKENIZER.decode(said).strip(), score.generated());
-            assertEquals(Rouge.score(question.record().completion(), score.generated(), true).rougeL().recall(),
-                    score.rougeLRecall());
+            assertEquals(recall(question.record().completion(), score), score.rougeLRecall());
+            assertEquals(recall(question.paraphrase(), score), score.paraphraseRougeLRecall());
+            assertEquals(question.perturbed().stream().mapToDouble(other -> recall(other, score)).average().orElseThrow(),
+                    score.perturbedRougeLRecall(), 1e-12);
+            shares += Math.exp(-right) / (Math.exp(-right) + Math.exp(-wrong) + 1e-10) / questions.size();
+            perturbed += question.perturbed().stream().mapToDouble(other -> Math.exp(-loss(question, other))).average()
+                    .orElseThrow() / questions.size();
         }
         assertEquals(folded, forget.truthRatio(), 1e-12);
+        assertEquals(shares, forget.truthShare(), 1e-12);
+        assertEquals(perturbed, forget.perturbedProbability(), 1e-12);
         assertNotEquals(forget.records().getFirst().loss(), forget.records().getFirst().rightLoss());
         assertEquals(0, forget.truncated());
     }
@@ -137,7 +147,10 @@ class TofuEvaluationTest {
         List<Example> examples = encoder().encode(questions.records().stream().map(PerturbedRecord::record).toList());
         double[] norms = GradientNormAttack.scores(model, examples);
         for (int i = 0; i < norms.length; i++) {
-            model.gradient(BatchPlan.batch(examples, new int[] {i}));
+            Example example = examples.get(i);
+            int[] targets = example.targets().clone();
+            targets[targets.length - 1] = Batch.IGNORE; // the end of text
+            model.gradient(BatchPlan.batch(List.of(new Example("r", 0, example.tokens(), targets, false)), new int[] {0}));
             double[] flat = model.buffer(Buffer.GRADIENT).readDoubles(0, (int) model.flatSize());
             double mean = model.tensors().stream().mapToDouble(tensor -> {
                 double squares = 0;
@@ -181,6 +194,10 @@ class TofuEvaluationTest {
                 () -> PerturbedDataset.read(write("bad.jsonl", "\n"), false)).getMessage());
         assertThrows(IllegalArgumentException.class, () -> new TofuEvaluation(model, TOKENIZER).evaluate(TofuSet.FORGET,
                 List.of(new PerturbedRecord(new Record("a", null, "p", "c"), null, List.of("w")))));
+    }
+
+    private static double recall(String reference, TofuRecord score) {
+        return Rouge.score(reference, score.generated(), true).rougeL().recall();
     }
 
     private static double loss(PerturbedRecord question, String answer) {

@@ -77,16 +77,20 @@ class UnlearningGoldenTest {
 
     @Test
     void modelUtilityNamesWhatIsMissing() {
-        TofuSetScores retain = new TofuSetScores(TofuSet.RETAIN, 0.9, 0.6, 0.3, 0, List.of());
-        ModelUtility utility = ModelUtility.of(retain, null, new TofuSetScores(TofuSet.WORLD_FACTS, 0.5, 0.5, 0.5, 0, List.of()));
+        TofuSetScores retain = scores(TofuSet.RETAIN, 0.9, 0.6, 0.3);
+        ModelUtility utility = ModelUtility.of(retain, null, scores(TofuSet.WORLD_FACTS, 0.5, 0.5, 0.5));
         assertClose(6 / (1 / 0.9 + 1 / 0.6 + 1 / 0.3 + 3 / 0.5), utility.value());
         assertEquals(List.of("real_authors.probability", "real_authors.rouge_l_recall", "real_authors.truth_ratio"),
                 utility.missing());
         assertEquals(0.6, utility.parts().get("retain.rouge_l_recall"));
         assertTrue(Double.isNaN(ModelUtility.of(null, null, null).value()));
-        ModelUtility unread = ModelUtility.of(new TofuSetScores(TofuSet.RETAIN, 0.9, Double.NaN, 0.3, 0, List.of()), null, null);
+        ModelUtility unread = ModelUtility.of(scores(TofuSet.RETAIN, 0.9, Double.NaN, 0.3), null, null);
         assertClose(2 / (1 / 0.9 + 1 / 0.3), unread.value());
         assertTrue(unread.missing().contains("retain.rouge_l_recall"));
+    }
+
+    private static TofuSetScores scores(TofuSet set, double probability, double rouge, double truthRatio) {
+        return new TofuSetScores(set, probability, rouge, truthRatio, 0, 0, 0, 0, 0, 0, List.of());
     }
 
     @Test
@@ -112,7 +116,7 @@ class UnlearningGoldenTest {
 
     private static Evaluation evaluation(String prefix, double... losses) {
         return Evaluation.of(IntStream.range(0, losses.length)
-                .mapToObj(i -> new RecordScore(prefix + i, losses[i], 10, 0, 0, 0, 0, 0)).toList());
+                .mapToObj(i -> new RecordScore(prefix + i, losses[i], 10, 0, 0, 0, 0, 0, 0)).toList());
     }
 
     @Test
