@@ -3,10 +3,8 @@
 # emulated kernels, for native/test/device_*.cpp and Java's EmulatedDeviceTest.
 function(lethe_device_library name)
   add_library(${name} OBJECT ${ARGN})
-  target_compile_options(${name} PRIVATE ${LETHE_WARNINGS})
-  target_include_directories(${name} PRIVATE native/include native/src)
   set_target_properties(${name} PROPERTIES CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
-  target_link_libraries(${name} PUBLIC lethe::libtorch)
+  target_link_libraries(${name} PUBLIC lethe_flags)
 endfunction()
 
 file(GLOB path_sources CONFIGURE_DEPENDS native/device/*.cpp)

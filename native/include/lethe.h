@@ -107,6 +107,8 @@ typedef struct lethe_build {
   int32_t cuda_devices;   /* devices usable now */
   int32_t threads;        /* intra-op threads in force */
   int32_t reserved;
+  char isa[16]; /* instruction set of the CPU's loops: avx2, avx512, avx512_bf16 (at most LETHE_ISA of the environment), or
+                   default elsewhere than on x86-64 */
 } lethe_build;
 
 LETHE_API int32_t lethe_abi_version(void);

@@ -16,12 +16,12 @@ struct Slopes {
 
 struct GeluTanh {
   template <class T>
-  static T value(T u) { return u * gelu_gate(u); }
+  [[gnu::always_inline]] static T value(T u) { return u * gelu_gate(u); }
   template <class T>
-  static T first(T u) { return gelu_derivative(u); }
+  [[gnu::always_inline]] static T first(T u) { return gelu_derivative(u); }
   // s as in gelu_gate, t = d/du of the sigmoid's argument
   template <class T>
-  static Slopes<T> slopes(T u) {
+  [[gnu::always_inline]] static Slopes<T> slopes(T u) {
     constexpr T two_k = static_cast<T>(2 * 0.79788456080286535588);
     const T s = gelu_gate(u), spread = s * (1 - s);
     const T t = two_k * (1 + static_cast<T>(3 * 0.044715) * u * u);
@@ -33,41 +33,43 @@ struct GeluTanh {
 // u P(u), P the normal distribution and p its density: f' = P + u p, f'' = (2 - u^2) p.
 struct Gelu {
   template <class T>
-  static T value(T u) { return u * below(u); }
+  [[gnu::always_inline]] static T value(T u) { return u * below(u); }
   template <class T>
-  static T first(T u) { return below(u) + u * density(u); }
+  [[gnu::always_inline]] static T first(T u) { return below(u) + u * density(u); }
   template <class T>
-  static Slopes<T> slopes(T u) {
+  [[gnu::always_inline]] static Slopes<T> slopes(T u) {
     const T share = below(u), p = density(u);
     return {u * share, share + u * p, (2 - u * u) * p};
   }
 
  private:
   template <class T>
-  static T below(T u) { return static_cast<T>(0.5) * std::erfc(u * static_cast<T>(-0.70710678118654752440)); }
+  [[gnu::always_inline]] static T below(T u) {
+    return static_cast<T>(0.5) * std::erfc(u * static_cast<T>(-0.70710678118654752440));
+  }
   template <class T>
-  static T density(T u) {
+  [[gnu::always_inline]] static T density(T u) {
     return static_cast<T>(0.39894228040143267794) * fast_exp(static_cast<T>(-0.5) * u * u);
   }
 };
 
 struct Relu {
   template <class T>
-  static T value(T u) { return u > 0 ? u : T(0); }
+  [[gnu::always_inline]] static T value(T u) { return u > 0 ? u : T(0); }
   template <class T>
-  static T first(T u) { return u > 0 ? T(1) : T(0); }
+  [[gnu::always_inline]] static T first(T u) { return u > 0 ? T(1) : T(0); }
   template <class T>
-  static Slopes<T> slopes(T u) { return {value(u), first(u), T(0)}; }
+  [[gnu::always_inline]] static Slopes<T> slopes(T u) { return {value(u), first(u), T(0)}; }
 };
 
 // u s, s the sigmoid: f' = s + u s (1 - s), f'' = s (1 - s) (2 + u (1 - 2s)).
 struct Silu {
   template <class T>
-  static T value(T u) { return u / (1 + fast_exp(-u)); }
+  [[gnu::always_inline]] static T value(T u) { return u / (1 + fast_exp(-u)); }
   template <class T>
-  static T first(T u) { return slopes(u).first; }
+  [[gnu::always_inline]] static T first(T u) { return slopes(u).first; }
   template <class T>
-  static Slopes<T> slopes(T u) {
+  [[gnu::always_inline]] static Slopes<T> slopes(T u) {
     const T s = 1 / (1 + fast_exp(-u)), spread = s * (1 - s);
     return {u * s, s + u * spread, spread * (2 + u * (1 - 2 * s))};
   }
@@ -75,11 +77,11 @@ struct Silu {
 
 struct Tanh {
   template <class T>
-  static T value(T u) { return std::tanh(u); }
+  [[gnu::always_inline]] static T value(T u) { return std::tanh(u); }
   template <class T>
-  static T first(T u) { return slopes(u).first; }
+  [[gnu::always_inline]] static T first(T u) { return slopes(u).first; }
   template <class T>
-  static Slopes<T> slopes(T u) {
+  [[gnu::always_inline]] static Slopes<T> slopes(T u) {
     const T t = std::tanh(u);
     return {t, 1 - t * t, -2 * t * (1 - t * t)};
   }

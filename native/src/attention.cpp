@@ -3,6 +3,7 @@
 // A block of queries sees all its keys at once, so the softmax needs no rescaling (Dao 2023, FlashAttention-2, without the
 // outer tiling: a row of scores fits the second-level cache). The backward pass makes the scores anew from the saved
 // log-sum-exp. Which thread takes a record's heads does not matter to the result.
+#ifndef LETHE_ISA
 #include <algorithm>
 #include <cmath>
 #include <tuple>
@@ -12,10 +13,27 @@
 #include "ops.h"
 #include "parallel.h"
 #include "rows.h"
-#include "tile.h"
 #include "vector_math.h"
 
+#define LETHE_FILE "attention.cpp"
+#include "each_isa.h"
+
 namespace lethe {
+
+void attention(const QkvView& view, const Batch& batch, const at::Tensor& qkv, const at::Tensor& out,
+               const at::Tensor& log_sum_exp, Slab& scratch) {
+  LETHE_BY_ISA(attention(view, batch, qkv, out, log_sum_exp, scratch));
+}
+
+void attention_backward(const QkvView& view, const Batch& batch, const AttentionGradient& g, Slab& scratch) {
+  LETHE_BY_ISA(attention_backward(view, batch, g, scratch));
+}
+
+}  // namespace lethe
+#else
+#include "tile.h"
+
+namespace lethe::LETHE_ISA {
 namespace {
 
 constexpr int64_t kQueries = 48;  // rows of scores at once, a multiple of kTileRows
@@ -238,4 +256,5 @@ void attention_backward(const QkvView& view, const Batch& batch, const Attention
   });
 }
 
-}  // namespace lethe
+}  // namespace lethe::LETHE_ISA
+#endif

@@ -2,15 +2,9 @@
 // into a GEMM library costs more than the arithmetic.
 //
 // A tile of 4 rows by kTileVectors vectors of C stays in registers while k runs. B and C are row-major and their widths
-// multiples of the vector; A is read element by element and may have any strides, so it serves transposed too.
-#pragma once
-
-#include <cstdint>
-#include <cstring>
-
-#include "tile.h"
-
-namespace lethe {
+// multiples of the vector; A is read element by element and may have any strides, so it serves transposed too. After
+// tile.h, once for each instruction set.
+namespace lethe::LETHE_ISA {
 
 // n rounded up to whole vectors.
 template <class T>
@@ -42,7 +36,7 @@ inline void tile_product(int64_t k, Left<T> a, const T* b, int64_t b_row, T* c, 
     for (int j = 0; j < kVectors; ++j) std::memcpy(&row[j], b + p * b_row + j * kVector<T>, kVectorBytes);
     for (int i = 0; i < kRows; ++i) {
       const T factor = a.data[i * a.row + p * a.column];
-      for (int j = 0; j < kVectors; ++j) sums[i][j] += factor * row[j];
+      for (int j = 0; j < kVectors; ++j) sums[i][j] = fused(sums[i][j], factor, row[j]);
     }
   }
   for (int i = 0; i < kRows; ++i)
@@ -68,4 +62,4 @@ void block_product(int64_t m, int64_t n, int64_t k, Left<T> a, const T* b, int64
   for (; j < n; j += kVector<T>) column_product<T, 1>(m, k, a, b + j, b_row, c + j, c_row, add);
 }
 
-}  // namespace lethe
+}  // namespace lethe::LETHE_ISA

@@ -1,5 +1,6 @@
 // Decoding on the CPU: the forward walk, with an attention that fills the cache from the prompts, then answers from it
 // in plain loops a record and head.
+#ifndef LETHE_ISA
 #include "decode.h"
 
 #include <ATen/Parallel.h>
@@ -16,35 +17,11 @@
 #include "cpu.h"
 #include "vector_math.h"
 
+#define LETHE_FILE "decode.cpp"
+#include "each_isa.h"
+
 namespace lethe {
 namespace {
-
-// One query row of one head against `length` cached keys and values, `row` apart.
-template <class T>
-void attend_head(const T* query, const T* keys, const T* values, int64_t row, int64_t length, int64_t d, T scale,
-                 T* scores, T* out) {
-  T top = -std::numeric_limits<T>::infinity(), total = 0;
-  for (int64_t t = 0; t < length; ++t) {
-    const T* key = keys + t * row;
-    T dot = 0;
-#pragma omp simd reduction(+ : dot)
-    for (int64_t j = 0; j < d; ++j) dot += query[j] * key[j];
-    scores[t] = dot * scale;
-    top = std::max(top, scores[t]);
-  }
-#pragma omp simd reduction(+ : total)
-  for (int64_t t = 0; t < length; ++t) {
-    scores[t] = fast_exp(scores[t] - top);
-    total += scores[t];
-  }
-  std::fill(out, out + d, T(0));
-  for (int64_t t = 0; t < length; ++t) {
-    const T* value = values + t * row;
-    const T share = scores[t] / total;
-#pragma omp simd
-    for (int64_t j = 0; j < d; ++j) out[j] += share * value[j];
-  }
-}
 
 // One row a running record: its newest token.
 class Continuing final : public CpuRows {
@@ -88,9 +65,11 @@ class Continuing final : public CpuRows {
           const int64_t row = i / view.heads, head = i % view.heads;
           const Active& a = active_[static_cast<size_t>(row)];
           const T* cached = data<T>(cache) + a.record * cache.size(1) * view.cached();
-          attend_head(data<T>(qkv) + row * view.width() + view.query(head), cached + (view.key(head) - view.key(0)),
-                      cached + (view.value(head) - view.key(0)), view.cached(), a.length, view.d, static_cast<T>(view.scale()), scores.data(),
-                      data<T>(out) + row * view.out() + head * view.d);
+          const T *query = data<T>(qkv) + row * view.width() + view.query(head),
+                  *keys = cached + (view.key(head) - view.key(0)), *values = cached + (view.value(head) - view.key(0));
+          T* to = data<T>(out) + row * view.out() + head * view.d;
+          const T scale = static_cast<T>(view.scale());
+          LETHE_BY_ISA(attend_head(query, keys, values, view.cached(), a.length, view.d, scale, scores.data(), to));
         }
       });
     });
@@ -161,3 +140,36 @@ std::unique_ptr<Decoder> make_decoder(Model& model, const Batch& prompts, int64_
 }
 
 }  // namespace lethe
+#else
+
+namespace lethe::LETHE_ISA {
+
+// One query row of one head against `length` cached keys and values, `row` apart.
+template <class T>
+void attend_head(const T* query, const T* keys, const T* values, int64_t row, int64_t length, int64_t d, T scale,
+                 T* scores, T* out) {
+  T top = -std::numeric_limits<T>::infinity(), total = 0;
+  for (int64_t t = 0; t < length; ++t) {
+    const T* key = keys + t * row;
+    T dot = 0;
+#pragma omp simd reduction(+ : dot)
+    for (int64_t j = 0; j < d; ++j) dot += query[j] * key[j];
+    scores[t] = dot * scale;
+    top = std::max(top, scores[t]);
+  }
+#pragma omp simd reduction(+ : total)
+  for (int64_t t = 0; t < length; ++t) {
+    scores[t] = fast_exp(scores[t] - top);
+    total += scores[t];
+  }
+  std::fill(out, out + d, T(0));
+  for (int64_t t = 0; t < length; ++t) {
+    const T* value = values + t * row;
+    const T share = scores[t] / total;
+#pragma omp simd
+    for (int64_t j = 0; j < d; ++j) out[j] += share * value[j];
+  }
+}
+
+}  // namespace lethe::LETHE_ISA
+#endif

@@ -9,6 +9,7 @@
 
 #include "flat.h"
 #include "guard.h"
+#include "isa.h"
 #include "model.h"
 #include "plan.h"
 
@@ -65,6 +66,7 @@ lethe_status lethe_build_info(lethe_build* out, lethe_error* err) {
     build.cuda_devices = device_count();
     build.threads = at::get_num_threads();
     build.reserved = 0;
+    copy_text(build.isa, isa_name());
   });
 }
 
@@ -80,12 +82,13 @@ lethe_status lethe_model_create(const lethe_model_config* config, lethe_model** 
     const lethe_model_config& c = checked(config, "config");
     require_pointer(out, "out");
     *out = nullptr;
+    isa_name();  // refuses a LETHE_ISA that names no set
     Layout layout(shape_of(c));
     DevicePlace place = place_of(c);
     const bool rounds = place.path == nullptr && c.compute_dtype == LETHE_BF16;
     if (rounds && !bf16_tiles())
       refuse(LETHE_UNSUPPORTED,
-             "bf16 compute on the CPU needs AVX-512 BF16, which this processor or this build lacks; use f32");
+             "bf16 compute on the CPU needs AVX-512 BF16, which this processor lacks or LETHE_ISA forbids; use f32");
     const std::shared_ptr<DevicePath> path = place.path;
     run_on(path, [&] {
       *out = std::make_unique<lethe_model>(std::move(layout), scalar_type(c.dtype), std::move(place)).release();

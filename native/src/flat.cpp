@@ -1,4 +1,5 @@
 // Dot products, linear combinations and copies of flat buffers.
+#ifndef LETHE_ISA
 #include "flat.h"
 
 #include <ATen/Parallel.h>
@@ -10,6 +11,9 @@
 
 #include "guard.h"
 #include "ops.h"
+
+#define LETHE_FILE "flat.cpp"
+#include "each_isa.h"
 
 namespace lethe {
 namespace {
@@ -24,14 +28,6 @@ std::vector<Segment> blocks_of(const std::vector<Segment>& over) {
     }
   }
   return blocks;
-}
-
-template <class T>
-double block_dot(const T* a, const T* b, int64_t count) {
-  double sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (int64_t i = 0; i < count; ++i) sum += static_cast<double>(a[i]) * static_cast<double>(b[i]);
-  return sum;
 }
 
 // Unit and zero factors have loops of their own: they read less, and 0 must not multiply NaN.
@@ -70,7 +66,8 @@ double flat_dot(const DevicePointer& path, const at::Tensor& a, const at::Tensor
     at::parallel_for(0, static_cast<int64_t>(blocks.size()), 4, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         const Segment& s = blocks[static_cast<size_t>(i)];
-        sums[static_cast<size_t>(i)] = block_dot(data<T>(a) + s.begin, data<T>(b) + s.begin, s.end - s.begin);
+        const T *x = data<T>(a) + s.begin, *y = data<T>(b) + s.begin;
+        sums[static_cast<size_t>(i)] = LETHE_BY_ISA(block_dot(x, y, s.end - s.begin));
       }
     });
   });
@@ -148,3 +145,17 @@ void flat_write(const Layout& layout, const at::Tensor& flat, int64_t offset, in
 }
 
 }  // namespace lethe
+#else
+
+namespace lethe::LETHE_ISA {
+
+template <class T>
+double block_dot(const T* a, const T* b, int64_t count) {
+  double sum = 0;
+#pragma omp simd reduction(+ : sum)
+  for (int64_t i = 0; i < count; ++i) sum += static_cast<double>(a[i]) * static_cast<double>(b[i]);
+  return sum;
+}
+
+}  // namespace lethe::LETHE_ISA
+#endif

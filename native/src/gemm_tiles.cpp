@@ -2,6 +2,7 @@
 // second-level cache while the panels pass by. A is packed only where its columns are the contiguous ones, or to round it.
 //
 // Threads divide the output into a grid and pack what they need by themselves: there is nothing to wait for.
+#ifndef LETHE_ISA
 #include "gemm_tiles.h"
 
 #include <ATen/Parallel.h>
@@ -12,14 +13,29 @@
 #include <memory>
 #include <new>
 
-#include "tile.h"
+
+#define LETHE_FILE "gemm_tiles.cpp"
+#include "each_isa.h"
 
 namespace lethe {
+
+bool bf16_tiles() { return kIsa == Isa::kAvx512Bf16; }
+
+void tiled_gemm(const Operand& a, const Operand& b, int64_t m, int64_t k, int64_t n, float* out, Into into,
+                Rounding rounding) {
+  LETHE_BY_ISA(tiled_gemm(a, b, m, k, n, out, into, rounding));
+}
+
+}  // namespace lethe
+#else
+#include "tile.h"
+
+namespace lethe::LETHE_ISA {
 namespace {
 
 constexpr int64_t kDepth = 384;                  // k at once, at most
 constexpr int64_t kRows = 32 * kTileRows;        // rows of A at once
-constexpr int64_t kColumns = 16 * kTile<float>;  // columns of B packed at once
+constexpr int64_t kColumns = 16 * kVectorBytes;  // columns of B packed at once
 constexpr int64_t kThreadWork = 1 << 19;         // multiply-adds that pay for waking a thread
 
 constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -114,7 +130,7 @@ Operand rows_of(const Product& p, Range rows, Range depth, float* to) {
 // One panel's product, in the numbers the block is packed in.
 void multiply_panel(const Product& p, const Operand& a, const float* panel, int64_t k, int64_t rows, float* out,
                     int64_t stride, TileInto into) {
-#ifdef __AVX512BF16__
+#ifdef LETHE_AVX512
   if (p.rounding == Rounding::kBf16) {
     tile_steps<Bf16Pairs>(reinterpret_cast<const uint32_t*>(a.data), a.row, a.column,
                           reinterpret_cast<const uint32_t*>(panel), (k + 1) / 2, rows, out, stride, into);
@@ -176,15 +192,6 @@ int64_t row_parts(const Product& p, int64_t threads) {
 
 }  // namespace
 
-bool bf16_tiles() {
-#ifdef __AVX512BF16__
-  __builtin_cpu_init();
-  return __builtin_cpu_supports("avx512bf16");
-#else
-  return false;
-#endif
-}
-
 void tiled_gemm(const Operand& a, const Operand& b, int64_t m, int64_t k, int64_t n, float* out, Into into,
                 Rounding rounding) {
   const Product p{a, b, m, k, n, out, into, rounding};
@@ -196,4 +203,5 @@ void tiled_gemm(const Operand& a, const Operand& b, int64_t m, int64_t k, int64_
   });
 }
 
-}  // namespace lethe
+}  // namespace lethe::LETHE_ISA
+#endif

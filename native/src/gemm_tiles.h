@@ -1,4 +1,4 @@
-// Matrix products of our own, for fp32 on the processors where they beat the libraries.
+// Matrix products of our own, for fp32.
 #pragma once
 
 #include <cstdint>

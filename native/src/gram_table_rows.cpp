@@ -1,11 +1,15 @@
 // Dense form of scatter and top-k rows: a table row's gradients exist only for the entries that touch it. For a stretch
 // of the table they are made, entry by entry, [touched, C] row after row, and multiplied pairwise, so the work is
 // sum_v present(v)^2 / 2 * C instead of N^2 / 2 * V * C.
+#ifndef LETHE_ISA
 #include <algorithm>
 
 #include "gram.h"
 #include "parallel.h"
 #include "rows.h"
+
+#define LETHE_FILE "gram_table_rows.cpp"
+#include "each_isa.h"
 
 namespace lethe {
 namespace {
@@ -13,36 +17,6 @@ namespace {
 constexpr int64_t kStretchElements = 1 << 21;  // of gradients made at once: they are read back from cache
 constexpr int64_t kStretchMarks = 1 << 22;
 constexpr int64_t kEntryBlock = 16;  // rows of the Gram matrix a thread owns at a time
-
-// Four rows against four: enough independent sums to keep the multipliers busy.
-template <class Real>
-void dots_4x4(const Real* const* x, const Real* const* y, int64_t count, double (&out)[4][4]) {
-#ifdef __AVX512F__
-  constexpr int64_t kBytes = 64;
-#else
-  constexpr int64_t kBytes = 32;
-#endif
-  typedef Real Lanes __attribute__((vector_size(kBytes), aligned(sizeof(Real))));
-  constexpr int64_t kLanes = kBytes / static_cast<int64_t>(sizeof(Real));
-  Lanes sums[4][4] = {};
-  int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) {
-    Lanes b[4];
-    for (int q = 0; q < 4; ++q) b[q] = *reinterpret_cast<const Lanes*>(y[q] + i);
-    for (int p = 0; p < 4; ++p) {
-      const Lanes a = *reinterpret_cast<const Lanes*>(x[p] + i);
-      for (int q = 0; q < 4; ++q) sums[p][q] += a * b[q];
-    }
-  }
-  for (int p = 0; p < 4; ++p) {
-    for (int q = 0; q < 4; ++q) {
-      double sum = 0;
-      for (int64_t j = 0; j < kLanes; ++j) sum += static_cast<double>(sums[p][q][j]);
-      for (int64_t j = i; j < count; ++j) sum += static_cast<double>(x[p][j] * y[q][j]);
-      out[p][q] = sum;
-    }
-  }
-}
 
 template <class Real, class Stored, class Index>
 class TouchedRows {
@@ -149,7 +123,7 @@ class TouchedRows {
     const Real* x[4] = {gradient(a), gradient(a + 1), gradient(a + 2), gradient(a + 3)};
     const Real* y[4] = {gradient(b), gradient(b + 1), gradient(b + 2), gradient(b + 3)};
     double dots[4][4];
-    dots_4x4(x, y, channels_, dots);
+    LETHE_BY_ISA(dots_4x4(x, y, channels_, dots));
     for (int64_t p = 0; p < 4; ++p)
       for (int64_t q = 0; q < 4; ++q) at(a + p, b + q) += dots[p][q];
   }
@@ -186,3 +160,34 @@ void gram_table_rows(const GramJob& job, const std::vector<TableRow>& rows, cons
 }
 
 }  // namespace lethe
+#else
+
+namespace lethe::LETHE_ISA {
+
+// Four rows against four: enough independent sums to keep the multipliers busy.
+template <class Real>
+void dots_4x4(const Real* const* x, const Real* const* y, int64_t count, double (&out)[4][4]) {
+  typedef Real Lanes __attribute__((vector_size(LETHE_VECTOR_BYTES), aligned(sizeof(Real))));
+  constexpr int64_t kLanes = LETHE_VECTOR_BYTES / static_cast<int64_t>(sizeof(Real));
+  Lanes sums[4][4] = {};
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    Lanes b[4];
+    for (int q = 0; q < 4; ++q) b[q] = *reinterpret_cast<const Lanes*>(y[q] + i);
+    for (int p = 0; p < 4; ++p) {
+      const Lanes a = *reinterpret_cast<const Lanes*>(x[p] + i);
+      for (int q = 0; q < 4; ++q) sums[p][q] += a * b[q];
+    }
+  }
+  for (int p = 0; p < 4; ++p) {
+    for (int q = 0; q < 4; ++q) {
+      double sum = 0;
+      for (int64_t j = 0; j < kLanes; ++j) sum += static_cast<double>(sums[p][q][j]);
+      for (int64_t j = i; j < count; ++j) sum += static_cast<double>(x[p][j] * y[q][j]);
+      out[p][q] = sum;
+    }
+  }
+}
+
+}  // namespace lethe::LETHE_ISA
+#endif

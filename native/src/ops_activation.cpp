@@ -1,11 +1,28 @@
 // Activations with the linear layer's bias folded in, so that the pre-activation is written once, by the GEMM; and
 // gated ones, whose input is [gate, up] with the bias in it already.
+#ifndef LETHE_ISA
 #include <ATen/Parallel.h>
 
 #include "activations.h"
 #include "ops.h"
 
+#define LETHE_FILE "ops_activation.cpp"
+#include "each_isa.h"
+
 namespace lethe {
+
+void activate(const Activating& how, const at::Tensor& x, const at::Tensor& bias, const at::Tensor& out) {
+  LETHE_BY_ISA(activate(how, x, bias, out));
+}
+
+void activate_backward(const Activating& how, const at::Tensor& x, const at::Tensor& bias, const at::Tensor& gradient,
+                       const at::Tensor& d_x) {
+  LETHE_BY_ISA(activate_backward(how, x, bias, gradient, d_x));
+}
+
+}  // namespace lethe
+#else
+namespace lethe::LETHE_ISA {
 namespace {
 
 constexpr int64_t kGrain = 8;  // rows
@@ -89,4 +106,5 @@ void activate_backward(const Activating& how, const at::Tensor& x, const at::Ten
   });
 }
 
-}  // namespace lethe
+}  // namespace lethe::LETHE_ISA
+#endif

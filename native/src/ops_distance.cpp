@@ -1,6 +1,7 @@
 // Distances and their gradients: between two models' predictions a row, between hidden states and a target.
 //
 // Sums over the vocabulary and over channels run in the element type within blocks of 1,024 and in fp64 across them.
+#ifndef LETHE_ISA
 #include <ATen/Parallel.h>
 
 #include <algorithm>
@@ -10,7 +11,24 @@
 #include "rows.h"
 #include "vector_math.h"
 
+#define LETHE_FILE "ops_distance.cpp"
+#include "each_isa.h"
+
 namespace lethe {
+
+void divergence_errors(const at::Tensor& logits, const at::Tensor& reference, const double* scales,
+                       double* divergences) {
+  LETHE_BY_ISA(divergence_errors(logits, reference, scales, divergences));
+}
+
+void square_errors(const at::Tensor& x, const at::Tensor& target, const Batch& batch, const at::Tensor& errors,
+                   double* distances) {
+  LETHE_BY_ISA(square_errors(x, target, batch, errors, distances));
+}
+
+}  // namespace lethe
+#else
+namespace lethe::LETHE_ISA {
 namespace {
 
 // Of p's and q's logits x and y below their maxima: sums of exp(x), of exp(y), and of exp(y) (y - x), from which
@@ -103,4 +121,5 @@ void square_errors(const at::Tensor& x, const at::Tensor& target, const Batch& b
   });
 }
 
-}  // namespace lethe
+}  // namespace lethe::LETHE_ISA
+#endif

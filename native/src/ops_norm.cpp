@@ -1,5 +1,6 @@
 // Layer norm and RMS norm forward and backward. Parameter gradients are summed over fixed blocks of rows, then block by
 // block.
+#ifndef LETHE_ISA
 #include <ATen/Parallel.h>
 
 #include <algorithm>
@@ -7,7 +8,26 @@
 #include "ops.h"
 #include "rows.h"
 
+#define LETHE_FILE "ops_norm.cpp"
+#include "each_isa.h"
+
 namespace lethe {
+
+void layer_norm(Norm kind, const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, double epsilon,
+                const at::Tensor& statistics, const at::Tensor& out) {
+  LETHE_BY_ISA(layer_norm(kind, x, weight, bias, epsilon, statistics, out));
+}
+
+void layer_norm_backward(const NormGradient& g, Slab& partials) { LETHE_BY_ISA(layer_norm_backward(g, partials)); }
+
+void layer_norm_records(const at::Tensor& x, const at::Tensor& statistics, const at::Tensor& output, const Batch& batch,
+                        int64_t each, const at::Tensor& weight, const at::Tensor& bias) {
+  LETHE_BY_ISA(layer_norm_records(x, statistics, output, batch, each, weight, bias));
+}
+
+}  // namespace lethe
+#else
+namespace lethe::LETHE_ISA {
 namespace {
 
 constexpr int64_t kRowBlock = 32;
@@ -126,4 +146,5 @@ void layer_norm_records(const at::Tensor& x, const at::Tensor& statistics, const
   });
 }
 
-}  // namespace lethe
+}  // namespace lethe::LETHE_ISA
+#endif

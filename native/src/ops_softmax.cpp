@@ -1,6 +1,7 @@
 // Softmax and cross-entropy of rows of logits, in place: a row is read into the cache once, and errors replace logits.
 //
 // Sums over the vocabulary run in the element type within blocks of 1,024 and in fp64 across them.
+#ifndef LETHE_ISA
 #include <ATen/Parallel.h>
 
 #include <algorithm>
@@ -10,7 +11,22 @@
 #include "rows.h"
 #include "vector_math.h"
 
+#define LETHE_FILE "ops_softmax.cpp"
+#include "each_isa.h"
+
 namespace lethe {
+
+void softmax_scores(const at::Tensor& logits, const int32_t* targets, const RowScores& scores) {
+  LETHE_BY_ISA(softmax_scores(logits, targets, scores));
+}
+
+void softmax_errors(const at::Tensor& logits, const int32_t* targets, const double* scales, const RowScores& scores) {
+  LETHE_BY_ISA(softmax_errors(logits, targets, scales, scores));
+}
+
+}  // namespace lethe
+#else
+namespace lethe::LETHE_ISA {
 namespace {
 
 // Sums of e, e d and e d^2 with d = x - top and e = exp(d), over one row. E replaces x when store is set.
@@ -105,4 +121,5 @@ void softmax_errors(const at::Tensor& logits, const int32_t* targets, const doub
   });
 }
 
-}  // namespace lethe
+}  // namespace lethe::LETHE_ISA
+#endif

@@ -1,4 +1,5 @@
 // Loops over rows of joint matrices: rows in parallel, a row's tangents by the thread that has its value in cache.
+#ifndef LETHE_ISA
 #include "ops_tangent.h"
 
 #include <ATen/Parallel.h>
@@ -10,7 +11,22 @@
 #include "rows.h"
 #include "vector_math.h"
 
+#define LETHE_FILE "ops_tangent.cpp"
+#include "each_isa.h"
+
 namespace lethe {
+
+void row_products(double factor, const at::Tensor& a, const at::Tensor& minus, const at::Tensor& b, double* out) {
+  LETHE_BY_ISA(row_products(factor, a, minus, b, out));
+}
+
+void softmax_tangent(const at::Tensor& logits, const SoftmaxTangent& options) {
+  LETHE_BY_ISA(softmax_tangent(logits, options));
+}
+
+}  // namespace lethe
+#else
+namespace lethe::LETHE_ISA {
 namespace {
 
 constexpr int64_t kGrain = 8;  // rows
@@ -87,4 +103,5 @@ void softmax_tangent(const at::Tensor& logits, const SoftmaxTangent& options) {
   });
 }
 
-}  // namespace lethe
+}  // namespace lethe::LETHE_ISA
+#endif

@@ -1,12 +1,30 @@
 // Activations of the tangent passes; formulas in ops_tangent.h. Rows in parallel, a row's tangents by the thread that
 // has its value in cache.
+#ifndef LETHE_ISA
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 
 #include "activations.h"
 #include "ops_tangent.h"
 
+#define LETHE_FILE "ops_tangent_activation.cpp"
+#include "each_isa.h"
+
 namespace lethe {
+
+void activate_tangent(const Activating& how, const Blocks& blocks, const at::Tensor& x, const at::Tensor& bias,
+                      const SiteTangents& directions, const at::Tensor& out) {
+  LETHE_BY_ISA(activate_tangent(how, blocks, x, bias, directions, out));
+}
+
+void activate_tangent_backward(const Activating& how, const Blocks& blocks, const at::Tensor& x, const at::Tensor& bias,
+                               const SiteTangents& directions, const at::Tensor& gradient, const at::Tensor& d_x) {
+  LETHE_BY_ISA(activate_tangent_backward(how, blocks, x, bias, directions, gradient, d_x));
+}
+
+}  // namespace lethe
+#else
+namespace lethe::LETHE_ISA {
 namespace {
 
 constexpr int64_t kGrain = 8;  // rows
@@ -155,4 +173,5 @@ void activate_tangent_backward(const Activating& how, const Blocks& blocks, cons
   });
 }
 
-}  // namespace lethe
+}  // namespace lethe::LETHE_ISA
+#endif

@@ -1,5 +1,6 @@
 // Norms of the tangent passes; formulas in ops_tangent.h. Parameter products are summed over fixed blocks of rows,
 // then block by block.
+#ifndef LETHE_ISA
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 
@@ -9,7 +10,22 @@
 #include "ops_tangent.h"
 #include "rows.h"
 
+#define LETHE_FILE "ops_tangent_norm.cpp"
+#include "each_isa.h"
+
 namespace lethe {
+
+void layer_norm_tangent(const NormTangent& norm, const at::Tensor& bias, double epsilon, const at::Tensor& out) {
+  LETHE_BY_ISA(layer_norm_tangent(norm, bias, epsilon, out));
+}
+
+void layer_norm_tangent_backward(const NormTangent& norm, const NormTangentGradient& g, Slab& partials) {
+  LETHE_BY_ISA(layer_norm_tangent_backward(norm, g, partials));
+}
+
+}  // namespace lethe
+#else
+namespace lethe::LETHE_ISA {
 namespace {
 
 constexpr int64_t kRowBlock = 32;
@@ -174,4 +190,5 @@ void layer_norm_tangent_backward(const NormTangent& norm, const NormTangentGradi
   });
 }
 
-}  // namespace lethe
+}  // namespace lethe::LETHE_ISA
+#endif

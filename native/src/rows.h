@@ -1,5 +1,5 @@
-// Inner loops over one row: scaled sums and dot products, with stored numbers converted on the way, and what softmax
-// and layer norm need to know of a row first.
+// Inner loops over one row: scaled sums and dot products, with stored numbers converted on the way (rows.cpp, in the
+// instruction set in force), and what softmax and layer norm need to know of a row first.
 #pragma once
 
 #include <cmath>
@@ -13,43 +13,19 @@ constexpr int64_t kSumBlock = 1024;  // elements of a row that are summed in the
 
 // y += a x
 template <class Real, class Stored>
-inline void add_row(Real a, const Stored* x, int64_t count, Real* y) {
-  for (int64_t i = 0; i < count; ++i) y[i] += a * load<Real>(x[i]);
-}
+void add_row(Real a, const Stored* x, int64_t count, Real* y);
 
-// <x, y>: lanes of the rows' own precision over at most kDotSpan numbers, fp64 beyond.
+// <x, y>: lanes of the rows' own precision over a stretch, fp64 beyond.
 template <class Real, class Stored>
-inline double dot_row(const Real* x, const Stored* y, int64_t count) {
-  constexpr int64_t kLanes = 32, kDotSpan = 64 * kLanes;
-  double sum = 0;
-  int64_t i = 0;
-  while (i + kLanes <= count) {
-    const int64_t end = i + kDotSpan < count ? i + kDotSpan : count;
-    Real lanes[kLanes] = {};
-    for (; i + kLanes <= end; i += kLanes)
-      for (int64_t j = 0; j < kLanes; ++j) lanes[j] += x[i + j] * load<Real>(y[i + j]);
-    for (const Real lane : lanes) sum += static_cast<double>(lane);
-  }
-  for (; i < count; ++i) sum += static_cast<double>(x[i] * load<Real>(y[i]));
-  return sum;
-}
+double dot_row(const Real* x, const Stored* y, int64_t count);
 
+// The sum of a row's numbers, likewise.
 template <class Real>
-inline double sum_row(const Real* x, int64_t count) {
-  constexpr int64_t kLanes = 16;
-  Real lanes[kLanes] = {};
-  int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes)
-    for (int64_t j = 0; j < kLanes; ++j) lanes[j] += x[i + j];
-  double sum = 0;
-  for (; i < count; ++i) sum += static_cast<double>(x[i]);
-  for (const Real lane : lanes) sum += static_cast<double>(lane);
-  return sum;
-}
+double sum_row(const Real* x, int64_t count);
 
 // The largest of a row of at least one number.
 template <class T>
-inline T row_max(const T* row, int64_t count) {
+[[gnu::always_inline]] inline T row_max(const T* row, int64_t count) {
   T top = row[0];
 #pragma omp simd reduction(max : top)
   for (int64_t j = 0; j < count; ++j) top = row[j] > top ? row[j] : top;
@@ -63,7 +39,7 @@ struct RowMoments {
 };
 
 template <class T>
-inline RowMoments<T> row_moments(const T* row, int64_t count, double epsilon, bool centred) {
+[[gnu::always_inline]] inline RowMoments<T> row_moments(const T* row, int64_t count, double epsilon, bool centred) {
   T sum = 0, squares = 0;
 #pragma omp simd reduction(+ : sum)
   for (int64_t j = 0; j < count; ++j) sum += row[j];

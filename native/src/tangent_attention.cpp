@@ -8,15 +8,41 @@
 // Probabilities are made again in the backward pass, a block of queries against its past at a time, so that memory
 // grows with T and not with T^2. Threads take (record, head) pairs, backward all heads of a key head at once; each
 // writes rows and columns of its own.
+#ifndef LETHE_ISA
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 
 #include <algorithm>
+#include <cmath>
+#include <vector>
 
 #include "parallel.h"
-#include "tangent_scores.h"
+#include "tangent.h"
+#include "vector_math.h"
+
+#define LETHE_FILE "tangent_attention.cpp"
+#include "each_isa.h"
 
 namespace lethe {
+
+void attention_tangent(const QkvView& view, const Batch& batch, const Blocks& blocks, const at::Tensor& qkv,
+                       const at::Tensor& out, Slab& scratch) {
+  LETHE_BY_ISA(attention_tangent(view, batch, blocks, qkv, out, scratch));
+}
+
+void attention_tangent_backward(const QkvView& view, const Batch& batch, const Blocks& blocks, bool hessian,
+                                const at::Tensor& qkv, const at::Tensor& d_out, const at::Tensor& d_qkv,
+                                Slab& scratch) {
+  LETHE_BY_ISA(attention_tangent_backward(view, batch, blocks, hessian, qkv, d_out, d_qkv, scratch));
+}
+
+}  // namespace lethe
+#else
+#include "tile.h"
+#include "block_product.h"
+#include "tangent_scores.h"
+
+namespace lethe::LETHE_ISA {
 namespace {
 
 template <class T>
@@ -223,4 +249,5 @@ void attention_tangent_backward(const QkvView& view, const Batch& batch, const B
   });
 }
 
-}  // namespace lethe
+}  // namespace lethe::LETHE_ISA
+#endif

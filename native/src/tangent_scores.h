@@ -1,19 +1,9 @@
 // Attention probabilities and their tangents for a block of queries of one head, and the scratch they live in.
 //
 // Rows of Q, K, V are packed into whole vectors, K and V also transposed, so that every product is a block_product of
-// contiguous rows. All of a thread's scratch comes from one slab. For tangent_attention.cpp, which has the formulas.
-#pragma once
-
-#include <algorithm>
-#include <cmath>
-#include <vector>
-
-#include "block_product.h"
-#include "ops.h"
-#include "tangent.h"
-#include "vector_math.h"
-
-namespace lethe {
+// contiguous rows. All of a thread's scratch comes from one slab. For tangent_attention.cpp, which has the formulas; after
+// block_product.h, once for each instruction set.
+namespace lethe::LETHE_ISA {
 
 inline constexpr int64_t kQueries = 64;  // of a block
 
@@ -181,4 +171,4 @@ class Scores {
   int64_t row() const { return keys_width_; }
 };
 
-}  // namespace lethe
+}  // namespace lethe::LETHE_ISA

@@ -1,10 +1,9 @@
 // The innermost loop of the products we make ourselves: a few rows of C held in registers while k runs.
 //
 // B comes packed in panels of kTile<T> columns, [k][kTile], zero-padded; A is read where it lies, by two strides, so that
-// it may be transposed. Sizes are those of AVX-512 where the build has it (6 x 4 registers of 32), else of AVX2.
-#pragma once
-
-#ifdef __AVX512BF16__
+// it may be transposed. A tile takes 6 x 4 of AVX-512's 32 registers, 6 x 2 of AVX2's 16. Read once for each instruction
+// set: no guard, see each_isa.h.
+#ifdef __x86_64__
 #include <immintrin.h>
 #endif
 
@@ -12,13 +11,9 @@
 #include <cstring>
 #include <type_traits>
 
-namespace lethe {
+namespace lethe::LETHE_ISA {
 
-#ifdef __AVX512F__
-inline constexpr int kVectorBytes = 64, kTileVectors = 4;
-#else
-inline constexpr int kVectorBytes = 32, kTileVectors = 2;
-#endif
+inline constexpr int kVectorBytes = LETHE_VECTOR_BYTES, kTileVectors = kVectorBytes == 64 ? 4 : 2;
 inline constexpr int kTileRows = 6;
 
 template <class T>
@@ -38,6 +33,22 @@ struct VectorOf {
 
 enum class TileInto { kOverwrite, kAdd };
 
+// sums + left * right, fused: what a compiler that tunes for some processors would make two instructions of.
+#if defined LETHE_AVX512
+inline __m512 fused(__m512 sums, float left, __m512 right) { return _mm512_fmadd_ps(_mm512_set1_ps(left), right, sums); }
+inline __m512d fused(__m512d sums, double left, __m512d right) {
+  return _mm512_fmadd_pd(_mm512_set1_pd(left), right, sums);
+}
+#elif defined __x86_64__
+inline __m256 fused(__m256 sums, float left, __m256 right) { return _mm256_fmadd_ps(_mm256_set1_ps(left), right, sums); }
+inline __m256d fused(__m256d sums, double left, __m256d right) {
+  return _mm256_fmadd_pd(_mm256_set1_pd(left), right, sums);
+}
+#else
+template <class Vector, class T>
+Vector fused(Vector sums, T left, Vector right) { return sums + left * right; }
+#endif
+
 // One step of a product of Ts: T itself from A, a vector of T from B.
 template <class T>
 struct Numbers {
@@ -45,11 +56,11 @@ struct Numbers {
   using Sum = T;
   using Vector = typename VectorOf<T>::type;
   static Vector add(Vector sums, T left, const T* right) {
-    return sums + left * *reinterpret_cast<const typename VectorOf<T>::stored*>(right);
+    return fused(sums, left, *reinterpret_cast<const typename VectorOf<T>::stored*>(right));
   }
 };
 
-#ifdef __AVX512BF16__
+#ifdef LETHE_AVX512
 // Two steps of a product of bf16 numbers at once: pairs of neighbours along k in one word, summed in fp32.
 struct Bf16Pairs {
   using Element = uint32_t;
@@ -112,8 +123,14 @@ inline void pack_rows(const T* from, int64_t stride, int64_t rows, int64_t colum
   for (int64_t first = 0; first < columns; first += kTile<T>) {
     const int64_t width = columns - first < kTile<T> ? columns - first : kTile<T>;
     for (int64_t r = 0; r < rows; ++r, to += kTile<T>) {
+      if (width == kTile<T>) {
+        using Stored = typename VectorOf<T>::stored;
+        for (int v = 0; v < kTileVectors; ++v)
+          reinterpret_cast<Stored*>(to)[v] = reinterpret_cast<const Stored*>(from + r * stride + first)[v];
+        continue;
+      }
       std::memcpy(to, from + r * stride + first, static_cast<size_t>(width) * sizeof(T));
-      if (width < kTile<T>) std::memset(to + width, 0, static_cast<size_t>(kTile<T> - width) * sizeof(T));
+      std::memset(to + width, 0, static_cast<size_t>(kTile<T> - width) * sizeof(T));
     }
   }
 }
@@ -164,4 +181,4 @@ inline void pack_transposed(const T* from, int64_t stride, int64_t rows, int64_t
   }
 }
 
-}  // namespace lethe
+}  // namespace lethe::LETHE_ISA

@@ -1,19 +1,28 @@
 // Two-step selection: collect what passes a guessed threshold, then rank the candidates.
+#ifndef LETHE_ISA
 #include "topk.h"
+
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
 
 #include <algorithm>
 #include <bit>
 #include <cmath>
 #include <numeric>
 
-#ifdef __AVX512F__
-#include <immintrin.h>
-#endif
+namespace lethe {
+
+constexpr int64_t kBlock = 32;  // elements compared at once before looking at single ones
+
+}  // namespace lethe
+
+#define LETHE_FILE "topk.cpp"
+#include "each_isa.h"
 
 namespace lethe {
 namespace {
 
-constexpr int64_t kBlock = 32;             // elements compared at once before looking at single ones
 constexpr int64_t kSquares = 64 * kBlock;  // elements summed in the row's own precision before fp64 takes over
 constexpr int64_t kSample = 1024;          // evenly spaced: neighbouring token ids are alike, so runs would mislead
 
@@ -34,57 +43,6 @@ Bits kth_largest(const Bits* values, int64_t n, int64_t k) {
   }
   return result;
 }
-
-// Indices in [begin, end) with |row[i]| >= threshold, appended at `found`, which has room for a block more than there are;
-// returns how many. Adds the squares to `total`. end - begin is a multiple of kBlock.
-template <class Real>
-int64_t scan(const Real* row, int64_t begin, int64_t end, Real threshold, int32_t* found, double& total) {
-  Real squares[kBlock] = {};
-  int64_t count = 0;
-  for (; begin < end; begin += kBlock) {
-    int passes = 0;
-    for (int64_t j = 0; j < kBlock; ++j) {
-      const Real value = row[begin + j];
-      squares[j] += value * value;
-      passes |= std::abs(value) >= threshold;
-    }
-    if (passes == 0) continue;
-    for (int64_t j = begin; j < begin + kBlock; ++j) {
-      found[count] = static_cast<int32_t>(j);
-      count += std::abs(row[j]) >= threshold;
-    }
-  }
-  for (const Real square : squares) total += static_cast<double>(square);
-  return count;
-}
-
-#ifdef __AVX512F__
-// The same with compare masks and compressed stores: half of a row's time.
-template <>
-int64_t scan(const float* row, int64_t begin, int64_t end, float threshold, int32_t* found, double& total) {
-  const __m512 limit = _mm512_set1_ps(threshold);
-  __m512 squares[2] = {_mm512_setzero_ps(), _mm512_setzero_ps()};
-  __m512i index = _mm512_add_epi32(_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
-                                   _mm512_set1_epi32(static_cast<int32_t>(begin)));
-  int64_t count = 0;
-  for (; begin < end; begin += kBlock) {
-    for (int half = 0; half < 2; ++half) {
-      const __m512 value = _mm512_loadu_ps(row + begin + 16 * half);
-      squares[half] = _mm512_fmadd_ps(value, value, squares[half]);
-      const __mmask16 passes = _mm512_cmp_ps_mask(_mm512_abs_ps(value), limit, _CMP_GE_OQ);
-      if (passes != 0) {
-        _mm512_storeu_si512(found + count, _mm512_maskz_compress_epi32(passes, index));
-        count += std::popcount(static_cast<uint32_t>(passes));
-      }
-      index = _mm512_add_epi32(index, _mm512_set1_epi32(16));
-    }
-  }
-  float lanes[16];
-  _mm512_storeu_ps(lanes, _mm512_add_ps(squares[0], squares[1]));
-  for (const float lane : lanes) total += static_cast<double>(lane);
-  return count;
-}
-#endif
 
 }  // namespace
 
@@ -111,7 +69,8 @@ void TopK<Real>::collect(const Real* row, int64_t columns, Real threshold) {
   total = 0;
   const int64_t blocks = columns / kBlock * kBlock;
   for (int64_t begin = 0; begin < blocks; begin += kSquares)
-    found_ += scan(row, begin, std::min(begin + kSquares, blocks), threshold, candidates_.data() + found_, total);
+    found_ += LETHE_BY_ISA(
+        scan(row, begin, std::min(begin + kSquares, blocks), threshold, candidates_.data() + found_, total));
   for (int64_t i = blocks; i < columns; ++i) {
     total += static_cast<double>(row[i]) * static_cast<double>(row[i]);
     candidates_[static_cast<size_t>(found_)] = static_cast<int32_t>(i);
@@ -169,3 +128,60 @@ template struct TopK<float>;
 template struct TopK<double>;
 
 }  // namespace lethe
+#else
+
+namespace lethe::LETHE_ISA {
+
+// Indices in [begin, end) with |row[i]| >= threshold, appended at `found`, which has room for a block more than there are;
+// returns how many. Adds the squares to `total`. end - begin is a multiple of kBlock.
+template <class Real>
+int64_t scan(const Real* row, int64_t begin, int64_t end, Real threshold, int32_t* found, double& total) {
+  Real squares[kBlock] = {};
+  int64_t count = 0;
+  for (; begin < end; begin += kBlock) {
+    int passes = 0;
+    for (int64_t j = 0; j < kBlock; ++j) {
+      const Real value = row[begin + j];
+      squares[j] += value * value;
+      passes |= std::abs(value) >= threshold;
+    }
+    if (passes == 0) continue;
+    for (int64_t j = begin; j < begin + kBlock; ++j) {
+      found[count] = static_cast<int32_t>(j);
+      count += std::abs(row[j]) >= threshold;
+    }
+  }
+  for (const Real square : squares) total += static_cast<double>(square);
+  return count;
+}
+
+#ifdef LETHE_AVX512
+// The same with compare masks and compressed stores: half of a row's time.
+template <>
+int64_t scan(const float* row, int64_t begin, int64_t end, float threshold, int32_t* found, double& total) {
+  const __m512 limit = _mm512_set1_ps(threshold);
+  __m512 squares[2] = {_mm512_setzero_ps(), _mm512_setzero_ps()};
+  __m512i index = _mm512_add_epi32(_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
+                                   _mm512_set1_epi32(static_cast<int32_t>(begin)));
+  int64_t count = 0;
+  for (; begin < end; begin += kBlock) {
+    for (int half = 0; half < 2; ++half) {
+      const __m512 value = _mm512_loadu_ps(row + begin + 16 * half);
+      squares[half] = _mm512_fmadd_ps(value, value, squares[half]);
+      const __mmask16 passes = _mm512_cmp_ps_mask(_mm512_abs_ps(value), limit, _CMP_GE_OQ);
+      if (passes != 0) {
+        _mm512_storeu_si512(found + count, _mm512_maskz_compress_epi32(passes, index));
+        count += std::popcount(static_cast<uint32_t>(passes));
+      }
+      index = _mm512_add_epi32(index, _mm512_set1_epi32(16));
+    }
+  }
+  float lanes[16];
+  _mm512_storeu_ps(lanes, _mm512_add_ps(squares[0], squares[1]));
+  for (const float lane : lanes) total += static_cast<double>(lane);
+  return count;
+}
+#endif
+
+}  // namespace lethe::LETHE_ISA
+#endif

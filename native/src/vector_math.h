@@ -10,9 +10,9 @@
 
 namespace lethe {
 
-inline double fast_exp(double x) { return std::exp(x); }
+[[gnu::always_inline]] inline double fast_exp(double x) { return std::exp(x); }
 
-inline float fast_exp(float x) {
+[[gnu::always_inline]] inline float fast_exp(float x) {
   x = x < -87.0f ? -87.0f : x;
   x = x > 88.0f ? 88.0f : x;
   const float shifted = x * 1.44269504f + 12582912.0f;  // 1.5 * 2^23: the rounded exponent lands in the low bits
@@ -32,14 +32,14 @@ inline float fast_exp(float x) {
 // GELU in its tanh form, x / 2 (1 + tanh(u)) = x s with s = 1 / (1 + exp(-2u)), u = sqrt(2/pi) (x + 0.044715 x^3): the
 // sigmoid has no cancellation where the tanh is near -1.
 template <class T>
-inline T gelu_gate(T x) {
+[[gnu::always_inline]] inline T gelu_gate(T x) {
   constexpr T two_k = static_cast<T>(2 * 0.79788456080286535588);
   const T u2 = two_k * (x + static_cast<T>(0.044715) * x * x * x);
   return 1 / (1 + fast_exp(-u2));
 }
 
 template <class T>
-inline T gelu_derivative(T x) {
+[[gnu::always_inline]] inline T gelu_derivative(T x) {
   constexpr T two_k = static_cast<T>(2 * 0.79788456080286535588);
   const T s = gelu_gate(x);
   return s + x * s * (1 - s) * two_k * (1 + static_cast<T>(3 * 0.044715) * x * x);

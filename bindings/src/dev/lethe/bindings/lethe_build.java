@@ -22,6 +22,7 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int32_t cuda_devices;
  *     int32_t threads;
  *     int32_t reserved;
+ *     char isa[16];
  * }
  * }
  */
@@ -38,7 +39,8 @@ public class lethe_build {
         LetheNative.C_INT.withName("cuda_compiled"),
         LetheNative.C_INT.withName("cuda_devices"),
         LetheNative.C_INT.withName("threads"),
-        LetheNative.C_INT.withName("reserved")
+        LetheNative.C_INT.withName("reserved"),
+        MemoryLayout.sequenceLayout(16, LetheNative.C_CHAR).withName("isa")
     ).withName("lethe_build");
 
     /**
@@ -420,6 +422,83 @@ public class lethe_build {
      */
     public static void reserved(MemorySegment struct, int fieldValue) {
         struct.set(reserved$LAYOUT, reserved$OFFSET, fieldValue);
+    }
+
+    private static final SequenceLayout isa$LAYOUT = (SequenceLayout)$LAYOUT.select(groupElement("isa"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * char isa[16]
+     * }
+     */
+    public static final SequenceLayout isa$layout() {
+        return isa$LAYOUT;
+    }
+
+    private static final long isa$OFFSET = $LAYOUT.byteOffset(groupElement("isa"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * char isa[16]
+     * }
+     */
+    public static final long isa$offset() {
+        return isa$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * char isa[16]
+     * }
+     */
+    public static MemorySegment isa(MemorySegment struct) {
+        return struct.asSlice(isa$OFFSET, isa$LAYOUT.byteSize());
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * char isa[16]
+     * }
+     */
+    public static void isa(MemorySegment struct, MemorySegment fieldValue) {
+        MemorySegment.copy(fieldValue, 0L, struct, isa$OFFSET, isa$LAYOUT.byteSize());
+    }
+
+    private static long[] isa$DIMS = { 16 };
+
+    /**
+     * Dimensions for array field:
+     * {@snippet lang=c :
+     * char isa[16]
+     * }
+     */
+    public static long[] isa$dimensions() {
+        return isa$DIMS;
+    }
+    private static final VarHandle isa$ELEM_HANDLE = isa$LAYOUT.varHandle(sequenceElement());
+
+    /**
+     * Indexed getter for field:
+     * {@snippet lang=c :
+     * char isa[16]
+     * }
+     */
+    public static byte isa(MemorySegment struct, long index0) {
+        return (byte)isa$ELEM_HANDLE.get(struct, isa$OFFSET, index0);
+    }
+
+    /**
+     * Indexed setter for field:
+     * {@snippet lang=c :
+     * char isa[16]
+     * }
+     */
+    public static void isa(MemorySegment struct, long index0, byte fieldValue) {
+        isa$ELEM_HANDLE.set(struct, isa$OFFSET, index0, fieldValue);
     }
 
     /**

@@ -31,7 +31,7 @@ final class DoctorCommand implements Callable<Integer> {
     /** What --json gives; {@code torch} parts are null when the native library does not load. */
     record Result(String lethe, String java, int cores, long memoryBytes, long maxHeapBytes, long freeDiskBytes,
                   String libtorch, String torchVersion, String compiledFor, boolean cudaCompiled, int cudaDevices,
-                  int threads, List<DeviceInfo> devices, String noDevice, List<String> missing) {}
+                  int threads, String isa, List<DeviceInfo> devices, String noDevice, List<String> missing) {}
 
     @Override
     public Integer call() {
@@ -46,8 +46,8 @@ final class DoctorCommand implements Callable<Integer> {
                 Runtime.getRuntime().availableProcessors(), memory(), Runtime.getRuntime().maxMemory(), freeDisk(missing),
                 System.getProperty("lethe.libtorch"), build == null ? null : build.torchVersion(),
                 build == null ? null : build.compiledFor(), build != null && build.cudaCompiled(),
-                build == null ? 0 : build.cudaDevices(), build == null ? 0 : build.threads(), devices(build),
-                build == null ? null : noDevice(), missing);
+                build == null ? 0 : build.cudaDevices(), build == null ? 0 : build.threads(),
+                build == null ? null : build.isa(), devices(build), build == null ? null : noDevice(), missing);
         Terminal terminal = main.terminal();
         common.result(terminal, result, () -> print(terminal, result));
         return missing.isEmpty() ? 0 : Main.BAD_INPUT;
@@ -87,8 +87,8 @@ final class DoctorCommand implements Callable<Integer> {
         terminal.print("machine    %d cores, %s memory, %s free on disk here", result.cores, Sizes.of(result.memoryBytes),
                 Sizes.of(result.freeDiskBytes));
         if (result.torchVersion != null) {
-            terminal.print("libtorch   %s (compiled against %s)%s, %d threads", result.torchVersion, result.compiledFor,
-                    result.libtorch == null ? "" : " at " + result.libtorch, result.threads);
+            terminal.print("libtorch   %s (compiled against %s)%s, %d threads, %s", result.torchVersion, result.compiledFor,
+                    result.libtorch == null ? "" : " at " + result.libtorch, result.threads, result.isa);
             for (int i = 0; i < result.devices.size(); i++) {
                 DeviceInfo device = result.devices.get(i);
                 terminal.print("cuda:%d     %s, compute capability %.1f%s, %s of %s free, driver for CUDA %.1f, runtime %.1f", i,

@@ -9,7 +9,8 @@ package dev.lethe.engine;
  * @param cudaCompiled whether it was built with CUDA
  * @param cudaDevices  CUDA devices usable now
  * @param threads      intra-op threads in force
+ * @param isa          instruction set of the CPU's loops: avx2, avx512, avx512_bf16 or default
  */
 public record BuildInfo(int abiVersion, String torchVersion, String compiledFor, boolean cudaCompiled, int cudaDevices,
-        int threads) {
+        int threads, String isa) {
 }

@@ -140,7 +140,7 @@ public final class Engine implements AutoCloseable {
             calls.done("build info", LetheNative.lethe_build_info(build, calls.begin()));
             return new BuildInfo(LetheNative.lethe_abi_version(), lethe_build.torch_version(build).getString(0),
                     lethe_build.compiled_for(build).getString(0), lethe_build.cuda_compiled(build) != 0,
-                    lethe_build.cuda_devices(build), lethe_build.threads(build));
+                    lethe_build.cuda_devices(build), lethe_build.threads(build), lethe_build.isa(build).getString(0));
         }
     }
 

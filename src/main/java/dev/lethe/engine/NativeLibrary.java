@@ -53,6 +53,9 @@ final class NativeLibrary {
     static String unloadable(Path file, String reason) {
         // A library built over a CUDA libtorch asks for its parts by these names.
         boolean cuda = reason.matches("(?s).*(torch_cuda|c10_cuda|cudart|cublas).*");
+        if (reason.contains("CPU ISA level")) {
+            return "cannot load " + file + ": this processor lacks AVX2, FMA or BMI (x86-64-v3), which Lethe needs";
+        }
         return "cannot load " + file + ": " + reason + (reason.contains("failed to map segment")
                 ? "; its file system is mounted noexec, move the checkout to one that is not"
                 : (cuda ? "; it was built for a libtorch with CUDA and the one found has none" : "")
