@@ -3,8 +3,19 @@
 # emulated kernels, for native/test/device_*.cpp and Java's EmulatedDeviceTest.
 function(lethe_device_library name)
   add_library(${name} OBJECT ${ARGN})
-  set_target_properties(${name} PROPERTIES CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
+  lethe_reads_with_objects(${name})
   target_link_libraries(${name} PUBLIC lethe_flags)
+endfunction()
+
+# Precompiled headers are taken over by what is compiled in the same way.
+function(lethe_reads_with_objects name)
+  set_target_properties(${name} PROPERTIES CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
+  get_target_property(type ${name} TYPE)
+  if(type STREQUAL "EXECUTABLE")
+    set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+    target_compile_options(${name} PRIVATE -fPIC)
+  endif()
+  target_precompile_headers(${name} REUSE_FROM lethe_objects)
 endfunction()
 
 file(GLOB path_sources CONFIGURE_DEPENDS native/device/*.cpp)

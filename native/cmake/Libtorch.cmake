@@ -31,6 +31,9 @@ target_include_directories(lethe::libtorch SYSTEM INTERFACE
   "${LETHE_LIBTORCH}/include" "${LETHE_LIBTORCH}/include/torch/csrc/api/include")
 target_link_libraries(lethe::libtorch INTERFACE "${LETHE_TORCH_LIB}/libtorch_cpu.so" "${LETHE_TORCH_LIB}/libc10.so")
 
+# Headers of single operators instead of all of them.
+target_compile_definitions(lethe::libtorch INTERFACE AT_PER_OPERATOR_HEADERS)
+
 # at::parallel_for is inlined into our code and needs OpenMP when it is compiled, but a process must hold one OpenMP
 # runtime: the one beside libtorch, where it ships one.
 target_compile_options(lethe::libtorch INTERFACE -fopenmp)

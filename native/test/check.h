@@ -26,6 +26,7 @@ inline int finish() {
   return failures > 0 ? 1 : 0;
 }
 
+#undef CHECK  // libtorch has one too
 #define CHECK(holds) \
   if (!(holds)) test::report(__FILE__, __LINE__, #holds)
 // NaN is never close.

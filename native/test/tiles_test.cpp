@@ -12,7 +12,6 @@
 
 #include "attention.h"
 #include "gemm_tiles.h"
-#undef CHECK  // libtorch has one too
 #include "check.h"
 
 namespace {

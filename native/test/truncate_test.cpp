@@ -2,8 +2,6 @@
 // is the error they have, records no longer than the rank keep every row, and what is not finite is refused by name.
 #include <ATen/ATen.h>
 
-#undef CHECK  // of glog's fashion, in the way of ours
-
 #include "captured.h"
 #include "model.h"
 
