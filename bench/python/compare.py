@@ -21,6 +21,8 @@ from side import Problem, Worker
 
 WARM_UPS = 2
 QUICK_SECONDS = 540  # after that no further row is begun
+# What holds Lethe, PyTorch, its oneDNN and MKL to AVX2 where the processor has more.
+AVX2 = {"LETHE_ISA": "avx2", "ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
 
 
 class Comparison:
@@ -33,8 +35,8 @@ class Comparison:
         self.workers = {"ours": self.start("ours"), "theirs": self.start("theirs")}
         self.numbers = itertools.count()
         self.begun = time.monotonic()
-        told = {key: getattr(options, key) for key in ("quick", "shapes", "ops", "pairs", "threads", "device")}
-        self.found = {"machine": machine.describe(), "commit": machine.commit(),
+        told = {key: getattr(options, key) for key in ("quick", "shapes", "ops", "pairs", "threads", "device", "isa")}
+        self.found = {"machine": machine.describe(options.isa), "commit": machine.commit(),
                       "date": time.strftime("%Y-%m-%d %H:%M"), "options": told, "sgemm": [], "rows": []}
         if options.merge:
             self.take_over()
@@ -47,6 +49,7 @@ class Comparison:
         options = self.options
         threads = str(options.threads)
         environment = {"OMP_WAIT_POLICY": "passive"} if options.check else {}  # a check may run on a busy machine
+        environment |= AVX2 if options.isa == "avx2" else {}
         environment |= {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "TORCHINDUCTOR_CACHE_DIR":
                        os.path.join(self.out, "inductor")}
         if side == "ours":
@@ -259,6 +262,7 @@ def arguments():
     parser.add_argument("--pairs", type=int, default=5, help="A B pairs a row, after warm-up")
     parser.add_argument("--threads", type=int, default=min(2, os.cpu_count()))
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--isa", choices=("avx2", ""), default="", help="hold both sides to AVX2 on a processor that has more")
     parser.add_argument("--data", help="records for ragged batches and the pipeline; TOFU where it is at hand")
     parser.add_argument("--out", default="build/compare")
     parser.add_argument("--record", action="store_true", help="put the table into bench/RESULTS.md")

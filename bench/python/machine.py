@@ -6,7 +6,8 @@ import subprocess
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
-def describe():
+def describe(isa=""):
+    """The machine in words; `isa`: what both sides are held to, if not to all that the processor has."""
     cpu = platform.machine()
     try:
         with open("/proc/cpuinfo") as file:
@@ -15,7 +16,8 @@ def describe():
         pass
     flags = [flag for flag in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if flag in cpu_flags()]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{cpu}, {os.cpu_count()} cores ({' '.join(flags)}), {memory:.0f} GiB"
+    held = f", held to {isa}" if isa else ""
+    return f"{cpu}, {os.cpu_count()} cores ({' '.join(flags)}), {memory:.0f} GiB{held}"
 
 
 def cpu_flags():

@@ -75,8 +75,8 @@ def every_row(shape, quick):
     plain, their_plain = ours("epoch", "plain", **batch), theirs("epoch", "plain", **batch)
     scores = ours("influence", "", **SPARSE, **batch)
     return [
-        Row("train", "train step | torch eager, fused GELU", "speed", ours("train"), theirs("train", "eager"), "batch", ">= 1.2"),
-        Row("compile", "train step | torch.compile", "speed", ours("train"), theirs("train", "compile"), "batch", ">= 1.1"),
+        Row("train", "train step | torch eager, fused GELU", "speed", ours("train"), theirs("train", "eager"), "batch", ">= 1.3"),
+        Row("compile", "train step | torch.compile", "speed", ours("train"), theirs("train", "compile"), "batch", ">= 1.3"),
         Row("records", "gradients of every record into the ledger | torch's batch gradient, no capture", "speed", capture,
             theirs("records", "batch"), "batch", ">= 1.0", check=False),
         Row("records", "... | hooks, in memory", "speed", capture, theirs("records", "hooks"), "batch", ">= 1.2"),
