@@ -1,11 +1,11 @@
 package dev.lethe.study;
 
 import dev.lethe.engine.BadInputException;
-import dev.lethe.engine.EngineException;
 import dev.lethe.engine.ModelLayout;
 import dev.lethe.engine.Reason;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.train.ModelSource;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
@@ -90,7 +90,7 @@ final class SpecCheck {
             return null;
         }
         try {
-            if (isShape(spec.model())) {
+            if (isShape(spec.model(), files)) {
                 return ModelLayout.of(((ModelSource.Fresh) ModelSource.parse(spec.model())).shape());
             }
             var folder = files == null ? null : files.find(spec.model());
@@ -98,15 +98,16 @@ final class SpecCheck {
                 add("$.model", "neither gpt2:.., llama:.. and kin nor a model folder: " + files.missing(spec.model()));
             }
             return folder == null || !Checkpoint.isCheckpoint(folder) ? null : ModelLayout.of(Checkpoint.config(folder).shape());
-        } catch (BadInputException | EngineException e) {
+        } catch (BadInputException e) {
             add("$.model", Reason.of(e));
             return null;
         }
     }
 
-    /** Whether a model is named by its sizes and not by its folder. */
-    static boolean isShape(String model) {
-        return ModelSource.isFresh(model);
+    /** Whether a model is named by its sizes and not by its folder: a bare "gpt2" is a folder where there is one. */
+    static boolean isShape(String model, DataFiles files) {
+        Path folder = files == null || model.contains(":") ? null : files.find(model);
+        return ModelSource.isFresh(model) && (folder == null || !Checkpoint.isCheckpoint(folder));
     }
 
     private void sequential() {

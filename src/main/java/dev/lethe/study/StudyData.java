@@ -51,7 +51,8 @@ record StudyData(Dataset learned, Dataset heldOut, Map<String, Set<String>> forg
                     + heldOut.size() + " held out; both must be some");
         }
         Path tokenizer = spec.tokenizer() != null ? files.require(spec.tokenizer())
-                : bundled && SpecCheck.isShape(spec.model()) ? DemoData.copy(DemoData.TOKENIZER, folder).getParent() : null;
+                : bundled && SpecCheck.isShape(spec.model(), files) ? DemoData.copy(DemoData.TOKENIZER,
+                folder).getParent() : null;
         Spec.Tofu tofu = spec.data().tofu();
         return new StudyData(write(learned, folder.resolve("learned.jsonl")), write(heldOut, folder.resolve("held-out.jsonl")),
                 forget(spec, learned), tofu == null ? Map.of() : perturbed(tofu, files),

@@ -46,7 +46,7 @@ final class Trainings {
     }
 
     ModelSource source(String head) {
-        if (!SpecCheck.isShape(spec.model())) {
+        if (!SpecCheck.isShape(spec.model(), files)) {
             return new ModelSource.Pretrained(files.require(spec.model()));
         }
         ModelShape shape = ((ModelSource.Fresh) ModelSource.parse(spec.model())).shape();

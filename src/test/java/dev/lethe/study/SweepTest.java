@@ -16,6 +16,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.api.io.TempDir;
@@ -152,5 +153,58 @@ class SweepTest {
         }
         assertEquals("3 oracles are fewer than the 8 that KLoM and U-LiRA need: with 2 seeds, a shift of a record's margin below "
                 + "2.3 standard deviations goes unseen in more than one case of five", remarks.getFirst());
+    }
+
+    /** Both heads of another family, each beside its own retrained model, by names that are the family's. */
+    @Test
+    void aLlamaIsStudied() throws IOException {
+        isStudied("llama:layers=2,hidden=16,heads=4,kv=2,inner=24", "layers.1.mlp.gate_up_proj", "embed_tokens");
+    }
+
+    @Test
+    @Tag("extended")
+    void aPythiaIsStudied() throws IOException {
+        isStudied("pythia:layers=2,hidden=16,heads=2", "layers.1.mlp.dense_h_to_4h", "embed_in");
+    }
+
+    private void isStudied(String model, String site, String table) throws IOException {
+        Path spec = Files.writeString(folder.resolve("family.json"), """
+                {"name": "family", "data": {"bundled": "people"}, "model": "%s,ctx=64,vocab=1024",
+                 "heads": ["tied", "untied"],
+                 "training": {"epochs": 2, "batch": 8, "learning_rate": 5e-3},
+                 "forget": {"dave": {"subjects": ["dave"]}}, "measure": {"retain_sample": 5}, "oracles": 0,
+                 "cells": [{"strategy": ["first-epoch"], "sites": ["all", "block:1", "%s"],
+                            "erase": {"max_ascents": 2, "polish": 1}},
+                           {"strategy": ["rmu"], "calibration": ["fixed:1e-3x2"]}]}
+                """.formatted(model, site));
+        List<CellResult> results;
+        try (Engine engine = Engine.cpu()) {
+            results = Sweep.run(engine, spec, options("out"), StudyListener.SILENT).results();
+        }
+        assertEquals(2 * (2 + 3 + 1), results.size());
+        for (String head : List.of("tied", "untied")) {
+            List<CellResult> own = results.stream().filter(result -> result.cell().head().equals(head)).toList();
+            assertEquals(6, own.size());
+            assertTrue(own.stream().allMatch(result -> Double.isFinite(result.metrics().get("forget.loss"))), head);
+            CellResult whole = own.stream().filter(result -> result.cell().sites().equals("all")
+                    && result.cell().strategy()
+                    .equals("first-epoch")).findFirst().orElseThrow();
+            assertTrue(whole.distributions().keySet().containsAll(Set.of("influence.before/" + table,
+                    "influence.before/" + site)),
+                    whole.distributions().keySet().toString());
+        }
+        assertTrue(Files.readString(folder.resolve("out/study.html")).contains(site));
+    }
+
+    @Test
+    void aBareNameIsAFolderWhereThereIsOne() throws IOException {
+        DataFiles files = new DataFiles(null, folder);
+        assertTrue(SpecCheck.isShape("llama", files));
+        Files.createDirectories(folder.resolve("llama"));
+        assertTrue(SpecCheck.isShape("llama", files), "an empty folder is no model");
+        Files.writeString(folder.resolve("llama/config.json"), "{}");
+        assertFalse(SpecCheck.isShape("llama", files));
+        assertTrue(SpecCheck.isShape("llama:layers=1", files));
+        assertFalse(SpecCheck.isShape("other", files));
     }
 }
