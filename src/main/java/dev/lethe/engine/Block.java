@@ -84,6 +84,13 @@ public record Block(Family family, Activation activation, long kvHeads, long hea
         options = options.isEmpty() ? Set.of() : Collections.unmodifiableSet(EnumSet.copyOf(options));
     }
 
+    /** The same with 0 for what 0 stands for, so that equal models are equal. */
+    Block plain(long channels, long heads) {
+        return new Block(family, activation, kvHeads == heads ? 0 : kvHeads, headSize * heads == channels ? 0
+                : headSize, rotary,
+                options);
+    }
+
     /** The options as the C ABI takes them. */
     int bits() {
         return options.stream().mapToInt(option -> option.bit).sum();

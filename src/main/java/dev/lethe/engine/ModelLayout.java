@@ -23,7 +23,7 @@ public record ModelLayout(List<TensorInfo> tensors, List<Site> sites, long param
         sites = List.copyOf(sites);
     }
 
-    /** @throws EngineException when there can be no such model */
+    /** @throws BadInputException saying everything for which there can be no such model */
     public static ModelLayout of(ModelShape shape) {
         NativeLibrary.ensure();
         try (Arena arena = Arena.ofConfined()) {
@@ -31,7 +31,11 @@ public record ModelLayout(List<TensorInfo> tensors, List<Site> sites, long param
             MemorySegment config = ModelConfig.of(arena, shape, Dtype.F32);
             MemorySegment layout = lethe_layout.allocate(arena);
             lethe_layout.struct_size(layout, lethe_layout.sizeof());
-            calls.done("model layout", LetheNative.lethe_model_layout(config, layout, calls.begin()));
+            try {
+                calls.done("model layout", LetheNative.lethe_model_layout(config, layout, calls.begin()));
+            } catch (EngineException e) {
+                throw e.status() == Status.INVALID_ARGUMENT ? new BadInputException(Reason.of(e), e) : e;
+            }
 
             long count = lethe_layout.tensors(layout);
             MemorySegment tensors = lethe_tensor_info.allocateArray(count, arena);

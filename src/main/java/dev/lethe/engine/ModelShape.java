@@ -15,7 +15,7 @@ import java.util.Locale;
  * @param inner       width of the MLP, 4C in GPT-2
  * @param normEpsilon of every norm, 1e-5 in GPT-2
  * @param tiedHead    whether the head shares the token table
- * @param block       null becomes {@link Block#GPT2}
+ * @param block       null becomes {@link Block#GPT2}; head counts and sizes that are what 0 stands for become 0
  */
 public record ModelShape(long vocabulary, long context, long channels, long heads, long layers, long inner,
         double normEpsilon, boolean tiedHead, Block block) {
@@ -47,6 +47,7 @@ public record ModelShape(long vocabulary, long context, long channels, long head
         if (!problems.isEmpty()) {
             throw new IllegalArgumentException("model shape: " + String.join("; ", problems));
         }
+        block = block.plain(channels, heads);
     }
 
     /** Of a GPT-2 as published. */
@@ -67,8 +68,9 @@ public record ModelShape(long vocabulary, long context, long channels, long head
 
     /** In words: "llama, 4 layers, 256 wide, 4 heads (2 of keys and values), context 128". */
     public String summary() {
-        return block.family().name().toLowerCase(Locale.ROOT) + ", " + layers + " layers, " + channels + " wide, " + heads
-                + " heads" + (block.kvHeads() == 0 ? "" : " (" + block.kvHeads() + " of keys and values)") + ", context " + context;
+        String shared = block.kvHeads() == 0 ? "" : " (" + block.kvHeads() + " of keys and values)";
+        return block.family().name().toLowerCase(Locale.ROOT) + ", " + layers + " layers, " + channels + " wide, "
+                + heads + " heads" + shared + ", context " + context;
     }
 
     private static void size(List<String> problems, String name, long value) {

@@ -33,7 +33,8 @@ record VectorSpace(OwnedMemory owner, MemorySegment model, ModelShape shape, Dty
 
     /** The line by which a file of numbers says to which space they belong. */
     String describe() {
-        return line(" heads=" + shape.heads(), " epsilon=" + shape.normEpsilon()) + (published() ? "" : " " + shape.block());
+        return line(" heads=" + shape.heads(), " epsilon=" + shape.normEpsilon()) + (published() ? "" : " "
+                + shape.block());
     }
 
     /** Whether a file's line is of this space; versions that knew GPT-2 alone left out what moves no tensor. */

@@ -100,7 +100,8 @@ record ConfigFields(Map<String, Object> raw, Problems problems) {
         long size = (long) (part * head);
         if (!(part > 0 && part <= 1) || size < 2 || size % 2 != 0 || share == null && part != 1) {
             problems.add((share == null ? "partial_rotary_factor" : share) + " is " + part + " of a head of " + head
-                    + (share == null ? "; here all of a head turns" : "; must make an even share of it, up to all"));
+                    + (share != null ? "; must make an even share of it, up to all"
+                    : part == 1 ? "; a head that turns is even" : "; here all of a head turns"));
         }
         if (!(theta > 0) || theta == Double.POSITIVE_INFINITY) {
             problems.add(base + " is " + theta + "; must be positive");

@@ -75,8 +75,7 @@ final class ConfigShape {
         }
         Rotary rotary = f.rotary(head == 0 ? sizes.heads == 0 ? 2 : sizes.channels / sizes.heads : head, "rope_theta", null, 1,
                 sizes.context);
-        Block block = new Block(Family.LLAMA, f.activation("hidden_act", "silu"), kv == sizes.heads ? 0 : kv,
-                head * sizes.heads == sizes.channels ? 0 : head, rotary, options);
+        Block block = new Block(Family.LLAMA, f.activation("hidden_act", "silu"), kv, head, rotary, options);
         return sizes.shape(f, window(type, f, sizes.context), f.epsilon("rms_norm_eps", 1e-6), block);
     }
 

@@ -1,6 +1,7 @@
 package dev.lethe.model;
 
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.ModelLayout;
 import dev.lethe.engine.ModelShape;
 import dev.lethe.engine.Reason;
 import java.nio.charset.StandardCharsets;
@@ -75,12 +76,16 @@ public record ModelSettings(ModelShape shape, Map<String, Object> raw) {
                     + "; Lethe reads " + ModelType.known());
         }
         fields.refuseOthers();
+        ModelShape shape = null;
         try {
-            ModelShape shape = type == null ? null : ConfigShape.read(type, fields);
-            problems.throwIfAny(source);
-            return new ModelSettings(shape, raw);
-        } catch (IllegalArgumentException e) {
-            throw new BadInputException(source + ": " + Reason.of(e), e);
+            shape = type == null ? null : ConfigShape.read(type, fields);
+            if (shape != null) {
+                ModelLayout.of(shape);
+            }
+        } catch (IllegalArgumentException | BadInputException e) {
+            problems.add(Reason.of(e));
         }
+        problems.throwIfAny(source);
+        return new ModelSettings(shape, raw);
     }
 }

@@ -6,6 +6,7 @@ import dev.lethe.engine.Block;
 import dev.lethe.engine.Block.Activation;
 import dev.lethe.engine.Block.Family;
 import dev.lethe.engine.Block.Option;
+import dev.lethe.engine.ModelLayout;
 import dev.lethe.engine.ModelShape;
 import dev.lethe.engine.Reason;
 import dev.lethe.engine.Rotary;
@@ -54,9 +55,11 @@ final class FreshShape {
     /** @throws BadInputException naming the part that is wrong */
     static ModelShape parse(String text) {
         FreshShape fresh = new FreshShape(text);
+        ModelShape shape = fresh.shape();
         try {
-            return fresh.shape();
-        } catch (IllegalArgumentException e) {
+            ModelLayout.of(shape);
+            return shape;
+        } catch (BadInputException e) {
             throw fresh.bad(Reason.of(e));
         }
     }
@@ -73,9 +76,13 @@ final class FreshShape {
         long inner = number("inner", gpt2 || neox ? 4 * hidden : (hidden * 8 / 3 + 15) / 16 * 16);
         boolean tied = neox ? options.containsKey("tied") : !options.containsKey("untied");
         long size = head != 0 ? head : hidden / heads;
-        Block block = gpt2 ? Block.GPT2 : neox ? neox(size) : llama(kv == heads ? 0 : kv, head * heads == hidden ? 0 : head, size);
-        return new ModelShape(number("vocab", ModelShape.GPT2_VOCABULARY), number("ctx", 1024), hidden, heads,
-                number("layers", 12), inner, gpt2 || neox ? 1e-5 : 1e-6, tied, block);
+        Block block = gpt2 ? Block.GPT2 : neox ? neox(size) : llama(kv, head, size);
+        try {
+            return new ModelShape(number("vocab", ModelShape.GPT2_VOCABULARY), number("ctx", 1024), hidden, heads,
+                    number("layers", 12), inner, gpt2 || neox ? 1e-5 : 1e-6, tied, block);
+        } catch (IllegalArgumentException e) {
+            throw bad(Reason.of(e));
+        }
     }
 
     private Block llama(long kv, long head, long size) {

@@ -23,9 +23,10 @@ record LoadedModel(LanguageModel model, ModelSettings config, Tokenizer tokenize
             }
             case ModelSource.Fresh(ModelShape shape, Path folder) -> {
                 Tokenizer tokenizer = folder == null ? Tokenizer.gpt2() : Tokenizer.of(folder);
+                ModelSettings config = ModelSettings.of(shape, tokenizer.endOfText()); // may refuse: before the model
                 LanguageModel model = engine.model(shape, dtype);
                 model.initialize(seed);
-                yield new LoadedModel(model, ModelSettings.of(shape, tokenizer.endOfText()), tokenizer, folder);
+                yield new LoadedModel(model, config, tokenizer, folder);
             }
         };
     }

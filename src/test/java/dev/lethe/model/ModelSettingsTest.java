@@ -123,6 +123,11 @@ class ModelSettingsTest {
             assertEquals(kind, again.raw().get("model_type"));
             assertEquals(3, again.raw().get("eos_token_id"));
         }
+        Block explicit = new Block(Family.LLAMA, Activation.SILU, 2, 4, Rotary.plain(4, 1), Set.of(Option.NO_QKV_BIAS,
+                Option.NO_OUTPUT_BIAS, Option.NO_MLP_BIAS));
+        ModelShape said = new ModelShape(11, 8, 8, 2, 1, 8, 1e-6, true, explicit);
+        assertEquals(0, said.block().kvHeads() + said.block().headSize(), "as many and as wide as heads are anyway");
+        assertEquals(said, parse(ModelSettings.of(said).toJson()).shape());
         Block odd = new Block(Family.LLAMA, Activation.SILU, 0, 0, Rotary.plain(4, 1), Set.of(Option.NO_QKV_BIAS));
         assertThrows(IllegalArgumentException.class,
                 () -> ModelSettings.of(new ModelShape(11, 8, 8, 2, 1, 8, 1e-6, true, odd)));
@@ -166,6 +171,13 @@ class ModelSettingsTest {
                 familyFailure("\"rope_scaling\":{\"type\":\"linear\"}"));
         assertEquals(List.of("x: rope_parameters is {full_attention={rope_theta=1}}; must be one object for all layers"),
                 familyFailure("\"rope_parameters\":{\"full_attention\":{\"rope_theta\":1}}"));
+        assertEquals(List.of("x: partial_rotary_factor is 1.0 of a head of 5; a head that turns is even"),
+                familyFailure("\"head_dim\":5"));
+        assertEquals(List.of("x: rotary_pct is 0.1 of a head of 4; must make an even share of it, up to all"),
+                failure(sizes("gpt_neox", "\"rotary_pct\":0.1")).lines().toList());
+        assertEquals(List.of("x: no such model: a row of queries, keys and values has more than 2^31 numbers"),
+                familyFailure("\"head_dim\":134217728,\"num_attention_heads\":16").stream()
+                        .map(line -> line.replace("model layout: ", "")).toList());
         assertEquals(List.of("x: partial_rotary_factor is 0.5 of a head of 4; here all of a head turns"),
                 familyFailure("\"rope_parameters\":{\"rope_theta\":1,\"partial_rotary_factor\":0.5}"));
     }

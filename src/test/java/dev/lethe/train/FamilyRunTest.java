@@ -8,6 +8,7 @@ import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Block;
 import dev.lethe.engine.Block.Activation;
 import dev.lethe.engine.Block.Family;
+import dev.lethe.engine.Block.Option;
 import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
@@ -55,8 +56,8 @@ class FamilyRunTest {
         TinyData tiny = new TinyData(folder, 8);
         ModelShape shape = Families.of(name, Math.toIntExact(tiny.shape().vocabulary()), 16);
         ModelSource source = new ModelSource.Fresh(shape, tiny.tokenizer);
-        TrainConfig config = TinyData.config().epochs(3).checkpointEverySteps(4).capture(CapturePolicy.ALL).rank(3).headTopK(5)
-                .holdoutFraction(0.1).build();
+        TrainConfig config = TinyData.config().epochs(3).checkpointEverySteps(4).capture(CapturePolicy.ALL).rank(3)
+                .headTopK(5).holdoutFraction(0.1).build();
         Path whole = folder.resolve("whole");
         Path killed = folder.resolve("killed");
         try (Engine engine = Engine.cpu()) {
@@ -98,10 +99,27 @@ class FamilyRunTest {
                 }
             });
             Path settings = base.resolve("config.json");
-            Files.writeString(settings, Files.readString(settings).replace("\"rope_theta\" : 10000.0", "\"rope_theta\" : 500.0"));
+            String text = Files.readString(settings);
+            Files.writeString(settings, text.replace("\"rope_theta\" : 10000.0", "\"rope_theta\" : 500.0"));
             String message = assertThrows(BadInputException.class,
                     () -> Trainer.resume(engine, killed, TrainListener.silent())).getMessage();
             assertTrue(message.startsWith(killed + ": was begun with a model of " + shape + ", now "), message);
+        }
+    }
+
+    /** Its settings cannot be written: told before there is a model or a folder. */
+    @Test
+    void aShapeThatNoCheckpointHasIsNotTrained() {
+        TinyData tiny = new TinyData(folder, 4);
+        Block odd = new Block(Family.LLAMA, Activation.SILU, 0, 0, Rotary.plain(4, 10_000), Set.of(Option.NO_QKV_BIAS));
+        ModelShape shape = Families.with(Families.of("llama", Math.toIntExact(tiny.shape().vocabulary()), 16), odd);
+        try (Engine engine = Engine.cpu()) {
+            long handles = Engine.liveHandles();
+            ModelSource source = new ModelSource.Fresh(shape, tiny.tokenizer);
+            assertThrows(IllegalArgumentException.class, () -> Trainer.train(engine, source, tiny.data, folder.resolve("run"),
+                    TinyData.config().build(), TrainListener.silent()));
+            assertEquals(handles, Engine.liveHandles());
+            assertTrue(Files.notExists(folder.resolve("run")));
         }
     }
 
@@ -127,10 +145,11 @@ class FamilyRunTest {
         RunInfo old = RunJson.read(GPT2_ALONE, RunInfo.class, "old");
         for (Block block : List.of(Families.of("llama", 9, 8).block(), Families.of("qwen3", 9, 8).block(),
                 Families.of("pythia", 9, 8).block(), new Block(Family.GPT2, Activation.RELU, 0, 0, null, Set.of()),
-                new Block(Family.LLAMA, Activation.SILU, 1, 6, new Rotary(6, 5e5, Scaling.LLAMA3, 32, 1, 4, 8192), Set.of()))) {
+                new Block(Family.LLAMA, Activation.SILU, 1, 6, new Rotary(6, 5e5, Scaling.LLAMA3, 32, 1, 4, 8192),
+                        Set.of()))) {
             ModelShape shape = Families.with(old.source().shape(), block);
-            RunInfo info = new RunInfo(old.format(), old.lethe(), old.state(), new RunInfo.Source(null, shape, null, "ab"),
-                    old.data(), old.config(), old.machine(), old.result(), null, List.of());
+            RunInfo.Source source = new RunInfo.Source(null, shape, null, "ab");
+            RunInfo info = new RunInfo(old.format(), old.lethe(), old.state(), source, old.data(), old.config(), old.machine(), old.result(), null, List.of());
             String line = RunJson.line(info);
             assertEquals(info, RunJson.read(line, RunInfo.class, "new"));
             assertEquals(info, RunJson.read(RunJson.pretty(info), RunInfo.class, "new"));
