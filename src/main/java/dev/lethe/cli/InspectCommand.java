@@ -154,7 +154,8 @@ final class InspectCommand implements Callable<Integer> {
                     run.lineage() == null ? "" : ", erasure " + run.lineage().erasure() + " from " + run.lineage().parent());
         }
         if (result.model != null) {
-            terminal.print("model    %,d parameters: %s, vocabulary %,d", result.model.parameters, result.model.shape.summary(),
+            terminal.print("model    %,d parameters: %s, vocabulary %,d", result.model.parameters,
+                    result.model.shape.summary(),
                     result.model.shape.vocabulary());
         }
         if (result.ledger != null) {

@@ -26,7 +26,8 @@ final class Shards {
                 Files.copy(file, to.resolve(file.getFileName()));
             }
         }
-        ByteBuffer whole = ByteBuffer.wrap(Files.readAllBytes(from.resolve("model.safetensors"))).order(ByteOrder.LITTLE_ENDIAN);
+        byte[] bytes = Files.readAllBytes(from.resolve("model.safetensors"));
+        ByteBuffer whole = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
         int head = 8 + Math.toIntExact(whole.getLong(0));
         JsonNode header = JSON.readTree(new String(whole.array(), 8, head - 8, StandardCharsets.UTF_8));
         List<Map.Entry<String, JsonNode>> tensors = header.properties().stream()
@@ -47,7 +48,8 @@ final class Shards {
                 map.put(tensors.get(i).getKey(), name);
             }
             byte[] json = JSON.writeValueAsBytes(own);
-            Files.write(to.resolve(name), ByteBuffer.allocate(8 + json.length + data.position()).order(ByteOrder.LITTLE_ENDIAN)
+            Files.write(to.resolve(name), ByteBuffer.allocate(8 + json.length
+                    + data.position()).order(ByteOrder.LITTLE_ENDIAN)
                     .putLong(json.length).put(json).put(data.flip()).array());
         }
         Files.writeString(to.resolve("model.safetensors.index.json"), index.toString());

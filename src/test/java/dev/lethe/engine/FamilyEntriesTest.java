@@ -26,7 +26,7 @@ import org.junit.jupiter.params.Parameter;
 import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Entries of every family beside dense gradients of single records, in fp64; files of one block refused for another. */
+/** Entries of every family beside dense gradients of single records, in fp64; another block's files are refused. */
 @ExtendWith(NoLeaks.class)
 @ParameterizedClass(name = "{0}")
 @ValueSource(strings = {"llama", "qwen2", "qwen3", "pythia", "sequential"})
@@ -166,7 +166,8 @@ class FamilyEntriesTest {
         Path numbers = folder.resolve("vector.bin");
         Path file = folder.resolve("factors.bin");
         try (ParameterVector vector = model.vector();
-                KroneckerFactors factors = model.factors(new KroneckerFactors.Spec(model.sites("mlp"), Fisher.EMPIRICAL, 0))) {
+                KroneckerFactors factors = model.factors(new KroneckerFactors.Spec(model.sites("mlp"),
+                        Fisher.EMPIRICAL, 0))) {
             vector.random(Distribution.NORMAL, 5);
             vector.save(numbers);
             factors.accumulate(BATCH);
@@ -174,7 +175,8 @@ class FamilyEntriesTest {
             factors.save(file, "aa");
             for (ModelShape other : others(model.shape())) {
                 try (LanguageModel foreign = engine.model(other, Dtype.F64); ParameterVector into = foreign.vector()) {
-                    assertTrue(assertThrows(BadInputException.class, () -> into.load(numbers), other.toString()).getMessage()
+                    assertTrue(assertThrows(BadInputException.class, () -> into.load(numbers),
+                            other.toString()).getMessage()
                             .contains(model.shape().block().toString()));
                     assertEquals(0, into.norm());
                     assertThrows(BadInputException.class, () -> foreign.loadFactors(file, "aa"), other.toString());
@@ -182,7 +184,8 @@ class FamilyEntriesTest {
             }
             try (ParameterVector back = model.vector(); KroneckerFactors again = model.loadFactors(file, "aa")) {
                 back.load(numbers);
-                assertArrayEquals(vector.readDoubles(0, (int) model.flatSize()), back.readDoubles(0, (int) model.flatSize()));
+                assertArrayEquals(vector.readDoubles(0, (int) model.flatSize()), back.readDoubles(0,
+                        (int) model.flatSize()));
                 assertEquals(factors.records(), again.records());
             }
         }
@@ -207,7 +210,8 @@ class FamilyEntriesTest {
                 Rotary.plain(rotary.size(), 500), block.options())));
         others.add(Families.with(shape, new Block(block.family(), block.activation(), block.kvHeads(), block.headSize(),
                 new Rotary(rotary.size(), rotary.base(), Rotary.Scaling.LINEAR, 2, 0, 0, 0), block.options())));
-        others.add(Families.with(shape, new Block(block.family(), Activation.RELU, block.kvHeads(), block.headSize(), rotary,
+        others.add(Families.with(shape, new Block(block.family(), Activation.RELU, block.kvHeads(), block.headSize(),
+                rotary,
                 block.options())));
         others.add(Families.with(shape, Block.GPT2));
         if (block.family() == Family.GPT_NEOX) {

@@ -111,12 +111,17 @@ class ManifestShapeTest {
         Block block = llama.block();
         shapes.add(Families.with(llama, Block.GPT2));
         for (Rotary rotary : List.of(Rotary.plain(4, 500_000), Rotary.plain(2, 10_000),
-                new Rotary(4, 10_000, Scaling.LINEAR, 2.5, 0, 0, 0), new Rotary(4, 10_000, Scaling.LLAMA3, 8, 1, 4, 8192))) {
-            shapes.add(Families.with(llama, new Block(Family.LLAMA, block.activation(), 2, 0, rotary, block.options())));
+                new Rotary(4, 10_000, Scaling.LINEAR, 2.5, 0, 0, 0), new Rotary(4, 10_000, Scaling.LLAMA3, 8, 1, 4,
+                8192))) {
+            shapes.add(Families.with(llama, new Block(Family.LLAMA, block.activation(), 2, 0, rotary,
+                    block.options())));
         }
-        shapes.add(Families.with(llama, new Block(Family.LLAMA, Activation.GELU, 2, 0, block.rotary(), block.options())));
-        shapes.add(Families.with(llama, new Block(Family.LLAMA, block.activation(), 1, 0, block.rotary(), block.options())));
-        shapes.add(Families.with(llama, new Block(Family.LLAMA, block.activation(), 2, 6, block.rotary(), block.options())));
+        shapes.add(Families.with(llama, new Block(Family.LLAMA, Activation.GELU, 2, 0, block.rotary(),
+                block.options())));
+        shapes.add(Families.with(llama, new Block(Family.LLAMA, block.activation(), 1, 0, block.rotary(),
+                block.options())));
+        shapes.add(Families.with(llama, new Block(Family.LLAMA, block.activation(), 2, 6, block.rotary(),
+                block.options())));
         shapes.add(Families.with(llama, new Block(Family.LLAMA, block.activation(), 2, 0, block.rotary(), Set.of())));
         shapes.add(Families.with(llama, new Block(Family.GPT2, Activation.RELU, 0, 0, null,
                 Set.of(Option.SCORES_BY_BLOCK, Option.UNSCALED_SCORES))));

@@ -7,11 +7,11 @@ import dev.lethe.train.ModelSource;
 import java.util.EnumSet;
 import java.util.Set;
 
-/** Two narrow blocks of every kind beside GPT-2: shared key heads, norms of heads, biases, both residuals, both heads. */
+/** Two narrow blocks of every kind beside GPT-2: shared key heads, norms of heads, biases, both residuals. */
 public final class Families {
     private Families() { }
 
-    /** @param name llama (tied), qwen2 (tied), qwen3 (untied, heads wider than the stream), pythia (untied) or sequential (tied) */
+    /** @param name llama, qwen2, sequential (tied), qwen3 (heads wider than the stream) or pythia (untied) */
     public static ModelShape of(String name, int vocabulary, int context) {
         String sizes = "layers=2,hidden=16,vocab=" + vocabulary + ",ctx=" + context;
         return switch (name) {
@@ -32,7 +32,8 @@ public final class Families {
         Block block = shape.block();
         Set<Option> options = EnumSet.copyOf(block.options());
         options.remove(option);
-        return with(shape, new Block(block.family(), block.activation(), block.kvHeads(), block.headSize(), block.rotary(),
+        return with(shape, new Block(block.family(), block.activation(), block.kvHeads(), block.headSize(),
+                block.rotary(),
                 options));
     }
 
