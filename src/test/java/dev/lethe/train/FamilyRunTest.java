@@ -149,7 +149,8 @@ class FamilyRunTest {
                         Set.of()))) {
             ModelShape shape = Families.with(old.source().shape(), block);
             RunInfo.Source source = new RunInfo.Source(null, shape, null, "ab");
-            RunInfo info = new RunInfo(old.format(), old.lethe(), old.state(), source, old.data(), old.config(), old.machine(), old.result(), null, List.of());
+            RunInfo info = new RunInfo(old.format(), old.lethe(), old.state(), source, old.data(), old.config(), old.machine(),
+                    old.result(), null, List.of(), null);
             String line = RunJson.line(info);
             assertEquals(info, RunJson.read(line, RunInfo.class, "new"));
             assertEquals(info, RunJson.read(RunJson.pretty(info), RunInfo.class, "new"));
