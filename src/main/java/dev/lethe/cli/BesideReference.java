@@ -3,12 +3,14 @@ package dev.lethe.cli;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.eval.ForgetQuality;
 import dev.lethe.eval.PrivacyLeak;
+import dev.lethe.eval.TofuRecord;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
@@ -60,8 +62,8 @@ record BesideReference(String reference, ForgetQuality forgetQuality, double pri
 
     private static BesideReference of(Side mine, Side other) {
         if (mine.truthRatios.length != other.truthRatios.length) {
-            throw new BadInputException(other.name + ": measured on " + other.truthRatios.length + " records to forget, the model on "
-                    + mine.truthRatios.length + "; measure both on the same");
+            throw new BadInputException(other.name + ": measured on " + other.truthRatios.length
+                    + " records to forget, the model on " + mine.truthRatios.length + "; measure both on the same");
         }
         Map<String, Double> relDiff = new LinkedHashMap<>();
         mine.metrics.forEach((name, value) -> {
@@ -84,7 +86,7 @@ record BesideReference(String reference, ForgetQuality forgetQuality, double pri
         metrics.put("truth_ratio", forget.truthRatio());
         result.membershipAuc().forEach((attack, auc) -> metrics.put("membership_auc." + attack, auc));
         metrics.values().removeIf(value -> value.isNaN());
-        return new Side(result.run(), forget.records().stream().mapToDouble(record -> record.truthRatio()).toArray(), metrics);
+        return new Side(result.run(), forget.records().stream().mapToDouble(TofuRecord::truthRatio).toArray(), metrics);
     }
 
     private static Side read(Path file) {
@@ -98,13 +100,12 @@ record BesideReference(String reference, ForgetQuality forgetQuality, double pri
         JsonNode ratios = json.path("forget_truth_ratio").path("value_by_index");
         if (ratios.isObject()) {
             FIELDS.forEach((name, field) -> put(metrics, name, json.path(field).path("agg_value")));
-            return new Side(file.toString(), numbers(file, ratios.valueStream().map(one -> one.path("score")).toList()), metrics);
+            return new Side(file.toString(), numbers(file, ratios.valueStream(), "score"), metrics);
         }
         JsonNode forget = json.path("tofu").path("forget");
         FIELDS.keySet().forEach(name -> put(metrics, name, forget.path(name)));
         FIELDS.keySet().forEach(name -> put(metrics, name, json.at("/" + name.replace('.', '/'))));
-        return new Side(file.toString(), numbers(file, forget.path("records").valueStream().map(one -> one.path("truth_ratio"))
-                .toList()), metrics);
+        return new Side(file.toString(), numbers(file, forget.path("records").valueStream(), "truth_ratio"), metrics);
     }
 
     private static void put(Map<String, Double> metrics, String name, JsonNode value) {
@@ -113,10 +114,11 @@ record BesideReference(String reference, ForgetQuality forgetQuality, double pri
         }
     }
 
-    private static double[] numbers(Path file, List<JsonNode> nodes) {
+    private static double[] numbers(Path file, Stream<JsonNode> records, String key) {
+        List<JsonNode> nodes = records.map(one -> one.path(key)).toList();
         if (nodes.isEmpty() || !nodes.stream().allMatch(JsonNode::isNumber)) {
-            throw new BadInputException(file + ": has no truth ratios of forget records; give the JSON of lethe eval --tofu, or"
-                    + " OpenUnlearning's TOFU_EVAL.json with forget_truth_ratio in it");
+            throw new BadInputException(file + ": has no truth ratios of forget records; give the JSON of lethe eval --tofu,"
+                    + " or OpenUnlearning's TOFU_EVAL.json with forget_truth_ratio in it");
         }
         return nodes.stream().mapToDouble(JsonNode::asDouble).toArray();
     }

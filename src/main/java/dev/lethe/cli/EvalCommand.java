@@ -30,7 +30,8 @@ import picocli.CommandLine.ParentCommand;
 /** lethe eval: how much a model knows of the records of a file, beside a reference model if one is named. */
 @Command(name = "eval", mixinStandardHelpOptions = true, sortOptions = false,
         description = "Measures how much a model knows of records: loss and perplexity, memorisation, ROUGE of its"
-                + " continuations, membership inference; with --tofu all of TOFU's metrics. Definitions are OpenUnlearning's.")
+                + " continuations, membership inference; with --tofu all of TOFU's metrics. Definitions are"
+                + " OpenUnlearning's.")
 final class EvalCommand implements Callable<Integer> {
     @ParentCommand
     private Main main;
@@ -38,12 +39,14 @@ final class EvalCommand implements Callable<Integer> {
     @Option(names = "--run", paramLabel = "RUN", required = true, description = "A run, or a Hugging Face folder.")
     private Path run;
 
-    @Option(names = "--data", paramLabel = "FILE", description = "Records (default: those the run learned, or TOFU's split).")
+    @Option(names = "--data", paramLabel = "FILE",
+            description = "Records (default: those the run learned, or TOFU's split).")
     private Path data;
 
     @Option(names = "--tofu", paramLabel = "DIR",
-            description = "A folder with TOFU's files: measures what is to be forgotten, retain_perturbed, real authors and world"
-                    + " facts by probability, ROUGE and truth ratio, and model utility. With a reference: forget quality, privleak.")
+            description = "A folder with TOFU's files: measures what is to be forgotten, retain_perturbed, real authors and"
+                    + " world facts by probability, ROUGE and truth ratio, and model utility. With a reference: forget"
+                    + " quality, privleak.")
     private Path tofu;
 
     @Option(names = "--forget-split", paramLabel = "NAME", defaultValue = "forget10",
@@ -54,8 +57,8 @@ final class EvalCommand implements Callable<Integer> {
     private Path reference;
 
     @Option(names = "--reference-eval", paramLabel = "FILE",
-            description = "In place of --reference, with --tofu: its evaluation, as --json of this command or OpenUnlearning's"
-                    + " TOFU_EVAL.json.")
+            description = "In place of --reference, with --tofu: its evaluation, as --json of this command or"
+                    + " OpenUnlearning's TOFU_EVAL.json.")
     private Path referenceEval;
 
     @Option(names = "--non-members", paramLabel = "FILE",
@@ -63,7 +66,8 @@ final class EvalCommand implements Callable<Integer> {
     private Path nonMembers;
 
     @Option(names = "--continue", paramLabel = "N",
-            description = "Let the model continue the first N prompts and compare by ROUGE; 0 = none (default: 100, with --tofu 0).")
+            description = "Let the model continue the first N prompts and compare by ROUGE; 0 = none (default: 100, with"
+                    + " --tofu 0).")
     private Integer continued;
 
     @Option(names = "--answer-tokens", paramLabel = "N", defaultValue = "" + Continuations.ANSWER_TOKENS,
@@ -150,11 +154,11 @@ final class EvalCommand implements Callable<Integer> {
     private TofuResult tofu(OpenModel open, Dataset forget, Progress progress, Terminal terminal) {
         TofuSets sets = new TofuFolder(tofu).sets(forget);
         if (sets.forget().size() < forget.size()) {
-            common.remark(terminal, "%,d of %,d records to forget have no paraphrase and wrong answers in %s: TOFU's metrics leave"
-                    + " them out", forget.size() - sets.forget().size(), forget.size(), tofu);
+            common.remark(terminal, "%,d of %,d records to forget have no paraphrase and wrong answers in %s: TOFU's metrics"
+                    + " leave them out", forget.size() - sets.forget().size(), forget.size(), tofu);
         }
-        TofuScores scores = new TofuEvaluation(open.model(), open.tokenizer(),
-                new Evaluator(2048, done -> progress.update("answers of a TOFU set", done, 0, "")), answerTokens).evaluate(sets);
+        Evaluator evaluator = new Evaluator(2048, done -> progress.update("answers of a TOFU set", done, 0, ""));
+        TofuScores scores = new TofuEvaluation(open.model(), open.tokenizer(), evaluator, answerTokens).evaluate(sets);
         if (!scores.utility().missing().isEmpty()) {
             common.remark(terminal, "model utility is of %d parts of the nine; missing: %s", scores.utility().parts().size(),
                     String.join(", ", scores.utility().missing()));

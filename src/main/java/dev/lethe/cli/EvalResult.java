@@ -97,10 +97,12 @@ record EvalResult(String run, double meanLoss, double perplexity, double exactMe
             terminal.print("%-32s %,12d", "non-members compared with", nonMembers);
         }
         if (tofu != null) {
-            tofu.lines((name, value) -> line(terminal, "TOFU " + name, "%12.3f", result -> value.applyAsDouble(result.tofu)));
+            tofu.lines((name, value) ->
+                    line(terminal, "TOFU " + name, "%12.3f", result -> value.applyAsDouble(result.tofu)));
         }
         if (besideReference != null && besideReference.forgetQuality() != null) {
-            terminal.print("%-32s %s", "TOFU forget quality, KS p", number("%12.3g", besideReference.forgetQuality().pValue()));
+            terminal.print("%-32s %s", "TOFU forget quality, KS p",
+                    number("%12.3g", besideReference.forgetQuality().pValue()));
         }
         if (besideReference != null && !Double.isNaN(besideReference.privleak())) {
             terminal.print("%-32s %s", "TOFU privleak" + (besideReference.reference() == null ? " beside AUC 0.5" : "") + ", %",

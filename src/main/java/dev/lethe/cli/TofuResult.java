@@ -11,7 +11,8 @@ import java.util.function.ToDoubleFunction;
 
 /** TOFU's metrics of one model, as --json gives them; a set that was not there is absent. */
 @JsonInclude(JsonInclude.Include.NON_NULL)
-record TofuResult(SetMetrics forget, SetMetrics retain, SetMetrics realAuthors, SetMetrics worldFacts, ModelUtility modelUtility) {
+record TofuResult(SetMetrics forget, SetMetrics retain, SetMetrics realAuthors, SetMetrics worldFacts,
+                  ModelUtility modelUtility) {
     /** See {@link TofuSetScores}. */
     record SetMetrics(double probability, double rougeLRecall, double truthRatio, double truthShare, double rightProbability,
                       double perturbedProbability, double paraphraseRougeLRecall, double perturbedRougeLRecall, int truncated,
@@ -52,7 +53,8 @@ record TofuResult(SetMetrics forget, SetMetrics retain, SetMetrics realAuthors, 
         number(name + ", truth ratio", which, SetMetrics::truthRatio, line);
     }
 
-    private static void number(String name, Function<TofuResult, SetMetrics> which, ToDoubleFunction<SetMetrics> of, Line line) {
+    private static void number(String name, Function<TofuResult, SetMetrics> which, ToDoubleFunction<SetMetrics> of,
+                               Line line) {
         line.of(name, result -> which.apply(result) == null ? Double.NaN : of.applyAsDouble(which.apply(result)));
     }
 }

@@ -4,7 +4,7 @@ package dev.lethe.eval;
  * TOFU's forget quality (Maini et al. 2024, arXiv 2401.06121): the p-value of a two-sample Kolmogorov-Smirnov test between
  * the truth ratios of the forget records under the unlearned model and under one retrained without them. High: the two
  * cannot be told apart by it. It is no proof of forgetting; with few records it misses much, and
- * {@code leastSignificant} says how much.
+ * {@code leastSignificant} says how much. In OpenUnlearning: ks_test of src/evals/metrics/privacy.py.
  *
  * @param pValue           0..1
  * @param statistic        the distance D of the two empirical distribution functions

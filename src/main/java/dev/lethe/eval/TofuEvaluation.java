@@ -15,9 +15,10 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * TOFU's evaluation (Maini et al. 2024, arXiv 2401.06121) with OpenUnlearning's definitions (src/evals/metrics/memorization.py
- * and utils.py): probability, ROUGE-L recall of the greedy answer and truth ratio of each set, and model utility over them. Every answer of a set, right and wrong,
- * goes through the model in ragged batches; one that occurs twice goes once. Use on the thread that owns the model.
+ * TOFU's evaluation (Maini et al. 2024, arXiv 2401.06121) with OpenUnlearning's definitions (memorization.py and utils.py in
+ * its src/evals/metrics): probability, ROUGE-L recall of the greedy answer and truth ratio of each set, and model utility
+ * (hm_aggregate in utility.py) over them. Every answer of a set, right and wrong, goes through the model in ragged batches;
+ * one that occurs twice goes once. Use on the thread that owns the model.
  */
 public final class TofuEvaluation {
     private final LanguageModel model;
@@ -31,8 +32,8 @@ public final class TofuEvaluation {
 
     /**
      * @param evaluator    runs the batches and tells progress, in answers of a set
-     * @param answerTokens the most tokens a greedy answer has, at least 1; fewer than {@link Continuations#ANSWER_TOKENS} saves time on
-     *                     models that do not end their answers, and can only lower the recall
+     * @param answerTokens the most tokens a greedy answer has, at least 1; fewer than {@link Continuations#ANSWER_TOKENS}
+     *                     saves time on models that do not end their answers, and can only lower the recall
      */
     public TofuEvaluation(LanguageModel model, Tokenizer tokenizer, Evaluator evaluator, int answerTokens) {
         if (answerTokens < 1) {

@@ -1,10 +1,10 @@
 package dev.lethe.eval;
 
 /**
- * TOFU's probability of an answer (Maini et al. 2024, arXiv 2401.06121), as OpenUnlearning computes it from mean token
- * losses in nats: {@code p = exp(-loss)}, the geometric mean of the answer's token probabilities. For questions with
- * wrong answers to choose from (real authors, world facts) it is the right answer's share,
- * {@code p_right / (p_right + sum of p_wrong)}.
+ * TOFU's probability of an answer (Maini et al. 2024, arXiv 2401.06121), as OpenUnlearning (evaluate_probability,
+ * probability_w_options) computes it from mean token losses in nats: {@code p = exp(-loss)}, the geometric
+ * mean of the answer's token probabilities. For questions with wrong answers to choose from (real authors, world facts) it
+ * is the right answer's share, {@code p_right / (p_right + sum of p_wrong)}.
  */
 public final class TofuProbability {
     private TofuProbability() {}
