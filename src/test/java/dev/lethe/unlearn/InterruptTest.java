@@ -264,7 +264,10 @@ class InterruptTest {
         assertNothingChanged();
     }
 
-    /** Every native call that the flight recorder sees is on a platform thread of Lethe's, whoever asked for it. */
+    /** Where tensors lie in a configuration: answered in microseconds, on whatever thread. */
+    private static final Set<String> LAYOUT = Set.of("model layout", "model tensors", "model sites");
+
+    /** Every native call that works and that the flight recorder sees is on a platform thread of Lethe's, whoever asked for it. */
     @Test
     void nativeWorkForVirtualThreadsIsOnPlatformThreads() throws Exception {
         Path file = folder.resolve("calls.jfr");
@@ -284,7 +287,8 @@ class InterruptTest {
             recording.dump(file);
         }
         List<RecordedEvent> calls = RecordingFile.readAllEvents(file).stream()
-                .filter(event -> event.getEventType().getName().equals("dev.lethe.NativeCall")).toList();
+                .filter(event -> event.getEventType().getName().equals("dev.lethe.NativeCall"))
+                .filter(event -> !LAYOUT.contains(event.getString("function"))).toList();
         assertTrue(calls.size() > 100, "calls " + calls.size());
         assertTrue(calls.stream().anyMatch(call -> call.getString("function").equals("score")), "evaluated");
         assertEquals(Set.of("lethe-erasure", "lethe-load", "lethe-evaluation"),
