@@ -8,6 +8,8 @@ import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Reason;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
 
 /**
  * GPT-2's byte-level BPE by jtokkit's {@code r50k_base}, the same ids as OpenAI's and transformers'. One instance a
@@ -41,6 +43,12 @@ public final class Gpt2Tokenizer implements Tokenizer {
             }
         }
         return text.append(encoding.decode(run)).toString();
+    }
+
+    @Override
+    public int[][] chat(List<Map<String, String>> messages, Map<String, String> variables, boolean assistantOnly) {
+        throw new BadInputException("GPT-2's own tokenizer has no chat template; conversations need a model folder with a"
+                + " tokenizer.json and a chat template");
     }
 
     @Override

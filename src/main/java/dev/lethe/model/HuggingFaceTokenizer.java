@@ -30,6 +30,7 @@ public final class HuggingFaceTokenizer implements Tokenizer {
     private final TokenizerDefinition definition;
     private final Path folder;
     private final BitSet known = new BitSet();
+    private ChatText chat; // read when first needed: most folders have a template, few are given conversations
 
     private HuggingFaceTokenizer(ai.djl.huggingface.tokenizers.HuggingFaceTokenizer tokenizer, TokenizerDefinition definition,
             Path folder) {
@@ -101,6 +102,14 @@ public final class HuggingFaceTokenizer implements Tokenizer {
         } catch (RuntimeException e) {
             throw new BadInputException(definition.file() + ": cannot encode a text (" + Reason.of(e) + ")", e);
         }
+    }
+
+    @Override
+    public synchronized int[][] chat(List<Map<String, String>> messages, Map<String, String> variables, boolean assistantOnly) {
+        if (chat == null) {
+            chat = new ChatText(ChatTemplate.read(folder), definition.specials(), this::encode);
+        }
+        return chat.ids(messages, variables, assistantOnly);
     }
 
     @Override

@@ -3,6 +3,8 @@ package dev.lethe.model;
 import dev.lethe.engine.BadInputException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
 
 /**
  * Text to token ids and back. User text is ordinary text: nothing in it, not even {@code <|endoftext|>}, becomes a
@@ -17,6 +19,19 @@ public sealed interface Tokenizer extends AutoCloseable permits Gpt2Tokenizer, H
 
     /** The text of ids. An id without a token, and bytes that are not UTF-8 on their own, become U+FFFD. */
     String decode(int[] ids);
+
+    /**
+     * The ids of a conversation by the model's chat template: those of transformers' {@code apply_chat_template}, but for
+     * special tokens inside messages, which are ordinary text here too.
+     *
+     * @param messages      each with a role, a content, and whatever else the template looks at
+     * @param variables     what the template is given beside the messages, as {@code date_string}
+     * @param assistantOnly whether only what the assistant says is marked, and not all
+     * @return [2][T]: ids, and 1 for each that is marked, else 0
+     * @throws BadInputException when there is no template, it refuses the messages or needs what it may not have, or the
+     *         assistant's part cannot be told apart
+     */
+    int[][] chat(List<Map<String, String>> messages, Map<String, String> variables, boolean assistantOnly);
 
     /** One more than the largest id. */
     int vocabulary();

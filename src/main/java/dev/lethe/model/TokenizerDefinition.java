@@ -83,6 +83,17 @@ record TokenizerDefinition(Path file, Map<String, Object> json, Map<String, Inte
         return Json.text(plain);
     }
 
+    /** The tokens that no text becomes, as a chat template writes them. */
+    List<ChatText.Special> specials() {
+        Map<String, Map<?, ?>> entries = new HashMap<>();
+        TokenizerVocabulary.added(file, json).forEach(entry -> entries.put((String) entry.get("content"), entry));
+        return hidden.entrySet().stream().map(token -> {
+            Map<?, ?> entry = entries.getOrDefault(token.getKey(), Map.of());
+            return new ChatText.Special(token.getKey(), token.getValue(), Boolean.TRUE.equals(entry.get("lstrip")),
+                    Boolean.TRUE.equals(entry.get("rstrip")));
+        }).toList();
+    }
+
     /** What the library calls a token. */
     String name(String token) {
         return hidden.getOrDefault(token, token);
