@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Writes src/test/resources/golden/chat/: chat templates as their models' publishers have them (Llama 3, Llama 3.2 with
-its words about tools cut short, Qwen2.5, Mistral, ChatML, and ChatML with generation blocks, as TRL wants them), a byte-level BPE of 420 ids with their special tokens
+"""Writes src/test/resources/golden/chat/: chat templates as their models' publishers have them (Llama 3, Llama 3.2 and
+Qwen3 without most of their words about tools, Qwen2.5, Mistral, ChatML, and ChatML with generation blocks, as TRL wants them), a byte-level BPE of 420 ids with their special tokens
 (tokenizer.json), and cases.json: what transformers makes of conversations by them. A case has the rendered text, the ids,
 where transformers has one the mask of the assistant's tokens, or the words with which the template refuses. Those of
 "openunlearning" have ids and labels by the rule of that benchmark's data set: the ids of the whole conversation, the end
@@ -21,7 +21,7 @@ SPECIAL = ["<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>", "<|end
 TOKENS = {  # bos, eos
     "llama3": ("<|begin_of_text|>", "<|eot_id|>"), "llama32": ("<|begin_of_text|>", "<|eot_id|>"),
     "qwen25": (None, "<|im_end|>"), "mistral": ("<s>", "</s>"), "chatml": (None, "<|im_end|>"),
-    "generation": (None, "<|im_end|>"),
+    "qwen3": (None, "<|im_end|>"), "generation": (None, "<|im_end|>"),
 }
 WORDS = ["user assistant system Where does Zoe Umbrolio live? Zoe Umbrolio lives in a lighthouse. You are a helpful assistant."
          " Cutting Knowledge Date: December 2023 Today Date: Who wrote it? I do not know who wrote it. [INST] [/INST]"] * 3

@@ -61,7 +61,7 @@ record OpenModel(Path folder, RunFolder run, LanguageModel model, Tokenizer toke
 
     /** What the model sees of these records; says how many were cut to its context. */
     Encoded encode(List<Record> records, OnLong onLong) {
-        Encoder encoder = new Encoder(tokenizer::encode, tokenizer.endOfText(),
+        Encoder encoder = new Encoder(tokenizer::encode, tokenizer::chat, tokenizer.endOfText(),
                 Math.toIntExact(model.shape().context()), onLong);
         List<Example> examples = encoder.encode(records);
         examples.forEach(this::requireKnown);

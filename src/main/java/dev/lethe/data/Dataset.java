@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.Iterator;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -21,11 +22,13 @@ import java.util.function.Predicate;
  */
 public final class Dataset implements Iterable<Record> {
     private final Path path;
+    private final DataForm form;
     private final List<Record> records;
     private final Map<String, Record> byId;
 
-    private Dataset(Path path, List<Record> records) {
+    private Dataset(Path path, DataForm form, List<Record> records) {
         this.path = path;
+        this.form = form;
         this.records = List.copyOf(records);
         Map<String, Record> index = HashMap.newHashMap(records.size());
         for (Record record : records) {
@@ -36,25 +39,35 @@ public final class Dataset implements Iterable<Record> {
         this.byId = Collections.unmodifiableMap(index);
     }
 
+    /** Reads a file with the usual names of fields. */
+    public static Dataset read(Path file) {
+        return read(file, DataForm.DEFAULT);
+    }
+
     /**
      * Reads a file whole.
      *
      * @throws BadInputException listing up to 20 problems as {@code file:line: what is wrong}
      */
-    public static Dataset read(Path file) {
+    public static Dataset read(Path file, DataForm form) {
         boolean json = isJson(file);
+        if (!json && !form.equals(DataForm.DEFAULT)) {
+            throw new BadInputException(file + ": a .txt has neither fields nor conversations; give a .jsonl, or leave out what"
+                    + " names them");
+        }
         Problems problems = new Problems();
         MemoryBudget budget = new MemoryBudget();
         List<Record> records = new ArrayList<>();
         Map<String, Integer> lineOfId = new HashMap<>();
         String stem = stem(file);
+        Set<String> seen = new HashSet<>();
         Lines.read(file, problems, (number, text) -> {
             if (text.isBlank()) {
                 return;
             }
             String place = file + ":" + number;
             String ownId = stem + "-" + number;
-            var parsed = json ? RecordParser.parse(text, place, ownId, problems)
+            var parsed = json ? RecordParser.parse(text, place, ownId, form, seen, problems)
                     : Optional.of(new Record(ownId, null, null, text));
             parsed.ifPresent(record -> {
                 Integer first = lineOfId.putIfAbsent(record.id(), number);
@@ -70,12 +83,28 @@ public final class Dataset implements Iterable<Record> {
         if (records.isEmpty()) {
             throw new BadInputException(file + ": no records in it");
         }
-        return new Dataset(file, records);
+        for (String field : List.of(form.idField(), form.subjectField())) {
+            boolean usual = field.equals(DataForm.DEFAULT.idField()) || field.equals(DataForm.DEFAULT.subjectField());
+            if (!usual && !seen.contains(field)) {
+                throw new BadInputException(file + ": no record has a field \"" + field + "\"; name one that the file has");
+            }
+        }
+        return new Dataset(file, form, records);
     }
 
     /** A data set made in memory; {@code path} is only its name in messages. Ids must differ. */
     public static Dataset of(Path path, List<Record> records) {
-        return new Dataset(path, records);
+        return of(path, DataForm.DEFAULT, records);
+    }
+
+    /** As the other; {@code form} is how the file that they stand for is read. */
+    public static Dataset of(Path path, DataForm form, List<Record> records) {
+        return new Dataset(path, form, records);
+    }
+
+    /** How it was read. */
+    public DataForm form() {
+        return form;
     }
 
     /** The file the records came from. */
@@ -89,7 +118,7 @@ public final class Dataset implements Iterable<Record> {
 
     /** The records that match, in the same order; may be empty. */
     public Dataset filter(Predicate<Record> keep) {
-        return new Dataset(path, records.stream().filter(keep).toList());
+        return new Dataset(path, form, records.stream().filter(keep).toList());
     }
 
     /** The record with this id, or null. */

@@ -9,27 +9,37 @@ import java.util.List;
 import java.util.function.Function;
 
 /**
- * Records into token ids: prompt, completion, end of text. The prompt carries no loss, and neither does the first token
+ * Records into token ids: prompt, completion, end of text; conversations as their chat template has them. The prompt carries no loss, and neither does the first token
  * of a record without one, for nothing comes before it. A context of c gives c predictions, so at most c + 1 ids are
  * kept. Not safe for several threads at a time, unless its tokenizer is and nobody asks for the count.
  */
 public final class Encoder {
     private final Function<String, int[]> tokenizer;
+    private final ChatTokenizer chat;
     private final int endOfText;
     private final int context;
     private final OnLong onLong;
     private int truncated;
 
+    /** An encoder that refuses conversations. */
+    public Encoder(Function<String, int[]> tokenizer, int endOfText, int context, OnLong onLong) {
+        this(tokenizer, (_, _, _) -> {
+            throw new BadInputException("is a conversation, for which there is no chat template here");
+        }, endOfText, context, onLong);
+    }
+
     /**
      * @param tokenizer text to ids, adding no special tokens of its own
-     * @param endOfText id put behind every record, or -1 for none
+     * @param chat      messages to ids
+     * @param endOfText id put behind every record that is no conversation, or -1 for none
      * @param context   positions of the model
      */
-    public Encoder(Function<String, int[]> tokenizer, int endOfText, int context, OnLong onLong) {
+    public Encoder(Function<String, int[]> tokenizer, ChatTokenizer chat, int endOfText, int context, OnLong onLong) {
         if (context < 1) {
             throw new IllegalArgumentException("context " + context + " must be at least 1");
         }
         this.tokenizer = tokenizer;
+        this.chat = chat;
         this.endOfText = endOfText;
         this.context = context;
         this.onLong = onLong;
@@ -62,32 +72,58 @@ public final class Encoder {
     }
 
     private Example example(Record record, int index, Problems problems) {
-        int[] prompt;
-        int[] completion;
+        int[] ids;
+        int[] learned; // [T] whether an id carries loss
         try {
-            prompt = record.prompt() == null ? new int[0] : tokenizer.apply(record.prompt());
-            completion = tokenizer.apply(record.continuation());
+            if (record.conversation() != null) {
+                int[][] tokens = conversation(record.conversation());
+                ids = tokens[0];
+                learned = tokens[1];
+            } else {
+                int[] prompt = record.prompt() == null ? new int[0] : tokenizer.apply(record.prompt());
+                ids = join(prompt, tokenizer.apply(record.continuation()));
+                learned = new int[ids.length];
+                Arrays.fill(learned, prompt.length, ids.length, 1);
+            }
         } catch (BadInputException e) {
             problems.add("record " + record.id() + ": " + Reason.of(e));
             return null;
         }
-        int[] ids = join(prompt, completion);
-        int firstTarget = Math.max(prompt.length, 1);
         int kept = Math.min(ids.length, context + 1);
         if (ids.length > kept && onLong == OnLong.ERROR) {
             problems.add("record " + record.id() + ": " + ids.length + " tokens, the model's context allows "
                     + (context + 1) + "; shorten it, or use --on-long truncate");
             return null;
         }
-        if (kept <= firstTarget) {
-            problems.add("record " + record.id() + ": " + (ids.length <= firstTarget
-                    ? "has no token to learn" : "its prompt of " + prompt.length
+        int first = 1; // nothing comes before the first id, so it is never learned
+        while (first < ids.length && learned[first] == 0) {
+            first++;
+        }
+        if (kept <= first) {
+            problems.add("record " + record.id() + ": " + (ids.length <= first
+                    ? "has no token to learn" : "its prompt of " + first
                             + " tokens alone fills the context of " + context + ", nothing is left to learn; shorten it"));
             return null;
         }
-        int[] targets = Arrays.copyOfRange(ids, 1, kept);
-        Arrays.fill(targets, 0, firstTarget - 1, Batch.IGNORE);
+        int[] targets = new int[kept - 1];
+        for (int t = 0; t < targets.length; t++) {
+            targets[t] = learned[t + 1] == 1 ? ids[t + 1] : Batch.IGNORE;
+        }
         return new Example(record.id(), index, Arrays.copyOf(ids, kept - 1), targets, kept < ids.length);
+    }
+
+    private int[][] conversation(Conversation conversation) {
+        DataForm form = conversation.form();
+        int[][] tokens = chat.chat(conversation.messages(), form.variables(), form.loss() == DataForm.Loss.ASSISTANT);
+        int length = tokens[0].length;
+        if (!form.endToken() || endOfText < 0 || length > 0 && tokens[0][length - 1] == endOfText) {
+            return tokens;
+        }
+        int[] ids = Arrays.copyOf(tokens[0], length + 1);
+        int[] learned = Arrays.copyOf(tokens[1], length + 1);
+        ids[length] = endOfText;
+        learned[length] = 1;
+        return new int[][] {ids, learned};
     }
 
     private int[] join(int[] prompt, int[] completion) {

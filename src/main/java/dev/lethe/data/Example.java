@@ -9,7 +9,7 @@ import java.util.Arrays;
  * @param id        the record's id
  * @param index     its position in the list that was encoded
  * @param tokens    [T] input ids
- * @param targets   [T] already shifted: {@code targets[t]} follows {@code tokens[t]}; {@link Batch#IGNORE} inside the prompt
+ * @param targets   [T] already shifted: {@code targets[t]} follows {@code tokens[t]}; {@link Batch#IGNORE} where nothing is learned
  * @param truncated whether its end was cut to fit the context
  */
 public record Example(String id, int index, int[] tokens, int[] targets, boolean truncated) {
@@ -29,27 +29,39 @@ public record Example(String id, int index, int[] tokens, int[] targets, boolean
         return count;
     }
 
-    /** The ids before the first one that carries loss: what a continuation is generated from. Never empty. */
+    /** The ids before the last stretch that carries loss: what a continuation is generated from. Never empty. */
     public int[] promptTokens() {
         return Arrays.copyOf(tokens, firstTarget() + 1);
     }
 
-    /** The ids that carry loss, end of text included when it was not cut off. */
+    /** The ids of that stretch, end of text included when it was not cut off. */
     public int[] targetTokens() {
-        return Arrays.copyOfRange(targets, firstTarget(), targets.length);
+        return Arrays.copyOfRange(targets, firstTarget(), lastTarget() + 1);
     }
 
-    /** The same without the end of text, where they end with it: the ids of what the record says. */
+    /** The same up to the end of text, if there is one: the ids of what the record says. */
     public int[] saidTokens(int endOfText) {
         int[] targets = targetTokens();
-        boolean ends = targets.length > 0 && targets[targets.length - 1] == endOfText;
-        return ends ? Arrays.copyOf(targets, targets.length - 1) : targets;
+        int end = 0;
+        while (end < targets.length && targets[end] != endOfText) { // a chat template may put a line end behind it
+            end++;
+        }
+        return Arrays.copyOf(targets, end);
     }
 
+    private int lastTarget() {
+        int t = targets.length - 1;
+        while (t > 0 && targets[t] == Batch.IGNORE) {
+            t--;
+        }
+        return t;
+    }
+
+    /** Of the last stretch: a conversation has one for each answer, other records one. */
     private int firstTarget() {
-        int t = 0;
-        while (t < targets.length - 1 && targets[t] == Batch.IGNORE) {
-            t++;
+        int t = lastTarget();
+        while (t > 0 && targets[t - 1] != Batch.IGNORE) {
+            t--;
         }
         return t;
     }

@@ -15,7 +15,7 @@ final class MemoryBudget {
     /** @throws BadInputException when there is no room for this one */
     void add(Record record, String place) {
         taken += RECORD_BYTES + length(record.id()) + length(record.subject()) + length(record.prompt())
-                + length(record.completion());
+                + length(record.completion()) + (record.conversation() == null ? 0 : length(record.text()));
         if (taken > limit) {
             throw new BadInputException(place + ": the records up to here need more than the " + (limit >> 20)
                     + " MiB that Java may take; give it more with LETHE_JAVA_OPTS=-Xmx8g, or use a part of the file");

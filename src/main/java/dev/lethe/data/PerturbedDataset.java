@@ -20,13 +20,19 @@ public record PerturbedDataset(Path path, List<PerturbedRecord> records) {
         records = List.copyOf(records);
     }
 
+    /** Reads a file with the usual names of fields. */
+    public static PerturbedDataset read(Path file, boolean paraphrase) {
+        return read(file, paraphrase, DataForm.DEFAULT);
+    }
+
     /**
      * Reads a file whole.
      *
      * @param paraphrase whether every record must have a paraphrase
+     * @param form       how lines are read
      * @throws BadInputException listing up to 20 problems as {@code file:line: what is wrong}
      */
-    public static PerturbedDataset read(Path file, boolean paraphrase) {
+    public static PerturbedDataset read(Path file, boolean paraphrase, DataForm form) {
         Problems problems = new Problems();
         MemoryBudget budget = new MemoryBudget();
         List<PerturbedRecord> records = new ArrayList<>();
@@ -37,7 +43,7 @@ public record PerturbedDataset(Path path, List<PerturbedRecord> records) {
                 return;
             }
             String place = file + ":" + number;
-            RecordParser.parsePerturbed(text, place, stem + "-" + number, paraphrase, problems).ifPresent(record -> {
+            RecordParser.parsePerturbed(text, place, stem + "-" + number, paraphrase, form, problems).ifPresent(record -> {
                 Integer first = lineOfId.putIfAbsent(record.record().id(), number);
                 if (first == null) {
                     budget.add(record.record(), place);

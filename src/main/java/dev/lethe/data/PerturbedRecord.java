@@ -20,6 +20,8 @@ public record PerturbedRecord(Record record, String paraphrase, List<String> per
 
     /** The record with another answer, for scoring it; {@code which} ends its id. */
     public Record with(String answer, String which) {
-        return new Record(record.id() + " (" + which + ")", record.subject(), record.prompt(), answer);
+        String id = record.id() + " (" + which + ")";
+        return record.conversation() == null ? new Record(id, record.subject(), record.prompt(), answer)
+                : record.conversation().answered(answer).record(id, record.subject());
     }
 }

@@ -4,6 +4,7 @@ import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
+import java.util.List;
 import java.util.Objects;
 
 /**
@@ -13,12 +14,18 @@ import java.util.Objects;
  * @param subject    whom or what it is about, or null
  * @param prompt     text that is read but carries no loss, or null
  * @param completion text to be learned; the whole text when there is no prompt
+ * @param conversation messages of which the prompt is what is read and the completion what is learned, or null
  */
-public record Record(String id, String subject, String prompt, String completion) {
+public record Record(String id, String subject, String prompt, String completion, Conversation conversation) {
 
     public Record {
         Objects.requireNonNull(id, "id");
         Objects.requireNonNull(completion, "completion");
+    }
+
+    /** A record that is no conversation. */
+    public Record(String id, String subject, String prompt, String completion) {
+        this(id, subject, prompt, completion, null);
     }
 
     /**
@@ -34,15 +41,24 @@ public record Record(String id, String subject, String prompt, String completion
         return apart ? completion : " " + completion;
     }
 
-    /** The whole text: prompt, space where one is needed, completion. */
+    /** The whole text: prompt, space where one is needed, completion; of a conversation what its messages say, a line each. */
     public String text() {
-        return prompt == null ? completion : prompt + continuation();
+        return conversation != null ? conversation.text() : prompt == null ? completion : prompt + continuation();
     }
 
-    /** SHA-256, lower-case hex, of {@link #text()} in UTF-8. */
+    /** Its texts as they stand in a data file. */
+    public List<String> parts() {
+        if (conversation != null) {
+            return conversation.parts();
+        }
+        return prompt == null ? List.of(completion) : List.of(prompt, completion);
+    }
+
+    /** SHA-256, lower-case hex, in UTF-8, of {@link #text()}; of a conversation over its messages with their roles. */
     public String hash() {
         try {
-            byte[] digest = MessageDigest.getInstance("SHA-256").digest(text().getBytes(StandardCharsets.UTF_8));
+            byte[] digest = MessageDigest.getInstance("SHA-256").digest(
+                    (conversation != null ? conversation.unambiguous() : text()).getBytes(StandardCharsets.UTF_8));
             return HexFormat.of().formatHex(digest);
         } catch (NoSuchAlgorithmException e) {
             throw new AssertionError("every JDK has SHA-256", e);

@@ -1,9 +1,13 @@
 package dev.lethe.data;
 
 import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import tools.jackson.core.JacksonException;
@@ -17,9 +21,9 @@ import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.JsonNodeType;
 
 /**
- * One line of JSON Lines into a {@link Record}: {@code {id?, subject?, text}} or {@code {id?, subject?, prompt,
- * completion}}. Other keys are ignored, null counts as absent, a whole number is taken as an id. Everything wrong with a
- * line goes to the problems as {@code file:line: what}.
+ * One line of JSON Lines into a {@link Record}: {@code {id?, subject?}} with {@code text}, with {@code prompt, completion},
+ * with {@code question, answer} or with {@code messages}. Other keys are ignored, null counts as absent, a whole number is
+ * taken as an id or subject. Everything wrong with a line goes to the problems as {@code file:line: what}.
  */
 final class RecordParser {
     private static final JsonMapper JSON = JsonMapper.builder(JsonFactory.builder()
@@ -28,28 +32,40 @@ final class RecordParser {
 
     private static final Pattern QUOTED = Pattern.compile("[\"']([^\"']+)[\"']");
 
+    private static final String FORMS = "{\"text\": …}, {\"prompt\": …, \"completion\": …}, {\"question\": …, \"answer\": …}"
+            + " or {\"messages\": […]}";
+
     private final String place;
+    private final DataForm form;
+    private final Set<String> seen;
     private final Problems problems;
     private boolean failed;
 
-    private RecordParser(String place, Problems problems) {
+    private RecordParser(String place, DataForm form, Set<String> seen, Problems problems) {
         this.place = place;
+        this.form = form;
+        this.seen = seen;
         this.problems = problems;
     }
 
-    /** @param place {@code file:line}, for messages; @param fallbackId the id when the line has none */
-    static Optional<Record> parse(String line, String place, String fallbackId, Problems problems) {
-        return new RecordParser(place, problems).record(line, fallbackId);
+    /**
+     * @param place      {@code file:line}, for messages
+     * @param fallbackId the id when the line has none
+     * @param seen       gets the fields of id and subject that the line has
+     */
+    static Optional<Record> parse(String line, String place, String fallbackId, DataForm form, Set<String> seen,
+            Problems problems) {
+        return new RecordParser(place, form, seen, problems).record(line, fallbackId);
     }
 
     /** As {@link #parse} for {@code {id?, subject?, prompt, completion, paraphrase?, perturbed}}. */
     static Optional<PerturbedRecord> parsePerturbed(String line, String place, String fallbackId, boolean paraphrase,
-            Problems problems) {
-        return new RecordParser(place, problems).perturbed(line, fallbackId, paraphrase);
+            DataForm form, Problems problems) {
+        return new RecordParser(place, form, new HashSet<>(), problems).perturbed(line, fallbackId, paraphrase);
     }
 
     private Optional<Record> record(String line, String fallbackId) {
-        return object(line, "{\"text\": …} or {\"prompt\": …, \"completion\": …}")
+        return object(line, FORMS)
                 .flatMap(object -> record(object, fallbackId));
     }
 
@@ -73,7 +89,8 @@ final class RecordParser {
         }
         JsonNode object = found.get();
         Optional<Record> record = record(object, fallbackId);
-        if (record.isPresent() && record.get().prompt() == null) {
+        if (record.isPresent() && (record.get().prompt() == null
+                || record.get().conversation() != null && !record.get().conversation().endsWithAnswer())) {
             fail("has text but no \"prompt\" and \"completion\"; an evaluation set is of questions and answers");
         }
         String paraphrase = string(object, "paraphrase");
@@ -101,40 +118,116 @@ final class RecordParser {
     }
 
     private Optional<Record> record(JsonNode object, String fallbackId) {
-        String id = id(object.get("id"), fallbackId);
-        String subject = string(object, "subject");
-        String text = string(object, "text");
+        String id = name(object, form.idField());
+        id = id == null ? fallbackId : id;
+        String subject = name(object, form.subjectField());
+        if (object.hasNonNull("messages")) {
+            if (object.hasNonNull(form.textField()) || object.hasNonNull("prompt") && object.hasNonNull("completion")) {
+                fail("has messages and also " + (object.hasNonNull(form.textField()) ? form.textField()
+                        : "prompt and completion") + "; give one of them");
+            }
+            List<Map<String, String>> messages = messages(object);
+            return failed ? Optional.empty() : taught(form.record(id, subject, messages));
+        }
+        String text = string(object, form.textField());
         String prompt = string(object, "prompt");
         String completion = string(object, "completion");
+        if (text == null && prompt == null && completion == null && !failed) {
+            prompt = string(object, "question");
+            completion = string(object, "answer");
+            if (!failed && (prompt == null) != (completion == null)) {
+                fail(prompt == null ? "has an answer but no question" : "has a question but no answer");
+            }
+        }
         if (!failed) {
             checkCombination(text, prompt, completion);
         }
-        return failed ? Optional.empty() : Optional.of(new Record(id, subject, prompt, text == null ? completion : text));
+        return failed ? Optional.empty() : Optional.of(form.record(id, subject, prompt, text == null ? completion : text));
     }
 
     private void checkCombination(String text, String prompt, String completion) {
+        String name = form.textField();
         if (text != null && (prompt != null || completion != null)) {
-            fail("has text and also prompt or completion; give text alone, or prompt and completion");
+            fail("has " + name + " and also prompt or completion; give " + name + " alone, or prompt and completion");
+        } else if (text != null && form.chat()) {
+            fail("has " + name + " alone, of which nobody can tell who says it; give messages, or no --chat");
         } else if (text == null && prompt == null && completion == null) {
-            fail("no text; give \"text\", or \"prompt\" and \"completion\"");
+            fail("no " + name + "; give \"" + name + "\", \"prompt\" and \"completion\", \"question\" and \"answer\", or"
+                    + " \"messages\"");
         } else if (text == null && completion == null) {
             fail("has a prompt but no completion");
         } else if (text == null && prompt == null) {
-            fail("has a completion but no prompt; call it \"text\" when there is no prompt");
+            fail("has a completion but no prompt; call it \"" + name + "\" when there is no prompt");
         }
     }
 
-    private String id(JsonNode node, String fallback) {
-        if (node == null || node.isNull()) {
-            return fallback;
+    private Optional<Record> taught(Record record) {
+        if (!record.conversation().teaches()) {
+            fail("no message is the assistant's, so there is nothing to learn; take --loss all, or give an answer");
+            return Optional.empty();
         }
+        return Optional.of(record);
+    }
+
+    private List<Map<String, String>> messages(JsonNode object) {
+        JsonNode array = object.get("messages");
+        if (!array.isArray() || array.isEmpty()) {
+            fail("\"messages\" is " + (array.isArray() ? "an empty list" : name(array)) + ", must be a list of {\"role\": …,"
+                    + " \"content\": …}");
+            return List.of();
+        }
+        JsonNode tools = object.get("tools");
+        if (tools != null && !tools.isNull() && !tools.isEmpty()) {
+            fail("has \"tools\", which are not given to the chat template; take them out");
+        }
+        List<Map<String, String>> messages = new ArrayList<>();
+        for (int i = 0; i < array.size(); i++) {
+            String key = "messages[" + i + "]";
+            if (array.get(i).isObject()) {
+                messages.add(message(key, array.get(i)));
+            } else {
+                fail("\"" + key + "\" is " + name(array.get(i)) + ", must be {\"role\": …, \"content\": …}");
+            }
+        }
+        return messages;
+    }
+
+    private Map<String, String> message(String place, JsonNode object) {
+        Map<String, String> message = new LinkedHashMap<>();
+        for (Map.Entry<String, JsonNode> entry : object.properties()) {
+            String key = place + "." + entry.getKey();
+            JsonNode value = entry.getValue();
+            if (value.isString()) {
+                message.put(entry.getKey(), text(key, value.stringValue()));
+            } else if (!value.isNull() && !(value.isArray() && value.isEmpty())) {
+                fail("\"" + key + "\" is " + name(value) + "; messages are of texts alone, no parts, calls or weights");
+            }
+        }
+        for (String key : List.of("role", "content")) {
+            if (!object.hasNonNull(key)) {
+                fail("\"" + place + "\" has no \"" + key + "\"");
+            }
+        }
+        if ("".equals(message.get("role"))) {
+            fail("\"" + place + ".role\" is empty");
+        }
+        return message;
+    }
+
+    /** A text or a whole number, null where there is none. */
+    private String name(JsonNode object, String key) {
+        JsonNode node = object.get(key);
+        if (node == null || node.isNull()) {
+            return null;
+        }
+        seen.add(key);
         if (node.isNumber()) {
             if (!node.isIntegralNumber()) {
-                fail("\"id\" is a number with a point or an exponent; write a whole number such as 1, or a string");
+                fail("\"" + key + "\" is a number with a point or an exponent; write a whole number such as 1, or a string");
             }
             return node.asString();
         }
-        return checked("id", node);
+        return checked(key, node);
     }
 
     private String string(JsonNode object, String key) {
@@ -150,7 +243,13 @@ final class RecordParser {
         String value = node.stringValue();
         if (value.isBlank()) {
             fail("\"" + key + "\" is empty");
-        } else if (unpairedSurrogate(value)) {
+            return value;
+        }
+        return text(key, value);
+    }
+
+    private String text(String key, String value) {
+        if (unpairedSurrogate(value)) {
             fail("\"" + key + "\" has half a surrogate pair (\\ud800 to \\udfff on its own), which is not text");
         }
         return value;

@@ -65,7 +65,7 @@ public final class TofuEvaluation {
     /** Evaluates one set. */
     public TofuSetScores evaluate(TofuSet set, List<PerturbedRecord> records) {
         Answers answers = new Answers(set, records);
-        Encoder encoder = new Encoder(tokenizer::encode, tokenizer.endOfText(),
+        Encoder encoder = new Encoder(tokenizer::encode, tokenizer::chat, tokenizer.endOfText(),
                 Math.toIntExact(model.shape().context()), OnLong.TRUNCATE);
         List<Example> examples = encoder.encode(answers.texts);
         double[] losses = evaluator.losses(model, examples);

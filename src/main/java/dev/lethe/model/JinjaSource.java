@@ -8,6 +8,8 @@ import dev.lethe.engine.BadInputException;
  * rules of its own has nothing to decide.
  */
 final class JinjaSource {
+    private static final String BACKWARDS = "[::-1]";
+
     private final String source;
     private final StringBuilder out = new StringBuilder();
 
@@ -93,10 +95,18 @@ final class JinjaSource {
         return -1;
     }
 
-    /** A tag's inside, with dicts that end together apart: jinjava takes two braces for the tag's end. */
+    /**
+     * A tag's inside, with dicts that end together apart, for jinjava takes two braces for the tag's end, and with a filter for
+     * the one slice with a step that templates use, which it cannot read.
+     */
     private void copy(int from, int to) {
         for (int i = from; i < to; i++) {
             char c = source.charAt(i);
+            if (source.startsWith(BACKWARDS, i)) {
+                out.append("|reverse");
+                i += BACKWARDS.length() - 1;
+                continue;
+            }
             int end = c == '\'' || c == '"' ? behindText(i) : i + 1;
             out.append(source, i, end);
             if (c == '}' && end < to && source.charAt(end) == '}') {

@@ -1,18 +1,23 @@
 package dev.lethe.model;
 
 import com.hubspot.jinjava.el.TruthyTypeConverter;
+import com.hubspot.jinjava.el.ext.AstNamedParameter;
 import com.hubspot.jinjava.el.ext.ExtendedParser;
+import java.util.ArrayList;
+import java.util.List;
 import jinjava.de.odysseus.el.ExpressionFactoryImpl;
 import jinjava.de.odysseus.el.tree.TreeStore;
 import jinjava.de.odysseus.el.tree.impl.Builder;
 import jinjava.de.odysseus.el.tree.impl.Cache;
 import jinjava.de.odysseus.el.tree.impl.Parser;
 import jinjava.de.odysseus.el.tree.impl.Scanner;
+import jinjava.de.odysseus.el.tree.impl.ast.AstIdentifier;
 import jinjava.de.odysseus.el.tree.impl.ast.AstNode;
+import jinjava.de.odysseus.el.tree.impl.ast.AstParameters;
 import jinjava.de.odysseus.el.tree.impl.ast.AstUnary;
 import jinjava.javax.el.ExpressionFactory;
 
-/** Expressions where Jinja2 reads them otherwise than jinjava: {@code not a is b} is not (a is b), and "false" is true. */
+/** Expressions where Jinja2 reads them otherwise than jinjava: {@code not a is b}, {@code f(a=b - 1)}, "false" as a truth. */
 final class JinjaSyntax extends Builder {
     private static final int REMEMBERED = 2000;
 
@@ -34,6 +39,31 @@ final class JinjaSyntax extends Builder {
                     return createAstUnary(eq(true), AstUnary.NOT);
                 }
                 return super.unary(required);
+            }
+
+            @Override
+            protected AstParameters params(Scanner.Symbol left, Scanner.Symbol right)
+                    throws Scanner.ScanException, ParseException {
+                consumeToken(left);
+                List<AstNode> all = new ArrayList<>();
+                while (getToken().getSymbol() != right) {
+                    all.add(param());
+                    if (getToken().getSymbol() != right) {
+                        consumeToken(Scanner.Symbol.COMMA);
+                    }
+                }
+                consumeToken(right);
+                return createAstParameters(all);
+            }
+
+            /** A whole expression behind a name and an equals sign, where jinjava takes its first operand alone. */
+            private AstNode param() throws Scanner.ScanException, ParseException {
+                if (getToken().getSymbol() == Scanner.Symbol.IDENTIFIER && lookahead(0).getImage().equals("=")) {
+                    AstIdentifier name = identifier(consumeToken().getImage());
+                    consumeToken();
+                    return new AstNamedParameter(name, expr(true));
+                }
+                return expr(true);
             }
         };
     }

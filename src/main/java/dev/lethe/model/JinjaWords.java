@@ -36,6 +36,8 @@ final class JinjaWords {
         WORDS.put("list", (value, _) -> value instanceof Map<?, ?> map ? new ArrayList<>(map.keySet()) : list(value));
         WORDS.put("first", (value, _) -> list(value).isEmpty() ? "" : list(value).getFirst());
         WORDS.put("last", (value, _) -> list(value).isEmpty() ? "" : list(value).getLast());
+        WORDS.put("reverse", (value, _) -> value instanceof String text ? new StringBuilder(text).reverse().toString()
+                : list(value).reversed());
         WORDS.put("join", (value, arguments) -> PythonText.join(arguments.length > 0 ? text(arguments[0]) : "", list(value)));
         WORDS.put("replace", (value, arguments) -> arguments.length != 2 ? null
                 : PythonText.replace(text(value), text(arguments[0]), text(arguments[1]), -1));

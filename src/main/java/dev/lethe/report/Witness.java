@@ -32,7 +32,7 @@ record Witness(List<Evaluation> evaluations, List<List<Continuation>> continuati
         List<Evaluation> evaluations = new ArrayList<>();
         List<List<Continuation>> continuations = new ArrayList<>();
         try (Tokenizer tokenizer = Tokenizer.of(folder); LanguageModel model = Checkpoint.load(engine, folder, Dtype.F32)) {
-            Encoder encoder = new Encoder(tokenizer::encode, tokenizer.endOfText(),
+            Encoder encoder = new Encoder(tokenizer::encode, tokenizer::chat, tokenizer.endOfText(),
                     Math.toIntExact(model.shape().context()), OnLong.TRUNCATE);
             for (List<Record> group : groups) {
                 List<Example> examples = encoder.encode(group);

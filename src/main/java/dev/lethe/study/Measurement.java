@@ -168,7 +168,7 @@ final class Measurement {
     }
 
     private List<Example> encode(LanguageModel model, List<Record> records) {
-        return new Encoder(tokenizer::encode, tokenizer.endOfText(), Math.toIntExact(model.shape().context()),
+        return new Encoder(tokenizer::encode, tokenizer::chat, tokenizer.endOfText(), Math.toIntExact(model.shape().context()),
                 OnLong.TRUNCATE).encode(records);
     }
 

@@ -221,7 +221,7 @@ final class Sequence {
     }
 
     private static List<Example> encode(Tokenizer tokenizer, LanguageModel model, Dataset records) {
-        return new Encoder(tokenizer::encode, tokenizer.endOfText(), Math.toIntExact(model.shape().context()),
+        return new Encoder(tokenizer::encode, tokenizer::chat, tokenizer.endOfText(), Math.toIntExact(model.shape().context()),
                 OnLong.TRUNCATE).encode(records.records());
     }
 }

@@ -133,11 +133,15 @@ record StudyData(Dataset learned, Dataset heldOut, Map<String, Set<String>> forg
     private static Dataset write(Dataset data, Path file) {
         StringBuilder lines = new StringBuilder();
         for (Record record : data) {
-            Map<String, String> line = new LinkedHashMap<>();
+            Map<String, Object> line = new LinkedHashMap<>();
             line.put("id", record.id());
             line.put("subject", record.subject());
-            line.put("prompt", record.prompt());
-            line.put(record.prompt() == null ? "text" : "completion", record.completion());
+            if (record.conversation() != null) {
+                line.put("messages", record.conversation().messages());
+            } else {
+                line.put("prompt", record.prompt());
+                line.put(record.prompt() == null ? "text" : "completion", record.completion());
+            }
             line.values().removeIf(value -> value == null);
             lines.append(RunJson.line(line)).append('\n');
         }

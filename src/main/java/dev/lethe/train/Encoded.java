@@ -15,7 +15,7 @@ record Encoded(List<Example> train, List<Example> holdout, int truncated) {
 
     static Encoded of(Holdout split, LoadedModel loaded, TrainConfig config) {
         ModelShape shape = loaded.model().shape();
-        Encoder encoder = new Encoder(loaded.tokenizer()::encode, loaded.tokenizer().endOfText(),
+        Encoder encoder = new Encoder(loaded.tokenizer()::encode, loaded.tokenizer()::chat, loaded.tokenizer().endOfText(),
                 Math.toIntExact(shape.context()), config.onLong());
         List<Example> holdout = encode(split.holdout(), encoder, shape);
         List<Example> train = encode(split.train(), encoder, shape);

@@ -27,7 +27,7 @@ record Holdout(Dataset train, Dataset holdout) {
 
     static Holdout of(Dataset data, TrainConfig config) {
         if (config.holdoutData() != null) {
-            return separate(data, Dataset.read(config.holdoutData()));
+            return separate(data, Dataset.read(config.holdoutData(), data.form()));
         }
         if (config.holdoutFraction() == 0) {
             return new Holdout(data, data.filter(record -> false));

@@ -1,6 +1,8 @@
 /* The texts behind a run: which records it learned and held out, hashed, and found again in their file. */
 package dev.lethe.train;
 
+import dev.lethe.data.Conversation;
+import dev.lethe.data.DataForm;
 import dev.lethe.data.Dataset;
 import dev.lethe.data.Record;
 import dev.lethe.engine.BadInputException;
@@ -41,10 +43,10 @@ final class RunData {
         RunInfo.Data data = run.info().data();
         boolean ownFile = split == Split.HOLDOUT && data.holdoutPath() != null;
         Path path = Path.of(ownFile ? data.holdoutPath() : data.path());
-        if (wanted.stream().allMatch(record -> record.completion() != null)) {
-            return Dataset.of(path, wanted.stream().map(RunData::kept).toList());
+        if (wanted.stream().allMatch(RunRecord::hasText)) {
+            return Dataset.of(path, data.form(), wanted.stream().map(line -> kept(line, data.form())).toList());
         }
-        Dataset source = given != null && !ownFile ? given : Dataset.read(path);
+        Dataset source = given != null && !ownFile ? given : Dataset.read(path, data.form());
         List<Record> found = new ArrayList<>(wanted.size());
         List<String> problems = new ArrayList<>();
         for (RunRecord line : wanted) {
@@ -64,7 +66,7 @@ final class RunData {
                     + String.join("; ", problems.subList(0, shown))
                     + (shown < problems.size() ? "; and " + (problems.size() - shown) + " more" : ""));
         }
-        return Dataset.of(path, found);
+        return Dataset.of(path, source.form(), found);
     }
 
     /** lethe.json first: a kill in between leaves the rows that a repetition finds and drops. */
@@ -84,7 +86,9 @@ final class RunData {
         return rows.size() - left.size();
     }
 
-    private static Record kept(RunRecord line) {
-        return new Record(line.id(), line.subject(), line.prompt(), line.completion());
+    private static Record kept(RunRecord line, DataForm form) {
+        return line.messages() != null
+                ? new Conversation(line.messages(), form).record(line.id(), line.subject())
+                : new Record(line.id(), line.subject(), line.prompt(), line.completion());
     }
 }

@@ -258,7 +258,7 @@ public final class RunFolder {
         if (!Files.isRegularFile(IdKey.file(journal()))) {
             throw new BadInputException(IdKey.file(journal()) + ": was deleted, so nobody can tell whom the account means");
         }
-        Dataset all = known != null ? known : Dataset.read(Path.of(info.data().path()));
+        Dataset all = known != null ? known : Dataset.read(Path.of(info.data().path()), info.data().form());
         Set<String> ids = erasedAmong(all.records().stream().map(Record::id).toList());
         return all.filter(record -> ids.contains(record.id()));
     }

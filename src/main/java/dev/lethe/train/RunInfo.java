@@ -4,6 +4,8 @@
  */
 package dev.lethe.train;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
+import dev.lethe.data.DataForm;
 import dev.lethe.engine.Dtype;
 import dev.lethe.engine.ModelShape;
 import java.nio.file.Path;
@@ -56,13 +58,31 @@ public record RunInfo(int format, String lethe, State state, Source source, Data
      * @param holdout     held out
      * @param truncated   learned records that were cut to the context
      * @param targets     tokens with a loss in one epoch
+     * @param form        how the files are read, null in a file for the usual way
      */
     public record Data(String path, String holdoutPath, String sha256, int records, int holdout, int truncated,
-                       long targets) {
+                       long targets, @JsonInclude(value = JsonInclude.Include.CUSTOM, valueFilter = Usual.class) DataForm form) {
+        public Data {
+            form = form == null ? DataForm.DEFAULT : form;
+        }
+
+        /** Equals the form that is left out. */
+        static final class Usual {
+            @Override
+            public boolean equals(Object form) {
+                return form == null || DataForm.DEFAULT.equals(form);
+            }
+
+            @Override
+            public int hashCode() {
+                return DataForm.DEFAULT.hashCode();
+            }
+        }
+
         /** What these lines of records.jsonl leave of it; truncated and targets stay those of the training. */
         public Data left(List<RunRecord> lines) {
             int learned = (int) lines.stream().filter(line -> line.split() == Split.TRAIN).count();
-            return new Data(path, holdoutPath, RunData.hash(lines), learned, lines.size() - learned, truncated, targets);
+            return new Data(path, holdoutPath, RunData.hash(lines), learned, lines.size() - learned, truncated, targets, form);
         }
     }
 

@@ -200,7 +200,7 @@ public final class Trainer {
     private static RunInfo.Data describe(Holdout split, TrainConfig config, Encoded encoded, List<RunRecord> records) {
         return new RunInfo.Data(absolute(split.train().path()),
                 config.holdoutData() == null ? null : absolute(config.holdoutData()), RunData.hash(records),
-                encoded.train().size(), encoded.holdout().size(), encoded.truncated(), encoded.targets());
+                encoded.train().size(), encoded.holdout().size(), encoded.truncated(), encoded.targets(), split.train().form());
     }
 
     private static RunInfo.Machine machine(Engine engine) {

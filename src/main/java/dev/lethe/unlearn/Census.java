@@ -63,8 +63,7 @@ public final class Census {
             Set<String> texts = new LinkedHashSet<>();
             for (Record record : records) {
                 texts.add(record.text());
-                Stream.of(record.prompt() == null ? "" : record.prompt(), record.completion())
-                        .filter(part -> part.length() >= TELLING).forEach(texts::add);
+                record.parts().stream().filter(part -> part.length() >= TELLING).forEach(texts::add);
             }
             return new Search(records.stream().map(Record::id).collect(Collectors.toCollection(LinkedHashSet::new)),
                     List.copyOf(texts));

@@ -46,7 +46,7 @@ record RunExamples(Dataset data, List<Example> learned, List<Example> heldOut, C
     static List<Example> encode(RunFolder run, List<Record> records) {
         int context = Math.toIntExact(Checkpoint.config(run.model()).shape().context());
         try (Tokenizer tokenizer = Tokenizer.of(run.model())) {
-            return new Encoder(tokenizer::encode, tokenizer.endOfText(), context, OnLong.TRUNCATE).encode(records);
+            return new Encoder(tokenizer::encode, tokenizer::chat, tokenizer.endOfText(), context, OnLong.TRUNCATE).encode(records);
         }
     }
 

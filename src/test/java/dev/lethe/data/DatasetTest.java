@@ -81,20 +81,21 @@ class DatasetTest {
                 {"text": "\\ud83d"}
                 {"text": "a"} {"text": "b"}
                 {"text": "a", "text": "b"}
-                {"id": {}, "subject": 4, "text": "a"}
+                {"id": {}, "subject": [4], "text": "a"}
                 """);
         List<String> lines = failure(file).lines().toList();
         String broken = file + ":2: broken JSON: ";
         assertEquals(broken, lines.getFirst().substring(0, broken.length()));
         assertEquals(List.of(
-                ":3: not a JSON object but an array; a line is {\"text\": …} or {\"prompt\": …, \"completion\": …}",
+                ":3: not a JSON object but an array; a line is {\"text\": …}, {\"prompt\": …, \"completion\": …}, "
+                        + "{\"question\": …, \"answer\": …} or {\"messages\": […]}",
                 ":4: \"text\" is a number, must be a string",
                 ":5: \"text\" is empty",
                 ":6: id \"same\" is already that of line 1",
                 ":7: has a prompt but no completion",
                 ":8: has a completion but no prompt; call it \"text\" when there is no prompt",
                 ":9: has text and also prompt or completion; give text alone, or prompt and completion",
-                ":10: no text; give \"text\", or \"prompt\" and \"completion\"",
+                ":10: no text; give \"text\", \"prompt\" and \"completion\", \"question\" and \"answer\", or \"messages\"",
                 ":11: \"text\" has half a surrogate pair (\\ud800 to \\udfff on its own), which is not text"),
                 lines.subList(1, 10).stream().map(line -> line.substring(file.toString().length())).toList());
         assertEquals(List.of(":12", ":13", ":14", ":14"), lines.subList(10, 14).stream()

@@ -63,7 +63,7 @@ class ChatTemplateTest {
                 }
             }
         }
-        assertEquals(List.of(102, 6), List.of(texts, refusals));
+        assertEquals(List.of(120, 6), List.of(texts, refusals));
     }
 
     /** OpenUnlearning learns what follows the prompt and the end token, which it puts there when it is not the last. */
@@ -87,7 +87,7 @@ class ChatTemplateTest {
                 }
             }
         }
-        assertEquals(9, found);
+        assertEquals(11, found);
     }
 
     @Test
@@ -163,6 +163,7 @@ class ChatTemplateTest {
         assertEquals("{\"a\": \"\u00e9\\n\"}", render("{{ {'a': '\u00e9\\n'}|tojson }}"));
         assertEquals("x", render("{{ '\u00a0x\u2003'|trim }}{{ ' '.strip() }}"));
         assertEquals("b", render("{{ 'a' if false else 'b' }}"));
+        assertEquals("cba1", render("{% set ns = namespace(a=2 - 1) %}{% for i in 'abc'[::-1] %}{{ i }}{% endfor %}{{ ns.a }}"));
         assertEquals("2 1 0 ", render("{% for i in range(2, -1, -1) %}{{ i }} {% endfor %}"));
     }
 

@@ -149,7 +149,7 @@ class RunFolderTest {
     private static RunInfo info(TinyData tiny, RunInfo.State state) {
         return new RunInfo(RunInfo.FORMAT, RunInfo.VERSION, state,
                 new RunInfo.Source(null, ModelShape.gpt2(1, 8, 1, 16), "tokenizer", "ab"),
-                new RunInfo.Data(tiny.file.toString(), null, "cd", 9, 0, 0, 40), TinyData.config().build(),
+                new RunInfo.Data(tiny.file.toString(), null, "cd", 9, 0, 0, 40, null), TinyData.config().build(),
                 new RunInfo.Machine("cpu", 2, "2.13.0"),
                 new RunInfo.Result(7, 0.1, "ef", null, new RunInfo.Ledger(List.of("wte", "lm_head"), 0, Dtype.F32, 9, 4096)),
                 new RunInfo.Lineage("parent", "e1"), List.of(new RunInfo.Kin("child", "e2", RunInfo.Kin.State.MADE)), null);

@@ -71,7 +71,7 @@ class DoubledDataTest {
         RunFolder folder = RunFolder.open(run);
         Function<RunRecord, Split> side = record -> which.test(record) ? Split.HOLDOUT : Split.TRAIN;
         RunFolder.describe(run, folder.info(), folder.records().stream().map(record -> new RunRecord(record.id(), record.sha256(),
-                record.tokens(), side.apply(record), null, null, null, null)).toList());
+                record.tokens(), side.apply(record), null, null, null, null, null)).toList());
     }
 
     private Erasure erase(Path from, EraseConfig config) {
