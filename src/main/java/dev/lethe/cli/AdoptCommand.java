@@ -1,6 +1,5 @@
 package dev.lethe.cli;
 
-import dev.lethe.data.Dataset;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Engine;
 import dev.lethe.train.Adopted;
@@ -71,6 +70,9 @@ final class AdoptCommand implements Callable<Integer> {
     private CaptureOptions kept;
 
     @Mixin
+    private DataOptions form;
+
+    @Mixin
     private Hardware hardware;
 
     @Mixin
@@ -88,7 +90,7 @@ final class AdoptCommand implements Callable<Integer> {
         }
         try (Engine engine = hardware.open(); TrainProgress progress = new TrainProgress(terminal, common, "adopt")) {
             RunFolder run = resume ? Trainer.resume(engine, out, progress)
-                    : Adopter.adopt(engine, model, Dataset.read(data), out, config(),
+                    : Adopter.adopt(engine, model, form.read(data, null), out, config(),
                             new Adopter.Asked(base, rate == null, epochs == null, force), progress);
             RunInfo info = run.info();
             if (info.adopted() == null) {

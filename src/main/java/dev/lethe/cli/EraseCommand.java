@@ -4,6 +4,7 @@ import dev.lethe.data.Dataset;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Engine;
 import dev.lethe.train.PendingErasure;
+import dev.lethe.train.RunFolder;
 import dev.lethe.unlearn.Census;
 import dev.lethe.unlearn.Copy;
 import dev.lethe.unlearn.EraseConfig;
@@ -59,6 +60,9 @@ final class EraseCommand implements Callable<Integer> {
     private EraseOptions options;
 
     @Mixin
+    private DataOptions form;
+
+    @Mixin
     private Hardware hardware;
 
     @Mixin
@@ -93,7 +97,7 @@ final class EraseCommand implements Callable<Integer> {
         }
         long start = System.nanoTime();
         try (Engine engine = hardware.open();
-             Run open = data == null ? Run.open(engine, run) : Run.open(engine, run, Dataset.read(data))) {
+             Run open = data == null ? Run.open(engine, run) : Run.open(engine, run, form.read(data, RunFolder.openAny(run)))) {
             if (request != null) {
                 return unmatched(open, terminal, start);
             }
@@ -129,7 +133,7 @@ final class EraseCommand implements Callable<Integer> {
             throw new BadInputException("--request looks for no records: it goes with --iterative SHARExROUNDS, and without"
                     + " --ids, --subject, --text and --dry-run");
         }
-        Dataset own = Dataset.read(request);
+        Dataset own = form.read(request, open.folder());
         common.remark(terminal, "erase: %,d records of the request, unmatched", own.size());
         try (EraseProgress progress = new EraseProgress(terminal, common)) {
             Erasure erasure = open.eraseUnmatched(own.records(), config, out, progress);

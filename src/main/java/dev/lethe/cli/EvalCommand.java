@@ -83,6 +83,9 @@ final class EvalCommand implements Callable<Integer> {
     private OnLong onLong;
 
     @Mixin
+    private DataOptions form;
+
+    @Mixin
     private Hardware hardware;
 
     @Mixin
@@ -168,7 +171,7 @@ final class EvalCommand implements Callable<Integer> {
 
     private Dataset records(OpenModel open) {
         if (data != null) {
-            return Dataset.read(data);
+            return form.read(data, open.run());
         }
         if (tofu != null) {
             return new TofuFolder(tofu).split(split);
@@ -205,7 +208,7 @@ final class EvalCommand implements Callable<Integer> {
 
     private Dataset strangers(OpenModel open) {
         if (nonMembers != null) {
-            return Dataset.read(nonMembers);
+            return form.read(nonMembers, open.run());
         }
         if (holdout() != null) {
             return holdout();

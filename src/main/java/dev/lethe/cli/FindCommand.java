@@ -32,6 +32,9 @@ final class FindCommand implements Callable<Integer> {
     private Selection selection;
 
     @Mixin
+    private DataOptions form;
+
+    @Mixin
     private Common common;
 
     /** What --json gives. */
@@ -70,9 +73,9 @@ final class FindCommand implements Callable<Integer> {
             throw new BadInputException("name what to search with --run RUN or --data FILE");
         }
         if (run == null) {
-            return Dataset.read(data);
+            return form.read(data, null);
         }
         RunFolder folder = RunFolder.open(run);
-        return data == null ? folder.data(Split.TRAIN) : folder.data(Split.TRAIN, Dataset.read(data));
+        return data == null ? folder.data(Split.TRAIN) : folder.data(Split.TRAIN, form.read(data, folder));
     }
 }

@@ -18,6 +18,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** What the ledger is asked about: a text, records of the run, a file with a query a record, or the erased records. */
@@ -39,6 +40,9 @@ final class ScoreQueries {
     @Option(names = "--erased", description = "The query is what the run's erasure removed.")
     private boolean erased;
 
+    @Mixin
+    private DataOptions form;
+
     @Option(names = "--data", paramLabel = "FILE", description = "Where --ids are looked up (default: the run's data).")
     private Path data;
 
@@ -52,10 +56,10 @@ final class ScoreQueries {
             throw new BadInputException("name the query by exactly one of --text, --ids, --queries and --erased");
         }
         if (text == null && prompt != null) {
-            return List.of(together("query", open, List.of(new Record("query", null, prompt, answer(open, answered)))));
+            return List.of(together("query", open, List.of(form.form(open.run()).record("query", null, prompt, answer(open, answered)))));
         }
         if (text != null) {
-            return List.of(together("query", open, List.of(new Record("query", null, prompt, text))));
+            return List.of(together("query", open, List.of(form.form(open.run()).record("query", null, prompt, text))));
         }
         if (ids != null) {
             return List.of(together(String.join(",", ids), open, byId(open)));
@@ -64,7 +68,7 @@ final class ScoreQueries {
             return List.of(together("erased", open, erased(open)));
         }
         List<InfluenceQuery> each = new ArrayList<>();
-        for (Example example : encode(open, Dataset.read(queries).records())) {
+        for (Example example : encode(open, form.read(queries, open.run()).records())) {
             each.add(new InfluenceQuery(example.id(), List.of(example)));
         }
         return each;
@@ -72,7 +76,9 @@ final class ScoreQueries {
 
     /** What the model itself says to the prompt, up to its end of text or its context. */
     private String answer(OpenModel open, Consumer<String> answered) {
-        int[] ids = open.tokenizer().encode(prompt);
+        Record asked = form.form(open.run()).record("query", null, prompt, "?");
+        int[] ids = asked.conversation() == null ? open.tokenizer().encode(prompt)
+                : encode(open, List.of(asked)).getFirst().promptTokens();
         int room = Math.toIntExact(open.model().shape().context()) - ids.length;
         if (ids.length == 0 || room < 1) {
             throw new BadInputException("--prompt: has " + ids.length + " tokens, the model's context is "
@@ -106,7 +112,7 @@ final class ScoreQueries {
         if (data == null && open.run() == null) {
             throw new BadInputException("--data FILE is missing: " + open.folder() + " is not a run and knows no records");
         }
-        Dataset known = data != null ? Dataset.read(data) : open.run().data(Split.TRAIN);
+        Dataset known = data != null ? form.read(data, open.run()) : open.run().data(Split.TRAIN);
         try (Finder finder = new Finder(known.records())) {
             return finder.find(Query.ids(ids)).ids().stream().map(known::byId).toList();
         }
@@ -117,7 +123,7 @@ final class ScoreQueries {
         if (run == null || run.info().lineage() == null) {
             throw new BadInputException("--erased: " + open.folder() + " is not a run that an erasure made");
         }
-        List<Record> records = run.erased(data == null ? null : Dataset.read(data)).records();
+        List<Record> records = run.erased(data == null ? null : form.read(data, run)).records();
         if (records.isEmpty()) {
             throw new BadInputException("--erased: the data file has none of the erased records any more; give --data a file"
                     + " that has them");

@@ -1,6 +1,5 @@
 package dev.lethe.cli;
 
-import dev.lethe.data.Dataset;
 import dev.lethe.data.Example;
 import dev.lethe.data.OnLong;
 import dev.lethe.data.Record;
@@ -17,6 +16,7 @@ import dev.lethe.influence.ScoreOptions;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.ledger.RecordKey;
+import dev.lethe.train.RunFolder;
 import dev.lethe.train.Split;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -52,6 +52,9 @@ final class ScoredRun {
     @Option(names = "--query-memory", paramLabel = "MIB", defaultValue = "4096",
             description = "Memory for queries; more than fit take turns, a pass over the ledger each (default: 4096).")
     private long queryMebibytes;
+
+    @Mixin
+    private DataOptions form;
 
     @Mixin
     private CurvatureChoice curvature;
@@ -94,7 +97,7 @@ final class ScoredRun {
     }
 
     List<Record> asked() {
-        return Dataset.read(queries).records();
+        return form.read(queries, RunFolder.openAny(run)).records();
     }
 
     List<Example> encoded(OpenModel open) {

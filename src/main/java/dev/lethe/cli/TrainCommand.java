@@ -1,6 +1,5 @@
 package dev.lethe.cli;
 
-import dev.lethe.data.Dataset;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.MemoryPlan;
@@ -90,6 +89,9 @@ final class TrainCommand implements Callable<Integer> {
     private CaptureOptions kept;
 
     @Mixin
+    private DataOptions form;
+
+    @Mixin
     private Hardware hardware;
 
     @Mixin
@@ -107,7 +109,7 @@ final class TrainCommand implements Callable<Integer> {
         }
         try (Engine engine = hardware.open(); TrainProgress progress = new TrainProgress(terminal, common, "train")) {
             RunFolder run = resume ? resumed(engine, progress)
-                    : Trainer.train(engine, source(), Dataset.read(data), out, config(), progress);
+                    : Trainer.train(engine, source(), form.read(data, null), out, config(), progress);
             RunInfo info = run.info();
             if (progress.memory() == null) { // it was never started
                 common.remark(terminal, "train: %s is complete, nothing was left to do", run.root());
@@ -123,7 +125,7 @@ final class TrainCommand implements Callable<Integer> {
 
     private RunFolder resumed(Engine engine, TrainProgress progress) {
         return data == null ? Trainer.resume(engine, out, progress)
-                : Trainer.resume(engine, out, config(), Dataset.read(data), progress);
+                : Trainer.resume(engine, out, config(), form.read(data, RunFolder.openAny(out)), progress);
     }
 
     private static void print(Terminal terminal, Result result) {

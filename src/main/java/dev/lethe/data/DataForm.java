@@ -25,10 +25,10 @@ public record DataForm(String idField, String subjectField, String textField, bo
     /** Which tokens of a conversation carry loss. */
     public enum Loss { ASSISTANT, ALL }
 
+    private static final List<String> TAKEN = List.of("prompt", "completion", "question", "answer", "messages", "tools");
+
     /** Fields called id, subject and text; only {@code messages} are conversations; the assistant's messages are learned. */
     public static final DataForm DEFAULT = new DataForm("id", "subject", "text", false, null, Loss.ASSISTANT, false, Map.of());
-
-    private static final List<String> TAKEN = List.of("prompt", "completion", "question", "answer", "messages", "tools");
 
     public DataForm {
         variables = Collections.unmodifiableMap(new TreeMap<>(variables == null ? Map.of() : variables));
@@ -40,6 +40,17 @@ public record DataForm(String idField, String subjectField, String textField, bo
         if (variables.containsKey("messages") || variables.containsKey("add_generation_prompt")) {
             throw new BadInputException("a chat template is given its messages and add_generation_prompt by Lethe; set others");
         }
+    }
+
+    /** Whether the same is learned of the same conversations. */
+    public boolean learnsAs(DataForm other) {
+        return learning().equals(other.learning());
+    }
+
+    /** What is learned of conversations, for messages. */
+    public String learning() {
+        return (loss == Loss.ALL ? "all" : "the assistant's part") + (endToken ? " with the end token" : "")
+                + (variables.isEmpty() ? "" : " with " + variables);
     }
 
     /** The record of a prompt and what follows it: a conversation where prompts are a user's messages. */

@@ -5,7 +5,9 @@ import dev.lethe.engine.Batch;
 import dev.lethe.engine.Reason;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.function.Function;
 
 /**
@@ -54,14 +56,17 @@ public final class Encoder {
     public List<Example> encode(List<Record> records) {
         truncated = 0;
         Problems problems = new Problems();
+        Map<String, List<String>> refused = new LinkedHashMap<>(); // by reason: what is wrong with a template is so for all
         List<Example> examples = new ArrayList<>(records.size());
         for (int i = 0; i < records.size(); i++) {
-            Example example = example(records.get(i), i, problems);
+            Example example = example(records.get(i), i, refused, problems);
             if (example != null) {
                 examples.add(example);
                 truncated += example.truncated() ? 1 : 0;
             }
         }
+        refused.forEach((reason, ids) -> problems.add("record " + ids.getFirst() + (ids.size() == 1 ? "" : " and "
+                + (ids.size() - 1) + " others") + ": " + reason));
         problems.throwIfAny();
         return List.copyOf(examples);
     }
@@ -71,7 +76,7 @@ public final class Encoder {
         return truncated;
     }
 
-    private Example example(Record record, int index, Problems problems) {
+    private Example example(Record record, int index, Map<String, List<String>> refused, Problems problems) {
         int[] ids;
         int[] learned; // [T] whether an id carries loss
         try {
@@ -86,7 +91,7 @@ public final class Encoder {
                 Arrays.fill(learned, prompt.length, ids.length, 1);
             }
         } catch (BadInputException e) {
-            problems.add("record " + record.id() + ": " + Reason.of(e));
+            refused.computeIfAbsent(Reason.of(e), _ -> new ArrayList<>()).add(record.id());
             return null;
         }
         int kept = Math.min(ids.length, context + 1);

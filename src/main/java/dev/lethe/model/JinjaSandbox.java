@@ -15,6 +15,7 @@ import com.hubspot.jinjava.interpret.JinjavaInterpreter;
 import com.hubspot.jinjava.interpret.TemplateError;
 import com.hubspot.jinjava.lib.Importable;
 import com.hubspot.jinjava.lib.fn.ELFunctionDefinition;
+import com.hubspot.jinjava.tree.Node;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Reason;
 import java.io.IOException;
@@ -72,6 +73,7 @@ final class JinjaSandbox {
 
     private final String name;
     private final String source;
+    private volatile Node parsed;
 
     /** @param name what messages call the template */
     JinjaSandbox(String name, String source) {
@@ -96,7 +98,12 @@ final class JinjaSandbox {
         JinjavaInterpreter interpreter = new Bounded(JINJAVA, context, CONFIG);
         JinjavaInterpreter.pushCurrent(interpreter);
         try {
-            return interpreter.render(source);
+            Node tree = parsed;
+            if (tree == null) {
+                tree = interpreter.parse(source);
+                parsed = tree;
+            }
+            return interpreter.render(tree, false);
         } catch (Stop e) {
             throw new BadInputException((e.refusal ? "the chat template refuses it: " : name + ": ") + Reason.of(e), e);
         } catch (StackOverflowError e) {

@@ -47,6 +47,10 @@ final class RunData {
             return Dataset.of(path, data.form(), wanted.stream().map(line -> kept(line, data.form())).toList());
         }
         Dataset source = given != null && !ownFile ? given : Dataset.read(path, data.form());
+        if (!source.form().learnsAs(data.form())) {
+            throw new BadInputException(source.path() + ": not read as it was for run " + run + ", which learned of conversations "
+                    + data.form().learning() + ", not " + source.form().learning());
+        }
         List<Record> found = new ArrayList<>(wanted.size());
         List<String> problems = new ArrayList<>();
         for (RunRecord line : wanted) {

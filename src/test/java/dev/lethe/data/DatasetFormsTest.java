@@ -15,7 +15,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** The forms that files of other systems and tools have: their line ends and names, and what they write that is no JSON. */
 class DatasetFormsTest {
-    private static final String FORM = "; a line is {\"text\": …} or {\"prompt\": …, \"completion\": …}";
+    private static final String FORM = "; a line is {\"text\": …}, {\"prompt\": …, \"completion\": …},"
+            + " {\"question\": …, \"answer\": …} or {\"messages\": […]}";
 
     @TempDir
     Path folder;
