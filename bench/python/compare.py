@@ -22,7 +22,8 @@ from side import Problem, Worker
 WARM_UPS = 2
 QUICK_SECONDS = 540  # after that no further row is begun
 # What holds Lethe, PyTorch, its oneDNN and MKL to AVX2 where the processor has more.
-AVX2 = {"LETHE_ISA": "avx2", "ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
+AVX2 = {"LETHE_ISA": "avx2", "ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2",
+        "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
 
 
 class Comparison:
@@ -262,7 +263,7 @@ def arguments():
     parser.add_argument("--pairs", type=int, default=5, help="A B pairs a row, after warm-up")
     parser.add_argument("--threads", type=int, default=min(2, os.cpu_count()))
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--isa", choices=("avx2", ""), default="", help="hold both sides to AVX2 on a processor that has more")
+    parser.add_argument("--isa", choices=("avx2", ""), default="", help="hold both sides to it on a processor with more")
     parser.add_argument("--data", help="records for ragged batches and the pipeline; TOFU where it is at hand")
     parser.add_argument("--out", default="build/compare")
     parser.add_argument("--record", action="store_true", help="put the table into bench/RESULTS.md")

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Fails when LIBRARY has AVX-512 instructions outside namespace lethe::avx512, which nothing enters before asking kIsa: an
-# inline function shared with other objects, say. Takes OBJDUMP and LIBRARY.
+# Fails when LIBRARY has AVX-512 instructions outside namespace lethe::avx512, which nothing enters before asking kIsa:
+# in an inline function shared with other objects, say. Takes OBJDUMP and LIBRARY.
 "$1" -d "$2" | awk '
   /^[0-9a-f]+ <.*>:$/ { name = substr($2, 2, length($2) - 3); own = name ~ /^_Z[ZNKL]*5lethe6avx512/ }
   # EVEX instructions begin with 62, behind prefixes at most; the masks of AVX-512 are %k0 to %k7.

@@ -10,8 +10,8 @@
 //   namespace lethe::LETHE_ISA { (the loops, lambdas and all) }
 //   #endif
 //
-// Headers are read outside, so what they define is compiled for the baseline; a function of theirs runs in a set where it
-// is inlined, which [[gnu::always_inline]] makes sure of. A header whose code depends on the set (tile.h) is included
+// Headers are read outside, so what they define is compiled for the baseline; a function of theirs runs in a set where
+// it is inlined, which [[gnu::always_inline]] makes sure of. A header whose code depends on the set (tile.h) is included
 // inside instead and has no guard.
 #include "isa.h"
 

@@ -1,5 +1,5 @@
-// The instruction set of the hot loops: everything is compiled for x86-64-v3 (AVX2, FMA, BMI), the files that each_isa.h
-// reads twice also for AVX-512. Elsewhere than on x86-64 there is one set, the compiler's default.
+// The instruction set of the hot loops: everything is compiled for x86-64-v3 (AVX2, FMA, BMI), the files that
+// each_isa.h reads twice also for AVX-512. Elsewhere than on x86-64 there is one set, the compiler's default.
 #pragma once
 
 namespace lethe {

@@ -1,8 +1,8 @@
 // Attention probabilities and their tangents for a block of queries of one head, and the scratch they live in.
 //
 // Rows of Q, K, V are packed into whole vectors, K and V also transposed, so that every product is a block_product of
-// contiguous rows. All of a thread's scratch comes from one slab. For tangent_attention.cpp, which has the formulas; after
-// block_product.h, once for each instruction set.
+// contiguous rows. All of a thread's scratch comes from one slab. For tangent_attention.cpp, which has the formulas;
+// after block_product.h, once for each instruction set.
 namespace lethe::LETHE_ISA {
 
 inline constexpr int64_t kQueries = 64;  // of a block

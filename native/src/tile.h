@@ -1,8 +1,8 @@
 // The innermost loop of the products we make ourselves: a few rows of C held in registers while k runs.
 //
 // B comes packed in panels of kTile<T> columns, [k][kTile], zero-padded; A is read where it lies, by two strides, so that
-// it may be transposed. A tile takes 6 x 4 of AVX-512's 32 registers, 6 x 2 of AVX2's 16. Read once for each instruction
-// set: no guard, see each_isa.h.
+// it may be transposed. A tile takes 6 x 4 of AVX-512's 32 registers, 6 x 2 of AVX2's 16. Read once for each
+// instruction set: no guard, see each_isa.h.
 #ifdef __x86_64__
 #include <immintrin.h>
 #endif
@@ -35,12 +35,16 @@ enum class TileInto { kOverwrite, kAdd };
 
 // sums + left * right, fused: what a compiler that tunes for some processors would make two instructions of.
 #if defined LETHE_AVX512
-inline __m512 fused(__m512 sums, float left, __m512 right) { return _mm512_fmadd_ps(_mm512_set1_ps(left), right, sums); }
+inline __m512 fused(__m512 sums, float left, __m512 right) {
+  return _mm512_fmadd_ps(_mm512_set1_ps(left), right, sums);
+}
 inline __m512d fused(__m512d sums, double left, __m512d right) {
   return _mm512_fmadd_pd(_mm512_set1_pd(left), right, sums);
 }
 #elif defined __x86_64__
-inline __m256 fused(__m256 sums, float left, __m256 right) { return _mm256_fmadd_ps(_mm256_set1_ps(left), right, sums); }
+inline __m256 fused(__m256 sums, float left, __m256 right) {
+  return _mm256_fmadd_ps(_mm256_set1_ps(left), right, sums);
+}
 inline __m256d fused(__m256d sums, double left, __m256d right) {
   return _mm256_fmadd_pd(_mm256_set1_pd(left), right, sums);
 }

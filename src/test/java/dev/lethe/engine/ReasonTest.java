@@ -60,7 +60,8 @@ class ReasonTest {
         assertEquals("cannot load build/native/liblethe.so: libc10_cuda.so: cannot open; it was built for a libtorch with CUDA"
                 + " and the one found has none; rebuild it with: ./lethe build",
                 NativeLibrary.unloadable(library, "libc10_cuda.so: cannot open"));
-        assertEquals("cannot load build/native/liblethe.so: this processor lacks AVX2, FMA or BMI (x86-64-v3), which Lethe needs",
+        assertEquals("cannot load build/native/liblethe.so: this processor lacks AVX2, FMA or BMI (x86-64-v3), which Lethe"
+                + " needs",
                 NativeLibrary.unloadable(library, "CPU ISA level is lower than required"));
     }
 }
