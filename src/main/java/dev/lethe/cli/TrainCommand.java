@@ -32,7 +32,8 @@ final class TrainCommand implements Callable<Integer> {
     private Path model;
 
     @Option(names = "--init", paramLabel = "SHAPE",
-            description = "Start from random weights: gpt2, llama, qwen2, qwen3 or pythia[:layers=4,hidden=256,heads=4,kv=2,inner=688,ctx=128,vocab=50257,untied].")
+            description = "Start from random weights: gpt2, llama, qwen2, qwen3 or pythia[:layers=4,hidden=256,heads=4,kv=2,"
+                    + "inner=688,ctx=128,vocab=50257,untied].")
     private String init;
 
     @Option(names = "--out", paramLabel = "RUN", required = true, description = "Folder of the new run.")
@@ -146,7 +147,8 @@ final class TrainCommand implements Callable<Integer> {
 
     private ModelSource source() {
         if ((model == null) == (init == null)) {
-            throw new BadInputException("say what to start from by exactly one of --model DIR and --init gpt2[:...] (or llama, qwen2, qwen3, pythia)");
+            throw new BadInputException("say what to start from by exactly one of --model DIR and --init gpt2[:...] (or llama, qwen2,"
+                    + " qwen3, pythia)");
         }
         return model != null ? ModelSource.checkpoint(model) : ModelSource.parse(init);
     }
