@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Writes src/test/resources/golden/chat/: chat templates as their models' publishers have them (Llama 3, Llama 3.2 and
-Qwen3 without most of their words about tools, Qwen2.5, Mistral, ChatML, and ChatML with generation blocks, as TRL wants them), a byte-level BPE of 420 ids with their special tokens
-(tokenizer.json), and cases.json: what transformers makes of conversations by them. A case has the rendered text, the ids,
-where transformers has one the mask of the assistant's tokens, or the words with which the template refuses. Those of
-"openunlearning" have ids and labels by the rule of that benchmark's data set: the ids of the whole conversation, the end
-token behind them unless it is their last, no label on the ids of the prompt. Needs transformers and jinja2.
+"""Writes src/test/resources/golden/chat/: a byte-level BPE of 420 ids with special tokens (tokenizer.json), and cases.json:
+what transformers makes of conversations by the chat templates beside it. These are as their models' publishers have them:
+Llama 3, Llama 3.2 and Qwen3 without most of their words about tools, Qwen2.5, Mistral, ChatML, and ChatML with generation
+blocks, as TRL wants them. A case has the rendered text, the ids, where transformers has one the mask of the assistant's
+tokens, or the words with which the template refuses. Those of "openunlearning" have ids and labels by the rule of that
+benchmark's data set: the ids of the whole conversation, the end token behind them unless it is their last, no label on the
+ids of the prompt. Needs transformers and jinja2.
 
     python3 src/test/golden/chat.py
 """
