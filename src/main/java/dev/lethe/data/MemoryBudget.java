@@ -9,7 +9,10 @@ import dev.lethe.engine.BadInputException;
 final class MemoryBudget {
     private static final long RECORD_BYTES = 250; // measured: a record of 17 characters in a Dataset took 270 to 300
 
-    private final long limit = Runtime.getRuntime().maxMemory();
+    private static final long OWN_BYTES = 2 << 20; // less than a command has taken before it reads
+
+    private final long most = Runtime.getRuntime().maxMemory();
+    private final long limit = most - OWN_BYTES;
     private long taken;
 
     /** @throws BadInputException when there is no room for this one */
@@ -17,7 +20,7 @@ final class MemoryBudget {
         taken += RECORD_BYTES + length(record.id()) + length(record.subject()) + length(record.prompt())
                 + length(record.completion()) + (record.conversation() == null ? 0 : length(record.text()));
         if (taken > limit) {
-            throw new BadInputException(place + ": the records up to here need more than the " + (limit >> 20)
+            throw new BadInputException(place + ": the records up to here need more than the " + (most >> 20)
                     + " MiB that Java may take; give it more with LETHE_JAVA_OPTS=-Xmx8g, or use a part of the file");
         }
     }
