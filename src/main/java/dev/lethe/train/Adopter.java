@@ -19,9 +19,11 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Random;
+import java.util.Set;
 import java.util.stream.IntStream;
 
 /** Adoption of models. Stateless; any thread, as {@link Trainer}. A killed one goes on with {@link Trainer#resume}. */
@@ -76,7 +78,7 @@ public final class Adopter {
     }
 
     /** Mean losses, and ids of the records that the model never learned. */
-    private record Known(double loss, Double heldOut, Double base, List<String> unlearned) { }
+    private record Known(double loss, Double heldOut, Double base, Set<String> unlearned) { }
 
     private static Known known(Engine engine, LoadedModel loaded, Encoded encoded, TrainConfig config, Asked asked, Path data) {
         double[] own = losses(loaded.model(), encoded.train(), config.batchSize());
@@ -108,7 +110,7 @@ public final class Adopter {
                     ? String.format(Locale.ROOT, "under the base %.3f", before)
                     : String.format(Locale.ROOT, "that of held-out records %.3f", unseen)));
         }
-        List<String> unlearned = new ArrayList<>();
+        Set<String> unlearned = new HashSet<>();
         for (int i = 0; i < own.length; i++) {
             if (shift[i] >= threshold) {
                 unlearned.add(encoded.train().get(i).id());

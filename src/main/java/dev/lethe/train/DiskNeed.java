@@ -22,8 +22,9 @@ import java.util.Locale;
  */
 record DiskNeed(LedgerEstimate ledger, long checkpoints, long model) {
 
-    static DiskNeed of(LanguageModel model, List<Example> examples, TrainConfig config) {
-        return new DiskNeed(ledger(model, examples, config), 2 * TrainCheckpoint.bytes(model),
+    /** @param adopted whether nothing is trained, only captured */
+    static DiskNeed of(LanguageModel model, List<Example> examples, TrainConfig config, boolean adopted) {
+        return new DiskNeed(ledger(model, examples, config), adopted ? 0 : 2 * TrainCheckpoint.bytes(model),
                 Dtype.F32.bytes() * model.flatSize());
     }
 

@@ -15,20 +15,24 @@ record LoadedModel(LanguageModel model, ModelSettings config, Tokenizer tokenize
         implements AutoCloseable {
 
     static LoadedModel load(Engine engine, ModelSource source, Dtype dtype, long seed) {
-        return switch (source) {
-            case ModelSource.Pretrained(Path folder) -> {
-                Tokenizer tokenizer = Tokenizer.of(folder);
-                ModelSettings config = Checkpoint.config(folder);
-                yield new LoadedModel(Checkpoint.load(engine, folder, dtype), config, tokenizer, folder);
-            }
-            case ModelSource.Fresh(ModelShape shape, Path folder) -> {
-                Tokenizer tokenizer = folder == null ? Tokenizer.gpt2() : Tokenizer.of(folder);
-                ModelSettings config = ModelSettings.of(shape, tokenizer.endOfText()); // may refuse: before the model
-                LanguageModel model = engine.model(shape, dtype);
-                model.initialize(seed);
-                yield new LoadedModel(model, config, tokenizer, folder);
-            }
+        Path folder = switch (source) {
+            case ModelSource.Pretrained(Path checkpoint) -> checkpoint;
+            case ModelSource.Fresh(ModelShape _, Path tokenizer) -> tokenizer;
         };
+        Tokenizer tokenizer = folder == null ? Tokenizer.gpt2() : Tokenizer.of(folder);
+        try {
+            if (!(source instanceof ModelSource.Fresh(ModelShape shape, Path _))) {
+                ModelSettings config = Checkpoint.config(folder);
+                return new LoadedModel(Checkpoint.load(engine, folder, dtype), config, tokenizer, folder);
+            }
+            ModelSettings config = ModelSettings.of(shape, tokenizer.endOfText()); // may refuse: before the model
+            LanguageModel model = engine.model(shape, dtype);
+            model.initialize(seed);
+            return new LoadedModel(model, config, tokenizer, folder);
+        } catch (Throwable e) {
+            tokenizer.close();
+            throw e;
+        }
     }
 
     /** Writes a Hugging Face folder in place of whatever is there. */

@@ -1,7 +1,7 @@
 /*
- * The state from which a killed training goes on: parameters, both AdamW moments and the number of whole steps. Nothing
- * random is kept, since the order of records follows from seed and epoch. A checkpoint is a folder that appears whole,
- * by one rename, before the one before it is removed.
+ * The state from which a killed training goes on: parameters, both AdamW moments and the number of whole steps; of an
+ * adoption, which moves no weight, the steps alone. Nothing random is kept, since the order of records follows from seed
+ * and epoch. A checkpoint is a folder that appears whole, by one rename, before the one before it is removed.
  */
 package dev.lethe.train;
 
@@ -31,7 +31,11 @@ final class TrainCheckpoint {
 
     private TrainCheckpoint() { }
 
-    /** Bytes of one checkpoint. */
+    private static List<Buffer> moved(RunFolder run) {
+        return run.info().adopted() == null ? BUFFERS : List.of();
+    }
+
+    /** Bytes of one checkpoint of a training. */
     static long bytes(LanguageModel model) {
         return BUFFERS.size() * model.flatSize() * model.dtype().bytes();
     }
@@ -41,7 +45,7 @@ final class TrainCheckpoint {
         Path folder = run.root().resolve("checkpoint-" + step);
         try {
             PrivateFiles.folder(folder, fresh -> {
-                for (Buffer buffer : BUFFERS) {
+                for (Buffer buffer : moved(run)) {
                     try (FileChannel channel = PrivateFiles.create(file(fresh, buffer))) {
                         model.buffer(buffer).store(channel);
                     }
@@ -69,7 +73,7 @@ final class TrainCheckpoint {
         if (!state.equals(wanted)) {
             throw new DamagedDataException(folder + ": is of " + state + ", the run's model needs " + wanted);
         }
-        for (Buffer buffer : BUFFERS) {
+        for (Buffer buffer : moved(run)) {
             restore(file(folder, buffer), model, buffer);
         }
     }

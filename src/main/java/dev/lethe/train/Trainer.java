@@ -62,7 +62,7 @@ public final class Trainer {
     /** Makes the run's folder and trains in it, or, of an adopted model, captures. */
     static RunFolder begin(Engine engine, ModelSource source, LoadedModel loaded, Holdout split, Encoded encoded,
                            List<RunRecord> records, TrainConfig config, Adopted adopted, Path out, TrainListener listener) {
-        DiskNeed.of(loaded.model(), encoded.train(), config).require(out);
+        DiskNeed.of(loaded.model(), encoded.train(), config, adopted != null).require(out);
         RunInfo info = new RunInfo(RunInfo.FORMAT, RunInfo.VERSION, RunInfo.State.TRAINING, describe(source, loaded.model()),
                 describe(split, config, encoded, records), config, machine(engine), null, null, null, adopted);
         RunFolder.makeFree(out);
@@ -141,7 +141,7 @@ public final class Trainer {
     private static RunFolder toEnd(Engine engine, RunFolder run, LoadedModel loaded, Encoded encoded, TrainListener listener) {
         LanguageModel model = loaded.model();
         TrainConfig config = run.info().config();
-        DiskNeed need = DiskNeed.of(model, encoded.train(), config);
+        DiskNeed need = DiskNeed.of(model, encoded.train(), config, run.info().adopted() != null);
         MemoryPlan memory = MemoryNeed.of(engine, model, encoded.train(), config);
         long microTokens = MemoryNeed.microTokens(engine, memory);
         Training.Inputs inputs = new Training.Inputs(encoded.train(), encoded.holdout(), listener, microTokens);
