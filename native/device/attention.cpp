@@ -31,7 +31,6 @@ Kernel kernel_for(const QkvView& view, const at::Tensor& qkv) {
   return qkv.scalar_type() == at::kFloat ? Kernel::kEfficient : Kernel::kPlain;
 }
 
-
 // [rows, heads, d] of the columns from `first` on
 at::Tensor heads_of(const at::Tensor& x, const QkvView& view, int64_t first, int64_t heads) {
   return x.as_strided({x.size(0), heads, view.d}, {x.stride(0), view.step(), 1}, x.storage_offset() + first);

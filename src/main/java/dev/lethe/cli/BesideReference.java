@@ -1,6 +1,7 @@
 package dev.lethe.cli;
 
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Reason;
 import dev.lethe.eval.ForgetQuality;
 import dev.lethe.eval.PrivacyLeak;
 import dev.lethe.eval.TofuRecord;
@@ -94,7 +95,7 @@ record BesideReference(String reference, ForgetQuality forgetQuality, double pri
         try {
             json = JsonMapper.shared().readTree(Files.readString(file));
         } catch (IOException | JacksonException e) {
-            throw new BadInputException(file + ": not a readable JSON file", e);
+            throw new BadInputException(file + ": not a readable JSON file: " + Reason.of(e, file), e);
         }
         Map<String, Double> metrics = new LinkedHashMap<>();
         JsonNode ratios = json.path("forget_truth_ratio").path("value_by_index");

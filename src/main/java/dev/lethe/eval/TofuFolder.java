@@ -4,6 +4,7 @@ import dev.lethe.data.Dataset;
 import dev.lethe.data.PerturbedDataset;
 import dev.lethe.data.PerturbedRecord;
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Reason;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -89,7 +90,7 @@ public final class TofuFolder {
                     .filter(name -> name.equals(RETAIN) || name.startsWith("forget") && name.endsWith(PERTURBED)).sorted()
                     .forEach(name -> sets.add(read(name, true)));
         } catch (IOException e) {
-            throw new BadInputException(folder + ": cannot be listed", e);
+            throw new BadInputException(folder + ": cannot be listed: " + Reason.of(e, folder), e);
         }
         return sets;
     }

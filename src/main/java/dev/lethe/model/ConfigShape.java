@@ -51,9 +51,8 @@ final class ConfigShape {
 
     private static ModelShape llama(ModelType type, ConfigFields f) {
         Sizes sizes = Sizes.of(f);
-        long kv = type == ModelType.LLAMA ? f.size("num_key_value_heads", LARGEST, sizes.heads)
-                : f.raw().containsKey("num_key_value_heads") ? f.size("num_key_value_heads", LARGEST, sizes.heads)
-                : type == ModelType.MISTRAL ? 8 : 32;
+        boolean said = type == ModelType.LLAMA || f.raw().containsKey("num_key_value_heads");
+        long kv = said ? f.size("num_key_value_heads", LARGEST, sizes.heads) : type == ModelType.MISTRAL ? 8 : 32;
         long head = f.size("head_dim", LARGEST, type == ModelType.QWEN3 ? 128 : 0);
         if (head == 0) {
             f.divisible("hidden_size", sizes.channels, "num_attention_heads", sizes.heads);

@@ -18,7 +18,9 @@ final class JinjaTags {
     static final char OPEN = '\uFDEE';
     static final char CLOSE = '\uFDEF';
 
-    static final List<Tag> ALL = List.of(new If(), new For(), new Generation(), new Jump("break"), new Jump("continue"));
+    static final List<Tag> ALL = List.of(new Named("if", "endif", JinjaTags::branch), new Named("for", "endfor", JinjaTags::loop),
+            new Named("generation", "endgeneration", JinjaTags::generation), new Named("break", null, JinjaTags::jump),
+            new Named("continue", null, JinjaTags::jump));
 
     private static final Pattern FOR = Pattern.compile("([\\w\\s,]+?)\\s+in\\s+(.+)", Pattern.DOTALL);
     private static final String LOOP = "loop";
@@ -70,136 +72,111 @@ final class JinjaTags {
         return new InterpretException(what, tag.getLineNumber());
     }
 
-    private static final class If implements Tag {
-        @Override
-        public String getName() {
-            return "if";
-        }
-
-        @Override
-        public String getEndTagName() {
-            return "endif";
-        }
-
-        @Override
-        public String interpret(TagNode tag, JinjavaInterpreter interpreter) {
-            boolean now = holds(tag, interpreter);
-            boolean done = now;
-            List<Node> chosen = new ArrayList<>();
-            for (Node node : tag.getChildren()) {
-                String name = node instanceof TagNode inner ? inner.getName() : "";
-                if (name.equals("elif") || name.equals("else")) {
-                    now = !done && (name.equals("else") || holds((TagNode) node, interpreter));
-                    done |= now;
-                } else if (now) {
-                    chosen.add(node);
-                }
+    private static String branch(TagNode tag, JinjavaInterpreter interpreter) {
+        boolean now = holds(tag, interpreter);
+        boolean done = now;
+        List<Node> chosen = new ArrayList<>();
+        for (Node node : tag.getChildren()) {
+            String name = node instanceof TagNode inner ? inner.getName() : "";
+            if (name.equals("elif") || name.equals("else")) {
+                now = !done && (name.equals("else") || holds((TagNode) node, interpreter));
+                done |= now;
+            } else if (now) {
+                chosen.add(node);
             }
-            StringBuilder out = new StringBuilder();
-            render(chosen, interpreter, out);
-            return out.toString();
         }
-
-        private static boolean holds(TagNode tag, JinjavaInterpreter interpreter) {
-            return PythonText.isTrue(interpreter.resolveELExpression(tag.getHelpers(), tag.getLineNumber()));
-        }
+        StringBuilder out = new StringBuilder();
+        render(chosen, interpreter, out);
+        return out.toString();
     }
 
-    private static final class For implements Tag {
-        @Override
-        public String getName() {
-            return "for";
-        }
+    private static boolean holds(TagNode tag, JinjavaInterpreter interpreter) {
+        return PythonText.isTrue(interpreter.resolveELExpression(tag.getHelpers(), tag.getLineNumber()));
+    }
 
-        @Override
-        public String getEndTagName() {
-            return "endfor";
+    private static String loop(TagNode tag, JinjavaInterpreter interpreter) {
+        Matcher parts = FOR.matcher(tag.getHelpers().strip());
+        if (!parts.matches()) {
+            throw broken(tag, "for " + tag.getHelpers() + ": not understood");
         }
+        List<String> names = List.of(parts.group(1).strip().split("\\s*,\\s*"));
+        List<Object> items = items(tag, parts.group(2), names, interpreter);
+        if (tag.getChildren().stream().anyMatch(node -> node instanceof TagNode inner && inner.getName().equals("else"))) {
+            throw broken(tag, "for with else, which chat templates may not use here");
+        }
+        Loop loop = new Loop(items);
+        StringBuilder out = new StringBuilder();
+        for (loop.index = 0; loop.index < items.size() && !"break".equals(loop.jump); loop.index++) {
+            ((JinjaSandbox.Bounded) interpreter).check();
+            loop.jump = null;
+            try (var _ = interpreter.enterScope()) {
+                interpreter.getContext().put(LOOP, loop);
+                assign(tag, names, items.get(loop.index), interpreter);
+                render(tag.getChildren(), interpreter, out);
+            }
+        }
+        return out.toString();
+    }
 
-        @Override
-        public String interpret(TagNode tag, JinjavaInterpreter interpreter) {
-            Matcher parts = FOR.matcher(tag.getHelpers().strip());
-            if (!parts.matches()) {
-                throw broken(tag, "for " + tag.getHelpers() + ": not understood");
-            }
-            List<String> names = List.of(parts.group(1).strip().split("\\s*,\\s*"));
-            List<Object> items = items(tag, parts.group(2), names, interpreter);
-            if (tag.getChildren().stream().anyMatch(node -> node instanceof TagNode inner && inner.getName().equals("else"))) {
-                throw broken(tag, "for with else, which chat templates may not use here");
-            }
-            Loop loop = new Loop(items);
-            StringBuilder out = new StringBuilder();
-            for (loop.index = 0; loop.index < items.size() && !"break".equals(loop.jump); loop.index++) {
-                ((JinjaSandbox.Bounded) interpreter).check();
-                loop.jump = null;
+    /** Of {@code list} or {@code list if condition}. */
+    private static List<Object> items(TagNode tag, String expression, List<String> names, JinjavaInterpreter interpreter) {
+        int filter = expression.matches("(?s).*\\selse\\s.*") ? -1 : expression.lastIndexOf(" if ");
+        String source = filter < 0 ? expression : expression.substring(0, filter);
+        List<Object> items = switch (interpreter.resolveELExpression(source, tag.getLineNumber())) {
+            case List<?> list -> new ArrayList<>(list);
+            case Map<?, ?> map -> new ArrayList<>(map.keySet());
+            case String text -> new ArrayList<>(text.codePoints().mapToObj(Character::toString).toList());
+            case null, default -> throw broken(tag, "for over " + source.strip() + ", which is no list");
+        };
+        if (filter >= 0) {
+            Iterator<Object> each = items.iterator();
+            while (each.hasNext()) {
                 try (var _ = interpreter.enterScope()) {
-                    interpreter.getContext().put(LOOP, loop);
-                    assign(tag, names, items.get(loop.index), interpreter);
-                    render(tag.getChildren(), interpreter, out);
-                }
-            }
-            return out.toString();
-        }
-
-        /** Of {@code list} or {@code list if condition}. */
-        private static List<Object> items(TagNode tag, String expression, List<String> names, JinjavaInterpreter interpreter) {
-            int filter = expression.matches("(?s).*\\selse\\s.*") ? -1 : expression.lastIndexOf(" if ");
-            String source = filter < 0 ? expression : expression.substring(0, filter);
-            List<Object> items = switch (interpreter.resolveELExpression(source, tag.getLineNumber())) {
-                case List<?> list -> new ArrayList<>(list);
-                case Map<?, ?> map -> new ArrayList<>(map.keySet());
-                case String text -> new ArrayList<>(text.codePoints().mapToObj(Character::toString).toList());
-                case null, default -> throw broken(tag, "for over " + source.strip() + ", which is no list");
-            };
-            if (filter >= 0) {
-                Iterator<Object> each = items.iterator();
-                while (each.hasNext()) {
-                    try (var _ = interpreter.enterScope()) {
-                        assign(tag, names, each.next(), interpreter);
-                        if (!PythonText.isTrue(interpreter.resolveELExpression(expression.substring(filter + 4),
-                                tag.getLineNumber()))) {
-                            each.remove();
-                        }
+                    assign(tag, names, each.next(), interpreter);
+                    if (!PythonText.isTrue(interpreter.resolveELExpression(expression.substring(filter + 4),
+                            tag.getLineNumber()))) {
+                        each.remove();
                     }
                 }
             }
-            return items;
         }
+        return items;
+    }
 
-        private static void assign(TagNode tag, List<String> names, Object item, JinjavaInterpreter interpreter) {
-            if (names.size() == 1) {
-                interpreter.getContext().put(names.getFirst(), item);
-            } else if (item instanceof List<?> parts && parts.size() == names.size()) {
-                for (int i = 0; i < names.size(); i++) {
-                    interpreter.getContext().put(names.get(i), parts.get(i));
-                }
-            } else {
-                throw broken(tag, "for " + String.join(", ", names) + ": an item is not of " + names.size() + " parts");
+    private static void assign(TagNode tag, List<String> names, Object item, JinjavaInterpreter interpreter) {
+        if (names.size() == 1) {
+            interpreter.getContext().put(names.getFirst(), item);
+        } else if (item instanceof List<?> parts && parts.size() == names.size()) {
+            for (int i = 0; i < names.size(); i++) {
+                interpreter.getContext().put(names.get(i), parts.get(i));
             }
+        } else {
+            throw broken(tag, "for " + String.join(", ", names) + ": an item is not of " + names.size() + " parts");
         }
     }
 
-    private static final class Generation implements Tag {
-        @Override
-        public String getName() {
-            return "generation";
-        }
-
-        @Override
-        public String getEndTagName() {
-            return "endgeneration";
-        }
-
-        @Override
-        public String interpret(TagNode tag, JinjavaInterpreter interpreter) {
-            StringBuilder out = new StringBuilder().append(OPEN);
-            render(tag.getChildren(), interpreter, out);
-            return out.append(CLOSE).toString();
-        }
+    private static String generation(TagNode tag, JinjavaInterpreter interpreter) {
+        StringBuilder out = new StringBuilder().append(OPEN);
+        render(tag.getChildren(), interpreter, out);
+        return out.append(CLOSE).toString();
     }
 
     /** break and continue. */
-    private record Jump(String name) implements Tag {
+    private static String jump(TagNode tag, JinjavaInterpreter interpreter) {
+        if (!(interpreter.getContext().get(LOOP) instanceof Loop loop)) {
+            throw broken(tag, tag.getName() + " outside a loop");
+        }
+        loop.jump = tag.getName();
+        return "";
+    }
+
+    /** What a tag makes. */
+    private interface Meaning {
+        String of(TagNode tag, JinjavaInterpreter interpreter);
+    }
+
+    /** @param end the tag that ends it, null for one that stands alone */
+    private record Named(String name, String end, Meaning meaning) implements Tag {
         @Override
         public String getName() {
             return name;
@@ -207,16 +184,12 @@ final class JinjaTags {
 
         @Override
         public String getEndTagName() {
-            return null;
+            return end;
         }
 
         @Override
         public String interpret(TagNode tag, JinjavaInterpreter interpreter) {
-            if (!(interpreter.getContext().get(LOOP) instanceof Loop loop)) {
-                throw broken(tag, name + " outside a loop");
-            }
-            loop.jump = name;
-            return "";
+            return meaning.of(tag, interpreter);
         }
     }
 }

@@ -14,15 +14,20 @@ import java.util.stream.Collectors;
  */
 enum ModelType {
     GPT2("GPT2LMHeadModel", "transformer.", "h\\.\\d+\\.attn\\.(bias|masked_bias)"),
-    LLAMA("LlamaForCausalLM", "model.", "layers\\.\\d+\\.self_attn\\.rotary_emb\\.inv_freq"),
-    MISTRAL("MistralForCausalLM", "model.", "layers\\.\\d+\\.self_attn\\.rotary_emb\\.inv_freq"),
-    QWEN2("Qwen2ForCausalLM", "model.", "layers\\.\\d+\\.self_attn\\.rotary_emb\\.inv_freq"),
-    QWEN3("Qwen3ForCausalLM", "model.", "layers\\.\\d+\\.self_attn\\.rotary_emb\\.inv_freq"),
+    LLAMA("LlamaForCausalLM"),
+    MISTRAL("MistralForCausalLM"),
+    QWEN2("Qwen2ForCausalLM"),
+    QWEN3("Qwen3ForCausalLM"),
     GPT_NEOX("GPTNeoXForCausalLM", "gpt_neox.", "layers\\.\\d+\\.attention\\.(bias|masked_bias|rotary_emb\\.inv_freq)");
 
     private final String architecture;
     private final String prefix;
     private final Pattern buffers;
+
+    /** Llama and its kin. */
+    ModelType(String architecture) {
+        this(architecture, "model.", "layers\\.\\d+\\.self_attn\\.rotary_emb\\.inv_freq");
+    }
 
     ModelType(String architecture, String prefix, String buffers) {
         this.architecture = architecture;
