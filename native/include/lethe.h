@@ -33,7 +33,7 @@
 extern "C" {
 #endif
 
-#define LETHE_ABI_VERSION 4
+#define LETHE_ABI_VERSION 5
 #define LETHE_IGNORE_TARGET (-100) /* a position whose target is this carries no loss */
 
 typedef int32_t lethe_status;
@@ -94,6 +94,7 @@ typedef struct lethe_error {
 } lethe_error;
 
 typedef struct lethe_model lethe_model;   /* parameters, gradient, moments and workspace of one model on one device */
+typedef struct lethe_base lethe_base;     /* frozen weights that models with adapters share */
 typedef struct lethe_ring lethe_ring;     /* pinned host memory through which captures leave a device */
 typedef struct lethe_vector lethe_vector; /* a vector in one model's parameter space, [P], the model's dtype */
 
@@ -133,6 +134,15 @@ LETHE_API lethe_status lethe_device_info(int32_t index, lethe_device *out, lethe
 
 /* ---- model --------------------------------------------------------------------------------------------------- */
 
+/* A LoRA adapter (Hu et al. 2021) on one linear module of a frozen base: y = x W + b + scale * (x A) B, A [inputs, rank]
+ * and B [rank, outputs]; in files, peft's, lora_A.weight is A transposed and lora_B.weight B transposed. */
+typedef struct lethe_adapted {
+  int64_t struct_size;
+  char module[64]; /* the name of the module's weight without ".weight": "layers.0.self_attn.q_proj", "h.0.attn.c_attn" */
+  int64_t rank;    /* 1..min(inputs, outputs) */
+  double scale;    /* alpha / rank, or alpha / sqrt(rank) with rank-stabilised LoRA */
+} lethe_adapted;
+
 /* All zero from `options` on is a GPT-2 as published. */
 typedef struct lethe_model_config {
   int64_t struct_size;
@@ -163,6 +173,10 @@ typedef struct lethe_model_config {
   double rotary_low_factor;  /* LLAMA3 */
   double rotary_high_factor;
   int64_t rotary_old_context; /* LLAMA3: positions that the model was first trained with */
+  const lethe_adapted *adapted; /* in [adapted_count]: with any, the adapters are all of the model's parameters; its other
+                                   tensors are the base's, frozen, and have no gradient, moments or entries */
+  int64_t adapted_count;
+  lethe_base *base; /* of lethe_model_create with adapters, which shares it; not read elsewhere */
 } lethe_model_config;
 
 typedef struct lethe_layout {
@@ -176,7 +190,7 @@ typedef struct lethe_layout {
 typedef struct lethe_tensor_info {
   int64_t struct_size;
   char name[64];  /* a checkpoint's, without the family's prefix: "h.0.attn.c_attn.weight", "layers.0.mlp.up_proj.weight" */
-  int64_t offset; /* first element in the flat buffer */
+  int64_t offset; /* first element in the flat buffer; -1 for a frozen tensor, which is in none */
   int64_t rows;   /* of a matrix, row-major; 1 for a vector */
   int64_t columns;
   int32_t dimensions; /* 1 or 2; weight decay applies to 2 */
@@ -191,6 +205,8 @@ typedef struct lethe_site_info {
   int64_t block; /* 0..L-1; -1 outside blocks */
   int64_t inputs; /* width of A; V for wte, context for wpe, C for a norm and for lm_head */
   int64_t outputs; /* width of G; V for lm_head */
+  int32_t frozen;  /* 1: the base's; has no gradient, and no selection may hold it */
+  int32_t reserved;
 } lethe_site_info;
 
 /* Where everything lies in a model of this configuration; none is made, and the device need not be there. `count` must be
@@ -200,6 +216,22 @@ LETHE_API lethe_status lethe_model_tensors(const lethe_model_config *config, let
                                            lethe_error *err);
 LETHE_API lethe_status lethe_model_sites(const lethe_model_config *config, lethe_site_info *out, int64_t count,
                                          lethe_error *err);
+
+/* Where a base's tensor lies in a file. */
+typedef struct lethe_base_tensor {
+  int64_t struct_size;
+  const char *path; /* UTF-8 */
+  int64_t offset;   /* bytes */
+  int32_t dtype;    /* LETHE_F32 | LETHE_F16 | LETHE_BF16 */
+  int32_t reserved;
+} lethe_base_tensor;
+
+/* Maps a model's tensors, in the order lethe_model_tensors gives for the config without adapters, row-major as it says.
+ * On a CPU nothing but vectors is copied: products read the files' pages in the type they have. Files must not change
+ * while a base is open. Its config's family, shape, dtype and device must be those of the models that share it. */
+LETHE_API lethe_status lethe_base_open(const lethe_model_config *config, const lethe_base_tensor *tensors, int64_t count,
+                                       lethe_base **out, lethe_error *err);
+LETHE_API void lethe_base_close(lethe_base *base); /* models that share it keep what they need */
 
 /* Parameters start at zero. Moments are allocated by the first lethe_model_adamw or lethe_model_vector that needs them. */
 LETHE_API lethe_status lethe_model_create(const lethe_model_config *config, lethe_model **out, lethe_error *err);
@@ -233,7 +265,7 @@ typedef struct lethe_plan {
 LETHE_API lethe_status lethe_model_plan(const lethe_model_config *config, const lethe_plan_request *request,
                                         lethe_plan *out, lethe_error *err);
 
-/* Matrices N(0, 0.02), a GPT-2's projections into the residual stream N(0, 0.02 / sqrt(2L)), norms 1, biases 0. Seeded; the same
+/* With adapters: A as peft makes it, uniform in +-1/sqrt(inputs), B zero. Matrices N(0, 0.02), a GPT-2's projections into the residual stream N(0, 0.02 / sqrt(2L)), norms 1, biases 0. Seeded; the same
  * numbers on every device and thread count. */
 LETHE_API lethe_status lethe_model_initialize(lethe_model *model, uint64_t seed, lethe_error *err);
 
@@ -241,6 +273,11 @@ LETHE_API lethe_status lethe_model_initialize(lethe_model *model, uint64_t seed,
  * same handle for a buffer each time. It counts as the model's handle in the thread rule and is valid until the model is
  * destroyed; lethe_vector_destroy leaves it alone. Moments that no step has made yet are made, as zeros. */
 LETHE_API lethe_status lethe_model_vector(lethe_model *model, int32_t buffer, lethe_vector **out, lethe_error *err);
+
+/* A base's weight with its adapter put in: W + scale * A B as a checkpoint has it, computed in fp32; `tensor` is its number in
+ * lethe_model_tensors, of any frozen tensor (without an adapter it is copied). dtype: what to write. */
+LETHE_API lethe_status lethe_model_merged(lethe_model *model, int64_t tensor, int32_t dtype, void *out, int64_t bytes,
+                                          lethe_error *err);
 
 /* ---- passes -------------------------------------------------------------------------------------------------- */
 

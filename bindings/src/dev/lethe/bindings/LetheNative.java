@@ -23,10 +23,10 @@ public class LetheNative extends LetheNative$shared {
     static final SymbolLookup SYMBOL_LOOKUP = SymbolLookup.loaderLookup()
             .or(Linker.nativeLinker().defaultLookup());
 
-    private static final int LETHE_ABI_VERSION = (int)4L;
+    private static final int LETHE_ABI_VERSION = (int)5L;
     /**
      * {@snippet lang=c :
-     * #define LETHE_ABI_VERSION 4
+     * #define LETHE_ABI_VERSION 5
      * }
      */
     public static int LETHE_ABI_VERSION() {
@@ -1004,6 +1004,129 @@ public class LetheNative extends LetheNative$shared {
         }
     }
 
+    private static class lethe_base_open {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            LetheNative.C_INT,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER,
+            LetheNative.C_LONG,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lethe_base_open");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lethe_status lethe_base_open(const lethe_model_config *config, const lethe_base_tensor *tensors, int64_t count, lethe_base **out, lethe_error *err)
+     * }
+     */
+    public static FunctionDescriptor lethe_base_open$descriptor() {
+        return lethe_base_open.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lethe_status lethe_base_open(const lethe_model_config *config, const lethe_base_tensor *tensors, int64_t count, lethe_base **out, lethe_error *err)
+     * }
+     */
+    public static MethodHandle lethe_base_open$handle() {
+        return lethe_base_open.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lethe_status lethe_base_open(const lethe_model_config *config, const lethe_base_tensor *tensors, int64_t count, lethe_base **out, lethe_error *err)
+     * }
+     */
+    public static MemorySegment lethe_base_open$address() {
+        return lethe_base_open.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lethe_status lethe_base_open(const lethe_model_config *config, const lethe_base_tensor *tensors, int64_t count, lethe_base **out, lethe_error *err)
+     * }
+     */
+    public static int lethe_base_open(MemorySegment config, MemorySegment tensors, long count, MemorySegment out, MemorySegment err) {
+        var mh$ = lethe_base_open.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lethe_base_open", config, tensors, count, out, err);
+            }
+            return (int)mh$.invokeExact(config, tensors, count, out, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lethe_base_close {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.ofVoid(
+            LetheNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lethe_base_close");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * void lethe_base_close(lethe_base *base)
+     * }
+     */
+    public static FunctionDescriptor lethe_base_close$descriptor() {
+        return lethe_base_close.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * void lethe_base_close(lethe_base *base)
+     * }
+     */
+    public static MethodHandle lethe_base_close$handle() {
+        return lethe_base_close.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * void lethe_base_close(lethe_base *base)
+     * }
+     */
+    public static MemorySegment lethe_base_close$address() {
+        return lethe_base_close.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * void lethe_base_close(lethe_base *base)
+     * }
+     */
+    public static void lethe_base_close(MemorySegment base) {
+        var mh$ = lethe_base_close.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lethe_base_close", base);
+            }
+            mh$.invokeExact(base);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
     private static class lethe_model_create {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             LetheNative.C_INT,
@@ -1306,6 +1429,71 @@ public class LetheNative extends LetheNative$shared {
                 traceDowncall("lethe_model_vector", model, buffer, out, err);
             }
             return (int)mh$.invokeExact(model, buffer, out, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lethe_model_merged {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            LetheNative.C_INT,
+            LetheNative.C_POINTER,
+            LetheNative.C_LONG,
+            LetheNative.C_INT,
+            LetheNative.C_POINTER,
+            LetheNative.C_LONG,
+            LetheNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lethe_model_merged");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lethe_status lethe_model_merged(lethe_model *model, int64_t tensor, int32_t dtype, void *out, int64_t bytes, lethe_error *err)
+     * }
+     */
+    public static FunctionDescriptor lethe_model_merged$descriptor() {
+        return lethe_model_merged.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lethe_status lethe_model_merged(lethe_model *model, int64_t tensor, int32_t dtype, void *out, int64_t bytes, lethe_error *err)
+     * }
+     */
+    public static MethodHandle lethe_model_merged$handle() {
+        return lethe_model_merged.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lethe_status lethe_model_merged(lethe_model *model, int64_t tensor, int32_t dtype, void *out, int64_t bytes, lethe_error *err)
+     * }
+     */
+    public static MemorySegment lethe_model_merged$address() {
+        return lethe_model_merged.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lethe_status lethe_model_merged(lethe_model *model, int64_t tensor, int32_t dtype, void *out, int64_t bytes, lethe_error *err)
+     * }
+     */
+    public static int lethe_model_merged(MemorySegment model, long tensor, int dtype, MemorySegment out, long bytes, MemorySegment err) {
+        var mh$ = lethe_model_merged.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lethe_model_merged", model, tensor, dtype, out, bytes, err);
+            }
+            return (int)mh$.invokeExact(model, tensor, dtype, out, bytes, err);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {

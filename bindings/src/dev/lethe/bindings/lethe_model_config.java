@@ -41,6 +41,9 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     double rotary_low_factor;
  *     double rotary_high_factor;
  *     int64_t rotary_old_context;
+ *     const lethe_adapted *adapted;
+ *     int64_t adapted_count;
+ *     lethe_base *base;
  * }
  * }
  */
@@ -76,7 +79,10 @@ public class lethe_model_config {
         LetheNative.C_DOUBLE.withName("rotary_factor"),
         LetheNative.C_DOUBLE.withName("rotary_low_factor"),
         LetheNative.C_DOUBLE.withName("rotary_high_factor"),
-        LetheNative.C_LONG.withName("rotary_old_context")
+        LetheNative.C_LONG.withName("rotary_old_context"),
+        LetheNative.C_POINTER.withName("adapted"),
+        LetheNative.C_LONG.withName("adapted_count"),
+        LetheNative.C_POINTER.withName("base")
     ).withName("lethe_model_config");
 
     /**
@@ -1228,6 +1234,138 @@ public class lethe_model_config {
      */
     public static void rotary_old_context(MemorySegment struct, long fieldValue) {
         struct.set(rotary_old_context$LAYOUT, rotary_old_context$OFFSET, fieldValue);
+    }
+
+    private static final AddressLayout adapted$LAYOUT = (AddressLayout)$LAYOUT.select(groupElement("adapted"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * const lethe_adapted *adapted
+     * }
+     */
+    public static final AddressLayout adapted$layout() {
+        return adapted$LAYOUT;
+    }
+
+    private static final long adapted$OFFSET = $LAYOUT.byteOffset(groupElement("adapted"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * const lethe_adapted *adapted
+     * }
+     */
+    public static final long adapted$offset() {
+        return adapted$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * const lethe_adapted *adapted
+     * }
+     */
+    public static MemorySegment adapted(MemorySegment struct) {
+        return struct.get(adapted$LAYOUT, adapted$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * const lethe_adapted *adapted
+     * }
+     */
+    public static void adapted(MemorySegment struct, MemorySegment fieldValue) {
+        struct.set(adapted$LAYOUT, adapted$OFFSET, fieldValue);
+    }
+
+    private static final OfLong adapted_count$LAYOUT = (OfLong)$LAYOUT.select(groupElement("adapted_count"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int64_t adapted_count
+     * }
+     */
+    public static final OfLong adapted_count$layout() {
+        return adapted_count$LAYOUT;
+    }
+
+    private static final long adapted_count$OFFSET = $LAYOUT.byteOffset(groupElement("adapted_count"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int64_t adapted_count
+     * }
+     */
+    public static final long adapted_count$offset() {
+        return adapted_count$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int64_t adapted_count
+     * }
+     */
+    public static long adapted_count(MemorySegment struct) {
+        return struct.get(adapted_count$LAYOUT, adapted_count$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int64_t adapted_count
+     * }
+     */
+    public static void adapted_count(MemorySegment struct, long fieldValue) {
+        struct.set(adapted_count$LAYOUT, adapted_count$OFFSET, fieldValue);
+    }
+
+    private static final AddressLayout base$LAYOUT = (AddressLayout)$LAYOUT.select(groupElement("base"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * lethe_base *base
+     * }
+     */
+    public static final AddressLayout base$layout() {
+        return base$LAYOUT;
+    }
+
+    private static final long base$OFFSET = $LAYOUT.byteOffset(groupElement("base"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * lethe_base *base
+     * }
+     */
+    public static final long base$offset() {
+        return base$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * lethe_base *base
+     * }
+     */
+    public static MemorySegment base(MemorySegment struct) {
+        return struct.get(base$LAYOUT, base$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * lethe_base *base
+     * }
+     */
+    public static void base(MemorySegment struct, MemorySegment fieldValue) {
+        struct.set(base$LAYOUT, base$OFFSET, fieldValue);
     }
 
     /**

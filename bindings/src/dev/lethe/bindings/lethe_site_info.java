@@ -22,6 +22,8 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int64_t block;
  *     int64_t inputs;
  *     int64_t outputs;
+ *     int32_t frozen;
+ *     int32_t reserved;
  * }
  * }
  */
@@ -38,7 +40,9 @@ public class lethe_site_info {
         LetheNative.C_INT.withName("role"),
         LetheNative.C_LONG.withName("block"),
         LetheNative.C_LONG.withName("inputs"),
-        LetheNative.C_LONG.withName("outputs")
+        LetheNative.C_LONG.withName("outputs"),
+        LetheNative.C_INT.withName("frozen"),
+        LetheNative.C_INT.withName("reserved")
     ).withName("lethe_site_info");
 
     /**
@@ -387,6 +391,94 @@ public class lethe_site_info {
      */
     public static void outputs(MemorySegment struct, long fieldValue) {
         struct.set(outputs$LAYOUT, outputs$OFFSET, fieldValue);
+    }
+
+    private static final OfInt frozen$LAYOUT = (OfInt)$LAYOUT.select(groupElement("frozen"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t frozen
+     * }
+     */
+    public static final OfInt frozen$layout() {
+        return frozen$LAYOUT;
+    }
+
+    private static final long frozen$OFFSET = $LAYOUT.byteOffset(groupElement("frozen"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t frozen
+     * }
+     */
+    public static final long frozen$offset() {
+        return frozen$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t frozen
+     * }
+     */
+    public static int frozen(MemorySegment struct) {
+        return struct.get(frozen$LAYOUT, frozen$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t frozen
+     * }
+     */
+    public static void frozen(MemorySegment struct, int fieldValue) {
+        struct.set(frozen$LAYOUT, frozen$OFFSET, fieldValue);
+    }
+
+    private static final OfInt reserved$LAYOUT = (OfInt)$LAYOUT.select(groupElement("reserved"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int32_t reserved
+     * }
+     */
+    public static final OfInt reserved$layout() {
+        return reserved$LAYOUT;
+    }
+
+    private static final long reserved$OFFSET = $LAYOUT.byteOffset(groupElement("reserved"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int32_t reserved
+     * }
+     */
+    public static final long reserved$offset() {
+        return reserved$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int32_t reserved
+     * }
+     */
+    public static int reserved(MemorySegment struct) {
+        return struct.get(reserved$LAYOUT, reserved$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int32_t reserved
+     * }
+     */
+    public static void reserved(MemorySegment struct, int fieldValue) {
+        struct.set(reserved$LAYOUT, reserved$OFFSET, fieldValue);
     }
 
     /**
