@@ -11,7 +11,8 @@ EntriesOut::EntriesOut(const Layout& layout, const EntryFormat& format, const Ba
     : layout(layout), format(format), tokens(batch.tokens(), batch.tokens() + batch.rows()),
       target_ids(batch.targets(), batch.targets() + batch.rows()), offsets(batch.offsets(), batch.offsets() + batch.records() + 1) {
   for (int64_t b = 0; b < batch.records(); ++b) {
-    if (format.truncates(batch.length(b)))
+    for (int64_t s = 0; s < layout.site_count(); ++s)
+      if (format.holds(s) && format.truncates(s, batch.length(b)))
       refuse(LETHE_UNSUPPORTED, "a device captures whole entries only: use rank 0, or a rank of at least ", batch.length(b),
              ", or capture on the CPU");
     places.emplace_back(layout, format, batch.length(b), batch.target_count(b));

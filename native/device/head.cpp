@@ -68,7 +68,7 @@ void head_gradient(State& state, Model& model, const at::Tensor& hidden, const B
   const Architecture& architecture = model.layout.architecture();
   const int64_t site = model.layout.head_site(), v = model.shape().vocabulary;
   const at::Tensor d_hidden =
-      state.work.gradient(architecture.slot(architecture.tail.back().out), hidden.options(), t.rows);
+      state.work.gradient(architecture.slots[static_cast<size_t>(architecture.tail.back().out)], hidden.options(), t.rows);
   if (t.targets == 0) {
     if (!options.accumulate) model.weight_gradient(site).zero_();
     d_hidden.zero_();

@@ -227,7 +227,7 @@ void Path::run_gradient(Model& model, const Batch& batch, const GradientCall& ca
   }
   // Not recorded: how many tokens differ changes from batch to batch.
   state_.tables.group(batch, work);
-  back.embed_backward(back.slot(0, 0), back.gradient(0));
+  back.embed_backward(back.slot(0, 0), back.gradient(0, 0));
   if (slot != nullptr) {
     Event ready;
     ready.record(work);

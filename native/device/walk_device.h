@@ -43,7 +43,9 @@ class Device : public DeviceRows {
   // Backward, over what a forward pass kept.
   Device(State& state, Model& model, const Batch& batch, const Backward& options, const Cancel& cancel);
 
-  at::Tensor gradient(int index) { return index == own_slot_ ? own_gradient_ : Slots::gradient(index); }
+  at::Tensor gradient(int64_t block, int index) {
+    return index == own_slot_ ? own_gradient_ : Slots::gradient(block, index);
+  }
   void enter(int64_t block);
 
   void embed(const at::Tensor& x);

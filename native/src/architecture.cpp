@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <numeric>
 
 namespace lethe {
 namespace {
@@ -139,12 +140,20 @@ Architecture neox(const Shape& shape) {
           .rotary = shape.rotary};
 }
 
-Architecture architecture_of(const Shape& shape) {
+namespace {
+
+Architecture family_of(const Shape& shape) {
   switch (shape.family) {
     case Family::kLlama: return llama(shape);
     case Family::kNeox: return neox(shape);
     default: return gpt2(shape);
   }
+}
+
+}  // namespace
+
+Architecture architecture_of(const Shape& shape) {
+  return shape.adapted.empty() ? family_of(shape) : with_adapters(family_of(shape), shape);
 }
 
 // Llama 3's scaling: Dubey et al. 2024, as transformers' _compute_llama3_parameters has it. Angles are in fp64, there
@@ -177,25 +186,27 @@ int Architecture::attended() const {
 
 int Architecture::gradients() const {
   int count = 0;
-  for (const Slot& slot : slots) count = std::max(count, slot.gradient + 1);
+  for (int64_t block = 0; block < blocks(); ++block)
+    for (const Slot& slot : slots_of(block)) count = std::max(count, slot.gradient + 1);
   return count;
 }
 
 int64_t Architecture::slot_elements() const {
-  int64_t block = 0;
-  for (const Slot& slot : slots) block += slot.width;
-  return layers * block + slots[0].width + slots[1].width;
+  int64_t sum = slots[0].width + slots[1].width;  // the tail's
+  for (int64_t block = 0; block < layers; ++block)
+    for (size_t slot = 0; slot < slots_of(block).size(); ++slot)
+      if (!leaves(static_cast<int>(slot))) sum += slots_of(block)[slot].width;
+  return sum;
 }
 
 int64_t Architecture::gradient_elements() const {
   std::vector<int64_t> widest(static_cast<size_t>(gradients()));
-  int64_t sum = 0;
-  for (const Slot& slot : slots) {
-    int64_t& width = widest[static_cast<size_t>(slot.gradient)];
-    sum += std::max(width, slot.width) - width;
-    width = std::max(width, slot.width);
-  }
-  return sum;
+  for (int64_t block = 0; block < blocks(); ++block)
+    for (const Slot& slot : slots_of(block)) {
+      int64_t& width = widest[static_cast<size_t>(slot.gradient)];
+      width = std::max(width, slot.width);
+    }
+  return std::accumulate(widest.begin(), widest.end(), int64_t{0});
 }
 
 int64_t Architecture::note_elements() const {

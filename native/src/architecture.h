@@ -55,6 +55,15 @@ struct Rotary {
   bool operator==(const Rotary&) const = default;
 };
 
+// A LoRA adapter (Hu et al. 2021): y = x W + b + scale * (x A) B.
+struct Adapted {
+  std::string module;  // of a checkpoint: "layers.0.self_attn.q_proj"
+  int64_t rank;
+  double scale;
+
+  bool operator==(const Adapted&) const = default;
+};
+
 // A model's sizes and whatever its family leaves open; what is not set is as GPT-2 has it.
 struct Shape {
   int64_t vocabulary = 0;  // V
@@ -74,6 +83,7 @@ struct Shape {
   bool head_norm = false;                                     // RMS norm of each head's queries and keys
   bool parallel = false;                                      // gpt_neox: attention and MLP read the same stream
   bool unscaled_scores = false, scores_by_block = false;      // not divided by sqrt(head size); also by 1 + the block
+  std::vector<Adapted> adapted = {};                          // with any, all other weights are a base's and frozen
 
   int64_t head_size() const { return head > 0 ? head : channels / heads; }
   int64_t key_heads() const { return kv_heads > 0 ? kv_heads : heads; }
@@ -103,7 +113,7 @@ enum class Op : uint8_t { kNorm, kLinear, kHeadNorm, kRotate, kAttention, kActiv
 
 constexpr int kNone = -1;
 
-// out = op(in), plus slot `add` where a linear has one; rotate turns `in` in place. `site`: of the block; whose weights
+// out = scale op(in), plus slot `add` where a linear has one; rotate turns `in` in place. `site`: of the block; whose weights
 // a norm or linear uses. An activation or attention has the site of the linear step right before it, when that one's
 // output is all it reads: an activation adds the bias because that linear is `bare`, and a device sums the bias's
 // gradient there.
@@ -112,6 +122,11 @@ struct Step {
   int in, add, out;
   int site = kNone;
   bool bare = false;
+  // Of linear steps where a base is cut into what its checkpoint has, and of its adapters (adapters.cpp):
+  int64_t from = 0, width = 0;  // which columns of `out` are written; width 0: all
+  double scale = 1;
+  bool onto = false;  // adds to what `out` holds
+  bool adds = false;  // on the way back adds to the gradient at `in`, which a later step reads too
 };
 
 struct Slot {
@@ -125,11 +140,24 @@ struct Piece {
   int64_t outputs;
 };
 
+// Which factor of an adapter a site is.
+enum class Adapts : uint8_t { kNothing, kA, kB };
+
 // A norm or linear layer of a block.
 struct BlockSite {
   std::string name;  // inside the block
   bool bias;
   std::vector<Piece> pieces = {};  // in order; none: one tensor, of the site's own name
+  bool frozen = false;
+  Adapts adapts = Adapts::kNothing;
+  int base = kNone;  // of an adapter's: the site that it adds to
+};
+
+// A block's own slots, steps and sites.
+struct BlockTable {
+  std::vector<Slot> slots;
+  std::vector<Step> steps;
+  std::vector<BlockSite> sites;
 };
 
 // What a family's norms do: layer norm, or RMS norm, which takes no mean away. Llama's order of casts: a row is divided
@@ -145,6 +173,8 @@ struct Architecture {
   std::vector<Slot> slots;       // 0: the residual stream entering the block
   std::vector<Step> steps;       // writes slots.size(): the stream leaving it, the next block's slot 0
   std::vector<BlockSite> sites;  // in the order of their steps
+  // Of each block in place of these three, in a model with adapters, which may differ from block to block.
+  std::vector<BlockTable> adapted = {};
   // After the last block: slot 0 the stream that left it, slot 1 the final hidden states.
   std::vector<Step> tail;
   BlockSite tail_site;
@@ -164,10 +194,18 @@ struct Architecture {
   }
 
   int64_t blocks() const { return layers + 1; }  // the tail is one
-  const std::vector<Step>& steps_of(int64_t number) const { return number < layers ? steps : tail; }
+  const std::vector<Step>& steps_of(int64_t number) const {
+    return number >= layers ? tail : adapted.empty() ? steps : adapted[static_cast<size_t>(number)].steps;
+  }
+  const std::vector<Slot>& slots_of(int64_t number) const {
+    return number >= layers || adapted.empty() ? slots : adapted[static_cast<size_t>(number)].slots;
+  }
+  const std::vector<BlockSite>& sites_of(int64_t number) const {
+    return adapted.empty() ? sites : adapted[static_cast<size_t>(number)].sites;
+  }
   int attended() const;  // the slot that attention writes
   bool leaves(int slot) const { return slot == static_cast<int>(slots.size()); }
-  const Slot& slot(int index) const { return slots[leaves(index) ? 0 : static_cast<size_t>(index)]; }
+  const Slot& slot(int64_t block, int index) const { return slots_of(block)[leaves(index) ? 0 : static_cast<size_t>(index)]; }
   int gradients() const;  // buffers
 
   // Numbers of the model's type a token leaves beside a step's output: a norm's mean and 1 / deviation (a head norm's
@@ -186,6 +224,9 @@ Architecture gpt2(const Shape& shape);
 Architecture llama(const Shape& shape);
 // GPT-NeoX (Pythia): layer norm, partly rotary positions, attention and MLP side by side, qkv head by head.
 Architecture neox(const Shape& shape);
+
+// The same over a frozen base, with the shape's adapters. Refuses modules that are no linear layer and impossible ranks.
+Architecture with_adapters(Architecture family, const Shape& shape);
 
 Architecture architecture_of(const Shape& shape);
 

@@ -27,9 +27,10 @@ void CpuRows::norm(const At& at, const at::Tensor& x, const at::Tensor& out) {
 
 void CpuRows::linear(const At& at, const at::Tensor& x, const at::Tensor& add, const at::Tensor& out) {
   const at::Tensor& bias = model_.bias(site(at));
-  const bool alone = at.step.bare || (!add.defined() && !bias.defined());
-  if (!alone) start_rows(add, bias, out);
-  gemm(x, model_.weight(site(at)), out, alone ? Into::kOverwrite : Into::kAdd, model_.rounding);
+  const bool starts = !at.step.bare && (add.defined() || bias.defined());
+  if (starts) start_rows(add, bias, out);
+  gemm(x, model_.weight(site(at)), out, starts || at.step.onto ? Into::kAdd : Into::kOverwrite, model_.rounding);
+  if (at.step.scale != 1) out.mul_(at.step.scale);
 }
 
 void Cpu::attention(const At& at, const at::Tensor& qkv, const at::Tensor& out) {
@@ -53,7 +54,7 @@ void Cpu::norm_backward(const At& at, const at::Tensor& x, const at::Tensor& out
                         const at::Tensor& d_x) {
   const int64_t s = site(at);
   const at::Tensor statistics = note(at, x.size(0));
-  observe(options_.observers, s, {out, {}, {}}, g);
+  if (trained(s)) observe(options_.observers, s, {out, {}, {}}, g);
   if (wanted(options_.observers, s)) {
     const at::Tensor both = model_.workspace.record_norms.get(model_.options(), 2 * batch_.records(), x.size(1));
     const at::Tensor weight = both.narrow(0, 0, batch_.records());
@@ -76,12 +77,16 @@ void Cpu::norm_backward(const At& at, const at::Tensor& x, const at::Tensor& out
 void Cpu::linear_backward(const At& at, const at::Tensor& x, const at::Tensor& add, const at::Tensor& out,
                           const at::Tensor& g, const at::Tensor& d_x) {
   const int64_t s = site(at);
-  observe(options_.observers, s, {out, add, at.step.bare ? model_.bias(s) : at::Tensor()}, g);
-  tell(options_.observers, s, [&](GradientObserver& observer) { observer.linear(s, x, g); });
-  if (options_.weights)
-    gemm(x.t(), g, model_.weight_gradient(s), options_.accumulate ? Into::kAdd : Into::kOverwrite, model_.rounding);
-  if (model_.bias(s).defined()) column_sums(g, options_.accumulate, model_.bias_gradient(s));
-  gemm(g, model_.weight(s).t(), d_x, Into::kOverwrite, model_.rounding);
+  const at::Tensor& d_weight = model_.weight_gradient(s);
+  const Into into = options_.accumulate ? Into::kAdd : Into::kOverwrite;
+  if (!at.step.onto && trained(s)) observe(options_.observers, s, {out, add, at.step.bare ? model_.bias(s) : at::Tensor()}, g);
+  if (at.step.scale != 1) g.mul_(at.step.scale);
+  tell(options_.observers, s, [&](GradientObserver& observer) { observer.linear(s, x, g.contiguous()); });
+  if (options_.weights && d_weight.defined()) gemm(x.t(), g, d_weight, into, model_.rounding);
+  if (model_.bias_gradient(s).defined()) column_sums(g, options_.accumulate, model_.bias_gradient(s));
+  gemm(g, model_.weight(s).t(), d_x, at.step.adds ? Into::kAdd : Into::kOverwrite, model_.rounding);
+  // What it adds is not at hand; <x W, G> = <x, G W^T> is.
+  if (at.step.onto) observe(options_.observers, s, {x, {}, {}}, d_x);
 }
 
 void Cpu::head_norm_backward(const At& at, const at::Tensor& x, const at::Tensor& out, const at::Tensor& g,
@@ -89,7 +94,7 @@ void Cpu::head_norm_backward(const At& at, const at::Tensor& x, const at::Tensor
   const int64_t s = site(at);
   const QkvView& view = architecture().qkv;
   const auto normed = [&](const at::Tensor& qkv) { return qkv.narrow(1, 0, view.value(0)).contiguous(); };
-  if (!options_.observers.empty()) observe(options_.observers, s, {normed(out), {}, {}}, normed(g));
+  if (!options_.observers.empty() && trained(s)) observe(options_.observers, s, {normed(out), {}, {}}, normed(g));
   const at::Tensor statistics = note(at, x.size(0));
   const HeadNorm norm{view, x, statistics, model_.weight(s)};
   if (wanted(options_.observers, s)) {

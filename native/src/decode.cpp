@@ -5,9 +5,7 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/add.h>
-#include <ATen/ops/from_blob.h>
-#include <ATen/ops/index_select.h>
+#include <ATen/ops/empty_like.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
@@ -37,16 +35,12 @@ class Continuing final : public CpuRows {
       tokens.push_back(a.token);
       positions.push_back(a.length - 1);
     }
-    const auto rows = [&](int64_t site, std::vector<int64_t>& ids) {
-      return model_.weight(site).index_select(0, at::from_blob(ids.data(), {x.size(0)}, at::kLong));
-    };
-    at::Tensor sum = x;
+    take_rows(model_.weight(Layout::embedding_site()), tokens, x);
     const int64_t site = model_.layout.positions();
-    if (site < 0) {
-      sum.copy_(rows(Layout::embedding_site(), tokens));
-    } else {
-      at::add_out(sum, rows(Layout::embedding_site(), tokens), rows(site, positions));
-    }
+    if (site < 0) return;
+    const at::Tensor places = at::empty_like(x);
+    take_rows(model_.weight(site), positions, places);
+    x.add_(places);
   }
 
   // Appends each record's key and value to its cache and attends to all of its tokens so far.

@@ -1,6 +1,7 @@
 // Sizes, offsets and checks of entries. No arithmetic on factors.
 #include "entry.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 
@@ -100,10 +101,10 @@ EntryFormat::EntryFormat(const Layout& layout, bool double_model, const lethe_en
           layout.shape().vocabulary);
   require(rank_ >= 0, "format.rank is ", rank_, ", allowed 0 (a row a token) or more");
   bool any = false;
-  for (int64_t site = 0; site < layout.site_count(); ++site) {
-    held_.push_back(format.sites[site] != 0);
-    any = any || format.sites[site] != 0;
-  }
+  held_ = layout.chosen(format.sites, "format.sites");
+  for (const uint8_t held : held_) any = any || held != 0;
+  for (const Site& site : layout.sites())
+    least_.push_back(site.adapts == Adapts::kNothing ? 0 : std::min(site.inputs, site.outputs));
   require(any, "format.sites selects no site");
   embedding_ = holds(Layout::embedding_site()) || (layout.positions() >= 0 && holds(layout.positions()));
   const Shape& shape = layout.shape();
@@ -123,6 +124,10 @@ EntryFormat::EntryFormat(const Layout& layout, bool double_model, const lethe_en
         int64_t{shape.qkv_bias}, int64_t{shape.output_bias}, int64_t{shape.mlp_bias}, int64_t{shape.head_norm},
         int64_t{shape.parallel}, int64_t{shape.unscaled_scores}, int64_t{shape.scores_by_block}})
     fingerprint_ = mix(fingerprint_, value);
+  for (const Adapted& adapter : shape.adapted) {
+    fingerprint_ = fnv1a(adapter.module.data(), adapter.module.size(), fingerprint_);
+    fingerprint_ = mix(mix(fingerprint_, adapter.rank), std::bit_cast<int64_t>(adapter.scale));
+  }
   earlier_ = fingerprint_;  // only GPT-2 as published has entries of before
 }
 
@@ -143,9 +148,9 @@ EntryLayout::EntryLayout(const Layout& layout, const EntryFormat& format, int64_
     Arrays& arrays = sites[static_cast<size_t>(s)];
     switch (site.kind) {
       case LETHE_SITE_LINEAR:
-        arrays.first = placer.place(format.linear_rows(tokens), site.inputs, element);
-        arrays.second = placer.place(format.linear_rows(tokens), site.outputs, element);
-        if (format.truncates(tokens) && layout.has_bias(s)) arrays.index = placer.place(1, format.rank(), element);
+        arrays.first = placer.place(format.linear_rows(s, tokens), site.inputs, element);
+        arrays.second = placer.place(format.linear_rows(s, tokens), site.outputs, element);
+        if (format.truncates(s, tokens) && layout.has_bias(s)) arrays.index = placer.place(1, format.rank(), element);
         break;
       case LETHE_SITE_NORM:
         arrays.first = placer.place(1, site.outputs, element);

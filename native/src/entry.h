@@ -4,6 +4,7 @@
 //   then for each held site in site order
 //     LINEAR  A [T, in], G [T, out]      NORM  dweight [C], dbias [C]
 //             or, of a record longer than the format's rank r, the r best rows: A [r, in], G [r, out], shares [r] (truncate.h)
+//             or, of an adapter's factor and more tokens than r = min(in, out): G^T A [r, in], I [r, r], or I, A^T G [r, out]
 //     HEAD    H [Lr, C], then E [Lr, V] or, top-k, indices [Lr, k] and values [Lr, k] sorted by index
 // Lr counts the positions with a target. G, D and E are gradients of the record's own mean loss. Floats are stored in the
 // format's dtype; indices in 16 bits when the vocabulary fits them. Nothing past the header is read before it is checked.
@@ -63,8 +64,20 @@ class EntryFormat {
   bool narrow_indices() const { return narrow_indices_; }  // uint16 rather than int32
   int64_t index_bytes() const { return narrow_indices_ ? 2 : 4; }
   int64_t rank() const { return rank_; }  // 0 = every token's row
-  bool truncates(int64_t tokens) const { return rank_ > 0 && tokens > rank_; }
-  int64_t linear_rows(int64_t tokens) const { return truncates(tokens) ? rank_ : tokens; }
+  // Whether a linear site's rows are the best few of a longer record;
+  bool truncates(int64_t site, int64_t tokens) const {
+    const int64_t least = least_[static_cast<size_t>(site)];
+    return rank_ > 0 && tokens > rank_ && (least == 0 || rank_ < least);
+  }
+  // or, at an adapter's factor with fewer inputs or outputs than the record has tokens, the gradient itself: as rows
+  // beside an identity matrix, which is exact and smaller.
+  bool dense(int64_t site, int64_t tokens) const {
+    const int64_t least = least_[static_cast<size_t>(site)];
+    return least > 0 && tokens > least && !truncates(site, tokens);
+  }
+  int64_t linear_rows(int64_t site, int64_t tokens) const {
+    return truncates(site, tokens) ? rank_ : dense(site, tokens) ? least_[static_cast<size_t>(site)] : tokens;
+  }
   // Of every size of the model and the sites held.
   uint64_t fingerprint() const { return fingerprint_; }
   // Entries of earlier versions left out what moves no tensor: heads and epsilon.
@@ -72,6 +85,7 @@ class EntryFormat {
 
  private:
   std::vector<uint8_t> held_;
+  std::vector<int64_t> least_;  // inputs or outputs of an adapter's factor, the smaller; 0 elsewhere
   bool embedding_;
   int64_t top_k_;
   int32_t dtype_;

@@ -2,7 +2,10 @@
 // loss to the record's own, straight into the caller's memory. Rows are handled in parallel and each exactly once.
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/eye.h>
+#include <ATen/ops/mm.h>
 #include <ATen/ops/mul.h>
+#include <ATen/ops/square.h>
 #include <ATen/ops/sum.h>
 #include <c10/core/InferenceMode.h>
 
@@ -48,7 +51,8 @@ class EntryCapture final : public GradientObserver {
   void report(int64_t record, int64_t site);
   template <class Place>
   void copy_rows(int64_t site, const at::Tensor& rows, bool scaled, Place&& place);
-  void copy_truncated(int64_t site, const at::Tensor& inputs, const at::Tensor& output_gradient);
+  void copy_few(int64_t site, const at::Tensor& inputs, const at::Tensor& output_gradient);
+  bool copy_dense(int64_t site, int64_t record, const at::Tensor& inputs, const at::Tensor& output_gradient);
   template <class Index>
   void copy_top_k(int64_t first_row, const at::Tensor& errors);
   double dropped_share(int64_t record) const;
@@ -124,24 +128,29 @@ void EntryCapture<Real, Stored>::copy_rows(int64_t site, const at::Tensor& rows,
 template <class Real, class Stored>
 void EntryCapture<Real, Stored>::linear(int64_t site, const at::Tensor& inputs, const at::Tensor& output_gradient) {
   const auto whole = [&](int64_t b, int64_t place) {
-    return format_.truncates(batch_.length(b)) ? nullptr : at(b, place);
+    return format_.linear_rows(site, batch_.length(b)) < batch_.length(b) ? nullptr : at(b, place);
   };
   copy_rows(site, inputs, false, [&](int64_t b) { return whole(b, arrays(b, site).first); });
   copy_rows(site, output_gradient, true, [&](int64_t b) { return whole(b, arrays(b, site).second); });
-  if (format_.rank() > 0) copy_truncated(site, inputs, output_gradient);
+  copy_few(site, inputs, output_gradient);
 }
 
-// Records longer than the rank, each by one thread.
+// Records whose entry has fewer rows than they have tokens, each by one thread.
 template <class Real, class Stored>
-void EntryCapture<Real, Stored>::copy_truncated(int64_t site, const at::Tensor& inputs, const at::Tensor& output_gradient) {
+void EntryCapture<Real, Stored>::copy_few(int64_t site, const at::Tensor& inputs, const at::Tensor& output_gradient) {
   at::parallel_for(0, batch_.records(), 1, [&](int64_t begin, int64_t end) {
     const c10::InferenceMode inference;  // thread-local, and this may be another thread
     for (int64_t b = begin; b < end; ++b) {
-      if (!format_.truncates(batch_.length(b))) continue;
+      const bool dense = format_.dense(site, batch_.length(b));
+      if (!dense && !format_.truncates(site, batch_.length(b))) continue;
       const at::Tensor a = inputs.narrow(0, batch_.offset(b), batch_.length(b));
       const at::Tensor g = at::mul(output_gradient.narrow(0, batch_.offset(b), batch_.length(b)), static_cast<double>(scale(b)));
       if (!std::isfinite(a.sum().item<double>()) || !std::isfinite(g.sum().item<double>())) {
         report(b, site);
+        continue;
+      }
+      if (dense) {
+        if (!copy_dense(site, b, a, g)) report(b, site);
         continue;
       }
       const bool bias = model_.layout.has_bias(site);
@@ -156,6 +165,18 @@ void EntryCapture<Real, Stored>::copy_truncated(int64_t site, const at::Tensor& 
       linear_total_[static_cast<size_t>(b)] += few.total;
     }
   });
+}
+
+// The gradient as rows, and the identity that makes factors of them; false when a number is not finite in the stored type.
+template <class Real, class Stored>
+bool EntryCapture<Real, Stored>::copy_dense(int64_t site, int64_t b, const at::Tensor& a, const at::Tensor& g) {
+  const bool by_output = g.size(1) <= a.size(1);
+  const at::Tensor rows = by_output ? at::mm(g.t(), a) : at::mm(a.t(), g), one = at::eye(rows.size(0), rows.options());
+  const auto put = [&](const at::Tensor& values, int64_t place) {
+    return store_row(values.const_data_ptr<Real>(), values.numel(), Real{1}, at(b, place));
+  };
+  if (format_.rank() > 0) linear_total_[static_cast<size_t>(b)] += rows.square().sum().template item<double>();
+  return put(by_output ? rows : one, arrays(b, site).first) & put(by_output ? one : rows, arrays(b, site).second);
 }
 
 template <class Real, class Stored>

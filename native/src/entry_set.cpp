@@ -45,7 +45,7 @@ StoredMatrix EntrySet::matrix(int64_t i, int64_t site, Factor factor) const {
   const bool first = factor == Factor::kFirst;
   const void* data = first ? view.first(site) : view.second(site);
   switch (place.kind) {
-    case LETHE_SITE_LINEAR: return {data, format_.linear_rows(view.tokens()), first ? place.inputs : place.outputs};
+    case LETHE_SITE_LINEAR: return {data, format_.linear_rows(site, view.tokens()), first ? place.inputs : place.outputs};
     case LETHE_SITE_NORM: return {data, 1, place.outputs};
     case LETHE_SITE_HEAD:
       return {data, view.targets(), first ? place.inputs : exact_head() ? place.outputs : format_.top_k()};
@@ -63,7 +63,7 @@ std::vector<double> EntrySet::bias_shares(const EntryBlock& block, int64_t site)
   std::vector<double> shares;
   for (int64_t i = block.begin; i < block.end; ++i) {
     const auto rows = static_cast<size_t>(matrix(i, site, Factor::kFirst).rows);
-    if (!has_bias(site) || !format_.truncates(entry(i).tokens())) {
+    if (!has_bias(site) || !format_.truncates(site, entry(i).tokens())) {
       shares.insert(shares.end(), rows, has_bias(site) ? 1.0 : 0.0);
       continue;
     }

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <memory>
 
+#include "base.h"
 #include "flat.h"
 #include "guard.h"
 #include "isa.h"
@@ -49,6 +50,26 @@ DevicePlace place_of(const lethe_model_config& config) {
   return {at::kCPU, nullptr};
 }
 
+at::ScalarType compute_type(const lethe_model_config& config) {
+  return config.device_type != LETHE_CPU && config.compute_dtype == LETHE_BF16 ? at::kBFloat16 : scalar_type(config.dtype);
+}
+
+Shape without_adapters(Shape shape) {
+  shape.adapted.clear();
+  return shape;
+}
+
+// The base of a model with adapters, which must be of its shape.
+std::shared_ptr<const Base> base_of(const lethe_model_config& config, const Layout& layout) {
+  if (layout.shape().adapted.empty()) return nullptr;
+  require_pointer(config.base, "config.base");
+  const Base& base = *config.base->base;
+  const bool same = base.layout().shape() == without_adapters(layout.shape()) && base.compute() == compute_type(config) &&
+                    base.device().is_cpu() == (config.device_type == LETHE_CPU);
+  require(same, "config.base is of another shape, dtype or device than the model");
+  return config.base->base;
+}
+
 }  // namespace
 
 extern "C" {
@@ -84,6 +105,7 @@ lethe_status lethe_model_create(const lethe_model_config* config, lethe_model** 
     *out = nullptr;
     isa_name();  // refuses a LETHE_ISA that names no set
     Layout layout(shape_of(c));
+    const std::shared_ptr<const Base> base = base_of(c, layout);
     DevicePlace place = place_of(c);
     const bool rounds = place.path == nullptr && c.compute_dtype == LETHE_BF16;
     if (rounds && !bf16_tiles())
@@ -91,13 +113,39 @@ lethe_status lethe_model_create(const lethe_model_config* config, lethe_model** 
              "bf16 compute on the CPU needs AVX-512 BF16, which this processor lacks or LETHE_ISA forbids; use f32");
     const std::shared_ptr<DevicePath> path = place.path;
     run_on(path, [&] {
-      *out = std::make_unique<lethe_model>(std::move(layout), scalar_type(c.dtype), std::move(place)).release();
+      *out = std::make_unique<lethe_model>(std::move(layout), scalar_type(c.dtype), std::move(place), base).release();
     });
     if (rounds) (*out)->rounding = Rounding::kBf16;
   });
 }
 
 void lethe_model_destroy(lethe_model* model) { delete model; }
+
+lethe_status lethe_base_open(const lethe_model_config* config, const lethe_base_tensor* tensors, int64_t count,
+                             lethe_base** out, lethe_error* err) {
+  return guard(err, [&] {
+    const lethe_model_config& c = checked(config, "config");
+    require_pointer(out, "out");
+    *out = nullptr;
+    Layout layout(shape_of(c));
+    require(layout.shape().adapted.empty(), "config.adapted_count is ", c.adapted_count, ", a base has no adapters");
+    const DevicePlace place = place_of(c);
+    run_on(place.path, [&] {
+      *out = new lethe_base{std::make_shared<const Base>(std::move(layout), compute_type(c), place, tensors, count), {}};
+    });
+  });
+}
+
+void lethe_base_close(lethe_base* base) { delete base; }
+
+lethe_status lethe_model_merged(lethe_model* model, int64_t tensor, int32_t dtype, void* out, int64_t bytes,
+                                lethe_error* err) {
+  return guard(err, [&] {
+    require_pointer(model, "model");
+    require_pointer(out, "out");
+    run_on(model->path, [&] { write_merged(*model, tensor, dtype, out, bytes); });
+  });
+}
 
 lethe_status lethe_model_layout(const lethe_model_config* config, lethe_layout* out, lethe_error* err) {
   return guard(err, [&] {
@@ -139,6 +187,8 @@ lethe_status lethe_model_sites(const lethe_model_config* config, lethe_site_info
       info.block = site.block;
       info.inputs = site.inputs;
       info.outputs = site.outputs;
+      info.frozen = site.frozen ? 1 : 0;
+      info.reserved = 0;
     }
   });
 }

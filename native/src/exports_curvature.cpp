@@ -22,7 +22,7 @@ void run_curvature(Model& model, const Batch& batch, const Curvature& curvature,
     tangent_head(model, batch, curvature, joint.joint_hidden(), row_losses.data(), cancel);
     // Gauss-Newton's quadratic forms are complete at the head.
     if (curvature.trunk() && (curvature.hessian() || curvature.wants_products())) {
-      joint.gradient(0).zero_();
+      joint.gradient(0, 0).zero_();
       walk_backward(joint, blocks, curvature.first_layer());
     }
   }
@@ -42,7 +42,7 @@ extern "C" lethe_status lethe_model_curvature(lethe_model* model, const lethe_ba
     const Batch checked_batch(checked(batch, "batch"), model->shape(), Targets::kRequired);
     if (!model->on_cpu()) refuse(LETHE_UNSUPPORTED, "curvature products are computed on the CPU only");
     const Curvature curvature(*model, checked_batch, asked);
-    const SerialIfSmall serial((1 + asked.count) * checked_batch.rows() * model->layout.parameters());
+    const SerialIfSmall serial((1 + asked.count) * checked_batch.rows() * model->layout.numbers());
     run_curvature(*model, checked_batch, curvature, asked.quadratic, losses, Cancel(cancel));
   });
 }

@@ -23,7 +23,8 @@ void check_vector(const lethe_vector* vector, const Model& model) {
   const Shape& its = model.shape();
   const bool same = vector->values.scalar_type() == model.dtype && vector->values.device() == model.device &&
                     vector->layout.flat_size() == model.layout.flat_size() && mine.vocabulary == its.vocabulary &&
-                    mine.channels == its.channels && mine.layers == its.layers && mine.tied == its.tied;
+                    mine.channels == its.channels && mine.layers == its.layers && mine.tied == its.tied &&
+                    mine.adapted == its.adapted;
   require(same, "vector belongs to a model of another shape, dtype or device");
 }
 

@@ -52,7 +52,9 @@ struct Scored {
 };
 
 // A pass multiplies every parameter with every token, near enough.
-int64_t pass_work(const Model& model, const Batch& batch) { return batch.rows() * model.layout.parameters(); }
+int64_t pass_work(const Model& model, const Batch& batch) {
+  return batch.rows() * model.layout.numbers();
+}
 
 void run_gradient(Model& model, const Batch& batch, bool accumulate, const lethe_capture* capture, double* losses,
                   double* products, const Cancel& cancel) {
@@ -153,7 +155,7 @@ lethe_status lethe_model_generate(lethe_model* model, const lethe_batch* prompts
     require_pointer(tokens, "tokens");
     require_pointer(lengths, "lengths");
     const Batch checked_prompts(checked(prompts, "prompts"), model->shape(), Targets::kIgnored);
-    const SerialIfSmall serial(checked_prompts.records() * model->layout.parameters());
+    const SerialIfSmall serial(checked_prompts.records() * model->layout.numbers());
     const lethe_generation& how = checked(options, "generation");
     run_on(model->path, [&] { generate(*model, checked_prompts, how, tokens, lengths, Cancel(cancel)); });
   });

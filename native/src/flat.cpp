@@ -49,6 +49,7 @@ void combine(T* y, T b, T a, const T* x, int64_t count) {
 // The gaps after parts whose size is no multiple of the alignment stay zero whatever a caller writes.
 void clear_gaps(const Layout& layout, const at::Tensor& flat, int64_t begin, int64_t end) {
   for (const Part& part : layout.parts()) {
+    if (part.frozen()) continue;
     const int64_t last = part.offset + part.count();
     const int64_t next = (last + Layout::kAlignment - 1) / Layout::kAlignment * Layout::kAlignment;
     if (last < next && last < end && next > begin) flat.narrow(0, last, next - last).zero_();

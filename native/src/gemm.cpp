@@ -18,10 +18,15 @@ namespace {
 
 bool fits_tiles(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out) {
   return out.is_cpu() && out.scalar_type() == at::kFloat && (a.stride(0) == 1 || a.stride(1) == 1) &&
-         (b.stride(0) == 1 || b.stride(1) == 1) && a.size(1) > 0;
+         (b.stride(0) == 1 || b.stride(1) == 1) && (out.stride(1) == 1 || out.size(1) == 1) && a.size(1) > 0;
 }
 
-Operand operand(const at::Tensor& x) { return {x.const_data_ptr<float>(), x.stride(0), x.stride(1)}; }
+Operand operand(const at::Tensor& x) {
+  const Number type = x.scalar_type() == at::kBFloat16 ? Number::kBf16
+                      : x.scalar_type() == at::kHalf   ? Number::kHalf
+                                                       : Number::kFloat;
+  return {x.const_data_ptr(), x.stride(0), x.stride(1), type};
+}
 
 }  // namespace
 
@@ -29,7 +34,8 @@ void gemm(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out, Into 
   if (!out.is_contiguous() && out.t().is_contiguous()) return gemm(b.t(), a.t(), out.t(), into, rounding);
   at::Tensor result = out;
   if (fits_tiles(a, b, out)) {
-    tiled_gemm(operand(a), operand(b), a.size(0), a.size(1), b.size(1), out.mutable_data_ptr<float>(), into, rounding);
+    tiled_gemm(operand(a), operand(b), a.size(0), a.size(1), b.size(1), out.mutable_data_ptr<float>(), out.stride(0),
+               into, rounding);
     return;
   }
   std::optional<Switches> switches;

@@ -6,6 +6,7 @@
 #include "gemm_tiles.h"
 
 #include <ATen/Parallel.h>
+#include <c10/util/Half.h>
 
 #include <algorithm>
 #include <bit>
@@ -21,9 +22,9 @@ namespace lethe {
 
 bool bf16_tiles() { return kIsa == Isa::kAvx512Bf16; }
 
-void tiled_gemm(const Operand& a, const Operand& b, int64_t m, int64_t k, int64_t n, float* out, Into into,
+void tiled_gemm(const Operand& a, const Operand& b, int64_t m, int64_t k, int64_t n, float* out, int64_t stride, Into into,
                 Rounding rounding) {
-  LETHE_BY_ISA(tiled_gemm(a, b, m, k, n, out, into, rounding));
+  LETHE_BY_ISA(tiled_gemm(a, b, m, k, n, out, stride, into, rounding));
 }
 
 }  // namespace lethe
@@ -53,12 +54,14 @@ struct Scratch {
   Block a = make(kRows * kDepth);
   Block b = make(kColumns * kDepth);
   Block edge = make(kRows * kTile<float>);
+  Block wide = make(kDepth * kTile<float>);  // of B before it is packed, where it is narrow
 };
 
 struct Product {
   Operand a, b;
   int64_t m, k, n;
   float* out;
+  int64_t stride;
   Into into;
   Rounding rounding;
 };
@@ -93,15 +96,45 @@ void pair_rows(float* rows, int64_t count, int64_t width) {
   }
 }
 
-void pack_columns(const Product& p, Range columns, Range depth, float* to) {
-  const float* from = p.b.data + depth.begin * p.b.row + columns.begin * p.b.column;
-  if (p.b.column == 1) {
-    pack_rows(from, p.b.row, depth.end - depth.begin, columns.end - columns.begin, to);
+void widen(const uint16_t* from, Number type, int64_t count, float* to) {
+  if (type == Number::kBf16) {
+#pragma omp simd
+    for (int64_t i = 0; i < count; ++i) to[i] = std::bit_cast<float>(static_cast<uint32_t>(from[i]) << 16);
+    return;
+  }
+  int64_t i = 0;
+#ifdef __F16C__
+  for (; i + 8 <= count; i += 8)
+    _mm256_storeu_ps(to + i, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i))));
+#endif
+  for (; i < count; ++i) to[i] = c10::detail::fp16_ieee_to_fp32_value(from[i]);
+}
+
+// Panel by panel, so that what is widened stays near.
+void pack_narrow(const Product& p, Range columns, Range depth, float* wide, float* to) {
+  const auto* all = static_cast<const uint16_t*>(p.b.data) + depth.begin * p.b.row;
+  const int64_t k = depth.end - depth.begin;
+  const bool rows = p.b.column == 1;  // else columns are the contiguous ones
+  for (int64_t j = columns.begin; j < columns.end; j += kTile<float>, to += k * kTile<float>) {
+    const int64_t width = std::min(kTile<float>, columns.end - j), lines = rows ? k : width, length = rows ? width : k;
+    const uint16_t* from = all + j * p.b.column;
+    for (int64_t i = 0; i < lines; ++i)
+      widen(from + i * (rows ? p.b.row : p.b.column), p.b.type, length, wide + i * length);
+    rows ? pack_rows(wide, width, k, width, to) : pack_transposed(wide, k, width, k, to);
+  }
+}
+
+void pack_columns(const Product& p, Range columns, Range depth, Scratch& scratch) {
+  const int64_t k = depth.end - depth.begin;
+  float* to = scratch.b.get();
+  if (p.b.type != Number::kFloat) {
+    pack_narrow(p, columns, depth, scratch.wide.get(), to);
   } else {
-    pack_transposed(from, p.b.column, columns.end - columns.begin, depth.end - depth.begin, to);
+    const float* from = static_cast<const float*>(p.b.data) + depth.begin * p.b.row + columns.begin * p.b.column;
+    p.b.column == 1 ? pack_rows(from, p.b.row, k, columns.end - columns.begin, to)
+                    : pack_transposed(from, p.b.column, columns.end - columns.begin, k, to);
   }
   if (p.rounding == Rounding::kNone) return;
-  const int64_t k = depth.end - depth.begin;
   for (int64_t j = columns.begin; j < columns.end; j += kTile<float>, to += k * kTile<float>)
     pair_rows(to, k, kTile<float>);
 }
@@ -109,7 +142,7 @@ void pack_columns(const Product& p, Range columns, Range depth, float* to) {
 // The block of A as the tiles want it: as it lies, or its contiguous columns copied next to each other; rounded, as words
 // of two numbers each, and then `column` steps from pair to pair.
 Operand rows_of(const Product& p, Range rows, Range depth, float* to) {
-  const float* from = p.a.data + rows.begin * p.a.row + depth.begin * p.a.column;
+  const float* from = static_cast<const float*>(p.a.data) + rows.begin * p.a.row + depth.begin * p.a.column;
   const int64_t count = rows.end - rows.begin, k = depth.end - depth.begin;
   if (p.a.row == 1) {
     for (int64_t i = 0; i < k; ++i)
@@ -132,14 +165,14 @@ void multiply_panel(const Product& p, const Operand& a, const float* panel, int6
                     int64_t stride, TileInto into) {
 #ifdef LETHE_AVX512
   if (p.rounding == Rounding::kBf16) {
-    tile_steps<Bf16Pairs>(reinterpret_cast<const uint32_t*>(a.data), a.row, a.column,
+    tile_steps<Bf16Pairs>(static_cast<const uint32_t*>(a.data), a.row, a.column,
                           reinterpret_cast<const uint32_t*>(panel), (k + 1) / 2, rows, out, stride, into);
     return;
   }
 #else
   static_cast<void>(p);
 #endif
-  tile_product(a.data, a.row, a.column, panel, k, rows, out, stride, into);
+  tile_product(static_cast<const float*>(a.data), a.row, a.column, panel, k, rows, out, stride, into);
 }
 
 void multiply_block(const Product& p, Range rows, Range columns, Range depth, Scratch& scratch) {
@@ -148,16 +181,17 @@ void multiply_block(const Product& p, Range rows, Range columns, Range depth, Sc
   const TileInto into = depth.begin > 0 || p.into == Into::kAdd ? TileInto::kAdd : TileInto::kOverwrite;
   for (int64_t j = columns.begin; j < columns.end; j += kTile<float>) {
     const float* panel = scratch.b.get() + (j - columns.begin) * k;
-    float* out = p.out + rows.begin * p.n + j;
+    float* out = p.out + rows.begin * p.stride + j;
     const int64_t width = std::min(kTile<float>, columns.end - j);
     if (width == kTile<float>) {
-      multiply_panel(p, a, panel, k, count, out, p.n, into);
+      multiply_panel(p, a, panel, k, count, out, p.stride, into);
       continue;
     }
     multiply_panel(p, a, panel, k, count, scratch.edge.get(), kTile<float>, TileInto::kOverwrite);
     for (int64_t r = 0; r < count; ++r) {
       const float* sums = scratch.edge.get() + r * kTile<float>;
-      for (int64_t i = 0; i < width; ++i) out[r * p.n + i] = into == TileInto::kAdd ? out[r * p.n + i] + sums[i] : sums[i];
+      float* row = out + r * p.stride;
+      for (int64_t i = 0; i < width; ++i) row[i] = into == TileInto::kAdd ? row[i] + sums[i] : sums[i];
     }
   }
 }
@@ -169,7 +203,7 @@ void multiply(const Product& p, Range rows, Range columns) {
     const Range here{j, std::min(columns.end, j + kColumns)};
     for (int64_t s = 0; s < slices; ++s) {
       const Range depth = part(p.k, 1, s, slices);
-      pack_columns(p, here, depth, scratch.b.get());
+      pack_columns(p, here, depth, scratch);
       for (int64_t i = rows.begin; i < rows.end; i += kRows)
         multiply_block(p, {i, std::min(rows.end, i + kRows)}, here, depth, scratch);
     }
@@ -192,9 +226,9 @@ int64_t row_parts(const Product& p, int64_t threads) {
 
 }  // namespace
 
-void tiled_gemm(const Operand& a, const Operand& b, int64_t m, int64_t k, int64_t n, float* out, Into into,
+void tiled_gemm(const Operand& a, const Operand& b, int64_t m, int64_t k, int64_t n, float* out, int64_t stride, Into into,
                 Rounding rounding) {
-  const Product p{a, b, m, k, n, out, into, rounding};
+  const Product p{a, b, m, k, n, out, stride, into, rounding};
   const int64_t threads = std::min<int64_t>(at::get_num_threads(), std::max<int64_t>(1, m * n * k / kThreadWork));
   const int64_t down = row_parts(p, threads), across = threads / down;
   at::parallel_for(0, threads, 1, [&](int64_t begin, int64_t end) {

@@ -16,10 +16,10 @@ namespace {
 
 constexpr int64_t kProductColumns = 1 << 16;  // the longest fp32 sum of a dense product
 
-RowCounts token_counts(const EntrySet& set, const EntryBlock& block) {
+RowCounts row_counts(const EntrySet& set, const EntryBlock& block, int64_t site) {
   RowCounts counts{block, {}};
   for (int64_t i = block.begin; i < block.end; ++i)
-    counts.counts.push_back(set.format().linear_rows(set.entry(i).tokens()));
+    counts.counts.push_back(set.format().linear_rows(site, set.entry(i).tokens()));
   return counts;
 }
 
@@ -47,7 +47,7 @@ void factored(const GramJob& job, int64_t site) {
       at::mul_out(bias, set.bias_share_rows(left, site).unsqueeze(1), shares_right);
       gemm(a, a_right.t(), inputs, Into::kAdd);
       gemm(g, g_right.t(), gradients);
-      add_hadamard(job, token_counts(set, left), token_counts(set, right), inputs, gradients);
+      add_hadamard(job, row_counts(set, left, site), row_counts(set, right, site), inputs, gradients);
     }
   }
 }

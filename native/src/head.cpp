@@ -98,7 +98,7 @@ void head_gradient(Model& model, const Batch& batch, const at::Tensor& hidden, c
   const at::Tensor& d_weight = model.weight_gradient(site);
   const at::Tensor d_hidden = hidden_gradient_of(model, batch.rows());
   if (rows == 0) {
-    if (!options.accumulate) d_weight.zero_();
+    if (!options.accumulate && d_weight.defined()) d_weight.zero_();
     d_hidden.zero_();
     return;
   }
@@ -123,7 +123,7 @@ void head_gradient(Model& model, const Batch& batch, const at::Tensor& hidden, c
     for (GradientObserver* observer : options.observers) observer->relabel(first, errors);
     tell(options.observers, site, [&](GradientObserver& observer) { observer.head(first, errors, chunk); });
     gemm(errors, weight, d_targets.narrow(0, first, count), Into::kOverwrite, model.rounding);
-    if (!options.weights) continue;
+    if (!options.weights || !d_weight.defined()) continue;
     gemm(errors.t(), chunk, d_weight, first == 0 && !options.accumulate ? Into::kOverwrite : Into::kAdd, model.rounding);
   }
   if (!all) scatter_rows(d_targets, batch.target_rows(), d_hidden);

@@ -11,16 +11,25 @@
 namespace lethe {
 namespace {
 
-void fill_normal(const at::Tensor& host, double deviation, uint64_t key) {
+// Element i = draw(i).
+template <class Draw>
+void fill(const at::Tensor& host, Draw&& draw) {
   with_element(host.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
     at::parallel_for(0, host.numel(), 4096, [&](int64_t begin, int64_t end) {
       T* values = data<T>(host);
-      for (int64_t i = begin; i < end; ++i) {
-        values[i] = static_cast<T>(deviation * normal(key, static_cast<uint64_t>(i)));
-      }
+      for (int64_t i = begin; i < end; ++i) values[i] = static_cast<T>(draw(static_cast<uint64_t>(i)));
     });
   });
+}
+
+void fill_normal(const at::Tensor& host, double deviation, uint64_t key) {
+  fill(host, [=](uint64_t i) { return deviation * normal(key, i); });
+}
+
+// In (-bound, bound): what Kaiming's initialisation with a = sqrt(5), torch.nn.Linear's and peft's, comes to.
+void fill_uniform(const at::Tensor& host, double bound, uint64_t key) {
+  fill(host, [=](uint64_t i) { return bound * (2 * uniform(key, i) - 1); });
 }
 
 // Elements [begin, end) of a flat buffer; a Rademacher element takes one bit of its 64 neighbours' word, a normal one
@@ -41,17 +50,22 @@ void initialize(Model& model, uint64_t seed) {
   const Architecture& a = model.layout.architecture();
   for (size_t i = 0; i < model.layout.parts().size(); ++i) {
     const Part& part = model.layout.parts()[i];
+    if (part.frozen()) continue;
+    const Site& site = model.layout.sites()[static_cast<size_t>(part.site)];
     const at::Tensor values = model.parameters.narrow(0, part.offset, part.count());
     if (part.dimensions == 1) {
-      const bool scale = model.layout.sites()[static_cast<size_t>(part.site)].kind == LETHE_SITE_NORM &&
-                         model.layout.weight_of(part.site) == static_cast<int64_t>(i);
+      const bool scale = site.kind == LETHE_SITE_NORM && model.layout.weight_of(part.site) == static_cast<int64_t>(i);
       values.fill_(scale ? 1.0 : 0.0);
       continue;
     }
-    const bool residual = model.layout.sites()[static_cast<size_t>(part.site)].residual;
     const at::Tensor host =
         model.on_cpu() ? values : at::empty({values.numel()}, at::TensorOptions().dtype(model.dtype));
-    fill_normal(host, residual ? a.residual_deviation : a.deviation, mix(seed ^ mix(static_cast<uint64_t>(i))));
+    const uint64_t key = mix(seed ^ mix(static_cast<uint64_t>(i)));
+    switch (site.adapts) {
+      case Adapts::kA: fill_uniform(host, 1 / std::sqrt(static_cast<double>(part.rows)), key); break;
+      case Adapts::kB: host.zero_(); break;
+      default: fill_normal(host, site.residual ? a.residual_deviation : a.deviation, key);
+    }
     if (!model.on_cpu()) values.copy_(host);
   }
   model.parameters_changed();
@@ -63,6 +77,7 @@ void flat_random(const Layout& layout, const at::Tensor& flat, int32_t distribut
   with_element(host.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
     for (const Part& part : layout.parts()) {
+      if (part.frozen()) continue;
       at::parallel_for(part.offset, part.offset + part.count(), 4096, [&](int64_t begin, int64_t end) {
         fill_random(data<T>(host), begin, end, distribution, key);
       });

@@ -1,6 +1,8 @@
 // The R-operator's operations; formulas in joint.h.
 #include "joint.h"
 
+#include <ATen/ops/empty.h>
+
 #include "gemm.h"
 #include "ops_heads.h"
 
@@ -53,14 +55,16 @@ void Joint::norm(const At& at, const at::Tensor& x, const at::Tensor& out) {
 
 void Joint::linear(const At& at, const at::Tensor& x, const at::Tensor& add, const at::Tensor& out) {
   const SiteTangents directions = curvature_.directions(site(at));
-  if (!at.step.bare) {
+  const bool starts = !at.step.bare && !at.step.onto;
+  if (starts) {
     start_rows(add.defined() ? blocks_.value(add) : add, model_.bias(site(at)), blocks_.value(out));
     for (int64_t k = 0; k < blocks_.tangents; ++k)
       start_rows(add.defined() ? blocks_.tangent(add, k) : add, of(directions.bias, k), blocks_.tangent(out, k));
   }
-  gemm(blocks_.all(x), model_.weight(site(at)), blocks_.all(out), at.step.bare ? Into::kOverwrite : Into::kAdd);
+  gemm(blocks_.all(x), model_.weight(site(at)), blocks_.all(out), starts || at.step.onto ? Into::kAdd : Into::kOverwrite);
   for (int64_t k = 0; !directions.empty() && k < blocks_.tangents; ++k)
     gemm(blocks_.value(x), of(directions.weight, k), blocks_.tangent(out, k), Into::kAdd);
+  if (at.step.scale != 1) blocks_.all(out).mul_(at.step.scale);
 }
 
 void Joint::head_norm(const At& at, const at::Tensor& x, const at::Tensor& out) {
@@ -136,9 +140,15 @@ void Joint::rotate_backward(const At& /*at*/, const at::Tensor& x, const at::Ten
 void Joint::linear_backward(const At& at, const at::Tensor& x, const at::Tensor& add, const at::Tensor& out,
                             const at::Tensor& g, const at::Tensor& d_x) {
   const int64_t s = site(at);
+  if (at.step.scale != 1) g.mul_(at.step.scale);
   parameters(s, x, g);
   const SiteTangents directions = curvature_.directions(s);
   const bool curved = curvature_.hessian() && !directions.empty();
+  if (model_.layout.sites()[static_cast<size_t>(s)].adapts != Adapts::kNothing) {
+    gemm(g, model_.weight(s).t(), d_x, at.step.adds ? Into::kAdd : Into::kOverwrite);
+    for (int64_t k = 0; curved && k < blocks_.tangents; ++k) adapter_tangent(of(directions.weight, k), k, x, g, d_x);
+    return;
+  }
   if (curved) {
     for (int64_t k = 0; k < blocks_.tangents; ++k) {
       const at::Tensor d = blocks_.gradient_tangent(d_x, k);
@@ -147,7 +157,7 @@ void Joint::linear_backward(const At& at, const at::Tensor& x, const at::Tensor&
     }
     blocks_.gradient(d_x).zero_();
   }
-  gemm(g, model_.weight(s).t(), d_x, curved ? Into::kAdd : Into::kOverwrite);
+  gemm(g, model_.weight(s).t(), d_x, curved || at.step.adds ? Into::kAdd : Into::kOverwrite);
   for (int64_t k = 0; curved && quadratic() && k < blocks_.tangents; ++k) {
     const at::Tensor d = blocks_.gradient_tangent(g, k);
     row_products(1, blocks_.tangent(out, k), add.defined() ? blocks_.tangent(add, k) : add, d, row_sums(k));
@@ -155,6 +165,23 @@ void Joint::linear_backward(const At& at, const at::Tensor& x, const at::Tensor&
       row_products(1, of(directions.bias, k).unsqueeze(0), {}, d, row_sums(k));
     row_products(-1, blocks_.tangent(x, k), {}, blocks_.gradient_tangent(d_x, k), row_sums(k));
   }
+}
+
+// d_x' += G W'^T. Of v^T H v a factor's share is <X' W', G> + <X W', G'>, few numbers a row on its narrow side: of A
+// those, of B <X', G W'^T> + <X, G' W'^T>. What its output and d_x hold besides does not matter.
+void Joint::adapter_tangent(const at::Tensor& direction, int64_t k, const at::Tensor& x, const at::Tensor& g,
+                            const at::Tensor& d_x) {
+  const at::Tensor of_value = blocks_.gradient(g), of_tangent = blocks_.gradient_tangent(g, k);
+  gemm(of_value, direction.t(), blocks_.gradient_tangent(d_x, k), Into::kAdd);
+  if (!quadratic()) return;
+  const bool input_side = x.size(1) < g.size(1);
+  const auto share = [&](const at::Tensor& inputs, const at::Tensor& gradient) {
+    const at::Tensor few = at::empty({blocks_.rows, direction.size(input_side ? 0 : 1)}, x.options());
+    gemm(input_side ? gradient : inputs, input_side ? direction.t() : direction, few);
+    row_products(1, input_side ? inputs : gradient, {}, few, row_sums(k));
+  };
+  share(blocks_.tangent(x, k), of_value);
+  share(blocks_.value(x), of_tangent);
 }
 
 void Joint::parameters(int64_t site, const at::Tensor& x, const at::Tensor& g) {

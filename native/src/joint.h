@@ -48,6 +48,8 @@ class Joint : public Slots {
  private:
   void begin_tangents(const at::Tensor& x);
   void parameters(int64_t site, const at::Tensor& x, const at::Tensor& g);
+  void adapter_tangent(const at::Tensor& direction, int64_t k, const at::Tensor& x, const at::Tensor& g,
+                       const at::Tensor& d_x);
   // Of the linear site whose bias an activation adds.
   SiteTangents bias_directions(const At& at) const {
     return at.step.site == kNone ? SiteTangents() : curvature_.directions(site(at));

@@ -104,7 +104,8 @@ Kfac::Kfac(const Model& model, const lethe_kfac_options& options)
       seed(options.seed),
       stage(static_cast<KfacStage>(options.stage)),
       records(options.records) {
-  const auto chosen = [&](int64_t site) { return options.sites[site] != 0; };
+  const std::vector<uint8_t> sites = layout.chosen(options.sites, "options.sites");
+  const auto chosen = [&](int64_t site) { return sites[static_cast<size_t>(site)] != 0; };
   const int64_t head = layout.head_site();
   for (int64_t site = 0; site < layout.site_count(); ++site) {
     if (site == head && layout.shape().tied) continue;
@@ -178,7 +179,7 @@ void kfac_apply(const Kfac& kfac, const KfacPower& options, const lethe_vector& 
     if (block.bias >= 0) written[static_cast<size_t>(block.bias)] = true;
   }
   for (size_t i = 0; i < written.size(); ++i)
-    if (!written[i]) out.views[i].zero_();
+    if (!written[i] && out.views[i].defined()) out.views[i].zero_();
 }
 
 }  // namespace lethe

@@ -129,10 +129,12 @@ Layout::Layout(const Shape& shape, Architecture architecture) : shape_(shape), a
     add_table(a.positions, shape.context);
   }
   for (int64_t l = 0; l < shape.layers; ++l) {
-    for (const Step& step : a.steps)
+    first_site_.push_back(site_count());
+    for (const Step& step : a.steps_of(l))
       if (step.op == Op::kNorm || step.op == Op::kLinear || step.op == Op::kHeadNorm)
-        add_step(step, l, a.sites[static_cast<size_t>(step.site)]);
+        add_step(step, l, a.sites_of(l)[static_cast<size_t>(step.site)]);
   }
+  first_site_.push_back(site_count());
   add_step(a.tail.front(), -1, a.tail_site);
   const int64_t head = add_site(a.head, LETHE_SITE_HEAD, c, shape.vocabulary, LETHE_ROLE_HEAD);
   if (shape.tied) {
@@ -144,32 +146,37 @@ Layout::Layout(const Shape& shape, Architecture architecture) : shape_(shape), a
 
 int64_t Layout::add_site(std::string name, int32_t kind, int64_t inputs, int64_t outputs, int32_t role) {
   sites_.push_back({std::move(name), kind, inputs, outputs, role});
+  sites_.back().frozen = adapted();
   weight_of_.push_back(-1);
   bias_of_.push_back(-1);
   return site_count() - 1;
 }
 
 void Layout::add_part(const std::vector<Piece>& pieces, int64_t rows, int32_t dimensions, bool turned) {
-  const int64_t site = site_count() - 1;
+  const int64_t site = site_count() - 1, first = static_cast<int64_t>(tensors_.size());
+  const bool frozen = sites_.back().frozen;
   int64_t columns = 0, at = flat_size_;
   for (const Piece& piece : pieces) columns += piece.outputs;
   const int64_t count = rows * columns;
   require(flat_size_ < std::numeric_limits<int64_t>::max() / 64 - count, "no such model: too many parameters");
   for (const Piece& piece : pieces) {
     const int64_t height = turned ? piece.outputs : rows, width = turned ? rows : piece.outputs;
-    tensors_.push_back({piece.name, at, height, width, dimensions, site});
+    tensors_.push_back({piece.name, frozen ? -1 : at, height, width, dimensions, site});
     at += height * width;
   }
   (weight_of(site) < 0 ? weight_of_ : bias_of_)[static_cast<size_t>(site)] = static_cast<int64_t>(parts_.size());
-  parts_.push_back({flat_size_, rows, columns, dimensions, site, turned});
-  parameters_ += count;
+  parts_.push_back({frozen ? -1 : flat_size_, rows, columns, dimensions, site, turned, first});
+  (frozen ? frozen_ : parameters_) += count;
+  if (frozen) return;
   flat_size_ += (count + kAlignment - 1) / kAlignment * kAlignment;
 }
 
 void Layout::add_step(const Step& step, int64_t block, const BlockSite& what) {
   const std::string prefix = block < 0 ? "" : architecture_.block + std::to_string(block) + ".";
   const bool linear = step.op == Op::kLinear;
-  int64_t inputs = architecture_.slot(step.in).width, outputs = architecture_.slot(step.out).width;
+  const int64_t number = block < 0 ? shape_.layers : block;
+  int64_t inputs = architecture_.slot(number, step.in).width;
+  int64_t outputs = step.width > 0 ? step.width : architecture_.slot(number, step.out).width;
   if (step.op == Op::kHeadNorm) inputs = outputs = 2 * architecture_.qkv.d;
   const auto tensors = [&](const char* suffix) {
     std::vector<Piece> named = what.pieces;
@@ -177,12 +184,31 @@ void Layout::add_step(const Step& step, int64_t block, const BlockSite& what) {
     for (Piece& piece : named) piece.name = prefix + piece.name + suffix;
     return named;
   };
-  add_site(prefix + what.name, linear ? LETHE_SITE_LINEAR : LETHE_SITE_NORM, inputs, outputs,
-           linear ? role_of(architecture_, step) : LETHE_ROLE_NORM);
-  sites_.back().block = block;
-  sites_.back().residual = step.add != kNone;
-  add_part(tensors(".weight"), linear ? inputs : 1, linear ? 2 : 1, linear && architecture_.turned);
+  const bool adapter = what.adapts != Adapts::kNothing;
+  const int32_t role = adapter  ? sites_[static_cast<size_t>(site(block, what.base))].role
+                       : linear ? role_of(architecture_, step)
+                                : LETHE_ROLE_NORM;
+  add_site(prefix + what.name, linear ? LETHE_SITE_LINEAR : LETHE_SITE_NORM, inputs, outputs, role);
+  Site& added = sites_.back();
+  added.block = block;
+  added.residual = step.add != kNone;
+  added.frozen = what.frozen;
+  added.adapts = what.adapts;
+  added.scale = step.scale;
+  // peft's factors are torch.nn.Linear's whatever the family.
+  add_part(tensors(".weight"), linear ? inputs : 1, linear ? 2 : 1, linear && (adapter || architecture_.turned));
   if (what.bias) add_part(tensors(".bias"), 1, 1, false);
+}
+
+std::vector<uint8_t> Layout::chosen(const uint8_t* sites, const char* name) const {
+  std::vector<uint8_t> chosen;
+  for (size_t s = 0; s < sites_.size(); ++s) {
+    const bool frozen = sites_[s].frozen;
+    require(sites == nullptr || sites[s] == 0 || !frozen, name, " chooses ", sites_[s].name,
+            ", which is the base's and frozen");
+    chosen.push_back(sites == nullptr ? !frozen : sites[s] != 0);
+  }
+  return chosen;
 }
 
 std::vector<Segment> segments(const Layout& layout, const uint8_t* sites) {
@@ -192,9 +218,10 @@ std::vector<Segment> segments(const Layout& layout, const uint8_t* sites) {
   for (size_t i = 0; i < parts.size(); ++i) {
     const Part& part = parts[i];
     const bool shared = layout.shape().tied && part.site == Layout::embedding_site();
+    if (part.frozen()) continue;
     const bool chosen = sites == nullptr || sites[part.site] != 0 || (shared && sites[layout.head_site()] != 0);
     if (chosen) {
-      const int64_t end = i + 1 < parts.size() ? parts[i + 1].offset : layout.flat_size();
+      const int64_t end = (part.offset + part.count() + Layout::kAlignment - 1) / Layout::kAlignment * Layout::kAlignment;
       const bool matrix = part.dimensions == 2;
       if (adjacent && result.back().matrix == matrix) {
         result.back().end = end;

@@ -24,12 +24,15 @@ struct Site {
   int32_t role;     // LETHE_ROLE_*
   int64_t block = -1;
   bool residual = false;  // its output joins the residual stream
+  bool frozen = false;    // a base's
+  Adapts adapts = Adapts::kNothing;
+  double scale = 1;  // of its output
 };
 
 // A tensor as a checkpoint has it.
 struct TensorSpec {
   std::string name;
-  int64_t offset;  // elements
+  int64_t offset;  // elements; -1 of a frozen one, which is in no flat buffer
   int64_t rows;    // 1 for a vector
   int64_t columns;
   int32_t dimensions;
@@ -41,14 +44,16 @@ struct TensorSpec {
 // A site's weight or bias as the passes see it: [rows, columns] with a linear weight's inputs as rows, whatever a
 // checkpoint does.
 struct Part {
-  int64_t offset;  // elements
+  int64_t offset;  // elements; -1 of a frozen one
   int64_t rows;    // 1 for a vector
   int64_t columns;
   int32_t dimensions;
   int64_t site;
-  bool turned;  // stored as [columns, rows]
+  bool turned;     // stored as [columns, rows]
+  int64_t tensor;  // the first of its tensors
 
   int64_t count() const { return rows * columns; }
+  bool frozen() const { return offset < 0; }
 };
 
 class Layout {
@@ -65,15 +70,15 @@ class Layout {
   const std::vector<TensorSpec>& tensors() const { return tensors_; }
   const std::vector<Part>& parts() const { return parts_; }
   int64_t site_count() const { return static_cast<int64_t>(sites_.size()); }
-  int64_t parameters() const { return parameters_; }
+  int64_t parameters() const { return parameters_; }  // that can be trained
+  int64_t frozen() const { return frozen_; }          // numbers of the base
+  int64_t numbers() const { return parameters_ + frozen_; }
   int64_t flat_size() const { return flat_size_; }
 
   static constexpr int64_t embedding_site() { return 0; }
   int64_t positions() const { return architecture_.positions.empty() ? -1 : 1; }  // the site of learned ones, or -1
   // A step's site: of a block or, as block L, of the tail. For the site before which a block begins, site(block, 0).
-  int64_t site(int64_t block, int of_block) const {
-    return (positions() < 0 ? 1 : 2) + static_cast<int64_t>(architecture_.sites.size()) * block + of_block;
-  }
+  int64_t site(int64_t block, int of_block) const { return first_site_[static_cast<size_t>(block)] + of_block; }
   int64_t final_norm_site() const { return site(shape_.layers, 0); }
   int64_t head_site() const { return final_norm_site() + 1; }
 
@@ -83,11 +88,15 @@ class Layout {
   int64_t bias_of(int64_t site) const { return site < 0 ? -1 : bias_of_[static_cast<size_t>(site)]; }
   bool has_bias(int64_t site) const { return bias_of(site) >= 0; }
 
+  // Which sites [S] a caller's mask chooses, NULL being all that can be trained; refuses frozen ones.
+  std::vector<uint8_t> chosen(const uint8_t* sites, const char* name) const;
+
  private:
   int64_t add_site(std::string name, int32_t kind, int64_t inputs, int64_t outputs, int32_t role);
   // A weight or bias of the last site, owned by tensors `names` with so many outputs each.
   void add_part(const std::vector<Piece>& pieces, int64_t rows, int32_t dimensions, bool turned);
   void add_step(const Step& step, int64_t block, const BlockSite& site);
+  bool adapted() const { return !shape_.adapted.empty(); }
 
   Shape shape_;
   Architecture architecture_;
@@ -95,7 +104,8 @@ class Layout {
   std::vector<TensorSpec> tensors_;
   std::vector<Part> parts_;
   std::vector<int64_t> weight_of_, bias_of_;
-  int64_t parameters_ = 0;
+  std::vector<int64_t> first_site_;  // of each block, the tail's too
+  int64_t parameters_ = 0, frozen_ = 0;
   int64_t flat_size_ = 0;
 };
 

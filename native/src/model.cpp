@@ -1,10 +1,12 @@
 // Allocation of a model's buffers and their views.
 #include "model.h"
 
+#include <ATen/ops/cat.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/zeros.h>
 #include <sys/mman.h>
 
+#include "base.h"
 #include "guard.h"
 
 namespace lethe {
@@ -27,6 +29,10 @@ at::Tensor flat_zeros(int64_t count, at::ScalarType dtype, at::Device device) {
 std::vector<at::Tensor> views_of(const Layout& layout, const at::Tensor& flat) {
   std::vector<at::Tensor> views;
   for (const Part& part : layout.parts()) {
+    if (part.frozen()) {
+      views.emplace_back();
+      continue;
+    }
     const at::Tensor slice = flat.narrow(0, part.offset, part.count());
     if (part.dimensions == 1) {
       views.push_back(slice);
@@ -47,16 +53,27 @@ at::ScalarType scalar_type(int32_t dtype) {
   }
 }
 
-Model::Model(Layout of, at::ScalarType dtype, DevicePlace place)
+Model::Model(Layout of, at::ScalarType dtype, DevicePlace place, std::shared_ptr<const Base> frozen)
     : layout(std::move(of)),
       dtype(dtype),
       device(place.device),
       path(std::move(place.path)),
+      base(std::move(frozen)),
       parameters(flat_zeros(layout.flat_size(), dtype, device)),
       gradients(flat_zeros(layout.flat_size(), dtype, device)),
       parameter_views(views_of(layout, parameters)),
       gradient_views(views_of(layout, gradients)),
-      workspace(layout.architecture()) {}
+      workspace(layout.architecture()) {
+  for (size_t i = 0; i < parameter_views.size(); ++i) {
+    const Part& part = layout.parts()[i];
+    if (!part.frozen()) continue;
+    std::vector<at::Tensor> tensors;  // more than one of a norm of queries and keys only
+    for (int64_t t = part.tensor, columns = 0; columns < part.columns; columns += tensors.back().size(part.turned ? 0 : -1), ++t)
+      tensors.push_back(base->tensor(layout.tensors()[static_cast<size_t>(t)].name));
+    const at::Tensor whole = tensors.size() == 1 ? tensors[0] : at::cat(tensors);
+    parameter_views[i] = part.turned ? whole.t() : whole;
+  }
+}
 
 const at::Tensor& Model::buffer(int32_t which) const {
   switch (which) {

@@ -29,14 +29,19 @@ struct LiveHandle {
   ~LiveHandle() { live_handles.fetch_sub(1, std::memory_order_relaxed); }
 };
 
+class Base;
+
 struct Model {
-  Model(Layout layout, at::ScalarType dtype, DevicePlace place = {at::kCPU, nullptr});
+  // `base`: of a layout with adapters, and only there.
+  Model(Layout layout, at::ScalarType dtype, DevicePlace place = {at::kCPU, nullptr},
+        std::shared_ptr<const Base> base = nullptr);
 
   const Shape& shape() const { return layout.shape(); }
   at::TensorOptions options() const { return at::TensorOptions().dtype(dtype).device(device); }
   bool on_cpu() const { return path == nullptr; }
 
-  // [rows, columns] or [columns] views of a part by its index in the layout; undefined for the index of none.
+  // [rows, columns] or [columns] views of a part by its index in the layout; undefined for the index of none, a frozen
+  // one's gradient too. A frozen matrix may be of a narrower type (base.h).
   const at::Tensor& parameter(int64_t part) const { return view(parameter_views, part); }
   const at::Tensor& gradient(int64_t part) const { return view(gradient_views, part); }
   // Views by site; for a tied head the weight is the embedding's, for the site -1 there is none.
@@ -57,6 +62,7 @@ struct Model {
   at::ScalarType dtype;  // kFloat or kDouble
   at::Device device;
   std::shared_ptr<DevicePath> path;  // NULL on the CPU
+  std::shared_ptr<const Base> base;  // NULL without adapters
   at::Tensor parameters, gradients, moment1, moment2;  // [P] each
   std::vector<at::Tensor> parameter_views, gradient_views;
   Rounding rounding = Rounding::kNone;  // CPU: of matrix products' operands
@@ -73,7 +79,8 @@ struct Model {
 // [P] zeros, 64-byte aligned, in huge pages where the system gives them.
 at::Tensor flat_zeros(int64_t count, at::ScalarType dtype, at::Device device);
 
-// A view of each part of `flat` in the layout's order; of a turned one its columns are contiguous, not its rows.
+// A view of each part of `flat` in the layout's order; of a turned one its columns are contiguous, not its rows. Of a
+// frozen one undefined.
 std::vector<at::Tensor> views_of(const Layout& layout, const at::Tensor& flat);
 
 at::ScalarType scalar_type(int32_t dtype);  // of a LETHE_* dtype; refuses unknown ones

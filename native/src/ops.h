@@ -49,7 +49,7 @@ struct NormGradient {
   const at::Tensor& weight;      // [C]
   const at::Tensor& output;      // [rows, C] gradient at the norm's output
   const at::Tensor& stream;      // [rows, C] inout: the gradient at x is added
-  const at::Tensor& d_weight;    // [C]
+  const at::Tensor& d_weight;    // [C], or undefined where it is not wanted
   const at::Tensor& d_bias;      // [C], or undefined
   bool accumulate;               // add to d_weight and d_bias instead of overwriting them
 };
@@ -86,7 +86,7 @@ void turn(const QkvView& view, const Turns& turns, Direction direction, const at
 
 // ---- ops_rows.cpp
 
-// out = token's row + position's row; an undefined table is zero, not both
+// out = token's row + position's row; an undefined table is zero, not both; a token table of another type is a base's
 void embed(const at::Tensor& token_table, const at::Tensor& position_table, const Batch& batch, const at::Tensor& out);
 // Adds gradient's rows to d_tokens at the token ids and to d_positions at the positions, where these are defined.
 void embed_backward(const at::Tensor& gradient, const Batch& batch, const at::Tensor& d_tokens,
@@ -94,8 +94,10 @@ void embed_backward(const at::Tensor& gradient, const Batch& batch, const at::Te
 // out = x + bias a row; undefined means zero
 void start_rows(const at::Tensor& x, const at::Tensor& bias, const at::Tensor& out);
 void add_bias(const at::Tensor& x, const at::Tensor& bias, const at::Tensor& out);  // out = x + bias a row
-void fill_bias(const at::Tensor& bias, const at::Tensor& out);                      // every row of out = bias
+void fill_bias(const at::Tensor& bias, const at::Tensor& out);  // every row of out = bias; out may be columns of more
 void column_sums(const at::Tensor& x, bool accumulate, const at::Tensor& out);      // [columns]
+// out = the table's rows at ids, in out's type whatever the table's
+void take_rows(const at::Tensor& table, const std::vector<int64_t>& ids, const at::Tensor& out);
 void gather_rows(const at::Tensor& x, const std::vector<int64_t>& rows, const at::Tensor& out);
 // out's given rows = x's, every other row zero; rows rise
 void scatter_rows(const at::Tensor& x, const std::vector<int64_t>& rows, const at::Tensor& out);

@@ -20,7 +20,9 @@ struct Heads {
   }
   at::Tensor rows(const at::Tensor& x) const { return columns(x).reshape({-1, view.d}).contiguous(); }  // [R count, d]
   void put(const at::Tensor& rows, const at::Tensor& x) const { columns(x).copy_(rows.view({x.size(0), -1})); }
-  at::Tensor share(const at::Tensor& weight) const { return weight.narrow(-1, keys ? view.d : 0, view.d); }
+  at::Tensor share(const at::Tensor& weight) const {
+    return !weight.defined() ? weight : weight.narrow(-1, keys ? view.d : 0, view.d);
+  }
   std::vector<at::Tensor> shares(const std::vector<at::Tensor>& weights) const {
     std::vector<at::Tensor> result;
     for (const at::Tensor& weight : weights) result.push_back(share(weight));

@@ -97,8 +97,10 @@ void norm_backward_rows(const NormGradient& g, Slab& partials) {
       backward_block(g, b * kRowBlock, std::min(rows, (b + 1) * kRowBlock), data<T>(sums) + b * 2 * n);
     }
   });
-  for (int part = 0; part < (g.d_bias.defined() ? 2 : 1); ++part) {
-    T* into = data<T>(part == 0 ? g.d_weight : g.d_bias);
+  for (int part = 0; part < 2; ++part) {
+    const at::Tensor& wanted = part == 0 ? g.d_weight : g.d_bias;
+    if (!wanted.defined()) continue;
+    T* into = data<T>(wanted);
     if (!g.accumulate) std::fill(into, into + n, T(0));
     for (int64_t b = 0; b < blocks; ++b) {
       const T* from = data<T>(sums) + (2 * b + part) * n;

@@ -4,6 +4,7 @@
 // order.
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/from_blob.h>
 #include <ATen/ops/sum.h>
 
 #include <algorithm>
@@ -33,6 +34,12 @@ T* row_of(const at::Tensor& table, int64_t index) {
 }  // namespace
 
 void embed(const at::Tensor& token_table, const at::Tensor& position_table, const Batch& batch, const at::Tensor& out) {
+  if (token_table.defined() && token_table.scalar_type() != out.scalar_type()) {  // a base's, as its file has it
+    take_rows(token_table, std::vector<int64_t>(batch.tokens(), batch.tokens() + batch.rows()), out);
+    for (int64_t b = 0; position_table.defined() && b < batch.records(); ++b)
+      out.narrow(0, batch.offset(b), batch.length(b)).add_(position_table.narrow(0, 0, batch.length(b)));
+    return;
+  }
   with_element(out.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
     const int64_t c = out.size(1);
@@ -104,10 +111,11 @@ void add_bias(const at::Tensor& x, const at::Tensor& bias, const at::Tensor& out
 
 void fill_bias(const at::Tensor& bias, const at::Tensor& out) {
   const size_t bytes = static_cast<size_t>(bias.nbytes());
+  const size_t stride = static_cast<size_t>(out.stride(0)) * out.element_size();
   at::parallel_for(0, out.size(0), 16, [&](int64_t begin, int64_t end) {
     char* to = static_cast<char*>(out.mutable_data_ptr());
     for (int64_t r = begin; r < end; ++r)
-      std::memcpy(to + static_cast<size_t>(r) * bytes, bias.const_data_ptr(), bytes);
+      std::memcpy(to + static_cast<size_t>(r) * stride, bias.const_data_ptr(), bytes);
   });
 }
 
@@ -125,6 +133,12 @@ void column_sums(const at::Tensor& x, bool accumulate, const at::Tensor& out) {
       }
     });
   });
+}
+
+void take_rows(const at::Tensor& table, const std::vector<int64_t>& ids, const at::Tensor& out) {
+  const at::Tensor index = at::from_blob(const_cast<int64_t*>(ids.data()), {static_cast<int64_t>(ids.size())}, at::kLong);
+  at::Tensor rows = out;
+  rows.copy_(table.index_select(0, index));
 }
 
 void gather_rows(const at::Tensor& x, const std::vector<int64_t>& rows, const at::Tensor& out) {

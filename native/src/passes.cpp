@@ -19,7 +19,7 @@ at::Tensor forward(Model& model, const Batch& batch, Keep keep, const Cancel& ca
 
 void backward(Model& model, const Batch& batch, const Backward& options, const Cancel& cancel) {
   Cpu cpu(model, batch, options, cancel);
-  cpu.gradient(0).zero_();
+  cpu.gradient(0, 0).zero_();
   walk_backward(cpu, cpu.architecture().blocks(), 0);
 }
 
@@ -33,8 +33,8 @@ void begin_embedding(Model& model, const Backward& options, const at::Tensor& x,
   for (GradientObserver* observer : options.observers)
     if (observer->wants(tokens) || (positions >= 0 && observer->wants(positions))) observer->embedding(x, gradient);
   if (options.accumulate) return;
-  if (positions >= 0) model.weight_gradient(positions).zero_();
-  if (!model.shape().tied) model.weight_gradient(tokens).zero_();
+  for (const int64_t table : {positions, model.shape().tied ? -1 : tokens})
+    if (model.weight_gradient(table).defined()) model.weight_gradient(table).zero_();
 }
 
 }  // namespace lethe

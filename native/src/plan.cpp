@@ -60,6 +60,14 @@ Rotary rotary_of(const lethe_model_config& c) {
 }  // namespace
 
 Shape shape_of(const lethe_model_config& c) {
+  require(c.adapted_count >= 0 && c.adapted_count < (int64_t{1} << 20), "config.adapted_count is ", c.adapted_count,
+          ", allowed 0 to 2^20");
+  std::vector<Adapted> adapted;
+  for (int64_t i = 0; i < c.adapted_count; ++i) {
+    require_pointer(c.adapted, "config.adapted");
+    const lethe_adapted& adapter = checked(c.adapted + i, "config.adapted");
+    adapted.push_back({{adapter.module, strnlen(adapter.module, sizeof adapter.module)}, adapter.rank, adapter.scale});
+  }
   require(c.dtype == LETHE_F32 || c.dtype == LETHE_F64, "config.dtype is ", c.dtype,
           ", a model computes in 0 (F32) or 1 (F64)");
   require(c.compute_dtype == 0 || (c.compute_dtype == LETHE_BF16 && c.dtype == LETHE_F32), "config.compute_dtype is ",
@@ -88,7 +96,8 @@ Shape shape_of(const lethe_model_config& c) {
           .head_norm = has(LETHE_HEAD_NORM),
           .parallel = has(LETHE_PARALLEL),
           .unscaled_scores = has(LETHE_UNSCALED_SCORES),
-          .scores_by_block = has(LETHE_SCORES_BY_BLOCK)};
+          .scores_by_block = has(LETHE_SCORES_BY_BLOCK),
+          .adapted = std::move(adapted)};
 }
 
 lethe_plan make_plan(const lethe_model_config& config, const lethe_plan_request& request) {
@@ -109,7 +118,7 @@ lethe_plan make_plan(const lethe_model_config& config, const lethe_plan_request&
   plan.struct_size = sizeof plan;
   plan.parameters = plan.gradient = layout.flat_size() * width.model;
   plan.moments = 2 * plan.parameters;
-  plan.shadow = narrow ? layout.flat_size() * width.compute : 0;
+  plan.shadow = (narrow ? layout.flat_size() * width.compute : 0) + (on_device ? layout.frozen() * width.compute : 0);
   const int64_t fixed = plan.parameters + plan.gradient + plan.moments + plan.shadow;
 
   const Architecture& a = layout.architecture();

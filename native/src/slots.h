@@ -9,7 +9,7 @@ namespace lethe {
 
 // Room [rows, width] for the gradient at a slot.
 inline at::Tensor gradient_of(Model& model, int slot, int64_t rows) {
-  return model.workspace.gradient(model.layout.architecture().slot(slot), model.options(), rows);
+  return model.workspace.gradient(model.layout.architecture().slots[static_cast<size_t>(slot)], model.options(), rows);
 }
 // At the final hidden states: what a head makes and the walk back begins with.
 inline at::Tensor hidden_gradient_of(Model& model, int64_t rows) {
@@ -37,10 +37,10 @@ class Slots {
   at::Tensor slot(int64_t block, int index) {
     if (architecture().leaves(index)) return slot(block + 1, 0);
     Slab& slab = slabs(block).slots[static_cast<size_t>(index)];
-    return slab.get(room_.options, rows_, architecture().slot(index).width);
+    return slab.get(room_.options, rows_, architecture().slot(block, index).width);
   }
-  at::Tensor gradient(int index) {
-    return room_.workspace.gradient(architecture().slot(index), room_.options, gradient_rows_);
+  at::Tensor gradient(int64_t block, int index) {
+    return room_.workspace.gradient(architecture().slot(block, index), room_.options, gradient_rows_);
   }
   // After the tail.
   at::Tensor hidden() { return slot(architecture().layers, architecture().tail.back().out); }
@@ -48,6 +48,7 @@ class Slots {
  protected:
   BlockSlabs& slabs(int64_t block) { return room_.workspace.blocks[static_cast<size_t>(block < kept_ ? 0 : block)]; }
   int64_t site(const At& at) const { return model_.layout.site(at.block, at.step.site); }
+  bool trained(int64_t site) const { return !model_.layout.sites()[static_cast<size_t>(site)].frozen; }
   Activating activating() const { return {architecture().activation, architecture().gated}; }
   // Of the linear site whose bias an activation adds; undefined without one.
   const at::Tensor& bias_of(const At& at) const { return model_.bias(at.step.site == kNone ? -1 : site(at)); }

@@ -42,8 +42,7 @@ Curvature::Curvature(const Model& model, const Batch& batch, const lethe_curvatu
     require(!among(products_), "curvature.products[", k, "] is given twice");
     products_.push_back(product);
   }
-  chosen_.assign(static_cast<size_t>(layout_.site_count()), 1);
-  if (options.sites != nullptr) std::copy_n(options.sites, chosen_.size(), chosen_.begin());
+  chosen_ = layout_.chosen(options.sites, "curvature.sites");
   const auto any = [&](int64_t begin, int64_t end) {
     return std::any_of(chosen_.begin() + begin, chosen_.begin() + end, [](uint8_t site) { return site != 0; });
   };
@@ -74,6 +73,7 @@ void Curvature::clear_products(bool all) const {
   const auto& parts = layout_.parts();
   for (size_t part = 0; part < parts.size(); ++part) {
     const int64_t site = parts[part].site;
+    if (parts[part].frozen()) continue;
     // The embeddings' scatters only add, but to a tied table the head's part is written first.
     const bool table = site == Layout::embedding_site(), tied = table && layout_.shape().tied;
     const bool written = tied ? chosen(layout_.head_site()) : !table && site != layout_.positions() && chosen(site);

@@ -19,6 +19,11 @@ struct At {
   const Step& step;
 };
 
+// What a step writes of its slot `out`.
+inline at::Tensor written(const Step& step, const at::Tensor& out) {
+  return step.width == 0 ? out : out.narrow(1, step.from, step.width);
+}
+
 // The embedding, then the first `blocks` blocks; the tail is one.
 template <class Ops>
 void walk_forward(Ops& ops, int64_t blocks) {
@@ -28,7 +33,7 @@ void walk_forward(Ops& ops, int64_t blocks) {
     const std::vector<Step>& steps = ops.architecture().steps_of(block);
     for (size_t i = 0; i < steps.size(); ++i) {
       const At at{block, i, steps[i]};
-      const at::Tensor in = ops.slot(block, at.step.in), out = ops.slot(block, at.step.out);
+      const at::Tensor in = ops.slot(block, at.step.in), out = written(at.step, ops.slot(block, at.step.out));
       switch (at.step.op) {
         case Op::kNorm: ops.norm(at, in, out); break;
         case Op::kLinear:
@@ -53,8 +58,8 @@ void walk_blocks_backward(Ops& ops, int64_t blocks, int64_t lowest) {
     const std::vector<Step>& steps = ops.architecture().steps_of(block);
     for (size_t i = steps.size(); i-- > 0;) {
       const At at{block, i, steps[i]};
-      const at::Tensor in = ops.slot(block, at.step.in), out = ops.slot(block, at.step.out);
-      const at::Tensor g = ops.gradient(at.step.out), d_in = ops.gradient(at.step.in);
+      const at::Tensor in = ops.slot(block, at.step.in), out = written(at.step, ops.slot(block, at.step.out));
+      const at::Tensor g = written(at.step, ops.gradient(block, at.step.out)), d_in = ops.gradient(block, at.step.in);
       switch (at.step.op) {
         case Op::kNorm: ops.norm_backward(at, in, out, g, d_in); break;
         case Op::kLinear:
@@ -73,7 +78,7 @@ void walk_blocks_backward(Ops& ops, int64_t blocks, int64_t lowest) {
 template <class Ops>
 void walk_backward(Ops& ops, int64_t blocks, int64_t lowest) {
   walk_blocks_backward(ops, blocks, lowest);
-  ops.embed_backward(ops.slot(0, 0), ops.gradient(0));
+  ops.embed_backward(ops.slot(0, 0), ops.gradient(0, 0));
 }
 
 }  // namespace lethe

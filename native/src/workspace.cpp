@@ -23,9 +23,9 @@ at::Tensor Slab::get(const at::TensorOptions& options, int64_t rows, int64_t col
 
 Workspace::Workspace(const Architecture& architecture)
     : blocks(static_cast<size_t>(architecture.blocks())), gradients(static_cast<size_t>(architecture.gradients())) {
-  for (BlockSlabs& block : blocks) {
-    block.slots.resize(architecture.slots.size());
-    block.notes.resize(architecture.steps.size());
+  for (size_t block = 0; block < blocks.size(); ++block) {
+    blocks[block].slots.resize(architecture.slots_of(static_cast<int64_t>(block)).size());
+    blocks[block].notes.resize(architecture.steps_of(static_cast<int64_t>(block)).size());
   }
 }
 

@@ -37,7 +37,7 @@ void product(int64_t m, int64_t k, int64_t n, bool a_transposed, bool b_transpos
     at::set_num_threads(threads);
     at::Tensor& out = results[threads - 1];
     out = before.clone();
-    tiled_gemm(operand(a), operand(b), m, k, n, out.mutable_data_ptr<float>(), into);
+    tiled_gemm(operand(a), operand(b), m, k, n, out.mutable_data_ptr<float>(), n, into);
   }
   CHECK(relative(results[0].to(at::kDouble), wanted) < 1e-6);
   CHECK(results[0].equal(results[1]));
@@ -47,7 +47,7 @@ void product(int64_t m, int64_t k, int64_t n, bool a_transposed, bool b_transpos
 void rounded_product(int64_t m, int64_t k, int64_t n, bool a_transposed, bool b_transposed) {
   const at::Tensor a = matrix(m, k, a_transposed), b = matrix(k, n, b_transposed), out = at::empty({m, n});
   const auto rounded = [](const at::Tensor& x) { return x.to(at::kBFloat16).to(at::kDouble); };
-  tiled_gemm(operand(a), operand(b), m, k, n, out.mutable_data_ptr<float>(), Into::kOverwrite, Rounding::kBf16);
+  tiled_gemm(operand(a), operand(b), m, k, n, out.mutable_data_ptr<float>(), n, Into::kOverwrite, Rounding::kBf16);
   CHECK(relative(out.to(at::kDouble), at::mm(rounded(a), rounded(b))) < 1e-6);
 }
 
