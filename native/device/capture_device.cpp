@@ -1,7 +1,13 @@
 // Launches of the capture's kernels.
 #include "capture_device.h"
 
+#include <ATen/ops/empty.h>
+#include <ATen/ops/eye.h>
+
+#include <algorithm>
+
 #include "ops.h"
+#include "products.h"
 
 namespace lethe::device {
 namespace {
@@ -82,9 +88,32 @@ void DeviceCapture::scatter(int64_t site, const at::Tensor& x, int64_t columns, 
 }
 
 void DeviceCapture::linear(int64_t site, const at::Tensor& inputs, const at::Tensor& output_gradient) {
+  if (layout_.sites()[static_cast<size_t>(site)].adapts != Adapts::kNothing)
+    return adapter(site, inputs, output_gradient);
   const Rows rows{state_.tables.row_records, state_.tables.positions};
   scatter(site, inputs, inputs.size(1), places(site, kFirst), false, rows);
   scatter(site, output_gradient, output_gradient.size(1), places(site, kSecond), true, rows);
+}
+
+// Record by record: a longer one's gradient itself as rows beside an identity matrix (entry.h). Its first rows' places
+// in the tables serve as those of its gradient's rows, of which it has fewer.
+void DeviceCapture::adapter(int64_t site, const at::Tensor& inputs, const at::Tensor& output_gradient) {
+  for (int64_t b = 0; b < out_.records(); ++b) {
+    const int64_t first = out_.offsets[static_cast<size_t>(b)], count = out_.offsets[static_cast<size_t>(b) + 1] - first;
+    const Rows rows{state_.tables.row_records + first, state_.tables.positions + first};
+    at::Tensor a = inputs.narrow(0, first, count), g = output_gradient.narrow(0, first, count);
+    const bool dense = out_.format.dense(site, count), by_output = g.size(1) <= a.size(1);
+    if (dense) {
+      const at::Tensor sum = at::empty({std::min(a.size(1), g.size(1)), std::max(a.size(1), g.size(1))},
+                                       a.options().dtype(state_.narrow ? at::kFloat : a.scalar_type()));
+      by_output ? gradient_product(g.t(), a, false, sum, state_.work.wide_sum)
+                : gradient_product(a.t(), g, false, sum, state_.work.wide_sum);
+      const at::Tensor one = at::eye(sum.size(0), sum.options());
+      a = by_output ? sum : one, g = by_output ? one : sum;
+    }
+    scatter(site, a, a.size(1), places(site, kFirst), dense && by_output, rows);
+    scatter(site, g, g.size(1), places(site, kSecond), !dense || !by_output, rows);
+  }
 }
 
 void DeviceCapture::norm(int64_t site, const at::Tensor& record_weight, const at::Tensor& record_bias) {

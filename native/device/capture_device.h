@@ -26,6 +26,7 @@ class DeviceCapture final : public GradientObserver {
   };
   const int64_t* places(int64_t site, Array which) const;  // [B] on the device
   void scatter(int64_t site, const at::Tensor& x, int64_t columns, const int64_t* places, bool scaled, Rows rows);
+  void adapter(int64_t site, const at::Tensor& inputs, const at::Tensor& output_gradient);
   void upload_places();
 
   State& state_;

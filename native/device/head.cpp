@@ -28,7 +28,7 @@ int64_t padded_vocabulary(const Layout& layout) {
   const int64_t v = layout.shape().vocabulary;
   const int64_t padded = (v + kVocabularyStep - 1) / kVocabularyStep * kVocabularyStep;
   const Part& table = layout.parts()[static_cast<size_t>(layout.weight_of(layout.head_site()))];
-  return table.offset + padded * table.columns <= layout.flat_size() ? padded : v;
+  return !table.frozen() && table.offset + padded * table.columns <= layout.flat_size() ? padded : v;
 }
 
 int64_t head_chunk_rows(const Layout& layout, int64_t element_bytes, int64_t rows) {
@@ -39,6 +39,7 @@ int64_t head_chunk_rows(const Layout& layout, int64_t element_bytes, int64_t row
 
 at::Tensor State::padded_head(const Model& model, const at::Tensor& flat) const {
   const Part& table = model.layout.parts()[static_cast<size_t>(model.layout.weight_of(model.layout.head_site()))];
+  if (table.frozen()) return weight(model, model.layout.head_site());
   const int64_t rows = padded_vocabulary(model.layout);
   return flat.narrow(0, table.offset, rows * table.columns).view({rows, table.columns});
 }
@@ -70,7 +71,7 @@ void head_gradient(State& state, Model& model, const at::Tensor& hidden, const B
   const at::Tensor d_hidden =
       state.work.gradient(architecture.slots[static_cast<size_t>(architecture.tail.back().out)], hidden.options(), t.rows);
   if (t.targets == 0) {
-    if (!options.accumulate) model.weight_gradient(site).zero_();
+    if (!options.accumulate && model.weight_gradient(site).defined()) model.weight_gradient(site).zero_();
     d_hidden.zero_();
     return;
   }
@@ -88,6 +89,7 @@ void head_gradient(State& state, Model& model, const at::Tensor& hidden, const B
     softmax_errors(state, errors, v, first, scores);
     tell(options.observers, site, [&](GradientObserver& observer) { observer.head(first, errors, chunk); });
     product(errors, weight, d_targets.narrow(0, first, count));
+    if (!model.weight_gradient(site).defined()) continue;
     // The rows behind the table get zeros: overwritten before the trunk's backward pass writes them, or added.
     gradient_product(errors.t(), chunk, first > 0 || options.accumulate, state.padded_head(model, model.gradients),
                      state.work.wide_sum);

@@ -15,6 +15,8 @@ void State::refresh(const Model& model) {
   if (!shadow.defined()) {
     shadow = at::empty({model.layout.flat_size()}, options(model));
     shadow_views = views_of(model.layout, shadow);
+    for (size_t i = 0; i < shadow_views.size(); ++i)  // a base's matrices are of the compute type already
+      if (model.layout.parts()[i].frozen()) shadow_views[i] = model.parameter(static_cast<int64_t>(i)).to(compute(model));
   }
   cast(*this, model.parameters, shadow);
   stale = false;

@@ -25,6 +25,7 @@ struct Work : Workspace {
   Slab wide_partials;  // sums of row blocks in fp64
   Slab position_rows;  // [sum T, C] for activation-gradient products
   Slab wide_sum;       // a matrix's gradient in the model's type before it is added
+  Slab unwanted;       // a frozen norm's gradients
 };
 
 struct State {
@@ -44,7 +45,7 @@ struct State {
   // Makes turns for positions below `length`, before a pass that turns: memory of theirs may move.
   void reach(const Model& model, int64_t length);
   // The rows of the head's table and a few after it, so that its products' sizes are multiples of what tensor cores
-  // take; the extra rows are whatever lies behind the table in the flat buffer.
+  // take; the extra rows are whatever lies behind the table in the flat buffer. A frozen one's are its own alone.
   at::Tensor padded_head(const Model& model, const at::Tensor& flat) const;
   at::Tensor flat_weights(const Model& model) const { return narrow ? shadow : model.parameters; }
 

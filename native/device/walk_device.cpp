@@ -21,7 +21,9 @@ void DeviceRows::norm(const At& at, const at::Tensor& x, const at::Tensor& out) 
 
 void DeviceRows::linear(const At& at, const at::Tensor& x, const at::Tensor& add, const at::Tensor& out) {
   const int64_t s = site(at);
-  if (add.defined()) {
+  if (at.step.onto) {
+    product_plus(x, state_.weight(model_, s), out, out);
+  } else if (add.defined()) {
     const at::Tensor branch = state_.work.branch.get(out.options(), out.size(0), out.size(1));
     product(x, state_.weight(model_, s), branch);
     add_bias(state_, add, branch, at.step.bare ? at::Tensor() : model_.bias(s), out);
@@ -30,6 +32,7 @@ void DeviceRows::linear(const At& at, const at::Tensor& x, const at::Tensor& add
   } else {
     product_plus(x, state_.weight(model_, s), state_.bias(model_, s), out);
   }
+  if (at.step.scale != 1) out.mul_(at.step.scale);
 }
 
 namespace {
@@ -95,7 +98,9 @@ void Device::rotate(const At& /*at*/, const at::Tensor& x) const {
 void Device::norm_backward(const At& at, const at::Tensor& x, const at::Tensor& out, const at::Tensor& g,
                            const at::Tensor& d_x) {
   const int64_t s = site(at);
-  observe(options_.observers, s, {out, {}, {}}, g);
+  if (trained(s)) observe(options_.observers, s, {out, {}, {}}, g);
+  // A frozen norm's own gradients are nobody's.
+  const at::Tensor unwanted = trained(s) ? at::Tensor() : state_.work.unwanted.get(model_.options(), 2, x.size(1));
   at::Tensor record_weight, record_bias;
   if (wanted(options_.observers, s)) {
     const at::Tensor both = state_.work.record_norms.get(model_.options(), 2 * batch_.records(), x.size(1));
@@ -109,9 +114,11 @@ void Device::norm_backward(const At& at, const at::Tensor& x, const at::Tensor& 
                                  .output = g,
                                  .stream = d_x,
                                  .first = at.block == architecture().layers,
-                                 .d_weight = model_.weight_gradient(s),
-                                 .d_bias = model_.bias_gradient(s),
-                                 .accumulate = options_.accumulate,
+                                 .d_weight = trained(s) ? model_.weight_gradient(s) : unwanted[0],
+                                 .d_bias = trained(s)                     ? model_.bias_gradient(s)
+                                           : model_.bias(s).defined() ? unwanted[1]
+                                                                      : at::Tensor(),
+                                 .accumulate = options_.accumulate && trained(s),
                                  .record_weight = record_weight,
                                  .record_bias = record_bias});
   tell(options_.observers, s, [&](GradientObserver& observer) { observer.norm(s, record_weight, record_bias); });
@@ -120,13 +127,18 @@ void Device::norm_backward(const At& at, const at::Tensor& x, const at::Tensor& 
 void Device::linear_backward(const At& at, const at::Tensor& x, const at::Tensor& add, const at::Tensor& out,
                              const at::Tensor& g, const at::Tensor& d_x) {
   const int64_t s = site(at);
-  observe(options_.observers, s, {out, add, at.step.bare ? model_.bias(s) : at::Tensor()}, g);
-  if (model_.bias(s).defined() && !bias_is_summed(at))
-    column_sums(state_, g, options_.accumulate, model_.bias_gradient(s));
-  tell(options_.observers, s, [&](GradientObserver& observer) { observer.linear(s, x, g); });
-  if (options_.weights)
-    gradient_product(x.t(), g, options_.accumulate, model_.weight_gradient(s), state_.work.wide_sum);
-  product(g, state_.weight(model_, s).t(), d_x);
+  const at::Tensor &d_weight = model_.weight_gradient(s), &d_bias = model_.bias_gradient(s);
+  if (!at.step.onto && trained(s))
+    observe(options_.observers, s, {out, add, at.step.bare ? model_.bias(s) : at::Tensor()}, g);
+  if (at.step.scale != 1) g.mul_(at.step.scale);
+  if (d_bias.defined() && !bias_is_summed(at)) column_sums(state_, g, options_.accumulate, d_bias);
+  tell(options_.observers, s, [&](GradientObserver& observer) { observer.linear(s, x, g.contiguous()); });
+  if (options_.weights && d_weight.defined())
+    gradient_product(x.t(), g, options_.accumulate, d_weight, state_.work.wide_sum);
+  const at::Tensor back = state_.weight(model_, s).t();
+  at.step.adds ? product_plus(g, back, d_x, d_x) : product(g, back, d_x);
+  // As on the CPU (cpu.cpp).
+  if (at.step.onto) observe(options_.observers, s, {x, {}, {}}, d_x);
 }
 
 // By the next step, which the way back came through first.
@@ -148,7 +160,8 @@ void Device::head_norm_backward(const At& at, const at::Tensor& x, const at::Ten
   const int64_t s = site(at);
   const QkvView& view = architecture().qkv;
   const auto normed = [&](const at::Tensor& qkv) { return qkv.narrow(1, 0, view.value(0)); };
-  observe(options_.observers, s, {normed(out), {}, {}}, normed(g));
+  if (trained(s)) observe(options_.observers, s, {normed(out), {}, {}}, normed(g));
+  const at::Tensor unwanted = trained(s) ? at::Tensor() : state_.work.unwanted.get(model_.options(), 2 * view.d);
   const at::Tensor statistics = note(at, x.size(0));
   at::Tensor record_weight;
   if (wanted(options_.observers, s))
@@ -162,9 +175,9 @@ void Device::head_norm_backward(const At& at, const at::Tensor& x, const at::Ten
                                    .output = columns(g),
                                    .stream = columns(d_x),
                                    .first = true,
-                                   .d_weight = share(model_.weight_gradient(s)),
+                                   .d_weight = share(trained(s) ? model_.weight_gradient(s) : unwanted),
                                    .d_bias = at::Tensor(),
-                                   .accumulate = options_.accumulate,
+                                   .accumulate = options_.accumulate && trained(s),
                                    .record_weight = share(record_weight),
                                    .record_bias = at::Tensor()});
   });
@@ -184,6 +197,7 @@ void Device::activation_backward(const At& at, const at::Tensor& x, const at::Te
 
 void Device::embed_backward(const at::Tensor& x, const at::Tensor& g) {
   begin_embedding(model_, options_, x, g);
+  if (!trained(Layout::embedding_site())) return;
   device::embed_backward(state_, g, model_.weight_gradient(Layout::embedding_site()),
                          model_.weight_gradient(model_.layout.positions()));
 }

@@ -74,18 +74,18 @@ at::Tensor view(const TensorSpec& what, const lethe_base_tensor& where, Mappings
 
 Base::Base(Layout layout, at::ScalarType compute, const DevicePlace& place, const lethe_base_tensor* tensors,
            int64_t count)
-    : layout_(std::move(layout)), compute_(compute), device_(place.device) {
+    : layout_(std::move(layout)), compute_(compute), on_device_(place.path != nullptr) {
   require(count == static_cast<int64_t>(layout_.tensors().size()), "count is ", count, ", the model has ",
           layout_.tensors().size(), " tensors");
   require_pointer(tensors, "tensors");
   Mappings mappings;
   for (const TensorSpec& what : layout_.tensors()) {
     const at::Tensor stored = view(what, checked(tensors++, "base tensor"), mappings);
-    const bool copied = place.path != nullptr || compute == at::kDouble || what.dimensions == 1 ||
+    const bool copied = on_device_ || compute == at::kDouble || what.dimensions == 1 ||
                         what.site == layout_.positions();
     // Norms' weights and biases are of the model's own type on a device too.
     const at::ScalarType type = what.dimensions == 1 && compute == at::kBFloat16 ? at::kFloat : compute;
-    tensors_.push_back(copied ? stored.to(at::TensorOptions().dtype(type).device(device_)) : stored);
+    tensors_.push_back(copied ? stored.to(at::TensorOptions().dtype(type).device(place.device)) : stored);
   }
 }
 

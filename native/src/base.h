@@ -23,14 +23,14 @@ class Base {
 
   const Layout& layout() const { return layout_; }  // of the model without adapters
   at::ScalarType compute() const { return compute_; }
-  at::Device device() const { return device_; }
+  bool on_device() const { return on_device_; }
   // As a checkpoint has it, [rows, columns] or [columns], by its name; undefined where there is none.
   const at::Tensor& tensor(const std::string& name) const;
 
  private:
   const Layout layout_;
   const at::ScalarType compute_;
-  const at::Device device_;
+  const bool on_device_;
   std::vector<at::Tensor> tensors_;
 };
 

@@ -65,7 +65,7 @@ std::shared_ptr<const Base> base_of(const lethe_model_config& config, const Layo
   require_pointer(config.base, "config.base");
   const Base& base = *config.base->base;
   const bool same = base.layout().shape() == without_adapters(layout.shape()) && base.compute() == compute_type(config) &&
-                    base.device().is_cpu() == (config.device_type == LETHE_CPU);
+                    base.on_device() == (config.device_type != LETHE_CPU);
   require(same, "config.base is of another shape, dtype or device than the model");
   return config.base->base;
 }

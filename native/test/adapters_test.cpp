@@ -100,7 +100,7 @@ void against_differences(lethe_model* model, const Ragged& batch) {
 
 void against_entries(lethe_model* model, const Ragged& batch) {
   for (const int32_t rank : {0, 3}) {
-    const Captured captured = capture(model, batch, trained_sites(model), 0, LETHE_F64, rank);
+    const Captured captured = capture(model, batch, all_sites(model), 0, LETHE_F64, rank);
     const lethe_entries all = captured.view();
     Vector norms(batch.records() * static_cast<size_t>(layout_of(model).sites));
     CHECK_OK(lethe_entries_cross(model, &all, nullptr, nullptr, norms.data(), nullptr, err));
@@ -223,7 +223,7 @@ void refusals() {
 
   const ModelHandle adapted = adapted_model(config, {good}, base.get(), 5);
   const Ragged batch = random_batch({5}, 23, 7);
-  const std::vector<uint8_t> all = all_sites(adapted.get());
+  const std::vector<uint8_t> all(static_cast<size_t>(layout_of(adapted.get()).sites), 1);
   auto format = sized<lethe_entry_format>();
   format.sites = all.data(), format.site_count = static_cast<int64_t>(all.size());
   int64_t bytes = 0;

@@ -105,12 +105,6 @@ inline ModelHandle adapted_model(lethe_model_config config, const std::vector<le
   return random_model(config, seed);
 }
 
-inline std::vector<uint8_t> trained_sites(const lethe_model* model) {
-  std::vector<uint8_t> mask;
-  for (const lethe_site_info& site : sites_of(model)) mask.push_back(site.frozen == 0);
-  return mask;
-}
-
 // The plain model that the adapted one is when its adapters are put into the base.
 inline ModelHandle merged_model(lethe_model* model, const lethe_model_config& config) {
   ModelHandle plain = make_model(config);

@@ -13,8 +13,11 @@ struct FreeBlock {
 };
 using Block = std::unique_ptr<void, FreeBlock>;
 
+// That can be trained.
 inline std::vector<uint8_t> all_sites(const lethe_model* model) {
-  return std::vector<uint8_t>(static_cast<size_t>(layout_of(model).sites), 1);
+  std::vector<uint8_t> mask;
+  for (const lethe_site_info& site : sites_of(model)) mask.push_back(site.frozen == 0);
+  return mask;
 }
 
 inline std::vector<uint8_t> only_site(const lethe_model* model, size_t site) {
