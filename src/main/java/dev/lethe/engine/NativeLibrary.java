@@ -37,7 +37,7 @@ final class NativeLibrary {
         }
         Path file = find();
         try {
-            System.load(file.toString());
+            BoundedSpin.during(() -> System.load(file.toString()));
         } catch (UnsatisfiedLinkError e) {
             throw new EngineException(Status.UNSUPPORTED, unloadable(file, Reason.of(e).replace(file + ": ", "")), e);
         }
