@@ -24,7 +24,6 @@ import picocli.CommandLine.ParentCommand;
         description = "Makes a run of a model that was trained elsewhere and the records it was trained on: one pass keeps each"
                 + " record's gradients, and what the training would have told is measured.")
 final class AdoptCommand implements Callable<Integer> {
-    private static final int ASSUMED_EPOCHS = 3;
     private static final int SHOWN = 5;
 
     @ParentCommand
@@ -36,35 +35,14 @@ final class AdoptCommand implements Callable<Integer> {
     @Option(names = "--data", paramLabel = "FILE", description = "The records it was trained on: .jsonl or .txt, also .gz.")
     private Path data;
 
-    @Option(names = "--base", paramLabel = "DIR0",
-            description = "The model before that training: tells which records were learned at all.")
-    private Path base;
-
-    @Option(names = "--held-out", paramLabel = "F2",
-            description = "Records like these that it never saw: what an erasure is held against, beside the base.")
-    private Path heldOut;
-
     @Option(names = "--out", paramLabel = "RUN", required = true, description = "Folder of the new run.")
     private Path out;
 
     @Option(names = "--resume", description = "Go on with an adoption that was stopped; only --out is needed.")
     private boolean resume;
 
-    @Option(names = "--epochs-trained", paramLabel = "N",
-            description = "Epochs of that training, which an erasure's budget is a share of (default: 3 is assumed).")
-    private Integer epochs;
-
-    @Option(names = "--batch", paramLabel = "N", defaultValue = "8",
-            description = "Records a step, then and now (default: ${DEFAULT-VALUE}).")
-    private int batch;
-
-    @Option(names = "--lr", paramLabel = "RATE",
-            description = "Peak rate of that training, which an erasure repairs with (default: the highest that does no harm, by"
-                    + " trial).")
-    private Double rate;
-
-    @Option(names = "--force", description = "Adopt although the data does not look like what the model learned.")
-    private boolean force;
+    @Mixin
+    private AdoptOptions known;
 
     @Mixin
     private CaptureOptions kept;
@@ -80,7 +58,15 @@ final class AdoptCommand implements Callable<Integer> {
 
     /** What --json gives. */
     record Result(String run, int records, int heldOut, int truncated, double learningRate, int epochs, Adopted adopted,
-                  List<String> notLearned, double seconds, double tokensPerSecond, String modelHash, RunInfo.Ledger ledger) {}
+                  List<String> notLearned, double seconds, double tokensPerSecond, String modelHash, RunInfo.Ledger ledger) {
+        static Result of(RunFolder run, TrainProgress progress) {
+            RunInfo info = run.info();
+            return new Result(run.root().toString(), info.data().records(), info.data().holdout(), info.data().truncated(),
+                    info.config().learningRate(), info.config().epochs(), info.adopted(),
+                    run.records().stream().filter(record -> record.unlearned() != null).map(RunRecord::id).toList(),
+                    progress.seconds(), progress.tokensPerSecond(), info.result().modelHash(), info.result().ledger());
+        }
+    }
 
     @Override
     public Integer call() {
@@ -90,31 +76,21 @@ final class AdoptCommand implements Callable<Integer> {
         }
         try (Engine engine = hardware.open(); TrainProgress progress = new TrainProgress(terminal, common, "adopt")) {
             RunFolder run = resume ? Trainer.resume(engine, out, progress)
-                    : Adopter.adopt(engine, model, form.read(data, null), out, config(),
-                            new Adopter.Asked(base, rate == null, epochs == null, force), progress);
-            RunInfo info = run.info();
-            if (info.adopted() == null) {
+                    : Adopter.adopt(engine, model, form.read(data, null), out, config(), known.asked(), progress);
+            if (run.info().adopted() == null) {
                 throw new BadInputException(out + ": was trained by Lethe, not adopted; see train --resume");
             }
-            Result result = new Result(run.root().toString(), info.data().records(), info.data().holdout(),
-                    info.data().truncated(), info.config().learningRate(), info.config().epochs(), info.adopted(),
-                    run.records().stream().filter(record -> record.unlearned() != null).map(RunRecord::id).toList(),
-                    progress.seconds(), progress.tokensPerSecond(), info.result().modelHash(), info.result().ledger());
+            Result result = Result.of(run, progress);
             common.result(terminal, result, () -> print(terminal, result));
         }
         return 0;
     }
 
     private TrainConfig config() {
-        TrainConfig.Builder builder = TrainConfig.builder().epochs(epochs == null ? ASSUMED_EPOCHS : epochs).batchSize(batch)
-                .holdoutData(heldOut);
-        if (rate != null) {
-            builder.learningRate(rate);
-        }
-        return kept.with(builder, () -> CaptureOptions.automaticTopK(ModelSource.checkpoint(model))).build();
+        return kept.with(known.config(), () -> CaptureOptions.automaticTopK(ModelSource.checkpoint(model))).build();
     }
 
-    private static void print(Terminal terminal, Result result) {
+    static void print(Terminal terminal, Result result) {
         Adopted adopted = result.adopted;
         terminal.print("run        %s", result.run);
         terminal.print("records    %,d, %,d held out, %,d cut to the context", result.records, result.heldOut, result.truncated);

@@ -3,17 +3,23 @@ package dev.lethe.cli;
 import dev.lethe.data.Dataset;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Engine;
+import dev.lethe.train.Adopter;
+import dev.lethe.train.ModelSource;
 import dev.lethe.train.PendingErasure;
 import dev.lethe.train.RunFolder;
+import dev.lethe.train.TrainConfig;
 import dev.lethe.unlearn.Census;
 import dev.lethe.unlearn.Copy;
 import dev.lethe.unlearn.EraseConfig;
 import dev.lethe.unlearn.Erasure;
+import dev.lethe.unlearn.Finder;
 import dev.lethe.unlearn.ForgetSet;
 import dev.lethe.unlearn.Losses;
 import dev.lethe.unlearn.Match;
 import dev.lethe.unlearn.Run;
+import dev.lethe.unlearn.Strategy;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
@@ -36,13 +42,21 @@ final class EraseCommand implements Callable<Integer> {
     @ParentCommand
     private Main main;
 
-    @Option(names = "--run", paramLabel = "RUN", required = true, description = "The run to erase from.")
+    @Option(names = "--run", paramLabel = "RUN", description = "The run to erase from.")
     private Path run;
+
+    @Option(names = "--model", paramLabel = "DIR",
+            description = "In place of --run: a model that was trained elsewhere on --data, which is adopted on the way.")
+    private Path model;
+
+    @Option(names = "--adopted", paramLabel = "RUN",
+            description = "Folder of the adopted run, which the lineage needs (default: RUN2.adopted beside RUN2).")
+    private Path adopted;
 
     @Option(names = "--out", paramLabel = "RUN2", description = "Folder of the new run; not needed with --dry-run.")
     private Path out;
 
-    @Option(names = "--data", paramLabel = "FILE", description = "The run's data file, if it has moved.")
+    @Option(names = "--data", paramLabel = "FILE", description = "The run's data file, if it has moved; with --model, the records it was trained on.")
     private Path data;
 
     @Option(names = "--dry-run", description = "Only show which records are meant and why.")
@@ -60,6 +74,9 @@ final class EraseCommand implements Callable<Integer> {
     private EraseOptions options;
 
     @Mixin
+    private AdoptOptions known;
+
+    @Mixin
     private DataOptions form;
 
     @Mixin
@@ -74,15 +91,15 @@ final class EraseCommand implements Callable<Integer> {
                   double repairShare, Erasure.Relearning relearning,
                   Map<String, double[]> influenceForget, Map<String, double[]> influenceRetain, int entriesDestroyed,
                   List<PendingErasure.Place> places, List<Census.Place> left, double seconds, int records,
-                  List<Copy> copies) {
-        static Result of(Erasure erasure, List<Match> matches, double seconds) {
+                  List<Copy> copies, AdoptCommand.Result adopted) {
+        static Result of(Erasure erasure, List<Match> matches, AdoptCommand.Result adopted, double seconds) {
             return new Result(erasure.id(), erasure.out().toString(), erasure.source().toString(), matches,
                     erasure.target(), erasure.before(), erasure.after(), erasure.ascents(), erasure.repairs(),
                     erasure.reached(), erasure.influenceLeft(), erasure.broken(), erasure.trainSteps(),
                     erasure.repairShare(), erasure.relearning(),
                     erasure.influence().magnitude("forget"), erasure.influence().magnitude("retain"),
                     erasure.entriesDestroyed(), erasure.places(), erasure.left(), seconds, erasure.records().size(),
-                    erasure.copies());
+                    erasure.copies(), adopted);
         }
     }
 
@@ -92,14 +109,73 @@ final class EraseCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         Terminal terminal = main.terminal();
-        if (out == null && !dryRun) {
-            throw new BadInputException("--out RUN2 is missing: the folder of the new run");
-        }
+        requireSense();
         long start = System.nanoTime();
-        try (Engine engine = hardware.open();
-             Run open = data == null ? Run.open(engine, run) : Run.open(engine, run, form.read(data, RunFolder.openAny(run)))) {
+        try (Engine engine = hardware.open()) {
+            AdoptCommand.Result made = model == null ? null : adopt(engine, terminal);
+            return erase(engine, made, terminal, start);
+        }
+    }
+
+    private void requireSense() {
+        List<String> problems = new ArrayList<>();
+        if ((run == null) == (model == null)) {
+            problems.add("say what to erase from by exactly one of --run RUN and --model DIR");
+        }
+        if (out == null && !dryRun) {
+            problems.add("--out RUN2 is missing: the folder of the new run");
+        }
+        if (model == null && !(known.isEmpty() && adopted == null)) {
+            problems.add("--adopted, --base, --held-out, --epochs-trained, --batch, --lr and --force go with --model");
+        }
+        if (model != null && data == null) {
+            problems.add("--model needs --data FILE: the records that it was trained on");
+        }
+        if (model != null && dryRun) {
+            problems.add("--dry-run writes nothing and so adopts nothing: lethe find --data FILE shows which records are meant");
+        }
+        if (adopted != null && adopted.equals(out)) {
+            problems.add("--adopted and --out are one folder, and there are two runs");
+        }
+        if (!problems.isEmpty()) {
+            throw new BadInputException(String.join("; ", problems));
+        }
+    }
+
+    /** Nothing is adopted for an erasure that cannot be. */
+    private AdoptCommand.Result adopt(Engine engine, Terminal terminal) {
+        EraseConfig config = options.config();
+        if (config.strategy().kind() == Strategy.Kind.RETRAIN) {
+            throw new BadInputException("--strategy " + config.strategy().label() + ": the training of " + model
+                    + " is not Lethe's to repeat; train its base on the records to keep instead");
+        }
+        RunFolder.requireFree(out);
+        Dataset records = form.read(data, null);
+        if (request == null) {
+            try (Finder finder = new Finder(records.records())) {
+                finder.find(selection.query()).requireErasable();
+            }
+        }
+        if (adopted == null) {
+            Path whole = out.toAbsolutePath().normalize();
+            adopted = whole.resolveSibling(whole.getFileName() + ".adopted");
+        }
+        run = adopted;
+        TrainConfig.Builder kept = known.config().headTopK(CaptureOptions.automaticTopK(ModelSource.checkpoint(model)))
+                .seed(config.seed());
+        if (config.strategy().kind() == Strategy.Kind.ASCENT) {
+            kept.sites(config.sites());
+        }
+        try (TrainProgress progress = new TrainProgress(terminal, common, "adopt")) {
+            RunFolder made = Adopter.adoptOnce(engine, model, records, run, kept.build(), known.asked(), progress);
+            return AdoptCommand.Result.of(made, progress);
+        }
+    }
+
+    private int erase(Engine engine, AdoptCommand.Result made, Terminal terminal, long start) {
+        try (Run open = data == null ? Run.open(engine, run) : Run.open(engine, run, form.read(data, RunFolder.openAny(run)))) {
             if (request != null) {
-                return unmatched(open, terminal, start);
+                return unmatched(open, made, terminal, start);
             }
             ForgetSet forget = open.find(selection.query());
             if (dryRun) {
@@ -120,14 +196,14 @@ final class EraseCommand implements Callable<Integer> {
             try (EraseProgress progress = new EraseProgress(terminal, common)) {
                 Erasure erasure = open.erase(forget, options.config(), out, progress);
                 progress.end();
-                Result result = Result.of(erasure, forget.matches(), (System.nanoTime() - start) / 1e9);
+                Result result = Result.of(erasure, forget.matches(), made, (System.nanoTime() - start) / 1e9);
                 common.result(terminal, result, () -> print(terminal, result));
             }
         }
         return 0;
     }
 
-    private int unmatched(Run open, Terminal terminal, long start) {
+    private int unmatched(Run open, AdoptCommand.Result made, Terminal terminal, long start) {
         EraseConfig config = options.config();
         if (!selection.isEmpty() || dryRun || config.iterative() == null) {
             throw new BadInputException("--request looks for no records: it goes with --iterative SHARExROUNDS, and without"
@@ -138,13 +214,17 @@ final class EraseCommand implements Callable<Integer> {
         try (EraseProgress progress = new EraseProgress(terminal, common)) {
             Erasure erasure = open.eraseUnmatched(own.records(), config, out, progress);
             progress.end();
-            Result result = Result.of(erasure, List.of(), (System.nanoTime() - start) / 1e9);
+            Result result = Result.of(erasure, List.of(), made, (System.nanoTime() - start) / 1e9);
             common.result(terminal, result, () -> print(terminal, result));
         }
         return 0;
     }
 
     private static void print(Terminal terminal, Result result) {
+        if (result.adopted != null) {
+            AdoptCommand.print(terminal, result.adopted);
+            terminal.print("adopted: later erasures and lethe finish need that run beside this one");
+        }
         terminal.print("run           %s (erasure %s)", result.run, result.id);
         terminal.print("records       %,d erased, %,d ledger entries destroyed", result.records,
                 result.entriesDestroyed);

@@ -22,6 +22,7 @@ import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.Random;
 import java.util.Set;
 import java.util.stream.IntStream;
@@ -75,6 +76,57 @@ public final class Adopter {
                         adopted, out, listener);
             }
         });
+    }
+
+    /**
+     * As {@link #adopt}; but where {@code out} holds an adoption of this model and these records under these options, one that was
+     * killed is gone on with and a complete one is the result.
+     *
+     * @throws BadInputException also when what is there is another run, or one that was erased from
+     */
+    public static RunFolder adoptOnce(Engine engine, Path model, Dataset data, Path out, TrainConfig config, Asked asked,
+                                      TrainListener listener) {
+        if (!RunFolder.isRun(out)) {
+            return adopt(engine, model, data, out, config, asked, listener);
+        }
+        RunInfo there = RunFolder.openAny(out).info();
+        requireThis(out, there, model, data, asked);
+        boolean complete = there.state() == RunInfo.State.COMPLETE;
+        RunFolder run = Trainer.resume(engine, out, asked.measureRate() ? config.toBuilder().learningRate(there.config()
+                .learningRate()).build() : config, data, listener);
+        if (complete) { // which resume does not look into
+            Work.run("adoption", () -> {
+                RunData.read(run, Split.TRAIN, data);
+                try (LanguageModel now = Checkpoint.load(engine, model, config.dtype())) {
+                    Trainer.requireSameModel(out, there.source(), now);
+                }
+                return run;
+            });
+        }
+        return run;
+    }
+
+    private static void requireThis(Path out, RunInfo there, Path model, Dataset data, Asked asked) {
+        List<String> problems = new ArrayList<>();
+        if (there.adopted() == null || !Trainer.absolute(model).equals(there.source().checkpoint())) {
+            problems.add("it is " + (there.adopted() == null ? "no adoption" : "of " + there.source().checkpoint()));
+        } else {
+            String base = asked.base() == null ? null : Trainer.absolute(asked.base());
+            if (!Objects.equals(base, there.adopted().base())) {
+                problems.add("its base is " + there.adopted().base());
+            }
+            if (asked.measureRate() != there.adopted().rateMeasured() || asked.assumed() != there.adopted().epochsAssumed()) {
+                problems.add("its epochs were " + (there.adopted().epochsAssumed() ? "assumed" : "given") + " and its rate "
+                        + (there.adopted().rateMeasured() ? "measured" : "given"));
+            }
+            if (there.data().records() != data.size()) {
+                problems.add("it has " + there.data().records() + " records, " + data.path() + " has " + data.size());
+            }
+        }
+        if (!problems.isEmpty()) {
+            throw new BadInputException(out + ": already holds a run, and not this adoption: " + String.join("; ", problems)
+                    + "; erase from that run as it is, or name another folder");
+        }
     }
 
     /** Mean losses, and ids of the records that the model never learned. */
