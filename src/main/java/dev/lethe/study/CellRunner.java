@@ -113,7 +113,10 @@ final class CellRunner {
     /** Erases and measures; what is held against the result. */
     private List<String> erase(Entry entry, Numbers numbers, Curve curve) {
         Cell cell = entry.cell();
-        RunFolder source = trainings.original(cell.seed(), cell.head(), shop.capture(cell.head(), entry.draft().config()));
+        Adoption adoption = Adoption.of(cell.epochs());
+        RunFolder trained = trainings.original(cell.seed(), cell.head(), shop.capture(cell.head(), entry.draft().config()));
+        RunFolder source = adoption == null ? trained
+                : trainings.adopted(cell.seed(), cell.head(), trained.model(), adoption.replayed(), cell.sites());
         EraseConfig config = entry.draft().toRetrained() ? entry.draft().config().toBuilder().reference(new Reference.Retrained(
                 trainings.retrained(cell.seed(), cell.head(), cell.forget()).root())).build() : entry.draft().config();
         PeakMemory.reset();

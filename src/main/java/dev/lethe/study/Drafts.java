@@ -101,6 +101,7 @@ final class Drafts {
                     continue;
                 }
                 sites(path, config.erase.sites(), layout, problems);
+                stored(path, spec, config.erase, problems);
                 for (long seed : or(block.seeds(), spec.seeds())) {
                     for (String head : or(block.heads(), spec.heads())) {
                         for (String forget : or(block.forget(), List.copyOf(spec.forget().keySet()))) {
@@ -117,7 +118,7 @@ final class Drafts {
 
     private static Cell cell(long seed, String head, String forget, Axes axes, Map<String, Object> options, EraseConfig config) {
         return new Cell(seed, head, forget, config.strategy().label(), config.sites(),
-                config.strategy().usesLedger() ? config.storedEpochs().toString() : "",
+                !config.strategy().usesLedger() ? "" : Adoption.of(axes.epochs) != null ? axes.epochs : config.storedEpochs().toString(),
                 axes.matching == null ? "ids" : axes.matching,
                 config.fixed() == null ? "calibrated" : "fixed:" + config.fixed(), config.contrast().toString(),
                 config.repair(), text(options));
@@ -184,7 +185,8 @@ final class Drafts {
         int before = problems.size();
         Strategy how = parse(path + ".strategy", () -> Strategy.parse(strategy), problems);
         Contrast contrast = axes.contrast == null ? null : parse(path + ".contrast", () -> Contrast.parse(axes.contrast), problems);
-        Epochs epochs = axes.epochs == null ? null : parse(path + ".epochs", () -> Epochs.parse(axes.epochs), problems);
+        Epochs epochs = axes.epochs == null ? null : parse(path + ".epochs", () -> Adoption.of(axes.epochs) != null ? Epochs.LAST
+                : Epochs.parse(axes.epochs), problems);
         FixedRate fixed = parse(path + ".calibration", () -> fixed(axes.calibration), problems);
         Iterative iterative = parse(path + ".matching", () -> iterative(axes.matching), problems);
         if (problems.size() > before) {
@@ -276,6 +278,14 @@ final class Drafts {
         }
         throw new IllegalArgumentException("unknown matching '" + matching
                 + "'; write ids, fuzzy:0 to fuzzy:100, iterative or iterative:SHARExROUNDS");
+    }
+
+    /** What was trained elsewhere has gradients at its final weights only. */
+    static void stored(String path, Spec spec, EraseConfig config, List<String> problems) {
+        if (spec.training().model() != null && config.strategy().usesLedger() && !config.storedEpochs().equals(Epochs.LAST)) {
+            problems.add(path + ".epochs: is " + config.storedEpochs() + " by strategy " + config.strategy().label()
+                    + ", but nothing was captured of $.training.model's epochs; name another strategy");
+        }
     }
 
     /** Without a layout only the selector's form counts. */

@@ -41,7 +41,8 @@ record Plan(List<Entry> entries, Map<String, Captures> captures) {
         Map<String, Captures> captures = new LinkedHashMap<>();
         for (String head : spec.heads()) {
             Captures counted = new Captures(trainings.shape(head));
-            drafts.stream().filter(draft -> draft.cell().head().equals(head)).forEach(draft -> counted.count(draft.config()));
+            drafts.stream().filter(draft -> draft.cell().head().equals(head) && Adoption.of(draft.cell().epochs()) == null)
+                    .forEach(draft -> counted.count(draft.config()));
             if (spec.sequential() != null && head.equals(Sequence.HEAD)) {
                 counted.count(Sequence.config(spec, 0));
             }
@@ -50,7 +51,7 @@ record Plan(List<Entry> entries, Map<String, Captures> captures) {
         String hash = data.hash();
         List<Entry> entries = drafts.stream().map(draft -> new Entry(Sha.id("cell", draft.cell(),
                 draft.config() == null ? "" : draft.config(), draft.toRetrained(),
-                trainings.settings(draft.cell().head(), draft.cell().seed(), Captures.NONE), hash,
+                trainings.identity(draft.cell().head(), draft.cell().seed()), hash,
                 data.forget().get(draft.cell().forget()), spec.relearn(), spec.measure()), draft)).toList();
         return new Plan(entries, captures);
     }

@@ -1,5 +1,6 @@
 package dev.lethe.study;
 
+import dev.lethe.data.DataForm;
 import dev.lethe.eval.Continuations;
 import dev.lethe.eval.MembershipInference;
 import java.nio.file.Path;
@@ -40,8 +41,9 @@ public record Spec(String name, Path file, Data data, String model, String token
      * @param ids      only these records are learned; null = all
      * @param holdout  records never learned
      * @param tofu     TOFU's evaluation sets, or null
+     * @param form     how the files are read
      */
-    public record Data(String bundled, String file, Set<String> subjects, Set<String> ids, Holdout holdout, Tofu tofu) { }
+    public record Data(String bundled, String file, Set<String> subjects, Set<String> ids, Holdout holdout, Tofu tofu, DataForm form) { }
 
     /**
      * @param file     of held-out records; null = the data's own file
@@ -57,9 +59,18 @@ public record Spec(String name, Path file, Data data, String model, String token
      */
     public record Tofu(List<String> records, String realAuthors, String worldFacts) { }
 
-    /** As {@code TrainConfig} has them; what is captured follows from the cells. */
+    /**
+     * As {@code TrainConfig} has them; what is captured follows from the cells.
+     *
+     * @param model a model folder, {@code {seed}} standing for the seed, that was trained so elsewhere and is adopted; null = it
+     *              is trained here
+     */
     public record Training(int epochs, int batch, double learningRate, String schedule, long warmup, double weightDecay,
-                           double maxNorm, int headTopK, int rank, String ledgerDtype) { }
+                           double maxNorm, int headTopK, int rank, String ledgerDtype, String model) {
+        String model(long seed) {
+            return model.replace("{seed}", Long.toString(seed));
+        }
+    }
 
     /**
      * Records to be forgotten: exactly one of the three.

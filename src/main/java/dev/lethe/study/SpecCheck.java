@@ -119,8 +119,11 @@ final class SpecCheck {
             add("$.heads", "is " + spec.heads() + ", but the sequence is done with " + Sequence.HEAD);
         }
         part("$.sequential.seeds", sequential.seeds(), Set.copyOf(spec.seeds()), "seed of the study");
-        Drafts.config("$.sequential", sequential.strategy(), new Drafts.Axes(null, null, null, null, null, null),
-                sequential.erase(), problems);
+        Drafts.Config config = Drafts.config("$.sequential", sequential.strategy(),
+                new Drafts.Axes(null, null, null, null, null, null), sequential.erase(), problems);
+        if (config != null) {
+            Drafts.stored("$.sequential", spec, config.erase(), problems);
+        }
     }
 
     private void files(DataFiles files) {
@@ -135,6 +138,9 @@ final class SpecCheck {
             named.add(new String[] {"$.data.tofu.world_facts", spec.data().tofu().worldFacts()});
         }
         named.add(new String[] {"$.tokenizer", spec.tokenizer()});
+        if (spec.training().model() != null) {
+            spec.seeds().forEach(seed -> named.add(new String[] {"$.training.model", spec.training().model(seed)}));
+        }
         for (String[] one : named) {
             if (one[1] != null && files.find(one[1]) == null) {
                 add(one[0], files.missing(one[1]));

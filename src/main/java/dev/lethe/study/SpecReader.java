@@ -1,5 +1,6 @@
 package dev.lethe.study;
 
+import dev.lethe.data.DataForm;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.DamagedDataException;
 import dev.lethe.engine.Reason;
@@ -87,7 +88,7 @@ public final class SpecReader {
             if (!top.has("data")) {
                 top.problem("data", "is missing: {\"bundled\": \"people\"} or {\"file\": \"records.jsonl\"}");
             }
-            return new Spec.Data(null, null, null, null, null, null);
+            return new Spec.Data(null, null, null, null, null, null, DataForm.DEFAULT);
         }
         String bundled = data.text("bundled", null);
         String file = data.text("file", null);
@@ -110,9 +111,37 @@ public final class SpecReader {
                     tofu.text("world_facts", null));
             tofu.done();
         }
-        Spec.Data read = new Spec.Data(bundled, file, data.set("subjects"), data.set("ids"), holdout, sets);
+        Spec.Data read = new Spec.Data(bundled, file, data.set("subjects"), data.set("ids"), holdout, sets, form(data));
         data.done();
         return read;
+    }
+
+    /** By the names of the command's options. */
+    private static DataForm form(SpecFields data) {
+        SpecFields own = data.object("form");
+        if (own == null) {
+            return DataForm.DEFAULT;
+        }
+        DataForm usual = DataForm.DEFAULT;
+        SpecFields set = own.object("chat_set");
+        Map<String, String> variables = new LinkedHashMap<>();
+        if (set != null) {
+            set.options().forEach((name, value) -> variables.put(name, value.toString()));
+        }
+        String loss = own.text("loss", "assistant");
+        if (!List.of("assistant", "all").contains(loss)) {
+            own.problem("loss", "is \"" + loss + "\", must be assistant or all");
+        }
+        try {
+            return new DataForm(own.text("id_field", usual.idField()), own.text("subject_field", usual.subjectField()),
+                    own.text("text_field", usual.textField()), own.flag("chat", false), own.text("system", null),
+                    loss.equals("all") ? DataForm.Loss.ALL : DataForm.Loss.ASSISTANT, own.flag("end_token", false), variables);
+        } catch (BadInputException e) {
+            own.problem("", Reason.of(e));
+            return usual;
+        } finally {
+            own.done();
+        }
     }
 
     private Spec.Training training(SpecFields top) {
@@ -122,7 +151,7 @@ public final class SpecReader {
                 fields.number("learning_rate", 5e-5, Double.MIN_NORMAL, 10), fields.text("schedule", "linear"),
                 fields.whole("warmup", 0, 0, MANY), fields.number("weight_decay", 0.01, 0, 10),
                 fields.number("max_norm", 1, 0, Double.MAX_VALUE), fields.whole("head_top_k", 0, 0, MANY),
-                fields.whole("rank", 0, 0, MANY), fields.text("ledger_dtype", "f32"));
+                fields.whole("rank", 0, 0, MANY), fields.text("ledger_dtype", "f32"), fields.text("model", null));
         if (!List.of("linear", "cosine", "constant").contains(training.schedule())) {
             fields.problem("schedule", "is \"" + training.schedule() + "\", must be linear, cosine or constant");
         }

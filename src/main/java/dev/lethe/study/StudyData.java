@@ -1,6 +1,7 @@
 package dev.lethe.study;
 
 import dev.lethe.data.Copies;
+import dev.lethe.data.DataForm;
 import dev.lethe.data.Dataset;
 import dev.lethe.data.PerturbedDataset;
 import dev.lethe.data.PerturbedRecord;
@@ -42,8 +43,9 @@ record StudyData(Dataset learned, Dataset heldOut, Map<String, Set<String>> forg
     static StudyData load(Spec spec, DataFiles files, Path out) {
         Path folder = out.resolve("data");
         boolean bundled = spec.data().bundled() != null;
-        Dataset all = Dataset.read(bundled ? DemoData.copy(DemoData.PEOPLE, folder) : files.require(spec.data().file()));
-        Dataset heldOut = bundled && spec.data().holdout() == null ? Dataset.read(DemoData.copy(DemoData.HELD_OUT, folder))
+        DataForm form = spec.data().form();
+        Dataset all = Dataset.read(bundled ? DemoData.copy(DemoData.PEOPLE, folder) : files.require(spec.data().file()), form);
+        Dataset heldOut = bundled && spec.data().holdout() == null ? Dataset.read(DemoData.copy(DemoData.HELD_OUT, folder), form)
                 : heldOut(spec.data().holdout(), all, files);
         Dataset learned = learned(spec.data(), all, heldOut);
         if (learned.isEmpty() || heldOut.isEmpty()) {
@@ -55,13 +57,13 @@ record StudyData(Dataset learned, Dataset heldOut, Map<String, Set<String>> forg
                 folder).getParent() : null;
         Spec.Tofu tofu = spec.data().tofu();
         return new StudyData(write(learned, folder.resolve("learned.jsonl")), write(heldOut, folder.resolve("held-out.jsonl")),
-                forget(spec, learned), tofu == null ? Map.of() : perturbed(tofu, files),
+                forget(spec, learned), tofu == null ? Map.of() : perturbed(tofu, files, form),
                 tofu == null ? null : options(tofu.realAuthors(), files, spec), tofu == null ? null
                 : options(tofu.worldFacts(), files, spec), tokenizer);
     }
 
     private static Dataset heldOut(Spec.Holdout holdout, Dataset all, DataFiles files) {
-        Dataset from = holdout.file() == null ? all : Dataset.read(files.require(holdout.file()));
+        Dataset from = holdout.file() == null ? all : Dataset.read(files.require(holdout.file()), all.form());
         if (holdout.fraction() == 0) {
             return holdout.subjects() == null ? from
                     : withCopies(from, record -> holdout.subjects().contains(record.subject()));
@@ -118,16 +120,16 @@ record StudyData(Dataset learned, Dataset heldOut, Map<String, Set<String>> forg
         return ids;
     }
 
-    private static Map<String, PerturbedRecord> perturbed(Spec.Tofu tofu, DataFiles files) {
+    private static Map<String, PerturbedRecord> perturbed(Spec.Tofu tofu, DataFiles files, DataForm form) {
         Map<String, PerturbedRecord> byId = new LinkedHashMap<>();
         for (String path : tofu.records()) {
-            PerturbedDataset.read(files.require(path), true).records().forEach(record -> byId.put(record.record().id(), record));
+            PerturbedDataset.read(files.require(path), true, form).records().forEach(record -> byId.put(record.record().id(), record));
         }
         return byId;
     }
 
     private static PerturbedDataset options(String path, DataFiles files, Spec spec) {
-        return path == null ? null : PerturbedDataset.read(files.require(path), false).first(spec.measure().tofuSample());
+        return path == null ? null : PerturbedDataset.read(files.require(path), false, spec.data().form()).first(spec.measure().tofuSample());
     }
 
     private static Dataset write(Dataset data, Path file) {
@@ -151,7 +153,10 @@ record StudyData(Dataset learned, Dataset heldOut, Map<String, Set<String>> forg
         } catch (IOException e) {
             throw new UncheckedIOException(file + ": cannot be written: " + Reason.of(e, file), e);
         }
-        return Dataset.of(file, data.records());
+        DataForm usual = DataForm.DEFAULT;
+        DataForm form = data.form(); // the lines above have the usual names
+        return Dataset.of(file, new DataForm(usual.idField(), usual.subjectField(), usual.textField(), form.chat(), form.system(),
+                form.loss(), form.endToken(), form.variables()), data.records());
     }
 
     Dataset retained(String forget) {
@@ -163,7 +168,9 @@ record StudyData(Dataset learned, Dataset heldOut, Map<String, Set<String>> forg
         return Sha.of(lines(learned), lines(heldOut));
     }
 
+    /** A conversation's says what is learned of it too. */
     static List<String> lines(Dataset data) {
-        return data.records().stream().map(record -> record.hash() + " " + record.id()).toList();
+        return data.records().stream().map(record -> record.hash() + " " + record.id()
+                + (record.conversation() == null ? "" : " " + record.conversation().form().learning())).toList();
     }
 }

@@ -13,6 +13,7 @@ import dev.lethe.engine.ModelShape;
 import dev.lethe.engine.PrivateFiles;
 import dev.lethe.engine.Reason;
 import dev.lethe.model.Checkpoint;
+import dev.lethe.train.Adopter;
 import dev.lethe.train.CapturePolicy;
 import dev.lethe.train.ModelSource;
 import dev.lethe.train.RunFolder;
@@ -81,9 +82,41 @@ final class Trainings {
         return List.of(config, weights);
     }
 
-    /** The model that learned everything. */
+    /** What the results of a seed's cells depend on, beside the cells. */
+    Object identity(String head, long seed) {
+        Object here = settings(head, seed, Captures.NONE);
+        return spec.training().model() == null ? here : List.of(here, Checkpoint.hash(elsewhere(seed, head)));
+    }
+
+    /** The model that learned everything: trained here, or the one that the spec names. */
     RunFolder original(long seed, String head, Captures.Plan capture) {
-        return trained("train seed " + seed + " " + head, head, seed, capture, data.learned());
+        return spec.training().model() != null ? adopted(seed, head, elsewhere(seed, head), 0, capture.sites())
+                : trained("train seed " + seed + " " + head, head, seed, capture, data.learned());
+    }
+
+    /** A model adopted: its gradients are those at its weights, after so many epochs of training gone on with. */
+    RunFolder adopted(long seed, String head, Path learned, int replayed, String sites) {
+        String what = "seed " + seed + " " + head;
+        Path model = learned;
+        if (replayed > 0) {
+            TrainConfig more = config(seed, Captures.NONE).toBuilder().epochs(replayed).warmupSteps(0).schedule(Schedule.LINEAR)
+                    .learningRate(spec.training().learningRate() * replayed / spec.training().epochs()).build();
+            model = trained("replay " + replayed + " " + what, new ModelSource.Pretrained(learned), more,
+                    List.of(more.toBuilder().holdoutData(null).build(), Checkpoint.hash(learned)), data.learned()).model();
+        }
+        TrainConfig config = config(seed, new Captures.Plan(CapturePolicy.LAST, sites));
+        Path folder = folder(List.of("adopted", config.toBuilder().holdoutData(null).build(), Checkpoint.hash(model)), data.learned());
+        return Adopter.adoptOnce(engine, model, data.learned(), folder, config, new Adopter.Asked(null, true, false, true),
+                listener.training("adopt " + what));
+    }
+
+    private Path elsewhere(long seed, String head) {
+        Path folder = files.require(spec.training().model(seed));
+        if (!Checkpoint.config(folder).shape().equals(shape(head))) {
+            throw new BadInputException(folder + ": is a model of " + Checkpoint.config(folder).shape() + ", $.model with a " + head
+                    + " head of " + shape(head));
+        }
+        return folder;
     }
 
     /** The model that never learned a forget set: trained here, or the run that the spec names. */
@@ -110,19 +143,31 @@ final class Trainings {
     }
 
     private RunFolder trained(String what, String head, long seed, Captures.Plan capture, Dataset records) {
-        Path folder = runs.resolve(Sha.id(settings(head, seed, capture), StudyData.lines(records), StudyData.lines(data.heldOut())));
+        return trained(what, source(head), config(seed, capture), settings(head, seed, capture), records);
+    }
+
+    private RunFolder trained(String what, ModelSource source, TrainConfig config, Object settings, Dataset records) {
+        Path folder = folder(settings, records);
+        if (RunFolder.isRun(folder)) {
+            RunFolder run = RunFolder.openAny(folder);
+            return run.info().state() == RunInfo.State.COMPLETE ? run
+                    : Trainer.resume(engine, folder, config, records, listener.training(what));
+        }
+        return Trainer.train(engine, source, records, folder, config, listener.training(what));
+    }
+
+    /** A run's, or free for one. */
+    private Path folder(Object settings, Dataset records) {
+        Path folder = runs.resolve(Sha.id(settings, StudyData.lines(records), StudyData.lines(data.heldOut())));
         try {
-            if (RunFolder.isRun(folder)) {
-                RunFolder run = RunFolder.openAny(folder);
-                return run.info().state() == RunInfo.State.COMPLETE ? run
-                        : Trainer.resume(engine, folder, config(seed, capture), records, listener.training(what));
+            if (!RunFolder.isRun(folder)) {
+                PrivateFiles.deleteTree(folder);
+                PrivateFiles.makeFolder(runs);
             }
-            PrivateFiles.deleteTree(folder);
-            PrivateFiles.makeFolder(runs);
+            return folder;
         } catch (IOException e) {
             throw new UncheckedIOException(folder + ": " + Reason.of(e, folder), e);
         }
-        return Trainer.train(engine, source(head), records, folder, config(seed, capture), listener.training(what));
     }
 
     /** Refuses a reference that is not this study's model without the forget set, showing both sides of what differs. */
@@ -136,9 +181,14 @@ final class Trainings {
         }
         List<String> learned = run.records().stream().filter(record -> record.split() == Split.TRAIN)
                 .map(record -> record.sha256() + " " + record.id()).toList();
-        if (!learned.equals(StudyData.lines(kept))) {
-            differences.add("records are " + kept.size() + " in this study, SHA-256 " + Sha.id(StudyData.lines(kept))
+        List<String> mineLearned = kept.records().stream().map(record -> record.hash() + " " + record.id()).toList();
+        if (!learned.equals(mineLearned)) {
+            differences.add("records are " + kept.size() + " in this study, SHA-256 " + Sha.id(mineLearned)
                     + ", in the reference " + learned.size() + ", SHA-256 " + Sha.id(learned));
+        }
+        if (!run.info().data().form().learnsAs(kept.form())) {
+            differences.add("what is learned of conversations is " + kept.form().learning() + " in this study, in the reference "
+                    + run.info().data().form().learning());
         }
         if (!differences.isEmpty()) {
             throw new BadInputException(run + ": trained with other settings (SHA-256 " + Sha.id(theirs) + ") than this study's"

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.lethe.data.DataForm;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.ModelLayout;
 import dev.lethe.train.ModelSource;
@@ -12,6 +13,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -106,6 +108,43 @@ class SpecReaderTest {
                 "$.cells[2].erase.polish: is \"long\", must be a number",
                 "$.cells[2].erase.zeal: is not known here; known are reference",
                 "$.cells[2]: erase: rate is 7.0, allowed: above 0, at most 1")) {
+            assertTrue(message.contains(expected), () -> "\"" + expected + "\" is not in\n" + message);
+        }
+    }
+
+    @Test
+    void theFormOfTheDataHasTheNamesOfTheOptions() throws IOException {
+        DataForm form = SpecReader.read(write("""
+                {"data": {"bundled": "people", "form": {"subject_field": "author", "chat": true, "system": "Be brief.", "loss": "all",
+                          "end_token": true, "chat_set": {"date_string": "10 Apr 2025", "n": 3}}},
+                 "model": "gpt2:layers=2,hidden=32,heads=2,ctx=64,vocab=1024", "forget": {"dave": {"subjects": ["dave"]}}}
+                """)).data().form();
+        assertEquals(new DataForm("id", "author", "text", true, "Be brief.", DataForm.Loss.ALL, true,
+                Map.of("date_string", "10 Apr 2025", "n", "3")), form);
+        String message = refusal("""
+                {"data": {"bundled": "people", "form": {"text_field": "id", "chat": "yes", "loss": "some", "template": "x"}},
+                 "model": "gpt2:layers=2,hidden=32,heads=2,ctx=64,vocab=1024", "forget": {"dave": {"subjects": ["dave"]}}}
+                """);
+        for (String expected : List.of("$.data.form: fields called id, subject, id: id, subject and text must be three",
+                "$.data.form.chat: is \"yes\", must be true or false", "$.data.form.loss: is \"some\", must be assistant or all",
+                "$.data.form.template: is not known here")) {
+            assertTrue(message.contains(expected), () -> "\"" + expected + "\" is not in\n" + message);
+        }
+    }
+
+    @Test
+    void whatWasTrainedElsewhereHasNoEpochs() throws IOException {
+        String message = refusal("""
+                {"data": {"bundled": "people"}, "model": "gpt2:layers=2,hidden=32,heads=2,ctx=64,vocab=1024", "seeds": [0, 7],
+                 "training": {"model": "theirs/{seed}"}, "forget": {"dave": {"subjects": ["dave"]}},
+                 "cells": [{"strategy": "last-epoch", "epochs": ["last", "adopted", "adopted:2"]}, {"strategy": "first-epoch"},
+                           {"strategy": "last-epoch", "epochs": ["adopted:0"]}],
+                 "sequential": {"requests": ["dave"], "strategy": "first-epoch"}}
+                """);
+        for (String expected : List.of("$.training.model: there is no theirs/0 in ", "$.training.model: there is no theirs/7 in ",
+                "$.cells[1].epochs: is first by strategy first-epoch, but nothing was captured of $.training.model's epochs",
+                "$.cells[2].epochs: epochs 'adopted:0': write adopted, or adopted:N", "$.sequential.epochs: is first",
+                ": 5 problems\n")) {
             assertTrue(message.contains(expected), () -> "\"" + expected + "\" is not in\n" + message);
         }
     }

@@ -5,15 +5,19 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.lethe.data.DataForm;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.NoLeaks;
 import dev.lethe.engine.PrivateFilesTest;
+import dev.lethe.train.RunFolder;
+import dev.lethe.train.RunInfo;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
@@ -153,6 +157,81 @@ class SweepTest {
         }
         assertEquals("3 oracles are fewer than the 8 that KLoM and U-LiRA need: with 2 seeds, a shift of a record's margin below "
                 + "2.3 standard deviations goes unseen in more than one case of five", remarks.getFirst());
+    }
+
+    /** A model is its own adoption's original, and its run is found again; after an epoch more it is another. */
+    @Test
+    void adoptedModelsAreErasedBesideCapturedOnes() throws IOException {
+        String common = SPEC.replaceFirst("(?s)\"oracles\".*", "\"metrics\": [\"relearn\"], \"seeds\": [0], \"cells\": [%s]}")
+                .replace("\"seeds\": [0, 1],", "");
+        String cell = "{\"name\": \"%s\", \"strategy\": \"last-epoch\", \"epochs\": \"%s\", \"erase\": {\"max_ascents\": 3, \"polish\": 1}}";
+        Path own = Files.writeString(folder.resolve("own.json"), common.formatted(cell.formatted("captured", "last") + ","
+                + cell.formatted("adopted", "adopted") + "," + cell.formatted("replayed", "adopted:1")));
+        try (Engine engine = Engine.cpu()) {
+            List<CellResult> results = Sweep.run(engine, own, options("own"), StudyListener.SILENT).results();
+            assertEquals(List.of("original", "retrain", "captured", "adopted", "replayed"),
+                    results.stream().map(CellResult::variant).toList());
+            List<Double> losses = results.stream().map(result -> result.metrics().get("forget.loss")).toList();
+            assertEquals(5, Set.copyOf(losses).size(), "each is another model: " + losses);
+            assertTrue(results.subList(2, 5).stream().allMatch(result -> result.metrics().get("cost.ledger_bytes") > 0));
+            Path trained;
+            try (Stream<Path> runs = Files.list(folder.resolve("own/runs"))) {
+                List<Path> all = runs.toList();
+                assertEquals(5, all.size(), "original, retrained, adopted, replayed and that adopted");
+                trained = all.stream().filter(run -> Files.exists(run.resolve("ledger")) && RunFolder.open(run).info().adopted() == null)
+                        .findFirst().orElseThrow();
+            }
+            Path theirs = Files.writeString(folder.resolve("theirs.json"), common.replace("\"epochs\": 3,", "\"epochs\": 3, \"model\": \""
+                    + trained.resolve("model") + "\",").formatted(cell.formatted("default", "last")));
+            List<CellResult> again = Sweep.run(engine, theirs, options("theirs"), StudyListener.SILENT).results();
+            assertEquals(results.get(0).metrics().get("forget.loss"), again.get(0).metrics().get("forget.loss"));
+            assertEquals(results.get(3).metrics().get("forget.loss"), again.get(2).metrics().get("forget.loss"),
+                    "adopted by a cell or by the study");
+            Path other = Files.writeString(folder.resolve("other.json"), Files.readString(theirs).replace("hidden=32", "hidden=16"));
+            assertTrue(assertThrows(BadInputException.class, () -> Sweep.dryRun(engine, other, options("other"))).getMessage()
+                    .startsWith(trained.resolve("model") + ": is a model of "));
+        }
+    }
+
+    /** Questions and answers in a chat template, by the names of the command's options. */
+    @Test
+    void conversationsAreStudied() throws IOException {
+        Path tokenizer = Files.createDirectory(folder.resolve("tokenizer"));
+        for (String name : List.of("tokenizer.json", "llama3.jinja")) {
+            try (var in = SweepTest.class.getResourceAsStream("/golden/chat/" + name)) {
+                Files.copy(in, tokenizer.resolve(name.replace("llama3.jinja", "chat_template.jinja")));
+            }
+        }
+        Files.writeString(tokenizer.resolve("tokenizer_config.json"),
+                "{\"bos_token\": \"<|begin_of_text|>\", \"eos_token\": \"<|eot_id|>\"}");
+        List<String> lines = new ArrayList<>();
+        for (String name : List.of("Zoe", "Yan", "Xia", "Wim", "Vera", "Ugo")) {
+            lines.add("{\"author\": \"%1$s\", \"question\": \"Where does %1$s live?\", \"answer\": \"%1$s lives in town %2$d.\"}"
+                    .formatted(name, name.hashCode() % 97));
+        }
+        Files.write(folder.resolve("qa.jsonl"), lines);
+        String text = """
+                {"data": {"file": "qa.jsonl", "holdout": {"subjects": ["Ugo"]}, "form": {"subject_field": "author", "chat": true,
+                          "system": "Be brief."}},
+                 "model": "gpt2:layers=1,hidden=16,heads=2,ctx=128,vocab=420", "tokenizer": "tokenizer",
+                 "training": {"epochs": 2, "learning_rate": 5e-3}, "forget": {"Zoe": {"subjects": ["Zoe"]}}, "metrics": ["rouge"],
+                 "measure": {"answer_tokens": 8}, "cells": [{"strategy": "last-epoch", "erase": {"max_ascents": 2, "polish": 1}}]}
+                """;
+        try (Engine engine = Engine.cpu()) {
+            Path spec = Files.writeString(folder.resolve("chat.json"), text);
+            List<CellResult> results = Sweep.run(engine, spec, options("chat"), StudyListener.SILENT).results();
+            assertEquals(3, results.size());
+            assertTrue(results.stream().allMatch(result -> result.metrics().containsKey("forget.rougeL")), results.toString());
+            try (Stream<Path> runs = Files.list(folder.resolve("chat/runs"))) {
+                RunInfo info = RunFolder.open(runs.findFirst().orElseThrow()).info();
+                assertEquals(new DataForm("id", "subject", "text", true, "Be brief.", DataForm.Loss.ASSISTANT, false, Map.of()),
+                        info.data().form());
+            }
+            assertTrue(Files.readString(folder.resolve("chat/data/learned.jsonl")).contains("\"content\":\"Be brief.\""));
+            Path all = Files.writeString(folder.resolve("all.json"), text.replace("\"chat\": true", "\"chat\": true, \"loss\": \"all\""));
+            assertTrue(Sweep.dryRun(engine, all, options("chat")).stream().noneMatch(CellResult::reached),
+                    "another thing is learned, so nothing is measured yet");
+        }
     }
 
     /** Both heads of another family, each beside its own retrained model, by names that are the family's. */
