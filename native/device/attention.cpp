@@ -14,6 +14,7 @@
 #include <cmath>
 #include <limits>
 
+#include "heads.h"
 #include "ops.h"
 #include "products.h"
 #include "switches.h"
@@ -36,8 +37,6 @@ at::Tensor heads_of(const at::Tensor& x, const QkvView& view, int64_t first, int
   return x.as_strided({x.size(0), heads, view.d}, {x.stride(0), view.step(), 1}, x.storage_offset() + first);
 }
 
-at::Tensor heads_of_out(const at::Tensor& out, const QkvView& view) { return out.unflatten(1, {view.heads, view.d}); }
-
 // d_qkv, cut as qkv is, from gradients [rows, heads, d] each.
 void join(const QkvView& view, const Qkv& d, const at::Tensor& d_qkv) {
   at::Tensor out = view.by_head ? d_qkv.unflatten(1, {view.heads, 3 * view.d}) : d_qkv;
@@ -51,18 +50,6 @@ void join(const QkvView& view, const Qkv& d, const at::Tensor& d_qkv) {
 // ---- plain products: queries that share keys are rows of one product
 
 at::Tensor wide(const at::Tensor& x) { return x.scalar_type() == at::kBFloat16 ? x.to(at::kFloat) : x; }
-
-// A run's rows of x [sum T, heads, d] as [records, heads, T, d].
-at::Tensor of_run(const at::Tensor& x, const Run& run) {
-  return x.narrow(0, run.first_row, run.records * run.length).unflatten(0, {run.records, run.length}).transpose(1, 2);
-}
-// And, of heads of queries, as [records, kv_heads, heads that share a key head * T, d], which may be a copy; and back.
-at::Tensor grouped(const QkvView& view, const at::Tensor& x) {
-  return x.unflatten(1, {view.kv_heads, view.group()}).flatten(2, 3);
-}
-at::Tensor ungrouped(const QkvView& view, const at::Tensor& x) {
-  return x.unflatten(2, {view.group(), -1}).flatten(1, 2);
-}
 
 Qkv wide_heads(const at::Tensor& qkv, const QkvView& view, const Run& run) {
   const Qkv in = columns(view, qkv);

@@ -45,8 +45,8 @@ void launched(kernels::Status status, const char* kernel) {
     refuse(LETHE_INTERNAL, "cannot start kernel ", kernel, ": ", kernels::describe(status));
 }
 
-void embed(State& state, const Model& model, const at::Tensor& out) {
-  const at::Tensor &tokens = model.weight(Layout::embedding_site()), &positions = model.weight(model.layout.positions());
+void embed(State& state, const at::Tensor& tokens, const at::Tensor& positions, const at::Tensor& out) {
+  if (!tokens.defined()) return gather_rows(state, positions, state.tables.positions, out);
   launched(kernels::embed({.out_type = element_of(out),
                            .table_type = element_of(tokens),
                            .token_table = pointer(tokens),
@@ -74,7 +74,7 @@ void embed_backward(State& state, const at::Tensor& gradient, const at::Tensor& 
                                stream_of(state)),
              "add_rows");
   };
-  add(state.tables.by_token, d_tokens);
+  if (d_tokens.defined()) add(state.tables.by_token, d_tokens);
   if (d_positions.defined()) add(state.tables.by_position, d_positions);
 }
 

@@ -16,7 +16,9 @@ kernels::Element element_of(const at::Tensor& tensor);
 kernels::Stream stream_of(const State& state);
 void launched(kernels::Status status, const char* kernel);  // refuses when the launch failed
 
-void embed(State& state, const Model& model, const at::Tensor& out);
+// A table that is undefined is zero, not both.
+void embed(State& state, const at::Tensor& tokens, const at::Tensor& positions, const at::Tensor& out);
+// Into the tables that are defined, by rows that state.tables has grouped.
 void embed_backward(State& state, const at::Tensor& gradient, const at::Tensor& d_tokens, const at::Tensor& d_positions);
 
 // Norms of rows, or of each stretch of weight's width in them: x, out, output and stream may then be columns of wider

@@ -13,6 +13,7 @@
 #include "decoder.h"
 #include "passes.h"
 #include "plan.h"
+#include "tangent_device.h"
 #include "walk_device.h"
 
 namespace lethe {
@@ -316,6 +317,15 @@ void Path::logits(Model& model, const Batch& batch, const at::Tensor& out) {
       const at::Tensor logits = head_logits(state_, model, hidden.narrow(0, first, count));
       out.narrow(0, first, count).copy_(logits.narrow(1, 0, model.shape().vocabulary));
     }
+  });
+}
+
+void Path::tangents(Model& model, const Batch& batch, const std::function<void(TangentOps&)>& body) {
+  within_memory(model, batch, [&] {
+    forget_graphs();
+    begin(model, batch);
+    state_.tables.group(batch, state_.runtime.work());
+    body(*make_tangent_ops(state_, model, batch));
   });
 }
 

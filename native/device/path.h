@@ -28,6 +28,7 @@ class Path final : public DevicePath, public std::enable_shared_from_this<Path> 
   void gradient(Model& model, const Batch& batch, const GradientCall& call, const Cancel& cancel) override;
   void evaluate(Model& model, const Batch& batch, const RowScores& scores, const Cancel& cancel) override;
   void logits(Model& model, const Batch& batch, const at::Tensor& out) override;
+  void tangents(Model& model, const Batch& batch, const std::function<void(TangentOps&)>& body) override;
   std::unique_ptr<Decoder> decoder(Model& model, const Batch& prompts, int64_t capacity) override;
   std::unique_ptr<lethe_ring> make_ring(Model& model, int64_t slots, int64_t slot_bytes) override;
 

@@ -2,6 +2,7 @@
 // observers.
 #include "walk_device.h"
 
+#include "heads.h"
 #include "ops.h"
 #include "passes.h"
 #include "products.h"
@@ -35,28 +36,6 @@ void DeviceRows::linear(const At& at, const at::Tensor& x, const at::Tensor& add
   if (at.step.scale != 1) out.mul_(at.step.scale);
 }
 
-namespace {
-
-// Queries and keys one after the other, each head a norm: body(their columns of x, their share [.., d] of the site's
-// weight, their share of the statistics).
-template <class Body>
-void queries_and_keys(const QkvView& view, Body&& body) {
-  const auto heads = [&](int64_t first, int64_t count, int64_t share) {
-    body([=](const at::Tensor& x) { return x.narrow(1, first * view.d, count * view.d); },
-         [=](const at::Tensor& w) { return w.defined() ? w.narrow(-1, share * view.d, view.d) : w; },
-         [=](const at::Tensor& statistics) { return statistics.narrow(0, 2 * first, 2 * count); });
-  };
-  heads(0, view.heads, 0);
-  heads(view.heads, view.kv_heads, 1);
-}
-
-// What no norm touches: the values.
-at::Tensor values(const QkvView& view, const at::Tensor& x) {
-  return x.narrow(1, view.value(0), view.kv_heads * view.d);
-}
-
-}  // namespace
-
 void DeviceRows::head_norm(const At& at, const at::Tensor& x, const at::Tensor& out) {
   const QkvView& view = architecture().qkv;
   const at::Tensor statistics = note(at, x.size(0));
@@ -85,7 +64,9 @@ void Device::enter(int64_t block) {
   DeviceRows::enter(block);
 }
 
-void Device::embed(const at::Tensor& x) { device::embed(state_, model_, x); }
+void Device::embed(const at::Tensor& x) {
+  device::embed(state_, model_.weight(Layout::embedding_site()), model_.weight(model_.layout.positions()), x);
+}
 
 void Device::attention(const At& at, const at::Tensor& qkv, const at::Tensor& /*out*/) {
   slabs(at.block).attended = device::attention(architecture().attention(at.block), sequences(), qkv, keeps_);

@@ -447,7 +447,8 @@ typedef struct lethe_curvature {
 
 /* Hessian- and Gauss-Newton-vector products (Pearlmutter 1994; Schraudolph 2002), and no other function gives second
  * derivatives. A tied table is two sites: wte alone is its use as embedding, lm_head alone its use as head, and the
- * table's whole block of C needs both. The gradient buffer is left as it is. losses: out [B]. CPU only. */
+ * table's whole block of C needs both. The gradient buffer is left as it is. losses: out [B]. Computed in the model's own
+ * dtype, on a device too, whatever its compute dtype. */
 LETHE_API lethe_status lethe_model_curvature(lethe_model *model, const lethe_batch *batch, const lethe_curvature *options,
                                              double *losses, const int32_t *cancel, lethe_error *err);
 

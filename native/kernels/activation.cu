@@ -4,6 +4,7 @@
 //
 // Threads own columns and go down the rows, so the bias is read once a block; four rows of a thread are in flight.
 // Bytes moved an element of the output: forward 2 sizeof(x), backward 3 sizeof(x); gated 3 and 5.
+#include "activation.h"
 #include "column_sums.h"
 
 namespace lethe::kernels {
@@ -11,70 +12,6 @@ namespace {
 
 constexpr int kFlight = 4;  // rows of a thread at once
 constexpr int kPair = 2;  // on the way back
-
-template <class R>
-struct Slope {
-  R value, first;  // f(u), f'(u)
-};
-
-// u / 2 (1 + tanh(t / 2)) = u s with s = 1 / (1 + exp(-t)): no cancellation where the tanh is near -1.
-struct GeluTanh {
-  template <class T>
-  static LETHE_DEVICE Slope<Real<T>> at(Real<T> u) {
-    using R = Real<T>;
-    constexpr R kTwo = static_cast<R>(2 * 0.79788456080286535588);
-    const R s = reciprocal<T>(1 + exponential<T>(-(kTwo * (u + static_cast<R>(0.044715) * u * u * u))));
-    return {u * s, s + u * s * (1 - s) * kTwo * (1 + static_cast<R>(3 * 0.044715) * u * u)};
-  }
-};
-
-// u P(u), P the normal distribution.
-struct Gelu {
-  template <class T>
-  static LETHE_DEVICE Slope<Real<T>> at(Real<T> u) {
-    using R = Real<T>;
-    const R below = static_cast<R>(0.5) * erfc(u * static_cast<R>(-0.70710678118654752440));
-    return {u * below,
-            below + u * static_cast<R>(0.39894228040143267794) * exponential<T>(static_cast<R>(-0.5) * u * u)};
-  }
-};
-
-struct Relu {
-  template <class T>
-  static LETHE_DEVICE Slope<Real<T>> at(Real<T> u) {
-    return u > 0 ? Slope<Real<T>>{u, 1} : Slope<Real<T>>{0, 0};
-  }
-};
-
-// u s, s the sigmoid.
-struct Silu {
-  template <class T>
-  static LETHE_DEVICE Slope<Real<T>> at(Real<T> u) {
-    const Real<T> s = reciprocal<T>(1 + exponential<T>(-u));
-    return {u * s, s + u * s * (1 - s)};
-  }
-};
-
-struct Tanh {
-  template <class T>
-  static LETHE_DEVICE Slope<Real<T>> at(Real<T> u) {
-    const Real<T> t = tanh(u);
-    return {t, 1 - t * t};
-  }
-};
-
-// body(one of the above)
-template <class Body>
-Status with_activation(Activation kind, Body&& body) {
-  switch (kind) {
-    case Activation::kGeluTanh: return body(GeluTanh{});
-    case Activation::kGelu: return body(Gelu{});
-    case Activation::kRelu: return body(Relu{});
-    case Activation::kSilu: return body(Silu{});
-    case Activation::kTanh: return body(Tanh{});
-  }
-  return kInvalid;
-}
 
 // blockIdx.x: block of rows, blockIdx.y: tile of columns.
 template <class F, class T, int N, bool kGated>
@@ -171,19 +108,6 @@ __global__ void __launch_bounds__(256)
     store_narrow<T, N>(gate[u], d_x + 2 * row * columns + column);
     store_narrow<T, N>(up[u], d_x + (2 * row + 1) * columns + column);
   }
-}
-
-// body(F, Tag<T>, Count<N>): by the activation, the type, and whether columns and pointers allow vectors. Of fp64 none:
-// erfc is a call there, and more of its arguments at once spill.
-template <class Body, class... Pointers>
-Status with_all(Activation kind, Element type, int64_t columns, Body&& body, const Pointers*... pointers) {
-  return with_activation(kind, [&](auto f) {
-    return with_type(type, [&](auto t) {
-      using T = typename decltype(t)::type;
-      return with_width<(sizeof(T) == 8 ? 1 : kWide<T>)>(
-          columns, [&](auto n) { return body(f, t, n); }, pointers...);
-    });
-  });
 }
 
 }  // namespace

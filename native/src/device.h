@@ -7,6 +7,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -21,6 +22,7 @@ struct AdamwStep;
 struct Decoder;
 struct Model;
 struct RowScores;
+class TangentOps;
 
 // While it lives, the device and the path's stream are the calling thread's current ones.
 struct DeviceScope {
@@ -46,6 +48,8 @@ struct DevicePath {
   virtual void gradient(Model& model, const Batch& batch, const GradientCall& call, const Cancel& cancel) = 0;
   virtual void evaluate(Model& model, const Batch& batch, const RowScores& scores, const Cancel& cancel) = 0;
   virtual void logits(Model& model, const Batch& batch, const at::Tensor& out) = 0;  // out [sum T, V] on the host
+  // Calls body with the tangent passes' operations over a batch.
+  virtual void tangents(Model& model, const Batch& batch, const std::function<void(TangentOps&)>& body) = 0;
   virtual std::unique_ptr<Decoder> decoder(Model& model, const Batch& prompts, int64_t capacity) = 0;
   virtual std::unique_ptr<lethe_ring> make_ring(Model& model, int64_t slots, int64_t slot_bytes) = 0;
 

@@ -11,15 +11,16 @@ namespace {
 
 using namespace lethe;
 
-void run_curvature(Model& model, const Batch& batch, const Curvature& curvature, double* quadratic, double* losses,
+void run_curvature(Model& model, const Batch& batch, const lethe_curvature& options, TangentOps& ops, double* losses,
                    const Cancel& cancel) {
-  std::vector<double> row_losses(static_cast<size_t>(batch.target_count()));
-  curvature.clear_products(row_losses.empty());
-  if (!row_losses.empty()) {
-    Joint joint(model, batch, curvature, cancel);
+  const Curvature curvature(model, batch, options);
+  std::vector<double> row_losses;
+  curvature.clear_products(batch.target_count() == 0);
+  if (batch.target_count() > 0) {
+    Joint joint(model, batch, curvature, ops, cancel);
     const int64_t blocks = joint.architecture().blocks();
     walk_forward(joint, blocks);
-    tangent_head(model, batch, curvature, joint.joint_hidden(), row_losses.data(), cancel);
+    row_losses = tangent_head(model, batch, curvature, ops, joint.joint_hidden(), joint.hidden_gradient(), cancel);
     // Gauss-Newton's quadratic forms are complete at the head.
     if (curvature.trunk() && (curvature.hessian() || curvature.wants_products())) {
       joint.gradient(0, 0).zero_();
@@ -27,7 +28,7 @@ void run_curvature(Model& model, const Batch& batch, const Curvature& curvature,
     }
   }
   record_losses(batch, row_losses.data(), losses);
-  if (quadratic != nullptr) curvature.record_quadratics(batch, quadratic);
+  if (options.quadratic != nullptr) curvature.record_quadratics(batch, options.quadratic);
 }
 
 }  // namespace
@@ -40,9 +41,12 @@ extern "C" lethe_status lethe_model_curvature(lethe_model* model, const lethe_ba
     require_pointer(losses, "losses");
     const lethe_curvature& asked = checked(options, "curvature");
     const Batch checked_batch(checked(batch, "batch"), model->shape(), Targets::kRequired);
-    if (!model->on_cpu()) refuse(LETHE_UNSUPPORTED, "curvature products are computed on the CPU only");
-    const Curvature curvature(*model, checked_batch, asked);
+    const auto body = [&](TangentOps& ops) {
+      run_curvature(*model, checked_batch, asked, ops, losses, Cancel(cancel));
+    };
+    if (model->path != nullptr)
+      return run_on(model->path, [&] { model->path->tangents(*model, checked_batch, body); });
     const SerialIfSmall serial((1 + asked.count) * checked_batch.rows() * model->layout.numbers());
-    run_curvature(*model, checked_batch, curvature, asked.quadratic, losses, Cancel(cancel));
+    body(*make_tangent_ops(*model, checked_batch));
   });
 }

@@ -4,7 +4,6 @@
 #include <ATen/ops/empty.h>
 
 #include "gemm.h"
-#include "ops_heads.h"
 
 namespace lethe {
 namespace {
@@ -15,13 +14,15 @@ at::Tensor of(const std::vector<at::Tensor>& list, int64_t k) {
 
 }  // namespace
 
-Joint::Joint(Model& model, const Batch& batch, const Curvature& curvature, const Cancel& cancel)
+Joint::Joint(Model& model, const Batch& batch, const Curvature& curvature, TangentOps& ops,
+             const Cancel& cancel)
     // Room for all blocks whether or not they are in use yet, so that a slab keeps its place.
-    : Slots(model, (1 + curvature.count()) * batch.rows(), curvature.gradient_rows(), curvature.first_layer()),
+    : Slots(model, {ops.workspace, model.options()}, (1 + curvature.count()) * batch.rows(), curvature.gradient_rows(),
+            curvature.first_layer()),
       batch_(batch),
       curvature_(curvature),
+      ops_(ops),
       cancel_(cancel),
-      turns_(turns_of(model, batch)),
       blocks_{batch.rows(), 0} {}
 
 void Joint::enter(int64_t block) {
@@ -38,19 +39,19 @@ void Joint::begin_tangents(const at::Tensor& x) {
 
 void Joint::embed(const at::Tensor& x) {
   const int64_t tokens = Layout::embedding_site(), positions = model_.layout.positions();
-  lethe::embed(model_.weight(tokens), model_.weight(positions), batch_, blocks_.value(x));
+  ops_.embed(model_.weight(tokens), model_.weight(positions), blocks_.value(x));
   if (!curvature_.chosen(tokens) && !curvature_.chosen(positions)) return;
   blocks_ = curvature_.blocks();
   const SiteTangents token = curvature_.directions(tokens), position = curvature_.directions(positions);
   for (int64_t k = 0; k < blocks_.tangents; ++k)
-    lethe::embed(of(token.weight, k), of(position.weight, k), batch_, blocks_.tangent(x, k));
+    ops_.embed(of(token.weight, k), of(position.weight, k), blocks_.tangent(x, k));
 }
 
 void Joint::norm(const At& at, const at::Tensor& x, const at::Tensor& out) {
   const at::Tensor statistics = note(at, batch_.rows());
   const int64_t s = site(at);
-  layer_norm_tangent({architecture().norm, blocks_, x, statistics, model_.weight(s), curvature_.directions(s)},
-                     model_.bias(s), model_.shape().epsilon, out);
+  ops_.layer_norm_tangent({architecture().norm, blocks_, x, statistics, model_.weight(s), curvature_.directions(s)},
+                          model_.bias(s), model_.shape().epsilon, out);
 }
 
 void Joint::linear(const At& at, const at::Tensor& x, const at::Tensor& add, const at::Tensor& out) {
@@ -69,20 +70,20 @@ void Joint::linear(const At& at, const at::Tensor& x, const at::Tensor& add, con
 
 void Joint::head_norm(const At& at, const at::Tensor& x, const at::Tensor& out) {
   const at::Tensor statistics = note(at, batch_.rows());
-  head_norm_tangent({architecture().qkv, blocks_.all(x), statistics, model_.weight(site(at))}, blocks_,
-                    curvature_.directions(site(at)), model_.shape().epsilon, blocks_.all(out));
+  ops_.head_norm_tangent({architecture().qkv, blocks_.all(x), statistics, model_.weight(site(at))}, blocks_,
+                         curvature_.directions(site(at)), model_.shape().epsilon, blocks_.all(out));
 }
 
 void Joint::rotate(const At& /*at*/, const at::Tensor& x) const {
-  turn(architecture().qkv, turns_, Direction::kForward, blocks_.all(x));
+  ops_.turn(architecture().qkv, Direction::kForward, blocks_.all(x));
 }
 
 void Joint::attention(const At& at, const at::Tensor& qkv, const at::Tensor& out) {
-  attention_tangent(architecture().attention(at.block), batch_, blocks_, qkv, out, model_.workspace.partials);
+  ops_.attention_tangent(architecture().attention(at.block), blocks_, qkv, out);
 }
 
 void Joint::activation(const At& at, const at::Tensor& x, const at::Tensor& out) {
-  activate_tangent(activating(), blocks_, x, bias_of(at), bias_directions(at), out);
+  ops_.activate_tangent(activating(), blocks_, x, bias_of(at), bias_directions(at), out);
 }
 
 void Joint::norm_backward(const At& at, const at::Tensor& x, const at::Tensor& /*out*/, const at::Tensor& g,
@@ -92,24 +93,22 @@ void Joint::norm_backward(const At& at, const at::Tensor& x, const at::Tensor& /
   const SiteTangents products = curvature_.products(s);
   if (curvature_.hessian()) {
     const SiteTangents directions = curvature_.directions(s);
-    layer_norm_tangent_backward({architecture().norm, blocks_, x, statistics, model_.weight(s), directions},
-                                {g, d_x, products, curvature_.accumulate(), curvature_.row_sums()},
-                                model_.workspace.partials);
+    ops_.layer_norm_tangent_backward({architecture().norm, blocks_, x, statistics, model_.weight(s), directions},
+                                     {g, d_x, products, curvature_.accumulate(), curvature_.row_sums()});
     return;
   }
   const bool wanted = !products.empty();
-  const at::Tensor unwanted = model_.workspace.record_norms.get(model_.options(), 2, x.size(1));
+  const at::Tensor unwanted = ops_.workspace.record_norms.get(model_.options(), 2, x.size(1));
   for (int64_t k = 0; k < blocks_.tangents; ++k) {
-    layer_norm_backward({.kind = architecture().norm,
-                         .x = blocks_.value(x),
-                         .statistics = statistics,
-                         .weight = model_.weight(s),
-                         .output = blocks_.gradient_tangent(g, k),
-                         .stream = blocks_.gradient_tangent(d_x, k),
-                         .d_weight = wanted ? of(products.weight, k) : unwanted[0],
-                         .d_bias = wanted ? of(products.bias, k) : unwanted[1],
-                         .accumulate = curvature_.accumulate() && wanted},
-                        model_.workspace.partials);
+    ops_.layer_norm_backward({.kind = architecture().norm,
+                              .x = blocks_.value(x),
+                              .statistics = statistics,
+                              .weight = model_.weight(s),
+                              .output = blocks_.gradient_tangent(g, k),
+                              .stream = blocks_.gradient_tangent(d_x, k),
+                              .d_weight = wanted ? of(products.weight, k) : unwanted[0],
+                              .d_bias = wanted ? of(products.bias, k) : unwanted[1],
+                              .accumulate = curvature_.accumulate() && wanted});
   }
 }
 
@@ -120,21 +119,19 @@ void Joint::head_norm_backward(const At& at, const at::Tensor& x, const at::Tens
   const SiteTangents products = curvature_.products(s);
   const QkvView& view = architecture().qkv;
   if (curvature_.hessian())
-    return head_norm_tangent_backward({view, blocks_.all(x), statistics, model_.weight(s)}, blocks_,
-                                      curvature_.directions(s),
-                                      {g, d_x, products, curvature_.accumulate(), curvature_.row_sums()},
-                                      model_.workspace.partials);
-  const at::Tensor unwanted = model_.workspace.record_norms.get(model_.options(), 2 * view.d);
+    return ops_.head_norm_tangent_backward({view, blocks_.all(x), statistics, model_.weight(s)}, blocks_,
+                                           curvature_.directions(s),
+                                           {g, d_x, products, curvature_.accumulate(), curvature_.row_sums()});
+  const at::Tensor unwanted = ops_.workspace.record_norms.get(model_.options(), 2 * view.d);
   for (int64_t k = 0; k < blocks_.tangents; ++k)
-    lethe::head_norm_backward({view, blocks_.value(x), statistics, model_.weight(s)},
-                              {blocks_.gradient_tangent(g, k), blocks_.gradient_tangent(d_x, k),
-                               products.empty() ? unwanted : of(products.weight, k),
-                               curvature_.accumulate() && !products.empty()},
-                              model_.workspace.partials);
+    ops_.head_norm_backward({view, blocks_.value(x), statistics, model_.weight(s)},
+                            {blocks_.gradient_tangent(g, k), blocks_.gradient_tangent(d_x, k),
+                             products.empty() ? unwanted : of(products.weight, k),
+                             curvature_.accumulate() && !products.empty()});
 }
 
 void Joint::rotate_backward(const At& /*at*/, const at::Tensor& x, const at::Tensor& g) const {
-  for (const at::Tensor& turned : {blocks_.all(x), g}) turn(architecture().qkv, turns_, Direction::kBack, turned);
+  for (const at::Tensor& turned : {blocks_.all(x), g}) ops_.turn(architecture().qkv, Direction::kBack, turned);
 }
 
 void Joint::linear_backward(const At& at, const at::Tensor& x, const at::Tensor& add, const at::Tensor& out,
@@ -203,17 +200,16 @@ void Joint::parameters(int64_t site, const at::Tensor& x, const at::Tensor& g) {
 
 void Joint::attention_backward(const At& at, const at::Tensor& qkv, const at::Tensor& /*out*/, const at::Tensor& g,
                                const at::Tensor& d_qkv) {
-  attention_tangent_backward(architecture().attention(at.block), batch_, blocks_, curvature_.hessian(), qkv, g, d_qkv,
-                             model_.workspace.partials);
+  ops_.attention_tangent_backward(architecture().attention(at.block), blocks_, curvature_.hessian(), qkv, g, d_qkv);
 }
 
 void Joint::activation_backward(const At& at, const at::Tensor& x, const at::Tensor& g, const at::Tensor& d_x) {
   const at::Tensor& bias = bias_of(at);
   if (curvature_.hessian())
-    return activate_tangent_backward(activating(), blocks_, x, bias, bias_directions(at), g, d_x);
+    return ops_.activate_tangent_backward(activating(), blocks_, x, bias, bias_directions(at), g, d_x);
   for (int64_t k = 0; k < blocks_.tangents; ++k)
-    activate_backward(activating(), blocks_.value(x), bias, blocks_.gradient_tangent(g, k),
-                      blocks_.gradient_tangent(d_x, k));
+    ops_.activate_backward(activating(), blocks_.value(x), bias, blocks_.gradient_tangent(g, k),
+                           blocks_.gradient_tangent(d_x, k));
 }
 
 void Joint::embed_backward(const at::Tensor& x, const at::Tensor& g) {
@@ -224,7 +220,7 @@ void Joint::embed_backward(const at::Tensor& x, const at::Tensor& g) {
     const at::Tensor d = blocks_.gradient_tangent(g, k);
     if (quadratic()) row_products(1, blocks_.tangent(x, k), {}, d, row_sums(k));
     if (!token.empty() || !position.empty())
-      lethe::embed_backward(d, batch_, of(token.weight, k), of(position.weight, k));
+      ops_.embed_backward(d, of(token.weight, k), of(position.weight, k));
   }
 }
 

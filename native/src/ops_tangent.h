@@ -1,4 +1,4 @@
-// The elementwise and rowwise pieces of the tangent passes, value and tangents in one loop. CPU only.
+// The elementwise and rowwise pieces of the tangent passes, value and tangents in one loop: the CPU's.
 //
 // Joint matrices are those of tangent.h; ' is the derivative along a direction v of the parameters, s the reciprocal
 // deviation of a row, m() the mean over a row, x-hat = s (x - m(x)).

@@ -1,6 +1,8 @@
 // Checks of a lethe_curvature, and what its site selection means for the passes.
 #include "tangent.h"
 
+#include <ATen/ops/zeros.h>
+
 #include <algorithm>
 
 namespace lethe {
@@ -51,7 +53,8 @@ Curvature::Curvature(const Model& model, const Batch& batch, const lethe_curvatu
   for (int64_t layer = model.shape().layers - 1; layer >= 0; --layer)
     if (any(layer == 0 ? 0 : layout_.site(layer, 0), layout_.site(layer + 1, 0)))
       first_layer_ = layer;
-  if (options.quadratic != nullptr) row_sums_.assign(static_cast<size_t>(options.count * rows_), 0.0);
+  if (options.quadratic != nullptr)
+    row_sums_ = at::zeros({options.count, rows_}, at::TensorOptions().dtype(at::kDouble).device(model.device));
 }
 
 SiteTangents Curvature::views(const std::vector<const lethe_vector*>& vectors, int64_t site) const {
@@ -84,9 +87,10 @@ void Curvature::clear_products(bool all) const {
 
 void Curvature::record_quadratics(const Batch& batch, double* out) const {
   const int64_t k_count = count();
+  const at::Tensor shares = row_sums_.cpu();
   for (int64_t b = 0; b < batch.records(); ++b) {
     for (int64_t k = 0; k < k_count; ++k) {
-      const auto first = row_sums_.begin() + k * rows_ + batch.offset(b);
+      const double* first = shares.const_data_ptr<double>() + k * rows_ + batch.offset(b);
       double sum = 0;
       for (int64_t t = 0; t < batch.length(b); ++t) sum += first[t];
       out[b * k_count + k] = sum / batch.weight(b);

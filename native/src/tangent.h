@@ -17,6 +17,7 @@
 #include "guard.h"
 #include "model.h"
 #include "ops_tangent.h"
+#include "tangent_ops.h"
 
 namespace lethe {
 
@@ -30,7 +31,7 @@ class Curvature {
   bool accumulate() const { return accumulate_; }
   int64_t count() const { return static_cast<int64_t>(directions_.size()); }  // K
   bool wants_products() const { return !products_.empty(); }
-  bool wants_quadratic() const { return !row_sums_.empty(); }
+  bool wants_quadratic() const { return row_sums_.defined(); }
   bool chosen(int64_t site) const { return site >= 0 && chosen_[static_cast<size_t>(site)] != 0; }
   // The lowest layer with a tangent in it: 0 with an embedding, L when nothing below ln_f is chosen.
   int64_t first_layer() const { return first_layer_; }
@@ -42,7 +43,9 @@ class Curvature {
   int64_t gradient_rows() const { return (count() + (hessian_ ? 1 : 0)) * rows_; }
   SiteTangents directions(int64_t site) const;  // empty when not chosen
   SiteTangents products(int64_t site) const;    // empty when not chosen or not wanted
-  double* row_sums() const { return row_sums_.empty() ? nullptr : row_sums_.data(); }  // [K, R] shares of v^T H v
+  // [K, R] shares of v^T H v, on the model's device.
+  const at::Tensor& row_shares() const { return row_sums_; }
+  double* row_sums() const { return row_sums_.defined() ? row_sums_.mutable_data_ptr<double>() : nullptr; }
 
   // Before the passes: what no pass writes is zeroed unless accumulating; with `all` everything is.
   void clear_products(bool all) const;
@@ -58,15 +61,15 @@ class Curvature {
   bool trunk_;
   std::vector<const lethe_vector*> directions_, products_;
   std::vector<uint8_t> chosen_;
-  mutable std::vector<double> row_sums_;
+  at::Tensor row_sums_;
 };
 
 // ---- tangent_head.cpp
 
-// Losses of the target rows, the head's products, and, unless nothing in the trunk is chosen, the joint gradient at the
-// hidden states in hidden_gradient_of(model, curvature.gradient_rows()).
-void tangent_head(Model& model, const Batch& batch, const Curvature& curvature, const at::Tensor& hidden,
-                  double* row_losses, const Cancel& cancel);
+// Losses of the target rows [targets], the head's products, and, unless nothing in the trunk is chosen, the joint gradient
+// at the joint hidden states. Refuses losses that are not finite.
+std::vector<double> tangent_head(Model& model, const Batch& batch, const Curvature& curvature, TangentOps& ops,
+                                 const at::Tensor& hidden, const at::Tensor& hidden_gradient, const Cancel& cancel);
 
 // ---- tangent_attention.cpp
 

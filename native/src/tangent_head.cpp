@@ -4,13 +4,16 @@
 //   dH' = E' W + E W',  dW' = E'^T H + E^T H'      Gauss-Newton: the terms with E fall away
 // Only a chunk's logits and their tangents exist at a time. Its hidden rows are stacked [H; H'_1; ..; H'_K; H], so that
 // all but the first block meets W in one product and, with K = 1, the first two blocks the stacked errors [E'; E].
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/index_select.h>
+#include <ATen/ops/zeros.h>
+
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 #include "gemm.h"
-#include "ops.h"
-#include "slots.h"
 #include "tangent.h"
 
 namespace lethe {
@@ -26,63 +29,64 @@ int64_t chunk_rows(const Model& model, int64_t blocks, int64_t rows) {
   return (rows + chunks - 1) / chunks;
 }
 
+// The rows that have a target, on the model's device.
+at::Tensor target_rows(const Model& model, const Batch& batch) {
+  std::vector<int64_t> rows = batch.target_rows();
+  const at::Tensor host = at::from_blob(rows.data(), {batch.target_count()}, at::kLong);
+  return host.to(model.device, at::kLong, /*non_blocking=*/false, /*copy=*/true);
+}
+
 class Head {
  public:
-  Head(Model& model, const Batch& batch, const Curvature& curvature, const at::Tensor& hidden)
+  Head(Model& model, const Batch& batch, const Curvature& curvature, TangentOps& ops, const at::Tensor& hidden,
+       const at::Tensor& hidden_gradient)
       : model_(model),
-        batch_(batch),
         curvature_(curvature),
+        ops_(ops),
         site_(model.layout.head_site()),
         hidden_(hidden),
+        rows_(target_rows(model, batch)),
         directions_(curvature.directions(site_)),
-        products_(curvature.products(site_)) {
-    if (!curvature.trunk()) return;
-    gradient_ = hidden_gradient_of(model, curvature.gradient_rows());
-    if (batch.target_count() < batch.rows()) gradient_.zero_();
+        products_(curvature.products(site_)),
+        gradient_(hidden_gradient) {
+    if (curvature.trunk() && batch.target_count() < batch.rows()) gradient_.zero_();
   }
 
-  // Target rows first .. first + n.
-  void chunk(int64_t first, int64_t n, double* row_losses) {
+  // Target rows first .. first + n; their losses.
+  void chunk(int64_t first, int64_t n, double* losses) {
     const Blocks blocks{n, curvature_.count()};
-    const at::Tensor stack = stacked_hidden(first, blocks);
+    const at::Tensor rows = rows_.narrow(0, first, n), stack = stacked_hidden(rows, blocks);
     const at::Tensor logits =
-        model_.workspace.logits.get(model_.options(), (blocks.tangents + 1) * n, model_.shape().vocabulary);
+        ops_.workspace.logits.get(model_.options(), (blocks.tangents + 1) * n, model_.shape().vocabulary);
     multiply(stack, logits, blocks);
-    std::vector<double> scales(static_cast<size_t>(n)), sums;
-    for (int64_t i = 0; i < n; ++i) scales[static_cast<size_t>(i)] = batch_.target_scale(record(first + i));
-    if (curvature_.wants_quadratic()) sums.resize(static_cast<size_t>(blocks.tangents * n));
-    softmax_tangent(logits, {.blocks = blocks,
-                             .targets = batch_.target_tokens().data() + first,
-                             .scales = scales.data(),
-                             .with_value = curvature_.hessian(),
-                             .losses = row_losses + first,
-                             .sums = sums.empty() ? nullptr : sums.data()});
-    require_finite(first, n, row_losses);
+    at::Tensor sums;
+    if (curvature_.wants_quadratic()) sums = at::zeros({blocks.tangents, n}, curvature_.row_shares().options());
+    ops_.softmax_tangent(logits, blocks, first, curvature_.hessian(), losses, sum_of(sums, 0));
     // The share of a site that is not chosen is zero, and of Gauss-Newton this is the whole.
-    if (curvature_.hessian() && directions_.empty()) sums.clear();
+    if (curvature_.hessian() && directions_.empty()) sums.reset();
     const at::Tensor errors = logits.narrow(0, 0, (blocks.tangents + (curvature_.hessian() ? 1 : 0)) * n);
-    if (curvature_.trunk()) hidden_gradient(first, stack, errors, blocks, sums);
+    if (curvature_.trunk()) hidden_gradient(rows, stack, errors, blocks, sums);
     parameters(first == 0, stack, errors, blocks);
-    if (sums.empty()) return;
-    for (int64_t k = 0; k < blocks.tangents; ++k)
-      for (int64_t i = 0; i < n; ++i) row_sum(k, first + i) += sums[static_cast<size_t>(k * n + i)];
+    if (!sums.defined()) return;
+    at::Tensor shares = curvature_.row_shares();
+    shares.index_add_(1, rows, sums);
   }
 
  private:
   int64_t channels() const { return model_.shape().channels; }
-  int64_t record(int64_t i) const { return batch_.target_records()[static_cast<size_t>(i)]; }
-  int64_t row(int64_t i) const { return batch_.target_rows()[static_cast<size_t>(i)]; }
-  double& row_sum(int64_t k, int64_t i) const { return curvature_.row_sums()[k * batch_.rows() + row(i)]; }
+  // The k-th tangent's of sums [K, n].
+  static double* sum_of(const at::Tensor& sums, int64_t k) {
+    return sums.defined() ? sums.mutable_data_ptr<double>() + k * sums.size(1) : nullptr;
+  }
 
-  at::Tensor stacked_hidden(int64_t first, const Blocks& blocks) {
+  at::Tensor stacked_hidden(const at::Tensor& rows, const Blocks& blocks) {
     const at::Tensor stack =
-        model_.workspace.target_hidden.get(model_.options(), (blocks.tangents + 2) * blocks.rows, channels());
-    const auto begin = batch_.target_rows().begin() + first;
-    const std::vector<int64_t> rows(begin, begin + blocks.rows);
+        ops_.workspace.target_hidden.get(model_.options(), (blocks.tangents + 2) * blocks.rows, channels());
     const Blocks whole = curvature_.blocks();
-    gather_rows(whole.value(hidden_), rows, blocks.value(stack));
+    const auto gather = [&](const at::Tensor& from, at::Tensor to) { at::index_select_out(to, from, 0, rows); };
+    gather(whole.value(hidden_), blocks.value(stack));
     for (int64_t k = 0; curvature_.trunk() && k < blocks.tangents; ++k)
-      gather_rows(whole.tangent(hidden_, k), rows, blocks.tangent(stack, k));
+      gather(whole.tangent(hidden_, k), blocks.tangent(stack, k));
     blocks.tangent(stack, blocks.tangents).copy_(blocks.value(stack));
     return stack;
   }
@@ -101,34 +105,25 @@ class Head {
     }
   }
 
-  void hidden_gradient(int64_t first, const at::Tensor& stack, const at::Tensor& errors, const Blocks& blocks,
-                       std::vector<double>& sums) {
-    const at::Tensor d = model_.workspace.target_gradient.get(model_.options(), errors.size(0), channels());
-    const bool curved = curvature_.hessian() && !directions_.empty(), quadratic = curved && !sums.empty();
+  void hidden_gradient(const at::Tensor& rows, const at::Tensor& stack, const at::Tensor& errors, const Blocks& blocks,
+                       const at::Tensor& sums) {
+    const at::Tensor d = ops_.workspace.target_gradient.get(model_.options(), errors.size(0), channels());
+    const bool curved = curvature_.hessian() && !directions_.empty(), quadratic = curved && sums.defined();
     if (curved) {
       for (int64_t k = 0; k < blocks.tangents; ++k) {
         const at::Tensor tangent = blocks.gradient_tangent(d, k);
         gemm(blocks.gradient(errors), directions_.weight[static_cast<size_t>(k)], tangent);
-        if (quadratic) row_products(2, blocks.tangent(stack, k), {}, tangent, sums.data() + k * blocks.rows);
+        if (quadratic) ops_.row_products(2, blocks.tangent(stack, k), {}, tangent, sum_of(sums, k));
       }
       blocks.gradient(d).zero_();
     }
     gemm(errors, model_.weight(site_), d, curved ? Into::kAdd : Into::kOverwrite);
-    for (int64_t k = 0; quadratic && k < blocks.tangents; ++k) {
-      row_products(-1, blocks.tangent(stack, k), {}, blocks.gradient_tangent(d, k), sums.data() + k * blocks.rows);
-    }
-    put(first, d, blocks);
-  }
-
-  // Each block's rows to their places in that block of the gradient.
-  void put(int64_t first, const at::Tensor& d, const Blocks& blocks) {
-    const size_t bytes = static_cast<size_t>(channels()) * d.element_size();
-    const auto* from = static_cast<const char*>(d.const_data_ptr());
-    auto* to = static_cast<char*>(gradient_.mutable_data_ptr());
-    for (int64_t block = 0; block < d.size(0) / blocks.rows; ++block) {
-      for (int64_t i = 0; i < blocks.rows; ++i, from += bytes)
-        std::memcpy(to + static_cast<size_t>(block * batch_.rows() + row(first + i)) * bytes, from, bytes);
-    }
+    for (int64_t k = 0; quadratic && k < blocks.tangents; ++k)
+      ops_.row_products(-1, blocks.tangent(stack, k), {}, blocks.gradient_tangent(d, k), sum_of(sums, k));
+    // Each block's rows to their places in that block of the gradient.
+    const int64_t all = curvature_.blocks().rows;
+    for (int64_t block = 0; block < d.size(0) / blocks.rows; ++block)
+      gradient_.narrow(0, block * all, all).index_copy_(0, rows, d.narrow(0, block * blocks.rows, blocks.rows));
   }
 
   void parameters(bool first_chunk, const at::Tensor& stack, const at::Tensor& errors, const Blocks& blocks) {
@@ -145,33 +140,41 @@ class Head {
     }
   }
 
-  void require_finite(int64_t first, int64_t n, const double* losses) const {
-    for (int64_t i = first; i < first + n; ++i) {
-      if (std::isfinite(losses[i])) continue;
-      refuse(LETHE_NOT_FINITE, "the loss of record ", record(i), " of the batch is ", losses[i], " at its token ",
-             row(i) - batch_.offset(record(i)));
-    }
-  }
-
   Model& model_;
-  const Batch& batch_;
   const Curvature& curvature_;
+  TangentOps& ops_;
   const int64_t site_;
   const at::Tensor& hidden_;  // joint
+  const at::Tensor rows_;     // [targets]
   const SiteTangents directions_, products_;
-  at::Tensor gradient_;  // joint gradient at hidden, or undefined
+  const at::Tensor& gradient_;  // joint gradient at hidden, where one is wanted
 };
+
+void require_finite(const Batch& batch, const std::vector<double>& losses) {
+  for (size_t i = 0; i < losses.size(); ++i) {
+    if (std::isfinite(losses[i])) continue;
+    const int64_t record = batch.target_records()[i];
+    refuse(LETHE_NOT_FINITE, "the loss of record ", record, " of the batch is ", losses[i], " at its token ",
+           batch.target_rows()[i] - batch.offset(record));
+  }
+}
 
 }  // namespace
 
-void tangent_head(Model& model, const Batch& batch, const Curvature& curvature, const at::Tensor& hidden,
-                  double* row_losses, const Cancel& cancel) {
-  Head head(model, batch, curvature, hidden);
+std::vector<double> tangent_head(Model& model, const Batch& batch, const Curvature& curvature, TangentOps& ops,
+                                 const at::Tensor& hidden, const at::Tensor& hidden_gradient, const Cancel& cancel) {
   const int64_t rows = batch.target_count(), step = chunk_rows(model, curvature.count() + 1, rows);
+  const at::Tensor losses = at::empty({rows}, at::TensorOptions().dtype(at::kDouble).device(model.device));
+  Head head(model, batch, curvature, ops, hidden, hidden_gradient);
   for (int64_t first = 0; first < rows; first += step) {
     cancel.poll();
-    head.chunk(first, std::min(step, rows - first), row_losses);
+    head.chunk(first, std::min(step, rows - first), losses.mutable_data_ptr<double>() + first);
   }
+  const at::Tensor host = losses.cpu();
+  const double* values = host.const_data_ptr<double>();
+  std::vector<double> result(values, values + rows);
+  require_finite(batch, result);
+  return result;
 }
 
 }  // namespace lethe

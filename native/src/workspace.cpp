@@ -6,6 +6,7 @@
 namespace lethe {
 
 at::Tensor Slab::get(const at::TensorOptions& options, int64_t count) {
+  if (store_.defined() && store_.scalar_type() != options.dtype()) store_ = view_ = at::Tensor();
   if (!store_.defined()) {
     store_ = at::empty({count}, options);
   } else if (store_.numel() < count) {
@@ -16,7 +17,7 @@ at::Tensor Slab::get(const at::TensorOptions& options, int64_t count) {
 }
 
 at::Tensor Slab::get(const at::TensorOptions& options, int64_t rows, int64_t columns) {
-  if (!view_.defined() || view_.size(0) != rows || view_.size(1) != columns)
+  if (!view_.defined() || view_.size(0) != rows || view_.size(1) != columns || view_.scalar_type() != options.dtype())
     view_ = get(options, rows * columns).view({rows, columns});
   return view_;
 }

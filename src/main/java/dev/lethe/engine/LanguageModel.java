@@ -189,7 +189,7 @@ public final class LanguageModel implements AutoCloseable {
      * mean loss, with vectors of this model; and each record's quadratic forms. No gradient buffer is touched. Data sets
      * are summed batch by batch with {@link Curvature#accumulate}. Memory of the activations grows as 1 + K.
      *
-     * @throws EngineException NOT_FINITE when a loss is not finite, UNSUPPORTED on another device than the CPU
+     * @throws EngineException NOT_FINITE when a loss is not finite
      */
     public Curvature.Result curvature(Batch batch, Curvature asked) {
         return curvature.run(batch, asked);
