@@ -60,10 +60,11 @@ std::unique_ptr<GradientObserver> make_activation_products(const Model& model, c
 }
 
 void finish_products(const Model& model, const Batch& batch, const std::vector<double>& mean_logits, double* products) {
-  const int64_t sites = model.layout.site_count();
-  for (size_t i = 0; i < mean_logits.size(); ++i) {
+  const int64_t sites = model.layout.site_count(), head = model.layout.head_site();
+  const bool frozen = model.layout.sites()[static_cast<size_t>(head)].frozen;
+  for (size_t i = 0; !frozen && i < mean_logits.size(); ++i) {
     const int64_t b = batch.target_records()[i];
-    products[b * sites + model.layout.head_site()] += batch.target_scale(b) * mean_logits[i];
+    products[b * sites + head] += batch.target_scale(b) * mean_logits[i];
   }
   for (int64_t b = 0; b < batch.records(); ++b) {
     for (int64_t s = 0; s < sites; ++s) products[b * sites + s] /= batch.weight(b);

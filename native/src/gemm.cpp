@@ -38,6 +38,7 @@ void gemm(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out, Into 
                into, rounding);
     return;
   }
+  if (b.scalar_type() != out.scalar_type()) return gemm(a, b.to(out.scalar_type()), out, into, rounding);
   std::optional<Switches> switches;
   if (!out.is_cpu()) switches.emplace();
   if (into == Into::kAdd) {

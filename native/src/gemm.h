@@ -12,8 +12,8 @@ enum class Rounding { kNone, kBf16 };
 
 bool bf16_tiles();  // this build and this processor have AVX-512 BF16
 
-// out [m, n] = a [m, k] b [k, n], added to out with kAdd. Of each the rows or the columns are contiguous. On the CPU b may
-// be bf16 or fp16, a base's as its file has it, where the others are fp32.
+// out [m, n] = a [m, k] b [k, n], added to out with kAdd. Of each the rows or the columns are contiguous. b may be
+// bf16 or fp16, a base's, where the others are wider: fp32 products on the CPU widen what they pack, others all of b.
 void gemm(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out, Into into = Into::kOverwrite,
           Rounding rounding = Rounding::kNone);
 
