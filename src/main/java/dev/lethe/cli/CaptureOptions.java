@@ -3,7 +3,6 @@ package dev.lethe.cli;
 import dev.lethe.data.OnLong;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Dtype;
-import dev.lethe.model.Checkpoint;
 import dev.lethe.train.ModelSource;
 import dev.lethe.train.TrainConfig;
 import java.util.function.IntSupplier;
@@ -63,10 +62,6 @@ final class CaptureOptions {
 
     /** Exact errors are V numbers a token: 30 GB for one epoch of 4,000 short records at GPT-2's vocabulary. */
     static int automaticTopK(ModelSource source) {
-        long vocabulary = switch (source) {
-            case ModelSource.Fresh fresh -> fresh.shape().vocabulary();
-            case ModelSource.Pretrained pretrained -> Checkpoint.config(pretrained.folder()).shape().vocabulary();
-        };
-        return vocabulary > EXACT_VOCABULARY ? AUTOMATIC_TOP_K : 0;
+        return source.shape().vocabulary() > EXACT_VOCABULARY ? AUTOMATIC_TOP_K : 0;
     }
 }

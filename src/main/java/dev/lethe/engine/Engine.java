@@ -120,14 +120,43 @@ public final class Engine implements AutoCloseable {
     /**
      * A new model with all parameters zero, of the calling thread.
      *
+     * @param shape without adapters
      * @param dtype F32 or F64
      * @throws EngineException when the device lacks the memory or the shape cannot be built
      */
     public LanguageModel model(ModelShape shape, Dtype dtype) {
+        return model(shape, dtype, null);
+    }
+
+    /**
+     * As {@link #model(ModelShape, Dtype)} of a shape with adapters, over a base of that shape and dtype, on this device; while
+     * its parameters are zero it computes what the base does.
+     */
+    public LanguageModel model(ModelShape shape, Dtype dtype, Base base) {
+        requireOpen();
+        return new LanguageModel(this, shape, dtype, base);
+    }
+
+    /** A new model like another: of its shape, dtype and base, with all parameters zero. */
+    public LanguageModel like(LanguageModel other) {
+        return model(other.shape(), other.dtype(), other.base());
+    }
+
+    /**
+     * Opens the frozen weights of models with adapters.
+     *
+     * @param shape adapters do not count
+     * @param dtype of the models
+     */
+    public Base base(ModelShape shape, Dtype dtype, Base.Files files) {
+        requireOpen();
+        return new Base(this, shape, dtype, files);
+    }
+
+    private void requireOpen() {
         if (closed) {
             throw new IllegalStateException("the engine is closed");
         }
-        return new LanguageModel(this, shape, dtype);
     }
 
     /** What the native library is; loads it on first use. */

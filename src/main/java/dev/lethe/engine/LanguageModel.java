@@ -1,8 +1,13 @@
 package dev.lethe.engine;
 
 import dev.lethe.bindings.LetheNative;
+import dev.lethe.bindings.lethe_model_config;
+import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
+import java.nio.channels.WritableByteChannel;
 import java.nio.file.Path;
 import java.util.EnumMap;
 import java.util.List;
@@ -21,9 +26,12 @@ import java.util.Objects;
  * through {@link #entries()}.
  */
 public final class LanguageModel implements AutoCloseable {
+    private static final long MERGED_PIECE_BYTES = 1 << 26;
+
     private final Device device;
     private final ModelShape shape;
     private final Dtype dtype;
+    private final Base base;
     private final OwnedMemory memory;
     private final CancelFlag cancel;
     private final NativeCalls calls;
@@ -35,12 +43,20 @@ public final class LanguageModel implements AutoCloseable {
     private final NativeCurvature curvature;
     private final CapturedEntries entries;
 
-    LanguageModel(Engine engine, ModelShape shape, Dtype dtype) {
+    LanguageModel(Engine engine, ModelShape shape, Dtype dtype, Base base) {
         device = engine.device();
         this.shape = Objects.requireNonNull(shape, "shape");
         this.dtype = Objects.requireNonNull(dtype, "dtype");
         if (dtype != Dtype.F32 && dtype != Dtype.F64) {
             throw new IllegalArgumentException("model: dtype " + dtype + " is not supported; use F32 or F64");
+        }
+        if (shape.hasAdapters() != (base != null)) {
+            throw new IllegalArgumentException("model: a shape " + (base == null ? "with adapters needs a base"
+                    : "without adapters has no base"));
+        }
+        this.base = base;
+        if (base != null) {
+            base.share();
         }
         memory = new OwnedMemory("the model");
         cancel = new CancelFlag(memory);
@@ -77,6 +93,16 @@ public final class LanguageModel implements AutoCloseable {
     /** Parameter tensors in the order of the flat buffer. */
     public List<TensorInfo> tensors() {
         return layout.tensors();
+    }
+
+    /** The base's tensors, as {@link ModelLayout#frozen()}. */
+    public List<TensorInfo> frozen() {
+        return layout.frozen();
+    }
+
+    /** The frozen weights that its adapters are on; null without adapters. */
+    public Base base() {
+        return base;
     }
 
     /** S sites, as {@link ModelLayout#sites()}. */
@@ -118,6 +144,29 @@ public final class LanguageModel implements AutoCloseable {
     /** A new vector of zeros; it belongs to the same thread. */
     public ParameterVector vector() {
         return new ParameterVector(space());
+    }
+
+    /**
+     * Writes one of {@link #frozen()} with its adapter put in, W + scale A B as a checkpoint has it, little-endian, row-major.
+     *
+     * @param target F32, F16 or BF16
+     */
+    public void storeMerged(TensorInfo tensor, Dtype target, WritableByteChannel channel) throws IOException {
+        int number = layout.frozen().indexOf(tensor);
+        if (number < 0) {
+            throw new IllegalArgumentException("merged: " + tensor.name() + " is not a tensor of this model's base");
+        }
+        try (Arena arena = Arena.ofConfined()) {
+            long bytes = tensor.count() * target.bytes();
+            MemorySegment out = arena.allocate(bytes, 64);
+            calls.done("merged", LetheNative.lethe_model_merged(handle, number, target.code(), out, bytes, calls.begin()));
+            for (long at = 0; at < bytes; at += MERGED_PIECE_BYTES) {
+                ByteBuffer piece = out.asSlice(at, Math.min(MERGED_PIECE_BYTES, bytes - at)).asByteBuffer();
+                while (piece.hasRemaining()) {
+                    channel.write(piece);
+                }
+            }
+        }
     }
 
     // ---- passes -----------------------------------------------------------------------------------------------
@@ -247,7 +296,12 @@ public final class LanguageModel implements AutoCloseable {
     /** Frees the native memory; closing again does nothing. */
     @Override
     public void close() {
-        memory.close();
+        if (memory.isOpen()) {
+            memory.close();
+            if (base != null) {
+                base.release();
+            }
+        }
     }
 
     MemorySegment handle() {
@@ -259,6 +313,9 @@ public final class LanguageModel implements AutoCloseable {
 
     private MemorySegment create(Engine engine) {
         MemorySegment config = ModelConfig.of(memory.arena(), engine, shape, dtype);
+        if (base != null) {
+            lethe_model_config.base(config, base.handle());
+        }
         MemorySegment out = memory.arena().allocate(ValueLayout.ADDRESS);
         calls.done("create model", LetheNative.lethe_model_create(config, out, calls.begin()));
         return out.get(ValueLayout.ADDRESS, 0).reinterpret(memory.arena(), LetheNative::lethe_model_destroy);

@@ -1,8 +1,10 @@
 package dev.lethe.engine;
 
+import dev.lethe.bindings.lethe_adapted;
 import dev.lethe.bindings.lethe_model_config;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
 
 /** The native form of what a model is to be. */
 final class ModelConfig {
@@ -34,7 +36,27 @@ final class ModelConfig {
         lethe_model_config.tied_head(config, shape.tiedHead() ? 1 : 0);
         lethe_model_config.dtype(config, dtype.code());
         block(config, shape.block());
+        adapters(arena, config, shape);
         return config;
+    }
+
+    private static void adapters(Arena arena, MemorySegment config, ModelShape shape) {
+        int count = shape.adapters().size();
+        MemorySegment adapted = count == 0 ? MemorySegment.NULL : lethe_adapted.allocateArray(count, arena);
+        for (int i = 0; i < count; i++) {
+            Adapter adapter = shape.adapters().get(i);
+            MemorySegment one = lethe_adapted.asSlice(adapted, i);
+            byte[] name = adapter.module().getBytes(StandardCharsets.UTF_8);
+            if (name.length >= lethe_adapted.module(one).byteSize()) {
+                throw new BadInputException("adapter on " + adapter.module() + ": the model has no module of so long a name");
+            }
+            lethe_adapted.struct_size(one, lethe_adapted.sizeof());
+            lethe_adapted.module(one).asByteBuffer().put(name);
+            lethe_adapted.rank(one, adapter.rank());
+            lethe_adapted.scale(one, adapter.scale());
+        }
+        lethe_model_config.adapted(config, adapted);
+        lethe_model_config.adapted_count(config, count);
     }
 
     private static void block(MemorySegment config, Block block) {

@@ -7,19 +7,24 @@ import dev.lethe.bindings.lethe_tensor_info;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import java.util.Map;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
  * Where everything lies in models of a shape, asked of the native side without making one.
  *
- * @param tensors    parameter tensors in the order of the flat buffer, which is a checkpoint's
+ * @param tensors    parameter tensors in the order of the flat buffer, which is a checkpoint's; of adapters each module's
+ *                   lora_A.weight [rank, inputs] and lora_B.weight [outputs, rank], as peft has them
+ * @param frozen     the base's tensors, as a shape without adapters has them; none without adapters
  * @param sites      [S] in the model's order: the tables, block by block, the final norm, the head
  * @param parameters trainable numbers; a tied table counts once
  * @param flatSize   P, elements of a flat buffer, with the zero gaps that align its tensors
  */
-public record ModelLayout(List<TensorInfo> tensors, List<Site> sites, long parameters, long flatSize) {
+public record ModelLayout(List<TensorInfo> tensors, List<TensorInfo> frozen, List<Site> sites, long parameters, long flatSize) {
     public ModelLayout {
         tensors = List.copyOf(tensors);
+        frozen = List.copyOf(frozen);
         sites = List.copyOf(sites);
     }
 
@@ -49,7 +54,9 @@ public record ModelLayout(List<TensorInfo> tensors, List<Site> sites, long param
                     .forEach(info -> lethe_site_info.struct_size(info, lethe_site_info.sizeof()));
             calls.done("model sites", LetheNative.lethe_model_sites(config, sites, count, calls.begin()));
             List<MemorySegment> infos = sites.elements(lethe_site_info.layout()).toList();
-            return new ModelLayout(tensors.elements(lethe_tensor_info.layout()).map(ModelLayout::tensor).toList(),
+            Map<Boolean, List<TensorInfo>> all = tensors.elements(lethe_tensor_info.layout()).map(ModelLayout::tensor)
+                    .collect(Collectors.partitioningBy(TensorInfo::frozen));
+            return new ModelLayout(all.get(false), all.get(true),
                     Stream.iterate(0, index -> index < infos.size(), index -> index + 1)
                             .map(index -> site(index, infos.get(index))).toList(),
                     lethe_layout.parameters(layout), lethe_layout.flat_size(layout));
@@ -70,6 +77,6 @@ public record ModelLayout(List<TensorInfo> tensors, List<Site> sites, long param
     private static Site site(int index, MemorySegment info) {
         return new Site(index, lethe_site_info.name(info).getString(0), Site.Kind.of(lethe_site_info.kind(info)),
                 Site.Role.of(lethe_site_info.role(info)), (int) lethe_site_info.block(info),
-                lethe_site_info.inputs(info), lethe_site_info.outputs(info));
+                lethe_site_info.inputs(info), lethe_site_info.outputs(info), lethe_site_info.frozen(info) != 0);
     }
 }

@@ -16,9 +16,11 @@ import java.util.Locale;
  * @param normEpsilon of every norm, 1e-5 in GPT-2
  * @param tiedHead    whether the head shares the token table
  * @param block       null becomes {@link Block#GPT2}; head counts and sizes that are what 0 stands for become 0
+ * @param adapters    with any, they are all that is trained and the model's other weights are a {@link Base}'s; at most one a
+ *                    module; null becomes none
  */
 public record ModelShape(long vocabulary, long context, long channels, long heads, long layers, long inner,
-        double normEpsilon, boolean tiedHead, Block block) {
+        double normEpsilon, boolean tiedHead, Block block, List<Adapter> adapters) {
 
     /** Rows of GPT-2's own token table. */
     public static final long GPT2_VOCABULARY = 50257;
@@ -28,6 +30,7 @@ public record ModelShape(long vocabulary, long context, long channels, long head
     /** @throws IllegalArgumentException listing every size that is out of range */
     public ModelShape {
         block = block == null ? Block.GPT2 : block;
+        adapters = adapters == null ? List.of() : List.copyOf(adapters);
         List<String> problems = new ArrayList<>();
         size(problems, "vocabulary", vocabulary);
         size(problems, "context", context);
@@ -50,6 +53,12 @@ public record ModelShape(long vocabulary, long context, long channels, long head
         block = block.plain(channels, heads);
     }
 
+    /** Without adapters. */
+    public ModelShape(long vocabulary, long context, long channels, long heads, long layers, long inner,
+            double normEpsilon, boolean tiedHead, Block block) {
+        this(vocabulary, context, channels, heads, layers, inner, normEpsilon, tiedHead, block, List.of());
+    }
+
     /** Of a GPT-2 as published. */
     public ModelShape(long vocabulary, long context, long channels, long heads, long layers, long inner,
             double normEpsilon, boolean tiedHead) {
@@ -63,14 +72,31 @@ public record ModelShape(long vocabulary, long context, long channels, long head
 
     /** The same with a head that shares the token table, or has one of its own. */
     public ModelShape withTiedHead(boolean tied) {
-        return new ModelShape(vocabulary, context, channels, heads, layers, inner, normEpsilon, tied, block);
+        return new ModelShape(vocabulary, context, channels, heads, layers, inner, normEpsilon, tied, block, adapters);
+    }
+
+    /** The same with these adapters in place of any it has. */
+    public ModelShape withAdapters(List<Adapter> others) {
+        return new ModelShape(vocabulary, context, channels, heads, layers, inner, normEpsilon, tiedHead, block, others);
+    }
+
+    /** Whether adapters are all that is trained. */
+    public boolean hasAdapters() {
+        return !adapters.isEmpty();
     }
 
     /** In words: "llama, 4 layers, 256 wide, 4 heads (2 of keys and values), context 128". */
     public String summary() {
         String shared = block.kvHeads() == 0 ? "" : " (" + block.kvHeads() + " of keys and values)";
         return block.family().name().toLowerCase(Locale.ROOT) + ", " + layers + " layers, " + channels + " wide, "
-                + heads + " heads" + shared + ", context " + context;
+                + heads + " heads" + shared + ", context " + context + (hasAdapters() ? ", " + adapters.size()
+                + " modules adapted by rank " + ranks() : "");
+    }
+
+    private String ranks() {
+        long least = adapters.stream().mapToLong(Adapter::rank).min().orElse(0);
+        long most = adapters.stream().mapToLong(Adapter::rank).max().orElse(0);
+        return least == most ? String.valueOf(least) : least + " to " + most;
     }
 
     private static void size(List<String> problems, String name, long value) {

@@ -13,8 +13,9 @@ import dev.lethe.bindings.LetheNative;
  * @param block   0..L-1, or -1 outside blocks
  * @param inputs  width of the factor A: V for wte, the context for wpe, C for a norm and for lm_head
  * @param outputs width of the factor G: V for lm_head
+ * @param frozen  whether it is a base's alone: nothing is trained or captured there
  */
-public record Site(int index, String name, Kind kind, Role role, int block, long inputs, long outputs) {
+public record Site(int index, String name, Kind kind, Role role, int block, long inputs, long outputs, boolean frozen) {
 
     /** What a site's gradient is made of. */
     public enum Kind {

@@ -22,6 +22,7 @@ import java.util.stream.Collectors;
  * <li>{@code block:11,12} or {@code block:0-3} = every site of those blocks, counted from 0
  * <li>a site's exact name, or a glob over names: {@code h.*.mlp.c_fc}
  * </ul>
+ * Of a model with adapters each means the sites that have one.
  */
 public final class SiteSelector {
     private static final Pattern BLOCKS = Pattern.compile("([0-9]{1,6})(?:-([0-9]{1,6}))?");
@@ -63,7 +64,7 @@ public final class SiteSelector {
     /**
      * The sites this selector means in a model.
      *
-     * @throws IllegalArgumentException when a term selects nothing, listing what the model has
+     * @throws IllegalArgumentException when a term selects nothing, or frozen sites alone, listing what there is
      */
     public SiteSet select(List<Site> sites) {
         BitSet chosen = new BitSet(sites.size());
@@ -78,7 +79,13 @@ public final class SiteSelector {
                 throw new IllegalArgumentException("site selector '" + text + "': no site matches '" + term.text
                         + "'; the model has " + describe(sites));
             }
-            taken.forEach(site -> chosen.set(site.index()));
+            List<Site> trained = taken.stream().filter(site -> !site.frozen()).toList();
+            if (trained.isEmpty()) {
+                throw new IllegalArgumentException("site selector '" + text + "': '" + term.text + "' is of the frozen base ("
+                        + describe(taken) + "); trained are the adapters on "
+                        + describe(sites.stream().filter(site -> !site.frozen()).toList()));
+            }
+            trained.forEach(site -> chosen.set(site.index()));
         }
         return new SiteSet(List.copyOf(sites), chosen);
     }

@@ -16,23 +16,23 @@ public final class SiteSet {
         this.chosen = chosen;
     }
 
-    /** Every site of a model. */
+    /** Every site of a model that is trained. */
     public static SiteSet all(List<Site> sites) {
         BitSet bits = new BitSet(sites.size());
-        bits.set(0, sites.size());
+        sites.stream().filter(site -> !site.frozen()).forEach(site -> bits.set(site.index()));
         return new SiteSet(List.copyOf(sites), bits);
     }
 
     /**
      * The sites with exactly these names, as a ledger's manifest lists them.
      *
-     * @throws IllegalArgumentException naming the ones the model lacks
+     * @throws IllegalArgumentException naming the ones the model lacks, or has frozen
      */
     public static SiteSet of(List<Site> sites, Collection<String> names) {
         BitSet bits = new BitSet(sites.size());
         TreeSet<String> missing = new TreeSet<>(names);
         for (Site site : sites) {
-            if (names.contains(site.name())) {
+            if (!site.frozen() && names.contains(site.name())) {
                 bits.set(site.index());
                 missing.remove(site.name());
             }

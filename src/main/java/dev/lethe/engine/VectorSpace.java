@@ -2,6 +2,7 @@ package dev.lethe.engine;
 
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import java.util.stream.Collectors;
 
 /**
  * What the vectors of one model share: the handle that makes them, and where each tensor lies.
@@ -34,12 +35,19 @@ record VectorSpace(OwnedMemory owner, MemorySegment model, ModelShape shape, Dty
     /** The line by which a file of numbers says to which space they belong. */
     String describe() {
         return line(" heads=" + shape.heads(), " epsilon=" + shape.normEpsilon()) + (published() ? "" : " "
-                + shape.block());
+                + shape.block()) + (shape.hasAdapters() ? " adapters=" + adapters() : "");
+    }
+
+    /** Short for the list, of which a large model has hundreds. */
+    private String adapters() {
+        String all = shape.adapters().stream().map(one -> one.module() + ':' + one.rank() + ':' + one.scale())
+                .collect(Collectors.joining(","));
+        return shape.adapters().size() + ":" + Integer.toHexString(all.hashCode());
     }
 
     /** Whether a file's line is of this space; versions that knew GPT-2 alone left out what moves no tensor. */
     boolean isDescribedBy(String line) {
-        return line.equals(describe()) || published() && line.equals(line("", ""));
+        return line.equals(describe()) || published() && !shape.hasAdapters() && line.equals(line("", ""));
     }
 
     private boolean published() {

@@ -1,5 +1,6 @@
 package dev.lethe.ledger;
 
+import dev.lethe.engine.Adapter;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Block;
 import dev.lethe.engine.DamagedDataException;
@@ -113,7 +114,8 @@ public record LedgerManifest(
                         shape.required("channels").asLong(), shape.required("heads").asLong(),
                         shape.required("layers").asLong(), shape.required("inner").asLong(),
                         shape.required("layerNormEpsilon").asDouble(), shape.required("tiedHead").asBoolean(),
-                        shape.has("block") ? JSON.treeToValue(shape.get("block"), Block.class) : Block.GPT2),
+                        shape.has("block") ? JSON.treeToValue(shape.get("block"), Block.class) : Block.GPT2,
+                        shape.has("adapters") ? List.of(JSON.treeToValue(shape.get("adapters"), Adapter[].class)) : List.of()),
                 sites, fields.required("headTopK").asInt(),
                 Dtype.valueOf(fields.required("dtype").asString().toUpperCase(Locale.ROOT)),
                 fields.path("rank").asInt(0), fields.required("sealed").asBoolean());
@@ -127,6 +129,7 @@ public record LedgerManifest(
                 .put("inner", shape.inner()).put("layerNormEpsilon", shape.normEpsilon())
                 .put("tiedHead", shape.tiedHead());
         if (!shape.block().equals(Block.GPT2)) sizes.set("block", JSON.valueToTree(shape.block()));
+        if (shape.hasAdapters()) sizes.set("adapters", JSON.valueToTree(shape.adapters()));
         ArrayNode names = fields.putArray("sites");
         sites.forEach(names::add);
         fields.put("headTopK", headTopK).put("dtype", dtype.name().toLowerCase(Locale.ROOT));

@@ -19,8 +19,9 @@ import java.util.Map;
 import java.util.stream.Stream;
 
 /**
- * A model as a Hugging Face folder: config.json, safetensors weights (one file or shards), tokenizer files. Loading maps
- * the files and copies each weight once, into the model. Saving is {@link CheckpointWriter}'s work.
+ * A model as a Hugging Face folder: config.json, safetensors weights (one file or shards), tokenizer files; or a LoRA adapter as
+ * peft's folder over such a one. Loading maps the files and copies each weight once, into the model; an adapter's base stays
+ * where it is. Saving is {@link CheckpointWriter}'s work.
  */
 public final class Checkpoint {
     static final String CONFIG = "config.json";
@@ -28,14 +29,45 @@ public final class Checkpoint {
     private Checkpoint() {
     }
 
-    /** Whether this is meant to be a model folder: it has a config.json or a weight file. It may still not load. */
+    /** Whether this is meant to be a model folder: it has a config or a weight file. It may still not load. */
     public static boolean isCheckpoint(Path folder) {
-        return List.of(CONFIG, WeightFiles.SINGLE, WeightFiles.INDEX).stream()
+        return List.of(CONFIG, WeightFiles.SINGLE, WeightFiles.INDEX, AdapterConfig.FILE).stream()
                 .anyMatch(name -> Files.isRegularFile(folder.resolve(name)));
     }
 
-    /** @throws BadInputException when config.json is absent, broken or describes a model Lethe does not run */
+    /** Whether it holds a LoRA adapter, and no model of its own. */
+    public static boolean isAdapter(Path folder) {
+        return AdapterFolder.isIn(folder);
+    }
+
+    /**
+     * From now on, in this process, adapters' bases are looked for in this folder and not where the adapters say; null: there
+     * again. Those that Lethe wrote still refuse another base than theirs.
+     */
+    public static void baseIn(Path folder) {
+        BaseFolder.give(folder);
+    }
+
+    /** The folder of the model that an adapter is on. @throws BadInputException when it is not there */
+    public static Path base(Path adapter) {
+        return BaseFolder.of(adapter);
+    }
+
+    /** The folder whose tokenizer is a model's: its own, or of an adapter without one its base. @param base null for where it says */
+    public static Path tokenizer(Path folder, Path base) {
+        return AdapterFolder.isIn(folder) && !TokenizerFiles.isIn(folder) ? baseOf(folder, base) : folder;
+    }
+
+    /** @throws BadInputException when the config is absent, broken or describes a model Lethe does not run */
     public static ModelSettings config(Path folder) {
+        return config(folder, null);
+    }
+
+    /** As {@link #config(Path)}. @param base of an adapter, null for where it says */
+    public static ModelSettings config(Path folder, Path base) {
+        if (AdapterFolder.isIn(folder)) {
+            return AdapterFolder.config(folder, baseOf(folder, base));
+        }
         if (!Files.isDirectory(folder)) {
             throw new BadInputException(folder + (Files.exists(folder) ? ": not a folder" : ": no such folder")
                     + "; give a Hugging Face model folder");
@@ -48,12 +80,45 @@ public final class Checkpoint {
      * Loads a folder. Names may go without their prefix ({@code transformer.}, {@code model.}), weights may be F32, F16,
      * BF16 or F64, buffers are ignored, of a tied head and its table one is enough and both must be equal.
      *
+     * Of an adapter, the same holds for its base and for itself, but that a base is not F64.
+     *
      * @param dtype F32, or F64 for tests
      * @return a model of the calling thread, which closes it
      * @throws BadInputException with everything that is missing, extra, mis-shaped or not finite
      */
     public static LanguageModel load(Engine engine, Path folder, Dtype dtype) {
-        return Work.run("load", () -> read(engine, folder, dtype));
+        return load(engine, folder, null, dtype);
+    }
+
+    /** As {@link #load(Engine, Path, Dtype)}. @param base of an adapter, null for where it says */
+    public static LanguageModel load(Engine engine, Path folder, Path base, Dtype dtype) {
+        return Work.run("load", () -> AdapterFolder.isIn(folder)
+                ? AdapterFolder.read(engine, folder, baseOf(folder, base), dtype) : read(engine, folder, dtype));
+    }
+
+    private static Path baseOf(Path adapter, Path said) {
+        return said == null ? BaseFolder.of(adapter) : BaseFolder.or(said);
+    }
+
+    /**
+     * What a new adapter over a model folder is to be.
+     *
+     * @throws BadInputException when the model has not the modules that it names, or is an adapter itself
+     */
+    public static ModelSettings adapted(Path said, Lora lora) {
+        Path base = BaseFolder.or(said);
+        if (AdapterFolder.isIn(base)) {
+            throw new BadInputException(base + ": is an adapter already; train it on with --adapter, or make one model of it first:"
+                    + " lethe merge");
+        }
+        ModelSettings settings = config(base);
+        return AdapterFolder.with(settings, base, AdapterConfig.of(lora, settings), base);
+    }
+
+    /** A new adapter over a model folder, all zero. @param settings as {@link #adapted} gives them */
+    public static LanguageModel adapt(Engine engine, Path said, ModelSettings settings, Dtype dtype) {
+        Path base = BaseFolder.or(said);
+        return Work.run("load", () -> AdapterFolder.over(engine, settings, BaseFolder.files(base, settings.withoutAdapter()), dtype));
     }
 
     private static LanguageModel read(Engine engine, Path folder, Dtype dtype) {
@@ -78,7 +143,7 @@ public final class Checkpoint {
 
     /**
      * Writes a folder that transformers loads as it is: F32 weights under transformers' names, config.json, tokenizer
-     * files. All of it is written and forced to disk under other names first, so that a kill at any moment leaves either
+     * files; of an adapter peft's two files in place of the first two. All of it is written and forced to disk under other names first, so that a kill at any moment leaves either
      * what was there or the whole new model.
      *
      * @param tokenizerFrom folder whose tokenizer files are kept; null, or a folder without any, writes GPT-2's own when
@@ -89,11 +154,20 @@ public final class Checkpoint {
         Work.run("save", () -> CheckpointWriter.write(model, config, folder, tokenizerFrom));
     }
 
+    /**
+     * Writes a model with adapters as one model without, as {@link #save} does.
+     *
+     * @param dtype of the weights; null: each as the base has it
+     */
+    public static void merge(LanguageModel model, ModelSettings config, Path folder, Path tokenizerFrom, Dtype dtype) {
+        Work.run("merge", () -> CheckpointWriter.merge(model, config, folder, tokenizerFrom, dtype));
+    }
+
     /** SHA-256, lower-case hex, over names and bytes of what a model is used by besides its weights: config and tokenizer. */
     public static String settingsHash(Path folder) {
         StringBuilder lines = new StringBuilder();
         try {
-            for (String name : Stream.concat(Stream.of(CONFIG), TokenizerFiles.ALL.stream()).toList()) {
+            for (String name : Stream.concat(Stream.of(CONFIG, AdapterConfig.FILE), TokenizerFiles.ALL.stream()).toList()) {
                 if (Files.isRegularFile(folder.resolve(name))) {
                     lines.append(name).append(' ').append(Sha256.hex(List.of(folder.resolve(name)))).append('\n');
                 }
@@ -104,10 +178,10 @@ public final class Checkpoint {
         }
     }
 
-    /** SHA-256, lower-case hex, of the safetensors bytes; of the shards in order of their names. */
+    /** SHA-256, lower-case hex, of the safetensors bytes; of the shards in order of their names; of an adapter without its base. */
     public static String hash(Path folder) {
         try {
-            return Sha256.hex(WeightFiles.paths(folder));
+            return Sha256.hex(AdapterFolder.isIn(folder) ? List.of(folder.resolve(AdapterFolder.WEIGHTS)) : WeightFiles.paths(folder));
         } catch (IOException e) {
             throw new BadInputException(folder + ": weights cannot be read: " + Reason.of(e, folder), e);
         }

@@ -1,6 +1,7 @@
 package dev.lethe.model;
 
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Dtype;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ModelShape;
 import dev.lethe.engine.PrivateFiles;
@@ -11,7 +12,9 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
 
 /**
@@ -23,10 +26,51 @@ final class CheckpointWriter {
     private CheckpointWriter() {
     }
 
+    private static final List<String> WEIGHTS = List.of(WeightFiles.SINGLE, AdapterFolder.WEIGHTS);
+
+    /** A writer of everything but the tokenizer. */
+    private interface Content {
+        void write(Path staging) throws IOException;
+    }
+
     static void write(LanguageModel model, ModelSettings config, Path folder, Path tokenizerFrom) {
+        requireSame(model, config);
+        write(config, folder, tokenizerFrom, staging -> {
+            if (config.adapter() == null) {
+                weights(staging, WeightFiles.SINGLE, channel -> SafetensorsWriter.write(model, config.type(), channel));
+                PrivateFiles.write(staging.resolve(Checkpoint.CONFIG), config.toJson());
+            } else {
+                weights(staging, AdapterFolder.WEIGHTS, channel -> SafetensorsWriter.writeAdapters(model, config.type(), channel));
+                PrivateFiles.write(staging.resolve(AdapterConfig.FILE),
+                        config.adapter().withBase(model.base().files().folder()).toJson());
+            }
+        });
+    }
+
+    static void merge(LanguageModel model, ModelSettings config, Path folder, Path tokenizerFrom, Dtype dtype) {
+        requireSame(model, config);
+        Map<String, Dtype> dtypes = new HashMap<>();
+        for (int i = 0; i < model.frozen().size(); i++) {
+            dtypes.put(model.frozen().get(i).name(), dtype == null ? model.base().files().places().get(i).dtype() : dtype);
+        }
+        String name = switch (dtypes.get(model.frozen().getFirst().name())) {
+            case BF16 -> "bfloat16";
+            case F16 -> "float16";
+            default -> "float32";
+        };
+        write(config, folder, tokenizerFrom, staging -> {
+            weights(staging, WeightFiles.SINGLE, channel -> SafetensorsWriter.writeMerged(model, config.type(), dtypes, channel));
+            PrivateFiles.write(staging.resolve(Checkpoint.CONFIG), config.toJson(name));
+        });
+    }
+
+    private static void requireSame(LanguageModel model, ModelSettings config) {
         if (!config.shape().equals(model.shape())) {
             throw new IllegalArgumentException("config of " + config.shape() + " for a model of " + model.shape());
         }
+    }
+
+    private static void write(ModelSettings config, Path folder, Path tokenizerFrom, Content content) {
         Path target = folder.toAbsolutePath().normalize();
         boolean replaces = Files.exists(target);
         Path staging = null;
@@ -34,7 +78,9 @@ final class CheckpointWriter {
             Path parent = replaces ? target : target.getParent();
             PrivateFiles.makeFolder(parent);
             staging = PrivateFiles.partFolder(parent.resolve(target.getFileName()));
-            fill(staging, model, config, tokenizerFrom);
+            content.write(staging);
+            tokenizer(staging, config, tokenizerFrom);
+            PrivateFiles.syncFolder(staging);
             publish(staging, target, replaces);
         } catch (IOException | UncheckedIOException e) {
             throw new BadInputException(folder + ": the model cannot be written (" + Reason.of(e, target)
@@ -44,17 +90,22 @@ final class CheckpointWriter {
         }
     }
 
-    private static void fill(Path staging, LanguageModel model, ModelSettings config, Path tokenizerFrom) throws IOException {
-        try (FileChannel channel = PrivateFiles.create(staging.resolve(WeightFiles.SINGLE))) {
-            SafetensorsWriter.write(model, config.type(), channel);
+    private interface Weights {
+        void write(FileChannel channel) throws IOException;
+    }
+
+    private static void weights(Path staging, String name, Weights weights) throws IOException {
+        try (FileChannel channel = PrivateFiles.create(staging.resolve(name))) {
+            weights.write(channel);
         }
-        PrivateFiles.write(staging.resolve(Checkpoint.CONFIG), config.toJson());
+        PrivateFiles.sync(staging.resolve(name));
+    }
+
+    private static void tokenizer(Path staging, ModelSettings config, Path tokenizerFrom) throws IOException {
         boolean kept = tokenizerFrom != null && TokenizerFiles.copy(tokenizerFrom, staging);
         if (!kept && config.shape().vocabulary() == ModelShape.GPT2_VOCABULARY) {
             Gpt2Vocabulary.write(staging);
         }
-        PrivateFiles.sync(staging.resolve(WeightFiles.SINGLE));
-        PrivateFiles.syncFolder(staging);
     }
 
     private static void publish(Path staging, Path target, boolean replaces) throws IOException {
@@ -70,7 +121,7 @@ final class CheckpointWriter {
     /** Weights last: a checkpoint is new when its weights are. */
     private static List<Path> list(Path folder) throws IOException {
         try (Stream<Path> files = Files.list(folder)) {
-            return files.sorted(Comparator.comparing((Path file) -> file.endsWith(WeightFiles.SINGLE))
+            return files.sorted(Comparator.comparing((Path file) -> WEIGHTS.contains(file.getFileName().toString()))
                     .thenComparing(Comparator.naturalOrder())).toList();
         }
     }

@@ -16,12 +16,22 @@ import java.util.TreeMap;
  * A {@code config.json}: the shape Lethe needs, and every other key as it was, so that writing loses nothing. Variants
  * whose arithmetic differs from the engine's are refused, not approximated.
  *
- * @param shape the model's; its context is no longer than a window that slides
- * @param raw   the file's keys and values, in its order; unmodifiable
+ * @param shape   the model's; its context is no longer than a window that slides
+ * @param raw     the file's keys and values, in its order; unmodifiable. Of an adapter its base's
+ * @param adapter what an adapter's own config says, null without
  */
-public record ModelSettings(ModelShape shape, Map<String, Object> raw) {
+public record ModelSettings(ModelShape shape, Map<String, Object> raw, AdapterConfig adapter) {
     public ModelSettings {
         raw = Collections.unmodifiableMap(new LinkedHashMap<>(raw));
+    }
+
+    ModelSettings(ModelShape shape, Map<String, Object> raw) {
+        this(shape, raw, null);
+    }
+
+    /** The base's. */
+    ModelSettings withoutAdapter() {
+        return new ModelSettings(shape.withAdapters(List.of()), raw);
     }
 
     /** @throws BadInputException with all problems of the file at once */
@@ -58,10 +68,15 @@ public record ModelSettings(ModelShape shape, Map<String, Object> raw) {
 
     /** The file's text: {@link #raw} for fp32 weights, keys sorted as transformers does. */
     public String toJson() {
+        return toJson("float32");
+    }
+
+    /** @param dtype torch's name of the weights' type */
+    String toJson(String dtype) {
         Map<String, Object> json = new TreeMap<>(raw);
         json.keySet().removeAll(List.of("torch_dtype", "n_ctx", "quantization_config", "_name_or_path"));
         json.put("architectures", List.of(type().architecture()));
-        json.put("dtype", "float32");
+        json.put("dtype", dtype);
         return Json.text(json);
     }
 

@@ -52,17 +52,21 @@ public sealed interface Tokenizer extends AutoCloseable permits Gpt2Tokenizer, H
 
     /**
      * The tokenizer of a model folder: its tokenizer.json where there is one; else GPT-2's, provided that no file there is of
-     * another.
+     * another. An adapter's folder without one has its base's.
      *
      * @throws BadInputException when the files cannot be used, or there are none and the model's vocabulary is too small
      */
     static Tokenizer of(Path modelFolder) {
+        Path own = Checkpoint.tokenizer(modelFolder, null);
+        if (!own.equals(modelFolder)) {
+            return of(own);
+        }
         TokenizerFiles.requireInside(modelFolder);
         if (Files.isRegularFile(modelFolder.resolve(TokenizerFiles.TOKENIZER))) {
             return HuggingFaceTokenizer.open(modelFolder);
         }
         TokenizerFiles.requireGpt2(modelFolder);
-        if (Files.exists(modelFolder.resolve(Checkpoint.CONFIG))) {
+        if (Checkpoint.isAdapter(modelFolder) || Files.exists(modelFolder.resolve(Checkpoint.CONFIG))) {
             ModelSettings settings = Checkpoint.config(modelFolder);
             if (settings.type() != ModelType.GPT2 && !Files.exists(modelFolder.resolve(TokenizerFiles.VOCABULARY))) {
                 throw new BadInputException(modelFolder + ": has no tokenizer.json; " + TokenizerFiles.conversion(modelFolder));

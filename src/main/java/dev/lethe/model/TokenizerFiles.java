@@ -36,10 +36,15 @@ final class TokenizerFiles {
         ALL.forEach(name -> FolderLinks.requireInside(folder, folder.resolve(name)));
     }
 
+    /** Whether a folder has a tokenizer of its own. */
+    static boolean isIn(Path folder) {
+        return ESSENTIAL.stream().anyMatch(name -> Files.isRegularFile(folder.resolve(name)));
+    }
+
     /** Copies what is there; false, and nothing copied, when the source has no tokenizer. */
     static boolean copy(Path from, Path to) throws IOException {
         requireInside(from);
-        if (ESSENTIAL.stream().noneMatch(name -> Files.isRegularFile(from.resolve(name)))) {
+        if (!isIn(from)) {
             return false;
         }
         for (String name : ALL) {

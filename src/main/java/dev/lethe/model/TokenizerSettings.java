@@ -12,7 +12,7 @@ import java.util.Set;
  * What the files beside a tokenizer say of it: which token ends a text, and which tokens were added.
  *
  * @param endName     eos_token of tokenizer_config.json or special_tokens_map.json, or null
- * @param endId       eos_token_id of config.json, of several the first, or -1
+ * @param endId       eos_token_id of config.json, an adapter's base's, of several the first, or -1
  * @param added       token to id, of added_tokens.json and tokenizer_config.json's added_tokens_decoder
  * @param prefixSpace whether tokenizer_config.json has transformers put a space before every text; only GPT-2's does
  */
@@ -32,7 +32,8 @@ record TokenizerSettings(Path folder, String endName, int endId, Map<String, Int
         }
         Object name = content(settings.get("eos_token"));
         name = name != null ? name : content(object(folder.resolve(TokenizerFiles.SPECIAL)).get("eos_token"));
-        Object id = object(folder.resolve(Checkpoint.CONFIG)).get("eos_token_id");
+        Path model = AdapterFolder.isIn(folder) ? BaseFolder.of(folder) : folder;
+        Object id = object(model.resolve(Checkpoint.CONFIG)).get("eos_token_id");
         id = id instanceof List<?> several && !several.isEmpty() ? several.getFirst() : id;
         return new TokenizerSettings(folder, name instanceof String text ? text : null,
                 id instanceof Integer number ? number : -1, added, Boolean.TRUE.equals(settings.get("add_prefix_space"))

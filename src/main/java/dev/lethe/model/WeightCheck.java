@@ -54,16 +54,8 @@ final class WeightCheck {
      * @throws BadInputException listing the tensors
      */
     Map<String, Weight> check(Map<String, Weight> found) {
-        Map<String, Weight> weights = withTable(found);
+        Map<String, Weight> weights = names(found);
         Problems problems = new Problems();
-        expected.forEach((name, wanted) -> names(name, wanted, weights.get(name), problems));
-        weights.forEach((name, weight) -> {
-            if (!expected.containsKey(name) && !(tied() && name.equals(head))) {
-                problems.add("extra tensor " + weight.tensor().name() + " " + weight.tensor().shape() + ", which a "
-                        + settings.type().key() + " of " + settings.shape().layers() + " layers does not have");
-            }
-        });
-        problems.throwIfAny(folder);
         for (String name : expected.keySet()) {
             finite(weights.get(name), problems);
         }
@@ -74,8 +66,24 @@ final class WeightCheck {
         return weights;
     }
 
+    /** As {@link #check} without a look at the numbers. */
+    Map<String, Weight> names(Map<String, Weight> found) {
+        Map<String, Weight> weights = withTable(found);
+        Problems problems = new Problems();
+        expected.forEach((name, wanted) -> names(name, wanted, weights.get(name), problems));
+        weights.forEach((name, weight) -> {
+            if (!expected.containsKey(name) && !(tied() && name.equals(head))) {
+                problems.add("extra tensor " + weight.tensor().name() + " " + weight.tensor().shape() + ", which a "
+                        + settings.type().key() + " of " + settings.shape().layers() + " layers does not have"
+                        + (settings.adapter() == null ? "" : " by its " + AdapterConfig.FILE));
+            }
+        });
+        problems.throwIfAny(folder);
+        return weights;
+    }
+
     private boolean tied() {
-        return settings.shape().tiedHead();
+        return settings.shape().tiedHead() && settings.adapter() == null;
     }
 
     private void names(String name, List<Long> wanted, Weight weight, Problems problems) {
@@ -86,7 +94,8 @@ final class WeightCheck {
         }
         Tensor tensor = weight.tensor();
         if (!tensor.shape().equals(wanted)) {
-            problems.add("tensor " + tensor.name() + " is " + tensor.shape() + ", config.json makes it " + wanted);
+            problems.add("tensor " + tensor.name() + " is " + tensor.shape() + ", " + (settings.adapter() == null
+                    ? Checkpoint.CONFIG : AdapterConfig.FILE) + " makes it " + wanted);
         }
         if (tensor.dtype().isEmpty()) {
             problems.add("tensor " + tensor.name() + " is " + tensor.type() + "; weights must be F32, F16, BF16 or F64");

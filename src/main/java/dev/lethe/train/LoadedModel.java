@@ -6,6 +6,7 @@ import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ModelShape;
 import dev.lethe.model.Checkpoint;
+import dev.lethe.model.Lora;
 import dev.lethe.model.ModelSettings;
 import dev.lethe.model.Tokenizer;
 import java.nio.file.Path;
@@ -16,18 +17,25 @@ record LoadedModel(LanguageModel model, ModelSettings config, Tokenizer tokenize
 
     static LoadedModel load(Engine engine, ModelSource source, Dtype dtype, long seed) {
         Path folder = switch (source) {
-            case ModelSource.Pretrained(Path checkpoint) -> checkpoint;
+            case ModelSource.Pretrained(Path checkpoint, Path base) -> Checkpoint.tokenizer(checkpoint, base);
+            case ModelSource.Adapted(Path base, Lora _) -> Checkpoint.tokenizer(base, base);
             case ModelSource.Fresh(ModelShape _, Path tokenizer) -> tokenizer;
         };
         Tokenizer tokenizer = folder == null ? Tokenizer.gpt2() : Tokenizer.of(folder);
         try {
-            if (!(source instanceof ModelSource.Fresh(ModelShape shape, Path _))) {
-                ModelSettings config = Checkpoint.config(folder);
-                return new LoadedModel(Checkpoint.load(engine, folder, dtype), config, tokenizer, folder);
+            ModelSettings config = switch (source) { // may refuse: before the model
+                case ModelSource.Pretrained(Path checkpoint, Path base) -> Checkpoint.config(checkpoint, base);
+                case ModelSource.Adapted(Path base, Lora lora) -> Checkpoint.adapted(base, lora);
+                case ModelSource.Fresh(ModelShape shape, Path _) -> ModelSettings.of(shape, tokenizer.endOfText());
+            };
+            LanguageModel model = switch (source) {
+                case ModelSource.Pretrained(Path checkpoint, Path base) -> Checkpoint.load(engine, checkpoint, base, dtype);
+                case ModelSource.Adapted(Path base, Lora _) -> Checkpoint.adapt(engine, base, config, dtype);
+                case ModelSource.Fresh(ModelShape shape, Path _) -> engine.model(shape, dtype);
+            };
+            if (!(source instanceof ModelSource.Pretrained)) {
+                model.initialize(seed);
             }
-            ModelSettings config = ModelSettings.of(shape, tokenizer.endOfText()); // may refuse: before the model
-            LanguageModel model = engine.model(shape, dtype);
-            model.initialize(seed);
             return new LoadedModel(model, config, tokenizer, folder);
         } catch (Throwable e) {
             tokenizer.close();

@@ -1,32 +1,63 @@
 /*
- * Where a training's weights come from: a Hugging Face folder, or a new model of a given shape. Loading itself is the model package's.
+ * Where a training's weights come from: a Hugging Face folder, a new adapter on one, or a new model of a given shape. Loading itself
+ * is the model package's.
  */
 package dev.lethe.train;
 
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.ModelShape;
+import dev.lethe.model.Checkpoint;
+import dev.lethe.model.Lora;
 import java.nio.file.Path;
 
-/** A checkpoint folder or a fresh shape. Immutable, any thread. */
+/** A checkpoint folder, a new adapter on one, or a fresh shape. Immutable, any thread. */
 public sealed interface ModelSource {
 
-    /** A Hugging Face model folder; its tokenizer is used and copied into the run. */
-    record Pretrained(Path folder) implements ModelSource { }
+    /**
+     * A Hugging Face model folder; its tokenizer is used and copied into the run.
+     *
+     * @param base of an adapter's folder, null for where that says
+     */
+    record Pretrained(Path folder, Path base) implements ModelSource { }
+
+    /** A new adapter on a model folder, whose tokenizer is used and copied into the run. */
+    record Adapted(Path base, Lora lora) implements ModelSource { }
 
     /** Random weights; {@code tokenizer} is a folder with tokenizer files, or null for GPT-2's own. */
     record Fresh(ModelShape shape, Path tokenizer) implements ModelSource { }
 
     static ModelSource checkpoint(Path folder) {
-        return new Pretrained(folder);
+        return new Pretrained(folder, null);
+    }
+
+    /** An adapter as peft's folder. @param base null for where it says */
+    static ModelSource adapter(Path folder, Path base) {
+        if (!Checkpoint.isAdapter(folder)) {
+            throw new BadInputException(folder + ": holds no adapter, there is no adapter_config.json in it");
+        }
+        return new Pretrained(folder, base);
     }
 
     static ModelSource fresh(ModelShape shape) {
         return new Fresh(shape, null);
     }
 
+    /** Its configuration, without a look at its weights. */
+    default ModelShape shape() {
+        return switch (this) {
+            case Pretrained(Path folder, Path base) -> Checkpoint.config(folder, base).shape();
+            case Adapted(Path base, Lora lora) -> Checkpoint.adapted(base, lora).shape();
+            case Fresh(ModelShape shape, Path _) -> shape;
+        };
+    }
+
     /** Where a run's weights came from. */
     static ModelSource of(RunInfo.Source source) {
-        return source.checkpoint() != null ? new Pretrained(Path.of(source.checkpoint()))
+        Path base = source.base() == null ? null : Path.of(source.base().folder());
+        if (base != null && source.base().lora() != null) {
+            return new Adapted(base, Lora.parse(source.base().lora()));
+        }
+        return source.checkpoint() != null ? new Pretrained(Path.of(source.checkpoint()), base)
                 : new Fresh(source.shape(), source.tokenizer() == null ? null : Path.of(source.tokenizer()));
     }
 

@@ -47,8 +47,22 @@ public record RunInfo(int format, String lethe, State state, Source source, Data
      * @param shape      of the model
      * @param tokenizer  folder with the tokenizer's files, null for GPT-2's own
      * @param modelHash  {@link Trainer#modelHash} before the first step
+     * @param base       of adapters, null without
      */
-    public record Source(String checkpoint, ModelShape shape, String tokenizer, String modelHash) { }
+    public record Source(String checkpoint, ModelShape shape, String tokenizer, String modelHash, Base base) {
+        public Source(String checkpoint, ModelShape shape, String tokenizer, String modelHash) {
+            this(checkpoint, shape, tokenizer, modelHash, null);
+        }
+    }
+
+    /**
+     * The frozen model that a run's adapters are on. Where it lies now says the run's model/adapter_config.json.
+     *
+     * @param folder where it lay
+     * @param sha256 of its weights
+     * @param lora   what the adapters began as, {@link dev.lethe.model.Lora}; null when they were read
+     */
+    public record Base(String folder, String sha256, String lora) { }
 
     /**
      * @param path        of the data file

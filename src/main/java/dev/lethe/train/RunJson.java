@@ -3,10 +3,12 @@ package dev.lethe.train;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
+import dev.lethe.engine.Adapter;
 import dev.lethe.engine.Block;
 import dev.lethe.engine.DamagedDataException;
 import dev.lethe.engine.ModelShape;
 import dev.lethe.engine.Reason;
+import java.util.List;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.DeserializationFeature;
 import tools.jackson.databind.JsonNode;
@@ -32,6 +34,9 @@ public final class RunJson {
 
         @JsonInclude(value = JsonInclude.Include.CUSTOM, valueFilter = Gpt2.class)
         abstract Block block();
+
+        @JsonInclude(JsonInclude.Include.NON_EMPTY)
+        abstract List<Adapter> adapters();
     }
 
     /** Equals what is left out. */

@@ -6,6 +6,7 @@ package dev.lethe.train;
 
 import dev.lethe.data.Dataset;
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Base;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.BuildInfo;
 import dev.lethe.engine.Dtype;
@@ -17,6 +18,7 @@ import dev.lethe.engine.Reason;
 import dev.lethe.engine.Work;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.model.Checkpoint;
+import dev.lethe.model.Lora;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
@@ -189,9 +191,12 @@ public final class Trainer {
 
     private static RunInfo.Source describe(ModelSource source, LanguageModel model) {
         String hash = modelHash(model);
+        Base.Files base = model.base() == null ? null : model.base().files();
         return switch (source) {
-            case ModelSource.Pretrained(Path folder) ->
-                    new RunInfo.Source(absolute(folder), model.shape(), null, hash);
+            case ModelSource.Pretrained(Path folder, Path _) -> new RunInfo.Source(absolute(folder), model.shape(), null, hash,
+                    base == null ? null : new RunInfo.Base(base.folder().toString(), base.sha256(), null));
+            case ModelSource.Adapted(Path _, Lora lora) -> new RunInfo.Source(null, model.shape(), null, hash,
+                    new RunInfo.Base(base.folder().toString(), base.sha256(), lora.toString()));
             case ModelSource.Fresh(var shape, Path tokenizer) ->
                     new RunInfo.Source(null, shape, tokenizer == null ? null : absolute(tokenizer), hash);
         };
@@ -213,9 +218,12 @@ public final class Trainer {
         return path.toAbsolutePath().normalize().toString();
     }
 
-    /** SHA-256, lower-case hex, of a model's parameters as they lie in its flat buffer, in its own dtype. */
+    /** SHA-256, lower-case hex, of a model's parameters as they lie in its flat buffer, in its own dtype; of adapters their base's before. */
     public static String modelHash(LanguageModel model) {
         MessageDigest digest = RunData.sha256();
+        if (model.base() != null) {
+            digest.update(HexFormat.of().parseHex(model.base().files().sha256()));
+        }
         long chunk = 1 << 20;
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment numbers = arena.allocate(chunk * model.dtype().bytes());

@@ -8,9 +8,9 @@ import dev.lethe.engine.LanguageModel;
 final class ReferenceModel {
     private ReferenceModel() { }
 
-    /** The caller closes it. Holds a model's memory, moments included. */
+    /** The caller closes it. Holds a model's memory, moments included; of adapters theirs. */
     static LanguageModel of(Engine engine, LanguageModel model) {
-        LanguageModel reference = engine.model(model.shape(), model.dtype());
+        LanguageModel reference = engine.like(model);
         try {
             reference.buffer(Buffer.PARAMETERS).assign(model.buffer(Buffer.PARAMETERS));
             return reference;
