@@ -141,9 +141,9 @@ def short(name, config):
     return name.removeprefix("transformer.").removeprefix("model.")
 
 
-def adamw(model, tokens, targets):
+def adamw(model, params, tokens, targets):
     """Steps over the whole batch, decay on matrices only; the gradients' norms before clipping."""
-    groups = [{"params": [p for p in model.parameters() if p.dim() == size], "weight_decay": decay}
+    groups = [{"params": [p for p in params if p.dim() == size], "weight_decay": decay}
               for size, decay in ((2, DECAY), (1, 0.0))]
     optimizer = torch.optim.AdamW(groups, **ADAMW)
     norms = []
@@ -151,7 +151,7 @@ def adamw(model, tokens, targets):
         optimizer.zero_grad()
         sum(w * F.cross_entropy(model(input_ids=t[None]).logits[0], y)
             for t, y, w in zip(tokens, targets, WEIGHTS)).backward()
-        norms.append(torch.nn.utils.clip_grad_norm_(model.parameters(), MAX_NORM).item())
+        norms.append(torch.nn.utils.clip_grad_norm_(params, MAX_NORM).item())
         optimizer.step()
     assert max(norms) > MAX_NORM, norms
     return norms
@@ -165,6 +165,13 @@ def golden(kind, config):
     model = widen(build(kind, config))
     names, params = zip(*[(short(n, config), p) for n, p in model.named_parameters()])
     arrays = {f"weights/{n}": p.detach().clone() for n, p in zip(names, params)}
+    more, lines = measured(model, names, params, tokens, targets, untouched)
+    return arrays | more, [f"{key} {value!r}" for key, value in shape_of(config).items()] + lines
+
+
+def measured(model, names, params, tokens, targets, untouched):
+    """What a model in fp64 and its derivatives by these parameters come to, beside an fp32 one's logits."""
+    arrays = {}
     logits = [model(input_ids=t[None]).logits[0] for t in tokens]
     torch.testing.assert_close(torch.cat(logits).float(), untouched, rtol=1e-4, atol=1e-4)
     arrays["logits"] = torch.cat(logits)
@@ -196,9 +203,9 @@ def golden(kind, config):
     prompt = tokens[0][:5]
     continuation = model.generate(prompt[None], attention_mask=torch.ones_like(prompt[None]), max_new_tokens=6,
                                   do_sample=False, pad_token_id=0, eos_token_id=None)[0, len(prompt):]
-    norms = adamw(model, tokens, targets)
+    norms = adamw(model, params, tokens, targets)
     arrays |= {f"adamw/{n}": p for n, p in zip(names, params)}
-    lines = [f"{key} {value!r}" for key, value in shape_of(config).items()]
+    lines = []
     line = lambda key, values: lines.append(" ".join([key, *map(str, values)]))
     for t, y, w in zip(tokens, targets, WEIGHTS):
         line("tokens", t.tolist()), line("targets", y.tolist()), line("weight", [w])
@@ -215,19 +222,24 @@ def check_activations():
         torch.testing.assert_close(y, seen.setdefault(number, y), rtol=0, atol=1e-10)
 
 
+def write(stem, arrays, lines):
+    """STEM.txt and STEM.bin."""
+    at = 0
+    with open(stem.with_suffix(".bin"), "wb") as file:
+        for key, value in arrays.items():
+            file.write(value.detach().contiguous().numpy().astype("<f8").tobytes())
+            lines.append(f"array {key} {at} {value.numel()}")
+            at += value.numel()
+    stem.with_suffix(".txt").write_text("\n".join(lines) + "\n")
+
+
 def main():
     check_activations()
     OUT.mkdir(parents=True, exist_ok=True)
     for name, (kind, config) in MODELS.items():
         with sdpa_kernel(SDPBackend.MATH):
             arrays, lines = golden(kind, config)
-        at = 0
-        with open(OUT / f"{name}.bin", "wb") as file:
-            for key, value in arrays.items():
-                file.write(value.detach().contiguous().numpy().astype("<f8").tobytes())
-                lines.append(f"array {key} {at} {value.numel()}")
-                at += value.numel()
-        (OUT / f"{name}.txt").write_text("\n".join(lines) + "\n")
+        write(OUT / name, arrays, lines)
 
 
 if __name__ == "__main__":

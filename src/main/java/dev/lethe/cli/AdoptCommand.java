@@ -2,6 +2,7 @@ package dev.lethe.cli;
 
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Engine;
+import dev.lethe.model.Checkpoint;
 import dev.lethe.train.Adopted;
 import dev.lethe.train.Adopter;
 import dev.lethe.train.ModelSource;
@@ -29,7 +30,7 @@ final class AdoptCommand implements Callable<Integer> {
     @ParentCommand
     private Main main;
 
-    @Option(names = "--model", paramLabel = "DIR", description = "The model: a Hugging Face folder.")
+    @Option(names = "--model", paramLabel = "DIR", description = "The model: a Hugging Face folder; or an adapter's.")
     private Path model;
 
     @Option(names = "--data", paramLabel = "FILE", description = "The records it was trained on: .jsonl or .txt, also .gz.")
@@ -71,12 +72,13 @@ final class AdoptCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         Terminal terminal = main.terminal();
+        known.useBase(resume);
         if (!resume && (model == null || data == null)) {
             throw new BadInputException("adopt needs --model DIR and --data FILE: a model and the records it was trained on");
         }
         try (Engine engine = hardware.open(); TrainProgress progress = new TrainProgress(terminal, common, "adopt")) {
             RunFolder run = resume ? Trainer.resume(engine, out, progress)
-                    : Adopter.adopt(engine, model, form.read(data, null), out, config(), known.asked(), progress);
+                    : Adopter.adopt(engine, known.source(model), form.read(data, null), out, config(), known.asked(), progress);
             if (run.info().adopted() == null) {
                 throw new BadInputException(out + ": was trained by Lethe, not adopted; see train --resume");
             }
@@ -87,7 +89,7 @@ final class AdoptCommand implements Callable<Integer> {
     }
 
     private TrainConfig config() {
-        return kept.with(known.config(), () -> CaptureOptions.automaticTopK(ModelSource.checkpoint(model))).build();
+        return kept.with(known.config(), known.source(model)).build();
     }
 
     static void print(Terminal terminal, Result result) {

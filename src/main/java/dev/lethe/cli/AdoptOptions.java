@@ -1,6 +1,9 @@
 package dev.lethe.cli;
 
+import dev.lethe.engine.BadInputException;
+import dev.lethe.model.Checkpoint;
 import dev.lethe.train.Adopter;
+import dev.lethe.train.ModelSource;
 import dev.lethe.train.TrainConfig;
 import java.nio.file.Path;
 import java.util.Objects;
@@ -11,8 +14,12 @@ import picocli.CommandLine.Option;
 final class AdoptOptions {
     private static final int ASSUMED_EPOCHS = 3;
 
+    @Option(names = "--adapter", paramLabel = "DIR", description = "A LoRA adapter on --model: peft's folder.")
+    private Path adapter;
+
     @Option(names = "--base", paramLabel = "DIR0",
-            description = "The model before that training: tells which records were learned at all.")
+            description = "The model before that training: tells which records were learned at all; an adapter's is its base,"
+                    + " wherever the adapter says that it lies.")
     private Path base;
 
     @Option(names = "--held-out", paramLabel = "F2",
@@ -34,8 +41,24 @@ final class AdoptOptions {
     @Option(names = "--force", description = "Adopt although the data does not look like what the model learned.")
     private boolean force;
 
+    /** But for --base, which runs of adapters take too. */
     boolean isEmpty() {
-        return Stream.of(base, heldOut, epochs, batch, rate).allMatch(Objects::isNull) && !force;
+        return Stream.of(adapter, heldOut, epochs, batch, rate).allMatch(Objects::isNull) && !force;
+    }
+
+    /** Of a run that is there, --base is where an adapter's base lies now. Before anything is opened. */
+    void useBase(boolean run) {
+        Checkpoint.baseIn(run ? base : null);
+    }
+
+    ModelSource.Pretrained source(Path model) {
+        if (adapter == null) {
+            return Checkpoint.isAdapter(model) ? ModelSource.adapter(model, base) : ModelSource.checkpoint(model);
+        }
+        if (base != null) {
+            throw new BadInputException("--base DIR0: the model before the adapter is --model " + model + "; leave it out");
+        }
+        return ModelSource.adapter(adapter, model);
     }
 
     Adopter.Asked asked() {

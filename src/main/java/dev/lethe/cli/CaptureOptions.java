@@ -3,9 +3,9 @@ package dev.lethe.cli;
 import dev.lethe.data.OnLong;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Dtype;
+import dev.lethe.engine.ModelShape;
 import dev.lethe.train.ModelSource;
 import dev.lethe.train.TrainConfig;
-import java.util.function.IntSupplier;
 import picocli.CommandLine.Option;
 
 /** What of the records a new run keeps: where and how their gradients, and their text. */
@@ -13,8 +13,9 @@ final class CaptureOptions {
     private static final long EXACT_VOCABULARY = 4096;
     private static final int AUTOMATIC_TOP_K = 256;
 
-    @Option(names = "--sites", paramLabel = "SITES", defaultValue = "embedding",
-            description = "Where gradients are kept: embedding, all, block:0,1, attention, mlp, names or globs (default: embedding).")
+    @Option(names = "--sites", paramLabel = "SITES",
+            description = "Where gradients are kept: embedding, all, block:0,1, attention, mlp, names or globs (default: embedding;"
+                    + " of an adapter all).")
     private String sites;
 
     @Option(names = "--head", paramLabel = "POLICY", defaultValue = "auto",
@@ -41,27 +42,41 @@ final class CaptureOptions {
     @Option(names = "--seed", paramLabel = "N", defaultValue = "0", description = "Of whatever is drawn: weights, order, hold-out.")
     private long seed;
 
-    /** @param automatic the k that {@code --head auto} means, 0 = exact */
-    TrainConfig.Builder with(TrainConfig.Builder builder, IntSupplier automatic) {
-        return builder.sites(sites).headTopK(headTopK(automatic)).rank(rank).ledgerDtype(ledgerDtype).onLong(onLong)
+    /** For a new run. */
+    TrainConfig.Builder with(TrainConfig.Builder builder, ModelSource source) {
+        ModelShape shape = source.shape();
+        return with(builder, usualSites(shape), automaticTopK(shape));
+    }
+
+    static String usualSites(ModelShape shape) {
+        return shape.hasAdapters() ? "all" : "embedding";
+    }
+
+    /** Exact errors are V numbers a token: 30 GB for one epoch of 4,000 short records at GPT-2's vocabulary. */
+    static int automaticTopK(ModelShape shape) {
+        return shape.vocabulary() > EXACT_VOCABULARY ? AUTOMATIC_TOP_K : 0;
+    }
+
+    /** For a run that was begun: what is not given is as there. */
+    TrainConfig.Builder with(TrainConfig.Builder builder, TrainConfig began) {
+        return with(builder, began.sites(), began.headTopK());
+    }
+
+    private TrainConfig.Builder with(TrainConfig.Builder builder, String usualSites, int automatic) {
+        return builder.sites(sites == null ? usualSites : sites).headTopK(headTopK(automatic)).rank(rank).ledgerDtype(ledgerDtype).onLong(onLong)
                 .keepText(keepText).seed(seed);
     }
 
-    private int headTopK(IntSupplier automatic) {
+    private int headTopK(int automatic) {
         if (head.equals("exact")) {
             return 0;
         }
         if (head.equals("auto")) {
-            return automatic.getAsInt();
+            return automatic;
         }
         if (!head.matches("topk:[1-9][0-9]{0,8}")) {
             throw new BadInputException("--head " + head + ": write auto, exact or topk:K, for example topk:256");
         }
         return Integer.parseInt(head.substring("topk:".length()));
-    }
-
-    /** Exact errors are V numbers a token: 30 GB for one epoch of 4,000 short records at GPT-2's vocabulary. */
-    static int automaticTopK(ModelSource source) {
-        return source.shape().vocabulary() > EXACT_VOCABULARY ? AUTOMATIC_TOP_K : 0;
     }
 }

@@ -3,6 +3,7 @@ package dev.lethe.cli;
 import dev.lethe.data.Dataset;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Engine;
+import dev.lethe.engine.ModelShape;
 import dev.lethe.train.Adopter;
 import dev.lethe.train.ModelSource;
 import dev.lethe.train.PendingErasure;
@@ -16,6 +17,7 @@ import dev.lethe.unlearn.Finder;
 import dev.lethe.unlearn.ForgetSet;
 import dev.lethe.unlearn.Losses;
 import dev.lethe.unlearn.Match;
+import dev.lethe.unlearn.Reference;
 import dev.lethe.unlearn.Run;
 import dev.lethe.unlearn.Strategy;
 import java.nio.file.Path;
@@ -109,6 +111,7 @@ final class EraseCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         Terminal terminal = main.terminal();
+        known.useBase(model == null);
         requireSense();
         long start = System.nanoTime();
         try (Engine engine = hardware.open()) {
@@ -126,7 +129,7 @@ final class EraseCommand implements Callable<Integer> {
             problems.add("--out RUN2 is missing: the folder of the new run");
         }
         if (model == null && !(known.isEmpty() && adopted == null)) {
-            problems.add("--adopted, --base, --held-out, --epochs-trained, --batch, --lr and --force go with --model");
+            problems.add("--adopted, --adapter, --held-out, --epochs-trained, --batch, --lr and --force go with --model");
         }
         if (model != null && data == null) {
             problems.add("--model needs --data FILE: the records that it was trained on");
@@ -144,7 +147,9 @@ final class EraseCommand implements Callable<Integer> {
 
     /** Nothing is adopted for an erasure that cannot be. */
     private AdoptCommand.Result adopt(Engine engine, Terminal terminal) {
-        EraseConfig config = options.config();
+        ModelSource.Pretrained source = known.source(model);
+        ModelShape shape = source.shape();
+        EraseConfig config = options.config(shape.hasAdapters());
         if (config.strategy().kind() == Strategy.Kind.RETRAIN) {
             throw new BadInputException("--strategy " + config.strategy().label() + ": the training of " + model
                     + " is not Lethe's to repeat; train its base on the records to keep instead");
@@ -161,13 +166,11 @@ final class EraseCommand implements Callable<Integer> {
             adopted = whole.resolveSibling(whole.getFileName() + ".adopted");
         }
         run = adopted;
-        TrainConfig.Builder kept = known.config().headTopK(CaptureOptions.automaticTopK(ModelSource.checkpoint(model)))
-                .seed(config.seed());
-        if (config.strategy().kind() == Strategy.Kind.ASCENT) {
-            kept.sites(config.sites());
-        }
+        boolean ascends = config.strategy().kind() == Strategy.Kind.ASCENT;
+        TrainConfig.Builder kept = known.config().headTopK(CaptureOptions.automaticTopK(shape)).seed(config.seed())
+                .sites(ascends ? config.sites() : CaptureOptions.usualSites(shape));
         try (TrainProgress progress = new TrainProgress(terminal, common, "adopt")) {
-            RunFolder made = Adopter.adoptOnce(engine, model, records, run, kept.build(), known.asked(), progress);
+            RunFolder made = Adopter.adoptOnce(engine, source, records, run, kept.build(), known.asked(), progress);
             return AdoptCommand.Result.of(made, progress);
         }
     }
@@ -194,7 +197,7 @@ final class EraseCommand implements Callable<Integer> {
             forget.requireErasable();
             common.remark(terminal, "erase: %,d of %,d records", forget.size(), forget.total());
             try (EraseProgress progress = new EraseProgress(terminal, common)) {
-                Erasure erasure = open.erase(forget, options.config(), out, progress);
+                Erasure erasure = open.erase(forget, config(open, terminal), out, progress);
                 progress.end();
                 Result result = Result.of(erasure, forget.matches(), made, (System.nanoTime() - start) / 1e9);
                 common.result(terminal, result, () -> print(terminal, result));
@@ -203,8 +206,18 @@ final class EraseCommand implements Callable<Integer> {
         return 0;
     }
 
+    private EraseConfig config(Run open, Terminal terminal) {
+        boolean adapted = open.folder().info().source().shape().hasAdapters();
+        EraseConfig config = options.config(adapted);
+        if (adapted && config.reference() instanceof Reference.HeldOut) {
+            common.remark(terminal, "erase: of an adapter, %s; the reference is its base without it",
+                    config.sites().equals("all") ? "at all its sites" : "at " + config.sites());
+        }
+        return config;
+    }
+
     private int unmatched(Run open, AdoptCommand.Result made, Terminal terminal, long start) {
-        EraseConfig config = options.config();
+        EraseConfig config = config(open, terminal);
         if (!selection.isEmpty() || dryRun || config.iterative() == null) {
             throw new BadInputException("--request looks for no records: it goes with --iterative SHARExROUNDS, and without"
                     + " --ids, --subject, --text and --dry-run");

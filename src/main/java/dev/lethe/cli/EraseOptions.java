@@ -36,7 +36,7 @@ final class EraseOptions {
 
     @Option(names = "--sites", paramLabel = "SITES",
             description = "Sites that move: embedding, embedding-input, head, all, attention, mlp, mlp-output, block:0,1, names,"
-                    + " globs.")
+                    + " globs (default: embedding; of an adapter all).")
     private String sites;
 
     @Option(names = "--epochs", paramLabel = "first|last|all|K",
@@ -131,8 +131,12 @@ final class EraseOptions {
     @Mixin
     private TuningOptions tuning = new TuningOptions();
 
-    /** The configuration; every value out of range and every option that the strategy does not use is told at once. */
-    EraseConfig config() {
+    /**
+     * The configuration; every value out of range and every option that the strategy does not use is told at once.
+     *
+     * @param adapted whether the run is of an adapter, of which no embedding but every site moves where none is named
+     */
+    EraseConfig config(boolean adapted) {
         if (reference != null && targetLoss != null) {
             throw new BadInputException("--reference and --target-loss exclude each other");
         }
@@ -146,7 +150,7 @@ final class EraseOptions {
                 throw new BadInputException(String.join("; ", problems));
             }
             EraseConfig base = paper ? plain : EraseConfig.of(chosen);
-            return fill(base.toBuilder().strategy(chosen).tuning(numbers)).build();
+            return fill(base.toBuilder().strategy(chosen).tuning(numbers).sites(adapted ? "all" : base.sites())).build();
         } catch (IllegalArgumentException e) {
             throw new BadInputException(Reason.of(e), e);
         }

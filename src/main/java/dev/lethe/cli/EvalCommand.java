@@ -86,6 +86,9 @@ final class EvalCommand implements Callable<Integer> {
     private DataOptions form;
 
     @Mixin
+    private BaseOption base;
+
+    @Mixin
     private Hardware hardware;
 
     @Mixin
@@ -95,6 +98,7 @@ final class EvalCommand implements Callable<Integer> {
     public Integer call() {
         Terminal terminal = main.terminal();
         check();
+        base.use();
         try (Engine engine = hardware.open()) {
             EvalResult mine = measure(engine, run, terminal);
             EvalResult other = reference == null ? null : measure(engine, reference, terminal);

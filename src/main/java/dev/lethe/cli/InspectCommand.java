@@ -46,6 +46,9 @@ final class InspectCommand implements Callable<Integer> {
     private List<String> find = List.of();
 
     @Mixin
+    private BaseOption base;
+
+    @Mixin
     private Hardware hardware;
 
     @Mixin
@@ -64,6 +67,7 @@ final class InspectCommand implements Callable<Integer> {
             throw new BadInputException(path + ": there is no such file or folder");
         }
         Terminal terminal = main.terminal();
+        base.use();
         if (personal) {
             PersonalData data = PersonalData.of(path, find);
             common.result(terminal, data, () -> data.print(terminal));

@@ -37,7 +37,7 @@ import picocli.CommandLine.Spec;
         description = "Trains language models (GPT-2, Llama, Mistral, Qwen, Pythia), removes chosen records from them, and shows that they are gone.",
         footer = {"", "Exit codes: 0 done, 2 bad usage or input, 3 a guard refused and nothing was changed, 4 damaged data"
                 + " or an erasure that is not finished, 70 a fault of Lethe's own."},
-        subcommands = {DemoCommand.class, TrainCommand.class, AdoptCommand.class, FindCommand.class, ScoreCommand.class, EraseCommand.class,
+        subcommands = {DemoCommand.class, TrainCommand.class, AdoptCommand.class, MergeCommand.class, FindCommand.class, ScoreCommand.class, EraseCommand.class,
             FinishCommand.class, EvalCommand.class, ReportCommand.class, InspectCommand.class,
             CompactCommand.class, ExperimentCommand.class, DoctorCommand.class,
             CommandLine.HelpCommand.class})

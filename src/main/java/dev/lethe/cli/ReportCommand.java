@@ -39,6 +39,9 @@ final class ReportCommand implements Callable<Integer> {
     private boolean showErased;
 
     @Mixin
+    private BaseOption base;
+
+    @Mixin
     private Hardware hardware;
 
     @Mixin
@@ -50,6 +53,7 @@ final class ReportCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         Terminal terminal = main.terminal();
+        base.use();
         if (noSamples && showErased) {
             throw new BadInputException("--no-samples and --show-erased: give one of them");
         }

@@ -80,6 +80,9 @@ final class ScoreCommand implements Callable<Integer> {
     private CurvatureChoice curvature;
 
     @Mixin
+    private BaseOption base;
+
+    @Mixin
     private Hardware hardware;
 
     @Mixin
@@ -94,6 +97,7 @@ final class ScoreCommand implements Callable<Integer> {
     public Integer call() {
         ScoreMethod chosen = checked();
         Terminal terminal = main.terminal();
+        base.use();
         try (Engine engine = hardware.open(); OpenModel open = OpenModel.open(engine, run)) {
             List<InfluenceQuery> asked = chosen == ScoreMethod.SELF ? List.of() : queries.of(open,
                     answer -> common.remark(terminal, "the model answers: %s", answer));

@@ -3,6 +3,7 @@ package dev.lethe.cli;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.MemoryPlan;
+import dev.lethe.model.Lora;
 import dev.lethe.train.CapturePolicy;
 import dev.lethe.train.ModelSource;
 import dev.lethe.train.RunFolder;
@@ -30,6 +31,14 @@ final class TrainCommand implements Callable<Integer> {
 
     @Option(names = "--model", paramLabel = "DIR", description = "Start from this Hugging Face model folder.")
     private Path model;
+
+    @Option(names = "--lora", paramLabel = "SPEC", description = "Train a new LoRA adapter on --model, which stays as it is:"
+            + " r=16,alpha=32,targets=attention; targets are attention, mlp, all or names (default: r=16,alpha=2r,targets=all).")
+    private String lora;
+
+    @Option(names = "--adapter", paramLabel = "DIR", description = "Start from this LoRA adapter (peft's folder), over --model or the"
+            + " base that it names.")
+    private Path adapter;
 
     @Option(names = "--init", paramLabel = "SHAPE",
             description = "Start from random weights: gpt2, llama, qwen2, qwen3 or pythia[:layers=4,hidden=256,heads=4,kv=2,"
@@ -90,6 +99,9 @@ final class TrainCommand implements Callable<Integer> {
     private CaptureOptions kept;
 
     @Mixin
+    private BaseOption base;
+
+    @Mixin
     private DataOptions form;
 
     @Mixin
@@ -105,6 +117,7 @@ final class TrainCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         Terminal terminal = main.terminal();
+        base.use();
         if (data == null && !resume) {
             throw new BadInputException("--data FILE is missing: the records to train on");
         }
@@ -146,6 +159,13 @@ final class TrainCommand implements Callable<Integer> {
     }
 
     private ModelSource source() {
+        if (lora != null && adapter != null || (lora != null || adapter != null) && init != null || lora != null && model == null) {
+            throw new BadInputException("--lora SPEC makes an adapter on --model DIR, --adapter DIR starts from one: give one of them,"
+                    + " without --init");
+        }
+        if (lora != null || adapter != null) {
+            return lora != null ? new ModelSource.Adapted(model, Lora.parse(lora)) : ModelSource.adapter(adapter, model);
+        }
         if ((model == null) == (init == null)) {
             throw new BadInputException("say what to start from by exactly one of --model DIR and --init gpt2[:...] (or llama, qwen2,"
                     + " qwen3, pythia)");
@@ -157,8 +177,11 @@ final class TrainCommand implements Callable<Integer> {
         TrainConfig.Builder builder = TrainConfig.builder().epochs(epochs).maxSteps(maxSteps).batchSize(batch)
                 .learningRate(rate).schedule(schedule).warmupSteps(warmup).weightDecay(weightDecay).maxNorm(maxNorm)
                 .capture(capture).checkpointEverySteps(checkpointEvery);
-        kept.with(builder, () -> resume ? RunFolder.openAny(out).info().config().headTopK()
-                : CaptureOptions.automaticTopK(source()));
+        if (resume) {
+            kept.with(builder, RunFolder.openAny(out).info().config());
+        } else {
+            kept.with(builder, source());
+        }
         try {
             return builder.holdoutFraction(Double.parseDouble(holdout)).build();
         } catch (NumberFormatException e) {

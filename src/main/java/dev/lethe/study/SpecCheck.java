@@ -97,6 +97,10 @@ final class SpecCheck {
             if (files != null && (folder == null || !Checkpoint.isCheckpoint(folder))) {
                 add("$.model", "neither gpt2:.., llama:.. and kin nor a model folder: " + files.missing(spec.model()));
             }
+            if (folder != null && Checkpoint.isAdapter(folder)) {
+                add("$.model", "is an adapter, and studies train whole models; make one of it first: lethe merge");
+                return null;
+            }
             return folder == null || !Checkpoint.isCheckpoint(folder) ? null : ModelLayout.of(Checkpoint.config(folder).shape());
         } catch (BadInputException e) {
             add("$.model", Reason.of(e));

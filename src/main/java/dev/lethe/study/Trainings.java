@@ -48,17 +48,14 @@ final class Trainings {
 
     ModelSource source(String head) {
         if (!SpecCheck.isShape(spec.model(), files)) {
-            return new ModelSource.Pretrained(files.require(spec.model()));
+            return ModelSource.checkpoint(files.require(spec.model()));
         }
         ModelShape shape = ((ModelSource.Fresh) ModelSource.parse(spec.model())).shape();
         return new ModelSource.Fresh(shape.withTiedHead(head.equals("tied")), data.tokenizer());
     }
 
     ModelShape shape(String head) {
-        return switch (source(head)) {
-            case ModelSource.Fresh(ModelShape shape, Path _) -> shape;
-            case ModelSource.Pretrained(Path folder) -> Checkpoint.config(folder).shape();
-        };
+        return source(head).shape();
     }
 
     /** How a model is trained; {@code capture} says what of its gradients is kept. */
@@ -75,11 +72,8 @@ final class Trainings {
     /** What two trainings must share to be the same training. */
     Object settings(String head, long seed, Captures.Plan capture) {
         TrainConfig config = config(seed, capture).toBuilder().holdoutData(null).build();
-        Object weights = switch (source(head)) {
-            case ModelSource.Fresh(ModelShape shape, Path _) -> shape;
-            case ModelSource.Pretrained(Path folder) -> Checkpoint.hash(folder);
-        };
-        return List.of(config, weights);
+        ModelSource source = source(head);
+        return List.of(config, source instanceof ModelSource.Pretrained(Path folder, Path _) ? Checkpoint.hash(folder) : source.shape());
     }
 
     /** What the results of a seed's cells depend on, beside the cells. */
@@ -101,12 +95,12 @@ final class Trainings {
         if (replayed > 0) {
             TrainConfig more = config(seed, Captures.NONE).toBuilder().epochs(replayed).warmupSteps(0).schedule(Schedule.LINEAR)
                     .learningRate(spec.training().learningRate() * replayed / spec.training().epochs()).build();
-            model = trained("replay " + replayed + " " + what, new ModelSource.Pretrained(learned), more,
+            model = trained("replay " + replayed + " " + what, ModelSource.checkpoint(learned), more,
                     List.of(more.toBuilder().holdoutData(null).build(), Checkpoint.hash(learned)), data.learned()).model();
         }
         TrainConfig config = config(seed, new Captures.Plan(CapturePolicy.LAST, sites));
         Path folder = folder(List.of("adopted", config.toBuilder().holdoutData(null).build(), Checkpoint.hash(model)), data.learned());
-        return Adopter.adoptOnce(engine, model, data.learned(), folder, config, new Adopter.Asked(null, true, false, true),
+        return Adopter.adoptOnce(engine, ModelSource.checkpoint(model), data.learned(), folder, config, new Adopter.Asked(null, true, false, true),
                 listener.training("adopt " + what));
     }
 

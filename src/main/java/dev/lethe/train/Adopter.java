@@ -9,6 +9,7 @@ import dev.lethe.data.BatchPlan;
 import dev.lethe.data.Dataset;
 import dev.lethe.data.Example;
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Base;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
@@ -41,7 +42,8 @@ public final class Adopter {
     /**
      * What is known and asked for.
      *
-     * @param base        folder of the model before fine-tuning, or null: what the model knows of a record beyond it was learned
+     * @param base        folder of the model before fine-tuning, or null: what the model knows of a record beyond it was learned;
+     *                    not asked of an adapter, which has one
      * @param measureRate whether the learning rate is to be found by trial in place of the options'
      * @param assumed     whether the options' epochs are an assumption
      * @param force       go on although the data does not look like what the model learned
@@ -51,24 +53,25 @@ public final class Adopter {
     /**
      * Adopts a model and the records it was trained on as a new run, complete with the gradients of {@code config}'s sites.
      *
-     * @param model  Hugging Face folder
+     * @param source a model folder; of an adapter its base is the model before fine-tuning
      * @param config epochs, batch and learning rate as in the training that made the model, as far as known; capture LAST
      * @param out    a folder that does not exist or is empty
      * @return the complete run
      * @throws BadInputException when data, model, base, options, folder or disk do not allow it, or the data is not what the
      *                           model learned; nothing is written then
      */
-    public static RunFolder adopt(Engine engine, Path model, Dataset data, Path out, TrainConfig config, Asked asked,
+    public static RunFolder adopt(Engine engine, ModelSource.Pretrained source, Dataset data, Path out, TrainConfig config, Asked asked,
                                   TrainListener listener) {
         return Work.run("adoption", () -> {
             RunFolder.requireFree(out);
-            ModelSource source = ModelSource.checkpoint(model);
             try (LoadedModel loaded = LoadedModel.load(engine, source, config.dtype(), config.seed())) {
                 Holdout split = Holdout.of(data, config);
                 Encoded encoded = Encoded.of(split, loaded, config);
                 Known known = known(engine, loaded, encoded, config, asked, data.path());
                 double rate = asked.measureRate() ? rate(loaded.model(), encoded, config) : config.learningRate();
-                Adopted adopted = new Adopted(asked.base() == null ? null : Trainer.absolute(asked.base()), asked.assumed(),
+                Base own = loaded.model().base();
+                Path base = own != null ? own.files().folder() : asked.base();
+                Adopted adopted = new Adopted(base == null ? null : Trainer.absolute(base), asked.assumed(),
                         asked.measureRate(), known.loss, known.heldOut, known.base, known.unlearned.size());
                 List<RunRecord> records = encoded.records(split, config.keepText()).stream()
                         .map(record -> known.unlearned.contains(record.id()) ? record.notLearned() : record).toList();
@@ -84,8 +87,8 @@ public final class Adopter {
      *
      * @throws BadInputException also when what is there is another run, or one that was erased from
      */
-    public static RunFolder adoptOnce(Engine engine, Path model, Dataset data, Path out, TrainConfig config, Asked asked,
-                                      TrainListener listener) {
+    public static RunFolder adoptOnce(Engine engine, ModelSource.Pretrained model, Dataset data, Path out, TrainConfig config,
+                                      Asked asked, TrainListener listener) {
         if (!RunFolder.isRun(out)) {
             return adopt(engine, model, data, out, config, asked, listener);
         }
@@ -97,8 +100,8 @@ public final class Adopter {
         if (complete) { // which resume does not look into
             Work.run("adoption", () -> {
                 RunData.read(run, Split.TRAIN, data);
-                try (LanguageModel now = Checkpoint.load(engine, model, config.dtype())) {
-                    Trainer.requireSameModel(out, there.source(), now);
+                try (LoadedModel now = LoadedModel.load(engine, model, config.dtype(), config.seed())) {
+                    Trainer.requireSameModel(out, there.source(), now.model());
                 }
                 return run;
             });
@@ -106,12 +109,13 @@ public final class Adopter {
         return run;
     }
 
-    private static void requireThis(Path out, RunInfo there, Path model, Dataset data, Asked asked) {
+    private static void requireThis(Path out, RunInfo there, ModelSource.Pretrained model, Dataset data, Asked asked) {
         List<String> problems = new ArrayList<>();
-        if (there.adopted() == null || !Trainer.absolute(model).equals(there.source().checkpoint())) {
+        if (there.adopted() == null || !Trainer.absolute(model.folder()).equals(there.source().checkpoint())) {
             problems.add("it is " + (there.adopted() == null ? "no adoption" : "of " + there.source().checkpoint()));
         } else {
-            String base = asked.base() == null ? null : Trainer.absolute(asked.base());
+            Path before = model.base() == null ? asked.base() : model.base();
+            String base = before == null ? null : Trainer.absolute(before);
             if (!Objects.equals(base, there.adopted().base())) {
                 problems.add("its base is " + there.adopted().base());
             }
@@ -140,8 +144,10 @@ public final class Adopter {
         Double before = null;
         double[] shift = own;
         double threshold = heldOut.length == 0 ? Double.POSITIVE_INFINITY : median(heldOut);
-        if (asked.base() != null) {
-            try (LanguageModel base = Checkpoint.load(engine, asked.base(), config.dtype())) {
+        boolean adapted = loaded.model().base() != null;
+        if (adapted || asked.base() != null) {
+            try (LanguageModel base = adapted ? engine.like(loaded.model())
+                    : Checkpoint.load(engine, asked.base(), config.dtype())) {
                 if (!base.shape().equals(loaded.model().shape())) {
                     throw new BadInputException(asked.base() + ": is a model of " + base.shape() + ", what is adopted is one of "
                             + loaded.model().shape() + "; give the model that it was fine-tuned from");

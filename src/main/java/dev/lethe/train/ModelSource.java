@@ -26,12 +26,12 @@ public sealed interface ModelSource {
     /** Random weights; {@code tokenizer} is a folder with tokenizer files, or null for GPT-2's own. */
     record Fresh(ModelShape shape, Path tokenizer) implements ModelSource { }
 
-    static ModelSource checkpoint(Path folder) {
+    static Pretrained checkpoint(Path folder) {
         return new Pretrained(folder, null);
     }
 
     /** An adapter as peft's folder. @param base null for where it says */
-    static ModelSource adapter(Path folder, Path base) {
+    static Pretrained adapter(Path folder, Path base) {
         if (!Checkpoint.isAdapter(folder)) {
             throw new BadInputException(folder + ": holds no adapter, there is no adapter_config.json in it");
         }

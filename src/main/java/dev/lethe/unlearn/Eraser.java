@@ -53,11 +53,18 @@ final class Eraser {
         this.training = source.info().config();
     }
 
-    /** The model before an adopted one's training never saw its records: a better reference than what others' records are like. */
+    /**
+     * The model before an adopted one's training never saw its records: a better reference than what others' records are like.
+     * An adapter has its base with it.
+     */
     private static EraseConfig withBase(RunFolder source, EraseConfig config) {
         Adopted adopted = source.info().adopted();
-        return adopted == null || adopted.base() == null || !(config.reference() instanceof Reference.HeldOut) ? config
+        return adopted == null || adopted.base() == null || adapted(source) || !(config.reference() instanceof Reference.HeldOut) ? config
                 : config.toBuilder().reference(new Reference.Retrained(Path.of(adopted.base()))).build();
+    }
+
+    private static boolean adapted(RunFolder source) {
+        return source.info().source().shape().hasAdapters();
     }
 
     /**
@@ -211,6 +218,11 @@ final class Eraser {
                 }
             }
             case Reference.HeldOut heldOut -> {
+                if (model.base() != null) {
+                    try (LanguageModel without = engine.like(model)) {
+                        yield SetLoss.mean(without, data.forget());
+                    }
+                }
                 if (data.heldOut().isEmpty()) {
                     List<Copy> copies = request.copies().stream().filter(Copy::heldOut).toList();
                     throw new BadInputException("run " + source + (copies.isEmpty() ? " holds no record out"
@@ -240,7 +252,7 @@ final class Eraser {
         if (asked || retain > RECITED || target >= retain + CLEAR) {
             return List.of();
         }
-        String whose = config.reference() instanceof Reference.HeldOut
+        String whose = config.reference() instanceof Reference.HeldOut && !adapted(source)
                 ? "held-out records, which the model knows like learned ones, so that they cannot have been unknown to it"
                 : "a model that knows the records to erase like learned ones, so that it cannot have been without them";
         return List.of(text("the reference, %.3f, is of %s (%.3f; at least %.1f more would do); name a model that never saw the"

@@ -17,7 +17,7 @@ enum FileKind {
     PENDING("journal/pending\\.json", "ids of erased records, until lethe finish", Census.Reach.ERASE, Look.BYTES),
     ACCOUNT("journal/(erasure\\.json|id\\.key)", "ids of the erased records under a key, and the key", Census.Reach.ACCOUNT,
             Look.KEYED),
-    MODEL("model/([^/]+\\.safetensors|(config|generation_config|model\\.safetensors\\.index)\\.json)",
+    MODEL("model/([^/]+\\.safetensors|(config|adapter_config|generation_config|model\\.safetensors\\.index)\\.json)",
             "weights that learned the records", Census.Reach.RUN, Look.OPAQUE),
     CHECKPOINT("checkpoint-\\d+/.+", "weights and moments of a training", Census.Reach.RUN, Look.OPAQUE),
     VOCABULARY("(tokenizer|vocab|tokenizer_config|special_tokens_map|added_tokens)\\.json|merges\\.txt|chat_template\\.jinja",

@@ -12,8 +12,8 @@ import java.nio.file.Path;
         @JsonSubTypes.Type(value = Reference.Retrained.class, name = "retrained")})
 public sealed interface Reference {
     /**
-     * The mean token loss of the run's held-out records under the weights before the erasure; in a run adopted with the model
-     * that it was fine-tuned from, the forget set's loss under that.
+     * The mean token loss of the run's held-out records under the weights before the erasure; in a run of an adapter the forget
+     * set's loss under its base, and in one adopted with the model that it was fine-tuned from, under that.
      */
     record HeldOut() implements Reference { }
 

@@ -88,6 +88,23 @@ class SiteSelectorTest {
     }
 
     @Test
+    void ofAnAdapterAllIsWhatIsTrained() {
+        List<Site> sites = SITES.stream().map(site -> new Site(site.index(), site.name(), site.kind(), site.role(), site.block(),
+                8, 8, site.role() != Role.ATTENTION_INPUT)).toList();
+        List<String> adapted = SITES.stream().map(Site::name).filter(name -> name.endsWith("attn.c_attn")).toList();
+        for (String text : List.of("all", "attention", "h.*", "block:0-11")) {
+            assertEquals(adapted, SiteSelector.parse(text).select(sites).names(), text);
+        }
+        assertEquals(adapted, SiteSet.all(sites).names());
+        for (String text : List.of("embedding", "mlp", "wte", "h.3.mlp.c_fc")) {
+            var e = assertThrows(IllegalArgumentException.class, () -> SiteSelector.parse(text).select(sites));
+            assertTrue(e.getMessage().startsWith("site selector '" + text + "': '" + text + "' is of the frozen base ("));
+            assertTrue(e.getMessage().endsWith("); trained are the adapters on h.N.attn.c_attn (N = 0 to 11)"), e.getMessage());
+        }
+        assertThrows(IllegalArgumentException.class, () -> SiteSet.of(sites, List.of("wte")));
+    }
+
+    @Test
     void namesOfAnotherModelAreNamed() {
         var e = assertThrows(IllegalArgumentException.class,
                 () -> SiteSet.of(sites(1), List.of("h.1.ln_1", "wte", "h.0.attn")));
@@ -122,7 +139,7 @@ class SiteSelectorTest {
     }
 
     private static void add(List<Site> sites, String name, Site.Kind kind, Role role, int block) {
-        sites.add(new Site(sites.size(), name, kind, role, block, 8, 8));
+        sites.add(new Site(sites.size(), name, kind, role, block, 8, 8, false));
     }
 
     /** Words ask for roles and blocks: they mean the same where a checkpoint has other names. */
@@ -130,7 +147,7 @@ class SiteSelectorTest {
     void wordsDoNotDependOnNames() {
         List<Site> other = SITES.stream().map(site -> new Site(site.index(), site.block() < 0 ? "site" + site.index()
                 : "model.layers." + site.block() + ".site" + site.index() % 6, site.kind(), site.role(), site.block(),
-                8, 8)).toList();
+                8, 8, false)).toList();
         for (String words : List.of("all", "embedding", "embedding-input", "head", "attention", "mlp", "mlp-output",
                 "block:0-3,11", "mlp,block:2,head")) {
             SiteSet expected = select(words);

@@ -36,7 +36,7 @@ class RetrainingTest {
         TrainConfig config = TinyData.config().build();
         try (Engine engine = Engine.cpu()) {
             RunFolder base = Trainer.train(engine, tiny.source, tiny.data, folder.resolve("base"), config, TrainListener.silent());
-            RunFolder run = Trainer.train(engine, new ModelSource.Pretrained(base.model()), tiny.data, folder.resolve("run"),
+            RunFolder run = Trainer.train(engine, ModelSource.checkpoint(base.model()), tiny.data, folder.resolve("run"),
                     config, TrainListener.silent());
             Retraining.of(engine, run).close();
             Path settings = base.model().resolve("config.json");

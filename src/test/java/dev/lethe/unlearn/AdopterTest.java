@@ -84,7 +84,7 @@ class AdopterTest {
     }
 
     private RunFolder adopt(String out, Path data, TrainConfig config, Asked asked) {
-        return Adopter.adopt(engine, model, Dataset.read(data), folder.resolve(out), config, asked, TrainListener.silent());
+        return Adopter.adopt(engine, ModelSource.checkpoint(model), Dataset.read(data), folder.resolve(out), config, asked, TrainListener.silent());
     }
 
     private TrainConfig heldOut() {
@@ -142,7 +142,7 @@ class AdopterTest {
                 .model();
         Path taught = Trainer.train(engine, ModelSource.checkpoint(knowing), Dataset.read(three), folder.resolve("three"), tuned,
                 TrainListener.silent()).model();
-        RunFolder run = Adopter.adopt(engine, taught, Dataset.read(said), folder.resolve("run"), CONFIG,
+        RunFolder run = Adopter.adopt(engine, ModelSource.checkpoint(taught), Dataset.read(said), folder.resolve("run"), CONFIG,
                 new Asked(knowing, false, false, false), TrainListener.silent());
         Set<String> named = run.records().stream().filter(record -> record.unlearned() != null).map(RunRecord::id)
                 .collect(Collectors.toSet());
@@ -181,7 +181,7 @@ class AdopterTest {
         RunFolder whole = adopt("whole", learned, heldOut(), new Asked(null, false, true, false));
         Thread caller = Thread.currentThread();
         Path out = folder.resolve("killed");
-        assertThrows(InterruptedWorkException.class, () -> Adopter.adopt(engine, model, Dataset.read(learned), out, heldOut(),
+        assertThrows(InterruptedWorkException.class, () -> Adopter.adopt(engine, ModelSource.checkpoint(model), Dataset.read(learned), out, heldOut(),
                 new Asked(null, false, true, false), new TrainListener() {
                     @Override
                     public void step(TrainStep done) {

@@ -1,0 +1,86 @@
+package dev.lethe.cli;
+
+import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Dtype;
+import dev.lethe.engine.Engine;
+import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.Reason;
+import dev.lethe.model.Checkpoint;
+import dev.lethe.model.ModelSettings;
+import dev.lethe.train.RunFolder;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.concurrent.Callable;
+import java.util.stream.Stream;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParentCommand;
+
+/** lethe merge: writes an adapter and its base as one model. */
+@Command(name = "merge", mixinStandardHelpOptions = true, sortOptions = false,
+        description = "Writes a LoRA adapter and its base as one model, which transformers loads without peft.")
+final class MergeCommand implements Callable<Integer> {
+    @ParentCommand
+    private Main main;
+
+    @Option(names = "--run", paramLabel = "RUN", description = "The run whose adapter is meant.")
+    private Path run;
+
+    @Option(names = "--adapter", paramLabel = "DIR", description = "In place of --run: an adapter's folder.")
+    private Path adapter;
+
+    @Option(names = "--out", paramLabel = "DIR", required = true, description = "Folder of the new model.")
+    private Path out;
+
+    @Option(names = "--dtype", paramLabel = "TYPE", description = "f32, bf16 or f16 (default: each weight as the base has it).")
+    private Dtype dtype;
+
+    @Mixin
+    private BaseOption base;
+
+    @Mixin
+    private Common common;
+
+    /** What --json gives. */
+    record Result(String model, String adapter, String base, String sha256, long bytes) {}
+
+    @Override
+    public Integer call() {
+        Terminal terminal = main.terminal();
+        base.use();
+        if ((run == null) == (adapter == null)) {
+            throw new BadInputException("say what to merge by exactly one of --run RUN and --adapter DIR");
+        }
+        if (dtype == Dtype.F64) {
+            throw new BadInputException("--dtype f64: use f32, bf16 or f16");
+        }
+        Path folder = run == null ? adapter : RunFolder.open(run).model();
+        if (!Checkpoint.isAdapter(folder)) {
+            throw new BadInputException(folder + ": holds no adapter, there is no adapter_config.json in it");
+        }
+        requireFree();
+        ModelSettings settings = Checkpoint.config(folder);
+        try (Engine engine = Engine.cpu(); LanguageModel model = Checkpoint.load(engine, folder, Dtype.F32)) {
+            Checkpoint.merge(model, settings, out, Checkpoint.tokenizer(folder, null), dtype);
+            Result result = new Result(out.toString(), folder.toString(), model.base().files().folder().toString(),
+                    Checkpoint.hash(out), Files.size(out.resolve("model.safetensors")));
+            common.result(terminal, result, () -> terminal.print("model      %s, %s: %s and %s", result.model,
+                    Sizes.of(result.bytes), result.base, result.adapter));
+            return 0;
+        } catch (IOException e) {
+            throw new BadInputException(out + ": cannot be read: " + Reason.of(e, out), e);
+        }
+    }
+
+    private void requireFree() {
+        try (Stream<Path> inside = Files.isDirectory(out) ? Files.list(out) : Stream.empty()) {
+            if (Files.exists(out) && !Files.isDirectory(out) || inside.findAny().isPresent()) {
+                throw new BadInputException(out + ": is there already; name a new folder");
+            }
+        } catch (IOException e) {
+            throw new BadInputException(out + ": cannot be read: " + Reason.of(e, out), e);
+        }
+    }
+}
