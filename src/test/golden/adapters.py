@@ -3,7 +3,7 @@
 Writes NAME/ into src/test/resources/golden/adapters:
 base/            config.json and model.safetensors by save_pretrained, fp32 or bf16
 adapter/         adapter_config.json and adapter_model.safetensors by peft's save_pretrained; B is not zero
-golden.txt, .bin as families.py has them, by the adapters' parameters alone: an adapter's line is its module, rank and scale;
+golden.txt, .bin as families.py has them, by the adapters' parameters alone: adapter:MODULE has rank and scale;
                  weights/ are the base's, adapter/ the adapters', merged/ the adapted modules' after merge_and_unload
 Run from the repository root: python3 src/test/golden/adapters.py    (made with torch 2.13, transformers 5.18, peft 0.21)
 """
@@ -92,7 +92,7 @@ def golden(name):
     scales = {plain(n, config): m.scaling["default"] for n, m in model.named_modules() if isinstance(getattr(m, "scaling", None), dict)}
     ranks = {n.removesuffix(".lora_A.weight"): p.shape[0] for n, p in zip(names, params) if n.endswith("lora_A.weight")}
     lines = [f"{key} {value!r}" for key, value in shape_of(config).items()] + lines + [
-        f"adapter {module} {rank} {scales[module]!r}" for module, rank in ranks.items()]
+        f"adapter:{module} {rank} {scales[module]!r}" for module, rank in ranks.items()]
     write(folder / "golden", arrays | more, lines)
 
 
