@@ -12,7 +12,7 @@ final class Problems {
     private long count;
 
     void add(String message) {
-        if (count++ < SHOWN) {
+        if (!messages.contains(message) && count++ < SHOWN) {
             messages.add(message);
         }
     }
