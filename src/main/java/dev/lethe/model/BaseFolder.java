@@ -57,7 +57,7 @@ final class BaseFolder {
     private static Path named(Path adapter, String name) {
         try {
             Path path = Path.of(name);
-            return Checkpoint.isCheckpoint(path) ? path : adapter.resolve(path);
+            return Checkpoint.isCheckpoint(path) ? path : adapter.resolve(path).normalize();
         } catch (InvalidPathException e) {
             return null;
         }

@@ -1,0 +1,270 @@
+package dev.lethe.cli;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.lethe.engine.Batch;
+import dev.lethe.engine.Dtype;
+import dev.lethe.engine.Engine;
+import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.ModelShape;
+import dev.lethe.engine.NoLeaks;
+import dev.lethe.model.Checkpoint;
+import dev.lethe.model.ModelSettings;
+import dev.lethe.testing.Families;
+import dev.lethe.testing.MemoryFolder;
+import dev.lethe.testing.Python;
+import dev.lethe.train.TinyData;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.params.AfterParameterizedClassInvocation;
+import org.junit.jupiter.params.BeforeParameterizedClassInvocation;
+import org.junit.jupiter.params.Parameter;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.ValueSource;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/** Every command with an adapter: its base knows half of some people, the adapter is trained on the others. */
+@ExtendWith(NoLeaks.class)
+@ParameterizedClass(name = "{0}")
+@ValueSource(strings = {"llama", "gpt2", "pythia"})
+class AdapterCommandsTest {
+    private static final String SUBJECT = "person7";
+
+    private static MemoryFolder folder;
+    private static Path own;
+    private static Path base;
+    private static Path data;
+    private static Path run;
+
+    @Parameter(0)
+    String name;
+
+    @BeforeParameterizedClassInvocation
+    static void train(String name) throws IOException {
+        folder = new MemoryFolder();
+        own = folder.path();
+        TinyData tiny = new TinyData(own, 10);
+        int vocabulary = Math.toIntExact(tiny.shape().vocabulary());
+        ModelShape shape = name.equals("gpt2") ? new ModelShape(vocabulary, 20, 16, 2, 2, 32, 1e-5, true)
+                : Families.of(name, vocabulary, 20);
+        Path fresh = own.resolve("fresh");
+        try (Engine engine = Engine.cpu(); LanguageModel model = engine.model(shape, Dtype.F32)) {
+            model.initialize(1);
+            Checkpoint.save(model, ModelSettings.of(shape, 1), fresh, tiny.tokenizer);
+        }
+        Path known = people(tiny.file, own.resolve("known.jsonl"), "person[0-4]-.*");
+        data = people(tiny.file, own.resolve("data.jsonl"), "person[5-9]-.*");
+        done("train", "--model", fresh, "--data", known, "--epochs", 30, "--lr", 1e-2, "--capture", "none", "--holdout", 0, "--batch",
+                5, "--out", own.resolve("before"), "--quiet");
+        base = own.resolve("base");
+        Files.move(own.resolve("before/model"), base);
+        run = own.resolve("run");
+        done("train", "--model", base, "--lora", "r=4,alpha=8,targets=all", "--data", data, "--epochs", 30, "--lr", 1e-2,
+                "--holdout", 0, "--batch", 5, "--out", run, "--quiet");
+    }
+
+    private static Path people(Path from, Path to, String ids) throws IOException {
+        return Files.write(to, Files.readAllLines(from).stream().filter(line -> line.matches("\\{\"id\":\"" + ids)).toList());
+    }
+
+    @AfterParameterizedClassInvocation
+    static void remove() {
+        folder.close();
+    }
+
+    @AfterEach
+    void forget() {
+        Checkpoint.baseIn(null);
+    }
+
+    private static Shell done(Object... arguments) {
+        Shell shell = Shell.run(arguments);
+        assertEquals(0, shell.code(), () -> Arrays.toString(arguments) + ": " + shell.err());
+        return shell;
+    }
+
+    private static JsonNode json(Object... arguments) {
+        return done(Stream.concat(Arrays.stream(arguments), Stream.of("--json", "-")).toArray()).json();
+    }
+
+    private static String refused(Object... arguments) {
+        Shell shell = Shell.run(arguments);
+        assertEquals(2, shell.code(), () -> Arrays.toString(arguments) + ": " + shell.err());
+        return shell.err();
+    }
+
+    private static double loss(Path model, Path records) {
+        return json("eval", "--run", model, "--data", records, "--continue", 0).get("mean_loss").asDouble();
+    }
+
+    private static Path copy(Path from, Path to) throws IOException {
+        try (Stream<Path> files = Files.walk(from)) {
+            for (Path file : files.toList()) {
+                Files.copy(file, to.resolve(from.relativize(file).toString()));
+            }
+        }
+        return to;
+    }
+
+    @Test
+    void aRunHoldsTheAdapterAlone() throws IOException {
+        try (Stream<Path> files = Files.list(run.resolve("model"))) {
+            assertEquals("adapter_config.json adapter_model.safetensors tokenizer.json",
+                    files.map(file -> file.getFileName().toString()).sorted().collect(Collectors.joining(" ")));
+        }
+        JsonNode source = new JsonMapper().readTree(run.resolve("lethe.json")).get("source");
+        assertEquals(base.toString(), source.get("base").get("folder").asString());
+        assertEquals(Checkpoint.hash(base), source.get("base").get("sha256").asString());
+        assertEquals("r=4,alpha=8,targets=all", source.get("base").get("lora").asString());
+        JsonNode inspected = json("inspect", run);
+        assertTrue(inspected.get("whole").asBoolean(), inspected.toString());
+        int adapters = inspected.get("model").get("shape").get("adapters").size();
+        assertEquals(name.equals("llama") ? 14 : 8, adapters);
+        JsonNode ledger = inspected.get("ledger");
+        assertEquals(15, ledger.get("entries").asInt(), ledger.toString());
+        assertEquals(8, ledger.get("sites").size(), "every site with an adapter, q|k|v and gate|up as one");
+        assertTrue(loss(run, data) < 0.5 * loss(base, data), "it has learned");
+        assertEquals(loss(run, data), loss(run.resolve("model"), data), "as a bare folder");
+    }
+
+    @Test
+    void erasesToWhatTheBaseKnows() throws IOException {
+        Path source = copy(run, own.resolve("source"));
+        Path erased = own.resolve("erased");
+        Shell shell = done("erase", "--run", source, "--subject", SUBJECT, "--out", erased, "--retain-guard", 1, "--repair-budget", 1,
+                "--held-out-guard", 1e9, "--ignore-guards");
+        assertTrue(shell.err().contains("erase: of an adapter, at all its sites; the reference is its base without it"), shell.err());
+        Path gone = people(data, own.resolve("gone.jsonl"), SUBJECT + "-.*");
+        Path kept = people(data, own.resolve("kept.jsonl"), "person[5689]-.*");
+        JsonNode account = new JsonMapper().readTree(erased.resolve("journal/erasure.json"));
+        assertEquals(loss(base, gone), account.get("target").asDouble(), 1e-4);
+        assertTrue(loss(erased, gone) > 0.9 * loss(base, gone), loss(erased, gone) + " of " + loss(base, gone));
+        assertTrue(loss(erased, kept) < 0.6 * loss(base, kept), loss(erased, kept) + " of " + loss(base, kept));
+        for (Path whole : List.of(source, erased, erased.resolve("model"))) {
+            done("inspect", whole);
+        }
+        done("compact", source);
+        done("report", "--run", erased, "--reference", base);
+        assertTrue(Files.readString(erased.resolve("report/report.html")).contains("modules adapted by rank 4"));
+        JsonNode config = new JsonMapper().readTree(erased.resolve("model/adapter_config.json"));
+        assertEquals(base.toString(), config.get("base_model_name_or_path").asString());
+    }
+
+    @Test
+    void otherStrategiesAndScores() throws IOException {
+        for (String strategy : List.of("kl", "gauss-newton", "npo", "retrain")) {
+            Path from = copy(run, own.resolve(strategy + "-source"));
+            JsonNode erasure = json("erase", "--run", from, "--subject", SUBJECT, "--out", own.resolve(strategy), "--ignore-guards",
+                    "--relearn-steps", 0, "--strategy", strategy);
+            assertTrue(erasure.get("after").get("forget").asDouble() > erasure.get("before").get("forget").asDouble() + 0.1, strategy);
+        }
+        for (String method : List.of("cosine", "ekfac", "hvp")) {
+            JsonNode scores = json("score", "--run", run, "--ids", SUBJECT + "-home", "--method", method, "--top", 0).get("records");
+            assertEquals(15, scores.size(), method);
+            scores.forEach(score -> assertTrue(Double.isFinite(score.get("score").asDouble()), method + score));
+        }
+        String message = refused("erase", "--run", run, "--subject", SUBJECT, "--sites", "embedding", "--out", own.resolve("never"));
+        assertTrue(message.contains("'embedding' is of the frozen base ("), message);
+        message = refused("train", "--model", base, "--lora", "r=2", "--sites", "head", "--data", data, "--out", own.resolve("never"));
+        assertTrue(message.contains("'head' is of the frozen base ("), message);
+        assertFalse(Files.exists(own.resolve("never")));
+    }
+
+    @Test
+    void adoptsWhatWasTrainedElsewhere() throws IOException {
+        Path adapter = run.resolve("model");
+        Path first = own.resolve("adopted"), second = own.resolve("adopted-again");
+        JsonNode adopted = json("adopt", "--model", base, "--adapter", adapter, "--data", data, "--lr", 1e-2, "--out", first);
+        assertEquals(loss(base, data), adopted.get("adopted").get("base_loss").asDouble(), 1e-4);
+        assertEquals(base.toString(), adopted.get("adopted").get("base").asString());
+        done("adopt", "--model", adapter, "--data", data, "--lr", 1e-2, "--out", second, "--quiet");
+        for (String file : List.of("ledger/segment-000000.ledger", "records.jsonl")) {
+            assertEquals(-1, Files.mismatch(first.resolve(file), second.resolve(file)), file);
+        }
+        JsonNode erasure = json("erase", "--run", first, "--subject", SUBJECT, "--out", own.resolve("adopted-erased"),
+                "--ignore-guards");
+        assertTrue(erasure.get("after").get("forget").asDouble() > erasure.get("before").get("forget").asDouble() + 0.5);
+        String message = refused("adopt", "--model", base, "--adapter", adapter, "--base", base, "--data", data, "--out",
+                own.resolve("never"));
+        assertTrue(message.contains("--base DIR0: the model before the adapter is --model"), message);
+        message = refused("adopt", "--model", base, "--adapter", base, "--data", data, "--out", own.resolve("never"));
+        assertTrue(message.contains("holds no adapter"), message);
+    }
+
+    @Test
+    void anAdapterIsTrainedOn() throws IOException {
+        Path more = own.resolve("more");
+        done("train", "--adapter", run.resolve("model"), "--data", data, "--max-steps", 3, "--holdout", 0, "--out", more, "--quiet");
+        assertTrue(loss(more, data) < loss(base, data));
+        assertNotEquals(Checkpoint.hash(run.resolve("model")), Checkpoint.hash(more.resolve("model")));
+        done("train", "--out", more, "--resume", "--quiet");
+        for (Object[] wrong : new Object[][] {{"--lora", "r=2"}, {"--lora", "r=2", "--adapter", run, "--model", base},
+            {"--adapter", base}, {"--lora", "r=2,dropout=0.1", "--model", base}, {"--lora", "r=2", "--model", run.resolve("model")},
+            {"--lora", "r=2,targets=c_none", "--model", base}}) {
+            refused(Stream.concat(Stream.of("train", "--data", data, "--out", own.resolve("never")), Arrays.stream(wrong)).toArray());
+            assertFalse(Files.exists(own.resolve("never")));
+        }
+    }
+
+    @Test
+    void aBaseMayMove() throws IOException {
+        Path copied = copy(run, own.resolve("moved-run"));
+        Path moved = own.resolve("moved");
+        Path config = copied.resolve("model/adapter_config.json");
+        Files.writeString(config, Files.readString(config).replace(base.toString(), own.resolve("away").toString()));
+        String message = refused("eval", "--run", copied, "--data", data);
+        assertTrue(message.contains("its base \"" + own.resolve("away") + "\" is no model folder here; say where it lies with --base DIR"),
+                message);
+        copy(base, moved);
+        assertEquals(loss(run, data), json("eval", "--run", copied, "--data", data, "--base", moved, "--continue", 0).get("mean_loss")
+                .asDouble());
+        done("erase", "--run", copied, "--base", moved, "--subject", SUBJECT, "--out", own.resolve("moved-erased"), "--ignore-guards",
+                "--quiet");
+        assertTrue(Files.readString(own.resolve("moved-erased/model/adapter_config.json")).contains(moved.toString()));
+        message = refused("eval", "--run", copied, "--data", data, "--base", own.resolve("fresh"));
+        assertTrue(message.contains("is of a base with SHA-256 "), message);
+    }
+
+    @Test
+    void mergesAndIsReadByPeft() throws IOException {
+        Path merged = own.resolve("merged");
+        JsonNode result = json("merge", "--run", run, "--out", merged);
+        assertEquals(Checkpoint.hash(merged), result.get("sha256").asString());
+        assertEquals(loss(run, data), loss(merged, data), 1e-4);
+        assertTrue(refused("merge", "--run", run, "--out", merged).contains("is there already"));
+        assertTrue(refused("merge", "--adapter", base, "--out", own.resolve("never")).contains("holds no adapter"));
+        assertTrue(refused("merge", "--out", own.resolve("never")).contains("exactly one of --run RUN and --adapter DIR"));
+        done("merge", "--adapter", run.resolve("model"), "--out", own.resolve("narrow"), "--dtype", "bf16");
+        assertEquals(loss(run, data), loss(own.resolve("narrow"), data), 0.05);
+
+        Python.assume("torch", "transformers", "peft");
+        Path adapter = copy(run.resolve("model"), own.resolve("adapter"));
+        Python.script("peft_logits.py", "1,2,3,4,5", adapter, merged);
+        for (Path made : List.of(adapter, merged)) {
+            ByteBuffer bytes = ByteBuffer.wrap(Files.readAllBytes(Path.of(made + "-logits"))).order(ByteOrder.LITTLE_ENDIAN);
+            double[] expected = new double[bytes.remaining() / Double.BYTES];
+            bytes.asDoubleBuffer().get(expected);
+            try (Engine engine = Engine.cpu(); LanguageModel model = Checkpoint.load(engine, made, Dtype.F32)) {
+                int[] ids = {1, 2, 3, 4, 5};
+                assertArrayEquals(expected, model.logits(Batch.of(List.of(ids), List.of(ids))), 1e-4);
+            }
+        }
+        Path again = Path.of(adapter + "-again");
+        assertEquals(loss(adapter, data), loss(again, data), "peft's own file of it, with the base by the same name");
+    }
+}
