@@ -58,11 +58,12 @@ public record LedgerEstimate(long bytes, List<Alternative> smaller) {
         if (sites.sites().stream().anyMatch(site -> site.kind() == Site.Kind.LINEAR) && format.rank() == 0)
             smaller.add(new Alternative("--rank " + RANK,
                     size.applyAsLong(new EntryFormat(sites, format.headTopK(), format.dtype(), RANK))));
-        SiteSet embedding = model.sites("embedding");
+        boolean adapted = model.shape().hasAdapters(); // then the embedding is frozen
+        SiteSet embedding = adapted ? sites : model.sites("embedding");
         if (!embedding.containsAll(sites))
             smaller.add(new Alternative("--sites embedding",
                     size.applyAsLong(new EntryFormat(embedding, format.headTopK(), format.dtype(), format.rank()))));
-        if (topK)
+        if (topK && !adapted)
             smaller.add(new Alternative("--sites embedding --head topk:" + TOP_K + " --ledger-dtype bf16",
                     size.applyAsLong(new EntryFormat(embedding, TOP_K, Dtype.BF16))));
         if (epochs > 1) smaller.add(new Alternative("--capture last", bytes / epochs));

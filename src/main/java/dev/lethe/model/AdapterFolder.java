@@ -68,7 +68,9 @@ final class AdapterFolder {
                 throw new BadInputException(folder + ": is of a base with SHA-256 " + noted + ", the weights in " + baseFolder
                         + " have " + base.sha256() + "; say where its own base lies with --base DIR");
             }
-            remark(folder, baseFolder, settings.adapter());
+            if (noted == null) {
+                remark(folder, baseFolder, settings.adapter());
+            }
             LanguageModel model = over(engine, settings, base, dtype);
             try {
                 for (TensorInfo info : model.tensors()) {
@@ -91,13 +93,14 @@ final class AdapterFolder {
         }
     }
 
+    /** What may be meant so, of an adapter that does not note its base. */
     private static void remark(Path folder, Path base, AdapterConfig adapter) {
-        String named = AdapterConfig.read(folder).base();
-        if (named != null && !Path.of(named).endsWith(base.toAbsolutePath().normalize().getFileName())) {
-            LOG.log(System.Logger.Level.INFO, "{0}: names its base \"{1}\", given is {2}", folder, named, base);
+        String named = String.valueOf(AdapterConfig.read(folder).base());
+        if (!base.toAbsolutePath().normalize().endsWith(named.substring(named.lastIndexOf('/') + 1))) {
+            LOG.log(System.Logger.Level.WARNING, "{0}: names its base \"{1}\", and is read over {2}", folder, named, base);
         }
         if (adapter.dropout() > 0) {
-            LOG.log(System.Logger.Level.INFO, "{0}: was trained with lora_dropout {1}; here nothing is dropped", folder,
+            LOG.log(System.Logger.Level.WARNING, "{0}: was trained with lora_dropout {1}; here nothing is dropped", folder,
                     adapter.dropout());
         }
     }
