@@ -3,6 +3,8 @@
 
 #include <ATen/ops/empty.h>
 
+#include <algorithm>
+
 namespace lethe {
 
 at::Tensor Slab::get(const at::TensorOptions& options, int64_t count) {
@@ -25,8 +27,12 @@ at::Tensor Slab::get(const at::TensorOptions& options, int64_t rows, int64_t col
 Workspace::Workspace(const Architecture& architecture)
     : blocks(static_cast<size_t>(architecture.blocks())), gradients(static_cast<size_t>(architecture.gradients())) {
   for (size_t block = 0; block < blocks.size(); ++block) {
-    blocks[block].slots.resize(architecture.slots_of(static_cast<int64_t>(block)).size());
-    blocks[block].notes.resize(architecture.steps_of(static_cast<int64_t>(block)).size());
+    const size_t slots = architecture.slots_of(static_cast<int64_t>(block)).size();
+    const size_t notes = architecture.steps_of(static_cast<int64_t>(block)).size();
+    blocks[block].slots.resize(slots), blocks[block].notes.resize(notes);
+    // A walk that keeps nothing goes through the first block's, whose adapters may be fewer.
+    blocks[0].slots.resize(std::max(blocks[0].slots.size(), slots));
+    blocks[0].notes.resize(std::max(blocks[0].notes.size(), notes));
   }
 }
 
