@@ -97,7 +97,7 @@ public final class LanguageModel implements AutoCloseable {
 
     /** The base's tensors, as {@link ModelLayout#frozen()}. */
     public List<TensorInfo> frozen() {
-        return layout.frozen();
+        return List.copyOf(layout.frozen().keySet());
     }
 
     /** The frozen weights that its adapters are on; null without adapters. */
@@ -152,8 +152,8 @@ public final class LanguageModel implements AutoCloseable {
      * @param target F32, F16 or BF16
      */
     public void storeMerged(TensorInfo tensor, Dtype target, WritableByteChannel channel) throws IOException {
-        int number = layout.frozen().indexOf(tensor);
-        if (number < 0) {
+        Integer number = layout.frozen().get(tensor);
+        if (number == null) {
             throw new IllegalArgumentException("merged: " + tensor.name() + " is not a tensor of this model's base");
         }
         try (Arena arena = Arena.ofConfined()) {

@@ -6,9 +6,10 @@ import dev.lethe.bindings.lethe_site_info;
 import dev.lethe.bindings.lethe_tensor_info;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
-import java.util.stream.Collectors;
+import java.util.SequencedMap;
 import java.util.stream.Stream;
 
 /**
@@ -16,15 +17,15 @@ import java.util.stream.Stream;
  *
  * @param tensors    parameter tensors in the order of the flat buffer, which is a checkpoint's; of adapters each module's
  *                   lora_A.weight [rank, inputs] and lora_B.weight [outputs, rank], as peft has them
- * @param frozen     the base's tensors, as a shape without adapters has them; none without adapters
+ * @param frozen     the base's tensors, each with its number for the native side; none without adapters
  * @param sites      [S] in the model's order: the tables, block by block, the final norm, the head
  * @param parameters trainable numbers; a tied table counts once
  * @param flatSize   P, elements of a flat buffer, with the zero gaps that align its tensors
  */
-public record ModelLayout(List<TensorInfo> tensors, List<TensorInfo> frozen, List<Site> sites, long parameters, long flatSize) {
+public record ModelLayout(List<TensorInfo> tensors, SequencedMap<TensorInfo, Integer> frozen, List<Site> sites, long parameters, long flatSize) {
     public ModelLayout {
         tensors = List.copyOf(tensors);
-        frozen = List.copyOf(frozen);
+        frozen = Collections.unmodifiableSequencedMap(new LinkedHashMap<>(frozen));
         sites = List.copyOf(sites);
     }
 
@@ -54,9 +55,10 @@ public record ModelLayout(List<TensorInfo> tensors, List<TensorInfo> frozen, Lis
                     .forEach(info -> lethe_site_info.struct_size(info, lethe_site_info.sizeof()));
             calls.done("model sites", LetheNative.lethe_model_sites(config, sites, count, calls.begin()));
             List<MemorySegment> infos = sites.elements(lethe_site_info.layout()).toList();
-            Map<Boolean, List<TensorInfo>> all = tensors.elements(lethe_tensor_info.layout()).map(ModelLayout::tensor)
-                    .collect(Collectors.partitioningBy(TensorInfo::frozen));
-            return new ModelLayout(all.get(false), all.get(true),
+            List<TensorInfo> all = tensors.elements(lethe_tensor_info.layout()).map(ModelLayout::tensor).toList();
+            SequencedMap<TensorInfo, Integer> frozen = new LinkedHashMap<>();
+            all.stream().filter(TensorInfo::frozen).forEach(tensor -> frozen.put(tensor, all.indexOf(tensor)));
+            return new ModelLayout(all.stream().filter(tensor -> !tensor.frozen()).toList(), frozen,
                     Stream.iterate(0, index -> index < infos.size(), index -> index + 1)
                             .map(index -> site(index, infos.get(index))).toList(),
                     lethe_layout.parameters(layout), lethe_layout.flat_size(layout));

@@ -22,7 +22,7 @@ import java.util.stream.Collectors;
  * <li>{@code block:11,12} or {@code block:0-3} = every site of those blocks, counted from 0
  * <li>a site's exact name, or a glob over names: {@code h.*.mlp.c_fc}
  * </ul>
- * Of a model with adapters each means the sites that have one.
+ * In a model with adapters each means the adapters' sites, two a module, and a module's name means its two.
  */
 public final class SiteSelector {
     private static final Pattern BLOCKS = Pattern.compile("([0-9]{1,6})(?:-([0-9]{1,6}))?");
@@ -111,7 +111,7 @@ public final class SiteSelector {
         }
         String glob = term.equals("all") ? "*" : term;
         Pattern pattern = Pattern.compile(
-                Arrays.stream(glob.split("\\*", -1)).map(Pattern::quote).collect(Collectors.joining(".*")));
+                Arrays.stream(glob.split("\\*", -1)).map(Pattern::quote).collect(Collectors.joining(".*")) + "(\\.lora_[AB])?");
         return new Term(term, site -> pattern.matcher(site.name()).matches(), -1);
     }
 

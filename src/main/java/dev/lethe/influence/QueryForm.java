@@ -12,7 +12,6 @@ import dev.lethe.engine.EntryFormat;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.Site;
 import dev.lethe.engine.SiteSet;
-import dev.lethe.engine.TensorInfo;
 
 /** How a query meets the ledger's entries. */
 public enum QueryForm {
@@ -37,7 +36,7 @@ public enum QueryForm {
             double rows = position ? tokens : tableRows(model, head, tokens, targets);
             double width = head ? ledger.headTopK() > 0 ? ledger.headTopK() : out : 1;
             cost += switch (site.kind()) {
-                case LINEAR -> form == DENSE ? weights(model, site) : tokens * (in + out);
+                case LINEAR -> form == DENSE ? in * out : tokens * (in + out);
                 case NORM -> 0; // a vector a record
                 case EMBEDDING, POSITION, HEAD -> form == DENSE ? width * channels(model)
                         : rows * (width + channels(model));
@@ -71,12 +70,6 @@ public enum QueryForm {
         var names = new java.util.HashSet<>(sites.names());
         names.addAll(model.sites("embedding").names());
         return SiteSet.of(model.sites(), names);
-    }
-
-    /** Numbers of a site's matrices: inputs x outputs, or its adapters'. */
-    private static double weights(LanguageModel model, Site site) {
-        return model.tensors().stream().filter(tensor -> tensor.site() == site.index() && tensor.dimensions() == 2)
-                .mapToLong(TensorInfo::count).sum();
     }
 
     private static double tableRows(LanguageModel model, boolean head, long tokens, long targets) {

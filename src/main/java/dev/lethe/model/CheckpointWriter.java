@@ -3,9 +3,11 @@ package dev.lethe.model;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Dtype;
 import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.ModelLayout;
 import dev.lethe.engine.ModelShape;
 import dev.lethe.engine.PrivateFiles;
 import dev.lethe.engine.Reason;
+import dev.lethe.engine.TensorInfo;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.channels.FileChannel;
@@ -49,11 +51,12 @@ final class CheckpointWriter {
 
     static void merge(LanguageModel model, ModelSettings config, Path folder, Path tokenizerFrom, Dtype dtype) {
         requireSame(model, config);
+        List<TensorInfo> tensors = ModelLayout.of(config.withoutAdapter().shape()).tensors(); // as the base's files are listed
         Map<String, Dtype> dtypes = new HashMap<>();
-        for (int i = 0; i < model.frozen().size(); i++) {
-            dtypes.put(model.frozen().get(i).name(), dtype == null ? model.base().files().places().get(i).dtype() : dtype);
+        for (int i = 0; i < tensors.size(); i++) {
+            dtypes.put(tensors.get(i).name(), dtype == null ? model.base().files().places().get(i).dtype() : dtype);
         }
-        String name = switch (dtypes.get(model.frozen().getFirst().name())) {
+        String name = switch (dtypes.get(tensors.getFirst().name())) {
             case BF16 -> "bfloat16";
             case F16 -> "float16";
             default -> "float32";

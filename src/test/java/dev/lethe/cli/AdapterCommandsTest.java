@@ -137,7 +137,7 @@ class AdapterCommandsTest {
         assertEquals(name.equals("llama") ? 14 : 8, adapters);
         JsonNode ledger = inspected.get("ledger");
         assertEquals(15, ledger.get("entries").asInt(), ledger.toString());
-        assertEquals(8, ledger.get("sites").size(), "every site with an adapter, q|k|v and gate|up as one");
+        assertEquals(2 * adapters, ledger.get("sites").size(), ledger.toString());
         assertTrue(loss(run, data) < 0.5 * loss(base, data), "it has learned");
         assertEquals(loss(run, data), loss(run.resolve("model"), data), "as a bare folder");
     }

@@ -89,17 +89,24 @@ class SiteSelectorTest {
 
     @Test
     void ofAnAdapterAllIsWhatIsTrained() {
-        List<Site> sites = SITES.stream().map(site -> new Site(site.index(), site.name(), site.kind(), site.role(), site.block(),
-                8, 8, site.role() != Role.ATTENTION_INPUT)).toList();
-        List<String> adapted = SITES.stream().map(Site::name).filter(name -> name.endsWith("attn.c_attn")).toList();
-        for (String text : List.of("all", "attention", "h.*", "block:0-11")) {
+        List<Site> sites = new ArrayList<>();
+        for (Site site : SITES) {
+            sites.add(new Site(sites.size(), site.name(), site.kind(), site.role(), site.block(), 8, 8, true));
+            for (String part : site.role() == Role.ATTENTION_INPUT ? List.of(".lora_A", ".lora_B") : List.<String>of()) {
+                sites.add(new Site(sites.size(), site.name() + part, site.kind(), site.role(), site.block(), 8, 8, false));
+            }
+        }
+        List<String> adapted = sites.stream().map(Site::name).filter(name -> name.contains(".lora_")).toList();
+        for (String text : List.of("all", "attention", "h.*", "block:0-11", "*.c_attn", "*.lora_A,*.lora_B")) {
             assertEquals(adapted, SiteSelector.parse(text).select(sites).names(), text);
         }
         assertEquals(adapted, SiteSet.all(sites).names());
+        assertEquals(List.of("h.1.attn.c_attn.lora_A", "h.1.attn.c_attn.lora_B"),
+                SiteSelector.parse("h.1.attn.c_attn").select(sites).names());
         for (String text : List.of("embedding", "mlp", "wte", "h.3.mlp.c_fc")) {
             var e = assertThrows(IllegalArgumentException.class, () -> SiteSelector.parse(text).select(sites));
             assertTrue(e.getMessage().startsWith("site selector '" + text + "': '" + text + "' is of the frozen base ("));
-            assertTrue(e.getMessage().endsWith("); trained are the adapters on h.N.attn.c_attn (N = 0 to 11)"), e.getMessage());
+            assertTrue(e.getMessage().endsWith("); trained are the adapters on h.N.attn.c_attn.lora_A, h.N.attn.c_attn.lora_B (N = 0 to 11)"), e.getMessage());
         }
         assertThrows(IllegalArgumentException.class, () -> SiteSet.of(sites, List.of("wte")));
     }
