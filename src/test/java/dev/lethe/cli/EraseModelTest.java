@@ -12,6 +12,7 @@ import dev.lethe.engine.NoLeaks;
 import dev.lethe.train.Adopter;
 import dev.lethe.train.CapturePolicy;
 import dev.lethe.train.TinyData;
+import dev.lethe.train.ModelSource;
 import dev.lethe.train.TrainConfig;
 import dev.lethe.train.TrainListener;
 import dev.lethe.train.TrainStep;
@@ -101,7 +102,8 @@ class EraseModelTest {
         TrainConfig config = TrainConfig.builder().epochs(40).learningRate(1e-2).holdoutData(heldOut).build();
         Thread caller = Thread.currentThread();
         try (Engine engine = Engine.cpu()) {
-            assertThrows(InterruptedWorkException.class, () -> Adopter.adopt(engine, model, Dataset.read(learned), adopted, config,
+            assertThrows(InterruptedWorkException.class, () -> Adopter.adopt(engine, ModelSource.checkpoint(model),
+                    Dataset.read(learned), adopted, config,
                     new Adopter.Asked(null, false, false, false), new TrainListener() {
                         @Override
                         public void step(TrainStep done) {
