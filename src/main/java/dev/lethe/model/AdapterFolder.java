@@ -114,10 +114,15 @@ final class AdapterFolder {
         return Safetensors.open(folder.resolve(WEIGHTS));
     }
 
+    /** By the engine's names; what has another prefix, or is there twice, by one that no model has. */
     private static Map<String, Weight> weights(Safetensors file, ModelType type) {
         Map<String, Weight> weights = new HashMap<>();
-        file.tensors().forEach((name, tensor) -> weights.put(name.startsWith(PREFIX) ? type.plain(name.substring(PREFIX.length()))
-                : name, new Weight(file, tensor)));
+        file.tensors().forEach((name, tensor) -> {
+            Weight weight = new Weight(file, tensor);
+            if (!name.startsWith(PREFIX) || weights.putIfAbsent(type.plain(name.substring(PREFIX.length())), weight) != null) {
+                weights.put("/" + name, weight);
+            }
+        });
         return weights;
     }
 }

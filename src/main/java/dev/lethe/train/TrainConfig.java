@@ -30,7 +30,8 @@ import tools.jackson.databind.ser.std.ToStringSerializer;
  * @param seed                 of the initial weights, the record order and the hold-out
  * @param dtype                of the model while training: F32, or F64 for tests
  * @param capture              epochs whose gradients go into the ledger
- * @param sites                site selector of the captured gradients, see {@link dev.lethe.engine.SiteSelector}
+ * @param sites                site selector of the captured gradients, see {@link dev.lethe.engine.SiteSelector}; of an adapter, whose
+ *                             embedding is frozen, all or some of its own
  * @param headTopK             softmax errors kept a token at the head, 0 = all
  * @param rank                rows a longer record keeps at a linear site, 0 = a row a token
  * @param ledgerDtype          of captured factors: F32 or BF16, F64 with an F64 model

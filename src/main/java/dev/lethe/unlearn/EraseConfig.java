@@ -9,7 +9,8 @@ import java.util.List;
  * start from {@link #of}, which has each strategy's own defaults.
  *
  * @param strategy      how the weights are moved
- * @param sites         selector of the sites that the strategy moves, as {@code SiteSelector} reads it; repair moves all sites
+ * @param sites         selector of the sites that the strategy moves, as {@code SiteSelector} reads it; repair moves all sites;
+ *                      of an adapter, whose embedding is frozen, name all or some of its own
  * @param epochs        whose captured gradients; null is the strategy's own choice, and multi-epoch alone has another
  * @param tuning        numbers of particular strategies
  * @param fixed         steps without calibration; null is calibrated
