@@ -13,7 +13,18 @@ namespace {
 constexpr int64_t kChunkBytes = int64_t{2} << 30;
 constexpr int64_t kVocabularyStep = 64;
 
-// hidden's target rows [n, C]: itself when every row has a target.
+// A chunk's logits become its errors.
+void make_errors(State& state, const at::Tensor& logits, int64_t vocabulary, int64_t first, const DeviceScores& scores,
+                 const Toward* toward) {
+  if (toward == nullptr) return softmax_errors(state, logits, vocabulary, first, scores);
+  const at::Tensor rows = toward->hidden.narrow(0, first, logits.size(0));
+  const at::Tensor wanted = state.work.reference_logits.get(rows.options(), rows.size(0), toward->weight.size(0));
+  product(rows, toward->weight.t(), wanted);
+  divergence_errors(state, logits, wanted.to(logits.scalar_type()), vocabulary, first, scores.loss);
+}
+
+}  // namespace
+
 at::Tensor target_hidden(State& state, const at::Tensor& hidden) {
   const Tables& t = state.tables;
   if (t.targets == t.rows) return hidden;
@@ -21,8 +32,6 @@ at::Tensor target_hidden(State& state, const at::Tensor& hidden) {
   gather_rows(state, hidden, t.target_rows, out);
   return out;
 }
-
-}  // namespace
 
 int64_t padded_vocabulary(const Layout& layout) {
   const int64_t v = layout.shape().vocabulary;
@@ -64,14 +73,15 @@ void head_scores(State& state, Model& model, const at::Tensor& hidden, const Dev
 }
 
 void head_gradient(State& state, Model& model, const at::Tensor& hidden, const Backward& options,
-                   const DeviceScores& scores, const Cancel& cancel) {
+                   const DeviceScores& scores, const Cancel& cancel, const Toward* toward) {
   const Tables& t = state.tables;
   const Architecture& architecture = model.layout.architecture();
   const int64_t site = model.layout.head_site(), v = model.shape().vocabulary;
+  const bool trained = model.weight_gradient(site).defined();
   const at::Tensor d_hidden =
       state.work.gradient(architecture.slots[static_cast<size_t>(architecture.tail.back().out)], hidden.options(), t.rows);
   if (t.targets == 0) {
-    if (!options.accumulate && model.weight_gradient(site).defined()) model.weight_gradient(site).zero_();
+    if (!options.accumulate && options.weights && trained) model.weight_gradient(site).zero_();
     d_hidden.zero_();
     return;
   }
@@ -86,10 +96,11 @@ void head_gradient(State& state, Model& model, const at::Tensor& hidden, const B
     const int64_t count = std::min(step, t.targets - first);
     const at::Tensor chunk = h.narrow(0, first, count);
     const at::Tensor errors = head_logits(state, model, chunk);  // the columns behind V become zero
-    softmax_errors(state, errors, v, first, scores);
+    make_errors(state, errors, v, first, scores, toward);
+    for (GradientObserver* observer : options.observers) observer->relabel(first, errors);
     tell(options.observers, site, [&](GradientObserver& observer) { observer.head(first, errors, chunk); });
     product(errors, weight, d_targets.narrow(0, first, count));
-    if (!model.weight_gradient(site).defined()) continue;
+    if (!options.weights || !trained) continue;
     // The rows behind the table get zeros: overwritten before the trunk's backward pass writes them, or added.
     gradient_product(errors.t(), chunk, first > 0 || options.accumulate, state.padded_head(model, model.gradients),
                      state.work.wide_sum);

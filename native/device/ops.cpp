@@ -228,6 +228,32 @@ void softmax_errors(State& state, const at::Tensor& logits, int64_t vocabulary, 
            "softmax_errors");
 }
 
+void divergence_errors(State& state, const at::Tensor& logits, const at::Tensor& reference, int64_t vocabulary,
+                       int64_t first, double* divergences) {
+  launched(kernels::divergence_errors({.type = element_of(logits),
+                                       .logits = room(logits),
+                                       .reference = pointer(reference),
+                                       .rows = logits.size(0),
+                                       .columns = vocabulary,
+                                       .stride = logits.size(1),
+                                       .scales = state.tables.target_scales + first,
+                                       .divergences = divergences + first},
+                                      stream_of(state)),
+           "divergence_errors");
+}
+
+void scale_rows(State& state, const at::Tensor& x, const at::Tensor& factors) {
+  launched(kernels::scale_rows({.x_type = element_of(x),
+                                .out_type = element_of(x),
+                                .x = pointer(x),
+                                .factors = factors.const_data_ptr<double>(),
+                                .rows = x.size(0),
+                                .columns = x.size(1),
+                                .out = room(x)},
+                               stream_of(state)),
+           "scale_rows");
+}
+
 void record_products(State& state, const at::Tensor& x, const at::Tensor& minus, const at::Tensor& bias, const at::Tensor& y,
                      double* sums, int64_t stride) {
   const at::TensorOptions wide = x.options().dtype(at::kDouble);

@@ -60,6 +60,12 @@ void softmax_scores(State& state, const at::Tensor& logits, int64_t vocabulary, 
 // Also: logits become errors, target_scales[r] * (softmax - one-hot), zero behind `vocabulary`.
 void softmax_errors(State& state, const at::Tensor& logits, int64_t vocabulary, int64_t first, const DeviceScores& scores);
 
+// divergences[r] = KL(reference || logits) of target rows from `first` on, and logits become their errors; both padded.
+void divergence_errors(State& state, const at::Tensor& logits, const at::Tensor& reference, int64_t vocabulary,
+                       int64_t first, double* divergences);
+// x's rows times factors [rows] fp64, in place
+void scale_rows(State& state, const at::Tensor& x, const at::Tensor& factors);
+
 // The queries and keys of x in place, by state.turns and the rows' positions on the device.
 void turn(State& state, const QkvView& view, const int32_t* positions, Direction direction, const at::Tensor& x);
 

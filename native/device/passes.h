@@ -18,8 +18,15 @@ int64_t head_chunk_rows(const Layout& layout, int64_t element_bytes, int64_t row
 
 // Scores of all target rows, chunk by chunk, left on the device.
 void head_scores(State& state, Model& model, const at::Tensor& hidden, const DeviceScores& scores, const Cancel& cancel);
-// Scores, the head weight's gradient, and the gradient at hidden [sum T, C] in the slot's gradient buffer.
+// hidden's target rows [n, C]: itself when every row has a target.
+at::Tensor target_hidden(State& state, const at::Tensor& hidden);
+// Another model's predictions: its hidden states of the target rows, and its head's weight, padded.
+struct Toward {
+  at::Tensor hidden, weight;
+};
+// Scores, the head weight's gradient (without options.weights it stays), and the gradient at hidden [sum T, C] in the
+// slot's gradient buffer. With `toward` a row's loss is KL(toward || model).
 void head_gradient(State& state, Model& model, const at::Tensor& hidden, const Backward& options,
-                   const DeviceScores& scores, const Cancel& cancel);
+                   const DeviceScores& scores, const Cancel& cancel, const Toward* toward = nullptr);
 
 }  // namespace lethe::device

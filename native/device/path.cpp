@@ -320,6 +320,20 @@ void Path::logits(Model& model, const Batch& batch, const at::Tensor& out) {
   });
 }
 
+void Path::kl_gradient(Model& model, const Batch& batch, Model& reference, bool accumulate, double* divergences,
+                       const Cancel& cancel) {
+  within_memory(model, batch, [&] { run_kl_gradient(model, batch, reference, accumulate, divergences, cancel); });
+}
+
+void Path::hidden_gradient(Model& model, const Batch& batch, const HiddenCall& call, const Cancel& cancel) {
+  within_memory(model, batch, [&] { run_hidden_gradient(model, batch, call, cancel); });
+}
+
+void Path::observe(Model& model, const Batch& batch, const std::vector<GradientObserver*>& observers,
+                   double* row_losses, const Cancel& cancel) {
+  within_memory(model, batch, [&] { run_observe(model, batch, observers, row_losses, cancel); });
+}
+
 void Path::tangents(Model& model, const Batch& batch, const std::function<void(TangentOps&)>& body) {
   within_memory(model, batch, [&] {
     forget_graphs();

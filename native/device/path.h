@@ -14,6 +14,7 @@
 
 namespace lethe::device {
 
+// Path's members lie in path.cpp, flat_device.cpp, distances.cpp, observed.cpp and entries_device.cpp.
 class Path final : public DevicePath, public std::enable_shared_from_this<Path> {
  public:
   explicit Path(const lethe_model_config& config);
@@ -28,9 +29,23 @@ class Path final : public DevicePath, public std::enable_shared_from_this<Path> 
   void gradient(Model& model, const Batch& batch, const GradientCall& call, const Cancel& cancel) override;
   void evaluate(Model& model, const Batch& batch, const RowScores& scores, const Cancel& cancel) override;
   void logits(Model& model, const Batch& batch, const at::Tensor& out) override;
+  void kl_gradient(Model& model, const Batch& batch, Model& reference, bool accumulate, double* divergences,
+                   const Cancel& cancel) override;
+  void hidden_gradient(Model& model, const Batch& batch, const HiddenCall& call, const Cancel& cancel) override;
+  void observe(Model& model, const Batch& batch, const std::vector<GradientObserver*>& observers, double* row_losses,
+               const Cancel& cancel) override;
+  void draw_labels(const at::Tensor& errors, int64_t vocabulary, int64_t first, const std::vector<double>& drawn) override;
   void tangents(Model& model, const Batch& batch, const std::function<void(TangentOps&)>& body) override;
   std::unique_ptr<Decoder> decoder(Model& model, const Batch& prompts, int64_t capacity) override;
   std::unique_ptr<lethe_ring> make_ring(Model& model, int64_t slots, int64_t slot_bytes) override;
+
+  char* staging(size_t bytes) override;
+  at::Tensor upload(size_t bytes) override;
+  void add_rows(const at::Tensor& x, const TableGroups& groups, const at::Tensor& table) override;
+  void table_scatter(const SparseRows& rows, const at::Tensor& u) override;
+  void table_products(const SparseRows& rows, const at::Tensor& u, const at::Tensor& out) override;
+  void pair_products(const PairProducts& job) override;
+  at::Tensor row_dots(const at::Tensor& x, const at::Tensor& y) override;
 
   double dot(const at::Tensor& a, const at::Tensor& b, const std::vector<Segment>& over) override;
   void combine(const at::Tensor& y, double b, double a, const at::Tensor& x, const std::vector<Segment>& over) override;
@@ -63,6 +78,13 @@ class Path final : public DevicePath, public std::enable_shared_from_this<Path> 
   std::unique_ptr<Graph> record(const std::function<void()>& pass);
   void go_without_graphs(std::string reason);
   void forget_graphs();
+  // Hidden states after the first `layers` blocks for another model's pass, which its stream may read from now on.
+  at::Tensor hidden_states(Model& model, const Batch& batch, int64_t layers, const Cancel& cancel);
+  void run_kl_gradient(Model& model, const Batch& batch, Model& reference, bool accumulate, double* divergences,
+                       const Cancel& cancel);
+  void run_observe(Model& model, const Batch& batch, const std::vector<GradientObserver*>& observers, double* row_losses,
+                   const Cancel& cancel);
+  void run_hidden_gradient(Model& model, const Batch& batch, const HiddenCall& call, const Cancel& cancel);
   void run_gradient(Model& model, const Batch& batch, const GradientCall& call, const Cancel& cancel);
   void run_evaluate(Model& model, const Batch& batch, const RowScores& scores, const Cancel& cancel);
   void copy_out(const EntriesOut& entries, StagingArea& area, const lethe_capture& capture);
@@ -83,6 +105,11 @@ class Path final : public DevicePath, public std::enable_shared_from_this<Path> 
   int64_t captures_ = 0;
   Slab sums_, results_;
   Pinned bounce_;
+  struct Upward {
+    Pinned memory;
+    Event copied;
+  } upward_[2];
+  int upward_last_ = 0;
   std::vector<std::pair<std::vector<Segment>, at::Tensor>> chunks_;
   PassKey last_pass_;
   Recorded recorded_[2];  // of last_pass_, one an area

@@ -24,6 +24,7 @@ struct Work : Workspace {
   Slab branch;         // [sum T, C] what is about to join the residual stream
   Slab wide_partials;  // sums of row blocks in fp64
   Slab position_rows;  // [sum T, C] for activation-gradient products
+  Slab reference_logits;
   Slab wide_sum;       // a matrix's gradient in the model's type before it is added
   Slab unwanted;       // a frozen norm's gradients
 };

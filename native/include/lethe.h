@@ -350,7 +350,8 @@ LETHE_API lethe_status lethe_model_gradient(lethe_model *model, const lethe_batc
                                             const int32_t *cancel, lethe_error *err);
 
 /* The two functions below are lethe_model_gradient for other losses, which no batch weights can make of its own.
- * reference: another model of the same shape and dtype; its workspace is used, nothing else of it changes. CPU only. */
+ * reference: another model of the same shape and dtype on the same device; its workspace is used, nothing else of it
+ * changes. */
 
 /* Gradient of sum_b weights[b] * divergences[b]. divergences: out [B], the mean of KL(q || p) over record b's targets,
  * q the reference's prediction and p the model's: KL minimisation of Maini et al. 2024 (arXiv 2401.06121). Targets only

@@ -1,7 +1,7 @@
 // Biases and the residual stream: out = x + y + bias, and rows that are all the bias.
 //
 // Threads own columns and go down four rows at once. Bytes moved
-// an element: 2 sizeof(x) + sizeof(y), in place or not; fill_bias only its write.
+// an element: 2 sizeof(x) + sizeof(y), in place or not.
 #include "device.h"
 
 namespace lethe::kernels {
@@ -36,19 +36,6 @@ __global__ void __launch_bounds__(256) add_tile(const X* x, const Y* __restrict_
   }
 }
 
-template <class T, int N>
-__global__ void __launch_bounds__(256)
-    fill_tile(const Real<T>* __restrict__ bias, int64_t rows, int64_t columns, T* __restrict__ out) {
-  const int64_t column = (int64_t{blockIdx.y} * 32 + threadIdx.x) * N;
-  if (column >= columns) return;
-  const int64_t first = int64_t{blockIdx.x} * kGroups * kFlight + threadIdx.y;
-  Real<T> b[N];
-  load<N>(bias + column, b);
-#pragma unroll
-  for (int u = 0; u < kFlight; ++u)
-    if (first + u * kGroups < rows) store_narrow<T, N>(b, out + (first + u * kGroups) * columns + column);
-}
-
 template <int N>
 dim3 grid_of(int64_t rows, int64_t columns) {
   return dim3(blocks(rows, kGroups * kFlight), blocks(columns, 32 * N));
@@ -70,20 +57,6 @@ Status add_bias(const AddBias& job, Stream stream) {
                         static_cast<const Real<X>*>(job.bias), job.rows, job.columns, static_cast<X*>(job.out));
         },
         job.x, job.y, job.bias, job.out);
-  });
-}
-
-Status fill_bias(Element out_type, const void* bias, int64_t rows, int64_t columns, void* out, Stream stream) {
-  if (rows == 0 || columns == 0) return 0;
-  return with_type(out_type, [&](auto type) {
-    using T = typename decltype(type)::type;
-    return with_width<kWide<T>>(
-        columns,
-        [&](auto n) {
-          return launch(fill_tile<T, n()>, grid_of<n()>(rows, columns), tile_block(), stream,
-                        static_cast<const Real<T>*>(bias), rows, columns, static_cast<T*>(out));
-        },
-        bias, out);
   });
 }
 

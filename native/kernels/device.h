@@ -150,6 +150,21 @@ LETHE_DEVICE R block_sum(R x) {
   return total;
 }
 
+// And the largest of the block's.
+template <class R>
+LETHE_DEVICE R block_max(R x) {
+  __shared__ R parts[32];
+  const int rank = thread_rank(), warps = static_cast<int>(blockDim.x * blockDim.y / 32);
+#pragma unroll
+  for (int step = 16; step > 0; step /= 2) x = max(x, __shfl_xor_sync(0xFFFFFFFFu, x, step));
+  __syncthreads();
+  if (rank % 32 == 0) parts[rank / 32] = x;
+  __syncthreads();
+  x = parts[0];
+  for (int w = 1; w < warps; ++w) x = max(x, parts[w]);
+  return x;
+}
+
 // Most kernels work on tiles: 32 lanes along the columns, kGroups warps along the rows.
 constexpr int kGroups = 8;
 inline dim3 tile_block() { return dim3(32, kGroups); }

@@ -1,8 +1,8 @@
-// The factored Gram form at a table: rows of its left factor made dense as columns of U [V, columns], sparse rows of
-// another block multiplied with U, and columns of exact errors gathered at token ids.
+// The factored form at a table: rows of its left factor made dense as columns of U [V, columns], and sparse rows of another
+// block multiplied with U.
 //
 // Bytes moved: table_products reads k rows of U a row, so
-// k * sizeof(Real) an element written; gather_columns 32 bytes (a sector) a number read, 4 written; table_scatter 32
+// k * sizeof(Real) an element written; table_scatter 32
 // bytes a number. U of a few hundred columns over V = 50,257 is larger than the second-level cache, its touched rows
 // are mostly not.
 #include "device.h"
@@ -47,16 +47,6 @@ __global__ void __launch_bounds__(256)
   store<N>(sums, out + row * columns + column);
 }
 
-template <class X>
-__global__ void __launch_bounds__(256)
-    gather(const X* __restrict__ errors, int64_t rows, int64_t stride, const int32_t* __restrict__ ids, int64_t count,
-           Real<X>* __restrict__ out) {
-  const int64_t i = int64_t{blockIdx.x} * kGroups + threadIdx.y;
-  if (i >= count) return;
-#pragma unroll 4
-  for (int64_t r = threadIdx.x; r < rows; r += 32) out[i * rows + r] = widen(errors[r * stride + ids[i]]);
-}
-
 }  // namespace
 
 Status table_scatter(const TableScatter& job, Stream stream) {
@@ -82,15 +72,6 @@ Status table_products(const TableProducts& job, Stream stream) {
                         static_cast<Real<X>*>(job.out));
         },
         job.u, job.out);
-  });
-}
-
-Status gather_columns(const GatherColumns& job, Stream stream) {
-  if (job.rows == 0 || job.count == 0) return 0;
-  return with_type(job.type, [&](auto type) {
-    using X = typename decltype(type)::type;
-    return launch(gather<X>, dim3(blocks(job.count, kGroups)), tile_block(), stream, static_cast<const X*>(job.errors),
-                  job.rows, job.stride, job.ids, job.count, static_cast<Real<X>*>(job.out));
   });
 }
 

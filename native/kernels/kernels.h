@@ -213,8 +213,6 @@ struct AddBias {
   void* out;  // [rows, columns] x_type; may be x
 };
 Status add_bias(const AddBias& job, Stream stream);
-// every row of out [rows, columns] = bias [columns] Real
-Status fill_bias(Element out_type, const void* bias, int64_t rows, int64_t columns, void* out, Stream stream);
 
 // ---- column_sums.cu
 
@@ -250,6 +248,34 @@ struct Logits {
 Status softmax_scores(const Logits& job, const DeviceScores& scores, Stream stream);  // logits are only read
 // Scores, and logits become errors: scales[r] * (softmax - one-hot); columns .. stride become zero. scales [rows] fp64.
 Status softmax_errors(const Logits& job, const double* scales, const DeviceScores& scores, Stream stream);
+
+// ---- divergence.cu
+
+// divergences[r] = KL(q || p), q the softmax of the reference's row and p that of the logits', in fp64; logits become
+// scales[r] * (p - q), columns .. stride zero.
+struct Divergence {
+  Element type;
+  void* logits;           // [rows, stride], columns of them in use
+  const void* reference;  // likewise
+  int64_t rows, columns, stride;
+  const double* scales;  // [rows]
+  double* divergences;   // [rows]
+};
+Status divergence_errors(const Divergence& job, Stream stream);
+
+// ---- labels.cu
+
+// Errors scales[r] * (softmax - one-hot of targets[r]): the one-hot moves to the first column up to and with which the
+// softmax adds up to more than drawn[r], in fp64.
+struct DrawLabels {
+  Element type;
+  void* errors;  // [rows, stride], columns of them in use; inout
+  int64_t rows, columns, stride;
+  const int32_t* targets;  // [rows]
+  const double* scales;    // [rows]
+  const double* drawn;     // [rows] in 0 .. 1
+};
+Status draw_labels(const DrawLabels& job, Stream stream);
 
 // ---- flat.cu: whole flat buffers, over chunks of chosen segments
 
@@ -368,16 +394,16 @@ Status record_products(const RecordProducts& job, Stream stream);
 
 // ---- gram.cu
 
-// out[(left_first + i) * ld + right_first + j] += sum over i's rows and j's columns of (P + shift) * Q, for pairs at or
-// under the diagonal, in fp64. Entry i of the left block has rows left[i] .. left[i + 1), of the right one columns.
+// out[(left_first + i) * ld + right_first + j] += sum over i's rows and j's columns of P * Q in fp64, with `lower` only for
+// pairs at or under the diagonal. Entry i of the left block has rows left[i] .. left[i + 1), of the right one columns.
 struct GramProducts {
   Element real;      // F32 or F64
   const void* p;     // [left[left_count], right[right_count]]
   const void* q;     // the same shape
-  double shift;      // 1 adds a linear site's bias to A Aᵀ
   const int32_t* left;   // [left_count + 1] device
   const int32_t* right;  // [right_count + 1] device
   int64_t left_count, right_count, left_first, right_first, columns;  // columns = right[right_count]
+  bool lower;
   int64_t ld;
   double* out;  // device
 };
@@ -405,15 +431,5 @@ struct TableProducts {
   void* out;      // [rows, columns] Real
 };
 Status table_products(const TableProducts& job, Stream stream);
-// out[i, r] = E[r, ids[i]]: the cross terms of an exact head, [count, rows] Real.
-struct GatherColumns {
-  Element type;  // F32, BF16 or F64
-  const void* errors;  // [rows, stride]
-  int64_t rows, stride;
-  const int32_t* ids;  // [count]
-  int64_t count;
-  void* out;
-};
-Status gather_columns(const GatherColumns& job, Stream stream);
 
 }  // namespace lethe::kernels

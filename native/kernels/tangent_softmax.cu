@@ -12,18 +12,6 @@ namespace {
 
 constexpr int kThreads = 512;
 
-template <class R>
-LETHE_DEVICE R block_max(R x) {
-  __shared__ R parts[kThreads / 32];
-#pragma unroll
-  for (int step = 16; step > 0; step /= 2) x = max(x, __shfl_xor_sync(0xFFFFFFFFu, x, step));
-  if (threadIdx.x % 32 == 0) parts[threadIdx.x / 32] = x;
-  __syncthreads();
-  x = parts[0];
-  for (int w = 1; w < kThreads / 32; ++w) x = max(x, parts[w]);
-  return x;
-}
-
 // The sum of body(j) over a row of n numbers: a thread's in R, the threads' in fp64.
 template <class R, class Body>
 LETHE_DEVICE double row_sum(int64_t n, Body&& body) {

@@ -18,6 +18,7 @@
 
 namespace lethe {
 
+class GradientObserver;
 struct AdamwStep;
 struct Decoder;
 struct Model;
@@ -36,6 +37,36 @@ struct GradientCall {
   double* products;              // [B, S] activation-gradient products, or NULL
 };
 
+// Toward a vector [C] or a model's hidden states after the first `layers` layers; the other is NULL.
+struct HiddenCall {
+  int64_t layers;
+  const double* target;
+  Model* reference;
+  bool accumulate;
+  double* distances;  // [B]
+};
+
+// Rows of x by the table's row that they are added to, each times its value; on the device.
+struct TableGroups {
+  at::Tensor ids;     // [groups] int32, all different
+  at::Tensor starts;  // [groups + 1] int32
+  at::Tensor rows;    // [starts.back()] int32
+  at::Tensor values;  // [starts.back()] of the table's type
+};
+// Rows of a table's left factor: k of a row's numbers, where they are; index -1: none.
+struct SparseRows {
+  at::Tensor index;   // [rows, k] int32
+  at::Tensor values;  // [rows, k] of the model's type
+};
+// out[i, j] += sum over i's rows and j's columns of P * Q, fp64; only for i >= j with `lower`, counted from the firsts.
+struct PairProducts {
+  at::Tensor p, q;         // [rows, columns]
+  at::Tensor left, right;  // where each entry's rows or columns begin, and their number; int32
+  int64_t left_first, right_first;
+  bool lower;
+  at::Tensor out;
+};
+
 struct DevicePath {
   virtual ~DevicePath() = default;
 
@@ -48,10 +79,33 @@ struct DevicePath {
   virtual void gradient(Model& model, const Batch& batch, const GradientCall& call, const Cancel& cancel) = 0;
   virtual void evaluate(Model& model, const Batch& batch, const RowScores& scores, const Cancel& cancel) = 0;
   virtual void logits(Model& model, const Batch& batch, const at::Tensor& out) = 0;  // out [sum T, V] on the host
+  // The reference's path is of the same device. divergences: of every target row.
+  virtual void kl_gradient(Model& model, const Batch& batch, Model& reference, bool accumulate, double* divergences,
+                           const Cancel& cancel) = 0;
+  virtual void hidden_gradient(Model& model, const Batch& batch, const HiddenCall& call, const Cancel& cancel) = 0;
+  // Forward and backward without weight gradients, for observers; row_losses: of every target row. The gradient buffer is
+  // unspecified afterwards.
+  virtual void observe(Model& model, const Batch& batch, const std::vector<GradientObserver*>& observers,
+                       double* row_losses, const Cancel& cancel) = 0;
+  // Of the batch of the pass under way, errors of the target rows from `first` on: moves each row's minus one from its
+  // target to a label drawn from the softmax by a number in [0, 1).
+  virtual void draw_labels(const at::Tensor& errors, int64_t vocabulary, int64_t first,
+                           const std::vector<double>& drawn) = 0;
   // Calls body with the tangent passes' operations over a batch.
   virtual void tangents(Model& model, const Batch& batch, const std::function<void(TangentOps&)>& body) = 0;
   virtual std::unique_ptr<Decoder> decoder(Model& model, const Batch& prompts, int64_t capacity) = 0;
   virtual std::unique_ptr<lethe_ring> make_ring(Model& model, int64_t slots, int64_t slot_bytes) = 0;
+
+  // Entries: rows go up through pinned memory, of which there are two pieces, so that one is filled while the other is
+  // copied. What upload returns is a copy of the first `bytes` of what staging gave last, [bytes] of kByte.
+  virtual char* staging(size_t bytes) = 0;
+  virtual at::Tensor upload(size_t bytes) = 0;
+  // Arithmetic over tables and rows of entries on the device, entries_device.h's.
+  virtual void add_rows(const at::Tensor& x, const TableGroups& groups, const at::Tensor& table) = 0;
+  virtual void table_scatter(const SparseRows& rows, const at::Tensor& u) = 0;
+  virtual void table_products(const SparseRows& rows, const at::Tensor& u, const at::Tensor& out) = 0;
+  virtual void pair_products(const PairProducts& job) = 0;
+  virtual at::Tensor row_dots(const at::Tensor& x, const at::Tensor& y) = 0;  // [rows] fp64; y may be one row
 
   // Flat buffers: as flat.h; adamw returns the gradient's norm and moves nothing when that is not finite.
   virtual double dot(const at::Tensor& a, const at::Tensor& b, const std::vector<Segment>& over) = 0;

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "entries.h"
+#include "entries_device.h"
 #include "gemm.h"
 #include "parallel.h"
 #include "rows.h"
@@ -57,15 +58,17 @@ class Accumulation {
 
   void table_rows(const Table& table, const EntryBlock& block) {
     const std::vector<TableRow> rows = lethe::table_rows(table, set_, block);
-    // Sparse work is the host's: a device's table is fetched, added to and put back.
     const at::Tensor& target = view(table.tensor);
-    const at::Tensor host = target.cpu();
+    if (rows.empty()) return;
+    if (!set_.model().on_cpu()) {
+      const TableGroups groups = table_groups(set_, rows, coefficients_, target.size(0));
+      return set_.model().path->add_rows(table_inputs(set_, rows), groups, target);
+    }
     set_.with_types([&](auto real, auto stored) {
       with_index(set_.format(), [&](auto index) {
-        add_rows<typename decltype(real)::type, typename decltype(stored)::type, typename decltype(index)::type>(rows, host);
+        add_rows<typename decltype(real)::type, typename decltype(stored)::type, typename decltype(index)::type>(rows, target);
       });
     });
-    if (!target.is_cpu()) target.copy_(host);
   }
 
  private:

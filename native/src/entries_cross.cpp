@@ -5,8 +5,10 @@
 #include <ATen/Parallel.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/mul.h>
+#include <ATen/ops/zeros.h>
 
 #include "entries.h"
+#include "entries_device.h"
 #include "gemm.h"
 #include "rows.h"
 #include "table.h"
@@ -62,9 +64,8 @@ class Crossing {
     const std::vector<TableRow> query_rows = table_rows(held, queries_, everyone_);
     if (query_rows.empty()) return;
     const at::Tensor x_query = inputs(queries_, query_rows, query_left_);
-    const at::Tensor u_query = dense_columns(held, query_rows);
-    const at::Tensor device_u = chosen.head >= 0 && set_.exact_head() && !set_.model().on_cpu()
-                                    ? u_query.to(set_.model().device) : u_query;
+    const at::Tensor u_query =
+        set_.model().on_cpu() ? dense_columns(held, query_rows) : lethe::dense_columns(queries_, held, query_rows);
     std::vector<int64_t> columns(static_cast<size_t>(queries_.count()), 0);
     for (const TableRow& row : query_rows) ++columns[static_cast<size_t>(row.entry)];
     for (const EntryBlock& block : blocks(x_query.size(0))) {
@@ -74,7 +75,8 @@ class Crossing {
       const at::Tensor x = inputs(set_, rows, left_);
       const at::Tensor inner = p_.get(x.options(), x.size(0), x_query.size(0));
       gemm(x, x_query.t(), inner);
-      const at::Tensor products = row_products(chosen, rows, u_query, device_u);
+      const at::Tensor products =
+          set_.model().on_cpu() ? row_products(chosen, rows, u_query) : left_products(set_, chosen, rows, u_query);
       std::vector<Owner> owners;
       for (const TableRow& row : rows) owners.push_back({row.entry, row.id >= 0 ? chosen.scatter : chosen.head});
       add(owners, columns, inner, products);
@@ -103,6 +105,7 @@ class Crossing {
 
   // X [rows, C] on the model's device.
   static at::Tensor inputs(const EntrySet& set, const std::vector<TableRow>& rows, Slab& slab) {
+    if (!set.model().on_cpu()) return table_inputs(set, rows);
     const int64_t channels = set.layout().shape().channels;
     const at::Tensor x = slab.get(at::TensorOptions().dtype(set.model().dtype), static_cast<int64_t>(rows.size()), channels);
     set.with_types([&](auto real, auto stored) {
@@ -114,10 +117,10 @@ class Crossing {
                    to + r * channels);
       });
     });
-    return set.model().on_cpu() ? x : x.to(set.model().device);
+    return x;
   }
 
-  // The queries' Uᵀ [V, R], in host memory.
+  // The queries' Uᵀ [V, R].
   at::Tensor dense_columns(const Table& table, const std::vector<TableRow>& rows) {
     const auto count = static_cast<int64_t>(rows.size());
     const at::Tensor u = u_.get(at::TensorOptions().dtype(queries_.model().dtype), table.rows, count);
@@ -150,7 +153,7 @@ class Crossing {
   }
 
   // U U_qᵀ [rows, R]
-  at::Tensor row_products(const Table& table, const std::vector<TableRow>& rows, const at::Tensor& u, const at::Tensor& device_u) {
+  at::Tensor row_products(const Table& table, const std::vector<TableRow>& rows, const at::Tensor& u) {
     const at::Tensor products = q_.get(u.options(), static_cast<int64_t>(rows.size()), u.size(1));
     set_.with_types([&](auto real, auto stored) {
       with_index(set_.format(), [&](auto index) {
@@ -158,8 +161,8 @@ class Crossing {
             rows, u, products);
       });
     });
-    if (table.head >= 0 && set_.exact_head()) exact_products(table, rows, device_u, products);
-    return set_.model().on_cpu() ? products : products.to(set_.model().device);
+    if (table.head >= 0 && set_.exact_head()) exact_products(table, rows, u, products);
+    return products;
   }
 
   template <class Real, class Stored, class Index>
@@ -191,27 +194,20 @@ class Crossing {
       }
       const int64_t i = rows[r].entry, count = set_.entry(i).targets();
       const at::Tensor e = set_.gather({i, i + 1}, table.head, Factor::kSecond, nullptr, right_);
-      const at::Tensor part = products.narrow(0, static_cast<int64_t>(r), count);
-      if (part.device() == e.device()) {
-        gemm(e, u, part);
-      } else {
-        const at::Tensor fresh = device_products_.get(e.options(), count, u.size(1));
-        gemm(e, u, fresh);
-        part.copy_(fresh);
-      }
+      gemm(e, u, products.narrow(0, static_cast<int64_t>(r), count));
       r += static_cast<size_t>(count);
     }
   }
 
   // out[m, owner of r] += the dot product of p's and q's row r over the columns of query m.
   void add(const std::vector<Owner>& owners, const std::vector<int64_t>& columns, const at::Tensor& p, const at::Tensor& q) {
+    if (!set_.model().on_cpu()) return add_on_device(owners, columns, p, q);
     const int64_t rows = p.size(0), width = p.size(1), queries = queries_.count();
     sums_.resize(static_cast<size_t>(rows * queries));
-    const at::Tensor left = p.cpu(), right = q.cpu();
     set_.with_types([&](auto real, auto) {
       using Real = typename decltype(real)::type;
-      const Real* ps = left.const_data_ptr<Real>();
-      const Real* qs = right.const_data_ptr<Real>();
+      const Real* ps = p.const_data_ptr<Real>();
+      const Real* qs = q.const_data_ptr<Real>();
       at::parallel_for(0, rows, kSharedRows, [&](int64_t begin, int64_t end) {
         for (int64_t r = begin; r < end; ++r) {
           int64_t from = r * width;
@@ -227,13 +223,34 @@ class Crossing {
         at(m, owners[r].entry, owners[r].site) += sums_[r * static_cast<size_t>(queries) + static_cast<size_t>(m)];
   }
 
+  // Neighbouring rows of one owner are summed there.
+  void add_on_device(const std::vector<Owner>& owners, const std::vector<int64_t>& columns, const at::Tensor& p,
+                     const at::Tensor& q) {
+    std::vector<Owner> each;
+    std::vector<int64_t> rows;
+    for (const Owner& owner : owners) {
+      if (each.empty() || each.back().entry != owner.entry || each.back().site != owner.site) {
+        each.push_back(owner);
+        rows.push_back(0);
+      }
+      ++rows.back();
+    }
+    const int64_t queries = queries_.count();
+    const at::Tensor sums = at::zeros({static_cast<int64_t>(each.size()), queries}, p.options().dtype(at::kDouble));
+    set_.model().path->pair_products({p, q, begins_of(set_, rows), begins_of(set_, columns), 0, 0, false, sums});
+    const at::Tensor host = sums.cpu();
+    for (size_t i = 0; i < each.size(); ++i)
+      for (int64_t m = 0; m < queries; ++m)
+        at(m, each[i].entry, each[i].site) += host.const_data_ptr<double>()[static_cast<int64_t>(i) * queries + m];
+  }
+
   const EntrySet& set_;
   const EntrySet& queries_;
   double* out_;
   const Cancel& cancel_;
   const EntryBlock everyone_;
   std::vector<double> sums_;
-  Slab query_left_, query_right_, left_, right_, u_, p_, q_, device_products_;
+  Slab query_left_, query_right_, left_, right_, u_, p_, q_;
 };
 
 }  // namespace

@@ -1,9 +1,7 @@
 // <g_i, v_m> site by site as <A_i V, G_i>: one GEMM a block of entries and vector, then a dot product a row and a sum an
 // entry, both ending in fp64. Sparse rows gather the few rows of v they touch. A block is gathered once for all vectors.
-#include <ATen/ops/mul.h>
-#include <ATen/ops/sum.h>
-
 #include "entries.h"
+#include "entries_device.h"
 #include "gemm.h"
 #include "parallel.h"
 #include "rows.h"
@@ -66,10 +64,12 @@ class Products {
   // Scatter and top-k head rows of a table.
   void table(const Table& table, const EntryBlock& block) {
     const std::vector<TableRow> rows = table_rows(table, set_, block);
+    if (rows.empty()) return;
+    if (!set_.model().on_cpu()) return table_on_device(table, rows);
     std::vector<double> products(rows.size());
     for (size_t m = 0; m < vectors_.size(); ++m) {
       cancel_.poll();
-      const at::Tensor values = view(m, table.tensor).cpu();
+      const at::Tensor& values = view(m, table.tensor);
       set_.with_types([&](auto real, auto stored) {
         with_index(set_.format(), [&](auto index) {
           sparse_dots<typename decltype(real)::type, typename decltype(stored)::type, typename decltype(index)::type>(
@@ -82,6 +82,19 @@ class Products {
   }
 
  private:
+  void table_on_device(const Table& table, const std::vector<TableRow>& rows) {
+    DevicePath& path = *set_.model().path;
+    const at::Tensor x = table_inputs(set_, rows), combined = product_.get(x.options(), x.size(0), x.size(1));
+    const SparseRows sparse = sparse_rows(set_, rows);
+    for (size_t m = 0; m < vectors_.size(); ++m) {
+      cancel_.poll();
+      path.table_products(sparse, view(m, table.tensor), combined);
+      const at::Tensor host = path.row_dots(combined, x).cpu();
+      for (size_t r = 0; r < rows.size(); ++r)
+        at(m, rows[r].entry, rows[r].id >= 0 ? table.scatter : table.head) += host.const_data_ptr<double>()[r];
+    }
+  }
+
   const at::Tensor& view(size_t m, int64_t tensor) const { return vectors_[m]->views[static_cast<size_t>(tensor)]; }
   double& at(size_t m, int64_t entry, int64_t site) const {
     return out_[(static_cast<int64_t>(m) * set_.count() + entry) * set_.layout().site_count() + site];
@@ -92,10 +105,10 @@ class Products {
   void add_row_dots(size_t m, const EntryBlock& block, int64_t site, const at::Tensor& x, const at::Tensor& y,
                     const double* shares) {
     std::vector<double> dots(static_cast<size_t>(x.size(0)));
-    if (x.is_cpu()) {
+    if (set_.model().on_cpu()) {
       set_.with_types([&](auto real, auto) { row_dots<typename decltype(real)::type>(x, y, dots.data()); });
     } else {
-      const at::Tensor host = at::mul(x, y).sum({1}, /*keepdim=*/false, at::kDouble).cpu();
+      const at::Tensor host = set_.model().path->row_dots(x, y).cpu();
       std::copy_n(host.const_data_ptr<double>(), dots.size(), dots.data());
     }
     size_t row = 0;

@@ -1,7 +1,11 @@
 // Drives the Gram matrix: norms here, linear sites and tables by the form that takes fewer operations.
 #include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/from_blob.h>
 #include <ATen/ops/mul.h>
+#include <ATen/ops/zeros.h>
 
+#include "entries_device.h"
 #include "gemm.h"
 #include "gram.h"
 #include "rows.h"
@@ -12,7 +16,11 @@ namespace {
 constexpr int64_t kProductRows = 64;  // rows of a strip of X Xᵀ; strips end at the diagonal
 
 void add_lower(const GramJob& job, int64_t first, const at::Tensor& strip) {
-  const at::Tensor part = strip.to(at::TensorOptions().dtype(at::kDouble).device(at::kCPU)).contiguous();
+  if (job.device_out.defined()) {
+    job.device_out.narrow(0, first, strip.size(0)).narrow(1, 0, strip.size(1)).add_(strip);
+    return;
+  }
+  const at::Tensor part = strip.to(at::kDouble).contiguous();
   const double* from = part.const_data_ptr<double>();
   const int64_t columns = part.size(1);
   for (int64_t r = 0; r < part.size(0); ++r)
@@ -41,8 +49,13 @@ void add_products(const GramJob& job, const at::Tensor& x) {
 
 void add_hadamard(const GramJob& job, const RowCounts& left, const RowCounts& right, const at::Tensor& p,
                   const at::Tensor& q) {
+  if (job.device_out.defined()) {
+    job.set.model().path->pair_products({p, q, begins_of(job.set, left.counts), begins_of(job.set, right.counts),
+                                         left.block.begin, right.block.begin, /*lower=*/true, job.device_out});
+    return;
+  }
   // [rows, entries of the right block]: columns summed by entry in fp64 after the elementwise product.
-  const at::Tensor product = at::mul(p, q).cpu();
+  const at::Tensor product = at::mul(p, q);
   std::vector<int64_t> starts{0};
   for (const int64_t count : left.counts) starts.push_back(starts.back() + count);
   job.set.with_types([&](auto real, auto) {
@@ -71,7 +84,8 @@ void gram(const EntrySet& set, int64_t scratch_bytes, GramForm form, double* out
   std::fill(out, out + n * n, 0.0);
   if (n == 0) return;
   const int64_t element = set.double_model() ? 8 : 4;
-  const GramJob job{set, scratch_bytes / element, out, cancel};
+  GramJob job{set, scratch_bytes / element, out, cancel, {}};
+  if (!set.model().on_cpu()) job.device_out = at::zeros({n, n}, set.model().options().dtype(at::kDouble));
   for (int64_t s = 0; s < set.layout().site_count(); ++s) {
     cancel.poll();
     if (!set.chosen(s)) continue;
@@ -80,6 +94,7 @@ void gram(const EntrySet& set, int64_t scratch_bytes, GramForm form, double* out
     if (kind == LETHE_SITE_LINEAR) gram_linear(job, s, form);
   }
   for (const Table& table : chosen_tables(set)) gram_table(job, table, form);
+  if (job.device_out.defined()) at::from_blob(out, {n, n}, at::kDouble).copy_(job.device_out);
   for (int64_t i = 0; i < n; ++i)
     for (int64_t j = 0; j < i; ++j) out[j * n + i] = out[i * n + j];
 }

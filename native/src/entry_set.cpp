@@ -2,9 +2,11 @@
 #include "entry_set.h"
 
 #include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/from_blob.h>
 
 #include <algorithm>
+#include <cstring>
 #include <exception>
 
 #include "guard.h"
@@ -129,8 +131,31 @@ at::Tensor EntrySet::gather_host(const EntryBlock& block, int64_t site, Factor f
 
 at::Tensor EntrySet::gather(const EntryBlock& block, int64_t site, Factor factor, int64_t from, int64_t to,
                             const double* scales, Slab& slab) const {
-  const at::Tensor host = gather_host(block, site, factor, from, to, scales, slab);
-  return model_.on_cpu() ? host : host.to(model_.device);
+  if (model_.on_cpu()) return gather_host(block, site, factor, from, to, scales, slab);
+  std::vector<const void*> sources;
+  std::vector<double> factors;
+  for (int64_t i = block.begin; i < block.end; ++i) {
+    const StoredMatrix m = matrix(i, site, factor);
+    const auto* data = static_cast<const char*>(m.data) + from * format_.element_bytes();
+    for (int64_t r = 0; r < m.rows; ++r) sources.push_back(data + r * m.columns * format_.element_bytes());
+    if (scales != nullptr) factors.insert(factors.end(), static_cast<size_t>(m.rows), scales[i]);
+  }
+  const at::Tensor rows = upload_rows(sources, to - from);
+  if (scales == nullptr) return rows;
+  const at::Tensor host = at::from_blob(factors.data(), {rows.size(0), 1}, at::kDouble);
+  return rows.mul(host.to(model_.options(), /*non_blocking=*/false, /*copy=*/true));
+}
+
+at::Tensor EntrySet::upload_rows(const std::vector<const void*>& rows, int64_t width) const {
+  const auto count = static_cast<int64_t>(rows.size());
+  const auto bytes = static_cast<size_t>(width * format_.element_bytes());
+  char* to = model_.path->staging(rows.size() * bytes);
+  at::parallel_for(0, count, std::max<int64_t>(1, kGrainElements / width), [&](int64_t begin, int64_t end) {
+    for (auto r = static_cast<size_t>(begin); r < static_cast<size_t>(end); ++r)
+      std::memcpy(to + r * bytes, rows[r], bytes);
+  });
+  const at::Tensor stored = model_.path->upload(rows.size() * bytes).view(scalar_type(format_.dtype()));
+  return stored.view({count, width}).to(model_.dtype);
 }
 
 at::Tensor EntrySet::gather(const EntryBlock& block, int64_t site, Factor factor, const double* scales,

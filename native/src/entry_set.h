@@ -47,12 +47,15 @@ class EntrySet {
   std::vector<EntryBlock> blocks(int64_t limit) const;
 
   // Columns [from, to) of a factor of the block's entries, one below the other; rows of entry i times scales[i] (NULL =
-  // 1). [rows, to - from] in the model's dtype. gather_host leaves it in the slab's memory, gather brings it to the device.
+  // 1). [rows, to - from] in the model's dtype. gather_host leaves it in the slab's memory, gather makes it on the device.
   at::Tensor gather_host(const EntryBlock& block, int64_t site, Factor factor, int64_t from, int64_t to,
                          const double* scales, Slab& slab) const;
   at::Tensor gather(const EntryBlock& block, int64_t site, Factor factor, int64_t from, int64_t to,
                     const double* scales, Slab& slab) const;
   at::Tensor gather(const EntryBlock& block, int64_t site, Factor factor, const double* scales, Slab& slab) const;
+
+  // Stored rows of one width, cast on the model's device, which is not the CPU.
+  at::Tensor upload_rows(const std::vector<const void*>& rows, int64_t width) const;
 
   // What an entry holds of a norm's gradient: weight and, where it has one, bias.
   std::vector<Factor> norm_factors(int64_t site) const;

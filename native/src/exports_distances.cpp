@@ -19,11 +19,8 @@ void require_reference(const Model& model, const Model& reference) {
   require(&model != &reference, "reference is the model itself; copy its parameters into another one");
   require(model.shape() == reference.shape() && model.dtype == reference.dtype,
           "reference is of another shape or dtype than the model");
-  if (!reference.on_cpu()) refuse(LETHE_UNSUPPORTED, "the reference model is on a device; make it for the CPU");
-}
-
-void require_place(const Model& model, const char* what) {
-  if (!model.on_cpu()) refuse(LETHE_UNSUPPORTED, what, " is computed on the CPU only");
+  require(model.on_cpu() == reference.on_cpu() && model.device == reference.device,
+          "reference is on another device than the model");
 }
 
 int64_t pass_work(const Model& model, const Batch& batch) { return batch.rows() * model.layout.parameters(); }
@@ -53,10 +50,13 @@ void run_hidden(Model& model, const Batch& batch, int64_t layers, const at::Tens
   stream_backward(model, batch, layers, {.accumulate = true}, cancel);
 }
 
-at::Tensor checked_target(const Model& model, const double* target) {
-  const int64_t c = model.shape().channels;
-  for (int64_t j = 0; j < c; ++j) require(std::isfinite(target[j]), "target[", j, "] is ", target[j]);
-  return at::from_blob(const_cast<double*>(target), {1, c}, at::TensorOptions().dtype(at::kDouble)).to(model.dtype);
+void require_finite(const Model& model, const double* target) {
+  for (int64_t j = 0; j < model.shape().channels; ++j)
+    require(std::isfinite(target[j]), "target[", j, "] is ", target[j]);
+}
+
+at::Tensor row_of(const Model& model, const double* target) {
+  return at::from_blob(const_cast<double*>(target), {1, model.shape().channels}, at::kDouble).to(model.dtype);
 }
 
 }  // namespace
@@ -72,8 +72,14 @@ lethe_status lethe_model_kl_gradient(lethe_model* model, const lethe_batch* batc
     require_pointer(divergences, "divergences");
     require(accumulate == 0 || accumulate == 1, "accumulate is ", accumulate, ", allowed 0 and 1");
     const Batch checked_batch(checked(batch, "batch"), model->shape(), Targets::kRequired);
-    require_place(*model, "the gradient of a divergence");
     require_reference(*model, *reference);
+    if (model->path != nullptr) {
+      std::vector<double> rows(static_cast<size_t>(checked_batch.target_count()));
+      run_on(model->path, [&] {
+        model->path->kl_gradient(*model, checked_batch, *reference, accumulate == 1, rows.data(), Cancel(cancel));
+      });
+      return record_losses(checked_batch, rows.data(), divergences);
+    }
     const SerialIfSmall serial(pass_work(*model, checked_batch));
     run_divergence(*model, *reference, checked_batch, accumulate == 1, divergences, Cancel(cancel));
   });
@@ -90,12 +96,15 @@ lethe_status lethe_model_hidden_gradient(lethe_model* model, const lethe_batch* 
     require(layer >= 0 && layer < model->shape().layers, "layer is ", layer, ", the model's are 0 to ",
             model->shape().layers - 1);
     const Batch checked_batch(checked(batch, "batch"), model->shape(), Targets::kIgnored);
-    require_place(*model, "the gradient of hidden states");
-    if (reference != nullptr) require_reference(*model, *reference);
-    const SerialIfSmall serial(pass_work(*model, checked_batch));
+    reference != nullptr ? require_reference(*model, *reference) : require_finite(*model, target);
     const Cancel canceller(cancel);
+    if (model->path != nullptr) {
+      const HiddenCall call{layer + 1, target, reference, accumulate == 1, distances};
+      return run_on(model->path, [&] { model->path->hidden_gradient(*model, checked_batch, call, canceller); });
+    }
+    const SerialIfSmall serial(pass_work(*model, checked_batch));
     const at::Tensor wanted =
-        reference == nullptr ? checked_target(*model, target)
+        reference == nullptr ? row_of(*model, target)
                              : stream_forward(*reference, checked_batch, Keep::kNothing, layer + 1, canceller);
     run_hidden(*model, checked_batch, layer + 1, wanted, accumulate == 1, distances, canceller);
   });

@@ -13,13 +13,13 @@ namespace {
 
 using namespace lethe;
 
-void require_same_space(const Kfac& kfac, const Layout& layout, at::ScalarType dtype, const char* what) {
-  require(kfac.layout.shape() == layout.shape() && kfac.dtype == dtype, "the ", what,
+// A lethe_model or lethe_vector of the factors' kind.
+template <class Owner>
+void require_same_space(const Kfac& kfac, const Owner& owner, const at::Tensor& values, const char* what) {
+  require(kfac.layout.shape() == owner.layout.shape() && kfac.dtype == values.scalar_type(), "the ", what,
           " has another shape or dtype than the factors");
-}
-
-void require_cpu(const std::shared_ptr<DevicePath>& path) {
-  if (path != nullptr) refuse(LETHE_UNSUPPORTED, "Kronecker factors are computed on the CPU only");
+  require(kfac.device == values.device() && (kfac.path == nullptr) == (owner.path == nullptr), "the ", what,
+          " is on another device than the factors");
 }
 
 void require_numbers(const Kfac& kfac) {
@@ -35,7 +35,6 @@ lethe_status lethe_kfac_create(const lethe_model* model, const lethe_kfac_option
                                lethe_error* err) {
   return guard(err, [&] {
     require_pointer(model, "model");
-    require_cpu(model->path);
     require_pointer(out, "out");
     *out = nullptr;
     const lethe_kfac_options& o = checked(options, "options");
@@ -46,7 +45,7 @@ lethe_status lethe_kfac_create(const lethe_model* model, const lethe_kfac_option
             ", allowed 0 (empirical) and 1 (sampled)");
     require(o.stage >= 0 && o.stage <= 2, "options.stage is ", o.stage, ", allowed 0 to 2");
     require(o.records >= 0 && (o.stage != 0 || o.records == 0), "options.records is ", o.records, " in stage ", o.stage);
-    *out = std::make_unique<lethe_kfac>(*model, o).release();
+    run_on(model->path, [&] { *out = std::make_unique<lethe_kfac>(*model, o).release(); });
   });
 }
 
@@ -68,13 +67,12 @@ lethe_status lethe_kfac_accumulate(lethe_kfac* kfac, lethe_model* model, const l
   return guard(err, [&] {
     require_pointer(kfac, "kfac");
     require_pointer(model, "model");
-    require_cpu(model->path);
     require_pointer(losses, "losses");
     kfac->require_whole();
-    require_same_space(*kfac, model->layout, model->dtype, "model");
+    require_same_space(*kfac, *model, model->parameters, "model");
     const Batch checked_batch(checked(batch, "batch"), model->shape(), Targets::kRequired);
     const SerialIfSmall serial(checked_batch.rows() * model->layout.parameters());
-    kfac_accumulate(*kfac, *model, checked_batch, losses, Cancel(cancel));
+    run_on(model->path, [&] { kfac_accumulate(*kfac, *model, checked_batch, losses, Cancel(cancel)); });
   });
 }
 
@@ -83,7 +81,7 @@ lethe_status lethe_kfac_decompose(lethe_kfac* kfac, const int32_t* cancel, lethe
     require_pointer(kfac, "kfac");
     kfac->require_whole();
     const SerialIfSmall serial(kfac->elements * kfac->layout.shape().channels);
-    kfac_decompose(*kfac, Cancel(cancel));
+    run_on(kfac->path, [&] { kfac_decompose(*kfac, Cancel(cancel)); });
   });
 }
 
@@ -93,16 +91,15 @@ lethe_status lethe_kfac_apply(const lethe_kfac* kfac, double damping, double rel
     require_pointer(kfac, "kfac");
     require_pointer(in, "in");
     require_pointer(out, "out");
-    require_cpu(in->path);
-    require_cpu(out->path);
     require_numbers(*kfac);
     require(std::isfinite(damping) && damping >= 0, "damping is ", damping, ", must be 0 or more");
     require(std::isfinite(relative) && relative >= 0, "relative is ", relative, ", must be 0 or more");
     require(std::isfinite(power), "power is ", power, ", must be finite");
-    require_same_space(*kfac, in->layout, in->values.scalar_type(), "vector");
-    require_same_space(*kfac, out->layout, out->values.scalar_type(), "vector");
+    require_same_space(*kfac, *in, in->values, "vector");
+    require_same_space(*kfac, *out, out->values, "vector");
     const SerialIfSmall serial(kfac->elements * kfac->layout.shape().channels);
-    kfac_apply(*kfac, {.damping = damping, .relative = relative, .power = power}, *in, *out);
+    out->changes();
+    run_on(in->path, [&] { kfac_apply(*kfac, {.damping = damping, .relative = relative, .power = power}, *in, *out); });
   });
 }
 
@@ -111,7 +108,7 @@ lethe_status lethe_kfac_read(const lethe_kfac* kfac, int64_t offset, int64_t cou
   return guard(err, [&] {
     require_pointer(kfac, "kfac");
     require_numbers(*kfac);
-    flat_read(kfac->numbers, offset, count, dtype, out, bytes);
+    run_on(kfac->path, [&] { flat_read(kfac->numbers, offset, count, dtype, out, bytes); });
   });
 }
 
@@ -123,7 +120,9 @@ lethe_status lethe_kfac_write(lethe_kfac* kfac, int64_t offset, int64_t count, i
     check_range(kfac->elements, offset, count, dtype, in, bytes);
     if (count == 0) return;
     const auto options = at::TensorOptions().dtype(scalar_type(dtype));
-    kfac->numbers.narrow(0, offset, count).copy_(at::from_blob(const_cast<void*>(in), {count}, options));
+    run_on(kfac->path, [&] {
+      kfac->numbers.narrow(0, offset, count).copy_(at::from_blob(const_cast<void*>(in), {count}, options));
+    });
   });
 }
 

@@ -16,6 +16,7 @@ struct GramJob {
   int64_t scratch_elements;  // of the model's dtype, that a piece may hold at once
   double* out;               // [N, N]
   const Cancel& cancel;
+  at::Tensor device_out;     // [N, N] fp64 there, added to out at the end; undefined on the CPU
 
   double* row(int64_t i) const { return out + i * set.count(); }
 };
@@ -41,7 +42,8 @@ void gram_table(const GramJob& job, const Table& table, GramForm form);
 void gram_table_rows(const GramJob& job, const std::vector<TableRow>& rows, const std::vector<int64_t>& present);
 // Dense form with an exact head: every row of every gradient, a stretch of V at a time.
 void gram_table_exact(const GramJob& job, const Table& table);
-// (X Xᵀ) * (U Uᵀ), any head.
+// (X Xᵀ) * (U Uᵀ), any head; on a device the only form.
 void gram_table_factored(const GramJob& job, const Table& table);
+void gram_table_on_device(const GramJob& job, const Table& table);
 
 }  // namespace lethe

@@ -67,7 +67,9 @@ void sparse(const GramJob& job, const Table& table, GramForm form) {
 }  // namespace
 
 void gram_table(const GramJob& job, const Table& table, GramForm form) {
-  if (table.head >= 0 && job.set.exact_head()) {
+  if (!job.set.model().on_cpu()) {
+    gram_table_on_device(job, table);
+  } else if (table.head >= 0 && job.set.exact_head()) {
     exact(job, table, form);
   } else {
     sparse(job, table, form);

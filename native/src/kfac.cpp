@@ -1,17 +1,14 @@
 // The blocks of chosen sites, the places of their numbers, and (F + shift)^power v in the eigenbases.
 #include "kfac.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 
 #include "gemm.h"
-#include "ops.h"
 
 namespace lethe {
 namespace {
@@ -32,27 +29,27 @@ KfacBlock block_for(const Layout& layout, int64_t site) {
   return block;
 }
 
-void allocate_sums(KfacBlock& block, at::ScalarType dtype) {
-  const auto wide = at::TensorOptions().dtype(at::kDouble);
+void allocate_sums(KfacBlock& block, const at::TensorOptions& options) {
   if (block.kind == LETHE_SITE_LINEAR) {
-    block.inputs = SymmetricSum(block.weight_rows(), dtype);
-    block.outputs = SymmetricSum(block.columns, dtype);
-    block.input_sums = at::zeros({block.weight_rows()}, at::TensorOptions().dtype(dtype));
+    block.inputs = SymmetricSum(block.weight_rows(), options);
+    block.outputs = SymmetricSum(block.columns, options);
+    block.input_sums = at::zeros({block.weight_rows()}, options);
   } else if (block.kind == LETHE_SITE_NORM) {
-    block.values = at::zeros({block.rows, block.columns}, at::TensorOptions().dtype(dtype));
+    block.values = at::zeros({block.rows, block.columns}, options);
   } else {
-    if (block.scatter) block.outputs = SymmetricSum(block.columns, dtype);
-    if (block.scatter) block.scatter_rows = at::zeros({block.rows}, wide);
-    if (block.head) block.inputs = SymmetricSum(block.columns, dtype);
-    if (block.head) block.head_rows = at::zeros({block.rows}, wide);
+    if (block.scatter) block.outputs = SymmetricSum(block.columns, options);
+    if (block.scatter) block.scatter_rows = at::zeros({block.rows}, at::kDouble);
+    if (block.head) block.inputs = SymmetricSum(block.columns, options);
+    if (block.head) block.head_rows = at::zeros({block.rows}, options.dtype(at::kDouble));
   }
 }
 
-// A block's parts of a vector as one [rows, columns] matrix on the host.
+// A block's parts of a vector as one [rows, columns] matrix.
 at::Tensor gather(const KfacBlock& block, const lethe_vector& vector) {
-  const auto view = [&](int64_t part) { return vector.views[static_cast<size_t>(part)].to(at::kCPU); };
-  if (block.bias < 0) return view(block.weight).view({block.rows, block.columns});
-  const at::Tensor weight = view(block.weight), bias = view(block.bias);
+  const auto view = [&](int64_t part) { return vector.views[static_cast<size_t>(part)]; };
+  const at::Tensor weight = view(block.weight);
+  if (block.bias < 0) return weight.view({block.rows, block.columns});
+  const at::Tensor bias = view(block.bias);
   const at::Tensor all = at::empty({block.rows, block.columns}, weight.options());
   all.narrow(0, 0, block.rows - 1).copy_(weight.view({block.rows - 1, block.columns}));
   all.select(0, block.rows - 1).copy_(bias);
@@ -70,23 +67,11 @@ void scatter(const KfacBlock& block, const at::Tensor& all, lethe_vector& vector
 }
 
 // m *= (scale * values + shift)^power; false when a number has no such power.
-bool raise(const at::Tensor& values, double scale, double shift, double power, const at::Tensor& m) {
-  std::atomic<bool> possible{true};
-  with_element(m.scalar_type(), [&](auto zero) {
-    using T = decltype(zero);
-    const T* from = values.const_data_ptr<T>();
-    T* to = data<T>(m);
-    at::parallel_for(0, m.numel(), 16384, [&](int64_t begin, int64_t end) {
-      bool good = true;
-      for (int64_t i = begin; i < end; ++i) {
-        const T value = static_cast<T>(scale) * std::max(from[i], T{0}) + static_cast<T>(shift);
-        good &= power >= 0 || value > 0;
-        to[i] *= power == -1 ? 1 / value : power == 1 ? value : std::pow(value, static_cast<T>(power));
-      }
-      if (!good) possible.store(false, std::memory_order_relaxed);
-    });
-  });
-  return possible.load();
+bool raise(const at::Tensor& values, double scale, double shift, double power, at::Tensor m) {
+  const at::Tensor raised = values.clamp_min(0).mul_(scale).add_(shift);
+  if (power < 0 && !(raised.min().item<double>() > 0)) return false;
+  power == -1 ? m.div_(raised) : m.mul_(power == 1 ? raised : raised.pow(power));
+  return true;
 }
 
 at::Tensor product(const at::Tensor& a, const at::Tensor& b) {
@@ -100,6 +85,8 @@ at::Tensor product(const at::Tensor& a, const at::Tensor& b) {
 Kfac::Kfac(const Model& model, const lethe_kfac_options& options)
     : layout(model.layout),
       dtype(model.dtype),
+      device(model.device),
+      path(model.path),
       fisher(options.fisher),
       seed(options.seed),
       stage(static_cast<KfacStage>(options.stage)),
@@ -122,12 +109,12 @@ Kfac::Kfac(const Model& model, const lethe_kfac_options& options)
   if (stage != KfacStage::kCovariance) {
     allocate_numbers();
   } else {
-    for (KfacBlock& block : blocks) allocate_sums(block, dtype);
+    for (KfacBlock& block : blocks) allocate_sums(block, this->options());
   }
 }
 
 void Kfac::allocate_numbers() {
-  numbers = flat_zeros(elements, dtype, at::kCPU);
+  numbers = flat_zeros(elements, dtype, device);
   int64_t at = 0;
   const auto take = [&](int64_t rows, int64_t columns) {
     const at::Tensor view = numbers.narrow(0, at, rows * columns).view({rows, columns});

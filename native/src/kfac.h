@@ -1,5 +1,6 @@
 // Kronecker-factored Fisher blocks: what the two passes fill, what decomposing makes, what apply uses; the formulas are
-// in lethe.h. Sums are in the model's dtype, on the host, whatever the model's device; eigenproblems are in fp64.
+// in lethe.h. Sums are in the model's dtype and on its device; eigenproblems are in fp64, on the host: on a device every
+// block's sums are copied down once, to be decomposed, and its eigenbases up.
 //
 // Rows of A and G of one record are a slice of the pass's tensors, so a record's gradient in the eigenbases is
 // (A Q_A)_i^T (G Q_G)_i: a whole batch is rotated by one product a side.
@@ -21,10 +22,10 @@ namespace lethe {
 class SymmetricSum {
  public:
   SymmetricSum() = default;
-  SymmetricSum(int64_t n, at::ScalarType dtype);
+  SymmetricSum(int64_t n, const at::TensorOptions& options);
 
   void add(const at::Tensor& x, Rounding rounding);  // [rows, n]
-  at::Tensor full() const;                           // [n, n] fp64, both triangles
+  at::Tensor full() const;                           // [n, n] fp64 on the host, both triangles
   int64_t size() const { return n_; }
 
  private:
@@ -46,7 +47,7 @@ struct KfacBlock {
   SymmetricSum inputs;                 // linear: A; table: the head's hidden states H
   SymmetricSum outputs;                // linear: G; table: the embedding-output gradient D
   at::Tensor input_sums;               // linear: [inputs] column sums of A
-  at::Tensor scatter_rows, head_rows;  // table: [rows] fp64 occurrences; sums of E^2
+  at::Tensor scatter_rows, head_rows;  // table: [rows] fp64 occurrences, on the host; sums of E^2
 
   // Views of Kfac::numbers.
   at::Tensor left;    // linear: [rows, rows] Q_A, eigenvectors are columns
@@ -70,9 +71,12 @@ struct Kfac {
   void require_whole() const;  // refuses after a pass that failed
   void allocate_numbers();
   double value_scale() const;  // from stored to mean eigenvalues
+  at::TensorOptions options() const { return at::TensorOptions().dtype(dtype).device(device); }
 
   Layout layout;
   at::ScalarType dtype;
+  at::Device device;
+  std::shared_ptr<DevicePath> path;  // NULL on the CPU
   int32_t fisher;
   uint64_t seed;
   KfacStage stage;
@@ -104,7 +108,11 @@ class KfacObserver : public GradientObserver {
   void norm(int64_t site, const at::Tensor& weight, const at::Tensor& bias) final;  // values += squares
 
  protected:
-  at::Tensor host(const at::Tensor& tensor) const { return tensor.to(at::kCPU, kfac_.dtype); }
+  at::Tensor own(const at::Tensor& tensor) const { return tensor.to(kfac_.dtype); }
+  // Without the columns by which a device's errors are padded.
+  at::Tensor own_errors(const at::Tensor& errors) const {
+    return own(errors.narrow(1, 0, kfac_.layout.shape().vocabulary));
+  }
   void require_finite(const at::Tensor& embedding_gradient) const;
 
   Kfac& kfac_;
@@ -118,8 +126,9 @@ std::unique_ptr<KfacObserver> make_correction_pass(Kfac& kfac, const Batch& batc
 struct RowRange {
   int64_t begin, end;
 };
-// values [R, C] += sum over ranges of the squares of (u_range^T x_range); u [n, R] may be a strided view, x [n, C].
-void add_squares(const at::Tensor& u, const at::Tensor& x, const std::vector<RowRange>& ranges,
+// values [R, C] += sum over ranges of the squares of (u_range^T x_range); u [n, R] may be a strided view, x [n, C]. On a
+// device a range at a time, else tile by tile.
+void add_squares(bool on_device, const at::Tensor& u, const at::Tensor& x, const std::vector<RowRange>& ranges,
                  const at::Tensor& values);
 
 }  // namespace lethe

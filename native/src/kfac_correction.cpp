@@ -3,17 +3,16 @@
 // The head hands its errors over in chunks that may cut a record; the rows of a record not yet whole are kept until it
 // is. A tied table's gradient is the head's part p plus the embedding's q, and q is known only at the end of the pass:
 // the head adds p^2 everywhere, and what p holds on the record's own tokens, [its tokens, C], is kept to add 2pq + q^2.
-#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/add.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/zeros.h>
+#include <ATen/ops/from_blob.h>
 
 #include <algorithm>
 
 #include "gemm.h"
 #include "kfac.h"
-#include "ops.h"
 
 namespace lethe {
 namespace {
@@ -26,7 +25,8 @@ class CorrectionPass final : public KfacObserver {
       std::vector<int32_t> ids(batch.tokens() + batch.offset(b), batch.tokens() + batch.offset(b + 1));
       std::sort(ids.begin(), ids.end());
       ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
-      ids_.push_back(std::move(ids));
+      const at::Tensor host = at::from_blob(ids.data(), {static_cast<int64_t>(ids.size())}, at::kInt);
+      ids_.push_back(host.to(kfac.device, at::kLong, /*non_blocking=*/false, /*copy=*/true));
     }
     head_parts_.resize(records_.size());
   }
@@ -37,38 +37,37 @@ class CorrectionPass final : public KfacObserver {
 
   void linear(int64_t site, const at::Tensor& inputs, const at::Tensor& output_gradient) override {
     KfacBlock& block = *kfac_.block_of_site(site);
-    const at::Tensor a = host(inputs), u = at::empty({a.size(0), block.rows}, a.options());
+    const at::Tensor a = own(inputs), u = at::empty({a.size(0), block.rows}, a.options());
     const int64_t width = block.weight_rows();
-    if (block.bias >= 0) fill_bias(block.left.select(0, width), u);  // the homogeneous coordinate's share
+    if (block.bias >= 0) u.copy_(block.left.narrow(0, width, 1).expand_as(u));  // the homogeneous coordinate's share
     gemm(a, block.left.narrow(0, 0, width), u, block.bias < 0 ? Into::kOverwrite : Into::kAdd, rounding_);
-    add_squares(u, rotated(output_gradient, block), records_, block.values);
+    add_squares(on_device(), u, rotated(output_gradient, block), records_, block.values);
   }
 
   void head(int64_t first_row, const at::Tensor& errors, const at::Tensor& hidden) override;
   void embedding(const at::Tensor& /*x*/, const at::Tensor& gradient) override;
 
  private:
+  bool on_device() const { return kfac_.path != nullptr; }
   at::Tensor rotated(const at::Tensor& x, const KfacBlock& block) const {
-    const at::Tensor from = host(x), to = at::empty({from.size(0), block.columns}, from.options());
+    const at::Tensor from = own(x), to = at::empty({from.size(0), block.columns}, from.options());
     gemm(from, block.right, to, Into::kOverwrite, rounding_);
     return to;
   }
   void add_head(KfacBlock& block, int64_t first_row, const at::Tensor& errors, const at::Tensor& hidden,
                 std::vector<RowRange> ranges);
-  template <class T>
-  void keep_head_part(const KfacBlock& block, int64_t record, const at::Tensor& errors, const at::Tensor& hidden);
-  template <class T>
+  void keep_head_part(int64_t record, const at::Tensor& errors, const at::Tensor& hidden);
   void add_scatter(KfacBlock& block, int64_t record, const at::Tensor& rows);
 
   std::vector<RowRange> records_;            // rows of each record
-  std::vector<std::vector<int32_t>> ids_;    // its distinct tokens, rising
+  std::vector<at::Tensor> ids_;              // its distinct tokens, rising
   std::vector<at::Tensor> head_parts_;       // [ids, C] of a record's head part in the basis; undefined when there is none
   at::Tensor cut_errors_, cut_hidden_;       // rows so far of the record that the chunks cut
 };
 
 void CorrectionPass::head(int64_t first_row, const at::Tensor& errors, const at::Tensor& hidden) {
   KfacBlock& block = *kfac_.block_of_site(kfac_.layout.head_site());
-  const at::Tensor e = host(errors), h = rotated(hidden, block);
+  const at::Tensor e = own_errors(errors), h = rotated(hidden, block);
   const int64_t last_row = first_row + e.size(0);
   std::vector<RowRange> whole;
   for (int64_t b = batch_.target_records()[static_cast<size_t>(first_row)]; b < batch_.records(); ++b) {
@@ -95,33 +94,25 @@ void CorrectionPass::head(int64_t first_row, const at::Tensor& errors, const at:
 // Ranges are whole records of the given rows, which begin at target row first_row.
 void CorrectionPass::add_head(KfacBlock& block, int64_t first_row, const at::Tensor& errors, const at::Tensor& hidden,
                               std::vector<RowRange> ranges) {
-  add_squares(errors, hidden, ranges, block.values);
+  add_squares(on_device(), errors, hidden, ranges, block.values);
   if (!block.scatter) return;
   for (const RowRange& range : ranges) {
     const int64_t record = batch_.target_records()[static_cast<size_t>(first_row + range.begin)];
     const at::Tensor e = errors.narrow(0, range.begin, range.end - range.begin);
     const at::Tensor h = hidden.narrow(0, range.begin, range.end - range.begin);
-    with_element(errors.scalar_type(), [&](auto zero) { keep_head_part<decltype(zero)>(block, record, e, h); });
+    keep_head_part(record, e, h);
   }
 }
 
-template <class T>
-void CorrectionPass::keep_head_part(const KfacBlock& block, int64_t record, const at::Tensor& errors,
-                                    const at::Tensor& hidden) {
-  const std::vector<int32_t>& ids = ids_[static_cast<size_t>(record)];
-  const auto count = static_cast<int64_t>(ids.size()), rows = errors.size(0), columns = errors.size(1);
-  const at::Tensor gathered = at::empty({rows, count}, errors.options());
-  const T* from = errors.const_data_ptr<T>();
-  T* to = data<T>(gathered);
-  for (int64_t r = 0; r < rows; ++r)
-    for (int64_t i = 0; i < count; ++i) to[r * count + i] = from[r * columns + ids[static_cast<size_t>(i)]];
-  const at::Tensor part = at::empty({count, block.columns}, errors.options());
+void CorrectionPass::keep_head_part(int64_t record, const at::Tensor& errors, const at::Tensor& hidden) {
+  const at::Tensor gathered = errors.index_select(1, ids_[static_cast<size_t>(record)]);
+  const at::Tensor part = at::empty({gathered.size(1), hidden.size(1)}, errors.options());
   gemm(gathered.t(), hidden, part, Into::kOverwrite, rounding_);
   head_parts_[static_cast<size_t>(record)] = part;
 }
 
 void CorrectionPass::embedding(const at::Tensor& /*x*/, const at::Tensor& gradient) {
-  const at::Tensor d = host(gradient);
+  const at::Tensor d = own(gradient);
   require_finite(d);
   if (KfacBlock* positions = kfac_.block_of_site(kfac_.layout.positions())) {
     const at::Tensor rows = rotated(d, *positions);
@@ -132,34 +123,24 @@ void CorrectionPass::embedding(const at::Tensor& /*x*/, const at::Tensor& gradie
   }
   if (KfacBlock* tokens = kfac_.block_of_site(Layout::embedding_site())) {
     const at::Tensor rows = rotated(d, *tokens);
-    with_element(rows.scalar_type(), [&](auto zero) {
-      for (int64_t b = 0; b < batch_.records(); ++b) add_scatter<decltype(zero)>(*tokens, b, rows);
-    });
+    for (int64_t b = 0; b < batch_.records(); ++b) add_scatter(*tokens, b, rows);
   }
 }
 
-// q is a record's rows summed by token; values += q^2, and 2pq where the head has added p^2 before.
-template <class T>
+// q is a record's rows summed by token, by a product, whose order of sums is fixed; values += q^2, and 2pq where the head
+// has added p^2 before.
 void CorrectionPass::add_scatter(KfacBlock& block, int64_t record, const at::Tensor& rows) {
-  const std::vector<int32_t>& ids = ids_[static_cast<size_t>(record)];
-  const int64_t columns = block.columns;
-  const at::Tensor sums = at::zeros({static_cast<int64_t>(ids.size()), columns}, rows.options());
-  T* q = data<T>(sums);
-  for (int64_t row = batch_.offset(record); row < batch_.offset(record + 1); ++row) {
-    const auto at = std::lower_bound(ids.begin(), ids.end(), batch_.tokens()[row]) - ids.begin();
-    const T* from = rows.const_data_ptr<T>() + row * columns;
-    for (int64_t c = 0; c < columns; ++c) q[at * columns + c] += from[c];
-  }
-  const at::Tensor& head = head_parts_[static_cast<size_t>(record)];
-  const T* p = head.defined() ? head.const_data_ptr<T>() : nullptr;
-  for (size_t i = 0; i < ids.size(); ++i) {
-    T* values = data<T>(block.values) + ids[i] * columns;
-    const auto at = static_cast<int64_t>(i) * columns;
-    for (int64_t c = 0; c < columns; ++c) {
-      const T both = p == nullptr ? q[at + c] : q[at + c] + 2 * p[at + c];
-      values[c] += both * q[at + c];
-    }
-  }
+  const at::Tensor& ids = ids_[static_cast<size_t>(record)];
+  const RowRange range = records_[static_cast<size_t>(record)];
+  std::vector<int32_t> tokens(batch_.tokens() + range.begin, batch_.tokens() + range.end);
+  const at::Tensor host = at::from_blob(tokens.data(), {range.end - range.begin}, at::kInt);
+  const at::Tensor own_tokens = host.to(ids.device(), at::kLong, /*non_blocking=*/false, /*copy=*/true);
+  const at::Tensor holds = ids.unsqueeze(1).eq(own_tokens.unsqueeze(0)).to(rows.scalar_type());  // [ids, T]
+  const at::Tensor q = at::empty({ids.size(0), block.columns}, rows.options());
+  gemm(holds, rows.narrow(0, range.begin, range.end - range.begin), q);
+  const at::Tensor& p = head_parts_[static_cast<size_t>(record)];
+  const at::Tensor both = p.defined() ? at::add(q, p, 2) : q;
+  block.values.index_copy_(0, ids, block.values.index_select(0, ids).addcmul_(both, q));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // The observer of the first pass: sums of A^T A and G^T G, of a table's D^T D and H^T H with its rows' weights, and the
 // norms' squared gradients.
 #include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
 
 #include "kfac.h"
 #include "ops.h"
@@ -9,7 +10,11 @@ namespace lethe {
 namespace {
 
 // sums[v] += squares of column v of errors [n, V], in fp64 across rows' blocks
-void add_column_squares(const at::Tensor& errors, const at::Tensor& sums) {
+void add_column_squares(bool on_device, const at::Tensor& errors, const at::Tensor& sums) {
+  if (on_device) {
+    sums.add_(errors.square().sum({0}, /*keepdim=*/false, at::kDouble));
+    return;
+  }
   with_element(errors.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
     const T* e = errors.const_data_ptr<T>();
@@ -36,14 +41,14 @@ class CovariancePass final : public KfacObserver {
 
   void linear(int64_t site, const at::Tensor& inputs, const at::Tensor& output_gradient) override {
     KfacBlock& block = *kfac_.block_of_site(site);
-    const at::Tensor a = host(inputs);
+    const at::Tensor a = own(inputs);
     block.inputs.add(a, rounding_);
-    column_sums(a, true, block.input_sums);
-    block.outputs.add(host(output_gradient), rounding_);
+    block.input_sums.add_(a.sum(0));
+    block.outputs.add(own(output_gradient), rounding_);
   }
 
   void embedding(const at::Tensor& /*x*/, const at::Tensor& gradient) override {
-    const at::Tensor d = host(gradient);
+    const at::Tensor d = own(gradient);
     require_finite(d);
     KfacBlock* tokens = kfac_.block_of_site(Layout::embedding_site());
     KfacBlock* positions = kfac_.block_of_site(kfac_.layout.positions());
@@ -62,8 +67,8 @@ class CovariancePass final : public KfacObserver {
 
   void head(int64_t /*first_row*/, const at::Tensor& errors, const at::Tensor& hidden) override {
     KfacBlock& block = *kfac_.block_of_site(kfac_.layout.head_site());
-    block.inputs.add(host(hidden), rounding_);
-    add_column_squares(host(errors), block.head_rows);
+    block.inputs.add(own(hidden), rounding_);
+    add_column_squares(kfac_.path != nullptr, own_errors(errors), block.head_rows);
   }
 };
 

@@ -63,14 +63,15 @@ void decompose_table(const Kfac& kfac, KfacBlock& block) {
   const auto wide = at::TensorOptions().dtype(at::kDouble);
   const double tokens = static_cast<double>(kfac.tokens), records = static_cast<double>(kfac.records);
   const double targets = static_cast<double>(std::max<int64_t>(1, kfac.targets));
-  at::Tensor sum = at::zeros({block.columns, block.columns}, wide), scatter, head;
+  at::Tensor sum = at::zeros({block.columns, block.columns}, wide), scatter, head, head_rows;
   if (block.scatter) {
     scatter = block.outputs.full().div_(records);
     sum.add_(scatter);  // the shares of tokens sum to 1
   }
   if (block.head) {
     head = block.inputs.full().div_(targets);
-    sum.add_(head, block.head_rows.sum().item<double>() / records);
+    head_rows = block.head_rows.cpu();
+    sum.add_(head, head_rows.sum().item<double>() / records);
   }
   const Eigen basis = eigen(kfac, block, sum, "channel");
   block.right.copy_(basis.vectors);
@@ -79,18 +80,18 @@ void decompose_table(const Kfac& kfac, KfacBlock& block) {
   };
   at::Tensor values = at::zeros({block.rows, block.columns}, wide);
   if (block.scatter) values.add_((block.scatter_rows / tokens).unsqueeze(1) * along(scatter));
-  if (block.head) values.add_((block.head_rows / records).unsqueeze(1) * along(head));
+  if (block.head) values.add_((head_rows / records).unsqueeze(1) * along(head));
   block.values.copy_(values);
   block.inputs = block.outputs = {};
 }
 
 }  // namespace
 
-SymmetricSum::SymmetricSum(int64_t n, at::ScalarType dtype) : n_(n) {
+SymmetricSum::SymmetricSum(int64_t n, const at::TensorOptions& options) : n_(n) {
   const int64_t panels = std::clamp<int64_t>(n / kPanelColumns, 1, kMostPanels);
   for (int64_t i = 0; i <= panels; ++i) begins_.push_back(n * i / panels);
   for (size_t i = 0; i + 1 < begins_.size(); ++i)
-    panels_.push_back(at::zeros({begins_[i + 1], begins_[i + 1] - begins_[i]}, at::TensorOptions().dtype(dtype)));
+    panels_.push_back(at::zeros({begins_[i + 1], begins_[i + 1] - begins_[i]}, options));
 }
 
 void SymmetricSum::add(const at::Tensor& x, Rounding rounding) {

@@ -1,7 +1,9 @@
 // One pass over a batch for Kronecker factors: forward, head, trunk backward without weight gradients, an observer that
 // sums; labels drawn from the model where the Fisher matrix is sampled; and what both observers share.
 #include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
@@ -56,27 +58,42 @@ Batch weighted(const Kfac& kfac, const Batch& batch, const std::vector<double>& 
   return Batch(view, kfac.layout.shape(), Targets::kRequired);
 }
 
+// The batch is in.
+void kfac_done(Kfac& kfac, const Batch& batch, KfacObserver& observer) {
+  observer.finish();
+  kfac.records += batch.records();
+  if (kfac.stage == KfacStage::kCovariance) {
+    kfac.tokens += batch.rows();
+    kfac.targets += batch.target_count();
+  }
+  kfac.broken = false;
+}
+
 }  // namespace
 
 void KfacObserver::relabel(int64_t first_row, const at::Tensor& errors) {
   if (kfac_.fisher != LETHE_FISHER_SAMPLED) return;
-  const at::Tensor on_host = errors.to(at::kCPU);
   const uint64_t key = mix(kfac_.seed ^ mix(static_cast<uint64_t>(kfac_.stage)));
-  with_element(on_host.scalar_type(), [&](auto zero) {
+  std::vector<double> drawn(static_cast<size_t>(errors.size(0)));
+  for (size_t i = 0; i < drawn.size(); ++i) {
+    const size_t row = static_cast<size_t>(first_row) + i;
+    const int64_t record = batch_.target_records()[row];
+    const int64_t position = batch_.target_rows()[row] - batch_.offset(record);
+    drawn[i] = uniform(key ^ mix(static_cast<uint64_t>(kfac_.records + record)), static_cast<uint64_t>(position));
+  }
+  if (kfac_.path != nullptr)
+    return kfac_.path->draw_labels(errors, kfac_.layout.shape().vocabulary, first_row, drawn);
+  with_element(errors.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
-    const int64_t columns = on_host.size(1);
-    at::parallel_for(0, on_host.size(0), 1, [&](int64_t begin, int64_t end) {
+    const int64_t columns = errors.size(1);
+    at::parallel_for(0, errors.size(0), 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         const auto row = static_cast<size_t>(first_row + i);
-        const int64_t record = batch_.target_records()[row];
-        const int64_t position = batch_.target_rows()[row] - batch_.offset(record);
-        const auto number = static_cast<uint64_t>(kfac_.records + record);
-        draw_label(data<T>(on_host) + i * columns, columns, batch_.target_tokens()[row], batch_.target_scale(record),
-                   uniform(key ^ mix(number), static_cast<uint64_t>(position)));
+        draw_label(data<T>(errors) + i * columns, columns, batch_.target_tokens()[row],
+                   batch_.target_scale(batch_.target_records()[row]), drawn[static_cast<size_t>(i)]);
       }
     });
   });
-  if (!errors.is_cpu()) errors.copy_(on_host);
 }
 
 // Whatever is not finite in a gradient on the way has reached the embedding's.
@@ -91,23 +108,23 @@ void KfacObserver::require_finite(const at::Tensor& embedding_gradient) const {
 
 void KfacObserver::norm(int64_t site, const at::Tensor& weight, const at::Tensor& bias) {
   const at::Tensor& values = kfac_.block_of_site(site)->values;
-  const at::Tensor of_records[] = {host(weight), bias.defined() ? host(bias) : bias};
-  with_element(values.scalar_type(), [&](auto zero) {
-    using T = decltype(zero);
-    const int64_t columns = values.size(1);
-    for (int64_t part = 0; part < values.size(0); ++part) {
-      T* out = data<T>(values) + part * columns;
-      for (int64_t b = 0; b < batch_.records(); ++b) {
-        const T* g = of_records[part].const_data_ptr<T>() + b * columns;
-        for (int64_t c = 0; c < columns; ++c) out[c] += g[c] * g[c];
-      }
-    }
-  });
+  values[0].add_(weight.square().sum(0));
+  if (values.size(0) > 1) values[1].add_(bias.square().sum(0));
 }
 
 // A tile of eigenvalues stays in the cache while all records' products pass over it.
-void add_squares(const at::Tensor& u, const at::Tensor& x, const std::vector<RowRange>& ranges,
+void add_squares(bool on_device, const at::Tensor& u, const at::Tensor& x, const std::vector<RowRange>& ranges,
                  const at::Tensor& values) {
+  if (on_device) {
+    const at::Tensor square = at::empty_like(values);
+    for (const RowRange& range : ranges) {
+      if (range.begin == range.end) continue;
+      const int64_t length = range.end - range.begin;
+      gemm(u.narrow(0, range.begin, length).t(), x.narrow(0, range.begin, length), square);
+      values.addcmul_(square, square);
+    }
+    return;
+  }
   const int64_t rows = values.size(0), columns = values.size(1);
   const int64_t row_bytes = columns * static_cast<int64_t>(values.element_size());
   const int64_t tile = std::min(rows, std::max(kLeastTileRows, kTileBytes / row_bytes));
@@ -144,19 +161,18 @@ void kfac_accumulate(Kfac& kfac, Model& model, const Batch& given, double* losse
   const auto observer = kfac.stage == KfacStage::kCovariance ? make_covariance_pass(kfac, batch, model.rounding)
                                                              : make_correction_pass(kfac, batch, model.rounding);
   std::vector<double> row_losses(static_cast<size_t>(batch.target_count()));
+  if (kfac.path != nullptr) {
+    model.path->observe(model, batch, {observer.get()}, row_losses.data(), cancel);
+    record_losses(batch, row_losses.data(), losses);
+    return kfac_done(kfac, batch, *observer);
+  }
   const at::Tensor hidden = forward(model, batch, Keep::kForBackward, cancel);
   const HeadGradient head{
       .accumulate = true, .observers = {observer.get()}, .scores = {.loss = row_losses.data()}, .weights = false};
   head_gradient(model, batch, hidden, head, cancel);
   record_losses(batch, row_losses.data(), losses);
   backward(model, batch, {.accumulate = true, .observers = {observer.get()}, .weights = false}, cancel);
-  observer->finish();
-  kfac.records += batch.records();
-  if (kfac.stage == KfacStage::kCovariance) {
-    kfac.tokens += batch.rows();
-    kfac.targets += batch.target_count();
-  }
-  kfac.broken = false;
+  kfac_done(kfac, batch, *observer);
 }
 
 }  // namespace lethe

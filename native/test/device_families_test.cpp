@@ -27,12 +27,14 @@ void all_of(const lethe_model_config& shape, const Precision& precision) {
   captures(pair, ragged(pair), 0, LETHE_F32);
   activation_products(pair);
   generation(pair);
+  if (precision.compute == 0) entry_arithmetic(pair, 6, LETHE_BF16);
 }
 
 // What only walks over entries; and a model that begins on a device has the CPU's numbers.
 void beginnings(const lethe_model_config& shape) {
   const Pair pair = pair_of(shape, kDouble);
   entry_arithmetic(pair);
+  entry_arithmetic(pair, 0, LETHE_F64);
   for (lethe_model* model : {pair.cpu.get(), pair.device.get()}) CHECK_OK(lethe_model_initialize(model, 7, err));
   CHECK(read(pair.cpu.get(), LETHE_PARAMETERS) == read(pair.device.get(), LETHE_PARAMETERS));
   gradients(pair);

@@ -22,29 +22,6 @@ lethe_model_config config_of(bool device) {
   return config;
 }
 
-void factors_are_the_cpus() {
-  const ModelHandle cpu = random_model(config_of(false), 3), device = random_model(config_of(true), 3);
-  const std::vector<uint8_t> sites = all_sites(cpu.get());
-  auto options = sized<lethe_kfac_options>();
-  options.sites = sites.data();
-  options.site_count = static_cast<int64_t>(sites.size());
-  lethe_kfac* kfac = nullptr;
-  const char* const reason = "Kronecker factors are computed on the CPU only";
-  CHECK_REFUSED(lethe_kfac_create(device.get(), &options, &kfac, err), LETHE_UNSUPPORTED, reason);
-  CHECK_OK(lethe_kfac_create(cpu.get(), &options, &kfac, err));
-  const Ragged batch = random_batch({3, 4}, 23, 5);
-  const lethe_batch view = batch.view();
-  double losses[2];
-  CHECK_REFUSED(lethe_kfac_accumulate(kfac, device.get(), &view, losses, nullptr, err), LETHE_UNSUPPORTED, reason);
-  CHECK_OK(lethe_kfac_accumulate(kfac, cpu.get(), &view, losses, nullptr, err));
-  CHECK_OK(lethe_kfac_decompose(kfac, nullptr, err));
-  const VectorHandle here = make_vector(cpu.get()), there = make_vector(device.get());
-  CHECK_REFUSED(lethe_kfac_apply(kfac, 1, 0, -1, there.get(), here.get(), err), LETHE_UNSUPPORTED, reason);
-  CHECK_REFUSED(lethe_kfac_apply(kfac, 1, 0, -1, here.get(), there.get(), err), LETHE_UNSUPPORTED, reason);
-  CHECK_OK(lethe_kfac_apply(kfac, 1, 0, -1, here.get(), here.get(), err));
-  lethe_kfac_destroy(kfac);
-}
-
 // The next call writes into pinned memory that this one's copies read.
 void failed_calls_wait() {
   const ModelHandle model = random_model(config_of(true), 3);
@@ -171,7 +148,6 @@ int main() {
   switches_are_each_threads();
   failed_calls_wait();
   a_fault_gives_the_slot_back();
-  factors_are_the_cpus();
   CHECK(lethe_live_handles() == 0);
   return finish();
 }

@@ -165,19 +165,36 @@ inline void captures(const Pair& pair, const Ragged& batch, int64_t top_k, int32
   }
 }
 
-inline void entry_arithmetic(const Pair& pair) {
-  const Ragged batch = random_batch({9, 20}, pair.vocabulary(), 13);
-  const Captured captured = capture(pair.cpu.get(), batch, all_sites(pair.cpu.get()), 6, LETHE_F32);
-  const lethe_entries view = captured.view();
-  pair.same(accumulated(pair.device.get(), view, {0.5, -2}, nullptr), accumulated(pair.cpu.get(), view, {0.5, -2}, nullptr),
-            "sum of entries");
-  std::vector<double> gram[2];
+// Sums, inner products with vectors, with entries and of all with each other, of entries of several lengths.
+inline void entry_arithmetic(const Pair& pair, int64_t top_k = 6, int32_t stored = LETHE_F32) {
+  const Ragged batch = random_batch({9, 20, 4}, pair.vocabulary(), 13), asked = random_batch({6, 11}, pair.vocabulary(), 14);
+  const Captured captured = capture(pair.cpu.get(), batch, all_sites(pair.cpu.get()), top_k, stored);
+  const Captured queries = capture(pair.cpu.get(), asked, all_sites(pair.cpu.get()), top_k, stored);
+  const lethe_entries view = captured.view(), query_view = queries.view();
+  const std::string kind = " top-k " + std::to_string(top_k) + " dtype " + std::to_string(stored);
+  const std::vector<double> coefficients{0.5, -2, 1};
+  const std::vector<double> sum = accumulated(pair.cpu.get(), view, coefficients, nullptr);
+  pair.same(accumulated(pair.device.get(), view, coefficients, nullptr), sum, "sum of entries" + kind);
+  const size_t sites = static_cast<size_t>(layout_of(pair.cpu.get()).sites);
+  const std::vector<double> other = gradient(pair.cpu.get(), asked);
+  std::vector<double> gram[2], dots[2], cross[2], squares[2];
   for (int side = 0; side < 2; ++side) {
-    gram[side].resize(4);
     lethe_model* model = (side == 0 ? pair.device : pair.cpu).get();
+    gram[side].resize(9), dots[side].resize(2 * 3 * sites), cross[side].resize(2 * 3 * sites), squares[side].resize(3 * sites);
     CHECK_OK(lethe_entries_gram(model, &view, nullptr, 1 << 24, gram[side].data(), nullptr, err));
+    const VectorHandle a = make_vector(model), b = make_vector(model);
+    const auto count = static_cast<int64_t>(sum.size());
+    CHECK_OK(lethe_vector_write(a.get(), 0, count, LETHE_F64, sum.data(), count * 8, err));
+    CHECK_OK(lethe_vector_write(b.get(), 0, count, LETHE_F64, other.data(), count * 8, err));
+    const lethe_vector* vectors[] = {a.get(), b.get()};
+    CHECK_OK(lethe_entries_dot(model, &view, nullptr, vectors, 2, dots[side].data(), nullptr, err));
+    CHECK_OK(lethe_entries_cross(model, &view, &query_view, nullptr, cross[side].data(), nullptr, err));
+    CHECK_OK(lethe_entries_cross(model, &view, nullptr, nullptr, squares[side].data(), nullptr, err));
   }
-  pair.same(gram[0], gram[1], "gram");
+  pair.same(gram[0], gram[1], "gram" + kind);
+  pair.same(dots[0], dots[1], "dots" + kind);
+  pair.same(cross[0], cross[1], "cross" + kind);
+  pair.same(squares[0], squares[1], "squares" + kind);
 }
 
 inline void activation_products(const Pair& pair) {

@@ -9,8 +9,8 @@ import java.lang.foreign.ValueLayout;
  * target of the hidden states. Part of its {@link LanguageModel}, as {@link LanguageModel#distances}.
  *
  * <p>Each goes into {@link Buffer#GRADIENT}: overwritten, or added to, so that it joins other gradients. Each value is at
- * least 0, but for rounding, and falls along the negative gradient. A reference is another model of the same shape and dtype, made by the
- * same thread; only its workspace changes. On another device than the CPU: {@link EngineException} UNSUPPORTED.
+ * least 0, but for rounding, and falls along the negative gradient. A reference is another model of the same shape and dtype
+ * on the same device, made by the same thread; only its workspace changes.
  */
 public final class DistanceGradients {
     private final MemorySegment model;
