@@ -81,7 +81,7 @@ void Path::run_hidden_gradient(Model& model, const Batch& batch, const HiddenCal
   Device pass(state_, model, batch, Keep::kForBackward, cancel);
   walk_forward(pass, call.layers);
   Device back(state_, model, batch, {.accumulate = true}, cancel);
-  at::Tensor errors = back.gradient(0);
+  at::Tensor errors = back.gradient(0, 0);
   at::sub_out(errors, pass.slot(call.layers, 0), target);
   const at::Tensor sums = at::zeros({batch.records()}, at::TensorOptions().dtype(at::kDouble).device(device()));
   record_products(state_, errors, {}, {}, errors, sums.mutable_data_ptr<double>(), 1);
