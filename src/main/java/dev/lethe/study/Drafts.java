@@ -118,7 +118,8 @@ final class Drafts {
 
     private static Cell cell(long seed, String head, String forget, Axes axes, Map<String, Object> options, EraseConfig config) {
         return new Cell(seed, head, forget, config.strategy().label(), config.sites(),
-                !config.strategy().usesLedger() ? "" : Adoption.of(axes.epochs) != null ? axes.epochs : config.storedEpochs().toString(),
+                !config.strategy().usesLedger() ? "" : Adoption.of(axes.epochs) != null ? axes.epochs
+                        : config.storedEpochs().toString(),
                 axes.matching == null ? "ids" : axes.matching,
                 config.fixed() == null ? "calibrated" : "fixed:" + config.fixed(), config.contrast().toString(),
                 config.repair(), text(options));

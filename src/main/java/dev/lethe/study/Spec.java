@@ -43,7 +43,8 @@ public record Spec(String name, Path file, Data data, String model, String token
      * @param tofu     TOFU's evaluation sets, or null
      * @param form     how the files are read
      */
-    public record Data(String bundled, String file, Set<String> subjects, Set<String> ids, Holdout holdout, Tofu tofu, DataForm form) { }
+    public record Data(String bundled, String file, Set<String> subjects, Set<String> ids, Holdout holdout, Tofu tofu,
+                       DataForm form) { }
 
     /**
      * @param file     of held-out records; null = the data's own file
