@@ -33,7 +33,7 @@ if ! compile >"$out/build.log" 2>&1; then
 fi
 say "built, $(grep -c "warning:" "$out/build.log") warnings"
 
-tests=("$build"/test/gpu_kernels_*_test "$build/test/gpu_device_test" "$build/test/gpu_device_families_test")
+tests=("$build"/test/gpu_kernels_*_test "$build/test/gpu_device_test" "$build"/test/gpu_device_*_test)
 for test in "${tests[@]}"; do
   timeout 60 "$test" >"$test.log" 2>&1
   status=$?

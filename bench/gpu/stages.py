@@ -238,7 +238,9 @@ class Stages:
         parity("records", "capture", "hooks", "f32", 1e-4, small, two, sites="all", topk=0)
         parity("train", "", "eager", narrow, 2e-2, small, ragged)
         parity("records", "batch", "batch", narrow, 2e-2, small, ragged, runs=4)
-        self.stage("curvature", 10, self.timed, "curvature", small, 2, short, (("ours", "f32"), "curvature", "hvp", {}))
+        exact = ("ours", "f32")
+        self.stage("curvature", 20, self.timed, "curvature", small, 4, long, (exact, "train", "", {}),
+                   (exact, "curvature", "hvp", {}), (exact, "curvature", "ggn", {}))
         if narrow != "f32":
             self.finish(("ours", "f32"), ("theirs", "f32"))
 
