@@ -11,6 +11,7 @@
 #include <tuple>
 
 #include "entries.h"
+#include "entries_device.h"
 #include "gemm.h"
 #include "parallel.h"
 #include "rows.h"
@@ -57,6 +58,7 @@ class Norms {
   void table(int64_t i, const Table& table, double* row) {
     const std::vector<TableRow> rows = table_rows(table, set_, {i, i + 1});
     if (rows.empty()) return;
+    if (!set_.model().on_cpu()) return table_on_device(table, rows, row);
     const auto count = static_cast<int64_t>(rows.size()), channels = set_.layout().shape().channels;
     const auto options = at::TensorOptions().dtype(set_.model().dtype);
     const at::Tensor x = left_.get(options, count, channels), inner = p_.get(options, count, count);
@@ -81,6 +83,15 @@ class Norms {
   }
 
  private:
+  void table_on_device(const Table& table, const std::vector<TableRow>& rows, double* row) {
+    const at::Tensor x = table_inputs(set_, rows), inner = p_.get(x.options(), x.size(0), x.size(0));
+    gemm(x, x.t(), inner);
+    const at::Tensor u = left_products(set_, table, rows, dense_columns(set_, table, rows));
+    const at::Tensor dots = set_.model().path->row_dots(inner, u).cpu();
+    for (size_t r = 0; r < rows.size(); ++r)
+      row[rows[r].id >= 0 ? table.scatter : table.head] += dots.const_data_ptr<double>()[r];
+  }
+
   // U Uᵀ of sparse rows: every pair of rows that holds the same id.
   template <class Real, class Stored, class Index>
   void meet(const std::vector<TableRow>& rows, const at::Tensor& u) {

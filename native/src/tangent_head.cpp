@@ -20,11 +20,12 @@ namespace lethe {
 namespace {
 
 constexpr int64_t kChunkBytes = int64_t{256} << 20;  // of logits and tangents; a quarter of it takes a fifth longer
+constexpr int64_t kDeviceChunkBytes = int64_t{2} << 30;  // as device/head.cpp's
 constexpr int64_t kLeastChunkRows = 32;
 
 int64_t chunk_rows(const Model& model, int64_t blocks, int64_t rows) {
   const int64_t bytes = model.shape().vocabulary * static_cast<int64_t>(c10::elementSize(model.dtype));
-  const int64_t most = std::max(kLeastChunkRows, kChunkBytes / (blocks * bytes));
+  const int64_t most = std::max(kLeastChunkRows, (model.on_cpu() ? kChunkBytes : kDeviceChunkBytes) / (blocks * bytes));
   const int64_t chunks = (rows + most - 1) / most;
   return (rows + chunks - 1) / chunks;
 }
