@@ -4,6 +4,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 
+#include "../kernels/pairs.h"
 #include "../kernels/tangents.h"
 #include "path.h"
 

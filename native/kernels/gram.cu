@@ -3,6 +3,8 @@
 //
 // A block a pair, pairs above the diagonal skipped when asked; a warp reads
 // 32 neighbouring columns of a row. Bytes moved an element: 2 sizeof(Real).
+#include "pairs.h"
+
 #include "device.h"
 
 namespace lethe::kernels {

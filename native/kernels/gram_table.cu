@@ -5,6 +5,8 @@
 // k * sizeof(Real) an element written; table_scatter 32
 // bytes a number. U of a few hundred columns over V = 50,257 is larger than the second-level cache, its touched rows
 // are mostly not.
+#include "pairs.h"
+
 #include "device.h"
 
 namespace lethe::kernels {

@@ -1,5 +1,6 @@
 // The Gram matrix's kernels, emulated, against loops in double: products of blocks with entries of unequal length, and
 // the table's sparse rows with the cross terms between scatter and head.
+#include "../kernels/pairs.h"
 #include "kernels.h"
 
 namespace {
