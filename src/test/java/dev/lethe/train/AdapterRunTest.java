@@ -81,7 +81,8 @@ class AdapterRunTest {
     void stoppedAndResumedIsTheSame() throws IOException {
         RunFolder whole = train("whole", "r=3,targets=mlp", TrainListener.silent());
         Path run = stopped();
-        assertTrue(Files.size(run.resolve("checkpoint-7/parameters.bin")) < Files.size(base.resolve("model.safetensors")) / 4);
+        Path checkpoint = run.resolve("checkpoint-" + TrainCheckpoint.last(RunFolder.openAny(run)));
+        assertTrue(Files.size(checkpoint.resolve("parameters.bin")) < Files.size(base.resolve("model.safetensors")) / 2);
         Trainer.resume(engine, run, TrainListener.silent());
         RunBytes.assertSame(whole.root(), run);
         assertEquals("r=3,alpha=6,targets=mlp", whole.info().source().base().lora());
