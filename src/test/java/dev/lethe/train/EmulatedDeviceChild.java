@@ -9,6 +9,7 @@ import dev.lethe.engine.ParameterVector;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.model.Checkpoint;
+import dev.lethe.model.Lora;
 import java.nio.file.Path;
 import java.util.List;
 
@@ -31,14 +32,21 @@ final class EmulatedDeviceChild {
         };
         try (Engine cpu = Engine.cpu(); Engine device = Engine.open(Device.parse("cuda"));
                 Engine narrow = Engine.open(Device.parse("cuda"), Dtype.BF16)) {
-            RunFolder expected = Trainer.train(cpu, tiny.source, tiny.data, folder.resolve("cpu"), config, plan);
-            require(memory[0].capture() == 0, "the CPU needs no room on a device");
-            RunFolder actual = Trainer.train(device, tiny.source, tiny.data, folder.resolve("device"), config, plan);
-            require(memory[0].capture() > 0 && memory[0].ring() > 0, "captures take room");
-            same(cpu, expected, actual, 1e-3);
-            RunFolder rounded = Trainer.train(narrow, tiny.source, tiny.data, folder.resolve("narrow"), config, plan);
-            require(memory[0].shadow() > 0, "bf16 parameters take room");
-            same(cpu, expected, rounded, 1e-1);
+            Path base = folder.resolve("base");
+            try (LoadedModel fresh = LoadedModel.load(cpu, tiny.source, Dtype.F32, 1)) {
+                fresh.save(base);
+            }
+            for (ModelSource source : List.of(tiny.source, new ModelSource.Adapted(base, Lora.parse("r=3")))) {
+                Path out = folder.resolve(source.getClass().getSimpleName());
+                RunFolder expected = Trainer.train(cpu, source, tiny.data, out.resolve("cpu"), config, plan);
+                require(memory[0].capture() == 0, "the CPU needs no room on a device");
+                RunFolder actual = Trainer.train(device, source, tiny.data, out.resolve("device"), config, plan);
+                require(memory[0].capture() > 0 && memory[0].ring() > 0, "captures take room");
+                same(cpu, expected, actual, 1e-3);
+                RunFolder rounded = Trainer.train(narrow, source, tiny.data, out.resolve("narrow"), config, plan);
+                require(memory[0].shadow() > 0, "bf16 parameters take room");
+                same(cpu, expected, rounded, 1e-1);
+            }
         }
         require(Engine.liveHandles() == 0, "every handle is closed");
     }
