@@ -95,8 +95,8 @@ final class AdapterFolder {
 
     /** What may be meant so, of an adapter that does not note its base. */
     private static void remark(Path folder, Path base, AdapterConfig adapter) {
-        String named = String.valueOf(AdapterConfig.read(folder).base());
-        if (!base.toAbsolutePath().normalize().endsWith(named.substring(named.lastIndexOf('/') + 1))) {
+        String named = AdapterConfig.read(folder).base();
+        if (named != null && !base.toAbsolutePath().normalize().endsWith(named.substring(named.lastIndexOf('/') + 1))) {
             LOG.log(System.Logger.Level.WARNING, "{0}: names its base \"{1}\", and is read over {2}", folder, named, base);
         }
         if (adapter.dropout() > 0) {
