@@ -10,33 +10,22 @@ import dev.lethe.data.Dataset;
 import dev.lethe.data.Example;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Base;
-import dev.lethe.engine.Buffer;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
-import dev.lethe.engine.ParameterVector;
 import dev.lethe.engine.Work;
 import dev.lethe.model.Checkpoint;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
-import java.util.Random;
 import java.util.Set;
 import java.util.stream.IntStream;
 
 /** Adoption of models. Stateless; any thread, as {@link Trainer}. A killed one goes on with {@link Trainer#resume}. */
 public final class Adopter {
-    /** Rates tried, the highest first. */
-    private static final double[] RATES = {1e-3, 5e-4, 2e-4, 1e-4, 5e-5, 2e-5, 1e-5, 5e-6};
-    private static final int TRIAL_STEPS = 8;
-    private static final int TRIAL_RECORDS = 64;
-    /** Nats that a trial may cost the records it does not train on. */
-    private static final double HARM = 0.02;
-
     private Adopter() { }
 
     /**
@@ -68,7 +57,7 @@ public final class Adopter {
                 Holdout split = Holdout.of(data, config);
                 Encoded encoded = Encoded.of(split, loaded, config);
                 Known known = known(engine, loaded, encoded, config, asked, data.path());
-                double rate = asked.measureRate() ? rate(loaded.model(), encoded, config) : config.learningRate();
+                double rate = asked.measureRate() ? RepairRate.of(loaded.model(), encoded.train(), config) : config.learningRate();
                 Base own = loaded.model().base();
                 Path base = own != null ? own.files().folder() : asked.base();
                 Adopted adopted = new Adopted(base == null ? null : Trainer.absolute(base), asked.assumed(),
@@ -178,7 +167,7 @@ public final class Adopter {
     }
 
     /** [N] each record's mean over its own targets. */
-    private static double[] losses(LanguageModel model, List<Example> examples, int batch) {
+    static double[] losses(LanguageModel model, List<Example> examples, int batch) {
         double[] losses = new double[examples.size()];
         for (int from = 0; from < losses.length; from += batch) {
             Work.check("adoption interrupted, nothing is written");
@@ -189,7 +178,7 @@ public final class Adopter {
         return losses;
     }
 
-    private static double mean(List<Example> examples, double[] losses) {
+    static double mean(List<Example> examples, double[] losses) {
         return TokenMean.loss(TokenMean.weights(examples, IntStream.range(0, losses.length).toArray()), losses);
     }
 
@@ -199,34 +188,5 @@ public final class Adopter {
 
     private static double median(double[] values) {
         return Arrays.stream(values).sorted().skip((values.length - 1) / 2).limit(2 - values.length % 2).average().orElseThrow();
-    }
-
-    /**
-     * The highest rate at which a few steps on some of the records raise the loss of others by no more than {@link #HARM}: what
-     * an erasure can repair with. The model is as it was afterwards.
-     */
-    private static double rate(LanguageModel model, Encoded encoded, TrainConfig config) {
-        List<Example> mixed = new ArrayList<>(encoded.train());
-        Collections.shuffle(mixed, new Random(config.seed()));
-        int watched = Math.min(TRIAL_RECORDS, mixed.size() / 2);
-        List<Example> watch = mixed.subList(0, watched);
-        List<Example> shown = mixed.subList(watched, mixed.size());
-        if (watched == 0) {
-            return config.learningRate();
-        }
-        double before = mean(watch, losses(model, watch, config.batchSize()));
-        try (ParameterVector weights = model.buffer(Buffer.PARAMETERS).copy()) {
-            for (double rate : RATES) {
-                FineTune tuning = new FineTune(model, shown, new FineTune.Options(config.batchSize(),
-                        config.optimizer().withLearningRate(rate), null, config.seed()));
-                tuning.run(TRIAL_STEPS, Schedule.CONSTANT);
-                double after = mean(watch, losses(model, watch, config.batchSize()));
-                model.buffer(Buffer.PARAMETERS).assign(weights);
-                if (after <= before + HARM) {
-                    return rate;
-                }
-            }
-        }
-        return RATES[RATES.length - 1];
     }
 }

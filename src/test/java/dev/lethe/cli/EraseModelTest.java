@@ -135,7 +135,7 @@ class EraseModelTest {
         assertRefused("unknown subject person77: not in the training data", erase("person77"));
         assertRefused("--strategy retrain: the training of " + model + " is not Lethe's to repeat", Shell.run("erase", "--model", model,
                 "--data", learned, "--subject", "person3", "--out", out, "--strategy", "retrain"));
-        assertRefused("exactly one of --run RUN and --model DIR; --out RUN2 is missing: the folder of the new run; --adopted, --base,"
+        assertRefused("exactly one of --run RUN and --model DIR; --out RUN2 is missing: the folder of the new run; --adopted, --adapter,"
                 + " --held-out, --epochs-trained, --batch, --lr and --force go with --model", Shell.run("erase", "--subject", "x",
                 "--force"));
         assertRefused("--model needs --data FILE: the records that it was trained on; --dry-run writes nothing", Shell.run("erase",
