@@ -122,7 +122,7 @@ if asked.only != "adapter":
     model.save_pretrained(asked.out / "tuned"), tokenizer.save_pretrained(asked.out / "tuned")
     judge("model", model, LlamaForCausalLM.from_pretrained(erase("model", 20, "--model", asked.out / "tuned", "--base", base_folder)))
 if asked.only != "model":
-    adapted = train(get_peft_model(fresh(), LoraConfig(r=16, lora_alpha=32, target_modules="all-linear")), learned, 80, 4e-3)
+    adapted = train(get_peft_model(fresh(), LoraConfig(r=32, lora_alpha=64, target_modules="all-linear")), learned, 80, 4e-3)
     adapted.save_pretrained(asked.out / "adapter")
     judge("adapter", adapted, PeftModel.from_pretrained(
         fresh(), erase("adapter", 80, "--model", base_folder, "--adapter", asked.out / "adapter")).eval())
