@@ -83,9 +83,9 @@ def lethe(*arguments):
     subprocess.run([asked.lethe, *map(str, arguments)], check=True)
 
 
-def erase(name, epochs, *model):
+def erase(name, epochs, rate, *model):
     run, out = asked.out / f"{name}-run", asked.out / f"{name}-erased"
-    lethe("adopt", *model, "--data", data, "--epochs-trained", epochs, "--out", run)
+    lethe("adopt", *model, "--data", data, "--epochs-trained", epochs, "--lr", rate, "--out", run)
     lethe("erase", "--run", run, "--subject", FORGET, "--out", out)
     lethe("report", "--run", out)
     return out / "model"
@@ -120,10 +120,10 @@ def judge(name, tuned, erased):
 if asked.only != "adapter":
     model = train(fresh(), learned, 20, 1e-3)
     model.save_pretrained(asked.out / "tuned"), tokenizer.save_pretrained(asked.out / "tuned")
-    judge("model", model, LlamaForCausalLM.from_pretrained(erase("model", 20, "--model", asked.out / "tuned", "--base", base_folder)))
+    judge("model", model, LlamaForCausalLM.from_pretrained(erase("model", 20, 1e-3, "--model", asked.out / "tuned", "--base", base_folder)))
 if asked.only != "model":
-    adapted = train(get_peft_model(fresh(), LoraConfig(r=32, lora_alpha=64, target_modules="all-linear")), learned, 80, 4e-3)
+    adapted = train(get_peft_model(fresh(), LoraConfig(r=16, lora_alpha=32, target_modules="all-linear")), learned, 80, 4e-3)
     adapted.save_pretrained(asked.out / "adapter")
     judge("adapter", adapted, PeftModel.from_pretrained(
-        fresh(), erase("adapter", 80, "--model", base_folder, "--adapter", asked.out / "adapter")).eval())
+        fresh(), erase("adapter", 80, 4e-3, "--model", base_folder, "--adapter", asked.out / "adapter")).eval())
 sys.exit(failed)
