@@ -251,9 +251,12 @@ final class EraseCommand implements Callable<Integer> {
         terminal.print("mean loss     %8s %8s", "before", "after");
         terminal.print("  forget      %8.3f %8.3f   reference %.3f", result.before.forget(), result.after.forget(), result.target);
         terminal.print("  retain      %8.3f %8.3f   of the sampled records", result.before.retain(), result.after.retain());
-        terminal.print("  held-out    %8.3f %8.3f", result.before.heldOut(), result.after.heldOut());
+        boolean heldOut = !Double.isNaN(result.before.heldOut());
+        if (heldOut) {
+            terminal.print("  held-out    %8.3f %8.3f", result.before.heldOut(), result.after.heldOut());
+        }
         if (!Double.isNaN(result.relearning.after())) {
-            terminal.print("relearning    %8.3f %8.3f   records never seen %.3f", result.relearning.before(),
+            terminal.print("relearning    %8.3f %8.3f" + (heldOut ? "   records never seen %.3f" : ""), result.relearning.before(),
                     result.relearning.after(), result.relearning.heldOut());
         }
         terminal.print("time          %.1f s", result.seconds);
