@@ -7,7 +7,6 @@ package dev.lethe.train;
 
 import dev.lethe.data.BatchPlan;
 import dev.lethe.data.Example;
-import dev.lethe.engine.AdamW;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.EngineException;
 import dev.lethe.engine.LanguageModel;
@@ -25,10 +24,6 @@ final class RepairRate {
     /** Whole models heal at none above it; adapters, whose B is small, do. */
     private static final double HIGHEST_WHOLE = 2e-3;
     private static final int STEPS = 32;
-    /** As an erasure repairs: half of the training's rate, reached in a few steps, and a second moment of a hundred. */
-    private static final double SHARE = 0.5;
-    private static final int WARMUP_STEPS = 5;
-    private static final double BETA2 = 0.99;
     private static final int WATCHED = 64;
     /** Nats that the watched records are hurt by, at least. */
     private static final double HURT = 0.5;
@@ -98,11 +93,10 @@ final class RepairRate {
 
     private static double healed(LanguageModel model, List<Example> shown, List<Example> watch, TrainConfig config, double rate) {
         try {
-            AdamW its = config.optimizer();
-            AdamW quick = new AdamW(rate, its.beta1(), BETA2, its.epsilon(), its.weightDecay(), its.maxNorm());
-            FineTune tuning = new FineTune(model, shown, new FineTune.Options(config.batchSize(), quick, null, config.seed()));
+            Repair repair = new Repair(model, shown, config.batchSize(), config.optimizer().withLearningRate(Repair.RATE * rate),
+                    config.seed());
             for (int i = 0; i < STEPS; i++) {
-                tuning.step(SHARE * rate * Math.min(1, (i + 1.0) / WARMUP_STEPS) * (1 - (double) i / STEPS));
+                repair.step(Schedule.LINEAR.factor(i, 0, STEPS));
             }
             return loss(model, watch, config);
         } catch (EngineException e) {

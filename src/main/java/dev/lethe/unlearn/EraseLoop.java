@@ -9,6 +9,7 @@ package dev.lethe.unlearn;
 import dev.lethe.engine.AdamW;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.Work;
+import dev.lethe.train.Repair;
 import dev.lethe.unlearn.Ascent.Limits;
 import dev.lethe.unlearn.Ascent.Outcome;
 import dev.lethe.unlearn.EraseStep.Action;

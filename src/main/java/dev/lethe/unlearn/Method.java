@@ -9,6 +9,7 @@ import dev.lethe.engine.AdamW;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.train.FineTune;
+import dev.lethe.train.Repair;
 import dev.lethe.train.RunFolder;
 import dev.lethe.train.TrainConfig;
 import dev.lethe.unlearn.EraseStep.Action;
@@ -17,8 +18,6 @@ import java.util.function.Consumer;
 
 /** One erasure's; on its thread. */
 final class Method {
-    /** AdamW's rate in repair, objectives and fine-tuning, as a share of the training's peak. */
-    private static final double RATE = 0.5;
     /** Most of the repair budget that may go into preconditioning, where a training was short. */
     private static final double SCALE_SHARE = 0.25;
     /** Annealed steps at the end when none are asked for: so many, or this share of the training's if that is more. */
@@ -153,6 +152,6 @@ final class Method {
 
     /** The training's AdamW at this rate, or at its usual share of the training's where the rate is 0. */
     private AdamW optimizer(double rate) {
-        return training.optimizer().withLearningRate(rate > 0 ? rate : RATE * training.learningRate());
+        return training.optimizer().withLearningRate(rate > 0 ? rate : Repair.RATE * training.learningRate());
     }
 }
