@@ -11,9 +11,10 @@ class ActivationProducts final : public GradientObserver {
   // sums [B, S] zeros on the device, for the batch loss; the tokens' will still hold the positions' part.
   ActivationProducts(State& state, const Model& model, double* sums) : state_(state), model_(model), sums_(sums) {}
 
-  bool wants(int64_t site) const override { return site == Layout::embedding_site(); }
+  bool wants(int64_t site) const override { return site == Layout::embedding_site() && !model_.layout.frozen(site); }
 
   void output(int64_t site, const SiteOutput& y, const at::Tensor& output_gradient) override {
+    if (model_.layout.frozen(site)) return;
     record_products(state_, y.value, y.minus, y.bias, output_gradient, sums_ + site, model_.layout.site_count());
   }
 

@@ -79,7 +79,7 @@ void Device::rotate(const At& /*at*/, const at::Tensor& x) const {
 void Device::norm_backward(const At& at, const at::Tensor& x, const at::Tensor& out, const at::Tensor& g,
                            const at::Tensor& d_x) {
   const int64_t s = site(at);
-  if (trained(s)) observe(options_.observers, s, {out, {}, {}}, g);
+  observe(options_.observers, s, {out, {}, {}}, g);
   // A frozen norm's own gradients are nobody's.
   const at::Tensor unwanted = trained(s) ? at::Tensor() : state_.work.unwanted.get(model_.options(), 2, x.size(1));
   at::Tensor record_weight, record_bias;
@@ -109,7 +109,7 @@ void Device::linear_backward(const At& at, const at::Tensor& x, const at::Tensor
                              const at::Tensor& g, const at::Tensor& d_x) {
   const int64_t s = site(at);
   const at::Tensor &d_weight = model_.weight_gradient(s), &d_bias = model_.bias_gradient(s);
-  if (!at.step.onto && trained(s))
+  if (!at.step.onto)
     observe(options_.observers, s, {out, add, at.step.bare ? model_.bias(s) : at::Tensor()}, g);
   if (at.step.scale != 1) g.mul_(at.step.scale);
   if (d_bias.defined() && !bias_is_summed(at)) column_sums(state_, g, options_.accumulate, d_bias);
@@ -141,7 +141,7 @@ void Device::head_norm_backward(const At& at, const at::Tensor& x, const at::Ten
   const int64_t s = site(at);
   const QkvView& view = architecture().qkv;
   const auto normed = [&](const at::Tensor& qkv) { return qkv.narrow(1, 0, view.value(0)); };
-  if (trained(s)) observe(options_.observers, s, {normed(out), {}, {}}, normed(g));
+  observe(options_.observers, s, {normed(out), {}, {}}, normed(g));
   const at::Tensor unwanted = trained(s) ? at::Tensor() : state_.work.unwanted.get(model_.options(), 2 * view.d);
   const at::Tensor statistics = note(at, x.size(0));
   at::Tensor record_weight;

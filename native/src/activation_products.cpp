@@ -18,9 +18,10 @@ class ActivationProducts final : public GradientObserver {
     std::fill(products, products + batch.records() * model.layout.site_count(), 0.0);
   }
 
-  bool wants(int64_t site) const override { return site == Layout::embedding_site(); }
+  bool wants(int64_t site) const override { return site == Layout::embedding_site() && !model_.layout.frozen(site); }
 
   void output(int64_t site, const SiteOutput& y, const at::Tensor& output_gradient) override {
+    if (model_.layout.frozen(site)) return;
     std::vector<double> sums(static_cast<size_t>(batch_.records()), 0.0);
     record_products(y.bias.defined() ? y.value + y.bias : y.value, y.minus, output_gradient, batch_, sums.data());
     for (int64_t b = 0; b < batch_.records(); ++b) of_record(b)[site] += sums[static_cast<size_t>(b)];
@@ -61,8 +62,7 @@ std::unique_ptr<GradientObserver> make_activation_products(const Model& model, c
 
 void finish_products(const Model& model, const Batch& batch, const std::vector<double>& mean_logits, double* products) {
   const int64_t sites = model.layout.site_count(), head = model.layout.head_site();
-  const bool frozen = model.layout.sites()[static_cast<size_t>(head)].frozen;
-  for (size_t i = 0; !frozen && i < mean_logits.size(); ++i) {
+  for (size_t i = 0; !model.layout.frozen(head) && i < mean_logits.size(); ++i) {
     const int64_t b = batch.target_records()[i];
     products[b * sites + head] += batch.target_scale(b) * mean_logits[i];
   }

@@ -54,7 +54,7 @@ void Cpu::norm_backward(const At& at, const at::Tensor& x, const at::Tensor& out
                         const at::Tensor& d_x) {
   const int64_t s = site(at);
   const at::Tensor statistics = note(at, x.size(0));
-  if (trained(s)) observe(options_.observers, s, {out, {}, {}}, g);
+  observe(options_.observers, s, {out, {}, {}}, g);
   if (wanted(options_.observers, s)) {
     const at::Tensor both = model_.workspace.record_norms.get(model_.options(), 2 * batch_.records(), x.size(1));
     const at::Tensor weight = both.narrow(0, 0, batch_.records());
@@ -79,7 +79,7 @@ void Cpu::linear_backward(const At& at, const at::Tensor& x, const at::Tensor& a
   const int64_t s = site(at);
   const at::Tensor& d_weight = model_.weight_gradient(s);
   const Into into = options_.accumulate ? Into::kAdd : Into::kOverwrite;
-  if (!at.step.onto && trained(s)) observe(options_.observers, s, {out, add, at.step.bare ? model_.bias(s) : at::Tensor()}, g);
+  if (!at.step.onto) observe(options_.observers, s, {out, add, at.step.bare ? model_.bias(s) : at::Tensor()}, g);
   if (at.step.scale != 1) g.mul_(at.step.scale);
   tell(options_.observers, s, [&](GradientObserver& observer) { observer.linear(s, x, g.contiguous()); });
   if (options_.weights && d_weight.defined()) gemm(x.t(), g, d_weight, into, model_.rounding);
@@ -94,7 +94,7 @@ void Cpu::head_norm_backward(const At& at, const at::Tensor& x, const at::Tensor
   const int64_t s = site(at);
   const QkvView& view = architecture().qkv;
   const auto normed = [&](const at::Tensor& qkv) { return qkv.narrow(1, 0, view.value(0)).contiguous(); };
-  if (!options_.observers.empty() && trained(s)) observe(options_.observers, s, {normed(out), {}, {}}, normed(g));
+  if (!options_.observers.empty()) observe(options_.observers, s, {normed(out), {}, {}}, normed(g));
   const at::Tensor statistics = note(at, x.size(0));
   const HeadNorm norm{view, x, statistics, model_.weight(s)};
   if (wanted(options_.observers, s)) {

@@ -71,7 +71,8 @@ class Layout {
   const std::vector<Part>& parts() const { return parts_; }
   int64_t site_count() const { return static_cast<int64_t>(sites_.size()); }
   int64_t parameters() const { return parameters_; }  // that can be trained
-  int64_t frozen() const { return frozen_; }          // numbers of the base
+  int64_t frozen_numbers() const { return frozen_; }  // of the base
+  bool frozen(int64_t site) const { return sites_[static_cast<size_t>(site)].frozen; }
   int64_t numbers() const { return parameters_ + frozen_; }
   int64_t flat_size() const { return flat_size_; }
 

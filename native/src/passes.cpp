@@ -30,7 +30,6 @@ void stream_backward(Model& model, const Batch& batch, int64_t layers, const Bac
 
 void begin_embedding(Model& model, const Backward& options, const at::Tensor& x, const at::Tensor& gradient) {
   const int64_t tokens = Layout::embedding_site(), positions = model.layout.positions();
-  if (model.layout.sites()[static_cast<size_t>(tokens)].frozen) return;
   for (GradientObserver* observer : options.observers)
     if (observer->wants(tokens) || (positions >= 0 && observer->wants(positions))) observer->embedding(x, gradient);
   if (options.accumulate) return;

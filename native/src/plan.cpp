@@ -118,7 +118,7 @@ lethe_plan make_plan(const lethe_model_config& config, const lethe_plan_request&
   plan.struct_size = sizeof plan;
   plan.parameters = plan.gradient = layout.flat_size() * width.model;
   plan.moments = 2 * plan.parameters;
-  plan.shadow = (narrow ? layout.flat_size() * width.compute : 0) + (on_device ? layout.frozen() * width.compute : 0);
+  plan.shadow = (narrow ? layout.flat_size() * width.compute : 0) + (on_device ? layout.frozen_numbers() * width.compute : 0);
   const int64_t fixed = plan.parameters + plan.gradient + plan.moments + plan.shadow;
 
   const Architecture& a = layout.architecture();

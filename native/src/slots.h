@@ -48,7 +48,7 @@ class Slots {
  protected:
   BlockSlabs& slabs(int64_t block) { return room_.workspace.blocks[static_cast<size_t>(block < kept_ ? 0 : block)]; }
   int64_t site(const At& at) const { return model_.layout.site(at.block, at.step.site); }
-  bool trained(int64_t site) const { return !model_.layout.sites()[static_cast<size_t>(site)].frozen; }
+  bool trained(int64_t site) const { return !model_.layout.frozen(site); }
   Activating activating() const { return {architecture().activation, architecture().gated}; }
   // Of the linear site whose bias an activation adds; undefined without one.
   const at::Tensor& bias_of(const At& at) const { return model_.bias(at.step.site == kNone ? -1 : site(at)); }
