@@ -26,7 +26,7 @@ final class TuningOptions {
     private Double delta;
 
     @Option(names = "--learning-rate", paramLabel = "RATE",
-            description = "AdamW's peak in objectives and for the task vector; 0 = half of the training's.")
+            description = "AdamW's peak in objectives and for the task vector; 0 = half of the training's, of an adapter all of it.")
     private Double learningRate;
 
     @Option(names = "--steering", paramLabel = "C", description = "Length of rmu's random direction.")

@@ -11,8 +11,8 @@ import java.util.List;
 
 /** Belongs to the model's thread, as {@link FineTune}. */
 public final class Repair {
-    /** The peak rate, as a share of the training's. */
-    public static final double RATE = 0.5;
+    /** The peak rate, as a share of the training's; of an adapter, which its training leaves further from rest, all of it. */
+    private static final double RATE = 0.5;
     /** Fresh moments make the first AdamW steps as long as they get; a short climb keeps them from undoing the training. */
     private static final int WARMUP_STEPS = 5;
     /** Erasures take tens of steps: a second moment that remembers a thousand would still be all bias correction. */
@@ -27,6 +27,11 @@ public final class Repair {
                 options.weightDecay(), options.maxNorm());
         this.tuning = new FineTune(model, retain, new FineTune.Options(batchSize, quick, null, seed));
         this.peak = options.learningRate();
+    }
+
+    /** The peak rate for a model whose training had this one. */
+    public static double rate(double trainingRate, LanguageModel model) {
+        return model.shape().hasAdapters() ? trainingRate : RATE * trainingRate;
     }
 
     /** One step at {@code share} of the peak rate. Returns the rate used. */

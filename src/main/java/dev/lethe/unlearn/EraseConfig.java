@@ -24,7 +24,7 @@ import java.util.List;
  * @param repair        AdamW steps on retain records after each ascent or objective step
  * @param polish        annealed repair steps after the reference is reached; −1 is a seventh of the training's, at least 100
  * @param harden        trial steps of relearning before each step against it, in a calibrated ascent's annealed end; 0 = off
- * @param repairRate    peak learning rate of repair; 0 means half of the run's training rate
+ * @param repairRate    peak learning rate of repair; 0 means half of the run's training rate, of an adapter all of it
  * @param repairBudget  most repair steps ({@code precondition} and trials of relearning counted in), and most steps of an
  *                      objective, as a share of the run's training steps
  * @param reference     what the forget loss is raised to

@@ -150,8 +150,8 @@ final class Method {
         heard.accept(new EraseStep(index, phase, Action.OBSERVE, 0, losses.forget(), losses.retain(), losses.heldOut()));
     }
 
-    /** The training's AdamW at this rate, or at its usual share of the training's where the rate is 0. */
+    /** The training's AdamW at this rate, or at repair's share of the training's where the rate is 0. */
     private AdamW optimizer(double rate) {
-        return training.optimizer().withLearningRate(rate > 0 ? rate : Repair.RATE * training.learningRate());
+        return training.optimizer().withLearningRate(rate > 0 ? rate : Repair.rate(training.learningRate(), model));
     }
 }

@@ -10,7 +10,8 @@ import java.util.List;
  * @param forgetWeight gamma: of the forget records' term
  * @param beta         inverse temperature of npo and simnpo
  * @param delta        margin of simnpo, nats a token
- * @param learningRate AdamW's peak in an objective and in the task vector's fine-tuning; 0 = half of the training's
+ * @param learningRate AdamW's peak in an objective and in the task vector's fine-tuning; 0 = half of the training's, of an
+ *                     adapter all of it
  * @param steering     c: length of rmu's random direction, in units of the hidden state
  * @param block        block whose output rmu steers, counted from 0; -1 = the middle one
  * @param damping      lambda of gauss-newton; 0 = a tenth of the mean eigenvalue of each block
