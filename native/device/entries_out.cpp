@@ -7,14 +7,11 @@
 
 namespace lethe::device {
 
-EntriesOut::EntriesOut(const Layout& layout, const EntryFormat& format, const Batch& batch)
-    : layout(layout), format(format), tokens(batch.tokens(), batch.tokens() + batch.rows()),
+EntriesOut::EntriesOut(const Layout& layout, const EntryFormat& wanted, bool double_model, const Batch& batch)
+    : layout(layout), wanted(wanted), format(wanted.untruncated(double_model)), double_model(double_model),
+      tokens(batch.tokens(), batch.tokens() + batch.rows()),
       target_ids(batch.targets(), batch.targets() + batch.rows()), offsets(batch.offsets(), batch.offsets() + batch.records() + 1) {
   for (int64_t b = 0; b < batch.records(); ++b) {
-    for (int64_t s = 0; s < layout.site_count(); ++s)
-      if (format.holds(s) && format.truncates(s, batch.length(b)))
-      refuse(LETHE_UNSUPPORTED, "a device captures whole entries only: use rank 0, or a rank of at least ", batch.length(b),
-             ", or capture on the CPU");
     places.emplace_back(layout, format, batch.length(b), batch.target_count(b));
     begins.push_back(bytes);
     bytes += places.back().total;
@@ -29,15 +26,27 @@ void EntriesOut::refuse_bad(const char* report) const {
   if (first != std::numeric_limits<uint64_t>::max()) refuse_factor(layout, static_cast<int64_t>(first));
 }
 
-void EntriesOut::finish(int64_t record, const char* report, char* entry) const {
+EntryLayout EntriesOut::wanted_places(int64_t record) const {
+  const EntryLayout& made = places[static_cast<size_t>(record)];
+  return narrows() ? EntryLayout(layout, wanted, made.tokens, made.targets) : made;
+}
+
+void EntriesOut::finish(int64_t record, const char* report, const char* made, char* entry) const {
   const auto b = static_cast<size_t>(record);
+  const EntryLayout target = wanted_places(record);
+  double truncated = 0;
+  if (narrows()) {
+    truncated = narrow_entry(*this, record, target, made, entry);
+  } else if (made != entry) {
+    std::memcpy(entry, made, static_cast<size_t>(target.total));
+  }
   double total = 0, kept = 0;
   if (format.top_k() > 0) {
     const auto* totals = reinterpret_cast<const double*>(report + 8);
     for (int64_t i = target_offsets[b]; i < target_offsets[b + 1]; ++i) total += totals[i], kept += totals[targets() + i];
   }
   const double dropped = total > 0 ? std::clamp(1 - kept / total, 0.0, 1.0) : 0;
-  finish_entry(layout, format, places[b], {tokens.data() + offsets[b], target_ids.data() + offsets[b], dropped, 0}, entry);
+  finish_entry(layout, wanted, target, {tokens.data() + offsets[b], target_ids.data() + offsets[b], dropped, truncated}, entry);
 }
 
 void EntriesOut::check(int64_t wanted, void* const* destinations, const int64_t* capacities) const {
@@ -46,7 +55,7 @@ void EntriesOut::check(int64_t wanted, void* const* destinations, const int64_t*
     require(destinations[b] != nullptr, "capture.destinations[", b, "] is NULL");
     require(reinterpret_cast<uintptr_t>(destinations[b]) % kEntryAlignment == 0, "capture.destinations[", b,
             "] is not 64-byte aligned");
-    const int64_t needed = places[static_cast<size_t>(b)].total;
+    const int64_t needed = wanted_places(b).total;
     require(capacities[b] >= needed, "capture.capacities[", b, "] is ", capacities[b], ", the entry takes ", needed,
             " bytes");
   }

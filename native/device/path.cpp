@@ -182,8 +182,8 @@ void Path::run_gradient(Model& model, const Batch& batch, const GradientCall& ca
   const EntriesOut* out = nullptr;
   if (call.capture != nullptr) {
     const lethe_capture& wanted = checked(call.capture, "capture");
-    entries.emplace(model.layout,
-                    EntryFormat(model.layout, model.dtype == at::kDouble, checked(wanted.format, "capture.format")), batch);
+    const bool wide = model.dtype == at::kDouble;
+    entries.emplace(model.layout, EntryFormat(model.layout, wide, checked(wanted.format, "capture.format")), wide, batch);
     ring = static_cast<Ring*>(wanted.ring);
     if (ring == nullptr) {
       require_pointer(wanted.destinations, "capture.destinations");
@@ -217,7 +217,7 @@ void Path::run_gradient(Model& model, const Batch& batch, const GradientCall& ca
   if (products == nullptr) {
     run_pass({{batch.offsets(), batch.offsets() + batch.records() + 1},
               batch.target_rows(),
-              out == nullptr ? std::nullopt : std::optional(out->format.fingerprint()),
+              out == nullptr ? std::nullopt : std::optional(PassKey::Format{out->format.fingerprint(), out->format.dtype(), out->format.top_k()}),
               call.accumulate,
               state_.tables.tokens,
               block},
@@ -264,13 +264,16 @@ void Path::copy_out(const EntriesOut& entries, StagingArea& area, const lethe_ca
   std::vector<char> report(static_cast<size_t>(entries.report_bytes()));
   fetch(report.data(), area.report_data, report.size());
   entries.refuse_bad(report.data());
+  std::vector<char> whole;
   for (int64_t b = 0; b < entries.records(); ++b) {
     const auto at = static_cast<size_t>(b);
-    auto* to = static_cast<char*>(capture.destinations[b]);
+    auto* entry = static_cast<char*>(capture.destinations[b]);
     const auto total = static_cast<size_t>(entries.places[at].total);
+    if (entries.narrows()) whole.resize(total);
+    char* to = entries.narrows() ? whole.data() : entry;
     for (size_t done = 0; done < total; done += kBounceBytes)
       fetch(to + done, area.block_data + entries.begins[at] + done, std::min(kBounceBytes, total - done));
-    entries.finish(b, report.data(), to);
+    entries.finish(b, report.data(), to, entry);
   }
 }
 

@@ -62,7 +62,12 @@ class Path final : public DevicePath, public std::enable_shared_from_this<Path> 
   // What a pass depends on besides the numbers in tables, parameters and gradient.
   struct PassKey {
     std::vector<int64_t> offsets, target_rows;
-    std::optional<uint64_t> capture;  // fingerprint of the entries' format
+    struct Format {  // of the entries
+      uint64_t fingerprint;
+      int64_t dtype, top_k;
+      bool operator==(const Format&) const = default;
+    };
+    std::optional<Format> capture;
     bool accumulate = false;
     const void *tables = nullptr, *results = nullptr;
     bool operator==(const PassKey&) const = default;

@@ -90,8 +90,7 @@ void Ring::take(int64_t records, void* const* destinations, const int64_t* capac
   entries.refuse_bad(slot->report.data());
   for (int64_t b = 0; b < records; ++b) {
     const auto at = static_cast<size_t>(b);
-    std::memcpy(destinations[b], slot->block.data() + entries.begins[at], static_cast<size_t>(entries.places[at].total));
-    entries.finish(b, slot->report.data(), static_cast<char*>(destinations[b]));
+    entries.finish(b, slot->report.data(), slot->block.data() + entries.begins[at], static_cast<char*>(destinations[b]));
   }
 }
 

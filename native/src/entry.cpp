@@ -131,6 +131,12 @@ EntryFormat::EntryFormat(const Layout& layout, bool double_model, const lethe_en
   earlier_ = fingerprint_;  // only GPT-2 as published has entries of before
 }
 
+EntryFormat EntryFormat::untruncated(bool double_model) const {
+  EntryFormat whole = *this;
+  if (std::exchange(whole.rank_, 0) > 0) whole.dtype_ = double_model ? LETHE_F64 : LETHE_F32;
+  return whole;
+}
+
 EntryLayout::EntryLayout(const Layout& layout, const EntryFormat& format, int64_t tokens, int64_t targets)
     : tokens(tokens), targets(targets) {
   const Shape& shape = layout.shape();

@@ -78,6 +78,8 @@ class EntryFormat {
   int64_t linear_rows(int64_t site, int64_t tokens) const {
     return truncates(site, tokens) ? rank_ : dense(site, tokens) ? least_[static_cast<size_t>(site)] : tokens;
   }
+  // What a device makes of it, which leaves the choice of rows to the host: every row, in full width.
+  EntryFormat untruncated(bool double_model) const;
   // Of every size of the model and the sites held.
   uint64_t fingerprint() const { return fingerprint_; }
   // Entries of earlier versions left out what moves no tensor: heads and epsilon.

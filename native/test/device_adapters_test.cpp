@@ -22,6 +22,7 @@ int main() {
       repeats(pair);
       steps(pair);
       captures(pair, ragged(pair), 0, LETHE_F32);
+      captures(pair, ragged(pair), 0, LETHE_F32, 2);
       // A gradient stored as such rounds another way when its sum is the least bit another.
       if (precision.compute == LETHE_BF16) captures(pair, ragged(pair), 0, LETHE_BF16);
       entry_arithmetic(pair);

@@ -140,11 +140,25 @@ void a_cancelled_recording_is_none() {
   machine.graphs = false;
 }
 
+// A batch of a shape that is recorded, captured in another format: other kernels.
+void a_graph_is_of_one_format() {
+  machine.graphs = true;
+  const ModelHandle model = random_model(config_of(true), 3);
+  const Ragged batch = random_batch({3, 4}, 23, 5);
+  const std::vector<uint8_t> mask = all_sites(model.get());
+  for (int i = 0; i < 6; ++i) capture(model.get(), batch, mask, 0, LETHE_F32);  // either area's third is recorded
+  capture(model.get(), batch, mask, 0, LETHE_BF16);
+  for (int i = 0; i < 6; ++i) capture(model.get(), batch, mask, 3, LETHE_BF16);
+  capture(model.get(), batch, mask, 5, LETHE_BF16);
+  machine.graphs = false;
+}
+
 }  // namespace
 
 int main() {
   passes_go_on_without_a_graph();
   a_cancelled_recording_is_none();
+  a_graph_is_of_one_format();
   switches_are_each_threads();
   failed_calls_wait();
   a_fault_gives_the_slot_back();

@@ -148,9 +148,9 @@ inline void steps(const Pair& pair) {
 }
 
 // Entries are compared by the gradients they make, and by their bytes' shape.
-inline void captures(const Pair& pair, const Ragged& batch, int64_t top_k, int32_t stored) {
-  const Captured cpu = capture(pair.cpu.get(), batch, all_sites(pair.cpu.get()), top_k, stored);
-  const Captured device = capture(pair.device.get(), batch, all_sites(pair.device.get()), top_k, stored);
+inline void captures(const Pair& pair, const Ragged& batch, int64_t top_k, int32_t stored, int32_t rank = 0) {
+  const Captured cpu = capture(pair.cpu.get(), batch, all_sites(pair.cpu.get()), top_k, stored, rank);
+  const Captured device = capture(pair.device.get(), batch, all_sites(pair.device.get()), top_k, stored, rank);
   CHECK(cpu.bytes == device.bytes);
   const double slack = stored == LETHE_BF16 ? 2 : 1;  // rounded once more
   for (size_t b = 0; b < batch.records(); ++b) {
@@ -160,8 +160,9 @@ inline void captures(const Pair& pair, const Ragged& batch, int64_t top_k, int32
     auto mine = sized<lethe_entry_info>(), its = sized<lethe_entry_info>();
     CHECK_OK(lethe_entry_describe(device.data[b], device.bytes[b], &mine, err));
     CHECK_OK(lethe_entry_describe(cpu.data[b], cpu.bytes[b], &its, err));
-    CHECK(mine.tokens == its.tokens && mine.targets == its.targets && mine.dtype == its.dtype);
+    CHECK(mine.tokens == its.tokens && mine.targets == its.targets && mine.dtype == its.dtype && mine.rank == its.rank);
     CHECK_CLOSE(mine.dropped_share, its.dropped_share, 10 * pair.precision.tolerance);
+    CHECK_CLOSE(mine.truncated_share, its.truncated_share, 10 * pair.precision.tolerance);
   }
 }
 

@@ -85,13 +85,13 @@ struct DestroyRing {
 };
 
 // Through the ring come the bytes that come without it, in the order of the calls.
-void ring(const Pair& pair) {
+void ring(const Pair& pair, int32_t rank) {
   const Ragged batch = random_batch({7, 40, 3}, 51, 13), other = random_batch({5}, 51, 14);
   const std::vector<uint8_t> mask = all_sites(pair.device.get());
-  const Captured straight = capture(pair.device.get(), batch, mask, 0, LETHE_F32);
-  const Captured second = capture(pair.device.get(), other, mask, 0, LETHE_F32);
-  int64_t room = 0;
-  for (const int64_t bytes : straight.bytes) room += bytes;
+  const Captured straight = capture(pair.device.get(), batch, mask, 0, LETHE_F32, rank);
+  const Captured second = capture(pair.device.get(), other, mask, 0, LETHE_F32, rank);
+  int64_t room = 0;  // for entries with every row
+  for (const int64_t bytes : capture(pair.device.get(), batch, mask, 0, pair.precision.dtype).bytes) room += bytes;
   lethe_ring* raw = nullptr;
   CHECK_REFUSED(lethe_ring_create(pair.cpu.get(), 2, room, &raw, err), LETHE_UNSUPPORTED, "a model on a device");
   CHECK_OK(lethe_ring_create(pair.device.get(), 2, room, &raw, err));
@@ -154,6 +154,7 @@ void all(const Precision& precision) {
   repeated_captures(pair);
   // The emulation of top-k takes a second for ten targets.
   captures(pair, random_batch({5, 3}, 51, 13), 6, precision.compute == 0 ? LETHE_F32 : LETHE_BF16);
+  captures(pair, ragged(pair), 6, precision.compute == 0 ? LETHE_F32 : LETHE_BF16, 4);
   activation_products(pair);
   generation(pair);
   steps(pair);
@@ -170,7 +171,7 @@ int main() {
     const Pair exact = pair_of(kDouble, false);
     gradients(exact);
     repeats(exact);
-    ring(exact);
+    for (const int32_t rank : {0, 4}) ring(exact, rank);
     entry_arithmetic(exact);
   }
   CHECK(lethe_live_handles() == 0);

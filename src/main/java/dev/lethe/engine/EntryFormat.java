@@ -31,6 +31,11 @@ public record EntryFormat(SiteSet sites, int headTopK, Dtype dtype, int rank) {
         }
     }
 
+    /** What a device makes of it before the host chooses rows: every row, in the model's own width. */
+    public EntryFormat untruncated(Dtype model) {
+        return rank == 0 ? this : new EntryFormat(sites, headTopK, model);
+    }
+
     /** A row a token at linear sites. */
     public EntryFormat(SiteSet sites, int headTopK, Dtype dtype) {
         this(sites, headTopK, dtype, 0);

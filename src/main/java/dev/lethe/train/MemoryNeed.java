@@ -17,7 +17,7 @@ final class MemoryNeed {
     static MemoryPlan of(Engine engine, LanguageModel model, List<Example> examples, TrainConfig config) {
         BatchSizes sizes = BatchSizes.of(examples, config, 0);
         boolean captures = config.capture() != CapturePolicy.NONE && model.device().kind() != Device.Kind.CPU;
-        long entries = captures ? sizes.entryBytes(model, LedgerCapture.format(model, config)) : 0;
+        long entries = captures ? sizes.entryBytes(model, LedgerCapture.format(model, config).untruncated(model.dtype())) : 0;
         int slots = captures ? RingCapture.slots(entries) : 0;
         return engine.plan(model.shape(), model.dtype(), new MemoryPlan.Request(sizes.records().size(), sizes.tokens(),
                 sizes.targets(), entries, slots)).whenMade();

@@ -88,7 +88,8 @@ final class Training implements AutoCloseable {
             return LedgerCapture.open(run, model, hash, done);
         }
         EntryFormat format = LedgerCapture.format(model, config);
-        return new RingCapture(model, format, BatchSizes.of(train, config, microTokens).entryBytes(model, format),
+        EntryFormat made = format.untruncated(model.dtype());
+        return new RingCapture(model, format, BatchSizes.of(train, config, microTokens).entryBytes(model, made),
                 () -> LedgerCapture.open(run, model, hash, done));
     }
 
