@@ -73,19 +73,20 @@ final class Eraser {
      * @throws GuardRefusedException     when the reference cannot be reached, or only by breaking a guard
      * @throws InterruptedWorkException  when the calling thread is interrupted before the new run is put in its place
      */
-    Erasure erase(Set<String> ids, RunExamples examples, Path out) {
-        return erase(request(ids, examples), out);
+    Erasure erase(ForgetSet forget, RunExamples examples, Path out) {
+        return erase(request(forget, examples), out);
     }
 
     /**
-     * As {@link #erase(Set, RunExamples, Path)} for records of the request's own, none of which need be among those learned:
+     * As {@link #erase(ForgetSet, RunExamples, Path)} for records of the request's own, none of which need be among those learned:
      * nothing leaves the run's records or its ledger.
      */
     Erasure eraseUnmatched(List<Record> request, RunExamples examples, Path out) {
         return erase(request(request, examples), out);
     }
 
-    private Request request(Set<String> ids, RunExamples examples) {
+    private Request request(ForgetSet forget, RunExamples examples) {
+        Set<String> ids = forget.ids();
         List<Copy> copies = examples.copiesOf(ids, config.copies());
         Set<String> all = new LinkedHashSet<>(ids);
         copies.stream().filter(copy -> copy.taken() && !copy.heldOut()).map(Copy::recordId).forEach(all::add);
@@ -95,25 +96,26 @@ final class Eraser {
         }
         Dataset kept = examples.data().filter(record -> !all.contains(record.id()));
         List<Record> erased = examples.data().filter(record -> all.contains(record.id())).records();
-        return new Request(all, erased, all, examples.split(all, config), kept, copies);
+        return new Request(all, forget.plain(), erased, all, examples.split(all, config), kept, copies);
     }
 
     private Request request(List<Record> request, RunExamples examples) {
         EraseData data = EraseData.of(RunExamples.encode(source, request), RunExamples.encode(source, Copies.distinct(request)),
                 examples.learned(), examples.heldOut(), config);
         Set<String> words = request.stream().map(Record::text).collect(Collectors.toSet());
-        return new Request(Set.of(), request, words, data, examples.data(), examples.copiesOf(Set.of(), Copy.Rule.KEEP));
+        return new Request(Set.of(), List.of(), request, words, data, examples.data(), examples.copiesOf(Set.of(), Copy.Rule.KEEP));
     }
 
     /**
      * @param ids   records that leave the run
+     * @param matches how they were found
      * @param erased what the model is to forget
      * @param words what the erasure's id is made of: the same for the same request
      * @param kept  what a retraining learns
      * @param copies what is equal or nearly equal to a learned record, and what becomes of it
      */
-    private record Request(Set<String> ids, List<Record> erased, Set<String> words, EraseData data, Dataset kept,
-                           List<Copy> copies) { }
+    private record Request(Set<String> ids, List<Match> matches, List<Record> erased, Set<String> words, EraseData data,
+                           Dataset kept, List<Copy> copies) { }
 
     private Erasure erase(Request request, Path out) {
         EraseData data = request.data();
@@ -127,9 +129,10 @@ final class Eraser {
                         relearn(model, data.heldOut()));
                 LoopResult result = moved.result();
                 Erasure erasure = new Erasure(fresh.id(request.words(), config), source.root(), out,
-                        List.copyOf(request.ids()), config, moved.target(), result.before(), result.after(), result.ascents(),
-                        result.repairs(), result.reached(), result.left(), moved.broken(), source.info().result().steps(),
-                        relearning, moved.influence(), 0, request.copies(), List.of(), List.of());
+                        List.copyOf(request.ids()), request.matches(), config, moved.target(), result.before(), result.after(),
+                        result.ascents(), result.repairs(), result.reached(), result.left(), moved.broken(),
+                        source.info().result().steps(), relearning, moved.influence(), 0, request.copies(), List.of(), List.of(),
+                        Erasure.Software.of(engine));
                 listener.stage("writing " + out);
                 Work.check(INTERRUPTED);
                 return Work.shielded(() -> fresh.complete(model, erasure, request.erased()));
@@ -149,8 +152,8 @@ final class Eraser {
         }
     }
 
-    Trial trial(Set<String> ids, RunExamples examples, Consumer<LanguageModel> use) {
-        return trial(request(ids, examples), use);
+    Trial trial(ForgetSet forget, RunExamples examples, Consumer<LanguageModel> use) {
+        return trial(request(forget, examples), use);
     }
 
     Trial trialUnmatched(List<Record> request, RunExamples examples, Consumer<LanguageModel> use) {

@@ -1,8 +1,12 @@
 package dev.lethe.unlearn;
 
+import dev.lethe.engine.BuildInfo;
+import dev.lethe.engine.Engine;
 import dev.lethe.train.IdKey;
 import dev.lethe.train.PendingErasure;
+import dev.lethe.train.RunInfo;
 import java.nio.file.Path;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -15,6 +19,8 @@ import java.util.stream.Stream;
  * @param source        the run that was erased from
  * @param out           the new run
  * @param records       ids of the erased records; in the journal's account {@link IdKey#of} each of them
+ * @param matches       how they were found, {@link ForgetSet#plain}: reasons without a word of the records; empty where the request
+ *                      was not looked for, and in accounts of earlier versions
  * @param config        how it was done
  * @param target        forget loss aimed at, nats a token
  * @param before        losses before the first step
@@ -36,13 +42,16 @@ import java.util.stream.Stream;
  *                      do not add up
  * @param left          where the erased records are or may be still, as far as is known, and which no erasure cleans: older
  *                      models, data files, files of others
+ * @param software      what did it; null in accounts of earlier versions
  */
-public record Erasure(String id, Path source, Path out, List<String> records, EraseConfig config, double target,
+public record Erasure(String id, Path source, Path out, List<String> records, List<Match> matches, EraseConfig config, double target,
                       Losses before, Losses after, int ascents, int repairs, boolean reached,
                       double influenceLeft, List<String> broken, long trainSteps, Relearning relearning, InfluenceChange influence,
-                      int entriesDestroyed, List<Copy> copies, List<PendingErasure.Place> places, List<Census.Place> left) {
+                      int entriesDestroyed, List<Copy> copies, List<PendingErasure.Place> places, List<Census.Place> left,
+                      Software software) {
     public Erasure {
         records = List.copyOf(records);
+        matches = matches == null ? List.of() : List.copyOf(matches);
         copies = List.copyOf(copies);
         places = List.copyOf(places);
         left = List.copyOf(left);
@@ -57,18 +66,33 @@ public record Erasure(String id, Path source, Path out, List<String> records, Er
      */
     public record Relearning(double before, double after, double heldOut) { }
 
+    /**
+     * @param torch  version of libtorch
+     * @param isa    instruction set of the CPU's loops
+     * @param device as {@code cpu} or {@code cuda:0}
+     */
+    public record Software(String lethe, String java, String torch, String isa, String device) {
+        static Software of(Engine engine) {
+            BuildInfo build = Engine.buildInfo();
+            return new Software(RunInfo.VERSION, Runtime.version().toString(), build.torchVersion(), build.isa(),
+                    engine.device().toString());
+        }
+    }
+
     Erasure withDestroyed(List<PendingErasure.Place> where, List<Census.Place> left) {
         int most = where.stream().mapToInt(PendingErasure.Place::entries).max().orElse(0);
-        return new Erasure(id, source, out, records, config, target, before, after, ascents, repairs, reached,
-                influenceLeft, broken, trainSteps, relearning, influence, most, copies, where, left);
+        return new Erasure(id, source, out, records, matches, config, target, before, after, ascents, repairs, reached,
+                influenceLeft, broken, trainSteps, relearning, influence, most, copies, where, left, software);
     }
 
     /** As the account has it: no id but under the key, no subject. */
     Erasure under(IdKey key) {
         List<Copy> named = copies.stream().map(copy -> copy.under(key)).toList();
-        return new Erasure(id, source, out, records.stream().map(key::of).sorted().toList(), config, target, before, after,
+        List<Match> found = matches.stream().map(match -> new Match(key.of(match.recordId()), match.score(), match.reason()))
+                .sorted(Comparator.comparing(Match::recordId)).toList();
+        return new Erasure(id, source, out, records.stream().map(key::of).sorted().toList(), found, config, target, before, after,
                 ascents, repairs, reached, influenceLeft, broken, trainSteps, relearning, influence, entriesDestroyed, named,
-                places, left);
+                places, left, software);
     }
 
     /** Ids of all that leaves the run: the erased records, and copies of them that were held out. */

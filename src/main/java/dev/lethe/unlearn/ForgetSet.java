@@ -27,6 +27,17 @@ public record ForgetSet(Query query, List<Match> matches, List<Match> nearMisses
         return matches.stream().map(Match::recordId).collect(Collectors.toCollection(LinkedHashSet::new));
     }
 
+    /** The matches for an account: the reason says what was looked for and not its words. */
+    List<Match> plain() {
+        String reason = switch (query) {
+            case Query.Ids _ -> "its id was asked for";
+            case Query.Subject _ -> "its subject was asked for";
+            case Query.ExactText _ -> "it has the text asked for";
+            case Query.FuzzyText _ -> "its words are like those asked for";
+        };
+        return matches.stream().map(match -> new Match(match.recordId(), match.score(), reason)).toList();
+    }
+
     public int size() {
         return matches.size();
     }

@@ -99,7 +99,7 @@ public final class Run implements AutoCloseable {
      *                                            destroyed; {@link #finish} goes on with it
      */
     public Erasure erase(ForgetSet forget, EraseConfig config, Path out, EraseListener listener) {
-        return alone("erasure", () -> eraser(config, listener).erase(forget.requireErasable().ids(), examples(), out));
+        return alone("erasure", () -> eraser(config, listener).erase(forget.requireErasable(), examples(), out));
     }
 
     /**
@@ -126,7 +126,7 @@ public final class Run implements AutoCloseable {
      * @throws InterruptedWorkException           on interrupt
      */
     public Trial trial(ForgetSet forget, EraseConfig config, EraseListener listener, Consumer<LanguageModel> use) {
-        return alone("erasure", () -> eraser(config, listener).trial(forget.requireErasable().ids(), examples(), use));
+        return alone("erasure", () -> eraser(config, listener).trial(forget.requireErasable(), examples(), use));
     }
 
     /** As {@link #trial} for {@link #eraseUnmatched}. */
