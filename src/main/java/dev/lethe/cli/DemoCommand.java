@@ -5,6 +5,8 @@ import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.PrivateFiles;
 import dev.lethe.engine.Reason;
+import dev.lethe.proof.Certifier;
+import dev.lethe.proof.SigningKeys;
 import dev.lethe.report.ReportData;
 import dev.lethe.report.ReportData.Group;
 import dev.lethe.report.ReportData.Scores;
@@ -13,6 +15,7 @@ import dev.lethe.report.RunReport;
 import dev.lethe.study.DemoData;
 import dev.lethe.train.CapturePolicy;
 import dev.lethe.train.ModelSource;
+import dev.lethe.train.RunFolder;
 import dev.lethe.train.TrainConfig;
 import dev.lethe.train.Trainer;
 import dev.lethe.unlearn.EraseConfig;
@@ -24,6 +27,8 @@ import dev.lethe.unlearn.Run;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Clock;
+import java.time.Instant;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
@@ -36,7 +41,7 @@ import picocli.CommandLine.ParentCommand;
 /** lethe demo: the whole story on invented people. One of them, Dave, asks to be forgotten. */
 @Command(name = "demo", mixinStandardHelpOptions = true, sortOptions = false,
         description = "Trains a small GPT-2 on twelve invented people, erases one of them, Dave, and compares with a model"
-                + " retrained without him. Ends with a table and a report.")
+                + " retrained without him. Ends with a table, a report, and a certificate that can be verified.")
 final class DemoCommand implements Callable<Integer> {
     private static final String SHAPE = "gpt2:layers=4,hidden=256,heads=4,ctx=64,vocab=1024";
     private static final String SUBJECT = "dave";
@@ -56,7 +61,7 @@ final class DemoCommand implements Callable<Integer> {
 
     /** What --json gives. */
     record Result(String folder, String page, double seconds, double repairShare, Erasure.Relearning relearning,
-                  Losses before, Losses after, List<String> columns, List<Group> groups) {}
+                  Losses before, Losses after, List<String> columns, List<Group> groups, Certifier.Certified certificate) {}
 
     @Override
     public Integer call() {
@@ -75,12 +80,13 @@ final class DemoCommand implements Callable<Integer> {
             train(engine, terminal, "retrain without Dave", source, others, folder.resolve("retrained"), config.toBuilder()
                     .capture(CapturePolicy.NONE).build());
             Erasure erasure = erase(engine, terminal, folder);
+            Certifier.Certified certificate = certify(folder);
             ReportData report = RunReport.of(engine, folder.resolve("erased"), folder.resolve("retrained"),
                     RunReport.Text.ERASED_TOO); // Dave is invented, and the point is to see him gone
             Path page = ReportWriter.write(report, folder.resolve("report"));
             Result result = new Result(folder.toString(), page.toString(), (System.nanoTime() - start) / 1e9,
                     erasure.repairShare(), erasure.relearning(), erasure.before(), erasure.after(), report.columns(),
-                    report.groups());
+                    report.groups(), certificate);
             common.result(terminal, result, () -> print(terminal, result));
         }
         return 0;
@@ -100,6 +106,16 @@ final class DemoCommand implements Callable<Integer> {
                     forget.matches().getFirst().reason());
             return run.erase(forget, EraseConfig.defaults(), folder.resolve("erased"), progress);
         }
+    }
+
+    /** With keys of the demo's own, as lethe keys new makes them. */
+    private static Certifier.Certified certify(Path folder) {
+        Path store = folder.resolve("keys.p12");
+        Path password = folder.resolve("keys.password");
+        KeysCommand.Result.make(store, password);
+        SigningKeys keys = SigningKeys.open(store, CertifyOptions.password(password), Instant.now());
+        Path erased = folder.resolve("erased");
+        return new Certifier(keys, Certifier.logBeside(erased), null, null, Clock.systemUTC()).certify(RunFolder.open(erased));
     }
 
     private Path folder() {
@@ -142,6 +158,8 @@ final class DemoCommand implements Callable<Integer> {
                 result.relearning.before(), result.relearning.heldOut());
         terminal.print("Repair took %.1f %% of the training's steps; the whole demo %.0f s.", 100 * result.repairShare,
                 result.seconds);
+        terminal.print("The erasure has a certificate, entry %d of the audit log: lethe verify %s --trust %s checks it.",
+                result.certificate.index(), Path.of(result.folder).resolve("erased"), Path.of(result.folder).resolve("keys.pem"));
         terminal.print("Everything is in %s; look at %s", result.folder, result.page);
     }
 

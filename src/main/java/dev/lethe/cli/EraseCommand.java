@@ -3,7 +3,9 @@ package dev.lethe.cli;
 import dev.lethe.data.Dataset;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Engine;
+import dev.lethe.engine.LetheException;
 import dev.lethe.engine.ModelShape;
+import dev.lethe.proof.Certifier;
 import dev.lethe.train.Adopter;
 import dev.lethe.train.ModelSource;
 import dev.lethe.train.PendingErasure;
@@ -20,6 +22,7 @@ import dev.lethe.unlearn.Match;
 import dev.lethe.unlearn.Reference;
 import dev.lethe.unlearn.Run;
 import dev.lethe.unlearn.Strategy;
+import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -76,6 +79,9 @@ final class EraseCommand implements Callable<Integer> {
     private EraseOptions options;
 
     @Mixin
+    private CertifyOptions proof;
+
+    @Mixin
     private AdoptOptions known;
 
     @Mixin
@@ -93,15 +99,16 @@ final class EraseCommand implements Callable<Integer> {
                   double repairShare, Erasure.Relearning relearning,
                   Map<String, double[]> influenceForget, Map<String, double[]> influenceRetain, int entriesDestroyed,
                   List<PendingErasure.Place> places, List<Census.Place> left, double seconds, int records,
-                  List<Copy> copies, AdoptCommand.Result adopted) {
-        static Result of(Erasure erasure, List<Match> matches, AdoptCommand.Result adopted, double seconds) {
+                  List<Copy> copies, AdoptCommand.Result adopted, Certifier.Certified certificate) {
+        static Result of(Erasure erasure, List<Match> matches, AdoptCommand.Result adopted, Certifier.Certified certificate,
+                         double seconds) {
             return new Result(erasure.id(), erasure.out().toString(), erasure.source().toString(), matches,
                     erasure.target(), erasure.before(), erasure.after(), erasure.ascents(), erasure.repairs(),
                     erasure.reached(), erasure.influenceLeft(), erasure.broken(), erasure.trainSteps(),
                     erasure.repairShare(), erasure.relearning(),
                     erasure.influence().magnitude("forget"), erasure.influence().magnitude("retain"),
                     erasure.entriesDestroyed(), erasure.places(), erasure.left(), seconds, erasure.records().size(),
-                    erasure.copies(), adopted);
+                    erasure.copies(), adopted, certificate);
         }
     }
 
@@ -114,9 +121,13 @@ final class EraseCommand implements Callable<Integer> {
         known.useBase(model == null);
         requireSense();
         long start = System.nanoTime();
+        Certifier certifier = dryRun ? null : proof.certifier(out);
+        if (certifier != null) {
+            certifier.precheck();
+        }
         try (Engine engine = hardware.open()) {
             AdoptCommand.Result made = model == null ? null : adopt(engine, terminal);
-            return erase(engine, made, terminal, start);
+            return erase(engine, made, certifier, terminal, start);
         }
     }
 
@@ -175,10 +186,10 @@ final class EraseCommand implements Callable<Integer> {
         }
     }
 
-    private int erase(Engine engine, AdoptCommand.Result made, Terminal terminal, long start) {
+    private int erase(Engine engine, AdoptCommand.Result made, Certifier certifier, Terminal terminal, long start) {
         try (Run open = data == null ? Run.open(engine, run) : Run.open(engine, run, form.read(data, RunFolder.openAny(run)))) {
             if (request != null) {
-                return unmatched(open, made, terminal, start);
+                return unmatched(open, made, certifier, terminal, start);
             }
             ForgetSet forget = open.find(selection.query());
             if (dryRun) {
@@ -199,8 +210,7 @@ final class EraseCommand implements Callable<Integer> {
             try (EraseProgress progress = new EraseProgress(terminal, common)) {
                 Erasure erasure = open.erase(forget, config(open, terminal), out, progress);
                 progress.end();
-                Result result = Result.of(erasure, forget.matches(), made, (System.nanoTime() - start) / 1e9);
-                common.result(terminal, result, () -> print(terminal, result));
+                tell(erasure, forget.matches(), made, certifier, terminal, start);
             }
         }
         return 0;
@@ -216,7 +226,25 @@ final class EraseCommand implements Callable<Integer> {
         return config;
     }
 
-    private int unmatched(Run open, AdoptCommand.Result made, Terminal terminal, long start) {
+    /** The result, also where the certificate comes to nothing: what was erased is erased. */
+    private void tell(Erasure erasure, List<Match> matches, AdoptCommand.Result made, Certifier certifier, Terminal terminal,
+                      long start) {
+        Certifier.Certified certificate = null;
+        RuntimeException failure = null;
+        try {
+            certificate = certifier == null ? null : certifier.certify(RunFolder.open(out));
+        } catch (LetheException | UncheckedIOException e) {
+            failure = e;
+        }
+        Result result = Result.of(erasure, matches, made, certificate, (System.nanoTime() - start) / 1e9);
+        common.result(terminal, result, () -> print(terminal, result));
+        if (failure != null) {
+            terminal.say("the erasure is done and has no certificate; make it with: lethe certify %s", out);
+            throw failure;
+        }
+    }
+
+    private int unmatched(Run open, AdoptCommand.Result made, Certifier certifier, Terminal terminal, long start) {
         EraseConfig config = config(open, terminal);
         if (!selection.isEmpty() || dryRun || config.iterative() == null) {
             throw new BadInputException("--request looks for no records: it goes with --iterative SHARExROUNDS, and without"
@@ -227,8 +255,7 @@ final class EraseCommand implements Callable<Integer> {
         try (EraseProgress progress = new EraseProgress(terminal, common)) {
             Erasure erasure = open.eraseUnmatched(own.records(), config, out, progress);
             progress.end();
-            Result result = Result.of(erasure, List.of(), made, (System.nanoTime() - start) / 1e9);
-            common.result(terminal, result, () -> print(terminal, result));
+            tell(erasure, List.of(), made, certifier, terminal, start);
         }
         return 0;
     }
@@ -258,6 +285,9 @@ final class EraseCommand implements Callable<Integer> {
         if (!Double.isNaN(result.relearning.after())) {
             terminal.print("relearning    %8.3f %8.3f" + (heldOut ? "   records never seen %.3f" : ""), result.relearning.before(),
                     result.relearning.after(), result.relearning.heldOut());
+        }
+        if (result.certificate != null) {
+            CertifyOptions.print(terminal, result.certificate);
         }
         terminal.print("time          %.1f s", result.seconds);
     }

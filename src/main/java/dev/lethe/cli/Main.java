@@ -29,17 +29,17 @@ import picocli.CommandLine.Spec;
 
 /**
  * Reads the command line, runs a command and turns what went wrong into a message and an exit code: 0 done, 2 bad usage
- * or input, 3 a guard refused and nothing was changed, 4 damaged data or an erasure that is not finished, 70 a fault of
- * Lethe's own.
+ * or input, 3 a guard refused and nothing was changed, 4 damaged data, an erasure that is not finished or a certificate that
+ * does not hold, 70 a fault of Lethe's own.
  */
 @Command(name = "lethe", mixinStandardHelpOptions = true, versionProvider = Main.Version.class, sortOptions = false,
         synopsisSubcommandLabel = "COMMAND",
         description = "Trains language models (GPT-2, Llama, Mistral, Qwen, Pythia), removes chosen records from them, and shows that they are gone.",
-        footer = {"", "Exit codes: 0 done, 2 bad usage or input, 3 a guard refused and nothing was changed, 4 damaged data"
-                + " or an erasure that is not finished, 70 a fault of Lethe's own."},
+        footer = {"", "Exit codes: 0 done, 2 bad usage or input, 3 a guard refused and nothing was changed, 4 damaged data,"
+                + " an erasure that is not finished or a certificate that does not hold, 70 a fault of Lethe's own."},
         subcommands = {DemoCommand.class, TrainCommand.class, AdoptCommand.class, MergeCommand.class, FindCommand.class, ScoreCommand.class, EraseCommand.class,
-            FinishCommand.class, EvalCommand.class, ReportCommand.class, InspectCommand.class,
-            CompactCommand.class, ExperimentCommand.class, DoctorCommand.class,
+            FinishCommand.class, KeysCommand.class, CertifyCommand.class, VerifyCommand.class, EvalCommand.class, ReportCommand.class,
+            InspectCommand.class, CompactCommand.class, ExperimentCommand.class, DoctorCommand.class,
             CommandLine.HelpCommand.class})
 public final class Main implements Runnable {
     static final int BAD_INPUT = 2;

@@ -17,6 +17,8 @@ enum FileKind {
     PENDING("journal/pending\\.json", "ids of erased records, until lethe finish", Census.Reach.ERASE, Look.BYTES),
     ACCOUNT("journal/(erasure\\.json|id\\.key)", "ids of the erased records under a key, and the key", Census.Reach.ACCOUNT,
             Look.KEYED),
+    CERTIFICATE("certificate\\.(dsse\\.json|tlog-proof|pem)", "ids of the erased records under a key", Census.Reach.ACCOUNT, Look.BYTES),
+    AUDIT("audit/(checkpoint|vkey|tile/.+)", "request ids, hashes of certificates", Census.Reach.ACCOUNT, Look.BYTES),
     MODEL("model/([^/]+\\.safetensors|(config|adapter_config|generation_config|model\\.safetensors\\.index)\\.json)",
             "weights that learned the records", Census.Reach.RUN, Look.OPAQUE),
     CHECKPOINT("checkpoint-\\d+/.+", "weights and moments of a training", Census.Reach.RUN, Look.OPAQUE),
@@ -26,7 +28,7 @@ enum FileKind {
             + "|sequential-[^/]+/progress\\.json", "names of whom it forgets, losses of records", Census.Reach.YOURS, Look.BYTES),
     /** Never opened: closing any file of a locked one gives the lock of this process up (POSIX). */
     LOCK("(lethe|erasing)\\.lock|ledger/writer\\.lock", "who is writing", null, Look.OPAQUE),
-    PLAIN("lethe\\.json|(metrics|timings)\\.jsonl|journal/steps\\.jsonl"
+    PLAIN("lethe\\.json|model/model\\.sig|keys\\.(p12|password|pem|vkey)|(metrics|timings)\\.jsonl|journal/steps\\.jsonl"
             + "|ledger/manifest\\.json|done\\.txt|timings\\.csv", "settings, numbers of batches", null,
             Look.BYTES),
     DATA(null, "the records themselves", Census.Reach.YOURS, Look.BYTES),

@@ -1,0 +1,40 @@
+package dev.lethe.cli;
+
+import dev.lethe.engine.BadInputException;
+import dev.lethe.proof.Certifier;
+import dev.lethe.train.RunFolder;
+import java.nio.file.Path;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.ParentCommand;
+
+/** lethe certify: gives an erased run its certificate, where the erasure did not. */
+@Command(name = "certify", mixinStandardHelpOptions = true, sortOptions = false,
+        description = "Signs an erased run: its model, a certificate of the erasure, and an entry in the audit log, as lethe erase"
+                + " --key does. Safe to repeat; goes on where it was cut off.")
+final class CertifyCommand implements Callable<Integer> {
+    @ParentCommand
+    private Main main;
+
+    @Parameters(paramLabel = "RUN", description = "A run that an erasure made; the run it was made from must still be there.")
+    private Path run;
+
+    @Mixin
+    private CertifyOptions options;
+
+    @Mixin
+    private Common common;
+
+    @Override
+    public Integer call() {
+        Certifier certifier = options.certifier(run);
+        if (certifier == null) {
+            throw new BadInputException("a certificate needs a key: name one by --key STORE or LETHE_KEY, or make one with lethe keys new");
+        }
+        Certifier.Certified made = certifier.certify(RunFolder.open(run));
+        common.result(main.terminal(), made, () -> CertifyOptions.print(main.terminal(), made));
+        return 0;
+    }
+}

@@ -1,0 +1,58 @@
+package dev.lethe.cli;
+
+import dev.lethe.proof.Verifier;
+import java.nio.file.Path;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.ParentCommand;
+
+/** lethe verify: whether a certificate holds, for anyone who has the run and the log. */
+@Command(name = "verify", mixinStandardHelpOptions = true, sortOptions = false,
+        description = "Checks the certificate of an erased run: signatures, the model and the account as they lie, and its entry in the"
+                + " audit log; or an audit log as a whole. Offline. Exit code 4 with the first thing that is wrong.")
+final class VerifyCommand implements Callable<Integer> {
+    @ParentCommand
+    private Main main;
+
+    @Parameters(paramLabel = "PATH", description = "An erased run, or an audit log.")
+    private Path path;
+
+    @Option(names = "--trust", paramLabel = "FILE", description = "The public key that you trust, from whoever vouches and not from PATH:"
+            + " a .pem (a key, or its certificate chain), or for a log its .vkey. Without it the key that came along is used, and its"
+            + " fingerprint is yours to compare.")
+    private Path trust;
+
+    @Option(names = "--log", paramLabel = "DIR", description = "The audit log (default: audit beside the run).")
+    private Path log;
+
+    @Option(names = "--since", paramLabel = "FILE", description = "An older checkpoint of the log: the log must go on from it.")
+    private Path since;
+
+    @Option(names = "--before", paramLabel = "DIR", description = "The model folder before the erasure, to be compared too.")
+    private Path before;
+
+    @Mixin
+    private Common common;
+
+    @Override
+    public Integer call() {
+        Verifier.Verified found = new Verifier(trust, log, since, before).verify(path);
+        Terminal terminal = main.terminal();
+        common.result(terminal, found, () -> {
+            terminal.print("%s: holds", found.path());
+            found.checked().forEach(sentence -> terminal.print("  %s", sentence));
+            if (!found.trusted()) {
+                terminal.print("The key came with what it signed: compare its fingerprint with the one that you were given, or name the"
+                        + " key by --trust.");
+            }
+            if (!found.notProven().isEmpty()) {
+                terminal.print("Not proven:");
+                found.notProven().forEach(sentence -> terminal.print("  %s", sentence));
+            }
+        });
+        return 0;
+    }
+}

@@ -1,0 +1,156 @@
+/*
+ * Makes the statement of an erased run from what lies in it: the same run, request and time give the same bytes. What is not
+ * proven is said here, in one place.
+ */
+package dev.lethe.proof;
+
+import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Reason;
+import dev.lethe.proof.Statement.Predicate;
+import dev.lethe.train.IdKey;
+import dev.lethe.train.RunFolder;
+import dev.lethe.train.RunInfo;
+import dev.lethe.train.RunJson;
+import dev.lethe.unlearn.Census;
+import dev.lethe.unlearn.EraseConfig;
+import dev.lethe.unlearn.Erasure;
+import dev.lethe.unlearn.Losses;
+import dev.lethe.unlearn.Reference;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.ObjectNode;
+
+/** Stateless, any thread. */
+final class Certificate {
+    static final String FILE = "certificate.dsse.json";
+    static final String KEY = "certificate.pem";
+    static final String PROOF = "certificate.tlog-proof";
+    /** What the certificate names by hash besides the model. */
+    static final String ACCOUNT = "journal/" + RunFolder.ACCOUNT;
+    static final String STEPS = "journal/steps.jsonl";
+    static final String ID_KEY = "journal/id.key";
+    private static final String SCHEME = "HMAC-SHA256, the first 128 bits";
+
+    private Certificate() { }
+
+    /** An erased run as it is to be certified. Hashing its models takes as long as reading them. */
+    record Draft(RunFolder run, Erasure account, IdKey key, ModelManifest before, ModelManifest after, Map<String, String> files,
+                 String keySha256) { }
+
+    /**
+     * Reads a run that an erasure made.
+     *
+     * @throws BadInputException when none made it, its key was deleted, or the run that it was made from is gone
+     */
+    static Draft draft(RunFolder run) {
+        Path account = run.root().resolve(ACCOUNT);
+        RunInfo.Lineage lineage = run.info().lineage();
+        if (lineage == null || !Files.isRegularFile(account)) {
+            throw new BadInputException(run + ": is not a run that an erasure made; there is nothing to certify");
+        }
+        RunFolder source = RunFolder.openAny(Path.of(lineage.parent()));
+        try {
+            IdKey key = IdKey.read(run.journal());
+            if (key == null) {
+                throw new BadInputException(IdKey.file(run.journal()) + ": was deleted, and what stands elsewhere cannot be named"
+                        + " without it; put it back to have a certificate");
+            }
+            Map<String, String> files = new TreeMap<>();
+            for (String name : List.of(ACCOUNT, STEPS)) {
+                files.put(name, Sha256.hex(Sha256.of(run.root().resolve(name))));
+            }
+            return new Draft(run, RunJson.read(Files.readString(account), Erasure.class, account.toString()), key,
+                    ModelManifest.of(source.model()), ModelManifest.of(run.model()), files,
+                    Sha256.hex(Sha256.of(IdKey.file(run.journal()))));
+        } catch (IOException e) {
+            throw new BadInputException(run + ": cannot be read: " + Reason.of(e, run.root()), e);
+        }
+    }
+
+    static Statement statement(Draft draft, Statement.Request request, NoteKey log) {
+        Erasure account = draft.account;
+        IdKey key = draft.key;
+        List<Statement.Copy> copies = account.copies().stream().map(copy -> new Statement.Copy(copy.recordId(), copy.of(),
+                copy.likeness(), copy.heldOut(), copy.taken())).toList();
+        List<Statement.Match> matches = account.matches().stream().map(match -> new Statement.Match(match.recordId(), match.score(),
+                match.reason())).toList();
+        RunInfo.Base base = draft.run.info().source().base();
+        List<Statement.Touched> touched = account.places().stream().map(place -> new Statement.Touched(place.identity(),
+                place.entries(), place.done())).toList();
+        List<Statement.Remains> remains = account.left().stream().map(place -> remains(place, key)).toList();
+        Erasure.Software by = account.software();
+        return Statement.of(new Predicate(request, new Statement.Records(SCHEME, draft.keySha256, account.records(), copies), matches,
+                new Statement.Method(account.config().strategy().label(), account.config().seed(), settings(account.config(), key)),
+                by == null ? null : new Statement.Software(by.lethe(), by.java(), by.torch(), by.isa(), by.device()),
+                new Statement.Models(draft.before, draft.after, base == null ? null : base.sha256()), draft.files, touched, remains,
+                outcome(account), null, notProven(account), log.text()));
+    }
+
+    private static Statement.Remains remains(Census.Place place, IdKey key) {
+        return new Statement.Remains(key.of(place.path()), place.kind(), place.records(), place.files(), place.bytes(),
+                place.reach().name(), place.found() == null ? null : place.found().name());
+    }
+
+    /** All of them; a folder's name, which may be a person's, goes under the key. */
+    private static JsonNode settings(EraseConfig config, IdKey key) {
+        ObjectNode settings = (ObjectNode) ProofJson.tree(config);
+        if (config.reference() instanceof Reference.Retrained retrained) {
+            ((ObjectNode) settings.get("reference")).put("run", key.of(retrained.run().toString()));
+        }
+        return settings;
+    }
+
+    private static Statement.Outcome outcome(Erasure account) {
+        Erasure.Relearning probe = account.relearning();
+        return new Statement.Outcome(number(account.target()), losses(account.before()), losses(account.after()),
+                new Statement.Relearning(number(probe.before()), number(probe.after()), number(probe.heldOut())), account.reached(),
+                number(account.influenceLeft()), account.ascents(), account.repairs(), account.trainSteps(),
+                account.entriesDestroyed(), account.broken());
+    }
+
+    private static Statement.Losses losses(Losses losses) {
+        return new Statement.Losses(number(losses.forget()), number(losses.retain()), number(losses.heldOut()));
+    }
+
+    private static Double number(double value) {
+        return Double.isFinite(value) ? value : null;
+    }
+
+    private static List<String> notProven(Erasure account) {
+        List<String> open = new ArrayList<>(List.of(
+                "That the new model keeps nothing of the records: no membership inference, extraction, rewording, sampling or"
+                        + " relearning by an attacker was tried beyond the losses and the one relearning probe under outcome.",
+                "That it equals a model trained without the records: only losses were compared.",
+                "That no other record says the same in other words: copies were looked for by their words.",
+                "That no copy is left where Lethe does not look: backups, snapshots, copies of runs, exported files, logs of services"
+                        + " that used the model.",
+                "That the storage kept no old blocks: files were overwritten in place, which copy-on-write file systems and flash need"
+                        + " not do.",
+                "That the numbers are true: they were measured by the software named here on the signer's machine, and the signature"
+                        + " says who vouches for them.",
+                "That the times are true: they are the signer's clock, and no third party has stamped them."));
+        if (!account.left().isEmpty()) {
+            open.add("That the " + account.left().size() + " places under remains are clean: no erasure cleans them.");
+        }
+        if (account.records().isEmpty()) {
+            open.add("That any learned record was erased: the request came in its own words, no record was looked for and none left the"
+                    + " run.");
+        }
+        if (account.config().keepEntries()) {
+            open.add("That stored gradients of the records are destroyed: the erasure was told to keep those of the run it began with.");
+        }
+        if (!account.broken().isEmpty()) {
+            open.add("That the erasure is good: guards refused it and were ignored, see outcome.broken.");
+        }
+        if (account.config().reference() instanceof Reference.Loss) {
+            open.add("That the reference is what a model without the records has: a person set it.");
+        }
+        return open;
+    }
+}

@@ -1,0 +1,116 @@
+package dev.lethe.proof;
+
+import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.PrivateFiles;
+import dev.lethe.engine.Reason;
+import dev.lethe.train.RunFolder;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.regex.Pattern;
+
+/**
+ * Certifies erasures: signs the new model, writes the certificate into the run, and appends it to the audit log. Repeating it
+ * after a kill goes on where it was cut off. Immutable; any thread; one run a thread.
+ *
+ * @param keys      of whoever vouches
+ * @param log       folder of the audit log
+ * @param request   id of the request, null for the erasure's own
+ * @param requested when it was asked for, null where nobody said
+ * @param clock     the caller's
+ */
+public record Certifier(SigningKeys keys, Path log, String request, Instant requested, Clock clock) {
+    private static final Pattern ID = Pattern.compile("[A-Za-z0-9._:/#-]{1,100}");
+
+    /** @throws BadInputException for an id of other characters */
+    public Certifier {
+        if (request != null && !ID.matcher(request).matches()) {
+            throw new BadInputException("request id \"" + request + "\": use 1 to 100 of A-Z a-z 0-9 . _ : / # -");
+        }
+        requested = requested == null ? null : requested.truncatedTo(ChronoUnit.SECONDS);
+    }
+
+    /** The audit log beside a run. */
+    public static Path logBeside(Path run) {
+        return run.toAbsolutePath().normalize().resolveSibling("audit");
+    }
+
+    /**
+     * What was certified.
+     *
+     * @param certificate its file
+     * @param sha256      of that file
+     * @param fingerprint of the key
+     * @param index       of its entry in the log
+     * @param size        entries in the log now
+     */
+    public record Certified(String certificate, String sha256, String request, String certified, String fingerprint, String log,
+                            long index, long size) { }
+
+    /** Refuses what {@link #certify} would refuse after a long erasure: a damaged log, an id that was used, a wrong clock. */
+    public void precheck() {
+        try (LogWriter writer = LogWriter.open(log, keys, LogWriter.PATIENCE)) {
+            if (request != null) {
+                writer.require(request, now());
+            }
+            requireOrder(now());
+        }
+    }
+
+    /**
+     * Certifies a run.
+     *
+     * @throws BadInputException when no erasure made it, the request has a certificate already, or the clock is wrong
+     * @throws dev.lethe.engine.DamagedDataException when the log is not whole; nothing is appended
+     */
+    public Certified certify(RunFolder run) {
+        Certificate.Draft draft = Certificate.draft(run);
+        Certified[] done = new Certified[1];
+        run.keep(() -> {
+            try (LogWriter writer = LogWriter.open(log, keys, LogWriter.PATIENCE)) {
+                done[0] = certify(draft, writer);
+            } catch (IOException e) {
+                throw new UncheckedIOException(run + ": the certificate cannot be written: " + Reason.of(e, run.root()), e);
+            }
+        });
+        return done[0];
+    }
+
+    private Certified certify(Certificate.Draft draft, LogWriter writer) throws IOException {
+        Path root = draft.run().root();
+        Path file = root.resolve(Certificate.FILE);
+        String id = request != null ? request : draft.account().id();
+        LogWriter.Found found = writer.find(id);
+        if (found == null || !Files.exists(file) || !found.entry().certificate().equals(Sha256.hex(Sha256.of(file)))) {
+            Instant now = now();
+            writer.require(id, now);
+            requireOrder(now);
+            Statement statement = Certificate.statement(draft, new Statement.Request(id, draft.account().id(),
+                    requested == null ? null : requested.toString(), now.toString()), keys.log());
+            byte[] bytes = ProofJson.bytes(Dsse.sign(ProofJson.bytes(statement), keys, keys.fingerprint()));
+            ModelSignature.write(draft.run().model(), draft.after(), keys);
+            PrivateFiles.write(root.resolve(Certificate.KEY), keys.pem());
+            PrivateFiles.write(file, bytes);
+            LogEntry entry = LogEntry.of(statement, bytes);
+            found = new LogWriter.Found(writer.append(entry), entry);
+        }
+        InclusionProof proof = writer.proof(found.index());
+        PrivateFiles.write(root.resolve(Certificate.PROOF), proof.bytes());
+        return new Certified(file.toString(), found.entry().certificate(), id, found.entry().certified(), keys.fingerprint(),
+                log.toString(), found.index(), writer.size());
+    }
+
+    private Instant now() {
+        return clock.instant().truncatedTo(ChronoUnit.SECONDS);
+    }
+
+    private void requireOrder(Instant now) {
+        if (requested != null && now.isBefore(requested)) {
+            throw new BadInputException("the request is of " + requested + ", and the clock says " + now + ": one of the two is wrong");
+        }
+    }
+}

@@ -1,0 +1,198 @@
+/*
+ * Checks a certificate, or an audit log, against the files as they lie: offline, and with nothing of Lethe's but this package.
+ * Trust comes from a public key that the verifier got by another way; without one the key that came along is used, and its
+ * fingerprint is for a person to compare. Ledger and records are not read: `lethe inspect` does.
+ */
+package dev.lethe.proof;
+
+import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.DamagedDataException;
+import dev.lethe.engine.Reason;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.PublicKey;
+import java.time.Instant;
+import java.time.format.DateTimeParseException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * How to verify. Immutable, any thread.
+ *
+ * @param trust  PEM file of the key, or of its certificate chain, that the verifier trusts; of a log its vkey; null: what came along
+ * @param log    folder of the audit log, null: beside the run
+ * @param since  an older checkpoint of the log, kept elsewhere; null without
+ * @param before the model folder before the erasure, to be compared too; null without
+ */
+public record Verifier(Path trust, Path log, Path since, Path before) {
+    /**
+     * What was found to hold.
+     *
+     * @param kind        {@code certificate} or {@code log}
+     * @param trusted     whether the verifier named the key
+     * @param fingerprint of the certificate's key, SHA-256; of a log its vkey
+     * @param index       of the certificate in the log, −1 for a log
+     * @param size        entries in the log
+     * @param checked     sentences
+     * @param notProven   as the certificate says
+     */
+    public record Verified(String path, String kind, boolean trusted, String fingerprint, String request, String erasure,
+                           String certified, String log, long index, long size, List<String> checked, List<String> notProven) { }
+
+    /**
+     * Verifies a run with a certificate, or an audit log.
+     *
+     * @throws BadInputException    when there is neither, or a file that was named cannot be used
+     * @throws DamagedDataException naming the first file that is wrong
+     */
+    public Verified verify(Path path) {
+        if (Files.exists(path.resolve(Certificate.FILE))) {
+            return run(path);
+        }
+        if (Files.exists(path.resolve(AuditLog.CHECKPOINT)) || Files.exists(path.resolve(AuditLog.VKEY))) {
+            return log(path);
+        }
+        throw new BadInputException(path + ": there is nothing to verify: neither " + Certificate.FILE + " of an erased run nor the "
+                + AuditLog.CHECKPOINT + " of an audit log");
+    }
+
+    private Verified run(Path root) {
+        Path file = root.resolve(Certificate.FILE);
+        byte[] bytes = AuditLog.bytes(file);
+        Dsse.Envelope envelope = ProofJson.read(bytes, Dsse.Envelope.class, file.toString());
+        Path keyFile = trust != null ? trust : root.resolve(Certificate.KEY);
+        PublicKey key = key(root, null);
+        String fingerprint = Pem.fingerprint(key);
+        byte[] payload = Dsse.open(envelope, key, file + " (by the key of " + keyFile + ")");
+        if (!envelope.signatures().getFirst().keyid().equals(fingerprint)) {
+            throw new DamagedDataException(file + ": names another key than signed it");
+        }
+        Statement statement = ProofJson.read(payload, Statement.class, file.toString());
+        Statement.Predicate told = statement.predicate();
+        List<String> checked = new ArrayList<>();
+        checked.add("the certificate is signed by the key " + fingerprint + (trust == null ? ", which came with it" : " of " + trust));
+        key(root, instant(told.request().certified(), file)); // its certificates then
+        files(root, told, key, checked);
+        long size = logged(root, file, bytes, statement, checked);
+        long index = proof(root).index();
+        return new Verified(root.toString(), "certificate", trust != null, fingerprint, told.request().id(), told.request().erasure(),
+                told.request().certified(), logFolder(root).toString(), index, size, checked, told.notProven());
+    }
+
+    private PublicKey key(Path root, Instant at) {
+        try {
+            PublicKey came = Pem.readExact(root.resolve(Certificate.KEY));
+            return trust == null ? came : Pem.read(trust, at);
+        } catch (IOException e) {
+            throw new DamagedDataException(root.resolve(Certificate.KEY) + ": cannot be read: " + Reason.of(e, root.resolve(Certificate.KEY)), e);
+        }
+    }
+
+    private void files(Path root, Statement.Predicate told, PublicKey key, List<String> checked) {
+        for (Map.Entry<String, String> named : told.files().entrySet()) {
+            compare(root.resolve(named.getKey()), named.getValue());
+        }
+        Path idKey = root.resolve(Certificate.ID_KEY);
+        if (Files.exists(idKey)) { // or an officer keeps it elsewhere
+            compare(idKey, told.records().keySha256());
+        }
+        checked.add("account and journal are the files that it names");
+        told.models().after().require(root.resolve("model"));
+        ModelSignature.require(root.resolve("model"), told.models().after(), key);
+        checked.add("the model's " + told.models().after().resources().size() + " files are those that it names, and signed");
+        if (before != null) {
+            told.models().before().require(before);
+            checked.add("the model before is that of " + before);
+        }
+    }
+
+    private static void compare(Path file, String sha256) {
+        String found = Sha256.hex(Sha256.of(AuditLog.bytes(file)));
+        if (!found.equals(sha256)) {
+            throw new DamagedDataException(file + ": is not the file that the certificate names (SHA-256 " + sha256 + ", here " + found
+                    + "); it was changed");
+        }
+    }
+
+    private Path logFolder(Path root) {
+        return log != null ? log : Certifier.logBeside(root);
+    }
+
+    private static InclusionProof proof(Path root) {
+        Path file = root.resolve(Certificate.PROOF);
+        return InclusionProof.read(AuditLog.bytes(file), file.toString());
+    }
+
+    /** @return the log's size */
+    private long logged(Path root, Path file, byte[] certificate, Statement statement, List<String> checked) {
+        NoteKey key = NoteKey.parse(statement.predicate().log(), file.toString());
+        byte[] entry = LogEntry.of(statement, certificate).bytes();
+        Path proofFile = root.resolve(Certificate.PROOF);
+        InclusionProof proof = proof(root);
+        TreeHead then = proof.verify(entry, key, proofFile.toString());
+        checked.add("it was entry " + proof.index() + " of the audit log when that had " + then.size());
+        Path folder = logFolder(root);
+        if (!Files.isDirectory(folder)) {
+            throw new DamagedDataException(folder + ": the audit log is not there; name it with --log");
+        }
+        AuditLog now = own(folder, key);
+        now.requireExtends(then, proofFile.toString());
+        now.requireEntry(proof.index(), entry);
+        checked.add("it is entry " + proof.index() + " of the " + now.size() + " that " + folder + " has, which is signed");
+        older(now, key, checked);
+        return now.size();
+    }
+
+    private static AuditLog own(Path folder, NoteKey key) {
+        if (!AuditLog.key(folder).same(key)) {
+            throw new DamagedDataException(folder.resolve(AuditLog.VKEY) + ": is another log's key than the certificate names");
+        }
+        return AuditLog.open(folder, key);
+    }
+
+    private void older(AuditLog now, NoteKey key, List<String> checked) {
+        if (since == null) {
+            return;
+        }
+        if (!Files.isRegularFile(since)) {
+            throw new BadInputException(since + ": there is no such checkpoint");
+        }
+        TreeHead old = TreeHead.open(AuditLog.bytes(since), key, since.toString());
+        now.requireExtends(old, since.toString());
+        checked.add("the log goes on from the " + old.size() + " entries of " + since);
+    }
+
+    /** All of it. */
+    private Verified log(Path folder) {
+        NoteKey key = AuditLog.key(folder);
+        if (trust != null && !NoteKey.parse(new String(AuditLog.bytes(trust), StandardCharsets.UTF_8).strip(),
+                trust.toString()).same(key)) {
+            throw new DamagedDataException(folder.resolve(AuditLog.VKEY) + ": is not the key of " + trust);
+        }
+        AuditLog now = AuditLog.open(folder, key);
+        Instant[] last = {Instant.EPOCH};
+        now.check((index, bytes) -> {
+            String place = folder + ", entry " + index;
+            Instant at = instant(ProofJson.read(bytes, LogEntry.class, place).certified(), Path.of(place));
+            if (at.isBefore(last[0])) {
+                throw new DamagedDataException(place + ": is of " + at + ", and the one before it of " + last[0]);
+            }
+            last[0] = at;
+        });
+        List<String> checked = new ArrayList<>(List.of("the log's " + now.size() + " entries are those that its head is signed for"));
+        older(now, key, checked);
+        return new Verified(folder.toString(), "log", trust != null, key.text(), null, null, null, folder.toString(), -1, now.size(),
+                checked, List.of());
+    }
+
+    private static Instant instant(String text, Path place) {
+        try {
+            return Instant.parse(text);
+        } catch (DateTimeParseException e) {
+            throw new DamagedDataException(place + ": \"" + text + "\" is no time as Lethe writes it", e);
+        }
+    }
+}
