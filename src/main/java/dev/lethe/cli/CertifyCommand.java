@@ -12,8 +12,8 @@ import picocli.CommandLine.ParentCommand;
 
 /** lethe certify: gives an erased run its certificate, where the erasure did not. */
 @Command(name = "certify", mixinStandardHelpOptions = true, sortOptions = false,
-        description = "Signs an erased run: its model, a certificate of the erasure, and an entry in the audit log, as lethe erase"
-                + " --key does. Safe to repeat; goes on where it was cut off.")
+        description = "Signs an erased run: its model, a certificate of the erasure, and an entry in the audit log, as"
+                + " lethe erase --key does. Safe to repeat; goes on where it was cut off.")
 final class CertifyCommand implements Callable<Integer> {
     @ParentCommand
     private Main main;
@@ -31,7 +31,8 @@ final class CertifyCommand implements Callable<Integer> {
     public Integer call() {
         Certifier certifier = options.certifier(run);
         if (certifier == null) {
-            throw new BadInputException("a certificate needs a key: name one by --key STORE or LETHE_KEY, or make one with lethe keys new");
+            throw new BadInputException("a certificate needs a key: name one by --key STORE or LETHE_KEY, or make one"
+                    + " with lethe keys new");
         }
         Certifier.Certified made = certifier.certify(RunFolder.open(run));
         common.result(main.terminal(), made, () -> CertifyOptions.print(main.terminal(), made));

@@ -18,8 +18,8 @@ import picocli.CommandLine.Option;
 /** Who vouches for an erasure, for what request, and in which log. Without a key nobody does, and there is no certificate. */
 final class CertifyOptions {
     @Option(names = "--key", paramLabel = "STORE",
-            description = "Key store that certificates are signed with (default: $LETHE_KEY; without one there is no certificate):"
-                    + " lethe keys new makes one.")
+            description = "Key store that certificates are signed with (default: $LETHE_KEY; without one there is no"
+                    + " certificate): lethe keys new makes one.")
     private Path key;
 
     @Option(names = "--password-file", paramLabel = "FILE",
@@ -30,7 +30,8 @@ final class CertifyOptions {
             description = "Your number of the deletion request, once in a log; no name (default: the erasure's id).")
     private String request;
 
-    @Option(names = "--requested", paramLabel = "TIME", description = "When it was asked for: 2026-11-27 or 2026-11-27T09:30:00Z.")
+    @Option(names = "--requested", paramLabel = "TIME", description = "When it was asked for: 2026-11-27 or"
+            + " 2026-11-27T09:30:00Z.")
     private String requested;
 
     @Option(names = "--log", paramLabel = "DIR", description = "The audit log (default: audit beside the run).")
@@ -41,15 +42,15 @@ final class CertifyOptions {
         Path store = key != null || System.getenv("LETHE_KEY") == null ? key : Path.of(System.getenv("LETHE_KEY"));
         if (store == null) {
             if (passwordFile != null || request != null || requested != null || log != null) {
-                throw new BadInputException("--password-file, --request-id, --requested and --log go with a certificate, which needs"
-                        + " --key STORE");
+                throw new BadInputException("--password-file, --request-id, --requested and --log go with a certificate,"
+                        + " which needs --key STORE");
             }
             return null;
         }
         Clock clock = Clock.systemUTC();
         Instant asked = requested == null ? null : time(requested);
-        return new Certifier(SigningKeys.open(store, password(passwordFile), clock.instant()), log == null ? Certifier.logBeside(run) : log,
-                request, asked, clock);
+        SigningKeys keys = SigningKeys.open(store, password(passwordFile), clock.instant());
+        return new Certifier(keys, log == null ? Certifier.logBeside(run) : log, request, asked, clock);
     }
 
     /** Of a key store; never from the command line, which others on the machine can read. */
@@ -57,7 +58,8 @@ final class CertifyOptions {
         if (file == null) {
             String given = System.getenv("LETHE_KEY_PASSWORD");
             if (given == null) {
-                throw new BadInputException("the key store's password is missing: name --password-file FILE or set LETHE_KEY_PASSWORD");
+                throw new BadInputException("the key store's password is missing: name --password-file FILE or set"
+                        + " LETHE_KEY_PASSWORD");
             }
             return given.toCharArray();
         }

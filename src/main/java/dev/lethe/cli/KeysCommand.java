@@ -46,7 +46,8 @@ final class KeysCommand implements Runnable {
                 try {
                     PrivateFiles.write(passwordFile, Base64.getUrlEncoder().encodeToString(random) + "\n");
                 } catch (IOException e) {
-                    throw new BadInputException("--password-file " + passwordFile + ": cannot be made: " + Reason.of(e, passwordFile), e);
+                    throw new BadInputException("--password-file " + passwordFile + ": cannot be made: "
+                            + Reason.of(e, passwordFile), e);
                 }
             }
             SigningKeys keys = SigningKeys.make(store, CertifyOptions.password(passwordFile));
@@ -57,8 +58,9 @@ final class KeysCommand implements Runnable {
 
     /** lethe keys new. */
     @Command(name = "new", mixinStandardHelpOptions = true, sortOptions = false,
-            description = "Makes a PKCS#12 key store with a key for certificates (ECDSA P-256) and one for the audit log (Ed25519), and"
-                    + " beside it their public parts: hand out the .pem, keep the store and its password apart.")
+            description = "Makes a PKCS#12 key store with a key for certificates (ECDSA P-256) and one for the audit log"
+                    + " (Ed25519), and beside it their public parts: hand out the .pem, keep the store and its password"
+                    + " apart.")
     static final class New implements Callable<Integer> {
         @ParentCommand
         private KeysCommand parent;
@@ -66,8 +68,9 @@ final class KeysCommand implements Runnable {
         @Parameters(paramLabel = "STORE", description = "The new file, such as keys.p12.")
         private Path store;
 
-        @Option(names = "--password-file", paramLabel = "FILE", description = "Password of the store, the file's first line; when there is"
-                + " no such file it is made, with a random one (default: what $LETHE_KEY_PASSWORD holds).")
+        @Option(names = "--password-file", paramLabel = "FILE", description = "Password of the store, the file's first"
+                + " line; when there is no such file it is made, with a random one (default: what $LETHE_KEY_PASSWORD"
+                + " holds).")
         private Path passwordFile;
 
         @Mixin

@@ -11,8 +11,9 @@ import picocli.CommandLine.ParentCommand;
 
 /** lethe verify: whether a certificate holds, for anyone who has the run and the log. */
 @Command(name = "verify", mixinStandardHelpOptions = true, sortOptions = false,
-        description = "Checks the certificate of an erased run: signatures, the model and the account as they lie, and its entry in the"
-                + " audit log; or an audit log as a whole. Offline. Exit code 4 with the first thing that is wrong.")
+        description = "Checks the certificate of an erased run: signatures, the model and the account as they lie, and"
+                + " its entry in the audit log; or an audit log as a whole. Offline. Exit code 4 with the first thing"
+                + " that is wrong.")
 final class VerifyCommand implements Callable<Integer> {
     @ParentCommand
     private Main main;
@@ -20,9 +21,9 @@ final class VerifyCommand implements Callable<Integer> {
     @Parameters(paramLabel = "PATH", description = "An erased run, or an audit log.")
     private Path path;
 
-    @Option(names = "--trust", paramLabel = "FILE", description = "The public key that you trust, from whoever vouches and not from PATH:"
-            + " a .pem (a key, or its certificate chain), or for a log its .vkey. Without it the key that came along is used, and its"
-            + " fingerprint is yours to compare.")
+    @Option(names = "--trust", paramLabel = "FILE", description = "The public key that you trust, from whoever vouches"
+            + " and not from PATH: a .pem (a key, or its certificate chain), or for a log its .vkey. Without it the key"
+            + " that came along is used, and its fingerprint is yours to compare.")
     private Path trust;
 
     @Option(names = "--log", paramLabel = "DIR", description = "The audit log (default: audit beside the run).")
@@ -45,8 +46,8 @@ final class VerifyCommand implements Callable<Integer> {
             terminal.print("%s: holds", found.path());
             found.checked().forEach(sentence -> terminal.print("  %s", sentence));
             if (!found.trusted()) {
-                terminal.print("The key came with what it signed: compare its fingerprint with the one that you were given, or name the"
-                        + " key by --trust.");
+                terminal.print("The key came with what it signed: compare its fingerprint with the one that you were"
+                        + " given, or name the key by --trust.");
             }
             if (!found.notProven().isEmpty()) {
                 terminal.print("Not proven:");

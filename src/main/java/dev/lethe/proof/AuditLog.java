@@ -162,8 +162,8 @@ final class AuditLog {
      */
     void requireEntry(long index, byte[] entry) {
         if (index >= size()) {
-            throw new DamagedDataException(root.resolve(CHECKPOINT) + ": is of " + size() + " entries, and the certificate's is"
-                    + " number " + index + ": the log was cut");
+            throw new DamagedDataException(root.resolve(CHECKPOINT) + ": is of " + size() + " entries, and the"
+                    + " certificate's is number " + index + ": the log was cut");
         }
         long n = index / WIDTH;
         List<byte[]> entries = bundle(n);
@@ -214,8 +214,8 @@ final class AuditLog {
         ByteArrayOutputStream leaves = new ByteArrayOutputStream();
         entries.forEach(entry -> leaves.writeBytes(Merkle.leaf(entry)));
         if (!Arrays.equals(leaves.toByteArray(), tile(0, n))) {
-            throw new DamagedDataException(file(root, "entries", n, width(0, n, size())) + ": its entries are not those that the log's"
-                    + " head comes from; they were changed");
+            throw new DamagedDataException(file(root, "entries", n, width(0, n, size()))
+                    + ": its entries are not those that the log's head comes from; they were changed");
         }
     }
 

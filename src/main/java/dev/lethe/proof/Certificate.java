@@ -12,6 +12,7 @@ import dev.lethe.train.RunFolder;
 import dev.lethe.train.RunInfo;
 import dev.lethe.train.RunJson;
 import dev.lethe.unlearn.Census;
+import dev.lethe.unlearn.Copy;
 import dev.lethe.unlearn.EraseConfig;
 import dev.lethe.unlearn.Erasure;
 import dev.lethe.unlearn.Losses;
@@ -58,8 +59,8 @@ final class Certificate {
         try {
             IdKey key = IdKey.read(run.journal());
             if (key == null) {
-                throw new BadInputException(IdKey.file(run.journal()) + ": was deleted, and what stands elsewhere cannot be named"
-                        + " without it; put it back to have a certificate");
+                throw new BadInputException(IdKey.file(run.journal()) + ": was deleted, and what stands elsewhere cannot"
+                        + " be named without it; put it back to have a certificate");
             }
             Map<String, String> files = new TreeMap<>();
             for (String name : List.of(ACCOUNT, STEPS)) {
@@ -75,21 +76,23 @@ final class Certificate {
 
     static Statement statement(Draft draft, Statement.Request request, NoteKey log) {
         Erasure account = draft.account;
-        IdKey key = draft.key;
-        List<Statement.Copy> copies = account.copies().stream().map(copy -> new Statement.Copy(copy.recordId(), copy.of(),
-                copy.likeness(), copy.heldOut(), copy.taken())).toList();
-        List<Statement.Match> matches = account.matches().stream().map(match -> new Statement.Match(match.recordId(), match.score(),
-                match.reason())).toList();
-        RunInfo.Base base = draft.run.info().source().base();
-        List<Statement.Touched> touched = account.places().stream().map(place -> new Statement.Touched(place.identity(),
-                place.entries(), place.done())).toList();
-        List<Statement.Remains> remains = account.left().stream().map(place -> remains(place, key)).toList();
+        EraseConfig config = account.config();
         Erasure.Software by = account.software();
-        return Statement.of(new Predicate(request, new Statement.Records(SCHEME, draft.keySha256, account.records(), copies), matches,
-                new Statement.Method(account.config().strategy().label(), account.config().seed(), settings(account.config(), key)),
+        RunInfo.Base base = draft.run.info().source().base();
+        return Statement.of(new Predicate(request,
+                new Statement.Records(SCHEME, draft.keySha256, account.records(), account.copies().stream().map(Certificate::copy).toList()),
+                account.matches().stream().map(one -> new Statement.Match(one.recordId(), one.score(), one.reason())).toList(),
+                new Statement.Method(config.strategy().label(), config.seed(), settings(config, draft.key)),
                 by == null ? null : new Statement.Software(by.lethe(), by.java(), by.torch(), by.isa(), by.device()),
-                new Statement.Models(draft.before, draft.after, base == null ? null : base.sha256()), draft.files, touched, remains,
+                new Statement.Models(draft.before, draft.after, base == null ? null : base.sha256()), draft.files,
+                account.places().stream().map(one -> new Statement.Touched(one.identity(), one.entries(), one.done())).toList(),
+                account.left().stream().map(place -> remains(place, draft.key)).toList(),
                 outcome(account), null, notProven(account), log.text()));
+    }
+
+    /** Its ids are under the key already, as all of the account. */
+    private static Statement.Copy copy(Copy copy) {
+        return new Statement.Copy(copy.recordId(), copy.of(), copy.likeness(), copy.heldOut(), copy.taken());
     }
 
     private static Statement.Remains remains(Census.Place place, IdKey key) {
@@ -108,9 +111,10 @@ final class Certificate {
 
     private static Statement.Outcome outcome(Erasure account) {
         Erasure.Relearning probe = account.relearning();
-        return new Statement.Outcome(number(account.target()), losses(account.before()), losses(account.after()),
-                new Statement.Relearning(number(probe.before()), number(probe.after()), number(probe.heldOut())), account.reached(),
-                number(account.influenceLeft()), account.ascents(), account.repairs(), account.trainSteps(),
+        Statement.Relearning relearning = new Statement.Relearning(number(probe.before()), number(probe.after()),
+                number(probe.heldOut()));
+        return new Statement.Outcome(number(account.target()), losses(account.before()), losses(account.after()), relearning,
+                account.reached(), number(account.influenceLeft()), account.ascents(), account.repairs(), account.trainSteps(),
                 account.entriesDestroyed(), account.broken());
     }
 
@@ -124,26 +128,28 @@ final class Certificate {
 
     private static List<String> notProven(Erasure account) {
         List<String> open = new ArrayList<>(List.of(
-                "That the new model keeps nothing of the records: no membership inference, extraction, rewording, sampling or"
-                        + " relearning by an attacker was tried beyond the losses and the one relearning probe under outcome.",
+                "That the new model keeps nothing of the records: no membership inference, extraction, rewording,"
+                        + " sampling or relearning by an attacker was tried beyond the losses and the one relearning"
+                        + " probe under outcome.",
                 "That it equals a model trained without the records: only losses were compared.",
                 "That no other record says the same in other words: copies were looked for by their words.",
-                "That no copy is left where Lethe does not look: backups, snapshots, copies of runs, exported files, logs of services"
-                        + " that used the model.",
-                "That the storage kept no old blocks: files were overwritten in place, which copy-on-write file systems and flash need"
-                        + " not do.",
-                "That the numbers are true: they were measured by the software named here on the signer's machine, and the signature"
-                        + " says who vouches for them.",
+                "That no copy is left where Lethe does not look: backups, snapshots, copies of runs, exported files, logs"
+                        + " of services that used the model.",
+                "That the storage kept no old blocks: files were overwritten in place, which copy-on-write file systems"
+                        + " and flash need not do.",
+                "That the numbers are true: they were measured by the software named here on the signer's machine, and"
+                        + " the signature says who vouches for them.",
                 "That the times are true: they are the signer's clock, and no third party has stamped them."));
         if (!account.left().isEmpty()) {
             open.add("That the " + account.left().size() + " places under remains are clean: no erasure cleans them.");
         }
         if (account.records().isEmpty()) {
-            open.add("That any learned record was erased: the request came in its own words, no record was looked for and none left the"
-                    + " run.");
+            open.add("That any learned record was erased: the request came in its own words, no record was looked for and"
+                    + " none left the run.");
         }
         if (account.config().keepEntries()) {
-            open.add("That stored gradients of the records are destroyed: the erasure was told to keep those of the run it began with.");
+            open.add("That stored gradients of the records are destroyed: the erasure was told to keep those of the run"
+                    + " it began with.");
         }
         if (!account.broken().isEmpty()) {
             open.add("That the erasure is good: guards refused it and were ignored, see outcome.broken.");

@@ -51,13 +51,19 @@ public record Certifier(SigningKeys keys, Path log, String request, Instant requ
     public record Certified(String certificate, String sha256, String request, String certified, String fingerprint, String log,
                             long index, long size) { }
 
-    /** Refuses what {@link #certify} would refuse after a long erasure: a damaged log, an id that was used, a wrong clock. */
+    /**
+     * Refuses what {@link #certify} would refuse after a long erasure: a damaged log, an id that was used, a wrong clock. Makes
+     * no log.
+     */
     public void precheck() {
+        requireOrder(now());
+        if (!Files.exists(log.resolve(AuditLog.CHECKPOINT)) && !Files.exists(log.resolve("tile"))) {
+            return;
+        }
         try (LogWriter writer = LogWriter.open(log, keys, LogWriter.PATIENCE)) {
             if (request != null) {
                 writer.require(request, now());
             }
-            requireOrder(now());
         }
     }
 
@@ -110,7 +116,8 @@ public record Certifier(SigningKeys keys, Path log, String request, Instant requ
 
     private void requireOrder(Instant now) {
         if (requested != null && now.isBefore(requested)) {
-            throw new BadInputException("the request is of " + requested + ", and the clock says " + now + ": one of the two is wrong");
+            throw new BadInputException("the request is of " + requested + ", and the clock says " + now
+                    + ": one of the two is wrong");
         }
     }
 }

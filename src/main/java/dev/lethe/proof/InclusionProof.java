@@ -44,7 +44,8 @@ record InclusionProof(long index, List<byte[]> hashes, byte[] checkpoint) {
     TreeHead verify(byte[] entry, NoteKey key, String place) {
         TreeHead head = TreeHead.open(checkpoint, key, place);
         if (!Merkle.includes(Merkle.leaf(entry), index, head.size(), hashes, head.root())) {
-            throw new DamagedDataException(place + ": does not show that the certificate is in the log: one of the two was changed");
+            throw new DamagedDataException(place + ": does not show that the certificate is in the log: one of the two"
+                    + " was changed");
         }
         return head;
     }

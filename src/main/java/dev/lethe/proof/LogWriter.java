@@ -94,8 +94,9 @@ final class LogWriter implements AutoCloseable {
         Path vkey = root.resolve(AuditLog.VKEY);
         if (!Files.exists(root.resolve(AuditLog.CHECKPOINT))) {
             if (Files.exists(root.resolve("tile"))) {
-                throw new DamagedDataException(root.resolve(AuditLog.CHECKPOINT) + ": is missing and there are tiles: the log lost its"
-                        + " head; put it back, or begin another log with --log");
+                throw new DamagedDataException(root.resolve(AuditLog.CHECKPOINT)
+                        + ": is missing and there are tiles: the log lost its head; put it back, or begin another log"
+                        + " with --log");
             }
             PrivateFiles.write(vkey, key.text() + "\n");
             write(new TreeHead(key.name(), 0, Sha256.of()));
@@ -129,8 +130,8 @@ final class LogWriter implements AutoCloseable {
     void require(String request, Instant now) {
         Found used = find(request);
         if (used != null) {
-            throw new BadInputException("request " + request + ": has a certificate already, entry " + used.index() + " of " + root
-                    + ", of " + used.entry().certified() + "; give each request an id of its own");
+            throw new BadInputException("request " + request + ": has a certificate already, entry " + used.index()
+                    + " of " + root + ", of " + used.entry().certified() + "; give each request an id of its own");
         }
         if (now.isBefore(last)) {
             throw new BadInputException("the clock says " + now + ", and the last entry of " + root + " is of " + last
@@ -143,7 +144,8 @@ final class LogWriter implements AutoCloseable {
         require(entry.request(), Instant.parse(entry.certified()));
         byte[] bytes = entry.bytes();
         if (bytes.length > LARGEST) {
-            throw new BadInputException("request " + entry.request() + ": its entry would have " + bytes.length + " bytes, a log takes "
+            throw new BadInputException("request " + entry.request() + ": its entry would have " + bytes.length
+                    + " bytes, a log takes "
                     + LARGEST);
         }
         long index = log.size();

@@ -37,7 +37,8 @@ record ModelManifest(Serialization serialization, List<Resource> resources) {
     }
 
     /** How it was made: what a verifier needs to make it again. */
-    record Serialization(String method, @JsonProperty("hash_type") String hashType, @JsonProperty("allow_symlinks") boolean allowSymlinks,
+    record Serialization(String method, @JsonProperty("hash_type") String hashType,
+            @JsonProperty("allow_symlinks") boolean allowSymlinks,
                          @JsonProperty("ignore_paths") List<String> ignorePaths) { }
 
     /** @param name path within the folder, with '/' */
@@ -90,7 +91,8 @@ record ModelManifest(Serialization serialization, List<Resource> resources) {
                 throw new DamagedDataException(folder.resolve(resource.name()) + ": is missing, and the certificate names it");
             }
             if (!digest.equals(resource.digest())) {
-                throw new DamagedDataException(folder.resolve(resource.name()) + ": is not the file that the certificate names (SHA-256 "
+                throw new DamagedDataException(folder.resolve(resource.name())
+                        + ": is not the file that the certificate names (SHA-256 "
                         + resource.digest() + ", here " + digest + "): it was changed, or is another model's");
             }
         }

@@ -104,7 +104,8 @@ record NoteKey(String name, byte[] id, byte[] raw) {
             }
         }
         if (!signed) {
-            throw new DamagedDataException(place + ": is not signed by the key of " + name + " (" + HexFormat.of().formatHex(id) + ")");
+            throw new DamagedDataException(place + ": is not signed by the key of " + name + " (" + HexFormat.of().formatHex(id)
+                    + ")");
         }
         return text;
     }

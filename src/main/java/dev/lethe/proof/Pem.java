@@ -73,7 +73,8 @@ final class Pem {
             String text = Files.readString(file, StandardCharsets.ISO_8859_1);
             PublicKey key = text.contains("BEGIN CERTIFICATE") ? certified(file, text, at) : bare(text);
             if (key == null || !isP256(key)) {
-                throw new BadInputException(file + ": holds no public key on the curve P-256; name the .pem beside the key store");
+                throw new BadInputException(file + ": holds no public key on the curve P-256; name the .pem beside the"
+                        + " key store");
             }
             return key;
         } catch (IOException e) {

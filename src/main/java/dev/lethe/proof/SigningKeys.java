@@ -64,7 +64,8 @@ public final class SigningKeys {
         Path vkey = beside(store, ".vkey");
         for (Path file : List.of(store, pem, vkey)) {
             if (Files.exists(file, LinkOption.NOFOLLOW_LINKS)) {
-                throw new BadInputException(file + ": is there already, and a key that is overwritten is lost; name another file");
+                throw new BadInputException(file + ": is there already, and a key that is overwritten is lost; name"
+                        + " another file");
             }
         }
         try {
@@ -97,11 +98,13 @@ public final class SigningKeys {
     private static void keytool(Path store, String alias, char[] password, String... kind) throws IOException {
         Path tool = Path.of(System.getProperty("java.home"), "bin", File.separatorChar == '\\' ? "keytool.exe" : "keytool");
         if (!Files.isExecutable(tool)) {
-            throw new BadInputException(tool + ": is not there, so this Java cannot make a key store; make one elsewhere with"
-                    + " lethe keys new, or name one by --key that has the entries certificate (EC, secp256r1) and log (Ed25519)");
+            throw new BadInputException(tool + ": is not there, so this Java cannot make a key store; make one elsewhere"
+                    + " with lethe keys new, or name one by --key that has the entries certificate (EC, secp256r1) and"
+                    + " log (Ed25519)");
         }
-        List<String> command = new ArrayList<>(List.of(tool.toString(), "-genkeypair", "-alias", alias, "-dname", "CN=Lethe " + alias,
-                "-validity", String.valueOf(DAYS), "-storetype", "PKCS12", "-keystore", store.toString(), "-storepass:env", PASSWORD));
+        List<String> command = new ArrayList<>(List.of(tool.toString(), "-genkeypair", "-alias", alias,
+                "-dname", "CN=Lethe " + alias, "-validity", String.valueOf(DAYS), "-storetype", "PKCS12",
+                "-keystore", store.toString(), "-storepass:env", PASSWORD));
         command.addAll(List.of(kind));
         ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
         builder.environment().put(PASSWORD, new String(password));
@@ -162,8 +165,8 @@ public final class SigningKeys {
     private static PrivateKey key(KeyStore keys, String alias, char[] password, Path store) throws GeneralSecurityException {
         Key key = keys.getKey(alias, password);
         if (!(key instanceof PrivateKey secret)) {
-            throw new BadInputException(store + ": has no private key under the name " + alias + "; it needs certificate (EC,"
-                    + " secp256r1) and log (Ed25519), as lethe keys new makes them");
+            throw new BadInputException(store + ": has no private key under the name " + alias + "; it needs certificate"
+                    + " (EC, secp256r1) and log (Ed25519), as lethe keys new makes them");
         }
         return secret;
     }

@@ -8,14 +8,13 @@ import com.fasterxml.jackson.annotation.JsonProperty;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import tools.jackson.databind.JsonNode;
 
 /** @param subject the model folders before and after, by {@link ModelManifest#digest} */
 record Statement(@JsonProperty("_type") String type, List<Subject> subject, String predicateType, Predicate predicate) {
     static final String TYPE = "https://in-toto.io/Statement/v1";
     static final String PREDICATE = "https://lethe.dev/attestation/erasure/v1";
-    static final String BEFORE = "before";
-    static final String AFTER = "after";
 
     Statement {
         subject = List.copyOf(subject);
@@ -23,14 +22,17 @@ record Statement(@JsonProperty("_type") String type, List<Subject> subject, Stri
             throw new IllegalArgumentException("it is a " + type + " of a " + predicateType + ", not of a " + PREDICATE);
         }
         Objects.requireNonNull(predicate, "predicate");
-        if (!subject.equals(List.of(Subject.of(BEFORE, predicate.models.before), Subject.of(AFTER, predicate.models.after)))) {
+        if (!subject.equals(subjects(predicate))) {
             throw new IllegalArgumentException("its subjects are not the models that it lists");
         }
     }
 
     static Statement of(Predicate predicate) {
-        return new Statement(TYPE, List.of(Subject.of(BEFORE, predicate.models.before), Subject.of(AFTER, predicate.models.after)),
-                PREDICATE, predicate);
+        return new Statement(TYPE, subjects(predicate), PREDICATE, predicate);
+    }
+
+    private static List<Subject> subjects(Predicate predicate) {
+        return List.of(Subject.of("before", predicate.models.before), Subject.of("after", predicate.models.after));
     }
 
     record Subject(String name, Map<String, String> digest) {
@@ -61,7 +63,9 @@ record Statement(@JsonProperty("_type") String type, List<Subject> subject, Stri
             touched = List.copyOf(touched);
             remains = List.copyOf(remains);
             notProven = List.copyOf(notProven);
-            Objects.requireNonNull(files, "files");
+            if (!Set.of(Certificate.ACCOUNT, Certificate.STEPS).equals(files.keySet())) {
+                throw new IllegalArgumentException("it names files " + files.keySet());
+            }
         }
     }
 

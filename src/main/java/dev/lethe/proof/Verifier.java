@@ -22,7 +22,8 @@ import java.util.Map;
 /**
  * How to verify. Immutable, any thread.
  *
- * @param trust  PEM file of the key, or of its certificate chain, that the verifier trusts; of a log its vkey; null: what came along
+ * @param trust  PEM file of the key, or of its certificate chain, that the verifier trusts; of a log its vkey; null: what came
+ *               along
  * @param log    folder of the audit log, null: beside the run
  * @param since  an older checkpoint of the log, kept elsewhere; null without
  * @param before the model folder before the erasure, to be compared too; null without
@@ -55,7 +56,8 @@ public record Verifier(Path trust, Path log, Path since, Path before) {
         if (Files.exists(path.resolve(AuditLog.CHECKPOINT)) || Files.exists(path.resolve(AuditLog.VKEY))) {
             return log(path);
         }
-        throw new BadInputException(path + ": there is nothing to verify: neither " + Certificate.FILE + " of an erased run nor the "
+        throw new BadInputException(path + ": there is nothing to verify: neither " + Certificate.FILE
+                + " of an erased run nor the "
                 + AuditLog.CHECKPOINT + " of an audit log");
     }
 
@@ -73,12 +75,14 @@ public record Verifier(Path trust, Path log, Path since, Path before) {
         Statement statement = ProofJson.read(payload, Statement.class, file.toString());
         Statement.Predicate told = statement.predicate();
         List<String> checked = new ArrayList<>();
-        checked.add("the certificate is signed by the key " + fingerprint + (trust == null ? ", which came with it" : " of " + trust));
+        checked.add("the certificate is signed by the key " + fingerprint + (trust == null ? ", which came with it" : " of "
+                + trust));
         key(root, instant(told.request().certified(), file)); // its certificates then
         files(root, told, key, checked);
         long size = logged(root, file, bytes, statement, checked);
         long index = proof(root).index();
-        return new Verified(root.toString(), "certificate", trust != null, fingerprint, told.request().id(), told.request().erasure(),
+        return new Verified(root.toString(), "certificate", trust != null, fingerprint, told.request().id(),
+                told.request().erasure(),
                 told.request().certified(), logFolder(root).toString(), index, size, checked, told.notProven());
     }
 
@@ -87,7 +91,8 @@ public record Verifier(Path trust, Path log, Path since, Path before) {
             PublicKey came = Pem.readExact(root.resolve(Certificate.KEY));
             return trust == null ? came : Pem.read(trust, at);
         } catch (IOException e) {
-            throw new DamagedDataException(root.resolve(Certificate.KEY) + ": cannot be read: " + Reason.of(e, root.resolve(Certificate.KEY)), e);
+            throw new DamagedDataException(root.resolve(Certificate.KEY) + ": cannot be read: "
+                    + Reason.of(e, root.resolve(Certificate.KEY)), e);
         }
     }
 
@@ -112,7 +117,8 @@ public record Verifier(Path trust, Path log, Path since, Path before) {
     private static void compare(Path file, String sha256) {
         String found = Sha256.hex(Sha256.of(AuditLog.bytes(file)));
         if (!found.equals(sha256)) {
-            throw new DamagedDataException(file + ": is not the file that the certificate names (SHA-256 " + sha256 + ", here " + found
+            throw new DamagedDataException(file + ": is not the file that the certificate names (SHA-256 " + sha256 + ", here "
+                    + found
                     + "); it was changed");
         }
     }
@@ -182,9 +188,11 @@ public record Verifier(Path trust, Path log, Path since, Path before) {
             }
             last[0] = at;
         });
-        List<String> checked = new ArrayList<>(List.of("the log's " + now.size() + " entries are those that its head is signed for"));
+        List<String> checked = new ArrayList<>(List.of("the log's " + now.size()
+                + " entries are those that its head is signed for"));
         older(now, key, checked);
-        return new Verified(folder.toString(), "log", trust != null, key.text(), null, null, null, folder.toString(), -1, now.size(),
+        return new Verified(folder.toString(), "log", trust != null, key.text(), null, null, null, folder.toString(), -1,
+                now.size(),
                 checked, List.of());
     }
 

@@ -34,14 +34,16 @@ class ProofCommandsTest {
         run = folder.resolve("run");
         keys = folder.resolve("mine/keys.p12");
         password = folder.resolve("password");
-        assertEquals(0, Shell.run("train", "--quiet", "--data", data, "--init", "gpt2:layers=1,hidden=16,heads=2,ctx=48", "--epochs", 2,
+        assertEquals(0, Shell.run("train", "--quiet", "--data", data, "--init", "gpt2:layers=1,hidden=16,heads=2,ctx=48",
+                "--epochs", 2,
                 "--lr", 5e-3, "--head", "topk:8", "--holdout", heldOut, "--out", run).code());
         JsonNode made = Shell.run("keys", "new", keys, "--password-file", password, "--json", "-").json();
         assertEquals(folder.resolve("mine/keys.pem").toString(), made.get("public_key").asString());
     }
 
     private static Shell erase(String ids, Path out, Object... more) {
-        List<Object> arguments = new ArrayList<>(List.of("erase", "--quiet", "--run", run, "--ids", ids, "--out", out, "--target-loss", 1,
+        List<Object> arguments = new ArrayList<>(List.of("erase", "--quiet", "--run", run, "--ids", ids, "--out", out,
+                "--target-loss", 1,
                 "--retain-guard", 100, "--held-out-guard", 100, "--relearn-steps", 0));
         arguments.addAll(List.of(more));
         return Shell.run(arguments.toArray());
@@ -50,7 +52,8 @@ class ProofCommandsTest {
     @Test
     void anErasureIsCertifiedVerifiedAndCertifiedOnce() throws IOException {
         Path out = folder.resolve("erased");
-        Shell erased = erase("dave-job,dave-pet", out, "--key", keys, "--password-file", password, "--request-id", "2026/17", "--requested",
+        Shell erased = erase("dave-job,dave-pet", out, "--key", keys, "--password-file", password, "--request-id", "2026/17",
+                "--requested",
                 "2026-11-01", "--json", "-");
         assertEquals(0, erased.code(), erased.err());
         assertEquals("2026/17", erased.json().at("/certificate/request").asString());
@@ -64,7 +67,8 @@ class ProofCommandsTest {
         assertTrue(told.out().contains("compare its fingerprint"), told.out());
         assertTrue(told.out().contains("\nNot proven:\n"), told.out());
         assertEquals(0, Shell.run("verify", folder.resolve("audit"), "--trust", folder.resolve("mine/keys.vkey")).code());
-        Shell again = Shell.run("certify", out, "--key", keys, "--password-file", password, "--request-id", "2026/17", "--json", "-");
+        Shell again = Shell.run("certify", out, "--key", keys, "--password-file", password, "--request-id", "2026/17", "--json",
+                "-");
         assertEquals(erased.json().get("certificate"), again.json(), "nothing new");
         assertEquals(0, Shell.run("inspect", out).code());
         assertEquals(List.of(), Grep.files(folder.resolve("audit"), Grep.text("dave")));
@@ -77,7 +81,8 @@ class ProofCommandsTest {
         String census = Shell.run("inspect", out, "--personal", "--json", "-").out();
         assertTrue(census.contains("\"kind\" : \"certificate\""), census);
         assertFalse(census.contains("\"kind\" : \"unknown\""), census);
-        assertRefused(2, "request 2026/17: has a certificate already, entry 0 of ", erase("dave-town", folder.resolve("never"), "--key", keys,
+        assertRefused(2, "request 2026/17: has a certificate already, entry 0 of ", erase("dave-town", folder.resolve("never"),
+                "--key", keys,
                 "--password-file", password, "--request-id", "2026/17"));
         assertFalse(Files.exists(folder.resolve("never")), "refused before anything is done");
         Path weights = out.resolve("model/model.safetensors");
@@ -97,7 +102,8 @@ class ProofCommandsTest {
         Path log = folder.resolve("other-log");
         assertRefused(2, "a certificate needs a key: name one by --key STORE or LETHE_KEY", Shell.run("certify", out));
         assertEquals(0, Shell.run("certify", out, "--key", keys, "--password-file", password, "--log", log).code());
-        assertRefused(4, folder.resolve("audit") + (Files.exists(folder.resolve("audit")) ? "/checkpoint" : ": the audit log is not there"),
+        assertRefused(4, folder.resolve("audit") + (Files.exists(folder.resolve("audit")) ? "/checkpoint"
+                : ": the audit log is not there"),
                 Shell.run("verify", out));
         assertEquals(0, Shell.run("verify", out, "--log", log).code());
         assertRefused(2, run + ": is not a run that an erasure made; there is nothing to certify",
@@ -108,7 +114,8 @@ class ProofCommandsTest {
     void keysThatAreMissingOrWrong() throws IOException {
         Path out = folder.resolve("none");
         Path wrong = Files.writeString(folder.resolve("wrong"), "not the password\n");
-        assertRefused(2, keys + ": the password is not this key store's", erase("dave-job", out, "--key", keys, "--password-file", wrong));
+        assertRefused(2, keys + ": the password is not this key store's", erase("dave-job", out, "--key", keys, "--password-file",
+                wrong));
         assertRefused(2, "--password-file " + folder.resolve("nowhere") + ": cannot be read: there is no such file",
                 erase("dave-job", out, "--key", keys, "--password-file", folder.resolve("nowhere")));
         assertRefused(2, folder.resolve("no.p12") + ": there is no such key store; make one with lethe keys new",
@@ -116,16 +123,20 @@ class ProofCommandsTest {
         assertRefused(2, "the key store's password is missing", erase("dave-job", out, "--key", keys));
         assertRefused(2, "--password-file, --request-id, --requested and --log go with a certificate, which needs --key STORE",
                 erase("dave-job", out, "--request-id", "1"));
-        assertRefused(2, "--requested yesterday: is no time", erase("dave-job", out, "--key", keys, "--password-file", password, "--requested",
+        assertRefused(2, "--requested yesterday: is no time", erase("dave-job", out, "--key", keys, "--password-file", password,
+                "--requested",
                 "yesterday"));
         assertRefused(2, keys + ": is there already, and a key that is overwritten is lost", Shell.run("keys", "new", keys,
                 "--password-file", password));
-        assertRefused(2, "the password of a key store needs 8 characters or more", Shell.run("keys", "new", folder.resolve("k.p12"),
+        assertRefused(2, "the password of a key store needs 8 characters or more", Shell.run("keys", "new",
+                folder.resolve("k.p12"),
                 "--password-file", Files.writeString(folder.resolve("short"), "short\n")));
-        assertRefused(2, wrong + ": is no key store that this Java reads", erase("dave-job", out, "--key", wrong, "--password-file", wrong));
+        assertRefused(2, wrong + ": is no key store that this Java reads", erase("dave-job", out, "--key", wrong,
+                "--password-file", wrong));
         assertFalse(Files.exists(out));
         try (Stream<Path> left = Files.list(folder.resolve("mine"))) {
-            assertEquals(List.of("keys.p12", "keys.pem", "keys.vkey"), left.map(file -> file.getFileName().toString()).sorted().toList());
+            assertEquals(List.of("keys.p12", "keys.pem", "keys.vkey"),
+                    left.map(file -> file.getFileName().toString()).sorted().toList());
         }
     }
 
@@ -133,7 +144,8 @@ class ProofCommandsTest {
     @Test
     void storesOfOthers() throws Exception {
         Path expired = folder.resolve("expired.p12");
-        keytool(expired, "certificate", "-keyalg", "EC", "-groupname", "secp256r1", "-startdate", "2020/01/01", "-validity", "30");
+        keytool(expired, "certificate", "-keyalg", "EC", "-groupname", "secp256r1", "-startdate", "2020/01/01", "-validity",
+                "30");
         keytool(expired, "log", "-keyalg", "Ed25519");
         Shell shell = Shell.run("certify", run, "--key", expired, "--password-file", password);
         assertRefused(2, expired + ": the certificate of CN=Test had expired at ", shell);
@@ -149,7 +161,8 @@ class ProofCommandsTest {
     }
 
     private static void keytool(Path store, String alias, String... more) throws Exception {
-        List<String> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "keytool").toString(), "-genkeypair",
+        List<String> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "keytool").toString(),
+                "-genkeypair",
                 "-alias", alias, "-dname", "CN=Test", "-keystore", store.toString(), "-storepass:file", password.toString(),
                 "-keypass:file", password.toString()));
         command.addAll(List.of(more));

@@ -82,7 +82,8 @@ class AuditLogTest {
             read.add(index);
         });
         assertEquals(600, read.size());
-        assertEquals(List.of("000", "001", "002.p"), names(root.resolve("tile/0")), "partial tiles go when the whole one is there");
+        assertEquals(List.of("000", "001", "002.p"), names(root.resolve("tile/0")),
+                "partial tiles go when the whole one is there");
         assertEquals(List.of("000", "001", "002.p"), names(root.resolve("tile/entries")));
         assertEquals(List.of("000.p"), names(root.resolve("tile/1")));
         assertEquals(88, names(root.resolve("tile/0/002.p")).size(), "those of a growing tile stay for who has an older head");
@@ -134,7 +135,8 @@ class AuditLogTest {
                     assertEquals(kept == fresh.size() ? size + 1 : size, now, size + ", " + fresh.subList(0, kept));
                     try (LogWriter writer = LogWriter.open(killed, keys, SOON)) {
                         for (int i = (int) now; i < size + 3; i++) {
-                            writer.append(new LogEntry(Statement.PREDICATE, "other-" + i, START.plusSeconds(1000).toString(), "11".repeat(32)));
+                            writer.append(new LogEntry(Statement.PREDICATE, "other-" + i, START.plusSeconds(1000).toString(),
+                                    "11".repeat(32)));
                         }
                     }
                     AuditLog.open(killed, keys.log()).check((_, _) -> { });
@@ -180,7 +182,8 @@ class AuditLogTest {
             writer.append(entry(0));
         }
         Files.delete(root.resolve("checkpoint"));
-        assertEquals(root.resolve("checkpoint") + ": is missing and there are tiles: the log lost its head; put it back, or begin another"
+        assertEquals(root.resolve("checkpoint") + ": is missing and there are tiles: the log lost its head; put it back, or"
+                + " begin another"
                 + " log with --log", assertThrows(DamagedDataException.class, this::writer).getMessage());
     }
 
@@ -211,11 +214,14 @@ class AuditLogTest {
             writer.append(entry(7));
             assertEquals("request R-7: has a certificate already, entry 0 of " + root + ", of " + START.plusSeconds(7)
                     + "; give each request an id of its own", assertThrows(BadInputException.class,
-                            () -> writer.append(new LogEntry(Statement.PREDICATE, "R-7", START.plusSeconds(9).toString(), "x"))).getMessage());
-            assertEquals("the clock says " + START.plusSeconds(6) + ", and the last entry of " + root + " is of " + START.plusSeconds(7)
+                            () -> writer.append(new LogEntry(Statement.PREDICATE, "R-7", START.plusSeconds(9).toString(),
+                                    "x"))).getMessage());
+            assertEquals("the clock says " + START.plusSeconds(6) + ", and the last entry of " + root + " is of "
+                    + START.plusSeconds(7)
                     + ": one of the two clocks is wrong; set this one right",
                     assertThrows(BadInputException.class, () -> writer.append(entry(6))).getMessage());
-            assertEquals(1, writer.append(new LogEntry(Statement.PREDICATE, "R-8", START.plusSeconds(7).toString(), "x")), "the same second");
+            assertEquals(1, writer.append(new LogEntry(Statement.PREDICATE, "R-8", START.plusSeconds(7).toString(), "x")),
+                    "the same second");
         }
     }
 
@@ -223,7 +229,8 @@ class AuditLogTest {
     void anotherKeyDoesNotContinueALog() {
         writer().close();
         String said = assertThrows(BadInputException.class, () -> LogWriter.open(root, MadeUpRun.freshKeys(), SOON)).getMessage();
-        assertTrue(said.startsWith(root.resolve("vkey") + ": this log was begun with another key (" + keys.log().name() + ")"), said);
+        assertTrue(said.startsWith(root.resolve("vkey") + ": this log was begun with another key (" + keys.log().name() + ")"),
+                said);
     }
 
     @Test
@@ -323,7 +330,8 @@ class AuditLogTest {
         }
         byte[] head = Merkle.root(AuditLog.at(root, size)::node, size);
         put(root.resolve("vkey"), (keys.log().text() + "\n").getBytes());
-        put(root.resolve("checkpoint"), keys.log().sign(new TreeHead(keys.log().name(), size, head).text(), keys).getBytes("UTF-8"));
+        put(root.resolve("checkpoint"), keys.log().sign(new TreeHead(keys.log().name(), size, head).text(),
+                keys).getBytes("UTF-8"));
         return head;
     }
 

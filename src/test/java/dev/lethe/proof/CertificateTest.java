@@ -57,7 +57,8 @@ class CertificateTest {
         JsonNode told = statement.get("predicate");
         assertEquals("https://in-toto.io/Statement/v1", statement.get("_type").asString());
         assertEquals(ModelManifest.of(made.run.model()).digest(), statement.at("/subject/1/digest/sha256").asString());
-        assertEquals(ModelManifest.of(made.folder.resolve("run/model")).digest(), statement.at("/subject/0/digest/sha256").asString());
+        assertEquals(ModelManifest.of(made.folder.resolve("run/model")).digest(),
+                statement.at("/subject/0/digest/sha256").asString());
         assertEquals("{\"id\":\"R-1\",\"erasure\":\"0123456789abcdef\",\"requested\":\"2026-11-01T08:00:00Z\","
                 + "\"certified\":\"2026-11-27T12:00:00Z\"}", told.get("request").toString());
         assertEquals("its subject was asked for", told.at("/matches/0/reason").asString());
@@ -66,7 +67,8 @@ class CertificateTest {
         assertTrue(told.at("/outcome/after/heldOut").isMissingNode(), "there is none");
         assertFalse(told.has("proof"));
         assertEquals(8, told.get("notProven").size());
-        String text = statement.toString() + new String(Files.readAllBytes(made.log.resolve("tile/entries/000.p/1")), StandardCharsets.UTF_8);
+        String text = statement.toString() + new String(Files.readAllBytes(made.log.resolve("tile/entries/000.p/1")),
+                StandardCharsets.UTF_8);
         assertFalse(text.contains("dave"), text);
         assertFalse(text.contains(memory.path().toString()), text);
         Verifier.Verified verified = made.verify();
@@ -101,7 +103,8 @@ class CertificateTest {
         made.certifier("R-1", MadeUpRun.NOON.plusSeconds(60)).certify(made.run);
         assertEquals("2026-11-27T12:01:00Z", made.verify().certified());
         Files.delete(made.file(Certificate.FILE)); // lost
-        assertTrue(assertThrows(BadInputException.class, () -> made.certifier("R-1", MadeUpRun.NOON.plusSeconds(90)).certify(made.run))
+        assertTrue(assertThrows(BadInputException.class, () -> made.certifier("R-1",
+                MadeUpRun.NOON.plusSeconds(90)).certify(made.run))
                 .getMessage().startsWith("request R-1: has a certificate already"));
         made.certifier("R-1b", MadeUpRun.NOON.plusSeconds(90)).certify(made.run);
         assertEquals(1, made.verify().index());
@@ -111,8 +114,10 @@ class CertificateTest {
     void aRequestIdServesOneRun() {
         made.certified();
         MadeUpRun other = new MadeUpRun(memory.path(), "erased-2", EraseConfig.defaults());
-        assertEquals("request R-1: has a certificate already, entry 0 of " + made.log + ", of 2026-11-27T12:00:00Z; give each request an"
-                + " id of its own", assertThrows(BadInputException.class, () -> other.certifier("R-1", MadeUpRun.NOON).certify(other.run))
+        assertEquals("request R-1: has a certificate already, entry 0 of " + made.log
+                + ", of 2026-11-27T12:00:00Z; give each request an"
+                + " id of its own", assertThrows(BadInputException.class, () -> other.certifier("R-1",
+                        MadeUpRun.NOON).certify(other.run))
                 .getMessage());
         assertThrows(BadInputException.class, () -> other.certifier("R-1", MadeUpRun.NOON).precheck());
         assertFalse(Files.exists(other.file(Certificate.FILE)));
@@ -128,11 +133,13 @@ class CertificateTest {
     void clocksThatRunBackwards() {
         made.certified();
         MadeUpRun other = new MadeUpRun(memory.path(), "erased-2", EraseConfig.defaults());
-        assertEquals("the clock says 2026-11-27T11:59:59Z, and the last entry of " + made.log + " is of 2026-11-27T12:00:00Z: one of the"
+        assertEquals("the clock says 2026-11-27T11:59:59Z, and the last entry of " + made.log
+                + " is of 2026-11-27T12:00:00Z: one of the"
                 + " two clocks is wrong; set this one right", assertThrows(BadInputException.class,
                         () -> other.certifier("R-2", MadeUpRun.NOON.minusSeconds(1)).certify(other.run)).getMessage());
         assertEquals("the request is of 2026-11-27T12:00:05Z, and the clock says 2026-11-27T12:00:00Z: one of the two is wrong",
-                assertThrows(BadInputException.class, () -> new Certifier(MadeUpRun.keys(), made.log, "R-3", MadeUpRun.NOON.plusSeconds(5),
+                assertThrows(BadInputException.class, () -> new Certifier(MadeUpRun.keys(), made.log, "R-3",
+                        MadeUpRun.NOON.plusSeconds(5),
                         MadeUpRun.clock(MadeUpRun.NOON)).precheck()).getMessage());
     }
 
@@ -147,18 +154,24 @@ class CertificateTest {
                 new Verifier(pem, null, null, null));
         Path mine = Files.writeString(other.resolve("mine.pem"), MadeUpRun.keys().pem());
         assertTrue(new Verifier(mine, null, null, null).verify(made.run.root()).trusted());
-        assertWrong(other.resolve("no.pem") + ": cannot be read: there is no such file or folder", new Verifier(other.resolve("no.pem"), null, null, null));
-        assertWrong(made.log + "-2: the audit log is not there; name it with --log", new Verifier(null, Path.of(made.log + "-2"), null, null));
+        assertWrong(other.resolve("no.pem") + ": cannot be read: there is no such file or folder",
+                new Verifier(other.resolve("no.pem"), null, null, null));
+        assertWrong(made.log + "-2: the audit log is not there; name it with --log", new Verifier(null, Path.of(made.log + "-2"),
+                null, null));
         Path before = made.folder.resolve("run/model");
         assertEquals(6, new Verifier(null, null, null, before).verify(made.run.root()).checked().size());
-        assertTrue(assertThrows(DamagedDataException.class, () -> new Verifier(null, null, null, made.run.model()).verify(made.run.root()))
-                .getMessage().startsWith(made.run.model().resolve("config.json") + ": is not the file that the certificate names (SHA-256 "));
+        assertTrue(assertThrows(DamagedDataException.class, () -> new Verifier(null, null, null,
+                made.run.model()).verify(made.run.root()))
+                .getMessage().startsWith(made.run.model().resolve("config.json")
+                        + ": is not the file that the certificate names (SHA-256 "));
         Files.writeString(made.run.model().resolve("extra.py"), "x");
-        assertWrong(made.run.model().resolve("extra.py") + ": the certificate does not name it; it was added", MadeUpRun.verifier());
+        assertWrong(made.run.model().resolve("extra.py") + ": the certificate does not name it; it was added",
+                MadeUpRun.verifier());
         Files.delete(made.run.model().resolve("extra.py"));
         Files.delete(made.run.model().resolve("config.json"));
         assertWrong(made.run.model().resolve("config.json") + ": is missing, and the certificate names it", MadeUpRun.verifier());
-        assertWrong(memory.path() + ": there is nothing to verify: neither certificate.dsse.json of an erased run nor the checkpoint of an"
+        assertWrong(memory.path() + ": there is nothing to verify: neither certificate.dsse.json of an erased run nor the"
+                + " checkpoint of an"
                 + " audit log", MadeUpRun.verifier(), memory.path());
     }
 
@@ -168,7 +181,8 @@ class CertificateTest {
         MadeUpRun other = new MadeUpRun(memory.path(), "erased-2", EraseConfig.defaults());
         other.certifier("R-2", MadeUpRun.NOON).certify(other.run);
         Files.copy(other.file(Certificate.PROOF), made.file(Certificate.PROOF), StandardCopyOption.REPLACE_EXISTING);
-        assertWrong(made.file(Certificate.PROOF) + ": does not show that the certificate is in the log: one of the two was changed",
+        assertWrong(made.file(Certificate.PROOF) + ": does not show that the certificate is in the log: one of the two was"
+                + " changed",
                 MadeUpRun.verifier());
         Files.copy(other.file(Certificate.FILE), made.file(Certificate.FILE), StandardCopyOption.REPLACE_EXISTING);
         assertTrue(assertThrows(DamagedDataException.class, made::verify).getMessage()
@@ -200,7 +214,8 @@ class CertificateTest {
                 writer.append(AuditLogTest.entry(i));
             }
         }
-        assertWrong(forked.resolve("checkpoint") + ": is not what became of " + now + ": entries were changed or removed, or a tile was",
+        assertWrong(forked.resolve("checkpoint") + ": is not what became of " + now
+                + ": entries were changed or removed, or a tile was",
                 new Verifier(null, forked, now, null));
     }
 
@@ -286,7 +301,8 @@ class CertificateTest {
 
     private void assertNamed(Path file, byte[] bytes) throws IOException {
         Files.write(file, bytes);
-        String said = assertThrows(DamagedDataException.class, made::verify, () -> file + ": " + new String(bytes, StandardCharsets.UTF_8))
+        String said = assertThrows(DamagedDataException.class, made::verify, () -> file + ": " + new String(bytes,
+                StandardCharsets.UTF_8))
                 .getMessage();
         String name = file.getFileName().toString();
         boolean signed = name.equals(Certificate.KEY) && said.contains(Certificate.FILE); // another key: the signature is not its

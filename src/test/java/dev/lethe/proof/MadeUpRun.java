@@ -53,7 +53,8 @@ final class MadeUpRun {
                 model(RunFolder.create(source, info, List.of()).model(), "before");
             }
             IdKey key = IdKey.random();
-            run = RunFolder.create(folder.resolve(name), info.withLineage(new RunInfo.Lineage(source.toString(), "0123456789abcdef")),
+            run = RunFolder.create(folder.resolve(name), info.withLineage(new RunInfo.Lineage(source.toString(),
+                    "0123456789abcdef")),
                     List.of());
             model(run.model(), "after");
             Files.createDirectories(run.journal());
@@ -73,7 +74,8 @@ final class MadeUpRun {
                 new Erasure.Relearning(0.2, 4.5, Double.NaN), InfluenceChange.none(), 3,
                 List.of(new Copy(key.of("dave-job-2"), null, key.of("dave-job"), 1, false, true)),
                 List.of(new PendingErasure.Place(source.toString(), "abc", 3, true, null)),
-                List.of(new Census.Place("/home/dave/people.jsonl", "data", "the records themselves", null, 1, 77, Census.Reach.YOURS,
+                List.of(new Census.Place("/home/dave/people.jsonl", "data", "the records themselves", null, 1, 77,
+                        Census.Reach.YOURS,
                         Census.Found.YES)), new Erasure.Software("0.1.0", "25", "2.13", "avx2", "cpu"));
     }
 

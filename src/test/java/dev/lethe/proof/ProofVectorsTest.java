@@ -60,7 +60,8 @@ class ProofVectorsTest {
         assertTrue(Dsse.verifies(pae, der, key));
         pae[pae.length - 1] ^= 1;
         assertEquals(false, Dsse.verifies(pae, der, key));
-        assertEquals("DSSEv1 2 \u00e9 0 ", new String(Dsse.pae("\u00e9", new byte[0]), StandardCharsets.UTF_8), "lengths are of bytes");
+        assertEquals("DSSEv1 2 \u00e9 0 ", new String(Dsse.pae("\u00e9", new byte[0]), StandardCharsets.UTF_8),
+                "lengths are of bytes");
     }
 
     private static byte[] der(byte[] raw) {
@@ -82,16 +83,19 @@ class ProofVectorsTest {
     @Test
     void signedNote() {
         NoteKey key = NoteKey.parse("example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k", "vkey");
-        String note = "This is an example message.\n\n\u2014 example.com/foo Uw2QOkn8srV1yJGh2VYRlL1Tnagv1YEq6TfXppzi2ONncAlTgK7Ztg1ERYNZXs"
+        String note = "This is an example message.\n\n\u2014 example.com/foo"
+                + " Uw2QOkn8srV1yJGh2VYRlL1Tnagv1YEq6TfXppzi2ONncAlTgK7Ztg1ERYNZXs"
                 + "YjOBH3mFXmRKuwHjG1Yu72IneyaQM=\n";
         assertEquals("This is an example message.\n", key.open(note.getBytes(StandardCharsets.UTF_8), "note"));
         String other = note + "\u2014 witness.example AAAAAAAA\n";
-        assertEquals("This is an example message.\n", key.open(other.getBytes(StandardCharsets.UTF_8), "note"), "others' are ignored");
+        assertEquals("This is an example message.\n", key.open(other.getBytes(StandardCharsets.UTF_8), "note"),
+                "others' are ignored");
         for (String wrong : List.of(note.replace("an ex", "no ex"), note.replace("foo U", "bar U"), note.replace("aQM=", "aQN="),
                 note.substring(0, note.length() - 1), note.replace("\n\n", "\n"), note + "x\n", "\0" + note)) {
             assertThrows(DamagedDataException.class, () -> key.open(wrong.getBytes(StandardCharsets.UTF_8), "note"), wrong);
         }
-        assertThrows(DamagedDataException.class, () -> NoteKey.parse("example.com/foo+530d903b+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k",
+        assertThrows(DamagedDataException.class,
+                () -> NoteKey.parse("example.com/foo+530d903b+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k",
                 "vkey"));
     }
 
@@ -211,7 +215,8 @@ class ProofVectorsTest {
         for (String same : List.of("/mediaType", "/dsseEnvelope/payloadType")) {
             assertEquals(theirs.at(same), ours.at(same));
         }
-        for (String same : List.of("/_type", "/predicateType", "/predicate/serialization/method", "/predicate/serialization/hash_type")) {
+        for (String same : List.of("/_type", "/predicateType", "/predicate/serialization/method",
+                "/predicate/serialization/hash_type")) {
             assertEquals(payload(theirs).at(same), payload(ours).at(same));
         }
     }
@@ -237,7 +242,8 @@ class ProofVectorsTest {
         assertEquals(Path.of("log/tile/0/273.p/112"), AuditLog.file(Path.of("log"), "0", 273, 112));
         assertEquals(Path.of("log/tile/entries/x001/000"), AuditLog.file(Path.of("log"), "entries", 1000, 256));
         assertEquals(List.of(256, 112, 0, 256, 17, 1, 0), List.of(AuditLog.width(0, 272, 70_000), AuditLog.width(0, 273, 70_000),
-                AuditLog.width(0, 274, 70_000), AuditLog.width(1, 0, 70_000), AuditLog.width(1, 1, 70_000), AuditLog.width(2, 0, 70_000),
+                AuditLog.width(0, 274, 70_000), AuditLog.width(1, 0, 70_000), AuditLog.width(1, 1, 70_000), AuditLog.width(2, 0,
+                        70_000),
                 AuditLog.width(3, 0, 70_000)));
         assertEquals(List.of(256, 1), List.of(AuditLog.width(0, 0, 256), AuditLog.width(1, 0, 256)));
     }
