@@ -50,6 +50,12 @@ public record Verifier(Path trust, Path log, Path since, Path before) {
      * @throws DamagedDataException naming the first file that is wrong
      */
     public Verified verify(Path path) {
+        if (before != null && !Files.isDirectory(before)) {
+            throw new BadInputException(before + ": there is no such model folder");
+        }
+        if (since != null && !Files.isRegularFile(since)) {
+            throw new BadInputException(since + ": there is no such checkpoint");
+        }
         if (Files.exists(path.resolve(Certificate.FILE))) {
             return run(path);
         }
@@ -163,9 +169,6 @@ public record Verifier(Path trust, Path log, Path since, Path before) {
         if (since == null) {
             return;
         }
-        if (!Files.isRegularFile(since)) {
-            throw new BadInputException(since + ": there is no such checkpoint");
-        }
         TreeHead old = TreeHead.open(AuditLog.bytes(since), key, since.toString());
         now.requireExtends(old, since.toString());
         checked.add("the log goes on from the " + old.size() + " entries of " + since);
@@ -174,8 +177,7 @@ public record Verifier(Path trust, Path log, Path since, Path before) {
     /** All of it. */
     private Verified log(Path folder) {
         NoteKey key = AuditLog.key(folder);
-        if (trust != null && !NoteKey.parse(new String(AuditLog.bytes(trust), StandardCharsets.UTF_8).strip(),
-                trust.toString()).same(key)) {
+        if (trust != null && !trustedLog().same(key)) {
             throw new DamagedDataException(folder.resolve(AuditLog.VKEY) + ": is not the key of " + trust);
         }
         AuditLog now = AuditLog.open(folder, key);
@@ -194,6 +196,16 @@ public record Verifier(Path trust, Path log, Path since, Path before) {
         return new Verified(folder.toString(), "log", trust != null, key.text(), null, null, null, folder.toString(), -1,
                 now.size(),
                 checked, List.of());
+    }
+
+    private NoteKey trustedLog() {
+        try {
+            return NoteKey.parse(Files.readString(trust, StandardCharsets.UTF_8).strip(), trust.toString());
+        } catch (IOException e) {
+            throw new BadInputException(trust + ": cannot be read: " + Reason.of(e, trust), e);
+        } catch (DamagedDataException e) {
+            throw new BadInputException(Reason.of(e) + "; of a log name the .vkey", e);
+        }
     }
 
     private static Instant instant(String text, Path place) {

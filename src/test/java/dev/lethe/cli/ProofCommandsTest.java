@@ -67,6 +67,12 @@ class ProofCommandsTest {
         assertTrue(told.out().contains("compare its fingerprint"), told.out());
         assertTrue(told.out().contains("\nNot proven:\n"), told.out());
         assertEquals(0, Shell.run("verify", folder.resolve("audit"), "--trust", folder.resolve("mine/keys.vkey")).code());
+        assertRefused(2, pem + ": is not the verifier key of an Ed25519 key (NAME+ID+KEY); of a log name the .vkey",
+                Shell.run("verify", folder.resolve("audit"), "--trust", pem));
+        assertRefused(2, folder.resolve("gone") + ": there is no such model folder",
+                Shell.run("verify", out, "--before", folder.resolve("gone")));
+        assertRefused(2, folder.resolve("gone") + ": there is no such checkpoint",
+                Shell.run("verify", out, "--since", folder.resolve("gone")));
         Shell again = Shell.run("certify", out, "--key", keys, "--password-file", password, "--request-id", "2026/17", "--json",
                 "-");
         assertEquals(erased.json().get("certificate"), again.json(), "nothing new");
