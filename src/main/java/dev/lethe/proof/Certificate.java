@@ -80,7 +80,8 @@ final class Certificate {
         Erasure.Software by = account.software();
         RunInfo.Base base = draft.run.info().source().base();
         return Statement.of(new Predicate(request,
-                new Statement.Records(SCHEME, draft.keySha256, account.records(), account.copies().stream().map(Certificate::copy).toList()),
+                new Statement.Records(SCHEME, draft.keySha256, account.records(),
+                        account.copies().stream().map(Certificate::copy).toList()),
                 account.matches().stream().map(one -> new Statement.Match(one.recordId(), one.score(), one.reason())).toList(),
                 new Statement.Method(config.strategy().label(), config.seed(), settings(config, draft.key)),
                 by == null ? null : new Statement.Software(by.lethe(), by.java(), by.torch(), by.isa(), by.device()),

@@ -1,5 +1,8 @@
 package dev.lethe.proof;
 
+import dev.lethe.engine.DamagedDataException;
+import java.time.Instant;
+import java.time.format.DateTimeParseException;
 import java.util.Objects;
 
 /**
@@ -22,6 +25,19 @@ record LogEntry(String type, String request, String certified, String certificat
     static LogEntry of(Statement statement, byte[] file) {
         Statement.Request request = statement.predicate().request();
         return new LogEntry(Statement.PREDICATE, request.id(), request.certified(), Sha256.hex(Sha256.of(file)));
+    }
+
+    /** {@code certified}. @throws DamagedDataException when that is no time */
+    Instant at(String place) {
+        return time(certified, place);
+    }
+
+    static Instant time(String text, String place) {
+        try {
+            return Instant.parse(text);
+        } catch (DateTimeParseException e) {
+            throw new DamagedDataException(place + ": \"" + text + "\" is no time as Lethe writes it", e);
+        }
     }
 
     byte[] bytes() {

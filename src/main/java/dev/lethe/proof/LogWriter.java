@@ -111,9 +111,10 @@ final class LogWriter implements AutoCloseable {
         log = AuditLog.open(root, key);
         byRequest.clear();
         log.check((index, bytes) -> {
-            LogEntry entry = ProofJson.read(bytes, LogEntry.class, root + ", entry " + index);
+            String place = root + ", entry " + index;
+            LogEntry entry = ProofJson.read(bytes, LogEntry.class, place);
             byRequest.put(entry.request(), new Found(index, entry));
-            last = Instant.parse(entry.certified()); // canonical: an earlier Lethe wrote it, under the key
+            last = entry.at(place);
         });
     }
 
@@ -141,7 +142,7 @@ final class LogWriter implements AutoCloseable {
 
     /** Appends an entry, which is durable when this returns. @return its index */
     long append(LogEntry entry) {
-        require(entry.request(), Instant.parse(entry.certified()));
+        require(entry.request(), entry.at("an entry"));
         byte[] bytes = entry.bytes();
         if (bytes.length > LARGEST) {
             throw new BadInputException("request " + entry.request() + ": its entry would have " + bytes.length
@@ -164,7 +165,7 @@ final class LogWriter implements AutoCloseable {
             throw new UncheckedIOException(root + ": the audit log cannot be written: " + Reason.of(e, root), e);
         }
         byRequest.put(entry.request(), new Found(index, entry));
-        last = Instant.parse(entry.certified());
+        last = entry.at("an entry");
         return index;
     }
 

@@ -14,7 +14,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.PublicKey;
 import java.time.Instant;
-import java.time.format.DateTimeParseException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -83,7 +82,7 @@ public record Verifier(Path trust, Path log, Path since, Path before) {
         List<String> checked = new ArrayList<>();
         checked.add("the certificate is signed by the key " + fingerprint + (trust == null ? ", which came with it" : " of "
                 + trust));
-        key(root, instant(told.request().certified(), file)); // its certificates then
+        key(root, LogEntry.time(told.request().certified(), file.toString())); // its certificates then
         files(root, told, key, checked);
         long size = logged(root, file, bytes, statement, checked);
         long index = proof(root).index();
@@ -184,7 +183,7 @@ public record Verifier(Path trust, Path log, Path since, Path before) {
         Instant[] last = {Instant.EPOCH};
         now.check((index, bytes) -> {
             String place = folder + ", entry " + index;
-            Instant at = instant(ProofJson.read(bytes, LogEntry.class, place).certified(), Path.of(place));
+            Instant at = ProofJson.read(bytes, LogEntry.class, place).at(place);
             if (at.isBefore(last[0])) {
                 throw new DamagedDataException(place + ": is of " + at + ", and the one before it of " + last[0]);
             }
@@ -205,14 +204,6 @@ public record Verifier(Path trust, Path log, Path since, Path before) {
             throw new BadInputException(trust + ": cannot be read: " + Reason.of(e, trust), e);
         } catch (DamagedDataException e) {
             throw new BadInputException(Reason.of(e) + "; of a log name the .vkey", e);
-        }
-    }
-
-    private static Instant instant(String text, Path place) {
-        try {
-            return Instant.parse(text);
-        } catch (DateTimeParseException e) {
-            throw new DamagedDataException(place + ": \"" + text + "\" is no time as Lethe writes it", e);
         }
     }
 }

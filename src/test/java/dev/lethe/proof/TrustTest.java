@@ -34,7 +34,8 @@ class TrustTest {
 
     private Path store(String name) throws Exception {
         Path store = folder.resolve(name);
-        keytool(store, "-genkeypair", "-alias", "ca", "-dname", "CN=Authority", "-keyalg", "EC", "-groupname", "secp256r1", "-ext", "bc=ca:true");
+        keytool(store, "-genkeypair", "-alias", "ca", "-dname", "CN=Authority", "-keyalg", "EC", "-groupname", "secp256r1",
+                "-ext", "bc=ca:true");
         keytool(store, "-genkeypair", "-alias", "certificate", "-dname", "CN=Officer", "-keyalg", "EC", "-groupname", "secp256r1",
                 "-signer", "ca", "-validity", "10");
         keytool(store, "-genkeypair", "-alias", "log", "-dname", "CN=Log", "-keyalg", "Ed25519");
@@ -54,18 +55,23 @@ class TrustTest {
         String pems = Files.readString(chain);
         String leaf = pems.substring(0, pems.indexOf("-----END CERTIFICATE-----")) + "-----END CERTIFICATE-----\n";
         Path other = store("other.p12");
-        Path broken = Files.writeString(folder.resolve("broken.pem"), leaf + keytool(other, "-exportcert", "-rfc", "-alias", "ca"));
+        Path broken = Files.writeString(folder.resolve("broken.pem"), leaf + keytool(other, "-exportcert", "-rfc", "-alias",
+                "ca"));
         assertEquals(broken + ": the certificate of CN=Officer is not signed by the next one of its chain",
-                assertThrows(DamagedDataException.class, () -> new Verifier(broken, null, null, null).verify(made.run.root())).getMessage());
+                assertThrows(DamagedDataException.class, () -> new Verifier(broken, null, null,
+                        null).verify(made.run.root())).getMessage());
 
         Path log = folder.resolve("later");
         Instant later = now.plus(Duration.ofDays(20));
         new Certifier(keys, log, "R-2", null, MadeUpRun.clock(later)).certify(made.run);
-        String said = assertThrows(DamagedDataException.class, () -> new Verifier(chain, log, null, null).verify(made.run.root())).getMessage();
-        assertTrue(said.startsWith(chain + ": the certificate of CN=Officer had expired at " + later.toString().substring(0, 19)), said);
+        String said = assertThrows(DamagedDataException.class, () -> new Verifier(chain, log, null,
+                null).verify(made.run.root())).getMessage();
+        assertTrue(said.startsWith(chain + ": the certificate of CN=Officer had expired at " + later.toString().substring(0, 19)),
+                said);
         Path early = folder.resolve("early");
         new Certifier(keys, early, "R-3", null, MadeUpRun.clock(now.minus(Duration.ofDays(1)))).certify(made.run);
-        said = assertThrows(DamagedDataException.class, () -> new Verifier(chain, early, null, null).verify(made.run.root())).getMessage();
+        said = assertThrows(DamagedDataException.class, () -> new Verifier(chain, early, null,
+                null).verify(made.run.root())).getMessage();
         assertTrue(said.startsWith(chain + ": the certificate of CN=Officer was not valid yet at "), said);
         said = assertThrows(BadInputException.class, () -> SigningKeys.open(store, MadeUpRun.PASSWORD, later)).getMessage();
         assertTrue(said.startsWith(store + ": the certificate of CN=Officer had expired at " + later), said);
