@@ -71,18 +71,25 @@ public record Verifier(Path trust, Path log, Path since, Path before) {
         byte[] bytes = AuditLog.bytes(file);
         Dsse.Envelope envelope = ProofJson.read(bytes, Dsse.Envelope.class, file.toString());
         Path keyFile = trust != null ? trust : root.resolve(Certificate.KEY);
-        PublicKey key = key(root, null);
+        PublicKey came = came(root);
+        PublicKey key = trust == null ? came : Pem.read(trust, null);
         String fingerprint = Pem.fingerprint(key);
         byte[] payload = Dsse.open(envelope, key, file + " (by the key of " + keyFile + ")");
         if (!envelope.signatures().getFirst().keyid().equals(fingerprint)) {
             throw new DamagedDataException(file + ": names another key than signed it");
+        }
+        if (!Pem.fingerprint(came).equals(fingerprint)) {
+            throw new DamagedDataException(root.resolve(Certificate.KEY) + ": is not the key that signed the certificate");
         }
         Statement statement = ProofJson.read(payload, Statement.class, file.toString());
         Statement.Predicate told = statement.predicate();
         List<String> checked = new ArrayList<>();
         checked.add("the certificate is signed by the key " + fingerprint + (trust == null ? ", which came with it" : " of "
                 + trust));
-        key(root, LogEntry.time(told.request().certified(), file.toString())); // its certificates then
+        Instant then = LogEntry.time(told.request().certified(), file.toString());
+        if (trust != null) {
+            Pem.read(trust, then); // if it is of certificates, they must have been valid
+        }
         files(root, told, key, checked);
         long size = logged(root, file, bytes, statement, checked);
         long index = proof(root).index();
@@ -91,13 +98,12 @@ public record Verifier(Path trust, Path log, Path since, Path before) {
                 told.request().certified(), logFolder(root).toString(), index, size, checked, told.notProven());
     }
 
-    private PublicKey key(Path root, Instant at) {
+    private static PublicKey came(Path root) {
+        Path file = root.resolve(Certificate.KEY);
         try {
-            PublicKey came = Pem.readExact(root.resolve(Certificate.KEY));
-            return trust == null ? came : Pem.read(trust, at);
+            return Pem.readExact(file);
         } catch (IOException e) {
-            throw new DamagedDataException(root.resolve(Certificate.KEY) + ": cannot be read: "
-                    + Reason.of(e, root.resolve(Certificate.KEY)), e);
+            throw new DamagedDataException(file + ": cannot be read: " + Reason.of(e, file), e);
         }
     }
 

@@ -300,7 +300,12 @@ class CertificateTest {
     }
 
     private void assertNamed(Path file, byte[] bytes) throws IOException {
+        Path mine = memory.path().resolve("mine.pem");
+        if (!Files.exists(mine)) {
+            Files.writeString(mine, MadeUpRun.keys().pem());
+        }
         Files.write(file, bytes);
+        assertThrows(DamagedDataException.class, () -> new Verifier(mine, null, null, null).verify(made.run.root()), file.toString());
         String said = assertThrows(DamagedDataException.class, made::verify, () -> file + ": " + new String(bytes,
                 StandardCharsets.UTF_8))
                 .getMessage();
