@@ -5,6 +5,7 @@
 package dev.lethe.proof;
 
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.PrivateFiles;
 import dev.lethe.engine.Reason;
 import dev.lethe.proof.Statement.Predicate;
 import dev.lethe.train.IdKey;
@@ -45,7 +46,7 @@ final class Certificate {
                  String keySha256) { }
 
     /**
-     * Reads a run that an erasure made.
+     * Reads a run that an erasure made; what a killed writer left in its model goes. The caller holds the run.
      *
      * @throws BadInputException when none made it, its key was deleted, or the run that it was made from is gone
      */
@@ -57,6 +58,7 @@ final class Certificate {
         }
         RunFolder source = RunFolder.openAny(Path.of(lineage.parent()));
         try {
+            PrivateFiles.deleteLeftovers(run.model());
             IdKey key = IdKey.read(run.journal());
             if (key == null) {
                 throw new BadInputException(IdKey.file(run.journal()) + ": was deleted, and what stands elsewhere cannot"

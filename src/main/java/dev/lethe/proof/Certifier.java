@@ -74,9 +74,9 @@ public record Certifier(SigningKeys keys, Path log, String request, Instant requ
      * @throws dev.lethe.engine.DamagedDataException when the log is not whole; nothing is appended
      */
     public Certified certify(RunFolder run) {
-        Certificate.Draft draft = Certificate.draft(run);
         Certified[] done = new Certified[1];
         run.keep(() -> {
+            Certificate.Draft draft = Certificate.draft(run);
             try (LogWriter writer = LogWriter.open(log, keys, LogWriter.PATIENCE)) {
                 done[0] = certify(draft, writer);
             } catch (IOException e) {
