@@ -55,7 +55,7 @@ final class Pem {
     static PublicKey readExact(Path file) throws IOException {
         String text = Files.readString(file, StandardCharsets.ISO_8859_1);
         PublicKey key = bare(text);
-        if (key == null || !of(key).equals(text)) {
+        if (key == null || !isP256(key) || !of(key).equals(text)) {
             throw new DamagedDataException(file + ": is not a public P-256 key as Lethe writes it; it was changed");
         }
         return key;

@@ -62,8 +62,7 @@ public record Verifier(Path trust, Path log, Path since, Path before) {
             return log(path);
         }
         throw new BadInputException(path + ": there is nothing to verify: neither " + Certificate.FILE
-                + " of an erased run nor the "
-                + AuditLog.CHECKPOINT + " of an audit log");
+                + " of an erased run nor the " + AuditLog.CHECKPOINT + " of an audit log");
     }
 
     private Verified run(Path root) {
@@ -84,8 +83,8 @@ public record Verifier(Path trust, Path log, Path since, Path before) {
         Statement statement = ProofJson.read(payload, Statement.class, file.toString());
         Statement.Predicate told = statement.predicate();
         List<String> checked = new ArrayList<>();
-        checked.add("the certificate is signed by the key " + fingerprint + (trust == null ? ", which came with it" : " of "
-                + trust));
+        checked.add("the certificate is signed by the key " + fingerprint
+                + (trust == null ? ", which came with it" : " of " + trust));
         Instant then = LogEntry.time(told.request().certified(), file.toString());
         if (trust != null) {
             Pem.read(trust, then); // if it is of certificates, they must have been valid
@@ -94,8 +93,7 @@ public record Verifier(Path trust, Path log, Path since, Path before) {
         long size = logged(root, file, bytes, statement, checked);
         long index = proof(root).index();
         return new Verified(root.toString(), "certificate", trust != null, fingerprint, told.request().id(),
-                told.request().erasure(),
-                told.request().certified(), logFolder(root).toString(), index, size, checked, told.notProven());
+                told.request().erasure(), told.request().certified(), logFolder(root).toString(), index, size, checked, told.notProven());
     }
 
     private static PublicKey came(Path root) {
