@@ -2,6 +2,7 @@ package dev.lethe.engine;
 
 import dev.lethe.bindings.LetheNative;
 import java.util.Objects;
+import java.util.function.IntSupplier;
 
 /**
  * Where a model lives.
@@ -13,17 +14,17 @@ public record Device(Kind kind, int index) {
 
     /** Kinds of processor. */
     public enum Kind {
-        CPU(LetheNative.LETHE_CPU()),
-        CUDA(LetheNative.LETHE_CUDA());
+        CPU(LetheNative::LETHE_CPU),
+        CUDA(LetheNative::LETHE_CUDA);
 
-        private final int code;
+        private final IntSupplier code; // asked when needed, as Status
 
-        Kind(int code) {
+        Kind(IntSupplier code) {
             this.code = code;
         }
 
         int code() {
-            return code;
+            return code.getAsInt();
         }
     }
 

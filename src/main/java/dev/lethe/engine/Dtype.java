@@ -1,18 +1,19 @@
 package dev.lethe.engine;
 
 import dev.lethe.bindings.LetheNative;
+import java.util.function.IntSupplier;
 
 /** Element types. Models compute in F32 or F64 (tests); files and ledger entries may also be F16 or BF16. */
 public enum Dtype {
-    F32(LetheNative.LETHE_F32(), Float.BYTES),
-    F64(LetheNative.LETHE_F64(), Double.BYTES),
-    F16(LetheNative.LETHE_F16(), Short.BYTES),
-    BF16(LetheNative.LETHE_BF16(), Short.BYTES);
+    F32(LetheNative::LETHE_F32, Float.BYTES),
+    F64(LetheNative::LETHE_F64, Double.BYTES),
+    F16(LetheNative::LETHE_F16, Short.BYTES),
+    BF16(LetheNative::LETHE_BF16, Short.BYTES);
 
-    private final int code;
+    private final IntSupplier code; // asked when needed, as Status
     private final int bytes;
 
-    Dtype(int code, int bytes) {
+    Dtype(IntSupplier code, int bytes) {
         this.code = code;
         this.bytes = bytes;
     }
@@ -23,12 +24,12 @@ public enum Dtype {
     }
 
     int code() {
-        return code;
+        return code.getAsInt();
     }
 
     static Dtype of(int code) {
         for (Dtype dtype : values()) {
-            if (dtype.code == code) {
+            if (dtype.code() == code) {
                 return dtype;
             }
         }

@@ -8,6 +8,7 @@ import dev.lethe.bindings.lethe_plan_request;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.file.Path;
 import java.util.Objects;
 
 /**
@@ -182,6 +183,21 @@ public final class Engine implements AutoCloseable {
     /** Models, vectors and factors of this process that nobody closed and the garbage collector freed: leaks of their users. */
     public static long abandonedHandles() {
         return OwnedMemory.abandoned();
+    }
+
+    /**
+     * Names the libtorch of the process; call it before anything else here. What else may name one: docs/embedding.md.
+     *
+     * @param folder with lib/libtorch_cpu.so, as site-packages/torch and an unpacked libtorch archive have it
+     * @throws EngineException       UNSUPPORTED when there is none
+     * @throws IllegalStateException when the native library is loaded already
+     */
+    public static void libtorch(Path folder) {
+        if (NativeLibrary.loaded()) {
+            throw new IllegalStateException("libtorch is loaded already; name it before the first engine is opened");
+        }
+        Libtorch.folder("Engine.libtorch", folder.toString(), null);
+        Libtorch.Chosen.folder = folder.toAbsolutePath();
     }
 
     /**

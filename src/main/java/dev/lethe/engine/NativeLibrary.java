@@ -2,52 +2,97 @@ package dev.lethe.engine;
 
 import dev.lethe.bindings.LetheNative;
 import java.lang.foreign.SymbolLookup;
-import java.net.URISyntaxException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 
 /**
  * Finds and loads liblethe once a process and compares its ABI version with the bindings'. Order: -Dlethe.native=FILE,
- * LETHE_NATIVE, then build/native/liblethe.so in the folders above the classes or the jar, then under the working
- * directory. A failed load is not remembered: the next use tries again and says the same.
+ * LETHE_NATIVE, then the jar of this platform ({@link NativeJar}), never a folder that nobody named. libtorch is loaded first,
+ * from where {@link Libtorch} finds it; a file that somebody named may know by itself where its libtorch lies, as one in a
+ * build folder does. A failed load is not remembered: the next use tries again and says the same.
  */
 final class NativeLibrary {
-    private static final System.Logger LOG = System.getLogger("dev.lethe.engine");
+    static final System.Logger LOG = System.getLogger("dev.lethe.engine");
     private static final String BUILD = "./lethe build";
-    private static final String RELATIVE = "build/native/" + System.mapLibraryName("lethe");
-    private static final int PARENTS = 4;
+    private static final String FILE = System.mapLibraryName("lethe");
 
     private static volatile boolean loaded;
 
     private NativeLibrary() {
     }
 
-    /** @throws EngineException UNSUPPORTED, naming what to run */
+    /** @throws EngineException UNSUPPORTED, naming what to do */
     static void ensure() {
         if (!loaded) {
             load();
         }
     }
 
+    static boolean loaded() {
+        return loaded;
+    }
+
     private static synchronized void load() {
         if (loaded) {
             return;
         }
-        Path file = find();
         try {
-            BoundedSpin.during(() -> System.load(file.toString()));
-        } catch (UnsatisfiedLinkError e) {
-            throw new EngineException(Status.UNSUPPORTED, unloadable(file, Reason.of(e).replace(file + ": ", "")), e);
+            BoundedSpin.during(NativeLibrary::loadAll);
+        } catch (IllegalCallerException e) {
+            throw new EngineException(Status.UNSUPPORTED, denied(NativeLibrary.class.getModule()), e);
         }
-        if (SymbolLookup.loaderLookup().find("lethe_abi_version").isEmpty()) {
-            throw new EngineException(Status.UNSUPPORTED, file + " is not Lethe's native library; build it with: "
-                    + BUILD);
-        }
-        checkVersion(file, LetheNative.lethe_abi_version(), LetheNative.LETHE_ABI_VERSION());
         loaded = true;
-        LOG.log(System.Logger.Level.DEBUG, "loaded {0}", file);
+    }
+
+    private static void loadAll() {
+        Path named = named();
+        String from = named == null ? loadFromJar() : loadNamed(named);
+        if (SymbolLookup.loaderLookup().find("lethe_abi_version").isEmpty()) {
+            throw new EngineException(Status.UNSUPPORTED, from + " is not Lethe's native library; build it with: " + BUILD);
+        }
+        checkVersion(from, LetheNative.lethe_abi_version(), LetheNative.LETHE_ABI_VERSION());
+        LOG.log(System.Logger.Level.DEBUG, "loaded {0}", from);
+    }
+
+    private static String loadNamed(Path file) {
+        Libtorch named = Libtorch.named(null);
+        if (named != null) {
+            named.load();
+        }
+        try {
+            open(file);
+        } catch (UnsatisfiedLinkError e) {
+            if (named != null || !Reason.of(e).matches("(?s).*lib(torch_cpu|c10|gomp)[^:]*: cannot open.*")) {
+                throw unloadable(file, e);
+            }
+            Libtorch.find(null).load();
+            try {
+                open(file);
+            } catch (UnsatisfiedLinkError again) {
+                throw unloadable(file, again);
+            }
+        }
+        return file.toString();
+    }
+
+    private static String loadFromJar() {
+        NativeJar jar = NativeJar.of("native");
+        if (jar == null) {
+            throw new EngineException(Status.UNSUPPORTED, absent(NativeJar.PLATFORM));
+        }
+        Libtorch.find(jar.property("libtorch")).load();
+        jar.load(FILE);
+        return jar.toString();
+    }
+
+    /** Loads a file by its full name. */
+    static void open(Path file) {
+        System.load(file.toString());
+    }
+
+    static EngineException unloadable(Path file, UnsatisfiedLinkError e) {
+        return new EngineException(Status.UNSUPPORTED, unloadable(file, Reason.of(e).replace(file + ": ", "")), e);
     }
 
     static String unloadable(Path file, String reason) {
@@ -56,25 +101,38 @@ final class NativeLibrary {
         if (reason.contains("CPU ISA level")) {
             return "cannot load " + file + ": this processor lacks AVX2, FMA or BMI (x86-64-v3), which Lethe needs";
         }
+        if (reason.contains("undefined symbol")) {
+            return "cannot load " + file + ": it was built for another libtorch than the one found (" + reason + ")";
+        }
         return "cannot load " + file + ": " + reason + (reason.contains("failed to map segment")
-                ? "; its file system is mounted noexec, move the checkout to one that is not"
+                ? "; its file system is mounted noexec, move it to one that is not"
                 : (cuda ? "; it was built for a libtorch with CUDA and the one found has none" : "")
                         + "; rebuild it with: " + BUILD);
     }
 
-    static void checkVersion(Path file, int found, int needed) {
+    static void checkVersion(String file, int found, int needed) {
         if (found != needed) {
             throw new EngineException(Status.UNSUPPORTED, file + " has ABI version " + found + " but this build of"
-                    + " Lethe needs " + needed + "; rebuild it with: " + BUILD);
+                    + " Lethe needs " + needed + "; use the two of one build: " + BUILD);
         }
     }
 
-    private static Path find() {
+    /** The JVM refuses native code to a module that the command line does not name. */
+    static String denied(Module module) {
+        return "this JVM lets " + (module.isNamed() ? "module " + module.getName() : "the class path") + " load no native code;"
+                + " start it with --enable-native-access=" + (module.isNamed() ? module.getName() : "ALL-UNNAMED");
+    }
+
+    static String absent(String platform) {
+        return "Lethe's native library is not on the class path; " + (List.of("linux-x86_64", "linux-aarch64").contains(platform)
+                ? "add the dependency dev.lethe:lethe with the classifier " + platform
+                : "there is none for " + platform + ", only for Linux on x86-64 and aarch64")
+                + ", or name one with -Dlethe.native=FILE (" + BUILD + " makes build/native/" + FILE + ")";
+    }
+
+    private static Path named() {
         Path named = named("-Dlethe.native", System.getProperty("lethe.native"));
-        if (named == null) {
-            named = named("LETHE_NATIVE", System.getenv("LETHE_NATIVE"));
-        }
-        return named != null ? named : search(candidates());
+        return named != null ? named : named("LETHE_NATIVE", System.getenv("LETHE_NATIVE"));
     }
 
     /** The file an option names, or null where the option is not set. */
@@ -88,34 +146,5 @@ final class NativeLibrary {
                     + ", which is not a file; build it with: " + BUILD);
         }
         return file;
-    }
-
-    static Path search(List<Path> candidates) {
-        return candidates.stream().filter(Files::isRegularFile).findFirst().orElseThrow(() ->
-                new EngineException(Status.UNSUPPORTED, "Lethe's native library is not built; looked for "
-                        + String.join(", ", candidates.stream().map(Path::toString).toList())
-                        + "; build it with: " + BUILD + ", or name it with -Dlethe.native=FILE"));
-    }
-
-    private static List<Path> candidates() {
-        List<Path> files = new ArrayList<>();
-        Path folder = codeFolder();
-        for (int i = 0; i < PARENTS && folder != null; i++, folder = folder.getParent()) {
-            files.add(folder.resolve(RELATIVE));
-        }
-        files.add(Path.of(RELATIVE).toAbsolutePath());
-        return files.stream().distinct().toList();
-    }
-
-    /** The folder that holds the classes or the jar; null where the class loader does not say. */
-    private static Path codeFolder() {
-        var source = NativeLibrary.class.getProtectionDomain().getCodeSource();
-        try {
-            return source == null || source.getLocation() == null ? null
-                    : Path.of(source.getLocation().toURI()).toAbsolutePath().getParent();
-        } catch (URISyntaxException | IllegalArgumentException e) {
-            LOG.log(System.Logger.Level.DEBUG, "no folder for {0}", source.getLocation());
-            return null;
-        }
     }
 }

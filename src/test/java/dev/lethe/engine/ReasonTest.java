@@ -55,7 +55,7 @@ class ReasonTest {
     void aLibraryOnANoexecFileSystemIsToldApartFromAnOldOne() {
         Path library = Path.of("build/native/liblethe.so");
         assertEquals("cannot load build/native/liblethe.so: failed to map segment from shared object; its file system is mounted"
-                + " noexec, move the checkout to one that is not",
+                + " noexec, move it to one that is not",
                 NativeLibrary.unloadable(library, "failed to map segment from shared object"));
         assertEquals("cannot load build/native/liblethe.so: libc10_cuda.so: cannot open; it was built for a libtorch with CUDA"
                 + " and the one found has none; rebuild it with: ./lethe build",
