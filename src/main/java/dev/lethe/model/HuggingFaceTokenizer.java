@@ -15,6 +15,7 @@ import java.util.BitSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.concurrent.locks.ReentrantLock;
 
 /**
  * A tokenizer.json, by Hugging Face's own library through DJL. Its native code lies in the jar; downloads and call-home
@@ -43,12 +44,6 @@ public final class HuggingFaceTokenizer implements Tokenizer {
     /** @throws BadInputException when tokenizer.json is broken, or of a kind that Lethe or the library does not know */
     static HuggingFaceTokenizer open(Path folder) {
         TokenizerDefinition definition = TokenizerDefinition.read(folder);
-        for (var setting : Map.of("ai.djl.offline", "true", "OPT_OUT_TRACKING", "true", "RUST_FLAVOR", "cpu",
-                "slf4j.internal.verbosity", "ERROR").entrySet()) {
-            if (System.getProperty(setting.getKey()) == null) {
-                System.setProperty(setting.getKey(), setting.getValue());
-            }
-        }
         try (var bare = load(definition, false)) {
             requireIds(bare, definition);
         }
@@ -57,17 +52,42 @@ public final class HuggingFaceTokenizer implements Tokenizer {
 
     private static ai.djl.huggingface.tokenizers.HuggingFaceTokenizer load(TokenizerDefinition definition,
             boolean decoder) {
-        try {
+        try (var _ = new Offline()) {
             var in = new ByteArrayInputStream(definition.forLibrary(decoder).getBytes(StandardCharsets.UTF_8));
             return ai.djl.huggingface.tokenizers.HuggingFaceTokenizer.newInstance(in,
                     Map.of("addSpecialTokens", "false", "truncation", "false", "padding", "false"));
         } catch (LinkageError | ai.djl.engine.EngineException e) {
-            throw new EngineException(Status.UNSUPPORTED, "the tokenizers' native library cannot be loaded: " + Reason.of(e)
-                    + "; it is unpacked into " + Utils.getEngineCacheDir("tokenizers")
-                    + ": set DJL_CACHE_DIR to a folder that can be written and whose file system is not mounted noexec", e);
+            throw new EngineException(Status.UNSUPPORTED, "the tokenizers' native library cannot be loaded: "
+                    + (e.getCause() instanceof IllegalCallerException denied ? Reason.of(denied)
+                    + "; start Java with --enable-native-access=dev.lethe,ai.djl.tokenizers, on the class path with ALL-UNNAMED"
+                    : Reason.of(e) + "; it is unpacked into " + Utils.getEngineCacheDir("tokenizers")
+                    + ": set DJL_CACHE_DIR to a folder that can be written and whose file system is not mounted noexec"), e);
         } catch (IOException | RuntimeException e) {
             throw new BadInputException(definition.file() + ": not a tokenizer this version can read ("
                     + Reason.of(e, definition.file()) + ")", e);
+        }
+    }
+
+    /**
+     * What the library asks the process's properties for whenever it opens a tokenizer. They stand there for that moment only, for
+     * the process is not ours; what somebody has set stays as it is.
+     */
+    private static final class Offline implements AutoCloseable {
+        private static final Map<String, String> SETTINGS = Map.of("ai.djl.offline", "true", "OPT_OUT_TRACKING", "true",
+                "RUST_FLAVOR", "cpu", "slf4j.internal.verbosity", "ERROR");
+        private static final ReentrantLock ALONE = new ReentrantLock();
+        private final List<String> ours;
+
+        Offline() {
+            ALONE.lock();
+            ours = SETTINGS.keySet().stream().filter(key -> System.getProperty(key) == null).toList();
+            ours.forEach(key -> System.setProperty(key, SETTINGS.get(key)));
+        }
+
+        @Override
+        public void close() {
+            ours.forEach(System::clearProperty);
+            ALONE.unlock();
         }
     }
 

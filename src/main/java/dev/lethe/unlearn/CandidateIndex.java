@@ -12,6 +12,8 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.logging.Level;
+import java.util.logging.Logger;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.apache.lucene.analysis.TokenStream;
@@ -48,6 +50,7 @@ import org.apache.lucene.search.TermInSetQuery;
 import org.apache.lucene.search.TermQuery;
 import org.apache.lucene.store.ByteBuffersDirectory;
 import org.apache.lucene.util.BytesRef;
+import org.apache.lucene.util.VectorUtil;
 
 /**
  * Which records could be like a text: those that share a telling word with it, or one spelled nearly so. Every word tells
@@ -65,6 +68,15 @@ final class CandidateIndex implements AutoCloseable {
     private static final int MOST_NEAR = 200;
     private static final int COMMON = 10_000;
     private static final int COMMON_SHARE = 5;
+
+    static {
+        // At its first use Lucene logs that it computes with vectors faster under another option; no index here has any.
+        Logger logger = Logger.getLogger("org.apache.lucene.internal.vectorization.VectorizationProvider");
+        Level level = logger.getLevel();
+        logger.setLevel(Level.SEVERE);
+        VectorUtil.dotProduct(new float[1], new float[1]);
+        logger.setLevel(level);
+    }
 
     private final ByteBuffersDirectory directory = new ByteBuffersDirectory();
     private final DirectoryReader reader;
