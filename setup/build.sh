@@ -54,13 +54,14 @@ build_native() {
 }
 
 build_java() {
-  local first='' jar=$build/app/lethe.jar
+  local first='' jar=$build/app/lethe.jar built
   [[ -e $jar ]] || first=' (Maven fetches what it needs, once)'
   step java "compiling Java$first" maven -q -Dmaven.test.skip=true package \
     dependency:copy-dependencies -DincludeScope=runtime "-DoutputDirectory=$build/app/lib.new"
+  built=$(find "$root/target" -maxdepth 1 -regex '.*/lethe-[0-9.]+\.jar') # not that of natives beside it
   # Programs running now keep the files they have open: new ones take their place by a rename.
-  if ! cmp -s "$root"/target/lethe-*[0-9].jar "$jar" || ! diff -rq "$build"/app/lib{.new,} >/dev/null 2>&1; then
-    cp "$root"/target/lethe-*[0-9].jar "$jar.new"
+  if ! cmp -s "$built" "$jar" || ! diff -rq "$build"/app/lib{.new,} >/dev/null 2>&1; then
+    cp "$built" "$jar.new"
     mv "$jar.new" "$jar"
     rm -rf "$build/app/lib" "$build/app/lethe.aot"
     mv "$build/app/lib.new" "$build/app/lib"

@@ -1,7 +1,9 @@
 package dev.lethe.model;
 
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.EngineException;
 import dev.lethe.engine.Reason;
+import dev.lethe.engine.Status;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -22,7 +24,12 @@ final class ChatTemplate {
     private final boolean marksGeneration;
 
     private ChatTemplate(String name, String source, Map<String, String> tokens) {
-        this.template = new JinjaSandbox(name, source);
+        try {
+            this.template = new JinjaSandbox(name, source);
+        } catch (NoClassDefFoundError e) {
+            throw new EngineException(Status.UNSUPPORTED, name + ": chat templates need Jinjava, which is not on the class path; add"
+                    + " the dependency com.hubspot.jinjava:jinjava", e);
+        }
         this.tokens = tokens;
         this.marksGeneration = source.matches("(?s).*\\{%-?\\s*generation\\s*-?%\\}.*");
     }
