@@ -1,5 +1,6 @@
 package dev.lethe.model;
 
+import com.knuddels.jtokkit.Encodings;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.PrivateFiles;
 import java.io.BufferedReader;
@@ -85,7 +86,7 @@ final class Gpt2Vocabulary {
     private static Gpt2Vocabulary read() {
         String[] printable = printable();
         String[] names = new String[Gpt2Tokenizer.END_OF_TEXT];
-        try (InputStream in = Gpt2Vocabulary.class.getResourceAsStream(RANKS);
+        try (InputStream in = Encodings.class.getResourceAsStream(RANKS);
                 BufferedReader lines = new BufferedReader(new InputStreamReader(in, StandardCharsets.US_ASCII))) {
             for (String line = lines.readLine(); line != null && !line.isBlank(); line = lines.readLine()) {
                 int space = line.indexOf(' ');

@@ -1,0 +1,46 @@
+/**
+ * Removes chosen training records from a language model and shows that they are gone. The way in is
+ * {@link dev.lethe.unlearn.Run}; docs/embedding.md has a whole program. Start Java with
+ * {@code --enable-native-access=dev.lethe}.
+ */
+module dev.lethe {
+    exports dev.lethe.engine;
+    exports dev.lethe.data;
+    exports dev.lethe.model;
+    exports dev.lethe.train;
+    exports dev.lethe.unlearn;
+    exports dev.lethe.eval;
+    exports dev.lethe.influence;
+    exports dev.lethe.ledger;
+    exports dev.lethe.report;
+
+    requires java.desktop; // pictures of reports
+    requires java.logging;
+    requires jdk.jfr;
+    requires jdk.management;
+    requires com.fasterxml.jackson.annotation;
+    requires tools.jackson.databind;
+    requires com.ibm.icu;
+    requires org.apache.lucene.core;
+    requires org.apache.lucene.analysis.icu;
+    requires jtokkit;
+    requires ai.djl.api;
+    requires ai.djl.tokenizers;
+    requires org.slf4j; // by DJL, which describes no module and so cannot say it
+    requires static jinjava; // chat templates alone
+    requires static info.picocli; // the command alone
+
+    // Their records are written as JSON.
+    opens dev.lethe.cli to info.picocli, tools.jackson.databind;
+    opens dev.lethe.data to tools.jackson.databind;
+    opens dev.lethe.engine to tools.jackson.databind;
+    opens dev.lethe.eval to tools.jackson.databind;
+    opens dev.lethe.influence to tools.jackson.databind;
+    opens dev.lethe.ledger to tools.jackson.databind;
+    opens dev.lethe.model to tools.jackson.databind, jinjava; // which calls functions of templates
+    opens dev.lethe.report to tools.jackson.databind;
+    opens dev.lethe.solve to tools.jackson.databind;
+    opens dev.lethe.study to tools.jackson.databind;
+    opens dev.lethe.train to tools.jackson.databind;
+    opens dev.lethe.unlearn to tools.jackson.databind;
+}
