@@ -4,10 +4,10 @@
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/build.sh"
 
-native=yes java=yes options=()
+native=yes java=yes extended='' options=()
 for argument in "$@"; do
   case $argument in
-    --extended) options+=(-Dlethe.tests.excluded=none) ;;
+    --extended) extended=yes options+=(-Dlethe.tests.excluded=none) ;;
     --native) java='' ;;
     --java) native='' ;;
     *) options+=("$argument") ;;
@@ -22,5 +22,6 @@ if [[ -n $native ]]; then
 fi
 if [[ -n $java ]]; then
   maven test "${options[@]}" || status=1
+  [[ -z $extended ]] || "$root/src/test/embedding/run.sh" || status=1
 fi
 exit "$status"
