@@ -12,6 +12,7 @@ module dev.lethe {
     exports dev.lethe.eval;
     exports dev.lethe.influence;
     exports dev.lethe.ledger;
+    exports dev.lethe.proof;
     exports dev.lethe.report;
 
     requires java.desktop; // pictures of reports
@@ -38,6 +39,7 @@ module dev.lethe {
     opens dev.lethe.influence to tools.jackson.databind;
     opens dev.lethe.ledger to tools.jackson.databind;
     opens dev.lethe.model to tools.jackson.databind, jinjava; // which calls functions of templates
+    opens dev.lethe.proof to tools.jackson.databind;
     opens dev.lethe.report to tools.jackson.databind;
     opens dev.lethe.solve to tools.jackson.databind;
     opens dev.lethe.study to tools.jackson.databind;
