@@ -5,7 +5,9 @@ import dev.lethe.data.OnLong;
 import dev.lethe.data.Record;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Curvature.Matrix;
+import dev.lethe.engine.KroneckerFactors;
 import dev.lethe.engine.KroneckerFactors.Fisher;
+import dev.lethe.engine.ParameterVector;
 import dev.lethe.engine.Reason;
 import dev.lethe.engine.SiteSet;
 import dev.lethe.influence.CurvatureOptions;
@@ -15,13 +17,16 @@ import dev.lethe.influence.FactoredInverse;
 import dev.lethe.influence.QueryVector;
 import dev.lethe.influence.SavedFactors;
 import dev.lethe.influence.ScoreMethod;
+import dev.lethe.ledger.RecordKey;
 import dev.lethe.train.Split;
 import dev.lethe.train.Trainer;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Random;
+import java.util.Set;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import picocli.CommandLine.Option;
 
 /** The curvature of the scores that know one, from a sample of the run's records. */
@@ -52,29 +57,35 @@ final class CurvatureChoice {
 
     /**
      * What a method multiplies the ledger with, which the caller closes; null for one that takes the query's gradient as it
-     * is. EK-FAC's factors are the run's saved ones, or fitted and saved.
+     * is. Factors are the run's saved ones, or fitted and saved.
      *
-     * @param told hears whether factors were read or fitted
+     * @param first the records that a vector ranks first, once which stand cg ends; null = its residual alone ends it
+     * @param told  hears whether factors were read or fitted, and how a solve ended
      */
-    QueryVector along(ScoreMethod method, OpenModel open, SiteSet sites, Consumer<String> told) {
+    QueryVector along(ScoreMethod method, OpenModel open, SiteSet sites, Function<ParameterVector, Set<RecordKey>> first,
+                      Consumer<String> told) {
         if (!method.curved()) {
             return null;
         }
         CurvatureOptions options = options();
+        List<Example> sample = sample(open);
         if (method.factored()) {
-            SavedFactors saved = new SavedFactors(FactorFit.file(open.run().root()), Trainer.modelHash(open.model()), told,
-                    open.run()::keep);
-            return new FactoredInverse(open.model(), saved.of(open.model(), sample(open),
-                    new FactorFit.Options(sites, Fisher.SAMPLED, true, 0, BATCH, SEED), FactorFit.Listener.NONE),
-                    options.damping());
+            return new FactoredInverse(open.model(), factors(open, sites, sample, told), options.damping());
         }
-        CurvedQuery curved = new CurvedQuery(open.model(), sites, sample(open), options);
+        CurvedQuery curved = new CurvedQuery(open.model(), sites, sample, options, told);
         return switch (method) {
             case HVP -> curved.product();
-            case CG -> curved.conjugateGradient();
+            case CG -> curved.conjugateGradient(factors(open, sites, sample, told), first);
             case LISSA -> curved.lissa();
             default -> throw new IllegalStateException(method + " knows no curvature");
         };
+    }
+
+    private static KroneckerFactors factors(OpenModel open, SiteSet sites, List<Example> sample, Consumer<String> told) {
+        SavedFactors saved = new SavedFactors(FactorFit.file(open.run().root()), Trainer.modelHash(open.model()), told,
+                open.run()::keep);
+        return saved.of(open.model(), sample, new FactorFit.Options(sites, Fisher.SAMPLED, true, 0, BATCH, SEED),
+                FactorFit.Listener.NONE);
     }
 
     private CurvatureOptions options() {

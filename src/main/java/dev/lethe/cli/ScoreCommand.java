@@ -3,6 +3,7 @@ package dev.lethe.cli;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Engine;
+import dev.lethe.engine.ParameterVector;
 import dev.lethe.engine.Reason;
 import dev.lethe.engine.SiteSet;
 import dev.lethe.influence.ActivationScore;
@@ -24,9 +25,11 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.Callable;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -155,7 +158,9 @@ final class ScoreCommand implements Callable<Integer> {
                 table.add("self", null, named(table, names, scorer.selfInfluence(ledger, entries)));
                 return;
             }
-            try (QueryVector along = curvature.along(chosen, open, counted, told)) {
+            Function<ParameterVector, Set<RecordKey>> shown = top == 0 || plot != null ? null // the order of all is asked for
+                    : vector -> scorer.first(ledger, entries, vector, top);
+            try (QueryVector along = curvature.along(chosen, open, counted, shown, told)) {
                 scorer.scores(ledger, entries, asked, chosen.weighing(), along, scores -> add(table, names, scores));
             }
         }

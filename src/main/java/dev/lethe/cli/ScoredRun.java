@@ -146,7 +146,7 @@ final class ScoredRun {
                 asked.forEach(_ -> rows.get(ScoreMethod.SELF).add(row));
                 continue;
             }
-            try (QueryVector along = curvature.along(alike.getFirst(), open, counted, told)) {
+            try (QueryVector along = curvature.along(alike.getFirst(), open, counted, null, told)) {
                 scorer.scores(ledger, entries, asked, alike.stream().map(ScoreMethod::weighing).toList(), along,
                         (weighing, scores) -> alike.stream().filter(method -> method.weighing() == weighing)
                                 .forEach(method -> rows.get(method).add(row(scores.records(), columns))));

@@ -11,10 +11,13 @@ import dev.lethe.data.Example;
 import dev.lethe.engine.Batch;
 import dev.lethe.engine.Curvature.Matrix;
 import dev.lethe.engine.Distribution;
+import dev.lethe.engine.KroneckerFactors;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
 import dev.lethe.engine.SiteSet;
+import dev.lethe.ledger.RecordKey;
 import dev.lethe.solve.ConjugateGradient;
+import dev.lethe.solve.EarlyStop;
 import dev.lethe.solve.Eigenpair;
 import dev.lethe.solve.LinearOperator;
 import dev.lethe.solve.Lissa;
@@ -25,12 +28,16 @@ import dev.lethe.solve.SolverListener;
 import dev.lethe.solve.Stop;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
+import java.util.Set;
+import java.util.function.Consumer;
+import java.util.function.Function;
 
 /** Makes {@link QueryVector}s of one curvature. Confined to the model's thread; owns nothing. */
 public final class CurvedQuery {
     private static final int BATCH = 16;
     private static final double SHARE = 0.01;  // of the largest eigenvalue, as damping
-    private static final int SAMPLES = 3;      // of C, whose largest eigenvalues set LiSSA's scale
+    private static final int SAMPLES = 3;      // batches whose largest eigenvalues begin C's and set LiSSA's scale
     private static final double MARGIN = 1.5;  // over those, for the samples not looked at
     private static final long SEED = 1;
 
@@ -38,18 +45,22 @@ public final class CurvedQuery {
     private final SiteSet sites;
     private final CurvatureOptions options;
     private final List<Batch> batches;
+    private final Consumer<String> told;
     private double damping = Double.NaN;
     private double scale = Double.NaN;
 
     /**
      * @param sites   that count; null = all
-     * @param records whose mean loss curves, shuffled if LiSSA is to sample them
+     * @param records whose mean loss curves, shuffled: the first ones and LiSSA's draws stand for them
+     * @param told    hears in a sentence how a solve ended
      */
-    public CurvedQuery(LanguageModel model, SiteSet sites, List<Example> records, CurvatureOptions options) {
+    public CurvedQuery(LanguageModel model, SiteSet sites, List<Example> records, CurvatureOptions options,
+            Consumer<String> told) {
         if (records.isEmpty()) throw new IllegalArgumentException("curvature needs at least one record");
         this.model = model;
         this.sites = sites == null ? model.sites("all") : QueryForm.whole(model, sites);
         this.options = options;
+        this.told = told;
         batches = new ArrayList<>();
         for (int from = 0; from < records.size(); from += BATCH) {
             int[] indices = java.util.stream.IntStream.range(from, Math.min(records.size(), from + BATCH)).toArray();
@@ -69,21 +80,47 @@ public final class CurvedQuery {
         };
     }
 
-    /** (C + damping I)^-1 g_q by conjugate gradients; throws NotConvergedException, naming what to try. */
-    public QueryVector conjugateGradient() {
+    /**
+     * (C + damping I)^-1 g_q by conjugate gradients; throws NotConvergedException, naming what to try.
+     *
+     * @param factors whose own damped inverse goes before, over at least the sites; closed with the vector; null = none
+     * @param first   the records that an iterate ranks first: a solve ends when they stand; null = the residual alone ends it
+     */
+    public QueryVector conjugateGradient(KroneckerFactors factors, Function<ParameterVector, Set<RecordKey>> first) {
         CurvatureOperator curvature = new CurvatureOperator(model, options.matrix(), batches, sites);
-        return query -> {
-            ConjugateGradient solver = new ConjugateGradient(new ConjugateGradient.Options(damping(curvature),
-                    options.tolerance(), options.maxIterations()), null, SolverListener.NONE);
-            try (ParameterVector gradient = gradient(query)) {
-                return solver.solve(curvature, gradient).x();
+        return new QueryVector() {
+            @Override
+            public ParameterVector of(InfluenceQuery query) {
+                double lambda = damping(curvature);
+                ConjugateGradient solver = new ConjugateGradient(
+                        new ConjugateGradient.Options(lambda, options.tolerance(), options.maxIterations()),
+                        factors == null ? null : FactorFit.inverse(factors, lambda, 0),
+                        first == null ? EarlyStop.NEVER : new StableRanking(first), SolverListener.NONE);
+                try (ParameterVector gradient = gradient(query)) {
+                    return solved(query, solver.solve(curvature, gradient));
+                }
+            }
+
+            @Override
+            public void close() {
+                if (factors != null) factors.close();
             }
         };
     }
 
+    private ParameterVector solved(InfluenceQuery query, Solution solution) {
+        told.accept(String.format(Locale.ROOT, "%s: %s, residual %.2g after %d iterations, damping %.3g", query.name(),
+                switch (solution.stop()) {
+                    case SETTLED -> "the first records stand";
+                    case CONVERGED -> "solved";
+                    default -> "taken as it is";
+                }, solution.residual(), solution.iterations(), damping));
+        return solution.x();
+    }
+
     /**
      * (C + damping I)^-1 g_q by LiSSA. Samples differ, so it ends at its depth as a rule: that solution is taken, and its
-     * residual is logged; one that diverges throws NotConvergedException.
+     * residual told; one that diverges throws NotConvergedException.
      */
     public QueryVector lissa() {
         CurvatureOperator curvature = new CurvatureOperator(model, options.matrix(), batches, sites);
@@ -97,10 +134,7 @@ public final class CurvedQuery {
                     solution.close();
                     return solver.solve(samples, gradient).x(); // the same samples: throws, saying why
                 }
-                if (!solution.converged())
-                    System.getLogger("dev.lethe.influence").log(System.Logger.Level.INFO, "LiSSA, query {0}: relative"
-                            + " residual {1} after {2} samples", query.name(), solution.residual(), solution.iterations());
-                return solution.x();
+                return solved(query, solution);
             }
         };
     }
@@ -118,6 +152,16 @@ public final class CurvedQuery {
         return damping;
     }
 
+    /** Of C: its direction is sought on the first batches, where a product costs little, and on all from there on. */
+    private double largest(CurvatureOperator curvature) {
+        if (batches.size() <= SAMPLES) return largest((LinearOperator) curvature);
+        CurvatureOperator few = new CurvatureOperator(model, options.matrix(), batches.subList(0, SAMPLES), sites);
+        try (ParameterVector start = start(); Eigenpair near = power(few, start);
+                Eigenpair pair = power(curvature, near.vector())) {
+            return Math.abs(pair.value());
+        }
+    }
+
     private double scale(CurvatureOperator curvature, SampledOperator samples) {
         if (Double.isNaN(scale)) {
             double most = 0;
@@ -132,12 +176,19 @@ public final class CurvedQuery {
 
     /** About the largest eigenvalue by magnitude. */
     private double largest(LinearOperator operator) {
-        try (ParameterVector start = model.vector()) {
-            start.random(Distribution.NORMAL, SEED);
-            start.keep(sites);
-            try (Eigenpair pair = new PowerIteration(0.1, 20, SolverListener.NONE).attempt(operator, start)) {
-                return Math.abs(pair.value());
-            }
+        try (ParameterVector start = start(); Eigenpair pair = power(operator, start)) {
+            return Math.abs(pair.value());
         }
+    }
+
+    private static Eigenpair power(LinearOperator operator, ParameterVector start) {
+        return new PowerIteration(0.1, 20, SolverListener.NONE).attempt(operator, start);
+    }
+
+    private ParameterVector start() {
+        ParameterVector start = model.vector();
+        start.random(Distribution.NORMAL, SEED);
+        start.keep(sites);
+        return start;
     }
 }

@@ -17,13 +17,19 @@ import dev.lethe.engine.Work;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.EntryHeader;
 import dev.lethe.ledger.GradientLedger;
+import dev.lethe.ledger.RecordKey;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
 /**
@@ -77,6 +83,14 @@ public final class InfluenceScorer {
                 scores.add(new EntryScore(block.entries().get(e).header(), sum(products[e]), products[e]));
         });
         return scores;
+    }
+
+    /** The {@code count} records, or all there are, whose entries' products with a vector sum to the most; as {@link #dot}. */
+    public Set<RecordKey> first(GradientLedger ledger, List<Entry> entries, ParameterVector vector, int count) {
+        Map<RecordKey, Double> sums = new HashMap<>();
+        dot(ledger, entries, vector).forEach(score -> sums.merge(score.entry().key(), score.total(), Double::sum));
+        return sums.keySet().stream().sorted(Comparator.comparingDouble(key -> -sums.get(key))).limit(count)
+                .collect(Collectors.toSet());
     }
 
     /**

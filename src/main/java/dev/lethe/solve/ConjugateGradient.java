@@ -2,6 +2,7 @@
  * Preconditioned conjugate gradients (Hestenes and Stiefel 1952; Saad, Iterative Methods, algorithm 9.1) for
  * (A + damping I) x = b with a symmetric A. The recurrence's residual drifts from the true one in finite precision, so
  * a claim of convergence is checked by one product more; if it fails, the iteration starts again from the true residual.
+ * Whoever wants less than x itself may end it sooner (EarlyStop).
  */
 package dev.lethe.solve;
 
@@ -14,6 +15,7 @@ public final class ConjugateGradient {
 
     private final Options options;
     private final LinearOperator preconditioner;
+    private final EarlyStop early;
     private final SolverListener listener;
 
     /**
@@ -30,13 +32,17 @@ public final class ConjugateGradient {
     }
 
     public ConjugateGradient(Options options) {
-        this(options, null, SolverListener.NONE);
+        this(options, null, EarlyStop.NEVER, SolverListener.NONE);
     }
 
-    /** @param preconditioner about (A + damping I)^-1, symmetric and positive definite; null for none */
-    public ConjugateGradient(Options options, LinearOperator preconditioner, SolverListener listener) {
+    /**
+     * @param preconditioner about (A + damping I)^-1, symmetric and positive definite; null for none
+     * @param early          may end the iteration before the residual does
+     */
+    public ConjugateGradient(Options options, LinearOperator preconditioner, EarlyStop early, SolverListener listener) {
         this.options = options;
         this.preconditioner = preconditioner;
+        this.early = early;
         this.listener = listener;
     }
 
@@ -94,9 +100,9 @@ public final class ConjugateGradient {
                 return end(Stop.CONVERGED, "");
             }
             for (int restart = 0; restart <= RESTARTS; restart++) {
-                Solution failed = descend(norm);
-                if (failed != null) {
-                    return failed;
+                Solution ended = descend(norm);
+                if (ended != null) {
+                    return ended;
                 }
                 if (trueResidual() <= options.tolerance() * norm) {
                     return end(Stop.CONVERGED, "");
@@ -107,7 +113,7 @@ public final class ConjugateGradient {
                     r.norm() / norm, b.dtype()));
         }
 
-        /** Iterates until the recurrence claims convergence (null) or cannot go on. */
+        /** Iterates until the recurrence claims convergence (null), x will do, or it cannot go on. */
         private Solution descend(double norm) {
             double rz = startDirection();
             while (true) {
@@ -133,6 +139,9 @@ public final class ConjugateGradient {
                 history.note(iteration, residual);
                 if (residual <= options.tolerance()) {
                     return null;
+                }
+                if (early.enough(iteration, residual, x)) {
+                    return end(Stop.SETTLED, "");
                 }
                 double next = precondition();
                 p.combine(next / rz, 1, z);

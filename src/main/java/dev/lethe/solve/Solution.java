@@ -15,8 +15,9 @@ import java.util.Locale;
 public record Solution(ParameterVector x, Stop stop, int iterations, double[] residuals, String reason)
         implements AutoCloseable {
 
+    /** Whether the tolerance was reached, or whoever asked wanted no more. */
     public boolean converged() {
-        return stop == Stop.CONVERGED;
+        return stop == Stop.CONVERGED || stop == Stop.SETTLED;
     }
 
     /** The last relative residual. */

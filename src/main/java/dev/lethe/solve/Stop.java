@@ -4,6 +4,8 @@ package dev.lethe.solve;
 public enum Stop {
     /** The tolerance was reached. */
     CONVERGED,
+    /** An {@link EarlyStop} took the iterate as it was. */
+    SETTLED,
     /** The iterations allowed are used up. */
     ITERATIONS,
     /** A direction along which the damped operator is not positive was met: it has no inverse that CG could find. */

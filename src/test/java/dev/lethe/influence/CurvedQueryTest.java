@@ -1,6 +1,8 @@
 package dev.lethe.influence;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -11,6 +13,7 @@ import dev.lethe.engine.Buffer;
 import dev.lethe.engine.Curvature.Matrix;
 import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
+import dev.lethe.engine.KroneckerFactors;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ModelShape;
 import dev.lethe.engine.NoLeaks;
@@ -18,10 +21,12 @@ import dev.lethe.engine.ParameterVector;
 import dev.lethe.engine.SiteSet;
 import dev.lethe.engine.TensorInfo;
 import dev.lethe.engine.Tolerance;
+import dev.lethe.ledger.RecordKey;
 import dev.lethe.solve.NotConvergedException;
 import dev.lethe.solve.Stop;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -39,6 +44,7 @@ class CurvedQueryTest {
     private SiteSet sites;
     private List<Example> records;
     private List<double[]> gradients;
+    private final List<String> told = new ArrayList<>();
 
     @BeforeEach
     void make() {
@@ -69,7 +75,17 @@ class CurvedQueryTest {
     }
 
     private CurvedQuery query(Matrix matrix, double damping) {
-        return new CurvedQuery(model, sites, records, new CurvatureOptions(matrix, damping, 1e-10, 4000));
+        return new CurvedQuery(model, sites, records, new CurvatureOptions(matrix, damping, 1e-10, 4000), told::add);
+    }
+
+    private KroneckerFactors factors() {
+        return new FactorFit(new FactorFit.Options(sites, KroneckerFactors.Fisher.SAMPLED, true, 0, 8, 0),
+                FactorFit.Listener.NONE).fit(model, records);
+    }
+
+    /** What the last solve told. */
+    private int iterations() {
+        return Integer.parseInt(told.getLast().replaceAll(".* after (\\d+) iterations.*", "$1"));
     }
 
     /** The block of C over the sites, column by column. */
@@ -110,14 +126,58 @@ class CurvedQueryTest {
         for (Matrix matrix : Matrix.values()) {
             double damping = matrix == Matrix.HESSIAN ? 20 : DAMPING; // above minus the Hessian's smallest eigenvalue
             double[] expected = solve(dense(matrix), damping, gradients.getFirst());
-            Tolerance.near("cg " + matrix, expected, along(query(matrix, damping).conjugateGradient()), 1e-8);
+            Tolerance.near("cg " + matrix, expected, along(query(matrix, damping).conjugateGradient(null, null)), 1e-8);
+            try (QueryVector preconditioned = query(matrix, damping).conjugateGradient(factors(), null)) {
+                Tolerance.near("cg behind factors " + matrix, expected, along(preconditioned), 1e-8);
+            }
             Tolerance.near("lissa " + matrix, expected, along(query(matrix, damping).lissa()), 1e-6);
         }
     }
 
     @Test
+    void factorsSpareIterations() {
+        along(query(Matrix.GAUSS_NEWTON, 1e-3).conjugateGradient(null, null));
+        int plain = iterations();
+        try (QueryVector vector = query(Matrix.GAUSS_NEWTON, 1e-3).conjugateGradient(factors(), null)) {
+            double[] once = along(vector);
+            assertTrue(iterations() < plain, iterations() + " of " + plain);
+            assertArrayEquals(once, along(vector), "the same again");
+        }
+    }
+
+    @Test
+    void aSolveEndsWhenTheFirstRecordsStand() {
+        int[] looks = {0};
+        Set<RecordKey> one = Set.of(RecordKey.of("a"));
+        along(query(Matrix.GAUSS_NEWTON, DAMPING).conjugateGradient(null, v -> {
+            looks[0]++;
+            return one;
+        }));
+        int early = iterations();
+        assertEquals(3, looks[0]);
+        assertTrue(told.getLast().startsWith("q: the first records stand, residual 0."), told.getLast());
+        along(query(Matrix.GAUSS_NEWTON, DAMPING).conjugateGradient(null, v -> Set.of(RecordKey.of("r" + looks[0]++))));
+        assertTrue(told.getLast().startsWith("q: solved, "), told.getLast());
+        assertTrue(early < iterations(), early + " of " + iterations());
+    }
+
+    @Test
+    void nobodyLooksAboveTheLooseResidualAndALookThatDiffersCountsAnew() {
+        List<String> names = List.of("a", "a", "b", "b", "a", "a", "a");
+        int[] looks = {0};
+        try (ParameterVector x = model.vector()) {
+            StableRanking ranking = new StableRanking(v -> Set.of(RecordKey.of(names.get(looks[0]++))));
+            assertFalse(ranking.enough(1, 0.9, x));
+            assertEquals(0, looks[0]);
+            for (int i = 2; i < 8; i++) assertFalse(ranking.enough(i, 0.1, x), "look " + i);
+            assertTrue(ranking.enough(8, 0.1, x));
+            assertEquals(names.size(), looks[0]);
+        }
+    }
+
+    @Test
     void anIndefiniteOperatorWithoutDampingIsRefused() {
-        QueryVector vector = query(Matrix.HESSIAN, 0).conjugateGradient();
+        QueryVector vector = query(Matrix.HESSIAN, 0).conjugateGradient(null, null);
         NotConvergedException refusal = assertThrows(NotConvergedException.class, () -> along(vector));
         assertEquals(Stop.NEGATIVE_CURVATURE, refusal.stop(), refusal.getMessage());
         assertTrue(refusal.getMessage().contains("Use the Gauss-Newton matrix"), refusal.getMessage());
@@ -126,8 +186,8 @@ class CurvedQueryTest {
     @Test
     void theDefaultDampingFollowsTheSpectrum() {
         double[][] c = dense(Matrix.GAUSS_NEWTON);
-        CurvedQuery query = new CurvedQuery(model, sites, records, CurvatureOptions.defaults());
-        double[] found = along(query.conjugateGradient());
+        CurvedQuery query = new CurvedQuery(model, sites, records, CurvatureOptions.defaults(), told::add);
+        double[] found = along(query.conjugateGradient(null, null));
         double least = Double.POSITIVE_INFINITY;
         for (double share = 0.005; share < 0.02; share *= 1.05) { // the eigenvalue is found to a tenth only
             double[] expected = solve(c, share * largest(c), gradients.getFirst());

@@ -24,6 +24,7 @@ import dev.lethe.engine.SiteSet;
 import dev.lethe.influence.FactorFit.Options;
 import dev.lethe.influence.FactorFit.Phase;
 import dev.lethe.solve.ConjugateGradient;
+import dev.lethe.solve.EarlyStop;
 import dev.lethe.solve.LinearOperator;
 import dev.lethe.solve.Solution;
 import dev.lethe.solve.SolverListener;
@@ -138,7 +139,7 @@ class FactorFitTest {
             ConjugateGradient.Options options = new ConjugateGradient.Options(damping, 1e-8, 500);
             try (Solution plain = new ConjugateGradient(options).solve(fisher, b);
                     Solution fast = new ConjugateGradient(options, FactorFit.inverse(factors, damping, 0),
-                            SolverListener.NONE).solve(fisher, b);
+                            EarlyStop.NEVER, SolverListener.NONE).solve(fisher, b);
                     ParameterVector difference = plain.x().copy()) {
                 difference.axpy(-1, fast.x());
                 assertTrue(difference.norm() < 1e-5 * plain.x().norm());

@@ -86,11 +86,39 @@ class SolversTest {
         List<Integer> told = new ArrayList<>();
         try (Solution plain = cg(0, 1e-9, 5000).solve(a, b);
                 Solution fast = new ConjugateGradient(new ConjugateGradient.Options(0, 1e-9, 5000), rough,
-                        (iteration, residual) -> told.add(iteration)).solve(a, b)) {
+                        EarlyStop.NEVER, (iteration, residual) -> told.add(iteration)).solve(a, b)) {
             Tolerance.near("x", a.take(plain.x()), a.take(fast.x()), 1e-5);
             Tolerance.near("x", a.function(a.take(b), v -> 1 / v), a.take(fast.x()), 1e-5);
             assertTrue(fast.iterations() * 4 < plain.iterations(), fast.iterations() + " of " + plain.iterations());
             assertEquals(IntStream.rangeClosed(1, fast.iterations()).boxed().toList(), told);
+        }
+    }
+
+    @Test
+    void cgEndsWhenItsIterateWillDo() {
+        Dense a = spd(1e-2, 10);
+        List<Double> seen = new ArrayList<>();
+        EarlyStop third = (iteration, residual, x) -> {
+            assertEquals(seen.size() + 1, iteration);
+            ParameterVector back = x.zeros();
+            try (back) {
+                a.apply(x, back);
+                back.combine(-1, 1, b);
+                assertEquals(residual, back.norm() / b.norm(), 1e-10, "the residual told is x's");
+            }
+            seen.add(residual);
+            return iteration == 3;
+        };
+        ConjugateGradient.Options options = new ConjugateGradient.Options(0, 1e-9, 2000);
+        try (Solution early = new ConjugateGradient(options, null, third, SolverListener.NONE).solve(a, b)) {
+            assertEquals(Stop.SETTLED, early.stop());
+            assertTrue(early.converged());
+            assertEquals(3, early.iterations());
+            assertEquals(seen.getLast(), early.residual());
+        }
+        try (Solution whole = new ConjugateGradient(options, null, (i, residual, x) -> residual <= 1e-9,
+                SolverListener.NONE).solve(a, b)) {
+            assertEquals(Stop.CONVERGED, whole.stop(), "the tolerance comes first");
         }
     }
 
@@ -127,7 +155,7 @@ class SolversTest {
         Dense a = spd(0.1, 10);
         LinearOperator negative = (in, out) -> out.combine(0, -1, in);
         NotConvergedException preconditioner = assertThrows(NotConvergedException.class, () -> new ConjugateGradient(
-                new ConjugateGradient.Options(0, 1e-8, 10), negative, SolverListener.NONE).solve(a, b));
+                new ConjugateGradient.Options(0, 1e-8, 10), negative, EarlyStop.NEVER, SolverListener.NONE).solve(a, b));
         assertEquals(Stop.BREAKDOWN, preconditioner.stop());
         assertTrue(preconditioner.getMessage().contains("preconditioner is not positive definite"));
         LinearOperator broken = (in, out) -> out.writeDoubles(0, new double[] {Double.NaN});
