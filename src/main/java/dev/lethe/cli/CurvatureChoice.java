@@ -48,7 +48,8 @@ final class CurvatureChoice {
     private int records;
 
     @Option(names = "--tolerance", paramLabel = "X", defaultValue = "0.01",
-            description = "Relative residual at which cg and lissa end (default: 0.01).")
+            description = "Relative residual at which cg and lissa end (default: 0.01); cg also when the records shown"
+                    + " are the same three times.")
     private double tolerance;
 
     @Option(names = "--iterations", paramLabel = "N", defaultValue = "300",
@@ -62,8 +63,8 @@ final class CurvatureChoice {
      * @param first the records that a vector ranks first, once which stand cg ends; null = its residual alone ends it
      * @param told  hears whether factors were read or fitted, and how a solve ended
      */
-    QueryVector along(ScoreMethod method, OpenModel open, SiteSet sites, Function<ParameterVector, Set<RecordKey>> first,
-                      Consumer<String> told) {
+    QueryVector along(ScoreMethod method, OpenModel open, SiteSet sites,
+                      Function<ParameterVector, Set<RecordKey>> first, Consumer<String> told) {
         if (!method.curved()) {
             return null;
         }
@@ -81,7 +82,8 @@ final class CurvatureChoice {
         };
     }
 
-    private static KroneckerFactors factors(OpenModel open, SiteSet sites, List<Example> sample, Consumer<String> told) {
+    private static KroneckerFactors factors(OpenModel open, SiteSet sites, List<Example> sample,
+                                            Consumer<String> told) {
         SavedFactors saved = new SavedFactors(FactorFit.file(open.run().root()), Trainer.modelHash(open.model()), told,
                 open.run()::keep);
         return saved.of(open.model(), sample, new FactorFit.Options(sites, Fisher.SAMPLED, true, 0, BATCH, SEED),

@@ -158,7 +158,7 @@ final class ScoreCommand implements Callable<Integer> {
                 table.add("self", null, named(table, names, scorer.selfInfluence(ledger, entries)));
                 return;
             }
-            Function<ParameterVector, Set<RecordKey>> shown = top == 0 || plot != null ? null // the order of all is asked for
+            Function<ParameterVector, Set<RecordKey>> shown = top == 0 || plot != null ? null // all are asked for
                     : vector -> scorer.first(ledger, entries, vector, top);
             try (QueryVector along = curvature.along(chosen, open, counted, shown, told)) {
                 scorer.scores(ledger, entries, asked, chosen.weighing(), along, scores -> add(table, names, scores));

@@ -37,8 +37,9 @@ import java.util.function.Function;
 public final class CurvedQuery {
     private static final int BATCH = 16;
     private static final double SHARE = 0.01;  // of the largest eigenvalue, as damping
-    private static final int SAMPLES = 3;      // batches whose largest eigenvalues begin C's and set LiSSA's scale
+    private static final int SAMPLES = 3;      // of C, whose largest eigenvalues set LiSSA's scale
     private static final double MARGIN = 1.5;  // over those, for the samples not looked at
+    private static final double BEFORE = 4;    // times C's damping: of what goes before, which misses what blocks share
     private static final long SEED = 1;
 
     private final LanguageModel model;
@@ -83,8 +84,9 @@ public final class CurvedQuery {
     /**
      * (C + damping I)^-1 g_q by conjugate gradients; throws NotConvergedException, naming what to try.
      *
-     * @param factors whose own damped inverse goes before, over at least the sites; closed with the vector; null = none
-     * @param first   the records that an iterate ranks first: a solve ends when they stand; null = the residual alone ends it
+     * @param factors whose damped inverse goes before, over at least the sites; closed with the vector; null = none;
+     *                undamped ones may have no inverse and are left out
+     * @param first   the records that an iterate ranks first: a solve ends when they stand; null = at its residual alone
      */
     public QueryVector conjugateGradient(KroneckerFactors factors, Function<ParameterVector, Set<RecordKey>> first) {
         CurvatureOperator curvature = new CurvatureOperator(model, options.matrix(), batches, sites);
@@ -94,7 +96,7 @@ public final class CurvedQuery {
                 double lambda = damping(curvature);
                 ConjugateGradient solver = new ConjugateGradient(
                         new ConjugateGradient.Options(lambda, options.tolerance(), options.maxIterations()),
-                        factors == null ? null : FactorFit.inverse(factors, lambda, 0),
+                        factors == null || lambda == 0 ? null : FactorFit.inverse(factors, BEFORE * lambda, 0),
                         first == null ? EarlyStop.NEVER : new StableRanking(first), SolverListener.NONE);
                 try (ParameterVector gradient = gradient(query)) {
                     return solved(query, solver.solve(curvature, gradient));
@@ -152,10 +154,9 @@ public final class CurvedQuery {
         return damping;
     }
 
-    /** Of C: its direction is sought on the first batches, where a product costs little, and on all from there on. */
+    /** Of C: its direction is sought on the first batch, where a product costs little, and on all from there on. */
     private double largest(CurvatureOperator curvature) {
-        if (batches.size() <= SAMPLES) return largest((LinearOperator) curvature);
-        CurvatureOperator few = new CurvatureOperator(model, options.matrix(), batches.subList(0, SAMPLES), sites);
+        CurvatureOperator few = new CurvatureOperator(model, options.matrix(), batches.subList(0, 1), sites);
         try (ParameterVector start = start(); Eigenpair near = power(few, start);
                 Eigenpair pair = power(curvature, near.vector())) {
             return Math.abs(pair.value());

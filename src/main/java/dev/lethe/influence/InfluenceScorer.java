@@ -85,7 +85,7 @@ public final class InfluenceScorer {
         return scores;
     }
 
-    /** The {@code count} records, or all there are, whose entries' products with a vector sum to the most; as {@link #dot}. */
+    /** The {@code count} records, or all, whose entries' products with a vector sum to the most; as {@link #dot}. */
     public Set<RecordKey> first(GradientLedger ledger, List<Entry> entries, ParameterVector vector, int count) {
         Map<RecordKey, Double> sums = new HashMap<>();
         dot(ledger, entries, vector).forEach(score -> sums.merge(score.entry().key(), score.total(), Double::sum));

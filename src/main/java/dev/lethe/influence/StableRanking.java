@@ -1,6 +1,6 @@
 /*
- * Ends a solver once what it is asked for stands: which records come first. An iterate is a query's vector like any other,
- * so that a look at what it ranks first is one pass over the ledger.
+ * Ends a solver once what it is asked for stands: which records come first. An iterate is a query's vector like any
+ * other, so that a look at what it ranks first is one pass over the ledger.
  */
 package dev.lethe.influence;
 
