@@ -46,12 +46,13 @@ void EntriesOut::finish(int64_t record, const char* report, const char* made, ch
     for (int64_t i = target_offsets[b]; i < target_offsets[b + 1]; ++i) total += totals[i], kept += totals[targets() + i];
   }
   const double dropped = total > 0 ? std::clamp(1 - kept / total, 0.0, 1.0) : 0;
-  finish_entry(layout, wanted, target, {tokens.data() + offsets[b], target_ids.data() + offsets[b], dropped, truncated}, entry);
+  const EntryFacts facts{tokens.data() + offsets[b], target_ids.data() + offsets[b], dropped, truncated};
+  finish_entry(layout, wanted, target, facts, entry);
 }
 
-void EntriesOut::check(int64_t wanted, void* const* destinations, const int64_t* capacities) const {
-  require(wanted == records(), "records is ", wanted, ", the capture has ", records());
-  for (int64_t b = 0; b < wanted; ++b) {
+void EntriesOut::check(int64_t count, void* const* destinations, const int64_t* capacities) const {
+  require(count == records(), "records is ", count, ", the capture has ", records());
+  for (int64_t b = 0; b < count; ++b) {
     require(destinations[b] != nullptr, "capture.destinations[", b, "] is NULL");
     require(reinterpret_cast<uintptr_t>(destinations[b]) % kEntryAlignment == 0, "capture.destinations[", b,
             "] is not 64-byte aligned");

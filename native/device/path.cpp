@@ -214,10 +214,12 @@ void Path::run_gradient(Model& model, const Batch& batch, const GradientCall& ca
     head_gradient(state_, model, hidden, options, scores, cancel);
     walk_blocks_backward(back, back.architecture().blocks(), 0);
   };
+  std::optional<PassKey::Format> format;
+  if (out != nullptr) format = {out->format.fingerprint(), out->format.dtype(), out->format.top_k()};
   if (products == nullptr) {
     run_pass({{batch.offsets(), batch.offsets() + batch.records() + 1},
               batch.target_rows(),
-              out == nullptr ? std::nullopt : std::optional(PassKey::Format{out->format.fingerprint(), out->format.dtype(), out->format.top_k()}),
+              format,
               call.accumulate,
               state_.tables.tokens,
               block},

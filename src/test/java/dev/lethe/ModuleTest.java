@@ -20,8 +20,8 @@ class ModuleTest {
     void exportsWhatAnEmbedderNeeds() throws Exception {
         Set<String> exported = module().exports().stream().map(ModuleDescriptor.Exports::source)
                 .collect(Collectors.toCollection(TreeSet::new));
-        assertEquals(new TreeSet<>(Stream.of("data", "engine", "eval", "influence", "ledger", "model", "report", "train", "unlearn")
-                .map(name -> "dev.lethe." + name).toList()), exported);
+        assertEquals(new TreeSet<>(Stream.of("data", "engine", "eval", "influence", "ledger", "model", "proof",
+                "report", "train", "unlearn").map(name -> "dev.lethe." + name).toList()), exported);
     }
 
     /** Any package may have a record that is written as JSON. */

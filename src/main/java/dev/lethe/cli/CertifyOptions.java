@@ -39,7 +39,8 @@ final class CertifyOptions {
 
     /** For a run at a place, or null where no key is named. @throws BadInputException when options are left over, or are wrong */
     Certifier certifier(Path run) {
-        Path store = key != null || System.getenv("LETHE_KEY") == null ? key : Path.of(System.getenv("LETHE_KEY"));
+        String usual = System.getenv("LETHE_KEY");
+        Path store = key != null || usual == null || usual.isEmpty() ? key : Path.of(usual);
         if (store == null) {
             if (passwordFile != null || request != null || requested != null || log != null) {
                 throw new BadInputException("--password-file, --request-id, --requested and --log go with a certificate,"

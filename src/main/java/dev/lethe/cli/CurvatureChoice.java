@@ -76,7 +76,7 @@ final class CurvatureChoice {
         CurvedQuery curved = new CurvedQuery(open.model(), sites, sample, options, told);
         return switch (method) {
             case HVP -> curved.product();
-            case CG -> curved.conjugateGradient(factors(open, sites, sample, told), first);
+            case CG -> curved.conjugateGradient(options.damping() == 0 ? null : factors(open, sites, sample, told), first);
             case LISSA -> curved.lissa();
             default -> throw new IllegalStateException(method + " knows no curvature");
         };

@@ -158,7 +158,8 @@ final class ScoreCommand implements Callable<Integer> {
                 table.add("self", null, named(table, names, scorer.selfInfluence(ledger, entries)));
                 return;
             }
-            Function<ParameterVector, Set<RecordKey>> shown = top == 0 || plot != null ? null // all are asked for
+            long records = entries.stream().map(entry -> entry.header().key()).distinct().count();
+            Function<ParameterVector, Set<RecordKey>> shown = top == 0 || top >= records || plot != null ? null // all are asked for
                     : vector -> scorer.first(ledger, entries, vector, top);
             try (QueryVector along = curvature.along(chosen, open, counted, shown, told)) {
                 scorer.scores(ledger, entries, asked, chosen.weighing(), along, scores -> add(table, names, scores));

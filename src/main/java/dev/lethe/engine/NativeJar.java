@@ -13,14 +13,19 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Properties;
+import java.util.Set;
 
 /** The libraries of one kind for this platform, on the class or module path: dev/lethe/KIND/PLATFORM/. */
 final class NativeJar {
     /** As classifiers say it: linux-x86_64. */
     static final String PLATFORM = platform(System.getProperty("os.name"), System.getProperty("os.arch"));
+
+    /** What is loaded stays, and once more from another file would be a second one. Under the lock of who loads. */
+    private static final Set<String> LOADED = new HashSet<>();
 
     private final String folder;
     private final Properties about;
@@ -70,10 +75,14 @@ final class NativeJar {
      * @throws EngineException UNSUPPORTED when no place can take them, with every place and what to set
      */
     void load(String library) {
+        if (LOADED.contains(folder + library)) {
+            return;
+        }
         List<String> tried = new ArrayList<>();
         for (Path place : places(System.getProperty("lethe.unpack"))) {
             try {
                 loadIn(place, library);
+                LOADED.add(folder + library);
                 return;
             } catch (IOException e) {
                 tried.add(place + " (" + Reason.of(e, place) + ")");

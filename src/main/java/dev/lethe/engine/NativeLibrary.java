@@ -4,7 +4,6 @@ import dev.lethe.bindings.LetheNative;
 import java.lang.foreign.SymbolLookup;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
 
 /**
  * Finds and loads liblethe once a process and compares its ABI version with the bindings'. Order: -Dlethe.native=FILE,
@@ -124,9 +123,9 @@ final class NativeLibrary {
     }
 
     static String absent(String platform) {
-        return "Lethe's native library is not on the class path; " + (List.of("linux-x86_64", "linux-aarch64").contains(platform)
+        return "Lethe's native library is not on the class path; " + (platform.equals("linux-x86_64")
                 ? "add the dependency dev.lethe:lethe with the classifier " + platform
-                : "there is none for " + platform + ", only for Linux on x86-64 and aarch64")
+                : "there is none for " + platform + ", only for Linux on x86-64")
                 + ", or name one with -Dlethe.native=FILE (" + BUILD + " makes build/native/" + FILE + ")";
     }
 

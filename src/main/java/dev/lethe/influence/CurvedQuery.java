@@ -150,12 +150,12 @@ public final class CurvedQuery {
     /** As asked for, or from the largest eigenvalue; found once. */
     private double damping(CurvatureOperator curvature) {
         if (Double.isNaN(damping))
-            damping = Double.isNaN(options.damping()) ? SHARE * largest(curvature) : options.damping();
+            damping = Double.isNaN(options.damping()) ? SHARE * largestOfAll(curvature) : options.damping();
         return damping;
     }
 
     /** Of C: its direction is sought on the first batch, where a product costs little, and on all from there on. */
-    private double largest(CurvatureOperator curvature) {
+    private double largestOfAll(CurvatureOperator curvature) {
         CurvatureOperator few = new CurvatureOperator(model, options.matrix(), batches.subList(0, 1), sites);
         try (ParameterVector start = start(); Eigenpair near = power(few, start);
                 Eigenpair pair = power(curvature, near.vector())) {

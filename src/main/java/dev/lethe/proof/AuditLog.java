@@ -26,6 +26,8 @@ import java.util.Map;
 final class AuditLog {
     static final int WIDTH = 256;
     static final int LEVELS = 8; // of the tree in a tile
+    /** Of what is read whole: a bundle of 256 entries has at most this. */
+    private static final long LARGEST_FILE = 256 * (2 + 65535);
     static final String CHECKPOINT = "checkpoint";
     static final String VKEY = "vkey";
 
@@ -66,6 +68,9 @@ final class AuditLog {
 
     /** A file being replaced is overwritten behind the reader's back: read it again then. */
     static byte[] bytes(Path file) {
+        if (Files.exists(file) && (!Files.isRegularFile(file) || file.toFile().length() > LARGEST_FILE)) {
+            throw new DamagedDataException(file + ": is no file, or larger than anything that Lethe writes there");
+        }
         try {
             byte[] bytes = Files.readAllBytes(file);
             return bytes.length > 0 && bytes[0] == 0 ? Files.readAllBytes(file) : bytes;

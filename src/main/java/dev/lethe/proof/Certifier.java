@@ -61,9 +61,7 @@ public record Certifier(SigningKeys keys, Path log, String request, Instant requ
             return;
         }
         try (LogWriter writer = LogWriter.open(log, keys, LogWriter.PATIENCE)) {
-            if (request != null) {
-                writer.require(request, now());
-            }
+            writer.require(request, now());
         }
     }
 

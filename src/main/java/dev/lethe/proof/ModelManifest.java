@@ -9,6 +9,7 @@ import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.DamagedDataException;
 import dev.lethe.engine.Reason;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
@@ -42,7 +43,12 @@ record ModelManifest(Serialization serialization, List<Resource> resources) {
                          @JsonProperty("ignore_paths") List<String> ignorePaths) { }
 
     /** @param name path within the folder, with '/' */
-    record Resource(String name, String algorithm, String digest) { }
+    record Resource(String name, String algorithm, String digest) {
+        Resource {
+            Objects.requireNonNull(name, "name");
+            Objects.requireNonNull(digest, "digest");
+        }
+    }
 
     /** @throws BadInputException when the folder cannot be read, or holds a link or anything else that is no file */
     static ModelManifest of(Path folder) {
@@ -53,7 +59,7 @@ record ModelManifest(Serialization serialization, List<Resource> resources) {
                     path -> folder.relativize(path).toString().replace('\\', '/'), Function.identity()));
             return new ModelManifest(FILES, byName.entrySet().stream().sorted(Map.Entry.comparingByKey(BY_PARTS))
                     .map(file -> new Resource(file.getKey(), "sha256", Sha256.hex(hash(file.getValue())))).toList());
-        } catch (IOException e) {
+        } catch (IOException | UncheckedIOException e) { // the second while it walks
             throw new BadInputException(folder + ": the model cannot be read: " + Reason.of(e, folder), e);
         }
     }

@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.security.PublicKey;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 
 /** Stateless, any thread. */
 final class ModelSignature {
@@ -21,7 +22,11 @@ final class ModelSignature {
 
     private ModelSignature() { }
 
-    private record Bundle(String mediaType, Material verificationMaterial, Dsse.Envelope dsseEnvelope) { }
+    private record Bundle(String mediaType, Material verificationMaterial, Dsse.Envelope dsseEnvelope) {
+        Bundle {
+            Objects.requireNonNull(dsseEnvelope, "dsseEnvelope");
+        }
+    }
 
     private record Material(Hint publicKey, List<String> tlogEntries) { }
 

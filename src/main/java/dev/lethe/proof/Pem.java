@@ -33,6 +33,7 @@ final class Pem {
     private static final String BEGIN = "-----BEGIN PUBLIC KEY-----\n";
     private static final String END = "\n-----END PUBLIC KEY-----\n";
     private static final int P256_BITS = 256;
+    private static final int KEY_CERT_SIGN = 5; // of RFC 5280's key usage
 
     private Pem() { }
 
@@ -70,7 +71,7 @@ final class Pem {
      */
     static PublicKey read(Path file, Instant at) {
         try {
-            String text = Files.readString(file, StandardCharsets.ISO_8859_1);
+            String text = Files.readString(file, StandardCharsets.ISO_8859_1).replace("\r\n", "\n");
             PublicKey key = text.contains("BEGIN CERTIFICATE") ? certified(file, text, at) : bare(text);
             if (key == null || !isP256(key)) {
                 throw new BadInputException(file + ": holds no public key on the curve P-256; name the .pem beside the"
@@ -113,6 +114,13 @@ final class Pem {
         }
     }
 
+    /** Whether one is an authority with so many of its own between it and the signer, and the one that {@code one} names. */
+    private static boolean vouches(X509Certificate authority, X509Certificate one, int between) {
+        boolean[] use = authority.getKeyUsage();
+        return authority.getBasicConstraints() >= between && (use == null || use[KEY_CERT_SIGN])
+                && one.getIssuerX500Principal().equals(authority.getSubjectX500Principal());
+    }
+
     /** Why a chain, its first certificate the signer's, does not hold at a time; null when it does. */
     static String problem(List<X509Certificate> chain, Instant at) {
         for (int i = 0; i < chain.size(); i++) {
@@ -121,7 +129,12 @@ final class Pem {
             try {
                 one.checkValidity(Date.from(at));
                 if (i + 1 < chain.size()) {
-                    one.verify(chain.get(i + 1).getPublicKey());
+                    X509Certificate next = chain.get(i + 1);
+                    one.verify(next.getPublicKey());
+                    if (!vouches(next, one, i)) {
+                        return name + " is signed by one that may not vouch for others, "
+                                + next.getSubjectX500Principal().getName();
+                    }
                 }
             } catch (CertificateExpiredException e) {
                 return name + " had expired at " + at + " (valid until " + one.getNotAfter().toInstant() + ")";

@@ -8,6 +8,7 @@ package dev.lethe.proof;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.DamagedDataException;
 import dev.lethe.engine.Reason;
+import dev.lethe.train.RunFolder;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -58,7 +59,13 @@ public record Verifier(Path trust, Path log, Path since, Path before) {
         if (Files.exists(path.resolve(Certificate.FILE))) {
             return run(path);
         }
+        if (Files.exists(path.resolve(RunFolder.INFO))) {
+            throw new BadInputException(path + ": there is nothing to verify: this run has no " + Certificate.FILE);
+        }
         if (Files.exists(path.resolve(AuditLog.CHECKPOINT)) || Files.exists(path.resolve(AuditLog.VKEY))) {
+            if (before != null || log != null) {
+                throw new BadInputException("--before and --log go with a run, and " + path + " is a log");
+            }
             return log(path);
         }
         throw new BadInputException(path + ": there is nothing to verify: neither " + Certificate.FILE
@@ -93,7 +100,8 @@ public record Verifier(Path trust, Path log, Path since, Path before) {
         long size = logged(root, file, bytes, statement, checked);
         long index = proof(root).index();
         return new Verified(root.toString(), "certificate", trust != null, fingerprint, told.request().id(),
-                told.request().erasure(), told.request().certified(), logFolder(root).toString(), index, size, checked, told.notProven());
+                told.request().erasure(), told.request().certified(), logFolder(root).toString(), index, size, checked,
+                told.notProven());
     }
 
     private static PublicKey came(Path root) {
@@ -123,8 +131,16 @@ public record Verifier(Path trust, Path log, Path since, Path before) {
         }
     }
 
+    private static byte[] hash(Path file) {
+        try {
+            return Sha256.of(file);
+        } catch (IOException e) {
+            throw new DamagedDataException(file + (Files.exists(file) ? ": cannot be read: " + Reason.of(e, file) : ": is missing"), e);
+        }
+    }
+
     private static void compare(Path file, String sha256) {
-        String found = Sha256.hex(Sha256.of(AuditLog.bytes(file)));
+        String found = Sha256.hex(hash(file));
         if (!found.equals(sha256)) {
             throw new DamagedDataException(file + ": is not the file that the certificate names (SHA-256 " + sha256 + ", here "
                     + found

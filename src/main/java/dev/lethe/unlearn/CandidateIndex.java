@@ -74,8 +74,11 @@ final class CandidateIndex implements AutoCloseable {
         Logger logger = Logger.getLogger("org.apache.lucene.internal.vectorization.VectorizationProvider");
         Level level = logger.getLevel();
         logger.setLevel(Level.SEVERE);
-        VectorUtil.dotProduct(new float[1], new float[1]);
-        logger.setLevel(level);
+        try {
+            VectorUtil.dotProduct(new float[1], new float[1]);
+        } finally {
+            logger.setLevel(level);
+        }
     }
 
     private final ByteBuffersDirectory directory = new ByteBuffersDirectory();

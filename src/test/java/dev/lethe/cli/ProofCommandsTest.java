@@ -104,7 +104,7 @@ class ProofCommandsTest {
         Shell erased = erase("dave-hobby", out, "--json", "-");
         assertEquals(0, erased.code(), erased.err());
         assertTrue(erased.json().get("certificate").isNull());
-        assertRefused(2, out + ": there is nothing to verify: neither certificate.dsse.json", Shell.run("verify", out));
+        assertRefused(2, out + ": there is nothing to verify: this run has no certificate.dsse.json", Shell.run("verify", out));
         Path log = folder.resolve("other-log");
         assertRefused(2, "a certificate needs a key: name one by --key STORE or LETHE_KEY", Shell.run("certify", out));
         assertEquals(0, Shell.run("certify", out, "--key", keys, "--password-file", password, "--log", log).code());

@@ -32,6 +32,21 @@ class TrustTest {
         return said;
     }
 
+    /** Whoever has a certificate is not thereby one who may give them. */
+    @Test
+    void aSignerIsNoAuthority() throws Exception {
+        Path store = folder.resolve("leaf.p12");
+        keytool(store, "-genkeypair", "-alias", "ca", "-dname", "CN=Somebody", "-keyalg", "EC", "-groupname", "secp256r1");
+        keytool(store, "-genkeypair", "-alias", "certificate", "-dname", "CN=Officer", "-keyalg", "EC", "-groupname", "secp256r1",
+                "-signer", "ca");
+        keytool(store, "-genkeypair", "-alias", "log", "-dname", "CN=Log", "-keyalg", "Ed25519");
+        String why = ": the certificate of CN=Officer is signed by one that may not vouch for others, CN=Somebody";
+        assertEquals(store + why + "; nothing can be signed with it", assertThrows(BadInputException.class,
+                () -> SigningKeys.open(store, MadeUpRun.PASSWORD, Instant.now())).getMessage());
+        Path chain = Files.writeString(folder.resolve("leaf.pem"), keytool(store, "-list", "-rfc", "-alias", "certificate"));
+        assertEquals(chain + why, assertThrows(DamagedDataException.class, () -> Pem.read(chain, Instant.now())).getMessage());
+    }
+
     private Path store(String name) throws Exception {
         Path store = folder.resolve(name);
         keytool(store, "-genkeypair", "-alias", "ca", "-dname", "CN=Authority", "-keyalg", "EC", "-groupname", "secp256r1",
