@@ -1,9 +1,7 @@
 package dev.lethe.data;
 
+import dev.lethe.engine.Sha256;
 import java.nio.charset.StandardCharsets;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Objects;
 
@@ -56,12 +54,7 @@ public record Record(String id, String subject, String prompt, String completion
 
     /** SHA-256, lower-case hex, in UTF-8, of {@link #text()}; of a conversation over its messages with their roles. */
     public String hash() {
-        try {
-            byte[] digest = MessageDigest.getInstance("SHA-256").digest(
-                    (conversation != null ? conversation.unambiguous() : text()).getBytes(StandardCharsets.UTF_8));
-            return HexFormat.of().formatHex(digest);
-        } catch (NoSuchAlgorithmException e) {
-            throw new AssertionError("every JDK has SHA-256", e);
-        }
+        String whole = conversation != null ? conversation.unambiguous() : text();
+        return Sha256.hex(Sha256.of(whole.getBytes(StandardCharsets.UTF_8)));
     }
 }

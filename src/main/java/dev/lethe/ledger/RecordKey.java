@@ -1,9 +1,8 @@
 package dev.lethe.ledger;
 
+import dev.lethe.engine.Sha256;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.Locale;
 
 /**
@@ -15,13 +14,8 @@ public record RecordKey(long high, long low) implements Comparable<RecordKey> {
     public static final RecordKey NONE = new RecordKey(0, 0);
 
     public static RecordKey of(String recordId) {
-        try {
-            byte[] digest = MessageDigest.getInstance("SHA-256").digest(recordId.getBytes(StandardCharsets.UTF_8));
-            ByteBuffer bytes = ByteBuffer.wrap(digest);
-            return new RecordKey(bytes.getLong(), bytes.getLong());
-        } catch (NoSuchAlgorithmException impossible) {
-            throw new IllegalStateException("every Java platform has SHA-256", impossible);
-        }
+        ByteBuffer bytes = ByteBuffer.wrap(Sha256.of(recordId.getBytes(StandardCharsets.UTF_8)));
+        return new RecordKey(bytes.getLong(), bytes.getLong());
     }
 
     @Override

@@ -7,6 +7,7 @@ import dev.lethe.engine.Engine;
 import dev.lethe.engine.FolderLinks;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.Reason;
+import dev.lethe.engine.Sha256;
 import dev.lethe.engine.TensorInfo;
 import dev.lethe.engine.Work;
 import dev.lethe.model.WeightFiles.Weight;
@@ -169,10 +170,10 @@ public final class Checkpoint {
         try {
             for (String name : Stream.concat(Stream.of(CONFIG, AdapterConfig.FILE), TokenizerFiles.ALL.stream()).toList()) {
                 if (Files.isRegularFile(folder.resolve(name))) {
-                    lines.append(name).append(' ').append(Sha256.hex(List.of(folder.resolve(name)))).append('\n');
+                    lines.append(name).append(' ').append(Sha256.hex(Sha256.of(folder.resolve(name)))).append('\n');
                 }
             }
-            return Sha256.hex(lines.toString().getBytes(StandardCharsets.UTF_8));
+            return Sha256.hex(Sha256.of(lines.toString().getBytes(StandardCharsets.UTF_8)));
         } catch (IOException e) {
             throw new BadInputException(folder + ": config and tokenizer cannot be read: " + Reason.of(e, folder), e);
         }
@@ -181,7 +182,8 @@ public final class Checkpoint {
     /** SHA-256, lower-case hex, of the safetensors bytes; of the shards in order of their names; of an adapter without its base. */
     public static String hash(Path folder) {
         try {
-            return Sha256.hex(AdapterFolder.isIn(folder) ? List.of(folder.resolve(AdapterFolder.WEIGHTS)) : WeightFiles.paths(folder));
+            return Sha256.hex(Sha256.of(AdapterFolder.isIn(folder) ? List.of(folder.resolve(AdapterFolder.WEIGHTS))
+                    : WeightFiles.paths(folder)));
         } catch (IOException e) {
             throw new BadInputException(folder + ": weights cannot be read: " + Reason.of(e, folder), e);
         }

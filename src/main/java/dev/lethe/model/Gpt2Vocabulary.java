@@ -3,6 +3,7 @@ package dev.lethe.model;
 import com.knuddels.jtokkit.Encodings;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.PrivateFiles;
+import dev.lethe.engine.Sha256;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;
@@ -68,7 +69,7 @@ final class Gpt2Vocabulary {
     static boolean isIn(Path folder) {
         byte[] vocab = Json.bytes(folder.resolve(TokenizerFiles.VOCABULARY));
         byte[] merges = Json.bytes(folder.resolve(TokenizerFiles.MERGES));
-        if (Sha256.hex(vocab).equals(PUBLISHED_VOCABULARY) && Sha256.hex(merges).equals(PUBLISHED_MERGES)) {
+        if (Sha256.hex(Sha256.of(vocab)).equals(PUBLISHED_VOCABULARY) && Sha256.hex(Sha256.of(merges)).equals(PUBLISHED_MERGES)) {
             return true;
         }
         Gpt2Vocabulary own = read();

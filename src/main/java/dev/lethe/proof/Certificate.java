@@ -7,6 +7,7 @@ package dev.lethe.proof;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.PrivateFiles;
 import dev.lethe.engine.Reason;
+import dev.lethe.engine.Sha256;
 import dev.lethe.proof.Statement.Predicate;
 import dev.lethe.train.IdKey;
 import dev.lethe.train.RunFolder;

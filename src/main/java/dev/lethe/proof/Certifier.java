@@ -3,6 +3,7 @@ package dev.lethe.proof;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.PrivateFiles;
 import dev.lethe.engine.Reason;
+import dev.lethe.engine.Sha256;
 import dev.lethe.train.RunFolder;
 import java.io.IOException;
 import java.io.UncheckedIOException;

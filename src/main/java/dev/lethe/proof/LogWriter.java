@@ -11,6 +11,7 @@ import dev.lethe.engine.DamagedDataException;
 import dev.lethe.engine.LockFile;
 import dev.lethe.engine.PrivateFiles;
 import dev.lethe.engine.Reason;
+import dev.lethe.engine.Sha256;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;

@@ -1,10 +1,8 @@
 package dev.lethe.study;
 
+import dev.lethe.engine.Sha256;
 import dev.lethe.train.RunJson;
 import java.nio.charset.StandardCharsets;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
-import java.util.HexFormat;
 import java.util.List;
 
 /** The names of contents. */
@@ -15,12 +13,7 @@ final class Sha {
 
     /** SHA-256, lower-case hex, of the values' JSON. */
     static String of(Object... values) {
-        try {
-            byte[] json = RunJson.line(List.of(values)).getBytes(StandardCharsets.UTF_8);
-            return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(json));
-        } catch (NoSuchAlgorithmException e) {
-            throw new AssertionError("every JDK has SHA-256", e);
-        }
+        return Sha256.hex(Sha256.of(RunJson.line(List.of(values)).getBytes(StandardCharsets.UTF_8)));
     }
 
     /** The first 16 digits of {@link #of}: the name of a cell or a run. */

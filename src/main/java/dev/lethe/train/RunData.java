@@ -7,10 +7,10 @@ import dev.lethe.data.Dataset;
 import dev.lethe.data.Record;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.DamagedDataException;
+import dev.lethe.engine.Sha256;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
@@ -21,20 +21,12 @@ final class RunData {
 
     /** SHA-256 over ids, text hashes and splits, in order; no text goes in beyond its hash. */
     static String hash(List<RunRecord> records) {
-        MessageDigest digest = sha256();
+        MessageDigest digest = Sha256.digest();
         for (RunRecord record : records) {
             String line = record.split() + "\t" + record.sha256() + "\t" + record.id() + "\n";
             digest.update(line.getBytes(StandardCharsets.UTF_8));
         }
         return HexFormat.of().formatHex(digest.digest());
-    }
-
-    static MessageDigest sha256() {
-        try {
-            return MessageDigest.getInstance("SHA-256");
-        } catch (NoSuchAlgorithmException e) {
-            throw new AssertionError("every JDK has SHA-256", e);
-        }
     }
 
     /** The records of a split; {@code given} is used in place of the run's training file when it is not null. */

@@ -15,6 +15,7 @@ import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.MemoryPlan;
 import dev.lethe.engine.PrivateFiles;
 import dev.lethe.engine.Reason;
+import dev.lethe.engine.Sha256;
 import dev.lethe.engine.Work;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.model.Checkpoint;
@@ -220,7 +221,7 @@ public final class Trainer {
 
     /** SHA-256, lower-case hex, of a model's parameters as they lie in its flat buffer, in its own dtype; of adapters their base's before. */
     public static String modelHash(LanguageModel model) {
-        MessageDigest digest = RunData.sha256();
+        MessageDigest digest = Sha256.digest();
         if (model.base() != null) {
             digest.update(HexFormat.of().parseHex(model.base().files().sha256()));
         }

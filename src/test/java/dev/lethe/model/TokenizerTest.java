@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Sha256;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
@@ -65,8 +66,8 @@ class TokenizerTest {
     @Test
     void writesGpt2sOwnFiles() throws IOException {
         Tokenizer.gpt2().save(folder);
-        assertEquals(Gpt2Vocabulary.PUBLISHED_VOCABULARY, Sha256.hex(List.of(folder.resolve("vocab.json"))));
-        assertEquals(Gpt2Vocabulary.PUBLISHED_MERGES, Sha256.hex(List.of(folder.resolve("merges.txt"))));
+        assertEquals(Gpt2Vocabulary.PUBLISHED_VOCABULARY, Sha256.hex(Sha256.of(folder.resolve("vocab.json"))));
+        assertEquals(Gpt2Vocabulary.PUBLISHED_MERGES, Sha256.hex(Sha256.of(folder.resolve("merges.txt"))));
         assertSame(Tokenizer.gpt2(), Tokenizer.of(folder));
         Files.writeString(folder.resolve("vocab.json"), Files.readString(folder.resolve("vocab.json")) + "\n");
         assertSame(Tokenizer.gpt2(), Tokenizer.of(folder), "the same in other bytes");

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.DamagedDataException;
 import dev.lethe.engine.LockFile;
+import dev.lethe.engine.Sha256;
 import dev.lethe.testing.MemoryFolder;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;

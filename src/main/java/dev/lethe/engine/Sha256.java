@@ -1,4 +1,4 @@
-package dev.lethe.proof;
+package dev.lethe.engine;
 
 import java.io.IOException;
 import java.io.InputStream;
@@ -7,14 +7,16 @@ import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
+import java.util.List;
 
 /** SHA-256. Stateless, any thread. */
-final class Sha256 {
+public final class Sha256 {
     private static final int BUFFER_BYTES = 1 << 20;
 
     private Sha256() { }
 
-    static MessageDigest digest() {
+    /** A new one. */
+    public static MessageDigest digest() {
         try {
             return MessageDigest.getInstance("SHA-256");
         } catch (NoSuchAlgorithmException e) {
@@ -23,7 +25,7 @@ final class Sha256 {
     }
 
     /** Of the parts one after the other. */
-    static byte[] of(byte[]... parts) {
+    public static byte[] of(byte[]... parts) {
         MessageDigest digest = digest();
         for (byte[] part : parts) {
             digest.update(part);
@@ -31,19 +33,27 @@ final class Sha256 {
         return digest.digest();
     }
 
-    static byte[] of(Path file) throws IOException {
+    /** Of a file. */
+    public static byte[] of(Path file) throws IOException {
+        return of(List.of(file));
+    }
+
+    /** Of files one after the other. */
+    public static byte[] of(List<Path> files) throws IOException {
         MessageDigest digest = digest();
         byte[] buffer = new byte[BUFFER_BYTES];
-        try (InputStream in = Files.newInputStream(file)) {
-            for (int n = in.read(buffer); n >= 0; n = in.read(buffer)) {
-                digest.update(buffer, 0, n);
+        for (Path file : files) {
+            try (InputStream in = Files.newInputStream(file)) {
+                for (int n = in.read(buffer); n >= 0; n = in.read(buffer)) {
+                    digest.update(buffer, 0, n);
+                }
             }
         }
         return digest.digest();
     }
 
     /** Lower-case hex. */
-    static String hex(byte[] hash) {
+    public static String hex(byte[] hash) {
         return HexFormat.of().formatHex(hash);
     }
 }
