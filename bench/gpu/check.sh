@@ -9,7 +9,7 @@ budget=${1:-330} out=${2:-${OUT:-$root/build/gpu/check}} python=${LETHE_PYTHON-p
 mkdir -p "$out" "$build"
 say() { printf '== %s (%d s)\n' "$*" $SECONDS; }
 left() { echo $((budget - SECONDS > $1 ? budget - SECONDS - $1 : 1)); }
-export PYTHONUNBUFFERED=1 TORCHINDUCTOR_CACHE_DIR=${TMPDIR:-/tmp}/lethe-inductor
+export PYTHONUNBUFFERED=1
 step=("$python" "$root/bench/gpu/step.py" --native "$build/liblethe.so")
 
 read -r libtorch capability headers < <("$python" -c 'import glob, os, torch
@@ -18,7 +18,6 @@ print(here, "%d%d" % torch.cuda.get_device_capability(), ":".join(glob.glob(os.p
   { say "no torch with a GPU in $python"; exit 2; }
 export CPLUS_INCLUDE_PATH=$headers  # for the toolkits that come without the libraries' headers
 say "torch $libtorch, sm_$capability, $(g++ --version | head -1), $(nproc) cores"
-timeout "$(left 60)" "${step[@]}" --warm >"$out/warm.log" 2>&1 &
 
 compile() {
   timeout "$(left 30)" cmake -S "$root" -B "$build" -G Ninja -DLETHE_LIBTORCH="$libtorch" -DBUILD_TESTING=OFF -DLETHE_CUDA=ON \
@@ -34,17 +33,17 @@ fi
 say "built, $(grep -c "warning:" "$out/build.log") warnings"
 
 tests=("$build"/test/gpu_kernels_*_test "$build/test/gpu_device_test" "$build"/test/gpu_device_*_test)
-for test in "${tests[@]}"; do
-  timeout 60 "$test" >"$test.log" 2>&1
-  status=$?
-  echo "$(basename "$test"): $([[ $status == 0 ]] && echo ok || echo "status $status, $(head -12 "$test.log")")"
-done
+run_test() {
+  timeout 60 "$1" >"$1.log" 2>&1
+  local status=$?
+  echo "$(basename "$1"): $([[ $status == 0 ]] && echo ok || echo "status $status, $(head -12 "$1.log")")"
+}
+export -f run_test
+printf '%s\0' "${tests[@]}" | xargs -0 -P 4 -I{} bash -c 'run_test "$@"' _ {}
 say "tests ran"
 
-[[ -f $build/liblethe.so ]] && timeout "$(left 5)" "${step[@]}" --parity --profile 2>&1 | tee "$out/profile.txt"
-wait %1
-[[ -f $build/liblethe.so ]] && timeout "$(left 5)" "${step[@]}" --compare --seconds "$(left 40)" 2>&1 | tee "$out/compare.txt"
-say "compared; compute-sanitizer"
+[[ -f $build/liblethe.so ]] && timeout "$(left 5)" "${step[@]}" --parity --profile --llama 2>&1 | tee "$out/profile.txt"
+say "profiled; compute-sanitizer"
 check() {
   timeout "$2" compute-sanitizer --tool "$1" --error-exitcode 9 "$3" >"$3.$1.log" 2>&1
   echo "$1 $(basename "$3"): status $?, $(tail -n 1 "$3.$1.log")"

@@ -18,10 +18,11 @@ mkdir -p "$work/lib" "$work/classes/dev/lethe"
 find "$work/jdk" -name '*.so' -exec strip --strip-unneeded {} +
 cp -r "$root/target/classes/." "$work/classes/"
 cp -r "$root/target/test-classes/dev/lethe/bench" "$work/classes/dev/lethe/"
-# What only the commands need stays behind: finding records, tokenizers of other models.
+# What no command on a GPU's own data needs stays behind: tokenizers of other models, chat templates, icu4j's languages.
 tr ':' '\n' <"$build/bench.classpath" |
-  grep -Ev 'junit|jqwik|jmh|opentest4j|apiguardian|javacpp|pytorch|surefire|lucene|djl|tokenizers|jna|commons|error_prone|gson' |
+  grep -Ev 'junit|jqwik|jmh|opentest4j|apiguardian|javacpp|pytorch|surefire|djl|tokenizers|jinjava|guava|re2j|snakeyaml|jackson-(core|databind)-2' |
   xargs -I{} cp {} "$work/lib/"
+(cd "$work/lib" && zip -qd icu4j-*.jar 'com/ibm/icu/impl/data/icudata/*/*')
 git -C "$root" rev-parse --short HEAD >"$work/commit" 2>/dev/null || echo unknown >"$work/commit"
 mkdir -p "$root/bench/gpu/carry"
 rm -rf "$root/bench/gpu/carry"/*

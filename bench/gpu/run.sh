@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Lethe beside PyTorch on a GPU: builds the native library, checks parity, measures, and keeps every result as it comes.
-#   bench/gpu/run.sh [--device cuda|cuda:N|cpu] [--tiny] [--budget SECONDS] [--out DIR] [--python PY]
+#   bench/gpu/run.sh [--device cuda|cuda:N|cpu] [--tiny] [--only STAGE,STAGE] [--budget SECONDS] [--out DIR] [--python PY]
+# STAGE: parity, curvature, compile, train, epoch, score, erase, whole, large, tuned; all unless named.
 # Needs a Python with torch (CUDA) and transformers, CMake, nvcc, and what bench/gpu/pack.sh packed (carry/), else a JDK 25
 # and target/ as pack.sh leaves it. No network, no git, no Maven. LETHE_NATIVE, a liblethe.so, saves the build.
 # Ends by itself within the budget (300 s), and the table is the last it prints, on stdout; all else goes to stderr and to
@@ -9,11 +10,12 @@
 set -uo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 here=$root/bench/gpu
-device=cuda tiny='' budget=300 out=${OUT-} python=${LETHE_PYTHON-python3}
+device=cuda tiny='' only='' budget=300 out=${OUT-} python=${LETHE_PYTHON-python3}
 while (($#)); do
   case $1 in
     --device) device=$2; shift ;;
     --tiny) tiny=--tiny ;;
+    --only) only=$2; shift ;;
     --budget) budget=$2; shift ;;
     --out) out=$2; shift ;;
     --python) python=$2; shift ;;
@@ -90,7 +92,7 @@ fi
 
 left=$((budget - SECONDS))
 ((left > 12)) || fail "no time left of $budget s"
-timeout --kill-after=2 $((left - 4)) "$python" "$here/stages.py" --device "$device" $tiny --out "$out" --work "$work" \
+timeout --kill-after=2 $((left - 4)) "$python" "$here/stages.py" --device "$device" $tiny --only "$only" --out "$out" --work "$work" \
   --seconds $((left - 10)) --java "$java" --native "$native" --classpath "$classpath" --classes-of "$commit" </dev/null >&2 &
 children+=($!)
 wait $!

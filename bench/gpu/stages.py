@@ -93,10 +93,16 @@ class Stages:
                     os.killpg(worker.process.pid, signal.SIGKILL)  # it leads a session
                 worker.process.wait()
 
+    def wanted(self, name):
+        return not self.options.only or name in self.options.only.split(",")
+
     def stage(self, name, seconds, body, *given, **more):
+        if name not in ("build", "peak") and not self.wanted(name):
+            return
         self.until = min(self.end, time.monotonic() + seconds)
         if self.until - time.monotonic() < 2:
-            return self.keep(stage=name, problem="no time left")
+            self.keep(stage=name, problem="no time left")
+            return
         try:
             body(*given, **more)
         except (Exception, SystemExit) as problem:  # whatever it is, the other stages go on
@@ -173,12 +179,12 @@ class Stages:
         self.keep(stage="peak", flops=self.peak)
 
     def timed(self, name, size, records, tokens, *contestants, **args):
-        """A contestant: its worker, op, variant, args of its own, with the case if one is open."""
+        """A contestant: its worker, op, variant, args of its own, and the case if one is open."""
         examples, rows, running = self.examples(records, tokens), [], []
-        for key, op, variant, own in contestants:
+        for key, op, variant, own, *ready in contestants:
             rows.append(dict(stage=name, side=key[0], compute=key[1], size=size, records=records, tokens=tokens, times=[],
-                             what=" ".join([op, variant, own.get("mode", "")]).strip()))
-            case = own.get("case") or self.attempt(rows[-1], key, self.open, op, variant, size, examples, **args, **own)
+                             what=" ".join(filter(None, [op, variant, *map(str, own.values())]))))
+            case = ready[0] if ready else self.attempt(rows[-1], key, self.open, op, variant, size, examples, **args, **own)
             if case:
                 running.append((rows[-1], key, case))
         for i in range(WARM_UPS + RUNS):
@@ -228,7 +234,7 @@ class Stages:
         compiled = {records: ("compiled", narrow, records) for records in (few, many)}
         compiling = [threading.Thread(target=self.get_ready, daemon=True, args=(
             key, small, records, self.examples(records, long), half)) for records, key in compiled.items()]
-        for thread in compiling:
+        for thread in compiling if self.wanted("compile") else ():
             thread.start()
 
         self.stage("build", total / 2, self.worker, ours)
@@ -238,27 +244,36 @@ class Stages:
         parity("records", "capture", "hooks", "f32", 1e-4, small, two, sites="all", topk=0)
         parity("train", "", "eager", narrow, 2e-2, small, ragged)
         parity("records", "batch", "batch", narrow, 2e-2, small, ragged, runs=4)
-        exact = ("ours", "f32")
-        self.stage("curvature", 20, self.timed, "curvature", small, 4, long, (exact, "train", "", {}),
-                   (exact, "curvature", "hvp", {}), (exact, "curvature", "ggn", {}))
+        for ours_is, theirs_is in (("hvp", "double"), ("ggn", "ggn")):
+            parity("curvature", ours_is, theirs_is, "f32", 1e-4, small, two)
+        exact, peer = ("ours", "f32"), ("theirs", "f32")
+        self.stage("curvature", 45, self.timed, "curvature", small, 4, long, (exact, "records", "batch", {}),
+                   (exact, "curvature", "hvp", {}), (exact, "curvature", "ggn", {}), (peer, "records", "batch", {}),
+                   (peer, "curvature", "double", {}), (peer, "curvature", "ggn", {}))
         if narrow != "f32":
-            self.finish(("ours", "f32"), ("theirs", "f32"))
+            self.finish(exact, peer)
 
         self.stage("compile", total / 2, self.compiled, compiling, half)
         self.stage("peak", 30, self.matrix_peak, theirs)
-        train = lambda name, seconds, size, records, who, variant, **own: self.stage(
-            name, seconds, self.timed, name, size, records, long, (ours, "train", "", {}), (who, "train", variant, own))
+        train = lambda name, seconds, size, records, who, variant, *more, **own: self.stage(name, seconds, self.timed, name, size,
+            records, long, (ours, "train", "", {}), (who, "train", variant, own, *more))
         for records, key in compiled.items():
             if records in self.ready:
-                train("train", 25, small, records, key, "compile", mode=GRAPHED, case=self.ready[records])
+                train("train", 25, small, records, key, "compile", self.ready[records], mode=GRAPHED)
             self.finish(key)
         for records in (few, many):
             train("train", 25, small, records, theirs, "eager")
         kept = dict(sites="embedding", topk=256)
-        self.stage("epoch", 30, self.timed, "epoch", small, 4 * few, long, (ours, "epoch", "plain", {}),
-                   (ours, "epoch", "capture", kept), batch=few)
-        for name, op in (("score", "influence"), ("erase", "ascent")):
-            self.stage(name, 25, self.timed, name, small, scored, short, (ours, op, "", kept), batch=4 if tiny else 50)
+        self.stage("epoch", 45, self.timed, "epoch", small, 12 * few, long, (ours, "epoch", "plain", {}),
+                   (ours, "epoch", "capture", kept | dict(dtype="F32")), (ours, "epoch", "capture", kept | dict(dtype="BF16")),
+                   batch=few)
+        part = 4 if tiny else 50
+        self.stage("score", 40, self.timed, "score", small, scored, short, (ours, "influence", "", kept),
+                   (theirs, "influence", "vmap", {}), (theirs, "influence", "jvp", {}), batch=part)
+        self.stage("erase", 25, self.timed, "erase", small, scored, short, (ours, "ascent", "", kept), batch=part)
+        every = dict(sites="all", topk=256, dtype="BF16")
+        self.stage("whole", 40, self.timed, "score", small, scored // 4, short, (ours, "influence", "", every),
+                   (ours, "ascent", "", every), batch=part)
         if not tiny:
             train("large", 40, "355M", few, theirs, "eager")
         self.finish(theirs)
@@ -304,6 +319,7 @@ def main():
     parser = argparse.ArgumentParser()
     for name in ("device", "out", "work", "java", "native", "classpath", "classes-of"):
         parser.add_argument("--" + name, required=True)
+    parser.add_argument("--only", default="")
     parser.add_argument("--tiny", action="store_true")
     parser.add_argument("--seconds", type=float, required=True)
     stages = Stages(parser.parse_args())

@@ -1,8 +1,8 @@
-"""Lethe's training step on a GPU, kernel by kernel, and beside PyTorch's: the library in this process, without a JVM.
+"""Lethe's training step on a GPU, kernel by kernel: the library in this process, without a JVM.
 
-  step.py --native LIB [--parity] [--profile] [--compare] [--batches 16,64] [--seconds S]
+  step.py --native LIB [--parity] [--profile] [--llama] [--batches 16,64]
 --parity: loss and gradient of GPT-2 124M against transformers in fp32. --profile: where a step's time goes, by
-torch.profiler, plain and with captured embedding entries. --compare: A B A B against eager and compiled steps.
+torch.profiler, plain and with captured embedding entries. --llama: the same step of Llama-3.2-1B's shape, and eager.
 Times are medians of runs after warm-ups; every line is printed as soon as it is known. Where there is no GPU it rehearses
 itself on a tiny model: give it the library with the emulated device, build/native/test/liblethe_emulated.so.
 """
@@ -21,6 +21,13 @@ DEVICE = "cuda" if GPU else "cpu"
 V, C, L, HEADS, T = (50257, 768, 12, 12, 1024) if GPU else (101, 32, 2, 2, 24)
 IGNORE = -100
 BF16, EMBEDDING = 3, 0
+LLAMA, SILU = 1, 3
+GPT2 = dict(vocabulary=V, context=T, channels=C, heads=HEADS, layers=L, inner=4 * C, norm_epsilon=1e-5, tied_head=1)
+# Llama-3.2-1B but for the scaling of its rotary turn, which costs nothing a step.
+LLAMA_1B = dict(vocabulary=128256 if GPU else 203, context=T, channels=2048 if GPU else 64, heads=32 if GPU else 4,
+                kv_heads=8 if GPU else 2, head_size=64 if GPU else 16, layers=16 if GPU else 2, inner=8192 if GPU else 96,
+                norm_epsilon=1e-5, tied_head=1, family=LLAMA, activation=SILU, block_options=0, rotary_base=500000.0,
+                rotary_size=64 if GPU else 16)
 
 
 class Error(c.Structure):
@@ -33,7 +40,7 @@ class Config(c.Structure):
                                          "family activation block_options rotary_scaling".split()),
                 *((n, I64) for n in "kv_heads head_size rotary_size".split()),
                 *((n, F64) for n in "rotary_base rotary_factor rotary_low_factor rotary_high_factor".split()),
-                ("rotary_old_context", I64)]
+                ("rotary_old_context", I64), ("adapted", P), ("adapted_count", I64), ("base", P)]
 
 
 class Batch(c.Structure):
@@ -70,11 +77,10 @@ def sized(structure, **fields):
 class Lethe:
     """One model on the device, its batch and its optimizer's numbers."""
 
-    def __init__(self, library, compute_dtype=0, options=0):
+    def __init__(self, library, compute_dtype=0, options=0, shape=GPT2):
         self.library = library
         self.handle = P()
-        config = sized(Config, vocabulary=V, context=T, channels=C, heads=HEADS, layers=L, inner=4 * C, norm_epsilon=1e-5,
-                       tied_head=1, dtype=0, device_type=1, compute_dtype=compute_dtype, options=options)
+        config = sized(Config, dtype=0, device_type=1, compute_dtype=compute_dtype, options=options, **shape)
         self.call("lethe_model_create", c.byref(config), c.byref(self.handle))
         self.layout = sized(Layout)
         self.call("lethe_model_layout", c.byref(config), c.byref(self.layout))
@@ -142,7 +148,7 @@ class Lethe:
 class Ring:
     """Entries of every batch on their way to the host while the next batch runs, as a training has them."""
 
-    def __init__(self, model, top_k=256, site=EMBEDDING):
+    def __init__(self, model, top_k=256 if GPU else 16, site=EMBEDDING):
         self.model = model
         self.sites = (c.c_uint8 * model.layout.sites)()
         self.sites[site] = self.sites[model.layout.sites - 1] = 1  # a tied table: its use as head too
@@ -190,28 +196,26 @@ def make_peer():
         return GPT2LMHeadModel._from_config(config, attn_implementation="sdpa").eval()
 
 
-def random_batch(records, length=T, seed=1):
+def random_batch(records, length=T, seed=1, vocabulary=V):
     generator = torch.Generator().manual_seed(seed)
-    rows = torch.randint(0, V, (records, length + 1), generator=generator)
+    rows = torch.randint(0, vocabulary, (records, length + 1), generator=generator)
     return rows[:, :-1].contiguous(), rows[:, 1:].contiguous()
 
 
 class Peer:
-    """A training step of transformers' GPT-2: bf16 autocast around fp32, fused AdamW, clipping."""
+    """A training step of a transformers' model: bf16 autocast around fp32, fused AdamW, clipping."""
 
-    def __init__(self, model, mode):
-        self.model, self.mode = model, mode
+    def __init__(self, model):
+        self.model = model
         matrices = [p for p in model.parameters() if p.dim() >= 2]
         others = [p for p in model.parameters() if p.dim() < 2]
         self.optimizer = torch.optim.AdamW([{"params": matrices, "weight_decay": 0.01}, {"params": others, "weight_decay": 0.0}],
                                            lr=5e-5, fused=True)
-        self.loss = self.token_loss if mode == "eager" else torch.compile(self.token_loss, dynamic=False,
-                                                                          mode=None if mode == "default" else mode)
 
-    def token_loss(self, x, y):
+    def loss(self, x, y):
         with torch.autocast(DEVICE, torch.bfloat16):
             logits = self.model(input_ids=x).logits
-            return torch.nn.functional.cross_entropy(logits.view(-1, V), y.view(-1))
+            return torch.nn.functional.cross_entropy(logits.view(-1, logits.shape[-1]), y.view(-1))
 
     def batch(self, x, y):
         self.x, self.y = x.to(DEVICE), y.to(DEVICE)
@@ -297,70 +301,62 @@ def profiles(library, peer, batches):
         model.close()
 
 
-def compare(library, peer, batches, modes, deadline):
-    """A B A B ... of every contestant, in turns."""
-    for records in batches:
-        contestants = {}
-        ours = contestants["Lethe"] = Lethe(library, BF16)
-        ours.load(peer)
-        for mode in modes:
-            contestants[mode] = Peer(peer, mode)
-        for name, contestant in list(contestants.items()):
-            if time.monotonic() > deadline:
-                say(f"batch {records}: no time left for {name}")
-                del contestants[name]
-                continue
-            contestant.batch(*random_batch(records))
-            start = time.perf_counter()
-            try:
-                for _ in range(5):
-                    contestant.train()
-                synchronize()
-                say(f"batch {records}: {name} warmed up in {time.perf_counter() - start:.1f} s")
-            except Exception as problem:  # a contestant that fails loses its own row only
-                say(f"batch {records}: {name}: {type(problem).__name__}: {str(problem)[:300]}")
-                del contestants[name]
-        times = {name: [] for name in contestants}
-        for _ in range(7):
-            for name, contestant in contestants.items():
-                times[name].append(seconds_of(lambda: [contestant.train() for _ in range(3)]) / 3)
-        for name, found in times.items():
-            middle = statistics.median(found)
-            say(f"train, batch {records} x {T}, {name}: {middle * 1e3:.2f} ms ({min(found) * 1e3:.2f} to {max(found) * 1e3:.2f}), "
-                f"{records * T / middle:,.0f} tokens/s")
-        ours.close()
-        del contestants
-        if GPU:
-            torch.cuda.empty_cache()
+def used():
+    """GB of the device's memory that anybody holds."""
+    free, total = torch.cuda.mem_get_info() if GPU else (0, 0)
+    return (total - free) / 1e9
+
+
+def timed_steps(name, step, tokens, before):
+    for _ in range(5):
+        step()
+    found = [seconds_of(step) for _ in range(7)]
+    middle = statistics.median(found)
+    say(f"{name}: {middle * 1e3:.1f} ms ({min(found) * 1e3:.1f} to {max(found) * 1e3:.1f}), {tokens / middle:,.0f} tokens/s, "
+        f"{used() - before:.1f} GB")
+
+
+def llama(library, records=8):
+    """Steps of a Llama-3.2-1B's shape: Lethe's plain and through the ring, then transformers' eager."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+    shape, before = LLAMA_1B, used()
+    batch, tokens = random_batch(records, vocabulary=shape["vocabulary"]), records * T
+    ours = Lethe(library, BF16, shape=shape)
+    ours.call("lethe_model_initialize", ours.handle, c.c_uint64(1))
+    ours.batch(*batch)
+    timed_steps(f"llama 1B, batch {records} x {T}, Lethe", ours.train, tokens, before)
+    ring = Ring(ours)
+    timed_steps("... with embedding top-k:256 through the ring", ring.train, tokens, before)
+    ring.close()
+    ours.close()
+    before = used()
+    config = LlamaConfig(vocab_size=shape["vocabulary"], hidden_size=shape["channels"], intermediate_size=shape["inner"],
+                         num_hidden_layers=shape["layers"], num_attention_heads=shape["heads"],
+                         num_key_value_heads=shape["kv_heads"], head_dim=shape["head_size"], max_position_embeddings=T,
+                         rms_norm_eps=1e-5, rope_theta=shape["rotary_base"], tie_word_embeddings=True, use_cache=False)
+    with torch.device(DEVICE):
+        theirs = Peer(LlamaForCausalLM._from_config(config, attn_implementation="sdpa").eval())
+    theirs.batch(*batch)
+    timed_steps("... eager", theirs.train, tokens, before)
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--native", required=True)
-    for stage in ("parity", "profile", "compare", "warm"):
+    for stage in ("parity", "profile", "llama"):
         parser.add_argument("--" + stage, action="store_true")
     parser.add_argument("--batches", default="16,64")
-    parser.add_argument("--modes", default="default,eager")
-    parser.add_argument("--seconds", type=float, default=200)
     options = parser.parse_args()
-    deadline = time.monotonic() + options.seconds
     batches = [int(b) for b in options.batches.split(",")]
     torch.backends.cuda.matmul.allow_tf32 = False
     say(f"torch {torch.__version__}, {torch.cuda.get_device_name() if GPU else 'no GPU: a rehearsal'}")
-    peer = make_peer()
-    say("transformers' model is made")
-    if options.warm:  # fills torch.compile's cache on disk
-        compiled = Peer(peer, "default")
-        compiled.batch(*random_batch(batches[0]))
-        compiled.train()
-        synchronize()
-        say("torch.compile is warm")
-        return
+    peer = make_peer() if options.parity or options.profile else None
+    say("ready")
     library = c.CDLL(options.native)
     for name in ("lethe_model_destroy", "lethe_ring_destroy"):
         getattr(library, name).restype = None
     stages = {"parity": lambda: parity(library, peer), "profile": lambda: profiles(library, peer, batches),
-              "compare": lambda: compare(library, peer, batches, options.modes.split(","), deadline)}
+              "llama": lambda: llama(library)}
     for name, stage in stages.items():
         if getattr(options, name):
             try:
