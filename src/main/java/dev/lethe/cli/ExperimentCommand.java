@@ -41,6 +41,13 @@ final class ExperimentCommand implements Callable<Integer> {
     @Option(names = "--seeds", paramLabel = "N", split = ",", description = "Only these of the spec's seeds.")
     private List<Long> seeds;
 
+    @Option(names = "--base", paramLabel = "DIR", description = "Folder of the models that studies begin with, which several"
+            + " may share (default: base in --out).")
+    private Path bases;
+
+    @Option(names = "--base-only", description = "Make only the model that the spec's models begin with.")
+    private boolean baseOnly;
+
     @Option(names = "--dry-run", description = "Check the spec and list its cells; train and measure nothing.")
     private boolean dryRun;
 
@@ -78,7 +85,10 @@ final class ExperimentCommand implements Callable<Integer> {
         }
         Terminal terminal = main.terminal();
         long start = System.nanoTime();
-        Sweep.Options options = new Sweep.Options(out, dataDir, only, seeds == null ? null : new LinkedHashSet<>(seeds));
+        Sweep.Options options = new Sweep.Options(out, dataDir, only, seeds == null ? null : new LinkedHashSet<>(seeds), bases);
+        if (baseOnly) {
+            return makeBases(terminal, options);
+        }
         try (Engine engine = hardware.open(); SweepProgress progress = new SweepProgress(terminal, common)) {
             List<CellResult> results = dryRun ? Sweep.dryRun(engine, spec, options)
                     : Sweep.run(engine, spec, options, progress).results();
@@ -86,6 +96,16 @@ final class ExperimentCommand implements Callable<Integer> {
             Result result = new Result(spec.toString(), out.toString(), rows.size(),
                     (int) rows.stream().filter(row -> !row.metrics.isEmpty()).count(), (System.nanoTime() - start) / 1e9, rows);
             common.result(terminal, result, () -> print(terminal, result));
+        }
+        return 0;
+    }
+
+    private int makeBases(Terminal terminal, Sweep.Options options) {
+        try (Engine engine = hardware.open(); SweepProgress progress = new SweepProgress(terminal, common)) {
+            List<Sweep.Base> made = Sweep.makeBases(engine, spec, options, progress);
+            common.result(terminal, Map.of("study", spec.toString(), "bases", made), () -> made.forEach(base ->
+                    terminal.print("%s: %,d parameters, %,d steps, held-out text %.3f nats, in %s", base.head(), base.parameters(),
+                            base.steps(), base.heldOutLoss(), base.run())));
         }
         return 0;
     }
@@ -105,11 +125,13 @@ final class ExperimentCommand implements Callable<Integer> {
 
     private void print(Terminal terminal, Result result) {
         if (!dryRun) {
-            terminal.print("%-24s %-40s %6s %8s %8s %8s %8s", "forget", "variant", "seed", "forget", "retain", "held-out", "steps");
+            terminal.print("%-24s %-40s %6s %8s %8s %8s %9s %8s", "forget", "variant", "seed", "forget", "retain", "held-out", "base text",
+                    "steps");
         }
         for (Row row : result.results) {
-            terminal.print(dryRun ? "%-24s %-40s %6d" : "%-24s %-40s %6d %8s %8s %8s %8s", row.forget, row.variant, row.seed,
-                    number(row, "forget.loss"), number(row, "retain.loss"), number(row, "heldout.loss"), number(row, "cost.steps"));
+            terminal.print(dryRun ? "%-24s %-40s %6d" : "%-24s %-40s %6d %8s %8s %8s %9s %8s", row.forget, row.variant, row.seed,
+                    number(row, "forget.loss"), number(row, "retain.loss"), number(row, "heldout.loss"), number(row, "base_text.loss"),
+                    number(row, "cost.steps"));
         }
         terminal.print("%,d cells, %,d measured, %.0f s; everything is in %s", result.cells, result.measured, result.seconds,
                 result.folder);

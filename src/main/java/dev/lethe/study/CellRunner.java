@@ -74,6 +74,7 @@ final class CellRunner {
         boolean retrained = cell.strategy().equals(Drafts.RETRAIN);
         PeakMemory.reset();
         RunFolder run = retrained ? trainings.retrained(cell.seed(), cell.head(), cell.forget())
+                : cell.strategy().equals(Drafts.BASE) ? trainings.base(cell.head())
                 : trainings.original(cell.seed(), cell.head(), shop.capture(cell.head(), null));
         Numbers numbers = new Numbers();
         numbers.put("cost.steps", retrained ? run.info().result().steps() : 0);

@@ -70,7 +70,7 @@ final class Comparison {
             metrics.put("mia.reference", referenceAuc(result, retrained));
         }
         share(metrics, "relearn.share", result, retrained, "relearn.loss");
-        for (String set : List.of("forget.loss", "retain.loss", "heldout.loss")) {
+        for (String set : List.of("forget.loss", "retain.loss", "heldout.loss", "base_text.loss")) {
             if (result.metrics().containsKey(set) && retrained.metrics().containsKey(set)) {
                 metrics.put(set + "_gap", result.metrics().get(set) - retrained.metrics().get(set));
             }

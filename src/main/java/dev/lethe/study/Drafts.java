@@ -31,6 +31,8 @@ import tools.jackson.databind.node.ObjectNode;
 final class Drafts {
     static final List<String> HEADS = List.of("tied", "untied");
     static final String ORIGINAL = "original";
+    /** The model before it learned any record, of a study that has one. */
+    static final String BASE = "base";
     static final String RETRAIN = Strategy.RETRAIN.label();
     /** An erasure whose forget loss is raised to the retrained model's, in the option {@code reference}. */
     static final String RETRAINED = "retrained";
@@ -65,7 +67,7 @@ final class Drafts {
         for (long seed : spec.seeds()) {
             for (String head : spec.heads()) {
                 for (String forget : spec.forget().keySet()) {
-                    for (String reference : List.of(ORIGINAL, RETRAIN)) {
+                    for (String reference : spec.base() == null ? List.of(ORIGINAL, RETRAIN) : List.of(BASE, ORIGINAL, RETRAIN)) {
                         Cell cell = new Cell(seed, head, forget, reference, "", "", "", "", "", 0, "");
                         drafts.put(List.of(cell, ""), new Draft(cell, named(reference, head, spec), null, false));
                     }
@@ -92,7 +94,7 @@ final class Drafts {
     private static List<Draft> block(Spec spec, Block block, String path, ModelLayout layout, List<String> problems) {
         List<Draft> drafts = new ArrayList<>();
         for (String strategy : block.strategy()) {
-            if (strategy.equals(ORIGINAL) || strategy.equals(RETRAIN)) {
+            if (strategy.equals(ORIGINAL) || strategy.equals(RETRAIN) || spec.base() != null && strategy.equals(BASE)) {
                 continue; // always there
             }
             for (Axes axes : cross(block)) {

@@ -47,8 +47,8 @@ final class FrontierFigures {
 
     private static Figure figure(Study study, String heading, String name, Axis horizontal, Axis vertical,
                                  Function<Variant, Interval> x, Function<Variant, Interval> y, String caption) {
-        List<Variant> shown = study.variants().stream().filter(variant -> x.apply(variant).n() > 0 && y.apply(variant)
-                .n() > 0).toList();
+        List<Variant> shown = study.variants().stream().filter(variant -> !variant.isBase() && x.apply(variant).n() > 0
+                && y.apply(variant).n() > 0).toList();
         if (shown.stream().allMatch(Variant::isReference)) {
             return Figure.missing(heading, "no variant has both " + horizontal.label() + " and " + vertical.label()
                     + ".");

@@ -82,6 +82,7 @@ final class Measurement {
     /** Adds everything asked for of one model, the cheapest first; its weights are the same afterwards. */
     void all(LanguageModel model, Numbers numbers) {
         losses(model, numbers);
+        baseText(model, numbers);
         if (asks(Metrics.ROUGE)) {
             numbers.put("forget.rougeL", rouge(model, forget, "rougeL.forget", numbers));
             numbers.put("retain.rougeL", rouge(model, sample, "rougeL.retain", numbers));
@@ -97,6 +98,7 @@ final class Measurement {
     /** What is followed over a sequence of requests: losses, answers, utility. */
     void sequence(LanguageModel model, Numbers numbers) {
         losses(model, numbers);
+        baseText(model, numbers);
         if (asks(Metrics.ROUGE)) {
             numbers.put("forget.rougeL", rouge(model, forget, "rougeL.forget", numbers));
             numbers.put("retain.rougeL", rouge(model, sample, "rougeL.retain", numbers));
@@ -117,6 +119,18 @@ final class Measurement {
                         MembershipInference.auc(attack, forgotten.records(), strangers.records()));
             }
         }
+    }
+
+    /** How well it still knows what its base was trained on, and text like that. */
+    private void baseText(LanguageModel model, Numbers numbers) {
+        if (data.baseText() != null) {
+            numbers.put("base_text.loss", loss(model, data.baseText().sampleOfHeldOut()));
+            numbers.put("base_text.learned_loss", loss(model, data.baseText().sampleOfLearned()));
+        }
+    }
+
+    private double loss(LanguageModel model, List<Record> records) {
+        return new Evaluator().evaluate(model, encode(model, records)).meanLoss();
     }
 
     private Evaluation evaluate(LanguageModel model, List<Record> records, String name, Numbers numbers) {

@@ -17,6 +17,7 @@ import java.util.Set;
  * @param data       the records
  * @param model      {@code gpt2[:layers=..]} or a model folder
  * @param tokenizer  folder with tokenizer.json, or null for the model's own
+ * @param base       the model of this shape that all others are trained further from, or null
  * @param training   how every model is trained
  * @param seeds      of training and of every sample drawn; distinct, at least one
  * @param heads      {@code tied}, {@code untied}
@@ -27,8 +28,8 @@ import java.util.Set;
  * @param measure    what is measured, and on how much
  * @param sequential requests one after the other on one run, or null
  */
-public record Spec(String name, Path file, Data data, String model, String tokenizer, Training training, List<Long> seeds,
-                   List<String> heads, Map<String, Forget> forget, List<Block> cells, int oracles, Relearn relearn,
+public record Spec(String name, Path file, Data data, String model, String tokenizer, Base base, Training training,
+                   List<Long> seeds, List<String> heads, Map<String, Forget> forget, List<Block> cells, int oracles, Relearn relearn,
                    Measure measure, Sequential sequential) {
 
     /** Retrained models below which KLoM's and U-LiRA's numbers are mostly chance. */
@@ -59,6 +60,16 @@ public record Spec(String name, Path file, Data data, String model, String token
      * @param worldFacts  file, or null
      */
     public record Tofu(List<String> records, String realAuthors, String worldFacts) { }
+
+    /**
+     * @param data       text, a line a record
+     * @param holdout    text of the same kind that is never learned
+     * @param vocabulary ids of the tokenizer that is made of the text; 0 = the study's tokenizer is given
+     * @param training   as the study's; nothing is captured
+     * @param seed       of its training
+     * @param sample     the most records of each text that models are measured on
+     */
+    public record Base(String data, String holdout, int vocabulary, Training training, long seed, int sample) { }
 
     /**
      * As {@code TrainConfig} has them; what is captured follows from the cells.

@@ -26,6 +26,7 @@ final class SpecCheck {
     static void check(Spec spec, DataFiles files, List<String> problems) {
         SpecCheck check = new SpecCheck(spec, problems);
         check.data();
+        check.base(files);
         check.names();
         Drafts.of(spec, check.layout(files), problems);
         check.sequential();
@@ -50,6 +51,28 @@ final class SpecCheck {
         boolean oracles = spec.measure().metrics().contains(Metrics.ORACLES.label());
         if (oracles && spec.oracles() > 0 && spec.oracles() < 2) {
             add("$.oracles", "is " + spec.oracles() + ", KLoM needs at least 2; 0 leaves it out");
+        }
+    }
+
+    private void base(DataFiles files) {
+        Spec.Base base = spec.base();
+        if (base == null || spec.model() == null) {
+            return;
+        }
+        if (!isShape(spec.model(), files)) {
+            add("$.base", "trains a model of given sizes, and $.model is a folder; name sizes, or leave the base out");
+            return;
+        }
+        if (base.vocabulary() > 0 == (spec.tokenizer() != null)) {
+            add("$.base.vocabulary", "is needed, or $.tokenizer, and not both: the tokenizer is made of the text or given");
+        }
+        try {
+            long rows = ((ModelSource.Fresh) ModelSource.parse(spec.model())).shape().vocabulary();
+            if (base.vocabulary() > 0 && rows != base.vocabulary()) {
+                add("$.model", "has vocab=" + rows + ", and the base's tokenizer has " + base.vocabulary() + "; leave vocab out");
+            }
+        } catch (BadInputException e) {
+            // told as the model's
         }
     }
 
@@ -142,6 +165,10 @@ final class SpecCheck {
             named.add(new String[] {"$.data.tofu.world_facts", spec.data().tofu().worldFacts()});
         }
         named.add(new String[] {"$.tokenizer", spec.tokenizer()});
+        if (spec.base() != null) {
+            named.add(new String[] {"$.base.data", spec.base().data()});
+            named.add(new String[] {"$.base.holdout", spec.base().holdout()});
+        }
         if (spec.training().model() != null) {
             spec.seeds().forEach(seed -> named.add(new String[] {"$.training.model", spec.training().model(seed)}));
         }

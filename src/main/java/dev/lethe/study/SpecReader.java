@@ -4,8 +4,10 @@ import dev.lethe.data.DataForm;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.DamagedDataException;
 import dev.lethe.engine.Reason;
+import dev.lethe.model.TokenizerTrainer;
 import dev.lethe.study.Spec.Block;
 import dev.lethe.study.Spec.Forget;
+import dev.lethe.train.ModelSource;
 import dev.lethe.train.RunJson;
 import dev.lethe.unlearn.EraseConfig;
 import java.io.IOException;
@@ -70,13 +72,17 @@ public final class SpecReader {
         Spec.Data data = data(top);
         String model = top.needed("model", "gpt2:layers=..,hidden=..,heads=..,ctx=.. (or llama, qwen2, qwen3, gpt_neox) or a model folder");
         String tokenizer = top.text("tokenizer", null);
+        Spec.Base base = base(top);
+        if (base != null && base.vocabulary() > 0 && model != null && ModelSource.isFresh(model) && !model.contains("vocab=")) {
+            model += (model.contains(":") ? "," : ":") + "vocab=" + base.vocabulary();
+        }
         Spec.Training training = training(top);
         List<Long> seeds = or(top.longs("seeds"), List.of(0L));
         List<String> heads = or(top.texts("heads"), List.of("tied"));
         Map<String, Forget> forget = forget(top);
         List<Block> cells = top.objects("cells").stream().map(this::block).toList();
         int oracles = top.whole("oracles", 0, 0, 10_000);
-        Spec spec = new Spec(name, file, data, model, tokenizer, training, seeds, heads, forget, cells, oracles, relearn(top),
+        Spec spec = new Spec(name, file, data, model, tokenizer, base, training, seeds, heads, forget, cells, oracles, relearn(top),
                 measure(top), sequential(top));
         top.done();
         return spec;
@@ -144,9 +150,25 @@ public final class SpecReader {
         }
     }
 
+    private Spec.Base base(SpecFields top) {
+        SpecFields fields = top.object("base");
+        if (fields == null) {
+            return null;
+        }
+        Spec.Base base = new Spec.Base(fields.needed("data", "text, a line a record"), fields.needed("holdout", "text that is never learned"),
+                fields.whole("vocabulary", 0, TokenizerTrainer.LEAST, MANY), training(fields), fields.whole("seed", 0, 0, MANY),
+                fields.whole("sample", 200, 1, MANY));
+        Spec.Training training = base.training();
+        if (training.headTopK() != 0 || training.rank() != 0 || !training.ledgerDtype().equals("f32") || training.model() != null) {
+            fields.problem("training", "has head_top_k, rank, ledger_dtype or model, but a base leaves no ledger and is trained here");
+        }
+        fields.done();
+        return base;
+    }
+
     private Spec.Training training(SpecFields top) {
         SpecFields own = top.object("training");
-        SpecFields fields = own == null ? new SpecFields("$.training", RunJson.tree("{}", "training"), problems) : own;
+        SpecFields fields = own == null ? new SpecFields(top.path + ".training", RunJson.tree("{}", "training"), problems) : own;
         Spec.Training training = new Spec.Training(fields.whole("epochs", 15, 1, MANY), fields.whole("batch", 8, 1, 65_536),
                 fields.number("learning_rate", 5e-5, Double.MIN_NORMAL, 10), fields.text("schedule", "linear"),
                 fields.whole("warmup", 0, 0, MANY), fields.number("weight_decay", 0.01, 0, 10),

@@ -36,7 +36,7 @@ public record Study(List<Variant> variants) {
             variants.add(new Variant(cell, name(seeds) + (more.isEmpty() ? "" : " · " + more),
                     List.copyOf(seeds.values())));
         });
-        variants.sort(Comparator.comparing(variant -> variant.isRetrained() ? 0 : variant.isOriginal() ? 1 : 2));
+        variants.sort(Comparator.comparing(variant -> variant.isRetrained() ? 0 : variant.isOriginal() ? 1 : variant.isBase() ? 2 : 3));
         return new Study(List.copyOf(variants));
     }
 

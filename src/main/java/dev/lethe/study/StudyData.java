@@ -35,9 +35,10 @@ import java.util.function.Predicate;
  * @param realAuthors TOFU's, or null
  * @param worldFacts  TOFU's, or null
  * @param tokenizer  folder of the tokenizer, or null for the model's own
+ * @param baseText   what the base learned, or null
  */
 record StudyData(Dataset learned, Dataset heldOut, Map<String, Set<String>> forget, Map<String, PerturbedRecord> perturbed,
-                 PerturbedDataset realAuthors, PerturbedDataset worldFacts, Path tokenizer) {
+                 PerturbedDataset realAuthors, PerturbedDataset worldFacts, Path tokenizer, BaseText baseText) {
     private static final long HOLDOUT_SEED = 0;
 
     static StudyData load(Spec spec, DataFiles files, Path out) {
@@ -59,7 +60,7 @@ record StudyData(Dataset learned, Dataset heldOut, Map<String, Set<String>> forg
         return new StudyData(write(learned, folder.resolve("learned.jsonl")), write(heldOut, folder.resolve("held-out.jsonl")),
                 forget(spec, learned), tofu == null ? Map.of() : perturbed(tofu, files, form),
                 tofu == null ? null : options(tofu.realAuthors(), files, spec), tofu == null ? null
-                : options(tofu.worldFacts(), files, spec), tokenizer);
+                : options(tofu.worldFacts(), files, spec), tokenizer, BaseText.load(spec, files));
     }
 
     private static Dataset heldOut(Spec.Holdout holdout, Dataset all, DataFiles files) {

@@ -35,13 +35,27 @@ public final class Sweep {
      * @param dataDir where data files are looked for first; null = only beside the spec
      * @param only    a glob over variants or FORGET/VARIANT; null = every cell
      * @param seeds   a part of the spec's; null = all
+     * @param bases   folder of the models that studies begin with, which several may share; null = base in the study's
      */
-    public record Options(Path out, Path dataDir, String only, Set<Long> seeds) { }
+    public record Options(Path out, Path dataDir, String only, Set<Long> seeds, Path bases) {
+        public Options(Path out, Path dataDir, String only, Set<Long> seeds) {
+            this(out, dataDir, only, seeds, null);
+        }
+    }
+
+    /**
+     * What the models of a head begin with.
+     *
+     * @param run         its run
+     * @param heldOutLoss mean over the held-out text, nats a token
+     * @param modelHash   as a run's
+     */
+    public record Base(String head, Path run, long parameters, long steps, double heldOutLoss, String modelHash) { }
 
     /** What is done, and what would be. */
     public record Summary(Spec spec, List<CellResult> results, int cells) { }
 
-    private Sweep(Engine engine, Path file, Options options, StudyListener listener) {
+    private Sweep(Engine engine, Path file, Options options, StudyListener listener, boolean dry) {
         DataFiles found = DataFiles.of(file, options.dataDir);
         this.engine = engine;
         this.spec = SpecReader.read(file, found);
@@ -49,7 +63,12 @@ public final class Sweep {
         this.listener = listener;
         requireSeeds();
         this.data = StudyData.load(spec, found, options.out);
-        this.trainings = new Trainings(engine, spec, data, found, options.out, listener);
+        BaseStage base = spec.base() == null ? null : stage(engine, spec, found, data.baseText(), options, listener);
+        if (base != null && !dry) {
+            base.make().forEach(made -> listener.remark(String.format(Locale.ROOT, "base %s: %,d parameters, %,d steps, held-out text"
+                    + " %.3f nats", made.head, made.parameters, made.steps, made.heldOutLoss)));
+        }
+        this.trainings = new Trainings(engine, spec, data, found, base, options.out, listener);
         this.plan = Plan.of(spec, data, trainings).part(options.only, options.seeds);
         this.files = new StudyFiles(options.out);
     }
@@ -60,12 +79,30 @@ public final class Sweep {
      * @throws BadInputException listing everything that is wrong with the spec
      */
     public static Summary run(Engine engine, Path spec, Options options, StudyListener listener) {
-        return Work.run("study", () -> new Sweep(engine, spec, options, listener).run());
+        return Work.run("study", () -> new Sweep(engine, spec, options, listener, false).run());
+    }
+
+    /**
+     * Makes only what the models of a study begin with, one a head; needs none of the study's own data.
+     *
+     * @throws BadInputException when the spec has no base, its text is not there, or another base is in its place
+     */
+    public static List<Base> makeBases(Engine engine, Path spec, Options options, StudyListener listener) {
+        DataFiles found = DataFiles.of(spec, options.dataDir);
+        Spec read = SpecReader.read(spec);
+        if (read.base() == null) {
+            throw new BadInputException(spec + ": has no base");
+        }
+        return Work.run("base", () -> stage(engine, read, found, BaseText.load(read, found), options, listener).make());
+    }
+
+    private static BaseStage stage(Engine engine, Spec spec, DataFiles files, BaseText text, Options options, StudyListener listener) {
+        return new BaseStage(engine, spec, files, text, options.bases != null ? options.bases : options.out.resolve("base"), listener);
     }
 
     /** The cells a study has, in order, and which are measured; trains and measures nothing. */
     public static List<CellResult> dryRun(Engine engine, Path spec, Options options) {
-        Sweep study = new Sweep(engine, spec, options, StudyListener.SILENT);
+        Sweep study = new Sweep(engine, spec, options, StudyListener.SILENT, true);
         return study.plan.entries().stream().map(entry -> {
             CellResult there = study.files.cell(entry.id());
             return there != null ? there : new CellResult(entry.id(), entry.cell(), entry.draft().variant(), Map.of(),

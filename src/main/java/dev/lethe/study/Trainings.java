@@ -35,18 +35,23 @@ final class Trainings {
     private final StudyData data;
     private final DataFiles files;
     private final Path runs;
+    private final BaseStage base; // null where models begin from nothing or a given one
     private final StudyListener listener;
 
-    Trainings(Engine engine, Spec spec, StudyData data, DataFiles files, Path out, StudyListener listener) {
+    Trainings(Engine engine, Spec spec, StudyData data, DataFiles files, BaseStage base, Path out, StudyListener listener) {
         this.engine = engine;
         this.spec = spec;
         this.data = data;
         this.files = files;
+        this.base = base;
         this.runs = out.resolve("runs");
         this.listener = listener;
     }
 
     ModelSource source(String head) {
+        if (base != null) {
+            return ModelSource.checkpoint(base.model(head));
+        }
         if (!SpecCheck.isShape(spec.model(), files)) {
             return ModelSource.checkpoint(files.require(spec.model()));
         }
@@ -55,31 +60,44 @@ final class Trainings {
     }
 
     ModelShape shape(String head) {
-        return source(head).shape();
+        return base != null ? base.shape(head) : source(head).shape();
     }
 
     /** How a model is trained; {@code capture} says what of its gradients is kept. */
     TrainConfig config(long seed, Captures.Plan capture) {
-        Spec.Training training = spec.training();
+        return config(spec.training(), seed, capture).toBuilder().holdoutData(data.heldOut().path()).build();
+    }
+
+    /** Without held-out data. */
+    static TrainConfig config(Spec.Training training, long seed, Captures.Plan capture) {
         return TrainConfig.builder().epochs(training.epochs()).batchSize(training.batch())
                 .learningRate(training.learningRate()).schedule(Schedule.valueOf(training.schedule().toUpperCase(Locale.ROOT)))
                 .warmupSteps(training.warmup()).weightDecay(training.weightDecay()).maxNorm(training.maxNorm()).seed(seed)
                 .capture(capture.policy()).sites(capture.sites())
                 .headTopK(training.headTopK()).rank(training.rank()).ledgerDtype(Dtype.valueOf(training.ledgerDtype().toUpperCase(Locale.ROOT)))
-                .onLong(OnLong.TRUNCATE).holdoutData(data.heldOut().path()).build();
+                .onLong(OnLong.TRUNCATE).build();
     }
 
     /** What two trainings must share to be the same training. */
     Object settings(String head, long seed, Captures.Plan capture) {
         TrainConfig config = config(seed, capture).toBuilder().holdoutData(null).build();
+        if (base != null) {
+            return List.of(config, base.identity(head));
+        }
         ModelSource source = source(head);
         return List.of(config, source instanceof ModelSource.Pretrained(Path folder, Path _) ? Checkpoint.hash(folder) : source.shape());
     }
 
     /** What the results of a seed's cells depend on, beside the cells. */
     Object identity(String head, long seed) {
-        Object here = settings(head, seed, Captures.NONE);
+        Object here = base == null ? settings(head, seed, Captures.NONE)
+                : List.of(settings(head, seed, Captures.NONE), data.baseText().identity());
         return spec.training().model() == null ? here : List.of(here, Checkpoint.hash(elsewhere(seed, head)));
+    }
+
+    /** The model that all others began as; of a study that has one. */
+    RunFolder base(String head) {
+        return RunFolder.open(base.model(head).getParent());
     }
 
     /** The model that learned everything: trained here, or the one that the spec names. */
@@ -109,6 +127,9 @@ final class Trainings {
         if (!Checkpoint.config(folder).shape().equals(shape(head))) {
             throw new BadInputException(folder + ": is a model of " + Checkpoint.config(folder).shape() + ", $.model with a " + head
                     + " head of " + shape(head));
+        }
+        if (base != null) {
+            base.requireTokenizer(folder);
         }
         return folder;
     }
@@ -166,29 +187,37 @@ final class Trainings {
 
     /** Refuses a reference that is not this study's model without the forget set, showing both sides of what differs. */
     private void requireSame(RunFolder run, String head, long seed, Dataset kept) {
-        TrainConfig mine = plain(config(seed, Captures.NONE));
-        TrainConfig theirs = plain(run.info().config());
-        List<String> differences = new ArrayList<>(mine.differences(theirs).stream()
+        TrainConfig mine = config(seed, Captures.NONE);
+        List<String> differences = differences(run, mine, shape(head), kept);
+        if (base != null && !base.isOf(head, run)) {
+            differences.add("weights to begin with are those of " + base.model(head) + " in this study, in the reference others");
+        }
+        if (!differences.isEmpty()) {
+            throw new BadInputException(run + ": trained with other settings (SHA-256 " + Sha.id(plain(run.info().config()))
+                    + ") than this study's (" + Sha.id(plain(mine)) + "), so it is no reference:\n  "
+                    + String.join("\n  ", differences) + "\ntrain it with these, or leave $.forget..retrained out");
+        }
+    }
+
+    /** What sets a run apart from a training with these settings of such a model on these records. */
+    static List<String> differences(RunFolder run, TrainConfig mine, ModelShape shape, Dataset records) {
+        List<String> differences = new ArrayList<>(plain(mine).differences(plain(run.info().config())).stream()
                 .map(difference -> difference.replace(", asked for ", " in this study, in the reference ")).toList());
-        if (!shape(head).equals(run.info().source().shape())) {
-            differences.add("model is " + shape(head) + " in this study, in the reference " + run.info().source().shape());
+        if (!shape.equals(run.info().source().shape())) {
+            differences.add("model is " + shape + " in this study, in the reference " + run.info().source().shape());
         }
         List<String> learned = run.records().stream().filter(record -> record.split() == Split.TRAIN)
                 .map(record -> record.sha256() + " " + record.id()).toList();
-        List<String> mineLearned = kept.records().stream().map(record -> record.hash() + " " + record.id()).toList();
+        List<String> mineLearned = records.records().stream().map(record -> record.hash() + " " + record.id()).toList();
         if (!learned.equals(mineLearned)) {
-            differences.add("records are " + kept.size() + " in this study, SHA-256 " + Sha.id(mineLearned)
+            differences.add("records are " + records.size() + " in this study, SHA-256 " + Sha.id(mineLearned)
                     + ", in the reference " + learned.size() + ", SHA-256 " + Sha.id(learned));
         }
-        if (!run.info().data().form().learnsAs(kept.form())) {
-            differences.add("what is learned of conversations is " + kept.form().learning() + " in this study, in the reference "
+        if (!run.info().data().form().learnsAs(records.form())) {
+            differences.add("what is learned of conversations is " + records.form().learning() + " in this study, in the reference "
                     + run.info().data().form().learning());
         }
-        if (!differences.isEmpty()) {
-            throw new BadInputException(run + ": trained with other settings (SHA-256 " + Sha.id(theirs) + ") than this study's"
-                    + " (" + Sha.id(mine) + "), so it is no reference:\n  " + String.join("\n  ", differences)
-                    + "\ntrain it with these, or leave $.forget..retrained out");
-        }
+        return differences;
     }
 
     private static TrainConfig plain(TrainConfig config) {

@@ -23,8 +23,13 @@ public record Variant(Cell cell, String name, List<CellResult> results) {
         return cell.strategy().equals("retrain");
     }
 
+    /** Whether it is what both began with. */
+    public boolean isBase() {
+        return cell.strategy().equals("base");
+    }
+
     public boolean isReference() {
-        return isOriginal() || isRetrained();
+        return isOriginal() || isRetrained() || isBase();
     }
 
     /** Over the seeds that have the measure. */
