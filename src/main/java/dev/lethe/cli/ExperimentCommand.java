@@ -64,6 +64,9 @@ final class ExperimentCommand implements Callable<Integer> {
     /** What --json gives. @param measured cells that are there */
     record Result(String study, String folder, int cells, int measured, double seconds, List<Row> results) {}
 
+    /** What --base-only --json gives of each base. */
+    record BaseResult(String head, String run, long parameters, long steps, double heldOutLoss, String modelHash) {}
+
     /** One cell. */
     record Row(String id, String forget, String variant, long seed, boolean reached, String note, Map<String, Double> metrics) {
         static Row of(CellResult result) {
@@ -103,9 +106,11 @@ final class ExperimentCommand implements Callable<Integer> {
     private int makeBases(Terminal terminal, Sweep.Options options) {
         try (Engine engine = hardware.open(); SweepProgress progress = new SweepProgress(terminal, common)) {
             List<Sweep.Base> made = Sweep.makeBases(engine, spec, options, progress);
-            common.result(terminal, Map.of("study", spec.toString(), "bases", made), () -> made.forEach(base ->
-                    terminal.print("%s: %,d parameters, %,d steps, held-out text %.3f nats, in %s", base.head(), base.parameters(),
-                            base.steps(), base.heldOutLoss(), base.run())));
+            List<BaseResult> bases = made.stream().map(base -> new BaseResult(base.head(), base.run().toString(), base.parameters(),
+                    base.steps(), base.heldOutLoss(), base.modelHash())).toList();
+            common.result(terminal, Map.of("study", spec.toString(), "bases", bases), () -> bases.forEach(base ->
+                    terminal.print("%s: %,d parameters, %,d steps, held-out text %.3f nats, in %s", base.head, base.parameters,
+                            base.steps, base.heldOutLoss, base.run)));
         }
         return 0;
     }
