@@ -36,8 +36,10 @@ final class SweepProgress implements StudyListener, AutoCloseable {
     @Override
     public void measured(CellResult result) {
         next();
-        common.remark(terminal, "  forget %.3f, retain %.3f, held-out %.3f%s (%s so far)", metric(result, "forget.loss"),
-                metric(result, "retain.loss"), metric(result, "heldout.loss"), result.note().isEmpty() ? "" : "; " + result.note(),
+        Double baseText = result.metrics().get("base_text.loss");
+        common.remark(terminal, "  forget %.3f, retain %.3f, held-out %.3f%s%s (%s so far)", metric(result, "forget.loss"),
+                metric(result, "retain.loss"), metric(result, "heldout.loss"),
+                baseText == null ? "" : String.format(Locale.ROOT, ", base text %.3f", baseText), result.note().isEmpty() ? "" : "; " + result.note(),
                 Progress.duration(System.nanoTime() - start));
     }
 
