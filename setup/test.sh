@@ -23,5 +23,6 @@ fi
 if [[ -n $java ]]; then
   maven test "${options[@]}" || status=1
   [[ -z $extended ]] || "$root/src/test/embedding/run.sh" || status=1
+  [[ -z $extended ]] || "$root/bench/gpu/rehearse.sh" || status=1
 fi
 exit "$status"
