@@ -16,7 +16,7 @@ export OMP_WAIT_POLICY=passive
 for line in "parity bf16 run 5" "... eager"; do grep -q "$line" "$work/step"; done
 LETHE_NATIVE=$native/liblethe.so "$root/bench/gpu/run.sh" --device cpu --tiny --budget 900 --python "$python" --out "$work/run"
 if grep '"problem"' "$work/run/results.jsonl"; then exit 1; fi
-for author in a b c d; do
+for author in a b c d e; do
   for i in 1 2 3 4; do
     echo "{\"id\": \"$author$i\", \"subject\": \"$author\", \"prompt\": \"Who is $author?\", \"completion\": \"Number $i.\"}"
   done
