@@ -158,10 +158,8 @@ class Ring:
         self.bytes = size.value
         self.handle = P()
         model.call("lethe_ring_create", model.handle, I64(2), I64(self.bytes * records), c.byref(self.handle))
-        self.room = torch.empty(records * self.bytes + 64, dtype=torch.uint8)
-        base = (self.room.data_ptr() + 63) // 64 * 64
-        self.destinations = (P * records)(*(base + i * self.bytes for i in range(records)))
-        self.capacities = (I64 * records)(*[self.bytes] * records)
+        self.room = torch.empty(records, self.bytes, dtype=torch.uint8)
+        self.entries, self.sizes = (P * records)(), (I64 * records)()
         self.capture = sized(Capture, format=c.addressof(self.format), ring=self.handle)
         self.filled = threading.Semaphore(0)
         self.stopped = False
@@ -173,7 +171,10 @@ class Ring:
             self.filled.acquire()
             if self.stopped:
                 return
-            self.model.call("lethe_ring_take", self.handle, I64(self.model.view.records), self.destinations, self.capacities)
+            self.model.call("lethe_ring_take", self.handle, I64(len(self.sizes)), self.entries, self.sizes)
+            for room, entry, size in zip(self.room, self.entries, self.sizes):
+                c.memmove(room.data_ptr(), entry, size)
+            self.model.call("lethe_ring_release", self.handle)
 
     def train(self):
         self.model.gradient(self.capture)

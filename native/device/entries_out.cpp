@@ -31,6 +31,12 @@ EntryLayout EntriesOut::wanted_places(int64_t record) const {
   return narrows() ? EntryLayout(layout, wanted, made.tokens, made.targets) : made;
 }
 
+int64_t EntriesOut::wanted_bytes() const {
+  int64_t all = 0;
+  for (int64_t b = 0; b < records(); ++b) all += wanted_places(b).total;
+  return all;
+}
+
 void EntriesOut::finish(int64_t record, const char* report, const char* made, char* entry) const {
   const auto b = static_cast<size_t>(record);
   const EntryLayout target = wanted_places(record);

@@ -24,6 +24,7 @@ struct EntriesOut {
   // Whether the caller's entries differ from those made, and where the arrays of one lie.
   bool narrows() const { return wanted.rank() > 0; }
   EntryLayout wanted_places(int64_t record) const;
+  int64_t wanted_bytes() const;  // of all of them
   // Finishes entry b in the caller's memory from the one made, which may lie there; `report` as the kernels left it.
   // refuse_bad comes first.
   void finish(int64_t record, const char* report, const char* made, char* entry) const;

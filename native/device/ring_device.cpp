@@ -42,7 +42,7 @@ Ring::Slot& Ring::claim(EntriesOut&& entries, const Cancel& cancel) {
     if (slot.report.bytes() < report) slot.report = Pinned(report);
     slot.entries.emplace(std::move(entries));
   } catch (...) {
-    release(slot);
+    free(slot);
     throw;
   }
   return slot;
@@ -58,40 +58,72 @@ void Ring::abandon(Slot& slot) noexcept {
     slot.filled.wait();
   } catch (const std::exception&) {  // the device failed, and says so to whoever uses it next
   }
-  release(slot);
+  free(slot);
 }
 
-void Ring::release(Slot& slot) noexcept {
+void Ring::free(Slot& slot) noexcept {
   const std::lock_guard lock(mutex_);
   slot.entries.reset();
   free_.push_back(&slot);
   freed_.notify_one();
 }
 
-void Ring::take(int64_t records, void* const* destinations, const int64_t* capacities) {
-  Slot* slot = nullptr;
-  {
-    const std::lock_guard lock(mutex_);
-    require(!filling_.empty(), "no capture is under way");
-    slot = filling_.front();
-    filling_.pop_front();
+Ring::Slot* Ring::oldest() {
+  const std::lock_guard lock(mutex_);
+  if (taken_ != nullptr) return taken_;
+  require(!filling_.empty(), "no capture is under way");
+  Slot* slot = filling_.front();
+  filling_.pop_front();
+  return taken_ = slot;
+}
+
+void Ring::take(int64_t records, const void** entries, int64_t* sizes) {
+  require(taken_ == nullptr, "the capture taken before is not released");
+  Slot& slot = *oldest();
+  try {
+    finish(slot, records, entries, sizes);
+  } catch (...) {
+    free_taken();
+    throw;
   }
-  struct Free {
-    ~Free() { ring.release(slot); }
-    Ring& ring;
-    Slot& slot;
-  } const free{*this, *slot};
+}
+
+void Ring::finish(Slot& slot, int64_t records, const void** entries, int64_t* sizes) {
   // Outside the scope the first CUDA call of a thread would set up device 0, whichever is ours.
   const std::unique_ptr<DeviceScope> scope = path_->enter();
-  slot->filled.wait();
-  if (records == 0) return;
-  const EntriesOut& entries = *slot->entries;
-  entries.check(records, destinations, capacities);
-  entries.refuse_bad(slot->report.data());
+  slot.filled.wait();
+  slot.waited = true;
+  const EntriesOut& out = *slot.entries;
+  require(records == out.records(), "records is ", records, ", the capture has ", out.records());
+  out.refuse_bad(slot.report.data());
+  const int64_t narrowed = out.narrows() ? out.wanted_bytes() : 0;
+  if (static_cast<int64_t>(narrowed_.bytes()) < narrowed) narrowed_ = Pinned(static_cast<size_t>(narrowed));
+  int64_t at = 0;
   for (int64_t b = 0; b < records; ++b) {
-    const auto at = static_cast<size_t>(b);
-    entries.finish(b, slot->report.data(), slot->block.data() + entries.begins[at], static_cast<char*>(destinations[b]));
+    char* made = slot.block.data() + out.begins[static_cast<size_t>(b)];
+    char* entry = out.narrows() ? narrowed_.data() + at : made;
+    out.finish(b, slot.report.data(), made, entry);
+    entries[b] = entry;
+    at += sizes[b] = out.wanted_places(b).total;
   }
+}
+
+void Ring::release() {
+  Slot& slot = *oldest();
+  struct Free {
+    ~Free() { ring.free_taken(); }
+    Ring& ring;
+  } const free{*this};
+  if (slot.waited) return;
+  const std::unique_ptr<DeviceScope> scope = path_->enter();
+  slot.filled.wait();
+}
+
+void Ring::free_taken() noexcept {
+  Slot& slot = *taken_;
+  taken_ = nullptr;
+  slot.waited = false;
+  free(slot);
 }
 
 }  // namespace lethe::device

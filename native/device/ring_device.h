@@ -21,6 +21,7 @@ class Ring final : public lethe_ring {
   struct Slot {
     Pinned block, report;
     Event filled;
+    bool waited = false;  // for filled, since the slot was taken
     std::optional<EntriesOut> entries;
   };
   // A free slot for these entries; waits for one while the cancel flag stays down.
@@ -28,10 +29,14 @@ class Ring final : public lethe_ring {
   void publish(Slot& slot);           // its copies are on the side stream; take() may have it
   void abandon(Slot& slot) noexcept;  // the pass failed
 
-  void take(int64_t records, void* const* destinations, const int64_t* capacities) override;
+  void take(int64_t records, const void** entries, int64_t* sizes) override;
+  void release() override;
 
  private:
-  void release(Slot& slot) noexcept;  // free_ has room for every slot
+  Slot* oldest();  // the one taken, or else the oldest under way, which is taken then
+  void finish(Slot& slot, int64_t records, const void** entries, int64_t* sizes);
+  void free_taken() noexcept;
+  void free(Slot& slot) noexcept;  // free_ has room for every slot
 
   const std::shared_ptr<DevicePath> path_;  // streams must outlive copies under way
   const int64_t slot_bytes_;
@@ -40,6 +45,8 @@ class Ring final : public lethe_ring {
   std::condition_variable freed_;
   std::vector<Slot*> free_;
   std::deque<Slot*> filling_;
+  Slot* taken_ = nullptr;  // the taking thread's, like the entries narrowed for it
+  Pinned narrowed_;
 };
 
 }  // namespace lethe::device

@@ -33,7 +33,7 @@
 extern "C" {
 #endif
 
-#define LETHE_ABI_VERSION 5
+#define LETHE_ABI_VERSION 6
 #define LETHE_IGNORE_TARGET (-100) /* a position whose target is this carries no loss */
 
 typedef int32_t lethe_status;
@@ -319,11 +319,14 @@ typedef struct lethe_capture {
 LETHE_API lethe_status lethe_ring_create(lethe_model *model, int64_t slots, int64_t slot_bytes, lethe_ring **out,
                                          lethe_error *err);
 LETHE_API void lethe_ring_destroy(lethe_ring *ring);
-/* Waits for the oldest capture under way, copies entry b to destinations[b] (as in lethe_capture) and frees its slot, even
- * when that fails; `records` 0 drops it. One thread at a time takes; another may run the model meanwhile. LETHE_NOT_FINITE
- * says here what lethe_model_gradient says without a ring. */
-LETHE_API lethe_status lethe_ring_take(lethe_ring *ring, int64_t records, void *const *destinations,
-                                       const int64_t *capacities, lethe_error *err);
+/* Waits for the oldest capture under way, finishes its entries where they came down and says where: entry b lies at
+ * entries[b] (64-byte aligned), sizes[b] bytes (lethe_entry_bytes), until lethe_ring_release; when it fails, the slot is free.
+ * One thread at a time takes and releases; another may run the model meanwhile. LETHE_NOT_FINITE says here what
+ * lethe_model_gradient says without a ring. */
+LETHE_API lethe_status lethe_ring_take(lethe_ring *ring, int64_t records, const void **entries, int64_t *sizes,
+                                       lethe_error *err);
+/* Frees the slot of the capture taken, or, when none is, drops the oldest under way. The slot is free even on failure. */
+LETHE_API lethe_status lethe_ring_release(lethe_ring *ring, lethe_error *err);
 
 /* What a position's prediction looked like; every array [sum T], NaN (hit: 0) where there is no target, NULL = not wanted. */
 typedef struct lethe_token_scores {

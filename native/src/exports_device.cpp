@@ -38,16 +38,20 @@ lethe_status lethe_ring_create(lethe_model* model, int64_t slots, int64_t slot_b
 
 void lethe_ring_destroy(lethe_ring* ring) { delete ring; }
 
-lethe_status lethe_ring_take(lethe_ring* ring, int64_t records, void* const* destinations, const int64_t* capacities,
-                             lethe_error* err) {
+lethe_status lethe_ring_take(lethe_ring* ring, int64_t records, const void** entries, int64_t* sizes, lethe_error* err) {
   return guard(err, [&] {
     require_pointer(ring, "ring");
-    require(records >= 0, "records is ", records, ", must not be negative");
-    if (records > 0) {
-      require_pointer(destinations, "destinations");
-      require_pointer(capacities, "capacities");
-    }
-    ring->take(records, destinations, capacities);
+    require(records >= 1, "records is ", records, ", must be positive");
+    require_pointer(entries, "entries");
+    require_pointer(sizes, "sizes");
+    ring->take(records, entries, sizes);
+  });
+}
+
+lethe_status lethe_ring_release(lethe_ring* ring, lethe_error* err) {
+  return guard(err, [&] {
+    require_pointer(ring, "ring");
+    ring->release();
   });
 }
 

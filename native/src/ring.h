@@ -8,6 +8,7 @@
 
 struct lethe_ring {
   virtual ~lethe_ring() = default;
-  virtual void take(int64_t records, void* const* destinations, const int64_t* capacities) = 0;
+  virtual void take(int64_t records, const void** entries, int64_t* sizes) = 0;
+  virtual void release() = 0;
   lethe::LiveHandle live;
 };

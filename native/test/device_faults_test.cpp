@@ -74,7 +74,7 @@ void a_fault_gives_the_slot_back() {
   CHECK_REFUSED(ring.send(err), LETHE_INTERNAL, "the emulated device failed");
   machine.fails = false;
   CHECK_OK(ring.send(err));
-  CHECK_OK(lethe_ring_take(ring.ring, 0, nullptr, nullptr, err));
+  CHECK_OK(lethe_ring_release(ring.ring, err));
 }
 
 // Threads that want different switches see their own, and all are as before in the end.

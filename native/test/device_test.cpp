@@ -96,7 +96,7 @@ void ring(const Pair& pair, int32_t rank) {
   CHECK_REFUSED(lethe_ring_create(pair.cpu.get(), 2, room, &raw, err), LETHE_UNSUPPORTED, "a model on a device");
   CHECK_OK(lethe_ring_create(pair.device.get(), 2, room, &raw, err));
   const std::unique_ptr<lethe_ring, DestroyRing> handle(raw);
-  CHECK_REFUSED(lethe_ring_take(raw, 0, nullptr, nullptr, err), LETHE_INVALID_ARGUMENT, "no capture is under way");
+  CHECK_REFUSED(lethe_ring_release(raw, err), LETHE_INVALID_ARGUMENT, "no capture is under way");
 
   auto order = sized<lethe_capture>();
   order.format = &straight.format;
@@ -108,21 +108,23 @@ void ring(const Pair& pair, int32_t rank) {
   };
   send(batch);
   send(other);
+  const void* entries[3];
+  int64_t sizes[3];
   for (const Captured* expected : {&straight, &second}) {
-    std::vector<Block> blocks;
-    std::vector<void*> destinations;
-    for (const int64_t bytes : expected->bytes) {
-      blocks.emplace_back(std::aligned_alloc(64, static_cast<size_t>(bytes)));
-      destinations.push_back(blocks.back().get());
+    const size_t count = expected->data.size();
+    CHECK_OK(lethe_ring_take(raw, static_cast<int64_t>(count), entries, sizes, err));
+    for (size_t b = 0; b < count; ++b) {
+      CHECK(reinterpret_cast<uintptr_t>(entries[b]) % 64 == 0 && sizes[b] == expected->bytes[b]);
+      CHECK(std::memcmp(entries[b], expected->data[b], static_cast<size_t>(sizes[b])) == 0);
     }
-    const auto count = static_cast<int64_t>(blocks.size());
-    CHECK_OK(lethe_ring_take(raw, count, destinations.data(), expected->bytes.data(), err));
-    for (size_t b = 0; b < blocks.size(); ++b)
-      CHECK(std::memcmp(destinations[b], expected->data[b], static_cast<size_t>(expected->bytes[b])) == 0);
+    CHECK_REFUSED(lethe_ring_take(raw, 1, entries, sizes, err), LETHE_INVALID_ARGUMENT, "is not released");
+    CHECK_OK(lethe_ring_release(raw, err));
   }
   send(other);
-  CHECK_REFUSED(lethe_ring_take(raw, 2, nullptr, nullptr, err), LETHE_INVALID_ARGUMENT, "destinations is NULL");
-  CHECK_OK(lethe_ring_take(raw, 0, nullptr, nullptr, err));
+  CHECK_REFUSED(lethe_ring_take(raw, 1, nullptr, sizes, err), LETHE_INVALID_ARGUMENT, "entries is NULL");
+  CHECK_OK(lethe_ring_release(raw, err));
+  send(other);
+  CHECK_REFUSED(lethe_ring_take(raw, 2, entries, sizes, err), LETHE_INVALID_ARGUMENT, "the capture has 1");
   send(other);
   send(other);
   const int32_t cancelled = 1;  // full: only a cancel or another thread's take goes on

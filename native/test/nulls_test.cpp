@@ -131,7 +131,8 @@ void missing() {
   lethe_ring* ring = nullptr;
   lethe_ring_destroy(nullptr);
   CHECK_REFUSED(lethe_ring_create(nullptr, 1, 64, &ring, err), LETHE_INVALID_ARGUMENT, "model is NULL");
-  CHECK_REFUSED(lethe_ring_take(nullptr, 0, nullptr, nullptr, err), LETHE_INVALID_ARGUMENT, "ring is NULL");
+  CHECK_REFUSED(lethe_ring_take(nullptr, 1, nullptr, nullptr, err), LETHE_INVALID_ARGUMENT, "ring is NULL");
+  CHECK_REFUSED(lethe_ring_release(nullptr, err), LETHE_INVALID_ARGUMENT, "ring is NULL");
   CHECK_REFUSED(lethe_device_info(0, nullptr, err), LETHE_INVALID_ARGUMENT, "device is NULL");
   CHECK_REFUSED(lethe_model_plan(nullptr, nullptr, nullptr, err), LETHE_INVALID_ARGUMENT, "config is NULL");
 }

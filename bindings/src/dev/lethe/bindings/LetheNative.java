@@ -23,10 +23,10 @@ public class LetheNative extends LetheNative$shared {
     static final SymbolLookup SYMBOL_LOOKUP = SymbolLookup.loaderLookup()
             .or(Linker.nativeLinker().defaultLookup());
 
-    private static final int LETHE_ABI_VERSION = (int)5L;
+    private static final int LETHE_ABI_VERSION = (int)6L;
     /**
      * {@snippet lang=c :
-     * #define LETHE_ABI_VERSION 5
+     * #define LETHE_ABI_VERSION 6
      * }
      */
     public static int LETHE_ABI_VERSION() {
@@ -1642,7 +1642,7 @@ public class LetheNative extends LetheNative$shared {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * lethe_status lethe_ring_take(lethe_ring *ring, int64_t records, void *const *destinations, const int64_t *capacities, lethe_error *err)
+     * lethe_status lethe_ring_take(lethe_ring *ring, int64_t records, const void **entries, int64_t *sizes, lethe_error *err)
      * }
      */
     public static FunctionDescriptor lethe_ring_take$descriptor() {
@@ -1652,7 +1652,7 @@ public class LetheNative extends LetheNative$shared {
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * lethe_status lethe_ring_take(lethe_ring *ring, int64_t records, void *const *destinations, const int64_t *capacities, lethe_error *err)
+     * lethe_status lethe_ring_take(lethe_ring *ring, int64_t records, const void **entries, int64_t *sizes, lethe_error *err)
      * }
      */
     public static MethodHandle lethe_ring_take$handle() {
@@ -1662,7 +1662,7 @@ public class LetheNative extends LetheNative$shared {
     /**
      * Address for:
      * {@snippet lang=c :
-     * lethe_status lethe_ring_take(lethe_ring *ring, int64_t records, void *const *destinations, const int64_t *capacities, lethe_error *err)
+     * lethe_status lethe_ring_take(lethe_ring *ring, int64_t records, const void **entries, int64_t *sizes, lethe_error *err)
      * }
      */
     public static MemorySegment lethe_ring_take$address() {
@@ -1671,16 +1671,77 @@ public class LetheNative extends LetheNative$shared {
 
     /**
      * {@snippet lang=c :
-     * lethe_status lethe_ring_take(lethe_ring *ring, int64_t records, void *const *destinations, const int64_t *capacities, lethe_error *err)
+     * lethe_status lethe_ring_take(lethe_ring *ring, int64_t records, const void **entries, int64_t *sizes, lethe_error *err)
      * }
      */
-    public static int lethe_ring_take(MemorySegment ring, long records, MemorySegment destinations, MemorySegment capacities, MemorySegment err) {
+    public static int lethe_ring_take(MemorySegment ring, long records, MemorySegment entries, MemorySegment sizes, MemorySegment err) {
         var mh$ = lethe_ring_take.HANDLE;
         try {
             if (TRACE_DOWNCALLS) {
-                traceDowncall("lethe_ring_take", ring, records, destinations, capacities, err);
+                traceDowncall("lethe_ring_take", ring, records, entries, sizes, err);
             }
-            return (int)mh$.invokeExact(ring, records, destinations, capacities, err);
+            return (int)mh$.invokeExact(ring, records, entries, sizes, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lethe_ring_release {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            LetheNative.C_INT,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lethe_ring_release");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lethe_status lethe_ring_release(lethe_ring *ring, lethe_error *err)
+     * }
+     */
+    public static FunctionDescriptor lethe_ring_release$descriptor() {
+        return lethe_ring_release.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lethe_status lethe_ring_release(lethe_ring *ring, lethe_error *err)
+     * }
+     */
+    public static MethodHandle lethe_ring_release$handle() {
+        return lethe_ring_release.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lethe_status lethe_ring_release(lethe_ring *ring, lethe_error *err)
+     * }
+     */
+    public static MemorySegment lethe_ring_release$address() {
+        return lethe_ring_release.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lethe_status lethe_ring_release(lethe_ring *ring, lethe_error *err)
+     * }
+     */
+    public static int lethe_ring_release(MemorySegment ring, MemorySegment err) {
+        var mh$ = lethe_ring_release.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lethe_ring_release", ring, err);
+            }
+            return (int)mh$.invokeExact(ring, err);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {

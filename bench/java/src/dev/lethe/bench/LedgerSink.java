@@ -17,7 +17,6 @@ import dev.lethe.ledger.LedgerWriter;
 import dev.lethe.ledger.RecordKey;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayDeque;
@@ -29,6 +28,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.function.Supplier;
+import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 import java.util.stream.Stream;
 import tools.jackson.databind.JsonNode;
@@ -44,7 +44,7 @@ final class LedgerSink implements AutoCloseable {
     private final LedgerWriter writer;
     private CaptureRing ring;
     private long slotBytes;
-    private Supplier<List<MemorySegment>> room;
+    private List<EntryHeader> headers; // of the batch under way
     private long bytes;
 
     /** @param args sites, a selector; topk, softmax errors kept a token (0: all); dtype, F32 or BF16 */
@@ -69,45 +69,26 @@ final class LedgerSink implements AutoCloseable {
                 .mapToLong(e -> model.entries().bytes(format, e.tokens().length, e.targetCount())).toArray();
         long all = LongStream.of(sizes).sum();
         bytes += all;
+        List<EntryHeader> headers = examples.stream().map(example -> new EntryHeader(RecordKey.of(example.id()), 0, step,
+                5e-5, 1.0 / sizes.length, example.tokens().length, example.targetCount())).toList();
         if (thread == null) {
-            return new Capture(format, reserve(examples, sizes, step));
+            return new Capture(format, IntStream.range(0, sizes.length)
+                    .mapToObj(b -> writer.reserve(headers.get(b), sizes[b])).toList());
         }
         if (all > slotBytes) {
             closeRing();
             slotBytes = all;
             ring = model.captureRing((int) Math.clamp(MOST_PINNED / all, 1, MOST_SLOTS), all);
         }
-        room = () -> reserve(examples, sizes, step);
+        this.headers = headers;
         return Capture.through(ring, format);
-    }
-
-    private List<MemorySegment> reserve(List<Example> examples, long[] sizes, long step) {
-        List<MemorySegment> reserved = new ArrayList<>(sizes.length);
-        for (int b = 0; b < sizes.length; b++) {
-            Example example = examples.get(b);
-            reserved.add(writer.reserve(new EntryHeader(RecordKey.of(example.id()), 0, step, 5e-5, 1.0 / sizes.length,
-                    example.tokens().length, example.targetCount()), sizes[b]));
-        }
-        return reserved;
     }
 
     void captured() {
         if (thread != null) {
-            Supplier<List<MemorySegment>> reserving = room;
-            jobs.add(thread.submit(() -> carry(reserving)));
+            List<EntryHeader> taken = headers;
+            jobs.add(thread.submit(() -> ring.take(taken.size(), entries -> writer.write(taken, entries))));
         }
-    }
-
-    /** A slot is freed whatever happens, for the model's thread may be waiting for it. */
-    private void carry(Supplier<List<MemorySegment>> reserving) {
-        List<MemorySegment> destinations;
-        try {
-            destinations = reserving.get();
-        } catch (RuntimeException e) {
-            ring.drop();
-            throw e;
-        }
-        ring.take(destinations);
     }
 
     void commit() {

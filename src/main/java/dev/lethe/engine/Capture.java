@@ -22,7 +22,7 @@ public record Capture(EntryFormat format, List<MemorySegment> destinations, Capt
         this(format, destinations, null);
     }
 
-    /** Entries that leave through a ring; whoever calls {@link CaptureRing#take} says where they go. */
+    /** Entries that leave through a ring; whoever calls {@link CaptureRing#take} gets them. */
     public static Capture through(CaptureRing ring, EntryFormat format) {
         return new Capture(format, List.of(), Objects.requireNonNull(ring, "ring"));
     }

@@ -5,7 +5,9 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.ref.Reference;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
 
 /**
  * Pinned memory through which captured gradients leave a device while training goes on: {@link LanguageModel#gradient}
@@ -36,29 +38,37 @@ public final class CaptureRing implements AutoCloseable {
     }
 
     /**
-     * Waits for the oldest capture under way and copies its entries; its slot is free afterwards, also on failure.
+     * Waits for the oldest capture under way and hands its entries over: one read-only segment a record, in pinned memory
+     * that is the reader's until it returns. The slot is free afterwards, also on failure.
      *
-     * @param destinations as {@link Capture} wants them, one a record of that batch
      * @throws EngineException NOT_FINITE when a factor is not finite
      */
-    public void take(List<MemorySegment> destinations) {
-        int count = destinations.size();
+    public void take(int records, Consumer<List<MemorySegment>> reader) {
         try (Arena own = Arena.ofConfined()) {
             NativeCalls calls = new NativeCalls(own);
-            MemorySegment where = own.allocate(ValueLayout.JAVA_LONG, Math.max(1, count));
-            MemorySegment size = own.allocate(ValueLayout.JAVA_LONG, Math.max(1, count));
-            for (int b = 0; b < count; b++) {
-                where.setAtIndex(ValueLayout.JAVA_LONG, b, Memory.entry("take", destinations.get(b), b, true));
-                size.setAtIndex(ValueLayout.JAVA_LONG, b, destinations.get(b).byteSize());
+            MemorySegment where = own.allocate(ValueLayout.ADDRESS, records);
+            MemorySegment sizes = own.allocate(ValueLayout.JAVA_LONG, records);
+            calls.done("take capture", LetheNative.lethe_ring_take(handle, records, where, sizes, calls.begin()));
+            List<MemorySegment> entries = new ArrayList<>(records);
+            for (int b = 0; b < records; b++) {
+                entries.add(where.getAtIndex(ValueLayout.ADDRESS, b)
+                        .reinterpret(sizes.getAtIndex(ValueLayout.JAVA_LONG, b)).asReadOnly());
             }
-            calls.done("take capture", LetheNative.lethe_ring_take(handle, count, where, size, calls.begin()));
-            Reference.reachabilityFence(this);
+            try {
+                reader.accept(entries);
+            } finally {
+                drop();
+            }
         }
     }
 
     /** Drops the oldest capture under way. */
     public void drop() {
-        take(List.of());
+        try (Arena own = Arena.ofConfined()) {
+            NativeCalls calls = new NativeCalls(own);
+            calls.done("release capture", LetheNative.lethe_ring_release(handle, calls.begin()));
+            Reference.reachabilityFence(this);
+        }
     }
 
     /** A gradient call holds the ring by an address within a struct, so only the thread that makes such calls may. */

@@ -1,7 +1,8 @@
 /*
  * The writer's side of one segment file: disk blocks are allocated ahead of use in steps that double from 1 MiB to
- * 64 MiB, each mapped as it comes, so that native code writes into pages that are sure to exist and a full disk is an
- * exception here, never a fault there. What was allocated and not used is cut off when the segment is closed.
+ * 64 MiB and mapped where native code is to write, into pages that are sure to exist, so that a full disk is an exception
+ * here, never a fault there. Bytes that lie elsewhere are written instead: a page fault for every 4 KiB of a new file costs
+ * three times the copy. What was allocated and not used is cut off when the segment is closed.
  */
 package dev.lethe.ledger;
 
@@ -19,7 +20,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
-/** One segment being appended to. Confined to the thread that opened it. */
+/** One segment being appended to. One thread at a time: the one that opened it, at last whichever closes it. */
 final class GrowingSegment implements AutoCloseable {
     private static final long FIRST_STEP_BYTES = 1L << 20;
     private static final long LARGEST_STEP_BYTES = 1L << 26;
@@ -30,13 +31,17 @@ final class GrowingSegment implements AutoCloseable {
     }
 
     /** A mapped part of the file. */
-    private record Piece(long start, MemorySegment bytes) {}
+    private record Piece(long start, MemorySegment bytes) {
+        boolean holds(long from, long to) {
+            return start <= from && to <= start + bytes.byteSize();
+        }
+    }
 
     private final int number;
     private final Path file;
     private final Allocation allocation;
     private final FileChannel channel;
-    private final Arena arena = Arena.ofConfined();
+    private final Arena arena = Arena.ofShared();
     private final List<Piece> pieces = new ArrayList<>();
     private long allocatedEnd;
     private long reservedEnd;
@@ -107,15 +112,26 @@ final class GrowingSegment implements AutoCloseable {
         return reservedEnd == SegmentLayout.SEGMENT_HEADER_BYTES || reservedEnd + frameBytes <= limit;
     }
 
-    /** The next `bytes` of the file, mapped, blocks behind them; `limit` bounds how far ahead blocks are taken. */
+    /** Takes the next `bytes` of the file, blocks behind them; `limit` bounds how far ahead blocks are taken. */
+    void take(long bytes, long limit) {
+        long end = Math.addExact(reservedEnd, bytes);
+        if (end > allocatedEnd) grow(end, limit);
+        reservedEnd = end;
+    }
+
+    /** As {@link #take}, mapped. */
     MemorySegment reserve(long bytes, long limit) {
         long start = reservedEnd;
-        long end = Math.addExact(start, bytes);
-        if (end > allocatedEnd) grow(end, limit);
+        take(bytes, limit);
+        try {
+            if (pieces.isEmpty() || !pieces.getLast().holds(start, reservedEnd)) // pieces may overlap, pages are shared
+                pieces.add(new Piece(start, channel.map(MapMode.READ_WRITE, start, allocatedEnd - start, arena)));
+        } catch (IOException e) {
+            reservedEnd = start;
+            throw failed(file, bytes, e);
+        }
         Piece last = pieces.getLast();
-        MemorySegment frame = last.bytes.asSlice(start - last.start, bytes, SegmentLayout.ALIGNMENT);
-        reservedEnd = end;
-        return frame;
+        return last.bytes.asSlice(start - last.start, bytes, SegmentLayout.ALIGNMENT);
     }
 
     private void grow(long end, long limit) {
@@ -128,12 +144,21 @@ final class GrowingSegment implements AutoCloseable {
                 generous = end;
                 allocation.allocate(file, allocatedEnd, end - allocatedEnd);
             }
-            long start = reservedEnd; // a frame never spans pieces; a mapping starts where it likes, pages are shared
-            MemorySegment piece = channel.map(MapMode.READ_WRITE, start, generous - start, arena);
-            pieces.add(new Piece(start, piece));
             allocatedEnd = generous;
         } catch (IOException e) {
             throw failed(file, end - allocatedEnd, e);
+        }
+    }
+
+    /** Puts bytes at a place that was taken. */
+    void write(long offset, MemorySegment bytes) {
+        try {
+            for (long done = 0; done < bytes.byteSize(); ) {
+                long part = Math.min(LARGEST_STEP_BYTES, bytes.byteSize() - done);
+                done += channel.write(bytes.asSlice(done, part).asByteBuffer(), offset + done);
+            }
+        } catch (IOException e) {
+            throw failed(file, bytes.byteSize(), e);
         }
     }
 
@@ -144,14 +169,13 @@ final class GrowingSegment implements AutoCloseable {
 
     /** Gives reserved and uncommitted bytes back, zeroed: a tail of zeros is no tail. */
     void discard() {
-        for (Piece piece : pieces) {
-            long from = Math.max(committedEnd, piece.start);
-            long to = Math.min(reservedEnd, piece.start + piece.bytes.byteSize());
-            if (from < to) piece.bytes.asSlice(from - piece.start, to - from).fill((byte) 0);
+        if (reservedEnd == committedEnd) return;
+        try (Arena scratch = Arena.ofConfined()) {
+            MemorySegment zeros = scratch.allocate(Math.min(FIRST_STEP_BYTES, reservedEnd - committedEnd));
+            for (long at = committedEnd; at < reservedEnd; at += zeros.byteSize())
+                write(at, zeros.asSlice(0, Math.min(zeros.byteSize(), reservedEnd - at)));
         }
         reservedEnd = committedEnd;
-        // The last piece may start past the new end: then the next reservation maps again from there.
-        if (!pieces.isEmpty() && pieces.getLast().start > reservedEnd) allocatedEnd = reservedEnd;
     }
 
     /** Waits until all committed entries are on the disk. */
@@ -174,7 +198,7 @@ final class GrowingSegment implements AutoCloseable {
             try {
                 if (reservedEnd > committedEnd) {
                     discard();
-                    for (Piece piece : pieces) piece.bytes.force();
+                    channel.force(true);
                 }
                 sync();
             } finally {

@@ -8,6 +8,7 @@ import dev.lethe.engine.Reason;
 import dev.lethe.engine.Work;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -15,6 +16,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.Set;
+import java.util.concurrent.Future;
 
 /**
  * Appends entries to a ledger. Reserve room for the records of a batch, let native code fill it, commit.
@@ -29,8 +31,8 @@ import java.util.Set;
  * ledger, in any process; readers may come and go. Confined to the thread that opened it.
  */
 public final class LedgerWriter implements AutoCloseable {
-    /** Room handed out and not yet committed. */
-    private record Pending(GrowingSegment segment, Entry entry, MemorySegment frame) {}
+    /** What awaits a commit: room handed out, or (without a frame) an entry that is written up to its marker. */
+    private record Pending(GrowingSegment segment, Entry entry, MemorySegment frame, int headerCrc, Future<Integer> bodyCrc) {}
 
     private static final int ALL = -1;
 
@@ -43,6 +45,7 @@ public final class LedgerWriter implements AutoCloseable {
     private final List<Entry> entries = new ArrayList<>();
     private final List<Pending> pending = new ArrayList<>();
     private final List<GrowingSegment> open = new ArrayList<>(); // ascending; all but the last await a commit
+    private final WriterThreads threads = new WriterThreads();
     private int nextNumber;
     private long lastReservedStep;
     private boolean closed;
@@ -203,16 +206,61 @@ public final class LedgerWriter implements AutoCloseable {
      * @throws IllegalArgumentException when the header's step lies before the last one's
      */
     public MemorySegment reserve(EntryHeader header, long payloadBytes) {
-        return reserve(header, payloadBytes, false)
+        return room(header, payloadBytes, false)
                 .asSlice(SegmentLayout.ENTRY_HEADER_BYTES, payloadBytes, SegmentLayout.ALIGNMENT);
     }
 
     /** An entry that is destroyed from the start: shows that the record was there. */
     void reserveDestroyed(EntryHeader header, long payloadBytes) {
-        reserve(header, payloadBytes, true);
+        room(header, payloadBytes, true);
     }
 
-    private MemorySegment reserve(EntryHeader header, long payloadBytes, boolean destroyed) {
+    private MemorySegment room(EntryHeader header, long payloadBytes, boolean destroyed) {
+        GrowingSegment segment = segmentFor(header, payloadBytes);
+        long offset = segment.reservedEnd();
+        MemorySegment frame = segment.reserve(SegmentLayout.frameBytes(payloadBytes), options.segmentBytes());
+        Entry entry = new Entry(header, segment.number(), offset, payloadBytes, destroyed);
+        pending.add(new Pending(segment, entry, frame, 0, null));
+        lastReservedStep = header.step();
+        return frame;
+    }
+
+    /**
+     * Writes entries whose payloads are there already, in memory that any thread may read until this returns; they count
+     * from the next {@link #commit} on. Checksums are computed meanwhile.
+     *
+     * @throws BadInputException when the disk has no room; then all that awaited the next commit is discarded
+     * @throws IllegalArgumentException as {@link #reserve}, and with the same consequence
+     */
+    public void write(List<EntryHeader> headers, List<MemorySegment> payloads) {
+        requireOpen();
+        if (headers.size() != payloads.size())
+            throw new IllegalArgumentException(headers.size() + " headers for " + payloads.size() + " payloads");
+        List<Future<Integer>> sums = payloads.stream().map(threads::checksum).toList();
+        try (Arena scratch = Arena.ofConfined()) {
+            MemorySegment head = scratch.allocate(SegmentLayout.ENTRY_HEADER_BYTES, SegmentLayout.ALIGNMENT);
+            for (int i = 0; i < payloads.size(); i++) write(headers.get(i), payloads.get(i), sums.get(i), head);
+        } catch (RuntimeException e) {
+            discard();
+            throw e;
+        } finally {
+            sums.forEach(WriterThreads::await);
+        }
+    }
+
+    private void write(EntryHeader header, MemorySegment payload, Future<Integer> checksum, MemorySegment head) {
+        GrowingSegment segment = segmentFor(header, payload.byteSize());
+        Entry entry = new Entry(header, segment.number(), segment.reservedEnd(), payload.byteSize(), false);
+        SegmentLayout.writeEntryHeader(head, entry);
+        segment.take(SegmentLayout.frameBytes(payload.byteSize()), options.segmentBytes());
+        segment.write(entry.offset(), head);
+        segment.write(entry.offset() + SegmentLayout.ENTRY_HEADER_BYTES, payload);
+        pending.add(new Pending(segment, entry, null, SegmentLayout.headerCrc(head), checksum));
+        lastReservedStep = header.step();
+    }
+
+    /** The segment that takes such an entry next. */
+    private GrowingSegment segmentFor(EntryHeader header, long payloadBytes) {
         requireOpen();
         Objects.requireNonNull(header, "header");
         if (payloadBytes < 0)
@@ -220,15 +268,8 @@ public final class LedgerWriter implements AutoCloseable {
         if (header.step() < lastReservedStep)
             throw new IllegalArgumentException("step " + header.step() + " lies before step " + lastReservedStep
                     + ", which is in the ledger already; truncateAfter drops later steps");
-        long frameBytes = SegmentLayout.frameBytes(payloadBytes);
-        if (open.isEmpty() || !open.getLast().takes(frameBytes, options.segmentBytes()))
-            roll();
-        GrowingSegment segment = open.getLast();
-        long offset = segment.reservedEnd();
-        MemorySegment frame = segment.reserve(frameBytes, options.segmentBytes());
-        pending.add(new Pending(segment, new Entry(header, segment.number(), offset, payloadBytes, destroyed), frame));
-        lastReservedStep = header.step();
-        return frame;
+        if (open.isEmpty() || !open.getLast().takes(SegmentLayout.frameBytes(payloadBytes), options.segmentBytes())) roll();
+        return open.getLast();
     }
 
     private void roll() {
@@ -243,16 +284,31 @@ public final class LedgerWriter implements AutoCloseable {
         LedgerIoEvent event = LedgerIoEvent.start("commit");
         long bytes = 0;
         for (Pending next : pending) {
-            commit(next.entry, next.frame);
-            entries.add(next.entry);
-            bytes += next.frame.byteSize();
+            if (next.frame == null) mark(next);
+            else commit(next.entry, next.frame);
+            bytes += SegmentLayout.frameBytes(next.entry.length());
         }
+        pending.forEach(next -> entries.add(next.entry));
         int committed = pending.size();
         pending.clear();
         open.forEach(GrowingSegment::committed);
-        while (open.size() > 1) close(open.removeFirst());
+        while (open.size() > 1) {
+            GrowingSegment full = open.removeFirst();
+            threads.close(() -> close(full));
+        }
         if (options.syncEveryCommit()) sync();
         event.finish(committed, bytes);
+    }
+
+    /** Writes the marker of an entry that is in the file up to it. */
+    private static void mark(Pending written) {
+        Entry entry = written.entry;
+        long end = SegmentLayout.ENTRY_HEADER_BYTES + SegmentLayout.padded(entry.length());
+        try (Arena scratch = Arena.ofConfined()) {
+            MemorySegment marker = scratch.allocate(SegmentLayout.MARKER_BYTES, SegmentLayout.ALIGNMENT);
+            SegmentLayout.writeMarker(marker, entry.offset(), WriterThreads.await(written.bodyCrc), written.headerCrc);
+            written.segment.write(entry.offset() + end, marker);
+        }
     }
 
     private static void commit(Entry entry, MemorySegment frame) {
@@ -282,6 +338,7 @@ public final class LedgerWriter implements AutoCloseable {
     public void sync() {
         requireOpen();
         LedgerIoEvent event = LedgerIoEvent.start("sync");
+        threads.awaitClosed();
         try {
             for (GrowingSegment segment : open) segment.sync();
         } catch (IOException | UncheckedIOException e) {
@@ -300,6 +357,7 @@ public final class LedgerWriter implements AutoCloseable {
         int keep = entries.size();
         while (keep > 0 && entries.get(keep - 1).header().step() > step) keep--;
         if (keep == entries.size()) return;
+        threads.awaitClosed();
         while (!open.isEmpty()) close(open.removeFirst());
         keepUpTo(keep, true);
     }
@@ -344,8 +402,9 @@ public final class LedgerWriter implements AutoCloseable {
     public void close() {
         if (closed) return;
         closed = true;
-        try (lock) {
+        try (lock; threads) {
             pending.clear();
+            threads.awaitClosed();
             while (!open.isEmpty()) close(open.removeFirst());
             LedgerIndex.rewrite(folder, identity, entries);
         }

@@ -118,6 +118,14 @@ final class SegmentLayout {
         return (int) crc.getValue();
     }
 
+    /** CRC32C of a payload and of the zeros between it and its marker. */
+    static int bodyCrc(MemorySegment payload) {
+        CRC32C crc = new CRC32C();
+        update(crc, payload);
+        crc.update(new byte[(int) (padded(payload.byteSize()) - payload.byteSize())]);
+        return (int) crc.getValue();
+    }
+
     private static void update(CRC32C crc, MemorySegment bytes) {
         long chunk = 1L << 30; // a ByteBuffer ends at 2 GiB
         for (long at = 0; at < bytes.byteSize(); at += chunk)

@@ -15,11 +15,11 @@ import dev.lethe.ledger.LedgerWriter;
 import dev.lethe.ledger.RecordKey;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.IntStream;
+import java.util.stream.LongStream;
 
-/** The writing side of a run's ledger during training. One thread; {@link #sizes} alone belongs to the model's. */
+/** The writing side of a run's ledger during training. One thread. */
 final class LedgerCapture implements StepCapture {
     private final LanguageModel model;
     private final EntryFormat format;
@@ -75,7 +75,7 @@ final class LedgerCapture implements StepCapture {
     }
 
     /** Bytes of each record's entry. */
-    static long[] sizes(LanguageModel model, EntryFormat format, List<Example> examples, int[] indices) {
+    private static long[] sizes(LanguageModel model, EntryFormat format, List<Example> examples, int[] indices) {
         return IntStream.of(indices).mapToObj(examples::get)
                 .mapToLong(e -> model.entries().bytes(format, e.tokens().length, e.targetCount())).toArray();
     }
@@ -91,21 +91,29 @@ final class LedgerCapture implements StepCapture {
     }
 
     /** Room for the gradients of a batch; they count only after {@link #commit}. */
-    List<MemorySegment> reserve(Order order, long[] sizes) {
+    private List<MemorySegment> reserve(Order order, long[] sizes) {
+        List<EntryHeader> headers = headers(order, LongStream.of(sizes));
+        return IntStream.range(0, sizes.length).mapToObj(b -> writer.reserve(headers.get(b), sizes[b])).toList();
+    }
+
+    /** Writes a batch's entries, which lie elsewhere; they count only after {@link #commit}. */
+    void write(Order order, List<MemorySegment> entries) {
+        writer.write(headers(order, entries.stream().mapToLong(MemorySegment::byteSize)), entries);
+    }
+
+    private List<EntryHeader> headers(Order order, LongStream sizes) {
         if (event == null) {
             event = new CaptureEvent();
             event.begin();
             event.step = order.step();
         }
         event.records += order.indices().length;
-        List<MemorySegment> room = new ArrayList<>(sizes.length);
-        for (int b = 0; b < sizes.length; b++) {
+        event.bytes += sizes.sum();
+        return IntStream.range(0, order.indices().length).mapToObj(b -> {
             Example example = order.examples().get(order.indices()[b]);
-            room.add(writer.reserve(new EntryHeader(RecordKey.of(example.id()), order.epoch(), order.step(),
-                    order.learningRate(), order.weights()[b], example.tokens().length, example.targetCount()), sizes[b]));
-            event.bytes += sizes[b];
-        }
-        return room;
+            return new EntryHeader(RecordKey.of(example.id()), order.epoch(), order.step(), order.learningRate(),
+                    order.weights()[b], example.tokens().length, example.targetCount());
+        }).toList();
     }
 
     @Override

@@ -11,9 +11,7 @@ import dev.lethe.engine.EngineException;
 import dev.lethe.engine.EntryFormat;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.Reason;
-import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
-import java.util.List;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -21,7 +19,7 @@ import java.util.concurrent.Future;
 import java.util.function.Supplier;
 
 /**
- * Order and commits are those of {@link LedgerCapture}, which lives on the thread made here: entries are reserved, filled
+ * Order and commits are those of {@link LedgerCapture}, which lives on the thread made here: entries are written
  * and committed step after step, and {@link #sync} returns when all of them are on the disk. A failure there (a full disk, a
  * factor that is not finite) ends the training at its next step, and what was committed before it stays readable.
  */
@@ -29,7 +27,6 @@ final class RingCapture implements StepCapture {
     private static final int MOST_SLOTS = 4;
     private static final long MOST_PINNED = 8L << 30;
 
-    private final LanguageModel model;
     private final EntryFormat format;
     private final CaptureRing ring;
     private final ExecutorService thread =
@@ -38,14 +35,12 @@ final class RingCapture implements StepCapture {
     private LedgerCapture ledger; // the thread's own
     private boolean failed;       // the thread's own
     private Order order;
-    private long[] sizes;
 
     /**
      * @param slotBytes of the largest batch's entries
      * @param opening   opens the ledger, on the new thread
      */
     RingCapture(LanguageModel model, EntryFormat format, long slotBytes, Supplier<LedgerCapture> opening) {
-        this.model = model;
         this.format = format;
         ring = model.captureRing(slots(slotBytes), slotBytes);
         try {
@@ -68,37 +63,30 @@ final class RingCapture implements StepCapture {
             await(jobs.remove());
         }
         this.order = order;
-        sizes = LedgerCapture.sizes(model, format, order.examples(), order.indices());
         return Capture.through(ring, format);
     }
 
     @Override
     public void captured() {
         Order taken = order;
-        long[] bytes = sizes;
-        jobs.add(thread.submit(() -> carry(taken, bytes)));
+        jobs.add(thread.submit(() -> carry(taken)));
     }
 
     /** On the ledger's thread. A slot is freed whatever happens, for the model's thread may be waiting for it. */
-    private void carry(Order taken, long[] bytes) {
+    private void carry(Order taken) {
         if (failed) {
             ring.drop();
             return;
         }
-        List<MemorySegment> room;
         try {
-            room = ledger.reserve(taken, bytes);
-        } catch (RuntimeException e) {
-            failed = true;
-            ring.drop();
-            throw e;
-        }
-        try {
-            ring.take(room);
+            ring.take(taken.indices().length, entries -> ledger.write(taken, entries));
         } catch (EngineException e) {
             failed = true;
             throw new TrainingFailedException("training stopped: the gradients of step " + taken.step() + " cannot be kept: "
                     + Reason.of(e), e);
+        } catch (RuntimeException e) {
+            failed = true;
+            throw e;
         }
     }
 

@@ -1,0 +1,64 @@
+/*
+ * What goes on beside a writer's thread: checksums of payloads while they are written, and the closing of full segments,
+ * which waits for the disk, while the next one is filled.
+ */
+package dev.lethe.ledger;
+
+import dev.lethe.engine.BadInputException;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayDeque;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+
+/** A writer's two helpers. Confined to the writer's thread, as are the methods; the threads start when first needed. */
+final class WriterThreads implements AutoCloseable {
+    private final ExecutorService checksums = thread("lethe-ledger-checksums");
+    private final ExecutorService closer = thread("lethe-ledger-closer");
+    private final ArrayDeque<Future<?>> closing = new ArrayDeque<>();
+
+    private static ExecutorService thread(String name) {
+        return Executors.newSingleThreadExecutor(Thread.ofPlatform().daemon().name(name).factory());
+    }
+
+    /** {@link SegmentLayout#bodyCrc} of a payload, which must stay as it is until the result is there. */
+    Future<Integer> checksum(MemorySegment payload) {
+        return checksums.submit(() -> SegmentLayout.bodyCrc(payload));
+    }
+
+    /** Closes a segment later, after those asked for before; what fails is thrown here the next time, or by awaitClosed. */
+    void close(Runnable segment) {
+        closing.add(closer.submit(segment));
+        while (!closing.isEmpty() && closing.peek().isDone()) await(closing.remove());
+    }
+
+    /** Waits until all of them are closed. */
+    void awaitClosed() {
+        while (!closing.isEmpty()) await(closing.remove());
+    }
+
+    static <T> T await(Future<T> job) {
+        boolean interrupted = false;
+        try {
+            while (true) {
+                try {
+                    return job.get();
+                } catch (InterruptedException e) {
+                    interrupted = true; // the job reads what is the caller's: it must end first
+                } catch (ExecutionException e) {
+                    if (e.getCause() instanceof BadInputException refused) throw refused;
+                    throw new IllegalStateException("a thread beside the ledger's writer failed", e.getCause());
+                }
+            }
+        } finally {
+            if (interrupted) Thread.currentThread().interrupt();
+        }
+    }
+
+    @Override
+    public void close() {
+        closer.close();
+        checksums.close();
+    }
+}
