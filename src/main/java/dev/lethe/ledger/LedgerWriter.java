@@ -31,9 +31,6 @@ import java.util.concurrent.Future;
  * ledger, in any process; readers may come and go. Confined to the thread that opened it.
  */
 public final class LedgerWriter implements AutoCloseable {
-    /** What awaits a commit: room handed out, or (without a frame) an entry that is written up to its marker. */
-    private record Pending(GrowingSegment segment, Entry entry, MemorySegment frame, int headerCrc, Future<Integer> bodyCrc) {}
-
     private static final int ALL = -1;
 
     private final LedgerFolder folder;
@@ -43,7 +40,7 @@ public final class LedgerWriter implements AutoCloseable {
     private final int identity;
     private LedgerManifest manifest;
     private final List<Entry> entries = new ArrayList<>();
-    private final List<Pending> pending = new ArrayList<>();
+    private final List<PendingEntry> pending = new ArrayList<>();
     private final List<GrowingSegment> open = new ArrayList<>(); // ascending; all but the last await a commit
     private final WriterThreads threads = new WriterThreads();
     private int nextNumber;
@@ -220,7 +217,7 @@ public final class LedgerWriter implements AutoCloseable {
         long offset = segment.reservedEnd();
         MemorySegment frame = segment.reserve(SegmentLayout.frameBytes(payloadBytes), options.segmentBytes());
         Entry entry = new Entry(header, segment.number(), offset, payloadBytes, destroyed);
-        pending.add(new Pending(segment, entry, frame, 0, null));
+        pending.add(PendingEntry.room(segment, entry, frame));
         lastReservedStep = header.step();
         return frame;
     }
@@ -255,7 +252,7 @@ public final class LedgerWriter implements AutoCloseable {
         segment.take(SegmentLayout.frameBytes(payload.byteSize()), options.segmentBytes());
         segment.write(entry.offset(), head);
         segment.write(entry.offset() + SegmentLayout.ENTRY_HEADER_BYTES, payload);
-        pending.add(new Pending(segment, entry, null, SegmentLayout.headerCrc(head), checksum));
+        pending.add(PendingEntry.written(segment, entry, SegmentLayout.headerCrc(head), checksum));
         lastReservedStep = header.step();
     }
 
@@ -268,14 +265,12 @@ public final class LedgerWriter implements AutoCloseable {
         if (header.step() < lastReservedStep)
             throw new IllegalArgumentException("step " + header.step() + " lies before step " + lastReservedStep
                     + ", which is in the ledger already; truncateAfter drops later steps");
-        if (open.isEmpty() || !open.getLast().takes(SegmentLayout.frameBytes(payloadBytes), options.segmentBytes())) roll();
+        if (open.isEmpty() || !open.getLast().takes(SegmentLayout.frameBytes(payloadBytes), options.segmentBytes())) {
+            long firstEntry = entries.size() + pending.size();
+            open.add(GrowingSegment.create(folder, nextNumber, identity, firstEntry, allocation));
+            nextNumber++;
+        }
         return open.getLast();
-    }
-
-    private void roll() {
-        long firstEntry = entries.size() + pending.size();
-        open.add(GrowingSegment.create(folder, nextNumber, identity, firstEntry, allocation));
-        nextNumber++;
     }
 
     /** Makes everything reserved since the last commit part of the ledger, in the order it was reserved. */
@@ -283,12 +278,11 @@ public final class LedgerWriter implements AutoCloseable {
         requireOpen();
         LedgerIoEvent event = LedgerIoEvent.start("commit");
         long bytes = 0;
-        for (Pending next : pending) {
-            if (next.frame == null) mark(next);
-            else commit(next.entry, next.frame);
-            bytes += SegmentLayout.frameBytes(next.entry.length());
+        for (PendingEntry next : pending) {
+            next.commit();
+            bytes += SegmentLayout.frameBytes(next.entry().length());
         }
-        pending.forEach(next -> entries.add(next.entry));
+        pending.forEach(next -> entries.add(next.entry()));
         int committed = pending.size();
         pending.clear();
         open.forEach(GrowingSegment::committed);
@@ -298,26 +292,6 @@ public final class LedgerWriter implements AutoCloseable {
         }
         if (options.syncEveryCommit()) sync();
         event.finish(committed, bytes);
-    }
-
-    /** Writes the marker of an entry that is in the file up to it. */
-    private static void mark(Pending written) {
-        Entry entry = written.entry;
-        long end = SegmentLayout.ENTRY_HEADER_BYTES + SegmentLayout.padded(entry.length());
-        try (Arena scratch = Arena.ofConfined()) {
-            MemorySegment marker = scratch.allocate(SegmentLayout.MARKER_BYTES, SegmentLayout.ALIGNMENT);
-            SegmentLayout.writeMarker(marker, entry.offset(), WriterThreads.await(written.bodyCrc), written.headerCrc);
-            written.segment.write(entry.offset() + end, marker);
-        }
-    }
-
-    private static void commit(Entry entry, MemorySegment frame) {
-        SegmentLayout.writeEntryHeader(frame, entry);
-        if (entry.destroyed()) return; // a destroyed entry has no marker
-        long body = SegmentLayout.padded(entry.length());
-        int payloadCrc = SegmentLayout.crc(frame.asSlice(SegmentLayout.ENTRY_HEADER_BYTES, body));
-        MemorySegment marker = frame.asSlice(SegmentLayout.ENTRY_HEADER_BYTES + body);
-        SegmentLayout.writeMarker(marker, entry.offset(), payloadCrc, SegmentLayout.headerCrc(frame));
     }
 
     /** Gives back everything reserved since the last commit, as after a capture that failed. */

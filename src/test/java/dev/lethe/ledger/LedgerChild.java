@@ -22,7 +22,8 @@ final class LedgerChild {
                 : LedgerWriter.create(folder, LedgerFixture.manifest(), options)) {
             System.out.println("synced " + writer.size());
             for (int i = writer.size(); ; i++) {
-                LedgerFixture.append(writer, i, LedgerFixture.length(i, middle));
+                if (i / 4 % 2 == 0) LedgerFixture.append(writer, i, LedgerFixture.length(i, middle));
+                else LedgerFixture.write(writer, i, i + 1, middle);
                 if (i % 4 == 3) writer.commit();
                 if (i % 64 == 63) {
                     writer.sync();

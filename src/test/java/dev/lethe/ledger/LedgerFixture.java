@@ -5,11 +5,13 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.lethe.engine.Dtype;
 import dev.lethe.engine.ModelShape;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.stream.IntStream;
 
 /** Ledgers whose every byte follows from the entries' numbers, so that whatever reads back can be judged alone. */
 final class LedgerFixture {
@@ -48,6 +50,18 @@ final class LedgerFixture {
         assertEquals(length, room.byteSize());
         assertEquals(0, room.address() % 64, "aligned");
         MemorySegment.copy(MemorySegment.ofArray(payload(i, length)), 0, room, 0, length);
+    }
+
+    /** Writes entries from..to, whose payloads lie elsewhere. */
+    static void write(LedgerWriter writer, int from, int to, int middle) {
+        try (Arena arena = Arena.ofShared()) {
+            writer.write(IntStream.range(from, to).mapToObj(LedgerFixture::header).toList(), IntStream.range(from, to)
+                    .mapToObj(i -> copy(arena, payload(i, length(i, middle)))).toList());
+        }
+    }
+
+    private static MemorySegment copy(Arena arena, byte[] bytes) {
+        return arena.allocate(bytes.length, 64).copyFrom(MemorySegment.ofArray(bytes)).asReadOnly();
     }
 
     /** Appends entries from..to, committing batches of three. */

@@ -4,7 +4,7 @@ import static dev.lethe.ledger.LedgerFixture.append;
 import static dev.lethe.ledger.LedgerFixture.assertHolds;
 import static dev.lethe.ledger.LedgerFixture.length;
 import static dev.lethe.ledger.LedgerFixture.manifest;
-import static dev.lethe.ledger.LedgerFixture.payload;
+import static dev.lethe.ledger.LedgerFixture.write;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -13,13 +13,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.FileSpace;
 import java.io.IOException;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
-import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -29,17 +26,6 @@ class LedgerWriteTest {
 
     @TempDir
     Path folder;
-
-    private static void write(LedgerWriter writer, int from, int to, int middle) {
-        try (Arena arena = Arena.ofShared()) {
-            writer.write(IntStream.range(from, to).mapToObj(LedgerFixture::header).toList(), IntStream.range(from, to)
-                    .mapToObj(i -> copy(arena, payload(i, length(i, middle))).asReadOnly()).toList());
-        }
-    }
-
-    private static MemorySegment copy(Arena arena, byte[] bytes) {
-        return arena.allocate(bytes.length, 64).copyFrom(MemorySegment.ofArray(bytes));
-    }
 
     @Test
     void writtenAndFilledEntriesAreTheSameBytes() throws IOException {
