@@ -282,6 +282,9 @@ final class EraseCommand implements Callable<Integer> {
         if (heldOut) {
             terminal.print("  held-out    %8.3f %8.3f", result.before.heldOut(), result.after.heldOut());
         }
+        if (!Double.isNaN(result.before.keep())) {
+            terminal.print("  to keep     %8.3f %8.3f   of the text watched", result.before.keep(), result.after.keep());
+        }
         if (!Double.isNaN(result.relearning.after())) {
             terminal.print("relearning    %8.3f %8.3f" + (heldOut ? "   records never seen %.3f" : ""), result.relearning.before(),
                     result.relearning.after(), result.relearning.heldOut());

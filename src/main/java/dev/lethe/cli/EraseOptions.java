@@ -8,6 +8,7 @@ import dev.lethe.unlearn.Epochs;
 import dev.lethe.unlearn.EraseConfig;
 import dev.lethe.unlearn.FixedRate;
 import dev.lethe.unlearn.Iterative;
+import dev.lethe.unlearn.Keep;
 import dev.lethe.unlearn.Reference;
 import dev.lethe.unlearn.Strategy;
 import dev.lethe.unlearn.Tuning;
@@ -104,6 +105,15 @@ final class EraseOptions {
     @Option(names = "--held-out-guard", paramLabel = "SHARE", description = "Most that the held-out loss may rise.")
     private Double heldOutGuard;
 
+    @Option(names = "--keep-data", paramLabel = "FILE",
+            description = "Text besides the run's records that must stay known, such as what its base learned: .txt or .jsonl. A part of"
+                    + " it joins the retain records, the rest is watched.")
+    private Path keepData;
+
+    @Option(names = "--keep-guard", paramLabel = "NATS",
+            description = "Most that the loss of the text to keep may rise (default: 0.05).")
+    private Double keepGuard;
+
     @Option(names = "--guard-sample", paramLabel = "N", description = "Retain records that are watched.")
     private Integer guardSample;
 
@@ -176,6 +186,7 @@ final class EraseOptions {
         given(overshoot, builder::overshoot);
         given(retainGuard, builder::retainGuard);
         given(heldOutGuard, builder::heldOutGuard);
+        given(keepData, path -> builder.keep(new Keep(path, keepGuard == null ? Keep.GUARD : keepGuard)));
         given(guardSample, builder::guardSample);
         given(contrastSample, builder::contrastSample);
         given(relearnSteps, builder::relearnSteps);
@@ -192,7 +203,7 @@ final class EraseOptions {
                 "--live-contrast", liveContrast, "--precondition", precondition, "--harden", harden);
         Map<String, Object> ofSteps = given("--sites", sites, "--fixed", fixed, "--iterative", iterative, "--repair", repair,
                 "--polish", polish, "--repair-rate", repairRate, "--repair-budget", repairBudget, "--overshoot", overshoot,
-                "--retain-guard", retainGuard, "--held-out-guard", heldOutGuard);
+                "--retain-guard", retainGuard, "--held-out-guard", heldOutGuard, "--keep-data", keepData);
         switch (chosen.kind()) {
             case ASCENT -> { }
             case OBJECTIVE -> {
@@ -205,6 +216,9 @@ final class EraseOptions {
                 ofAscents.forEach((name, value) -> unused(name, value, chosen.label(), problems));
                 ofSteps.forEach((name, value) -> unused(name, value, chosen.label(), problems));
             }
+        }
+        if (keepGuard != null && keepData == null) {
+            problems.add("--keep-guard watches the text of --keep-data FILE, which is missing");
         }
         if (fixed != null) {
             Map<String, Object> ofLengths = given("--overshoot", overshoot);

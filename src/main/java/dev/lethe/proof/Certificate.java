@@ -104,11 +104,14 @@ final class Certificate {
                 place.reach().name(), place.found() == null ? null : place.found().name());
     }
 
-    /** All of them; a folder's name, which may be a person's, goes under the key. */
+    /** All of them; a folder's or file's name, which may be a person's, goes under the key. */
     private static JsonNode settings(EraseConfig config, IdKey key) {
         ObjectNode settings = (ObjectNode) ProofJson.tree(config);
         if (config.reference() instanceof Reference.Retrained retrained) {
             ((ObjectNode) settings.get("reference")).put("run", key.of(retrained.run().toString()));
+        }
+        if (config.keep() != null) {
+            ((ObjectNode) settings.get("keep")).put("data", key.of(config.keep().data().toString()));
         }
         return settings;
     }
@@ -123,7 +126,7 @@ final class Certificate {
     }
 
     private static Statement.Losses losses(Losses losses) {
-        return new Statement.Losses(number(losses.forget()), number(losses.retain()), number(losses.heldOut()));
+        return new Statement.Losses(number(losses.forget()), number(losses.retain()), number(losses.heldOut()), number(losses.keep()));
     }
 
     private static Double number(double value) {

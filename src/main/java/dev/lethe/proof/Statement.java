@@ -121,7 +121,7 @@ record Statement(@JsonProperty("_type") String type, List<Subject> subject, Stri
     record Remains(String place, String kind, Long records, int files, long bytes, String reach, String found) { }
 
     /** Mean losses in nats a token; null where there is none. */
-    record Losses(Double forget, Double retain, Double heldOut) { }
+    record Losses(Double forget, Double retain, Double heldOut, Double keep) { }
 
     record Relearning(Double before, Double after, Double neverSeen) { }
 

@@ -21,17 +21,17 @@ record BaseText(Dataset learned, Dataset heldOut, int sample) {
     }
 
     List<Record> sampleOfLearned() {
-        return spread(learned);
+        return spread(learned.records(), sample);
     }
 
     List<Record> sampleOfHeldOut() {
-        return spread(heldOut);
+        return spread(heldOut.records(), sample);
     }
 
     /** From all parts of a file: whole books lie one after the other. */
-    private List<Record> spread(Dataset text) {
-        int count = Math.min(sample, text.size());
-        return IntStream.range(0, count).mapToObj(i -> text.records().get((int) ((long) i * text.size() / count))).toList();
+    static List<Record> spread(List<Record> text, int most) {
+        int count = Math.min(most, text.size());
+        return IntStream.range(0, count).mapToObj(i -> text.get((int) ((long) i * text.size() / count))).toList();
     }
 
     /** What decides the numbers measured on it. */

@@ -23,6 +23,7 @@ import dev.lethe.train.RunFolder;
 import dev.lethe.unlearn.EraseConfig;
 import dev.lethe.unlearn.ForgetSet;
 import dev.lethe.unlearn.InfluenceChange;
+import dev.lethe.unlearn.Keep;
 import dev.lethe.unlearn.Query;
 import dev.lethe.unlearn.Reference;
 import dev.lethe.unlearn.Run;
@@ -118,8 +119,7 @@ final class CellRunner {
         RunFolder trained = trainings.original(cell.seed(), cell.head(), shop.capture(cell.head(), entry.draft().config()));
         RunFolder source = adoption == null ? trained
                 : trainings.adopted(cell.seed(), cell.head(), trained.model(), adoption.replayed(), cell.sites());
-        EraseConfig config = entry.draft().toRetrained() ? entry.draft().config().toBuilder().reference(new Reference.Retrained(
-                trainings.retrained(cell.seed(), cell.head(), cell.forget()).root())).build() : entry.draft().config();
+        EraseConfig config = config(entry);
         PeakMemory.reset();
         curve.begin();
         try (Run run = Run.open(engine, source.root(), data.learned()); Tokenizer tokenizer = Tokenizer.of(source.model())) {
@@ -132,6 +132,17 @@ final class CellRunner {
             influence(trial.influence(), numbers);
             return StandardGuards.broken(trial.broken(), trial.before(), trial.after());
         }
+    }
+
+    /** With what lies in folders of this study. */
+    private EraseConfig config(Entry entry) {
+        Cell cell = entry.cell();
+        EraseConfig.Builder config = entry.draft().config().toBuilder();
+        if (entry.draft().toRetrained()) {
+            config.reference(new Reference.Retrained(trainings.retrained(cell.seed(), cell.head(), cell.forget()).root()));
+        }
+        Drafts.Keeping keep = entry.draft().keep();
+        return keep == null ? config.build() : config.keep(new Keep(data.keep(keep.records()), keep.guard())).build();
     }
 
     /** The forget set as a request that matches nothing has it. */

@@ -12,6 +12,7 @@ import dev.lethe.unlearn.EraseConfig;
 import dev.lethe.unlearn.Epochs;
 import dev.lethe.unlearn.FixedRate;
 import dev.lethe.unlearn.Iterative;
+import dev.lethe.unlearn.Keep;
 import dev.lethe.unlearn.Reference;
 import dev.lethe.unlearn.Strategy;
 import java.util.ArrayList;
@@ -40,14 +41,18 @@ final class Drafts {
     /**
      * @param config  how to erase, null for original and retrain
      * @param toRetrained whether the reference is the retrained model's loss
+     * @param keep        text of the base that is to be kept, or null
      */
-    record Draft(Cell cell, String variant, EraseConfig config, boolean toRetrained) { }
+    record Draft(Cell cell, String variant, EraseConfig config, boolean toRetrained, Keeping keep) { }
+
+    /** So many records of the base's text, and how far their loss may rise. */
+    record Keeping(int records, double guard) { }
 
     /** One value of each axis; null = the strategy's own. */
     record Axes(String sites, String epochs, String matching, String calibration, String contrast, Integer repair) { }
 
-    /** An erasure's configuration, and whether its reference is the retrained model. */
-    record Config(EraseConfig erase, boolean toRetrained) { }
+    /** An erasure's configuration, whether its reference is the retrained model, and what of the base's text it keeps. */
+    record Config(EraseConfig erase, boolean toRetrained, Keeping keep) { }
 
     private Drafts() { }
 
@@ -69,7 +74,7 @@ final class Drafts {
                 for (String forget : spec.forget().keySet()) {
                     for (String reference : spec.base() == null ? List.of(ORIGINAL, RETRAIN) : List.of(BASE, ORIGINAL, RETRAIN)) {
                         Cell cell = new Cell(seed, head, forget, reference, "", "", "", "", "", 0, "");
-                        drafts.put(List.of(cell, ""), new Draft(cell, named(reference, head, spec), null, false));
+                        drafts.put(List.of(cell, ""), new Draft(cell, named(reference, head, spec), null, false, null));
                     }
                 }
             }
@@ -104,12 +109,15 @@ final class Drafts {
                 }
                 sites(path, config.erase.sites(), layout, problems);
                 stored(path, spec, config.erase, problems);
+                if (config.keep != null && spec.base() == null) {
+                    problems.add(path + ".erase.keep: is text of the base, which the study has none of");
+                }
                 for (long seed : or(block.seeds(), spec.seeds())) {
                     for (String head : or(block.heads(), spec.heads())) {
                         for (String forget : or(block.forget(), List.copyOf(spec.forget().keySet()))) {
                             drafts.add(new Draft(cell(seed, head, forget, axes, block.erase(), config.erase),
                                     named(variant(block, strategy, axes), head, spec),
-                                    config.erase.toBuilder().seed(seed).build(), config.toRetrained));
+                                    config.erase.toBuilder().seed(seed).build(), config.toRetrained, config.keep));
                         }
                     }
                 }
@@ -219,7 +227,8 @@ final class Drafts {
             } else if (reference != null && !reference.equals(RETRAINED) && !reference.equals("held-out")) {
                 throw new IllegalArgumentException("reference is " + reference + ", must be held-out, retrained or a loss");
             }
-            return new Config(with(path, builder.build(), options, problems), RETRAINED.equals(reference));
+            return new Config(with(path, builder.build(), options, problems), RETRAINED.equals(reference),
+                    keep(path, options, problems));
         }, problems);
     }
 
@@ -229,7 +238,7 @@ final class Drafts {
         ObjectNode tuning = (ObjectNode) tree.get("tuning");
         options.forEach((name, value) -> {
             ObjectNode place = tree.has(name) ? tree : tuning.has(name) ? tuning : null;
-            if (name.equals("reference")) {
+            if (OTHERS.contains(name)) {
                 return;
             }
             if (place == null || !place.get(name).isNumber() || AXES.contains(name)) {
@@ -249,13 +258,32 @@ final class Drafts {
         }
     }
 
+    /** Null when nothing is asked to be kept. */
+    private static Keeping keep(String path, Map<String, Object> options, List<String> problems) {
+        Object guard = options.getOrDefault("keep_guard", Keep.GUARD);
+        if (options.containsKey("keep_guard") && !(options.containsKey("keep") && guard instanceof Number number && number.doubleValue() > 0)) {
+            problems.add(path + ".erase.keep_guard: is " + guard + ", must be above 0 and beside keep");
+            return null;
+        }
+        if (!options.containsKey("keep")) {
+            return null;
+        }
+        if (!(options.get("keep") instanceof Long records && records >= 2 && records <= Integer.MAX_VALUE)) {
+            problems.add(path + ".erase.keep: is " + options.get("keep") + ", must be a number of records, at least 2");
+            return null;
+        }
+        return new Keeping(records.intValue(), ((Number) guard).doubleValue());
+    }
+
+    /** Options that are no numbers of an EraseConfig. */
+    private static final List<String> OTHERS = List.of("reference", "keep", "keep_guard");
     private static final List<String> AXES = List.of("repair", "seed", "relearn_steps");
 
     private static String known(ObjectNode... places) {
         return Arrays.stream(places).flatMap(place -> place.propertyNames().stream().filter(name -> {
             JsonNode value = place.get(name);
             return value.isNumber() && !AXES.contains(name);
-        })).collect(Collectors.joining(", ", "reference, ", ""));
+        })).collect(Collectors.joining(", ", "reference, keep, keep_guard, ", ""));
     }
 
     private static FixedRate fixed(String calibration) {

@@ -50,7 +50,8 @@ record Plan(List<Entry> entries, Map<String, Captures> captures) {
         }
         String hash = data.hash();
         List<Entry> entries = drafts.stream().map(draft -> new Entry(Sha.id("cell", draft.cell(),
-                draft.config() == null ? "" : draft.config(), draft.toRetrained(),
+                draft.config() == null ? "" : draft.config(), draft.keep() == null ? draft.toRetrained()
+                        : List.of(draft.toRetrained(), draft.keep()),
                 trainings.identity(draft.cell().head(), draft.cell().seed()), hash,
                 data.forget().get(draft.cell().forget()), spec.relearn(), spec.measure()), draft)).toList();
         return new Plan(entries, captures);

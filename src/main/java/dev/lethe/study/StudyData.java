@@ -164,6 +164,15 @@ record StudyData(Dataset learned, Dataset heldOut, Map<String, Set<String>> forg
         return learned.filter(record -> !forget.isEmpty() && !this.forget.get(forget).contains(record.id()));
     }
 
+    /** A file of so many records of what the base learned, other ones than are measured while there are enough. */
+    Path keep(int records) {
+        Dataset text = baseText.learned();
+        List<Record> unmeasured = new ArrayList<>(text.records());
+        unmeasured.removeAll(Set.copyOf(baseText.sampleOfLearned()));
+        List<Record> kept = BaseText.spread(unmeasured.isEmpty() ? text.records() : unmeasured, records);
+        return write(Dataset.of(text.path(), text.form(), kept), learned.path().resolveSibling("keep-" + records + ".jsonl")).path();
+    }
+
     /** SHA-256 over ids and texts of what is learned, then of what is held out. */
     String hash() {
         return Sha.of(lines(learned), lines(heldOut));

@@ -38,35 +38,13 @@ import java.util.List;
  * @param keepEntries   true leaves the source run's ledger as it is: for experiments, not for an erasure to sign
  * @param seed          of every sample drawn
  * @param copies        what becomes of learned records that are equal or nearly equal to a forgotten one; null refuses
+ * @param keep          text besides the run's records that must stay known; null is none
  */
-public record EraseConfig(
-        Strategy strategy,
-        String sites,
-        Epochs epochs,
-        Tuning tuning,
-        FixedRate fixed,
-        Iterative iterative,
-        int precondition,
-        Contrast contrast,
-        int contrastSample,
-        int liveContrast,
-        double rate,
-        int maxAscents,
-        int repair,
-        int polish,
-        int harden,
-        double repairRate,
-        double repairBudget,
-        Reference reference,
-        double overshoot,
-        double retainGuard,
-        double heldOutGuard,
-        int guardSample,
-        int relearnSteps,
-        boolean ignoreGuards,
-        boolean keepEntries,
-        long seed,
-        Copy.Rule copies) {
+public record EraseConfig(Strategy strategy, String sites, Epochs epochs, Tuning tuning, FixedRate fixed, Iterative iterative,
+                          int precondition, Contrast contrast, int contrastSample, int liveContrast, double rate, int maxAscents,
+                          int repair, int polish, int harden, double repairRate, double repairBudget, Reference reference,
+                          double overshoot, double retainGuard, double heldOutGuard, int guardSample, int relearnSteps,
+                          boolean ignoreGuards, boolean keepEntries, long seed, Copy.Rule copies, Keep keep) {
 
     /** Validates every value and lists all problems at once. */
     public EraseConfig {
@@ -92,6 +70,7 @@ public record EraseConfig(
         require(problems, precondition == 0 || strategy.kind() == Kind.ASCENT && fixed == null, "precondition", precondition,
                 "0: only a calibrated ascent is scaled");
         requireSteps(problems, strategy, fixed, iterative);
+        require(problems, keep == null || strategy.kind() != Kind.RETRAIN, "keep", keep, "none: retrain learns the retain records alone");
         if (!problems.isEmpty()) {
             throw new IllegalArgumentException(String.join("; ", problems));
         }
@@ -191,6 +170,7 @@ public record EraseConfig(
         builder.keepEntries = keepEntries;
         builder.seed = seed;
         builder.copies = copies;
+        builder.keep = keep;
         return builder;
     }
 
@@ -223,6 +203,7 @@ public record EraseConfig(
         private boolean keepEntries = false;
         private long seed = 0;
         private Copy.Rule copies = Copy.Rule.REFUSE;
+        private Keep keep = null;
 
         /** Sets {@link EraseConfig#strategy()}. */
         public Builder strategy(Strategy value) {
@@ -386,11 +367,17 @@ public record EraseConfig(
             return this;
         }
 
+        /** Sets {@link EraseConfig#keep()}. */
+        public Builder keep(Keep value) {
+            keep = value;
+            return this;
+        }
+
         /** The configuration. @throws IllegalArgumentException listing every value out of range */
         public EraseConfig build() {
             return new EraseConfig(strategy, sites, epochs, tuning, fixed, iterative, precondition, contrast, contrastSample,
                     liveContrast, rate, maxAscents, repair, polish, harden, repairRate, repairBudget, reference, overshoot, retainGuard,
-                    heldOutGuard, guardSample, relearnSteps, ignoreGuards, keepEntries, seed, copies);
+                    heldOutGuard, guardSample, relearnSteps, ignoreGuards, keepEntries, seed, copies, keep);
         }
     }
 }

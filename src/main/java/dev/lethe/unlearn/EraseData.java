@@ -11,33 +11,40 @@ import java.util.Random;
  *
  * @param forget   what is to be erased; not empty
  * @param distinct of it one of each text: relearning shows some and asks for others
- * @param retain   everything else the run learned; not empty
+ * @param retain   everything else the run learned, and, to no more than as many, text to keep besides; not empty
  * @param guard    the sample of retain whose loss is watched
  * @param anchor   held-out records whose gradients steer; disjoint from those that are watched; may be empty
  * @param heldOut  held-out records that are watched and set the reference; may be empty
+ * @param keep     text to keep that is watched and in nothing else; may be empty
  */
 record EraseData(List<Example> forget, List<Example> distinct, List<Example> retain, List<Example> guard,
-                 List<Example> anchor, List<Example> heldOut) {
+                 List<Example> anchor, List<Example> heldOut, List<Example> keep) {
+    /** Text to keep that is watched, at most half of what there is. */
+    private static final int WATCHED = 64;
     /** Held-out records below which all are watched and none steers. */
     private static final int LEAST_TO_SPLIT = 4;
 
     /** Of records that all differ. */
     EraseData(List<Example> forget, List<Example> retain, List<Example> guard, List<Example> anchor, List<Example> heldOut) {
-        this(forget, forget, retain, guard, anchor, heldOut);
+        this(forget, forget, retain, guard, anchor, heldOut, List.of());
     }
 
     static EraseData of(List<Example> forget, List<Example> distinct, List<Example> retain, List<Example> heldOut,
-                        EraseConfig config) {
+                        List<Example> keep, EraseConfig config) {
         List<Example> shuffled = sample(heldOut, heldOut.size(), config.seed());
         boolean split = shuffled.size() >= LEAST_TO_SPLIT && (config.liveContrast() > 0 || config.harden() > 0);
         int anchors = split ? shuffled.size() / 2 : 0;
-        return new EraseData(List.copyOf(forget), List.copyOf(distinct), List.copyOf(retain),
+        List<Example> kept = sample(keep, keep.size(), config.seed());
+        int watched = Math.min(WATCHED, (kept.size() + 1) / 2);
+        List<Example> stay = new ArrayList<>(retain);
+        stay.addAll(kept.subList(watched, Math.min(kept.size(), watched + retain.size())));
+        return new EraseData(List.copyOf(forget), List.copyOf(distinct), List.copyOf(stay),
                 sample(retain, config.guardSample(), config.seed()), shuffled.subList(0, anchors),
-                shuffled.subList(anchors, shuffled.size()));
+                shuffled.subList(anchors, shuffled.size()), kept.subList(0, watched));
     }
 
     EraseData withForget(List<Example> less) {
-        return new EraseData(less, distinct, retain, guard, anchor, heldOut);
+        return new EraseData(less, distinct, retain, guard, anchor, heldOut, keep);
     }
 
     /** At most {@code size} of them, seeded, without replacement, in shuffled order. */

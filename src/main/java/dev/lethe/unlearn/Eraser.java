@@ -96,14 +96,18 @@ final class Eraser {
         }
         Dataset kept = examples.data().filter(record -> !all.contains(record.id()));
         List<Record> erased = examples.data().filter(record -> all.contains(record.id())).records();
-        return new Request(all, forget.plain(), erased, all, examples.split(all, config), kept, copies);
+        return new Request(all, forget.plain(), erased, all, examples.split(all, keep(erased), config), kept, copies);
     }
 
     private Request request(List<Record> request, RunExamples examples) {
         EraseData data = EraseData.of(RunExamples.encode(source, request), RunExamples.encode(source, Copies.distinct(request)),
-                examples.learned(), examples.heldOut(), config);
+                examples.learned(), examples.heldOut(), keep(request), config);
         Set<String> words = request.stream().map(Record::text).collect(Collectors.toSet());
         return new Request(Set.of(), List.of(), request, words, data, examples.data(), examples.copiesOf(Set.of(), Copy.Rule.KEEP));
+    }
+
+    private List<Example> keep(List<Record> erased) {
+        return config.keep() == null ? List.of() : config.keep().examples(source, erased);
     }
 
     /**
@@ -281,6 +285,10 @@ final class Eraser {
         if (after.heldOut() > before.heldOut() * (1 + config.heldOutGuard())) {
             broken.add(text("the held-out loss rose from %.3f to %.3f, --held-out-guard allows %.1f %%", before.heldOut(),
                     after.heldOut(), 100 * config.heldOutGuard()));
+        }
+        if (config.keep() != null && after.keep() > before.keep() + config.keep().guard()) {
+            broken.add(text("the loss of the text to keep rose from %.3f to %.3f, --keep-guard allows %.3f more", before.keep(),
+                    after.keep(), config.keep().guard()));
         }
         return broken;
     }

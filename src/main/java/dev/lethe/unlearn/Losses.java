@@ -5,19 +5,25 @@ import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.Status;
 
 /**
- * The three losses that steer an erasure, nats a token.
+ * The losses that steer and judge an erasure, nats a token.
  *
  * @param forget  of the forget set
  * @param retain  of the sampled retain records
  * @param heldOut of the held-out records, NaN when there are none
+ * @param keep    of the watched text that is to be kept besides, NaN when there is none or it was not measured
  */
-public record Losses(double forget, double retain, double heldOut) {
+public record Losses(double forget, double retain, double heldOut, double keep) {
+    /** Without text to keep. */
+    public Losses(double forget, double retain, double heldOut) {
+        this(forget, retain, heldOut, Double.NaN);
+    }
+
     Losses withForget(double loss) {
-        return new Losses(loss, retain, heldOut);
+        return new Losses(loss, retain, heldOut, keep);
     }
 
     Losses withHeldOut(double loss) {
-        return new Losses(forget, retain, loss);
+        return new Losses(forget, retain, loss, keep);
     }
 
     static Losses measure(LanguageModel model, EraseData data) {
@@ -26,7 +32,8 @@ public record Losses(double forget, double retain, double heldOut) {
 
     /** As the other, with the forget loss known already. */
     static Losses measure(LanguageModel model, EraseData data, double forget) {
-        return new Losses(forget, SetLoss.mean(model, data.guard()), SetLoss.mean(model, data.heldOut()));
+        return new Losses(forget, SetLoss.mean(model, data.guard()), SetLoss.mean(model, data.heldOut()),
+                SetLoss.mean(model, data.keep()));
     }
 
     /**

@@ -51,7 +51,7 @@ record RunExamples(Dataset data, List<Example> learned, List<Example> heldOut, C
     }
 
     /** @throws BadInputException when an id is not among the learned records or nothing would be left */
-    EraseData split(Set<String> ids, EraseConfig config) {
+    EraseData split(Set<String> ids, List<Example> keep, EraseConfig config) {
         List<Example> forget = learned.stream().filter(example -> ids.contains(example.id())).toList();
         if (forget.size() != ids.size()) {
             throw new BadInputException(ids.size() - forget.size() + " of the " + ids.size()
@@ -61,7 +61,7 @@ record RunExamples(Dataset data, List<Example> learned, List<Example> heldOut, C
         Set<String> texts = Copies.distinct(data.filter(record -> ids.contains(record.id())).records()).stream().map(Record::id)
                 .collect(Collectors.toSet());
         List<Example> distinct = forget.stream().filter(example -> texts.contains(example.id())).toList();
-        return EraseData.of(forget, distinct, retain, heldOut, config);
+        return EraseData.of(forget, distinct, retain, heldOut, keep, config);
     }
 
     /**

@@ -96,7 +96,7 @@ class ContrastTest {
     void theLiveContrastNeverPointsUpTheRetainLoss() {
         SiteSet sites = model.sites("embedding");
         RunExamples examples = RunExamples.of(run, null);
-        EraseData data = examples.split(Set.of(examples.learned().getFirst().id()), EraseConfig.defaults());
+        EraseData data = examples.split(Set.of(examples.learned().getFirst().id()), List.of(), EraseConfig.defaults());
         try (ParameterVector direction = model.vector();
              LiveContrast live = new LiveContrast(model, sites, data, data.retain().size(), 1)) {
             model.gradient(dev.lethe.data.BatchPlan.batch(data.retain(), new int[] {0, 1}));

@@ -181,7 +181,7 @@ class EraserTest {
         Trial trial;
         try (Run run = Run.open(engine, source)) {
             ForgetSet forget = run.find(Query.subject(person(run)));
-            EraseData data = RunExamples.of(run.folder(), null).split(forget.ids(), strict);
+            EraseData data = RunExamples.of(run.folder(), null).split(forget.ids(), List.of(), strict);
             trial = run.trial(forget, CONFIG, EraseListener.NONE,
                     model -> forgetLoss[0] = SetLoss.mean(model, data.forget()));
             assertEquals(1, run.trial(forget, strict, EraseListener.NONE, model -> { }).broken().size());

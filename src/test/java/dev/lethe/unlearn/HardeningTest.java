@@ -50,7 +50,7 @@ class HardeningTest {
         RunFolder source = RunFolder.open(run);
         RunExamples examples = RunExamples.of(source, null);
         Set<String> ids = examples.learned().stream().limit(6).map(example -> example.id()).collect(Collectors.toSet());
-        EraseData split = examples.split(ids, CONFIG);
+        EraseData split = examples.split(ids, List.of(), CONFIG);
         data = new EraseData(split.forget(), split.retain(), split.guard(), List.of(), List.of());
         Path erased = folder.resolve("erased");
         try (Run whole = Run.open(engine, run)) {

@@ -48,7 +48,7 @@ class TofuTest {
             try (Run run = Run.open(engine, source)) {
                 ForgetSet forget = run.find(Query.subject(author));
                 RunExamples examples = RunExamples.of(run.folder(), null);
-                EraseData split = examples.split(forget.ids(), loose);
+                EraseData split = examples.split(forget.ids(), List.of(), loose);
                 Erasure erasure = run.erase(forget, loose, out, EraseListener.NONE);
                 assertEquals(forget.size(), erasure.entriesDestroyed());
                 double forgetRise = evaluate(engine, out, split.forget()).meanLoss()
