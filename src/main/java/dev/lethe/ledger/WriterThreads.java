@@ -6,7 +6,6 @@ package dev.lethe.ledger;
 
 import dev.lethe.engine.BadInputException;
 import java.lang.foreign.MemorySegment;
-import java.util.ArrayDeque;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -16,7 +15,7 @@ import java.util.concurrent.Future;
 final class WriterThreads implements AutoCloseable {
     private final ExecutorService checksums = thread("lethe-ledger-checksums");
     private final ExecutorService closer = thread("lethe-ledger-closer");
-    private final ArrayDeque<Future<?>> closing = new ArrayDeque<>();
+    private Future<?> closing; // one at a time: of what a power cut may take, there is at most one full segment
 
     private static ExecutorService thread(String name) {
         return Executors.newSingleThreadExecutor(Thread.ofPlatform().daemon().name(name).factory());
@@ -27,15 +26,17 @@ final class WriterThreads implements AutoCloseable {
         return checksums.submit(() -> SegmentLayout.bodyCrc(payload));
     }
 
-    /** Closes a segment later, after those asked for before; what fails is thrown here the next time, or by awaitClosed. */
+    /** Closes a segment beside, after the one before; what failed there is thrown here, or by awaitClosed. */
     void close(Runnable segment) {
-        closing.add(closer.submit(segment));
-        while (!closing.isEmpty() && closing.peek().isDone()) await(closing.remove());
+        awaitClosed();
+        closing = closer.submit(segment);
     }
 
-    /** Waits until all of them are closed. */
     void awaitClosed() {
-        while (!closing.isEmpty()) await(closing.remove());
+        if (closing == null) return;
+        Future<?> last = closing;
+        closing = null;
+        await(last);
     }
 
     static <T> T await(Future<T> job) {
