@@ -8,6 +8,7 @@
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/mm.h>
 
+#include "gemm.h"
 #include "switches.h"
 
 namespace lethe::device {
@@ -23,18 +24,6 @@ void wide_product(const at::Tensor& a, const at::Tensor& b, at::Tensor out) {
   }
 }
 
-// result = a b + addend, a matrix. One of a single row is turned: libtorch would take its addend for a bias and give it to
-// cuBLASLt, which refuses the strides that a turned column has (seen with 2.11).
-void add_product(const at::Tensor& a, const at::Tensor& b, const at::Tensor& addend, at::Tensor result) {
-  const Switches switches;
-  if (result.size(0) > 1) {
-    at::addmm_out(result, addend, a, b);
-  } else {
-    at::Tensor turned = result.t();
-    at::addmm_out(turned, addend.is_same(result) ? turned : addend.t(), b.t(), a.t());
-  }
-}
-
 }  // namespace
 
 void product(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out) {
@@ -44,9 +33,9 @@ void product(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out) {
 }
 
 void product_plus(const at::Tensor& a, const at::Tensor& b, const at::Tensor& addend, const at::Tensor& out) {
+  const Switches switches;
   if (addend.dim() == 2) return add_product(a, b, addend, out);
   at::Tensor result = out;
-  const Switches switches;
   at::addmm_out(result, addend, a, b);
 }
 
@@ -58,7 +47,7 @@ at::Tensor batched_product(const at::Tensor& a, const at::Tensor& b) {
 void gradient_product(const at::Tensor& a, const at::Tensor& b, bool add, const at::Tensor& out, Slab& scratch) {
   if (!out.is_contiguous()) return gradient_product(b.t(), a.t(), add, out.t(), scratch);  // a weight kept turned
   if (a.scalar_type() == out.scalar_type()) {
-    add ? add_product(a, b, out, out) : product(a, b, out);
+    add ? product_plus(a, b, out, out) : product(a, b, out);
   } else if (add) {
     const at::Tensor sum = scratch.get(out.options(), out.size(0), out.size(1));
     wide_product(a, b, sum);

@@ -42,10 +42,19 @@ void gemm(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out, Into 
   std::optional<Switches> switches;
   if (!out.is_cpu()) switches.emplace();
   if (into == Into::kAdd) {
-    at::addmm_out(result, result, a, b);
+    add_product(a, b, out, out);
   } else {
     at::mm_out(result, a, b);
   }
+}
+
+// libtorch takes the addend of a single row for a bias and gives it to cuBLASLt, which refuses the strides that a turned
+// column has (seen with 2.11): turned, it is a matrix again.
+void add_product(const at::Tensor& a, const at::Tensor& b, const at::Tensor& addend, const at::Tensor& out) {
+  const bool row = out.size(0) == 1;
+  at::Tensor result = row ? out.t() : out;
+  const at::Tensor sum = addend.is_same(out) ? result : row ? addend.t() : addend;
+  at::addmm_out(result, sum, row ? b.t() : a, row ? a.t() : b);
 }
 
 }  // namespace lethe

@@ -17,4 +17,7 @@ bool bf16_tiles();  // this build and this processor have AVX-512 BF16
 void gemm(const at::Tensor& a, const at::Tensor& b, const at::Tensor& out, Into into = Into::kOverwrite,
           Rounding rounding = Rounding::kNone);
 
+// out = a b + addend, all matrices of one type on any place; the addend may be out itself. By ATen.
+void add_product(const at::Tensor& a, const at::Tensor& b, const at::Tensor& addend, const at::Tensor& out);
+
 }  // namespace lethe
