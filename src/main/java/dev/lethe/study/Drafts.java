@@ -258,21 +258,19 @@ final class Drafts {
         }
     }
 
-    /** Null when nothing is asked to be kept. */
+    /** Null when nothing is asked to be kept, or not well. */
     private static Keeping keep(String path, Map<String, Object> options, List<String> problems) {
+        Object records = options.get("keep");
         Object guard = options.getOrDefault("keep_guard", Keep.GUARD);
-        if (options.containsKey("keep_guard") && !(options.containsKey("keep") && guard instanceof Number number && number.doubleValue() > 0)) {
+        int before = problems.size();
+        if (options.containsKey("keep_guard") && (records == null || !(guard instanceof Number number && number.doubleValue() > 0))) {
             problems.add(path + ".erase.keep_guard: is " + guard + ", must be above 0 and beside keep");
-            return null;
         }
-        if (!options.containsKey("keep")) {
-            return null;
+        if (records != null && !(records instanceof Long count && count >= 2 && count <= Integer.MAX_VALUE)) {
+            problems.add(path + ".erase.keep: is " + records + ", must be a number of records, at least 2");
         }
-        if (!(options.get("keep") instanceof Long records && records >= 2 && records <= Integer.MAX_VALUE)) {
-            problems.add(path + ".erase.keep: is " + options.get("keep") + ", must be a number of records, at least 2");
-            return null;
-        }
-        return new Keeping(records.intValue(), ((Number) guard).doubleValue());
+        return records == null || problems.size() > before ? null
+                : new Keeping(((Long) records).intValue(), ((Number) guard).doubleValue());
     }
 
     /** Options that are no numbers of an EraseConfig. */

@@ -11,7 +11,7 @@ import java.util.Random;
  *
  * @param forget   what is to be erased; not empty
  * @param distinct of it one of each text: relearning shows some and asks for others
- * @param retain   everything else the run learned, and, to no more than as many, text to keep besides; not empty
+ * @param retain   everything else the run learned, and, to a twelfth of it, text to keep besides; not empty
  * @param guard    the sample of retain whose loss is watched
  * @param anchor   held-out records whose gradients steer; disjoint from those that are watched; may be empty
  * @param heldOut  held-out records that are watched and set the reference; may be empty
@@ -21,6 +21,8 @@ record EraseData(List<Example> forget, List<Example> distinct, List<Example> ret
                  List<Example> anchor, List<Example> heldOut, List<Example> keep) {
     /** Text to keep that is watched, at most half of what there is. */
     private static final int WATCHED = 64;
+    /** Retain records for each record of it that joins them: so few undo the harm, more are at their cost. */
+    private static final int JOINED = 12;
     /** Held-out records below which all are watched and none steers. */
     private static final int LEAST_TO_SPLIT = 4;
 
@@ -37,7 +39,7 @@ record EraseData(List<Example> forget, List<Example> distinct, List<Example> ret
         List<Example> kept = sample(keep, keep.size(), config.seed());
         int watched = Math.min(WATCHED, (kept.size() + 1) / 2);
         List<Example> stay = new ArrayList<>(retain);
-        stay.addAll(kept.subList(watched, Math.min(kept.size(), watched + retain.size())));
+        stay.addAll(kept.subList(watched, Math.min(kept.size(), watched + Math.ceilDiv(retain.size(), JOINED))));
         return new EraseData(List.copyOf(forget), List.copyOf(distinct), List.copyOf(stay),
                 sample(retain, config.guardSample(), config.seed()), shuffled.subList(0, anchors),
                 shuffled.subList(anchors, shuffled.size()), kept.subList(0, watched));

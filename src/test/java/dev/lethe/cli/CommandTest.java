@@ -188,7 +188,7 @@ class CommandTest {
     }
 
     @Test
-    void theExperimentMeasuresPrecisionWithIntervals() {
+    void theExperimentMeasuresPrecisionWithIntervals() throws IOException {
         JsonNode json = Shell.run("experiment", "influence", "--run", run, "--queries", data, "--at", 2, "--methods",
                 "cosine,self", "--json", "-").json();
         assertEquals(30, json.get("queries").asInt());
@@ -198,6 +198,10 @@ class CommandTest {
         assertTrue(cosine.get("precision").asDouble() <= json.get("best").asDouble());
         assertTrue(cosine.get("first").asDouble() <= cosine.get("first_high").asDouble());
         assertRefused("name a SPEC.json, or an experiment: influence, lds or loo", "experiment");
+        Path plain = Files.writeString(folder.resolve("plain.json"), """
+                {"data": {"bundled": "people"}, "model": "gpt2:layers=1,hidden=16,heads=2,ctx=64,vocab=1024",
+                 "forget": {"dave": {"subjects": ["dave"]}}}""");
+        assertRefused(plain + ": has no base", "experiment", plain, "--out", folder.resolve("study"), "--base-only");
         assertRefused("--curvature newton: use gauss-newton or hessian", "score", "--run", run, "--text", "a", "--method", "cg",
                 "--curvature", "newton");
         assertRefused("curvature: damping is -1.0, must be 0 or more", "score", "--run", run, "--text", "a", "--method", "cg",

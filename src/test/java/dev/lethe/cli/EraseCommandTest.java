@@ -66,7 +66,23 @@ class EraseCommandTest {
                 "erase", "--run", run, "--ids", everyone, "--out", out);
         assertRefused("--reference and --target-loss exclude each other", "erase", "--run", run, "--ids", "dave-job", "--out",
                 out, "--reference", run, "--target-loss", 3);
+        assertRefused("--keep-guard watches the text of --keep-data FILE, which is missing", "erase", "--run", run, "--ids", "dave-job",
+                "--out", out, "--keep-guard", 1);
+        assertRefused("--keep-data is not used by retrain", "erase", "--run", run, "--ids", "dave-job", "--out", out, "--strategy",
+                "retrain", "--keep-data", folder.resolve("people.jsonl"));
+        assertRefused(folder.resolve("none.txt") + ": no such file", "erase", "--run", run, "--ids", "dave-job", "--out", out,
+                "--keep-data", folder.resolve("none.txt"));
         assertFalse(Files.exists(out));
+    }
+
+    @Test
+    void textToKeepIsToldBesideTheOtherLosses() throws IOException {
+        Path text = Files.writeString(folder.resolve("keep.txt"), "It was a dark and stormy night.\nThe rain fell in torrents.\nAll was well.\n");
+        Path out = folder.resolve("kept");
+        Shell shell = Shell.run("erase", "--run", run, "--subject", "mirelle", "--out", out, "--target-loss", 1, "--keep-data", text,
+                "--keep-guard", 9, "--keep-entries", "--relearn-steps", 0, "--retain-guard", 100, "--held-out-guard", 100);
+        assertEquals(0, shell.code(), shell.err());
+        assertTrue(shell.out().lines().anyMatch(line -> line.matches("  to keep +[0-9.]+ +[0-9.]+   of the text watched")), shell.out());
     }
 
     @Test

@@ -34,7 +34,8 @@ class BaseStageTest {
                       "training": {"epochs": 3, "batch": 8, "learning_rate": 1e-2}},
              "training": {"epochs": 2, "batch": 8, "learning_rate": 5e-3}, "forget": {"dave": {"subjects": ["dave"]}},
              "measure": {"retain_sample": 5}, "metrics": ["relearn"],
-             "cells": [{"name": "default", "strategy": "last-epoch", "erase": {"max_ascents": 2, "polish": 1}}]}
+             "cells": [{"name": "default", "strategy": "last-epoch", "erase": {"max_ascents": 2, "polish": 9, "repair_budget": 1, "reference": 8}},
+                       {"name": "kept", "strategy": "last-epoch", "erase": {"max_ascents": 2, "polish": 9, "repair_budget": 1, "reference": 8, "keep": 20}}]}
             """;
 
     @TempDir
@@ -89,7 +90,7 @@ class BaseStageTest {
         List<String> trained = new ArrayList<>();
         try (Engine engine = Engine.cpu()) {
             List<CellResult> results = Sweep.run(engine, spec, options("out"), noting(trained, -1)).results();
-            assertEquals(List.of("base", "original", "retrain", "default"), results.stream().map(CellResult::variant).toList());
+            assertEquals(List.of("base", "original", "retrain", "default", "kept"), results.stream().map(CellResult::variant).toList());
             assertEquals("base tied", trained.getFirst());
             for (CellResult result : results) {
                 assertTrue(result.metrics().get("base_text.loss") > 0 && result.metrics().get("base_text.learned_loss") > 0, result.toString());
@@ -99,6 +100,8 @@ class BaseStageTest {
             assertTrue(results.get(1).metrics().get("forget.loss") < results.get(0).metrics().get("forget.loss"));
             assertEquals(0, results.get(2).metrics().get("base_text.loss_gap"));
             assertTrue(results.get(3).metrics().containsKey("base_text.loss_gap"));
+            assertNotEquals(results.get(4).metrics().get("base_text.loss"), results.get(3).metrics().get("base_text.loss"));
+            assertEquals(20, Files.readAllLines(folder.resolve("out/data/keep-20.jsonl")).size());
             RunFolder base = base("out");
             assertTrue(before < Math.log(300) - 1 && before > 1, "it knows the text: " + before);
             try (Stream<Path> runs = Files.list(folder.resolve("out/runs"))) {
@@ -186,6 +189,16 @@ class BaseStageTest {
                   $.base.training: has head_top_k, rank, ledger_dtype or model, but a base leaves no ledger and is trained here
                   $.base.vocabulary: is needed, or $.tokenizer, and not both: the tokenizer is made of the text or given
                   $.model: has vocab=1024, and the base's tokenizer has 300; leave vocab out""", message);
+        Path none = Files.writeString(folder.resolve("none.json"), SPEC.replaceFirst("(?s)\"base\": .*?}},", "")
+                .replace("ctx=128", "ctx=128,vocab=1024").replace("\"keep\": 20", "\"keep\": 1.5, \"keep_guard\": 0"));
+        assertEquals(none + """
+                : 2 problems
+                  $.cells[1].erase.keep_guard: is 0, must be above 0 and beside keep
+                  $.cells[1].erase.keep: is 1.5, must be a number of records, at least 2""",
+                assertThrows(BadInputException.class, () -> SpecReader.read(none)).getMessage());
+        Files.writeString(none, Files.readString(none).replace("\"keep\": 1.5, \"keep_guard\": 0", "\"keep\": 15"));
+        assertTrue(assertThrows(BadInputException.class, () -> SpecReader.read(none)).getMessage()
+                .endsWith("$.cells[1].erase.keep: is text of the base, which the study has none of"));
         Path model = Files.writeString(folder.resolve("folder.json"), SPEC.replace("gpt2:layers=1,hidden=32,heads=2,ctx=128", "some/folder"));
         assertTrue(assertThrows(BadInputException.class, () -> SpecReader.read(model)).getMessage().contains(
                 "$.base: trains a model of given sizes, and $.model is a folder"));

@@ -101,14 +101,15 @@ class KeepTest {
     }
 
     @Test
-    void aPartIsWatchedAndNoMoreThanTheRetainRecordsJoinThem() {
+    void aPartIsWatchedAndATwelfthOfTheRetainRecordsJoinsThem() {
         RunFolder run = RunFolder.open(source);
         RunExamples examples = RunExamples.of(run, null);
         List<Example> kept = RunExamples.encode(run, Dataset.read(text).records());
         Set<String> ids = Set.of(examples.learned().getFirst().id());
         EraseData data = examples.split(ids, kept, keeping(1));
         assertEquals(20, data.keep().size());
-        assertEquals(Math.min(20, examples.learned().size() - 1) + examples.learned().size() - 1, data.retain().size());
+        int retain = examples.learned().size() - 1;
+        assertEquals(retain + Math.ceilDiv(retain, 12), data.retain().size());
         assertFalse(data.keep().stream().anyMatch(data.retain()::contains));
         assertFalse(data.guard().stream().anyMatch(kept::contains));
         assertEquals(1, examples.split(ids, kept.subList(0, 1), keeping(1)).keep().size());
