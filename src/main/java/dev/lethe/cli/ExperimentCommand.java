@@ -86,6 +86,9 @@ final class ExperimentCommand implements Callable<Integer> {
         if (out == null) {
             throw new BadInputException("--out DIR is missing: the folder of the study");
         }
+        if (baseOnly && (dryRun || only != null || seeds != null)) {
+            throw new BadInputException("--base-only makes the base and nothing else: leave out --dry-run, --only and --seeds");
+        }
         Terminal terminal = main.terminal();
         long start = System.nanoTime();
         Sweep.Options options = new Sweep.Options(out, dataDir, only, seeds == null ? null : new LinkedHashSet<>(seeds), bases);

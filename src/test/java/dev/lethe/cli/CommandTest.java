@@ -202,6 +202,8 @@ class CommandTest {
                 {"data": {"bundled": "people"}, "model": "gpt2:layers=1,hidden=16,heads=2,ctx=64,vocab=1024",
                  "forget": {"dave": {"subjects": ["dave"]}}}""");
         assertRefused(plain + ": has no base", "experiment", plain, "--out", folder.resolve("study"), "--base-only");
+        assertRefused("--base-only makes the base and nothing else: leave out --dry-run, --only and --seeds", "experiment", plain, "--out",
+                folder.resolve("study"), "--base-only", "--dry-run");
         assertRefused("--curvature newton: use gauss-newton or hessian", "score", "--run", run, "--text", "a", "--method", "cg",
                 "--curvature", "newton");
         assertRefused("curvature: damping is -1.0, must be 0 or more", "score", "--run", run, "--text", "a", "--method", "cg",

@@ -145,6 +145,22 @@ class BaseStageTest {
     }
 
     @Test
+    void everyHeadOfALlamaHasABaseOfItsOwn() throws IOException {
+        Path llama = Files.writeString(folder.resolve("llama.json"), SPEC.replace("\"name\": \"based\"", "\"heads\": [\"tied\", \"untied\"]")
+                .replace("gpt2:layers=1,hidden=32,heads=2", "llama:layers=1,hidden=32,heads=2,kv=1,inner=48")
+                .replaceFirst("(?s)\"cells\".*", "\"cells\": []}"));
+        try (Engine engine = Engine.cpu()) {
+            List<CellResult> results = Sweep.run(engine, llama, options("llama"), StudyListener.SILENT).results();
+            assertEquals(2 * 3, results.size());
+            List<Double> bases = results.stream().filter(result -> result.variant().startsWith("base"))
+                    .map(result -> result.metrics().get("base_text.loss")).toList();
+            assertEquals(2, bases.size());
+            assertNotEquals(bases.get(0), bases.get(1));
+            assertTrue(bases.stream().allMatch(loss -> loss < Math.log(300) - 1), bases.toString());
+        }
+    }
+
+    @Test
     void aBaseWithoutItsTextIsRefusedBeforeAnythingIsWritten() throws IOException {
         Files.delete(folder.resolve("data/books/held-out.txt"));
         try (Engine engine = Engine.cpu()) {
