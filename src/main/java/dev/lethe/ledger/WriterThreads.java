@@ -26,12 +26,14 @@ final class WriterThreads implements AutoCloseable {
         return checksums.submit(() -> SegmentLayout.bodyCrc(payload));
     }
 
-    /** Closes a segment beside, after the one before; what failed there is thrown here, or by awaitClosed. */
+    /** Closes a segment beside once the one before is closed, which it waits for; what failed there is thrown here. */
     void close(Runnable segment) {
-        awaitClosed();
+        Future<?> last = closing;
         closing = closer.submit(segment);
+        if (last != null) await(last);
     }
 
+    /** Waits until the last one is closed; what failed there is thrown. */
     void awaitClosed() {
         if (closing == null) return;
         Future<?> last = closing;
