@@ -14,7 +14,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$work/lib" "$work/classes/dev/lethe"
 "$JDK/bin/jlink" --output "$work/jdk" --strip-java-debug-attributes --no-header-files --no-man-pages --compress zip-0 \
-  --add-modules java.base,java.logging,java.management,java.sql,java.xml,jdk.jfr,jdk.management,jdk.unsupported
+  --add-modules java.base,java.desktop,java.logging,java.management,java.sql,java.xml,jdk.jfr,jdk.management,jdk.unsupported
 find "$work/jdk" -name '*.so' -exec strip --strip-unneeded {} +
 cp -r "$root/target/classes/." "$work/classes/"
 cp -r "$root/target/test-classes/dev/lethe/bench" "$work/classes/dev/lethe/"

@@ -44,7 +44,7 @@ class BoundaryTest {
     void aCallWithoutAnArgument() {
         assertEquals(1, Engine.liveHandles());
         BuildInfo build = Engine.buildInfo();
-        assertEquals(5, build.abiVersion());
+        assertEquals(6, build.abiVersion());
         assertTrue(build.torchVersion().startsWith("2."), build.torchVersion());
         assertTrue(build.threads() >= 1);
     }
