@@ -25,6 +25,11 @@ final class TrainProgress implements TrainListener, AutoCloseable {
     }
 
     @Override
+    public void stage(String name) {
+        common.remark(terminal, "%s: %s", this.name, name);
+    }
+
+    @Override
     public void started(TrainPlan plan) {
         common.remark(terminal, "%s: %,d records, %,d held out, %,d steps, %,d parameters%s%s", name, plan.records(),
                 plan.holdout(), plan.steps(), plan.parameters(),

@@ -29,6 +29,11 @@ public final class Evaluator {
         this(DEFAULT_BATCH_TOKENS, done -> { });
     }
 
+    /** @param progress told the number of records done, after each batch, on the working thread */
+    public Evaluator(IntConsumer progress) {
+        this(DEFAULT_BATCH_TOKENS, progress);
+    }
+
     /**
      * @param batchTokens tokens a forward pass holds at most (a single longer record makes a batch of its own)
      * @param progress told the number of records done, after each batch, on the working thread

@@ -56,7 +56,11 @@ public final class Adopter {
             try (LoadedModel loaded = LoadedModel.load(engine, source, config.dtype(), config.seed())) {
                 Holdout split = Holdout.of(data, config);
                 Encoded encoded = Encoded.of(split, loaded, config);
+                listener.stage("measuring the model");
                 Known known = known(engine, loaded, encoded, config, asked, data.path());
+                if (asked.measureRate()) {
+                    listener.stage("finding the learning rate");
+                }
                 double rate = asked.measureRate() ? RepairRate.of(loaded.model(), encoded.train(), config) : config.learningRate();
                 Base own = loaded.model().base();
                 Path base = own != null ? own.files().folder() : asked.base();

@@ -7,6 +7,7 @@ package dev.lethe.train;
 import dev.lethe.data.Dataset;
 import dev.lethe.data.Record;
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.ConflictException;
 import dev.lethe.engine.DamagedDataException;
 import dev.lethe.engine.FolderLinks;
 import dev.lethe.engine.PrivateFiles;
@@ -123,7 +124,7 @@ public final class RunFolder {
         }
         try (Stream<Path> inside = Files.list(root)) {
             if (inside.anyMatch(path -> !path.endsWith(LOCK))) {
-                throw new BadInputException(root + (isRun(root) ? ": already holds a run" : ": is not empty")
+                throw new ConflictException(root + (isRun(root) ? ": already holds a run" : ": is not empty")
                         + "; name a new folder" + (isRun(root) ? ", or resume the training if it has not finished" : ""));
             }
         } catch (IOException e) {

@@ -2,6 +2,7 @@
 package dev.lethe.train;
 
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.ConflictException;
 import dev.lethe.engine.LockFile;
 import dev.lethe.engine.Reason;
 import java.io.IOException;
@@ -19,13 +20,14 @@ public final class RunLock implements AutoCloseable {
     /**
      * Takes it, or refuses at once.
      *
-     * @throws BadInputException when another training or erasure has it, or the folder cannot be written
+     * @throws ConflictException when another training or erasure has it
+     * @throws BadInputException when the folder cannot be written
      */
     public static RunLock take(Path file) {
         try {
             LockFile lock = LockFile.take(file, "");
             if (lock == null) {
-                throw new BadInputException(file.getParent() + ": another training or erasure is at work in it;"
+                throw new ConflictException(file.getParent() + ": another training or erasure is at work in it;"
                         + " wait for it to end, or name another folder");
             }
             return new RunLock(lock);

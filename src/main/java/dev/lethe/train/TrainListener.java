@@ -14,6 +14,9 @@ public interface TrainListener {
         return new TrainListener() { };
     }
 
+    /** A stretch of work without steps has begun, such as "measuring the model": an adoption has some before its pass. */
+    default void stage(String name) { }
+
     /** Before the first step; also on resume. */
     default void started(TrainPlan plan) { }
 

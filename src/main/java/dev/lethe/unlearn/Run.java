@@ -2,15 +2,21 @@ package dev.lethe.unlearn;
 
 import dev.lethe.data.Dataset;
 import dev.lethe.data.Record;
+import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.InterruptedWorkException;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.Work;
+import dev.lethe.eval.Evaluation;
+import dev.lethe.eval.Evaluator;
+import dev.lethe.model.Checkpoint;
+import dev.lethe.model.Tokenizer;
 import dev.lethe.train.RunFolder;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
+import java.util.function.IntConsumer;
 import java.util.function.Supplier;
 
 /**
@@ -84,6 +90,21 @@ public final class Run implements AutoCloseable {
      */
     public List<Copy> copies(ForgetSet forget) {
         return alone("copies", () -> examples().copiesOf(forget.ids(), Copy.Rule.KEEP));
+    }
+
+    /**
+     * Scores records by the run's model, forward only: learned ones ({@link #records}), held-out ones or any others.
+     *
+     * @param progress told the number of records done, on the working thread
+     */
+    public Evaluation evaluate(List<Record> records, IntConsumer progress) {
+        return alone("evaluation", () -> {
+            try (LanguageModel model = Checkpoint.load(engine, folder.model(), Dtype.F32);
+                 Tokenizer tokenizer = Tokenizer.of(folder.model())) {
+                return new Evaluator(progress).evaluate(model, RunExamples.encode(tokenizer, model.shape(), records),
+                        example -> tokenizer.decode(example.saidTokens(tokenizer.endOfText())));
+            }
+        });
     }
 
     /**

@@ -7,6 +7,7 @@ import dev.lethe.data.Example;
 import dev.lethe.data.OnLong;
 import dev.lethe.data.Record;
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.ModelShape;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.model.Tokenizer;
 import dev.lethe.train.RunFolder;
@@ -44,10 +45,14 @@ record RunExamples(Dataset data, List<Example> learned, List<Example> heldOut, C
 
     /** Records as the run's model sees them. */
     static List<Example> encode(RunFolder run, List<Record> records) {
-        int context = Math.toIntExact(Checkpoint.config(run.model()).shape().context());
         try (Tokenizer tokenizer = Tokenizer.of(run.model())) {
-            return new Encoder(tokenizer::encode, tokenizer::chat, tokenizer.endOfText(), context, OnLong.TRUNCATE).encode(records);
+            return encode(tokenizer, Checkpoint.config(run.model()).shape(), records);
         }
+    }
+
+    static List<Example> encode(Tokenizer tokenizer, ModelShape shape, List<Record> records) {
+        return new Encoder(tokenizer::encode, tokenizer::chat, tokenizer.endOfText(), Math.toIntExact(shape.context()), OnLong.TRUNCATE)
+                .encode(records);
     }
 
     /** @throws BadInputException when an id is not among the learned records or nothing would be left */

@@ -1,0 +1,121 @@
+package example;
+
+import com.sun.net.httpserver.HttpExchange;
+import com.sun.net.httpserver.HttpServer;
+import dev.lethe.engine.Engine;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.Executors;
+import tools.jackson.core.StreamReadFeature;
+import tools.jackson.core.json.JsonFactory;
+import tools.jackson.databind.DeserializationFeature;
+import tools.jackson.databind.json.JsonMapper;
+
+/**
+ * Lethe behind HTTP: {@code java -jar service.jar FOLDER [PORT [JOBS-AT-ONCE]]}. POST /train, /resume, /adopt, /erase and /eval
+ * make jobs, POST /find answers at once; GET /jobs, GET and DELETE /jobs/ID, GET /health and /metrics. Listens to this machine
+ * alone and knows no users: what lets others in belongs in front of it.
+ */
+public final class Service implements AutoCloseable {
+    private static final int LARGEST_REQUEST = 1 << 20;
+    private static final Set<String> POSTS = Set.of("train", "resume", "adopt", "find", "erase", "eval");
+    private static final Set<String> GETS = Set.of("health", "metrics", "jobs");
+    private static final JsonMapper JSON = JsonMapper.builder(
+                    JsonFactory.builder().enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION).build())
+            .enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES, DeserializationFeature.FAIL_ON_TRAILING_TOKENS).build();
+
+    private final Engine engine = Engine.cpu();
+    private final Metrics metrics = new Metrics();
+    private final Jobs jobs;
+    private final Tasks tasks;
+    private final HttpServer server;
+
+    /** @param port 0 for any that is free */
+    Service(Path folder, int port, int atOnce) throws IOException {
+        jobs = new Jobs(atOnce, metrics::ended);
+        tasks = new Tasks(engine, folder.toRealPath(), metrics);
+        server = HttpServer.create(new InetSocketAddress("127.0.0.1", port), 0);
+        server.setExecutor(Executors.newVirtualThreadPerTaskExecutor());
+        server.createContext("/", this::answer);
+    }
+
+    /** Runs until it is told to end (SIGTERM); trainings that were under way can then be resumed. */
+    public static void main(String[] arguments) throws IOException {
+        Service service = new Service(Path.of(arguments[0]), arguments.length > 1 ? Integer.parseInt(arguments[1]) : 8080,
+                arguments.length > 2 ? Integer.parseInt(arguments[2]) : 1);
+        Runtime.getRuntime().addShutdownHook(new Thread(service::close));
+        service.server.start();
+        System.out.println("http://127.0.0.1:" + service.server.getAddress().getPort());
+    }
+
+    @Override
+    public void close() {
+        server.stop(1);
+        jobs.close();
+        engine.close();
+    }
+
+    private record Answer(int status, String type, String body) {
+        static Answer json(int status, Object body) {
+            return new Answer(status, "application/json", JSON.writeValueAsString(body));
+        }
+    }
+
+    private void answer(HttpExchange exchange) throws IOException {
+        try (exchange) {
+            Answer answer;
+            try {
+                answer = route(exchange);
+            } catch (Exception e) {
+                Problem problem = Problem.of(e);
+                answer = new Answer(problem.status(), "application/problem+json", JSON.writeValueAsString(problem));
+            }
+            byte[] body = answer.body.getBytes(StandardCharsets.UTF_8);
+            exchange.getResponseHeaders().set("Content-Type", answer.type);
+            exchange.sendResponseHeaders(answer.status, body.length);
+            exchange.getResponseBody().write(body);
+        }
+    }
+
+    private Answer route(HttpExchange exchange) throws IOException {
+        String[] path = exchange.getRequestURI().getPath().substring(1).split("/", -1);
+        String asked = exchange.getRequestMethod() + " " + path[0] + (path.length == 1 ? "" : path.length == 2 ? "/ID" : "/...");
+        return switch (asked) {
+            case "GET health" -> Answer.json(200, Map.of("status", "up"));
+            case "GET metrics" -> new Answer(200, "text/plain; version=0.0.4; charset=utf-8", metrics.text(jobs));
+            case "GET jobs" -> Answer.json(200, jobs.all());
+            case "GET jobs/ID" -> Answer.json(200, jobs.view(path[1]));
+            case "DELETE jobs/ID" -> Answer.json(202, jobs.cancel(path[1]));
+            case "POST find" -> Answer.json(200, tasks.find(read(exchange, Tasks.Find.class)));
+            case "POST train" -> queued(exchange, "train", tasks.train(read(exchange, Tasks.Train.class)));
+            case "POST resume" -> queued(exchange, "resume", tasks.resume(read(exchange, Tasks.Evaluate.class)));
+            case "POST adopt" -> queued(exchange, "adopt", tasks.adopt(read(exchange, Tasks.Adopt.class)));
+            case "POST erase" -> queued(exchange, "erase", tasks.erase(read(exchange, Tasks.Erase.class)));
+            case "POST eval" -> queued(exchange, "eval", tasks.evaluate(read(exchange, Tasks.Evaluate.class)));
+            default -> throw new Problem.Thrown(path.length < 3 && (POSTS.contains(asked.split("[ /]")[1]) || GETS.contains(path[0]))
+                    ? 405 : 404, "there is no " + exchange.getRequestMethod() + " " + exchange.getRequestURI().getPath());
+        };
+    }
+
+    private Answer queued(HttpExchange exchange, String kind, Jobs.Task task) {
+        Jobs.View job = jobs.add(kind, task);
+        exchange.getResponseHeaders().set("Location", "/jobs/" + job.id());
+        return Answer.json(202, job);
+    }
+
+    private static <T> T read(HttpExchange exchange, Class<T> type) throws IOException {
+        byte[] body = exchange.getRequestBody().readNBytes(LARGEST_REQUEST + 1);
+        if (body.length > LARGEST_REQUEST) {
+            throw new Problem.Thrown(413, "a request has at most " + LARGEST_REQUEST + " bytes");
+        }
+        T request = JSON.readValue(body, type);
+        if (request == null) {
+            throw new Problem.Thrown(400, "the request is null");
+        }
+        return request;
+    }
+}
