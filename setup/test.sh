@@ -14,6 +14,15 @@ for argument in "$@"; do
   esac
 done
 
+# As an embedder gets it; both in one folder, so that the artefacts are made and installed once.
+embedding() {
+  local work status=0
+  work=$(mktemp -d)
+  "$root/src/test/embedding/run.sh" "$work" && "$root/src/test/embedding/service.sh" "$work" || status=1
+  rm -rf "$work"
+  return "$status"
+}
+
 lock
 build_all "$native"
 status=0
@@ -22,7 +31,7 @@ if [[ -n $native ]]; then
 fi
 if [[ -n $java ]]; then
   maven test "${options[@]}" || status=1
-  [[ -z $extended ]] || "$root/src/test/embedding/run.sh" || status=1
+  [[ -z $extended ]] || embedding || status=1
   [[ -z $extended ]] || "$root/bench/gpu/rehearse.sh" || status=1
 fi
 exit "$status"

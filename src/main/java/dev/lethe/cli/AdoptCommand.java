@@ -89,7 +89,7 @@ final class AdoptCommand implements Callable<Integer> {
     }
 
     private TrainConfig config() {
-        return kept.with(known.config(), known.source(model)).build();
+        return kept.with(known.config()).build();
     }
 
     static void print(Terminal terminal, Result result) {

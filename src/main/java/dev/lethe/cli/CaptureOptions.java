@@ -3,16 +3,11 @@ package dev.lethe.cli;
 import dev.lethe.data.OnLong;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Dtype;
-import dev.lethe.engine.ModelShape;
-import dev.lethe.train.ModelSource;
 import dev.lethe.train.TrainConfig;
 import picocli.CommandLine.Option;
 
 /** What of the records a new run keeps: where and how their gradients, and their text. */
 final class CaptureOptions {
-    private static final long EXACT_VOCABULARY = 4096;
-    private static final int AUTOMATIC_TOP_K = 256;
-
     @Option(names = "--sites", paramLabel = "SITES",
             description = "Where gradients are kept: embedding, all, block:0,1, attention, mlp, names or globs (default: embedding;"
                     + " of an adapter all).")
@@ -42,37 +37,18 @@ final class CaptureOptions {
     @Option(names = "--seed", paramLabel = "N", defaultValue = "0", description = "Of whatever is drawn: weights, order, hold-out.")
     private long seed;
 
-    /** For a new run. */
-    TrainConfig.Builder with(TrainConfig.Builder builder, ModelSource source) {
-        ModelShape shape = source.shape();
-        return with(builder, usualSites(shape), automaticTopK(shape));
+    /** What is not given is left open. */
+    TrainConfig.Builder with(TrainConfig.Builder builder) {
+        return builder.sites(sites).headTopK(headTopK()).rank(rank).ledgerDtype(ledgerDtype).onLong(onLong).keepText(keepText)
+                .seed(seed);
     }
 
-    static String usualSites(ModelShape shape) {
-        return shape.hasAdapters() ? "all" : "embedding";
-    }
-
-    /** Exact errors are V numbers a token: 30 GB for one epoch of 4,000 short records at GPT-2's vocabulary. */
-    static int automaticTopK(ModelShape shape) {
-        return shape.vocabulary() > EXACT_VOCABULARY ? AUTOMATIC_TOP_K : 0;
-    }
-
-    /** For a run that was begun: what is not given is as there. */
-    TrainConfig.Builder with(TrainConfig.Builder builder, TrainConfig began) {
-        return with(builder, began.sites(), began.headTopK());
-    }
-
-    private TrainConfig.Builder with(TrainConfig.Builder builder, String usualSites, int automatic) {
-        return builder.sites(sites == null ? usualSites : sites).headTopK(headTopK(automatic)).rank(rank).ledgerDtype(ledgerDtype).onLong(onLong)
-                .keepText(keepText).seed(seed);
-    }
-
-    private int headTopK(int automatic) {
+    private int headTopK() {
         if (head.equals("exact")) {
             return 0;
         }
         if (head.equals("auto")) {
-            return automatic;
+            return -1;
         }
         if (!head.matches("topk:[1-9][0-9]{0,8}")) {
             throw new BadInputException("--head " + head + ": write auto, exact or topk:K, for example topk:256");

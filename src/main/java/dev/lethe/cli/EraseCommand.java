@@ -160,7 +160,7 @@ final class EraseCommand implements Callable<Integer> {
     private AdoptCommand.Result adopt(Engine engine, Terminal terminal) {
         ModelSource.Pretrained source = known.source(model);
         ModelShape shape = source.shape();
-        EraseConfig config = options.config(shape.hasAdapters());
+        EraseConfig config = options.config().settled(shape);
         if (config.strategy().kind() == Strategy.Kind.RETRAIN) {
             throw new BadInputException("--strategy " + config.strategy().label() + ": the training of " + model
                     + " is not Lethe's to repeat; train its base on the records to keep instead");
@@ -178,8 +178,7 @@ final class EraseCommand implements Callable<Integer> {
         }
         run = adopted;
         boolean ascends = config.strategy().kind() == Strategy.Kind.ASCENT;
-        TrainConfig.Builder kept = known.config().headTopK(CaptureOptions.automaticTopK(shape)).seed(config.seed())
-                .sites(ascends ? config.sites() : CaptureOptions.usualSites(shape));
+        TrainConfig.Builder kept = known.config().seed(config.seed()).sites(ascends ? config.sites() : null);
         try (TrainProgress progress = new TrainProgress(terminal, common, "adopt")) {
             RunFolder made = Adopter.adoptOnce(engine, source, records, run, kept.build(), known.asked(), progress);
             return AdoptCommand.Result.of(made, progress);
@@ -217,9 +216,9 @@ final class EraseCommand implements Callable<Integer> {
     }
 
     private EraseConfig config(Run open, Terminal terminal) {
-        boolean adapted = open.folder().info().source().shape().hasAdapters();
-        EraseConfig config = options.config(adapted);
-        if (adapted && config.reference() instanceof Reference.HeldOut) {
+        ModelShape shape = open.folder().info().source().shape();
+        EraseConfig config = options.config().settled(shape);
+        if (shape.hasAdapters() && config.reference() instanceof Reference.HeldOut) {
             common.remark(terminal, "erase: of an adapter, %s; the reference is its base without it",
                     config.sites().equals("all") ? "at all its sites" : "at " + config.sites());
         }

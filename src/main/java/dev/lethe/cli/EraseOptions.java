@@ -141,12 +141,8 @@ final class EraseOptions {
     @Mixin
     private TuningOptions tuning = new TuningOptions();
 
-    /**
-     * The configuration; every value out of range and every option that the strategy does not use is told at once.
-     *
-     * @param adapted whether the run is of an adapter, of which no embedding but every site moves where none is named
-     */
-    EraseConfig config(boolean adapted) {
+    /** The configuration; every value out of range and every option that the strategy does not use is told at once. */
+    EraseConfig config() {
         if (reference != null && targetLoss != null) {
             throw new BadInputException("--reference and --target-loss exclude each other");
         }
@@ -160,7 +156,7 @@ final class EraseOptions {
                 throw new BadInputException(String.join("; ", problems));
             }
             EraseConfig base = paper ? plain : EraseConfig.of(chosen);
-            return fill(base.toBuilder().strategy(chosen).tuning(numbers).sites(adapted ? "all" : base.sites())).build();
+            return fill(base.toBuilder().strategy(chosen).tuning(numbers)).build();
         } catch (IllegalArgumentException e) {
             throw new BadInputException(Reason.of(e), e);
         }

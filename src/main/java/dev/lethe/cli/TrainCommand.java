@@ -177,11 +177,7 @@ final class TrainCommand implements Callable<Integer> {
         TrainConfig.Builder builder = TrainConfig.builder().epochs(epochs).maxSteps(maxSteps).batchSize(batch)
                 .learningRate(rate).schedule(schedule).warmupSteps(warmup).weightDecay(weightDecay).maxNorm(maxNorm)
                 .capture(capture).checkpointEverySteps(checkpointEvery);
-        if (resume) {
-            kept.with(builder, RunFolder.openAny(out).info().config());
-        } else {
-            kept.with(builder, source());
-        }
+        kept.with(builder);
         try {
             return builder.holdoutFraction(Double.parseDouble(holdout)).build();
         } catch (NumberFormatException e) {

@@ -97,7 +97,7 @@ public final class Encoder {
         int kept = Math.min(ids.length, context + 1);
         if (ids.length > kept && onLong == OnLong.ERROR) {
             problems.add("record " + record.id() + ": " + ids.length + " tokens, the model's context allows "
-                    + (context + 1) + "; shorten it, or use --on-long truncate");
+                    + (context + 1) + "; shorten it, or truncate");
             return null;
         }
         int first = 1; // nothing comes before the first id, so it is never learned

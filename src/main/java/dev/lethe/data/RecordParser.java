@@ -150,7 +150,7 @@ final class RecordParser {
         if (text != null && (prompt != null || completion != null)) {
             fail("has " + name + " and also prompt or completion; give " + name + " alone, or prompt and completion");
         } else if (text != null && form.chat()) {
-            fail("has " + name + " alone, of which nobody can tell who says it; give messages, or no --chat");
+            fail("has " + name + " alone, of which nobody can tell who says it; give messages, or do not read it as a chat");
         } else if (text == null && prompt == null && completion == null) {
             fail("no " + name + "; give \"" + name + "\", \"prompt\" and \"completion\", \"question\" and \"answer\", or"
                     + " \"messages\"");
@@ -163,7 +163,7 @@ final class RecordParser {
 
     private Optional<Record> taught(Record record) {
         if (!record.conversation().teaches()) {
-            fail("no message is the assistant's, so there is nothing to learn; take --loss all, or give an answer");
+            fail("no message is the assistant's, so there is nothing to learn; take a loss of all messages, or give an answer");
             return Optional.empty();
         }
         return Optional.of(record);

@@ -6,6 +6,7 @@
 package dev.lethe.engine;
 
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ForkJoinPool;
 import java.util.concurrent.FutureTask;
 import java.util.function.Supplier;
 
@@ -92,6 +93,13 @@ public final class Work {
             body.run();
             return null;
         });
+    }
+
+    /** Evaluates parallel streams on threads of this call's own, one a core: the common pool is the program's. */
+    public static <T> T parallel(Supplier<T> streams) {
+        try (ForkJoinPool pool = new ForkJoinPool(Runtime.getRuntime().availableProcessors())) {
+            return pool.submit(streams::get).join();
+        }
     }
 
     private static RuntimeException unchecked(Throwable cause) {

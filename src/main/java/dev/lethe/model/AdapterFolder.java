@@ -66,7 +66,7 @@ final class AdapterFolder {
             String noted = file.metadata().get(BASE_HASH);
             if (noted != null && !noted.equals(base.sha256())) {
                 throw new BadInputException(folder + ": is of a base with SHA-256 " + noted + ", the weights in " + baseFolder
-                        + " have " + base.sha256() + "; say where its own base lies with --base DIR");
+                        + " have " + base.sha256() + "; say where its own base lies");
             }
             if (noted == null) {
                 remark(folder, baseFolder, settings.adapter());

@@ -45,7 +45,7 @@ final class BaseFolder {
         if (folder == null || !Checkpoint.isCheckpoint(folder)) {
             throw new BadInputException(adapter + ": " + (folder != null && folder == given ? "its base is not in " + given
                     : name == null ? AdapterConfig.FILE + " does not name its base"
-                    : "its base \"" + name + "\" is no model folder here") + "; say where it lies with --base DIR");
+                    : "its base \"" + name + "\" is no model folder here") + "; say where it lies");
         }
         if (AdapterFolder.isIn(folder)) {
             throw new BadInputException(adapter + ": its base " + folder + " is an adapter itself; make one model of that first:"

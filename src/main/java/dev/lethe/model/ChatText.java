@@ -84,7 +84,7 @@ final class ChatText {
             if (!after.startsWith(before) || !full.startsWith(after)) {
                 throw new BadInputException("the chat template renders the messages up to " + (i + 1) + " otherwise when "
                         + (after.startsWith(before) ? "others follow" : "the assistant is yet to speak") + ", so that what the"
-                        + " assistant says cannot be told apart; take --loss all, or a template with {% generation %}");
+                        + " assistant says cannot be told apart; take a loss of all messages, or a template with {% generation %}");
             }
             spans.add(new int[] {before.length(), after.length()});
         }

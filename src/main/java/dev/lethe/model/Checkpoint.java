@@ -109,8 +109,7 @@ public final class Checkpoint {
     public static ModelSettings adapted(Path said, Lora lora) {
         Path base = BaseFolder.or(said);
         if (AdapterFolder.isIn(base)) {
-            throw new BadInputException(base + ": is an adapter already; train it on with --adapter, or make one model of it first:"
-                    + " lethe merge");
+            throw new BadInputException(base + ": is an adapter already; train it on as an adapter, or make one model of it first");
         }
         ModelSettings settings = config(base);
         return AdapterFolder.with(settings, base, AdapterConfig.of(lora, settings), base);

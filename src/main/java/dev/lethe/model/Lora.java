@@ -70,7 +70,7 @@ public record Lora(long rank, double alpha, List<String> modules) {
             problems.add("dropout is " + dropout + "; Lethe trains without dropout, so that a record's gradient is its own");
         }
         if (!problems.isEmpty()) {
-            throw new BadInputException("--lora " + text + ": " + String.join("; ", problems)
+            throw new BadInputException("lora " + text + ": " + String.join("; ", problems)
                     + "; write for example r=16,alpha=32,targets=attention");
         }
         return new Lora((long) wanted, alpha == null ? 2 * wanted : alpha, targets.isEmpty() ? List.of("all") : targets);

@@ -96,15 +96,14 @@ final class LogWriter implements AutoCloseable {
         if (!Files.exists(root.resolve(AuditLog.CHECKPOINT))) {
             if (Files.exists(root.resolve("tile"))) {
                 throw new DamagedDataException(root.resolve(AuditLog.CHECKPOINT)
-                        + ": is missing and there are tiles: the log lost its head; put it back, or begin another log"
-                        + " with --log");
+                        + ": is missing and there are tiles: the log lost its head; put it back, or begin another log");
             }
             PrivateFiles.write(vkey, key.text() + "\n");
             write(new TreeHead(key.name(), 0, Sha256.of()));
         }
         if (!AuditLog.key(root).same(key)) {
             throw new BadInputException(vkey + ": this log was begun with another key (" + AuditLog.key(root).name()
-                    + "); use that, or begin another log with --log");
+                    + "); use that, or begin another log");
         }
     }
 

@@ -99,7 +99,7 @@ public final class SigningKeys {
         Path tool = Path.of(System.getProperty("java.home"), "bin", File.separatorChar == '\\' ? "keytool.exe" : "keytool");
         if (!Files.isExecutable(tool)) {
             throw new BadInputException(tool + ": is not there, so this Java cannot make a key store; make one elsewhere"
-                    + " with lethe keys new, or name one by --key that has the entries certificate (EC, secp256r1) and"
+                    + ", or name one that has the entries certificate (EC, secp256r1) and"
                     + " log (Ed25519)");
         }
         List<String> command = new ArrayList<>(List.of(tool.toString(), "-genkeypair", "-alias", alias,

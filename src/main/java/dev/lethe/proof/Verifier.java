@@ -65,7 +65,7 @@ public record Verifier(Path trust, Path log, Path since, Path before) {
         }
         if (Files.exists(path.resolve(AuditLog.CHECKPOINT)) || Files.exists(path.resolve(AuditLog.VKEY))) {
             if (before != null || log != null) {
-                throw new BadInputException("--before and --log go with a run, and " + path + " is a log");
+                throw new BadInputException("the run before and a log go with a run, and " + path + " is a log");
             }
             return log(path);
         }
@@ -168,7 +168,7 @@ public record Verifier(Path trust, Path log, Path since, Path before) {
         checked.add("it was entry " + proof.index() + " of the audit log when that had " + then.size());
         Path folder = logFolder(root);
         if (!Files.isDirectory(folder)) {
-            throw new DamagedDataException(folder + ": the audit log is not there; name it with --log");
+            throw new DamagedDataException(folder + ": the audit log is not there; name where it lies");
         }
         AuditLog now = own(folder, key);
         now.requireExtends(then, proofFile.toString());

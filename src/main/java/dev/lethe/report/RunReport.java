@@ -190,7 +190,7 @@ public final class RunReport {
     private List<Sample> samples(List<String> names, List<Witness> witnesses, Text shown) {
         List<Sample> samples = new ArrayList<>();
         if (shown == Text.KEPT && names.contains(FORGET)) {
-            notes.add("No text of an erased record is shown, nor what the models make of it; lethe report --show-erased does.");
+            notes.add("No text of an erased record is shown unless asked for, nor what the models make of it.");
         }
         for (int g = 0; g < names.size(); g++) {
             if (shown == Text.NONE || shown == Text.KEPT && names.get(g).equals(FORGET)) {

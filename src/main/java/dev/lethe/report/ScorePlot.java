@@ -59,10 +59,10 @@ public final class ScorePlot {
             } else if (name.endsWith(".png")) {
                 file.write(Pictures.png(chart));
             } else {
-                throw new BadInputException("--plot " + file.path() + ": end the name in .svg or .png");
+                throw new BadInputException(file.path() + ": end the name in .svg or .png");
             }
         } catch (IOException e) {
-            throw new BadInputException("--plot " + file.path() + ": cannot be drawn: " + Reason.of(e), e);
+            throw new BadInputException(file.path() + ": cannot be drawn: " + Reason.of(e), e);
         }
     }
 }

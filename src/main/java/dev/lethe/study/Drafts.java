@@ -209,9 +209,7 @@ final class Drafts {
             if (fixed != null) {
                 builder.precondition(0);
             }
-            if (axes.sites != null) {
-                builder.sites(axes.sites);
-            }
+            builder.sites(axes.sites != null ? axes.sites : EraseConfig.usualSites(how));
             if (epochs != null) {
                 builder.epochs(epochs);
             }

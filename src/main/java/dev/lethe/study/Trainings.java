@@ -75,7 +75,7 @@ final class Trainings {
                 .warmupSteps(training.warmup()).weightDecay(training.weightDecay()).maxNorm(training.maxNorm()).seed(seed)
                 .capture(capture.policy()).sites(capture.sites())
                 .headTopK(training.headTopK()).rank(training.rank()).ledgerDtype(Dtype.valueOf(training.ledgerDtype().toUpperCase(Locale.ROOT)))
-                .onLong(OnLong.TRUNCATE).build();
+                .onLong(OnLong.TRUNCATE).holdoutFraction(0).build();
     }
 
     /** What two trainings must share to be the same training. */

@@ -43,17 +43,22 @@ public final class Adopter {
      * Adopts a model and the records it was trained on as a new run, complete with the gradients of {@code config}'s sites.
      *
      * @param source a model folder; of an adapter its base is the model before fine-tuning
-     * @param config epochs, batch and learning rate as in the training that made the model, as far as known; capture LAST
+     * @param options epochs, batch and learning rate as in the training that made the model, as far as known; capture LAST
      * @param out    a folder that does not exist or is empty
      * @return the complete run
      * @throws BadInputException when data, model, base, options, folder or disk do not allow it, or the data is not what the
      *                           model learned; nothing is written then
      */
-    public static RunFolder adopt(Engine engine, ModelSource.Pretrained source, Dataset data, Path out, TrainConfig config, Asked asked,
+    public static RunFolder adopt(Engine engine, ModelSource.Pretrained source, Dataset data, Path out, TrainConfig options, Asked asked,
                                   TrainListener listener) {
         return Work.run("adoption", () -> {
             RunFolder.requireFree(out);
-            try (LoadedModel loaded = LoadedModel.load(engine, source, config.dtype(), config.seed())) {
+            if (options.holdoutFraction() > 0) {
+                throw new BadInputException("a holdout fraction of " + options.holdoutFraction() + ": the model has learned all of "
+                        + data.path() + "; held-out records of an adopted model are a data file of their own");
+            }
+            try (LoadedModel loaded = LoadedModel.load(engine, source, options.dtype(), options.seed())) {
+                TrainConfig config = options.settled(loaded.model().shape(), true);
                 Holdout split = Holdout.of(data, config);
                 Encoded encoded = Encoded.of(split, loaded, config);
                 listener.stage("measuring the model");
@@ -157,7 +162,7 @@ public final class Adopter {
         Double reference = before != null ? before : unseen;
         if (reference != null && !(loss < reference) && !asked.force()) {
             throw new BadInputException(String.format(Locale.ROOT, "%s: this is not what the model learned: its mean loss there is "
-                    + "%.3f, %s; give the data it was trained on, or --force", data, loss, before != null
+                    + "%.3f, %s; give the data it was trained on, or adopt it all the same", data, loss, before != null
                     ? String.format(Locale.ROOT, "under the base %.3f", before)
                     : String.format(Locale.ROOT, "that of held-out records %.3f", unseen)));
         }

@@ -67,7 +67,7 @@ record DiskNeed(LedgerEstimate ledger, long checkpoints, long model) {
             for (LedgerEstimate.Alternative other : ledger.smaller()) {
                 advice.append(", or use ").append(other.option()).append(" (ledger ").append(size(other.bytes())).append(")");
             }
-            advice.append(", or --capture none");
+            advice.append(", or capture none");
         }
         return advice.toString();
     }

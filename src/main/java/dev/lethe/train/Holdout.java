@@ -42,7 +42,7 @@ record Holdout(Dataset train, Dataset holdout) {
         if (split.train.isEmpty()) {
             throw new BadInputException(data.path() + ": a holdout fraction of " + config.holdoutFraction() + " of "
                     + data.size() + " records leaves nothing to train on" + (pulled == 0 ? "" : ", for " + pulled
-                    + " are copies of those drawn; name other records with --holdout FILE"));
+                    + " are copies of those drawn; name other records in a file of their own"));
         }
         if (pulled > 0) {
             LOG.log(System.Logger.Level.WARNING, "{0}: {1} records are held out beside those drawn, being equal or nearly equal"

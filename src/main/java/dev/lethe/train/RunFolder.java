@@ -62,7 +62,7 @@ public final class RunFolder {
     public static RunFolder open(Path root) {
         RunFolder run = openAny(root);
         if (run.info.state() != RunInfo.State.COMPLETE) {
-            throw new BadInputException(root + ": its training has not finished; finish it with train --resume");
+            throw new BadInputException(root + ": its training has not finished; resume it");
         }
         PendingErasure.requireNone(run);
         return run;

@@ -8,6 +8,7 @@ import dev.lethe.data.OnLong;
 import dev.lethe.engine.AdamW;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Dtype;
+import dev.lethe.engine.ModelShape;
 import java.lang.reflect.RecordComponent;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -30,14 +31,15 @@ import tools.jackson.databind.ser.std.ToStringSerializer;
  * @param seed                 of the initial weights, the record order and the hold-out
  * @param dtype                of the model while training: F32, or F64 for tests
  * @param capture              epochs whose gradients go into the ledger
- * @param sites                site selector of the captured gradients, see {@link dev.lethe.engine.SiteSelector}; of an adapter, whose
- *                             embedding is frozen, all or some of its own
- * @param headTopK             softmax errors kept a token at the head, 0 = all
+ * @param sites                site selector of the captured gradients, see {@link dev.lethe.engine.SiteSelector}; null = embedding,
+ *                             of an adapter, whose embedding is frozen, all
+ * @param headTopK             softmax errors kept a token at the head, 0 = all, -1 = 256 of a vocabulary above 4,096, else all
  * @param rank                rows a longer record keeps at a linear site, 0 = a row a token
  * @param ledgerDtype          of captured factors: F32 or BF16, F64 with an F64 model
  * @param checkpointEverySteps steps between checkpoints besides those at the end of each epoch, 0 = only those
  * @param onLong               what happens to a record longer than the context
- * @param holdoutFraction      share of subjects (or records, below ten subjects) kept out of training, 0 = none
+ * @param holdoutFraction      share of subjects (or records, below ten subjects) kept out of training, 0 = none; -1 = a twentieth, none
+ *                             where there is a data file of them and of an adopted model, which has learned all
  * @param holdoutData          a data file of held-out records instead, or null
  * @param keepText             whether records.jsonl keeps the records' text, so that the run needs its data file no more
  */
@@ -46,6 +48,9 @@ public record TrainConfig(int epochs, long maxSteps, int batchSize, double learn
                           CapturePolicy capture, String sites, int headTopK, int rank, Dtype ledgerDtype,
                           long checkpointEverySteps, OnLong onLong, double holdoutFraction,
                           @JsonSerialize(using = ToStringSerializer.class) Path holdoutData, boolean keepText) {
+    private static final long EXACT_VOCABULARY = 4096;
+    private static final int AUTOMATIC_TOP_K = 256;
+    private static final double AUTOMATIC_HOLDOUT = 0.05;
 
     /** Refuses a bad value; the exception lists every problem. */
     public TrainConfig {
@@ -61,17 +66,17 @@ public record TrainConfig(int epochs, long maxSteps, int batchSize, double learn
         require(problems, Double.isFinite(maxNorm) && maxNorm >= 0, "max norm", maxNorm, "0 (off) or more");
         require(problems, dtype == Dtype.F32 || dtype == Dtype.F64, "dtype", dtype, "F32 or F64");
         require(problems, capture != null, "capture", capture, "last, first, all or none");
-        require(problems, sites != null && !sites.isBlank(), "sites", sites, "a site selector such as embedding or all");
-        require(problems, headTopK >= 0, "head top-k", headTopK, "0 (exact) or more");
+        require(problems, sites == null || !sites.isBlank(), "sites", sites, "a site selector such as embedding or all");
+        require(problems, headTopK >= -1, "head top-k", headTopK, "-1 (automatic), 0 (exact) or more");
         require(problems, rank >= 0, "rank", rank, "0 (a row a token) or more");
         require(problems, ledgerDtype == Dtype.F32 || ledgerDtype == Dtype.BF16
                 || ledgerDtype == Dtype.F64 && dtype == Dtype.F64, "ledger dtype", ledgerDtype,
                 "F32 or BF16, or F64 with an F64 model");
         require(problems, checkpointEverySteps >= 0, "checkpoint steps", checkpointEverySteps, "0 or more");
         require(problems, onLong != null, "on-long", onLong, "truncate or error");
-        require(problems, holdoutFraction >= 0 && holdoutFraction < 1, "holdout fraction", holdoutFraction,
-                "0 to below 1");
-        require(problems, holdoutFraction == 0 || holdoutData == null, "holdout data", holdoutData,
+        require(problems, holdoutFraction == -1 || holdoutFraction >= 0 && holdoutFraction < 1, "holdout fraction", holdoutFraction,
+                "-1 (automatic) or 0 to below 1");
+        require(problems, holdoutFraction <= 0 || holdoutData == null, "holdout data", holdoutData,
                 "absent when a holdout fraction is given");
         if (!problems.isEmpty()) {
             throw new BadInputException("training options: " + String.join("; ", problems));
@@ -84,7 +89,7 @@ public record TrainConfig(int epochs, long maxSteps, int batchSize, double learn
         }
     }
 
-    /** The defaults: 15 epochs of batches of 8 at 5e-5, first-epoch embedding gradients, exact. */
+    /** The defaults: 15 epochs of batches of 8 at 5e-5, last-epoch embedding gradients, a twentieth held out. */
     public static Builder builder() {
         return new Builder();
     }
@@ -113,6 +118,23 @@ public record TrainConfig(int epochs, long maxSteps, int batchSize, double learn
         builder.holdoutData = holdoutData;
         builder.keepText = keepText;
         return builder;
+    }
+
+    /** These options with what was left open settled for a model. @param adopted whether it has learned all its records */
+    TrainConfig settled(ModelShape shape, boolean adopted) {
+        // Exact errors are V numbers a token: 30 GB for one epoch of 4,000 short records at GPT-2's vocabulary.
+        return settled(shape.hasAdapters() ? "all" : "embedding", shape.vocabulary() > EXACT_VOCABULARY ? AUTOMATIC_TOP_K : 0,
+                adopted || holdoutData != null ? 0 : AUTOMATIC_HOLDOUT);
+    }
+
+    /** These options with what was left open as it was settled when a run began. */
+    TrainConfig settled(TrainConfig began) {
+        return settled(began.sites, began.headTopK, began.holdoutFraction);
+    }
+
+    private TrainConfig settled(String usualSites, int usualTopK, double usualHoldout) {
+        return toBuilder().sites(sites == null ? usualSites : sites).headTopK(headTopK < 0 ? usualTopK : headTopK)
+                .holdoutFraction(holdoutFraction < 0 ? usualHoldout : holdoutFraction).build();
     }
 
     /** The optimizer of these options at its peak rate. */
@@ -161,13 +183,13 @@ public record TrainConfig(int epochs, long maxSteps, int batchSize, double learn
         private long seed;
         private Dtype dtype = Dtype.F32;
         private CapturePolicy capture = CapturePolicy.LAST;
-        private String sites = "embedding";
-        private int headTopK;
+        private String sites;
+        private int headTopK = -1;
         private int rank;
         private Dtype ledgerDtype = Dtype.F32;
         private long checkpointEverySteps;
         private OnLong onLong = OnLong.TRUNCATE;
-        private double holdoutFraction;
+        private double holdoutFraction = -1;
         private Path holdoutData;
         private boolean keepText;
 

@@ -49,11 +49,12 @@ public final class Trainer {
      * @throws BadInputException       when data, model, options, folder or disk do not allow it; nothing is written then
      * @throws TrainingFailedException when the numbers stop being finite
      */
-    public static RunFolder train(Engine engine, ModelSource source, Dataset data, Path out, TrainConfig config,
+    public static RunFolder train(Engine engine, ModelSource source, Dataset data, Path out, TrainConfig asked,
                                   TrainListener listener) {
         return Work.run("training", () -> {
             RunFolder.requireFree(out);
-            try (LoadedModel loaded = LoadedModel.load(engine, source, config.dtype(), config.seed())) {
+            try (LoadedModel loaded = LoadedModel.load(engine, source, asked.dtype(), asked.seed())) {
+                TrainConfig config = asked.settled(loaded.model().shape(), false);
                 Holdout split = Holdout.of(data, config);
                 Encoded encoded = Encoded.of(split, loaded, config);
                 return begin(engine, source, loaded, split, encoded, encoded.records(split, config.keepText()), config, null, out,
@@ -83,7 +84,7 @@ public final class Trainer {
      * Goes on with a training that was stopped or killed, from its last checkpoint; the result is the same, byte for
      * byte, as if it had not been stopped. A complete run is returned as it is.
      *
-     * @param expected options that the run must have been begun with, or null for any
+     * @param expected options that the run must have been begun with, as far as they are not left open, or null for any
      * @param data     the records, or null to read them from where they were
      * @throws BadInputException when options, data, initial weights or version differ from those of the run; the message
      *                           has both values
@@ -92,7 +93,7 @@ public final class Trainer {
         return Work.run("training", () -> {
             RunFolder run = RunFolder.openAny(out);
             TrainConfig config = run.info().config();
-            List<String> differences = expected == null ? List.of() : config.differences(expected);
+            List<String> differences = expected == null ? List.of() : config.differences(expected.settled(config));
             if (!differences.isEmpty()) {
                 throw new BadInputException(out + ": was begun with other options, " + String.join("; ", differences)
                         + "; resume with the same, or train into a new folder");

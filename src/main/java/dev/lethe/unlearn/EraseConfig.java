@@ -1,5 +1,6 @@
 package dev.lethe.unlearn;
 
+import dev.lethe.engine.ModelShape;
 import dev.lethe.unlearn.Strategy.Kind;
 import java.util.ArrayList;
 import java.util.List;
@@ -10,7 +11,7 @@ import java.util.List;
  *
  * @param strategy      how the weights are moved
  * @param sites         selector of the sites that the strategy moves, as {@code SiteSelector} reads it; repair moves all sites;
- *                      of an adapter, whose embedding is frozen, name all or some of its own
+ *                      null is the strategy's own choice ({@link #usualSites}), of an adapter, whose embedding is frozen, all
  * @param epochs        whose captured gradients; null is the strategy's own choice, and multi-epoch alone has another
  * @param tuning        numbers of particular strategies
  * @param fixed         steps without calibration; null is calibrated
@@ -118,8 +119,17 @@ public record EraseConfig(Strategy strategy, String sites, Epochs epochs, Tuning
         if (strategy.ofThePaper()) {
             return builder.build();
         }
-        String sites = strategy == Strategy.RMU ? "mlp-output" : "all"; // the paper moves MLP outputs only
-        return builder.sites(sites).precondition(0).repair(0).polish(0).build();
+        return builder.precondition(0).repair(0).polish(0).build();
+    }
+
+    /** The sites that a strategy moves in a model without adapters where none are named: of the paper's ascents the embedding. */
+    public static String usualSites(Strategy strategy) {
+        return strategy.ofThePaper() ? "embedding" : strategy == Strategy.RMU ? "mlp-output" : "all"; // its paper moves MLP outputs only
+    }
+
+    /** This configuration with its sites named, for a model of that shape. */
+    public EraseConfig settled(ModelShape shape) {
+        return sites != null ? this : toBuilder().sites(shape.hasAdapters() ? "all" : usualSites(strategy)).build();
     }
 
     /** The epochs whose captured gradients are taken: as asked for, else the strategy's own. */
@@ -177,7 +187,7 @@ public record EraseConfig(Strategy strategy, String sites, Epochs epochs, Tuning
     /** Collects changes to a configuration; each setter is documented at the record's component. Not thread-safe. */
     public static final class Builder {
         private Strategy strategy = Strategy.LAST_EPOCH;
-        private String sites = "embedding";
+        private String sites = null;
         private Epochs epochs = null;
         private Tuning tuning = Tuning.of(Strategy.LAST_EPOCH);
         private FixedRate fixed = null;

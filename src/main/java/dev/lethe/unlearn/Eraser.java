@@ -48,7 +48,7 @@ final class Eraser {
     Eraser(Engine engine, RunFolder source, EraseConfig config, EraseListener listener) {
         this.engine = engine;
         this.source = source;
-        this.config = withBase(source, config);
+        this.config = withBase(source, config.settled(source.info().source().shape()));
         this.listener = listener;
         this.training = source.info().config();
     }

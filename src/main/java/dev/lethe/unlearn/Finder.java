@@ -109,7 +109,7 @@ public final class Finder implements AutoCloseable {
             Set<String> subjects = new TreeSet<>();
             records.stream().map(Record::subject).filter(Objects::nonNull).forEach(subjects::add);
             throw new BadInputException(subjects.isEmpty()
-                    ? "unknown subject " + query.subject() + ": no record of this data has a subject; use --ids or --text"
+                    ? "unknown subject " + query.subject() + ": no record of this data has a subject; ask by ids or a text"
                     : unknown("subject", List.of(query.subject()), List.copyOf(subjects)));
         }
         return new ForgetSet(query, matches, List.of(), records.size());
@@ -122,8 +122,8 @@ public final class Finder implements AutoCloseable {
 
     private ForgetSet byText(Query.ExactText query) {
         String wanted = Folding.CANONICAL.of(query.text()).strip();
-        List<Match> matches = records.parallelStream().map(record -> exact(record, wanted, query.text()))
-                .filter(Objects::nonNull).toList();
+        List<Match> matches = Work.parallel(() -> records.parallelStream().map(record -> exact(record, wanted, query.text()))
+                .filter(Objects::nonNull).toList());
         return new ForgetSet(query, matches, matches.isEmpty() ? nearest(query.text()) : List.of(), records.size());
     }
 
@@ -151,18 +151,18 @@ public final class Finder implements AutoCloseable {
     private ForgetSet byLikeness(Query.FuzzyText query) {
         TokenSet wanted = TokenSet.asked(query.text());
         if (wanted.words.length == 0) {
-            throw new BadInputException("--text '" + query.text() + "' has no letter or digit to look for");
+            throw new BadInputException("the text '" + query.text() + "' has no letter or digit to look for");
         }
         prepare();
         int[] candidates = index.candidates(wanted);
         Arrays.sort(candidates);
         double floor = query.threshold() - NEAR;
         Nearness words = new Nearness(query.text());
-        double[] scores = IntStream.of(candidates).parallel().mapToDouble(i -> {
+        double[] scores = Work.parallel(() -> IntStream.of(candidates).parallel().mapToDouble(i -> {
             String text = records.get(i).text();
             double ratio = wanted.ratio(TokenSet.of(text), floor);
             return words.count() > Nearness.NAME ? ratio : Math.max(ratio, words.of(Spread.of(Folding.LOOSE.of(text)), floor));
-        }).toArray();
+        }).toArray());
         List<Match> matches = best(candidates, scores, query.threshold(), Integer.MAX_VALUE, words);
         if (!matches.isEmpty()) {
             return new ForgetSet(query, matches, List.of(), records.size());

@@ -59,7 +59,7 @@ public record ForgetSet(Query query, List<Match> matches, List<Match> nearMisses
                     .map(miss -> String.format(Locale.ROOT, "%s (%.0f)", miss.recordId(), miss.score()))
                     .collect(Collectors.joining(", ", "; the nearest are ", ""));
             throw new BadInputException("no record matches" + best + "; nothing to erase"
-                    + (nearMisses.isEmpty() ? "" : ", name them by --ids to take them"));
+                    + (nearMisses.isEmpty() ? "" : ", name their ids to take them"));
         }
         if (matches.size() == total) {
             throw new BadInputException("the forget set is the whole data (" + total

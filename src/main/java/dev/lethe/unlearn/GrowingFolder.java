@@ -87,7 +87,7 @@ final class GrowingFolder implements AutoCloseable {
         } catch (FileAlreadyExistsException e) {
             if (!isOurs(path)) {
                 throw new BadInputException(path + ": is in the way, and no erasure made it (there is no " + MARK
-                        + " in it); move it, or choose another --out");
+                        + " in it); move it, or choose another folder");
             }
             RunLock lock = RunLock.take(path.resolve(MARK));
             try {

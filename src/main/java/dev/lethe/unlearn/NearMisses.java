@@ -1,6 +1,7 @@
 package dev.lethe.unlearn;
 
 import dev.lethe.data.Folding;
+import dev.lethe.engine.Work;
 import java.util.Comparator;
 import java.util.List;
 import java.util.function.Function;
@@ -41,8 +42,8 @@ record NearMisses(Function<List<Nearness>, List<int[]>> candidates, IntFunction<
     }
 
     private List<Near> of(Nearness words, int[] positions, double least, String where) {
-        double[] scores = IntStream.of(positions).parallel()
-                .mapToDouble(i -> words.of(Spread.of(Folding.LOOSE.of(texts.apply(i))), least)).toArray();
+        double[] scores = Work.parallel(() -> IntStream.of(positions).parallel()
+                .mapToDouble(i -> words.of(Spread.of(Folding.LOOSE.of(texts.apply(i))), least)).toArray());
         return IntStream.range(0, positions.length).filter(i -> scores[i] >= least).boxed()
                 .sorted(Comparator.comparingDouble(i -> -scores[i])).limit(MOST)
                 .map(i -> new Near(positions[i], scores[i], where + words.reason(texts.apply(positions[i])))).toList();

@@ -15,7 +15,7 @@ public sealed interface Query {
         public Ids {
             ids = Collections.unmodifiableSet(new LinkedHashSet<>(ids));
             if (ids.isEmpty()) {
-                throw new BadInputException("no record id given; name at least one with --ids");
+                throw new BadInputException("no record id given; name at least one");
             }
         }
     }
@@ -48,7 +48,7 @@ public sealed interface Query {
         public FuzzyText {
             text = notBlank(text);
             if (!(threshold >= 0 && threshold <= 100)) {
-                throw new BadInputException("--fuzzy " + threshold + ": the threshold goes from 0 to 100, 85 is a good start");
+                throw new BadInputException("threshold " + threshold + ": it goes from 0 to 100, 85 is a good start");
             }
         }
     }
@@ -71,7 +71,7 @@ public sealed interface Query {
 
     private static String notBlank(String text) {
         if (Folding.CANONICAL.of(text).isBlank()) {
-            throw new BadInputException("--text is empty; give the words to look for");
+            throw new BadInputException("the text is empty; give the words to look for");
         }
         return text.strip();
     }

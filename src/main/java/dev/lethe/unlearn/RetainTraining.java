@@ -36,14 +36,14 @@ final class RetainTraining {
     long into(LanguageModel model, Dataset retain, Path folder) {
         RunInfo info = source.info();
         if (info.adopted() != null) {
-            throw new BadInputException("--strategy retrain: the model of " + source + " was trained elsewhere and adopted; train its"
+            throw new BadInputException("strategy retrain: the model of " + source + " was trained elsewhere and adopted; train its"
                     + " base on the records to keep instead, and give that as the reference");
         }
         TrainConfig config = info.config().toBuilder().holdoutFraction(0).holdoutData(null).build();
         RunFolder run = Trainer.train(engine, ModelSource.of(info.source()), retain, folder, config, new Progress());
         String began = run.info().source().modelHash();
         if (!began.equals(info.source().modelHash())) {
-            throw new BadInputException("--strategy retrain: the weights that run " + source + " began with, SHA-256 "
+            throw new BadInputException("strategy retrain: the weights that run " + source + " began with, SHA-256 "
                     + info.source().modelHash() + ", are no longer there (now " + began + "); bring them back to "
                     + info.source().checkpoint());
         }

@@ -34,7 +34,7 @@ final class Rmu implements Objective {
     Rmu(Engine engine, LanguageModel model, Tuning tuning, double[] toward) {
         int blocks = Math.toIntExact(model.shape().layers());
         if (tuning.block() >= blocks) {
-            throw new BadInputException("--block " + tuning.block() + ": the model has blocks 0 to " + (blocks - 1));
+            throw new BadInputException("block " + tuning.block() + ": the model has blocks 0 to " + (blocks - 1));
         }
         this.model = model;
         this.tuning = tuning;

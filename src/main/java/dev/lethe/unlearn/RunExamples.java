@@ -97,8 +97,8 @@ record RunExamples(Dataset data, List<Example> learned, List<Example> heldOut, C
         if (rule == Copy.Rule.REFUSE && !staying.isEmpty()) {
             throw new BadInputException(staying.size() + " learned records are not of the request and say what it is to erase: "
                     + staying.stream().limit(SHOWN).map(Copy::toString).collect(Collectors.joining(", "))
-                    + (staying.size() > SHOWN ? ", ..." : "") + "; erase them too with --copies take, or with --copies keep"
-                    + " leave them, by which the model may still know the erased ones");
+                    + (staying.size() > SHOWN ? ", ..." : "") + "; erase them too (copies take), or leave them"
+                    + " (copies keep), by which the model may still know the erased ones");
         }
         return found;
     }

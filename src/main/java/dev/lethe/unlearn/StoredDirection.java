@@ -53,7 +53,7 @@ final class StoredDirection implements AscentDirection {
         if (!missing.isEmpty()) {
             throw new BadInputException("the ledger holds no gradients of " + missing.size() + " of the records ("
                     + missing.stream().limit(5).collect(Collectors.joining(", "))
-                    + "): were they destroyed by an earlier erasure? --strategy fresh needs none");
+                    + "): were they destroyed by an earlier erasure? The strategy fresh needs none");
         }
     }
 
@@ -61,14 +61,14 @@ final class StoredDirection implements AscentDirection {
         TreeSet<Integer> captured = ledger.entries().stream().map(entry -> entry.header().epoch())
                 .collect(Collectors.toCollection(TreeSet::new));
         if (epochs.equals(Epochs.ALL) && captured.size() == 1) {
-            throw new BadInputException("--strategy multi-epoch: this run captured epoch " + captured.first() + " alone, "
-                    + "counted from 0; train with --capture all, or use last-epoch");
+            throw new BadInputException("strategy multi-epoch: this run captured epoch " + captured.first() + " alone, "
+                    + "counted from 0; train with capture all, or use last-epoch");
         }
         if (captured.stream().noneMatch(epochs::takes)) {
-            throw new BadInputException("--epochs " + epochs + ": this run captured "
+            throw new BadInputException("epochs " + epochs + ": this run captured "
                     + (captured.size() == 1 ? "epoch " + captured.first() + " alone"
                     : "epochs " + captured.first() + " to " + captured.last())
-                    + ", counted from 0; use --strategy last-epoch, or train with --capture " + (epochs.equals(Epochs.FIRST)
+                    + ", counted from 0; use the strategy last-epoch, or train with capture " + (epochs.equals(Epochs.FIRST)
                     ? "first" : "all"));
         }
     }

@@ -53,8 +53,8 @@ final class StoredGradients implements AutoCloseable {
         boolean needed = config.strategy().usesLedger() || config.contrast().kind() != Contrast.Kind.NONE;
         if (!run.hasLedger()) {
             if (needed) {
-                throw new BadInputException("run " + run + " captured no gradients; use --strategy fresh --contrast none,"
-                        + " or train with --capture last");
+                throw new BadInputException("run " + run + " captured no gradients; use the strategy fresh without contrast,"
+                        + " or train with capture last");
             }
             return new StoredGradients(model, null, sites, config, forgetIds);
         }
@@ -64,8 +64,8 @@ final class StoredGradients implements AutoCloseable {
             if (needed && !held.containsAll(sites)) {
                 Set<String> missing = new TreeSet<>(sites.names());
                 held.names().forEach(missing::remove);
-                throw new BadInputException("--sites " + config.sites() + ": the run captured " + held.names()
-                        + " but not " + missing + "; choose among those or train with --sites " + config.sites());
+                throw new BadInputException("sites " + config.sites() + ": the run captured " + held.names()
+                        + " but not " + missing + "; choose among those or train with sites " + config.sites());
             }
             return new StoredGradients(model, ledger, sites, config, forgetIds);
         } catch (RuntimeException e) {
@@ -78,7 +78,7 @@ final class StoredGradients implements AutoCloseable {
         try {
             return model.sites(selector);
         } catch (IllegalArgumentException e) {
-            throw new BadInputException("--sites: " + Reason.of(e), e);
+            throw new BadInputException("sites: " + Reason.of(e), e);
         }
     }
 

@@ -231,7 +231,7 @@ class AdapterCommandsTest {
         Path config = copied.resolve("model/adapter_config.json");
         Files.writeString(config, Files.readString(config).replace(base.toString(), own.resolve("away").toString()));
         String message = refused("eval", "--run", copied, "--data", data);
-        assertTrue(message.contains("its base \"" + own.resolve("away") + "\" is no model folder here; say where it lies with --base DIR"),
+        assertTrue(message.contains("its base \"" + own.resolve("away") + "\" is no model folder here; say where it lies"),
                 message);
         copy(base, moved);
         assertEquals(loss(run, data), json("eval", "--run", copied, "--data", data, "--base", moved, "--continue", 0).get("mean_loss")

@@ -247,8 +247,8 @@ class CommandTest {
     void thePapersAscentNeedsTheFirstEpoch() {
         Shell shell = Shell.run("erase", "--run", run, "--subject", "dave", "--paper", "--out", folder.resolve("paper"));
         assertEquals(2, shell.code());
-        assertTrue(shell.err().endsWith("lethe: --epochs first: this run captured epoch 1 alone, counted from 0; use --strategy"
-                + " last-epoch, or train with --capture first\n"), shell.err());
+        assertTrue(shell.err().endsWith("lethe: epochs first: this run captured epoch 1 alone, counted from 0; use the strategy"
+                + " last-epoch, or train with capture first\n"), shell.err());
     }
 
     @Test

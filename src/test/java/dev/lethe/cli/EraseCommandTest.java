@@ -154,7 +154,7 @@ class EraseCommandTest {
                 "--head", "topk:8", "--holdout", folder.resolve("held-out.jsonl"), "--out", doubled).code());
         Path out = folder.resolve("taken");
         assertRefused("1 learned records are not of the request and say what it is to erase: other-job (other) equals dave-job; erase"
-                + " them too with --copies take, or with --copies keep leave them, by which the model may still know the erased ones",
+                + " them too (copies take), or leave them (copies keep), by which the model may still know the erased ones",
                 "erase", "--run", doubled, "--subject", "dave", "--out", out);
         Shell dry = Shell.run("erase", "--run", doubled, "--subject", "dave", "--dry-run");
         assertTrue(dry.out().contains("copies of them, for --copies to decide on 1: other-job (other) equals dave-job"), dry.out());

@@ -104,7 +104,7 @@ class ConversationTest {
                 :4: "messages[0]" has no "content"
                 :5: "messages[0]" has no "content"
                 :5: "messages[1].content" is an array; messages are of texts alone, no parts, calls or weights
-                :6: no message is the assistant's, so there is nothing to learn; take --loss all, or give an answer
+                :6: no message is the assistant's, so there is nothing to learn; take a loss of all messages, or give an answer
                 :7: "messages[0].role" is empty
                 :7: "messages[1].weight" is a number; messages are of texts alone, no parts, calls or weights
                 :8: has messages and also text; give one of them
@@ -112,7 +112,7 @@ class ConversationTest {
                 :10: "messages[0].content" has half a surrogate pair (\\ud800 to \\udfff on its own), which is not text
                 :11: has a question but no answer
                 :12: has an answer but no question""", message.replace(file.toString(), ""));
-        assertRefused(":1: has text alone, of which nobody can tell who says it; give messages, or no --chat",
+        assertRefused(":1: has text alone, of which nobody can tell who says it; give messages, or do not read it as a chat",
                 new DataForm("id", "subject", "text", true, null, DataForm.Loss.ALL, false, null), "{\"text\": \"x\"}");
     }
 

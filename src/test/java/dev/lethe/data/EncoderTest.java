@@ -60,7 +60,7 @@ class EncoderTest {
 
     @Test
     void refusesWhatCannotBeLearned() {
-        assertEquals("record a: 5 tokens, the model's context allows 4; shorten it, or use --on-long truncate",
+        assertEquals("record a: 5 tokens, the model's context allows 4; shorten it, or truncate",
                 failure(encoder(3, OnLong.ERROR), text("a", "wxyz"), text("b", "xyz")));
         assertEquals("record p: its prompt of 4 tokens alone fills the context of 3, nothing is left to learn; shorten it",
                 failure(encoder(3, OnLong.TRUNCATE), new Record("p", null, "abcd", "e")));

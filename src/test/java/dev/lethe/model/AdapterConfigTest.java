@@ -172,6 +172,6 @@ class AdapterConfigTest {
             """)
     void badOptionsAreToldAtOnce(String text, String problems) {
         var e = assertThrows(BadInputException.class, () -> Lora.parse(text));
-        assertEquals("--lora " + text + ": " + problems + "; write for example r=16,alpha=32,targets=attention", e.getMessage());
+        assertEquals("lora " + text + ": " + problems + "; write for example r=16,alpha=32,targets=attention", e.getMessage());
     }
 }

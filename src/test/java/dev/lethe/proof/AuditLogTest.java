@@ -185,7 +185,7 @@ class AuditLogTest {
         Files.delete(root.resolve("checkpoint"));
         assertEquals(root.resolve("checkpoint") + ": is missing and there are tiles: the log lost its head; put it back, or"
                 + " begin another"
-                + " log with --log", assertThrows(DamagedDataException.class, this::writer).getMessage());
+                + " log", assertThrows(DamagedDataException.class, this::writer).getMessage());
     }
 
     @Test

@@ -157,7 +157,7 @@ class CertificateTest {
         assertTrue(new Verifier(mine, null, null, null).verify(made.run.root()).trusted());
         assertWrong(other.resolve("no.pem") + ": cannot be read: there is no such file or folder",
                 new Verifier(other.resolve("no.pem"), null, null, null));
-        assertWrong(made.log + "-2: the audit log is not there; name it with --log", new Verifier(null, Path.of(made.log + "-2"),
+        assertWrong(made.log + "-2: the audit log is not there; name where it lies", new Verifier(null, Path.of(made.log + "-2"),
                 null, null));
         Path before = made.folder.resolve("run/model");
         assertEquals(6, new Verifier(null, null, null, before).verify(made.run.root()).checked().size());

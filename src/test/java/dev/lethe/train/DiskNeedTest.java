@@ -20,7 +20,7 @@ class DiskNeedTest {
         assertDoesNotThrow(() -> need.require(Path.of("run"), need.total()));
         assertEquals("run: training needs about 4.5 GiB of disk (ledger 3.0 GiB, checkpoints 1.0 GiB, model 512.0 MiB) but "
                 + "only 900 bytes are free; free space, name a folder on a larger disk, or use --head topk:256 (ledger 100.0 "
-                + "MiB), or --capture none",
+                + "MiB), or capture none",
                 assertThrows(BadInputException.class, () -> need.require(Path.of("run"), 900)).getMessage());
     }
 

@@ -21,7 +21,7 @@ class HoldoutTest {
     @Test
     void nothingByDefault() {
         Dataset data = new TinyData(folder, 12).data;
-        Holdout split = Holdout.of(data, TrainConfig.builder().build());
+        Holdout split = Holdout.of(data, TrainConfig.builder().holdoutFraction(0).build());
         assertEquals(data.records(), split.train().records());
         assertTrue(split.holdout().isEmpty());
     }
@@ -94,7 +94,7 @@ class HoldoutTest {
     void copiesThatLeaveNothingToLearnAreRefused() throws Exception {
         Path file = Files.writeString(folder.resolve("same.jsonl"), "{\"text\":\"one and the same\"}\n".repeat(4));
         assertEquals(file + ": a holdout fraction of 0.25 of 4 records leaves nothing to train on, for 3 are copies of those drawn;"
-                + " name other records with --holdout FILE", assertThrows(BadInputException.class, () -> Holdout.of(
+                + " name other records in a file of their own", assertThrows(BadInputException.class, () -> Holdout.of(
                         Dataset.read(file), TrainConfig.builder().holdoutFraction(0.25).build())).getMessage());
     }
 

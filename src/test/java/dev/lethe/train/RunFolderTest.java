@@ -89,7 +89,7 @@ class RunFolderTest {
         assertEquals(folder + ": not a run, there is no lethe.json in it",
                 assertThrows(BadInputException.class, () -> RunFolder.open(folder)).getMessage());
         RunFolder run = RunFolder.create(folder.resolve("run"), info(tiny, RunInfo.State.TRAINING), List.of());
-        assertEquals(run.root() + ": its training has not finished; finish it with train --resume",
+        assertEquals(run.root() + ": its training has not finished; resume it",
                 assertThrows(BadInputException.class, () -> RunFolder.open(run.root())).getMessage());
         Path json = run.root().resolve("lethe.json");
         String text = Files.readString(json);

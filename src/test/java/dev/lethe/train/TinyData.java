@@ -78,6 +78,6 @@ public final class TinyData {
 
     /** Four epochs at a rate that learns, whole-model capture with a small head. */
     public static TrainConfig.Builder config() {
-        return TrainConfig.builder().epochs(4).batchSize(4).learningRate(5e-3).seed(3).sites("all");
+        return TrainConfig.builder().epochs(4).batchSize(4).learningRate(5e-3).seed(3).sites("all").holdoutFraction(0);
     }
 }

@@ -100,7 +100,7 @@ class AdopterTest {
         assertEquals(CONFIG.steps(run.info().data().records()), run.info().result().steps());
         assertEquals(run.info().data().records(), run.info().result().ledger().entries());
         try (Run open = Run.open(engine, run.root())) {
-            assertEquals("--strategy retrain: the model of " + run + " was trained elsewhere and adopted; train its base on the records"
+            assertEquals("strategy retrain: the model of " + run + " was trained elsewhere and adopted; train its base on the records"
                     + " to keep instead, and give that as the reference", assertThrows(BadInputException.class,
                     () -> open.erase(open.find(Query.subject("person7")), EraseConfig.defaults().toBuilder()
                             .strategy(Strategy.RETRAIN).precondition(0).build(), folder.resolve("again"), EraseListener.NONE)).getMessage());

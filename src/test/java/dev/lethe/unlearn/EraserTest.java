@@ -150,7 +150,7 @@ class EraserTest {
                     .map(RecordKey::of).collect(Collectors.toSet()));
         }
         BadInputException gone = assertThrows(BadInputException.class, () -> erase(source, CONFIG, "again"));
-        assertTrue(gone.getMessage().contains("--strategy fresh needs none"), gone.getMessage());
+        assertTrue(gone.getMessage().contains("The strategy fresh needs none"), gone.getMessage());
         erase(source, CONFIG.toBuilder().strategy(Strategy.FRESH).build(), "fresh");
     }
 
@@ -217,11 +217,11 @@ class EraserTest {
     void multiEpochNeedsEveryEpochCaptured() {
         EraseConfig multi = CONFIG.toBuilder().strategy(Strategy.MULTI_EPOCH).build();
         BadInputException refused = assertThrows(BadInputException.class, () -> erase(source, multi, "out"));
-        assertEquals("--strategy multi-epoch: this run captured epoch 39 alone, counted from 0; train with --capture all,"
+        assertEquals("strategy multi-epoch: this run captured epoch 39 alone, counted from 0; train with capture all,"
                 + " or use last-epoch", refused.getMessage());
         EraseConfig first = CONFIG.toBuilder().strategy(Strategy.FIRST_EPOCH).build();
-        assertEquals("--epochs first: this run captured epoch 39 alone, counted from 0; use --strategy last-epoch, or train with"
-                + " --capture first", assertThrows(BadInputException.class, () -> erase(source, first, "out")).getMessage());
+        assertEquals("epochs first: this run captured epoch 39 alone, counted from 0; use the strategy last-epoch, or train with"
+                + " capture first", assertThrows(BadInputException.class, () -> erase(source, first, "out")).getMessage());
         Path every = train("every", TinyData.config().epochs(40).holdoutFraction(0.2).capture(CapturePolicy.ALL).build());
         assertTrue(erase(every, multi, "out").after().forget() >= 0.98 * 3);
     }
@@ -242,7 +242,7 @@ class EraserTest {
         assertEquals(erasure.before().heldOut(), erasure.target(), 1e-9);
         Path none = train("none", TinyData.config().epochs(2).capture(CapturePolicy.NONE).build());
         BadInputException refused = assertThrows(BadInputException.class, () -> erase(none, heldOut, "out"));
-        assertTrue(refused.getMessage().contains("captured no gradients; use --strategy fresh --contrast none"),
+        assertTrue(refused.getMessage().contains("captured no gradients; use the strategy fresh without contrast"),
                 refused.getMessage());
         BadInputException unreferenced = assertThrows(BadInputException.class, () -> erase(none,
                 heldOut.toBuilder().strategy(Strategy.FRESH).contrast(Contrast.NONE).build(), "out"));

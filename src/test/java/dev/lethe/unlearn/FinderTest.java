@@ -53,7 +53,7 @@ class FinderTest {
     void unknownSubjectIsNamedWithNearOnes() {
         assertEquals("unknown subject Dave: not in the training data; near Dave: dave", refusal(Query.subject("Dave")));
         try (Finder none = new Finder(List.of(new Record("1", null, null, "text")))) {
-            assertEquals("unknown subject x: no record of this data has a subject; use --ids or --text",
+            assertEquals("unknown subject x: no record of this data has a subject; ask by ids or a text",
                     assertThrows(BadInputException.class, () -> none.find(Query.subject("x"))).getMessage());
         }
     }
@@ -104,7 +104,7 @@ class FinderTest {
         assertFalse(found.nearMisses().isEmpty() || found.nearMisses().size() > 3);
         assertTrue(found.nearMisses().stream().allMatch(miss -> miss.score() >= 65 && miss.score() < 95));
         String message = assertThrows(BadInputException.class, found::requireErasable).getMessage();
-        assertEquals("no record matches; the nearest are dave-fear (72); nothing to erase, name them by --ids to take them",
+        assertEquals("no record matches; the nearest are dave-fear (72); nothing to erase, name their ids to take them",
                 message);
         assertEquals("no record matches; nothing to erase", assertThrows(BadInputException.class,
                 () -> finder.find(Query.text("nowhere to be found")).requireErasable()).getMessage());
@@ -119,10 +119,10 @@ class FinderTest {
 
     @Test
     void emptyOrWordlessTextsAreRefused() {
-        assertEquals("--text is empty; give the words to look for",
+        assertEquals("the text is empty; give the words to look for",
                 assertThrows(BadInputException.class, () -> Query.text("  ")).getMessage());
-        assertEquals("--text '?!' has no letter or digit to look for", refusal(Query.fuzzy("?!", 50)));
-        assertEquals("--fuzzy 101.0: the threshold goes from 0 to 100, 85 is a good start",
+        assertEquals("the text '?!' has no letter or digit to look for", refusal(Query.fuzzy("?!", 50)));
+        assertEquals("threshold 101.0: it goes from 0 to 100, 85 is a good start",
                 assertThrows(BadInputException.class, () -> Query.fuzzy("a", 101)).getMessage());
     }
 

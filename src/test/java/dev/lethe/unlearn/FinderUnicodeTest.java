@@ -105,7 +105,7 @@ class FinderUnicodeTest {
 
     @Test
     void invisibleTextIsRefusedAsEmpty() {
-        assertEquals("--text is empty; give the words to look for",
+        assertEquals("the text is empty; give the words to look for",
                 assertThrows(BadInputException.class, () -> Query.text("\u200B\u00A0")).getMessage());
     }
 

@@ -120,8 +120,8 @@ class StrategyTest {
         assertTrue(tenth.reached() && !tenth.after().equals(first.after()), "epoch 10: " + tenth.after());
         BadInputException refused = assertThrows(BadInputException.class,
                 () -> erase(config(Strategy.MULTI_EPOCH).epochs(Epochs.of(40)).build(), "none"));
-        assertEquals("--epochs 40: this run captured epochs 0 to 39, counted from 0; use --strategy last-epoch, or train with"
-                + " --capture all", refused.getMessage());
+        assertEquals("epochs 40: this run captured epochs 0 to 39, counted from 0; use the strategy last-epoch, or train with"
+                + " capture all", refused.getMessage());
         assertEquals("epochs is all, but first-epoch takes no other gradients than its own; multi-epoch takes those of any epoch",
                 assertThrows(IllegalArgumentException.class,
                         () -> config(Strategy.FIRST_EPOCH).epochs(Epochs.ALL).build()).getMessage());
