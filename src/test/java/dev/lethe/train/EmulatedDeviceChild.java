@@ -22,7 +22,7 @@ final class EmulatedDeviceChild {
         Engine.threads(1);
         TinyData tiny = new TinyData(folder, 4);
         TrainConfig config = TrainConfig.builder().epochs(2).batchSize(5).learningRate(1e-2).capture(CapturePolicy.ALL)
-                .sites("all").checkpointEverySteps(2).build();
+                .sites("all").holdoutFraction(0).checkpointEverySteps(2).build();
         MemoryPlan[] memory = new MemoryPlan[1];
         TrainListener plan = new TrainListener() {
             @Override
