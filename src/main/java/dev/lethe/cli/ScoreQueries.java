@@ -103,8 +103,7 @@ final class ScoreQueries {
         try {
             return open.encode(records, mayBeCut ? OnLong.TRUNCATE : OnLong.ERROR).examples();
         } catch (BadInputException e) {
-            throw new BadInputException("query: " + Reason.of(e).replace("; shorten it, or use --on-long truncate",
-                    "; shorten it"), e);
+            throw new BadInputException("query: " + Reason.of(e).replace("; shorten it, or truncate", "; shorten it"), e);
         }
     }
 

@@ -268,7 +268,7 @@ class CommandTest {
         assertEquals(2, longer.code());
         assertTrue(longer.err().matches("(?s)lethe: query: .*record query: \\d+ tokens, the model's context allows 49;"
                 + " shorten it\n"), longer.err());
-        assertRefused("--plot scores.gif: end the name in .svg or .png", "score", "--run", run, "--text", "a", "--plot",
+        assertRefused("scores.gif: end the name in .svg or .png", "score", "--run", run, "--text", "a", "--plot",
                 "scores.gif");
     }
 
