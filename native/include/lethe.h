@@ -11,7 +11,7 @@
  * Rules
  *  - Every fallible function returns a lethe_status and takes a caller-supplied lethe_error last (NULL is allowed). The
  *    error is written only on failure. No exception, no abort and no output leaves this library.
- *  - One thread at a time a handle; different handles in parallel. lethe_set_threads before the first model.
+ *  - One thread at a time a handle; different handles in parallel.
  *  - Every handle has one owner and is released by its _destroy, which takes NULL and cannot fail.
  *  - The library never keeps a caller's pointer after the call that received it. Sizes are checked before a pointer is
  *    read or written. Structs begin with struct_size = sizeof(the struct) as the caller compiled it.
@@ -106,7 +106,7 @@ typedef struct lethe_build {
   char compiled_for[64];  /* of the libtorch compiled against */
   int32_t cuda_compiled;  /* 1 when this shim was built with CUDA */
   int32_t cuda_devices;   /* devices usable now */
-  int32_t threads;        /* intra-op threads in force */
+  int32_t threads;        /* as loaded: of threads that lethe_set_threads has not told another number */
   int32_t reserved;
   char isa[16]; /* instruction set of the CPU's loops: avx2, avx512, avx512_bf16 (at most LETHE_ISA of the environment), or
                    default elsewhere than on x86-64 */
@@ -115,7 +115,8 @@ typedef struct lethe_build {
 LETHE_API int32_t lethe_abi_version(void);
 LETHE_API int64_t lethe_live_handles(void); /* models and free vectors not yet destroyed, for leak tests */
 LETHE_API lethe_status lethe_build_info(lethe_build *out, lethe_error *err);
-LETHE_API lethe_status lethe_set_threads(int32_t threads, lethe_error *err); /* 1..1024 */
+/* Threads that later calls on the calling thread take, 1..1024; 0 = as many as when the library was loaded. */
+LETHE_API lethe_status lethe_set_threads(int32_t threads, lethe_error *err);
 
 typedef struct lethe_device {
   int64_t struct_size;

@@ -13,6 +13,7 @@
 #include "isa.h"
 #include "model.h"
 #include "plan.h"
+#include "serial.h"
 
 namespace {
 
@@ -70,6 +71,12 @@ std::shared_ptr<const Base> base_of(const lethe_model_config& config, const Layo
   return config.base->base;
 }
 
+// Of the process, before anybody sets a thread's own; asked for before that.
+int loaded_threads() {
+  static const int loaded = at::get_num_threads();
+  return loaded;
+}
+
 }  // namespace
 
 extern "C" {
@@ -85,7 +92,7 @@ lethe_status lethe_build_info(lethe_build* out, lethe_error* err) {
     copy_text(build.compiled_for, TORCH_VERSION);
     build.cuda_compiled = device_kernels_built() ? 1 : 0;
     build.cuda_devices = device_count();
-    build.threads = at::get_num_threads();
+    build.threads = loaded_threads();
     build.reserved = 0;
     copy_text(build.isa, isa_name());
   });
@@ -93,8 +100,12 @@ lethe_status lethe_build_info(lethe_build* out, lethe_error* err) {
 
 lethe_status lethe_set_threads(int32_t threads, lethe_error* err) {
   return guard(err, [&] {
-    require(threads >= 1 && threads <= 1024, "threads is ", threads, ", allowed 1 to 1024");
-    at::set_num_threads(threads);
+    require(threads >= 0 && threads <= 1024, "threads is ", threads, ", allowed 0 (as loaded) to 1024");
+    const int wanted = threads == 0 ? loaded_threads() : threads;
+    at::internal::lazy_init_num_threads();  // which would set the usual number later
+    if (at::get_num_threads() == wanted) return;
+    omp_set_num_threads(wanted);  // of this thread's regions, as MKL's; ATen's own setter would set the process's too
+    if (MKL_Set_Num_Threads_Local != nullptr) MKL_Set_Num_Threads_Local(wanted);
   });
 }
 

@@ -111,7 +111,7 @@ void options(lethe_model* model) {
   generation([](auto& o) { o.temperature = 0; }, "generation.temperature is 0");
   generation([](auto& o) { o.stop_token = 23; }, "generation.stop_token is 23");
   generation([](auto& o) { o.top_k = -1; }, "generation.top_k is -1");
-  CHECK_REFUSED(lethe_set_threads(0, err), LETHE_INVALID_ARGUMENT, "threads is 0, allowed 1 to 1024");
+  CHECK_REFUSED(lethe_set_threads(1025, err), LETHE_INVALID_ARGUMENT, "threads is 1025, allowed 0 (as loaded) to 1024");
 }
 
 void copies(lethe_model* model) {

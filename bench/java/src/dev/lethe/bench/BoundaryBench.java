@@ -106,7 +106,7 @@ public class BoundaryBench {
     /** A C++ exception thrown, caught at the wall and turned into a status and a message. */
     @Benchmark
     public int refusal() {
-        return LetheNative.lethe_set_threads(0, error);
+        return LetheNative.lethe_set_threads(-1, error);
     }
 
     /** A struct filled by the callee, sizes checked on both sides. */

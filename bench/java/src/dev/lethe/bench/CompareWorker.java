@@ -38,9 +38,8 @@ public final class CompareWorker {
     public static void main(String[] arguments) throws IOException {
         PrintStream replies = System.out;
         System.setOut(System.err);
-        Engine.threads(Integer.parseInt(arguments[1]));
         Dtype compute = arguments.length > 2 ? Dtype.valueOf(arguments[2]) : Dtype.F32;
-        try (Engine engine = Engine.open(Device.parse(arguments[0]), compute)) {
+        try (Engine engine = Engine.open(Device.parse(arguments[0]), compute, Integer.parseInt(arguments[1]))) {
             CompareWorker worker = new CompareWorker(engine);
             var requests = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
             for (String line = requests.readLine(); line != null; line = requests.readLine()) {

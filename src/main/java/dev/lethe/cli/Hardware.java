@@ -28,16 +28,13 @@ final class Hardware {
         } catch (IllegalArgumentException e) {
             throw new BadInputException("--device: " + Reason.of(e));
         }
-        if (threads != null) {
-            if (threads < 1 || threads > 1024) {
-                throw new BadInputException("--threads " + threads + ": must be 1 to 1024");
-            }
-            Engine.threads(threads);
+        if (threads != null && (threads < 1 || threads > 1024)) {
+            throw new BadInputException("--threads " + threads + ": must be 1 to 1024");
         }
         return Engine.open(wanted, switch (compute) {
             case "f32" -> Dtype.F32;
             case "bf16" -> Dtype.BF16;
             default -> throw new BadInputException("--compute " + compute + ": use f32 or bf16");
-        });
+        }, threads == null ? 0 : threads);
     }
 }

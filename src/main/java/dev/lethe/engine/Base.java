@@ -45,7 +45,7 @@ public final class Base implements AutoCloseable {
 
     Base(Engine engine, ModelShape shape, Dtype dtype, Files files) {
         this.files = files;
-        memory = new OwnedMemory("the base");
+        memory = new OwnedMemory("the base", engine.askedThreads());
         try (Arena arena = Arena.ofConfined()) {
             NativeCalls calls = new NativeCalls(memory);
             MemorySegment config = ModelConfig.of(arena, engine, shape.withAdapters(List.of()), dtype);

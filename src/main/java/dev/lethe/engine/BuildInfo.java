@@ -8,7 +8,7 @@ package dev.lethe.engine;
  * @param compiledFor  of the libtorch it was compiled against
  * @param cudaCompiled whether it was built with CUDA
  * @param cudaDevices  CUDA devices usable now
- * @param threads      intra-op threads in force
+ * @param threads      native threads of a call where an engine names no other number
  * @param isa          instruction set of the CPU's loops: avx2, avx512, avx512_bf16 or default
  */
 public record BuildInfo(int abiVersion, String torchVersion, String compiledFor, boolean cudaCompiled, int cudaDevices,

@@ -17,7 +17,7 @@ import java.util.function.Consumer;
  * every slot is on its way, the model's thread waits for it.
  */
 public final class CaptureRing implements AutoCloseable {
-    private final OwnedMemory memory = new OwnedMemory("the capture ring");
+    private final OwnedMemory memory = new OwnedMemory("the capture ring", 0);
     private final MemorySegment handle;
 
     CaptureRing(MemorySegment model, long slots, long slotBytes) {

@@ -18,11 +18,13 @@ import java.util.Objects;
 public final class Engine implements AutoCloseable {
     private final Device device;
     private final Dtype compute;
+    private final int threads;
     private volatile boolean closed;
 
-    private Engine(Device device, Dtype compute) {
+    private Engine(Device device, Dtype compute, int threads) {
         this.device = device;
         this.compute = compute;
+        this.threads = threads;
     }
 
     public static Engine cpu() {
@@ -44,7 +46,20 @@ public final class Engine implements AutoCloseable {
      * matrix products while parameters, gradients and moments stay F32.
      */
     public static Engine open(Device device, Dtype compute) {
+        return open(device, compute, 0);
+    }
+
+    /**
+     * As {@link #open(Device, Dtype)}, with the native threads that a call on this engine's models takes; those of engines that
+     * work at once add up.
+     *
+     * @param threads 1 to 1024, 0 = one a core
+     */
+    public static Engine open(Device device, Dtype compute, int threads) {
         Objects.requireNonNull(device, "device");
+        if (threads < 0 || threads > 1024) {
+            throw new IllegalArgumentException("engine: threads is " + threads + ", allowed 0 (one a core) to 1024");
+        }
         if (compute != Dtype.F32 && compute != Dtype.BF16) {
             throw new IllegalArgumentException("engine: compute type " + compute + " is not supported; use F32 or BF16");
         }
@@ -52,7 +67,7 @@ public final class Engine implements AutoCloseable {
         if (device.kind() == Device.Kind.CUDA) {
             requireDevice(device);
         }
-        return new Engine(device, compute);
+        return new Engine(device, compute, threads);
     }
 
     private static void requireDevice(Device device) {
@@ -116,6 +131,16 @@ public final class Engine implements AutoCloseable {
     /** F32 or BF16: what F32 models compute in. */
     public Dtype compute() {
         return compute;
+    }
+
+    /** As asked for: 0 where that was nothing. */
+    int askedThreads() {
+        return threads;
+    }
+
+    /** Native threads that a call on one of its models takes. */
+    public int threads() {
+        return threads != 0 ? threads : buildInfo().threads();
     }
 
     /**
@@ -198,19 +223,6 @@ public final class Engine implements AutoCloseable {
         }
         Libtorch.folder("Engine.libtorch", folder.toString(), null);
         Libtorch.Chosen.folder = folder.toAbsolutePath();
-    }
-
-    /**
-     * Sets the native threads of the process; call it before the first model.
-     *
-     * @param threads 1 to 1024
-     */
-    public static void threads(int threads) {
-        NativeLibrary.ensure();
-        try (Arena arena = Arena.ofConfined()) {
-            NativeCalls calls = new NativeCalls(arena);
-            calls.done("set threads", LetheNative.lethe_set_threads(threads, calls.begin()));
-        }
     }
 
     /**

@@ -93,7 +93,7 @@ public final class KroneckerFactors implements AutoCloseable {
         this.cancel = cancel;
         this.spec = spec;
         model = space.model();
-        memory = new OwnedMemory("a set of factors");
+        memory = new OwnedMemory("a set of factors", space.owner().threads());
         try {
             calls = new NativeCalls(memory);
             handle = create(stage, records);

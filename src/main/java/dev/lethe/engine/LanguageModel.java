@@ -58,7 +58,7 @@ public final class LanguageModel implements AutoCloseable {
         if (base != null) {
             base.share();
         }
-        memory = new OwnedMemory("the model");
+        memory = new OwnedMemory("the model", engine.askedThreads());
         cancel = new CancelFlag(memory);
         try {
             calls = new NativeCalls(memory);

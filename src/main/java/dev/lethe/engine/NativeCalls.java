@@ -35,6 +35,8 @@ final class NativeCalls {
     MemorySegment begin() {
         if (memory != null) {
             memory.check();
+            // OpenMP's count is the calling thread's, and which thread calls changes; a virtual one cannot change its carrier in between.
+            LetheNative.lethe_set_threads(memory.threads(), MemorySegment.NULL);
         }
         event.begin();
         return error;

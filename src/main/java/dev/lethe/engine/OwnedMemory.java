@@ -16,6 +16,7 @@ final class OwnedMemory implements AutoCloseable {
     private static final AtomicLong ABANDONED = new AtomicLong();
 
     private final String what;
+    private final int threads;
     private final Thread owner = Work.caller();
     private final Release release;
     private final Cleaner.Cleanable cleanable;
@@ -41,9 +42,10 @@ final class OwnedMemory implements AutoCloseable {
         }
     }
 
-    /** @param what it is, such as "the model" */
-    OwnedMemory(String what) {
+    /** @param what it is, such as "the model" @param threads that calls on it take, 0 = one a core */
+    OwnedMemory(String what, int threads) {
         this.what = what;
+        this.threads = threads;
         release = new Release(what + " of " + Work.name(owner));
         cleanable = CLEANER.register(this, release);
     }
@@ -67,6 +69,10 @@ final class OwnedMemory implements AutoCloseable {
         if (release.closed) {
             throw new IllegalStateException(what + " is closed");
         }
+    }
+
+    int threads() {
+        return threads;
     }
 
     boolean isOpen() {

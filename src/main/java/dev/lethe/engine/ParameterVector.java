@@ -43,7 +43,7 @@ public final class ParameterVector implements AutoCloseable {
         String name = borrowed ? buffer.name() : "vector";
         reading = "read " + name;
         writing = "write " + name;
-        memory = borrowed ? space.owner() : new OwnedMemory("the vector");
+        memory = borrowed ? space.owner() : new OwnedMemory("the vector", space.owner().threads());
         try {
             calls = new NativeCalls(memory);
             MemorySegment out = memory.arena().allocate(ValueLayout.ADDRESS);

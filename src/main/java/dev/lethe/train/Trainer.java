@@ -8,7 +8,6 @@ import dev.lethe.data.Dataset;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Base;
 import dev.lethe.engine.Buffer;
-import dev.lethe.engine.BuildInfo;
 import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
@@ -211,9 +210,8 @@ public final class Trainer {
     }
 
     private static RunInfo.Machine machine(Engine engine) {
-        BuildInfo build = Engine.buildInfo();
         String device = engine.device() + (engine.compute() == Dtype.F32 ? "" : " computing in bf16");
-        return new RunInfo.Machine(device, build.threads(), build.torchVersion());
+        return new RunInfo.Machine(device, engine.threads(), Engine.buildInfo().torchVersion());
     }
 
     static String absolute(Path path) {

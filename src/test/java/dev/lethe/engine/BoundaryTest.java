@@ -195,7 +195,8 @@ class BoundaryTest {
         BadInputException e = assertThrows(BadInputException.class, () -> Engine.open(Device.parse("cuda:63")));
         assertTrue(e.getMessage().startsWith("device cuda:63: "), e.getMessage());
         assertTrue(e.getMessage().contains("CUDA device"), e.getMessage());
-        fails(Status.INVALID_ARGUMENT, "set threads: threads is 0, allowed 1 to 1024", () -> Engine.threads(0));
+        assertEquals("engine: threads is 1025, allowed 0 (one a core) to 1024", assertThrows(IllegalArgumentException.class,
+                () -> Engine.open(Device.cpu(), Dtype.F32, 1025)).getMessage());
     }
 
     @Test

@@ -94,7 +94,7 @@ class WorkTest {
     /** The flag of the last call may be that of the next one, which is lowered and then started. */
     @Test
     void anInterruptOfAShieldedPartRaisesNoFlag() {
-        OwnedMemory memory = new OwnedMemory("test");
+        OwnedMemory memory = new OwnedMemory("test", 0);
         CancelFlag flag = new CancelFlag(memory);
         Work.run("test", () -> {
             MemorySegment raised = flag.lowered();

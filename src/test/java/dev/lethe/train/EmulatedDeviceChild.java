@@ -19,7 +19,6 @@ final class EmulatedDeviceChild {
 
     public static void main(String[] arguments) {
         Path folder = Path.of(arguments[0]);
-        Engine.threads(1);
         TinyData tiny = new TinyData(folder, 4);
         TrainConfig config = TrainConfig.builder().epochs(2).batchSize(5).learningRate(1e-2).capture(CapturePolicy.ALL)
                 .sites("all").holdoutFraction(0).checkpointEverySteps(2).build();
@@ -30,8 +29,8 @@ final class EmulatedDeviceChild {
                 memory[0] = started.memory();
             }
         };
-        try (Engine cpu = Engine.cpu(); Engine device = Engine.open(Device.parse("cuda"));
-                Engine narrow = Engine.open(Device.parse("cuda"), Dtype.BF16)) {
+        try (Engine cpu = Engine.open(Device.cpu(), Dtype.F32, 1); Engine device = Engine.open(Device.parse("cuda"), Dtype.F32, 1);
+                Engine narrow = Engine.open(Device.parse("cuda"), Dtype.BF16, 1)) {
             Path base = folder.resolve("base");
             try (LoadedModel fresh = LoadedModel.load(cpu, tiny.source, Dtype.F32, 1)) {
                 fresh.save(base);
