@@ -2,6 +2,8 @@ package example;
 
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
+import dev.lethe.engine.Device;
+import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
 import java.io.IOException;
 import java.net.InetSocketAddress;
@@ -28,7 +30,7 @@ public final class Service implements AutoCloseable {
                     JsonFactory.builder().enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION).build())
             .enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES, DeserializationFeature.FAIL_ON_TRAILING_TOKENS).build();
 
-    private final Engine engine = Engine.cpu();
+    private final Engine engine;
     private final Metrics metrics = new Metrics();
     private final Jobs jobs;
     private final Tasks tasks;
@@ -36,6 +38,8 @@ public final class Service implements AutoCloseable {
 
     /** @param port 0 for any that is free */
     Service(Path folder, int port, int atOnce) throws IOException {
+        int cores = Runtime.getRuntime().availableProcessors();
+        engine = Engine.open(Device.cpu(), Dtype.F32, Math.max(1, cores / atOnce)); // jobs side by side share the cores
         jobs = new Jobs(atOnce, metrics::ended);
         tasks = new Tasks(engine, folder.toRealPath(), metrics);
         server = HttpServer.create(new InetSocketAddress("127.0.0.1", port), 0);
