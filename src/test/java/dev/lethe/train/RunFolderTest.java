@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.lethe.data.Dataset;
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.ConflictException;
 import dev.lethe.engine.DamagedDataException;
 import dev.lethe.engine.Dtype;
 import dev.lethe.engine.ModelShape;
@@ -114,7 +115,7 @@ class RunFolderTest {
                 .startsWith(below + ": cannot be "));
         RunFolder run = RunFolder.create(folder.resolve("run"), info, List.of());
         assertEquals(run.root() + ": already holds a run; name a new folder, or resume the training if it has not finished",
-                assertThrows(BadInputException.class, () -> RunFolder.requireFree(run.root())).getMessage());
+                assertThrows(ConflictException.class, () -> RunFolder.requireFree(run.root())).getMessage());
     }
 
     @Test

@@ -92,6 +92,13 @@ class AdopterTest {
     }
 
     @Test
+    void holdsNoLearnedRecordOut() {
+        assertEquals("a holdout fraction of 0.2: the model has learned all of " + learned + "; held-out records of an adopted model are a"
+                + " data file of their own", assertThrows(BadInputException.class, () -> adopt("run", learned,
+                CONFIG.toBuilder().holdoutFraction(0.2).build(), new Asked(null, false, false, false))).getMessage());
+    }
+
+    @Test
     void anAdoptedModelIsErasedFrom() {
         RunFolder run = adopt("run", learned, heldOut(), new Asked(null, true, true, false));
         assertTrue(run.info().adopted().loss() + 0.1 < run.info().adopted().heldOutLoss(), "" + run.info().adopted());

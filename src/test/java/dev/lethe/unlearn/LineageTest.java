@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.ConflictException;
 import dev.lethe.engine.DamagedDataException;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.NoLeaks;
@@ -136,7 +137,7 @@ class LineageTest {
     void aSourceThatCannotBeWrittenIsRefusedBeforeTheWork() throws IOException {
         String dave = person(0);
         try (RunLock held = RunLock.take(a.resolve(RunFolder.LOCK))) {
-            BadInputException refused = assertThrows(BadInputException.class, () -> erase(a, dave, "b"));
+            ConflictException refused = assertThrows(ConflictException.class, () -> erase(a, dave, "b"));
             assertEquals(a + ": another training or erasure is at work in it; wait for it to end, or name another folder",
                     refused.getMessage());
         }
