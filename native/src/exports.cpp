@@ -101,7 +101,8 @@ lethe_status lethe_build_info(lethe_build* out, lethe_error* err) {
 lethe_status lethe_set_threads(int32_t threads, lethe_error* err) {
   return guard(err, [&] {
     require(threads >= 0 && threads <= 1024, "threads is ", threads, ", allowed 0 (as loaded) to 1024");
-    const int wanted = threads == 0 ? loaded_threads() : threads;
+    const int usual = loaded_threads();  // before this thread's is another
+    const int wanted = threads == 0 ? usual : threads;
     at::internal::lazy_init_num_threads();  // which would set the usual number later
     if (at::get_num_threads() == wanted) return;
     omp_set_num_threads(wanted);  // of this thread's regions, as MKL's; ATen's own setter would set the process's too

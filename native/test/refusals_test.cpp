@@ -1,6 +1,9 @@
 // What the boundary says no to, in which words, and that nothing worse happens: bad structs, batches, options, numbers
 // that are not finite, cancellation.
+#include <omp.h>
+
 #include <limits>
+#include <thread>
 
 #include "check.h"
 
@@ -161,10 +164,25 @@ void cancellation(lethe_model* model) {
   CHECK_OK(lethe_model_gradient(model, &view, 0, nullptr, losses.data(), nullptr, &running, err));
 }
 
+// The usual number stays the process's, whoever asks after having set another.
+void threads() {
+  auto build = sized<lethe_build>();
+  CHECK_OK(lethe_set_threads(1, err));
+  CHECK_OK(lethe_build_info(&build, err));
+  const int asked_late = build.threads;
+  std::thread([&] { CHECK_OK(lethe_build_info(&build, err)); }).join();
+  CHECK(build.threads == asked_late);
+  int usual = 0;
+  std::thread([&] { usual = omp_get_max_threads(); }).join();
+  CHECK(asked_late == usual);
+  CHECK_OK(lethe_set_threads(0, err));
+}
+
 }  // namespace
 
 int main() {
   CHECK(lethe_abi_version() == LETHE_ABI_VERSION);
+  threads();
   configs();
   {
     const ModelHandle model = random_model(tiny_config(LETHE_F32, true), 1);

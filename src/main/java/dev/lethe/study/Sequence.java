@@ -89,12 +89,18 @@ final class Sequence {
                 spec.sequential().erase(), new ArrayList<>()).erase().toBuilder().seed(seed).build();
     }
 
+    /** What the models before the first request depend on, and what is measured of their base. */
+    private Object begin(long seed) {
+        Object settings = shop.trainings().settings(HEAD, seed, Captures.NONE);
+        return data.baseText() == null ? settings : List.of(settings, data.baseText().identity());
+    }
+
     private CellResult of(long seed) {
         EraseConfig config = config(spec, seed);
         Cell cell = new Cell(seed, HEAD, "sequential", config.strategy().label(), config.sites(),
                 config.strategy().usesLedger() ? config.storedEpochs().toString() : "", "ids", "calibrated",
                 config.contrast().toString(), config.repair(), Drafts.text(spec.sequential().erase()));
-        String id = Sha.id("sequential", cell, config, shop.trainings().settings(HEAD, seed, Captures.NONE), data.hash(),
+        String id = Sha.id("sequential", cell, config, begin(seed), data.hash(),
                 spec.sequential(), spec.measure());
         CellResult there = files.cell(id);
         if (there != null) {

@@ -149,6 +149,9 @@ final class SpecCheck {
         Drafts.Config config = Drafts.config("$.sequential", sequential.strategy(),
                 new Drafts.Axes(null, null, null, null, null, null), sequential.erase(), problems);
         if (config != null) {
+            if (config.keep() != null) {
+                add("$.sequential.erase.keep", "is of cells only; no text is kept through a sequence");
+            }
             Drafts.stored("$.sequential", spec, config.erase(), problems);
         }
     }

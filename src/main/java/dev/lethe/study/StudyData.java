@@ -23,6 +23,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.Set;
+import java.util.stream.Collectors;
 import java.util.function.Predicate;
 
 /**
@@ -148,16 +149,21 @@ record StudyData(Dataset learned, Dataset heldOut, Map<String, Set<String>> forg
             line.values().removeIf(value -> value == null);
             lines.append(RunJson.line(line)).append('\n');
         }
-        try {
-            PrivateFiles.makeFolder(file.getParent());
-            PrivateFiles.write(file, lines.toString());
-        } catch (IOException e) {
-            throw new UncheckedIOException(file + ": cannot be written: " + Reason.of(e, file), e);
-        }
+        write(lines.toString(), file);
         DataForm usual = DataForm.DEFAULT;
         DataForm form = data.form(); // the lines above have the usual names
         return Dataset.of(file, new DataForm(usual.idField(), usual.subjectField(), usual.textField(), form.chat(), form.system(),
                 form.loss(), form.endToken(), form.variables()), data.records());
+    }
+
+    private static Path write(String text, Path file) {
+        try {
+            PrivateFiles.makeFolder(file.getParent());
+            PrivateFiles.write(file, text);
+            return file;
+        } catch (IOException e) {
+            throw new UncheckedIOException(file + ": cannot be written: " + Reason.of(e, file), e);
+        }
     }
 
     Dataset retained(String forget) {
@@ -170,7 +176,10 @@ record StudyData(Dataset learned, Dataset heldOut, Map<String, Set<String>> forg
         List<Record> unmeasured = new ArrayList<>(text.records());
         unmeasured.removeAll(Set.copyOf(baseText.sampleOfLearned()));
         List<Record> kept = BaseText.spread(unmeasured.isEmpty() ? text.records() : unmeasured, records);
-        return write(Dataset.of(text.path(), text.form(), kept), learned.path().resolveSibling("keep-" + records + ".jsonl")).path();
+        boolean lines = kept.stream().allMatch(record -> record.prompt() == null && record.conversation() == null);
+        return lines // which are the same in whatever form the study's records are read
+                ? write(kept.stream().map(Record::text).collect(Collectors.joining("\n", "", "\n")), learned.path().resolveSibling("keep-" + records + ".txt"))
+                : write(Dataset.of(text.path(), text.form(), kept), learned.path().resolveSibling("keep-" + records + ".jsonl")).path();
     }
 
     /** SHA-256 over ids and texts of what is learned, then of what is held out. */

@@ -129,7 +129,7 @@ public record TrainConfig(int epochs, long maxSteps, int batchSize, double learn
 
     /** These options with what was left open as it was settled when a run began. */
     TrainConfig settled(TrainConfig began) {
-        return settled(began.sites, began.headTopK, began.holdoutFraction);
+        return settled(began.sites, began.headTopK, holdoutData != null ? 0 : began.holdoutFraction);
     }
 
     private TrainConfig settled(String usualSites, int usualTopK, double usualHoldout) {

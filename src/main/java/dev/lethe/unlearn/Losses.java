@@ -1,5 +1,7 @@
 package dev.lethe.unlearn;
 
+import com.fasterxml.jackson.annotation.JsonCreator;
+import com.fasterxml.jackson.annotation.JsonProperty;
 import dev.lethe.engine.EngineException;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.Status;
@@ -13,6 +15,13 @@ import dev.lethe.engine.Status;
  * @param keep    of the watched text that is to be kept besides, NaN when there is none or it was not measured
  */
 public record Losses(double forget, double retain, double heldOut, double keep) {
+    /** An account of before there was such text has none. */
+    @JsonCreator
+    static Losses read(@JsonProperty("forget") double forget, @JsonProperty("retain") double retain,
+                       @JsonProperty("heldOut") double heldOut, @JsonProperty("keep") Double keep) {
+        return new Losses(forget, retain, heldOut, keep == null ? Double.NaN : keep);
+    }
+
     /** Without text to keep. */
     public Losses(double forget, double retain, double heldOut) {
         this(forget, retain, heldOut, Double.NaN);

@@ -101,7 +101,7 @@ class BaseStageTest {
             assertEquals(0, results.get(2).metrics().get("base_text.loss_gap"));
             assertTrue(results.get(3).metrics().containsKey("base_text.loss_gap"));
             assertNotEquals(results.get(4).metrics().get("base_text.loss"), results.get(3).metrics().get("base_text.loss"));
-            assertEquals(20, Files.readAllLines(folder.resolve("out/data/keep-20.jsonl")).size());
+            assertEquals(20, Files.readAllLines(folder.resolve("out/data/keep-20.txt")).size());
             RunFolder base = base("out");
             assertTrue(before < Math.log(300) - 1 && before > 1, "it knows the text: " + before);
             try (Stream<Path> runs = Files.list(folder.resolve("out/runs"))) {

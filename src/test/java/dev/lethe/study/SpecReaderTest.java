@@ -139,12 +139,12 @@ class SpecReaderTest {
                  "training": {"model": "theirs/{seed}"}, "forget": {"dave": {"subjects": ["dave"]}},
                  "cells": [{"strategy": "last-epoch", "epochs": ["last", "adopted", "adopted:2"]}, {"strategy": "first-epoch"},
                            {"strategy": "last-epoch", "epochs": ["adopted:0"]}],
-                 "sequential": {"requests": ["dave"], "strategy": "first-epoch"}}
+                 "sequential": {"requests": ["dave"], "strategy": "first-epoch", "erase": {"keep": 4}}}
                 """);
         for (String expected : List.of("$.training.model: there is no theirs/0 in ", "$.training.model: there is no theirs/7 in ",
                 "$.cells[1].epochs: is first by strategy first-epoch, but nothing was captured of $.training.model's epochs",
                 "$.cells[2].epochs: epochs 'adopted:0': write adopted, or adopted:N", "$.sequential.epochs: is first",
-                ": 5 problems\n")) {
+                "$.sequential.erase.keep: is of cells only", ": 6 problems\n")) {
             assertTrue(message.contains(expected), () -> "\"" + expected + "\" is not in\n" + message);
         }
     }

@@ -56,6 +56,8 @@ class TrainConfigTest {
         assertEquals(settled, settled.settled(SHAPE, true));
         TrainConfig other = settled.toBuilder().sites("h.*.mlp.*").headTopK(9).holdoutFraction(0).build();
         assertEquals(List.of(), other.differences(open.settled(other)));
+        TrainConfig elsewhere = open.toBuilder().holdoutData(Path.of("h.jsonl")).build().settled(settled); // told as a difference
+        assertEquals(0, elsewhere.holdoutFraction());
     }
 
     @Test

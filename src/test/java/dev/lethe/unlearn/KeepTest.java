@@ -13,6 +13,7 @@ import dev.lethe.engine.NoLeaks;
 import dev.lethe.train.CapturePolicy;
 import dev.lethe.train.ModelSource;
 import dev.lethe.train.RunFolder;
+import dev.lethe.train.RunJson;
 import dev.lethe.train.TinyData;
 import dev.lethe.train.TrainListener;
 import dev.lethe.train.Trainer;
@@ -132,6 +133,14 @@ class KeepTest {
                     + run.records().get(1).id() + "; take them out", refused.getMessage());
         }
         assertFalse(Files.exists(folder.resolve("never")));
+    }
+
+    @Test
+    void anAccountOfBeforeKeptNothing() {
+        Losses before = RunJson.read("{\"forget\": 1, \"retain\": 2, \"heldOut\": 3}", Losses.class, "test");
+        assertTrue(Double.isNaN(before.keep()));
+        Losses now = new Losses(1, 2, Double.NaN, 4);
+        assertEquals(now, RunJson.read(RunJson.line(now), Losses.class, "test"));
     }
 
     @Test
