@@ -17,10 +17,12 @@ import java.util.function.Consumer;
  * every slot is on its way, the model's thread waits for it.
  */
 public final class CaptureRing implements AutoCloseable {
-    private final OwnedMemory memory = new OwnedMemory("the capture ring", 0);
+    private final OwnedMemory memory;
     private final MemorySegment handle;
 
-    CaptureRing(MemorySegment model, long slots, long slotBytes) {
+    /** @param threads that a take uses, as the model's calls do; 0 = one a core */
+    CaptureRing(MemorySegment model, int threads, long slots, long slotBytes) {
+        memory = new OwnedMemory("the capture ring", threads);
         try {
             NativeCalls calls = new NativeCalls(memory);
             MemorySegment out = memory.arena().allocate(ValueLayout.ADDRESS);
@@ -45,7 +47,7 @@ public final class CaptureRing implements AutoCloseable {
      */
     public void take(int records, Consumer<List<MemorySegment>> reader) {
         try (Arena own = Arena.ofConfined()) {
-            NativeCalls calls = new NativeCalls(own);
+            NativeCalls calls = new NativeCalls(own, memory.threads()); // not the memory's: another thread's than its owner's
             MemorySegment where = own.allocate(ValueLayout.ADDRESS, records);
             MemorySegment sizes = own.allocate(ValueLayout.JAVA_LONG, records);
             calls.done("take capture", LetheNative.lethe_ring_take(handle, records, where, sizes, calls.begin()));

@@ -219,7 +219,7 @@ public final class LanguageModel implements AutoCloseable {
      * @param slotBytes of the largest batch's entries
      */
     public CaptureRing captureRing(int slots, long slotBytes) {
-        return new CaptureRing(handle(), slots, slotBytes);
+        return new CaptureRing(handle(), memory.threads(), slots, slotBytes);
     }
 
     /**

@@ -11,22 +11,31 @@ import java.lang.foreign.MemorySegment;
  * the call, so the event times the call alone, and nothing is allocated unless the call fails. One thread at a time.
  */
 final class NativeCalls {
+    private static final int UNCHANGED = -1;
+
     private final OwnedMemory memory; // null: of one method, on its thread
+    private final int threads;        // that a call takes
     private final MemorySegment error;
     private final NativeCallEvent event = new NativeCallEvent();
 
     /** For a method's own calls. */
     NativeCalls(Arena arena) {
-        this(null, arena);
+        this(null, arena, UNCHANGED);
+    }
+
+    /** For a method's own calls that take this many threads, 0 = one a core. */
+    NativeCalls(Arena arena, int threads) {
+        this(null, arena, threads);
     }
 
     /** For calls on what this memory holds: refused on another thread and after close. */
     NativeCalls(OwnedMemory memory) {
-        this(memory, memory.arena());
+        this(memory, memory.arena(), memory.threads());
     }
 
-    private NativeCalls(OwnedMemory memory, Arena arena) {
+    private NativeCalls(OwnedMemory memory, Arena arena, int threads) {
         this.memory = memory;
+        this.threads = threads;
         error = lethe_error.allocate(arena);
         lethe_error.struct_size(error, lethe_error.sizeof());
     }
@@ -35,8 +44,10 @@ final class NativeCalls {
     MemorySegment begin() {
         if (memory != null) {
             memory.check();
+        }
+        if (threads != UNCHANGED) {
             // OpenMP's count is the calling thread's, and which thread calls changes; a virtual one cannot change its carrier in between.
-            LetheNative.lethe_set_threads(memory.threads(), MemorySegment.NULL);
+            LetheNative.lethe_set_threads(threads, MemorySegment.NULL);
         }
         event.begin();
         return error;
