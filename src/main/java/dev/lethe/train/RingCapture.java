@@ -84,7 +84,7 @@ final class RingCapture implements StepCapture {
             failed = true;
             throw new TrainingFailedException("training stopped: the gradients of step " + taken.step() + " cannot be kept: "
                     + Reason.of(e), e);
-        } catch (RuntimeException e) {
+        } catch (Throwable e) {
             failed = true;
             throw e;
         }
