@@ -190,10 +190,12 @@ final class GrowingSegment implements AutoCloseable {
         syncedEnd = committedEnd;
     }
 
-    /** Syncs, unmaps and cuts the file to its committed length; what was reserved behind it becomes zeros first. */
+    /**
+     * Syncs, unmaps and cuts the file to its committed length; what was reserved behind it becomes zeros first. Once: a file
+     * that an interrupt has closed was not synced, and is a failure.
+     */
     @Override
     public void close() throws IOException {
-        if (!channel.isOpen()) return;
         try (channel) {
             try {
                 if (reservedEnd > committedEnd) {

@@ -27,8 +27,10 @@ import java.util.concurrent.Future;
  * writer.commit();
  * }</pre>
  *
- * An entry counts from its commit on: a killed process loses only what was reserved and not committed. One writer a
- * ledger, in any process; readers may come and go. Confined to the thread that opened it.
+ * An entry counts from its commit on: a killed process loses only what was reserved and not committed. A power cut may
+ * also take what was committed since the last {@link #sync}, and of that up to one whole full segment before the open one,
+ * in the middle of what is left: {@link #append} calls that damaged, and only {@link #resume} from a checkpoint cuts it.
+ * One writer a ledger, in any process; readers may come and go. Confined to the thread that opened it.
  */
 public final class LedgerWriter implements AutoCloseable {
     private static final int ALL = -1;
@@ -43,6 +45,7 @@ public final class LedgerWriter implements AutoCloseable {
     private final List<PendingEntry> pending = new ArrayList<>();
     private final List<GrowingSegment> open = new ArrayList<>(); // ascending; all but the last await a commit
     private final WriterThreads threads = new WriterThreads();
+    private final FirstFailure broken;
     private int nextNumber;
     private long lastReservedStep;
     private boolean closed;
@@ -55,6 +58,7 @@ public final class LedgerWriter implements AutoCloseable {
         this.allocation = allocation;
         this.lock = lock;
         identity = manifest.identity();
+        broken = new FirstFailure("writing the ledger " + folder.path());
     }
 
     /** As {@link #create(Path, LedgerManifest, LedgerOptions)} with {@link LedgerOptions#defaults()}. */
@@ -233,15 +237,21 @@ public final class LedgerWriter implements AutoCloseable {
         requireOpen();
         if (headers.size() != payloads.size())
             throw new IllegalArgumentException(headers.size() + " headers for " + payloads.size() + " payloads");
-        List<Future<Integer>> sums = payloads.stream().map(threads::checksum).toList();
+        List<Future<Integer>> sums = new ArrayList<>();
         try (Arena scratch = Arena.ofConfined()) {
+            for (MemorySegment payload : payloads) sums.add(threads.checksum(payload));
             MemorySegment head = scratch.allocate(SegmentLayout.ENTRY_HEADER_BYTES, SegmentLayout.ALIGNMENT);
             for (int i = 0; i < payloads.size(); i++) write(headers.get(i), payloads.get(i), sums.get(i), head);
-        } catch (RuntimeException e) {
-            discard();
+            sums.forEach(WriterThreads::await);
+        } catch (Throwable e) {
+            try {
+                discard();
+            } catch (Throwable worse) {
+                e.addSuppressed(worse);
+            }
             throw e;
         } finally {
-            sums.forEach(WriterThreads::await);
+            sums.forEach(WriterThreads::settle); // the payloads are read no more, whatever failed
         }
     }
 
@@ -288,15 +298,23 @@ public final class LedgerWriter implements AutoCloseable {
         open.forEach(GrowingSegment::committed);
         while (open.size() > 1) {
             GrowingSegment full = open.removeFirst();
-            threads.close(() -> close(full));
+            broken.orKeep(() -> threads.close(() -> close(full)));
         }
         if (options.syncEveryCommit()) sync();
         event.finish(committed, bytes);
     }
 
-    /** Gives back everything reserved since the last commit, as after a capture that failed. */
+    /**
+     * Gives back everything reserved since the last commit, as after a capture that failed.
+     *
+     * @throws BadInputException when the disk refuses; then the writer takes nothing more
+     */
     public void discard() {
         requireOpen();
+        broken.orKeep(this::giveBack);
+    }
+
+    private void giveBack() {
         pending.clear();
         open.forEach(GrowingSegment::discard);
         while (!open.isEmpty() && open.getLast().isEmpty()) { // its header counts entries that are not to be
@@ -308,17 +326,25 @@ public final class LedgerWriter implements AutoCloseable {
         lastReservedStep = Math.max(0, lastStep());
     }
 
-    /** Waits until every committed entry is on the disk: from then on even a power cut cannot take it. */
+    /**
+     * Waits until every committed entry is on the disk: from then on even a power cut cannot take it.
+     *
+     * @throws BadInputException when the disk refuses, or refused to close a full segment; then the writer takes nothing more
+     */
     public void sync() {
         requireOpen();
         LedgerIoEvent event = LedgerIoEvent.start("sync");
+        broken.orKeep(this::syncAll);
+        event.finish(entries.size(), 0);
+    }
+
+    private void syncAll() {
         threads.awaitClosed();
         try {
             for (GrowingSegment segment : open) segment.sync();
         } catch (IOException | UncheckedIOException e) {
             throw new BadInputException("cannot write the ledger " + folder.path() + " to disk: " + Reason.of(e), e);
         }
-        event.finish(entries.size(), 0);
     }
 
     /**
@@ -331,9 +357,12 @@ public final class LedgerWriter implements AutoCloseable {
         int keep = entries.size();
         while (keep > 0 && entries.get(keep - 1).header().step() > step) keep--;
         if (keep == entries.size()) return;
-        threads.awaitClosed();
-        while (!open.isEmpty()) close(open.removeFirst());
-        keepUpTo(keep, true);
+        int kept = keep;
+        broken.orKeep(() -> {
+            threads.awaitClosed();
+            while (!open.isEmpty()) close(open.removeFirst());
+            keepUpTo(kept, true);
+        });
     }
 
     /** Closes the ledger for good: no writer opens it again. Destroying entries stays possible. */
@@ -371,15 +400,23 @@ public final class LedgerWriter implements AutoCloseable {
         return Work.run("compaction", () -> Compaction.compact(new LedgerFolder(directory)));
     }
 
-    /** Discards what is not committed, syncs, trims the last segment and writes the index. Idempotent. */
+    /**
+     * Discards what is not committed, syncs, trims the last segment and writes the index. Idempotent.
+     *
+     * @throws BadInputException when the disk refused, now or before; everything is closed then, and no index is written
+     */
     @Override
     public void close() {
         if (closed) return;
         closed = true;
         try (lock; threads) {
             pending.clear();
-            threads.awaitClosed();
-            while (!open.isEmpty()) close(open.removeFirst());
+            broken.attempt(threads::awaitClosed);
+            while (!open.isEmpty()) {
+                GrowingSegment next = open.removeFirst();
+                broken.attempt(() -> close(next));
+            }
+            broken.requireNone();
             LedgerIndex.rewrite(folder, identity, entries);
         }
     }
@@ -394,5 +431,6 @@ public final class LedgerWriter implements AutoCloseable {
 
     private void requireOpen() {
         if (closed) throw new IllegalStateException("the ledger writer of " + folder.path() + " is closed");
+        broken.requireNone();
     }
 }

@@ -59,6 +59,15 @@ final class WriterThreads implements AutoCloseable {
         }
     }
 
+    /** Waits until it has ended, well or not. */
+    static void settle(Future<?> job) {
+        try {
+            await(job);
+        } catch (RuntimeException e) {
+            // told where its result is wanted
+        }
+    }
+
     @Override
     public void close() {
         closer.close();
