@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The command on a GPU: trains, scores, erases by several strategies, evaluates and samples, each with its seconds and how
-# it ended.   commands.sh DATA [SECONDS]
+# The command on a GPU: trains, scores, erases by several strategies and evaluates, each with its seconds and how it ended.
+# commands.sh DATA [SECONDS]
 # DATA: JSONL with subjects (TOFU's forget10). Needs what bench/gpu/pack.sh packed, and LETHE_NATIVE, a liblethe.so that
 # has CUDA (of bench/gpu/check.sh: build/gpu). SHAPE, EPOCHS: of the model; DEVICE: cuda, or what it is to run on.
 set -uo pipefail
