@@ -48,6 +48,7 @@ public final class Dataset implements Iterable<Record> {
      * Reads a file whole.
      *
      * @throws BadInputException listing up to 20 problems as {@code file:line: what is wrong}
+     * @throws dev.lethe.engine.InterruptedWorkException when its thread is interrupted
      */
     public static Dataset read(Path file, DataForm form) {
         boolean json = isJson(file);

@@ -2,6 +2,7 @@ package dev.lethe.data;
 
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Reason;
+import dev.lethe.engine.Work;
 import java.io.BufferedInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.EOFException;
@@ -36,8 +37,15 @@ final class Lines {
     private Lines() {
     }
 
-    /** Reads every line; what does not decode goes to {@code problems} and reading continues behind it. */
+    /**
+     * Reads every line; what does not decode goes to {@code problems} and reading continues behind it. An interrupt ends it
+     * with {@link dev.lethe.engine.InterruptedWorkException} between two lines; the visitor is called on a thread of Lethe's.
+     */
     static void read(Path file, Problems problems, Visitor visitor) {
+        Work.run("read", () -> readHere(file, problems, visitor));
+    }
+
+    private static void readHere(Path file, Problems problems, Visitor visitor) {
         if (Files.isDirectory(file)) {
             throw new BadInputException(file + ": is a folder; give a .jsonl or .txt file");
         }
@@ -83,6 +91,7 @@ final class Lines {
     }
 
     private static void deliver(Path file, int number, byte[] bytes, Problems problems, Visitor visitor) {
+        Work.check(file + ": reading was interrupted at line " + number);
         int start = number == 1 && bytes.length >= 3
                 && bytes[0] == (byte) 0xEF && bytes[1] == (byte) 0xBB && bytes[2] == (byte) 0xBF ? 3 : 0;
         ByteBuffer in = ByteBuffer.wrap(bytes, start, bytes.length - start);

@@ -3,9 +3,12 @@ package dev.lethe.data;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.InterruptedWorkException;
+import dev.lethe.engine.Work;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -36,6 +39,23 @@ class DatasetTest {
         assertEquals("three", data.byId("7").completion());
         assertNull(data.byId("none"));
         assertEquals(1, data.filter(r -> r.prompt() != null).size());
+    }
+
+    @Test
+    void anInterruptEndsReading() throws IOException {
+        Path file = write("d.txt", "one\ntwo\nthree\n");
+        Thread reader = Thread.currentThread();
+        Exception thrown = assertThrows(InterruptedWorkException.class, () -> Lines.read(file, new Problems(), (number, text) -> {
+            reader.interrupt();
+            while (!Work.interrupted()) {
+                Thread.onSpinWait();
+            }
+        }));
+        assertEquals(file + ": reading was interrupted at line 2", thrown.getMessage());
+        assertTrue(Thread.currentThread().isInterrupted());
+        assertThrows(InterruptedWorkException.class, () -> Dataset.read(file)); // still is
+        assertTrue(Thread.interrupted());
+        assertEquals(3, Dataset.read(file).size());
     }
 
     @Test
