@@ -51,10 +51,11 @@ failed() {
 }
 [[ $url == http://127.0.0.1:* ]] || { cat "$work/out" "$work/err" >&2; fail 70 "the service did not start"; }
 
-# call METHOD PATH [JSON]: the answer's body into $body, its status into $status.
+# call METHOD PATH [JSON]: the answer's body into $body, its status into $status. $type: of the JSON; $origin: a page that sends it.
 call() {
   local data=()
-  [[ -z ${3-} ]] || data=(-H 'Content-Type: application/json' --data "$3")
+  [[ -z ${3-} ]] || data=(-H "Content-Type: ${type-application/json}" --data "$3")
+  [[ -z ${origin-} ]] || data+=(-H "Origin: $origin")
   status=$(curl -s --noproxy '*' -o "$work/body" -w '%{http_code} %{content_type}' -X "$1" "${data[@]}" "$url/$2")
   body=$(cat "$work/body")
 }
@@ -99,10 +100,19 @@ above() { awk -v a="$1" -v b="$2" 'BEGIN { exit !(a > b) }'; }
 
 answers "is up" 200 '"up"' GET health
 problem "no such path" 404 'nothing' GET nothing
+problem "no path at all" 404 'GET /"' GET ''
 problem "no such method" 405 'GET /train' GET train
 problem "no JSON" 400 'end-of-input' POST train '{'
 problem "an unknown field" 400 'epoch' POST train '{"data":"people.jsonl","epoch":3}'
 problem "a file elsewhere" 400 'outside' POST train '{"data":"../service/pom.xml","model":"gpt2","out":"x"}'
+ln -s "$work/service" "$work/runs/link"
+ln -s "$work/tmp/elsewhere" "$work/runs/away"
+problem "a link that leads elsewhere" 400 'outside' POST train '{"data":"link/pom.xml","model":"gpt2","out":"x"}'
+problem "a run behind a link" 400 'away is not one name' POST train '{"data":"people.jsonl","model":"gpt2","out":"away"}'
+problem "a run in another" 400 'not one name' POST train '{"data":"people.jsonl","model":"gpt2","out":"first/ledger/x"}'
+origin=http://page.example problem "a page's request" 403 'web pages' POST erase '{"run":"first","out":"x","subject":"dave"}'
+origin=http://page.example problem "a page's question" 403 'web pages' GET jobs
+type=text/plain problem "a form's request" 415 'application/json' POST erase '{"run":"first","out":"x","subject":"dave"}'
 problem "a file that is not there" 404 'nobody.jsonl' POST train '{"data":"nobody.jsonl","model":"gpt2","out":"x"}'
 problem "a number out of range" 400 'epochs is 0' POST train '{"data":"people.jsonl","model":"gpt2","out":"x","epochs":0}'
 problem "a shape that is none" 400 'heads' POST train '{"data":"people.jsonl","model":"gpt2:layers=2,hidden=64,heads=5","out":"x"}'
@@ -120,6 +130,10 @@ answers "finds" 200 '"recordId":"[^"]*","score":100.0,"reason":"subject dave"' P
 found=$(grep -o '"recordId"' <<<"$body" | wc -l)
 problem "finds nobody" 400 'unknown subject nobody' POST find '{"run":"first","subject":"nobody"}'
 problem "finds by nothing" 400 'one of ids, subject and text' POST find '{"run":"first"}'
+curl -s --noproxy '*' -Z --parallel-immediate --parallel-max 50 -o /dev/null -w '%{http_code} %header{retry-after}\n' \
+  -H 'Content-Type: application/json' --data '{"run":"first","text":"Dave","fuzzy":50}' "$url/find?[1-50]" >"$work/finds"
+counts=$(sort "$work/finds" | uniq -c | awk '{ $1 = $1; print }' | paste -sd ';')
+if [[ $counts =~ ^[0-9]+\ 200\;[0-9]+\ 503\ 1$ ]]; then passed "finds for two at once: $counts"; else failed "finds for two at once: $counts"; fi
 begin eval '{"run":"first","data":"people.jsonl","subject":"dave"}'
 becomes "evaluates" "$job" 'done' '"loss":'
 before=$(field loss)

@@ -5,6 +5,7 @@ import com.sun.net.httpserver.HttpServer;
 import dev.lethe.engine.Device;
 import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
+import dev.lethe.unlearn.ForgetSet;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
@@ -12,6 +13,7 @@ import java.nio.file.Path;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.Executors;
+import java.util.concurrent.Semaphore;
 import tools.jackson.core.StreamReadFeature;
 import tools.jackson.core.json.JsonFactory;
 import tools.jackson.databind.DeserializationFeature;
@@ -20,10 +22,11 @@ import tools.jackson.databind.json.JsonMapper;
 /**
  * Lethe behind HTTP: {@code java -jar service.jar FOLDER [PORT [JOBS-AT-ONCE]]}. POST /train, /resume, /adopt, /erase and /eval
  * make jobs, POST /find answers at once; GET /jobs, GET and DELETE /jobs/ID, GET /health and /metrics. Listens to this machine
- * alone and knows no users: what lets others in belongs in front of it.
+ * alone, refuses what a page in a browser sends, and knows no users: what lets others in belongs in front of it.
  */
 public final class Service implements AutoCloseable {
     private static final int LARGEST_REQUEST = 1 << 20;
+    private static final int FINDS_AT_ONCE = 2; // each holds a run's records
     private static final Set<String> POSTS = Set.of("train", "resume", "adopt", "find", "erase", "eval");
     private static final Set<String> GETS = Set.of("health", "metrics", "jobs");
     private static final JsonMapper JSON = JsonMapper.builder(
@@ -34,6 +37,7 @@ public final class Service implements AutoCloseable {
     private final Metrics metrics = new Metrics();
     private final Jobs jobs;
     private final Tasks tasks;
+    private final Semaphore finds = new Semaphore(FINDS_AT_ONCE);
     private final HttpServer server;
 
     /** @param port 0 for any that is free */
@@ -77,6 +81,9 @@ public final class Service implements AutoCloseable {
             } catch (Exception e) {
                 Problem problem = Problem.of(e);
                 answer = new Answer(problem.status(), "application/problem+json", JSON.writeValueAsString(problem));
+                if (problem.status() == 503) {
+                    exchange.getResponseHeaders().set("Retry-After", "1");
+                }
             }
             byte[] body = answer.body.getBytes(StandardCharsets.UTF_8);
             exchange.getResponseHeaders().set("Content-Type", answer.type);
@@ -86,6 +93,9 @@ public final class Service implements AutoCloseable {
     }
 
     private Answer route(HttpExchange exchange) throws IOException {
+        if (exchange.getRequestHeaders().containsKey("Origin")) { // a browser's, sent for a page of somebody's
+            throw new Problem.Thrown(403, "requests of web pages are refused");
+        }
         String[] path = exchange.getRequestURI().getPath().substring(1).split("/", -1);
         String asked = exchange.getRequestMethod() + " " + path[0] + (path.length == 1 ? "" : path.length == 2 ? "/ID" : "/...");
         return switch (asked) {
@@ -94,15 +104,26 @@ public final class Service implements AutoCloseable {
             case "GET jobs" -> Answer.json(200, jobs.all());
             case "GET jobs/ID" -> Answer.json(200, jobs.view(path[1]));
             case "DELETE jobs/ID" -> Answer.json(202, jobs.cancel(path[1]));
-            case "POST find" -> Answer.json(200, tasks.find(read(exchange, Tasks.Find.class)));
+            case "POST find" -> Answer.json(200, find(read(exchange, Tasks.Find.class)));
             case "POST train" -> queued(exchange, "train", tasks.train(read(exchange, Tasks.Train.class)));
             case "POST resume" -> queued(exchange, "resume", tasks.resume(read(exchange, Tasks.Evaluate.class)));
             case "POST adopt" -> queued(exchange, "adopt", tasks.adopt(read(exchange, Tasks.Adopt.class)));
             case "POST erase" -> queued(exchange, "erase", tasks.erase(read(exchange, Tasks.Erase.class)));
             case "POST eval" -> queued(exchange, "eval", tasks.evaluate(read(exchange, Tasks.Evaluate.class)));
-            default -> throw new Problem.Thrown(path.length < 3 && (POSTS.contains(asked.split("[ /]")[1]) || GETS.contains(path[0]))
-                    ? 405 : 404, "there is no " + exchange.getRequestMethod() + " " + exchange.getRequestURI().getPath());
+            default -> throw new Problem.Thrown(path.length < 3 && (POSTS.contains(path[0]) || GETS.contains(path[0])) ? 405 : 404,
+                    "there is no " + exchange.getRequestMethod() + " " + exchange.getRequestURI().getPath());
         };
+    }
+
+    private ForgetSet find(Tasks.Find asked) {
+        if (!finds.tryAcquire()) {
+            throw new Problem.Thrown(503, FINDS_AT_ONCE + " searches are under way already; come again later");
+        }
+        try {
+            return tasks.find(asked);
+        } finally {
+            finds.release();
+        }
     }
 
     private Answer queued(HttpExchange exchange, String kind, Jobs.Task task) {
@@ -112,6 +133,11 @@ public final class Service implements AutoCloseable {
     }
 
     private static <T> T read(HttpExchange exchange, Class<T> type) throws IOException {
+        String kind = exchange.getRequestHeaders().getFirst("Content-Type");
+        // What a form or a page can send without the browser's asking first is refused.
+        if (kind == null || !kind.split(";", 2)[0].strip().equalsIgnoreCase("application/json")) {
+            throw new Problem.Thrown(415, "a request has Content-Type: application/json");
+        }
         byte[] body = exchange.getRequestBody().readNBytes(LARGEST_REQUEST + 1);
         if (body.length > LARGEST_REQUEST) {
             throw new Problem.Thrown(413, "a request has at most " + LARGEST_REQUEST + " bytes");

@@ -21,6 +21,8 @@ import dev.lethe.unlearn.Losses;
 import dev.lethe.unlearn.Query;
 import dev.lethe.unlearn.Run;
 import dev.lethe.unlearn.Strategy;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -71,7 +73,7 @@ record Tasks(Engine engine, Path folder, Metrics metrics) {
 
     Jobs.Task train(Train asked) {
         Path data = there(asked.data, "data");
-        Path out = path(asked.out, "out");
+        Path out = free(asked.out);
         ModelSource model = asked.model != null && ModelSource.isFresh(asked.model) ? ModelSource.parse(asked.model)
                 : ModelSource.checkpoint(there(asked.model, "model"));
         TrainConfig.Builder config = TrainConfig.builder();
@@ -91,7 +93,7 @@ record Tasks(Engine engine, Path folder, Metrics metrics) {
 
     Jobs.Task adopt(Adopt asked) {
         Path data = there(asked.data, "data");
-        Path out = path(asked.out, "out");
+        Path out = free(asked.out);
         ModelSource.Pretrained model = ModelSource.checkpoint(there(asked.model, "model"));
         Path base = asked.base == null ? null : there(asked.base, "base");
         TrainConfig.Builder config = TrainConfig.builder().epochs(Optional.ofNullable(asked.epochs).orElse(3));
@@ -111,7 +113,7 @@ record Tasks(Engine engine, Path folder, Metrics metrics) {
 
     Jobs.Task erase(Erase asked) {
         Path from = there(asked.run, "run");
-        Path out = path(asked.out, "out");
+        Path out = free(asked.out);
         Query query = new Find(asked.run, asked.ids, asked.subject, asked.text, asked.fuzzy).query();
         EraseConfig config = asked.strategy == null ? EraseConfig.defaults() : EraseConfig.of(Strategy.parse(asked.strategy));
         return progress -> {
@@ -175,6 +177,19 @@ record Tasks(Engine engine, Path folder, Metrics metrics) {
         if (!Files.exists(path)) {
             throw new Problem.Thrown(404, what + ": there is no " + name);
         }
+        try {
+            return inside(path.toRealPath(), name, what); // a symbolic link may lead out
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** Where a new run goes: beside the others, in none of them. */
+    private Path free(String name) {
+        Path path = path(name, "out");
+        if (!path.getParent().equals(folder) || Files.isSymbolicLink(path)) {
+            throw new Problem.Thrown(400, "out: " + name + " is not one name of a new folder in the service's");
+        }
         return path;
     }
 
@@ -182,7 +197,10 @@ record Tasks(Engine engine, Path folder, Metrics metrics) {
         if (name == null) {
             throw new Problem.Thrown(400, what + " is missing");
         }
-        Path path = folder.resolve(name).normalize();
+        return inside(folder.resolve(name).normalize(), name, what);
+    }
+
+    private Path inside(Path path, String name, String what) {
         if (!path.startsWith(folder) || path.equals(folder)) {
             throw new Problem.Thrown(400, what + ": " + name + " is outside of the service's folder");
         }
