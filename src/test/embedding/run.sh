@@ -5,6 +5,7 @@
 # others, with a /tmp that is read-only or mounted noexec. Then what is said where something is missing; then that a second
 # build gives the same bytes. WORK is a new folder, by default one in /tmp that is removed. Needs Maven Central; ten minutes.
 set -euo pipefail
+export LC_ALL=C.UTF-8 # for the folder with umlauts, whatever the caller has
 source "$(dirname -- "${BASH_SOURCE[0]}")/../../../setup/common.sh"
 source "$root/setup/build.sh"
 find_jdk || fail 2 "no JDK 25"
