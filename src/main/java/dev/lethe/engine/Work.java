@@ -7,7 +7,9 @@ package dev.lethe.engine;
 
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ForkJoinPool;
+import java.util.concurrent.Future;
 import java.util.concurrent.FutureTask;
+import java.util.function.Function;
 import java.util.function.Supplier;
 
 /**
@@ -93,6 +95,31 @@ public final class Work {
             body.run();
             return null;
         });
+    }
+
+    /**
+     * The job's result, however often this thread is interrupted meanwhile: the job may be using what is the caller's. The
+     * interrupt is heard afterwards.
+     *
+     * @param failure what is thrown for what the job threw
+     */
+    public static <T> T await(Future<T> job, Function<Throwable, RuntimeException> failure) {
+        boolean interrupted = false;
+        try {
+            while (true) {
+                try {
+                    return job.get();
+                } catch (InterruptedException e) {
+                    interrupted = true;
+                } catch (ExecutionException e) {
+                    throw failure.apply(e.getCause());
+                }
+            }
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+        }
     }
 
     /** Evaluates parallel streams on threads of this call's own, one a core: the common pool is the program's. */

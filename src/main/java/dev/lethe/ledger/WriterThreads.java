@@ -5,13 +5,13 @@
 package dev.lethe.ledger;
 
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Work;
 import java.lang.foreign.MemorySegment;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 
-/** A writer's two helpers. Confined to the writer's thread, as are the methods; the threads start when first needed. */
+/** A writer's two threads. Confined to the writer's thread, as are the methods; the threads start when first needed. */
 final class WriterThreads implements AutoCloseable {
     private final ExecutorService checksums = thread("lethe-ledger-checksums");
     private final ExecutorService closer = thread("lethe-ledger-closer");
@@ -42,21 +42,8 @@ final class WriterThreads implements AutoCloseable {
     }
 
     static <T> T await(Future<T> job) {
-        boolean interrupted = false;
-        try {
-            while (true) {
-                try {
-                    return job.get();
-                } catch (InterruptedException e) {
-                    interrupted = true; // the job reads what is the caller's: it must end first
-                } catch (ExecutionException e) {
-                    if (e.getCause() instanceof BadInputException refused) throw refused;
-                    throw new IllegalStateException("a thread beside the ledger's writer failed", e.getCause());
-                }
-            }
-        } finally {
-            if (interrupted) Thread.currentThread().interrupt();
-        }
+        return Work.await(job, cause -> cause instanceof BadInputException refused ? refused
+                : new IllegalStateException("a thread beside the ledger's writer failed", cause));
     }
 
     /** Waits until it has ended, well or not. */

@@ -11,8 +11,8 @@ import dev.lethe.engine.EngineException;
 import dev.lethe.engine.EntryFormat;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.Reason;
+import dev.lethe.engine.Work;
 import java.util.ArrayDeque;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -111,26 +111,9 @@ final class RingCapture implements StepCapture {
         }
     }
 
-    private static <T> T await(Future<T> job) {
-        boolean interrupted = false;
-        try {
-            while (true) {
-                try {
-                    return job.get();
-                } catch (InterruptedException e) {
-                    interrupted = true; // the ledger must be whole before the interrupt is heard
-                } catch (ExecutionException e) {
-                    if (e.getCause() instanceof RuntimeException cause) {
-                        throw cause;
-                    }
-                    throw new BadInputException("writing the ledger: " + Reason.of(e), e.getCause());
-                }
-            }
-        } finally {
-            if (interrupted) {
-                Thread.currentThread().interrupt();
-            }
-        }
+    private static <T> T await(Future<T> job) { // the ledger must be whole before an interrupt is heard
+        return Work.await(job, cause -> cause instanceof RuntimeException told ? told
+                : new BadInputException("writing the ledger: " + Reason.of(cause), cause));
     }
 
     /** Commits what was submitted, closes the ledger; a failure not told yet is thrown after that. */
