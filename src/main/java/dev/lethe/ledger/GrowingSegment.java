@@ -12,6 +12,7 @@ import dev.lethe.engine.PrivateFiles;
 import dev.lethe.engine.Reason;
 import dev.lethe.engine.Shred;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.channels.FileChannel;
@@ -193,9 +194,19 @@ final class GrowingSegment implements AutoCloseable {
     /**
      * Syncs, unmaps and cuts the file to its committed length; what was reserved behind it becomes zeros first. Once: a file
      * that an interrupt has closed was not synced, and is a failure.
+     *
+     * @throws BadInputException when the disk refuses
      */
     @Override
-    public void close() throws IOException {
+    public void close() {
+        try {
+            closeFile();
+        } catch (IOException | UncheckedIOException e) {
+            throw new BadInputException("cannot write " + file + " to disk: " + Reason.of(e), e);
+        }
+    }
+
+    private void closeFile() throws IOException {
         try (channel) {
             try {
                 if (reservedEnd > committedEnd) {

@@ -75,6 +75,18 @@ record LedgerContents(List<Integer> numbers, List<Long> ends, List<Entry> entrie
         return new LedgerContents(numbers, ends, entries.subList(0, count), among, Optional.empty(), indexed);
     }
 
+    /** Entries at the end whose marker reached the disk and whose payload did not: the trace of a power cut. */
+    int unwritten(LedgerFolder folder) {
+        int dropped = 0;
+        try (PayloadReader reader = new PayloadReader(folder)) {
+            for (Entry entry : entries.reversed()) {
+                if (entry.destroyed() || reader.holds(entry)) break;
+                dropped++;
+            }
+        }
+        return dropped;
+    }
+
     /** @throws DamagedDataException naming the first broken place and counting the rest */
     LedgerContents requireWhole(LedgerFolder folder) {
         if (damage.isEmpty()) return this;

@@ -148,7 +148,7 @@ public final class LedgerWriter implements AutoCloseable {
         LedgerContents all = count == ALL ? LedgerContents.load(folder, identity) : LedgerContents.scan(folder, identity);
         LedgerContents contents = (count == ALL ? all : all.first(folder, count)).requireWhole(folder);
         entries.addAll(contents.entries());
-        int unwritten = contents.indexed() ? 0 : unwritten();
+        int unwritten = contents.indexed() ? 0 : contents.unwritten(folder);
         if (unwritten > 0 && count != ALL)
             throw new DamagedDataException("ledger " + folder.path() + ": the last " + unwritten + " entries before the"
                     + " checkpoint do not match their checksums; restore the ledger or train again");
@@ -159,18 +159,6 @@ public final class LedgerWriter implements AutoCloseable {
                     "ledger {0}: the last {1} entries did not reach the disk whole and are dropped", folder.path(),
                     unwritten);
         keepUpTo(entries.size() - unwritten, all.entries().size() > entries.size() - unwritten);
-    }
-
-    /** Entries at the end whose marker reached the disk and whose payload did not: the trace of a power cut. */
-    private int unwritten() {
-        int dropped = 0;
-        try (PayloadReader reader = new PayloadReader(folder)) {
-            for (Entry entry : entries.reversed()) {
-                if (entry.destroyed() || reader.holds(entry)) break;
-                dropped++;
-            }
-        }
-        return dropped;
     }
 
     /** Cuts the files after the first `keep` entries, a copy of the last where that cuts entries, and opens it for more. */
@@ -298,7 +286,7 @@ public final class LedgerWriter implements AutoCloseable {
         open.forEach(GrowingSegment::committed);
         while (open.size() > 1) {
             GrowingSegment full = open.removeFirst();
-            broken.orKeep(() -> threads.close(() -> close(full)));
+            broken.orKeep(() -> threads.close(full::close));
         }
         if (options.syncEveryCommit()) sync();
         event.finish(committed, bytes);
@@ -319,7 +307,7 @@ public final class LedgerWriter implements AutoCloseable {
         open.forEach(GrowingSegment::discard);
         while (!open.isEmpty() && open.getLast().isEmpty()) { // its header counts entries that are not to be
             GrowingSegment empty = open.removeLast();
-            close(empty);
+            empty.close();
             folder.delete(folder.segment(empty.number()));
             nextNumber = empty.number();
         }
@@ -360,7 +348,7 @@ public final class LedgerWriter implements AutoCloseable {
         int kept = keep;
         broken.orKeep(() -> {
             threads.awaitClosed();
-            while (!open.isEmpty()) close(open.removeFirst());
+            while (!open.isEmpty()) open.removeFirst().close();
             keepUpTo(kept, true);
         });
     }
@@ -413,19 +401,10 @@ public final class LedgerWriter implements AutoCloseable {
             pending.clear();
             broken.attempt(threads::awaitClosed);
             while (!open.isEmpty()) {
-                GrowingSegment next = open.removeFirst();
-                broken.attempt(() -> close(next));
+                broken.attempt(open.removeFirst()::close);
             }
             broken.requireNone();
             LedgerIndex.rewrite(folder, identity, entries);
-        }
-    }
-
-    private void close(GrowingSegment segment) {
-        try {
-            segment.close();
-        } catch (IOException | UncheckedIOException e) {
-            throw new BadInputException("cannot write " + folder.segment(segment.number()) + " to disk: " + Reason.of(e), e);
         }
     }
 
