@@ -33,6 +33,6 @@ record DataFiles(Path dataDir, Path beside) {
 
     String missing(String path) {
         return "there is no " + path + (dataDir == null ? "" : " in " + dataDir + " and none") + " in " + beside
-                + (dataDir == null ? "; name the folder of the data with --data-dir" : "");
+                + (dataDir == null ? "; name the folder of the data" : "");
     }
 }

@@ -1,29 +1,22 @@
 package dev.lethe.study;
 
 import dev.lethe.engine.BadInputException;
-import dev.lethe.engine.DamagedDataException;
 import dev.lethe.engine.ModelLayout;
 import dev.lethe.engine.Reason;
+import dev.lethe.engine.Settings;
 import dev.lethe.engine.SiteSelector;
 import dev.lethe.study.Spec.Block;
-import dev.lethe.train.RunJson;
-import dev.lethe.unlearn.Contrast;
 import dev.lethe.unlearn.EraseConfig;
+import dev.lethe.unlearn.EraseSettings;
 import dev.lethe.unlearn.Epochs;
-import dev.lethe.unlearn.FixedRate;
-import dev.lethe.unlearn.Iterative;
 import dev.lethe.unlearn.Keep;
-import dev.lethe.unlearn.Reference;
 import dev.lethe.unlearn.Strategy;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
-import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.node.ObjectNode;
 
 /**
  * The cells a spec's blocks stand for: every block a cross product of its axes over seeds, heads and forget sets, and for
@@ -194,66 +187,48 @@ final class Drafts {
     /** Null when something is wrong, which {@code problems} is told. */
     static Config config(String path, String strategy, Axes axes, Map<String, Object> options, List<String> problems) {
         int before = problems.size();
-        Strategy how = parse(path + ".strategy", () -> Strategy.parse(strategy), problems);
-        Contrast contrast = axes.contrast == null ? null : parse(path + ".contrast", () -> Contrast.parse(axes.contrast), problems);
-        Epochs epochs = axes.epochs == null ? null : parse(path + ".epochs", () -> Adoption.of(axes.epochs) != null ? Epochs.LAST
-                : Epochs.parse(axes.epochs), problems);
-        FixedRate fixed = parse(path + ".calibration", () -> fixed(axes.calibration), problems);
-        Iterative iterative = parse(path + ".matching", () -> iterative(axes.matching), problems);
-        if (problems.size() > before) {
+        Map<String, String> given = new LinkedHashMap<>();
+        given.put("strategy", strategy);
+        options.forEach((name, value) -> given.put(name, value.toString()));
+        EraseSettings erase = parse(path + ".strategy", () -> new EraseSettings(given), problems);
+        if (erase == null) {
             return null;
         }
-        return parse(path, () -> {
-            EraseConfig.Builder builder = EraseConfig.of(how).toBuilder().fixed(fixed).iterative(iterative).relearnSteps(0)
-                    .keepEntries(true).ignoreGuards(true);
-            if (fixed != null) {
-                builder.precondition(0);
-            }
-            builder.sites(axes.sites != null ? axes.sites : EraseConfig.usualSites(how));
-            if (epochs != null) {
-                builder.epochs(epochs);
-            }
-            if (contrast != null) {
-                builder.contrast(contrast);
-            }
-            if (axes.repair != null) {
-                builder.repair(axes.repair);
-            }
-            Object reference = options.get("reference");
-            if (reference instanceof Number nats) {
-                builder.reference(new Reference.Loss(nats.doubleValue()));
-            } else if (reference != null && !reference.equals(RETRAINED) && !reference.equals("held-out")) {
-                throw new IllegalArgumentException("reference is " + reference + ", must be held-out, retrained or a loss");
-            }
-            return new Config(with(path, builder.build(), options, problems), RETRAINED.equals(reference),
-                    keep(path, options, problems));
-        }, problems);
+        Settings settings = new Settings();
+        erase.into(settings);
+        Map<String, String> axis = new LinkedHashMap<>();
+        axis.put("fixed", parse(path + ".calibration", () -> fixed(axes.calibration), problems));
+        axis.put("iterative", parse(path + ".matching", () -> iterative(axes.matching), problems));
+        axis.put("sites", axes.sites != null ? axes.sites : EraseConfig.usualSites(Strategy.parse(strategy)));
+        axis.put("epochs", parse(path + ".epochs", () -> axes.epochs != null && Adoption.of(axes.epochs) != null ? "last" : axes.epochs,
+                problems));
+        axis.put("contrast", axes.contrast);
+        axis.put("repair", axes.repair == null ? null : axes.repair.toString());
+        axis.forEach((name, value) -> parse(path + "." + name, () -> set(settings, name, value), problems));
+        settings.only(known(settings));
+        options.forEach((name, value) -> parse(path + ".erase." + name, () -> set(settings, name, value), problems));
+        Keeping keep = keep(path, options, problems);
+        Config config = parse(path, () -> new Config(erase.config().toBuilder().relearnSteps(0).keepEntries(true).ignoreGuards(true)
+                .build(), RETRAINED.equals(options.get("reference")), keep), problems);
+        return problems.size() > before ? null : config;
     }
 
-    /** The configuration with options set by the names they have in its JSON, those of {@code tuning} among them. */
-    private static EraseConfig with(String path, EraseConfig config, Map<String, Object> options, List<String> problems) {
-        ObjectNode tree = (ObjectNode) RunJson.tree(RunJson.line(config), path);
-        ObjectNode tuning = (ObjectNode) tree.get("tuning");
-        options.forEach((name, value) -> {
-            ObjectNode place = tree.has(name) ? tree : tuning.has(name) ? tuning : null;
-            if (OTHERS.contains(name)) {
-                return;
-            }
-            if (place == null || !place.get(name).isNumber() || AXES.contains(name)) {
-                problems.add(path + ".erase." + name + ": is not known here; known are " + known(tree, tuning));
-            } else if (value instanceof Long whole) {
-                place.put(name, whole);
-            } else if (value instanceof Double number) {
-                place.put(name, number);
-            } else {
-                problems.add(path + ".erase." + name + ": is \"" + value + "\", must be a number");
-            }
-        });
-        try {
-            return RunJson.read(tree.toString(), EraseConfig.class, path + ".erase");
-        } catch (DamagedDataException e) {
-            throw new IllegalArgumentException(Reason.of(e).replace(path + ".erase: ", "erase: "), e);
+    /** Whose values are axes, or the study's own to say. */
+    private static final List<String> OTHERS = List.of("strategy", "sites", "epochs", "fixed", "iterative", "contrast", "repair",
+            "seed", "relearn_steps", "ignore_guards", "keep_entries", "copies");
+
+    private static String[] known(Settings settings) {
+        return settings.list().stream().map(Settings.Setting::name).filter(name -> !OTHERS.contains(name)).toArray(String[]::new);
+    }
+
+    private static Settings set(Settings settings, String name, Object value) {
+        if (name.equals("reference") && !(value instanceof Number) && !value.equals(RETRAINED) && !value.equals("held-out")) {
+            throw new IllegalArgumentException("is " + value + ", must be held-out, retrained or a loss");
         }
+        if (value != null && !RETRAINED.equals(value) && !name.equals("keep") && !name.equals("keep_guard")) { // the study does those
+            settings.set(name, value.toString());
+        }
+        return settings;
     }
 
     /** Null when nothing is asked to be kept, or not well. */
@@ -271,18 +246,7 @@ final class Drafts {
                 : new Keeping(((Long) records).intValue(), ((Number) guard).doubleValue());
     }
 
-    /** Options that are no numbers of an EraseConfig. */
-    private static final List<String> OTHERS = List.of("reference", "keep", "keep_guard");
-    private static final List<String> AXES = List.of("repair", "seed", "relearn_steps");
-
-    private static String known(ObjectNode... places) {
-        return Arrays.stream(places).flatMap(place -> place.propertyNames().stream().filter(name -> {
-            JsonNode value = place.get(name);
-            return value.isNumber() && !AXES.contains(name);
-        })).collect(Collectors.joining(", ", "reference, keep, keep_guard, ", ""));
-    }
-
-    private static FixedRate fixed(String calibration) {
+    private static String fixed(String calibration) {
         if (calibration == null || calibration.equals("calibrated")) {
             return null;
         }
@@ -290,18 +254,18 @@ final class Drafts {
             throw new IllegalArgumentException("unknown calibration '" + calibration
                     + "'; write calibrated or fixed:RATExSTEPS, for example fixed:0.5x20");
         }
-        return FixedRate.parse(calibration.substring("fixed:".length()));
+        return calibration.substring("fixed:".length());
     }
 
-    private static Iterative iterative(String matching) {
+    private static String iterative(String matching) {
         if (matching == null || matching.equals("ids") || matching.matches("fuzzy:([0-9]{1,2}|100)")) {
             return null;
         }
         if (matching.equals("iterative")) {
-            return new Iterative(0.05, 20);
+            return "0.05x20";
         }
         if (matching.startsWith("iterative:")) {
-            return Iterative.parse(matching.substring("iterative:".length()));
+            return matching.substring("iterative:".length());
         }
         throw new IllegalArgumentException("unknown matching '" + matching
                 + "'; write ids, fuzzy:0 to fuzzy:100, iterative or iterative:SHARExROUNDS");

@@ -22,8 +22,8 @@ record Relearning(Spec spec) {
             return Double.NaN;
         }
         AdamW usual = AdamW.defaults();
-        AdamW optimizer = new AdamW(spec.relearn().rate() * spec.training().learningRate(), usual.beta1(), usual.beta2(),
-                usual.epsilon(), spec.training().weightDecay(), spec.training().maxNorm());
+        AdamW optimizer = new AdamW(spec.relearn().rate() * spec.training().config().learningRate(), usual.beta1(), usual.beta2(),
+                usual.epsilon(), spec.training().config().weightDecay(), spec.training().config().maxNorm());
         try (ParameterVector weights = model.buffer(Buffer.PARAMETERS).copy()) {
             FineTune tuning = new FineTune(model, forgotten.subList(0, shown), new FineTune.Options(shown, optimizer, null, 0));
             for (int step = 0; step < spec.relearn().steps(); step++) {

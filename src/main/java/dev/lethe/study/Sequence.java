@@ -178,8 +178,8 @@ final class Sequence {
             mixed.addAll(encode(tokenizer, model, data.learned().filter(record -> !gone.contains(record.id()))));
             numbers.put("again.forget.loss.erased", loss(model, back));
             AdamW optimizer = original.info().config().optimizer()
-                    .withLearningRate(FURTHER_RATE * spec.training().learningRate());
-            new FineTune(model, mixed, new FineTune.Options(spec.training().batch(), optimizer, null, cell.seed()))
+                    .withLearningRate(FURTHER_RATE * spec.training().config().learningRate());
+            new FineTune(model, mixed, new FineTune.Options(spec.training().config().batchSize(), optimizer, null, cell.seed()))
                     .run(spec.sequential().fineTune(), Schedule.CONSTANT);
             numbers.put("again.forget.loss.trained_further", loss(model, back));
             Checkpoint.save(model, Checkpoint.config(last.model()), folder.resolve("model"), last.model());

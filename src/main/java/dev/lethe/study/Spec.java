@@ -3,6 +3,7 @@ package dev.lethe.study;
 import dev.lethe.data.DataForm;
 import dev.lethe.eval.Continuations;
 import dev.lethe.eval.MembershipInference;
+import dev.lethe.train.TrainConfig;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -72,13 +73,11 @@ public record Spec(String name, Path file, Data data, String model, String token
     public record Base(String data, String holdout, int vocabulary, Training training, long seed, int sample) { }
 
     /**
-     * As {@code TrainConfig} has them; what is captured follows from the cells.
-     *
-     * @param model a model folder, {@code {seed}} standing for the seed, that was trained so elsewhere and is adopted; null = it
+     * @param config its settings; seed, held-out records and what is captured follow from the cells
+     * @param model  a model folder, {@code {seed}} standing for the seed, that was trained so elsewhere and is adopted; null = it
      *              is trained here
      */
-    public record Training(int epochs, int batch, double learningRate, String schedule, long warmup, double weightDecay,
-                           double maxNorm, int headTopK, int rank, String ledgerDtype, String model) {
+    public record Training(TrainConfig config, String model) {
         String model(long seed) {
             return model.replace("{seed}", Long.toString(seed));
         }

@@ -1,5 +1,7 @@
 package dev.lethe.study;
 
+import dev.lethe.engine.Reason;
+import dev.lethe.engine.Settings;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -74,11 +76,6 @@ final class SpecFields {
             return fallback;
         }
         return value == null ? fallback : value.asInt();
-    }
-
-    boolean flag(String key, boolean fallback) {
-        JsonNode value = of(key, "true or false", JsonNode::isBoolean);
-        return value == null ? fallback : value.asBoolean();
     }
 
     /** One value or a list of them, as text; null when absent. */
@@ -169,6 +166,30 @@ final class SpecFields {
             }
         }
         return options;
+    }
+
+    /** Sets what is there by its name; an object's entries as NAME.ENTRY. What is not known is left for {@link #done}. */
+    void into(Settings settings) {
+        settings.list().forEach(setting -> asked.add(setting.name().replace(".", "")));
+        for (String key : node.propertyNames()) {
+            JsonNode value = node.get(key);
+            if (value.isObject() && settings.find(key + ".x") != null) {
+                value.propertyNames().forEach(name -> set(settings, key, key + "." + name, value.get(name)));
+            } else if (settings.find(key) != null && !value.isNull()) {
+                set(settings, key, key, value);
+            }
+        }
+    }
+
+    private void set(Settings settings, String key, String name, JsonNode value) {
+        try {
+            if (value.isContainer()) {
+                throw new IllegalArgumentException("must be one value");
+            }
+            settings.set(name, value.isString() ? value.asString() : value.toString());
+        } catch (IllegalArgumentException e) {
+            problem(key, Reason.of(e));
+        }
     }
 
     /** Notes every key that nobody asked for. */

@@ -1,14 +1,19 @@
 package dev.lethe.study;
 
 import dev.lethe.data.DataForm;
+import dev.lethe.data.FormSettings;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.DamagedDataException;
+import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Reason;
+import dev.lethe.engine.Settings;
 import dev.lethe.model.TokenizerTrainer;
 import dev.lethe.study.Spec.Block;
 import dev.lethe.study.Spec.Forget;
 import dev.lethe.train.ModelSource;
 import dev.lethe.train.RunJson;
+import dev.lethe.train.TrainConfig;
+import dev.lethe.train.TrainSettings;
 import dev.lethe.unlearn.EraseConfig;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -122,31 +127,20 @@ public final class SpecReader {
         return read;
     }
 
-    /** By the names of the command's options. */
     private static DataForm form(SpecFields data) {
         SpecFields own = data.object("form");
-        if (own == null) {
-            return DataForm.DEFAULT;
-        }
-        DataForm usual = DataForm.DEFAULT;
-        SpecFields set = own.object("chat_set");
-        Map<String, String> variables = new LinkedHashMap<>();
-        if (set != null) {
-            set.options().forEach((name, value) -> variables.put(name, value.toString()));
-        }
-        String loss = own.text("loss", "assistant");
-        if (!List.of("assistant", "all").contains(loss)) {
-            own.problem("loss", "is \"" + loss + "\", must be assistant or all");
+        FormSettings form = new FormSettings();
+        if (own != null) {
+            Settings settings = new Settings();
+            form.into(settings);
+            own.into(settings);
+            own.done();
         }
         try {
-            return new DataForm(own.text("id_field", usual.idField()), own.text("subject_field", usual.subjectField()),
-                    own.text("text_field", usual.textField()), own.flag("chat", false), own.text("system", null),
-                    loss.equals("all") ? DataForm.Loss.ALL : DataForm.Loss.ASSISTANT, own.flag("end_token", false), variables);
+            return form.form(DataForm.DEFAULT);
         } catch (BadInputException e) {
             own.problem("", Reason.of(e));
-            return usual;
-        } finally {
-            own.done();
+            return DataForm.DEFAULT;
         }
     }
 
@@ -158,8 +152,8 @@ public final class SpecReader {
         Spec.Base base = new Spec.Base(fields.needed("data", "text, a line a record"), fields.needed("holdout", "text that is never learned"),
                 fields.whole("vocabulary", 0, TokenizerTrainer.LEAST, MANY), training(fields), fields.whole("seed", 0, 0, MANY),
                 fields.whole("sample", 200, 1, MANY));
-        Spec.Training training = base.training();
-        if (training.headTopK() != 0 || training.rank() != 0 || !training.ledgerDtype().equals("f32") || training.model() != null) {
+        TrainConfig config = base.training().config();
+        if (config.headTopK() != 0 || config.rank() != 0 || config.ledgerDtype() != Dtype.F32 || base.training().model() != null) {
             fields.problem("training", "has head_top_k, rank, ledger_dtype or model, but a base leaves no ledger and is trained here");
         }
         fields.done();
@@ -169,19 +163,20 @@ public final class SpecReader {
     private Spec.Training training(SpecFields top) {
         SpecFields own = top.object("training");
         SpecFields fields = own == null ? new SpecFields(top.path + ".training", RunJson.tree("{}", "training"), problems) : own;
-        Spec.Training training = new Spec.Training(fields.whole("epochs", 15, 1, MANY), fields.whole("batch", 8, 1, 65_536),
-                fields.number("learning_rate", 5e-5, Double.MIN_NORMAL, 10), fields.text("schedule", "linear"),
-                fields.whole("warmup", 0, 0, MANY), fields.number("weight_decay", 0.01, 0, 10),
-                fields.number("max_norm", 1, 0, Double.MAX_VALUE), fields.whole("head_top_k", 0, 0, MANY),
-                fields.whole("rank", 0, 0, MANY), fields.text("ledger_dtype", "f32"), fields.text("model", null));
-        if (!List.of("linear", "cosine", "constant").contains(training.schedule())) {
-            fields.problem("schedule", "is \"" + training.schedule() + "\", must be linear, cosine or constant");
-        }
-        if (!List.of("f32", "bf16").contains(training.ledgerDtype())) {
-            fields.problem("ledger_dtype", "is \"" + training.ledgerDtype() + "\", must be f32 or bf16");
-        }
+        TrainConfig.Builder config = TrainConfig.builder().headTopK(0).holdoutFraction(0);
+        Settings settings = new Settings();
+        TrainSettings.training(settings, config);
+        TrainSettings.capture(settings, config);
+        fields.into(settings.only("epochs", "batch", "learning_rate", "schedule", "warmup", "weight_decay", "max_norm", "head_top_k",
+                "rank", "ledger_dtype"));
+        String model = fields.text("model", null);
         fields.done();
-        return training;
+        try {
+            return new Spec.Training(config.build(), model);
+        } catch (BadInputException e) {
+            fields.problem("", Reason.of(e));
+            return new Spec.Training(TrainConfig.builder().build(), model);
+        }
     }
 
     private Map<String, Forget> forget(SpecFields top) {

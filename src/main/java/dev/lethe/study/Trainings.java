@@ -5,7 +5,6 @@
 package dev.lethe.study;
 
 import dev.lethe.data.Dataset;
-import dev.lethe.data.OnLong;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
@@ -70,12 +69,7 @@ final class Trainings {
 
     /** Without held-out data. */
     static TrainConfig config(Spec.Training training, long seed, Captures.Plan capture) {
-        return TrainConfig.builder().epochs(training.epochs()).batchSize(training.batch())
-                .learningRate(training.learningRate()).schedule(Schedule.valueOf(training.schedule().toUpperCase(Locale.ROOT)))
-                .warmupSteps(training.warmup()).weightDecay(training.weightDecay()).maxNorm(training.maxNorm()).seed(seed)
-                .capture(capture.policy()).sites(capture.sites())
-                .headTopK(training.headTopK()).rank(training.rank()).ledgerDtype(Dtype.valueOf(training.ledgerDtype().toUpperCase(Locale.ROOT)))
-                .onLong(OnLong.TRUNCATE).holdoutFraction(0).build();
+        return training.config().toBuilder().seed(seed).capture(capture.policy()).sites(capture.sites()).build();
     }
 
     /** What two trainings must share to be the same training. */
@@ -112,7 +106,7 @@ final class Trainings {
         Path model = learned;
         if (replayed > 0) {
             TrainConfig more = config(seed, Captures.NONE).toBuilder().epochs(replayed).warmupSteps(0).schedule(Schedule.LINEAR)
-                    .learningRate(spec.training().learningRate() * replayed / spec.training().epochs()).build();
+                    .learningRate(spec.training().config().learningRate() * replayed / spec.training().config().epochs()).build();
             model = trained("replay " + replayed + " " + what, ModelSource.checkpoint(learned), more,
                     List.of(more.toBuilder().holdoutData(null).build(), Checkpoint.hash(learned)), data.learned()).model();
         }

@@ -95,8 +95,8 @@ class SpecReaderTest {
         for (String expected : List.of(
                 "$.name: is 3, must be a string",
                 "$.data.bundled: unknown data \"cats\"; bundled is people",
-                "$.training.epochs: is 0, must be at least 1",
-                "$.training.schedule: is \"stepwise\", must be linear, cosine or constant",
+                "$.training: training options: epochs is 0, must be at least 1",
+                "$.training.schedule: schedule=stepwise: must be one of linear, cosine, constant",
                 "$.training.lr: is not known here; known are epochs, batch, learning_rate",
                 "$.seeds[2]: 1 occurs twice",
                 "$.metrics: unknown metric \"charm\"; known are rouge, mia",
@@ -104,10 +104,10 @@ class SpecReaderTest {
                 "$.forget.dave: needs exactly one of subjects, ids and text",
                 "$.cells[0].strategy: unknown strategy 'prayer'; known are last-epoch",
                 "$.cells[0].forget: eve is no forget set; there are [dave]",
-                "$.cells[1].contrast: unknown contrast 'spam:3'",
-                "$.cells[2].erase.polish: is \"long\", must be a number",
-                "$.cells[2].erase.zeal: is not known here; known are reference",
-                "$.cells[2]: erase: rate is 7.0, allowed: above 0, at most 1")) {
+                "$.cells[1].contrast: contrast=spam:3: unknown contrast 'spam:3'",
+                "$.cells[2].erase.polish: polish=long: must be a whole number",
+                "$.cells[2].erase.zeal: zeal is no setting; the nearest is keep",
+                "$.cells[2]: rate is 7.0, allowed: above 0, at most 1")) {
             assertTrue(message.contains(expected), () -> "\"" + expected + "\" is not in\n" + message);
         }
     }
@@ -126,7 +126,8 @@ class SpecReaderTest {
                  "model": "gpt2:layers=2,hidden=32,heads=2,ctx=64,vocab=1024", "forget": {"dave": {"subjects": ["dave"]}}}
                 """);
         for (String expected : List.of("$.data.form: fields called id, subject, id: id, subject and text must be three",
-                "$.data.form.chat: is \"yes\", must be true or false", "$.data.form.loss: is \"some\", must be assistant or all",
+                "$.data.form.chat: chat=yes: must be true or false",
+                "$.data.form.loss: loss=some: must be one of assistant, all",
                 "$.data.form.template: is not known here")) {
             assertTrue(message.contains(expected), () -> "\"" + expected + "\" is not in\n" + message);
         }
