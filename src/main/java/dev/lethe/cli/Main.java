@@ -91,7 +91,7 @@ public final class Main implements Runnable {
 
     /** Runs one command line in this process, as {@link #main} does, and returns its exit code. */
     public static int execute(PrintStream out, PrintStream err, String... arguments) {
-        return execute(new Terminal(out, err, false), arguments);
+        return execute(new Terminal(out, err, () -> 0), arguments);
     }
 
     static int execute(Terminal terminal, String... arguments) {

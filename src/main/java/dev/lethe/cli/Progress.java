@@ -1,6 +1,8 @@
 package dev.lethe.cli;
 
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Locale;
 
 /**
@@ -16,7 +18,6 @@ final class Progress implements AutoCloseable {
     private final long start = System.nanoTime();
     private long shown;
     private long first;
-    private boolean open;
 
     Progress(Terminal terminal) {
         this.terminal = terminal;
@@ -33,34 +34,46 @@ final class Progress implements AutoCloseable {
      * @param what such as "train"
      * @param done so far
      * @param total of all, 0 when it is not known
-     * @param detail to be shown behind, such as a loss and a rate
+     * @param detail to be shown behind, such as a loss and a rate; its last parts are left out first
      */
     void update(String what, long done, long total, String detail) {
         long now = System.nanoTime();
-        long wait = terminal != null && terminal.interactive() ? REDRAW_NANOS : LINE_NANOS;
+        int columns = terminal == null ? 0 : terminal.columns();
         boolean whole = total > 0 && done >= total;
-        if (terminal == null || !whole && shown != 0 && now - shown < wait) {
+        if (terminal == null || !whole && shown != 0 && now - shown < (columns > 0 ? REDRAW_NANOS : LINE_NANOS)) {
             return;
         }
         shown = now;
-        String count = String.format(Locale.ROOT, total > 0 ? "%,d/%,d" : "%,d", done, total);
-        String figures = count + (detail.isEmpty() ? "" : ", " + detail) + (total > 0 ? time(now - start, done, total) : "");
-        if (terminal.interactive()) {
-            terminal.err().print("\r\033[K" + Terminal.visible(what)
-                    + (total > 0 ? " " + bar((double) done / total) : "") + " " + figures);
-            terminal.err().flush();
-            open = true;
+        List<String> figures = new ArrayList<>();
+        figures.add(String.format(Locale.ROOT, total > 0 ? "%,d/%,d" : "%,d", done, total));
+        figures.addAll(time(now - start, done, total));
+        figures.addAll(detail.isEmpty() ? List.of() : List.of(detail.split(", ")));
+        if (columns > 0) {
+            terminal.rewrite(fitted(what, total > 0 ? bar((double) done / total) + " " : "", figures, columns - 1));
         } else {
-            terminal.say("%s %s", what, figures);
+            terminal.say("%s %s", what, String.join(", ", figures));
         }
     }
 
-    /** What it took, or what is left at this process's own speed. */
-    private String time(long taken, long done, long total) {
-        if (done >= total) {
-            return ", " + duration(taken);
+    /** One line of so many letters: the last figures go first, then the bar. */
+    static String fitted(String what, String bar, List<String> figures, int width) {
+        List<String> left = new ArrayList<>(figures);
+        String line = what + " " + String.join(", ", left);
+        while (line.length() > width && left.size() > 2) {
+            left.removeLast();
+            line = what + " " + String.join(", ", left);
         }
-        return done > first ? ", " + duration((long) ((double) taken * (total - done) / (done - first))) + " left" : "";
+        return line.length() + bar.length() <= width ? what + " " + bar + String.join(", ", left)
+                : line.substring(0, Math.clamp(line.length(), 0, Math.max(1, width)));
+    }
+
+    /** What it took, or what is left at this process's own speed. */
+    private List<String> time(long taken, long done, long total) {
+        if (total <= 0 || done < total && done <= first) {
+            return List.of();
+        }
+        return List.of(done >= total ? duration(taken)
+                : duration((long) ((double) taken * (total - done) / (done - first))) + " left");
     }
 
     private static String bar(double share) {
@@ -82,9 +95,8 @@ final class Progress implements AutoCloseable {
 
     /** Ends the line that is being rewritten. */
     void end() {
-        if (open) {
-            terminal.err().println();
-            open = false;
+        if (terminal != null) {
+            terminal.endLine();
         }
     }
 }

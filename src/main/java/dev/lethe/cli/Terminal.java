@@ -9,29 +9,33 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.Locale;
+import java.util.function.IntSupplier;
 
 /**
  * Where a command speaks: results to {@code out}, progress and messages to {@code err}. Ids, subjects and file names are
  * other people's words: what would move a cursor or turn a line around is shown as its number.
  */
 final class Terminal {
+    private static final int STDERR = 2;
+
     private final Watched watched;
     private final PrintStream out;
     private final PrintStream err;
-    private final boolean interactive;
+    private final IntSupplier columns;
+    private boolean open;
 
-    /** @param interactive whether {@code err} is a terminal, on which a line can be rewritten */
-    Terminal(OutputStream out, OutputStream err, boolean interactive) {
+    /** @param columns how wide {@code err} is where it is a terminal, on which a line can be rewritten; else 0 */
+    Terminal(OutputStream out, OutputStream err, IntSupplier columns) {
         this.watched = new Watched(out);
         this.out = new PrintStream(watched, true, StandardCharsets.UTF_8);
         this.err = new PrintStream(err, true, StandardCharsets.UTF_8);
-        this.interactive = interactive;
+        this.columns = columns;
     }
 
     /** The process's own streams, in UTF-8. */
     static Terminal ofProcess() {
-        boolean terminal = System.console() != null && System.console().isTerminal();
-        return new Terminal(new FileOutputStream(FileDescriptor.out), System.err, terminal);
+        boolean dumb = "dumb".equals(System.getenv("TERM"));
+        return new Terminal(new FileOutputStream(FileDescriptor.out), System.err, () -> dumb ? 0 : Window.columns(STDERR));
     }
 
     PrintStream out() {
@@ -42,8 +46,24 @@ final class Terminal {
         return err;
     }
 
-    boolean interactive() {
-        return interactive;
+    /** 0 where there is no terminal. Asked anew each time: windows change. */
+    int columns() {
+        return columns.getAsInt();
+    }
+
+    /** Shows a line in place of the one that was shown so before; it must fit. */
+    void rewrite(String line) {
+        err.print("\r\033[K" + visible(line));
+        err.flush();
+        open = true;
+    }
+
+    /** Leaves the line that is being rewritten as it is. */
+    void endLine() {
+        if (open) {
+            err.println();
+            open = false;
+        }
     }
 
     /** A line of result; a value never begins another line. */
@@ -55,6 +75,7 @@ final class Terminal {
 
     /** A line for the person watching, or several of one message. */
     void say(String format, Object... values) {
+        endLine();
         err.println(visible("lethe: " + String.format(Locale.ROOT, format, values)));
     }
 
