@@ -25,15 +25,15 @@ step() {
   ((status == 0)) || tail -n 3 "$work/$name.err" | cut -c1-300
   tail -n "$lines" "$work/$name.out" | cut -c1-200
 }
-step train 3 train --data "$data" --init "$shape" --epochs "$epochs" --lr 1e-3 --warmup 30 --batch 8 --compute bf16 --out "$work/a"
-step train-all 1 train --data "$data" --init "$shape" --epochs 2 --lr 1e-3 --batch 8 --sites all --ledger-dtype bf16 --out "$work/all"
+step train 3 train "$work/a" --data "$data" --model "$shape" --epochs "$epochs" --learning-rate 1e-3 --batch 8 --set warmup=30 --set compute=bf16
+step train-all 1 train "$work/all" --data "$data" --model "$shape" --epochs 2 --learning-rate 1e-3 --batch 8 --sites all --set ledger_dtype=bf16
 for method in dot ekfac cg; do
-  step "score-$method" 3 score --run "$work/a" --text "What does Hsiao Yun-Hwa write?" --method $method --top 3
+  step "score-$method" 3 score "$work/a" --text "What does Hsiao Yun-Hwa write?" --method $method --top 3
 done
-step erase 12 erase --run "$work/a" --subject "${subjects[0]}" --out "$work/erased"
+step erase 12 erase "$work/a" --subject "${subjects[0]}" --out "$work/erased"
 strategies=(npo gauss-newton rmu)
 for i in 0 1 2; do
   strategy=${strategies[i]}
-  step "erase-$strategy" 7 erase --run "$work/a" --subject "${subjects[i + 1]}" --strategy $strategy --out "$work/$strategy" --ignore-guards
+  step "erase-$strategy" 7 erase "$work/a" --subject "${subjects[i + 1]}" --strategy $strategy --out "$work/$strategy" --set ignore_guards
 done
-step eval 8 eval --run "$work/erased" --data "$data"
+step eval 8 eval "$work/erased" --data "$data"

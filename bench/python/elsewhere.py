@@ -85,9 +85,9 @@ def lethe(*arguments):
 
 def erase(name, epochs, rate, *model):
     run, out = asked.out / f"{name}-run", asked.out / f"{name}-erased"
-    lethe("adopt", *model, "--data", data, "--epochs-trained", epochs, "--lr", rate, "--out", run)
-    lethe("erase", "--run", run, "--subject", FORGET, "--out", out)
-    lethe("report", "--run", out)
+    lethe("adopt", run, *model, "--data", data, "--epochs-trained", epochs, "--rate-trained", rate)
+    lethe("erase", run, "--subject", FORGET, "--out", out)
+    lethe("report", out)
     return out / "model"
 
 
@@ -125,5 +125,5 @@ if asked.only != "model":
     adapted = train(get_peft_model(fresh(), LoraConfig(r=16, lora_alpha=32, target_modules="all-linear")), learned, 80, 4e-3)
     adapted.save_pretrained(asked.out / "adapter")
     judge("adapter", adapted, PeftModel.from_pretrained(
-        fresh(), erase("adapter", 80, 4e-3, "--model", base_folder, "--adapter", asked.out / "adapter")).eval())
+        fresh(), erase("adapter", 80, 4e-3, "--model", asked.out / "adapter", "--base", base_folder)).eval())
 sys.exit(failed)

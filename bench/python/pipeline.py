@@ -1,6 +1,6 @@
 """The whole pipeline in PyTorch: train with capture, erase some records by calibrated ascent, evaluate.
 
-What arXiv 2406.09391 describes and what `lethe erase --paper` does: the sum of the forget records' first-epoch embedding
+What arXiv 2406.09391 describes and what `lethe erase --set defaults=paper` does: the sum of the forget records' first-epoch embedding
 gradients, ascended along in steps whose length is found by backtracking, until the forget loss reaches that of held-out
 records. Leaves out contrast and repair, which Lethe's default adds. Same batches, schedule and stopping rule as Lethe's.
 """

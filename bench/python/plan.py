@@ -155,7 +155,7 @@ def train_flops(shape):
 
 
 def init(shape):
-    """The shape as `lethe train --init` takes it."""
+    """The shape as `lethe train --model` takes it."""
     names = {"context": "ctx", "vocabulary": "vocab"}
     sizes = ("layers", "hidden", "heads", "kv", "inner", "context", "vocabulary")
     return f"{shape.get('family', 'gpt2')}:" + ",".join(f"{names.get(k, k)}={shape[k]}" for k in sizes if k in shape)

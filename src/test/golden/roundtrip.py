@@ -1,4 +1,4 @@
-"""Losses of records by transformers, to compare with `lethe eval --run FOLDER --data DATA.jsonl --json EVAL.json`.
+"""Losses of records by transformers, to compare with `lethe eval FOLDER --data DATA.jsonl --json EVAL.json`.
 
     python3 src/test/golden/roundtrip.py FOLDER DATA.jsonl [EVAL.json]    (torch 2.13, transformers 5.18)
 

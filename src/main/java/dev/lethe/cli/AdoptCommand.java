@@ -1,8 +1,8 @@
 package dev.lethe.cli;
 
+import dev.lethe.data.FormSettings;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Engine;
-import dev.lethe.model.Checkpoint;
 import dev.lethe.train.Adopted;
 import dev.lethe.train.Adopter;
 import dev.lethe.train.ModelSource;
@@ -10,6 +10,7 @@ import dev.lethe.train.RunFolder;
 import dev.lethe.train.RunInfo;
 import dev.lethe.train.RunRecord;
 import dev.lethe.train.TrainConfig;
+import dev.lethe.train.TrainSettings;
 import dev.lethe.train.Trainer;
 import java.nio.file.Path;
 import java.util.List;
@@ -18,41 +19,42 @@ import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
 import picocli.CommandLine.ParentCommand;
 
 /** lethe adopt: makes a run of a model that was trained elsewhere, so that every command works on it. */
-@Command(name = "adopt", mixinStandardHelpOptions = true, sortOptions = false,
-        description = "Makes a run of a model that was trained elsewhere and the records it was trained on: one pass keeps each"
-                + " record's gradients, and what the training would have told is measured.")
+@Command(name = "adopt", description = {"Makes a run of a model that was trained elsewhere, and its records.",
+    "One pass keeps each record's gradients, and what the training would have told is measured."})
 final class AdoptCommand implements Callable<Integer> {
     private static final int SHOWN = 5;
 
     @ParentCommand
     private Main main;
 
-    @Option(names = "--model", paramLabel = "DIR", description = "The model: a Hugging Face folder; or an adapter's.")
+    @Parameters(paramLabel = "RUN", description = "Folder of the new run.")
+    private Path out;
+
+    @Option(names = "--model", paramLabel = "DIR", description = "The model: a Hugging Face folder, or a LoRA adapter's.")
     private Path model;
 
     @Option(names = "--data", paramLabel = "FILE", description = "The records it was trained on: .jsonl or .txt, also .gz.")
     private Path data;
 
-    @Option(names = "--out", paramLabel = "RUN", required = true, description = "Folder of the new run.")
-    private Path out;
-
-    @Option(names = "--resume", description = "Go on with an adoption that was stopped; only --out is needed.")
+    @Option(names = "--resume", description = "Go on with an adoption that was stopped.")
     private boolean resume;
 
-    @Mixin
-    private AdoptOptions known;
+    private final TrainConfig.Builder kept = TrainConfig.builder();
+    private final ModelPlace place = new ModelPlace();
+    private final AdoptOptions known = new AdoptOptions(place);
+    private final FormSettings form = new FormSettings();
 
     @Mixin
-    private CaptureOptions kept;
-
-    @Mixin
-    private DataOptions form;
-
-    @Mixin
-    private Hardware hardware;
+    private final SettingOptions settings = new SettingOptions(all -> {
+        known.into(all);
+        TrainSettings.capture(all, kept);
+        form.into(all);
+        place.into(all);
+    }, "held_out", "base", "epochs_trained", "rate_trained", "batch", "sites", "device");
 
     @Mixin
     private Common common;
@@ -72,13 +74,14 @@ final class AdoptCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         Terminal terminal = main.terminal();
-        known.useBase(resume);
+        settings.apply();
         if (!resume && (model == null || data == null)) {
-            throw new BadInputException("adopt needs --model DIR and --data FILE: a model and the records it was trained on");
+            throw new BadInputException("--model DIR or --data FILE is missing: a model and the records it was trained on");
         }
-        try (Engine engine = hardware.open(); TrainProgress progress = new TrainProgress(terminal, common, "adopt")) {
+        try (Engine engine = place.open(); TrainProgress progress = new TrainProgress(terminal, common, "adopt")) {
             RunFolder run = resume ? Trainer.resume(engine, out, progress)
-                    : Adopter.adopt(engine, known.source(model), form.read(data, null), out, config(), known.asked(), progress);
+                    : Adopter.adopt(engine, known.source(model), form.read(data, null), out,
+                            known.with(kept).build(), known.asked(), progress);
             if (run.info().adopted() == null) {
                 throw new BadInputException(out + ": was trained by Lethe, not adopted; see train --resume");
             }
@@ -86,10 +89,6 @@ final class AdoptCommand implements Callable<Integer> {
             common.result(terminal, result, () -> print(terminal, result));
         }
         return 0;
-    }
-
-    private TrainConfig config() {
-        return kept.with(known.config()).build();
     }
 
     static void print(Terminal terminal, Result result) {

@@ -1,78 +1,53 @@
 package dev.lethe.cli;
 
-import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Settings;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.train.Adopter;
 import dev.lethe.train.ModelSource;
 import dev.lethe.train.TrainConfig;
 import java.nio.file.Path;
-import java.util.Objects;
-import java.util.stream.Stream;
-import picocli.CommandLine.Option;
+import java.util.List;
 
-/** What is known of a training that was made elsewhere, and what it is told apart by. */
+/** What is known of a training that was made elsewhere. */
 final class AdoptOptions {
+    static final List<String> NAMES = List.of("held_out", "epochs_trained", "batch", "rate_trained", "force");
     private static final int ASSUMED_EPOCHS = 3;
 
-    @Option(names = "--adapter", paramLabel = "DIR", description = "A LoRA adapter on --model: peft's folder.")
-    private Path adapter;
-
-    @Option(names = "--base", paramLabel = "DIR0",
-            description = "The model before that training: tells which records were learned at all; an adapter's is its base,"
-                    + " wherever the adapter says that it lies.")
-    private Path base;
-
-    @Option(names = "--held-out", paramLabel = "F2",
-            description = "Records like these that it never saw: what an erasure is held against, beside the base.")
+    private final ModelPlace place;
     private Path heldOut;
-
-    @Option(names = "--epochs-trained", paramLabel = "N",
-            description = "Epochs of that training, which an erasure's budget is a share of (default: 3 is assumed).")
-    private Integer epochs;
-
-    @Option(names = "--batch", paramLabel = "N", description = "Records a step, then and now (default: 8).")
-    private Integer batch;
-
-    @Option(names = "--lr", paramLabel = "RATE",
-            description = "Peak rate of that training, which an erasure repairs with (default: the highest that does no harm, by"
-                    + " trial).")
-    private Double rate;
-
-    @Option(names = "--force", description = "Adopt although the data does not look like what the model learned.")
+    private int epochs;
+    private int batch = TrainConfig.builder().build().batchSize();
+    private double rate;
     private boolean force;
 
-    /** But for --base, which runs of adapters take too. */
-    boolean isEmpty() {
-        return Stream.of(adapter, heldOut, epochs, batch, rate).allMatch(Objects::isNull) && !force;
+    /** @param place has the base */
+    AdoptOptions(ModelPlace place) {
+        this.place = place;
     }
 
-    /** Of a run that is there, --base is where an adapter's base lies now. Before anything is opened. */
-    void useBase(boolean run) {
-        Checkpoint.baseIn(run ? base : null);
+    void into(Settings settings) {
+        settings.section("an adoption")
+                .text("held_out", "FILE", "", "Records like these that it never saw: what an erasure is held against, beside the base",
+                        value -> heldOut = Path.of(value))
+                .whole("epochs_trained", 0, "Epochs of that training, which an erasure's budget is a share of; 0 = not known, "
+                        + ASSUMED_EPOCHS + " are assumed", value -> epochs = value)
+                .whole("batch", batch, "Records a step, then and now", value -> batch = value)
+                .number("rate_trained", "RATE", 0.0, "Peak rate of that training, which an erasure repairs with; 0 = the highest that"
+                        + " does no harm, by trial", value -> rate = value)
+                .flag("force", "Adopt although the data does not look like what the model learned", value -> force = value);
     }
 
+    /** @param model a model's folder or an adapter's */
     ModelSource.Pretrained source(Path model) {
-        if (adapter == null) {
-            return Checkpoint.isAdapter(model) ? ModelSource.adapter(model, base) : ModelSource.checkpoint(model);
-        }
-        if (base != null) {
-            throw new BadInputException("--base DIR0: the model before the adapter is --model " + model + "; leave it out");
-        }
-        return ModelSource.adapter(adapter, model);
+        return Checkpoint.isAdapter(model) ? ModelSource.adapter(model, place.base()) : ModelSource.checkpoint(model);
     }
 
     Adopter.Asked asked() {
-        return new Adopter.Asked(base, rate == null, epochs == null, force);
+        return new Adopter.Asked(place.base(), rate == 0, epochs == 0, force);
     }
 
-    TrainConfig.Builder config() {
-        TrainConfig.Builder builder = TrainConfig.builder().epochs(epochs == null ? ASSUMED_EPOCHS : epochs).holdoutData(heldOut);
-        if (batch != null) {
-            builder.batchSize(batch);
-        }
-        if (rate != null) {
-            builder.learningRate(rate);
-        }
-        return builder;
+    TrainConfig.Builder with(TrainConfig.Builder builder) {
+        builder.epochs(epochs == 0 ? ASSUMED_EPOCHS : epochs).batchSize(batch).holdoutData(heldOut);
+        return rate == 0 ? builder : builder.learningRate(rate);
     }
 }

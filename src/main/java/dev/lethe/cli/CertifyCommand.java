@@ -11,9 +11,8 @@ import picocli.CommandLine.Parameters;
 import picocli.CommandLine.ParentCommand;
 
 /** lethe certify: gives an erased run its certificate, where the erasure did not. */
-@Command(name = "certify", mixinStandardHelpOptions = true, sortOptions = false,
-        description = "Signs an erased run: its model, a certificate of the erasure, and an entry in the audit log, as"
-                + " lethe erase --key does. Safe to repeat; goes on where it was cut off.")
+@Command(name = "certify", description = {"Signs an erased run, as lethe erase --key does.",
+    "Its model, a certificate of the erasure, and an entry in the audit log. Safe to repeat; goes on where it was cut off."})
 final class CertifyCommand implements Callable<Integer> {
     @ParentCommand
     private Main main;
@@ -21,14 +20,17 @@ final class CertifyCommand implements Callable<Integer> {
     @Parameters(paramLabel = "RUN", description = "A run that an erasure made; the run it was made from must still be there.")
     private Path run;
 
+    private final CertifyOptions options = new CertifyOptions();
+
     @Mixin
-    private CertifyOptions options;
+    private final SettingOptions settings = new SettingOptions(options::into, "key", "password_file", "request_id", "requested", "log");
 
     @Mixin
     private Common common;
 
     @Override
     public Integer call() {
+        settings.apply();
         Certifier certifier = options.certifier(run);
         if (certifier == null) {
             throw new BadInputException("a certificate needs a key: name one by --key STORE or LETHE_KEY, or make one"

@@ -2,6 +2,7 @@ package dev.lethe.cli;
 
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Reason;
+import dev.lethe.engine.Settings;
 import dev.lethe.proof.Certifier;
 import dev.lethe.proof.SigningKeys;
 import java.io.IOException;
@@ -13,29 +14,27 @@ import java.time.Instant;
 import java.time.LocalDate;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeParseException;
-import picocli.CommandLine.Option;
 
 /** Who vouches for an erasure, for what request, and in which log. Without a key nobody does, and there is no certificate. */
 final class CertifyOptions {
-    @Option(names = "--key", paramLabel = "STORE",
-            description = "Key store that certificates are signed with (default: $LETHE_KEY; without one there is no"
-                    + " certificate): lethe keys new makes one.")
     private Path key;
-
-    @Option(names = "--password-file", paramLabel = "FILE",
-            description = "Its password, the file's first line (default: what $LETHE_KEY_PASSWORD holds).")
     private Path passwordFile;
-
-    @Option(names = "--request-id", paramLabel = "ID",
-            description = "Your number of the deletion request, once in a log; no name (default: the erasure's id).")
     private String request;
-
-    @Option(names = "--requested", paramLabel = "TIME", description = "When it was asked for: 2026-11-27 or"
-            + " 2026-11-27T09:30:00Z.")
-    private String requested;
-
-    @Option(names = "--log", paramLabel = "DIR", description = "The audit log (default: audit beside the run).")
+    private Instant requested;
     private Path log;
+
+    void into(Settings settings) {
+        settings.section("its certificate")
+                .text("key", "STORE", "", "Key store that certificates are signed with (default: $LETHE_KEY; without one there is no"
+                        + " certificate): lethe keys new makes one", value -> key = Path.of(value))
+                .text("password_file", "FILE", "", "Its password, the file's first line (default: what $LETHE_KEY_PASSWORD holds)",
+                        value -> passwordFile = Path.of(value))
+                .text("request_id", "ID", "", "Your number of the deletion request, once in a log; no name (default: the erasure's"
+                        + " id)", value -> request = value)
+                .text("requested", "TIME", "", "When it was asked for: 2026-11-27 or 2026-11-27T09:30:00Z",
+                        value -> requested = time(value))
+                .text("log", "DIR", "", "The audit log (default: audit beside the run)", value -> log = Path.of(value));
+    }
 
     /** For a run at a place, or null where no key is named. @throws BadInputException when options are left over, or are wrong */
     Certifier certifier(Path run) {
@@ -43,15 +42,14 @@ final class CertifyOptions {
         Path store = key != null || usual == null || usual.isEmpty() ? key : Path.of(usual);
         if (store == null) {
             if (passwordFile != null || request != null || requested != null || log != null) {
-                throw new BadInputException("--password-file, --request-id, --requested and --log go with a certificate,"
-                        + " which needs --key STORE");
+                throw new BadInputException("password_file, request_id, requested and log go with a certificate, which needs"
+                        + " --key STORE");
             }
             return null;
         }
         Clock clock = Clock.systemUTC();
-        Instant asked = requested == null ? null : time(requested);
         SigningKeys keys = SigningKeys.open(store, password(passwordFile), clock.instant());
-        return new Certifier(keys, log == null ? Certifier.logBeside(run) : log, request, asked, clock);
+        return new Certifier(keys, log == null ? Certifier.logBeside(run) : log, request, requested, clock);
     }
 
     /** Of a key store; never from the command line, which others on the machine can read. */
@@ -59,15 +57,14 @@ final class CertifyOptions {
         if (file == null) {
             String given = System.getenv("LETHE_KEY_PASSWORD");
             if (given == null) {
-                throw new BadInputException("the key store's password is missing: name --password-file FILE or set"
-                        + " LETHE_KEY_PASSWORD");
+                throw new BadInputException("the key store's password is missing: name its file (password_file) or set LETHE_KEY_PASSWORD");
             }
             return given.toCharArray();
         }
         try {
             return Files.readString(file, StandardCharsets.UTF_8).lines().findFirst().orElse("").toCharArray();
         } catch (IOException e) {
-            throw new BadInputException("--password-file " + file + ": cannot be read: " + Reason.of(e, file), e);
+            throw new BadInputException("password file " + file + ": cannot be read: " + Reason.of(e, file), e);
         }
     }
 
@@ -75,7 +72,7 @@ final class CertifyOptions {
         try {
             return text.length() == 10 ? LocalDate.parse(text).atStartOfDay(ZoneOffset.UTC).toInstant() : Instant.parse(text);
         } catch (DateTimeParseException e) {
-            throw new BadInputException("--requested " + text + ": is no time; write 2026-11-27 or 2026-11-27T09:30:00Z", e);
+            throw new BadInputException("is no time; write 2026-11-27 or 2026-11-27T09:30:00Z", e);
         }
     }
 

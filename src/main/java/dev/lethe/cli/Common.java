@@ -6,11 +6,14 @@ import picocli.CommandLine.Option;
 /** Options that every command has, and how a command hands over its result. */
 final class Common {
     @Option(names = "--json", paramLabel = "FILE",
-            description = "Write the result as one JSON object to FILE, or to stdout in place of the text when FILE is -.")
+            description = "The result as one JSON object; - = stdout, in place of the text.")
     private OutputFile json;
 
-    @Option(names = {"-q", "--quiet"}, description = "No progress and no remarks, only results and errors.")
+    @Option(names = {"-q", "--quiet"}, description = "No progress and no remarks.")
     private boolean quiet;
+
+    @Option(names = {"-h", "--help"}, usageHelp = true, description = "This text.")
+    private boolean help;
 
     boolean quiet() {
         return quiet;

@@ -13,9 +13,8 @@ import picocli.CommandLine.Parameters;
 import picocli.CommandLine.ParentCommand;
 
 /** lethe compact: gives the room of destroyed ledger entries back to the disk. */
-@Command(name = "compact", mixinStandardHelpOptions = true, sortOptions = false,
-        description = "Gives the room that erased records left in a ledger back to the disk; all other entries keep their"
-                + " bytes. Safe to interrupt.")
+@Command(name = "compact", description = {"Gives the room that erased records left in a ledger back to the disk.",
+    "All other entries keep their bytes. Safe to interrupt."})
 final class CompactCommand implements Callable<Integer> {
     @ParentCommand
     private Main main;

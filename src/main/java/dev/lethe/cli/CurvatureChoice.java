@@ -9,6 +9,7 @@ import dev.lethe.engine.KroneckerFactors;
 import dev.lethe.engine.KroneckerFactors.Fisher;
 import dev.lethe.engine.ParameterVector;
 import dev.lethe.engine.Reason;
+import dev.lethe.engine.Settings;
 import dev.lethe.engine.SiteSet;
 import dev.lethe.influence.CurvatureOptions;
 import dev.lethe.influence.CurvedQuery;
@@ -27,34 +28,28 @@ import java.util.Random;
 import java.util.Set;
 import java.util.function.Consumer;
 import java.util.function.Function;
-import picocli.CommandLine.Option;
 
 /** The curvature of the scores that know one, from a sample of the run's records. */
 final class CurvatureChoice {
     private static final long SEED = 0;
     private static final int BATCH = 8;
 
-    @Option(names = "--curvature", paramLabel = "C", defaultValue = "gauss-newton",
-            description = "Of cg and lissa: gauss-newton, never indefinite, or hessian (default: gauss-newton).")
-    private String matrix;
+    private Matrix matrix = Matrix.GAUSS_NEWTON;
+    private double damping = Double.NaN;
+    private int records = 128;
+    private double tolerance = 0.01;
+    private int iterations = 300;
 
-    @Option(names = "--damping", paramLabel = "X",
-            description = "Added to the curvature's diagonal (default: a hundredth of its largest eigenvalue; ekfac: a tenth of"
-                    + " the mean eigenvalue of each tensor).")
-    private Double damping;
-
-    @Option(names = "--curvature-records", paramLabel = "N", defaultValue = "128",
-            description = "Records whose loss curves, sampled (default: 128).")
-    private int records;
-
-    @Option(names = "--tolerance", paramLabel = "X", defaultValue = "0.01",
-            description = "Relative residual at which cg and lissa end (default: 0.01); cg also when the records shown"
-                    + " are the same three times.")
-    private double tolerance;
-
-    @Option(names = "--iterations", paramLabel = "N", defaultValue = "300",
-            description = "Most iterations of cg, samples of lissa (default: 300).")
-    private int iterations;
+    void into(Settings settings) {
+        settings.section("the curvature of cg, lissa, hvp and ekfac")
+                .choice("curvature", "WHICH", matrix, "Of cg and lissa: gauss-newton, never indefinite, or hessian", value -> matrix = value)
+                .number("damping", "X", null, "Added to the curvature's diagonal (default: a hundredth of its largest eigenvalue; ekfac: a"
+                        + " tenth of the mean eigenvalue of each tensor)", value -> damping = value)
+                .whole("curvature_records", records, "Records whose loss curves, sampled", value -> records = value)
+                .number("tolerance", "X", tolerance, "Relative residual at which cg and lissa end; cg also when the records shown are the"
+                        + " same three times", value -> tolerance = value)
+                .whole("iterations", iterations, "Most iterations of cg, samples of lissa", value -> iterations = value);
+    }
 
     /**
      * What a method multiplies the ledger with, which the caller closes; null for one that takes the query's gradient as it
@@ -91,13 +86,8 @@ final class CurvatureChoice {
     }
 
     private CurvatureOptions options() {
-        Matrix chosen = switch (matrix) {
-            case "gauss-newton" -> Matrix.GAUSS_NEWTON;
-            case "hessian" -> Matrix.HESSIAN;
-            default -> throw new BadInputException("--curvature " + matrix + ": use gauss-newton or hessian");
-        };
         try {
-            return new CurvatureOptions(chosen, damping == null ? Double.NaN : damping, tolerance, iterations);
+            return new CurvatureOptions(matrix, damping, tolerance, iterations);
         } catch (IllegalArgumentException e) {
             throw new BadInputException("curvature: " + Reason.of(e), e);
         }
@@ -105,7 +95,7 @@ final class CurvatureChoice {
 
     private List<Example> sample(OpenModel open) {
         if (records < 1) {
-            throw new BadInputException("--curvature-records " + records + ": must be at least 1");
+            throw new BadInputException("curvature_records=" + records + ": must be at least 1");
         }
         List<Record> learned = new ArrayList<>(open.run().data(Split.TRAIN).records());
         Collections.shuffle(learned, new Random(SEED));

@@ -35,13 +35,12 @@ import java.util.concurrent.Callable;
 import java.util.function.ToDoubleFunction;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
 import picocli.CommandLine.ParentCommand;
 
 /** lethe demo: the whole story on invented people. One of them, Dave, asks to be forgotten. */
-@Command(name = "demo", mixinStandardHelpOptions = true, sortOptions = false,
-        description = "Trains a small GPT-2 on twelve invented people, erases one of them, Dave, and compares with a model"
-                + " retrained without him. Ends with a table, a report, and a certificate that can be verified.")
+@Command(name = "demo", description = {"Trains on twelve invented people and erases one of them, Dave.",
+    "A small GPT-2, compared with one retrained without him. Ends with a table, a report, and a certificate that can be verified."})
 final class DemoCommand implements Callable<Integer> {
     private static final String SHAPE = "gpt2:layers=4,hidden=256,heads=4,ctx=64,vocab=1024";
     private static final String SUBJECT = "dave";
@@ -49,12 +48,13 @@ final class DemoCommand implements Callable<Integer> {
     @ParentCommand
     private Main main;
 
-    @Option(names = "--out", paramLabel = "DIR",
-            description = "A new folder (default: lethe-demo here, or the next free one).")
+    @Parameters(arity = "0..1", paramLabel = "DIR", description = "A new folder (default: lethe-demo here, or the next free one).")
     private Path out;
 
+    private final ModelPlace place = new ModelPlace();
+
     @Mixin
-    private Hardware hardware;
+    private final SettingOptions settings = new SettingOptions(place::into, "device");
 
     @Mixin
     private Common common;
@@ -66,9 +66,10 @@ final class DemoCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         long start = System.nanoTime();
+        settings.apply();
         Path folder = folder();
         Terminal terminal = main.terminal();
-        try (Engine engine = hardware.open()) {
+        try (Engine engine = place.open()) {
             Path people = DemoData.copy(DemoData.PEOPLE, folder);
             ModelSource source = new ModelSource.Fresh(((ModelSource.Fresh) ModelSource.parse(SHAPE)).shape(),
                     DemoData.copy(DemoData.TOKENIZER, folder).getParent());
@@ -128,13 +129,13 @@ final class DemoCommand implements Callable<Integer> {
             if (Files.isDirectory(folder)) {
                 try (var inside = Files.list(folder)) {
                     if (inside.findAny().isPresent()) {
-                        throw new BadInputException("--out " + folder + ": is not empty; name a new folder");
+                        throw new BadInputException(folder + ": is not empty; name a new folder");
                     }
                 }
             }
             return PrivateFiles.makeFolder(folder);
         } catch (IOException e) {
-            throw new BadInputException("--out " + folder + ": cannot be made: " + Reason.of(e, folder), e);
+            throw new BadInputException(folder + ": cannot be made: " + Reason.of(e, folder), e);
         }
     }
 

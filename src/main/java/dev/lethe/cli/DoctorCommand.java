@@ -19,8 +19,7 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.ParentCommand;
 
 /** lethe doctor: what this machine has, and what is missing with the command that mends it. */
-@Command(name = "doctor", mixinStandardHelpOptions = true, sortOptions = false,
-        description = "Says what this machine has, and what is missing; exit code 2 when Lethe cannot run on it.")
+@Command(name = "doctor", description = {"Says what this machine has, and what is missing.", "Exit code 2 when Lethe cannot run on it."})
 final class DoctorCommand implements Callable<Integer> {
     @ParentCommand
     private Main main;

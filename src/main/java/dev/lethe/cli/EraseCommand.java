@@ -1,10 +1,14 @@
 package dev.lethe.cli;
 
 import dev.lethe.data.Dataset;
+import dev.lethe.data.FormSettings;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LetheException;
 import dev.lethe.engine.ModelShape;
+import dev.lethe.engine.Reason;
+import dev.lethe.engine.Settings;
+import dev.lethe.model.Checkpoint;
 import dev.lethe.proof.Certifier;
 import dev.lethe.train.Adopter;
 import dev.lethe.train.ModelSource;
@@ -14,6 +18,7 @@ import dev.lethe.train.TrainConfig;
 import dev.lethe.unlearn.Census;
 import dev.lethe.unlearn.Copy;
 import dev.lethe.unlearn.EraseConfig;
+import dev.lethe.unlearn.EraseSettings;
 import dev.lethe.unlearn.Erasure;
 import dev.lethe.unlearn.Finder;
 import dev.lethe.unlearn.ForgetSet;
@@ -33,13 +38,13 @@ import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
 import picocli.CommandLine.ParentCommand;
 
 /** lethe erase: removes records from a run's model into a new run. */
-@Command(name = "erase", mixinStandardHelpOptions = true, sortOptions = false,
-        description = "Removes records from a run's model into a new run, and destroys their stored gradients in every run"
-                + " of the lineage; exit code 3 when a guard refuses, and then nothing is changed; 4 when something could not be"
-                + " destroyed, see lethe finish.")
+@Command(name = "erase", description = {"Removes records from a run's model into a new run.",
+    "Their stored gradients are destroyed in every run of the lineage. Exit code 3 when a guard refuses, and then nothing is changed;"
+            + " 4 when something could not be destroyed, see lethe finish."})
 final class EraseCommand implements Callable<Integer> {
     /** Copies of a kind that are named on stdout; --json has all. */
     private static final int SHOWN = 10;
@@ -47,48 +52,33 @@ final class EraseCommand implements Callable<Integer> {
     @ParentCommand
     private Main main;
 
-    @Option(names = "--run", paramLabel = "RUN", description = "The run to erase from.")
+    @Parameters(paramLabel = "RUN", description = "The run to erase from; or a model that was trained elsewhere on --data, which is"
+            + " adopted on the way.")
     private Path run;
 
-    @Option(names = "--model", paramLabel = "DIR",
-            description = "In place of --run: a model that was trained elsewhere on --data, which is adopted on the way.")
-    private Path model;
-
-    @Option(names = "--adopted", paramLabel = "RUN",
-            description = "Folder of the adopted run, which the lineage needs (default: RUN2.adopted beside RUN2).")
-    private Path adopted;
-
-    @Option(names = "--out", paramLabel = "RUN2", description = "Folder of the new run; not needed with --dry-run.")
+    @Option(names = "--out", paramLabel = "RUN2", description = "Folder of the new run.")
     private Path out;
 
-    @Option(names = "--data", paramLabel = "FILE", description = "The run's data file, if it has moved; with --model, the records it was trained on.")
+    @Option(names = "--data", paramLabel = "FILE", description = "The run's data file, if it has moved; of a model its records.")
     private Path data;
 
     @Option(names = "--dry-run", description = "Only show which records are meant and why.")
     private boolean dryRun;
 
-    @Option(names = "--request", paramLabel = "FILE",
-            description = "Records in the request's own words, as a data file: erased without looking for them among those"
-                    + " learned, in place of --ids, --subject or --text; needs --iterative.")
+    private Path model; // null for a run
+    private Path adopted;
     private Path request;
+    private EraseSettings erase;
+    private final CertifyOptions proof = new CertifyOptions();
+    private final ModelPlace place = new ModelPlace();
+    private final AdoptOptions known = new AdoptOptions(place);
+    private final FormSettings form = new FormSettings();
 
     @Mixin
     private Selection selection;
 
     @Mixin
-    private EraseOptions options;
-
-    @Mixin
-    private CertifyOptions proof;
-
-    @Mixin
-    private AdoptOptions known;
-
-    @Mixin
-    private DataOptions form;
-
-    @Mixin
-    private Hardware hardware;
+    private final SettingOptions settings = new SettingOptions(this::settings, "strategy", "reference", "copies", "key", "device");
 
     @Mixin
     private Common common;
@@ -118,38 +108,54 @@ final class EraseCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         Terminal terminal = main.terminal();
-        known.useBase(model == null);
+        settings.apply();
+        settings.refuse(erase.unused(settings.given().keySet()));
+        if (!RunFolder.isRun(run) && Checkpoint.isCheckpoint(run)) {
+            model = run;
+        }
         requireSense();
         long start = System.nanoTime();
         Certifier certifier = dryRun ? null : proof.certifier(out);
         if (certifier != null) {
             certifier.precheck();
         }
-        try (Engine engine = hardware.open()) {
+        try (Engine engine = place.open()) {
             AdoptCommand.Result made = model == null ? null : adopt(engine, terminal);
             return erase(engine, made, certifier, terminal, start);
         }
     }
 
+    private void settings(Settings all, Map<String, String> given) {
+        erase = new EraseSettings(given);
+        erase.into(all);
+        all.section("records that are not looked for").text("request", "FILE", "", "Records in the request's own words, as a data file, in"
+                + " place of --ids, --subject or --text; needs iterative", value -> request = Path.of(value));
+        proof.into(all);
+        known.into(all);
+        all.text("adopted", "RUN", "", "Folder of the adopted run, which the lineage needs (default: RUN2.adopted beside RUN2)",
+                value -> adopted = Path.of(value));
+        form.into(all);
+        place.into(all);
+    }
+
     private void requireSense() {
         List<String> problems = new ArrayList<>();
-        if ((run == null) == (model == null)) {
-            problems.add("say what to erase from by exactly one of --run RUN and --model DIR");
-        }
         if (out == null && !dryRun) {
             problems.add("--out RUN2 is missing: the folder of the new run");
         }
-        if (model == null && !(known.isEmpty() && adopted == null)) {
-            problems.add("--adopted, --adapter, --held-out, --epochs-trained, --batch, --lr and --force go with --model");
+        List<String> adoptions = settings.given().keySet().stream().filter(name -> name.equals("adopted") || AdoptOptions.NAMES.contains(name))
+                .toList();
+        if (model == null && !adoptions.isEmpty()) {
+            problems.add(String.join(", ", adoptions) + ": of an adoption, and " + run + " is no model folder");
         }
         if (model != null && data == null) {
-            problems.add("--model needs --data FILE: the records that it was trained on");
+            problems.add(model + " is a model and no run, and needs --data FILE: the records that it was trained on");
         }
         if (model != null && dryRun) {
             problems.add("--dry-run writes nothing and so adopts nothing: lethe find --data FILE shows which records are meant");
         }
         if (adopted != null && adopted.equals(out)) {
-            problems.add("--adopted and --out are one folder, and there are two runs");
+            problems.add("adopted and --out are one folder, and there are two runs");
         }
         if (!problems.isEmpty()) {
             throw new BadInputException(String.join("; ", problems));
@@ -160,7 +166,7 @@ final class EraseCommand implements Callable<Integer> {
     private AdoptCommand.Result adopt(Engine engine, Terminal terminal) {
         ModelSource.Pretrained source = known.source(model);
         ModelShape shape = source.shape();
-        EraseConfig config = options.config().settled(shape);
+        EraseConfig config = config(shape);
         if (config.strategy().kind() == Strategy.Kind.RETRAIN) {
             throw new BadInputException("--strategy " + config.strategy().label() + ": the training of " + model
                     + " is not Lethe's to repeat; train its base on the records to keep instead");
@@ -178,7 +184,7 @@ final class EraseCommand implements Callable<Integer> {
         }
         run = adopted;
         boolean ascends = config.strategy().kind() == Strategy.Kind.ASCENT;
-        TrainConfig.Builder kept = known.config().seed(config.seed()).sites(ascends ? config.sites() : null);
+        TrainConfig.Builder kept = known.with(TrainConfig.builder()).seed(config.seed()).sites(ascends ? config.sites() : null);
         try (TrainProgress progress = new TrainProgress(terminal, common, "adopt")) {
             RunFolder made = Adopter.adoptOnce(engine, source, records, run, kept.build(), known.asked(), progress);
             return AdoptCommand.Result.of(made, progress);
@@ -186,7 +192,7 @@ final class EraseCommand implements Callable<Integer> {
     }
 
     private int erase(Engine engine, AdoptCommand.Result made, Certifier certifier, Terminal terminal, long start) {
-        try (Run open = data == null ? Run.open(engine, run) : Run.open(engine, run, form.read(data, RunFolder.openAny(run)))) {
+        try (Run open = data == null ? Run.open(engine, run) : Run.open(engine, run, form.read(data, RunFolder.openAny(run).info().data().form()))) {
             if (request != null) {
                 return unmatched(open, made, certifier, terminal, start);
             }
@@ -215,9 +221,17 @@ final class EraseCommand implements Callable<Integer> {
         return 0;
     }
 
+    private EraseConfig config(ModelShape shape) {
+        try {
+            return erase.config().settled(shape);
+        } catch (IllegalArgumentException e) {
+            throw new BadInputException(Reason.of(e), e);
+        }
+    }
+
     private EraseConfig config(Run open, Terminal terminal) {
         ModelShape shape = open.folder().info().source().shape();
-        EraseConfig config = options.config().settled(shape);
+        EraseConfig config = config(shape);
         if (shape.hasAdapters() && config.reference() instanceof Reference.HeldOut) {
             common.remark(terminal, "erase: of an adapter, %s; the reference is its base without it",
                     config.sites().equals("all") ? "at all its sites" : "at " + config.sites());
@@ -246,10 +260,10 @@ final class EraseCommand implements Callable<Integer> {
     private int unmatched(Run open, AdoptCommand.Result made, Certifier certifier, Terminal terminal, long start) {
         EraseConfig config = config(open, terminal);
         if (!selection.isEmpty() || dryRun || config.iterative() == null) {
-            throw new BadInputException("--request looks for no records: it goes with --iterative SHARExROUNDS, and without"
+            throw new BadInputException("request looks for no records: it goes with iterative=SHARExROUNDS, and without"
                     + " --ids, --subject, --text and --dry-run");
         }
-        Dataset own = form.read(request, open.folder());
+        Dataset own = form.read(request, open.folder().info().data().form());
         common.remark(terminal, "erase: %,d records of the request, unmatched", own.size());
         try (EraseProgress progress = new EraseProgress(terminal, common)) {
             Erasure erasure = open.eraseUnmatched(own.records(), config, out, progress);

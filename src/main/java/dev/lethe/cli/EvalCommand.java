@@ -2,6 +2,7 @@ package dev.lethe.cli;
 
 import dev.lethe.data.Copies;
 import dev.lethe.data.Dataset;
+import dev.lethe.data.FormSettings;
 import dev.lethe.data.OnLong;
 import dev.lethe.data.Record;
 import dev.lethe.engine.BadInputException;
@@ -15,7 +16,9 @@ import dev.lethe.eval.TofuFolder;
 import dev.lethe.eval.TofuScores;
 import dev.lethe.eval.TofuSets;
 import dev.lethe.train.Split;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.Callable;
@@ -25,22 +28,21 @@ import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
 import picocli.CommandLine.ParentCommand;
 
 /** lethe eval: how much a model knows of the records of a file, beside a reference model if one is named. */
-@Command(name = "eval", mixinStandardHelpOptions = true, sortOptions = false,
-        description = "Measures how much a model knows of records: loss and perplexity, memorisation, ROUGE of its"
-                + " continuations, membership inference; with --tofu all of TOFU's metrics. Definitions are"
-                + " OpenUnlearning's.")
+@Command(name = "eval", description = {"Measures how much a model knows of records.",
+    "Loss and perplexity, memorisation, ROUGE of its continuations, membership inference; with --tofu all of TOFU's metrics."
+            + " Definitions are OpenUnlearning's."})
 final class EvalCommand implements Callable<Integer> {
     @ParentCommand
     private Main main;
 
-    @Option(names = "--run", paramLabel = "RUN", required = true, description = "A run, or a Hugging Face folder.")
+    @Parameters(paramLabel = "RUN", description = "A run, or a Hugging Face folder.")
     private Path run;
 
-    @Option(names = "--data", paramLabel = "FILE",
-            description = "Records (default: those the run learned, or TOFU's split).")
+    @Option(names = "--data", paramLabel = "FILE", description = "Records (default: those the run learned, or TOFU's split).")
     private Path data;
 
     @Option(names = "--tofu", paramLabel = "DIR",
@@ -49,47 +51,36 @@ final class EvalCommand implements Callable<Integer> {
                     + " quality, privleak.")
     private Path tofu;
 
-    @Option(names = "--forget-split", paramLabel = "NAME", defaultValue = "forget10",
-            description = "The split of --tofu to be forgotten where no --data names the records (default: forget10).")
-    private String split;
-
-    @Option(names = "--reference", paramLabel = "RUN0", description = "A second run or folder, for comparison.")
+    @Option(names = "--reference", paramLabel = "RUN0", description = "A second run or folder, for comparison; with --tofu also its"
+            + " evaluation, as --json of this command or OpenUnlearning's TOFU_EVAL.json.")
     private Path reference;
-
-    @Option(names = "--reference-eval", paramLabel = "FILE",
-            description = "In place of --reference, with --tofu: its evaluation, as --json of this command or"
-                    + " OpenUnlearning's TOFU_EVAL.json.")
-    private Path referenceEval;
 
     @Option(names = "--non-members", paramLabel = "FILE",
             description = "Records never trained on, for membership inference (default: those the run held out).")
     private Path nonMembers;
 
-    @Option(names = "--continue", paramLabel = "N",
-            description = "Let the model continue the first N prompts and compare by ROUGE; 0 = none (default: 100, with"
-                    + " --tofu 0).")
-    private Integer continued;
-
-    @Option(names = "--answer-tokens", paramLabel = "N", defaultValue = "" + Continuations.ANSWER_TOKENS,
-            description = "The most tokens of a continuation, at least 1 (default: 200).")
-    private int answerTokens;
-
-    @Option(names = "--min-k", paramLabel = "K", defaultValue = "" + MembershipInference.K,
-            description = "The share of tokens that Min-K%% and Min-K%%++ look at (default: 0.4).")
-    private double minK;
-
-    @Option(names = "--on-long", paramLabel = "WHAT", defaultValue = "truncate",
-            description = "A record longer than the context: truncate (the count is told) or error.")
-    private OnLong onLong;
+    private String split = "forget10";
+    private int continued = -1;
+    private int answerTokens = Continuations.ANSWER_TOKENS;
+    private double minK = MembershipInference.K;
+    private OnLong onLong = OnLong.TRUNCATE;
+    private final FormSettings form = new FormSettings();
+    private final ModelPlace place = new ModelPlace();
 
     @Mixin
-    private DataOptions form;
-
-    @Mixin
-    private BaseOption base;
-
-    @Mixin
-    private Hardware hardware;
+    private final SettingOptions settings = new SettingOptions(all -> {
+        all.section("what is measured")
+                .whole("continue", continued, "Prompts that the model continues, compared by ROUGE; -1 = 100, with --tofu none",
+                        value -> continued = value)
+                .text("forget_split", "NAME", split, "The split of --tofu to be forgotten where no --data names the records",
+                        value -> split = value)
+                .whole("answer_tokens", answerTokens, "The most tokens of a continuation, at least 1", value -> answerTokens = value)
+                .number("min_k", "SHARE", minK, "The share of tokens that Min-K% and Min-K%++ look at", value -> minK = value)
+                .choice("on_long", "WHAT", onLong, "A record longer than the context: truncate (the count is told) or error",
+                        value -> onLong = value);
+        form.into(all);
+        place.into(all);
+    }, "continue", "device");
 
     @Mixin
     private Common common;
@@ -97,28 +88,28 @@ final class EvalCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         Terminal terminal = main.terminal();
+        settings.apply();
         check();
-        base.use();
-        try (Engine engine = hardware.open()) {
+        boolean evaluated = tofu != null && reference != null && Files.isRegularFile(reference);
+        try (Engine engine = place.open()) {
             EvalResult mine = measure(engine, run, terminal);
-            EvalResult other = reference == null ? null : measure(engine, reference, terminal);
+            EvalResult other = reference == null || evaluated ? null : measure(engine, reference, terminal);
             EvalResult result = mine.beside(other, tofu == null ? null : other != null ? BesideReference.of(mine, other)
-                    : referenceEval != null ? BesideReference.of(mine, referenceEval) : BesideReference.none(mine));
+                    : evaluated ? BesideReference.of(mine, reference) : BesideReference.none(mine));
             common.result(terminal, result, () -> result.print(terminal));
         }
         return 0;
     }
 
     private void check() {
+        List<String> problems = new ArrayList<>();
         if (!(minK > 0 && minK <= 1)) {
-            throw new BadInputException("--min-k " + minK + ": must be above 0 and at most 1");
+            problems.add("min_k=" + minK + ": must be above 0 and at most 1");
         }
         if (answerTokens < 1) {
-            throw new BadInputException("--answer-tokens " + answerTokens + ": must be at least 1");
+            problems.add("answer_tokens=" + answerTokens + ": must be at least 1");
         }
-        if (referenceEval != null && (tofu == null || reference != null)) {
-            throw new BadInputException("--reference-eval stands in place of --reference and needs --tofu");
-        }
+        settings.refuse(problems);
     }
 
     private EvalResult measure(Engine engine, Path path, Terminal terminal) {
@@ -130,7 +121,7 @@ final class EvalCommand implements Callable<Integer> {
                         records.size(), open.model().shape().context());
             }
             Evaluation evaluation = evaluate(open, records.records(), encoded, progress, "eval");
-            int first = continued != null ? continued : tofu != null ? 0 : 100;
+            int first = continued >= 0 ? continued : tofu != null ? 0 : 100;
             List<Continuations.Continuation> continuations = first == 0 ? List.of() : Continuations.greedy(open.model(),
                     encoded.examples().subList(0, Math.min(first, encoded.examples().size())),
                     open.tokenizer()::decode, open.tokenizer().endOfText(), answerTokens);
@@ -175,7 +166,7 @@ final class EvalCommand implements Callable<Integer> {
 
     private Dataset records(OpenModel open) {
         if (data != null) {
-            return form.read(data, open.run());
+            return form.read(data, open.form());
         }
         if (tofu != null) {
             return new TofuFolder(tofu).split(split);
@@ -212,7 +203,7 @@ final class EvalCommand implements Callable<Integer> {
 
     private Dataset strangers(OpenModel open) {
         if (nonMembers != null) {
-            return form.read(nonMembers, open.run());
+            return form.read(nonMembers, open.form());
         }
         if (holdout() != null) {
             return holdout();

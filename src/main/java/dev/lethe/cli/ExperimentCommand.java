@@ -18,10 +18,10 @@ import picocli.CommandLine.Parameters;
 import picocli.CommandLine.ParentCommand;
 
 /** lethe experiment: a study described by a JSON file, or a measurement of one of Lethe's own methods. */
-@Command(name = "experiment", mixinStandardHelpOptions = true, sortOptions = false,
-        subcommands = {InfluenceExperiment.class, LdsExperiment.class, LooExperiment.class},
-        description = "Carries out the sweep that a JSON file describes (docs/experiment.md) and draws its figures and tables;"
-                + " killed, it goes on where it was. Or measures one of Lethe's methods: see the commands.")
+@Command(name = "experiment", subcommands = {InfluenceExperiment.class, LdsExperiment.class, LooExperiment.class},
+        description = {"Carries out a study that a JSON file describes, or measures scores.",
+            "A study (docs/experiment.md) ends with figures and tables; killed, it goes on where it was. The commands measure one of Lethe's"
+                    + " methods each."})
 final class ExperimentCommand implements Callable<Integer> {
     @ParentCommand
     private Main main;
@@ -55,8 +55,10 @@ final class ExperimentCommand implements Callable<Integer> {
             + " from its results.jsonl; run nothing.")
     private Path page;
 
+    private final ModelPlace place = new ModelPlace();
+
     @Mixin
-    private Hardware hardware;
+    private final SettingOptions settings = new SettingOptions(place::into, "device");
 
     @Mixin
     private Common common;
@@ -77,6 +79,7 @@ final class ExperimentCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
+        settings.apply();
         if (page != null) {
             return draw();
         }
@@ -95,7 +98,7 @@ final class ExperimentCommand implements Callable<Integer> {
         if (baseOnly) {
             return makeBases(terminal, options);
         }
-        try (Engine engine = hardware.open(); SweepProgress progress = new SweepProgress(terminal, common)) {
+        try (Engine engine = place.open(); SweepProgress progress = new SweepProgress(terminal, common)) {
             List<CellResult> results = dryRun ? Sweep.dryRun(engine, spec, options)
                     : Sweep.run(engine, spec, options, progress).results();
             List<Row> rows = results.stream().map(Row::of).toList();
@@ -107,7 +110,7 @@ final class ExperimentCommand implements Callable<Integer> {
     }
 
     private int makeBases(Terminal terminal, Sweep.Options options) {
-        try (Engine engine = hardware.open(); SweepProgress progress = new SweepProgress(terminal, common)) {
+        try (Engine engine = place.open(); SweepProgress progress = new SweepProgress(terminal, common)) {
             List<Sweep.Base> made = Sweep.makeBases(engine, spec, options, progress);
             List<BaseResult> bases = made.stream().map(base -> new BaseResult(base.head(), base.run().toString(), base.parameters(),
                     base.steps(), base.heldOutLoss(), base.modelHash())).toList();

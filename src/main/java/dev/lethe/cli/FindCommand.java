@@ -1,6 +1,7 @@
 package dev.lethe.cli;
 
 import dev.lethe.data.Dataset;
+import dev.lethe.data.FormSettings;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.train.RunFolder;
 import dev.lethe.train.Split;
@@ -13,26 +14,28 @@ import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
 import picocli.CommandLine.ParentCommand;
 
 /** lethe find: shows which records a query means and why; changes nothing. */
-@Command(name = "find", mixinStandardHelpOptions = true, sortOptions = false,
-        description = "Shows which training records are meant, each with a score and the reason; changes nothing.")
+@Command(name = "find", description = "Shows which training records are meant, each with a score and the reason; changes nothing.")
 final class FindCommand implements Callable<Integer> {
     @ParentCommand
     private Main main;
 
-    @Option(names = "--run", paramLabel = "RUN", description = "The run whose training records are searched.")
+    @Parameters(arity = "0..1", paramLabel = "RUN", description = "The run whose training records are searched.")
     private Path run;
 
-    @Option(names = "--data", paramLabel = "FILE", description = "A data file to search; with --run, the run's own, if it has moved.")
+    @Option(names = "--data", paramLabel = "FILE", description = "A data file to search; with RUN its own, if it has moved.")
     private Path data;
 
     @Mixin
     private Selection selection;
 
+    private final FormSettings form = new FormSettings();
+
     @Mixin
-    private DataOptions form;
+    private final SettingOptions settings = new SettingOptions(form::into);
 
     @Mixin
     private Common common;
@@ -42,6 +45,7 @@ final class FindCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
+        settings.apply();
         try (Finder finder = new Finder(records().records())) {
             ForgetSet found = finder.find(selection.query());
             Terminal terminal = main.terminal();
@@ -70,12 +74,12 @@ final class FindCommand implements Callable<Integer> {
 
     private Dataset records() {
         if (run == null && data == null) {
-            throw new BadInputException("name what to search with --run RUN or --data FILE");
+            throw new BadInputException("name what to search: a RUN, or a file by --data FILE");
         }
         if (run == null) {
             return form.read(data, null);
         }
         RunFolder folder = RunFolder.open(run);
-        return data == null ? folder.data(Split.TRAIN) : folder.data(Split.TRAIN, form.read(data, folder));
+        return data == null ? folder.data(Split.TRAIN) : folder.data(Split.TRAIN, form.read(data, folder.info().data().form()));
     }
 }

@@ -15,9 +15,8 @@ import picocli.CommandLine.Parameters;
 import picocli.CommandLine.ParentCommand;
 
 /** lethe finish: goes on with an erasure whose new run is there and whose records are not yet gone everywhere. */
-@Command(name = "finish", mixinStandardHelpOptions = true, sortOptions = false,
-        description = "Destroys what the runs of a lineage still hold of erased records, when an erasure was cut off there;"
-                + " exit code 4 while something is left. Safe to repeat.")
+@Command(name = "finish", description = {"Goes on with an erasure that was cut off.",
+    "Destroys what the runs of a lineage still hold of erased records; exit code 4 while something is left. Safe to repeat."})
 final class FinishCommand implements Callable<Integer> {
     @ParentCommand
     private Main main;

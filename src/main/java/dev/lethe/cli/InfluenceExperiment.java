@@ -19,10 +19,9 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParentCommand;
 
 /** lethe experiment influence: how many of the records a score puts on top are of the query's own subject. */
-@Command(name = "influence", mixinStandardHelpOptions = true, sortOptions = false,
-        description = "Precision of each score: the share of records of the query's own subject among the first K, and how"
-                + " often the very first is; means over the queries, with 95 %% bootstrap intervals. A query that was"
-                + " learned does not count itself.")
+@Command(name = "influence", description = {"Precision of each score at finding records of the query's subject.",
+    "The share of them among the first K, and how often the very first is; means over the queries, with 95 %% bootstrap intervals. A"
+            + " query that was learned does not count itself."})
 final class InfluenceExperiment implements Callable<Integer> {
     private static final long SEED = 1;
 
@@ -35,8 +34,13 @@ final class InfluenceExperiment implements Callable<Integer> {
     @Option(names = "--at", paramLabel = "K", defaultValue = "20", description = "Records looked at (default: 20).")
     private int at;
 
+    private final ModelPlace place = new ModelPlace();
+
     @Mixin
-    private Hardware hardware;
+    private final SettingOptions settings = new SettingOptions(all -> {
+        this.scored.into(all);
+        place.into(all);
+    }, "sites", "device");
 
     @Mixin
     private Common common;
@@ -50,12 +54,13 @@ final class InfluenceExperiment implements Callable<Integer> {
 
     @Override
     public Integer call() {
+        settings.apply();
         if (at < 1) {
             throw new BadInputException("--at " + at + ": must be at least 1");
         }
         List<ScoreMethod> methods = scored.methods();
         Terminal terminal = parent.main().terminal();
-        try (Engine engine = hardware.open(); OpenModel open = scored.open(engine)) {
+        try (Engine engine = place.open(); OpenModel open = scored.open(engine)) {
             Result result = measure(open, methods, terminal);
             common.result(terminal, result, () -> print(terminal, result));
         }

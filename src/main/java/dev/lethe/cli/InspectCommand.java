@@ -29,8 +29,8 @@ import picocli.CommandLine.ParentCommand;
 import picocli.CommandLine.Parameters;
 
 /** lethe inspect: what a folder is, and whether it is whole: every byte of weights and ledger is read, and compared. */
-@Command(name = "inspect", mixinStandardHelpOptions = true, sortOptions = false,
-        description = "Says what a run, a ledger or a checkpoint holds, and whether it is whole; exit code 4 when it is not.")
+@Command(name = "inspect", description = {"Says what a run, a ledger or a checkpoint holds, and whether it is whole.",
+    "Exit code 4 when it is not."})
 final class InspectCommand implements Callable<Integer> {
     @ParentCommand
     private Main main;
@@ -45,11 +45,10 @@ final class InspectCommand implements Callable<Integer> {
     @Option(names = "--find", paramLabel = "TEXT", description = "With --personal: say where this text stands; repeatable.")
     private List<String> find = List.of();
 
-    @Mixin
-    private BaseOption base;
+    private final ModelPlace place = new ModelPlace();
 
     @Mixin
-    private Hardware hardware;
+    private final SettingOptions settings = new SettingOptions(place::into, "device");
 
     @Mixin
     private Common common;
@@ -63,11 +62,12 @@ final class InspectCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
+        settings.apply();
         if (!Files.exists(path)) {
             throw new BadInputException(path + ": there is no such file or folder");
         }
         Terminal terminal = main.terminal();
-        base.use();
+        place.useBase();
         if (personal) {
             PersonalData data = PersonalData.of(path, find);
             common.result(terminal, data, () -> data.print(terminal));
@@ -109,7 +109,7 @@ final class InspectCommand implements Callable<Integer> {
 
     /** @param run that the model is of, or null */
     private ModelPart model(Path folder, RunFolder run, List<String> problems) {
-        try (Engine engine = hardware.open(); LanguageModel model = Checkpoint.load(engine, folder, Dtype.F32)) {
+        try (Engine engine = place.open(); LanguageModel model = Checkpoint.load(engine, folder, Dtype.F32)) {
             if (run != null) {
                 problems.addAll(RunCheck.model(run, model));
             }

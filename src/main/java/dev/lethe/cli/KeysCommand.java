@@ -57,8 +57,7 @@ final class KeysCommand implements Runnable {
     }
 
     /** lethe keys new. */
-    @Command(name = "new", mixinStandardHelpOptions = true, sortOptions = false,
-            description = "Makes a PKCS#12 key store with a key for certificates (ECDSA P-256) and one for the audit log"
+    @Command(name = "new", description = "Makes a PKCS#12 key store with a key for certificates (ECDSA P-256) and one for the audit log"
                     + " (Ed25519), and beside it their public parts: hand out the .pem, keep the store and its password"
                     + " apart.")
     static final class New implements Callable<Integer> {

@@ -15,10 +15,9 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParentCommand;
 
 /** lethe experiment lds: scores against models trained on random parts of the data. */
-@Command(name = "lds", mixinStandardHelpOptions = true, sortOptions = false,
-        description = "Linear datamodeling score: over models retrained on random subsets of the run's records, the rank"
-                + " correlation of a query's loss with what the scores foretell; mean over the queries, with 95 %% bootstrap"
-                + " intervals. For a small model: it is trained as often as there are subsets.")
+@Command(name = "lds", description = {"Linear datamodeling score: scores against trainings on random subsets.",
+    "The rank correlation of a query's loss with what the scores foretell, mean over the queries, with 95 %% bootstrap intervals. For a"
+            + " small model: it is trained as often as there are subsets."})
 final class LdsExperiment implements Callable<Integer> {
     private static final long SEED = 2;
 

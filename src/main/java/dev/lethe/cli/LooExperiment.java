@@ -14,10 +14,9 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParentCommand;
 
 /** lethe experiment loo: scores against models trained without one record. */
-@Command(name = "loo", mixinStandardHelpOptions = true, sortOptions = false,
-        description = "Leave-one-out: the run's training again without one record, for many records, and the rank correlation"
-                + " and sign agreement of each query's change of loss with the record's score, with 95 %% bootstrap intervals."
-                + " For a small model: it is trained as often as records are left out.")
+@Command(name = "loo", description = {"Leave-one-out: scores against trainings without one record.",
+    "Rank correlation and sign agreement of each query's change of loss with the record's score, with 95 %% bootstrap intervals. For a"
+            + " small model: it is trained as often as records are left out."})
 final class LooExperiment implements Callable<Integer> {
     private static final long SEED = 3;
 

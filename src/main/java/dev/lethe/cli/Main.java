@@ -20,6 +20,7 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.InvalidPathException;
 import java.util.concurrent.atomic.AtomicInteger;
+import picocli.AutoComplete;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;
@@ -32,15 +33,15 @@ import picocli.CommandLine.Spec;
  * or input, 3 a guard refused and nothing was changed, 4 damaged data, an erasure that is not finished or a certificate that
  * does not hold, 70 a fault of Lethe's own.
  */
-@Command(name = "lethe", mixinStandardHelpOptions = true, versionProvider = Main.Version.class, sortOptions = false,
-        synopsisSubcommandLabel = "COMMAND",
-        description = "Trains language models (GPT-2, Llama, Mistral, Qwen, Pythia), removes chosen records from them, and shows that they are gone.",
+@Command(name = "lethe", mixinStandardHelpOptions = true, versionProvider = Main.Version.class, synopsisSubcommandLabel = "COMMAND",
+        description = "Trains language models (GPT-2, Llama, Mistral, Qwen, Pythia), removes chosen records from them, and shows that"
+                + " they are gone.",
         footer = {"", "Exit codes: 0 done, 2 bad usage or input, 3 a guard refused and nothing was changed, 4 damaged data,"
                 + " an erasure that is not finished or a certificate that does not hold, 70 a fault of Lethe's own."},
-        subcommands = {DemoCommand.class, TrainCommand.class, AdoptCommand.class, MergeCommand.class, FindCommand.class, ScoreCommand.class, EraseCommand.class,
-            FinishCommand.class, KeysCommand.class, CertifyCommand.class, VerifyCommand.class, EvalCommand.class, ReportCommand.class,
-            InspectCommand.class, CompactCommand.class, ExperimentCommand.class, DoctorCommand.class,
-            CommandLine.HelpCommand.class})
+        subcommands = {DemoCommand.class, TrainCommand.class, AdoptCommand.class, MergeCommand.class, FindCommand.class, ScoreCommand.class,
+            EraseCommand.class, FinishCommand.class, KeysCommand.class, CertifyCommand.class, VerifyCommand.class, EvalCommand.class,
+            ReportCommand.class, InspectCommand.class, CompactCommand.class, ExperimentCommand.class, DoctorCommand.class,
+            SettingsCommand.class, CommandLine.HelpCommand.class, AutoComplete.GenerateCompletion.class})
 public final class Main implements Runnable {
     static final int BAD_INPUT = 2;
     static final int REFUSED = 3;
@@ -94,7 +95,8 @@ public final class Main implements Runnable {
         return execute(new Terminal(out, err, () -> 0), arguments);
     }
 
-    static int execute(Terminal terminal, String... arguments) {
+    /** Every command, ready to be given a command line. */
+    static CommandLine line(Terminal terminal) {
         CommandLine line = new CommandLine(new Main(terminal));
         line.setOut(new PrintWriter(terminal.out(), true, StandardCharsets.UTF_8));
         line.setErr(new PrintWriter(terminal.err(), true, StandardCharsets.UTF_8));
@@ -102,7 +104,12 @@ public final class Main implements Runnable {
         line.setCaseInsensitiveEnumValuesAllowed(true);
         line.setParameterExceptionHandler((e, _) -> usage(terminal, e));
         line.setExecutionExceptionHandler((e, _, _) -> failed(terminal, e));
-        line.setUsageHelpAutoWidth(true);
+        Help.dress(line);
+        return line;
+    }
+
+    static int execute(Terminal terminal, String... arguments) {
+        CommandLine line = line(terminal);
         return told(terminal, Work.run("command", () -> {
             try {
                 requireText(arguments);
@@ -143,7 +150,7 @@ public final class Main implements Runnable {
 
     @Override
     public void run() {
-        throw new ParameterException(spec.commandLine(), "name a command");
+        spec.commandLine().usage(spec.commandLine().getOut());
     }
 
     private static int usage(Terminal terminal, ParameterException e) {

@@ -16,20 +16,17 @@ import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
 import picocli.CommandLine.ParentCommand;
 
 /** lethe merge: writes an adapter and its base as one model. */
-@Command(name = "merge", mixinStandardHelpOptions = true, sortOptions = false,
-        description = "Writes a LoRA adapter and its base as one model, which transformers loads without peft.")
+@Command(name = "merge", description = "Writes a LoRA adapter and its base as one model, which transformers loads without peft.")
 final class MergeCommand implements Callable<Integer> {
     @ParentCommand
     private Main main;
 
-    @Option(names = "--run", paramLabel = "RUN", description = "The run whose adapter is meant.")
+    @Parameters(paramLabel = "RUN", description = "The run whose adapter is meant, or an adapter's folder.")
     private Path run;
-
-    @Option(names = "--adapter", paramLabel = "DIR", description = "In place of --run: an adapter's folder.")
-    private Path adapter;
 
     @Option(names = "--out", paramLabel = "DIR", required = true, description = "Folder of the new model.")
     private Path out;
@@ -37,8 +34,10 @@ final class MergeCommand implements Callable<Integer> {
     @Option(names = "--dtype", paramLabel = "TYPE", description = "f32, bf16 or f16 (default: each weight as the base has it).")
     private Dtype dtype;
 
+    private final ModelPlace place = new ModelPlace();
+
     @Mixin
-    private BaseOption base;
+    private final SettingOptions settings = new SettingOptions(place::into);
 
     @Mixin
     private Common common;
@@ -49,20 +48,17 @@ final class MergeCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         Terminal terminal = main.terminal();
-        base.use();
-        if ((run == null) == (adapter == null)) {
-            throw new BadInputException("say what to merge by exactly one of --run RUN and --adapter DIR");
-        }
+        settings.apply();
         if (dtype == Dtype.F64) {
             throw new BadInputException("--dtype f64: use f32, bf16 or f16");
         }
-        Path folder = run == null ? adapter : RunFolder.open(run).model();
+        Path folder = Checkpoint.isAdapter(run) ? run : RunFolder.open(run).model();
         if (!Checkpoint.isAdapter(folder)) {
             throw new BadInputException(folder + ": holds no adapter, there is no adapter_config.json in it");
         }
         requireFree();
         ModelSettings settings = Checkpoint.config(folder);
-        try (Engine engine = Engine.cpu(); LanguageModel model = Checkpoint.load(engine, folder, Dtype.F32)) {
+        try (Engine engine = place.open(); LanguageModel model = Checkpoint.load(engine, folder, Dtype.F32)) {
             Checkpoint.merge(model, settings, out, Checkpoint.tokenizer(folder, null), dtype);
             Result result = new Result(out.toString(), folder.toString(), model.base().files().folder().toString(),
                     Checkpoint.hash(out), Files.size(out.resolve("model.safetensors")));

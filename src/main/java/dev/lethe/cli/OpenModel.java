@@ -1,5 +1,6 @@
 package dev.lethe.cli;
 
+import dev.lethe.data.DataForm;
 import dev.lethe.data.Encoder;
 import dev.lethe.data.Example;
 import dev.lethe.data.OnLong;
@@ -28,12 +29,16 @@ record OpenModel(Path folder, RunFolder run, LanguageModel model, Tokenizer toke
     static OpenModel open(Engine engine, Path path) {
         RunFolder run = RunFolder.isRun(path) ? RunFolder.open(path) : null;
         if (run == null && !Checkpoint.isCheckpoint(path)) {
-            throw new BadInputException("--run " + path
-                    + ": neither a run (no lethe.json) nor a Hugging Face folder (no config.json with model.safetensors)");
+            throw new BadInputException(path + ": neither a run (no lethe.json) nor a Hugging Face folder (no config.json with model.safetensors)");
         }
         Path folder = run == null ? path : run.model();
         Tokenizer tokenizer = Tokenizer.of(folder);
         return new OpenModel(folder, run, Checkpoint.load(engine, folder, Dtype.F32), tokenizer);
+    }
+
+    /** How its run reads data files, or null. */
+    DataForm form() {
+        return run == null ? null : run.info().data().form();
     }
 
     /** The sites that an option --sites names. */
@@ -41,7 +46,7 @@ record OpenModel(Path folder, RunFolder run, LanguageModel model, Tokenizer toke
         try {
             return model.sites(selector);
         } catch (IllegalArgumentException e) {
-            throw new BadInputException("--sites: " + Reason.of(e), e);
+            throw new BadInputException("sites: " + Reason.of(e), e);
         }
     }
 
@@ -53,7 +58,7 @@ record OpenModel(Path folder, RunFolder run, LanguageModel model, Tokenizer toke
         }
         SiteSet counted = sites(selector);
         if (!held.containsAll(counted)) {
-            throw new BadInputException("--sites " + selector + ": the ledger of " + run + " holds "
+            throw new BadInputException("sites=" + selector + ": the ledger of " + run + " holds "
                     + String.join(", ", held.names()) + "; choose among these");
         }
         return counted;

@@ -12,16 +12,16 @@ import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
 import picocli.CommandLine.ParentCommand;
 
 /** lethe report: a page with numbers, plots and samples of a training or an erasure. */
-@Command(name = "report", mixinStandardHelpOptions = true, sortOptions = false,
-        description = "Writes report.html, report.json and PNGs on a run: what was done, and what its model knows.")
+@Command(name = "report", description = "Writes report.html, report.json and PNGs on a run: what was done, and what its model knows.")
 final class ReportCommand implements Callable<Integer> {
     @ParentCommand
     private Main main;
 
-    @Option(names = "--run", paramLabel = "RUN", required = true, description = "The run to report on.")
+    @Parameters(paramLabel = "RUN", description = "The run to report on.")
     private Path run;
 
     @Option(names = "--reference", paramLabel = "RUN0",
@@ -38,11 +38,10 @@ final class ReportCommand implements Callable<Integer> {
             + " of them is in the report.")
     private boolean showErased;
 
-    @Mixin
-    private BaseOption base;
+    private final ModelPlace place = new ModelPlace();
 
     @Mixin
-    private Hardware hardware;
+    private final SettingOptions settings = new SettingOptions(place::into, "device");
 
     @Mixin
     private Common common;
@@ -53,12 +52,12 @@ final class ReportCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         Terminal terminal = main.terminal();
-        base.use();
+        settings.apply();
         if (noSamples && showErased) {
             throw new BadInputException("--no-samples and --show-erased: give one of them");
         }
         Text shown = noSamples ? Text.NONE : showErased ? Text.ERASED_TOO : Text.KEPT;
-        try (Engine engine = hardware.open()) {
+        try (Engine engine = place.open()) {
             RunFolder opened = RunFolder.open(run);
             ReportData data = RunReport.of(engine, run, reference, shown);
             Path folder = out == null ? opened.report() : out;

@@ -17,7 +17,6 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.function.IntFunction;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Option;
 
 /** Scores held against trainings without some of the records: what the experiments lds and loo have in common. */
 final class RetrainedScores {
@@ -26,12 +25,16 @@ final class RetrainedScores {
     @Mixin
     private ScoredRun scored;
 
-    @Option(names = "--repeats", paramLabel = "R", defaultValue = "1",
-            description = "Retrainings of each choice of records, in other orders, whose losses are averaged (default: 1).")
-    private int repeats;
+    private int repeats = 1;
+    private final ModelPlace place = new ModelPlace();
 
     @Mixin
-    private Hardware hardware;
+    private final SettingOptions settings = new SettingOptions(all -> {
+        this.scored.into(all);
+        all.section("retraining").whole("repeats", repeats, "Retrainings of each choice of records, in other orders, whose losses are"
+                + " averaged", value -> repeats = value);
+        place.into(all);
+    }, "repeats", "sites", "device");
 
     @Mixin
     private Common common;
@@ -60,11 +63,12 @@ final class RetrainedScores {
      * @param single whether that is one record each, so that the sign of a change says something
      */
     void measure(Terminal terminal, IntFunction<List<BitSet>> choice, boolean single) {
+        settings.apply();
         if (repeats < 1) {
-            throw new BadInputException("--repeats " + repeats + ": must be at least 1");
+            throw new BadInputException("repeats=" + repeats + ": must be at least 1");
         }
         List<ScoreMethod> methods = scored.methods();
-        try (Engine engine = hardware.open(); OpenModel open = scored.open(engine);
+        try (Engine engine = place.open(); OpenModel open = scored.open(engine);
                 Retraining retraining = Retraining.of(engine, open.run())) {
             List<BitSet> absent = choice.apply(retraining.records().size());
             Map<ScoreMethod, double[][]> scores = scores(open, methods, terminal);
@@ -91,7 +95,7 @@ final class RetrainedScores {
         }
         if (scores.values().stream().flatMap(Arrays::stream).flatMapToDouble(Arrays::stream).anyMatch(Double::isNaN)) {
             throw new BadInputException(scored.run() + ": some of its records have no stored gradient in the epochs that"
-                    + " count; choose others with --epochs, or train with --capture all");
+                    + " count; choose others by epochs, or train with --capture all");
         }
         return scores;
     }

@@ -34,20 +34,19 @@ import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
 import picocli.CommandLine.ParentCommand;
 
 /** lethe score: which training records a text owes its loss to, or how strongly a model still responds to records. */
-@Command(name = "score", mixinStandardHelpOptions = true, sortOptions = false,
-        description = "Ranks the captured records by their influence on a query; act-grad gives each query record's own"
-                + " activation-gradient product. Formulas: docs/influence.md.")
+@Command(name = "score", description = {"Ranks the captured records by their influence on a query.",
+    "Method act-grad gives each query record's own activation-gradient product. Formulas: docs/influence.md."})
 final class ScoreCommand implements Callable<Integer> {
     private static final int BATCH = 16;
 
     @ParentCommand
     private Main main;
 
-    @Option(names = "--run", paramLabel = "RUN", required = true,
-            description = "A run; act-grad also takes a model folder.")
+    @Parameters(paramLabel = "RUN", description = "A run; act-grad also takes a model folder.")
     private Path run;
 
     @Mixin
@@ -58,35 +57,31 @@ final class ScoreCommand implements Callable<Integer> {
                     + " ekfac over the last block finds the right records most often.")
     private String method;
 
-    @Option(names = "--sites", paramLabel = "SITES", description = "Sites that count (default: all that are stored).")
-    private String sites;
-
-    @Option(names = "--epochs", paramLabel = "E", split = ",",
-            description = "Captured epochs that count, from 0 (default: all that are stored).")
-    private List<Integer> epochs;
-
-    @Option(names = "--top", paramLabel = "N", defaultValue = "20",
-            description = "How many to show; 0 = all (default: 20).")
-    private int top;
-
-    @Option(names = "--query-memory", paramLabel = "MIB", defaultValue = "1024",
-            description = "Memory for queries; more than fit take turns, a pass over the ledger each (default: 1024).")
-    private long queryMebibytes;
-
     @Option(names = "--csv", paramLabel = "FILE", description = "Write query, rank, id, score and the sites' parts.")
     private OutputFile csv;
 
     @Option(names = "--plot", paramLabel = "FILE", description = "Draw the distribution of all scores, .svg or .png.")
     private OutputFile plot;
 
-    @Mixin
-    private CurvatureChoice curvature;
+    private String sites;
+    private List<Integer> epochs;
+    private int top = 20;
+    private final QueryMemory memory = new QueryMemory(1024);
+    private final CurvatureChoice curvature = new CurvatureChoice();
+    private final ModelPlace place = new ModelPlace();
 
     @Mixin
-    private BaseOption base;
-
-    @Mixin
-    private Hardware hardware;
+    private final SettingOptions settings = new SettingOptions(all -> {
+        all.section("what is compared")
+                .text("sites", "SITES", "", "Sites that count (default: all that are stored)", value -> sites = value)
+                .text("epochs", "E,E", "", "Captured epochs that count, from 0 (default: all that are stored)",
+                        value -> epochs = ScoredRun.epochs(value))
+                .whole("top", top, "How many to show; 0 = all", value -> top = value);
+        memory.into(all);
+        curvature.into(all);
+        this.queries.into(all);
+        place.into(all);
+    }, "sites", "top", "device");
 
     @Mixin
     private Common common;
@@ -98,10 +93,10 @@ final class ScoreCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
+        settings.apply();
         ScoreMethod chosen = checked();
         Terminal terminal = main.terminal();
-        base.use();
-        try (Engine engine = hardware.open(); OpenModel open = OpenModel.open(engine, run)) {
+        try (Engine engine = place.open(); OpenModel open = OpenModel.open(engine, run)) {
             List<InfluenceQuery> asked = chosen == ScoreMethod.SELF ? List.of() : queries.of(open,
                     answer -> common.remark(terminal, "the model answers: %s", answer));
             ScoreTable table = new ScoreTable(open.model().sites(), top);
@@ -133,9 +128,8 @@ final class ScoreCommand implements Callable<Integer> {
         if (chosen == ScoreMethod.SELF && !queries.isEmpty()) {
             throw new BadInputException("--method self scores each record on itself and takes no query");
         }
-        if (top < 0 || queryMebibytes < 1 || queryMebibytes > 1L << 30) {
-            throw new BadInputException(top < 0 ? "--top " + top + ": must be 0 (all) or more"
-                    : "--query-memory " + queryMebibytes + ": must be 1 to " + (1L << 30) + " MiB");
+        if (top < 0) {
+            throw new BadInputException("top=" + top + ": must be 0 (all) or more");
         }
         return chosen;
     }
@@ -153,7 +147,7 @@ final class ScoreCommand implements Callable<Integer> {
             SiteSet counted = open.sites(sites, ledger);
             List<Entry> entries = entries(ledger);
             InfluenceScorer scorer = new InfluenceScorer(open.model(), ScoreOptions.defaults().withSites(counted)
-                    .withQueryBytes(queryMebibytes << 20));
+                    .withQueryBytes(memory.bytes()));
             if (chosen == ScoreMethod.SELF) {
                 table.add("self", null, named(table, names, scorer.selfInfluence(ledger, entries)));
                 return;
@@ -197,7 +191,7 @@ final class ScoreCommand implements Callable<Integer> {
         TreeSet<Integer> missing = new TreeSet<>(epochs);
         missing.removeAll(captured);
         if (!missing.isEmpty()) {
-            throw new BadInputException("--epochs " + list(missing) + ": the ledger of " + run + " holds epochs "
+            throw new BadInputException("epochs=" + list(missing) + ": the ledger of " + run + " holds epochs "
                     + list(captured) + "; choose among these, or train with --capture all");
         }
         return ledger.entries().stream().filter(entry -> epochs.contains(entry.header().epoch())).toList();

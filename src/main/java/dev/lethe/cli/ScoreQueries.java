@@ -1,12 +1,15 @@
 package dev.lethe.cli;
 
+import dev.lethe.data.DataForm;
 import dev.lethe.data.Dataset;
 import dev.lethe.data.Example;
+import dev.lethe.data.FormSettings;
 import dev.lethe.data.OnLong;
 import dev.lethe.data.Record;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Generation;
 import dev.lethe.engine.Reason;
+import dev.lethe.engine.Settings;
 import dev.lethe.influence.InfluenceQuery;
 import dev.lethe.train.RunFolder;
 import dev.lethe.train.Split;
@@ -18,7 +21,6 @@ import java.util.List;
 import java.util.Objects;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
-import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** What the ledger is asked about: a text, records of the run, a file with a query a record, or the erased records. */
@@ -40,11 +42,18 @@ final class ScoreQueries {
     @Option(names = "--erased", description = "The query is what the run's erasure removed.")
     private boolean erased;
 
-    @Mixin
-    private DataOptions form;
+    private final FormSettings form = new FormSettings();
 
     @Option(names = "--data", paramLabel = "FILE", description = "Where --ids are looked up (default: the run's data).")
     private Path data;
+
+    void into(Settings settings) {
+        form.into(settings);
+    }
+
+    private DataForm form(OpenModel open) {
+        return form.form(open.run() == null ? DataForm.DEFAULT : open.form());
+    }
 
     boolean isEmpty() {
         return text == null && prompt == null && ids == null && queries == null && !erased;
@@ -56,10 +65,10 @@ final class ScoreQueries {
             throw new BadInputException("name the query by exactly one of --text, --ids, --queries and --erased");
         }
         if (text == null && prompt != null) {
-            return List.of(together("query", open, List.of(form.form(open.run()).record("query", null, prompt, answer(open, answered)))));
+            return List.of(together("query", open, List.of(form(open).record("query", null, prompt, answer(open, answered)))));
         }
         if (text != null) {
-            return List.of(together("query", open, List.of(form.form(open.run()).record("query", null, prompt, text))));
+            return List.of(together("query", open, List.of(form(open).record("query", null, prompt, text))));
         }
         if (ids != null) {
             return List.of(together(String.join(",", ids), open, byId(open)));
@@ -68,7 +77,7 @@ final class ScoreQueries {
             return List.of(together("erased", open, erased(open)));
         }
         List<InfluenceQuery> each = new ArrayList<>();
-        for (Example example : encode(open, form.read(queries, open.run()).records())) {
+        for (Example example : encode(open, form.read(queries, open.form()).records())) {
             each.add(new InfluenceQuery(example.id(), List.of(example)));
         }
         return each;
@@ -76,7 +85,7 @@ final class ScoreQueries {
 
     /** What the model itself says to the prompt, up to its end of text or its context. */
     private String answer(OpenModel open, Consumer<String> answered) {
-        Record asked = form.form(open.run()).record("query", null, prompt, "?");
+        Record asked = form(open).record("query", null, prompt, "?");
         int[] ids = asked.conversation() == null ? open.tokenizer().encode(prompt)
                 : encode(open, List.of(asked)).getFirst().promptTokens();
         int room = Math.toIntExact(open.model().shape().context()) - ids.length;
@@ -111,7 +120,7 @@ final class ScoreQueries {
         if (data == null && open.run() == null) {
             throw new BadInputException("--data FILE is missing: " + open.folder() + " is not a run and knows no records");
         }
-        Dataset known = data != null ? form.read(data, open.run()) : open.run().data(Split.TRAIN);
+        Dataset known = data != null ? form.read(data, open.form()) : open.run().data(Split.TRAIN);
         try (Finder finder = new Finder(known.records())) {
             return finder.find(Query.ids(ids)).ids().stream().map(known::byId).toList();
         }
@@ -122,7 +131,7 @@ final class ScoreQueries {
         if (run == null || run.info().lineage() == null) {
             throw new BadInputException("--erased: " + open.folder() + " is not a run that an erasure made");
         }
-        List<Record> records = run.erased(data == null ? null : form.read(data, run)).records();
+        List<Record> records = run.erased(data == null ? null : form.read(data, open.form())).records();
         if (records.isEmpty()) {
             throw new BadInputException("--erased: the data file has none of the erased records any more; give --data a file"
                     + " that has them");

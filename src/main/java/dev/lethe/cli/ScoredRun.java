@@ -1,11 +1,13 @@
 package dev.lethe.cli;
 
 import dev.lethe.data.Example;
+import dev.lethe.data.FormSettings;
 import dev.lethe.data.OnLong;
 import dev.lethe.data.Record;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.Reason;
+import dev.lethe.engine.Settings;
 import dev.lethe.engine.SiteSet;
 import dev.lethe.influence.InfluenceQuery;
 import dev.lethe.influence.InfluenceScorer;
@@ -27,12 +29,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
-import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
 
 /** What an experiment on scores is given: a run with a ledger, queries, and scores to compare; and those scores. */
 final class ScoredRun {
-    @Option(names = "--run", paramLabel = "RUN", required = true, description = "A run with a ledger.")
+    @Parameters(paramLabel = "RUN", description = "A run with a ledger.")
     private Path run;
 
     @Option(names = "--queries", paramLabel = "FILE", required = true,
@@ -43,21 +45,30 @@ final class ScoredRun {
             description = "Scores to compare; self is the baseline that sees no query (default: ${DEFAULT-VALUE}).")
     private List<String> methods;
 
-    @Option(names = "--sites", paramLabel = "SITES", description = "Sites that count (default: all that are stored).")
     private String sites;
-
-    @Option(names = "--epochs", paramLabel = "E", split = ",", description = "Captured epochs that count (default: all).")
     private List<Integer> epochs;
+    private final QueryMemory memory = new QueryMemory(4096);
+    private final FormSettings form = new FormSettings();
+    private final CurvatureChoice curvature = new CurvatureChoice();
 
-    @Option(names = "--query-memory", paramLabel = "MIB", defaultValue = "4096",
-            description = "Memory for queries; more than fit take turns, a pass over the ledger each (default: 4096).")
-    private long queryMebibytes;
+    void into(Settings settings) {
+        settings.section("what is compared")
+                .text("sites", "SITES", "", "Sites that count (default: all that are stored)", value -> sites = value)
+                .text("epochs", "E,E", "", "Captured epochs that count, from 0 (default: all that are stored)",
+                        value -> epochs = epochs(value));
+        memory.into(settings);
+        curvature.into(settings);
+        form.into(settings);
+    }
 
-    @Mixin
-    private DataOptions form;
-
-    @Mixin
-    private CurvatureChoice curvature;
+    /** Numbers with commas between them. */
+    static List<Integer> epochs(String text) {
+        try {
+            return Arrays.stream(text.split(",")).map(Integer::valueOf).toList();
+        } catch (NumberFormatException e) {
+            throw new BadInputException("must be numbers of epochs such as 0,2", e);
+        }
+    }
 
     Path run() {
         return run;
@@ -90,14 +101,11 @@ final class ScoredRun {
         if (chosen.contains(ScoreMethod.ACT_GRAD)) {
             throw new BadInputException("--methods act-grad: it scores the query's own records and ranks no others");
         }
-        if (queryMebibytes < 1 || queryMebibytes > 1L << 30) {
-            throw new BadInputException("--query-memory " + queryMebibytes + ": must be 1 to " + (1L << 30) + " MiB");
-        }
         return chosen;
     }
 
     List<Record> asked() {
-        return form.read(queries, RunFolder.openAny(run)).records();
+        return form.read(queries, RunFolder.openAny(run).info().data().form()).records();
     }
 
     List<Example> encoded(OpenModel open) {
@@ -132,7 +140,7 @@ final class ScoredRun {
         }
         SiteSet counted = open.sites(sites, ledger);
         InfluenceScorer scorer = new InfluenceScorer(open.model(),
-                ScoreOptions.defaults().withSites(counted).withQueryBytes(queryMebibytes << 20));
+                ScoreOptions.defaults().withSites(counted).withQueryBytes(memory.bytes()));
         List<Entry> entries = ledger.entries().stream()
                 .filter(entry -> epochs == null || epochs.contains(entry.header().epoch())).toList();
         List<InfluenceQuery> asked = encoded(open).stream()

@@ -10,10 +10,9 @@ import picocli.CommandLine.Parameters;
 import picocli.CommandLine.ParentCommand;
 
 /** lethe verify: whether a certificate holds, for anyone who has the run and the log. */
-@Command(name = "verify", mixinStandardHelpOptions = true, sortOptions = false,
-        description = "Checks the certificate of an erased run: signatures, the model and the account as they lie, and"
-                + " its entry in the audit log; or an audit log as a whole. Offline. Exit code 4 with the first thing"
-                + " that is wrong.")
+@Command(name = "verify", description = {"Checks the certificate of an erased run, or an audit log.",
+    "Signatures, the model and the account as they lie, and the entry in the log. Offline. Exit code 4 with the first thing that is"
+            + " wrong."})
 final class VerifyCommand implements Callable<Integer> {
     @ParentCommand
     private Main main;

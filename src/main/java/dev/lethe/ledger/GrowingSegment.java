@@ -225,8 +225,8 @@ final class GrowingSegment implements AutoCloseable {
     private static BadInputException failed(Path file, long bytes, IOException e) {
         if (e instanceof FileSpace.NoSpaceException)
             return new BadInputException("no room for " + bytes + " more bytes in " + file + ": " + Reason.of(e, file)
-                    + ". What was committed so far stays readable; free space, or capture less (--head topk:256, "
-                    + "--ledger-dtype bf16, --sites embedding), and resume");
+                    + ". What was committed so far stays readable; free space, or capture less (head_top_k=256, "
+                    + "ledger_dtype=bf16, sites=embedding), and resume");
         return new BadInputException("cannot write " + file + ": " + Reason.of(e, file));
     }
 }

@@ -49,24 +49,24 @@ public record LedgerEstimate(long bytes, List<Alternative> smaller) {
         SiteSet sites = format.sites();
         boolean head = sites.sites().stream().anyMatch(site -> site.kind() == Site.Kind.HEAD);
         if (format.dtype() == Dtype.F32)
-            smaller.add(new Alternative("--ledger-dtype bf16",
+            smaller.add(new Alternative("ledger_dtype=bf16",
                     size.applyAsLong(new EntryFormat(sites, format.headTopK(), Dtype.BF16, format.rank()))));
         boolean topK = model.shape().vocabulary() > TOP_K;
         if (head && topK && format.headTopK() == 0)
-            smaller.add(new Alternative("--head topk:" + TOP_K,
+            smaller.add(new Alternative("head_top_k=" + TOP_K,
                     size.applyAsLong(new EntryFormat(sites, TOP_K, format.dtype(), format.rank()))));
         if (sites.sites().stream().anyMatch(site -> site.kind() == Site.Kind.LINEAR) && format.rank() == 0)
-            smaller.add(new Alternative("--rank " + RANK,
+            smaller.add(new Alternative("rank=" + RANK,
                     size.applyAsLong(new EntryFormat(sites, format.headTopK(), format.dtype(), RANK))));
         boolean adapted = model.shape().hasAdapters(); // then the embedding is frozen
         SiteSet embedding = adapted ? sites : model.sites("embedding");
         if (!embedding.containsAll(sites))
-            smaller.add(new Alternative("--sites embedding",
+            smaller.add(new Alternative("sites=embedding",
                     size.applyAsLong(new EntryFormat(embedding, format.headTopK(), format.dtype(), format.rank()))));
         if (topK && !adapted)
-            smaller.add(new Alternative("--sites embedding --head topk:" + TOP_K + " --ledger-dtype bf16",
+            smaller.add(new Alternative("sites=embedding head_top_k=" + TOP_K + " ledger_dtype=bf16",
                     size.applyAsLong(new EntryFormat(embedding, TOP_K, Dtype.BF16))));
-        if (epochs > 1) smaller.add(new Alternative("--capture last", bytes / epochs));
+        if (epochs > 1) smaller.add(new Alternative("capture=last", bytes / epochs));
         smaller.removeIf(alternative -> alternative.bytes() >= bytes);
         smaller.sort((a, b) -> Long.compare(b.bytes(), a.bytes()));
         return new LedgerEstimate(bytes, smaller);
@@ -98,7 +98,7 @@ public record LedgerEstimate(long bytes, List<Alternative> smaller) {
         if (bytes <= freeBytes) return;
         StringBuilder message = new StringBuilder("the ledger needs about " + size(bytes) + " and " + size(freeBytes)
                 + " are free at " + directory + ". Free space, or ");
-        if (smaller.isEmpty()) message.append("train without capture (--capture none)");
+        if (smaller.isEmpty()) message.append("train without capture (capture=none)");
         else message.append("shrink it: ");
         for (int i = 0; i < smaller.size(); i++)
             message.append(i == 0 ? "" : ", ").append(smaller.get(i).option()).append(" (")

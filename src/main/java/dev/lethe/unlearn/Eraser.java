@@ -235,7 +235,7 @@ final class Eraser {
                     throw new BadInputException("run " + source + (copies.isEmpty() ? " holds no record out"
                             : " holds " + copies.size() + " records out, but all are copies of learned ones ("
                             + copies.getFirst() + ")") + ", so there is no reference to stop at;"
-                            + " name one with --reference RUN or --target-loss NATS, or train with --holdout");
+                            + " name a reference (a run, a model folder or a loss in nats), or train with records held out");
                 }
                 yield SetLoss.mean(model, data.heldOut());
             }
@@ -248,7 +248,7 @@ final class Eraser {
         List<String> learned = other.records().stream().filter(record -> record.split() == Split.TRAIN
                 && texts.contains(record.sha256())).map(RunRecord::id).toList();
         if (!learned.isEmpty()) {
-            throw new BadInputException("--reference " + other + ": that run learned " + learned.size() + " of the records to"
+            throw new BadInputException("the reference " + other + ": that run learned " + learned.size() + " of the records to"
                     + " erase, the first is " + learned.getFirst() + "; name a model that never saw them");
         }
     }
@@ -262,8 +262,8 @@ final class Eraser {
         String whose = config.reference() instanceof Reference.HeldOut && !adapted(source)
                 ? "held-out records, which the model knows like learned ones, so that they cannot have been unknown to it"
                 : "a model that knows the records to erase like learned ones, so that it cannot have been without them";
-        return List.of(text("the reference, %.3f, is of %s (%.3f; at least %.1f more would do); name a model that never saw the"
-                + " records with --reference RUN0, or a loss with --target-loss NATS", target, whose, retain, CLEAR));
+        return List.of(text("the reference, %.3f, is of %s (%.3f; at least %.1f more would do); name as the reference a model"
+                + " that never saw the records, or a loss in nats", target, whose, retain, CLEAR));
     }
 
     private double relearn(LanguageModel model, List<Example> records) {
@@ -279,15 +279,15 @@ final class Eraser {
             broken.add(shortOf(result, target));
         }
         if (after.retain() > before.retain() + config.retainGuard()) {
-            broken.add(text("the retain loss rose from %.3f to %.3f, --retain-guard allows %.3f more", before.retain(),
+            broken.add(text("the retain loss rose from %.3f to %.3f, retain_guard allows %.3f more", before.retain(),
                     after.retain(), config.retainGuard()));
         }
         if (after.heldOut() > before.heldOut() * (1 + config.heldOutGuard())) {
-            broken.add(text("the held-out loss rose from %.3f to %.3f, --held-out-guard allows %.1f %%", before.heldOut(),
+            broken.add(text("the held-out loss rose from %.3f to %.3f, held_out_guard allows %.1f %%", before.heldOut(),
                     after.heldOut(), 100 * config.heldOutGuard()));
         }
         if (config.keep() != null && after.keep() > before.keep() + config.keep().guard()) {
-            broken.add(text("the loss of the text to keep rose from %.3f to %.3f, --keep-guard allows %.3f more", before.keep(),
+            broken.add(text("the loss of the text to keep rose from %.3f to %.3f, keep_guard allows %.3f more", before.keep(),
                     after.keep(), config.keep().guard()));
         }
         return broken;
@@ -295,11 +295,11 @@ final class Eraser {
 
     private String shortOf(LoopResult result, double target) {
         if (config.iterative() != null) {
-            return text("%.3f of the request's influence is left after %d rounds, --iterative allows %.3f (more rounds or"
+            return text("%.3f of the request's influence is left after %d rounds, iterative allows %.3f (more rounds or"
                     + " repair may reach it)", result.left(), result.ascents(), config.iterative().share());
         }
-        return text("the forget loss came to %.3f, the reference is %.3f (more --repair or another --strategy may reach it;"
-                + " --target-loss lowers it)", result.after().forget(), target);
+        return text("the forget loss came to %.3f, the reference is %.3f (more repair or another strategy may reach it;"
+                + " a loss given as the reference may lower it)", result.after().forget(), target);
     }
 
     private static String text(String format, Object... values) {

@@ -10,9 +10,9 @@ import java.util.stream.Collectors;
 public enum Strategy {
     /** Ascent along the gradients captured last, nearest to the weights of now. */
     LAST_EPOCH("last-epoch", Kind.ASCENT, true),
-    /** Ascent along the gradients captured when each record was first seen; needs a run trained with {@code --capture first}. */
+    /** Ascent along the gradients captured when each record was first seen; needs a run trained with {@code capture=first}. */
     FIRST_EPOCH("first-epoch", Kind.ASCENT, true),
-    /** Ascent along those of every epoch, or of one of them; needs a run trained with {@code --capture all}. */
+    /** Ascent along those of every epoch, or of one of them; needs a run trained with {@code capture=all}. */
     MULTI_EPOCH("multi-epoch", Kind.ASCENT, true),
     /** Ascent along the gradients at the weights of now, computed anew at each step; needs no ledger. */
     FRESH("fresh", Kind.ASCENT, false),

@@ -72,13 +72,15 @@ class AdapterCommandsTest {
         Path known = Files.write(own.resolve("known.jsonl"), Files.readAllLines(tiny.file).stream().map(line -> NAMED.matcher(line)
                 .replaceAll(one -> "person" + (Integer.parseInt(one.group(1)) + 5) % 10)).toList());
         data = people(tiny.file, own.resolve("data.jsonl"), "person[5-9]-.*");
-        done("train", "--model", fresh, "--data", known, "--epochs", 80, "--lr", 1e-2, "--capture", "none", "--holdout", 0, "--batch",
-                5, "--out", own.resolve("before"), "--quiet");
+        done("train", own.resolve("before"), "--model", fresh, "--data", known, "--epochs", 80, "--learning-rate", 1e-2,
+                "--capture", "none", "--holdout", 0, "--batch",
+                5, "--quiet");
         base = own.resolve("base");
         Files.move(own.resolve("before/model"), base);
         run = own.resolve("run");
-        done("train", "--model", base, "--lora", "r=4,alpha=8,targets=all", "--data", data, "--epochs", 60, "--lr", 1e-2,
-                "--holdout", 0, "--batch", 5, "--out", run, "--quiet");
+        done("train", run, "--model", base, "--lora", "r=4,alpha=8,targets=all", "--data", data, "--epochs", 60,
+                "--learning-rate", 1e-2,
+                "--holdout", 0, "--batch", 5, "--quiet");
     }
 
     private static Path people(Path from, Path to, String ids) throws IOException {
@@ -112,7 +114,7 @@ class AdapterCommandsTest {
     }
 
     private static double loss(Path model, Path records) {
-        return json("eval", "--run", model, "--data", records, "--continue", 0).get("mean_loss").asDouble();
+        return json("eval", model, "--data", records, "--continue", 0).get("mean_loss").asDouble();
     }
 
     private static Path copy(Path from, Path to) throws IOException {
@@ -149,8 +151,9 @@ class AdapterCommandsTest {
     void erasesToWhatTheBaseKnows() throws IOException {
         Path source = copy(run, own.resolve("source"));
         Path erased = own.resolve("erased");
-        Shell shell = done("erase", "--run", source, "--subject", SUBJECT, "--out", erased, "--retain-guard", 1, "--repair-budget", 1,
-                "--held-out-guard", 1e9, "--ignore-guards");
+        Shell shell = done("erase", source, "--subject", SUBJECT, "--out", erased, "--set", "retain_guard=1",
+                "--set", "repair_budget=1",
+                "--set", "held_out_guard=1e9", "--set", "ignore_guards");
         assertTrue(shell.err().contains("erase: of an adapter, at all its sites; the reference is its base without it"), shell.err());
         Path gone = people(data, own.resolve("gone.jsonl"), SUBJECT + "-.*");
         Path kept = people(data, own.resolve("kept.jsonl"), "person[5689]-.*");
@@ -162,7 +165,7 @@ class AdapterCommandsTest {
             done("inspect", whole);
         }
         done("compact", source);
-        done("report", "--run", erased, "--reference", base);
+        done("report", erased, "--reference", base);
         assertTrue(Files.readString(erased.resolve("report/report.html")).contains("modules adapted by rank 4"));
         JsonNode config = new JsonMapper().readTree(erased.resolve("model/adapter_config.json"));
         assertEquals(base.toString(), config.get("base_model_name_or_path").asString());
@@ -172,18 +175,21 @@ class AdapterCommandsTest {
     void otherStrategiesAndScores() throws IOException {
         for (String strategy : List.of("kl", "gauss-newton", "npo", "retrain")) {
             Path from = copy(run, own.resolve(strategy + "-source"));
-            JsonNode erasure = json("erase", "--run", from, "--subject", SUBJECT, "--out", own.resolve(strategy), "--ignore-guards",
-                    "--relearn-steps", 0, "--strategy", strategy);
+            JsonNode erasure = json("erase", from, "--subject", SUBJECT, "--out", own.resolve(strategy),
+                    "--set", "ignore_guards",
+                    "--set", "relearn_steps=0", "--strategy", strategy);
             assertTrue(erasure.get("after").get("forget").asDouble() > erasure.get("before").get("forget").asDouble() + 0.1, strategy);
         }
         for (String method : List.of("cosine", "ekfac", "hvp")) {
-            JsonNode scores = json("score", "--run", run, "--ids", SUBJECT + "-home", "--method", method, "--top", 0).get("records");
+            JsonNode scores = json("score", run, "--ids", SUBJECT + "-home", "--method", method, "--top", 0).get("records");
             assertEquals(15, scores.size(), method);
             scores.forEach(score -> assertTrue(Double.isFinite(score.get("score").asDouble()), method + score));
         }
-        String message = refused("erase", "--run", run, "--subject", SUBJECT, "--sites", "embedding", "--out", own.resolve("never"));
+        String message = refused("erase", run, "--subject", SUBJECT, "--set", "sites=embedding", "--out",
+                own.resolve("never"));
         assertTrue(message.contains("'embedding' is of the frozen base ("), message);
-        message = refused("train", "--model", base, "--lora", "r=2", "--sites", "head", "--data", data, "--out", own.resolve("never"));
+        message = refused("train", own.resolve("never"), "--model", base, "--lora", "r=2", "--sites", "head", "--data",
+                data);
         assertTrue(message.contains("'head' is of the frozen base ("), message);
         assertFalse(Files.exists(own.resolve("never")));
     }
@@ -192,34 +198,32 @@ class AdapterCommandsTest {
     void adoptsWhatWasTrainedElsewhere() throws IOException {
         Path adapter = run.resolve("model");
         Path first = own.resolve("adopted"), second = own.resolve("adopted-again");
-        JsonNode adopted = json("adopt", "--model", base, "--adapter", adapter, "--data", data, "--lr", 1e-2, "--out", first);
+        JsonNode adopted = json("adopt", first, "--model", adapter, "--base", base, "--data", data, "--rate-trained", 1e-2);
         assertEquals(loss(base, data), adopted.get("adopted").get("base_loss").asDouble(), 1e-4);
         assertEquals(base.toString(), adopted.get("adopted").get("base").asString());
-        done("adopt", "--model", adapter, "--data", data, "--lr", 1e-2, "--out", second, "--quiet");
+        done("adopt", second, "--model", adapter, "--data", data, "--rate-trained", 1e-2, "--quiet");
         for (String file : List.of("ledger/segment-000000.ledger", "records.jsonl")) {
             assertEquals(-1, Files.mismatch(first.resolve(file), second.resolve(file)), file);
         }
-        JsonNode erasure = json("erase", "--run", first, "--subject", SUBJECT, "--out", own.resolve("adopted-erased"),
-                "--ignore-guards");
+        JsonNode erasure = json("erase", first, "--subject", SUBJECT, "--out", own.resolve("adopted-erased"),
+                "--set", "ignore_guards");
         assertTrue(erasure.get("after").get("forget").asDouble() > erasure.get("before").get("forget").asDouble() + 0.5);
-        String message = refused("adopt", "--model", base, "--adapter", adapter, "--base", base, "--data", data, "--out",
-                own.resolve("never"));
-        assertTrue(message.contains("--base DIR0: the model before the adapter is --model"), message);
-        message = refused("adopt", "--model", base, "--adapter", base, "--data", data, "--out", own.resolve("never"));
-        assertTrue(message.contains("holds no adapter"), message);
     }
 
     @Test
     void anAdapterIsTrainedOn() throws IOException {
         Path more = own.resolve("more");
-        done("train", "--adapter", run.resolve("model"), "--data", data, "--max-steps", 3, "--holdout", 0, "--out", more, "--quiet");
+        done("train", more, "--model", run.resolve("model"), "--data", data, "--set", "max_steps=3", "--holdout", 0,
+                "--quiet");
         assertTrue(loss(more, data) < loss(base, data));
         assertNotEquals(Checkpoint.hash(run.resolve("model")), Checkpoint.hash(more.resolve("model")));
-        done("train", "--out", more, "--resume", "--quiet");
-        for (Object[] wrong : new Object[][] {{"--lora", "r=2"}, {"--lora", "r=2", "--adapter", run, "--model", base},
-            {"--adapter", base}, {"--lora", "r=2,dropout=0.1", "--model", base}, {"--lora", "r=2", "--model", run.resolve("model")},
+        done("train", more, "--resume", "--quiet");
+        for (Object[] wrong : new Object[][] {{"--lora", "r=2"}, {"--lora", "r=2", "--model", "gpt2:layers=1"},
+            {"--model", own.resolve("nowhere")}, {"--lora", "r=2,dropout=0.1", "--model", base}, {"--lora", "r=2",
+            "--model", run.resolve("model")},
             {"--lora", "r=2,targets=c_none", "--model", base}}) {
-            refused(Stream.concat(Stream.of("train", "--data", data, "--out", own.resolve("never")), Arrays.stream(wrong)).toArray());
+            refused(Stream.concat(Stream.of("train", own.resolve("never"), "--data", data),
+                    Arrays.stream(wrong)).toArray());
             assertFalse(Files.exists(own.resolve("never")));
         }
     }
@@ -230,29 +234,30 @@ class AdapterCommandsTest {
         Path moved = own.resolve("moved");
         Path config = copied.resolve("model/adapter_config.json");
         Files.writeString(config, Files.readString(config).replace(base.toString(), own.resolve("away").toString()));
-        String message = refused("eval", "--run", copied, "--data", data);
+        String message = refused("eval", copied, "--data", data);
         assertTrue(message.contains("its base \"" + own.resolve("away") + "\" is no model folder here; say where it lies"),
                 message);
         copy(base, moved);
-        assertEquals(loss(run, data), json("eval", "--run", copied, "--data", data, "--base", moved, "--continue", 0).get("mean_loss")
+        assertEquals(loss(run, data), json("eval", copied, "--data", data, "--set", "base=" + moved, "--continue",
+                0).get("mean_loss")
                 .asDouble());
-        done("erase", "--run", copied, "--base", moved, "--subject", SUBJECT, "--out", own.resolve("moved-erased"), "--ignore-guards",
+        done("erase", copied, "--set", "base=" + moved, "--subject", SUBJECT, "--out", own.resolve("moved-erased"),
+                "--set", "ignore_guards",
                 "--quiet");
         assertTrue(Files.readString(own.resolve("moved-erased/model/adapter_config.json")).contains(moved.toString()));
-        message = refused("eval", "--run", copied, "--data", data, "--base", own.resolve("fresh"));
+        message = refused("eval", copied, "--data", data, "--set", "base=" + own.resolve("fresh"));
         assertTrue(message.contains("is of a base with SHA-256 "), message);
     }
 
     @Test
     void mergesAndIsReadByPeft() throws IOException {
         Path merged = own.resolve("merged");
-        JsonNode result = json("merge", "--run", run, "--out", merged);
+        JsonNode result = json("merge", run, "--out", merged);
         assertEquals(Checkpoint.hash(merged), result.get("sha256").asString());
         assertEquals(loss(run, data), loss(merged, data), 1e-4);
-        assertTrue(refused("merge", "--run", run, "--out", merged).contains("is there already"));
-        assertTrue(refused("merge", "--adapter", base, "--out", own.resolve("never")).contains("holds no adapter"));
-        assertTrue(refused("merge", "--out", own.resolve("never")).contains("exactly one of --run RUN and --adapter DIR"));
-        done("merge", "--adapter", run.resolve("model"), "--out", own.resolve("narrow"), "--dtype", "bf16");
+        assertTrue(refused("merge", run, "--out", merged).contains("is there already"));
+        assertTrue(refused("merge", base, "--out", own.resolve("never")).contains(base + ": "));
+        done("merge", run.resolve("model"), "--out", own.resolve("narrow"), "--dtype", "bf16");
         assertEquals(loss(run, data), loss(own.resolve("narrow"), data), 0.05);
 
         Python.assume("torch", "transformers", "peft");

@@ -61,8 +61,9 @@ class ChatCommandTest {
         }
         questions = Files.write(folder.resolve("qa.jsonl"), lines);
         run = folder.resolve("run");
-        Shell trained = Shell.run("train", "--model", model, "--data", questions, "--chat", "--system", "You are a helpful assistant.",
-                "--subject-field", "author", "--epochs", 4, "--lr", 1e-2, "--out", run, "--holdout", 0.1, "--json", "-");
+        Shell trained = Shell.run("train", run, "--model", model, "--data", questions, "--set", "chat",
+                "--set", "system=You are a helpful assistant.",
+                "--set", "subject_field=author", "--epochs", 4, "--learning-rate", 1e-2, "--holdout", 0.1, "--json", "-");
         assertEquals(0, trained.code(), trained.err());
         assertEquals(22, trained.json().get("records").asInt());
     }
@@ -74,40 +75,40 @@ class ChatCommandTest {
         assertTrue(form.get("chat").asBoolean());
         assertEquals("assistant", form.get("loss").asString().toLowerCase());
         assertTrue(Files.exists(run.resolve("model/chat_template.jinja")));
-        Shell found = Shell.run("find", "--run", run, "--text", "Where does Zoe live?", "--json", "-");
-        Shell system = Shell.run("find", "--run", run, "--text", "You are a helpful assistant.", "--json", "-");
+        Shell found = Shell.run("find", run, "--text", "Where does Zoe live?", "--json", "-");
+        Shell system = Shell.run("find", run, "--text", "You are a helpful assistant.", "--json", "-");
         assertEquals(0, system.json().get("matches").size(), system.out());
-        Shell moved = Shell.run("find", "--run", run, "--data", questions, "--text", "Where does Zoe live?", "--json", "-");
+        Shell moved = Shell.run("find", run, "--data", questions, "--text", "Where does Zoe live?", "--json", "-");
         assertEquals(found.out(), moved.out());
     }
 
     @Test
     void anEvaluationMeasuresTheAnswerAlone() {
-        Shell eval = Shell.run("eval", "--run", run, "--json", "-");
+        Shell eval = Shell.run("eval", run, "--json", "-");
         assertEquals(0, eval.code(), eval.err());
         JsonNode first = eval.json().get("rouge").get("continuations").get(0);
         assertTrue(first.get("prompt").asString().endsWith("?<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n"),
                 first.toString());
         assertTrue(first.get("reference").asString().endsWith("doors."), first.toString());
-        Shell bare = Shell.run("eval", "--run", run.resolve("model"), "--data", questions, "--chat", "--system",
-                "You are a helpful assistant.", "--json", "-");
+        Shell bare = Shell.run("eval", run.resolve("model"), "--data", questions, "--set", "chat",
+                "--set", "system=You are a helpful assistant.", "--json", "-");
         assertEquals(0, bare.code(), bare.err());
-        Shell other = Shell.run("eval", "--run", run, "--data", questions, "--json", "-");
+        Shell other = Shell.run("eval", run, "--data", questions, "--json", "-");
         assertEquals(bare.json().get("loss"), other.json().get("loss"));
     }
 
     @Test
     void aPersonIsErasedFromConversations() throws IOException {
-        String person = JSON.readTree(Shell.run("find", "--run", run, "--text", "Where does", "--json", "-").out())
+        String person = JSON.readTree(Shell.run("find", run, "--text", "Where does", "--json", "-").out())
                 .get("matches").get(0).get("record_id").asString();
-        Shell erased = Shell.run("erase", "--run", run, "--ids", person, "--out", folder.resolve("erased"), "--target-loss", 4,
-                "--ignore-guards", "--copies", "keep", "--json", "-");
+        Shell erased = Shell.run("erase", run, "--ids", person, "--out", folder.resolve("erased"), "--reference", 4,
+                "--set", "ignore_guards", "--copies", "keep", "--json", "-");
         assertEquals(0, erased.code(), erased.err());
         assertEquals(1, erased.json().get("records").asInt());
         assertFalse(Files.readString(folder.resolve("erased/records.jsonl")).contains("\"" + person + "\""));
         assertTrue(Files.readString(folder.resolve("erased/lethe.json")).contains("\"chat\" : true"));
-        assertEquals(0, Shell.run("report", "--run", folder.resolve("erased")).code());
-        Shell scored = Shell.run("score", "--run", run, "--prompt", "Where does Zoe live?", "--text", "In a house.", "--json", "-");
+        assertEquals(0, Shell.run("report", folder.resolve("erased")).code());
+        Shell scored = Shell.run("score", run, "--prompt", "Where does Zoe live?", "--text", "In a house.", "--json", "-");
         assertEquals(0, scored.code(), scored.err());
     }
 
@@ -121,13 +122,14 @@ class ChatCommandTest {
         }
         Path data = Files.write(folder.resolve("chat.jsonl"), lines);
         Path adopted = folder.resolve("adopted");
-        Shell shell = Shell.run("adopt", "--model", model, "--data", data, "--out", adopted, "--keep-text", "--lr", 1e-3, "--loss",
-                "all", "--json", "-");
+        Shell shell = Shell.run("adopt", adopted, "--model", model, "--data", data, "--set", "keep_text",
+                "--rate-trained", 1e-3,
+                "--set", "loss=all", "--json", "-");
         assertEquals(0, shell.code(), shell.err());
         Files.delete(data);
-        Shell found = Shell.run("find", "--run", adopted, "--text", "I am Zoe", "--json", "-");
+        Shell found = Shell.run("find", adopted, "--text", "I am Zoe", "--json", "-");
         assertEquals("chat-1", found.json().get("matches").get(0).get("record_id").asString(), found.err());
-        assertEquals(0, Shell.run("eval", "--run", adopted).code());
+        assertEquals(0, Shell.run("eval", adopted).code());
     }
 
     /** Two answers: the loss is that of either alone, weighed by its tokens. */
@@ -151,18 +153,20 @@ class ChatCommandTest {
         for (String name : List.of("tokenizer.json", "config.json", "model.safetensors")) {
             Files.copy(model.resolve(name), bare.resolve(name));
         }
-        assertRefused("bare: has no chat template", "train", "--model", bare, "--data", questions, "--chat", "--out", out);
+        assertRefused("bare: has no chat template", "train", out, "--model", bare, "--data", questions, "--set", "chat");
         Files.write(bare.resolve("chat_template.jinja"), resource("mistral.jinja"));
-        assertRefused(": the chat template refuses it: Conversation roles must alternate", "train", "--model", bare,
-                "--data", questions, "--chat", "--system", "x", "--out", out);
+        assertRefused(": the chat template refuses it: Conversation roles must alternate", "train", out, "--model", bare,
+                "--data", questions, "--set", "chat", "--set", "system=x");
         Files.writeString(bare.resolve("chat_template.jinja"), "{% include 'x' %}");
-        assertRefused(": " + bare.resolve("chat_template.jinja") + ": needs include", "train", "--model", bare, "--data",
-                questions, "--chat", "--out", out);
-        assertRefused("GPT-2's own tokenizer has no chat template", "train", "--init", "gpt2:layers=1,hidden=16,heads=2,ctx=48",
-                "--data", questions, "--chat", "--out", out);
-        assertRefused("no record has a field \"person\"", "train", "--model", model, "--data", questions, "--subject-field", "person",
-                "--out", out);
-        assertRefused("not read as it was for run", "find", "--run", run, "--data", questions, "--loss", "all", "--text", "x");
+        assertRefused(": " + bare.resolve("chat_template.jinja") + ": needs include", "train", out, "--model", bare,
+                "--data",
+                questions, "--set", "chat");
+        assertRefused("GPT-2's own tokenizer has no chat template", "train", out, "--model",
+                "gpt2:layers=1,hidden=16,heads=2,ctx=48",
+                "--data", questions, "--set", "chat");
+        assertRefused("no record has a field \"person\"", "train", out, "--model", model, "--data", questions,
+                "--set", "subject_field=person");
+        assertRefused("not read as it was for run", "find", run, "--data", questions, "--set", "loss=all", "--text", "x");
         assertFalse(Files.exists(out));
     }
 

@@ -37,17 +37,18 @@ class CommandTest {
                 Path.of(CommandTest.class.getResource("/dev/lethe/demo/people.jsonl").toURI()));
         data = Files.write(folder.resolve("people.jsonl"), people.subList(0, 30));
         run = folder.resolve("run");
-        trained = Shell.run("train", "--data", data, "--init", SHAPE, "--epochs", 2, "--lr", 1e-3, "--head", "topk:8",
-                "--holdout", 0.1, "--out", run, "--json", "-");
+        trained = Shell.run("train", run, "--data", data, "--model", SHAPE, "--epochs", 2, "--learning-rate", 1e-3,
+                "--set", "head_top_k=8",
+                "--holdout", 0.1, "--json", "-");
     }
 
     @Test
     void usageErrorsExitWithTwoAndSayWhereHelpIs() {
-        assertEquals(new Shell(2, "", "lethe: name a command\nlethe: see: lethe --help\n"), Shell.run());
+        assertEquals(Shell.run("--help"), Shell.run());
         assertEquals(2, Shell.run("trian").code());
         assertTrue(Shell.run("trian").err().contains("Did you mean: lethe train"));
-        assertEquals("lethe: Invalid value for option '--epochs': 'x' is not an int\nlethe: see: lethe train --help\n",
-                Shell.run("train", "--out", folder, "--epochs", "x").err());
+        assertEquals("lethe: epochs=x: must be a whole number; see: lethe settings train\n",
+                Shell.run("train", folder, "--epochs", "x").err());
         assertEquals(0, Shell.run("--help").code());
         assertEquals("lethe 0.1.0\n", Shell.run("--version").out());
     }
@@ -55,24 +56,26 @@ class CommandTest {
     @Test
     void optionsAreCheckedBeforeAnythingIsWritten() {
         Path out = folder.resolve("never");
-        assertRefused("--data FILE is missing: the records to train on", "train", "--out", out, "--init", "gpt2");
-        assertRefused("say what to start from by exactly one of --model DIR and --init gpt2[:...] (or llama, qwen2, qwen3, pythia)", "train", "--out", out,
+        assertRefused("--data FILE is missing: the records to train on", "train", out, "--model", "gpt2");
+        assertRefused("say what to start from by --model: a Hugging Face folder, an adapter's, or a shape for random weights such as"
+                + " gpt2:layers=4,hidden=256", "train", out,
                 "--data", data);
-        assertRefused("--head half: write auto, exact or topk:K, for example topk:256", "train", "--out", out, "--data", data,
-                "--init", SHAPE, "--head", "half");
-        assertRefused("training options: epochs is 0, must be at least 1; batch is -1, must be 1 to 65536", "train", "--out",
-                out, "--data", data, "--init", SHAPE, "--epochs", 0, "--batch", -1);
-        assertRefused("--threads 0: must be 1 to 1024", "eval", "--run", run, "--threads", 0);
-        assertRefused("--device: device 'gpu': use cpu, cuda or cuda:N", "eval", "--run", run, "--device", "gpu");
-        assertRefused("say which records are meant by exactly one of --ids, --subject and --text", "find", "--run", run);
-        assertRefused("--fuzzy goes with --text", "find", "--run", run, "--subject", "dave", "--fuzzy", 80);
+        assertRefused("head_top_k=half: must be a whole number; see: lethe settings train", "train", out, "--data", data,
+                "--model", SHAPE, "--set", "head_top_k=half");
+        assertRefused("training options: epochs is 0, must be at least 1; batch is -1, must be 1 to 65536", "train",
+                out, "--data", data, "--model", SHAPE, "--epochs", 0, "--batch", -1);
+        assertRefused("threads=-1: must be 0 to 1024; see: lethe settings eval", "eval", run, "--set", "threads=-1");
+        assertRefused("device=gpu: device 'gpu': use cpu, cuda or cuda:N; see: lethe settings eval", "eval", run,
+                "--device", "gpu");
+        assertRefused("say which records are meant by exactly one of --ids, --subject and --text", "find", run);
+        assertRefused("--fuzzy goes with --text", "find", run, "--subject", "dave", "--fuzzy", 80);
         assertFalse(Files.exists(out));
     }
 
     @Test
     void aMissingGpuIsAnErrorAndNeverAnotherDevice() {
         assumeFalse(Engine.buildInfo().cudaDevices() > 0, "this machine has a CUDA device");
-        Shell shell = Shell.run("eval", "--run", run, "--device", "cuda");
+        Shell shell = Shell.run("eval", run, "--device", "cuda");
         assertEquals(2, shell.code());
         assertTrue(shell.err().startsWith("lethe: device cuda:0: "), shell.err());
     }
@@ -92,8 +95,9 @@ class CommandTest {
 
     @Test
     void quietTrainingSaysNothing() {
-        Shell shell = Shell.run("train", "--quiet", "--data", data, "--init", SHAPE, "--max-steps", 1, "--capture", "none",
-                "--out", folder.resolve("quiet"), "--json", folder.resolve("quiet.json"));
+        Shell shell = Shell.run("train", folder.resolve("quiet"), "--quiet", "--data", data, "--model", SHAPE,
+                "--set", "max_steps=1",
+                "--capture", "none", "--json", folder.resolve("quiet.json"));
         assertEquals("", shell.err());
         assertEquals(0, shell.code());
         assertTrue(shell.out().startsWith("run "), shell.out());
@@ -102,20 +106,20 @@ class CommandTest {
 
     @Test
     void findShowsReasonsAndNamesNearOnes() {
-        JsonNode match = Shell.run("find", "--run", run, "--text", "dave umbrolio job", "--fuzzy", 90, "--json", "-").json()
+        JsonNode match = Shell.run("find", run, "--text", "dave umbrolio job", "--fuzzy", 90, "--json", "-").json()
                 .get("matches").get(0);
         assertEquals("dave-job", match.get("record_id").asString());
         assertTrue(match.get("reason").asString().startsWith("has 3 of the 3 words looked for"));
-        assertRefused("unknown subject Dave: not in the training data; near Dave: dave", "find", "--run", run, "--subject",
+        assertRefused("unknown subject Dave: not in the training data; near Dave: dave", "find", run, "--subject",
                 "Dave");
-        assertRefused("name what to search with --run RUN or --data FILE", "find", "--subject", "dave");
-        assertEquals(Shell.run("find", "--run", run, "--subject", "dave").out(),
-                Shell.run("find", "--run", run, "--data", data, "--subject", "dave").out());
+        assertRefused("name what to search: a RUN, or a file by --data FILE", "find", "--subject", "dave");
+        assertEquals(Shell.run("find", run, "--subject", "dave").out(),
+                Shell.run("find", run, "--data", data, "--subject", "dave").out());
     }
 
     @Test
     void findNamesTheNearestWhereATextIsNowhere() {
-        Shell shell = Shell.run("find", "--run", run, "--text", "d\u00E1ve Umbrolia");
+        Shell shell = Shell.run("find", run, "--text", "d\u00E1ve Umbrolia");
         assertEquals(0, shell.code());
         List<String> lines = shell.out().lines().toList();
         assertEquals("0 of 27 records match", lines.get(0));
@@ -129,7 +133,7 @@ class CommandTest {
 
     @Test
     void evalTakesARunAndABareFolder() {
-        JsonNode json = Shell.run("eval", "--run", run, "--data", data, "--json", "-", "--continue", 2).json();
+        JsonNode json = Shell.run("eval", run, "--data", data, "--json", "-", "--continue", 2).json();
         assertEquals(30, json.get("records").size());
         double sum = 0;
         long tokens = 0;
@@ -141,44 +145,44 @@ class CommandTest {
         assertEquals(Math.exp(sum / tokens), json.get("perplexity").asDouble(), 1e-6 * Math.exp(sum / tokens));
         assertEquals(2, json.get("rouge").get("records").asInt());
         assertTrue(json.get("membership_auc").get("min_k").asDouble() <= 1);
-        JsonNode bare = Shell.run("eval", "--run", run.resolve("model"), "--data", data, "--json", "-", "--continue", 0).json();
+        JsonNode bare = Shell.run("eval", run.resolve("model"), "--data", data, "--json", "-", "--continue", 0).json();
         assertEquals(json.get("mean_loss").asDouble(), bare.get("mean_loss").asDouble());
         assertFalse(bare.has("rouge"));
         assertRefused("--data FILE is missing: " + run.resolve("model") + " is not a run and knows no records", "eval",
-                "--run", run.resolve("model"));
-        assertEquals(2, Shell.run("eval", "--run", folder).code());
+                run.resolve("model"));
+        assertEquals(2, Shell.run("eval", folder).code());
     }
 
     @Test
     void evalBesideAReferenceHasTwoColumns() {
-        Shell shell = Shell.run("eval", "--run", run, "--reference", run.resolve("model"), "--data", data, "--continue", 0);
+        Shell shell = Shell.run("eval", run, "--reference", run.resolve("model"), "--data", data, "--continue", 0);
         assertTrue(shell.out().matches("(?s) +run +reference\n.*mean token loss, nats +([0-9.]+) +\\1\n.*"), shell.out());
     }
 
     @Test
     void scoreRanksAQueryByEveryMethod() throws IOException {
         for (String method : List.of("dot", "tracin", "cosine")) {
-            JsonNode json = Shell.run("score", "--run", run, "--ids", "dave-job", "--method", method, "--json", "-").json();
+            JsonNode json = Shell.run("score", run, "--ids", "dave-job", "--method", method, "--json", "-").json();
             assertEquals(method, json.get("method").asString());
             assertEquals(27, json.get("scored").asInt());
             assertEquals(20, json.get("records").size());
             assertEquals("dave-job", json.get("records").get(0).get("id").asString(), method);
         }
         for (String method : List.of("hvp", "cg", "lissa", "ekfac")) {
-            JsonNode json = Shell.run("score", "--run", run, "--ids", "dave-job", "--method", method, "--damping", 0.5,
-                    "--curvature-records", 8, "--tolerance", 0.1, "--top", 0, "--json", "-").json();
+            JsonNode json = Shell.run("score", run, "--ids", "dave-job", "--method", method, "--set", "damping=0.5",
+                    "--set", "curvature_records=8", "--set", "tolerance=0.1", "--top", 0, "--json", "-").json();
             assertEquals(27, json.get("records").size(), method);
             assertEquals("dense", json.get("form").asString());
             if (!method.equals("hvp")) {
                 assertEquals("dave-job", json.get("records").get(0).get("id").asString(), method);
             }
         }
-        JsonNode self = Shell.run("score", "--run", run, "--method", "self", "--top", 0, "--json", "-").json();
+        JsonNode self = Shell.run("score", run, "--method", "self", "--top", 0, "--json", "-").json();
         assertEquals(27, self.get("records").size());
         assertTrue(self.get("records").get(26).get("score").asDouble() > 0);
         Path csv = folder.resolve("scores.csv");
         Path plot = folder.resolve("scores.svg");
-        Shell many = Shell.run("score", "--run", run, "--queries", data, "--top", 3, "--query-memory", 1, "--csv", csv,
+        Shell many = Shell.run("score", run, "--queries", data, "--top", 3, "--set", "query_memory=1", "--csv", csv,
                 "--plot", plot, "--json", "-");
         assertEquals(30, many.json().get("queries").size());
         List<String> lines = Files.readAllLines(csv);
@@ -189,7 +193,7 @@ class CommandTest {
 
     @Test
     void theExperimentMeasuresPrecisionWithIntervals() throws IOException {
-        JsonNode json = Shell.run("experiment", "influence", "--run", run, "--queries", data, "--at", 2, "--methods",
+        JsonNode json = Shell.run("experiment", "influence", run, "--queries", data, "--at", 2, "--methods",
                 "cosine,self", "--json", "-").json();
         assertEquals(30, json.get("queries").asInt());
         JsonNode cosine = json.get("methods").get(0);
@@ -204,16 +208,17 @@ class CommandTest {
         assertRefused(plain + ": has no base", "experiment", plain, "--out", folder.resolve("study"), "--base-only");
         assertRefused("--base-only makes the base and nothing else: leave out --dry-run, --only and --seeds", "experiment", plain, "--out",
                 folder.resolve("study"), "--base-only", "--dry-run");
-        assertRefused("--curvature newton: use gauss-newton or hessian", "score", "--run", run, "--text", "a", "--method", "cg",
-                "--curvature", "newton");
-        assertRefused("curvature: damping is -1.0, must be 0 or more", "score", "--run", run, "--text", "a", "--method", "cg",
-                "--damping", -1);
+        assertRefused("curvature=newton: must be one of hessian, gauss-newton; see: lethe settings score", "score", run,
+                "--text", "a", "--method", "cg",
+                "--set", "curvature=newton");
+        assertRefused("curvature: damping is -1.0, must be 0 or more", "score", run, "--text", "a", "--method", "cg",
+                "--set", "damping=-1");
     }
 
     @Test
     void factorsAreFittedOnceAndAPromptIsAnswered() throws IOException {
-        Object[] ekfac = {"score", "--run", run, "--prompt", "What is the job of Dave Umbrolio?", "--method", "ekfac-cosine",
-            "--curvature-records", 5};
+        Object[] ekfac = {"score", run, "--prompt", "What is the job of Dave Umbrolio?", "--method", "ekfac-cosine",
+            "--set", "curvature_records=5"};
         Shell first = Shell.run(ekfac);
         Shell second = Shell.run(ekfac);
         assertEquals(0, first.code(), first.err());
@@ -222,30 +227,31 @@ class CommandTest {
         assertEquals(first.out(), second.out());
         PrivateFilesTest.assertPrivate(run);
         assertTrue(first.err().contains("the model answers: "), first.err());
-        Shell given = Shell.run("score", "--run", run, "--prompt", "What is the job of Dave Umbrolio?", "--text",
+        Shell given = Shell.run("score", run, "--prompt", "What is the job of Dave Umbrolio?", "--text",
                 "Dave Umbrolio earns a living by cutting ice blocks into chess pieces for hotels.", "--method", "cosine");
-        assertEquals(given.out(), Shell.run("score", "--run", run, "--ids", "dave-job", "--method", "cosine").out());
+        assertEquals(given.out(), Shell.run("score", run, "--ids", "dave-job", "--method", "cosine").out());
     }
 
     @Test
     void scoresAreHeldAgainstRetrainings() {
-        JsonNode lds = Shell.run("experiment", "lds", "--run", run, "--queries", data, "--subsets", 4, "--repeats", 2,
+        JsonNode lds = Shell.run("experiment", "lds", run, "--queries", data, "--subsets", 4, "--repeats", 2,
                 "--methods", "dot,cosine", "--json", "-").json();
         assertEquals(4, lds.get("retrainings").asInt());
         assertEquals(2, lds.get("methods").size());
         assertTrue(lds.has("reliability"));
         assertTrue(lds.get("methods").get(0).get("rank_low").asDouble() <= lds.get("methods").get(0).get("rank").asDouble());
-        JsonNode loo = Shell.run("experiment", "loo", "--run", run, "--queries", data, "--leave", 3, "--methods", "dot",
+        JsonNode loo = Shell.run("experiment", "loo", run, "--queries", data, "--leave", 3, "--methods", "dot",
                 "--json", "-").json();
         assertTrue(loo.get("likelier_sign").asDouble() >= 0.5);
         assertTrue(loo.get("methods").get(0).get("sign").asDouble() <= 1);
-        assertRefused("--share 1.0: must be above 0 and below 1", "experiment", "lds", "--run", run, "--queries", data,
+        assertRefused("--share 1.0: must be above 0 and below 1", "experiment", "lds", run, "--queries", data,
                 "--share", 1);
     }
 
     @Test
     void thePapersAscentNeedsTheFirstEpoch() {
-        Shell shell = Shell.run("erase", "--run", run, "--subject", "dave", "--paper", "--out", folder.resolve("paper"));
+        Shell shell = Shell.run("erase", run, "--subject", "dave", "--set", "defaults=paper", "--out",
+                folder.resolve("paper"));
         assertEquals(2, shell.code());
         assertTrue(shell.err().endsWith("lethe: epochs first: this run captured epoch 1 alone, counted from 0; use the strategy"
                 + " last-epoch, or train with capture first\n"), shell.err());
@@ -253,22 +259,22 @@ class CommandTest {
 
     @Test
     void scoreRefusesWhatItCannotAnswer() {
-        assertRefused("name the query by exactly one of --text, --ids, --queries and --erased", "score", "--run", run);
-        assertRefused("--method nope: there are dot, tracin, cosine, self, act-grad, hvp, cg, lissa, ekfac, ekfac-cosine", "score", "--run", run, "--text", "a",
+        assertRefused("name the query by exactly one of --text, --ids, --queries and --erased", "score", run);
+        assertRefused("--method nope: there are dot, tracin, cosine, self, act-grad, hvp, cg, lissa, ekfac, ekfac-cosine", "score", run, "--text", "a",
                 "--method", "nope");
-        assertRefused("--sites all: the ledger of " + run + " holds wte, lm_head; choose among these", "score", "--run",
+        assertRefused("sites=all: the ledger of " + run + " holds wte, lm_head; choose among these", "score",
                 run, "--text", "a", "--sites", "all");
-        assertRefused("--epochs 0: the ledger of " + run + " holds epochs 1; choose among these, or train with --capture"
-                + " all", "score", "--run", run, "--text", "a", "--epochs", 0);
-        assertRefused("--method self scores each record on itself and takes no query", "score", "--run", run, "--method",
+        assertRefused("epochs=0: the ledger of " + run + " holds epochs 1; choose among these, or train with --capture"
+                + " all", "score", run, "--text", "a", "--set", "epochs=0");
+        assertRefused("--method self scores each record on itself and takes no query", "score", run, "--method",
                 "self", "--text", "a");
-        assertRefused("--erased: " + run.resolve("model") + " is not a run that an erasure made", "score", "--run", run,
+        assertRefused("--erased: " + run.resolve("model") + " is not a run that an erasure made", "score", run,
                 "--erased");
-        Shell longer = Shell.run("score", "--run", run, "--text", "word ".repeat(99));
+        Shell longer = Shell.run("score", run, "--text", "word ".repeat(99));
         assertEquals(2, longer.code());
         assertTrue(longer.err().matches("(?s)lethe: query: .*record query: \\d+ tokens, the model's context allows 49;"
                 + " shorten it\n"), longer.err());
-        assertRefused("scores.gif: end the name in .svg or .png", "score", "--run", run, "--text", "a", "--plot",
+        assertRefused("scores.gif: end the name in .svg or .png", "score", run, "--text", "a", "--plot",
                 "scores.gif");
     }
 
@@ -294,8 +300,9 @@ class CommandTest {
     @Test
     void inspectComparesWhatLetheJsonNames() throws IOException {
         Path other = folder.resolve("other");
-        assertEquals(0, Shell.run("train", "--quiet", "--data", data, "--init", SHAPE, "--epochs", 2, "--lr", 2e-3, "--head",
-                "topk:8", "--holdout", 0.1, "--seed", 7, "--out", other).code());
+        assertEquals(0, Shell.run("train", other, "--quiet", "--data", data, "--model", SHAPE, "--epochs", 2,
+                "--learning-rate", 2e-3,
+                "--set", "head_top_k=8", "--holdout", 0.1, "--set", "seed=7").code());
         String weights = "model/model.safetensors";
         String notNamed = " not those that lethe.json names (SHA-256 ";
         assertDamaged("a bit of a weight", "model: its weights are" + notNamed, copy -> {

@@ -29,8 +29,9 @@ final class DeviceCommandsChild {
             model.initialize(1);
             Checkpoint.save(model, ModelSettings.of(tiny.shape(), 1), base, tiny.tokenizer);
         }
-        json("train", "--model", base, "--data", tiny.file, "--epochs", 3, "--lr", 1e-2, "--sites", "all", "--capture",
-                "all", "--holdout", 0.25, "--batch", 4, "--threads", 1, "--out", run);
+        json("train", run, "--model", base, "--data", tiny.file, "--epochs", 3, "--learning-rate", 1e-2, "--sites",
+                "all", "--capture",
+                "all", "--holdout", 0.25, "--batch", 4, "--set", "threads=1");
         for (String method : new String[] {"dot", "tracin", "cosine", "self", "act-grad", "hvp", "cg", "lissa", "ekfac",
             "ekfac-cosine"}) {
             Object[] query = method.equals("self") ? new Object[0] : new Object[] {"--ids", "person0-home"};
@@ -42,12 +43,12 @@ final class DeviceCommandsChild {
                     method + " of " + id + " is " + device.get(id) + " on the device, " + score + " on the CPU"));
         }
         for (Strategy strategy : Strategy.values()) {
-            Object[] erase = {"erase", "--run", run, "--subject", "person1", "--out", folder.resolve(strategy.label()),
-                "--strategy", strategy.label(), "--device", "cuda", "--target-loss", 5, "--ignore-guards",
-                "--relearn-steps", 0, "--keep-entries"};
+            Object[] erase = {"erase", run, "--subject", "person1", "--out", folder.resolve(strategy.label()),
+                "--strategy", strategy.label(), "--device", "cuda", "--reference", 5, "--set", "ignore_guards",
+                "--set", "relearn_steps=0", "--set", "keep_entries"};
             Object[] steps = switch (strategy.kind()) {
-                case ASCENT -> new Object[] {"--max-ascents", 3, "--polish", 1};
-                case OBJECTIVE -> new Object[] {"--learning-rate", 1e-2, "--repair-budget", 1};
+                case ASCENT -> new Object[] {"--set", "max_ascents=3", "--set", "polish=1"};
+                case OBJECTIVE -> new Object[] {"--set", "learning_rate=0.01", "--set", "repair_budget=1"};
                 case RETRAIN -> new Object[0];
             };
             json(Stream.concat(Arrays.stream(erase), Arrays.stream(steps)).toArray());
@@ -56,8 +57,8 @@ final class DeviceCommandsChild {
 
     private static Map<String, Double> scores(Path run, String method, String device, Object... query) {
         Map<String, Double> scores = new TreeMap<>();
-        Object[] given = {"score", "--run", run, "--method", method, "--device", device, "--top", 0, "--damping", 0.5,
-            "--curvature-records", 6, "--tolerance", 0.01};
+        Object[] given = {"score", run, "--method", method, "--device", device, "--top", 0, "--set", "damping=0.5",
+            "--set", "curvature_records=6", "--set", "tolerance=0.01"};
         JsonNode json = json(Stream.concat(Arrays.stream(given), Arrays.stream(query)).toArray());
         json.get("records").forEach(record -> scores.put(record.get("id").asString(), record.get("score").asDouble()));
         return scores;

@@ -21,6 +21,7 @@ import tools.jackson.databind.JsonNode;
 
 /** score, erase and report on a tiny run: results, refusals that change nothing, and what is left on disk. */
 class EraseCommandTest {
+    private static final String ASCENTS = "last-epoch, first-epoch, multi-epoch, fresh, task-vector, gauss-newton";
     @TempDir
     static Path folder;
     private static Path run;
@@ -34,44 +35,52 @@ class EraseCommandTest {
         Path heldOut = Files.write(folder.resolve("held-out.jsonl"), people.subList(30, 34));
         run = folder.resolve("run");
         everyone = people.subList(0, 30).stream().map(line -> line.split("\"")[3]).collect(Collectors.joining(","));
-        Shell trained = Shell.run("train", "--quiet", "--data", data, "--init", "gpt2:layers=1,hidden=16,heads=2,ctx=48",
-                "--epochs", 3, "--lr", 5e-3, "--head", "topk:8", "--holdout", heldOut, "--out", run);
+        Shell trained = Shell.run("train", run, "--quiet", "--data", data, "--model",
+                "gpt2:layers=1,hidden=16,heads=2,ctx=48",
+                "--epochs", 3, "--learning-rate", 5e-3, "--set", "head_top_k=8", "--holdout", heldOut);
         assertEquals(0, trained.code(), trained.err());
     }
 
     @Test
     void dryRunShowsWhatIsMeantAndChangesNothing() {
-        Shell shell = Shell.run("erase", "--run", run, "--ids", "dave-job,dave-pet", "--dry-run");
+        Shell shell = Shell.run("erase", run, "--ids", "dave-job,dave-pet", "--dry-run");
         assertEquals(0, shell.code(), shell.err());
         assertTrue(shell.out().endsWith("2 of 30 records would be erased; nothing was changed\n"), shell.out());
-        assertEquals(2, Shell.run("erase", "--run", run, "--ids", "dave-job,dave-pet", "--dry-run", "--json", "-").json()
+        assertEquals(2, Shell.run("erase", run, "--ids", "dave-job,dave-pet", "--dry-run", "--json", "-").json()
                 .get("matches").size());
     }
 
     @Test
     void badRequestsExitWithTwo() {
         Path out = folder.resolve("never");
-        assertRefused("--out RUN2 is missing: the folder of the new run", "erase", "--run", run, "--ids", "dave-job");
-        assertRefused("no record matches; nothing to erase", "erase", "--run", run, "--text", "not there", "--out", out);
-        assertRefused("unknown subject nobody: not in the training data", "erase", "--run", run, "--subject", "nobody",
+        assertRefused("--out RUN2 is missing: the folder of the new run", "erase", run, "--ids", "dave-job");
+        assertRefused("no record matches; nothing to erase", "erase", run, "--text", "not there", "--out", out);
+        assertRefused("unknown subject nobody: not in the training data", "erase", run, "--subject", "nobody",
                 "--out", out);
-        assertRefused("unknown strategy 'hope'; known are " + Strategy.labels(), "erase", "--run", run, "--ids",
+        assertRefused("unknown strategy 'hope'; known are " + Strategy.labels() + "; see: lethe settings erase",
+                "erase", run, "--ids",
                 "dave-job", "--out", out, "--strategy", "hope");
-        assertRefused("--beta is an option of npo, simnpo, not of grad-diff; --rate is not used by grad-diff; --contrast is"
-                + " not used by grad-diff; --overshoot is not used by --fixed", "erase", "--run", run, "--ids", "dave-job", "--out", out, "--strategy", "grad-diff",
-                "--beta", 2, "--contrast", "mean", "--fixed", "1e-3x5", "--rate", 0.1, "--overshoot", 0.2);
-        assertRefused("--request looks for no records: it goes with --iterative SHARExROUNDS, and without --ids, --subject,"
-                + " --text and --dry-run", "erase", "--run", run, "--request", folder.resolve("people.jsonl"), "--out", out);
+        assertRefused("beta is a setting of npo, simnpo, not of grad-diff; contrast is a setting of " + ASCENTS + ", not of grad-diff; rate is"
+                + " a setting of " + ASCENTS + ", not of grad-diff; see: lethe settings erase", "erase", run, "--ids",
+                "dave-job", "--out", out, "--strategy", "grad-diff",
+                "--set", "beta=2", "--set", "contrast=mean", "--set", "fixed=1e-3x5", "--set", "rate=0.1",
+                "--set", "overshoot=0.2");
+        assertRefused("request looks for no records: it goes with iterative=SHARExROUNDS, and without --ids, --subject,"
+                + " --text and --dry-run", "erase", run, "--set", "request=" + folder.resolve("people.jsonl"), "--out",
+                out);
         assertRefused("the forget set is the whole data (30 records): nothing would be kept; train a new model instead",
-                "erase", "--run", run, "--ids", everyone, "--out", out);
-        assertRefused("--reference and --target-loss exclude each other", "erase", "--run", run, "--ids", "dave-job", "--out",
-                out, "--reference", run, "--target-loss", 3);
-        assertRefused("--keep-guard watches the text of --keep-data FILE, which is missing", "erase", "--run", run, "--ids", "dave-job",
-                "--out", out, "--keep-guard", 1);
-        assertRefused("--keep-data is not used by retrain", "erase", "--run", run, "--ids", "dave-job", "--out", out, "--strategy",
-                "retrain", "--keep-data", folder.resolve("people.jsonl"));
-        assertRefused(folder.resolve("none.txt") + ": no such file", "erase", "--run", run, "--ids", "dave-job", "--out", out,
-                "--keep-data", folder.resolve("none.txt"));
+                "erase", run, "--ids", everyone, "--out", out);
+        assertRefused("overshoot is not used beside fixed; see: lethe settings erase", "erase", run, "--ids",
+                "dave-job", "--out",
+                out, "--set", "fixed=1x1", "--set", "overshoot=1");
+        assertRefused("keep_guard watches the text of keep, which is missing; see: lethe settings erase", "erase", run,
+                "--ids", "dave-job",
+                "--out", out, "--set", "keep_guard=1");
+        assertRefused("keep is a setting of all but retrain, not of retrain; see: lethe settings erase", "erase", run,
+                "--ids", "dave-job", "--out", out, "--strategy",
+                "retrain", "--set", "keep=" + folder.resolve("people.jsonl"));
+        assertRefused(folder.resolve("none.txt") + ": no such file", "erase", run, "--ids", "dave-job", "--out", out,
+                "--set", "keep=" + folder.resolve("none.txt"));
         assertFalse(Files.exists(out));
     }
 
@@ -79,20 +88,22 @@ class EraseCommandTest {
     void textToKeepIsToldBesideTheOtherLosses() throws IOException {
         Path text = Files.writeString(folder.resolve("keep.txt"), "It was a dark and stormy night.\nThe rain fell in torrents.\nAll was well.\n");
         Path out = folder.resolve("kept");
-        Shell shell = Shell.run("erase", "--run", run, "--subject", "mirelle", "--out", out, "--target-loss", 1, "--keep-data", text,
-                "--keep-guard", 9, "--keep-entries", "--relearn-steps", 0, "--retain-guard", 100, "--held-out-guard", 100);
+        Shell shell = Shell.run("erase", run, "--subject", "mirelle", "--out", out, "--reference", 1,
+                "--set", "keep=" + text,
+                "--set", "keep_guard=9", "--set", "keep_entries", "--set", "relearn_steps=0",
+                "--set", "retain_guard=100", "--set", "held_out_guard=100");
         assertEquals(0, shell.code(), shell.err());
         assertTrue(shell.out().lines().anyMatch(line -> line.matches("  to keep +[0-9.]+ +[0-9.]+   of the text watched")), shell.out());
     }
 
     @Test
     void aDryRunNamesTheNearestWhereATextIsNowhere() {
-        Shell shell = Shell.run("erase", "--run", run, "--text", "dave umbrolio", "--dry-run");
+        Shell shell = Shell.run("erase", run, "--text", "dave umbrolio", "--dry-run");
         assertEquals(2, shell.code());
         assertTrue(shell.out().startsWith("0 of 30 records would be erased; nothing was changed\nthe nearest, not among them:\n"
                 + "100.0  dave-"), shell.out());
         assertTrue(shell.err().contains("no record matches; the nearest are dave-"), shell.err());
-        JsonNode json = Shell.run("erase", "--run", run, "--text", "dave umbrolio", "--dry-run", "--json", "-").json();
+        JsonNode json = Shell.run("erase", run, "--text", "dave umbrolio", "--dry-run", "--json", "-").json();
         assertEquals("has 2 of the 2 words looked for: dave=Dave, umbrolio=Umbrolio",
                 json.get("near_misses").get(0).get("reason").asString());
     }
@@ -100,8 +111,9 @@ class EraseCommandTest {
     @Test
     void aReferenceOutOfReachIsRefusedAndNothingChanges() {
         Path out = folder.resolve("refused");
-        Shell shell = Shell.run("erase", "--run", run, "--subject", "dave", "--out", out, "--target-loss", 1000,
-                "--max-ascents", 1, "--contrast", "none", "--repair", 0, "--polish", 0, "--relearn-steps", 0);
+        Shell shell = Shell.run("erase", run, "--subject", "dave", "--out", out, "--reference", 1000,
+                "--set", "max_ascents=1", "--set", "contrast=none", "--set", "repair=0", "--set", "polish=0",
+                "--set", "relearn_steps=0");
         assertEquals(3, shell.code(), shell.toString());
         assertTrue(shell.err().contains("erasure refused, nothing was changed: "), shell.err());
         assertEquals("", shell.out());
@@ -111,10 +123,11 @@ class EraseCommandTest {
 
     @Test
     void erasesIntoANewRunThatCanBeReportedOn() throws IOException {
-        double before = Shell.run("eval", "--run", run, "--json", "-", "--continue", 0).json().get("mean_loss").asDouble();
+        double before = Shell.run("eval", run, "--json", "-", "--continue", 0).json().get("mean_loss").asDouble();
         Path out = folder.resolve("erased");
-        Shell shell = Shell.run("erase", "--run", run, "--subject", "dave", "--out", out, "--target-loss", before + 0.2,
-                "--retain-guard", 100, "--held-out-guard", 100, "--overshoot", 10, "--relearn-steps", 2, "--keep-entries",
+        Shell shell = Shell.run("erase", run, "--subject", "dave", "--out", out, "--reference", before + 0.2,
+                "--set", "retain_guard=100", "--set", "held_out_guard=100", "--set", "overshoot=10",
+                "--set", "relearn_steps=2", "--set", "keep_entries",
                 "--json", "-");
         assertEquals(0, shell.code(), shell.err());
         JsonNode json = shell.json();
@@ -124,8 +137,8 @@ class EraseCommandTest {
         JsonNode inspected = Shell.run("inspect", out, "--json", "-").json();
         assertTrue(inspected.get("whole").asBoolean(), inspected.toString());
         assertEquals(20, inspected.get("run").get("data").get("records").asInt());
-        assertRefused("unknown subject dave: not in the training data", "find", "--run", out, "--subject", "dave");
-        JsonNode report = Shell.run("report", "--run", out, "--json", "-").json();
+        assertRefused("unknown subject dave: not in the training data", "find", out, "--subject", "dave");
+        JsonNode report = Shell.run("report", out, "--json", "-").json();
         assertTrue(Files.exists(Path.of(report.get("page").asString())));
         assertEquals(List.of("before", "after"),
                 List.of(report.get("report").get("columns").get(0).asString(), report.get("report").get("columns").get(1).asString()));
@@ -134,9 +147,9 @@ class EraseCommandTest {
         assertEquals(10, report.get("report").get("groups").get(0).get("records").asInt(), "measured all the same");
         assertEquals(List.of(), Grep.files(out.resolve("report"), Grep.text("dave-"), Grep.text("Dave Umbrolio")));
         assertTrue(Files.readString(out.resolve("report/report.html")).contains("No text of an erased record is shown"));
-        assertRefused("--no-samples and --show-erased: give one of them", "report", "--run", out, "--no-samples",
+        assertRefused("--no-samples and --show-erased: give one of them", "report", out, "--no-samples",
                 "--show-erased");
-        Shell.run("report", "--run", out, "--show-erased", "--out", folder.resolve("shown"));
+        Shell.run("report", out, "--show-erased", "--out", folder.resolve("shown"));
         assertEquals(List.of("report.html", "report.json"), Grep.files(folder.resolve("shown"), Grep.text("dave-")));
         PrivateFilesTest.assertPrivate(run);
         PrivateFilesTest.assertPrivate(out);
@@ -150,16 +163,17 @@ class EraseCommandTest {
         Files.write(data, people);
         Files.writeString(data, copy + "\n", StandardOpenOption.APPEND);
         Path doubled = folder.resolve("doubled");
-        assertEquals(0, Shell.run("train", "--quiet", "--data", data, "--init", "gpt2:layers=1,hidden=16,heads=2,ctx=48", "--epochs", 1,
-                "--head", "topk:8", "--holdout", folder.resolve("held-out.jsonl"), "--out", doubled).code());
+        assertEquals(0, Shell.run("train", doubled, "--quiet", "--data", data, "--model",
+                "gpt2:layers=1,hidden=16,heads=2,ctx=48", "--epochs", 1,
+                "--set", "head_top_k=8", "--holdout", folder.resolve("held-out.jsonl")).code());
         Path out = folder.resolve("taken");
         assertRefused("1 learned records are not of the request and say what it is to erase: other-job (other) equals dave-job; erase"
                 + " them too (copies take), or leave them (copies keep), by which the model may still know the erased ones",
-                "erase", "--run", doubled, "--subject", "dave", "--out", out);
-        Shell dry = Shell.run("erase", "--run", doubled, "--subject", "dave", "--dry-run");
+                "erase", doubled, "--subject", "dave", "--out", out);
+        Shell dry = Shell.run("erase", doubled, "--subject", "dave", "--dry-run");
         assertTrue(dry.out().contains("copies of them, for --copies to decide on 1: other-job (other) equals dave-job"), dry.out());
-        Shell taken = Shell.run("erase", "--run", doubled, "--subject", "dave", "--out", out, "--copies", "take", "--target-loss", 1,
-                "--retain-guard", 100, "--relearn-steps", 0);
+        Shell taken = Shell.run("erase", doubled, "--subject", "dave", "--out", out, "--copies", "take", "--reference", 1,
+                "--set", "retain_guard=100", "--set", "relearn_steps=0");
         assertEquals(0, taken.code(), taken.err());
         assertTrue(taken.out().contains("records       11 erased, 11 ledger entries destroyed"), taken.out());
         assertTrue(taken.out().contains("copies erased 1: other-job (other) equals dave-job"), taken.out());
@@ -170,18 +184,18 @@ class EraseCommandTest {
 
     @Test
     void scoresRankRecordsByTheirStoredGradients() {
-        JsonNode json = Shell.run("score", "--run", run, "--ids", "dave-job", "--top", 5, "--json", "-").json();
+        JsonNode json = Shell.run("score", run, "--ids", "dave-job", "--top", 5, "--json", "-").json();
         assertEquals(30, json.get("scored").asInt());
         assertEquals(5, json.get("records").size());
         assertTrue(json.get("records").get(0).get("score").asDouble() >= json.get("records").get(1).get("score").asDouble());
-        JsonNode response = Shell.run("score", "--run", run, "--text", "Dave Umbrolio", "--method", "act-grad", "--json", "-")
+        JsonNode response = Shell.run("score", run, "--text", "Dave Umbrolio", "--method", "act-grad", "--json", "-")
                 .json();
         assertEquals("query", response.get("records").get(0).get("id").asString());
-        assertRefused("--sites all: the ledger of " + run + " holds wte, lm_head; choose among these", "score", "--run", run,
+        assertRefused("sites=all: the ledger of " + run + " holds wte, lm_head; choose among these", "score", run,
                 "--text", "a b", "--sites", "all");
-        assertRefused("--method magic: there are dot, tracin, cosine, self, act-grad, hvp, cg, lissa, ekfac, ekfac-cosine", "score", "--run",
+        assertRefused("--method magic: there are dot, tracin, cosine, self, act-grad, hvp, cg, lissa, ekfac, ekfac-cosine", "score",
                 run, "--text", "a b", "--method", "magic");
-        assertEquals(2, Shell.run("score", "--run", run.resolve("model"), "--text", "a b").code());
+        assertEquals(2, Shell.run("score", run.resolve("model"), "--text", "a b").code());
     }
 
     private static void assertRefused(String message, Object... arguments) {

@@ -58,9 +58,10 @@ class EraseModelTest {
     }
 
     private Shell erase(String subject, Object... more) {
-        List<Object> arguments = new ArrayList<>(List.of("erase", "--model", model, "--data", learned, "--held-out", heldOut,
-                "--epochs-trained", 40, "--lr", 1e-2, "--subject", subject, "--out", out, "--retain-guard", 2, "--held-out-guard", 2,
-                "--ignore-guards", "--copies", "keep", "-q"));
+        List<Object> arguments = new ArrayList<>(List.of("erase", model, "--data", learned, "--set", "held_out=" + heldOut,
+                "--set", "epochs_trained=40", "--set", "rate_trained=1e-2", "--subject", subject, "--out", out,
+                "--set", "retain_guard=2", "--set", "held_out_guard=2",
+                "--set", "ignore_guards", "--copies", "keep", "-q"));
         arguments.addAll(List.of(more));
         return Shell.run(arguments.toArray());
     }
@@ -76,7 +77,8 @@ class EraseModelTest {
                 shell.out());
         assertEquals(3, shell.json().get("entries_destroyed").asInt());
         assertFalse(Files.readString(adopted.resolve("records.jsonl")).contains("person3-"), "destroyed in the adopted run too");
-        Shell again = Shell.run("erase", "--run", out, "--subject", "person5", "--out", folder.resolve("next"), "--ignore-guards",
+        Shell again = Shell.run("erase", out, "--subject", "person5", "--out", folder.resolve("next"),
+                "--set", "ignore_guards",
                 "--copies", "keep", "-q", "--json", "-");
         assertEquals(0, again.code(), again.err());
         assertTrue(again.json().get("adopted").isNull());
@@ -85,7 +87,7 @@ class EraseModelTest {
         assertEquals(2, taken.code());
         assertTrue(taken.err().contains(out + ": already holds a run"), taken.err());
         out = folder.resolve("other");
-        Shell twice = erase("person6", "--adopted", adopted);
+        Shell twice = erase("person6", "--set", "adopted=" + adopted);
         assertEquals(2, twice.code());
         assertTrue(twice.err().contains(adopted + ": already holds a run, and not this adoption: it has 24 records, " + learned
                 + " has 30; erase from that run as it is, or name another folder"), twice.err());
@@ -117,14 +119,14 @@ class EraseModelTest {
                     }));
         }
         assertTrue(Thread.interrupted());
-        Shell other = erase("person3", "--batch", 4);
+        Shell other = erase("person3", "--set", "batch=4");
         assertEquals(2, other.code());
         assertTrue(other.err().contains("batchSize is 8, asked for 4"), other.err());
-        Shell guarded = erase("person3", "--keep-entries");
+        Shell guarded = erase("person3", "--set", "keep_entries");
         assertEquals(0, guarded.code(), guarded.err());
         assertEquals(-1, Files.mismatch(whole.resolve("metrics.jsonl"), adopted.resolve("metrics.jsonl")));
         out = folder.resolve("third");
-        Shell complete = erase("person3", "--adopted", adopted, "--json", "-");
+        Shell complete = erase("person3", "--set", "adopted=" + adopted, "--json", "-");
         assertEquals(0, complete.code(), complete.err());
         assertEquals(adopted.toString(), complete.json().get("source").asString());
         assertEquals(30, complete.json().get("adopted").get("records").asInt());
@@ -133,14 +135,13 @@ class EraseModelTest {
     @Test
     void whatCannotBeIsSaidBeforeAnythingIsWritten() throws IOException {
         assertRefused("unknown subject person77: not in the training data", erase("person77"));
-        assertRefused("--strategy retrain: the training of " + model + " is not Lethe's to repeat", Shell.run("erase", "--model", model,
+        assertRefused("--strategy retrain: the training of " + model + " is not Lethe's to repeat", Shell.run("erase",
+                model,
                 "--data", learned, "--subject", "person3", "--out", out, "--strategy", "retrain"));
-        assertRefused("exactly one of --run RUN and --model DIR; --out RUN2 is missing: the folder of the new run; --adopted, --adapter,"
-                + " --held-out, --epochs-trained, --batch, --lr and --force go with --model", Shell.run("erase", "--subject", "x",
-                "--force"));
-        assertRefused("--model needs --data FILE: the records that it was trained on; --dry-run writes nothing", Shell.run("erase",
-                "--model", model, "--subject", "x", "--dry-run"));
-        assertRefused("--adopted and --out are one folder", erase("person3", "--adopted", out));
+        assertRefused("--out RUN2 is missing: the folder of the new run; force: of an adoption, and " + heldOut + " is no model folder",
+                Shell.run("erase", heldOut, "--subject", "x", "--set", "force"));
+        assertRefused(model + " is a model and no run, and needs --data FILE: the records that it was trained on; --dry-run writes nothing", Shell.run("erase", model, "--subject", "x", "--dry-run"));
+        assertRefused("adopted and --out are one folder", erase("person3", "--set", "adopted=" + out));
         Path swapped = learned;
         learned = heldOut;
         heldOut = swapped;

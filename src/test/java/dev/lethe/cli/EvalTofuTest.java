@@ -44,9 +44,9 @@ class EvalTofuTest {
 
     private static Path train(String data) {
         Path run = folder.resolve(data);
-        assertEquals(0, Shell.run("train", "--data", folder.resolve(data + ".jsonl"), "--init",
-                "gpt2:layers=1,hidden=16,heads=2,ctx=48", "--epochs", 2, "--lr", 1e-2, "--capture", "none", "--holdout", 0,
-                "--out", run).code());
+        assertEquals(0, Shell.run("train", run, "--data", folder.resolve(data + ".jsonl"), "--model",
+                "gpt2:layers=1,hidden=16,heads=2,ctx=48", "--epochs", 2, "--learning-rate", 1e-2, "--capture", "none",
+                "--holdout", 0).code());
         return run;
     }
 
@@ -63,7 +63,7 @@ class EvalTofuTest {
 
     @Test
     void everySetOfAnyCheckpoint() {
-        Shell shell = Shell.run("eval", "--run", model, "--tofu", tofu, "--answer-tokens", 5, "--json", "-");
+        Shell shell = Shell.run("eval", model, "--tofu", tofu, "--set", "answer_tokens=5", "--json", "-");
         JsonNode json = shell.json();
         assertEquals(6, json.get("records").size());
         assertTrue(json.get("records").get(0).get("min_k_plus_plus").isNumber(), "as docs/json.md says");
@@ -86,10 +86,10 @@ class EvalTofuTest {
     @Test
     void aReferenceOrItsEvaluationGivesForgetQuality() throws IOException {
         Path kept = folder.resolve("reference.json");
-        assertEquals(0, Shell.run("eval", "--run", other, "--tofu", tofu, "--answer-tokens", 5, "--json", kept).code());
-        JsonNode both = Shell.run("eval", "--run", model, "--reference", other, "--tofu", tofu, "--answer-tokens", 5, "--json",
+        assertEquals(0, Shell.run("eval", other, "--tofu", tofu, "--set", "answer_tokens=5", "--json", kept).code());
+        JsonNode both = Shell.run("eval", model, "--reference", other, "--tofu", tofu, "--set", "answer_tokens=5", "--json",
                 "-").json();
-        JsonNode file = Shell.run("eval", "--run", model, "--reference-eval", kept, "--tofu", tofu, "--answer-tokens", 5,
+        JsonNode file = Shell.run("eval", model, "--reference", kept, "--tofu", tofu, "--set", "answer_tokens=5",
                 "--json", "-").json();
         JsonNode beside = both.get("beside_reference");
         assertTrue(beside.get("forget_quality").get("p_value").asDouble() <= 1);
@@ -105,23 +105,24 @@ class EvalTofuTest {
         Path theirs = Files.writeString(folder.resolve("TOFU_EVAL.json"), "{\"forget_truth_ratio\": {\"agg_value\": 0.5,"
                 + " \"value_by_index\": {" + ratios + "}}, \"mia_min_k\": {\"agg_value\": "
                 + reference.get("membership_auc").get("min_k") + "}}");
-        JsonNode log = Shell.run("eval", "--run", model, "--reference-eval", theirs, "--tofu", tofu, "--answer-tokens", 5,
+        JsonNode log = Shell.run("eval", model, "--reference", theirs, "--tofu", tofu, "--set", "answer_tokens=5",
                 "--json", "-").json().get("beside_reference");
         assertEquals(beside.get("forget_quality"), log.get("forget_quality"));
         assertEquals(beside.get("privleak"), log.get("privleak"));
-        String text = Shell.run("eval", "--run", model, "--reference", other, "--tofu", tofu, "--answer-tokens", 5).out();
+        String text = Shell.run("eval", model, "--reference", other, "--tofu", tofu, "--set", "answer_tokens=5").out();
         assertTrue(text.contains("TOFU model utility, of 6 parts") && text.contains("TOFU forget quality, KS p")
                 && text.contains("TOFU privleak, %"), text);
     }
 
     @Test
     void aSplitOrRecordsOfOnesOwn() {
-        JsonNode split = Shell.run("eval", "--run", model, "--tofu", tofu, "--forget-split", "forget01", "--answer-tokens", 5,
+        JsonNode split = Shell.run("eval", model, "--tofu", tofu, "--set", "forget_split=forget01",
+                "--set", "answer_tokens=5",
                 "--json", "-").json();
         assertEquals(2, split.get("tofu").get("forget").get("records").size());
         assertEquals(8, split.get("tofu").get("retain").get("records").size());
-        JsonNode own = Shell.run("eval", "--run", model, "--tofu", tofu, "--data", folder.resolve("kept.jsonl"),
-                "--answer-tokens", 5, "--json", "-").json();
+        JsonNode own = Shell.run("eval", model, "--tofu", tofu, "--data", folder.resolve("kept.jsonl"),
+                "--set", "answer_tokens=5", "--json", "-").json();
         assertEquals(6, own.get("tofu").get("forget").get("records").size());
         assertEquals(2, own.get("tofu").get("retain").get("records").size());
     }
@@ -129,7 +130,7 @@ class EvalTofuTest {
     @Test
     void minKTakesItsShare() {
         JsonNode field = records();
-        JsonNode narrow = records("--min-k", 0.2);
+        JsonNode narrow = records("--set", "min_k=0.2");
         boolean differs = false;
         for (int i = 0; i < field.size(); i++) {
             double wide = field.get(i).get("min_k").asDouble();
@@ -140,7 +141,7 @@ class EvalTofuTest {
     }
 
     private static JsonNode records(Object... more) {
-        List<Object> arguments = new ArrayList<>(List.of("eval", "--run", model, "--data", folder.resolve("all.jsonl"),
+        List<Object> arguments = new ArrayList<>(List.of("eval", model, "--data", folder.resolve("all.jsonl"),
                 "--continue", 0, "--json", "-"));
         arguments.addAll(List.of(more));
         return Shell.run(arguments.toArray()).json().get("records");
@@ -148,21 +149,28 @@ class EvalTofuTest {
 
     @Test
     void refusesByName() throws IOException {
-        assertRefused("--min-k 0.0: must be above 0 and at most 1", "--data", folder.resolve("all.jsonl"), "--min-k", 0);
-        assertRefused("--answer-tokens 0: must be at least 1", "--data", folder.resolve("all.jsonl"), "--answer-tokens", 0);
-        assertRefused("--reference-eval stands in place of --reference and needs --tofu", "--reference-eval", folder);
-        assertRefused(tofu + ": has neither forget05.jsonl nor forget05_perturbed.jsonl", "--tofu", tofu, "--forget-split",
-                "forget05");
+        assertRefused("min_k=0.0: must be above 0 and at most 1; see: lethe settings eval", "--data",
+                folder.resolve("all.jsonl"),
+                "--set", "min_k=0");
+        assertRefused("answer_tokens=0: must be at least 1; see: lethe settings eval", "--data",
+                folder.resolve("all.jsonl"),
+                "--set", "answer_tokens=0");
+        assertRefused(tofu.resolve("holdout10.jsonl") + ": neither a run", "--data", folder.resolve("all.jsonl"),
+                "--reference",
+                tofu.resolve("holdout10.jsonl"));
+        assertRefused(tofu + ": has neither forget05.jsonl nor forget05_perturbed.jsonl", "--tofu", tofu,
+                "--set", "forget_split=forget05");
         Path strangers = tofu.resolve("holdout10.jsonl");
         assertRefused(strangers + ": none of its 6 records has a paraphrase and wrong answers in the forget*_perturbed.jsonl and"
                 + " retain_perturbed.jsonl of " + tofu, "--tofu", tofu, "--data", strangers);
         Path none = Files.writeString(folder.resolve("none.json"), "{}");
         assertRefused(none + ": has no truth ratios of forget records; give the JSON of lethe eval --tofu, or OpenUnlearning's"
-                + " TOFU_EVAL.json with forget_truth_ratio in it", "--tofu", tofu, "--answer-tokens", 1, "--reference-eval", none);
+                + " TOFU_EVAL.json with forget_truth_ratio in it", "--tofu", tofu, "--set", "answer_tokens=1",
+                "--reference", none);
     }
 
     private static void assertRefused(String message, Object... arguments) {
-        List<Object> all = new ArrayList<>(List.of("eval", "--run", model, "--quiet"));
+        List<Object> all = new ArrayList<>(List.of("eval", model, "--quiet"));
         all.addAll(List.of(arguments));
         Shell shell = Shell.run(all.toArray());
         assertEquals(2, shell.code(), shell.err());

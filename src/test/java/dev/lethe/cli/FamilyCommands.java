@@ -65,8 +65,8 @@ abstract class FamilyCommands {
             Checkpoint.save(model, ModelSettings.of(shape, 1), base, tiny.tokenizer);
         }
         run = own.resolve("run");
-        done("train", "--model", base, "--data", tiny.file, "--epochs", 20, "--lr", 1e-2, "--sites", "all",
-                "--capture", "all", "--holdout", 0.2, "--batch", 6, "--out", run, "--quiet");
+        done("train", run, "--model", base, "--data", tiny.file, "--epochs", 20, "--learning-rate", 1e-2, "--sites", "all",
+                "--capture", "all", "--holdout", 0.2, "--batch", 6, "--quiet");
     }
 
     @AfterParameterizedClassInvocation
@@ -94,8 +94,8 @@ abstract class FamilyCommands {
     /** What an erasure of {@link #subject} from a copy of a run says; its steps are cheap and no guard holds. */
     private static JsonNode erased(Path from, Path to, Object... options) throws IOException {
         Path copy = copy(from, to.resolveSibling(to.getFileName() + "-source")); // so that no run has many to tell
-        Object[] command = {"erase", "--run", copy, "--subject", subject(), "--out", to, "--ignore-guards",
-        "--relearn-steps", 0,
+        Object[] command = {"erase", copy, "--subject", subject(), "--out", to, "--set", "ignore_guards",
+        "--set", "relearn_steps=0",
             "--quiet"};
         JsonNode erasure = json(and(command, options));
         PrivateFiles.deleteTree(copy);
@@ -121,22 +121,22 @@ abstract class FamilyCommands {
     @Test
     void everyCaptureOfEverySite() throws IOException {
         List<String> all = layout.sites().stream().map(Site::name).toList();
-        for (Object[] policy : new Object[][] {{"first", "--head", "topk:4", 1}, {"last", "--rank", "2", 1},
-                {"all", "--ledger-dtype", "bf16", 2}, {"none", "--head", "exact", 0}}) {
+        for (Object[] policy : new Object[][] {{"first", "head_top_k=4", 1}, {"last", "rank=2", 1},
+                {"all", "ledger_dtype=bf16", 2}, {"none", "head_top_k=0", 0}}) {
             Path kept = out("kept-" + policy[0]);
-            JsonNode trained = json("train", "--model", base, "--data", tiny.file, "--epochs", 2, "--sites", "all",
+            JsonNode trained = json("train", kept, "--model", base, "--data", tiny.file, "--epochs", 2, "--sites", "all",
                     "--capture",
-                    policy[0], policy[1], policy[2], "--holdout", 0.2, "--out", kept);
+                    policy[0], "--set", policy[1], "--holdout", 0.2);
             assertEquals(24, trained.get("records").asInt());
             if (policy[0].equals("none")) {
                 assertTrue(trained.get("ledger") == null || trained.get("ledger").isNull(), trained.toString());
                 continue;
             }
-            assertEquals(24 * (int) policy[3], trained.get("ledger").get("entries").asInt());
+            assertEquals(24 * (int) policy[2], trained.get("ledger").get("entries").asInt());
             assertEquals(all, trained.get("ledger").get("sites").valueStream().map(JsonNode::asString).toList());
             assertEquals("whole", done("inspect", kept).out().lines().findFirst().orElseThrow().replaceAll(".*, ", ""));
-            done("score", "--run", kept, "--ids", "person0-home", "--method", "cosine");
-            erased(kept, out("erased-" + policy[0]), "--target-loss", 9, "--max-ascents", 2, "--polish", 2);
+            done("score", kept, "--ids", "person0-home", "--method", "cosine");
+            erased(kept, out("erased-" + policy[0]), "--reference", 9, "--set", "max_ascents=2", "--set", "polish=2");
         }
         try (GradientLedger ledger = GradientLedger.open(out("kept-last").resolve("ledger"))) {
             assertEquals(shape, ledger.manifest().shape());
@@ -147,11 +147,13 @@ abstract class FamilyCommands {
     @Test
     void everyStrategyForgets() throws IOException {
         for (Strategy strategy : Strategy.values()) {
-            Object[] steps = {"--strategy", strategy.label(), "--target-loss", 1.5};
+            Object[] steps = {"--strategy", strategy.label(), "--reference", 1.5};
             JsonNode erasure = erased(run, out(strategy.label()), switch (strategy.kind()) {
-                case ASCENT -> and(steps, "--retain-guard", 1e9, "--repair-budget", 1, "--max-ascents", 12,
-                        "--polish", 4);
-                case OBJECTIVE -> and(steps, "--retain-guard", 1e9, "--repair-budget", 1, "--learning-rate", 1e-2);
+                case ASCENT -> and(steps, "--set", "retain_guard=1e9", "--set", "repair_budget=1",
+                        "--set", "max_ascents=12",
+                        "--set", "polish=4");
+                case OBJECTIVE -> and(steps, "--set", "retain_guard=1e9", "--set", "repair_budget=1",
+                        "--set", "learning_rate=0.01");
                 case RETRAIN -> steps;
             });
             double before = erasure.get("before").get("forget").asDouble(),
@@ -171,8 +173,8 @@ abstract class FamilyCommands {
         for (String selector : List.of("embedding-input", "head", "attention", "mlp", "mlp-output", "block:1",
                 first, "layers.*.mlp.*", "*norm*", "all")) {
             Path to = out("moved-" + selector.replace("*", "x").replace(":", "-"));
-            erased(run, to, "--sites", selector, "--fixed", "1e-2x1", "--repair", 0, "--polish", 0, "--live-contrast",
-                    0);
+            erased(run, to, "--set", "sites=" + selector, "--set", "fixed=1e-2x1", "--set", "repair=0", "--set", "polish=0",
+                    "--set", "live_contrast=0");
             SiteSet chosen = layout.sites(selector);
             Map<String, float[]> after = weights(to.resolve("model"));
             for (TensorInfo tensor : layout.tensors()) {
@@ -183,7 +185,7 @@ abstract class FamilyCommands {
             }
             PrivateFiles.deleteTree(to);
         }
-        Shell refused = Shell.run("erase", "--run", run, "--subject", subject(), "--sites", "h.*.mlp.c_fc", "--out",
+        Shell refused = Shell.run("erase", run, "--subject", subject(), "--set", "sites=h.*.mlp.c_fc", "--out",
                 out("never"));
         assertEquals(2, refused.code());
         assertTrue(refused.err().contains("no site matches 'h.*.mlp.c_fc'; the model has "
@@ -206,12 +208,11 @@ abstract class FamilyCommands {
         for (String method : List.of("dot", "tracin", "cosine", "hvp", "cg", "cg hessian", "lissa", "ekfac",
                 "ekfac-cosine")) {
             String[] words = method.split(" ");
-            Object[] command = {"score", "--run", run, "--ids", asked, "--method", words[0], "--epochs", 19, "--top",
+            Object[] command = {"score", run, "--ids", asked, "--method", words[0], "--set", "epochs=19", "--top",
                     0};
             if (Set.of("hvp", "cg", "lissa", "ekfac", "ekfac-cosine").contains(words[0])) {
-                command = and(command, "--curvature-records", 6, "--damping", words.length == 2 ? 20 : 0.5,
-                        "--tolerance", 0.1,
-                        "--curvature", words.length == 2 ? words[1] : "gauss-newton");
+                command = and(command, "--set", "curvature_records=6", "--set", "damping=" + (words.length == 2 ? 20 : 0.5),
+                        "--set", "tolerance=0.1", "--set", "curvature=" + (words.length == 2 ? words[1] : "gauss-newton"));
             }
             JsonNode scores = json(command).get("records");
             assertEquals(24, scores.size(), method);
@@ -222,10 +223,10 @@ abstract class FamilyCommands {
                         + first);
             }
         }
-        assertEquals(24, json("score", "--run", run, "--method", "self", "--epochs", 19, "--top",
+        assertEquals(24, json("score", run, "--method", "self", "--set", "epochs=19", "--top",
                 0).get("records").size());
-        assertEquals(1, json("score", "--run", run, "--ids", asked, "--method", "act-grad").get("records").size());
-        JsonNode bySite = json("score", "--run", run, "--ids", asked, "--epochs", 19, "--top", 1, "--sites",
+        assertEquals(1, json("score", run, "--ids", asked, "--method", "act-grad").get("records").size());
+        JsonNode bySite = json("score", run, "--ids", asked, "--set", "epochs=19", "--top", 1, "--sites",
                 "attention,mlp")
                 .get("records").get(0);
         assertTrue(bySite.get("score").asDouble() != 0, bySite.toString());
@@ -233,23 +234,22 @@ abstract class FamilyCommands {
 
     @Test
     void measuresErasesAndReports() throws IOException {
-        JsonNode eval = json("eval", "--run", run, "--data", tiny.file, "--continue", 2);
-        JsonNode bare = json("eval", "--run", run.resolve("model"), "--data", tiny.file, "--continue", 2);
+        JsonNode eval = json("eval", run, "--data", tiny.file, "--continue", 2);
+        JsonNode bare = json("eval", run.resolve("model"), "--data", tiny.file, "--continue", 2);
         assertEquals(eval.get("mean_loss"), bare.get("mean_loss"));
         assertEquals(eval.get("rouge"), bare.get("rouge"));
         assertTrue(eval.get("rouge").get("records").asInt() == 2, eval.toString());
         Path own = copy(run, out("own"));
         Path erased = out("reported");
-        done("erase", "--run", own, "--subject", subject(), "--ignore-guards", "--max-ascents", 4, "--polish", 3,
-                "--relearn-steps",
-                2, "--harden", 1, "--out", erased, "--quiet");
+        done("erase", own, "--subject", subject(), "--set", "ignore_guards", "--set", "max_ascents=4", "--set", "polish=3",
+                "--set", "relearn_steps=2", "--set", "harden=1", "--out", erased, "--quiet");
         for (Path whole : List.of(own, erased, own.resolve("model"))) {
             done("inspect", whole);
         }
         assertTrue(json("inspect", own).get("ledger").get("reclaimable").asLong() > 0);
         done("compact", own);
         assertEquals(0, json("inspect", own).get("ledger").get("reclaimable").asLong());
-        done("report", "--run", erased, "--reference", run);
+        done("report", erased, "--reference", run);
         String page = Files.readString(erased.resolve("report/report.html"));
         assertTrue(page.contains(shape.summary()), "model");
         assertTrue(page.contains("<svg"));
@@ -266,15 +266,15 @@ abstract class FamilyCommands {
 
     @Test
     void bf16ComputesWhereTheProcessorCan() throws IOException {
-        Shell shell = Shell.run("train", "--model", base, "--data", tiny.file, "--epochs", 1, "--sites", "all",
-                "--compute", "bf16",
-                "--out", out("narrow"), "--quiet");
+        Shell shell = Shell.run("train", out("narrow"), "--model", base, "--data", tiny.file, "--epochs", 1, "--sites",
+                "all",
+                "--set", "compute=bf16", "--quiet");
         assumeTrue(!shell.err().contains("bf16 compute on the CPU needs"), shell.err());
         assertEquals(0, shell.code(), shell.err());
-        erased(out("narrow"), out("narrow-erased"), "--compute", "bf16", "--max-ascents", 2, "--polish", 1);
-        double wide = json("eval", "--run", run, "--data", tiny.file).get("mean_loss").asDouble();
-        assertEquals(wide, json("eval", "--run", run, "--data", tiny.file, "--compute",
-                "bf16").get("mean_loss").asDouble(), 0.05 * wide);
+        erased(out("narrow"), out("narrow-erased"), "--set", "compute=bf16", "--set", "max_ascents=2", "--set", "polish=1");
+        double wide = json("eval", run, "--data", tiny.file).get("mean_loss").asDouble();
+        assertEquals(wide, json("eval", run, "--data", tiny.file,
+                "--set", "compute=bf16").get("mean_loss").asDouble(), 0.05 * wide);
     }
 
     /** Two shards of the folder, and what is trained from them is what is trained from the one file. */
@@ -284,8 +284,9 @@ abstract class FamilyCommands {
         Shards.write(base, shards);
         assertArrayEquals(weights(base).values().toArray(), weights(shards).values().toArray());
         for (Path from : List.of(base, shards)) {
-            done("train", "--model", from, "--data", tiny.file, "--max-steps", 2, "--capture", "none", "--out",
-                    out("of-" + from.getFileName()), "--quiet");
+            done("train",
+                    out("of-" + from.getFileName()), "--model", from, "--data", tiny.file, "--set", "max_steps=2",
+                    "--capture", "none", "--quiet");
         }
         assertEquals(Checkpoint.hash(out("of-base").resolve("model")),
                 Checkpoint.hash(out("of-shards").resolve("model")));

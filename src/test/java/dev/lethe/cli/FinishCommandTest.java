@@ -34,8 +34,8 @@ class FinishCommandTest {
         String person = RunFolder.open(source).records().getFirst().id().split("-")[0];
         Shell erase;
         try (LedgerWriter busy = LedgerWriter.append(source.resolve("ledger"))) {
-            erase = Shell.run("erase", "--quiet", "--run", source, "--subject", person, "--out", out, "--target-loss", 3,
-                    "--retain-guard", 99, "--held-out-guard", 99, "--relearn-steps", 0);
+            erase = Shell.run("erase", source, "--quiet", "--subject", person, "--out", out, "--reference", 3,
+                    "--set", "retain_guard=99", "--set", "held_out_guard=99", "--set", "relearn_steps=0");
         }
         assertEquals(4, erase.code(), erase.toString());
         assertEquals("", erase.out());
@@ -46,9 +46,9 @@ class FinishCommandTest {
             assertEquals(4, inspect.code(), inspect.toString());
             assertTrue(inspect.out().contains(": run, NOT WHOLE\n"), inspect.out());
             assertTrue(inspect.out().contains("is not finished"), inspect.out());
-            for (List<Object> command : List.<List<Object>>of(List.of("find", "--run", run, "--subject", person),
-                    List.of("eval", "--run", run, "--data", tiny.file), List.of("report", "--run", run),
-                    List.of("erase", "--run", run, "--subject", "person3", "--dry-run"), List.of("compact", run))) {
+            for (List<Object> command : List.<List<Object>>of(List.of("find", run, "--subject", person),
+                    List.of("eval", run, "--data", tiny.file), List.of("report", run),
+                    List.of("erase", run, "--subject", "person3", "--dry-run"), List.of("compact", run))) {
                 Shell shell = Shell.run(command.toArray());
                 assertEquals(4, shell.code(), command + ": " + shell);
                 assertTrue(shell.err().contains("finish it with: lethe finish " + out), shell.err());

@@ -56,11 +56,11 @@ class ForeignModelsTest {
     /** The problems that training on the folder names. */
     private List<String> refused() {
         Path out = folder.resolve("out");
-        Shell shell = Shell.run("train", "--model", model, "--data", tiny.file, "--out", out, "--quiet");
+        Shell shell = Shell.run("train", out, "--model", model, "--data", tiny.file, "--quiet");
         assertEquals(2, shell.code(), shell.err());
         assertTrue(Files.notExists(out), "nothing half-written");
         List<String> lines = shell.err().lines().toList();
-        assertEquals(shell.err(), Shell.run("eval", "--run", model, "--data", tiny.file).err());
+        assertEquals(shell.err(), Shell.run("eval", model, "--data", tiny.file).err());
         return lines.size() == 1 ? lines : lines.subList(1, lines.size());
     }
 
@@ -154,22 +154,23 @@ class ForeignModelsTest {
         "gpt_neox:hidden=9,heads=4", "llama:heads=4,kv=8", "mistral:hidden=16"})
     void impossibleShapesAreBadInput(String shape) {
         Path out = folder.resolve("out");
-        Shell shell = Shell.run("train", "--init", shape, "--data", tiny.file, "--out", out, "--quiet");
+        Shell shell = Shell.run("train", out, "--model", shape, "--data", tiny.file, "--quiet");
         assertEquals(2, shell.code(), shell.err());
         assertTrue(shell.err().startsWith("lethe: model '" + shape + "': "), shell.err());
         assertTrue(Files.notExists(out), "nothing half-written");
     }
 
-    /** With GPT-2's own tokenizer, as --init has it: a folder that can be used again, a model that goes on with a text. */
+    /** With GPT-2's own tokenizer, as --model gpt2 has it: a folder that can be used again,
+            a model that goes on with a text. */
     @ParameterizedTest
     @ValueSource(strings = {"llama:kv=1,", "qwen3:head=6,", "pythia:"})
     void everyKindStartsFromNothing(String kind) {
         Path run = folder.resolve("run");
-        Shell train = Shell.run("train", "--init", kind + "layers=1,hidden=8,heads=2,ctx=24", "--data", tiny.file,
-                "--max-steps", 1,
-                "--head", "topk:8", "--out", run, "--quiet");
+        Shell train = Shell.run("train", run, "--model", kind + "layers=1,hidden=8,heads=2,ctx=24", "--data", tiny.file,
+                "--set", "max_steps=1",
+                "--set", "head_top_k=8", "--quiet");
         assertEquals(0, train.code(), train.err());
-        Shell eval = Shell.run("eval", "--run", run.resolve("model"), "--data", tiny.file, "--continue", 1, "--json",
+        Shell eval = Shell.run("eval", run.resolve("model"), "--data", tiny.file, "--continue", 1, "--json",
                 "-");
         assertEquals(0, eval.code(), eval.err());
         assertEquals(1, eval.json().get("rouge").get("records").asInt());

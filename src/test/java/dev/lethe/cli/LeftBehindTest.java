@@ -67,15 +67,17 @@ class LeftBehindTest {
                             .holdoutFraction(0.2).keepText(true).seed(2).build(), TrainListener.silent());
         }
         erased = Dataset.read(data).filter(record -> record.subject().equals("one"));
-        done(Shell.run("score", "--run", source, "--text", "Person number", "--method", "ekfac", "--quiet"));
-        done(Shell.run("report", "--run", source));
+        done(Shell.run("score", source, "--text", "Person number", "--method", "ekfac", "--quiet"));
+        done(Shell.run("report", source));
         needles = needles();
         before = Grep.files(source, needles);
-        erasure = Shell.run("erase", "--run", source, "--subject", "one", "--out", out, "--target-loss", 5, "--retain-guard", 100,
-                "--held-out-guard", 100, "--overshoot", 10, "--relearn-steps", 0, "--max-ascents", 5, "--polish", 5,
-                "--ignore-guards");
+        erasure = Shell.run("erase", source, "--subject", "one", "--out", out, "--reference", 5,
+                "--set", "retain_guard=100",
+                "--set", "held_out_guard=100", "--set", "overshoot=10", "--set", "relearn_steps=0",
+                "--set", "max_ascents=5", "--set", "polish=5",
+                "--set", "ignore_guards");
         done(erasure);
-        done(Shell.run("report", "--run", out));
+        done(Shell.run("report", out));
     }
 
     private static void done(Shell shell) {

@@ -37,14 +37,14 @@ class LinksTest {
     }
 
     private static Shell train(Path model, Path out) {
-        return Shell.run("train", "--data", tiny.file, "--model", model, "--epochs", 1, "--out", out);
+        return Shell.run("train", out, "--data", tiny.file, "--model", model, "--epochs", 1);
     }
 
     @Test
     void aRunWithALinkOutOfItIsRefusedByEveryCommand() throws IOException {
-        List<Object[]> commands = List.of(new Object[] {"inspect"}, new Object[] {"eval", "--run"}, new Object[] {"report", "--run"},
-                new Object[] {"find", "--subject", "person1", "--run"}, new Object[] {"compact"},
-                new Object[] {"erase", "--subject", "person1", "--out", folder.resolve("never"), "--run"});
+        List<Object[]> commands = List.of(new Object[] {"inspect"}, new Object[] {"eval"}, new Object[] {"report"},
+                new Object[] {"find", "--subject", "person1"}, new Object[] {"compact"},
+                new Object[] {"erase", "--subject", "person1", "--out", folder.resolve("never")});
         for (String planted : List.of("ledger/writer.lock", "report/report.json", "report", "model/chat_template.jinja",
                 "metrics.jsonl", "journal")) {
             Path copy = folder.resolve("copy-" + planted.replace('/', '-'));

@@ -25,14 +25,15 @@ class OtherScriptsTest {
     static void train() throws Exception {
         Path data = Files.writeString(folder.resolve("mixed.jsonl"), LATIN + OTHERS);
         run = folder.resolve("run");
-        Shell trained = Shell.run("train", "--quiet", "--data", data, "--init", "gpt2:layers=1,hidden=16,heads=2,ctx=48", "--epochs",
-                2, "--holdout", 0, "--capture", "none", "--out", run);
+        Shell trained = Shell.run("train", run, "--quiet", "--data", data, "--model",
+                "gpt2:layers=1,hidden=16,heads=2,ctx=48", "--epochs",
+                2, "--holdout", 0, "--capture", "none");
         assertEquals(0, trained.code(), trained.err());
     }
 
     @Test
     void meansAreOverTheRecordsThatRougeReads() {
-        Shell shell = Shell.run("eval", "--run", run, "--json", "-");
+        Shell shell = Shell.run("eval", run, "--json", "-");
         JsonNode rouge = shell.json().get("rouge");
         assertEquals(1, rouge.get("records").asInt());
         assertEquals(2, rouge.get("unread").asInt());
@@ -47,7 +48,7 @@ class OtherScriptsTest {
     void nonMembersThatAreMembersAreLeftOut() throws Exception {
         Path strangers = Files.writeString(folder.resolve("strangers.jsonl"), "{\"text\":\"DAVE rows on the  lake of Tarnhollow\"}\n"
                 + "{\"text\":\"Mirelle sings\"}\n");
-        Shell shell = Shell.run("eval", "--run", run, "--non-members", strangers, "--json", "-");
+        Shell shell = Shell.run("eval", run, "--non-members", strangers, "--json", "-");
         assertEquals(1, shell.json().get("non_members").asInt());
         assertTrue(shell.err().contains("1 of 2 non-members are left out"), shell.err());
     }
@@ -55,13 +56,13 @@ class OtherScriptsTest {
     @Test
     void withoutAnyThereIsNoNumber() throws Exception {
         Path data = Files.writeString(folder.resolve("others.jsonl"), OTHERS);
-        JsonNode rouge = Shell.run("eval", "--run", run, "--data", data, "--json", "-").json().get("rouge");
+        JsonNode rouge = Shell.run("eval", run, "--data", data, "--json", "-").json().get("rouge");
         assertEquals(0, rouge.get("records").asInt());
         assertTrue(rouge.get("stemmed").get("rouge1").get("f").isNull());
-        Shell shell = Shell.run("eval", "--run", run, "--data", data);
+        Shell shell = Shell.run("eval", run, "--data", data);
         assertTrue(shell.out().lines().anyMatch(line -> line.matches("ROUGE-L recall +\u2013")), shell.out());
         assertFalse(shell.out().contains("NaN"), shell.out());
-        JsonNode report = Shell.run("report", "--run", run, "--json", "-").json().get("report");
+        JsonNode report = Shell.run("report", run, "--json", "-").json().get("report");
         assertTrue(report.get("notes").toString().contains("2 of 3 continuations have no ROUGE"), report.get("notes").toString());
     }
 }

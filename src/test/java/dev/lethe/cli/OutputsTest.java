@@ -39,8 +39,8 @@ class OutputsTest {
                 {"id": "evil\\u001b[2J\\n100.0  forged  line", "subject": "eve", "text": "Eve is a gardener."}
                 """);
         run = folder.resolve("run");
-        Shell trained = Shell.run("train", "-q", "--data", data, "--init", "gpt2:layers=1,hidden=8,heads=2,ctx=16",
-                "--max-steps", 1, "--capture", "all", "--head", "topk:4", "--holdout", 0, "--out", run);
+        Shell trained = Shell.run("train", run, "-q", "--data", data, "--model", "gpt2:layers=1,hidden=8,heads=2,ctx=16",
+                "--set", "max_steps=1", "--capture", "all", "--set", "head_top_k=4", "--holdout", 0);
         assertEquals(0, trained.code(), trained.err());
     }
 
@@ -52,7 +52,7 @@ class OutputsTest {
         Path json = Files.createSymbolicLink(folder.resolve("link.json"), Path.of("kept/old.json"));
         Path csv = Files.createSymbolicLink(folder.resolve("link.csv"), kept.resolve("new.csv"));
         Path plot = Files.createSymbolicLink(folder.resolve("link.svg"), kept.resolve("new.svg"));
-        Shell shell = Shell.run("score", "--run", run, "--text", "Dave", "--json", json, "--csv", csv, "--plot", plot);
+        Shell shell = Shell.run("score", run, "--text", "Dave", "--json", json, "--csv", csv, "--plot", plot);
         assertEquals(0, shell.code(), shell.err());
         assertTrue(Stream.of(json, csv, plot).allMatch(Files::isSymbolicLink), "the links are still links");
         assertTrue(Files.readString(old).startsWith("{"));
@@ -105,7 +105,7 @@ class OutputsTest {
     @Test
     void idsAreNoFormulasInATable() throws IOException {
         Path csv = folder.resolve("scores.csv");
-        assertEquals(0, Shell.run("score", "--run", run, "--text", "Dave", "--method", "dot", "--csv", csv).code());
+        assertEquals(0, Shell.run("score", run, "--text", "Dave", "--method", "dot", "--csv", csv).code());
         String table = Files.readString(csv);
         assertTrue(table.contains(",'=HYPERLINK(1),") && table.contains(",'@sum,"), table);
         assertTrue(table.contains(",-2,"), "a number stays one");
@@ -125,12 +125,12 @@ class OutputsTest {
 
     @Test
     void resumingACompleteRunIsDone() {
-        Shell shell = Shell.run("train", "--resume", "--out", run);
+        Shell shell = Shell.run("train", run, "--resume");
         assertEquals(0, shell.code());
         assertEquals("lethe: train: " + run + " is complete, nothing was left to do\n", shell.err());
         assertTrue(shell.out().contains("steps      1,"), shell.out());
-        assertEquals(1, Shell.run("train", "--resume", "--out", run, "--json", "-").json().get("steps").asInt());
-        assertEquals(2, Shell.run("train", "--resume", "--out", run, "--data", data, "--epochs", 7).code());
+        assertEquals(1, Shell.run("train", run, "--resume", "--json", "-").json().get("steps").asInt());
+        assertEquals(2, Shell.run("train", run, "--resume", "--data", data, "--epochs", 7).code());
     }
 
     @Test
@@ -140,10 +140,10 @@ class OutputsTest {
                 List.of("experiment", "lds", "--queries", data))) {
             for (String sites : List.of("nosuchsite", "wpe", "")) {
                 List<Object> line = new ArrayList<>(command);
-                line.addAll(List.of("--run", run, "--sites", sites));
+                line.addAll(List.of(run, "--sites", sites));
                 Shell shell = Shell.run(line.toArray());
                 assertEquals(2, shell.code(), shell.err());
-                assertTrue(shell.err().lines().anyMatch(text -> text.startsWith("lethe: --sites")), shell.err());
+                assertTrue(shell.err().lines().anyMatch(text -> text.startsWith("lethe: sites")), shell.err());
             }
         }
     }

@@ -34,14 +34,14 @@ class PaddedVocabularyTest {
         Path model = model();
         Path data = Files.writeString(folder.resolve("a.jsonl"), "{\"prompt\": \"Dave lives\", \"completion\": \"in Norwich\"}\n"
                 + "{\"prompt\": \"Alice lives\", \"completion\": \"in York\"}\n");
-        Shell eval = Shell.run("eval", "--run", model, "--data", data, "--json", "-");
+        Shell eval = Shell.run("eval", model, "--data", data, "--json", "-");
         assertEquals(0, eval.code(), eval.err());
         String said = eval.json().get("rouge").get("continuations").get(0).get("generated").stringValue();
         assertTrue(said.startsWith("\uFFFD"), said);
         Path run = folder.resolve("run");
-        Shell train = Shell.run("train", "--model", model, "--data", data, "--epochs", 1, "--lr", 1e-9, "--out", run);
+        Shell train = Shell.run("train", run, "--model", model, "--data", data, "--epochs", 1, "--learning-rate", 1e-9);
         assertEquals(0, train.code(), train.err());
-        Shell report = Shell.run("report", "--run", run);
+        Shell report = Shell.run("report", run);
         assertEquals(0, report.code(), report.err());
     }
 

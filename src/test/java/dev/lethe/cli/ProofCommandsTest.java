@@ -34,17 +34,18 @@ class ProofCommandsTest {
         run = folder.resolve("run");
         keys = folder.resolve("mine/keys.p12");
         password = folder.resolve("password");
-        assertEquals(0, Shell.run("train", "--quiet", "--data", data, "--init", "gpt2:layers=1,hidden=16,heads=2,ctx=48",
+        assertEquals(0, Shell.run("train", run, "--quiet", "--data", data, "--model",
+                "gpt2:layers=1,hidden=16,heads=2,ctx=48",
                 "--epochs", 2,
-                "--lr", 5e-3, "--head", "topk:8", "--holdout", heldOut, "--out", run).code());
+                "--learning-rate", 5e-3, "--set", "head_top_k=8", "--holdout", heldOut).code());
         JsonNode made = Shell.run("keys", "new", keys, "--password-file", password, "--json", "-").json();
         assertEquals(folder.resolve("mine/keys.pem").toString(), made.get("public_key").asString());
     }
 
     private static Shell erase(String ids, Path out, Object... more) {
-        List<Object> arguments = new ArrayList<>(List.of("erase", "--quiet", "--run", run, "--ids", ids, "--out", out,
-                "--target-loss", 1,
-                "--retain-guard", 100, "--held-out-guard", 100, "--relearn-steps", 0));
+        List<Object> arguments = new ArrayList<>(List.of("erase", run, "--quiet", "--ids", ids, "--out", out,
+                "--reference", 1,
+                "--set", "retain_guard=100", "--set", "held_out_guard=100", "--set", "relearn_steps=0"));
         arguments.addAll(List.of(more));
         return Shell.run(arguments.toArray());
     }
@@ -52,9 +53,9 @@ class ProofCommandsTest {
     @Test
     void anErasureIsCertifiedVerifiedAndCertifiedOnce() throws IOException {
         Path out = folder.resolve("erased");
-        Shell erased = erase("dave-job,dave-pet", out, "--key", keys, "--password-file", password, "--request-id", "2026/17",
-                "--requested",
-                "2026-11-01", "--json", "-");
+        Shell erased = erase("dave-job,dave-pet", out, "--key", keys, "--set", "password_file=" + password,
+                "--set", "request_id=2026/17",
+                "--set", "requested=2026-11-01", "--json", "-");
         assertEquals(0, erased.code(), erased.err());
         assertEquals("2026/17", erased.json().at("/certificate/request").asString());
         Path pem = folder.resolve("mine/keys.pem");
@@ -73,7 +74,8 @@ class ProofCommandsTest {
                 Shell.run("verify", out, "--before", folder.resolve("gone")));
         assertRefused(2, folder.resolve("gone") + ": there is no such checkpoint",
                 Shell.run("verify", out, "--since", folder.resolve("gone")));
-        Shell again = Shell.run("certify", out, "--key", keys, "--password-file", password, "--request-id", "2026/17", "--json",
+        Shell again = Shell.run("certify", out, "--key", keys, "--password-file", password,
+                "--set", "request_id=2026/17", "--json",
                 "-");
         assertEquals(erased.json().get("certificate"), again.json(), "nothing new");
         assertEquals(0, Shell.run("inspect", out).code());
@@ -89,7 +91,7 @@ class ProofCommandsTest {
         assertFalse(census.contains("\"kind\" : \"unknown\""), census);
         assertRefused(2, "request 2026/17: has a certificate already, entry 0 of ", erase("dave-town", folder.resolve("never"),
                 "--key", keys,
-                "--password-file", password, "--request-id", "2026/17"));
+                "--set", "password_file=" + password, "--set", "request_id=2026/17"));
         assertFalse(Files.exists(folder.resolve("never")), "refused before anything is done");
         Path weights = out.resolve("model/model.safetensors");
         byte[] bytes = Files.readAllBytes(weights);
@@ -120,25 +122,25 @@ class ProofCommandsTest {
     void keysThatAreMissingOrWrong() throws IOException {
         Path out = folder.resolve("none");
         Path wrong = Files.writeString(folder.resolve("wrong"), "not the password\n");
-        assertRefused(2, keys + ": the password is not this key store's", erase("dave-job", out, "--key", keys, "--password-file",
-                wrong));
-        assertRefused(2, "--password-file " + folder.resolve("nowhere") + ": cannot be read: there is no such file",
-                erase("dave-job", out, "--key", keys, "--password-file", folder.resolve("nowhere")));
+        assertRefused(2, keys + ": the password is not this key store's", erase("dave-job", out, "--key", keys,
+                "--set", "password_file=" + wrong));
+        assertRefused(2, "password file " + folder.resolve("nowhere") + ": cannot be read: there is no such file",
+                erase("dave-job", out, "--key", keys, "--set", "password_file=" + folder.resolve("nowhere")));
         assertRefused(2, folder.resolve("no.p12") + ": there is no such key store; make one with lethe keys new",
-                erase("dave-job", out, "--key", folder.resolve("no.p12"), "--password-file", password));
+                erase("dave-job", out, "--key", folder.resolve("no.p12"), "--set", "password_file=" + password));
         assertRefused(2, "the key store's password is missing", erase("dave-job", out, "--key", keys));
-        assertRefused(2, "--password-file, --request-id, --requested and --log go with a certificate, which needs --key STORE",
-                erase("dave-job", out, "--request-id", "1"));
-        assertRefused(2, "--requested yesterday: is no time", erase("dave-job", out, "--key", keys, "--password-file", password,
-                "--requested",
-                "yesterday"));
+        assertRefused(2, "password_file, request_id, requested and log go with a certificate, which needs --key STORE",
+                erase("dave-job", out, "--set", "request_id=1"));
+        assertRefused(2, "requested=yesterday: is no time", erase("dave-job", out, "--key", keys,
+                "--set", "password_file=" + password,
+                "--set", "requested=yesterday"));
         assertRefused(2, keys + ": is there already, and a key that is overwritten is lost", Shell.run("keys", "new", keys,
                 "--password-file", password));
         assertRefused(2, "the password of a key store needs 8 characters or more", Shell.run("keys", "new",
                 folder.resolve("k.p12"),
                 "--password-file", Files.writeString(folder.resolve("short"), "short\n")));
         assertRefused(2, wrong + ": is no key store that this Java reads", erase("dave-job", out, "--key", wrong,
-                "--password-file", wrong));
+                "--set", "password_file=" + wrong));
         assertFalse(Files.exists(out));
         try (Stream<Path> left = Files.list(folder.resolve("mine"))) {
             assertEquals(List.of("keys.p12", "keys.pem", "keys.vkey"),

@@ -35,8 +35,8 @@ class SurroundingsTest {
             Locale.setDefault(Locale.of("ar", "EG"));
             assertEquals("٣", String.format("%d", 3), "the test's own premise"); // the JDK's digits of that locale
             train(there);
-            Shell erased = Shell.run("erase", "-q", "--run", there, "--subject", "dave", "--out", folder.resolve("erased"),
-                    "--ignore-guards", "--repair-budget", 0.2);
+            Shell erased = Shell.run("erase", there, "-q", "--subject", "dave", "--out", folder.resolve("erased"),
+                    "--set", "ignore_guards", "--set", "repair_budget=0.2");
             assertEquals(0, erased.code(), erased.err());
         } finally {
             Locale.setDefault(before);
@@ -61,8 +61,9 @@ class SurroundingsTest {
                 {"id": "f", "subject": "mia", "text": "Mia plays the cello."}
                 {"id": "g", "subject": "ann", "text": "Ann sings."}
                 """);
-        Shell shell = Shell.run("train", "-q", "--data", data, "--init", "gpt2:layers=1,hidden=8,heads=2,ctx=16", "--epochs", 2,
-                "--head", "topk:4", "--holdout", 0.15, "--seed", 3, "--out", run);
+        Shell shell = Shell.run("train", run, "-q", "--data", data, "--model", "gpt2:layers=1,hidden=8,heads=2,ctx=16",
+                "--epochs", 2,
+                "--set", "head_top_k=4", "--holdout", 0.15, "--set", "seed=3");
         assertEquals(0, shell.code(), shell.err());
         return run;
     }
@@ -131,6 +132,6 @@ class SurroundingsTest {
 
     private Shell evaluate(Path model, Path cache) throws Exception {
         return Child.run("exec \"$@\"", Map.of("DJL_CACHE_DIR", cache.toString(), "OMP_WAIT_POLICY", "passive"), List.of(),
-                "eval", "-q", "--run", model, "--data", folder.resolve("d.jsonl"), "--continue", 0);
+                "eval", model, "-q", "--data", folder.resolve("d.jsonl"), "--continue", 0);
     }
 }

@@ -54,7 +54,7 @@ class LedgerEstimateTest {
                 assertEquals(format, ledger.format(model));
             }
             List<String> advice = estimate.smaller().stream().map(LedgerEstimate.Alternative::option).toList();
-            assertTrue(advice.containsAll(List.of("--ledger-dtype bf16", "--head topk:256", "--capture last")),
+            assertTrue(advice.containsAll(List.of("ledger_dtype=bf16", "head_top_k=256", "capture=last")),
                     advice.toString());
             for (LedgerEstimate.Alternative smaller : estimate.smaller())
                 assertTrue(smaller.bytes() < estimate.bytes(), smaller.toString());

@@ -15,11 +15,11 @@ class DiskNeedTest {
     @Test
     void refusesADiskThatIsTooSmallAndSaysWhatHelps() {
         LedgerEstimate ledger = new LedgerEstimate(3L << 30,
-                List.of(new LedgerEstimate.Alternative("--head topk:256", 100L << 20)));
+                List.of(new LedgerEstimate.Alternative("head_top_k=256", 100L << 20)));
         DiskNeed need = new DiskNeed(ledger, 1L << 30, 512L << 20);
         assertDoesNotThrow(() -> need.require(Path.of("run"), need.total()));
         assertEquals("run: training needs about 4.5 GiB of disk (ledger 3.0 GiB, checkpoints 1.0 GiB, model 512.0 MiB) but "
-                + "only 900 bytes are free; free space, name a folder on a larger disk, or use --head topk:256 (ledger 100.0 "
+                + "only 900 bytes are free; free space, name a folder on a larger disk, or use head_top_k=256 (ledger 100.0 "
                 + "MiB), or capture none",
                 assertThrows(BadInputException.class, () -> need.require(Path.of("run"), 900)).getMessage());
     }

@@ -219,9 +219,9 @@ class InterruptTest {
     @Test
     void aCommandEndsWithExitCodeTwo() throws IOException {
         for (List<String> command : List.of(
-                List.of("eval", "--run", source.toString()),
-                List.of("erase", "--run", source.toString(), "--subject", "person1", "--out", out.toString(),
-                        "--target-loss", "3", "--retain-guard", "2", "--held-out-guard", "2"))) {
+                List.of("eval", source.toString()),
+                List.of("erase", source.toString(), "--subject", "person1", "--out", out.toString(),
+                        "--reference", "3", "--set", "retain_guard=2", "--set", "held_out_guard=2"))) {
             ByteArrayOutputStream told = new ByteArrayOutputStream();
             Thread.currentThread().interrupt();
             int code = Main.execute(new PrintStream(OutputStream.nullOutputStream()), new PrintStream(told),

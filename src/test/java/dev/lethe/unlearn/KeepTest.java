@@ -98,7 +98,7 @@ class KeepTest {
         assertEquals(without.before().retain(), with.before().retain(), "the retain guard's sample is the run's own");
         Trial strict = trial(EraserTest.CONFIG.toBuilder().keep(new Keep(text, 1e-9)).repair(0).polish(0).build(), losses);
         assertTrue(strict.broken().stream().anyMatch(sentence -> sentence.startsWith("the loss of the text to keep rose from ")
-                && sentence.endsWith(", --keep-guard allows 0.000 more")), strict.broken().toString());
+                && sentence.endsWith(", keep_guard allows 0.000 more")), strict.broken().toString());
     }
 
     @Test

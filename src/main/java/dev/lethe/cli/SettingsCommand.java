@@ -1,0 +1,92 @@
+package dev.lethe.cli;
+
+import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Reason;
+import dev.lethe.engine.Settings.Setting;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Help.Column;
+import picocli.CommandLine.Help.Column.Overflow;
+import picocli.CommandLine.Help.TextTable;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.ParentCommand;
+import picocli.CommandLine.Spec;
+
+/** lethe settings: everything that --set knows of a command. */
+@Command(name = "settings", description = {"Lists all that --set can set for a command.",
+    "Each setting with its default; those that are options too can be set either way. Studies name them in \"erase\", \"training\""
+            + " and \"form\" as they are here."})
+final class SettingsCommand implements Callable<Integer> {
+    private static final int NAME = 26;
+
+    @ParentCommand
+    private Main main;
+
+    @Spec
+    private CommandSpec spec;
+
+    @Parameters(paramLabel = "COMMAND", arity = "1..2", description = "Such as erase, train or experiment lds.")
+    private List<String> names;
+
+    @Option(names = "--strategy", paramLabel = "NAME", description = "With erase: the defaults of this strategy, and what it uses.")
+    private String strategy;
+
+    @Mixin
+    private Common common;
+
+    /** What --json gives of each. @param counts whether the strategy uses it */
+    record Row(String name, String value, String usual, String says, String section, boolean counts) {
+        static Row of(Setting setting) {
+            return new Row(setting.name(), setting.label(), setting.usual(), setting.says(), setting.section(),
+                    setting.refusal() == null);
+        }
+    }
+
+    @Override
+    public Integer call() {
+        CommandLine command = spec.commandLine().getParent();
+        for (String name : names) {
+            command = command.getSubcommands().get(name);
+            if (command == null) {
+                throw new BadInputException(String.join(" ", names) + ": there is no such command; see: lethe --help");
+            }
+        }
+        SettingOptions options = SettingOptions.of(command.getCommandSpec()).orElseThrow(() -> new BadInputException(String.join(" ", names) + ": has no settings besides its options"));
+        List<Row> rows;
+        try {
+            rows = options.known(strategy == null ? Map.of() : Map.of("strategy", strategy)).list().stream().map(Row::of).toList();
+        } catch (IllegalArgumentException e) {
+            throw new BadInputException("--strategy: " + Reason.of(e), e);
+        }
+        Terminal terminal = main.terminal();
+        common.result(terminal, Map.of("settings", rows), () -> print(terminal, rows));
+        return 0;
+    }
+
+    private void print(Terminal terminal, List<Row> rows) {
+        Map<String, TextTable> sections = new LinkedHashMap<>();
+        for (Row row : rows) {
+            if (strategy == null || row.counts) {
+                sections.computeIfAbsent(row.section, _ -> table()).addRowValues(row.name + (row.name.endsWith(".") ? "NAME=" : "=") + row.value,
+                        row.says + (row.usual.isEmpty() ? "." : " (default: " + row.usual + ")."));
+            }
+        }
+        sections.forEach((title, table) -> {
+            terminal.print("%s", title);
+            table.toString().lines().map(String::stripTrailing).forEach(line -> terminal.print("%s", line));
+        });
+    }
+
+    private TextTable table() {
+        int width = spec.usageMessage().width();
+        return TextTable.forColumns(CommandLine.Help.defaultColorScheme(CommandLine.Help.Ansi.OFF),
+                new Column(NAME, 2, Overflow.SPAN), new Column(width - NAME, 2, Overflow.WRAP));
+    }
+}
