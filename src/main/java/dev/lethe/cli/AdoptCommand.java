@@ -20,16 +20,12 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.ParentCommand;
 
 /** lethe adopt: makes a run of a model that was trained elsewhere, so that every command works on it. */
 @Command(name = "adopt", description = {"Makes a run of a model that was trained elsewhere, and its records.",
     "One pass keeps each record's gradients, and what the training would have told is measured."})
 final class AdoptCommand implements Callable<Integer> {
     private static final int SHOWN = 5;
-
-    @ParentCommand
-    private Main main;
 
     @Parameters(paramLabel = "RUN", description = "Folder of the new run.")
     private Path out;
@@ -73,12 +69,11 @@ final class AdoptCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        Terminal terminal = main.terminal();
         settings.apply();
         if (!resume && (model == null || data == null)) {
             throw new BadInputException("--model DIR or --data FILE is missing: a model and the records it was trained on");
         }
-        try (Engine engine = place.open(); TrainProgress progress = new TrainProgress(terminal, common, "adopt")) {
+        try (Engine engine = place.open(); TrainProgress progress = new TrainProgress(common, "adopt")) {
             RunFolder run = resume ? Trainer.resume(engine, out, progress)
                     : Adopter.adopt(engine, known.source(model), form.read(data, null), out,
                             known.with(kept).build(), known.asked(), progress);
@@ -86,7 +81,7 @@ final class AdoptCommand implements Callable<Integer> {
                 throw new BadInputException(out + ": was trained by Lethe, not adopted; see train --resume");
             }
             Result result = Result.of(run, progress);
-            common.result(terminal, result, () -> print(terminal, result));
+            common.result(result, terminal -> print(terminal, result));
         }
         return 0;
     }

@@ -8,15 +8,11 @@ import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.ParentCommand;
 
 /** lethe certify: gives an erased run its certificate, where the erasure did not. */
 @Command(name = "certify", description = {"Signs an erased run, as lethe erase --key does.",
     "Its model, a certificate of the erasure, and an entry in the audit log. Safe to repeat; goes on where it was cut off."})
 final class CertifyCommand implements Callable<Integer> {
-    @ParentCommand
-    private Main main;
-
     @Parameters(paramLabel = "RUN", description = "A run that an erasure made; the run it was made from must still be there.")
     private Path run;
 
@@ -37,7 +33,7 @@ final class CertifyCommand implements Callable<Integer> {
                     + " with lethe keys new");
         }
         Certifier.Certified made = certifier.certify(RunFolder.open(run));
-        common.result(main.terminal(), made, () -> CertifyOptions.print(main.terminal(), made));
+        common.result(made, terminal -> CertifyOptions.print(terminal, made));
         return 0;
     }
 }

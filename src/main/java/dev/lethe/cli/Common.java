@@ -1,10 +1,17 @@
 package dev.lethe.cli;
 
 import dev.lethe.report.OutputFile;
+import dev.lethe.report.ResultJson;
+import java.util.function.Consumer;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
 
 /** Options that every command has, and how a command hands over its result. */
 final class Common {
+    @Spec(Spec.Target.MIXEE)
+    private CommandSpec command;
+
     @Option(names = "--json", paramLabel = "FILE",
             description = "The result as one JSON object; - = stdout, in place of the text.")
     private OutputFile json;
@@ -19,14 +26,18 @@ final class Common {
         return quiet;
     }
 
-    /** A place for progress: silent with --quiet. */
-    Progress progress(Terminal terminal) {
-        return new Progress(quiet ? null : terminal);
+    Terminal terminal() {
+        return ((Main) command.root().userObject()).terminal();
     }
 
-    void remark(Terminal terminal, String format, Object... values) {
+    /** A place for progress: silent with --quiet. */
+    Progress progress() {
+        return new Progress(quiet ? null : terminal());
+    }
+
+    void remark(String format, Object... values) {
         if (!quiet) {
-            terminal.say(format, values);
+            terminal().say(format, values);
         }
     }
 
@@ -36,14 +47,14 @@ final class Common {
      * @param result a record or map with the documented keys
      * @param text prints the same for a person
      */
-    void result(Terminal terminal, Object result, Runnable text) {
+    void result(Object result, Consumer<Terminal> text) {
         if (json != null && json.path().toString().equals("-")) {
-            terminal.out().println(Json.pretty(result));
+            terminal().out().println(ResultJson.pretty(result));
             return;
         }
         if (json != null) {
-            json.write(Json.pretty(result) + "\n");
+            json.write(ResultJson.pretty(result) + "\n");
         }
-        text.run();
+        text.accept(terminal());
     }
 }

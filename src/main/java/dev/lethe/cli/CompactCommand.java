@@ -10,15 +10,11 @@ import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.ParentCommand;
 
 /** lethe compact: gives the room of destroyed ledger entries back to the disk. */
 @Command(name = "compact", description = {"Gives the room that erased records left in a ledger back to the disk.",
     "All other entries keep their bytes. Safe to interrupt."})
 final class CompactCommand implements Callable<Integer> {
-    @ParentCommand
-    private Main main;
-
     @Parameters(paramLabel = "PATH", description = "A run or a ledger folder.")
     private Path path;
 
@@ -37,8 +33,7 @@ final class CompactCommand implements Callable<Integer> {
         Compaction done = LedgerWriter.compact(ledger);
         Result result = new Result(path.toString(), done.entries(), done.destroyed(), done.bytesBefore(), done.bytesAfter(),
                 done.rewritten());
-        Terminal terminal = main.terminal();
-        common.result(terminal, result, () -> terminal.print("%s: %s before, %s now; %,d entries, %,d of them destroyed",
+        common.result(result, terminal -> terminal.print("%s: %s before, %s now; %,d entries, %,d of them destroyed",
                 result.path, Sizes.of(result.bytesBefore), Sizes.of(result.bytesAfter), result.entries, result.destroyed));
         return 0;
     }

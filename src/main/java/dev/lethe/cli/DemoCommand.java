@@ -36,7 +36,6 @@ import java.util.function.ToDoubleFunction;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.ParentCommand;
 
 /** lethe demo: the whole story on invented people. One of them, Dave, asks to be forgotten. */
 @Command(name = "demo", description = {"Trains on twelve invented people and erases one of them, Dave.",
@@ -44,9 +43,6 @@ import picocli.CommandLine.ParentCommand;
 final class DemoCommand implements Callable<Integer> {
     private static final String SHAPE = "gpt2:layers=4,hidden=256,heads=4,ctx=64,vocab=1024";
     private static final String SUBJECT = "dave";
-
-    @ParentCommand
-    private Main main;
 
     @Parameters(arity = "0..1", paramLabel = "DIR", description = "A new folder (default: lethe-demo here, or the next free one).")
     private Path out;
@@ -68,7 +64,6 @@ final class DemoCommand implements Callable<Integer> {
         long start = System.nanoTime();
         settings.apply();
         Path folder = folder();
-        Terminal terminal = main.terminal();
         try (Engine engine = place.open()) {
             Path people = DemoData.copy(DemoData.PEOPLE, folder);
             ModelSource source = new ModelSource.Fresh(((ModelSource.Fresh) ModelSource.parse(SHAPE)).shape(),
@@ -76,11 +71,11 @@ final class DemoCommand implements Callable<Integer> {
             TrainConfig config = TrainConfig.builder().epochs(15).batchSize(8).learningRate(2e-3).warmupSteps(10)
                     .holdoutData(DemoData.copy(DemoData.HELD_OUT, folder)).build();
             Dataset data = Dataset.read(people);
-            train(engine, terminal, "train", source, data, folder.resolve("run"), config);
+            train(engine, "train", source, data, folder.resolve("run"), config);
             Dataset others = data.filter(record -> !SUBJECT.equals(record.subject()));
-            train(engine, terminal, "retrain without Dave", source, others, folder.resolve("retrained"), config.toBuilder()
+            train(engine, "retrain without Dave", source, others, folder.resolve("retrained"), config.toBuilder()
                     .capture(CapturePolicy.NONE).build());
-            Erasure erasure = erase(engine, terminal, folder);
+            Erasure erasure = erase(engine, folder);
             Certifier.Certified certificate = certify(folder);
             ReportData report = RunReport.of(engine, folder.resolve("erased"), folder.resolve("retrained"),
                     RunReport.Text.ERASED_TOO); // Dave is invented, and the point is to see him gone
@@ -88,22 +83,22 @@ final class DemoCommand implements Callable<Integer> {
             Result result = new Result(folder.toString(), page.toString(), (System.nanoTime() - start) / 1e9,
                     erasure.repairShare(), erasure.relearning(), erasure.before(), erasure.after(), report.columns(),
                     report.groups(), certificate);
-            common.result(terminal, result, () -> print(terminal, result));
+            common.result(result, terminal -> print(terminal, result));
         }
         return 0;
     }
 
-    private void train(Engine engine, Terminal terminal, String name, ModelSource source, Dataset data, Path run,
+    private void train(Engine engine, String name, ModelSource source, Dataset data, Path run,
                        TrainConfig config) {
-        try (TrainProgress progress = new TrainProgress(terminal, common, name)) {
+        try (TrainProgress progress = new TrainProgress(common, name)) {
             Trainer.train(engine, source, data, run, config, progress);
         }
     }
 
-    private Erasure erase(Engine engine, Terminal terminal, Path folder) {
-        try (Run run = Run.open(engine, folder.resolve("run")); EraseProgress progress = new EraseProgress(terminal, common)) {
+    private Erasure erase(Engine engine, Path folder) {
+        try (Run run = Run.open(engine, folder.resolve("run")); EraseProgress progress = new EraseProgress(common)) {
             ForgetSet forget = run.find(Query.subject(SUBJECT));
-            common.remark(terminal, "find: %d of %d records have the %s", forget.size(), forget.total(),
+            common.remark("find: %d of %d records have the %s", forget.size(), forget.total(),
                     forget.matches().getFirst().reason());
             return run.erase(forget, EraseConfig.defaults(), folder.resolve("erased"), progress);
         }
@@ -125,14 +120,8 @@ final class DemoCommand implements Callable<Integer> {
             Path candidate = Path.of("lethe-demo" + (i == 1 ? "" : "-" + i));
             folder = Files.exists(candidate) ? null : candidate;
         }
+        RunFolder.requireFree(folder);
         try {
-            if (Files.isDirectory(folder)) {
-                try (var inside = Files.list(folder)) {
-                    if (inside.findAny().isPresent()) {
-                        throw new BadInputException(folder + ": is not empty; name a new folder");
-                    }
-                }
-            }
             return PrivateFiles.makeFolder(folder);
         } catch (IOException e) {
             throw new BadInputException(folder + ": cannot be made: " + Reason.of(e, folder), e);

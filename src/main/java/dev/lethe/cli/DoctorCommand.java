@@ -16,14 +16,10 @@ import java.util.concurrent.Callable;
 import java.util.stream.IntStream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.ParentCommand;
 
 /** lethe doctor: what this machine has, and what is missing with the command that mends it. */
 @Command(name = "doctor", description = {"Says what this machine has, and what is missing.", "Exit code 2 when Lethe cannot run on it."})
 final class DoctorCommand implements Callable<Integer> {
-    @ParentCommand
-    private Main main;
-
     @Mixin
     private Common common;
 
@@ -47,8 +43,7 @@ final class DoctorCommand implements Callable<Integer> {
                 build == null ? null : build.compiledFor(), build != null && build.cudaCompiled(),
                 build == null ? 0 : build.cudaDevices(), build == null ? 0 : build.threads(),
                 build == null ? null : build.isa(), devices(build), build == null ? null : noDevice(), missing);
-        Terminal terminal = main.terminal();
-        common.result(terminal, result, () -> print(terminal, result));
+        common.result(result, terminal -> print(terminal, result));
         return missing.isEmpty() ? 0 : Main.BAD_INPUT;
     }
 

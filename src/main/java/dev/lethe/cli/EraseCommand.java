@@ -39,7 +39,6 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.ParentCommand;
 
 /** lethe erase: removes records from a run's model into a new run. */
 @Command(name = "erase", description = {"Removes records from a run's model into a new run.",
@@ -48,9 +47,6 @@ import picocli.CommandLine.ParentCommand;
 final class EraseCommand implements Callable<Integer> {
     /** Copies of a kind that are named on stdout; --json has all. */
     private static final int SHOWN = 10;
-
-    @ParentCommand
-    private Main main;
 
     @Parameters(paramLabel = "RUN", description = "The run to erase from; or a model that was trained elsewhere on --data, which is"
             + " adopted on the way.")
@@ -69,6 +65,9 @@ final class EraseCommand implements Callable<Integer> {
     private Path adopted;
     private Path request;
     private EraseSettings erase;
+    private Certifier certifier; // null without a key
+    private AdoptCommand.Result made; // on the way, or null
+    private final long start = System.nanoTime();
     private final CertifyOptions proof = new CertifyOptions();
     private final ModelPlace place = new ModelPlace();
     private final AdoptOptions known = new AdoptOptions(place);
@@ -107,21 +106,19 @@ final class EraseCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        Terminal terminal = main.terminal();
         settings.apply();
         settings.refuse(erase.unused(settings.given().keySet()));
         if (!RunFolder.isRun(run) && Checkpoint.isCheckpoint(run)) {
             model = run;
         }
         requireSense();
-        long start = System.nanoTime();
-        Certifier certifier = dryRun ? null : proof.certifier(out);
+        certifier = dryRun ? null : proof.certifier(out);
         if (certifier != null) {
             certifier.precheck();
         }
         try (Engine engine = place.open()) {
-            AdoptCommand.Result made = model == null ? null : adopt(engine, terminal);
-            return erase(engine, made, certifier, terminal, start);
+            made = model == null ? null : adopt(engine);
+            return erase(engine);
         }
     }
 
@@ -163,7 +160,7 @@ final class EraseCommand implements Callable<Integer> {
     }
 
     /** Nothing is adopted for an erasure that cannot be. */
-    private AdoptCommand.Result adopt(Engine engine, Terminal terminal) {
+    private AdoptCommand.Result adopt(Engine engine) {
         ModelSource.Pretrained source = known.source(model);
         ModelShape shape = source.shape();
         EraseConfig config = config(shape);
@@ -185,22 +182,23 @@ final class EraseCommand implements Callable<Integer> {
         run = adopted;
         boolean ascends = config.strategy().kind() == Strategy.Kind.ASCENT;
         TrainConfig.Builder kept = known.with(TrainConfig.builder()).seed(config.seed()).sites(ascends ? config.sites() : null);
-        try (TrainProgress progress = new TrainProgress(terminal, common, "adopt")) {
+        try (TrainProgress progress = new TrainProgress(common, "adopt")) {
             RunFolder made = Adopter.adoptOnce(engine, source, records, run, kept.build(), known.asked(), progress);
             return AdoptCommand.Result.of(made, progress);
         }
     }
 
-    private int erase(Engine engine, AdoptCommand.Result made, Certifier certifier, Terminal terminal, long start) {
-        try (Run open = data == null ? Run.open(engine, run) : Run.open(engine, run, form.read(data, RunFolder.openAny(run).info().data().form()))) {
+    private int erase(Engine engine) {
+        try (Run open = data == null ? Run.open(engine, run)
+                : Run.open(engine, run, form.read(data, RunFolder.openAny(run).info().data().form()))) {
             if (request != null) {
-                return unmatched(open, made, certifier, terminal, start);
+                return unmatched(open);
             }
             ForgetSet forget = open.find(selection.query());
             if (dryRun) {
                 List<Copy> copies = forget.size() == 0 ? List.of() : open.copies(forget);
                 Plan plan = new Plan(true, forget.total(), forget.matches(), forget.nearMisses(), copies);
-                common.result(terminal, plan, () -> {
+                common.result(plan, terminal -> {
                     FindCommand.print(terminal, forget.matches());
                     print(terminal, "copies of them, for --copies to decide on", copies, copy -> !copy.heldOut());
                     print(terminal, "held-out copies of learned records", copies, Copy::heldOut);
@@ -211,11 +209,11 @@ final class EraseCommand implements Callable<Integer> {
                 return 0;
             }
             forget.requireErasable();
-            common.remark(terminal, "erase: %,d of %,d records", forget.size(), forget.total());
-            try (EraseProgress progress = new EraseProgress(terminal, common)) {
-                Erasure erasure = open.erase(forget, config(open, terminal), out, progress);
+            common.remark("erase: %,d of %,d records", forget.size(), forget.total());
+            try (EraseProgress progress = new EraseProgress(common)) {
+                Erasure erasure = open.erase(forget, config(open), out, progress);
                 progress.end();
-                tell(erasure, forget.matches(), made, certifier, terminal, start);
+                tell(erasure, forget.matches());
             }
         }
         return 0;
@@ -229,19 +227,18 @@ final class EraseCommand implements Callable<Integer> {
         }
     }
 
-    private EraseConfig config(Run open, Terminal terminal) {
+    private EraseConfig config(Run open) {
         ModelShape shape = open.folder().info().source().shape();
         EraseConfig config = config(shape);
         if (shape.hasAdapters() && config.reference() instanceof Reference.HeldOut) {
-            common.remark(terminal, "erase: of an adapter, %s; the reference is its base without it",
+            common.remark("erase: of an adapter, %s; the reference is its base without it",
                     config.sites().equals("all") ? "at all its sites" : "at " + config.sites());
         }
         return config;
     }
 
     /** The result, also where the certificate comes to nothing: what was erased is erased. */
-    private void tell(Erasure erasure, List<Match> matches, AdoptCommand.Result made, Certifier certifier, Terminal terminal,
-                      long start) {
+    private void tell(Erasure erasure, List<Match> matches) {
         Certifier.Certified certificate = null;
         RuntimeException failure = null;
         try {
@@ -250,25 +247,25 @@ final class EraseCommand implements Callable<Integer> {
             failure = e;
         }
         Result result = Result.of(erasure, matches, made, certificate, (System.nanoTime() - start) / 1e9);
-        common.result(terminal, result, () -> print(terminal, result));
+        common.result(result, terminal -> print(terminal, result));
         if (failure != null) {
-            terminal.say("the erasure is done and has no certificate; make it with: lethe certify %s", out);
+            common.terminal().say("the erasure is done and has no certificate; make it with: lethe certify %s", out);
             throw failure;
         }
     }
 
-    private int unmatched(Run open, AdoptCommand.Result made, Certifier certifier, Terminal terminal, long start) {
-        EraseConfig config = config(open, terminal);
+    private int unmatched(Run open) {
+        EraseConfig config = config(open);
         if (!selection.isEmpty() || dryRun || config.iterative() == null) {
             throw new BadInputException("request looks for no records: it goes with iterative=SHARExROUNDS, and without"
                     + " --ids, --subject, --text and --dry-run");
         }
         Dataset own = form.read(request, open.folder().info().data().form());
-        common.remark(terminal, "erase: %,d records of the request, unmatched", own.size());
-        try (EraseProgress progress = new EraseProgress(terminal, common)) {
+        common.remark("erase: %,d records of the request, unmatched", own.size());
+        try (EraseProgress progress = new EraseProgress(common)) {
             Erasure erasure = open.eraseUnmatched(own.records(), config, out, progress);
             progress.end();
-            tell(erasure, List.of(), made, certifier, terminal, start);
+            tell(erasure, List.of());
         }
         return 0;
     }

@@ -6,22 +6,20 @@ import java.util.Locale;
 
 /** Shows an erasure's moves, and its forget loss beside its reference. */
 final class EraseProgress implements EraseListener, AutoCloseable {
-    private final Terminal terminal;
     private final Common common;
     private Progress progress;
     private final LastLosses losses = new LastLosses();
 
-    EraseProgress(Terminal terminal, Common common) {
-        this.terminal = terminal;
+    EraseProgress(Common common) {
         this.common = common;
-        this.progress = common.progress(terminal);
+        this.progress = common.progress();
     }
 
     @Override
     public void stage(String name) {
         progress.end();
-        common.remark(terminal, "erase: %s", name);
-        progress = common.progress(terminal);
+        common.remark("erase: %s", name);
+        progress = common.progress();
     }
 
     @Override

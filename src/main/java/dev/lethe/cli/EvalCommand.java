@@ -29,16 +29,12 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.ParentCommand;
 
 /** lethe eval: how much a model knows of the records of a file, beside a reference model if one is named. */
 @Command(name = "eval", description = {"Measures how much a model knows of records.",
     "Loss and perplexity, memorisation, ROUGE of its continuations, membership inference; with --tofu all of TOFU's metrics."
             + " Definitions are OpenUnlearning's."})
 final class EvalCommand implements Callable<Integer> {
-    @ParentCommand
-    private Main main;
-
     @Parameters(paramLabel = "RUN", description = "A run, or a Hugging Face folder.")
     private Path run;
 
@@ -87,16 +83,15 @@ final class EvalCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        Terminal terminal = main.terminal();
         settings.apply();
         check();
         boolean evaluated = tofu != null && reference != null && Files.isRegularFile(reference);
         try (Engine engine = place.open()) {
-            EvalResult mine = measure(engine, run, terminal);
-            EvalResult other = reference == null || evaluated ? null : measure(engine, reference, terminal);
+            EvalResult mine = measure(engine, run);
+            EvalResult other = reference == null || evaluated ? null : measure(engine, reference);
             EvalResult result = mine.beside(other, tofu == null ? null : other != null ? BesideReference.of(mine, other)
                     : evaluated ? BesideReference.of(mine, reference) : BesideReference.none(mine));
-            common.result(terminal, result, () -> result.print(terminal));
+            common.result(result, terminal -> result.print(terminal));
         }
         return 0;
     }
@@ -112,12 +107,12 @@ final class EvalCommand implements Callable<Integer> {
         settings.refuse(problems);
     }
 
-    private EvalResult measure(Engine engine, Path path, Terminal terminal) {
-        try (OpenModel open = OpenModel.open(engine, path); Progress progress = common.progress(terminal)) {
+    private EvalResult measure(Engine engine, Path path) {
+        try (OpenModel open = OpenModel.open(engine, path); Progress progress = common.progress()) {
             Dataset records = records(open);
             OpenModel.Encoded encoded = open.encode(records.records(), onLong);
             if (encoded.truncated() > 0) {
-                common.remark(terminal, "%,d of %,d records are cut to the context of %d", encoded.truncated(),
+                common.remark("%,d of %,d records are cut to the context of %d", encoded.truncated(),
                         records.size(), open.model().shape().context());
             }
             Evaluation evaluation = evaluate(open, records.records(), encoded, progress, "eval");
@@ -127,10 +122,10 @@ final class EvalCommand implements Callable<Integer> {
                     open.tokenizer()::decode, open.tokenizer().endOfText(), answerTokens);
             int unread = continuations.size() - Continuations.scored(continuations).size();
             if (unread > 0) {
-                common.remark(terminal, "%,d of %,d continuations have no ROUGE, which counts a-z and 0-9 alone: their records"
+                common.remark("%,d of %,d continuations have no ROUGE, which counts a-z and 0-9 alone: their records"
                         + " are of another script; go by loss, memorisation and extraction", unread, continuations.size());
             }
-            Dataset strangers = strangers(open, records, terminal);
+            Dataset strangers = strangers(open, records);
             List<MembershipInference.Result> attacks = List.of();
             if (strangers != null && !strangers.isEmpty()) {
                 Evaluation outside = evaluate(open, strangers.records(), open.encode(strangers.records(), OnLong.TRUNCATE),
@@ -138,7 +133,7 @@ final class EvalCommand implements Callable<Integer> {
                 attacks = EvalResult.attacks(evaluation, outside);
             }
             return EvalResult.of(path, evaluation, encoded.truncated(), continuations, attacks,
-                    strangers == null ? 0 : strangers.size(), tofu == null ? null : tofu(open, records, progress, terminal));
+                    strangers == null ? 0 : strangers.size(), tofu == null ? null : tofu(open, records, progress));
         }
     }
 
@@ -149,16 +144,16 @@ final class EvalCommand implements Callable<Integer> {
                         example -> open.tokenizer().decode(example.saidTokens(open.tokenizer().endOfText())));
     }
 
-    private TofuResult tofu(OpenModel open, Dataset forget, Progress progress, Terminal terminal) {
+    private TofuResult tofu(OpenModel open, Dataset forget, Progress progress) {
         TofuSets sets = new TofuFolder(tofu).sets(forget);
         if (sets.forget().size() < forget.size()) {
-            common.remark(terminal, "%,d of %,d records to forget have no paraphrase and wrong answers in %s: TOFU's metrics"
+            common.remark("%,d of %,d records to forget have no paraphrase and wrong answers in %s: TOFU's metrics"
                     + " leave them out", forget.size() - sets.forget().size(), forget.size(), tofu);
         }
         Evaluator evaluator = new Evaluator(2048, done -> progress.update("answers of a TOFU set", done, 0, ""));
         TofuScores scores = new TofuEvaluation(open.model(), open.tokenizer(), evaluator, answerTokens).evaluate(sets);
         if (!scores.utility().missing().isEmpty()) {
-            common.remark(terminal, "model utility is of %d parts of the nine; missing: %s", scores.utility().parts().size(),
+            common.remark("model utility is of %d parts of the nine; missing: %s", scores.utility().parts().size(),
                     String.join(", ", scores.utility().missing()));
         }
         return TofuResult.of(scores);
@@ -178,7 +173,7 @@ final class EvalCommand implements Callable<Integer> {
     }
 
     /** The non-members without copies of members. */
-    private Dataset strangers(OpenModel open, Dataset records, Terminal terminal) {
+    private Dataset strangers(OpenModel open, Dataset records) {
         Dataset all = strangers(open);
         if (all == null) {
             return null;
@@ -190,7 +185,7 @@ final class EvalCommand implements Callable<Integer> {
                 .filter(i -> copies.first(i) < members.size()).mapToObj(i -> copies.records().get(i).id())
                 .collect(Collectors.toSet());
         if (!copied.isEmpty()) {
-            common.remark(terminal, "%,d of %,d non-members are left out: they equal or nearly equal members",
+            common.remark("%,d of %,d non-members are left out: they equal or nearly equal members",
                     copied.size(), all.size());
         }
         return all.filter(record -> !copied.contains(record.id()));

@@ -15,7 +15,6 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.ParentCommand;
 
 /** lethe experiment: a study described by a JSON file, or a measurement of one of Lethe's own methods. */
 @Command(name = "experiment", subcommands = {InfluenceExperiment.class, LdsExperiment.class, LooExperiment.class},
@@ -23,9 +22,6 @@ import picocli.CommandLine.ParentCommand;
             "A study (docs/experiment.md) ends with figures and tables; killed, it goes on where it was. The commands measure one of Lethe's"
                     + " methods each."})
 final class ExperimentCommand implements Callable<Integer> {
-    @ParentCommand
-    private Main main;
-
     @Parameters(arity = "0..1", paramLabel = "SPEC", description = "The sweep, such as specs/paper-demo.json.")
     private Path spec;
 
@@ -92,29 +88,28 @@ final class ExperimentCommand implements Callable<Integer> {
         if (baseOnly && (dryRun || only != null || seeds != null)) {
             throw new BadInputException("--base-only makes the base and nothing else: leave out --dry-run, --only and --seeds");
         }
-        Terminal terminal = main.terminal();
         long start = System.nanoTime();
         Sweep.Options options = new Sweep.Options(out, dataDir, only, seeds == null ? null : new LinkedHashSet<>(seeds), bases);
         if (baseOnly) {
-            return makeBases(terminal, options);
+            return makeBases(options);
         }
-        try (Engine engine = place.open(); SweepProgress progress = new SweepProgress(terminal, common)) {
+        try (Engine engine = place.open(); SweepProgress progress = new SweepProgress(common)) {
             List<CellResult> results = dryRun ? Sweep.dryRun(engine, spec, options)
                     : Sweep.run(engine, spec, options, progress).results();
             List<Row> rows = results.stream().map(Row::of).toList();
             Result result = new Result(spec.toString(), out.toString(), rows.size(),
                     (int) rows.stream().filter(row -> !row.metrics.isEmpty()).count(), (System.nanoTime() - start) / 1e9, rows);
-            common.result(terminal, result, () -> print(terminal, result));
+            common.result(result, terminal -> print(terminal, result));
         }
         return 0;
     }
 
-    private int makeBases(Terminal terminal, Sweep.Options options) {
-        try (Engine engine = place.open(); SweepProgress progress = new SweepProgress(terminal, common)) {
+    private int makeBases(Sweep.Options options) {
+        try (Engine engine = place.open(); SweepProgress progress = new SweepProgress(common)) {
             List<Sweep.Base> made = Sweep.makeBases(engine, spec, options, progress);
             List<BaseResult> bases = made.stream().map(base -> new BaseResult(base.head(), base.run().toString(), base.parameters(),
                     base.steps(), base.heldOutLoss(), base.modelHash())).toList();
-            common.result(terminal, Map.of("study", spec.toString(), "bases", bases), () -> bases.forEach(base ->
+            common.result(Map.of("study", spec.toString(), "bases", bases), terminal -> bases.forEach(base ->
                     terminal.print("%s: %,d parameters, %,d steps, held-out text %.3f nats, in %s", base.head, base.parameters,
                             base.steps, base.heldOutLoss, base.run)));
         }
@@ -126,12 +121,8 @@ final class ExperimentCommand implements Callable<Integer> {
             throw new BadInputException("--page " + page + ": draws what is there; leave out SPEC and --out");
         }
         Path drawn = StudyPage.of(page);
-        common.result(main.terminal(), Map.of("page", drawn.toString()), () -> main.terminal().print("%s", drawn));
+        common.result(Map.of("page", drawn.toString()), terminal -> terminal.print("%s", drawn));
         return 0;
-    }
-
-    Main main() {
-        return main;
     }
 
     private void print(Terminal terminal, Result result) {

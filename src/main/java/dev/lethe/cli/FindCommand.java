@@ -15,14 +15,10 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.ParentCommand;
 
 /** lethe find: shows which records a query means and why; changes nothing. */
 @Command(name = "find", description = "Shows which training records are meant, each with a score and the reason; changes nothing.")
 final class FindCommand implements Callable<Integer> {
-    @ParentCommand
-    private Main main;
-
     @Parameters(arity = "0..1", paramLabel = "RUN", description = "The run whose training records are searched.")
     private Path run;
 
@@ -48,8 +44,7 @@ final class FindCommand implements Callable<Integer> {
         settings.apply();
         try (Finder finder = new Finder(records().records())) {
             ForgetSet found = finder.find(selection.query());
-            Terminal terminal = main.terminal();
-            common.result(terminal, new Result(found.total(), found.matches(), found.nearMisses()), () -> {
+            common.result(new Result(found.total(), found.matches(), found.nearMisses()), terminal -> {
                 print(terminal, found.matches());
                 terminal.print("%,d of %,d records match", found.size(), found.total());
                 printNearMisses(terminal, found);

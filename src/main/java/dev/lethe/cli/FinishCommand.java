@@ -12,15 +12,11 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.ParentCommand;
 
 /** lethe finish: goes on with an erasure whose new run is there and whose records are not yet gone everywhere. */
 @Command(name = "finish", description = {"Goes on with an erasure that was cut off.",
     "Destroys what the runs of a lineage still hold of erased records; exit code 4 while something is left. Safe to repeat."})
 final class FinishCommand implements Callable<Integer> {
-    @ParentCommand
-    private Main main;
-
     @Parameters(paramLabel = "RUN", description = "Any run of the lineage: the new one, the source, another erased from it.")
     private Path run;
 
@@ -45,8 +41,7 @@ final class FinishCommand implements Callable<Integer> {
     public Integer call() {
         List<Finished> finished = Run.finish(run, gone, found).stream().map(erasure -> of(erasure)).toList();
         Result result = new Result(run.toString(), finished);
-        Terminal terminal = main.terminal();
-        common.result(terminal, result, () -> {
+        common.result(result, terminal -> {
             finished.forEach(one -> {
                 terminal.print("erasure %s of %,d records into %s is finished:", one.id, one.records, one.run);
                 EraseCommand.printPlaces(terminal, one.places, one.left);

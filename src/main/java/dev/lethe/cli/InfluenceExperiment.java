@@ -16,7 +16,6 @@ import java.util.stream.IntStream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParentCommand;
 
 /** lethe experiment influence: how many of the records a score puts on top are of the query's own subject. */
 @Command(name = "influence", description = {"Precision of each score at finding records of the query's subject.",
@@ -24,9 +23,6 @@ import picocli.CommandLine.ParentCommand;
             + " query that was learned does not count itself."})
 final class InfluenceExperiment implements Callable<Integer> {
     private static final long SEED = 1;
-
-    @ParentCommand
-    private ExperimentCommand parent;
 
     @Mixin
     private ScoredRun scored;
@@ -59,15 +55,14 @@ final class InfluenceExperiment implements Callable<Integer> {
             throw new BadInputException("--at " + at + ": must be at least 1");
         }
         List<ScoreMethod> methods = scored.methods();
-        Terminal terminal = parent.main().terminal();
         try (Engine engine = place.open(); OpenModel open = scored.open(engine)) {
-            Result result = measure(open, methods, terminal);
-            common.result(terminal, result, () -> print(terminal, result));
+            Result result = measure(open, methods);
+            common.result(result, terminal -> print(terminal, result));
         }
         return 0;
     }
 
-    private Result measure(OpenModel open, List<ScoreMethod> methods, Terminal terminal) {
+    private Result measure(OpenModel open, List<ScoreMethod> methods) {
         List<Record> asked = scored.asked();
         if (asked.stream().anyMatch(record -> record.subject() == null)) {
             throw new BadInputException(scored.queries() + ": every query needs a subject to be right or wrong about");
@@ -79,7 +74,7 @@ final class InfluenceExperiment implements Callable<Integer> {
                 .orElseThrow();
         List<Row> rows = new ArrayList<>();
         try (GradientLedger ledger = scored.ledger(open)) {
-            scored.scores(open, ledger, methods, told -> common.remark(terminal, "%s", told)).forEach(
+            scored.scores(open, ledger, methods, told -> common.remark("%s", told)).forEach(
                     (method, scores) -> rows.add(row(method, scores, asked, learned, chance)));
         }
         return new Result(scored.run().toString(), asked.size(), learned.size(), at, chance, best, rows);

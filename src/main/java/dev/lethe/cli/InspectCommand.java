@@ -25,16 +25,12 @@ import java.util.function.Supplier;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParentCommand;
 import picocli.CommandLine.Parameters;
 
 /** lethe inspect: what a folder is, and whether it is whole: every byte of weights and ledger is read, and compared. */
 @Command(name = "inspect", description = {"Says what a run, a ledger or a checkpoint holds, and whether it is whole.",
     "Exit code 4 when it is not."})
 final class InspectCommand implements Callable<Integer> {
-    @ParentCommand
-    private Main main;
-
     @Parameters(paramLabel = "PATH", description = "A run, a ledger folder or a Hugging Face folder.")
     private Path path;
 
@@ -66,11 +62,10 @@ final class InspectCommand implements Callable<Integer> {
         if (!Files.exists(path)) {
             throw new BadInputException(path + ": there is no such file or folder");
         }
-        Terminal terminal = main.terminal();
         place.useBase();
         if (personal) {
             PersonalData data = PersonalData.of(path, find);
-            common.result(terminal, data, () -> data.print(terminal));
+            common.result(data, terminal -> data.print(terminal));
             return 0;
         }
         if (!find.isEmpty()) {
@@ -78,7 +73,7 @@ final class InspectCommand implements Callable<Integer> {
         }
         List<String> problems = new ArrayList<>();
         Result result = inspect(problems);
-        common.result(terminal, result, () -> print(terminal, result));
+        common.result(result, terminal -> print(terminal, result));
         return problems.isEmpty() ? 0 : Main.DAMAGED;
     }
 

@@ -15,7 +15,6 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.ParentCommand;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Spec;
 
@@ -24,9 +23,6 @@ import picocli.CommandLine.Spec;
         subcommands = KeysCommand.New.class)
 final class KeysCommand implements Runnable {
     private static final int PASSWORD_BYTES = 24;
-
-    @ParentCommand
-    private Main main;
 
     @Spec
     private CommandSpec spec;
@@ -61,9 +57,6 @@ final class KeysCommand implements Runnable {
                     + " (Ed25519), and beside it their public parts: hand out the .pem, keep the store and its password"
                     + " apart.")
     static final class New implements Callable<Integer> {
-        @ParentCommand
-        private KeysCommand parent;
-
         @Parameters(paramLabel = "STORE", description = "The new file, such as keys.p12.")
         private Path store;
 
@@ -78,8 +71,7 @@ final class KeysCommand implements Runnable {
         @Override
         public Integer call() {
             Result made = Result.make(store, passwordFile);
-            Terminal terminal = parent.main.terminal();
-            common.result(terminal, made, () -> {
+            common.result(made, terminal -> {
                 terminal.print("key store     %s", made.store);
                 terminal.print("public key    %s", made.publicKey);
                 terminal.print("  SHA-256     %s", made.fingerprint);

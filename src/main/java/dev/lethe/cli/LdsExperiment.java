@@ -12,7 +12,6 @@ import java.util.stream.IntStream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParentCommand;
 
 /** lethe experiment lds: scores against models trained on random parts of the data. */
 @Command(name = "lds", description = {"Linear datamodeling score: scores against trainings on random subsets.",
@@ -20,9 +19,6 @@ import picocli.CommandLine.ParentCommand;
             + " small model: it is trained as often as there are subsets."})
 final class LdsExperiment implements Callable<Integer> {
     private static final long SEED = 2;
-
-    @ParentCommand
-    private ExperimentCommand parent;
 
     @Mixin
     private RetrainedScores retrained;
@@ -35,13 +31,16 @@ final class LdsExperiment implements Callable<Integer> {
             description = "Share of the records in each (default: 0.5).")
     private double share;
 
+    @Mixin
+    private Common common;
+
     @Override
     public Integer call() {
         if (subsets < 2 || !(share > 0 && share < 1)) {
             throw new BadInputException(subsets < 2 ? "--subsets " + subsets + ": must be at least 2"
                     : "--share " + share + ": must be above 0 and below 1");
         }
-        retrained.measure(parent.main().terminal(), this::absent, false);
+        retrained.measure(common, this::absent, false);
         return 0;
     }
 

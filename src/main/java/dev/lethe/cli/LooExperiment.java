@@ -11,7 +11,6 @@ import java.util.stream.IntStream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParentCommand;
 
 /** lethe experiment loo: scores against models trained without one record. */
 @Command(name = "loo", description = {"Leave-one-out: scores against trainings without one record.",
@@ -20,9 +19,6 @@ import picocli.CommandLine.ParentCommand;
 final class LooExperiment implements Callable<Integer> {
     private static final long SEED = 3;
 
-    @ParentCommand
-    private ExperimentCommand parent;
-
     @Mixin
     private RetrainedScores retrained;
 
@@ -30,12 +26,15 @@ final class LooExperiment implements Callable<Integer> {
             description = "Records left out, one at a time, drawn from the run's (default: 50).")
     private int leave;
 
+    @Mixin
+    private Common common;
+
     @Override
     public Integer call() {
         if (leave < 2) {
             throw new BadInputException("--leave " + leave + ": must be at least 2");
         }
-        retrained.measure(parent.main().terminal(), this::absent, true);
+        retrained.measure(common, this::absent, true);
         return 0;
     }
 

@@ -23,7 +23,6 @@ import java.util.concurrent.atomic.AtomicInteger;
 import picocli.AutoComplete;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.IVersionProvider;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
@@ -33,7 +32,7 @@ import picocli.CommandLine.Spec;
  * or input, 3 a guard refused and nothing was changed, 4 damaged data, an erasure that is not finished or a certificate that
  * does not hold, 70 a fault of Lethe's own.
  */
-@Command(name = "lethe", mixinStandardHelpOptions = true, versionProvider = Main.Version.class, synopsisSubcommandLabel = "COMMAND",
+@Command(name = "lethe", mixinStandardHelpOptions = true, version = "lethe " + RunInfo.VERSION, synopsisSubcommandLabel = "COMMAND",
         description = "Trains language models (GPT-2, Llama, Mistral, Qwen, Pythia), removes chosen records from them, and shows that"
                 + " they are gone.",
         footer = {"", "Exit codes: 0 done, 2 bad usage or input, 3 a guard refused and nothing was changed, 4 damaged data,"
@@ -204,12 +203,5 @@ public final class Main implements Runnable {
                     Reason.of(engine) + "; use a smaller --batch or model, or free memory";
             default -> Reason.of(e);
         };
-    }
-
-    static final class Version implements IVersionProvider {
-        @Override
-        public String[] getVersion() {
-            return new String[] {"lethe " + RunInfo.VERSION};
-        }
     }
 }

@@ -12,19 +12,14 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
-import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.ParentCommand;
 
 /** lethe merge: writes an adapter and its base as one model. */
 @Command(name = "merge", description = "Writes a LoRA adapter and its base as one model, which transformers loads without peft.")
 final class MergeCommand implements Callable<Integer> {
-    @ParentCommand
-    private Main main;
-
     @Parameters(paramLabel = "RUN", description = "The run whose adapter is meant, or an adapter's folder.")
     private Path run;
 
@@ -47,7 +42,6 @@ final class MergeCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        Terminal terminal = main.terminal();
         settings.apply();
         if (dtype == Dtype.F64) {
             throw new BadInputException("--dtype f64: use f32, bf16 or f16");
@@ -56,25 +50,15 @@ final class MergeCommand implements Callable<Integer> {
         if (!Checkpoint.isAdapter(folder)) {
             throw new BadInputException(folder + ": holds no adapter, there is no adapter_config.json in it");
         }
-        requireFree();
+        RunFolder.requireFree(out);
         ModelSettings settings = Checkpoint.config(folder);
         try (Engine engine = place.open(); LanguageModel model = Checkpoint.load(engine, folder, Dtype.F32)) {
             Checkpoint.merge(model, settings, out, Checkpoint.tokenizer(folder, null), dtype);
             Result result = new Result(out.toString(), folder.toString(), model.base().files().folder().toString(),
                     Checkpoint.hash(out), Files.size(out.resolve("model.safetensors")));
-            common.result(terminal, result, () -> terminal.print("model      %s, %s: %s and %s", result.model,
+            common.result(result, terminal -> terminal.print("model      %s, %s: %s and %s", result.model,
                     Sizes.of(result.bytes), result.base, result.adapter));
             return 0;
-        } catch (IOException e) {
-            throw new BadInputException(out + ": cannot be read: " + Reason.of(e, out), e);
-        }
-    }
-
-    private void requireFree() {
-        try (Stream<Path> inside = Files.isDirectory(out) ? Files.list(out) : Stream.empty()) {
-            if (Files.exists(out) && !Files.isDirectory(out) || inside.findAny().isPresent()) {
-                throw new BadInputException(out + ": is there already; name a new folder");
-            }
         } catch (IOException e) {
             throw new BadInputException(out + ": cannot be read: " + Reason.of(e, out), e);
         }

@@ -18,12 +18,8 @@ final class ModelPlace {
     void into(Settings settings) {
         settings.section("models and machine")
                 .text("device", "DEVICE", "cpu", "cpu, cuda or cuda:N", value -> device = Device.parse(value))
-                .text("compute", "TYPE", "f32", "f32, or bf16: activations and matrix products in bf16, weights and sums in f32",
-                        value -> compute = switch (value) {
-                            case "f32" -> Dtype.F32;
-                            case "bf16" -> Dtype.BF16;
-                            default -> throw new BadInputException("use f32 or bf16");
-                        })
+                .choice("compute", "TYPE", compute, "f32, or bf16: activations and matrix products in bf16, weights and sums in f32",
+                        value -> compute = value, Dtype.F32, Dtype.BF16)
                 .whole("threads", 0, "Threads of the native engine, at most 1,024; 0 = one a core", this::threads)
                 .text("base", "DIR", "", "The model that an adapter is on, where it does not lie where the adapter says; in an"
                         + " adoption of another model, that model before its training: tells which records were learned at all",

@@ -13,14 +13,10 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.ParentCommand;
 
 /** lethe report: a page with numbers, plots and samples of a training or an erasure. */
 @Command(name = "report", description = "Writes report.html, report.json and PNGs on a run: what was done, and what its model knows.")
 final class ReportCommand implements Callable<Integer> {
-    @ParentCommand
-    private Main main;
-
     @Parameters(paramLabel = "RUN", description = "The run to report on.")
     private Path run;
 
@@ -51,7 +47,6 @@ final class ReportCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        Terminal terminal = main.terminal();
         settings.apply();
         if (noSamples && showErased) {
             throw new BadInputException("--no-samples and --show-erased: give one of them");
@@ -63,7 +58,7 @@ final class ReportCommand implements Callable<Integer> {
             Path folder = out == null ? opened.report() : out;
             opened.keep(() -> ReportWriter.write(data, folder));
             Path page = folder.resolve("report.html");
-            common.result(terminal, new Result(page.toString(), data), () -> terminal.print("%s", page));
+            common.result(new Result(page.toString(), data), terminal -> terminal.print("%s", page));
         }
         return 0;
     }

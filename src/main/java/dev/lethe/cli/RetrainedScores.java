@@ -36,7 +36,6 @@ final class RetrainedScores {
         place.into(all);
     }, "repeats", "sites", "device");
 
-    @Mixin
     private Common common;
 
     /** One score; {@code rank} and {@code sign} with their 95 % intervals, {@code sign} only for single records. */
@@ -62,7 +61,8 @@ final class RetrainedScores {
      * @param choice the records absent from each retraining, given how many there are
      * @param single whether that is one record each, so that the sign of a change says something
      */
-    void measure(Terminal terminal, IntFunction<List<BitSet>> choice, boolean single) {
+    void measure(Common common, IntFunction<List<BitSet>> choice, boolean single) {
+        this.common = common;
         settings.apply();
         if (repeats < 1) {
             throw new BadInputException("repeats=" + repeats + ": must be at least 1");
@@ -71,9 +71,9 @@ final class RetrainedScores {
         try (Engine engine = place.open(); OpenModel open = scored.open(engine);
                 Retraining retraining = Retraining.of(engine, open.run())) {
             List<BitSet> absent = choice.apply(retraining.records().size());
-            Map<ScoreMethod, double[][]> scores = scores(open, methods, terminal);
+            Map<ScoreMethod, double[][]> scores = scores(open, methods);
             long begun = System.nanoTime();
-            double[][][] rises = rises(retraining, absent, scored.encoded(open), terminal);
+            double[][][] rises = rises(retraining, absent, scored.encoded(open));
             double seconds = (System.nanoTime() - begun) / 1e9 / repeats / (absent.size() + 1);
             double[][] measured = mean(rises, 0, repeats);
             double[] weights = retraining.records().stream().mapToDouble(Example::targetCount).toArray();
@@ -84,14 +84,14 @@ final class RetrainedScores {
                     repeats, seconds, single ? new Foretelling(measured, measured).likelierSign() : null,
                     repeats == 1 ? null : new Foretelling(mean(rises, 0, repeats / 2), mean(rises, repeats / 2, repeats))
                             .rankCorrelation(SEED).mean(), rows);
-            common.result(terminal, result, () -> print(terminal, result));
+            common.result(result, terminal -> print(terminal, result));
         }
     }
 
-    private Map<ScoreMethod, double[][]> scores(OpenModel open, List<ScoreMethod> methods, Terminal terminal) {
+    private Map<ScoreMethod, double[][]> scores(OpenModel open, List<ScoreMethod> methods) {
         Map<ScoreMethod, double[][]> scores;
         try (GradientLedger ledger = scored.ledger(open)) {
-            scores = scored.scores(open, ledger, methods, told -> common.remark(terminal, "%s", told));
+            scores = scored.scores(open, ledger, methods, told -> common.remark("%s", told));
         }
         if (scores.values().stream().flatMap(Arrays::stream).flatMapToDouble(Arrays::stream).anyMatch(Double::isNaN)) {
             throw new BadInputException(scored.run() + ": some of its records have no stored gradient in the epochs that"
@@ -101,11 +101,11 @@ final class RetrainedScores {
     }
 
     /** By how much each query's loss rose over that of the whole training, [repeats][M][retrainings]. */
-    private double[][][] rises(Retraining retraining, List<BitSet> absent, List<Example> queries, Terminal terminal) {
+    private double[][][] rises(Retraining retraining, List<BitSet> absent, List<Example> queries) {
         double[][][] rises = new double[repeats][queries.size()][absent.size()];
         BitSet all = new BitSet();
         all.set(0, retraining.records().size());
-        try (Progress progress = common.progress(terminal)) {
+        try (Progress progress = common.progress()) {
             for (int r = 0; r < repeats; r++) {
                 retraining.train(all, retraining.order() + r);
                 double[] whole = retraining.losses(queries);

@@ -26,25 +26,19 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
-import java.util.TreeSet;
 import java.util.concurrent.Callable;
 import java.util.function.Consumer;
 import java.util.function.Function;
-import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.ParentCommand;
 
 /** lethe score: which training records a text owes its loss to, or how strongly a model still responds to records. */
 @Command(name = "score", description = {"Ranks the captured records by their influence on a query.",
     "Method act-grad gives each query record's own activation-gradient product. Formulas: docs/influence.md."})
 final class ScoreCommand implements Callable<Integer> {
     private static final int BATCH = 16;
-
-    @ParentCommand
-    private Main main;
 
     @Parameters(paramLabel = "RUN", description = "A run; act-grad also takes a model folder.")
     private Path run;
@@ -63,21 +57,15 @@ final class ScoreCommand implements Callable<Integer> {
     @Option(names = "--plot", paramLabel = "FILE", description = "Draw the distribution of all scores, .svg or .png.")
     private OutputFile plot;
 
-    private String sites;
-    private List<Integer> epochs;
     private int top = 20;
-    private final QueryMemory memory = new QueryMemory(1024);
+    private final Counted counted = new Counted(1024);
     private final CurvatureChoice curvature = new CurvatureChoice();
     private final ModelPlace place = new ModelPlace();
 
     @Mixin
     private final SettingOptions settings = new SettingOptions(all -> {
-        all.section("what is compared")
-                .text("sites", "SITES", "", "Sites that count (default: all that are stored)", value -> sites = value)
-                .text("epochs", "E,E", "", "Captured epochs that count, from 0 (default: all that are stored)",
-                        value -> epochs = ScoredRun.epochs(value))
-                .whole("top", top, "How many to show; 0 = all", value -> top = value);
-        memory.into(all);
+        counted.into(all);
+        all.whole("top", top, "How many to show; 0 = all", value -> top = value);
         curvature.into(all);
         this.queries.into(all);
         place.into(all);
@@ -95,15 +83,14 @@ final class ScoreCommand implements Callable<Integer> {
     public Integer call() {
         settings.apply();
         ScoreMethod chosen = checked();
-        Terminal terminal = main.terminal();
         try (Engine engine = place.open(); OpenModel open = OpenModel.open(engine, run)) {
             List<InfluenceQuery> asked = chosen == ScoreMethod.SELF ? List.of() : queries.of(open,
-                    answer -> common.remark(terminal, "the model answers: %s", answer));
+                    answer -> common.remark("the model answers: %s", answer));
             ScoreTable table = new ScoreTable(open.model().sites(), top);
             if (chosen == ScoreMethod.ACT_GRAD) {
                 respond(open, asked, table);
             } else {
-                rank(open, asked, chosen, table, told -> common.remark(terminal, "%s", told));
+                rank(open, asked, chosen, table, told -> common.remark("%s", told));
             }
             if (csv != null) {
                 csv.write(table.csv());
@@ -113,7 +100,7 @@ final class ScoreCommand implements Callable<Integer> {
                         + asked.size() + " queries" : ""), chosen.unit(), table.totals());
             }
             Result result = result(chosen, table.rankings());
-            common.result(terminal, result, () -> print(terminal, chosen, table.rankings()));
+            common.result(result, terminal -> print(terminal, chosen, table.rankings()));
         }
         return 0;
     }
@@ -144,10 +131,10 @@ final class ScoreCommand implements Callable<Integer> {
         open.run().records().forEach(record -> names.put(RecordKey.of(record.id()), record.id()));
         try (GradientLedger ledger = GradientLedger.open(open.run().ledger())) {
             ledger.requireModel(open.run().info().source().modelHash());
-            SiteSet counted = open.sites(sites, ledger);
-            List<Entry> entries = entries(ledger);
-            InfluenceScorer scorer = new InfluenceScorer(open.model(), ScoreOptions.defaults().withSites(counted)
-                    .withQueryBytes(memory.bytes()));
+            SiteSet sites = open.sites(counted.sites(), ledger);
+            List<Entry> entries = counted.entries(ledger);
+            InfluenceScorer scorer = new InfluenceScorer(open.model(), ScoreOptions.defaults().withSites(sites)
+                    .withQueryBytes(counted.queryBytes()));
             if (chosen == ScoreMethod.SELF) {
                 table.add("self", null, named(table, names, scorer.selfInfluence(ledger, entries)));
                 return;
@@ -155,7 +142,7 @@ final class ScoreCommand implements Callable<Integer> {
             long records = entries.stream().map(entry -> entry.header().key()).distinct().count();
             Function<ParameterVector, Set<RecordKey>> shown = top == 0 || top >= records || plot != null ? null // all are asked for
                     : vector -> scorer.first(ledger, entries, vector, top);
-            try (QueryVector along = curvature.along(chosen, open, counted, shown, told)) {
+            try (QueryVector along = curvature.along(chosen, open, sites, shown, told)) {
                 scorer.scores(ledger, entries, asked, chosen.weighing(), along, scores -> add(table, names, scores));
             }
         }
@@ -171,8 +158,8 @@ final class ScoreCommand implements Callable<Integer> {
     }
 
     private void respond(OpenModel open, List<InfluenceQuery> asked, ScoreTable table) {
-        SiteSet counted = sites == null ? null : open.sites(sites);
-        InfluenceScorer scorer = new InfluenceScorer(open.model(), ScoreOptions.defaults().withSites(counted));
+        SiteSet chosen = counted.sites() == null ? null : open.sites(counted.sites());
+        InfluenceScorer scorer = new InfluenceScorer(open.model(), ScoreOptions.defaults().withSites(chosen));
         List<ScoreTable.Scored> scores = new ArrayList<>();
         for (InfluenceQuery query : asked) {
             for (ActivationScore score : scorer.activationGradient(query.examples(), BATCH)) {
@@ -180,25 +167,6 @@ final class ScoreCommand implements Callable<Integer> {
             }
         }
         table.add(asked.size() == 1 ? asked.getFirst().name() : "all", null, scores);
-    }
-
-    private List<Entry> entries(GradientLedger ledger) {
-        if (epochs == null) {
-            return ledger.entries();
-        }
-        TreeSet<Integer> captured = ledger.entries().stream().map(entry -> entry.header().epoch())
-                .collect(Collectors.toCollection(TreeSet::new));
-        TreeSet<Integer> missing = new TreeSet<>(epochs);
-        missing.removeAll(captured);
-        if (!missing.isEmpty()) {
-            throw new BadInputException("epochs=" + list(missing) + ": the ledger of " + run + " holds epochs "
-                    + list(captured) + "; choose among these, or train with --capture all");
-        }
-        return ledger.entries().stream().filter(entry -> epochs.contains(entry.header().epoch())).toList();
-    }
-
-    private static String list(TreeSet<Integer> numbers) {
-        return numbers.stream().map(String::valueOf).collect(Collectors.joining(","));
     }
 
     private static Result result(ScoreMethod method, List<ScoreTable.Ranking> rankings) {

@@ -45,29 +45,14 @@ final class ScoredRun {
             description = "Scores to compare; self is the baseline that sees no query (default: ${DEFAULT-VALUE}).")
     private List<String> methods;
 
-    private String sites;
-    private List<Integer> epochs;
-    private final QueryMemory memory = new QueryMemory(4096);
+    private final Counted counted = new Counted(4096);
     private final FormSettings form = new FormSettings();
     private final CurvatureChoice curvature = new CurvatureChoice();
 
     void into(Settings settings) {
-        settings.section("what is compared")
-                .text("sites", "SITES", "", "Sites that count (default: all that are stored)", value -> sites = value)
-                .text("epochs", "E,E", "", "Captured epochs that count, from 0 (default: all that are stored)",
-                        value -> epochs = epochs(value));
-        memory.into(settings);
+        counted.into(settings);
         curvature.into(settings);
         form.into(settings);
-    }
-
-    /** Numbers with commas between them. */
-    static List<Integer> epochs(String text) {
-        try {
-            return Arrays.stream(text.split(",")).map(Integer::valueOf).toList();
-        } catch (NumberFormatException e) {
-            throw new BadInputException("must be numbers of epochs such as 0,2", e);
-        }
     }
 
     Path run() {
@@ -138,11 +123,10 @@ final class ScoredRun {
         for (Record record : learned(open)) {
             columns.put(RecordKey.of(record.id()), columns.size());
         }
-        SiteSet counted = open.sites(sites, ledger);
+        SiteSet sites = open.sites(counted.sites(), ledger);
         InfluenceScorer scorer = new InfluenceScorer(open.model(),
-                ScoreOptions.defaults().withSites(counted).withQueryBytes(memory.bytes()));
-        List<Entry> entries = ledger.entries().stream()
-                .filter(entry -> epochs == null || epochs.contains(entry.header().epoch())).toList();
+                ScoreOptions.defaults().withSites(sites).withQueryBytes(counted.queryBytes()));
+        List<Entry> entries = counted.entries(ledger);
         List<InfluenceQuery> asked = encoded(open).stream()
                 .map(example -> new InfluenceQuery(example.id(), List.of(example))).toList();
         Map<ScoreMethod, List<double[]>> rows = new LinkedHashMap<>();
@@ -154,7 +138,7 @@ final class ScoredRun {
                 asked.forEach(_ -> rows.get(ScoreMethod.SELF).add(row));
                 continue;
             }
-            try (QueryVector along = curvature.along(alike.getFirst(), open, counted, null, told)) {
+            try (QueryVector along = curvature.along(alike.getFirst(), open, sites, null, told)) {
                 scorer.scores(ledger, entries, asked, alike.stream().map(ScoreMethod::weighing).toList(), along,
                         (weighing, scores) -> alike.stream().filter(method -> method.weighing() == weighing)
                                 .forEach(method -> rows.get(method).add(row(scores.records(), columns))));

@@ -16,7 +16,6 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.ParentCommand;
 import picocli.CommandLine.Spec;
 
 /** lethe settings: everything that --set knows of a command. */
@@ -25,9 +24,6 @@ import picocli.CommandLine.Spec;
             + " and \"form\" as they are here."})
 final class SettingsCommand implements Callable<Integer> {
     private static final int NAME = 26;
-
-    @ParentCommand
-    private Main main;
 
     @Spec
     private CommandSpec spec;
@@ -41,14 +37,6 @@ final class SettingsCommand implements Callable<Integer> {
     @Mixin
     private Common common;
 
-    /** What --json gives of each. @param counts whether the strategy uses it */
-    record Row(String name, String value, String usual, String says, String section, boolean counts) {
-        static Row of(Setting setting) {
-            return new Row(setting.name(), setting.label(), setting.usual(), setting.says(), setting.section(),
-                    setting.refusal() == null);
-        }
-    }
-
     @Override
     public Integer call() {
         CommandLine command = spec.commandLine().getParent();
@@ -59,23 +47,22 @@ final class SettingsCommand implements Callable<Integer> {
             }
         }
         SettingOptions options = SettingOptions.of(command.getCommandSpec()).orElseThrow(() -> new BadInputException(String.join(" ", names) + ": has no settings besides its options"));
-        List<Row> rows;
+        List<Setting> all;
         try {
-            rows = options.known(strategy == null ? Map.of() : Map.of("strategy", strategy)).list().stream().map(Row::of).toList();
+            all = options.known(strategy == null ? Map.of() : Map.of("strategy", strategy)).list();
         } catch (IllegalArgumentException e) {
             throw new BadInputException("--strategy: " + Reason.of(e), e);
         }
-        Terminal terminal = main.terminal();
-        common.result(terminal, Map.of("settings", rows), () -> print(terminal, rows));
+        common.result(Map.of("settings", all), terminal -> print(terminal, all));
         return 0;
     }
 
-    private void print(Terminal terminal, List<Row> rows) {
+    private void print(Terminal terminal, List<Setting> all) {
         Map<String, TextTable> sections = new LinkedHashMap<>();
-        for (Row row : rows) {
-            if (strategy == null || row.counts) {
-                sections.computeIfAbsent(row.section, _ -> table()).addRowValues(row.name + (row.name.endsWith(".") ? "NAME=" : "=") + row.value,
-                        row.says + (row.usual.isEmpty() ? "." : " (default: " + row.usual + ")."));
+        for (Setting one : all) {
+            if (strategy == null || one.refusal() == null) {
+                sections.computeIfAbsent(one.section(), _ -> table())
+                        .addRowValues(one.name() + (one.name().endsWith(".") ? "NAME=" : "=") + one.label(), one.help());
             }
         }
         sections.forEach((title, table) -> {

@@ -11,33 +11,31 @@ import java.util.Locale;
 
 /** Shows how far a study is: a line a cell, and what its training or erasure is at. */
 final class SweepProgress implements StudyListener, AutoCloseable {
-    private final Terminal terminal;
     private final Common common;
     private final long start = System.nanoTime();
     private Progress progress;
 
-    SweepProgress(Terminal terminal, Common common) {
-        this.terminal = terminal;
+    SweepProgress(Common common) {
         this.common = common;
-        this.progress = common.progress(terminal);
+        this.progress = common.progress();
     }
 
     @Override
     public void started(int cells, int done) {
-        common.remark(terminal, "study: %,d cells, %,d of them measured already", cells, done);
+        common.remark("study: %,d cells, %,d of them measured already", cells, done);
     }
 
     @Override
     public void cell(int number, int cells, Cell cell, String variant) {
         next();
-        common.remark(terminal, "cell %d/%d: %s, %s, seed %d", number, cells, variant, cell.forget(), cell.seed());
+        common.remark("cell %d/%d: %s, %s, seed %d", number, cells, variant, cell.forget(), cell.seed());
     }
 
     @Override
     public void measured(CellResult result) {
         next();
         Double baseText = result.metrics().get("base_text.loss");
-        common.remark(terminal, "  forget %.3f, retain %.3f, held-out %.3f%s%s (%s so far)", metric(result, "forget.loss"),
+        common.remark("  forget %.3f, retain %.3f, held-out %.3f%s%s (%s so far)", metric(result, "forget.loss"),
                 metric(result, "retain.loss"), metric(result, "heldout.loss"),
                 baseText == null ? "" : String.format(Locale.ROOT, ", base text %.3f", baseText), result.note().isEmpty() ? "" : "; " + result.note(),
                 Progress.duration(System.nanoTime() - start));
@@ -50,7 +48,7 @@ final class SweepProgress implements StudyListener, AutoCloseable {
     @Override
     public void remark(String text) {
         next();
-        common.remark(terminal, "%s", text);
+        common.remark("%s", text);
     }
 
     @Override
@@ -80,7 +78,7 @@ final class SweepProgress implements StudyListener, AutoCloseable {
 
     private void next() {
         progress.end();
-        progress = common.progress(terminal);
+        progress = common.progress();
     }
 
     @Override

@@ -19,14 +19,10 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.ParentCommand;
 
 /** lethe train: trains a model into a new run, capturing per-record gradients on the way; or goes on with one. */
 @Command(name = "train", description = "Trains a model on records and keeps each record's gradients for a later erasure.")
 final class TrainCommand implements Callable<Integer> {
-    @ParentCommand
-    private Main main;
-
     @Parameters(paramLabel = "RUN", description = "Folder of the new run.")
     private Path out;
 
@@ -65,23 +61,22 @@ final class TrainCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        Terminal terminal = main.terminal();
         settings.apply();
         if (data == null && !resume) {
             throw new BadInputException("--data FILE is missing: the records to train on");
         }
-        try (Engine engine = place.open(); TrainProgress progress = new TrainProgress(terminal, common, "train")) {
+        try (Engine engine = place.open(); TrainProgress progress = new TrainProgress(common, "train")) {
             RunFolder run = resume ? resumed(engine, progress)
                     : Trainer.train(engine, source(), form.read(data, null), out, config.build(), progress);
             RunInfo info = run.info();
             if (progress.memory() == null) { // it was never started
-                common.remark(terminal, "train: %s is complete, nothing was left to do", run.root());
+                common.remark("train: %s is complete, nothing was left to do", run.root());
             }
             Result result = new Result(run.root().toString(), info.result().steps(), info.result().finalLoss(),
                     info.data().records(), info.data().holdout(), info.data().truncated(), progress.seconds(),
                     progress.tokensPerSecond(), info.result().modelHash(), info.result().ledger(),
                     progress.memory());
-            common.result(terminal, result, () -> print(terminal, result));
+            common.result(result, terminal -> print(terminal, result));
         }
         return 0;
     }

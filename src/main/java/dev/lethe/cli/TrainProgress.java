@@ -9,7 +9,6 @@ import java.util.Locale;
 
 /** Shows a training's plan, then its steps with loss, tokens a second and time left. */
 final class TrainProgress implements TrainListener, AutoCloseable {
-    private final Terminal terminal;
     private final Common common;
     private final String name;
     private final Progress progress;
@@ -17,26 +16,25 @@ final class TrainProgress implements TrainListener, AutoCloseable {
     private long nanos;
     private long tokens;
 
-    TrainProgress(Terminal terminal, Common common, String name) {
-        this.terminal = terminal;
+    TrainProgress(Common common, String name) {
         this.common = common;
         this.name = name;
-        this.progress = common.progress(terminal);
+        this.progress = common.progress();
     }
 
     @Override
     public void stage(String name) {
-        common.remark(terminal, "%s: %s", this.name, name);
+        common.remark("%s: %s", this.name, name);
     }
 
     @Override
     public void started(TrainPlan plan) {
-        common.remark(terminal, "%s: %,d records, %,d held out, %,d steps, %,d parameters%s%s", name, plan.records(),
+        common.remark("%s: %,d records, %,d held out, %,d steps, %,d parameters%s%s", name, plan.records(),
                 plan.holdout(), plan.steps(), plan.parameters(),
                 plan.truncated() > 0 ? ", " + plan.truncated() + " records cut to the context" : "",
                 plan.ledgerBytes() > 0 ? ", ledger about " + Sizes.of(plan.ledgerBytes()) : "");
         MemoryPlan memory = plan.memory();
-        common.remark(terminal, "memory: %s of %s: model %s, AdamW %s, activations %s, head %s%s%s", Sizes.of(memory.total()),
+        common.remark("memory: %s of %s: model %s, AdamW %s, activations %s, head %s%s%s", Sizes.of(memory.total()),
                 Sizes.of(memory.available()), Sizes.of(memory.parameters() + memory.shadow() + memory.gradient()),
                 Sizes.of(memory.moments()), Sizes.of(memory.activations()), Sizes.of(memory.head()),
                 memory.capture() == 0 ? "" : ", capture " + Sizes.of(memory.capture()) + " and " + Sizes.of(memory.ring())
@@ -46,7 +44,7 @@ final class TrainProgress implements TrainListener, AutoCloseable {
         this.memory = memory;
         progress.from(plan.doneSteps());
         if (plan.doneSteps() > 0) {
-            common.remark(terminal, "%s: going on after step %,d", name, plan.doneSteps());
+            common.remark("%s: going on after step %,d", name, plan.doneSteps());
         }
     }
 

@@ -7,16 +7,12 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.ParentCommand;
 
 /** lethe verify: whether a certificate holds, for anyone who has the run and the log. */
 @Command(name = "verify", description = {"Checks the certificate of an erased run, or an audit log.",
     "Signatures, the model and the account as they lie, and the entry in the log. Offline. Exit code 4 with the first thing that is"
             + " wrong."})
 final class VerifyCommand implements Callable<Integer> {
-    @ParentCommand
-    private Main main;
-
     @Parameters(paramLabel = "PATH", description = "An erased run, or an audit log.")
     private Path path;
 
@@ -40,8 +36,7 @@ final class VerifyCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         Verifier.Verified found = new Verifier(trust, log, since, before).verify(path);
-        Terminal terminal = main.terminal();
-        common.result(terminal, found, () -> {
+        common.result(found, terminal -> {
             terminal.print("%s: holds", found.path());
             found.checked().forEach(sentence -> terminal.print("  %s", sentence));
             if (!found.trusted()) {

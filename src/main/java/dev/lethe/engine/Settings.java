@@ -1,5 +1,6 @@
 package dev.lethe.engine;
 
+import com.fasterxml.jackson.annotation.JsonIgnore;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
@@ -27,7 +28,7 @@ public final class Settings {
      * @param set     takes a value as it was written
      */
     public record Setting(String name, String label, String usual, String says, String section, String refusal,
-                          Consumer<String> set) {
+                          @JsonIgnore Consumer<String> set) {
         /** What it does and its default, as help shows it. */
         public String help() {
             return says + (usual.isEmpty() ? "." : " (default: " + usual + ").");
@@ -84,14 +85,14 @@ public final class Settings {
         });
     }
 
-    /** One of an enum's constants, in lower case. */
-    public <E extends Enum<E>> Settings choice(String name, String label, E usual, String says, Consumer<E> set) {
-        return text(name, label, usual, says, value -> {
-            E[] known = usual.getDeclaringClass().getEnumConstants();
-            set.accept(Arrays.stream(known).filter(one -> usual(one).equals(value.toLowerCase(Locale.ROOT))).findFirst()
-                    .orElseThrow(() -> new IllegalArgumentException("must be one of "
-                            + String.join(", ", Arrays.stream(known).map(Settings::usual).toList()))));
-        });
+    /** One of an enum's constants, in lower case. @param some those that may be chosen; none given = all */
+    @SafeVarargs
+    public final <E extends Enum<E>> Settings choice(String name, String label, E usual, String says, Consumer<E> set, E... some) {
+        E[] known = some.length > 0 ? some : usual.getDeclaringClass().getEnumConstants();
+        return text(name, label, usual, says, value -> set.accept(Arrays.stream(known)
+                .filter(one -> usual(one).equals(value.toLowerCase(Locale.ROOT))).findFirst()
+                .orElseThrow(() -> new IllegalArgumentException("must be one of "
+                        + String.join(", ", Arrays.stream(known).map(Settings::usual).toList())))));
     }
 
     /** Leaves out all others. */

@@ -196,43 +196,24 @@ public record TrainConfig(int epochs, long maxSteps, int batchSize, double learn
         private Builder() { }
 
         public Builder epochs(int value) { epochs = value; return this; }
-
         public Builder maxSteps(long value) { maxSteps = value; return this; }
-
         public Builder batchSize(int value) { batchSize = value; return this; }
-
         public Builder learningRate(double value) { learningRate = value; return this; }
-
         public Builder schedule(Schedule value) { schedule = value; return this; }
-
         public Builder warmupSteps(long value) { warmupSteps = value; return this; }
-
         public Builder weightDecay(double value) { weightDecay = value; return this; }
-
         public Builder maxNorm(double value) { maxNorm = value; return this; }
-
         public Builder seed(long value) { seed = value; return this; }
-
         public Builder dtype(Dtype value) { dtype = value; return this; }
-
         public Builder capture(CapturePolicy value) { capture = value; return this; }
-
         public Builder sites(String value) { sites = value; return this; }
-
         public Builder headTopK(int value) { headTopK = value; return this; }
-
         public Builder rank(int value) { rank = value; return this; }
-
         public Builder ledgerDtype(Dtype value) { ledgerDtype = value; return this; }
-
         public Builder checkpointEverySteps(long value) { checkpointEverySteps = value; return this; }
-
         public Builder onLong(OnLong value) { onLong = value; return this; }
-
         public Builder holdoutFraction(double value) { holdoutFraction = value; return this; }
-
         public Builder holdoutData(Path value) { holdoutData = value; return this; }
-
         public Builder keepText(boolean value) { keepText = value; return this; }
 
         public TrainConfig build() {

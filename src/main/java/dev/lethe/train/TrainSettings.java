@@ -1,11 +1,9 @@
 package dev.lethe.train;
 
 import dev.lethe.data.OnLong;
-import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Settings;
 import java.nio.file.Path;
-import java.util.Locale;
 
 /** The settings of a training and of what it captures, by name. */
 public final class TrainSettings {
@@ -38,7 +36,7 @@ public final class TrainSettings {
                 .whole("head_top_k", -1, "Softmax errors kept a token; 0 = all, -1 = 256 of a vocabulary above 4,096, else all",
                         to::headTopK)
                 .whole("rank", 0, "Rows a record keeps at a linear site, the best by singular values; 0 = a row a token", to::rank)
-                .text("ledger_dtype", "TYPE", "f32", "Of what is kept: f32 or bf16", value -> to.ledgerDtype(dtype(value)))
+                .choice("ledger_dtype", "TYPE", Dtype.F32, "Of what is kept: f32 or bf16", to::ledgerDtype, Dtype.F32, Dtype.BF16)
                 .choice("on_long", "WHAT", OnLong.TRUNCATE, "A record longer than the context: truncate (the count is told) or error",
                         to::onLong)
                 .flag("keep_text", "Keep the records' text in the run, so that it needs its data file no more", to::keepText)
@@ -51,13 +49,5 @@ public final class TrainSettings {
         } catch (NumberFormatException e) {
             to.holdoutData(Path.of(value));
         }
-    }
-
-    private static Dtype dtype(String value) {
-        return switch (value.toLowerCase(Locale.ROOT)) {
-            case "f32" -> Dtype.F32;
-            case "bf16" -> Dtype.BF16;
-            default -> throw new BadInputException("must be f32 or bf16");
-        };
     }
 }

@@ -216,59 +216,32 @@ public record EraseConfig(Strategy strategy, String sites, Epochs epochs, Tuning
         private Keep keep = null;
 
         public Builder strategy(Strategy value) { strategy = value; return this; }
-
         public Builder sites(String value) { sites = value; return this; }
-
         public Builder epochs(Epochs value) { epochs = value; return this; }
-
         public Builder tuning(Tuning value) { tuning = value; return this; }
-
         public Builder fixed(FixedRate value) { fixed = value; return this; }
-
         public Builder iterative(Iterative value) { iterative = value; return this; }
-
         public Builder precondition(int value) { precondition = value; return this; }
-
         public Builder contrast(Contrast value) { contrast = value; return this; }
-
         public Builder contrastSample(int value) { contrastSample = value; return this; }
-
         public Builder liveContrast(int value) { liveContrast = value; return this; }
-
         public Builder rate(double value) { rate = value; return this; }
-
         public Builder maxAscents(int value) { maxAscents = value; return this; }
-
         public Builder repair(int value) { repair = value; return this; }
-
         public Builder polish(int value) { polish = value; return this; }
-
         public Builder harden(int value) { harden = value; return this; }
-
         public Builder repairRate(double value) { repairRate = value; return this; }
-
         public Builder repairBudget(double value) { repairBudget = value; return this; }
-
         public Builder reference(Reference value) { reference = value; return this; }
-
         public Builder overshoot(double value) { overshoot = value; return this; }
-
         public Builder retainGuard(double value) { retainGuard = value; return this; }
-
         public Builder heldOutGuard(double value) { heldOutGuard = value; return this; }
-
         public Builder guardSample(int value) { guardSample = value; return this; }
-
         public Builder relearnSteps(int value) { relearnSteps = value; return this; }
-
         public Builder ignoreGuards(boolean value) { ignoreGuards = value; return this; }
-
         public Builder keepEntries(boolean value) { keepEntries = value; return this; }
-
         public Builder seed(long value) { seed = value; return this; }
-
         public Builder copies(Copy.Rule value) { copies = value; return this; }
-
         public Builder keep(Keep value) { keep = value; return this; }
 
         /** The configuration. @throws IllegalArgumentException listing every value out of range */

@@ -264,7 +264,7 @@ class CommandTest {
                 "--method", "nope");
         assertRefused("sites=all: the ledger of " + run + " holds wte, lm_head; choose among these", "score",
                 run, "--text", "a", "--sites", "all");
-        assertRefused("epochs=0: the ledger of " + run + " holds epochs 1; choose among these, or train with --capture"
+        assertRefused("epochs=0: the ledger holds epochs 1; choose among these, or train with --capture"
                 + " all", "score", run, "--text", "a", "--set", "epochs=0");
         assertRefused("--method self scores each record on itself and takes no query", "score", run, "--method",
                 "self", "--text", "a");
