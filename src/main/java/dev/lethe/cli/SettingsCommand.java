@@ -46,7 +46,8 @@ final class SettingsCommand implements Callable<Integer> {
                 throw new BadInputException(String.join(" ", names) + ": there is no such command; see: lethe --help");
             }
         }
-        SettingOptions options = SettingOptions.of(command.getCommandSpec()).orElseThrow(() -> new BadInputException(String.join(" ", names) + ": has no settings besides its options"));
+        SettingOptions options = SettingOptions.of(command.getCommandSpec())
+                .orElseThrow(() -> new BadInputException(String.join(" ", names) + ": has no settings besides its options"));
         List<Setting> all;
         try {
             all = options.known(strategy == null ? Map.of() : Map.of("strategy", strategy)).list();
