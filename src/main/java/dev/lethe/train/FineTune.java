@@ -57,10 +57,16 @@ public final class FineTune {
 
     /** One step at this learning rate; returns the batch's mean token loss before it. */
     public double step(double learningRate) {
+        return step(learningRate, () -> { });
+    }
+
+    /** As {@link #step(double)}; {@code more} adds to the batch's gradient. */
+    double step(double learningRate, Runnable more) {
         int[] indices = batches.nextIndices();
         double[] weights = TokenMean.weights(examples, indices);
         Batch batch = BatchPlan.batch(examples, indices).withWeights(weights);
         double loss = TokenMean.loss(weights, model.gradient(batch));
+        more.run();
         AdamW optimizer = options.optimizer().withLearningRate(learningRate);
         steps++;
         if (options.sites() == null) {

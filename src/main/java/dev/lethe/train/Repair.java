@@ -6,6 +6,7 @@ package dev.lethe.train;
 
 import dev.lethe.data.Example;
 import dev.lethe.engine.AdamW;
+import dev.lethe.engine.Buffer;
 import dev.lethe.engine.LanguageModel;
 import java.util.List;
 
@@ -17,14 +18,24 @@ public final class Repair {
     private static final int WARMUP_STEPS = 5;
     /** Erasures take tens of steps: a second moment that remembers a thousand would still be all bias correction. */
     private static final double BETA2 = 0.99;
+    /**
+     * Under the root of the second moment, as a share of the root mean square that a gradient of norm one has: without it weights that the
+     * retain records hardly touch, those of words that are not theirs, move as far as all others.
+     */
+    private static final double FLOOR = 0.1;
 
     private final FineTune tuning;
+    private final Runnable more;
     private final double peak;
 
-    /** @param options its learning rate is the peak; beta2 is replaced */
-    public Repair(LanguageModel model, List<Example> retain, int batchSize, AdamW options, long seed) {
-        AdamW quick = new AdamW(options.learningRate(), options.beta1(), BETA2, options.epsilon(),
-                options.weightDecay(), options.maxNorm());
+    /**
+     * @param options its learning rate is the peak; beta2 and epsilon are replaced
+     * @param more    adds to the gradient of a step what it must answer besides
+     */
+    public Repair(LanguageModel model, List<Example> retain, int batchSize, AdamW options, long seed, Runnable more) {
+        double epsilon = FLOOR / Math.sqrt(model.buffer(Buffer.PARAMETERS).size());
+        AdamW quick = new AdamW(options.learningRate(), options.beta1(), BETA2, epsilon, options.weightDecay(), options.maxNorm());
+        this.more = more;
         this.tuning = new FineTune(model, retain, new FineTune.Options(batchSize, quick, null, seed));
         this.peak = options.learningRate();
     }
@@ -37,7 +48,7 @@ public final class Repair {
     /** One step at {@code share} of the peak rate. Returns the rate used. */
     public double step(double share) {
         double rate = peak * share * Math.min(1, (tuning.steps() + 1.0) / WARMUP_STEPS);
-        tuning.step(rate);
+        tuning.step(rate, more);
         return rate;
     }
 

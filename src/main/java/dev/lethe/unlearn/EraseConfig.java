@@ -24,6 +24,8 @@ import java.util.List;
  * @param maxAscents    ascent steps after which the loop gives up
  * @param repair        AdamW steps on retain records after each ascent or objective step
  * @param polish        annealed repair steps after the reference is reached; −1 is a seventh of the training's, at least 100
+ * @param hold         records of the text to keep, or of random tokens without any, on which each step of repair or objective is
+ *                     held to what the model said before; 0 = none, −1 is 4, but of an objective without text to keep none
  * @param harden        trial steps of relearning before each step against it, in a calibrated ascent's annealed end; 0 = off
  * @param repairRate    peak learning rate of repair; 0 means half of the run's training rate, of an adapter all of it
  * @param repairBudget  most repair steps ({@code precondition} and trials of relearning counted in), and most steps of an
@@ -43,9 +45,11 @@ import java.util.List;
  */
 public record EraseConfig(Strategy strategy, String sites, Epochs epochs, Tuning tuning, FixedRate fixed, Iterative iterative,
                           int precondition, Contrast contrast, int contrastSample, int liveContrast, double rate, int maxAscents,
-                          int repair, int polish, int harden, double repairRate, double repairBudget, Reference reference,
+                          int repair, int polish, int hold, int harden, double repairRate, double repairBudget, Reference reference,
                           double overshoot, double retainGuard, double heldOutGuard, int guardSample, int relearnSteps,
                           boolean ignoreGuards, boolean keepEntries, long seed, Copy.Rule copies, Keep keep) {
+
+    private static final int HELD = 4;
 
     /** Validates every value and lists all problems at once. */
     public EraseConfig {
@@ -58,6 +62,7 @@ public record EraseConfig(Strategy strategy, String sites, Epochs epochs, Tuning
         require(problems, maxAscents >= 1, "maxAscents", maxAscents, "at least 1");
         require(problems, repair >= 0, "repair", repair, "at least 0");
         require(problems, polish >= -1, "polish", polish, "-1 (automatic) or more");
+        require(problems, hold >= -1, "hold", hold, "-1 (automatic) or more");
         require(problems, harden >= 0, "harden", harden, "at least 0");
         require(problems, repairRate >= 0 && repairRate < 1, "repairRate", repairRate, "0 (automatic) to below 1");
         require(problems, repairBudget >= 0, "repairBudget", repairBudget, "at least 0");
@@ -132,6 +137,11 @@ public record EraseConfig(Strategy strategy, String sites, Epochs epochs, Tuning
         return sites != null ? this : toBuilder().sites(shape.hasAdapters() ? "all" : usualSites(strategy)).build();
     }
 
+    /** Records on which a step is held to what the model said before: as asked for, else what measured best. */
+    public int held() {
+        return hold >= 0 ? hold : strategy.kind() == Kind.ASCENT || keep != null ? HELD : 0;
+    }
+
     /** The epochs whose captured gradients are taken: as asked for, else the strategy's own. */
     public Epochs storedEpochs() {
         return epochs != null ? epochs : own(strategy);
@@ -167,6 +177,7 @@ public record EraseConfig(Strategy strategy, String sites, Epochs epochs, Tuning
         builder.maxAscents = maxAscents;
         builder.repair = repair;
         builder.polish = polish;
+        builder.hold = hold;
         builder.harden = harden;
         builder.repairRate = repairRate;
         builder.repairBudget = repairBudget;
@@ -200,6 +211,7 @@ public record EraseConfig(Strategy strategy, String sites, Epochs epochs, Tuning
         private int maxAscents = 100;
         private int repair = 1;
         private int polish = -1;
+        private int hold = -1;
         private int harden = 0;
         private double repairRate = 0;
         private double repairBudget = 0.2;
@@ -229,6 +241,7 @@ public record EraseConfig(Strategy strategy, String sites, Epochs epochs, Tuning
         public Builder maxAscents(int value) { maxAscents = value; return this; }
         public Builder repair(int value) { repair = value; return this; }
         public Builder polish(int value) { polish = value; return this; }
+        public Builder hold(int value) { hold = value; return this; }
         public Builder harden(int value) { harden = value; return this; }
         public Builder repairRate(double value) { repairRate = value; return this; }
         public Builder repairBudget(double value) { repairBudget = value; return this; }
@@ -247,7 +260,7 @@ public record EraseConfig(Strategy strategy, String sites, Epochs epochs, Tuning
         /** The configuration. @throws IllegalArgumentException listing every value out of range */
         public EraseConfig build() {
             return new EraseConfig(strategy, sites, epochs, tuning, fixed, iterative, precondition, contrast, contrastSample,
-                    liveContrast, rate, maxAscents, repair, polish, harden, repairRate, repairBudget, reference, overshoot, retainGuard,
+                    liveContrast, rate, maxAscents, repair, polish, hold, harden, repairRate, repairBudget, reference, overshoot, retainGuard,
                     heldOutGuard, guardSample, relearnSteps, ignoreGuards, keepEntries, seed, copies, keep);
         }
     }

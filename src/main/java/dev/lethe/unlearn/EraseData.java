@@ -11,24 +11,23 @@ import java.util.Random;
  *
  * @param forget   what is to be erased; not empty
  * @param distinct of it one of each text: relearning shows some and asks for others
- * @param retain   everything else the run learned, and, to a twelfth of it, text to keep besides; not empty
+ * @param retain   everything else the run learned; not empty
  * @param guard    the sample of retain whose loss is watched
  * @param anchor   held-out records whose gradients steer; disjoint from those that are watched; may be empty
  * @param heldOut  held-out records that are watched and set the reference; may be empty
+ * @param held     text to keep that repair is held to; may be empty
  * @param keep     text to keep that is watched and in nothing else; may be empty
  */
 record EraseData(List<Example> forget, List<Example> distinct, List<Example> retain, List<Example> guard,
-                 List<Example> anchor, List<Example> heldOut, List<Example> keep) {
+                 List<Example> anchor, List<Example> heldOut, List<Example> held, List<Example> keep) {
     /** Text to keep that is watched, at most half of what there is. */
     private static final int WATCHED = 64;
-    /** Retain records for each record of it that joins them: so few undo the harm, more are at their cost. */
-    private static final int JOINED = 12;
     /** Held-out records below which all are watched and none steers. */
     private static final int LEAST_TO_SPLIT = 4;
 
     /** Of records that all differ. */
     EraseData(List<Example> forget, List<Example> retain, List<Example> guard, List<Example> anchor, List<Example> heldOut) {
-        this(forget, forget, retain, guard, anchor, heldOut, List.of());
+        this(forget, forget, retain, guard, anchor, heldOut, List.of(), List.of());
     }
 
     static EraseData of(List<Example> forget, List<Example> distinct, List<Example> retain, List<Example> heldOut,
@@ -38,15 +37,13 @@ record EraseData(List<Example> forget, List<Example> distinct, List<Example> ret
         int anchors = split ? shuffled.size() / 2 : 0;
         List<Example> kept = sample(keep, keep.size(), config.seed());
         int watched = Math.min(WATCHED, (kept.size() + 1) / 2);
-        List<Example> stay = new ArrayList<>(retain);
-        stay.addAll(kept.subList(watched, Math.min(kept.size(), watched + Math.ceilDiv(retain.size(), JOINED))));
-        return new EraseData(List.copyOf(forget), List.copyOf(distinct), List.copyOf(stay),
+        return new EraseData(List.copyOf(forget), List.copyOf(distinct), List.copyOf(retain),
                 sample(retain, config.guardSample(), config.seed()), shuffled.subList(0, anchors),
-                shuffled.subList(anchors, shuffled.size()), kept.subList(0, watched));
+                shuffled.subList(anchors, shuffled.size()), kept.subList(watched, kept.size()), kept.subList(0, watched));
     }
 
     EraseData withForget(List<Example> less) {
-        return new EraseData(less, distinct, retain, guard, anchor, heldOut, keep);
+        return new EraseData(less, distinct, retain, guard, anchor, heldOut, held, keep);
     }
 
     /** At most {@code size} of them, seeded, without replacement, in shuffled order. */

@@ -62,9 +62,10 @@ final class EraseLoop {
      * @param spent     of them before the loop: gradients of batches of retain records
      * @param polish    most annealed repair steps
      * @param batchSize records of a repair step
+     * @param step      what one costs, in gradients of its retain records: more than 1 where it is held to other text
      * @param relearn   AdamW of a trial
      */
-    record Budget(int steps, int spent, int polish, int batchSize, AdamW relearn) {
+    record Budget(int steps, int spent, int polish, int batchSize, double step, AdamW relearn) {
         int left() {
             return Math.max(0, steps - spent);
         }
@@ -90,15 +91,15 @@ final class EraseLoop {
         now = before;
         tell(Phase.START, Action.OBSERVE, 0);
         hardens = config.harden() > 0 && config.fixed() == null && polish(costOfHardened()) >= LEAST_POLISH;
-        double cost = hardens ? costOfHardened() : 1;
+        double cost = hardens ? costOfHardened() : budget.step();
         int polish = polish(cost);
-        int repairs = budget.left() - (int) Math.ceil(polish * cost);
+        int repairs = (int) ((budget.left() - Math.ceil(polish * cost)) / budget.step());
         if (config.fixed() != null) {
             walk(config.fixed(), repairs);
             anneal(Double.NEGATIVE_INFINITY, polish);
         } else if (config.iterative() != null) {
             double goal = target - config.iterative().share() * Math.max(0, target - before.forget());
-            climb(goal, budget.left(), config.iterative().rounds());
+            climb(goal, (int) (budget.left() / budget.step()), config.iterative().rounds());
             now = Losses.measure(model, data, now.forget());
             return new LoopResult(before, now, ascents, spent(), now.forget() >= goal,
                     LoopResult.left(before, now, target));
@@ -112,7 +113,7 @@ final class EraseLoop {
 
     /** What retain records and trials cost so far, in repair steps. */
     private int spent() {
-        return budget.spent() + repair.steps() + trials;
+        return budget.spent() + (int) Math.ceil(repair.steps() * budget.step()) + trials;
     }
 
     /** Annealed steps that the budget pays for at this cost of one, in repair steps. */
@@ -123,7 +124,7 @@ final class EraseLoop {
     /** Of one annealed step, in repair steps, its share of a trial included. */
     private double costOfHardened() {
         double records = Hardening.recordsOfAStep(data.distinct().size(), config.harden());
-        return 1 + records / budget.batchSize() / HARDEN_EVERY;
+        return budget.step() + records / budget.batchSize() / HARDEN_EVERY;
     }
 
     private void walk(FixedRate fixed, int repairs) {

@@ -17,8 +17,8 @@ import tools.jackson.databind.annotation.JsonSerialize;
 import tools.jackson.databind.ser.std.ToStringSerializer;
 
 /**
- * Text besides a run's own records that a model must still know after an erasure, such as what its base was trained on: a part
- * of it joins the retain records, the rest is watched.
+ * Text besides a run's own records that a model must still know after an erasure, such as what its base was trained on: repair
+ * is held to what the model said of a part of it (Hold), the rest is watched.
  *
  * @param data  a data file; a .jsonl is read as the run's own was
  * @param guard most that the mean loss of the part that is watched may rise, nats a token, at the end

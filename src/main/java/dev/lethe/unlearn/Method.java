@@ -14,6 +14,7 @@ import dev.lethe.train.RunFolder;
 import dev.lethe.train.TrainConfig;
 import dev.lethe.unlearn.EraseStep.Action;
 import dev.lethe.unlearn.EraseStep.Phase;
+import dev.lethe.unlearn.Strategy.Kind;
 import java.util.function.Consumer;
 
 /** One erasure's; on its thread. */
@@ -98,13 +99,25 @@ final class Method {
         int batches = Math.min(config.precondition(), Math.max(1, (int) (SCALE_SHARE * budget())));
         try (RetainScale scale = scale(batches);
              LiveContrast live = new LiveContrast(model, stored.sites(), in.data(), config.liveContrast(), config.seed());
-             Ascent ascent = new Ascent(model, stored.sites(), direction, stored.contrast(), scale, live)) {
+             Ascent ascent = new Ascent(model, stored.sites(), direction, stored.contrast(), scale, live);
+             Hold hold = hold()) {
             Repair repair = new Repair(model, in.data().retain(), training.batchSize(), optimizer(config.repairRate()),
-                    config.seed()); // after the ascent: a task vector's fine-tuning has moments of its own
-            EraseLoop.Budget budget = new EraseLoop.Budget(budget(), batches, polish(), training.batchSize(),
+                    config.seed(), more(hold)); // after the ascent: a task vector's fine-tuning has moments of its own
+            double cost = 1 + (hold == null ? 0 : Hold.cost(config.held(), in.data(), training.batchSize()));
+            EraseLoop.Budget budget = new EraseLoop.Budget(budget(), batches, polish(), training.batchSize(), cost,
                     RelearnProbe.optimizer(training));
             return new EraseLoop(model, config, in.data(), ascent, repair, budget, heard).run(target);
         }
+    }
+
+    private static Runnable more(Hold hold) {
+        return hold == null ? () -> { } : hold::addGradient;
+    }
+
+    /** Null where no repair is held to anything. */
+    private Hold hold() {
+        boolean steps = budget() > 0 && (config.strategy().kind() == Kind.OBJECTIVE || config.repair() > 0 || polish() > 0);
+        return config.held() == 0 || !steps ? null : new Hold(in.engine(), model, in.data().held(), config.held(), config.seed());
     }
 
     /** Null without preconditioning. */
@@ -117,7 +130,8 @@ final class Method {
         in.listener().stage("objective " + config.strategy().label());
         ObjectiveSteps steps = new ObjectiveSteps(model, optimizer(config.tuning().learningRate()), in.stored().sites());
         try (Objective objective = objective();
-             ObjectiveLoop loop = new ObjectiveLoop(model, config, in.data(), objective, steps, training.batchSize(), heard)) {
+             Hold hold = hold();
+             ObjectiveLoop loop = new ObjectiveLoop(model, config, in.data(), objective, more(hold), steps, training.batchSize(), heard)) {
             return loop.run(target, budget(), polish());
         }
     }

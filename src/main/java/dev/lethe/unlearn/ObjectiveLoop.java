@@ -26,6 +26,7 @@ final class ObjectiveLoop implements AutoCloseable {
     private final EraseConfig config;
     private final EraseData data;
     private final Objective objective;
+    private final Runnable more;
     private final ObjectiveSteps steps;
     private final BatchCycle forget;
     private final BatchCycle retain;
@@ -37,13 +38,17 @@ final class ObjectiveLoop implements AutoCloseable {
     private int repairs;
     private Losses now;
 
-    /** @param batchSize of forget and of retain records a step; {@code heard} is told every move in order */
-    ObjectiveLoop(LanguageModel model, EraseConfig config, EraseData data, Objective objective, ObjectiveSteps steps,
+    /**
+     * @param more adds to the gradient of a step what it must answer besides
+     * @param batchSize of forget and of retain records a step; {@code heard} is told every move in order
+     */
+    ObjectiveLoop(LanguageModel model, EraseConfig config, EraseData data, Objective objective, Runnable more, ObjectiveSteps steps,
                   int batchSize, Consumer<EraseStep> heard) {
         this.model = model;
         this.config = config;
         this.data = data;
         this.objective = objective;
+        this.more = more;
         this.steps = steps;
         this.forget = new BatchCycle(data.forget(), batchSize, config.seed());
         this.retain = new BatchCycle(data.retain(), batchSize, config.seed());
@@ -133,6 +138,7 @@ final class ObjectiveLoop implements AutoCloseable {
 
     private void descend() {
         objective.gradient(forget.next(), objective.usesRetain() ? retain.next() : List.of());
+        more.run();
     }
 
     private void count() {
@@ -172,6 +178,7 @@ final class ObjectiveLoop implements AutoCloseable {
     private void repair(Phase phase, double share) {
         Work.check(Eraser.INTERRUPTED);
         WeightedLoss.gradient(model, List.of(), new double[0], retain.next(), 1);
+        more.run();
         double rate = steps.rate(share);
         steps.repair(rate);
         repairs++;

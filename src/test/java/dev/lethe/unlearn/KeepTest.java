@@ -88,7 +88,7 @@ class KeepTest {
     @Test
     void whatIsToBeKeptIsHarmedLessAndWatched() {
         List<Double> losses = new ArrayList<>();
-        Trial without = trial(EraserTest.CONFIG, losses);
+        Trial without = trial(EraserTest.CONFIG.toBuilder().hold(0).build(), losses);
         Trial with = trial(keeping(9), losses);
         assertTrue(Double.isNaN(without.before().keep()) && Double.isNaN(without.after().keep()));
         assertTrue(losses.get(0) > with.before().keep() + 0.05, "unkept, it is harmed: " + losses + " " + with);
@@ -102,16 +102,16 @@ class KeepTest {
     }
 
     @Test
-    void aPartIsWatchedAndATwelfthOfTheRetainRecordsJoinsThem() {
+    void aPartIsWatchedAndRepairIsHeldToTheRest() {
         RunFolder run = RunFolder.open(source);
         RunExamples examples = RunExamples.of(run, null);
         List<Example> kept = RunExamples.encode(run, Dataset.read(text).records());
         Set<String> ids = Set.of(examples.learned().getFirst().id());
         EraseData data = examples.split(ids, kept, keeping(1));
         assertEquals(20, data.keep().size());
-        int retain = examples.learned().size() - 1;
-        assertEquals(retain + Math.ceilDiv(retain, 12), data.retain().size());
-        assertFalse(data.keep().stream().anyMatch(data.retain()::contains));
+        assertEquals(20, data.held().size());
+        assertFalse(data.keep().stream().anyMatch(data.held()::contains));
+        assertEquals(examples.learned().size() - 1, data.retain().size());
         assertFalse(data.guard().stream().anyMatch(kept::contains));
         assertEquals(1, examples.split(ids, kept.subList(0, 1), keeping(1)).keep().size());
         assertEquals(0, examples.split(ids, List.of(), EraseConfig.defaults()).keep().size());
