@@ -108,8 +108,16 @@ void Path::release() {
 }
 
 void Path::fetch(void* to, const void* from, size_t bytes) {
+  start_fetch(from, bytes);
+  finish_fetch(to, bytes);
+}
+
+void Path::start_fetch(const void* from, size_t bytes) {
   if (bounce_.bytes() < bytes) bounce_ = Pinned(bytes);
   to_host(bounce_.data(), from, bytes, state_.runtime.work());
+}
+
+void Path::finish_fetch(void* to, size_t bytes) {
   wait();
   std::memcpy(to, bounce_.data(), bytes);
 }
@@ -231,6 +239,9 @@ void Path::run_gradient(Model& model, const Batch& batch, const GradientCall& ca
   // Not recorded: how many tokens differ changes from batch to batch.
   state_.tables.group(batch, work);
   back.embed_backward(back.slot(0, 0), back.gradient(0, 0));
+  // Ahead of the entries: a device has one engine for copies to the host, and a step waits for its losses alone.
+  std::vector<double> host(static_cast<size_t>(results));
+  if (results > 0) start_fetch(block, host.size() * sizeof(double));
   if (slot != nullptr) {
     Event ready;
     ready.record(work);
@@ -241,8 +252,7 @@ void Path::run_gradient(Model& model, const Batch& batch, const GradientCall& ca
     area.copied.record(side);
   }
 
-  std::vector<double> host(static_cast<size_t>(results));
-  if (results > 0) fetch(host.data(), block, host.size() * sizeof(double));
+  if (results > 0) finish_fetch(host.data(), host.size() * sizeof(double));
   for (int64_t i = 0; i < targets; ++i)
     if (!std::isfinite(host[static_cast<size_t>(i)])) refuse_loss(model, batch, host.data(), i, true);
   record_losses(batch, host.data(), call.losses);

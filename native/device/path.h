@@ -102,6 +102,8 @@ class Path final : public DevicePath, public std::enable_shared_from_this<Path> 
   double* sums(int64_t count);  // fp64 scratch on the device
   // Copies that are done when they return, through pinned memory.
   void fetch(void* to, const void* from, size_t bytes);
+  void start_fetch(const void* from, size_t bytes);  // other work may be submitted before finish_fetch, but no fetch
+  void finish_fetch(void* to, size_t bytes);
   void send(void* to, const void* from, size_t bytes);
 
   const lethe_model_config config_;
