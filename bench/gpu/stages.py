@@ -182,7 +182,7 @@ class Stages:
         """A contestant: its worker, op, variant, args of its own, and the case if one is open."""
         examples, rows, running = self.examples(records, tokens), [], []
         for key, op, variant, own, *ready in contestants:
-            rows.append(dict(stage=name, side=key[0], compute=key[1], size=size, records=records, tokens=tokens, times=[],
+            rows.append(dict(stage=name, side=key[0], compute=key[1], size=size, records=records, tokens=tokens, times=[], parts=[],
                              what=" ".join(filter(None, [op, variant, *map(str, own.values())]))))
             case = ready[0] if ready else self.attempt(rows[-1], key, self.open, op, variant, size, examples, **args, **own)
             if case:
@@ -194,6 +194,7 @@ class Stages:
                     running = [entry for entry in running if entry[0] is not row]
                 elif i >= WARM_UPS:
                     row["times"].append(seconds)
+                    row["parts"].append(row.pop("last"))
         for row in rows:
             if row["times"]:
                 self.measured(row, rows[0])
@@ -211,13 +212,15 @@ class Stages:
 
     def once(self, key, case, row):
         self.ask(key, "before", case=case)
-        nanos = self.ask(key, "run", case=case)["nanos"]
+        reply = self.ask(key, "run", case=case)
+        row["last"] = {part: nanos / 1e9 for part, nanos in reply.get("parts", {}).items()}
         row["bytes"] = self.ask(key, "stored", case=case)["bytes"]
-        return nanos / 1e9
+        return reply["nanos"] / 1e9
 
     def measured(self, row, first):
         seconds, total = statistics.median(row["times"]), row["records"] * row["tokens"]
-        row = row | dict(seconds=seconds, tokens_per_second=total / seconds)
+        row = row | dict(seconds=seconds, tokens_per_second=total / seconds,
+                         parts={part: statistics.median(parts[part] for parts in row["parts"]) for part in row["parts"][0]})
         if first["times"]:
             row["of_first"] = seconds / statistics.median(first["times"])
         if row["what"].startswith(("train", "epoch")) and self.peak:
@@ -302,6 +305,9 @@ class Stages:
                       f" | {r['seconds'] * 1e3:.2f}{'' if len(r['times']) == RUNS else ' (%d)' % len(r['times'])}"
                       f" | {r['tokens_per_second']:,.0f} | " + (f"{r['share_of_peak']:.1%}" if "share_of_peak" in r else "")
                       + f" | {r['bytes'] / 1e6:,.0f} | " + (f"{r['of_first']:.2f} |" if "of_first" in r else "|") for r in timed] + [""]
+        epochs = [row for row in timed if row["what"].startswith("epoch")]  # the model's thread: all but the writer
+        lines += [f"- {row['what']}, ms of the run: " + ", ".join(f"{part} {seconds * 1e3:.1f}" for part, seconds in
+                                                                  row["parts"].items()) for row in epochs]
         lines += dict.fromkeys(  # each once
             f"- {row['stage']}: " + (f"{row['side']} {row['what']}, {row['records']} x {row['tokens']}: " if "side" in row
                                      else "") + row["problem"][:300] for row in self.rows if "problem" in row)

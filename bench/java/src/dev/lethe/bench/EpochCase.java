@@ -38,22 +38,32 @@ final class EpochCase implements Case {
         }
     }
 
+    /** Parts: gradients and updates of all steps, tail: the wait after the last one; writer: its thread, beside them. */
     @Override
     public Map<String, Long> run() {
+        long gradients = 0;
+        long updates = 0;
+        long start = System.nanoTime();
         for (int i = 0; i < parts.size(); i++) {
             model.gradient(batches.get(i), false, sink == null ? null : sink.begin(parts.get(i), i + 1));
             if (sink != null) {
                 sink.captured();
             }
+            long middle = System.nanoTime();
             model.step(AdamW.defaults(), ++steps);
             if (sink != null) {
                 sink.commit();
             }
+            long end = System.nanoTime();
+            gradients += middle - start;
+            updates += end - middle;
+            start = end;
         }
-        if (sink != null) {
-            sink.finish();
+        if (sink == null) {
+            return Map.of("gradients", gradients, "updates", updates);
         }
-        return Map.of();
+        sink.finish();
+        return Map.of("gradients", gradients, "updates", updates, "tail", System.nanoTime() - start, "writer", sink.busy());
     }
 
     /** Gradient of the first batch: after some steps of AdamW rounding has become whole steps. */

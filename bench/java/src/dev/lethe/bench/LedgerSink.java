@@ -27,6 +27,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
@@ -46,6 +47,7 @@ final class LedgerSink implements AutoCloseable {
     private long slotBytes;
     private List<EntryHeader> headers; // of the batch under way
     private long bytes;
+    private final AtomicLong busy = new AtomicLong();
 
     /** @param args sites, a selector; topk, softmax errors kept a token (0: all); dtype, F32 or BF16 */
     LedgerSink(LanguageModel model, Path folder, JsonNode args) {
@@ -87,7 +89,7 @@ final class LedgerSink implements AutoCloseable {
     void captured() {
         if (thread != null) {
             List<EntryHeader> taken = headers;
-            jobs.add(thread.submit(() -> ring.take(taken.size(), entries -> writer.write(taken, entries))));
+            jobs.add(thread.submit(() -> ring.take(taken.size(), entries -> timed(() -> writer.write(taken, entries)))));
         }
     }
 
@@ -95,8 +97,14 @@ final class LedgerSink implements AutoCloseable {
         if (thread == null) {
             writer.commit();
         } else {
-            jobs.add(thread.submit(writer::commit));
+            jobs.add(thread.submit(() -> timed(writer::commit)));
         }
+    }
+
+    private void timed(Runnable body) {
+        long start = System.nanoTime();
+        body.run();
+        busy.addAndGet(System.nanoTime() - start);
     }
 
     /** Waits until everything committed is in the ledger. */
@@ -143,6 +151,12 @@ final class LedgerSink implements AutoCloseable {
             return null;
         });
         bytes = 0;
+        busy.set(0);
+    }
+
+    /** Nanoseconds that the sink's thread has written and committed since the last clear. */
+    long busy() {
+        return busy.get();
     }
 
     /** Of payloads since the last clear. */
