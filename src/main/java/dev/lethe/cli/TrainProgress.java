@@ -41,6 +41,11 @@ final class TrainProgress implements TrainListener, AutoCloseable {
                         + " pinned",
                 plan.microTokens() == 0 ? memory.fits() ? "" : "; this may not fit"
                         : String.format(Locale.ROOT, "; batches in pieces of at most %,d tokens", plan.microTokens()));
+        if (plan.waitsForEntries()) {
+            common.remark("capture: a batch's entries, %s, take at least %.2f s to leave the device, longer than a step:"
+                    + " capture fewer sites, at a rank, in bf16, or fewer records",
+                    Sizes.of(memory.capture() / 2), plan.leavingSeconds());
+        }
         this.memory = memory;
         progress.from(plan.doneSteps());
         if (plan.doneSteps() > 0) {

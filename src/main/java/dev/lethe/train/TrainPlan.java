@@ -15,10 +15,24 @@ import dev.lethe.engine.MemoryPlan;
  * @param parameters    of the model
  * @param ledgerBytes   the ledger's estimated size, 0 without capture
  * @param diskBytes     ledger, checkpoints and model together
+ * @param batchTokens   of the largest batch
  * @param memory        what the largest batch takes
  * @param microTokens   tokens that a gradient call takes at most, several of them making a batch; 0 = batches stay whole
  */
 public record TrainPlan(int records, int holdout, int truncated, long targets, long steps, long doneSteps,
-                        long parameters, long ledgerBytes, long diskBytes, MemoryPlan memory,
+                        long parameters, long ledgerBytes, long diskBytes, long batchTokens, MemoryPlan memory,
                         long microTokens) {
+    private static final double LINK = 50e9;      // bytes a second to the host, at best
+    private static final double DEVICE = 400e12;  // operations a second in bf16, of a fast one
+    private static final double WORTH_TELLING = 0.01;
+
+    /** Seconds in which the entries of the largest batch leave the device, at best; 0 without a device or a capture. */
+    public double leavingSeconds() {
+        return memory.capture() / 2 / LINK; // two batches' lie there
+    }
+
+    /** Whether a training that captures is sure to wait for its entries to leave the device, every step. */
+    public boolean waitsForEntries() {
+        return leavingSeconds() > Math.max(WORTH_TELLING, 6.0 * parameters * batchTokens / DEVICE);
+    }
 }

@@ -153,7 +153,7 @@ public final class Trainer {
         try (Training training = new Training(run, model, inputs)) {
             listener.started(new TrainPlan(encoded.train().size(), encoded.holdout().size(), encoded.truncated(),
                     encoded.targets(), training.steps(), training.done(), model.parameters(), need.ledgerBytes(), need.total(),
-                    memory, microTokens));
+                    BatchSizes.of(encoded.train(), config, 0).tokens(), memory, microTokens));
             training.toEnd();
             steps = config.steps(encoded.train().size());
             loss = training.lastLoss();

@@ -1,0 +1,32 @@
+package dev.lethe.train;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.lethe.engine.MemoryPlan;
+import org.junit.jupiter.api.Test;
+
+/** What a plan says of entries on their way, of GPT-2 124M in batches of 16 x 1,024 where nothing else is said. */
+class TrainPlanTest {
+    private static final long TOKENS = 16 * 1024;
+
+    private static TrainPlan plan(long parameters, long tokens, long entryBytes) {
+        MemoryPlan memory = new MemoryPlan(0, 0, 0, 0, 0, 0, 2 * entryBytes, 0, 0, 0, 0, 0);
+        return new TrainPlan(100, 0, 0, 0, 12, 0, parameters, 0, 0, tokens, memory, 0);
+    }
+
+    @Test
+    void theWholeModelsEntriesDoNotPassAndTheEmbeddingsDo() {
+        TrainPlan whole = plan(124_000_000, TOKENS, 6_700_000_000L);
+        assertEquals(0.134, whole.leavingSeconds(), 1e-9);
+        assertTrue(whole.waitsForEntries());
+        assertFalse(plan(124_000_000, TOKENS, 126_000_000).waitsForEntries());
+    }
+
+    @Test
+    void nothingIsSaidWithoutEntriesOnADeviceOrForMilliseconds() {
+        assertFalse(plan(124_000_000, TOKENS, 0).waitsForEntries());
+        assertFalse(plan(10_000, 100, 400_000_000).waitsForEntries());
+    }
+}
