@@ -16,15 +16,28 @@ namespace {
 
 constexpr int64_t kScoreBytes = int64_t{1} << 30;
 
-at::Tensor product(const at::Tensor& a, const at::Tensor& b) {
+void product(const at::Tensor& a, const at::Tensor& b, at::Tensor out) {
   const Switches switches;
-  return at::bmm(a, b);
+  at::bmm_out(out, a, b);
 }
 // a b + c d
-at::Tensor products(const at::Tensor& a, const at::Tensor& b, const at::Tensor& c, const at::Tensor& d) {
-  at::Tensor sum = product(a, b);
+void products(const at::Tensor& a, const at::Tensor& b, const at::Tensor& c, const at::Tensor& d, at::Tensor out) {
+  product(a, b, out);
   const Switches switches;
-  return sum.baddbmm_(c, d);
+  out.baddbmm_(c, d);
+}
+at::Tensor room_for(const at::Tensor& a, const at::Tensor& b) {
+  return at::empty({a.size(0), a.size(1), b.size(2)}, a.options());
+}
+at::Tensor product(const at::Tensor& a, const at::Tensor& b) {
+  at::Tensor out = room_for(a, b);
+  product(a, b, out);
+  return out;
+}
+at::Tensor products(const at::Tensor& a, const at::Tensor& b, const at::Tensor& c, const at::Tensor& d) {
+  at::Tensor out = room_for(a, b);
+  products(a, b, c, d, out);
+  return out;
 }
 at::Tensor turned(const at::Tensor& x) { return x.transpose(1, 2); }
 
@@ -60,8 +73,8 @@ class Heads {
     for (int64_t i = 0; i <= tangents; ++i) in.push_back(read(qkv, i));
     const at::Tensor& q = in[0].q;
     p = at::empty({1 + tangents, q.size(0), q.size(1), piece.run.length}, q.options());
-    p[0].copy_(product(q, turned(in[0].k)));
-    for (int64_t k = 1; k <= tangents; ++k) p[k].copy_(products(at(k).q, turned(in[0].k), q, turned(at(k).k)));
+    product(q, turned(in[0].k), p[0]);
+    for (int64_t k = 1; k <= tangents; ++k) products(at(k).q, turned(in[0].k), q, turned(at(k).k), p[k]);
     launched(kernels::softmax_past_tangent(job(), stream_of(state_)), "softmax_past_tangent");
   }
 
@@ -145,17 +158,17 @@ void attention_tangent_backward(State& state, const QkvView& view, const Batch& 
     const at::Tensor values = turned(in.v), d_p = at::empty_like(heads.p);
     for (int64_t k = 0; !hessian && k < blocks.tangents; ++k) {
       const at::Tensor d_y = heads.read_out(d_out, k);
-      d_p[0].copy_(product(d_y, values));
+      product(d_y, values, d_p[0]);
       heads.through_softmax(d_p);
       value_backward(heads, d_y, d_p[0], d_qkv, k);
     }
     if (!hessian) return;
     const at::Tensor d_y = heads.read_out(d_out, tangents);  // the gradient that is not a tangent comes last
     std::vector<at::Tensor> d_tangents;
-    d_p[0].copy_(product(d_y, values));
+    product(d_y, values, d_p[0]);
     for (int64_t k = 1; k <= tangents; ++k) {
       d_tangents.push_back(heads.read_out(d_out, k - 1));
-      d_p[k].copy_(products(d_tangents.back(), values, d_y, turned(heads.at(k).v)));
+      products(d_tangents.back(), values, d_y, turned(heads.at(k).v), d_p[k]);
     }
     heads.through_softmax(d_p);
     value_backward(heads, d_y, d_p[0], d_qkv, tangents);
