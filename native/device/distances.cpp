@@ -1,4 +1,5 @@
-// Gradients toward a reference model's predictions and toward a target of the hidden states, on the device.
+// Gradients of other losses than the next token's, toward a reference model's predictions and toward a target of the
+// hidden states, on the device.
 //
 // A reference runs its own pass on its own stream first; this model's goes on when that is done, so that the two share
 // nothing but the tensors that are read.
@@ -46,25 +47,28 @@ at::Tensor Path::hidden_states(Model& model, const Batch& batch, int64_t layers,
   return hidden;
 }
 
-void Path::run_kl_gradient(Model& model, const Batch& batch, Model& reference, bool accumulate, double* divergences,
-                           const Cancel& cancel) {
-  Path& other = path_of(reference);
+void Path::run_token_gradient(Model& model, const Batch& batch, const TokenCall& call, const Cancel& cancel) {
   const int64_t blocks = model.layout.architecture().blocks(), targets = batch.target_count();
-  const at::Tensor hidden = other.hidden_states(reference, batch, blocks, cancel);
-  const Toward toward{hidden, other.state_.padded_head(reference, other.state_.flat_weights(reference))};
+  Toward toward{{}, {}, call.penalty};
+  if (call.reference != nullptr) {
+    Path& other = path_of(*call.reference);
+    toward.hidden = other.hidden_states(*call.reference, batch, blocks, cancel);
+    toward.weight = other.state_.padded_head(*call.reference, other.state_.flat_weights(*call.reference));
+  }
   forget_graphs();
   begin(model, batch);
   DeviceScores scores{};
   scores.loss = results_.get(at::TensorOptions().dtype(at::kDouble).device(device()), targets).mutable_data_ptr<double>();
-  const Backward options{.accumulate = accumulate};
+  const Backward options{.accumulate = call.accumulate};
   Device back(state_, model, batch, options, cancel);
   head_gradient(state_, model, forward(state_, model, batch, Keep::kForBackward, cancel), options, scores, cancel,
-                &toward);
-  if (targets > 0) fetch(divergences, scores.loss, static_cast<size_t>(targets) * sizeof(double));
+                {call.reference == nullptr ? nullptr : &toward, call.flat});
+  if (targets > 0) fetch(call.row_losses, scores.loss, static_cast<size_t>(targets) * sizeof(double));
   for (int64_t i = 0; i < targets; ++i) {
-    if (std::isfinite(divergences[i])) continue;
+    if (std::isfinite(call.row_losses[i])) continue;
     const int64_t record = batch.target_records()[static_cast<size_t>(i)];
-    refuse(LETHE_NOT_FINITE, "the divergence of record ", record, " of the batch is ", divergences[i], " at its token ",
+    refuse(LETHE_NOT_FINITE, "the ", call.reference == nullptr ? "loss" : "divergence", " of record ", record,
+           " of the batch is ", call.row_losses[i], " at its token ",
            batch.target_rows()[static_cast<size_t>(i)] - batch.offset(record));
   }
   state_.tables.group(batch, state_.runtime.work());

@@ -2,7 +2,10 @@
 //
 // A chunk's logits become its errors in place. Chunks are far larger than on a CPU: there is no cache to stay in, and each
 // one ends in a product that should fill the device.
+#include <ATen/ops/from_blob.h>
+
 #include <algorithm>
+#include <type_traits>
 
 #include "passes.h"
 #include "products.h"
@@ -15,11 +18,19 @@ constexpr int64_t kVocabularyStep = 64;
 
 // A chunk's logits become its errors.
 void make_errors(State& state, const at::Tensor& logits, int64_t vocabulary, int64_t first, const DeviceScores& scores,
-                 const Toward* toward) {
+                 RowLoss loss) {
+  const auto table = [&](auto* values, at::ScalarType type) {
+    using T = std::remove_const_t<std::remove_pointer_t<decltype(values)>>;
+    return at::from_blob(const_cast<T*>(values) + first, {logits.size(0)}, logits.options().dtype(type));
+  };
+  if (loss.flat)
+    return flat_errors(logits, vocabulary, table(state.tables.target_scales, at::kDouble), table(scores.loss, at::kDouble));
+  const Toward* toward = loss.toward;
   if (toward == nullptr) return softmax_errors(state, logits, vocabulary, first, scores);
   const at::Tensor rows = toward->hidden.narrow(0, first, logits.size(0));
   const at::Tensor wanted = state.work.reference_logits.get(rows.options(), rows.size(0), toward->weight.size(0));
   product(rows, toward->weight.t(), wanted);
+  if (toward->penalty > 0) lower_targets(wanted, table(state.tables.target_tokens, at::kInt), toward->penalty);
   divergence_errors(state, logits, wanted.to(logits.scalar_type()), vocabulary, first, scores.loss);
 }
 
@@ -73,7 +84,7 @@ void head_scores(State& state, Model& model, const at::Tensor& hidden, const Dev
 }
 
 void head_gradient(State& state, Model& model, const at::Tensor& hidden, const Backward& options,
-                   const DeviceScores& scores, const Cancel& cancel, const Toward* toward) {
+                   const DeviceScores& scores, const Cancel& cancel, RowLoss loss) {
   const Tables& t = state.tables;
   const Architecture& architecture = model.layout.architecture();
   const int64_t site = model.layout.head_site(), v = model.shape().vocabulary;
@@ -96,7 +107,7 @@ void head_gradient(State& state, Model& model, const at::Tensor& hidden, const B
     const int64_t count = std::min(step, t.targets - first);
     const at::Tensor chunk = h.narrow(0, first, count);
     const at::Tensor errors = head_logits(state, model, chunk);  // the columns behind V become zero
-    make_errors(state, errors, v, first, scores, toward);
+    make_errors(state, errors, v, first, scores, loss);
     for (GradientObserver* observer : options.observers) observer->relabel(first, errors);
     tell(options.observers, site, [&](GradientObserver& observer) { observer.head(first, errors, chunk); });
     product(errors, weight, d_targets.narrow(0, first, count));

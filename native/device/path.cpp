@@ -335,9 +335,8 @@ void Path::logits(Model& model, const Batch& batch, const at::Tensor& out) {
   });
 }
 
-void Path::kl_gradient(Model& model, const Batch& batch, Model& reference, bool accumulate, double* divergences,
-                       const Cancel& cancel) {
-  within_memory(model, batch, [&] { run_kl_gradient(model, batch, reference, accumulate, divergences, cancel); });
+void Path::token_gradient(Model& model, const Batch& batch, const TokenCall& call, const Cancel& cancel) {
+  within_memory(model, batch, [&] { run_token_gradient(model, batch, call, cancel); });
 }
 
 void Path::hidden_gradient(Model& model, const Batch& batch, const HiddenCall& call, const Cancel& cancel) {

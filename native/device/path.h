@@ -29,8 +29,7 @@ class Path final : public DevicePath, public std::enable_shared_from_this<Path> 
   void gradient(Model& model, const Batch& batch, const GradientCall& call, const Cancel& cancel) override;
   void evaluate(Model& model, const Batch& batch, const RowScores& scores, const Cancel& cancel) override;
   void logits(Model& model, const Batch& batch, const at::Tensor& out) override;
-  void kl_gradient(Model& model, const Batch& batch, Model& reference, bool accumulate, double* divergences,
-                   const Cancel& cancel) override;
+  void token_gradient(Model& model, const Batch& batch, const TokenCall& call, const Cancel& cancel) override;
   void hidden_gradient(Model& model, const Batch& batch, const HiddenCall& call, const Cancel& cancel) override;
   void observe(Model& model, const Batch& batch, const std::vector<GradientObserver*>& observers, double* row_losses,
                const Cancel& cancel) override;
@@ -85,8 +84,7 @@ class Path final : public DevicePath, public std::enable_shared_from_this<Path> 
   void forget_graphs();
   // Hidden states after the first `layers` blocks for another model's pass, which its stream may read from now on.
   at::Tensor hidden_states(Model& model, const Batch& batch, int64_t layers, const Cancel& cancel);
-  void run_kl_gradient(Model& model, const Batch& batch, Model& reference, bool accumulate, double* divergences,
-                       const Cancel& cancel);
+  void run_token_gradient(Model& model, const Batch& batch, const TokenCall& call, const Cancel& cancel);
   void run_observe(Model& model, const Batch& batch, const std::vector<GradientObserver*>& observers, double* row_losses,
                    const Cancel& cancel);
   void run_hidden_gradient(Model& model, const Batch& batch, const HiddenCall& call, const Cancel& cancel);

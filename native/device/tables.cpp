@@ -79,7 +79,7 @@ void place_targets(const Batch& batch, Placer& placer, Tables& t) {
     tokens[i] = batch.target_tokens()[at];
     records[i] = narrow(record);
     positions[i] = narrow(i - batch.target_offset(record));
-    scales[i] = batch.target_scale(record);
+    scales[i] = batch.row_scale(at);
   }
 }
 

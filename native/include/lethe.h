@@ -353,7 +353,7 @@ LETHE_API lethe_status lethe_model_gradient(lethe_model *model, const lethe_batc
                                             const lethe_capture *capture, double *losses, double *activation_gradient,
                                             const int32_t *cancel, lethe_error *err);
 
-/* The two functions below are lethe_model_gradient for other losses, which no batch weights can make of its own.
+/* The three functions below are lethe_model_gradient for other losses, which no batch weights can make of its own.
  * reference: another model of the same shape and dtype on the same device; its workspace is used, nothing else of it
  * changes. */
 
@@ -372,6 +372,28 @@ LETHE_API lethe_status lethe_model_kl_gradient(lethe_model *model, const lethe_b
 LETHE_API lethe_status lethe_model_hidden_gradient(lethe_model *model, const lethe_batch *batch, int64_t layer,
                                                    const double *target, lethe_model *reference, int32_t accumulate,
                                                    double *distances, const int32_t *cancel, lethe_error *err);
+
+enum {
+  LETHE_NEXT_TOKEN = 0, /* -log p(target), lethe_model_gradient's */
+  LETHE_TOWARD = 1,     /* KL(q || p), q the reference's prediction with `penalty` taken off the target's logit */
+  LETHE_FLATNESS = 2    /* (largest logit - mean logit)^2 */
+};                      /* kind of a target's loss */
+
+typedef struct lethe_token_loss {
+  int64_t struct_size;
+  int32_t kind;            /* LETHE_NEXT_TOKEN... */
+  int32_t accumulate;      /* 0 overwrites the gradient buffer, 1 adds to it */
+  const double *weights;   /* in [sum T], finite, read where there is a target; NULL = 1 each */
+  lethe_model *reference;  /* of TOWARD, as lethe_model_kl_gradient's; NULL for the others */
+  double penalty;          /* of TOWARD, at least 0; UNDIAL's (Dong et al. 2024, arXiv 2402.10052). 0 for the others */
+} lethe_token_loss;
+
+/* Gradient of sum_b weights[b] * values[b]. values: out [B], the mean over record b's targets of each one's weight times
+ * its loss. Batch weights scale whole records, so that no other function weighs tokens (WGA, SatImp, CE-U) or knows these
+ * two losses (UNDIAL; PDU's, Entesari et al. 2025, arXiv 2506.05314). Of equal largest logits the first counts. */
+LETHE_API lethe_status lethe_model_token_gradient(lethe_model *model, const lethe_batch *batch,
+                                                  const lethe_token_loss *loss, double *values, const int32_t *cancel,
+                                                  lethe_error *err);
 
 typedef struct lethe_adamw {
   int64_t struct_size;

@@ -41,6 +41,15 @@ Batch::Batch(const lethe_batch& batch, const Shape& shape, Targets targets)
   }
 }
 
+void Batch::weigh_targets(const double* weights) {
+  target_weights_.clear();
+  for (size_t i = 0; weights != nullptr && i < target_rows_.size(); ++i) {
+    const double weight = weights[target_rows_[i]];
+    require(std::isfinite(weight), "loss.weights[", target_rows_[i], "] is ", weight);
+    target_weights_.push_back(weight);
+  }
+}
+
 void Batch::check_tokens(const Shape& shape) const {
   for (int64_t row = 0; row < rows_; ++row) {
     require(tokens_[row] >= 0 && tokens_[row] < shape.vocabulary, "batch.tokens[", row, "] is ", tokens_[row],

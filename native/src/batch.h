@@ -47,6 +47,12 @@ class Batch {
   // d(batch loss)/d(-log p) of each target row: weights[b] / targets of b.
   double target_scale(int64_t record) const { return weight(record) / static_cast<double>(target_count(record)); }
 
+  // Gives every target a weight of its own, weights [sum T]; NULL: 1 each.
+  void weigh_targets(const double* weights);
+  double target_weight(size_t target) const { return target_weights_.empty() ? 1.0 : target_weights_[target]; }
+  // The same of one target row, with its own weight.
+  double row_scale(size_t target) const { return target_scale(target_records_[target]) * target_weight(target); }
+
  private:
   void check_tokens(const Shape& shape) const;
   void find_targets(const Shape& shape);
@@ -59,6 +65,7 @@ class Batch {
   std::vector<Run> runs_;
   std::vector<int64_t> target_rows_, target_offsets_, target_records_;
   std::vector<int32_t> target_tokens_;
+  std::vector<double> target_weights_;  // [target_count], or empty
 };
 
 }  // namespace lethe

@@ -37,6 +37,14 @@ struct GradientCall {
   double* products;              // [B, S] activation-gradient products, or NULL
 };
 
+struct TokenCall {
+  Model* reference;  // or NULL: then the loss is the next token's, or flatness
+  double penalty;
+  bool flat;
+  bool accumulate;
+  double* row_losses;  // of every target row, without its weight
+};
+
 // Toward a vector [C] or a model's hidden states after the first `layers` layers; the other is NULL.
 struct HiddenCall {
   int64_t layers;
@@ -79,9 +87,8 @@ struct DevicePath {
   virtual void gradient(Model& model, const Batch& batch, const GradientCall& call, const Cancel& cancel) = 0;
   virtual void evaluate(Model& model, const Batch& batch, const RowScores& scores, const Cancel& cancel) = 0;
   virtual void logits(Model& model, const Batch& batch, const at::Tensor& out) = 0;  // out [sum T, V] on the host
-  // The reference's path is of the same device. divergences: of every target row.
-  virtual void kl_gradient(Model& model, const Batch& batch, Model& reference, bool accumulate, double* divergences,
-                           const Cancel& cancel) = 0;
+  // The reference's path is of the same device.
+  virtual void token_gradient(Model& model, const Batch& batch, const TokenCall& call, const Cancel& cancel) = 0;
   virtual void hidden_gradient(Model& model, const Batch& batch, const HiddenCall& call, const Cancel& cancel) = 0;
   // Forward and backward without weight gradients, for observers; row_losses: of every target row. The gradient buffer is
   // unspecified afterwards.

@@ -1,8 +1,9 @@
-// Exports of gradients toward something other than the next token: a reference model's predictions, and a target of the
-// hidden states.
+// Exports of gradients of other losses than the records' own: a weight or another loss for each target, a reference
+// model's predictions, and a target of the hidden states.
 #include <ATen/ops/from_blob.h>
 
 #include <cmath>
+#include <optional>
 #include <vector>
 
 #include "guard.h"
@@ -25,15 +26,30 @@ void require_reference(const Model& model, const Model& reference) {
 
 int64_t pass_work(const Model& model, const Batch& batch) { return batch.rows() * model.layout.parameters(); }
 
-void run_divergence(Model& model, Model& reference, const Batch& batch, bool accumulate, double* divergences,
-                    const Cancel& cancel) {
-  std::vector<double> rows(static_cast<size_t>(batch.target_count()));
-  const HeadReference wanted{reference, forward(reference, batch, Keep::kNothing, cancel)};
+void run_tokens(Model& model, const Batch& batch, const TokenCall& call, const Cancel& cancel) {
+  const SerialIfSmall serial(pass_work(model, batch));
+  std::optional<HeadReference> wanted;
+  if (call.reference != nullptr)
+    wanted.emplace(*call.reference, forward(*call.reference, batch, Keep::kNothing, cancel), call.penalty);
   const at::Tensor hidden = forward(model, batch, Keep::kForBackward, cancel);
-  const HeadGradient head{.accumulate = accumulate, .scores = {.loss = rows.data()}, .reference = &wanted};
+  const HeadGradient head{.accumulate = call.accumulate,
+                          .scores = {.loss = call.row_losses},
+                          .reference = wanted ? &*wanted : nullptr,
+                          .flat = call.flat};
   head_gradient(model, batch, hidden, head, cancel);
-  record_losses(batch, rows.data(), divergences);
-  backward(model, batch, {.accumulate = accumulate}, cancel);
+  backward(model, batch, {.accumulate = call.accumulate}, cancel);
+}
+
+// values: [B]
+void token_gradient(Model& model, const Batch& batch, TokenCall call, double* values, const Cancel& cancel) {
+  std::vector<double> rows(static_cast<size_t>(batch.target_count()));
+  call.row_losses = rows.data();
+  if (model.path != nullptr) {
+    run_on(model.path, [&] { model.path->token_gradient(model, batch, call, cancel); });
+  } else {
+    run_tokens(model, batch, call, cancel);
+  }
+  record_losses(batch, rows.data(), values);
 }
 
 // target: [1, C] or [sum T, C]
@@ -73,15 +89,31 @@ lethe_status lethe_model_kl_gradient(lethe_model* model, const lethe_batch* batc
     require(accumulate == 0 || accumulate == 1, "accumulate is ", accumulate, ", allowed 0 and 1");
     const Batch checked_batch(checked(batch, "batch"), model->shape(), Targets::kRequired);
     require_reference(*model, *reference);
-    if (model->path != nullptr) {
-      std::vector<double> rows(static_cast<size_t>(checked_batch.target_count()));
-      run_on(model->path, [&] {
-        model->path->kl_gradient(*model, checked_batch, *reference, accumulate == 1, rows.data(), Cancel(cancel));
-      });
-      return record_losses(checked_batch, rows.data(), divergences);
-    }
-    const SerialIfSmall serial(pass_work(*model, checked_batch));
-    run_divergence(*model, *reference, checked_batch, accumulate == 1, divergences, Cancel(cancel));
+    token_gradient(*model, checked_batch, {reference, 0, false, accumulate == 1, nullptr}, divergences, Cancel(cancel));
+  });
+}
+
+lethe_status lethe_model_token_gradient(lethe_model* model, const lethe_batch* batch, const lethe_token_loss* loss,
+                                        double* values, const int32_t* cancel, lethe_error* err) {
+  return guard(err, [&] {
+    require_pointer(model, "model");
+    require_pointer(values, "values");
+    const lethe_token_loss& wanted = checked(loss, "loss");
+    require(wanted.kind >= LETHE_NEXT_TOKEN && wanted.kind <= LETHE_FLATNESS, "loss.kind is ", wanted.kind,
+            ", allowed 0 to ", LETHE_FLATNESS + 0);
+    require(wanted.accumulate == 0 || wanted.accumulate == 1, "loss.accumulate is ", wanted.accumulate,
+            ", allowed 0 and 1");
+    const bool toward = wanted.kind == LETHE_TOWARD;
+    require(toward == (wanted.reference != nullptr), "loss.reference is ", toward ? "NULL" : "given",
+            ", kind TOWARD needs one and the others have none");
+    require(std::isfinite(wanted.penalty) && wanted.penalty >= 0 && (toward || wanted.penalty == 0), "loss.penalty is ",
+            wanted.penalty, ", allowed at least 0 with kind TOWARD, and 0 with others");
+    Batch checked_batch(checked(batch, "batch"), model->shape(), Targets::kRequired);
+    checked_batch.weigh_targets(wanted.weights);
+    if (toward) require_reference(*model, *wanted.reference);
+    const bool flat = wanted.kind == LETHE_FLATNESS;
+    token_gradient(*model, checked_batch, {wanted.reference, wanted.penalty, flat, wanted.accumulate == 1, nullptr}, values,
+                   Cancel(cancel));
   });
 }
 

@@ -2,6 +2,7 @@
 //
 // A chunk's logits become its errors in place, so [chunk, V] is the only vocabulary-wide memory whatever the batch is.
 // Larger chunks make better GEMMs (the weight gradient sums over the chunk), smaller ones stay in the last-level cache.
+#include <ATen/ops/from_blob.h>
 
 #include <algorithm>
 #include <cmath>
@@ -58,6 +59,13 @@ void compute_errors(const Batch& batch, const HeadGradient& options, const Error
                     const at::Tensor& logits) {
   const int64_t count = logits.size(0);
   const double* scales = rows.scales.data() + first;
+  if (options.flat) {
+    const auto over = [count](const double* values) {
+      return at::from_blob(const_cast<double*>(values), {count}, at::kDouble);
+    };
+    flat_errors(logits, logits.size(1), over(scales), over(options.scores.loss + first));
+    return require_finite(batch, "loss", options.scores.loss, first, count);
+  }
   if (options.reference == nullptr) {
     softmax_errors(logits, batch.target_tokens().data() + first, scales, at_row(options.scores, first));
     return require_finite(batch, "loss", options.scores.loss, first, count);
@@ -65,6 +73,10 @@ void compute_errors(const Batch& batch, const HeadGradient& options, const Error
   Model& other = options.reference->model;
   const at::Tensor wanted = other.workspace.logits.get(other.options(), count, logits.size(1));
   head_logits(other, rows.reference.narrow(0, first, count), wanted);
+  if (options.reference->penalty > 0) {
+    const int32_t* targets = batch.target_tokens().data() + first;
+    lower_targets(wanted, at::from_blob(const_cast<int32_t*>(targets), {count}, at::kInt), options.reference->penalty);
+  }
   divergence_errors(logits, wanted, scales, options.scores.loss + first);
   require_finite(batch, "divergence", options.scores.loss, first, count);
 }
@@ -107,8 +119,7 @@ void head_gradient(Model& model, const Batch& batch, const at::Tensor& hidden, c
   const at::Tensor d_targets =
       all ? d_hidden : model.workspace.target_gradient.get(model.options(), rows, hidden.size(1));
   ErrorRows error_rows{std::vector<double>(static_cast<size_t>(rows)), at::Tensor()};
-  for (size_t i = 0; i < error_rows.scales.size(); ++i)
-    error_rows.scales[i] = batch.target_scale(batch.target_records()[i]);
+  for (size_t i = 0; i < error_rows.scales.size(); ++i) error_rows.scales[i] = batch.row_scale(i);
   if (options.reference != nullptr)
     error_rows.reference = target_hidden(options.reference->model, batch, options.reference->hidden);
 
@@ -132,7 +143,8 @@ void head_gradient(Model& model, const Batch& batch, const at::Tensor& hidden, c
 void record_losses(const Batch& batch, const double* row_losses, double* losses) {
   for (int64_t b = 0; b < batch.records(); ++b) {
     double sum = 0;
-    for (int64_t i = batch.target_offset(b); i < batch.target_offset(b + 1); ++i) sum += row_losses[i];
+    for (int64_t i = batch.target_offset(b); i < batch.target_offset(b + 1); ++i)
+      sum += batch.target_weight(static_cast<size_t>(i)) * row_losses[i];
     losses[b] = batch.target_count(b) == 0 ? 0.0 : sum / static_cast<double>(batch.target_count(b));
   }
 }

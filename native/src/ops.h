@@ -133,4 +133,12 @@ void divergence_errors(const at::Tensor& logits, const at::Tensor& reference, co
 void square_errors(const at::Tensor& x, const at::Tensor& target, const Batch& batch, const at::Tensor& errors,
                    double* distances);
 
+// ---- token_errors.cpp: on every place
+
+// logits [rows, V or more]: `penalty` is taken off each row's target, [rows] int32 on the same place.
+void lower_targets(const at::Tensor& logits, const at::Tensor& targets, double penalty);
+// losses[r] = (largest - mean)^2 of the first `columns` of a row; logits become errors, scales[r] times its gradient, zero
+// behind `columns`. scales, losses: [rows] fp64 on the same place.
+void flat_errors(const at::Tensor& logits, int64_t columns, const at::Tensor& scales, const at::Tensor& losses);
+
 }  // namespace lethe

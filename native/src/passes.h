@@ -52,6 +52,7 @@ void head_scores(Model& model, const Batch& batch, const at::Tensor& hidden, con
 struct HeadReference {
   Model& model;
   at::Tensor hidden;  // [sum T, C] its final hidden states of the batch
+  double penalty = 0;  // taken off its logit of each target
 };
 
 struct HeadGradient {
@@ -59,14 +60,15 @@ struct HeadGradient {
   Observers observers = {};
   RowScores scores;     // loss and mean_logit of every target row
   bool weights = true;  // false: the head weight's gradient is left as it is
-  // A target row's loss is then KL(reference || model); which token is the target does not matter. mean_logit: NULL.
+  // A target row's loss is then KL(reference || model). mean_logit: NULL.
   const HeadReference* reference = nullptr;
+  bool flat = false;  // a target row's loss is then (largest logit - mean logit)^2. mean_logit: NULL.
 };
 // Losses, the head weight's gradient, and the gradient at hidden [sum T, C] in hidden_gradient_of(model, rows).
 void head_gradient(Model& model, const Batch& batch, const at::Tensor& hidden, const HeadGradient& options,
                    const Cancel& cancel);
 
-// Mean of each record's row losses, [B]; a record without targets has 0. Refuses losses that are not finite.
+// Mean of each record's row losses, each times its target's weight, [B]; a record without targets has 0.
 void record_losses(const Batch& batch, const double* row_losses, double* losses);
 
 }  // namespace lethe

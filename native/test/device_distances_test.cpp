@@ -1,4 +1,5 @@
-// Gradients toward a reference model and toward a target of the hidden states on the emulated device against the CPU's:
+// Gradients with a weight or another loss for each target, toward a reference model and toward a target of the hidden
+// states on the emulated device against the CPU's:
 // every family in fp64, fp32 and bf16; and what is refused.
 #include "device_shapes.h"
 
@@ -43,6 +44,22 @@ void all_of(const lethe_model_config& shape, const Precision& precision) {
       both(pair, reference, batch->records(), "divergence", [&](lethe_model* model, lethe_model* other, double* out) {
         CHECK_OK(lethe_model_kl_gradient(model, &view, other, add, out, nullptr, err));
       });
+    std::vector<double> weights(batch->tokens.size());
+    for (size_t t = 0; t < weights.size(); ++t) weights[t] = 0.4 * static_cast<double>(t % 6) - 0.9;
+    for (const int32_t kind : {LETHE_NEXT_TOKEN, LETHE_TOWARD, LETHE_FLATNESS}) {
+      if (kind == LETHE_FLATNESS && precision.compute == LETHE_BF16) continue;  // another of two near logits may be the largest
+      both(pair, reference, batch->records(), "loss " + std::to_string(kind),
+           [&](lethe_model* model, lethe_model* other, double* out) {
+             const bool toward = kind == LETHE_TOWARD;
+             const lethe_token_loss loss{.struct_size = sizeof loss,
+                                         .kind = kind,
+                                         .accumulate = 0,
+                                         .weights = weights.data(),
+                                         .reference = toward ? other : nullptr,
+                                         .penalty = toward ? 5.0 : 0.0};
+             CHECK_OK(lethe_model_token_gradient(model, &view, &loss, out, nullptr, err));
+           });
+    }
   }
   lethe_batch view = some.view();
   view.targets = nullptr;

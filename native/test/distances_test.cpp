@@ -1,4 +1,5 @@
-// Gradients toward a reference model's predictions and toward a target of the hidden states: against central finite
+// Gradients with a weight or another loss for each target, toward a reference model's predictions and toward a target of
+// the hidden states: against central finite
 // differences in fp64 in every parameter, values against the slow formula, zeros where model and reference are equal,
 // accumulation, a head of several chunks, and refusals.
 #include <functional>
@@ -18,6 +19,25 @@ std::vector<double> divergences(lethe_model* model, lethe_model* reference, cons
   const lethe_batch view = batch.view();
   CHECK_OK(lethe_model_kl_gradient(model, &view, reference, accumulate, values.data(), nullptr, err));
   return values;
+}
+
+lethe_token_loss token_loss(int32_t kind, const std::vector<double>* weights = nullptr, lethe_model* reference = nullptr,
+                            double penalty = 0) {
+  return {sizeof(lethe_token_loss), kind, 0, weights == nullptr ? nullptr : weights->data(), reference, penalty};
+}
+
+std::vector<double> token_losses(lethe_model* model, const Ragged& batch, lethe_token_loss loss, bool accumulate = false) {
+  std::vector<double> values(batch.records());
+  const lethe_batch view = batch.view();
+  loss.accumulate = accumulate;
+  CHECK_OK(lethe_model_token_gradient(model, &view, &loss, values.data(), nullptr, err));
+  return values;
+}
+
+std::vector<double> token_weights(const Ragged& batch) {
+  std::vector<double> weights(batch.tokens.size());
+  for (size_t t = 0; t < weights.size(); ++t) weights[t] = t % 3 == 0 ? 0 : 0.5 * static_cast<double>(t % 5) - 1.2;
+  return weights;
 }
 
 // Toward `target` where there is no reference.
@@ -109,6 +129,71 @@ void gradients(bool tied) {
   }
 }
 
+// A record's mean of loss(row, logits, target) times its weight, from the logits as they are.
+template <class Loss>
+std::vector<double> slow_tokens(lethe_model* model, const Ragged& batch, const std::vector<double>& weights, size_t v,
+                                Loss&& loss) {
+  const std::vector<double> z = logits(model, batch, v);
+  std::vector<double> means(batch.records());
+  for (size_t b = 0; b < batch.records(); ++b) {
+    double count = 0;
+    for (auto row = static_cast<size_t>(batch.offsets[b]); row < static_cast<size_t>(batch.offsets[b + 1]); ++row) {
+      if (batch.targets[row] == LETHE_IGNORE_TARGET) continue;
+      means[b] += weights[row] * loss(row, &z[row * v], static_cast<size_t>(batch.targets[row]));
+      ++count;
+    }
+    if (count > 0) means[b] /= count;
+  }
+  return means;
+}
+
+void tokens(bool tied) {
+  constexpr size_t v = 23;
+  constexpr double penalty = 3;
+  const lethe_model_config config = tiny_config(LETHE_F64, tied);
+  const ModelHandle model = random_model(config, 1), reference = random_model(config, 2);
+  const Ragged batch = random_batch({4, 4, 1, 9, 2, 5}, v, 2, 4);
+  const std::vector<double> weights = token_weights(batch), theirs = logits(reference.get(), batch, v);
+  const auto next = [](size_t, const double* z, size_t target) { return log_sum(z, v) - z[target]; };
+  const auto toward = [&](size_t row, const double* z, size_t target) {
+    std::vector<double> y(&theirs[row * v], &theirs[row * v] + v);
+    y[target] -= penalty;
+    const double log_p = log_sum(z, v), log_q = log_sum(y.data(), v);
+    double sum = 0;
+    for (size_t j = 0; j < v; ++j) sum += std::exp(y[j] - log_q) * ((y[j] - log_q) - (z[j] - log_p));
+    return sum;
+  };
+  const auto flat = [](size_t, const double* z, size_t) {
+    double top = z[0], sum = 0;
+    for (size_t j = 0; j < v; ++j) top = std::max(top, z[j]), sum += z[j];
+    return (top - sum / v) * (top - sum / v);
+  };
+  const auto check = [&](const char* name, const lethe_token_loss& loss, const std::vector<double>& slow) {
+    finite_differences(model.get(), batch, name, [&](bool add) { return token_losses(model.get(), batch, loss, add); });
+    const std::vector<double> fast = token_losses(model.get(), batch, loss);
+    for (size_t b = 0; b < slow.size(); ++b) CHECK_CLOSE(fast[b], slow[b], 1e-13);
+    const std::vector<double> alone = read(model.get(), LETHE_GRADIENT);
+    token_losses(model.get(), batch, loss, true);
+    const std::vector<double> twice = read(model.get(), LETHE_GRADIENT);
+    for (size_t i = 0; i < alone.size(); ++i) CHECK_CLOSE(twice[i], 2 * alone[i], 1e-13);
+  };
+  check("weighed tokens", token_loss(LETHE_NEXT_TOKEN, &weights),
+        slow_tokens(model.get(), batch, weights, v, next));
+  check("toward a dampened reference",
+        token_loss(LETHE_TOWARD, &weights, reference.get(), penalty),
+        slow_tokens(model.get(), batch, weights, v, toward));
+  check("flatness", token_loss(LETHE_FLATNESS, &weights), slow_tokens(model.get(), batch, weights, v, flat));
+
+  // Without weights and penalty they are the functions that were there before.
+  gradient(model.get(), batch);
+  const std::vector<double> plain = read(model.get(), LETHE_GRADIENT);
+  token_losses(model.get(), batch, token_loss(LETHE_NEXT_TOKEN));
+  CHECK(read(model.get(), LETHE_GRADIENT) == plain);
+  const std::vector<double> kl = divergences(model.get(), reference.get(), batch), to = read(model.get(), LETHE_GRADIENT);
+  CHECK(token_losses(model.get(), batch, token_loss(LETHE_TOWARD, nullptr, reference.get())) == kl);
+  CHECK(read(model.get(), LETHE_GRADIENT) == to);
+}
+
 // Equal models are at distance zero, but for the rounding of products in memory of another alignment, and accumulate 0
 // leaves nothing of the gradient before.
 void equals(int32_t dtype, double rounding) {
@@ -197,6 +282,22 @@ void refusals() {
   CHECK_REFUSED(kl(to, 2, nullptr, err), LETHE_INVALID_ARGUMENT, "accumulate is 2, allowed 0 and 1");
   CHECK_REFUSED(kl(to, 0, &raised, err), LETHE_CANCELLED, "cancelled");
 
+  std::vector<double> weights(batch.tokens.size(), 1.0);
+  const auto token = [&](const lethe_token_loss& loss, lethe_error* err) {
+    return lethe_model_token_gradient(at, &view, &loss, values.data(), nullptr, err);
+  };
+  CHECK_REFUSED(token({8, 0, 0, nullptr, nullptr, 0}, err), LETHE_INVALID_ARGUMENT, "loss.struct_size is 8");
+  CHECK_REFUSED(token({sizeof(lethe_token_loss), 0, 2, nullptr, nullptr, 0}, err), LETHE_INVALID_ARGUMENT,
+                "loss.accumulate is 2");
+  CHECK_REFUSED(token(token_loss(3), err), LETHE_INVALID_ARGUMENT, "loss.kind is 3, allowed 0 to 2");
+  CHECK_REFUSED(token(token_loss(LETHE_TOWARD), err), LETHE_INVALID_ARGUMENT, "loss.reference is NULL");
+  CHECK_REFUSED(token(token_loss(LETHE_FLATNESS, nullptr, to), err), LETHE_INVALID_ARGUMENT, "loss.reference is given");
+  CHECK_REFUSED(token(token_loss(LETHE_TOWARD, nullptr, at), err), LETHE_INVALID_ARGUMENT, "reference is the model itself");
+  CHECK_REFUSED(token(token_loss(LETHE_NEXT_TOKEN, nullptr, nullptr, 1), err), LETHE_INVALID_ARGUMENT, "loss.penalty is 1");
+  CHECK_REFUSED(token(token_loss(LETHE_TOWARD, nullptr, to, -1), err), LETHE_INVALID_ARGUMENT, "loss.penalty is -1");
+  weights[1] = std::numeric_limits<double>::infinity();
+  CHECK_REFUSED(token(token_loss(LETHE_NEXT_TOKEN, &weights), err), LETHE_INVALID_ARGUMENT, "loss.weights[1] is inf");
+
   const auto hidden = [&](int64_t layer, const double* wanted, lethe_model* other, const int32_t* cancel,
                           lethe_error* err) {
     return lethe_model_hidden_gradient(at, &view, layer, wanted, other, 0, values.data(), cancel, err);
@@ -224,6 +325,7 @@ void refusals() {
 int main() {
   for (const bool tied : {true, false}) {
     gradients(tied);
+    tokens(tied);
     accumulation(tied);
   }
   equals(LETHE_F32, 1e-6);

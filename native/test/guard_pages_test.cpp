@@ -93,6 +93,16 @@ void distances(lethe_model* model, bool tied, const GuardedBatch& batch) {
   const ModelHandle other = random_model(tiny_config(LETHE_F32, tied), 4);
   const Guarded<double> target(std::vector<double>(8, 0.5)), values(batch.records());
   CHECK_OK(lethe_model_kl_gradient(model, &batch.view, other.get(), 0, values.data(), nullptr, err));
+  const Guarded<double> weights(std::vector<double>(static_cast<size_t>(batch.view.tokens_total), 0.5));
+  for (const int32_t kind : {LETHE_NEXT_TOKEN, LETHE_TOWARD, LETHE_FLATNESS}) {
+    const lethe_token_loss loss{.struct_size = sizeof loss,
+                                .kind = kind,
+                                .accumulate = 1,
+                                .weights = weights.data(),
+                                .reference = kind == LETHE_TOWARD ? other.get() : nullptr,
+                                .penalty = 0};
+    CHECK_OK(lethe_model_token_gradient(model, &batch.view, &loss, values.data(), nullptr, err));
+  }
   lethe_batch silent = batch.view;
   silent.targets = nullptr;
   for (const lethe_batch* view : {&batch.view, static_cast<const lethe_batch*>(&silent)}) {

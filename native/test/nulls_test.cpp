@@ -34,6 +34,7 @@ void nothing() {
   REFUSED(lethe_model_logits(nullptr, nullptr, nullptr, 0, err));
   REFUSED(lethe_model_gradient(nullptr, nullptr, 0, nullptr, nullptr, nullptr, nullptr, err));
   REFUSED(lethe_model_kl_gradient(nullptr, nullptr, nullptr, 0, nullptr, nullptr, err));
+  REFUSED(lethe_model_token_gradient(nullptr, nullptr, nullptr, nullptr, nullptr, err));
   REFUSED(lethe_model_hidden_gradient(nullptr, nullptr, 0, nullptr, nullptr, 0, nullptr, nullptr, err));
   REFUSED(lethe_model_adamw(nullptr, nullptr, nullptr, err));
   REFUSED(lethe_model_curvature(nullptr, nullptr, nullptr, nullptr, nullptr, err));
@@ -103,6 +104,9 @@ void unsized(lethe_model* model) {
   const ModelHandle other = random_model(tiny_config(LETHE_F32, true), 2);
   REFUSED(lethe_model_kl_gradient(model, &batch, other.get(), 0, numbers, nullptr, err));
   REFUSED(lethe_model_kl_gradient(model, &batch, nullptr, 0, numbers, nullptr, err));
+  const lethe_token_loss token_loss{};
+  REFUSED(lethe_model_token_gradient(model, &batch, &token_loss, numbers, nullptr, err));
+  REFUSED(lethe_model_token_gradient(model, &batch, nullptr, numbers, nullptr, err));
   REFUSED(lethe_model_hidden_gradient(model, &batch, 0, numbers, nullptr, 0, numbers, nullptr, err));
   REFUSED(lethe_model_adamw(model, &adamw, nullptr, err));
   REFUSED(lethe_model_curvature(model, &batch, &curvature, numbers, nullptr, err));

@@ -2078,6 +2078,98 @@ public class LetheNative extends LetheNative$shared {
            throw new AssertionError("should not reach here", ex$);
         }
     }
+    private static final int LETHE_NEXT_TOKEN = (int)0L;
+    /**
+     * {@snippet lang=c :
+     * enum <anonymous>.LETHE_NEXT_TOKEN = 0
+     * }
+     */
+    public static int LETHE_NEXT_TOKEN() {
+        return LETHE_NEXT_TOKEN;
+    }
+    private static final int LETHE_TOWARD = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * enum <anonymous>.LETHE_TOWARD = 1
+     * }
+     */
+    public static int LETHE_TOWARD() {
+        return LETHE_TOWARD;
+    }
+    private static final int LETHE_FLATNESS = (int)2L;
+    /**
+     * {@snippet lang=c :
+     * enum <anonymous>.LETHE_FLATNESS = 2
+     * }
+     */
+    public static int LETHE_FLATNESS() {
+        return LETHE_FLATNESS;
+    }
+
+    private static class lethe_model_token_gradient {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            LetheNative.C_INT,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lethe_model_token_gradient");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lethe_status lethe_model_token_gradient(lethe_model *model, const lethe_batch *batch, const lethe_token_loss *loss, double *values, const int32_t *cancel, lethe_error *err)
+     * }
+     */
+    public static FunctionDescriptor lethe_model_token_gradient$descriptor() {
+        return lethe_model_token_gradient.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lethe_status lethe_model_token_gradient(lethe_model *model, const lethe_batch *batch, const lethe_token_loss *loss, double *values, const int32_t *cancel, lethe_error *err)
+     * }
+     */
+    public static MethodHandle lethe_model_token_gradient$handle() {
+        return lethe_model_token_gradient.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lethe_status lethe_model_token_gradient(lethe_model *model, const lethe_batch *batch, const lethe_token_loss *loss, double *values, const int32_t *cancel, lethe_error *err)
+     * }
+     */
+    public static MemorySegment lethe_model_token_gradient$address() {
+        return lethe_model_token_gradient.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lethe_status lethe_model_token_gradient(lethe_model *model, const lethe_batch *batch, const lethe_token_loss *loss, double *values, const int32_t *cancel, lethe_error *err)
+     * }
+     */
+    public static int lethe_model_token_gradient(MemorySegment model, MemorySegment batch, MemorySegment loss, MemorySegment values, MemorySegment cancel, MemorySegment err) {
+        var mh$ = lethe_model_token_gradient.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lethe_model_token_gradient", model, batch, loss, values, cancel, err);
+            }
+            return (int)mh$.invokeExact(model, batch, loss, values, cancel, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
 
     private static class lethe_model_adamw {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(

@@ -1,14 +1,15 @@
 package dev.lethe.engine;
 
 import dev.lethe.bindings.LetheNative;
+import dev.lethe.bindings.lethe_token_loss;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /**
- * Gradients of one model that do not begin at the next token's loss: toward a reference model's predictions, and toward a
- * target of the hidden states. Part of its {@link LanguageModel}, as {@link LanguageModel#distances}.
+ * Gradients of one model that do not begin at the next token's plain loss: with a weight or another loss for each target,
+ * toward a reference model's predictions, and toward a target of the hidden states. Part of its {@link LanguageModel}, as {@link LanguageModel#distances}.
  *
- * <p>Each goes into {@link Buffer#GRADIENT}: overwritten, or added to, so that it joins other gradients. Each value is at
+ * <p>Each goes into {@link Buffer#GRADIENT}: overwritten, or added to, so that it joins other gradients. A distance is at
  * least 0, but for rounding, and falls along the negative gradient. A reference is another model of the same shape and dtype
  * on the same device, made by the same thread; only its workspace changes.
  */
@@ -20,6 +21,8 @@ public final class DistanceGradients {
     private final NativeBatch nativeBatch;
     private final Scratch targets; // [C]
     private final Scratch values;  // [B]
+    private final Scratch weights; // [sum T]
+    private final MemorySegment tokenLoss;
 
     DistanceGradients(OwnedMemory memory, MemorySegment model, ModelShape shape, NativeCalls calls,
             CancelFlag cancel) {
@@ -30,6 +33,62 @@ public final class DistanceGradients {
         nativeBatch = new NativeBatch(memory);
         targets = new Scratch(memory);
         values = new Scratch(memory);
+        weights = new Scratch(memory);
+        tokenLoss = lethe_token_loss.allocate(memory.arena());
+        lethe_token_loss.struct_size(tokenLoss, lethe_token_loss.sizeof());
+    }
+
+    /**
+     * Gradient of sum over b of weight[b] times the mean over record b's targets of the token's weight times -log p.
+     *
+     * @param tokenWeights [sum T] in the batch's order, finite; read where there is a target
+     * @param accumulate   whether to add to the gradient buffer instead of overwriting it
+     * @return those means, [B]; 0 for a record without targets
+     * @throws EngineException NOT_FINITE when a loss is not finite
+     */
+    public double[] weighedGradient(Batch batch, double[] tokenWeights, boolean accumulate) {
+        if (tokenWeights.length != batch.tokenCount()) {
+            throw new IllegalArgumentException("weighed gradient: " + tokenWeights.length + " weights for a batch of "
+                    + batch.tokenCount() + " tokens");
+        }
+        MemorySegment each = weights.atLeast((long) tokenWeights.length * Double.BYTES);
+        MemorySegment.copy(tokenWeights, 0, each, ValueLayout.JAVA_DOUBLE, 0, tokenWeights.length);
+        return token("weighed gradient", batch, LetheNative.LETHE_NEXT_TOKEN(), each, MemorySegment.NULL, 0, accumulate);
+    }
+
+    /**
+     * As {@link #klGradient} toward the reference's prediction with {@code penalty} taken off the logit of each target:
+     * UNDIAL's teacher (Dong et al. 2024, arXiv 2402.10052).
+     *
+     * @param penalty nats, at least 0
+     */
+    public double[] dampenedGradient(Batch batch, LanguageModel reference, double penalty, boolean accumulate) {
+        return token("dampened gradient", batch, LetheNative.LETHE_TOWARD(), MemorySegment.NULL, reference.handle(), penalty,
+                accumulate);
+    }
+
+    /**
+     * Gradient of sum over b of weight[b] times the mean over record b's targets of (largest logit - mean logit)²: the forget
+     * loss of PDU (Entesari et al. 2025, arXiv 2506.05314). Which token a target is does not matter.
+     *
+     * @return those means, [B]; 0 for a record without targets
+     */
+    public double[] flatGradient(Batch batch, boolean accumulate) {
+        return token("flat gradient", batch, LetheNative.LETHE_FLATNESS(), MemorySegment.NULL, MemorySegment.NULL, 0, accumulate);
+    }
+
+    private double[] token(String operation, Batch batch, int kind, MemorySegment each, MemorySegment reference, double penalty,
+            boolean accumulate) {
+        batch.requireTargets(operation);
+        lethe_token_loss.kind(tokenLoss, kind);
+        lethe_token_loss.accumulate(tokenLoss, accumulate ? 1 : 0);
+        lethe_token_loss.weights(tokenLoss, each);
+        lethe_token_loss.reference(tokenLoss, reference);
+        lethe_token_loss.penalty(tokenLoss, penalty);
+        MemorySegment out = values.atLeast((long) batch.records() * Double.BYTES);
+        MemorySegment in = nativeBatch.fill(batch);
+        calls.done(operation, LetheNative.lethe_model_token_gradient(model, in, tokenLoss, out, cancel.lowered(), calls.begin()));
+        return values(out, batch);
     }
 
     /**

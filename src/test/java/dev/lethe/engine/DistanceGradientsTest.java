@@ -94,6 +94,11 @@ class DistanceGradientsTest {
                 () -> distances.klGradient(prompts, reference, false));
         refuses(IllegalArgumentException.class, "hidden gradient: the target has 2 elements, the model has "
                 + model.shape().channels() + " channels", () -> distances.hiddenGradient(prompts, 0, new double[2], false));
+        refuses(IllegalArgumentException.class, "flat gradient: the batch has no targets", () -> distances.flatGradient(prompts, false));
+        refuses(IllegalArgumentException.class, "weighed gradient: 3 weights for a batch of " + batch.tokenCount() + " tokens",
+                () -> distances.weighedGradient(batch, new double[3], false));
+        refuses(EngineException.class, "dampened gradient: loss.penalty is -1, allowed at least 0 with kind TOWARD, and 0 with others",
+                () -> distances.dampenedGradient(batch, reference, -1, false));
         refuses(EngineException.class, "KL gradient: reference is the model itself; copy its parameters into another one",
                 () -> distances.klGradient(batch, model, false));
         long layers = model.shape().layers();
