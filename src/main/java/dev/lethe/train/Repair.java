@@ -12,15 +12,13 @@ import java.util.List;
 
 /** Belongs to the model's thread, as {@link FineTune}. */
 public final class Repair {
-    /** The peak rate, as a share of the training's; of an adapter, which its training leaves further from rest, all of it. */
-    private static final double RATE = 0.5;
     /** Fresh moments make the first AdamW steps as long as they get; a short climb keeps them from undoing the training. */
     private static final int WARMUP_STEPS = 5;
     /** Erasures take tens of steps: a second moment that remembers a thousand would still be all bias correction. */
     private static final double BETA2 = 0.99;
     /**
-     * Under the root of the second moment, as a share of the root mean square that a gradient of norm one has: without it weights that the
-     * retain records hardly touch, those of words that are not theirs, move as far as all others.
+     * Epsilon, as a share of the root mean square of a gradient of norm one: without it weights that retain records hardly touch,
+     * those of words that are not theirs, move as far as all others.
      */
     private static final double FLOOR = 0.1;
 
@@ -38,11 +36,6 @@ public final class Repair {
         this.more = more;
         this.tuning = new FineTune(model, retain, new FineTune.Options(batchSize, quick, null, seed));
         this.peak = options.learningRate();
-    }
-
-    /** The peak rate for a model whose training had this one. */
-    public static double rate(double trainingRate, LanguageModel model) {
-        return model.shape().hasAdapters() ? trainingRate : RATE * trainingRate;
     }
 
     /** One step at {@code share} of the peak rate. Returns the rate used. */

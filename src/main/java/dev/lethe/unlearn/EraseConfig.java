@@ -27,7 +27,7 @@ import java.util.List;
  * @param hold         records of the text to keep, or of random tokens without any, on which each step of repair or objective is
  *                     held to what the model said before; 0 = none, −1 is 4, but of an objective without text to keep none
  * @param harden        trial steps of relearning before each step against it, in a calibrated ascent's annealed end; 0 = off
- * @param repairRate    peak learning rate of repair; 0 means half of the run's training rate, of an adapter all of it
+ * @param repairRate    peak learning rate of repair; 0 means the run's training rate
  * @param repairBudget  most repair steps ({@code precondition} and trials of relearning counted in), and most steps of an
  *                      objective, as a share of the run's training steps
  * @param reference     what the forget loss is raised to

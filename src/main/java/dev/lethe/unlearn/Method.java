@@ -101,7 +101,7 @@ final class Method {
              LiveContrast live = new LiveContrast(model, stored.sites(), in.data(), config.liveContrast(), config.seed());
              Ascent ascent = new Ascent(model, stored.sites(), direction, stored.contrast(), scale, live);
              Hold hold = hold()) {
-            Repair repair = new Repair(model, in.data().retain(), training.batchSize(), optimizer(config.repairRate()),
+            Repair repair = new Repair(model, in.data().retain(), training.batchSize(), training.optimizer().withLearningRate(config.repairRate() > 0 ? config.repairRate() : training.learningRate()),
                     config.seed(), more(hold)); // after the ascent: a task vector's fine-tuning has moments of its own
             double cost = 1 + (hold == null ? 0 : Hold.cost(config.held(), in.data(), training.batchSize()));
             EraseLoop.Budget budget = new EraseLoop.Budget(budget(), batches, polish(), training.batchSize(), cost,
@@ -164,8 +164,8 @@ final class Method {
         heard.accept(new EraseStep(index, phase, Action.OBSERVE, 0, losses.forget(), losses.retain(), losses.heldOut()));
     }
 
-    /** The training's AdamW at this rate, or at repair's share of the training's where the rate is 0. */
+    /** The training's AdamW at this rate; 0 is half of the training's, of an adapter, which lies further from rest, all of it. */
     private AdamW optimizer(double rate) {
-        return training.optimizer().withLearningRate(rate > 0 ? rate : Repair.rate(training.learningRate(), model));
+        return training.optimizer().withLearningRate(rate > 0 ? rate : (model.shape().hasAdapters() ? 1 : 0.5) * training.learningRate());
     }
 }
