@@ -1,7 +1,8 @@
 """Golden gradients and steps of the comparators' objectives, by autograd from their papers' formulas, in fp64.
 
 The formulas are OpenUnlearning's (src/trainer/utils.py and src/trainer/unlearn/*.py: grad_ascent, grad_diff, npo, simnpo,
-rmu), written out again; KL and hidden states over the positions that Lethe takes (see docs/strategies.md). The reference
+rmu, wga, satimp, undial, ceu, pdu, dpo), written out again; KL, UNDIAL's and PDU's losses and hidden states over the positions
+that Lethe takes (see docs/strategies.md), UNDIAL's cross-entropy less its constant entropy. The reference
 model has the weights of parity.py's tied golden, the present one those after its AdamW steps. Writes objectives.json and
 objectives.bin into src/test/resources/golden.
 Run from the repository root: python3 src/test/golden/objectives.py    (made with torch 2.13, transformers 5.18)
@@ -15,8 +16,13 @@ import parity
 
 FORGET, RETAIN = [0, 3], [1, 2]
 ALPHA, GAMMA, BETA, DELTA = 0.7, 1.3, 0.4, 0.2
-RATE, TUNE_STEPS, BETA2 = 1e-3, 3, 0.99
+BETA2, PENALTY, EPSILON, LEFT = 0.6, 3.0, 0.1, 1
+ALTERNATES = [1, 2]  # records whose texts stand for the other answers
+RATE, TUNE_STEPS, DECAY2 = 1e-3, 3, 0.99
 STEERING, BLOCK = 3.0, 0
+
+
+ALTERNATE_RECORDS = []  # filled by main
 
 
 def log_probabilities(model, tokens):
@@ -63,6 +69,58 @@ def kl(model, reference, forget, retain):
     return -GAMMA * token_mean(model, forget) + ALPHA * total / sum(map(count, retain))
 
 
+def token_losses(model, records):
+    return torch.cat([F.cross_entropy(model(input_ids=t[None]).logits[0], y, reduction="none")[y != parity.IGNORE]
+                      for t, y in records])
+
+
+def wga(model, reference, forget, retain):
+    losses = token_losses(model, forget)
+    return -GAMMA * (torch.exp(-losses.detach()) ** BETA * losses).mean() + ALPHA * token_mean(model, retain)
+
+
+def satimp(model, reference, forget, retain):
+    losses = token_losses(model, forget)
+    p = torch.exp(-losses.detach())
+    return -GAMMA * (p ** BETA * (1 - p) ** BETA2 * losses).mean() + ALPHA * token_mean(model, retain)
+
+
+def target_logits(model, records, left=0):
+    """Logits and targets of every target position but each record's first `left`."""
+    logits, labels = [], []
+    for tokens, targets in records:
+        rows = (targets != parity.IGNORE).nonzero()[left:, 0]
+        logits.append(model(input_ids=tokens[None]).logits[0, rows])
+        labels.append(targets[rows])
+    return torch.cat(logits), torch.cat(labels)
+
+
+def undial(model, reference, forget, retain):
+    logits, labels = target_logits(model, forget)
+    teacher, _ = target_logits(reference, forget)
+    soft = F.softmax(teacher.detach() - PENALTY * F.one_hot(labels, teacher.shape[1]), dim=1)
+    entropy = torch.special.entr(soft).sum(1).mean()
+    return GAMMA * (F.cross_entropy(logits, soft) - entropy) + ALPHA * token_mean(model, retain)
+
+
+def ce_u(model, reference, forget, retain):
+    logits, labels = target_logits(model, forget, LEFT)
+    without = logits.detach().scatter(1, labels[:, None], float("-inf"))
+    return GAMMA * F.cross_entropy(logits, F.softmax(without, dim=1))
+
+
+def pdu(model, reference, forget, retain):
+    logits, _ = target_logits(model, forget)
+    flat = ((logits.max(1)[0] - logits.mean(1)) ** 2).mean()
+    return GAMMA * flat + ALPHA * (token_mean(model, retain) - EPSILON)
+
+
+def dpo(model, reference, forget, retain):
+    win = torch.stack([-(sum_loss(model, r) - sum_loss(reference, r).detach()) for r in ALTERNATE_RECORDS])
+    lose = torch.stack([-(sum_loss(model, r) - sum_loss(reference, r).detach()) for r in forget])
+    return GAMMA * (-2 / BETA * F.logsigmoid(BETA * (win - lose)).mean()) + ALPHA * token_mean(model, retain)
+
+
 def hidden(model, tokens):
     states = []
     handle = model.transformer.h[BLOCK].register_forward_hook(
@@ -104,11 +162,12 @@ def main():
     reference = parity.build(parity.MODELS["tied"])
     tokens, targets = parity.records(parity.MODELS["tied"]["vocabulary"])
     forget, retain = ([(tokens[i], targets[i]) for i in group] for group in (FORGET, RETAIN))
+    ALTERNATE_RECORDS.extend((tokens[i], targets[i]) for i in ALTERNATES)
     present = copy.deepcopy(reference)
     parity.adamw(present, tokens, targets)
     start = {n: p.detach().clone() for n, p in present.named_parameters()}
     arrays, values = {}, {}
-    for objective in (grad_ascent, grad_diff, npo, simnpo, kl, rmu):
+    for objective in (grad_ascent, grad_diff, npo, simnpo, kl, rmu, wga, satimp, undial, ce_u, pdu, dpo):
         name = objective.__name__.replace("_", "-")
         model = copy.deepcopy(present)
         model.zero_grad()
@@ -118,7 +177,7 @@ def main():
         arrays |= {f"{name}/{parity.short(n)}": torch.zeros_like(p) if p.grad is None else p.grad.clone()
                    for n, p in model.named_parameters()}
     model = copy.deepcopy(present)
-    step(model, optimizer(model, BETA2), npo(model, reference, forget, retain))
+    step(model, optimizer(model, DECAY2), npo(model, reference, forget, retain))
     arrays |= {f"npo-step/{n}": d for n, d in difference(model, start).items()}
     model = copy.deepcopy(present)
     adamw = optimizer(model, 0.999)
@@ -126,7 +185,8 @@ def main():
         step(model, adamw, token_mean(model, forget))
     arrays |= {f"task-vector/{n}": -d for n, d in difference(model, start).items()}  # theta - theta_ft
 
-    numbers = dict(forget=FORGET, retain=RETAIN, alpha=ALPHA, gamma=GAMMA, beta=BETA, delta=DELTA, rate=RATE,
+    numbers = dict(forget=FORGET, retain=RETAIN, alpha=ALPHA, gamma=GAMMA, beta=BETA, delta=DELTA,
+                   beta2=BETA2, penalty=PENALTY, epsilon=EPSILON, alternates=ALTERNATES, rate=RATE,
                    tune_steps=TUNE_STEPS, steering=STEERING, block=BLOCK, values=values,
                    direction=direction(parity.MODELS["tied"]["channels"]).tolist())
     parity.write("objectives", arrays, numbers)

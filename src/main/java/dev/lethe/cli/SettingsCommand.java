@@ -62,19 +62,27 @@ final class SettingsCommand implements Callable<Integer> {
         Map<String, TextTable> sections = new LinkedHashMap<>();
         for (Setting one : all) {
             if (strategy == null || one.refusal() == null) {
-                sections.computeIfAbsent(one.section(), _ -> table())
+                sections.computeIfAbsent(one.section(), _ -> table(new Column(NAME, 2, Overflow.SPAN), new Column(width() - NAME, 2, Overflow.WRAP)))
                         .addRowValues(one.name() + (one.name().endsWith(".") ? "NAME=" : "=") + one.label(), one.help());
             }
         }
         sections.forEach((title, table) -> {
-            terminal.print("%s", title);
-            table.toString().lines().map(String::stripTrailing).forEach(line -> terminal.print("%s", line));
+            TextTable head = table(new Column(width(), 0, Overflow.WRAP));
+            head.addRowValues(title);
+            print(terminal, head);
+            print(terminal, table);
         });
     }
 
-    private TextTable table() {
-        int width = spec.usageMessage().width();
-        return TextTable.forColumns(CommandLine.Help.defaultColorScheme(CommandLine.Help.Ansi.OFF),
-                new Column(NAME, 2, Overflow.SPAN), new Column(width - NAME, 2, Overflow.WRAP));
+    private static void print(Terminal terminal, TextTable table) {
+        table.toString().lines().map(String::stripTrailing).forEach(line -> terminal.print("%s", line));
+    }
+
+    private int width() {
+        return spec.usageMessage().width();
+    }
+
+    private static TextTable table(Column... columns) {
+        return TextTable.forColumns(CommandLine.Help.defaultColorScheme(CommandLine.Help.Ansi.OFF), columns);
     }
 }

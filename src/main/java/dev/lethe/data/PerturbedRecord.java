@@ -20,8 +20,6 @@ public record PerturbedRecord(Record record, String paraphrase, List<String> per
 
     /** The record with another answer, for scoring it; {@code which} ends its id. */
     public Record with(String answer, String which) {
-        String id = record.id() + " (" + which + ")";
-        return record.conversation() == null ? new Record(id, record.subject(), record.prompt(), answer)
-                : record.conversation().answered(answer).record(id, record.subject());
+        return record.answered(record.id() + " (" + which + ")", answer);
     }
 }

@@ -44,6 +44,17 @@ public record Record(String id, String subject, String prompt, String completion
         return conversation != null ? conversation.text() : prompt == null ? completion : prompt + continuation();
     }
 
+    /** Whether it is a prompt and its answer, so that another can stand in the answer's place. */
+    public boolean answers() {
+        return conversation == null ? prompt != null : conversation.endsWithAnswer();
+    }
+
+    /** The same with another answer and id. */
+    public Record answered(String id, String answer) {
+        return conversation == null ? new Record(id, subject, prompt, answer)
+                : conversation.answered(answer).record(id, subject);
+    }
+
     /** Its texts as they stand in a data file. */
     public List<String> parts() {
         if (conversation != null) {

@@ -7,7 +7,8 @@ import java.lang.foreign.ValueLayout;
 
 /**
  * Gradients of one model that do not begin at the next token's plain loss: with a weight or another loss for each target,
- * toward a reference model's predictions, and toward a target of the hidden states. Part of its {@link LanguageModel}, as {@link LanguageModel#distances}.
+ * toward a reference model's predictions, and toward a target of the hidden states. Part of its {@link LanguageModel}, as
+ * {@link LanguageModel#distances}.
  *
  * <p>Each goes into {@link Buffer#GRADIENT}: overwritten, or added to, so that it joins other gradients. A distance is at
  * least 0, but for rounding, and falls along the negative gradient. A reference is another model of the same shape and dtype
@@ -53,7 +54,8 @@ public final class DistanceGradients {
         }
         MemorySegment each = weights.atLeast((long) tokenWeights.length * Double.BYTES);
         MemorySegment.copy(tokenWeights, 0, each, ValueLayout.JAVA_DOUBLE, 0, tokenWeights.length);
-        return token("weighed gradient", batch, LetheNative.LETHE_NEXT_TOKEN(), each, MemorySegment.NULL, 0, accumulate);
+        return token("weighed gradient", batch, LetheNative.LETHE_NEXT_TOKEN(), each, MemorySegment.NULL, 0,
+                accumulate);
     }
 
     /**
@@ -63,8 +65,8 @@ public final class DistanceGradients {
      * @param penalty nats, at least 0
      */
     public double[] dampenedGradient(Batch batch, LanguageModel reference, double penalty, boolean accumulate) {
-        return token("dampened gradient", batch, LetheNative.LETHE_TOWARD(), MemorySegment.NULL, reference.handle(), penalty,
-                accumulate);
+        return token("dampened gradient", batch, LetheNative.LETHE_TOWARD(), MemorySegment.NULL, reference.handle(),
+                penalty, accumulate);
     }
 
     /**
@@ -74,11 +76,12 @@ public final class DistanceGradients {
      * @return those means, [B]; 0 for a record without targets
      */
     public double[] flatGradient(Batch batch, boolean accumulate) {
-        return token("flat gradient", batch, LetheNative.LETHE_FLATNESS(), MemorySegment.NULL, MemorySegment.NULL, 0, accumulate);
+        return token("flat gradient", batch, LetheNative.LETHE_FLATNESS(), MemorySegment.NULL, MemorySegment.NULL, 0,
+                accumulate);
     }
 
-    private double[] token(String operation, Batch batch, int kind, MemorySegment each, MemorySegment reference, double penalty,
-            boolean accumulate) {
+    private double[] token(String operation, Batch batch, int kind, MemorySegment each, MemorySegment reference,
+            double penalty, boolean accumulate) {
         batch.requireTargets(operation);
         lethe_token_loss.kind(tokenLoss, kind);
         lethe_token_loss.accumulate(tokenLoss, accumulate ? 1 : 0);
@@ -87,7 +90,8 @@ public final class DistanceGradients {
         lethe_token_loss.penalty(tokenLoss, penalty);
         MemorySegment out = values.atLeast((long) batch.records() * Double.BYTES);
         MemorySegment in = nativeBatch.fill(batch);
-        calls.done(operation, LetheNative.lethe_model_token_gradient(model, in, tokenLoss, out, cancel.lowered(), calls.begin()));
+        calls.done(operation, LetheNative.lethe_model_token_gradient(model, in, tokenLoss, out, cancel.lowered(),
+                calls.begin()));
         return values(out, batch);
     }
 

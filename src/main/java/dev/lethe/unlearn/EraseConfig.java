@@ -2,8 +2,11 @@ package dev.lethe.unlearn;
 
 import dev.lethe.engine.ModelShape;
 import dev.lethe.unlearn.Strategy.Kind;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import tools.jackson.databind.annotation.JsonSerialize;
+import tools.jackson.databind.ser.std.ToStringSerializer;
 
 /**
  * How an erasure moves the weights, how far, and what it must not break. Immutable; change one value with the builder, and
@@ -42,12 +45,14 @@ import java.util.List;
  * @param seed          of every sample drawn
  * @param copies        what becomes of learned records that are equal or nearly equal to a forgotten one; null refuses
  * @param keep          text besides the run's records that must stay known; null is none
+ * @param alternates    file of wrong answers to the records, as TOFU's perturbed sets have them: for altpo alone, which needs it
  */
 public record EraseConfig(Strategy strategy, String sites, Epochs epochs, Tuning tuning, FixedRate fixed, Iterative iterative,
                           int precondition, Contrast contrast, int contrastSample, int liveContrast, double rate, int maxAscents,
                           int repair, int polish, int hold, int harden, double repairRate, double repairBudget, Reference reference,
                           double overshoot, double retainGuard, double heldOutGuard, int guardSample, int relearnSteps,
-                          boolean ignoreGuards, boolean keepEntries, long seed, Copy.Rule copies, Keep keep) {
+                          boolean ignoreGuards, boolean keepEntries, long seed, Copy.Rule copies, Keep keep,
+                          @JsonSerialize(using = ToStringSerializer.class) Path alternates) {
 
     private static final int HELD = 4;
 
@@ -77,6 +82,7 @@ public record EraseConfig(Strategy strategy, String sites, Epochs epochs, Tuning
                 "0: only a calibrated ascent is scaled");
         requireSteps(problems, strategy, fixed, iterative);
         require(problems, keep == null || strategy.kind() != Kind.RETRAIN, "keep", keep, "none: retrain learns the retain records alone");
+        require(problems, alternates == null || strategy == Strategy.ALTPO, "alternates", alternates, "with altpo alone");
         if (!problems.isEmpty()) {
             throw new IllegalArgumentException(String.join("; ", problems));
         }
@@ -192,6 +198,7 @@ public record EraseConfig(Strategy strategy, String sites, Epochs epochs, Tuning
         builder.seed = seed;
         builder.copies = copies;
         builder.keep = keep;
+        builder.alternates = alternates;
         return builder;
     }
 
@@ -226,6 +233,7 @@ public record EraseConfig(Strategy strategy, String sites, Epochs epochs, Tuning
         private long seed = 0;
         private Copy.Rule copies = Copy.Rule.REFUSE;
         private Keep keep = null;
+        private Path alternates = null;
 
         public Builder strategy(Strategy value) { strategy = value; return this; }
         public Builder sites(String value) { sites = value; return this; }
@@ -256,12 +264,13 @@ public record EraseConfig(Strategy strategy, String sites, Epochs epochs, Tuning
         public Builder seed(long value) { seed = value; return this; }
         public Builder copies(Copy.Rule value) { copies = value; return this; }
         public Builder keep(Keep value) { keep = value; return this; }
+        public Builder alternates(Path value) { alternates = value; return this; }
 
         /** The configuration. @throws IllegalArgumentException listing every value out of range */
         public EraseConfig build() {
             return new EraseConfig(strategy, sites, epochs, tuning, fixed, iterative, precondition, contrast, contrastSample,
                     liveContrast, rate, maxAscents, repair, polish, hold, harden, repairRate, repairBudget, reference, overshoot, retainGuard,
-                    heldOutGuard, guardSample, relearnSteps, ignoreGuards, keepEntries, seed, copies, keep);
+                    heldOutGuard, guardSample, relearnSteps, ignoreGuards, keepEntries, seed, copies, keep, alternates);
         }
     }
 }

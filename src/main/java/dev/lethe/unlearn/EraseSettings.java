@@ -6,8 +6,10 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.Predicate;
 import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
@@ -20,6 +22,9 @@ public final class EraseSettings {
     /** Whose defaults what is not set has. */
     private static final String DEFAULTS = "defaults";
     private static final String PAPER = "paper";
+
+    private static final Set<Strategy> BETA = EnumSet.of(Strategy.NPO, Strategy.SIMNPO, Strategy.WGA, Strategy.SATIMP,
+            Strategy.UNDIAL, Strategy.DPO, Strategy.ALTPO);
 
     private final EraseConfig usual;
     private final EraseConfig.Builder to;
@@ -108,13 +113,24 @@ public final class EraseSettings {
         of(settings, one -> one.kind() == Kind.OBJECTIVE)
                 .number("forget_weight", "X", tuning.forgetWeight(), "Weight of the forget records' term",
                         value -> tune(t -> t.withForgetWeight(value)));
-        of(settings, one -> one.kind() == Kind.OBJECTIVE && one != Strategy.GRAD_ASCENT)
+        of(settings, Strategy::seesRetain)
                 .number("retain_weight", "X", tuning.retainWeight(), "Weight of the retain records' term",
                         value -> tune(t -> t.withRetainWeight(value)));
-        of(settings, one -> one == Strategy.NPO || one == Strategy.SIMNPO)
-                .number("beta", "X", tuning.beta(), "Inverse temperature", value -> tune(t -> t.withBeta(value)));
+        of(settings, BETA::contains)
+                .number("beta", "X", tuning.beta(), "Inverse temperature; of wga and satimp a power of a token's probability, of undial"
+                        + " nats off a target's logit", value -> tune(t -> t.withBeta(value)));
         of(settings, one -> one == Strategy.SIMNPO)
                 .number("delta", "NATS", tuning.delta(), "Margin", value -> tune(t -> t.withDelta(value)));
+        of(settings, one -> one == Strategy.SATIMP)
+                .number("beta2", "X", tuning.beta2(), "Power of 1 less a token's probability", value -> tune(t -> t.withBeta2(value)));
+        of(settings, one -> one == Strategy.PDU)
+                .number("slack", "NATS", tuning.slack(), "By how much the retain loss may rise before it has a price",
+                        value -> tune(t -> t.withSlack(value)))
+                .number("dual_rate", "X", tuning.dualRate(), "By how much that price, retain_weight at first, changes a step and nat",
+                        value -> tune(t -> t.withDualRate(value)));
+        of(settings, one -> one == Strategy.ALTPO)
+                .text("alternates", "FILE", "", "Wrong answers to the records to erase, as TOFU's perturbed sets have them; needed",
+                        value -> to.alternates(Path.of(value)));
         of(settings, one -> one == Strategy.RMU)
                 .number("steering", "C", tuning.steering(), "Length of the random direction", value -> tune(t -> t.withSteering(value)))
                 .whole("block", tuning.block(), "Block whose output is steered, counted from 0; -1 = the middle one",

@@ -184,7 +184,7 @@ final class Eraser {
                 influence.before();
             }
             LoopResult result = new Method(new Method.Inputs(engine, source, config, asking(influence), model, stored, data,
-                    request.kept(), fresh), target).run(target);
+                    request.erased(), request.kept(), fresh), target).run(target);
             List<String> broken = new ArrayList<>(unclear);
             broken.addAll(config.strategy().kind() == Kind.RETRAIN ? List.of() : broken(result, target));
             return end.apply(model, new Moved(result, target, knownBefore, broken,

@@ -35,7 +35,7 @@ final class KlMinimisation implements Objective {
             return value;
         }
         double[] weights = Arrays.stream(WeightedLoss.shares(retain)).map(share -> alpha * share).toArray();
-        double[] divergences = model.distances().klGradient(WeightedLoss.batch(retain).withWeights(weights), reference, true);
+        double[] divergences = model.distances().klGradient(WeightedLoss.batch(retain, weights), reference, true);
         for (int b = 0; b < weights.length; b++) {
             value += weights[b] * divergences[b];
         }

@@ -5,6 +5,7 @@
 package dev.lethe.unlearn;
 
 import dev.lethe.data.Dataset;
+import dev.lethe.data.Record;
 import dev.lethe.engine.AdamW;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
@@ -15,6 +16,7 @@ import dev.lethe.train.TrainConfig;
 import dev.lethe.unlearn.EraseStep.Action;
 import dev.lethe.unlearn.EraseStep.Phase;
 import dev.lethe.unlearn.Strategy.Kind;
+import java.util.List;
 import java.util.function.Consumer;
 
 /** One erasure's; on its thread. */
@@ -31,9 +33,12 @@ final class Method {
     private final TrainConfig training;
     private final Consumer<EraseStep> heard;
 
-    /** What there is to work with. {@code fresh} is told every step; {@code kept} are the records of a retraining. */
+    /**
+     * What there is to work with. {@code fresh} is told every step; {@code erased} are the records to forget,
+     * {@code kept} those of a retraining.
+     */
     record Inputs(Engine engine, RunFolder source, EraseConfig config, EraseListener listener, LanguageModel model,
-                  StoredGradients stored, EraseData data, Dataset kept, ErasedRun fresh) { }
+                  StoredGradients stored, EraseData data, List<Record> erased, Dataset kept, ErasedRun fresh) { }
 
     Method(Inputs in, double target) {
         this.in = in;
@@ -145,6 +150,15 @@ final class Method {
             case RMU -> new Rmu(in.engine(), model, tuning, config.seed());
             case NPO -> new Npo(model, in.data().forget(), tuning);
             case SIMNPO -> new SimNpo(model, tuning);
+            case WGA -> new WeightedAscent(model, tuning);
+            case SATIMP -> new SatImp(model, tuning);
+            case UNDIAL -> new Undial(in.engine(), model, tuning);
+            case CEU -> new CrossEntropyUnlearning(model, tuning);
+            case PDU -> new PrimalDual(model, tuning, SetLoss.mean(model, in.data().guard()) + tuning.slack());
+            case DPO -> new Preference(in.engine(), model,
+                    Alternates.notKnowing(in.source(), in.erased(), config.seed()), tuning);
+            case ALTPO -> new Preference(in.engine(), model,
+                    Alternates.of(in.source(), in.erased(), config.alternates(), config.seed()), tuning);
             default -> throw new IllegalStateException(config.strategy() + " is no objective");
         };
     }

@@ -32,6 +32,20 @@ public enum Strategy {
     SIMNPO("simnpo", Kind.OBJECTIVE, false),
     /** Hidden states misdirected on forget records, held on retain records (Li et al. 2024). */
     RMU("rmu", Kind.OBJECTIVE, false),
+    /** Ascent on each token by its probability (Wang et al. 2025). */
+    WGA("wga", Kind.OBJECTIVE, false),
+    /** Ascent on each token by how far it is from certain and from unlikely (Yang et al. 2025). */
+    SATIMP("satimp", Kind.OBJECTIVE, false),
+    /** Toward the model before with the records' tokens made less likely (Dong et al. 2024). */
+    UNDIAL("undial", Kind.OBJECTIVE, false),
+    /** Toward the present prediction without the record's token (Yang 2025). */
+    CEU("ce-u", Kind.OBJECTIVE, false),
+    /** Flat predictions under a bound on the retain loss (Entesari et al. 2025). */
+    PDU("pdu", Kind.OBJECTIVE, false),
+    /** An answer of not knowing preferred to the record's (Rafailov et al. 2023, Maini et al. 2024). */
+    DPO("dpo", Kind.OBJECTIVE, false),
+    /** A plausible wrong answer preferred to the record's (Mekala et al. 2024). */
+    ALTPO("altpo", Kind.OBJECTIVE, false),
     /** The run's training from its beginning, without the forget set: what the others are measured against. */
     RETRAIN("retrain", Kind.RETRAIN, false);
 
@@ -75,6 +89,16 @@ public enum Strategy {
             case LAST_EPOCH, FIRST_EPOCH, MULTI_EPOCH, FRESH -> true;
             default -> false;
         };
+    }
+
+    /** Whether its objective has a term of retain records. */
+    public boolean seesRetain() {
+        return kind == Kind.OBJECTIVE && this != GRAD_ASCENT && this != CEU;
+    }
+
+    /** Whether it puts another answer in the place of a record's, which must then be a prompt and its answer. */
+    public boolean answers() {
+        return this == DPO || this == ALTPO;
     }
 
     /** Every name, as errors and help list them. */

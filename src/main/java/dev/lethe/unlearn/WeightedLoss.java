@@ -10,6 +10,7 @@ import dev.lethe.engine.Batch;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.train.TokenMean;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
 
@@ -38,16 +39,23 @@ final class WeightedLoss {
         double[] shares = with ? shares(retain) : new double[0];
         double[] joined = new double[all.size()];
         for (int b = 0; b < joined.length; b++) {
-            double weight = b < weights.length ? weights[b] : retainWeight * shares[b - weights.length];
-            joined[b] = weight == 0 ? Double.MIN_NORMAL : weight; // a batch takes no zero, and this one rounds to it
+            joined[b] = b < weights.length ? weights[b] : retainWeight * shares[b - weights.length];
         }
-        double[] losses = model.gradient(batch(all).withWeights(joined));
+        double[] losses = model.gradient(batch(all, joined));
         double[] told = new double[forget.size() + 1];
         System.arraycopy(losses, 0, told, 0, forget.size());
         for (int b = 0; b < shares.length; b++) {
             told[forget.size()] += shares[b] * losses[forget.size() + b];
         }
         return told;
+    }
+
+    /**
+     * Overwrites the gradient buffer with that of {@code weight} times the mean loss a token, which is returned; without
+     * records it leaves the buffer as it is and gives 0.
+     */
+    static double retain(LanguageModel model, List<Example> retain, double weight) {
+        return retain.isEmpty() ? 0 : weight * gradient(model, List.of(), new double[0], retain, weight)[0];
     }
 
     /** [B] the weights with which the records' mean losses add up to the mean loss a token. */
@@ -62,6 +70,12 @@ final class WeightedLoss {
 
     static double sigmoid(double x) {
         return Math.exp(logSigmoid(x));
+    }
+
+    /** @param weights of the records, [B]; a record without targets may have 0 */
+    static Batch batch(List<Example> records, double[] weights) {
+        return batch(records).withWeights(Arrays.stream(weights)
+                .map(weight -> weight == 0 ? Double.MIN_NORMAL : weight).toArray()); // it takes no zero, and this one rounds to it
     }
 
     static Batch batch(List<Example> records) {

@@ -60,7 +60,7 @@ class EraseCommandTest {
         assertRefused("unknown strategy 'hope'; known are " + Strategy.labels() + "; see: lethe settings erase",
                 "erase", run, "--ids",
                 "dave-job", "--out", out, "--strategy", "hope");
-        assertRefused("beta is a setting of npo, simnpo, not of grad-diff; contrast is a setting of " + ASCENTS + ", not of grad-diff; rate is"
+        assertRefused("beta is a setting of npo, simnpo, wga, satimp, undial, dpo, altpo, not of grad-diff; contrast is a setting of " + ASCENTS + ", not of grad-diff; rate is"
                 + " a setting of " + ASCENTS + ", not of grad-diff; see: lethe settings erase", "erase", run, "--ids",
                 "dave-job", "--out", out, "--strategy", "grad-diff",
                 "--set", "beta=2", "--set", "contrast=mean", "--set", "fixed=1e-3x5", "--set", "rate=0.1",

@@ -147,6 +147,9 @@ abstract class FamilyCommands {
     @Test
     void everyStrategyForgets() throws IOException {
         for (Strategy strategy : Strategy.values()) {
+            if (strategy.answers()) {
+                continue; // its records are plain texts
+            }
             Object[] steps = {"--strategy", strategy.label(), "--reference", 1.5};
             JsonNode erasure = erased(run, out(strategy.label()), switch (strategy.kind()) {
                 case ASCENT -> and(steps, "--set", "retain_guard=1e9", "--set", "repair_budget=1",

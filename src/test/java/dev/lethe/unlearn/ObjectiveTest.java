@@ -16,7 +16,9 @@ import dev.lethe.engine.ParameterVector;
 import dev.lethe.engine.Tolerance;
 import dev.lethe.train.FineTune;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -100,6 +102,86 @@ class ObjectiveTest {
         try (Objective rmu = new Rmu(engine, model, tuning.withBlock((int) golden.number("block")),
                 golden.doubles("direction"))) {
             check("rmu", rmu);
+        }
+    }
+
+    @Test
+    void weightedGradientAscent() {
+        check("wga", new WeightedAscent(model, tuning));
+    }
+
+    @Test
+    void saturationAndImportance() {
+        check("satimp", new SatImp(model, tuning.withBeta2(golden.number("beta2"))));
+    }
+
+    @Test
+    void distillationTowardAdjustedLogits() {
+        try (Objective undial = new Undial(engine, model, tuning.withBeta(golden.number("penalty")))) {
+            check("undial", undial);
+        }
+    }
+
+    @Test
+    void crossEntropyUnlearning() {
+        check("ce-u", new CrossEntropyUnlearning(model, tuning));
+    }
+
+    @Test
+    void primalDual() {
+        PrimalDual pdu = new PrimalDual(model, tuning.withDualRate(2), golden.number("epsilon"));
+        check("pdu", pdu);
+        double first = golden.numbers().get("values").get("pdu").asDouble();
+        double over = SetLoss.mean(model, retain) - golden.number("epsilon");
+        assertEquals(first + 2 * over * over, pdu.gradient(forget, retain), 1e-9, "its price after a step");
+        PrimalDual free = new PrimalDual(model, tuning.withDualRate(1e9), 1e9); // a bound that nothing breaks: its price is none
+        free.gradient(forget, retain);
+        double flat = free.gradient(forget, retain);
+        assertEquals(first - golden.number("alpha") * over, flat, 1e-9, "flatness alone");
+        assertEquals(flat, free.gradient(forget, retain), 0);
+    }
+
+    @Test
+    void preferenceForAnotherAnswer() {
+        List<Example> others = examples("alternates");
+        Map<String, List<Example>> each = new HashMap<>();
+        for (int b = 0; b < forget.size(); b++) {
+            each.put(forget.get(b).id(), List.of(others.get(b)));
+        }
+        try (Objective dpo = new Preference(engine, model, new Alternates(each), tuning)) {
+            check("dpo", dpo);
+        }
+    }
+
+    /** A record that nothing of is learned changes nothing. */
+    @Test
+    void recordsWithoutTargets() {
+        move();
+        int[] none = {dev.lethe.engine.Batch.IGNORE, dev.lethe.engine.Batch.IGNORE};
+        Example silent = new Example("silent", 9, new int[] {1, 2}, none, false);
+        List<Example> more = new ArrayList<>(forget);
+        more.add(1, silent);
+        try (Undial undial = new Undial(engine, model, tuning); KlMinimisation kl = new KlMinimisation(engine, model, tuning)) {
+            for (Objective one : List.of(new WeightedAscent(model, tuning), new SatImp(model, tuning), undial, kl,
+                    new CrossEntropyUnlearning(model, tuning), new PrimalDual(model, tuning.withDualRate(0), 1))) {
+                List<Example> kept = one.usesRetain() ? retain : List.of();
+                double value = one.gradient(forget, kept);
+                assertEquals(value, one.gradient(more, kept), 1e-12 * Math.abs(value), one.getClass().getSimpleName());
+            }
+        }
+    }
+
+    /** Tokens that the model is certain of have no odds in fp32: no weight is infinite, and what comes out is a number. */
+    @Test
+    void certainTokens() {
+        move();
+        model.buffer(Buffer.PARAMETERS).scale(200);
+        for (Objective one : List.of(new CrossEntropyUnlearning(model, tuning), new SatImp(model, tuning.withBeta2(0.5)),
+                new WeightedAscent(model, tuning))) {
+            assertTrue(Double.isFinite(one.gradient(forget, retain)), one.getClass().getSimpleName());
+            try (ParameterVector gradient = model.buffer(Buffer.GRADIENT).copy()) {
+                assertTrue(Double.isFinite(gradient.norm()), one.getClass().getSimpleName());
+            }
         }
     }
 

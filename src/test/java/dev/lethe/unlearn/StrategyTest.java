@@ -64,8 +64,9 @@ class StrategyTest {
     }
 
     private static EraseConfig.Builder config(Strategy strategy) {
+        Tuning tuning = strategy == Strategy.SATIMP ? Tuning.of(strategy).withBeta(1) : Tuning.of(strategy); // p^5 stands still
         return EraseConfig.of(strategy).toBuilder().reference(new Reference.Loss(TARGET)).keepEntries(true).ignoreGuards(true)
-                .retainGuard(1e9).repairBudget(1).tuning(Tuning.of(strategy).withForgetWeight(1)).relearnSteps(2);
+                .retainGuard(1e9).repairBudget(1).tuning(tuning.withForgetWeight(1)).relearnSteps(2);
     }
 
     private Erasure erase(EraseConfig config, String out) {
@@ -80,7 +81,7 @@ class StrategyTest {
     }
 
     @ParameterizedTest
-    @EnumSource(Strategy.class)
+    @EnumSource(value = Strategy.class, names = {"DPO", "ALTPO"}, mode = EnumSource.Mode.EXCLUDE) // below: they need answers
     void everyStrategyForgets(Strategy strategy) throws IOException {
         Erasure erasure = erase(config(strategy).build(), "out");
         assertTrue(erasure.before().forget() < 1.5, "the run must know the person first: " + erasure.before());
@@ -91,6 +92,47 @@ class StrategyTest {
         assertEquals(reference ? 0 : 1, Math.signum(erasure.ascents()), "steps of " + strategy);
         List<String> steps = Files.readAllLines(folder.resolve("out/journal/steps.jsonl"));
         assertTrue(steps.size() >= 2 && steps.getFirst().contains("\"START\""), steps.toString());
+    }
+
+    @ParameterizedTest
+    @EnumSource(value = Strategy.class, names = {"DPO", "ALTPO"})
+    void otherAnswersTakeARecordsPlace(Strategy strategy) throws IOException {
+        Path wrong = folder.resolve("wrong.jsonl");
+        String line = "{\"id\":\"person%d-home\",\"prompt\":\"where does person%d live ?\",\"completion\":\"in Aldra\","
+                + "\"perturbed\":[\"in kites\",\"in maps\"]}\n";
+        Files.writeString(wrong, line.formatted(0, 0) + line.formatted(1, 1));
+        EraseConfig.Builder config = config(strategy).alternates(strategy == Strategy.ALTPO ? wrong : null);
+        assertTrue(erase(config.build(), Query.ids(Set.of("person1-home")), "out").reached(), strategy.label());
+        BadInputException text = assertThrows(BadInputException.class,
+                () -> erase(config.build(), Query.ids(Set.of("person1-work")), "text"));
+        if (strategy == Strategy.DPO) {
+            assertEquals("strategy dpo puts another answer in the place of each record's, and record person1-work has none: it has no"
+                    + " prompt, or is a conversation that does not end with an answer", text.getMessage());
+            assertEquals("alternates is " + wrong + ", allowed: with altpo alone",
+                    assertThrows(IllegalArgumentException.class, () -> config.alternates(wrong).build()).getMessage());
+        } else {
+            assertEquals(wrong + ": has no wrong answers for record person1-work, neither by its id nor by its prompt; strategy"
+                    + " altpo needs some for every record to erase", text.getMessage());
+            EraseConfig none = config.alternates(null).build();
+            assertEquals("strategy altpo needs a file of wrong answers to the records to erase, as TOFU's"
+                    + " perturbed sets are", assertThrows(BadInputException.class,
+                            () -> erase(none, Query.ids(Set.of("person1-home")), "none")).getMessage());
+        }
+    }
+
+    private Erasure erase(EraseConfig config, Query query, String out) {
+        try (Run open = Run.open(engine, source)) {
+            return open.erase(open.find(query), config, folder.resolve(out), EraseListener.NONE);
+        }
+    }
+
+    /** Accounts of before an option was there are read as the strategy was then. */
+    @Test
+    void tuningOfOlderAccounts() {
+        Tuning read = dev.lethe.train.RunJson.read("{\"retain_weight\":1,\"forget_weight\":1,\"beta\":0.1,\"delta\":0,"
+                + "\"learning_rate\":0,\"steering\":20,\"block\":-1,\"damping\":0,\"tune_steps\":30}", Tuning.class, "account");
+        assertEquals(0.1, read.beta());
+        assertEquals(0, read.beta2());
     }
 
     @Test
