@@ -27,6 +27,7 @@ import dev.lethe.unlearn.Keep;
 import dev.lethe.unlearn.Query;
 import dev.lethe.unlearn.Reference;
 import dev.lethe.unlearn.Run;
+import dev.lethe.unlearn.Strategy;
 import dev.lethe.unlearn.Trial;
 import java.util.EnumSet;
 import java.util.LinkedHashSet;
@@ -140,6 +141,9 @@ final class CellRunner {
         EraseConfig.Builder config = entry.draft().config().toBuilder();
         if (entry.draft().toRetrained()) {
             config.reference(new Reference.Retrained(trainings.retrained(cell.seed(), cell.head(), cell.forget()).root()));
+        }
+        if (entry.draft().config().strategy() == Strategy.ALTPO) {
+            config.alternates(data.wrongAnswers());
         }
         Drafts.Keeping keep = entry.draft().keep();
         return keep == null ? config.build() : config.keep(new Keep(data.keep(keep.records()), keep.guard())).build();

@@ -75,7 +75,10 @@ final class Drafts {
         for (int b = 0; b < spec.cells().size(); b++) {
             Block block = spec.cells().get(b);
             String path = "$.cells[" + b + "]";
-            for (Draft draft : block(spec, block, path, layout, problems)) {
+            List<String> found = new ArrayList<>(); // of many cells the same
+            List<Draft> cells = block(spec, block, path, layout, found);
+            found.stream().distinct().forEach(problems::add);
+            for (Draft draft : cells) {
                 List<Object> name = List.of(draft.variant, draft.cell.seed(), draft.cell.forget());
                 String twin = named.putIfAbsent(name, path);
                 boolean same = drafts.containsValue(draft);
@@ -96,27 +99,46 @@ final class Drafts {
                 continue; // always there
             }
             for (Axes axes : cross(block)) {
-                Config config = config(path, strategy, axes, block.erase(), problems);
-                if (config == null) {
-                    continue;
-                }
-                sites(path, config.erase.sites(), layout, problems);
-                stored(path, spec, config.erase, problems);
-                if (config.keep != null && spec.base() == null) {
-                    problems.add(path + ".erase.keep: is text of the base, which the study has none of");
-                }
-                for (long seed : or(block.seeds(), spec.seeds())) {
-                    for (String head : or(block.heads(), spec.heads())) {
-                        for (String forget : or(block.forget(), List.copyOf(spec.forget().keySet()))) {
-                            drafts.add(new Draft(cell(seed, head, forget, axes, block.erase(), config.erase),
-                                    named(variant(block, strategy, axes), head, spec),
-                                    config.erase.toBuilder().seed(seed).build(), config.toRetrained, config.keep));
+                for (Map<String, Object> options : each(block.erase())) {
+                    Config config = config(path, strategy, axes, options, problems);
+                    if (config == null) {
+                        continue;
+                    }
+                    if (config.erase.strategy() == Strategy.ALTPO && spec.data().tofu() == null) {
+                        problems.add(path + ".strategy: altpo needs wrong answers to the records, in $.data.tofu.records");
+                    }
+                    sites(path, config.erase.sites(), layout, problems);
+                    stored(path, spec, config.erase, problems);
+                    if (config.keep != null && spec.base() == null) {
+                        problems.add(path + ".erase.keep: is text of the base, which the study has none of");
+                    }
+                    for (long seed : or(block.seeds(), spec.seeds())) {
+                        for (String head : or(block.heads(), spec.heads())) {
+                            for (String forget : or(block.forget(), List.copyOf(spec.forget().keySet()))) {
+                                drafts.add(new Draft(cell(seed, head, forget, axes, options, config.erase),
+                                        named(variant(block, strategy, axes, options), head, spec),
+                                        config.erase.toBuilder().seed(seed).build(), config.toRetrained, config.keep));
+                            }
                         }
                     }
                 }
             }
         }
         return drafts;
+    }
+
+    /** The cross product of the options that are lists, each with the others. */
+    private static List<Map<String, Object>> each(Map<String, Object> options) {
+        List<Map<String, Object>> all = List.of(Map.of());
+        for (Map.Entry<String, Object> option : options.entrySet()) {
+            List<?> values = option.getValue() instanceof List<?> list ? list : List.of(option.getValue());
+            all = all.stream().flatMap(one -> values.stream().map(value -> {
+                Map<String, Object> more = new LinkedHashMap<>(one);
+                more.put(option.getKey(), value);
+                return more;
+            })).toList();
+        }
+        return all;
     }
 
     private static Cell cell(long seed, String head, String forget, Axes axes, Map<String, Object> options, EraseConfig config) {
@@ -135,7 +157,7 @@ final class Drafts {
     }
 
     /** What the block is called, or the strategy, and behind it each axis on which cells of the block differ. */
-    private static String variant(Block block, String strategy, Axes axes) {
+    private static String variant(Block block, String strategy, Axes axes, Map<String, Object> options) {
         StringBuilder name = new StringBuilder(block.name() == null ? strategy
                 : block.strategy().size() > 1 ? block.name() + " " + strategy : block.name());
         boolean all = block.name() == null;
@@ -145,6 +167,11 @@ final class Drafts {
         add(name, "", axes.calibration, block.calibration(), all);
         add(name, "contrast ", axes.contrast, block.contrast(), all);
         add(name, "repair ", axes.repair == null ? null : axes.repair.toString(), block.repair(), all);
+        options.forEach((option, value) -> {
+            if (block.erase().get(option) instanceof List<?> values && values.size() > 1) {
+                name.append(' ').append(option).append(' ').append(value);
+            }
+        });
         return name.toString();
     }
 
@@ -215,7 +242,7 @@ final class Drafts {
 
     /** Whose values are axes, or the study's own to say. */
     private static final List<String> OTHERS = List.of("strategy", "sites", "epochs", "fixed", "iterative", "contrast", "repair",
-            "seed", "relearn_steps", "ignore_guards", "keep_entries", "copies");
+            "seed", "relearn_steps", "ignore_guards", "keep_entries", "copies", "alternates");
 
     private static String[] known(Settings settings) {
         return settings.list().stream().map(Settings.Setting::name).filter(name -> !OTHERS.contains(name)).toArray(String[]::new);

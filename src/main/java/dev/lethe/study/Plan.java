@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.nio.file.PathMatcher;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -49,10 +50,12 @@ record Plan(List<Entry> entries, Map<String, Captures> captures) {
             captures.put(head, counted);
         }
         String hash = data.hash();
+        Map<List<Object>, Object> identities = new HashMap<>(); // by head and seed: takes a base's whole text
         List<Entry> entries = drafts.stream().map(draft -> new Entry(Sha.id("cell", draft.cell(),
                 draft.config() == null ? "" : draft.config(), draft.keep() == null ? draft.toRetrained()
                         : List.of(draft.toRetrained(), draft.keep()),
-                trainings.identity(draft.cell().head(), draft.cell().seed()), hash,
+                identities.computeIfAbsent(List.of(draft.cell().head(), draft.cell().seed()),
+                        _ -> trainings.identity(draft.cell().head(), draft.cell().seed())), hash,
                 data.forget().get(draft.cell().forget()), spec.relearn(), spec.measure()), draft)).toList();
         return new Plan(entries, captures);
     }

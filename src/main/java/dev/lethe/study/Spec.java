@@ -101,7 +101,7 @@ public record Spec(String name, Path file, Data data, String model, String token
      * @param forget names of forget sets; null = all
      * @param seeds  a part of the study's; null = all
      * @param heads  a part of the study's; null = all
-     * @param erase  other options of an erasure, by their name
+     * @param erase  other options of an erasure, by their name; of a list each
      */
     public record Block(String name, List<String> strategy, List<String> sites, List<String> epochs, List<String> matching,
                         List<String> calibration, List<String> contrast, List<Integer> repair, List<String> forget,

@@ -151,21 +151,31 @@ final class SpecFields {
         return named;
     }
 
-    /** Numbers and strings by key, for options that another class reads; null values are not there. */
+    /** Numbers, strings and lists of numbers by key, for options that another class reads; null values are not there. */
     Map<String, Object> options() {
         Map<String, Object> options = new LinkedHashMap<>();
         for (String key : node.propertyNames()) {
             JsonNode value = node.get(key);
             asked.add(key);
             if (value.isNumber()) {
-                options.put(key, value.isIntegralNumber() ? (Object) value.asLong() : (Object) value.asDouble());
+                options.put(key, number(value));
+            } else if (value.isArray() && !value.isEmpty() && value.valueStream().allMatch(JsonNode::isNumber)) {
+                List<Object> numbers = value.valueStream().map(SpecFields::number).distinct().toList();
+                if (numbers.size() < value.size()) {
+                    problem(key, "is " + brief(value) + ", in which a number occurs twice");
+                }
+                options.put(key, numbers);
             } else if (value.isString()) {
                 options.put(key, value.asString());
             } else {
-                problem(key, "is " + brief(value) + ", must be a number or a string");
+                problem(key, "is " + brief(value) + ", must be a number, a list of numbers or a string");
             }
         }
         return options;
+    }
+
+    private static Object number(JsonNode value) {
+        return value.isIntegralNumber() ? (Object) value.asLong() : (Object) value.asDouble();
     }
 
     /** Sets what is there by its name; an object's entries as NAME.ENTRY. What is not known is left for {@link #done}. */

@@ -37,9 +37,11 @@ import java.util.function.Predicate;
  * @param worldFacts  TOFU's, or null
  * @param tokenizer  folder of the tokenizer, or null for the model's own
  * @param baseText   what the base learned, or null
+ * @param wrongAnswers file of TOFU's records with wrong answers that altpo takes them from, or null
  */
 record StudyData(Dataset learned, Dataset heldOut, Map<String, Set<String>> forget, Map<String, PerturbedRecord> perturbed,
-                 PerturbedDataset realAuthors, PerturbedDataset worldFacts, Path tokenizer, BaseText baseText) {
+                 PerturbedDataset realAuthors, PerturbedDataset worldFacts, Path tokenizer, BaseText baseText,
+                 Path wrongAnswers) {
     private static final long HOLDOUT_SEED = 0;
 
     static StudyData load(Spec spec, DataFiles files, Path out) {
@@ -61,7 +63,8 @@ record StudyData(Dataset learned, Dataset heldOut, Map<String, Set<String>> forg
         return new StudyData(write(learned, folder.resolve("learned.jsonl")), write(heldOut, folder.resolve("held-out.jsonl")),
                 forget(spec, learned), tofu == null ? Map.of() : perturbed(tofu, files, form),
                 tofu == null ? null : options(tofu.realAuthors(), files, spec), tofu == null ? null
-                : options(tofu.worldFacts(), files, spec), tokenizer, BaseText.load(spec, files));
+                : options(tofu.worldFacts(), files, spec), tokenizer, BaseText.load(spec, files),
+                tofu == null ? null : files.require(tofu.records().getFirst()));
     }
 
     private static Dataset heldOut(Spec.Holdout holdout, Dataset all, DataFiles files) {

@@ -204,4 +204,49 @@ class SpecReaderTest {
         assertEquals(3, drafts.stream().filter(draft -> draft.cell().seed() == 3 && draft.config() != null).findFirst()
                 .orElseThrow().config().seed());
     }
+
+    @Test
+    void anOptionThatIsAListStandsForACellEach() throws IOException {
+        Spec spec = SpecReader.read(write("""
+                {"data": {"bundled": "people"}, "model": "gpt2:layers=2,hidden=32,heads=2,ctx=64,vocab=1024",
+                 "forget": {"dave": {"subjects": ["dave"]}},
+                 "cells": [{"name": "NPO", "strategy": "npo", "calibration": ["fixed:1e-4x5", "fixed:1e-4x9"],
+                            "erase": {"beta": [0.1, 2], "retain_weight": [1, 5], "forget_weight": 2}}]}
+                """));
+        var shape = ((ModelSource.Fresh) ModelSource.parse(spec.model())).shape();
+        List<String> problems = new ArrayList<>();
+        List<Drafts.Draft> drafts = Drafts.of(spec, ModelLayout.of(shape), problems);
+        assertEquals(List.of(), problems);
+        assertEquals(2 + 2 * 2 * 2, drafts.size());
+        Drafts.Draft last = drafts.getLast();
+        assertEquals("NPO fixed:1e-4x9 beta 2 retain_weight 5", last.variant());
+        assertEquals("beta=2,retain_weight=5,forget_weight=2", last.cell().options());
+        assertEquals(2, last.config().tuning().beta());
+        assertEquals(8, drafts.stream().filter(draft -> draft.config() != null).map(Drafts.Draft::cell).distinct().count());
+    }
+
+    /** Once, however many cells the block has. */
+    @Test
+    void anOptionThatTheStrategyDoesNotUseIsRefusedByName() throws IOException {
+        String message = refusal("""
+                {"data": {"bundled": "people"}, "model": "gpt2:layers=2,hidden=32,heads=2,ctx=64,vocab=1024",
+                 "forget": {"dave": {"subjects": ["dave"]}},
+                 "cells": [{"strategy": ["grad-diff"], "calibration": ["fixed:1e-4x5", "fixed:1e-4x9"], "erase": {"beta": [0.1, 2]}},
+                           {"strategy": "pdu", "erase": {"slack": [1, 1], "dual_speed": 3}},
+                           {"strategy": "npo", "erase": {"beta": ["a"], "retain_weight": []}},
+                           {"strategy": "altpo"}, {"strategy": "npo", "erase": {"beta": 0}}],
+                 "sequential": {"requests": ["dave"], "strategy": "npo", "erase": {"beta": [1, 2]}}}
+                """);
+        for (String expected : List.of(
+                "$.cells[0].erase.beta: beta is a setting of npo, simnpo, wga, satimp, undial, dpo, altpo, not of grad-diff",
+                "$.cells[1].erase.slack: is a list, in which a number occurs twice",
+                "$.cells[1].erase.dual_speed: dual_speed is no setting; the nearest is ",
+                "$.cells[2].erase.beta: is a list, must be a number, a list of numbers or a string",
+                "$.cells[2].erase.retain_weight: is a list, must be",
+                "$.cells[3].strategy: altpo needs wrong answers to the records, in $.data.tofu.records",
+                "$.cells[4].erase.beta: beta=0: beta is 0.0, allowed: above 0",
+                "$.sequential.erase.beta: beta=[1, 2]: must be a number", ": 8 problems\n")) {
+            assertTrue(message.contains(expected), () -> "\"" + expected + "\" is not in\n" + message);
+        }
+    }
 }
