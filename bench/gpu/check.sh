@@ -20,9 +20,9 @@ export CPLUS_INCLUDE_PATH=$headers  # for the toolkits that come without the lib
 say "torch $libtorch, sm_$capability, $(g++ --version | head -1), $(nproc) cores"
 
 compile() {
-  timeout "$(left 30)" cmake -S "$root" -B "$build" -G Ninja -DLETHE_LIBTORCH="$libtorch" -DBUILD_TESTING=OFF -DLETHE_CUDA=ON \
+  timeout "$(left 2)" cmake -S "$root" -B "$build" -G Ninja -DLETHE_LIBTORCH="$libtorch" -DBUILD_TESTING=OFF -DLETHE_CUDA=ON \
     -DLETHE_CUDA_ARCHITECTURES="$capability" -DLETHE_GPU_TESTS=ON "$@" &&
-    timeout "$(left 30)" cmake --build "$build" --parallel "$(nproc)" --target lethe gpu_tests -- -k 0
+    timeout "$(left 2)" cmake --build "$build" --parallel "$(nproc)" --target lethe gpu_tests -- -k 0
 }
 if ! compile >"$out/build.log" 2>&1; then
   say "the build failed; once more without -Werror"
@@ -30,6 +30,7 @@ if ! compile >"$out/build.log" 2>&1; then
   compile -DLETHE_WERROR=OFF >"$out/build2.log" 2>&1 ||
     { grep -E "error" -A3 "$out/build2.log" | head -60; say "the build failed again"; }
 fi
+[[ -f $build/liblethe.so ]] || { say "there is no library"; exit 1; }
 say "built, $(grep -c "warning:" "$out/build.log") warnings"
 
 tests=("$build"/test/gpu_kernels_*_test "$build/test/gpu_device_test" "$build"/test/gpu_device_*_test)
@@ -42,7 +43,7 @@ export -f run_test
 printf '%s\0' "${tests[@]}" | xargs -0 -P 4 -I{} bash -c 'run_test "$@"' _ {}
 say "tests ran"
 
-[[ -f $build/liblethe.so ]] && timeout "$(left 5)" "${step[@]}" --parity --profile --llama 2>&1 | tee "$out/profile.txt"
+timeout "$(left 5)" "${step[@]}" --parity --profile --llama 2>&1 | tee "$out/profile.txt"
 say "profiled; compute-sanitizer"
 check() {
   timeout "$2" compute-sanitizer --tool "$1" --error-exitcode 9 "$3" >"$3.$1.log" 2>&1
