@@ -5,7 +5,6 @@ import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Engine;
 import dev.lethe.train.Adopted;
 import dev.lethe.train.Adopter;
-import dev.lethe.train.ModelSource;
 import dev.lethe.train.RunFolder;
 import dev.lethe.train.RunInfo;
 import dev.lethe.train.RunRecord;

@@ -22,10 +22,6 @@ final class Common {
     @Option(names = {"-h", "--help"}, usageHelp = true, description = "This text.")
     private boolean help;
 
-    boolean quiet() {
-        return quiet;
-    }
-
     Terminal terminal() {
         return ((Main) command.root().userObject()).terminal();
     }

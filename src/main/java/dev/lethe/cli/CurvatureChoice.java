@@ -45,7 +45,7 @@ final class CurvatureChoice {
                 .choice("curvature", "WHICH", matrix, "Of cg and lissa: gauss-newton, never indefinite, or hessian", value -> matrix = value)
                 .number("damping", "X", null, "Added to the curvature's diagonal (default: a hundredth of its largest eigenvalue; ekfac: a"
                         + " tenth of the mean eigenvalue of each tensor)", value -> damping = value)
-                .whole("curvature_records", records, "Records whose loss curves, sampled", value -> records = value)
+                .whole("curvature_records", records, "Records whose loss curves, sampled", value -> records = Settings.atLeast(1, value))
                 .number("tolerance", "X", tolerance, "Relative residual at which cg and lissa end; cg also when the records shown are the"
                         + " same three times", value -> tolerance = value)
                 .whole("iterations", iterations, "Most iterations of cg, samples of lissa", value -> iterations = value);
@@ -94,9 +94,6 @@ final class CurvatureChoice {
     }
 
     private List<Example> sample(OpenModel open) {
-        if (records < 1) {
-            throw new BadInputException("curvature_records=" + records + ": must be at least 1");
-        }
         List<Record> learned = new ArrayList<>(open.run().data(Split.TRAIN).records());
         Collections.shuffle(learned, new Random(SEED));
         return open.encode(learned.subList(0, Math.min(records, learned.size())), OnLong.TRUNCATE).examples();

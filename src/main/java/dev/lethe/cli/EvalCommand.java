@@ -7,6 +7,7 @@ import dev.lethe.data.OnLong;
 import dev.lethe.data.Record;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Engine;
+import dev.lethe.engine.Settings;
 import dev.lethe.eval.Continuations;
 import dev.lethe.eval.Evaluation;
 import dev.lethe.eval.Evaluator;
@@ -18,7 +19,6 @@ import dev.lethe.eval.TofuSets;
 import dev.lethe.train.Split;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.Callable;
@@ -70,8 +70,8 @@ final class EvalCommand implements Callable<Integer> {
                         value -> continued = value)
                 .text("forget_split", "NAME", split, "The split of --tofu to be forgotten where no --data names the records",
                         value -> split = value)
-                .whole("answer_tokens", answerTokens, "The most tokens of a continuation, at least 1", value -> answerTokens = value)
-                .number("min_k", "SHARE", minK, "The share of tokens that Min-K% and Min-K%++ look at", value -> minK = value)
+                .whole("answer_tokens", answerTokens, "The most tokens of a continuation, at least 1", value -> answerTokens = Settings.atLeast(1, value))
+                .number("min_k", "SHARE", minK, "The share of tokens that Min-K% and Min-K%++ look at", this::minK)
                 .choice("on_long", "WHAT", onLong, "A record longer than the context: truncate (the count is told) or error",
                         value -> onLong = value);
         form.into(all);
@@ -84,7 +84,6 @@ final class EvalCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         settings.apply();
-        check();
         boolean evaluated = tofu != null && reference != null && Files.isRegularFile(reference);
         try (Engine engine = place.open()) {
             EvalResult mine = measure(engine, run);
@@ -96,15 +95,11 @@ final class EvalCommand implements Callable<Integer> {
         return 0;
     }
 
-    private void check() {
-        List<String> problems = new ArrayList<>();
-        if (!(minK > 0 && minK <= 1)) {
-            problems.add("min_k=" + minK + ": must be above 0 and at most 1");
+    private void minK(double value) {
+        if (!(value > 0 && value <= 1)) {
+            throw new IllegalArgumentException("must be above 0 and at most 1");
         }
-        if (answerTokens < 1) {
-            problems.add("answer_tokens=" + answerTokens + ": must be at least 1");
-        }
-        settings.refuse(problems);
+        minK = value;
     }
 
     private EvalResult measure(Engine engine, Path path) {

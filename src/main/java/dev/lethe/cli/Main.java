@@ -158,6 +158,10 @@ public final class Main implements Runnable {
             return failed(terminal, cause);
         }
         terminal.say("%s", Reason.of(e));
+        if (e instanceof CommandLine.UnmatchedArgumentException unmatched) {
+            SettingOptions.of(e.getCommandLine().getCommandSpec()).stream().flatMap(options -> options.meant(unmatched.getUnmatched()))
+                    .forEach(name -> terminal.say("%s is a setting: --set %s=VALUE", name, name));
+        }
         CommandLine.UnmatchedArgumentException.printSuggestions(e, e.getCommandLine().getErr());
         terminal.say("see: %s --help", command);
         return BAD_INPUT;

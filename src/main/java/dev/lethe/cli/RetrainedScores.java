@@ -4,6 +4,7 @@ import com.fasterxml.jackson.annotation.JsonInclude;
 import dev.lethe.data.Example;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Engine;
+import dev.lethe.engine.Settings;
 import dev.lethe.influence.Bootstrap;
 import dev.lethe.influence.Foretelling;
 import dev.lethe.influence.ScoreMethod;
@@ -32,7 +33,7 @@ final class RetrainedScores {
     private final SettingOptions settings = new SettingOptions(all -> {
         this.scored.into(all);
         all.section("retraining").whole("repeats", repeats, "Retrainings of each choice of records, in other orders, whose losses are"
-                + " averaged", value -> repeats = value);
+                + " averaged", value -> repeats = Settings.atLeast(1, value));
         place.into(all);
     }, "repeats", "sites", "device");
 
@@ -64,9 +65,6 @@ final class RetrainedScores {
     void measure(Common common, IntFunction<List<BitSet>> choice, boolean single) {
         this.common = common;
         settings.apply();
-        if (repeats < 1) {
-            throw new BadInputException("repeats=" + repeats + ": must be at least 1");
-        }
         List<ScoreMethod> methods = scored.methods();
         try (Engine engine = place.open(); OpenModel open = scored.open(engine);
                 Retraining retraining = Retraining.of(engine, open.run())) {

@@ -5,6 +5,7 @@ import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.ParameterVector;
 import dev.lethe.engine.Reason;
+import dev.lethe.engine.Settings;
 import dev.lethe.engine.SiteSet;
 import dev.lethe.influence.ActivationScore;
 import dev.lethe.influence.InfluenceQuery;
@@ -65,7 +66,7 @@ final class ScoreCommand implements Callable<Integer> {
     @Mixin
     private final SettingOptions settings = new SettingOptions(all -> {
         counted.into(all);
-        all.whole("top", top, "How many to show; 0 = all", value -> top = value);
+        all.whole("top", top, "How many to show; 0 = all", value -> top = Settings.atLeast(0, value));
         curvature.into(all);
         this.queries.into(all);
         place.into(all);
@@ -114,9 +115,6 @@ final class ScoreCommand implements Callable<Integer> {
         }
         if (chosen == ScoreMethod.SELF && !queries.isEmpty()) {
             throw new BadInputException("--method self scores each record on itself and takes no query");
-        }
-        if (top < 0) {
-            throw new BadInputException("top=" + top + ": must be 0 (all) or more");
         }
         return chosen;
     }

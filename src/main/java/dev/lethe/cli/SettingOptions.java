@@ -73,6 +73,12 @@ final class SettingOptions {
         return settings;
     }
 
+    /** The settings that are called as these options. */
+    Stream<String> meant(List<String> unknown) {
+        return unknown.stream().filter(option -> option.startsWith("--")).map(option -> option.substring(2).replace('-', '_'))
+                .filter(name -> known(Map.of()).find(name) != null);
+    }
+
     /** What was set, by option or by name. */
     Map<String, String> given() {
         Map<String, String> given = new LinkedHashMap<>(options);

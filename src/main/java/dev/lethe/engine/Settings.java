@@ -60,6 +60,14 @@ public final class Settings {
         return text(name, "N", usual, says, value -> set.accept((int) whole(value, Integer.MIN_VALUE, Integer.MAX_VALUE)));
     }
 
+    /** The value, in a setter. @throws IllegalArgumentException when it is less */
+    public static int atLeast(int least, int value) {
+        if (value < least) {
+            throw new IllegalArgumentException("must be at least " + least);
+        }
+        return value;
+    }
+
     public Settings wholeLong(String name, long usual, String says, LongConsumer set) {
         return text(name, "N", usual, says, value -> set.accept(whole(value, Long.MIN_VALUE, Long.MAX_VALUE)));
     }

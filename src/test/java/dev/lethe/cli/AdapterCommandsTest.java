@@ -255,7 +255,7 @@ class AdapterCommandsTest {
         JsonNode result = json("merge", run, "--out", merged);
         assertEquals(Checkpoint.hash(merged), result.get("sha256").asString());
         assertEquals(loss(run, data), loss(merged, data), 1e-4);
-        assertTrue(refused("merge", run, "--out", merged).contains("is there already"));
+        assertTrue(refused("merge", run, "--out", merged).contains(": is not empty; name a new folder"));
         assertTrue(refused("merge", base, "--out", own.resolve("never")).contains(base + ": "));
         done("merge", run.resolve("model"), "--out", own.resolve("narrow"), "--dtype", "bf16");
         assertEquals(loss(run, data), loss(own.resolve("narrow"), data), 0.05);

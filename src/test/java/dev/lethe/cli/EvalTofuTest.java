@@ -149,7 +149,7 @@ class EvalTofuTest {
 
     @Test
     void refusesByName() throws IOException {
-        assertRefused("min_k=0.0: must be above 0 and at most 1; see: lethe settings eval", "--data",
+        assertRefused("min_k=0: must be above 0 and at most 1; see: lethe settings eval", "--data",
                 folder.resolve("all.jsonl"),
                 "--set", "min_k=0");
         assertRefused("answer_tokens=0: must be at least 1; see: lethe settings eval", "--data",

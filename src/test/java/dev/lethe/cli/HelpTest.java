@@ -119,6 +119,7 @@ class HelpTest {
                 "--strategy and --set strategy=kl are one setting; see: lethe settings erase");
         assertRefused(new Object[] {"train", "x", "--set", "epochs=0.5", "--set", "chat=maybe"},
                 "epochs=0.5: must be a whole number; chat=maybe: must be true or false; see: lethe settings train");
+        assertRefused(new Object[] {"erase", "x", "--keep-guard", 1}, "keep_guard is a setting: --set keep_guard=VALUE\n");
         assertRefused(new Object[] {"settings", "compact"}, "compact: has no settings besides its options");
         String npo = Shell.run("settings", "erase", "--strategy", "npo").out();
         assertTrue(npo.contains("(default: 0.1)") && !npo.contains("max_ascents"), npo);
