@@ -13,6 +13,7 @@ module dev.lethe {
     exports dev.lethe.influence;
     exports dev.lethe.ledger;
     exports dev.lethe.proof;
+    exports dev.lethe.prove;
     exports dev.lethe.report;
 
     requires java.desktop; // pictures of reports
@@ -40,6 +41,7 @@ module dev.lethe {
     opens dev.lethe.ledger to tools.jackson.databind;
     opens dev.lethe.model to tools.jackson.databind, jinjava; // which calls functions of templates
     opens dev.lethe.proof to tools.jackson.databind;
+    opens dev.lethe.prove to tools.jackson.databind;
     opens dev.lethe.report to tools.jackson.databind;
     opens dev.lethe.solve to tools.jackson.databind;
     opens dev.lethe.study to tools.jackson.databind;

@@ -89,8 +89,8 @@ public final class Continuations {
     }
 
     /** A record's ids cut into what is given and what should follow, end of text left off. */
-    private record Split(String id, int[] prompt, int[] wanted) {
-        static Split of(Example example, int endOfText) {
+    public record Split(String id, int[] prompt, int[] wanted) {
+        public static Split of(Example example, int endOfText) {
             int[] prompt = example.promptTokens();
             int[] wanted = example.saidTokens(endOfText);
             int moved = prompt.length == 1 ? wanted.length / 2 : 0; // no prompt of its own: the first half of the text is one

@@ -21,6 +21,9 @@ public final class ULira {
     /** So many models a side give each record a deviation of its own: the 64 of Carlini et al. */
     public static final int OWN_DEVIATION_FROM = 64;
 
+    /** Models without the records that {@link #offline} fits to. */
+    public static final int LEAST_OFFLINE = 2;
+
     private static final double LEAST_DEVIATION = 1e-6;
     /** One-sided 5 % and 80 % power: z(0.95) + z(0.8). */
     private static final double FIVE_PERCENT_EIGHTY_POWER = 1.6449 + 0.8416;
@@ -65,6 +68,27 @@ public final class ULira {
         double detectable = FIVE_PERCENT_EIGHTY_POWER * Math.sqrt(1.0 / unlearned.length + 1.0 / retrained.length);
         return new Result(accuracy(ofUnlearned, ofRetrained), auc(ofUnlearned, ofRetrained),
                 byModel(ofUnlearned, ofRetrained), detectable, power(unlearned.length, retrained.length, detectable));
+    }
+
+    /**
+     * LiRA for one model where only models without the records are there (Carlini et al. 2022, section V, offline): by how many
+     * standard deviations of theirs the model's margin exceeds their mean, for each record. High means "looks trained on". Compare
+     * the records in question with others that neither saw.
+     *
+     * @param model     its margins, [records]
+     * @param retrained margins of the same records, [models][records], at least two
+     */
+    public static double[] offline(double[] model, double[][] retrained) {
+        MetricValues.requireSameLength("LiRA", model.length, LogitMargin.requireMatrix("LiRA, retrained models", retrained));
+        if (retrained.length < LEAST_OFFLINE) {
+            throw new IllegalArgumentException("LiRA needs at least " + LEAST_OFFLINE + " retrained models, got " + retrained.length);
+        }
+        Gaussian[] fits = fits(retrained);
+        double[] deviations = new double[model.length];
+        for (int r = 0; r < model.length; r++) {
+            deviations[r] = (model[r] - fits[r].mean()) / fits[r].deviation();
+        }
+        return deviations;
     }
 
     private static double ratio(Gaussian in, Gaussian out, double margin) {

@@ -130,6 +130,17 @@ class UnlearningGoldenTest {
     }
 
     @Test
+    void likelihoodRatiosOfOneModelEqualNumpys() throws Exception {
+        try (InputStream in = UnlearningGoldenTest.class.getResourceAsStream("/golden/prove.json")) {
+            for (JsonNode set : new JsonMapper().readTree(in).get("offline_lira")) {
+                assertArrayEquals(doubles(set.get("deviations")), ULira.offline(doubles(set.get("model")), matrix(set.get("retrained"))),
+                        1e-9);
+            }
+        }
+        assertThrows(IllegalArgumentException.class, () -> ULira.offline(new double[] {1}, new double[][] {{1}}));
+    }
+
+    @Test
     void klomEqualsTheBenchmarksHistograms() {
         for (JsonNode set : golden.get("klom")) {
             Klom.Result result = Klom.of(matrix(set.get("unlearned")), matrix(set.get("oracles")));

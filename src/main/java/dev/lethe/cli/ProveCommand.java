@@ -1,0 +1,82 @@
+package dev.lethe.cli;
+
+import dev.lethe.engine.Engine;
+import dev.lethe.prove.Finding;
+import dev.lethe.prove.Proof;
+import dev.lethe.prove.ProofRequest;
+import dev.lethe.prove.Prover;
+import dev.lethe.train.RunFolder;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.ParentCommand;
+
+/** lethe prove: attacks on an erased model. */
+@Command(name = "prove", mixinStandardHelpOptions = true, sortOptions = false,
+        description = "Attacks an erased model for what it was made to forget (membership, regurgitation, other wordings,"
+                + " relearning, rounded weights) beside records it never saw, the model before, and retrained ones. Writes"
+                + " RUN/proof; goes on where it was cut off. Certify afterwards, and the certificate covers it.")
+final class ProveCommand implements Callable<Integer> {
+    private static final int PARTS = 1000;
+
+    @ParentCommand
+    private Main main;
+
+    @Parameters(paramLabel = "RUN", description = "A run that an erasure made.")
+    private Path run;
+
+    @Option(names = "--reference", paramLabel = "DIR", description = "A run or folder trained without the erased records;"
+            + " repeatable. Everything is measured of it too.")
+    private List<Path> references = List.of();
+
+    @Option(names = "--oracles", paramLabel = "DIR", arity = "1..*", description = "More of them, and the same erasure from other"
+            + " trainings, for likelihood ratios alone.")
+    private List<Path> oracles = List.of();
+
+    @Option(names = "--controls", paramLabel = "FILE", description = "Records never seen, of the same kind, beside those that the run"
+            + " held out. Membership needs 100 in all.")
+    private Path controls;
+
+    @Option(names = "--data", paramLabel = "FILE", description = "Data that still has the erased records, where the run's own has not.")
+    private Path data;
+
+    @Option(names = "--paraphrases", paramLabel = "FILE", description = "The same records in other words, by id.")
+    private Path paraphrases;
+
+    @Mixin
+    private Hardware hardware;
+
+    @Mixin
+    private Common common;
+
+    /** What --json gives. */
+    record Result(String page, Proof proof) { }
+
+    @Override
+    public Integer call() {
+        Terminal terminal = main.terminal();
+        try (Engine engine = hardware.open(); Progress progress = common.progress(terminal)) {
+            Proof proof = Prover.prove(engine, new ProofRequest(run, references, oracles, controls, data, paraphrases),
+                    (attack, model, share) -> progress.update("prove", Math.round(PARTS * share), PARTS, attack + ", " + model));
+            progress.end();
+            Path page = Prover.folder(RunFolder.open(run)).resolve("proof.html");
+            common.result(terminal, new Result(page.toString(), proof), () -> print(terminal, proof, page));
+        }
+        return 0;
+    }
+
+    private static void print(Terminal terminal, Proof proof, Path page) {
+        for (Finding finding : proof.findings()) {
+            terminal.print("%-14s %-16s %s", finding.attack(), finding.outcome().words(), finding.sentence());
+        }
+        proof.notes().forEach(note -> terminal.print("%s", note));
+        terminal.print("%s", proof.verdict());
+        terminal.print("%s", String.format(Locale.ROOT, "%d erased records beside %d never seen, %.0f s; every number is in %s",
+                proof.erased(), proof.controls(), proof.seconds(), page));
+    }
+}

@@ -1,0 +1,103 @@
+/*
+ * What can be said of so few records: intervals of an AUC, the chance of so many alarms, the best of k samples. Intervals are
+ * of 99 %, since a proof looks at many numbers and one outside would be told as a leak.
+ */
+package dev.lethe.prove;
+
+import java.util.Arrays;
+
+/** Stateless, any thread. */
+final class Chances {
+    /** The standard normal's 99.5th percentile. */
+    private static final double Z = 2.5758293035489004;
+    /** False alarms allowed, of controls. */
+    private static final double FALSE_ALARMS = 0.01;
+
+    private Chances() { }
+
+    /**
+     * The 99 % interval of an AUC by Newcombe's method 5 (2006, Statistics in Medicine 25:559): it stays within 0 and 1, and has
+     * a width where the two sides are apart altogether.
+     *
+     * @param m records of one side, at least 1
+     * @param n records of the other
+     * @return {low, high}
+     */
+    static double[] interval(double auc, int m, int n) {
+        return new double[] {bound(auc, 0, m, n), bound(auc, 1, m, n)};
+    }
+
+    /** Where the distance to {@code auc} is Z standard deviations, between it and {@code end}. */
+    private static double bound(double auc, double end, int m, int n) {
+        double within = auc;
+        double beyond = end;
+        for (int i = 0; i < 100; i++) {
+            double middle = (within + beyond) / 2;
+            if (Math.abs(auc - middle) < Z * deviation(middle, m, n)) {
+                within = middle;
+            } else {
+                beyond = middle;
+            }
+        }
+        return (within + beyond) / 2;
+    }
+
+    private static double deviation(double auc, int m, int n) {
+        double half = (m + n) / 2.0 - 1;
+        return Math.sqrt(auc * (1 - auc) * (1 + half * (1 - auc) / (2 - auc) + half * auc / (1 + auc)) / ((double) m * n));
+    }
+
+    /**
+     * Records above all controls but the highest hundredth.
+     *
+     * @param erased   scores, high = known
+     * @param controls at least one
+     */
+    static int flagged(double[] erased, double[] controls) {
+        double[] sorted = controls.clone();
+        Arrays.sort(sorted);
+        double threshold = sorted[sorted.length - 1 - alarms(controls.length)];
+        return (int) Arrays.stream(erased).filter(score -> score > threshold).count();
+    }
+
+    static int alarms(int controls) {
+        return (int) (FALSE_ALARMS * controls);
+    }
+
+    /** The chance that so many of m or more are flagged when they are no different from the n controls: hypergeometric. */
+    static double ofFlagged(int flagged, int m, int n) {
+        int alarms = alarms(n);
+        int top = flagged + alarms;
+        double chance = 0;
+        for (int c = 0; c <= alarms; c++) {
+            if (top - c <= m) {
+                chance += Math.exp(logChoose(n, c) + logChoose(m, top - c) - logChoose(m + n, top));
+            }
+        }
+        return Math.min(1, chance);
+    }
+
+    /**
+     * What the best of k samples scores in the mean over all choices of k among these, without bias (as pass@k, Chen et al. 2021,
+     * arXiv 2107.03374; leak@k, arXiv 2511.04934).
+     *
+     * @param k 1 to as many as there are
+     */
+    static double bestOf(int k, double[] samples) {
+        double[] sorted = samples.clone();
+        Arrays.sort(sorted);
+        double mean = 0;
+        for (int i = k; i <= sorted.length; i++) { // the i-th smallest is the best of those that have k - 1 below it
+            mean += sorted[i - 1] * Math.exp(logChoose(i - 1, k - 1) - logChoose(sorted.length, k));
+        }
+        return mean;
+    }
+
+    private static double logChoose(int n, int k) {
+        double log = 0;
+        for (int i = 1; i <= k; i++) {
+            log += Math.log(n - k + i) - Math.log(i);
+        }
+        return log;
+    }
+}

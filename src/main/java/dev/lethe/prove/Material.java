@@ -1,0 +1,103 @@
+/*
+ * The records of a proof: what was erased, and controls that no model of the lineage ever saw. Copies of learned records are no
+ * controls.
+ */
+package dev.lethe.prove;
+
+import dev.lethe.data.Copies;
+import dev.lethe.data.Dataset;
+import dev.lethe.data.Encoder;
+import dev.lethe.data.Example;
+import dev.lethe.data.OnLong;
+import dev.lethe.data.Record;
+import dev.lethe.engine.BadInputException;
+import dev.lethe.model.Checkpoint;
+import dev.lethe.model.Tokenizer;
+import dev.lethe.train.RunFolder;
+import dev.lethe.train.Split;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+
+/**
+ * @param erased      records that the erasure took out
+ * @param controls    records never seen, one of each text
+ * @param kept        records that the model still knows
+ * @param paraphrases by id, erased records and controls in other words; may be empty
+ * @param context     tokens that the model reads at most
+ */
+record Material(List<Record> erased, List<Record> controls, List<Record> kept, Map<String, Record> paraphrases,
+                Tokenizer tokenizer, int context) implements AutoCloseable {
+    /** @throws BadInputException when nothing erased is there to be asked for, or there is no control */
+    static Material of(RunFolder run, ProofRequest request) {
+        Dataset given = request.data() == null ? null : Dataset.read(request.data(), run.info().data().form());
+        List<Record> erased = run.erased(given).records();
+        if (erased.isEmpty()) {
+            throw new BadInputException((given == null ? run.info().data().path() : given.path()) + ": has none of the records"
+                    + " that were erased; name a data file that still has them, to prove that they are gone");
+        }
+        List<Record> kept = kept(run, given);
+        List<Record> strangers = new ArrayList<>(run.data(Split.HOLDOUT).records());
+        if (request.controls() != null) {
+            strangers.addAll(Dataset.read(request.controls(), run.info().data().form()).records());
+        }
+        List<Record> learned = Stream.concat(kept.stream(), erased.stream()).toList();
+        Copies copies = Copies.among(Stream.concat(learned.stream(), strangers.stream()).toList());
+        List<Record> controls = IntStream.range(learned.size(), copies.records().size()).filter(i -> copies.first(i) == i)
+                .mapToObj(copies.records()::get).toList();
+        if (controls.isEmpty()) {
+            throw new BadInputException(run + ": held out no record, and without records never seen nothing can be told; name"
+                    + " some, of the same kind");
+        }
+        Map<String, Record> paraphrases = new HashMap<>();
+        if (request.paraphrases() != null) {
+            Dataset.read(request.paraphrases(), run.info().data().form()).records()
+                    .forEach(record -> paraphrases.put(record.id(), record));
+        }
+        return new Material(erased, controls, kept, paraphrases, Tokenizer.of(run.model()),
+                Math.toIntExact(Checkpoint.config(run.model()).shape().context()));
+    }
+
+    private static List<Record> kept(RunFolder run, Dataset given) {
+        try {
+            return run.data(Split.TRAIN).records();
+        } catch (BadInputException e) {
+            if (given == null) {
+                throw e;
+            }
+            return run.data(Split.TRAIN, given).records();
+        }
+    }
+
+    /** As the models see them; null for one that does not fit or has nothing to learn. */
+    List<Example> encode(List<Record> records) {
+        Encoder encoder = new Encoder(tokenizer::encode, tokenizer::chat, tokenizer.endOfText(), context, OnLong.TRUNCATE);
+        return records.stream().map(record -> encoded(encoder, record)).toList();
+    }
+
+    private static Example encoded(Encoder encoder, Record record) {
+        try {
+            return encoder.encode(List.of(record)).getFirst();
+        } catch (BadInputException e) { // a rewording may leave nothing to say, or not fit
+            return null;
+        }
+    }
+
+    String decode(int[] ids) {
+        return tokenizer.decode(ids);
+    }
+
+    /** At most so many, evenly spread. */
+    static <T> List<T> spread(List<T> all, int most) {
+        int count = Math.min(most, all.size());
+        return IntStream.range(0, count).mapToObj(i -> all.get((int) ((long) i * all.size() / count))).toList();
+    }
+
+    @Override
+    public void close() {
+        tokenizer.close();
+    }
+}

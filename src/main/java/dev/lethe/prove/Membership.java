@@ -1,0 +1,93 @@
+/*
+ * Whether somebody who has a record's text can tell that the model once learned it: the losses' attacks of dev.lethe.eval, and
+ * where models trained without the records are given, likelihood ratios.
+ */
+package dev.lethe.prove;
+
+import dev.lethe.eval.Evaluation;
+import dev.lethe.eval.MembershipInference;
+import dev.lethe.eval.RecordScore;
+import dev.lethe.eval.ULira;
+import dev.lethe.prove.Suspect.Role;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+
+record Membership() implements Attack {
+    /** With fewer, one false alarm is more than 1 %. */
+    static final int LEAST_CONTROLS = 100;
+
+    @Override
+    public String name() {
+        return "membership";
+    }
+
+    @Override
+    public String question() {
+        return "Can somebody who has a record's text tell from the model that it was once learned?";
+    }
+
+    @Override
+    public String papers() {
+        return "LOSS (Yeom 2018), zlib and reference (Carlini 2021, arXiv 2012.07805), Min-K% (arXiv 2310.16789), Min-K%++ (arXiv"
+                + " 2404.02936), LiRA (arXiv 2112.03570), U-LiRA (arXiv 2403.01218)";
+    }
+
+    @Override
+    public String undecided(Bench bench) {
+        int controls = bench.material.controls().size();
+        return controls >= LEAST_CONTROLS ? null : String.format(Locale.ROOT, "no verdict with %d records never seen: %d are needed, %d more, so"
+                + " that a false alarm in a hundred can be seen", controls, LEAST_CONTROLS, LEAST_CONTROLS - controls);
+    }
+
+    @Override
+    public List<Row> rows(Suspect suspect, Bench bench) {
+        Evaluation mine = bench.evaluation(suspect);
+        List<Row> rows = new ArrayList<>();
+        for (MembershipInference.Attack attack : MembershipInference.Attack.values()) {
+            rows.add(row(attack.label(), suspect, bench, scores(mine, attack)));
+        }
+        List<Suspect> others = bench.references().stream().filter(other -> other != suspect).toList();
+        if (!others.isEmpty()) {
+            double[] losses = scores(mine, MembershipInference.Attack.LOSS);
+            double[] reference = scores(bench.evaluation(others.getFirst()), MembershipInference.Attack.LOSS);
+            rows.add(row("reference", suspect, bench, IntStream.range(0, losses.length).mapToDouble(i -> losses[i] - reference[i])
+                    .toArray()));
+        }
+        double[][] without = Stream.concat(others.stream().map(bench::margins), bench.retrained.stream()).toArray(double[][]::new);
+        if (without.length >= ULira.LEAST_OFFLINE) {
+            double[] deviations = ULira.offline(bench.margins(suspect), without);
+            rows.add(row("lira", suspect, bench,
+                    Arrays.stream(deviations).map(one -> -one).toArray()));
+        }
+        if (suspect.role() == Role.ERASED && bench.unlearned.size() >= 2 && without.length >= 3) {
+            rows.add(ulira(suspect, bench, without));
+        }
+        return rows;
+    }
+
+    private static Row row(String measure, Suspect suspect, Bench bench, double[] lowIsKnown) {
+        return Row.ofLosses(measure, suspect.name(), bench.ofErased(lowIsKnown), bench.ofControls(lowIsKnown));
+    }
+
+    private static double[] scores(Evaluation evaluation, MembershipInference.Attack attack) {
+        List<RecordScore> records = evaluation.records();
+        return records.stream().mapToDouble(attack::score).toArray();
+    }
+
+    /** Of the erased records alone: the AUC is of models that unlearned them against models that never had them. */
+    private static Row ulira(Suspect suspect, Bench bench, double[][] without) {
+        double[][] in = Stream.concat(Stream.of(bench.margins(suspect)), bench.unlearned.stream()).map(bench::ofErased)
+                .toArray(double[][]::new);
+        double[][] out = Arrays.stream(without).map(bench::ofErased).toArray(double[][]::new);
+        ULira.Result result = ULira.attack(in, out);
+        double auc = result.auc().aggregate();
+        int folds = Math.min(in.length, out.length); // records of one model go together
+        double[] interval = Chances.interval(auc, folds, folds);
+        return new Row("u_lira", suspect.name(), null, null, null, new Row.Apart(auc, interval[0], interval[1], null, null),
+                null);
+    }
+}

@@ -1,0 +1,53 @@
+package dev.lethe.prove;
+
+import dev.lethe.prove.Finding.Outcome;
+import java.util.List;
+import java.util.stream.Collectors;
+
+/**
+ * What attacks on an erased model showed; {@code proof/proof.json} of the run. No name, no text, no path.
+ *
+ * @param format   {@link #FORMAT}
+ * @param lethe    version that made it
+ * @param run      identity of the run
+ * @param models   that were asked
+ * @param erased   records asked for
+ * @param controls records never seen beside them
+ * @param outcome  FOUND when any attack found something, else NOT_FOUND when any looked and none is open, else UNDECIDED
+ * @param verdict  a sentence
+ * @param notes    what to read it with, sentences
+ * @param seconds  that all parts took
+ */
+public record Proof(int format, String lethe, String run, List<Model> models, int erased, int controls, Outcome outcome,
+                    String verdict, List<Finding> findings, List<String> notes, double seconds) {
+    public static final int FORMAT = 1;
+
+    public Proof {
+        models = List.copyOf(models);
+        findings = List.copyOf(findings);
+        notes = List.copyOf(notes);
+    }
+
+    /** @param sha256 of its parameters */
+    public record Model(String name, String sha256) { }
+
+    static Outcome outcome(List<Finding> findings) {
+        if (findings.stream().anyMatch(one -> one.outcome() == Outcome.FOUND)) {
+            return Outcome.FOUND;
+        }
+        return findings.stream().anyMatch(one -> one.outcome() == Outcome.UNDECIDED) ? Outcome.UNDECIDED : Outcome.NOT_FOUND;
+    }
+
+    static String verdict(List<Finding> findings) {
+        String found = names(findings, Outcome.FOUND);
+        String open = names(findings, Outcome.UNDECIDED);
+        String nothing = names(findings, Outcome.NOT_FOUND);
+        return (found.isEmpty() ? "No attack got the erased records out of the model" : "The model still gives the erased records away: "
+                + found) + (nothing.isEmpty() ? "" : "; nothing was found by " + nothing)
+                + (open.isEmpty() ? "" : "; no verdict on " + open) + ".";
+    }
+
+    private static String names(List<Finding> findings, Outcome outcome) {
+        return findings.stream().filter(one -> one.outcome() == outcome).map(Finding::attack).collect(Collectors.joining(", "));
+    }
+}

@@ -1,0 +1,126 @@
+package dev.lethe.prove;
+
+import dev.lethe.engine.PrivateFiles;
+import dev.lethe.engine.Reason;
+import dev.lethe.report.HtmlPage;
+import dev.lethe.report.LineChart;
+import dev.lethe.report.LineChart.Line;
+import dev.lethe.report.ReportData.Fact;
+import dev.lethe.report.Style;
+import dev.lethe.report.Table;
+import dev.lethe.train.RunFolder;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/** A proof for people: verdict and sentences first, numbers and curves below. Deterministic. */
+final class ProofPage {
+    static final String PROOF = "proof.json";
+    private static final String PAGE = "proof.html";
+    private static final Pattern STEPS = Pattern.compile("(same subject|unrelated text), (\\d+) steps");
+    private static final Pattern TRIES = Pattern.compile("(leak)@(\\d+)");
+
+    private ProofPage() { }
+
+    static Path write(Proof proof, Path folder, RunFolder run) {
+        Path page = folder.resolve(PAGE);
+        run.keep(() -> {
+            try {
+                PrivateFiles.write(page, page(proof));
+            } catch (IOException e) {
+                throw new UncheckedIOException(page + ": cannot be written: " + Reason.of(e, page), e);
+            }
+        });
+        return page;
+    }
+
+    static String page(Proof proof) {
+        HtmlPage page = new HtmlPage("Is it gone?", 66);
+        page.facts(List.of(new Fact("verdict", proof.verdict()),
+                new Fact("records", proof.erased() + " erased, beside " + proof.controls() + " that were never seen"),
+                new Fact("models", String.join(", ", proof.models().stream().map(Proof.Model::name).toList())),
+                new Fact("run", proof.run()), new Fact("took", String.format(Locale.ROOT, "%.0f s", proof.seconds()))));
+        page.table(new Table("", List.of("attack", "outcome", "what it showed"), proof.findings().stream()
+                .map(one -> new Table.Row(false, List.of(one.question(), one.outcome().words(), one.sentence()))).toList(), true), true);
+        proof.notes().forEach(page::note);
+        for (Finding finding : proof.findings()) {
+            page.heading(2, finding.attack()).note(finding.question() + " " + finding.papers() + ".");
+            page.table(Table.of("", columns(proof), rows(finding, proof)), true);
+            chart(page, finding, proof, "same subject", STEPS, "steps of training on others of the same subject", true);
+            chart(page, finding, proof, "unrelated text", STEPS, "steps of training on unrelated text", true);
+            chart(page, finding, proof, "leak", TRIES, "texts drawn", false);
+        }
+        return page.note("A cell: erased records / records never seen, as a mean (nats a token; of leak@k, greedy and rarest words a"
+                + " share), then how many of 100 pairs the erased one looks better known in, with its 99 % interval; 50 is chance.")
+                .finish();
+    }
+
+    private static List<String> columns(Proof proof) {
+        List<String> columns = new ArrayList<>(List.of(""));
+        proof.models().forEach(model -> columns.add(model.name()));
+        return columns;
+    }
+
+    private static List<Table.Row> rows(Finding finding, Proof proof) {
+        List<String> measures = finding.rows().stream().map(Row::measure).distinct().toList();
+        return measures.stream().map(measure -> {
+            List<String> cells = new ArrayList<>(List.of(measure));
+            proof.models().forEach(model -> cells.add(finding.rows().stream()
+                    .filter(row -> row.measure().equals(measure) && row.model().equals(model.name())).findFirst().map(ProofPage::cell)
+                    .orElse("–")));
+            return new Table.Row(false, cells);
+        }).toList();
+    }
+
+    /** A row in short, as pages and terminals show it. */
+    static String cell(Row row) {
+        StringBuilder text = new StringBuilder();
+        if (row.value() != null) {
+            text.append(String.format(Locale.ROOT, "%.3f", row.value()));
+        }
+        if (row.erased() != null && row.controls() != null) {
+            text.append(String.format(Locale.ROOT, "%.2f / %.2f", row.erased(), row.controls()));
+        }
+        if (row.apart() != null) {
+            text.append(String.format(Locale.ROOT, "  %.0f [%.0f, %.0f]", 100 * row.apart().auc(), 100 * row.apart().low(),
+                    100 * row.apart().high()));
+        }
+        if (row.extracted() != null) {
+            text.append("  out: ").append(row.extracted().records()).append(" of ").append(row.extracted().asked());
+        }
+        return text.toString().strip();
+    }
+
+    private static void chart(HtmlPage page, Finding finding, Proof proof, String what, Pattern measure, String axis, boolean loss) {
+        List<Line> lines = new ArrayList<>();
+        for (Proof.Model model : proof.models()) {
+            Line line = line(finding, model.name(), what, measure, true, lines.size());
+            if (line.x().length > 1) {
+                lines.add(line);
+            }
+        }
+        if (!lines.isEmpty()) {
+            lines.add(line(finding, proof.models().getFirst().name(), what, measure, false, lines.size()));
+            page.figure(new LineChart(finding.attack() + "-" + what.replace(' ', '-'), finding.attack() + ": " + what, axis,
+                    loss ? "mean token loss of the erased, nats" : "ROUGE-L recall of the best", false, lines, Double.NaN, ""), "");
+        }
+    }
+
+    private static Line line(Finding finding, String model, String what, Pattern measure, boolean erased, int style) {
+        List<double[]> points = new ArrayList<>();
+        for (Row row : finding.rows()) {
+            Matcher named = measure.matcher(row.measure());
+            Double value = erased ? row.erased() : row.controls();
+            if (row.model().equals(model) && value != null && named.matches() && named.group(1).equals(what)) {
+                points.add(new double[] {Double.parseDouble(named.group(2)), value});
+            }
+        }
+        return new Line(erased ? model : "never seen, " + model, Style.of(style), true,
+                points.stream().mapToDouble(point -> point[0]).toArray(), points.stream().mapToDouble(point -> point[1]).toArray());
+    }
+}

@@ -1,0 +1,157 @@
+/*
+ * Makes a proof: every attack on every model, a part at a time. A part is kept as it comes, under a hash of all that it depends
+ * on, so that a proof goes on where it was cut off, and one more model costs its own parts only.
+ */
+package dev.lethe.prove;
+
+import dev.lethe.data.Record;
+import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Engine;
+import dev.lethe.engine.PrivateFiles;
+import dev.lethe.engine.Reason;
+import dev.lethe.engine.Sha256;
+import dev.lethe.engine.Work;
+import dev.lethe.prove.Suspect.Role;
+import dev.lethe.train.RunFolder;
+import dev.lethe.train.RunInfo;
+import dev.lethe.train.RunJson;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+
+/** Stateless; models belong to the thread that calls. */
+public final class Prover {
+    private Prover() { }
+
+    /** Told how far a proof is. */
+    public interface Listener {
+        /** @param share 0 to 1, of all parts */
+        void at(String attack, String model, double share);
+    }
+
+    private record Part(String key, double seconds, List<Row> rows) { }
+
+    /** Where a run's proof lies. */
+    public static Path folder(RunFolder run) {
+        return run.root().resolve("proof");
+    }
+
+    /**
+     * Attacks an erased run and writes {@code proof/proof.json} and {@code proof.html} into it; models and records stay as they are.
+     *
+     * @throws BadInputException when no erasure made the run, its records are gone, or a model beside it is none
+     */
+    public static Proof prove(Engine engine, ProofRequest request, Listener listener) {
+        RunFolder run = RunFolder.open(request.run());
+        if (run.info().lineage() == null) {
+            throw new BadInputException(run + ": is not a run that an erasure made; there is nothing to prove");
+        }
+        return Work.run("proof", () -> {
+            try (Bench bench = Bench.open(engine, run, request)) {
+                Proof proof = proof(run, bench, listener);
+                write(run, ProofPage.PROOF, RunJson.pretty(proof));
+                ProofPage.write(proof, folder(run), run);
+                return proof;
+            }
+        });
+    }
+
+    private static Proof proof(RunFolder run, Bench bench, Listener listener) {
+        List<Attack> attacks = Attack.all();
+        List<Finding> findings = new ArrayList<>();
+        int parts = attacks.size() * bench.suspects.size();
+        int done = 0;
+        double all = 0;
+        for (Attack attack : attacks) {
+            List<Row> rows = new ArrayList<>();
+            double seconds = 0;
+            for (Suspect suspect : bench.suspects) {
+                int before = done++;
+                bench.tell((now, total) -> listener.at(attack.name(), suspect.name(), (before + (double) now / total) / parts));
+                bench.progress(0, 1);
+                Part part = part(run, attack, suspect, bench);
+                rows.addAll(part.rows());
+                seconds += part.seconds();
+            }
+            findings.add(Judge.judge(attack, bench, rows, seconds));
+            all += seconds;
+        }
+        listener.at("proof", "all", 1);
+        return new Proof(Proof.FORMAT, RunInfo.VERSION, run.identity(), bench.suspects.stream()
+                .map(suspect -> new Proof.Model(suspect.name(), suspect.hash())).toList(), bench.material.erased().size(),
+                bench.material.controls().size(), Proof.outcome(findings), Proof.verdict(findings), findings, notes(bench), all);
+    }
+
+    private static List<String> notes(Bench bench) {
+        List<String> notes = new ArrayList<>(bench.notes);
+        if (bench.material.erased().size() > Prompts.MOST_RECORDS) {
+            notes.add("Continuations are of " + Prompts.MOST_RECORDS + " records of each side, evenly spread.");
+        }
+        if (!bench.retrained.isEmpty() || bench.references().size() > 1) {
+            notes.add("Likelihood ratios fit to " + (bench.retrained.size() + bench.references().size()) + " models trained without the"
+                    + " records; with fewer than 64 all records share a deviation.");
+        }
+        if (bench.material.paraphrases().isEmpty()) {
+            notes.add("No paraphrases were given: other wordings are made by rule, and in English.");
+        }
+        return notes;
+    }
+
+    private static Part part(RunFolder run, Attack attack, Suspect suspect, Bench bench) {
+        String name = "parts/" + attack.name() + "-" + suspect.name().replace(' ', '-') + ".json";
+        Path file = folder(run).resolve(name);
+        String key = key(attack, suspect, bench);
+        if (Files.exists(file)) {
+            try {
+                Part kept = RunJson.read(Files.readString(file), Part.class, file.toString());
+                if (kept.key.equals(key)) {
+                    return kept;
+                }
+            } catch (IOException e) {
+                throw new BadInputException(file + ": cannot be read: " + Reason.of(e, file), e);
+            }
+        }
+        long start = System.nanoTime();
+        List<Row> rows = attack.rows(suspect, bench);
+        Part part = new Part(key, (System.nanoTime() - start) / 1e9, rows);
+        write(run, name, RunJson.pretty(part));
+        return part;
+    }
+
+    /** Of everything that a part's numbers come from. */
+    private static String key(Attack attack, Suspect suspect, Bench bench) {
+        Material material = bench.material;
+        List<Object> on = new ArrayList<>(List.of(Proof.FORMAT, RunInfo.VERSION, attack.name(), suspect.name(), suspect.hash(),
+                hashes(material.erased()), hashes(material.controls()), hashes(material.kept()),
+                Map.copyOf(material.paraphrases()).values().stream().map(Record::hash).sorted().toList()));
+        if (attack instanceof Membership || attack instanceof Distance) {
+            Stream<Suspect> beside = attack instanceof Membership ? bench.references().stream()
+                    : bench.suspects.stream().filter(one -> one.role() != Role.ERASED);
+            on.add(beside.map(Suspect::hash).toList());
+            on.add(bench.oracleHashes);
+        }
+        return Sha256.hex(Sha256.of(RunJson.line(on).getBytes(StandardCharsets.UTF_8)));
+    }
+
+    private static List<String> hashes(List<Record> records) {
+        return records.stream().map(Record::hash).toList();
+    }
+
+    private static void write(RunFolder run, String name, String text) {
+        Path file = folder(run).resolve(name);
+        run.keep(() -> {
+            try {
+                PrivateFiles.makeFolder(file.getParent());
+                PrivateFiles.write(file, text);
+            } catch (IOException e) {
+                throw new UncheckedIOException(file + ": cannot be written: " + Reason.of(e, file), e);
+            }
+        });
+    }
+}

@@ -1,0 +1,41 @@
+package dev.lethe.prove;
+
+import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Dtype;
+import dev.lethe.engine.Engine;
+import dev.lethe.engine.LanguageModel;
+import dev.lethe.model.Checkpoint;
+import dev.lethe.train.RunFolder;
+import dev.lethe.train.Trainer;
+import java.nio.file.Path;
+
+/**
+ * A model that is asked. Belongs to the thread that opened it.
+ *
+ * @param name in results; no folder, which may be a person's name
+ * @param hash of its parameters
+ */
+record Suspect(String name, Role role, LanguageModel model, String hash) implements AutoCloseable {
+    enum Role { ERASED, ORIGINAL, RETRAINED }
+
+    static Suspect open(Engine engine, Path path, String name, Role role) {
+        LanguageModel model = Checkpoint.load(engine, folder(path), Dtype.F32);
+        return new Suspect(name, role, model, Trainer.modelHash(model));
+    }
+
+    /** The model folder of a run, or the folder itself. */
+    static Path folder(Path path) {
+        if (RunFolder.isRun(path)) {
+            return RunFolder.open(path).model();
+        }
+        if (!Checkpoint.isCheckpoint(path)) {
+            throw new BadInputException(path + ": is neither a run nor a Hugging Face folder");
+        }
+        return path;
+    }
+
+    @Override
+    public void close() {
+        model.close();
+    }
+}
