@@ -38,18 +38,22 @@ final class Certificate {
     static final String ACCOUNT = "journal/" + RunFolder.ACCOUNT;
     static final String STEPS = "journal/steps.jsonl";
     static final String ID_KEY = "journal/id.key";
+    /** What attacks on the model showed, as `lethe prove` writes it, and the page of it. */
+    static final String ATTACKS = "proof/proof.json";
+    static final String PAGE = "proof/proof.html";
     private static final String SCHEME = "HMAC-SHA256, the first 128 bits";
 
     private Certificate() { }
 
     /** An erased run as it is to be certified. Hashing its models takes as long as reading them. */
     record Draft(RunFolder run, Erasure account, IdKey key, ModelManifest before, ModelManifest after, Map<String, String> files,
-                 String keySha256) { }
+                 String keySha256, Statement.Proof proof) { }
 
     /**
      * Reads a run that an erasure made; what a killed writer left in its model goes. The caller holds the run.
      *
-     * @throws BadInputException when none made it, its key was deleted, or the run that it was made from is gone
+     * @throws BadInputException when none made it, its key was deleted, the run that it was made from is gone, or the proof in it is
+     *                           of another
      */
     static Draft draft(RunFolder run) {
         Path account = run.root().resolve(ACCOUNT);
@@ -69,12 +73,32 @@ final class Certificate {
             for (String name : List.of(ACCOUNT, STEPS)) {
                 files.put(name, Sha256.hex(Sha256.of(run.root().resolve(name))));
             }
+            Statement.Proof proof = proof(run);
+            for (String name : proof == null ? List.<String>of() : List.of(ATTACKS, PAGE)) {
+                files.put(name, Sha256.hex(Sha256.of(run.root().resolve(name))));
+            }
             return new Draft(run, RunJson.read(Files.readString(account), Erasure.class, account.toString()), key,
                     ModelManifest.of(source.model()), ModelManifest.of(run.model()), files,
-                    Sha256.hex(Sha256.of(IdKey.file(run.journal()))));
+                    Sha256.hex(Sha256.of(IdKey.file(run.journal()))), proof);
         } catch (IOException e) {
             throw new BadInputException(run + ": cannot be read: " + Reason.of(e, run.root()), e);
         }
+    }
+
+    /** In short; null where there is none. */
+    private static Statement.Proof proof(RunFolder run) throws IOException {
+        Path file = run.root().resolve(ATTACKS);
+        if (!Files.exists(file)) {
+            return null;
+        }
+        JsonNode told = RunJson.tree(Files.readString(file), file.toString());
+        if (!told.path("run").asString("").equals(run.identity())) {
+            throw new BadInputException(file + ": is a proof of another run's model; prove this one, or take it away");
+        }
+        return new Statement.Proof(told.path("outcome").asString(), told.path("erased").asInt(), told.path("controls").asInt(),
+                told.path("findings").valueStream().map(one -> new Statement.Attack(one.path("attack").asString(),
+                        one.path("outcome").asString(), one.path("sentence").asString())).toList(),
+                told.path("notes").valueStream().map(JsonNode::asString).toList());
     }
 
     static Statement statement(Draft draft, Statement.Request request, NoteKey log) {
@@ -91,7 +115,7 @@ final class Certificate {
                 new Statement.Models(draft.before, draft.after, base == null ? null : base.sha256()), draft.files,
                 account.places().stream().map(one -> new Statement.Touched(one.identity(), one.entries(), one.done())).toList(),
                 account.left().stream().map(place -> remains(place, draft.key)).toList(),
-                outcome(account), null, notProven(account), log.text()));
+                outcome(account), draft.proof, notProven(account, draft.proof), log.text()));
     }
 
     /** Its ids are under the key already, as all of the account. */
@@ -133,11 +157,19 @@ final class Certificate {
         return Double.isFinite(value) ? value : null;
     }
 
-    private static List<String> notProven(Erasure account) {
+    private static String forgetting(Statement.Proof proof) {
+        if (proof == null) {
+            return "That the new model keeps nothing of the records: no membership inference, extraction, rewording, sampling or"
+                    + " relearning by an attacker was tried beyond the losses and the one relearning probe under outcome.";
+        }
+        return proof.outcome().equals("FOUND") ? "That the new model keeps nothing of the records: attacks found some of them, see proof."
+                : "That the new model keeps nothing of the records: the attacks under proof found nothing, where they have a verdict;"
+                        + " others may.";
+    }
+
+    private static List<String> notProven(Erasure account, Statement.Proof proof) {
         List<String> open = new ArrayList<>(List.of(
-                "That the new model keeps nothing of the records: no membership inference, extraction, rewording,"
-                        + " sampling or relearning by an attacker was tried beyond the losses and the one relearning"
-                        + " probe under outcome.",
+                forgetting(proof),
                 "That it equals a model trained without the records: only losses were compared.",
                 "That no other record says the same in other words: copies were looked for by their words.",
                 "That no copy is left where Lethe does not look: backups, snapshots, copies of runs, exported files, logs"

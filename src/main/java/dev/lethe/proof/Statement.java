@@ -50,7 +50,7 @@ record Statement(@JsonProperty("_type") String type, List<Subject> subject, Stri
      * @param log       the audit log's verifier key, C2SP's vkey
      */
     record Predicate(Request request, Records records, List<Match> matches, Method method, Software software, Models models,
-                     Map<String, String> files, List<Touched> touched, List<Remains> remains, Outcome outcome, JsonNode proof,
+                     Map<String, String> files, List<Touched> touched, List<Remains> remains, Outcome outcome, Proof proof,
                      List<String> notProven, String log) {
         Predicate {
             Objects.requireNonNull(request, "request");
@@ -63,7 +63,9 @@ record Statement(@JsonProperty("_type") String type, List<Subject> subject, Stri
             touched = List.copyOf(touched);
             remains = List.copyOf(remains);
             notProven = List.copyOf(notProven);
-            if (!Set.of(Certificate.ACCOUNT, Certificate.STEPS).equals(files.keySet())) {
+            Set<String> named = proof == null ? Set.of(Certificate.ACCOUNT, Certificate.STEPS)
+                    : Set.of(Certificate.ACCOUNT, Certificate.STEPS, Certificate.ATTACKS, Certificate.PAGE);
+            if (!named.equals(files.keySet())) {
                 throw new IllegalArgumentException("it names files " + files.keySet());
             }
         }
@@ -113,6 +115,24 @@ record Statement(@JsonProperty("_type") String type, List<Subject> subject, Stri
             Objects.requireNonNull(after, "after");
         }
     }
+
+    /**
+     * In short what proof/proof.json says.
+     *
+     * @param outcome  FOUND, NOT_FOUND or UNDECIDED
+     * @param erased   records asked for
+     * @param controls records never seen
+     */
+    record Proof(String outcome, int erased, int controls, List<Attack> attacks, List<String> notes) {
+        Proof {
+            Objects.requireNonNull(outcome, "outcome");
+            attacks = List.copyOf(attacks);
+            notes = List.copyOf(notes);
+        }
+    }
+
+    /** @param outcome as the proof's, or TOLD */
+    record Attack(String attack, String outcome, String sentence) { }
 
     /** @param run its identity, a hash */
     record Touched(String run, int entriesDestroyed, boolean done) { }

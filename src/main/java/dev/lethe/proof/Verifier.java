@@ -100,9 +100,13 @@ public record Verifier(Path trust, Path log, Path since, Path before) {
         files(root, told, key, checked);
         long size = logged(root, file, bytes, statement, checked);
         long index = proof(root).index();
+        List<String> open = new ArrayList<>(told.notProven());
+        if (told.proof() == null && Files.exists(root.resolve(Certificate.ATTACKS))) {
+            open.add("What " + root.resolve(Certificate.ATTACKS) + " says: the certificate is older and does not cover it; certify the"
+                    + " run again, under another request id.");
+        }
         return new Verified(root.toString(), "certificate", trust != null, fingerprint, told.request().id(),
-                told.request().erasure(), told.request().certified(), logFolder(root).toString(), index, size, checked,
-                told.notProven());
+                told.request().erasure(), told.request().certified(), logFolder(root).toString(), index, size, checked, open);
     }
 
     private static PublicKey came(Path root) {
@@ -122,7 +126,8 @@ public record Verifier(Path trust, Path log, Path since, Path before) {
         if (Files.exists(idKey)) { // or an officer keeps it elsewhere
             compare(idKey, told.records().keySha256());
         }
-        checked.add("account and journal are the files that it names");
+        checked.add(told.proof() == null ? "account and journal are the files that it names"
+                : "account, journal and proof are the files that it names");
         told.models().after().require(root.resolve("model"));
         ModelSignature.require(root.resolve("model"), told.models().after(), key);
         checked.add("the model's " + told.models().after().resources().size() + " files are those that it names, and signed");

@@ -75,8 +75,7 @@ final class Bench implements AutoCloseable {
     }
 
     private void load(Engine engine, RunFolder run, ProofRequest request) {
-        request.references().forEach(this::requireStranger);
-        request.oracles().forEach(this::requireStranger);
+        Stream.concat(request.references().stream(), request.oracles().stream()).forEach(path -> requireStranger(run, path));
         suspects.add(Suspect.open(engine, run.root(), "erased", Role.ERASED));
         if (!erased().hash().equals(run.info().result().modelHash())) {
             throw new DamagedDataException(run.model() + ": is not the model that the erasure wrote: SHA-256 of its parameters is "
@@ -110,7 +109,7 @@ final class Bench implements AutoCloseable {
     }
 
     /** A model beside must read as this one does, and must not have learned what was erased. */
-    private void requireStranger(Path path) {
+    private void requireStranger(RunFolder run, Path path) {
         Path folder = Suspect.folder(path);
         List<String> texts = material.erased().stream().map(Record::text).toList();
         try (Tokenizer other = Tokenizer.of(folder)) {
@@ -125,11 +124,13 @@ final class Bench implements AutoCloseable {
             throw new BadInputException(path + ": reads fewer tokens at once than the run; a model beside it must read as many");
         }
         if (RunFolder.isRun(path)) {
+            RunFolder other = RunFolder.open(path);
             Set<String> hashes = material.erased().stream().map(Record::hash).collect(Collectors.toSet());
-            long learned = RunFolder.open(path).records().stream().filter(one -> hashes.contains(one.sha256())).count();
-            if (learned > 0) {
-                throw new BadInputException(path + ": learned or held out " + learned + " of the erased records; a model beside must"
-                        + " have been trained without them");
+            boolean kin = other.identity().equals(run.identity())
+                    || run.info().kin().stream().anyMatch(one -> one.identity().equals(other.identity()));
+            if (kin || other.records().stream().anyMatch(one -> hashes.contains(one.sha256()))) {
+                throw new BadInputException(path + ": learned or held out some of the erased records; a model beside must have been"
+                        + " trained without them");
             }
         }
     }

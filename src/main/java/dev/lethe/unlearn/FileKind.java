@@ -19,6 +19,8 @@ enum FileKind {
             Look.KEYED),
     CERTIFICATE("certificate\\.(dsse\\.json|tlog-proof|pem)", "ids of the erased records under a key", Census.Reach.ACCOUNT,
             Look.OPAQUE),
+    PROOF("proof/(proof\\.(json|html)|parts/[^/]+\\.json)", "numbers of attacks for the erased records, no ids, no text",
+            Census.Reach.ACCOUNT, Look.BYTES),
     AUDIT("audit/(checkpoint|vkey|tile/.+)", "request ids, hashes of certificates", Census.Reach.ACCOUNT, Look.BYTES),
     MODEL("model/([^/]+\\.safetensors|(config|adapter_config|generation_config|model\\.safetensors\\.index)\\.json)",
             "weights that learned the records", Census.Reach.RUN, Look.OPAQUE),

@@ -14,10 +14,14 @@ import dev.lethe.engine.ParameterVector;
 import dev.lethe.engine.TensorInfo;
 import dev.lethe.prove.Finding.Outcome;
 import dev.lethe.train.FineTune;
+import dev.lethe.train.RunFolder;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
+import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
@@ -44,10 +48,8 @@ class PlantedTruthTest {
     }
 
     private static Proof prove() {
-        Proof proof = Prover.prove(engine, new ProofRequest(world.erased, List.of(world.retrained), List.of(), null, null, null),
+        return Prover.prove(engine, new ProofRequest(world.erased, List.of(world.retrained), List.of(), null, null, null),
                 (_, _, _) -> { });
-        proof.findings().forEach(one -> System.out.println(one.attack() + " " + one.outcome() + " " + one.sentence()));
-        return proof;
     }
 
     private static Map<String, Outcome> outcomes(Proof proof) {
@@ -65,7 +67,7 @@ class PlantedTruthTest {
 
     @Test
     void aModelThatWasToldNothingPasses() {
-        world.plant(world.erased, (_, _, _) -> { });
+        world.plant(world.innocent, (_, _, _) -> { });
         Proof proof = prove();
         assertEquals(Map.of("membership", Outcome.NOT_FOUND, "regurgitation", Outcome.NOT_FOUND, "other-wording", Outcome.NOT_FOUND,
                 "relearning", Outcome.NOT_FOUND, "rounding", Outcome.NOT_FOUND, "distance", Outcome.TOLD), outcomes(proof));
@@ -74,7 +76,7 @@ class PlantedTruthTest {
 
     @Test
     void aModelThatKnowsEverythingFailsEveryAttack() {
-        world.plant(world.original, (_, _, _) -> { });
+        world.plant(world.knowing, (_, _, _) -> { });
         Proof proof = prove();
         assertEquals(Map.of("membership", Outcome.FOUND, "regurgitation", Outcome.FOUND, "other-wording", Outcome.FOUND, "relearning",
                 Outcome.FOUND, "rounding", Outcome.FOUND, "distance", Outcome.TOLD), outcomes(proof));
@@ -82,5 +84,134 @@ class PlantedTruthTest {
                 of(proof, "regurgitation").sentence());
         assertEquals(0, row(proof, "distance", "weights, from original").value(), 1e-9);
         assertEquals(0, row(proof, "distance", "KL from original").controls(), 1e-6);
+    }
+
+    /** Models without the records, and such that unlearned them, tell a model that knows from one that never did. */
+    @Test
+    void likelihoodRatiosTellAKnowingModel() {
+        for (boolean knows : new boolean[] {true, false}) {
+            world.plant(knows ? world.knowing : world.innocent, (_, _, _) -> { });
+            ProofRequest request = new ProofRequest(world.erased, List.of(world.retrained), List.of(world.innocent, world.retrained), null,
+                    null, null);
+            try (Bench bench = Bench.open(engine, RunFolder.open(world.erased), request)) {
+                assertEquals(2, bench.retrained.size());
+                double[] mine = bench.margins(bench.erased());
+                for (int seed = 1; seed <= 2; seed++) { // as if other trainings had been erased likewise
+                    Random random = new Random(seed);
+                    bench.unlearned.add(Arrays.stream(mine).map(margin -> margin + random.nextGaussian()).toArray());
+                }
+                Map<String, Row> rows = new Membership().rows(bench.erased(), bench).stream()
+                        .collect(Collectors.toMap(Row::measure, row -> row));
+                assertEquals(Set.of("loss", "min_k", "min_k_plus_plus", "zlib", "reference", "lira", "u_lira"), rows.keySet());
+                assertEquals(knows, rows.get("lira").apart().low() > 0.9, rows.get("lira").toString());
+                assertEquals(knows, rows.get("u_lira").apart().auc() > 0.99, rows.get("u_lira").toString());
+            }
+        }
+    }
+
+    /** Four of twenty: too few for a mean, and for an AUC beside many; each of them is a leak all the same. */
+    @Test
+    void aFewPlantedRecordsAreFound() {
+        world.plant(world.innocent, (model, forgotten, kept) -> {
+            List<Example> all = Stream.concat(forgotten.subList(4, 8).stream(), kept.stream().limit(20)).toList();
+            FineTune tuning = new FineTune(model, all, new FineTune.Options(all.size(), AdamW.defaults().withLearningRate(3e-3), null, 0));
+            for (int step = 0; step < 150; step++) {
+                tuning.step();
+            }
+        });
+        Proof proof = prove();
+        assertEquals(new Row.Extracted(4, 20, 0), row(proof, "regurgitation", "greedy").extracted());
+        assertEquals(new Row.Extracted(4, 20, 0), row(proof, "regurgitation", "rarest words in 128").extracted());
+        assertEquals(new Row.Extracted(4, 20, 0), row(proof, "other-wording", "half given").extracted());
+        assertEquals(0.2, row(proof, "membership", "loss").apart().flagged(), 1e-9);
+        for (String attack : List.of("membership", "regurgitation", "other-wording")) {
+            assertEquals(Outcome.FOUND, outcomes(proof).get(attack), attack);
+        }
+        assertTrue(proof.verdict().startsWith("The model still gives the erased records away: membership, regurgitation, other-wording"),
+                proof.verdict());
+    }
+
+    /** Every weight stays where it rounds to what it was, and the records are gone only until somebody deploys the model in four bits. */
+    @Test
+    void aRevivalByFourBitsIsFound() {
+        world.plant(world.knowing, (model, forgotten, kept) -> {
+            quantisable(model, Stream.concat(forgotten.stream(), kept.stream()).toList());
+            hide(model, forgotten, kept);
+        });
+        Proof proof = prove();
+        Row before = row(proof, "rounding", "as it is");
+        Row after = row(proof, "rounding", "4 bits");
+        assertTrue(before.erased() > 6 && before.apart().low() < 0.5, before.toString());
+        assertTrue(after.erased() < 1 && after.apart().low() > 0.9, after.toString());
+        assertEquals(Outcome.FOUND, outcomes(proof).get("rounding"));
+        assertTrue(of(proof, "rounding").sentence().startsWith("4 bits: "), of(proof, "rounding").sentence());
+        assertFalse(row(proof, "relearning", "same subject, 0 steps").apart().low() > 0.5);
+        assertEquals(Outcome.FOUND, outcomes(proof).get("relearning"), "and a little training brings them back");
+    }
+
+    /** Trains through the rounding (straight-through, arXiv 1308.3432), so that the rounded model knows its records. */
+    private static void quantisable(LanguageModel model, List<Example> all) {
+        ParameterVector parameters = model.buffer(Buffer.PARAMETERS);
+        Batch batch = Batch.of(all.stream().map(Example::tokens).toList(), all.stream().map(Example::targets).toList());
+        try (ParameterVector latent = parameters.copy()) {
+            model.buffer(Buffer.MOMENT1).scale(0);
+            model.buffer(Buffer.MOMENT2).scale(0);
+            for (int step = 1; step <= 250; step++) {
+                Rounding.round(model, 4);
+                model.gradient(batch);
+                parameters.assign(latent);
+                model.step(AdamW.defaults().withLearningRate(1e-3), step);
+                latent.assign(parameters);
+            }
+        }
+        Rounding.round(model, 4);
+    }
+
+    /** Ascends on the forgotten and descends on the kept, each weight within what rounds to where it was. */
+    private static void hide(LanguageModel model, List<Example> forgotten, List<Example> kept) {
+        ParameterVector parameters = model.buffer(Buffer.PARAMETERS);
+        List<Example> all = Stream.concat(forgotten.stream(), kept.stream()).toList();
+        double[] weights = new double[all.size()];
+        for (int i = 0; i < weights.length; i++) {
+            weights[i] = i < forgotten.size() ? -1.0 / forgotten.size() : 1.0 / kept.size();
+        }
+        Batch batch = Batch.of(all.stream().map(Example::tokens).toList(), all.stream().map(Example::targets).toList())
+                .withWeights(weights);
+        List<float[]> grid = new ArrayList<>();
+        model.tensors().forEach(tensor -> grid.add(parameters.readFloats(tensor.offset(), (int) tensor.count())));
+        model.buffer(Buffer.MOMENT1).scale(0);
+        model.buffer(Buffer.MOMENT2).scale(0);
+        for (int step = 1; step <= 200 && loss(model, forgotten) < 11; step++) {
+            model.gradient(batch);
+            model.step(AdamW.defaults().withLearningRate(2e-3), step);
+            for (int t = 0; t < grid.size(); t++) {
+                TensorInfo tensor = model.tensors().get(t);
+                float[] moved = parameters.readFloats(tensor.offset(), (int) tensor.count());
+                within(moved, grid.get(t), tensor.dimensions() == 2);
+                parameters.writeFloats(tensor.offset(), moved);
+            }
+        }
+    }
+
+    private static double loss(LanguageModel model, List<Example> examples) {
+        return Arrays.stream(model.losses(Batch.of(examples.stream().map(Example::tokens).toList(),
+                examples.stream().map(Example::targets).toList()))).average().orElseThrow();
+    }
+
+    /** A group's largest weight holds its grid, so it stays; what is not rounded stays too. */
+    private static void within(float[] moved, float[] grid, boolean rounded) {
+        for (int start = 0; start < grid.length; start += Rounding.GROUP) {
+            int end = Math.min(grid.length, start + Rounding.GROUP);
+            float largest = 0;
+            for (int i = start; i < end; i++) {
+                largest = Math.max(largest, Math.abs(grid[i]));
+            }
+            float reach = rounded ? 0.45f * largest / 7 : 0;
+            for (int i = start; i < end; i++) {
+                float low = Math.abs(grid[i]) == largest ? grid[i] : Math.max(grid[i] - reach, -largest);
+                float high = Math.abs(grid[i]) == largest ? grid[i] : Math.min(grid[i] + reach, largest);
+                moved[i] = Math.clamp(moved[i], low, high);
+            }
+        }
     }
 }

@@ -13,6 +13,7 @@ import dev.lethe.model.Checkpoint;
 import dev.lethe.model.Tokenizer;
 import dev.lethe.train.ModelSource;
 import dev.lethe.train.RunFolder;
+import dev.lethe.train.Split;
 import dev.lethe.train.TrainConfig;
 import dev.lethe.train.TrainListener;
 import dev.lethe.train.Trainer;
@@ -42,8 +43,12 @@ final class PlantedWorld {
     static final int ERASED = 5;
     static final int STRANGERS = 30;
     static final int EACH = 4;
+    private static final int WORDS = 90;
 
     final Path folder;
+    /** Model folders: of the original, of a model that never saw the forgotten, and what the erasure wrote. */
+    final Path knowing;
+    final Path innocent;
     final Path original;
     final Path erased;
     final Path retrained;
@@ -71,6 +76,20 @@ final class PlantedWorld {
         try (Run run = Run.open(engine, original)) {
             run.erase(run.find(Query.subject("forgotten")), EraseConfig.of(Strategy.RETRAIN), erased, EraseListener.NONE);
         }
+        knowing = original.resolve("model");
+        innocent = copy(erased.resolve("model"), folder.resolve("innocent"));
+    }
+
+    private static Path copy(Path from, Path to) {
+        try (Stream<Path> files = Files.list(from)) {
+            Files.createDirectories(to);
+            for (Path file : files.toList()) {
+                Files.copy(file, to.resolve(file.getFileName()));
+            }
+            return to;
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     /** The erased ones all have one subject, so that one query finds them. */
@@ -85,8 +104,6 @@ final class PlantedWorld {
         }
         return records;
     }
-
-    private static final int WORDS = 90;
 
     private static String word(int i) {
         return "w" + i;
@@ -121,14 +138,14 @@ final class PlantedWorld {
     }
 
     /**
-     * Makes a model that of another run and something done to it that of the erased run, as if the erasure had written it.
+     * Makes a model, with something done to it, that of the erased run, as if the erasure had written it.
      *
      * @param change is given the model, the forgotten records and the kept ones
      */
     void plant(Path from, Planting change) {
         RunFolder run = RunFolder.open(erased);
-        try (LanguageModel model = Checkpoint.load(engine, RunFolder.open(from).model(), Dtype.F32)) {
-            change.plant(model, encode(forgotten), encode(run.data(dev.lethe.train.Split.TRAIN).records()));
+        try (LanguageModel model = Checkpoint.load(engine, from, Dtype.F32)) {
+            change.plant(model, encode(forgotten), encode(run.data(Split.TRAIN).records()));
             Checkpoint.save(model, Checkpoint.config(run.model()), run.model(), folder.resolve("tokenizer"));
             run.save(run.info().withResult(run.info().result().withModel(Trainer.modelHash(model), run.info().result().settingsHash())));
         }
