@@ -42,6 +42,8 @@ final class Bench implements AutoCloseable {
     private Progress progress = (_, _) -> { };
     private final Map<String, Evaluation> evaluations = new HashMap<>();
     private final List<Example> all;
+    /** Of all records that are known here. */
+    final RareWords rareWords;
 
     /** Told how much of what runs now is done. */
     interface Progress {
@@ -52,6 +54,7 @@ final class Bench implements AutoCloseable {
         this.material = material;
         this.training = training;
         this.all = material.encode(Stream.concat(material.erased().stream(), material.controls().stream()).toList());
+        this.rareWords = new RareWords(Stream.of(material.kept(), material.erased(), material.controls()).flatMap(List::stream).toList());
         if (all.contains(null)) {
             throw new BadInputException("a record to be asked for has nothing to learn within the model's context");
         }

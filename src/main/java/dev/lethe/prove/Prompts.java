@@ -14,7 +14,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.IntStream;
-import java.util.stream.Stream;
 
 /** Belongs to the thread that made it. */
 final class Prompts {
@@ -43,15 +42,13 @@ final class Prompts {
     Prompts(Bench bench, List<Record> records) {
         this.bench = bench;
         int most = 1;
-        RareWords counts = new RareWords(Stream.of(bench.material.kept(), bench.material.erased(), bench.material.controls())
-                .flatMap(List::stream).toList());
         for (Example example : bench.material.encode(records)) {
             Continuations.Split split = example == null ? null
                     : Continuations.Split.of(example, bench.material.tokenizer().endOfText());
             if (split != null && split.wanted().length > 0) {
                 String wanted = bench.material.decode(split.wanted()).strip();
                 asked.add(new Asked(split.prompt(), wanted, Rouge.reads(wanted),
-                        counts.of(bench.material.decode(split.prompt()), wanted)));
+                        bench.rareWords.of(bench.material.decode(split.prompt()), wanted)));
                 most = Math.max(most, split.wanted().length);
             }
         }

@@ -25,6 +25,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
 
 /** prove on a tiny run: what it writes and gives away, how it goes on, what the certificate makes of it, and what it refuses. */
 class ProveCommandTest {
@@ -93,8 +94,25 @@ class ProveCommandTest {
         PrivateFilesTest.assertPrivate(erased);
         String census = Shell.run("inspect", erased, "--personal", "--json", "-").out();
         assertFalse(census.contains("\"kind\" : \"unknown\""), census);
+        holds(new JsonMapper().readTree(erased.resolve("proof/proof.json").toFile()), new JsonMapper().readTree(
+                Path.of(System.getProperty("lethe.root", "."), "docs/proof.schema.json").toFile()), "proof");
         goesOn();
         covered(certify, folder.resolve("mine/keys.pem"));
+    }
+
+    /** As far as names go: every one is in docs/proof.schema.json, and none that must be there is missing. */
+    private static void holds(JsonNode value, JsonNode schema, String at) {
+        schema.path("required").forEach(name -> assertTrue(value.has(name.asString()), at + "/" + name));
+        if (value.isObject()) {
+            value.forEachEntry((name, inner) -> {
+                assertTrue(schema.path("properties").has(name), at + "/" + name);
+                holds(inner, schema.path("properties").path(name), at + "/" + name);
+            });
+        } else if (value.isArray()) {
+            value.forEach(item -> holds(item, schema.path("items"), at + "[]"));
+        } else {
+            assertTrue(!schema.has("enum") || schema.get("enum").valueStream().anyMatch(value::equals), at + ": " + value);
+        }
     }
 
     /** What is there is not done again; one more model costs its own parts, and those that look at it. */
