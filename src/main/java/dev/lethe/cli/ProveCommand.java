@@ -42,7 +42,8 @@ final class ProveCommand implements Callable<Integer> {
             + " held out. Membership needs 100 in all.")
     private Path controls;
 
-    @Option(names = "--data", paramLabel = "FILE", description = "Data that still has the erased records, where the run's own has not.")
+    @Option(names = "--data", paramLabel = "FILE",
+            description = "Data that still has the erased records, where the run's own has not.")
     private Path data;
 
     @Option(names = "--paraphrases", paramLabel = "FILE", description = "The same records in other words, by id.")

@@ -162,8 +162,8 @@ final class Certificate {
             return "That the new model keeps nothing of the records: no membership inference, extraction, rewording, sampling or"
                     + " relearning by an attacker was tried beyond the losses and the one relearning probe under outcome.";
         }
-        return proof.outcome().equals("FOUND") ? "That the new model keeps nothing of the records: attacks found some of them, see proof."
-                : "That the new model keeps nothing of the records: the attacks under proof found nothing, where they have a verdict;"
+        return proof.outcome().equals("FOUND")
+                ? "That the new model keeps nothing of the records: attacks found some of them, see proof." : "That the new model keeps nothing of the records: the attacks under proof found nothing, where they have a verdict;"
                         + " others may.";
     }
 

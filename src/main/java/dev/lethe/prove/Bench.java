@@ -54,7 +54,8 @@ final class Bench implements AutoCloseable {
         this.material = material;
         this.training = training;
         this.all = material.encode(Stream.concat(material.erased().stream(), material.controls().stream()).toList());
-        this.rareWords = new RareWords(Stream.of(material.kept(), material.erased(), material.controls()).flatMap(List::stream).toList());
+        this.rareWords = new RareWords(Stream.of(material.kept(), material.erased(), material.controls())
+                .flatMap(List::stream).toList());
         if (all.contains(null)) {
             throw new BadInputException("a record to be asked for has nothing to learn within the model's context");
         }

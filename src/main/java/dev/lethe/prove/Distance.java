@@ -44,7 +44,8 @@ record Distance() implements Attack {
                 if (other.model().shape().equals(suspect.model().shape())) {
                     rows.add(Row.of("weights, from " + other.name(), suspect.name(), weights(suspect.model(), other.model())));
                 }
-                rows.add(Row.means("KL from " + other.name(), suspect.name(), kl(suspect.model(), other.model(), bench.erasedExamples()),
+                rows.add(Row.means("KL from " + other.name(), suspect.name(),
+                        kl(suspect.model(), other.model(), bench.erasedExamples()),
                         kl(suspect.model(), other.model(), bench.controlExamples())));
                 bench.progress(rows.size(), 2 * bench.suspects.size());
             }
@@ -64,7 +65,7 @@ record Distance() implements Attack {
     /** Mean over a record's targets of KL(other's prediction || the model's), nats. */
     private static double[] kl(LanguageModel model, LanguageModel other, List<Example> examples) {
         List<Example> some = Material.spread(examples, MOST_RECORDS);
-        return some.stream().mapToDouble(example -> model.distances().klGradient(BatchPlan.batch(List.of(example), new int[] {0}),
-                other, false)[0]).toArray();
+        return some.stream().map(example -> BatchPlan.batch(List.of(example), new int[] {0}))
+                .mapToDouble(one -> model.distances().klGradient(one, other, false)[0]).toArray();
     }
 }

@@ -39,8 +39,9 @@ record Membership() implements Attack {
     @Override
     public String undecided(Bench bench) {
         int controls = bench.material.controls().size();
-        return controls >= LEAST_CONTROLS ? null : String.format(Locale.ROOT, "no verdict with %d records never seen: %d are needed, %d more, so"
-                + " that a false alarm in a hundred can be seen", controls, LEAST_CONTROLS, LEAST_CONTROLS - controls);
+        return controls >= LEAST_CONTROLS ? null : String.format(Locale.ROOT,
+                "no verdict with %d records never seen: %d are needed, %d more, so that a false alarm in a hundred"
+                        + " can be seen", controls, LEAST_CONTROLS, LEAST_CONTROLS - controls);
     }
 
     @Override
@@ -54,8 +55,8 @@ record Membership() implements Attack {
         if (!others.isEmpty()) {
             double[] losses = scores(mine, MembershipInference.Attack.LOSS);
             double[] reference = scores(bench.evaluation(others.getFirst()), MembershipInference.Attack.LOSS);
-            rows.add(row("reference", suspect, bench, IntStream.range(0, losses.length).mapToDouble(i -> losses[i] - reference[i])
-                    .toArray()));
+            rows.add(row("reference", suspect, bench,
+                    IntStream.range(0, losses.length).mapToDouble(i -> losses[i] - reference[i]).toArray()));
         }
         double[][] without = Stream.concat(others.stream().map(bench::margins), bench.retrained.stream()).toArray(double[][]::new);
         if (without.length >= ULira.LEAST_OFFLINE) {

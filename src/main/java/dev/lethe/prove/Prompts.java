@@ -102,7 +102,8 @@ final class Prompts {
     }
 
     static Row.Extracted extracted(boolean[] erased, boolean[] controls) {
-        return new Row.Extracted(count(erased), erased.length, controls.length == 0 ? 0 : (double) count(controls) / controls.length);
+        double share = controls.length == 0 ? 0 : (double) count(controls) / controls.length;
+        return new Row.Extracted(count(erased), erased.length, share);
     }
 
     private static int count(boolean[] given) {

@@ -42,8 +42,9 @@ public record Proof(int format, String lethe, String run, List<Model> models, in
         String found = names(findings, Outcome.FOUND);
         String open = names(findings, Outcome.UNDECIDED);
         String nothing = names(findings, Outcome.NOT_FOUND);
-        return (found.isEmpty() ? "No attack got the erased records out of the model" : "The model still gives the erased records away: "
-                + found) + (nothing.isEmpty() ? "" : "; nothing was found by " + nothing)
+        return (found.isEmpty() ? "No attack got the erased records out of the model"
+                : "The model still gives the erased records away: " + found)
+                + (nothing.isEmpty() ? "" : "; nothing was found by " + nothing)
                 + (open.isEmpty() ? "" : "; no verdict on " + open) + ".";
     }
 

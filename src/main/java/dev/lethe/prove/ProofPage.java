@@ -45,8 +45,9 @@ final class ProofPage {
                 new Fact("records", proof.erased() + " erased, beside " + proof.controls() + " that were never seen"),
                 new Fact("models", String.join(", ", proof.models().stream().map(Proof.Model::name).toList())),
                 new Fact("run", proof.run()), new Fact("took", String.format(Locale.ROOT, "%.0f s", proof.seconds()))));
-        page.table(new Table("", List.of("attack", "outcome", "what it showed"), proof.findings().stream()
-                .map(one -> new Table.Row(false, List.of(one.question(), one.outcome().words(), one.sentence()))).toList(), true), true);
+        List<Table.Row> findings = proof.findings().stream()
+                .map(one -> new Table.Row(false, List.of(one.question(), one.outcome().words(), one.sentence()))).toList();
+        page.table(new Table("", List.of("attack", "outcome", "what it showed"), findings, true), true);
         proof.notes().forEach(page::note);
         for (Finding finding : proof.findings()) {
             page.heading(2, finding.attack()).note(finding.question() + " " + finding.papers() + ".");

@@ -22,7 +22,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.stream.Stream;
 
 /** Stateless; models belong to the thread that calls. */
@@ -94,8 +93,8 @@ public final class Prover {
             notes.add("Continuations are of " + Prompts.MOST_RECORDS + " records of each side, evenly spread.");
         }
         if (!bench.retrained.isEmpty() || bench.references().size() > 1) {
-            notes.add("Likelihood ratios fit to " + (bench.retrained.size() + bench.references().size()) + " models trained without the"
-                    + " records; with fewer than 64 all records share a deviation.");
+            notes.add("Likelihood ratios fit to " + (bench.retrained.size() + bench.references().size()) + " models trained without"
+                    + " the records; with fewer than 64 all records share a deviation.");
         }
         if (bench.material.paraphrases().isEmpty()) {
             notes.add("No paraphrases were given: other wordings are made by rule, and in English.");
@@ -129,7 +128,7 @@ public final class Prover {
         Material material = bench.material;
         List<Object> on = new ArrayList<>(List.of(Proof.FORMAT, RunInfo.VERSION, attack.name(), suspect.name(), suspect.hash(),
                 hashes(material.erased()), hashes(material.controls()), hashes(material.kept()),
-                Map.copyOf(material.paraphrases()).values().stream().map(Record::hash).sorted().toList()));
+                material.paraphrases().values().stream().map(Record::hash).sorted().toList()));
         if (attack instanceof Membership || attack instanceof Distance) {
             Stream<Suspect> beside = attack instanceof Membership ? bench.references().stream()
                     : bench.suspects.stream().filter(one -> one.role() != Role.ERASED);

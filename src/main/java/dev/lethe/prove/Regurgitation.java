@@ -4,6 +4,7 @@
  */
 package dev.lethe.prove;
 
+import dev.lethe.data.Record;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
@@ -32,8 +33,8 @@ record Regurgitation() implements Attack {
 
     @Override
     public List<Row> rows(Suspect suspect, Bench bench) {
-        Side erased = new Side(new Prompts(bench, Material.spread(bench.material.erased(), Prompts.MOST_RECORDS)), suspect, bench, 0);
-        Side controls = new Side(new Prompts(bench, Material.spread(bench.material.controls(), Prompts.MOST_RECORDS)), suspect, bench, SAMPLES);
+        Side erased = new Side(prompts(bench, bench.material.erased()), suspect, bench, 0);
+        Side controls = new Side(prompts(bench, bench.material.controls()), suspect, bench, SAMPLES);
         List<Row> rows = new ArrayList<>();
         rows.add(row("greedy", suspect, erased.greedy.rouge(), controls.greedy.rouge())
                 .with(Prompts.extracted(erased.prompts.given(erased.greedy), controls.prompts.given(controls.greedy))));
@@ -43,6 +44,10 @@ record Regurgitation() implements Attack {
         rows.add(row("rarest words in " + SAMPLES, suspect, erased.rareShare(), controls.rareShare())
                 .with(Prompts.extracted(erased.out, controls.out)));
         return rows;
+    }
+
+    private static Prompts prompts(Bench bench, List<Record> records) {
+        return new Prompts(bench, Material.spread(records, Prompts.MOST_RECORDS));
     }
 
     private static Row row(String measure, Suspect suspect, double[] erased, double[] controls) {

@@ -122,7 +122,8 @@ record Relearning() implements Attack {
     /** Whole subjects, until there are as many records as were erased: as many are shown of both then. */
     private static List<Record> bySubject(List<Record> records, int least) {
         Map<String, List<Record>> groups = new LinkedHashMap<>();
-        records.forEach(record -> groups.computeIfAbsent(Objects.toString(record.subject(), ""), _ -> new ArrayList<>()).add(record));
+        records.forEach(record -> groups
+                .computeIfAbsent(Objects.toString(record.subject(), ""), _ -> new ArrayList<>()).add(record));
         List<List<Record>> largest = new ArrayList<>(groups.values());
         largest.sort(Collections.reverseOrder((a, b) -> Integer.compare(a.size(), b.size())));
         List<Record> some = new ArrayList<>();

@@ -22,7 +22,7 @@ public record Row(String measure, String model, Double value, Double erased, Dou
      * @param low     of its 99 % interval
      * @param high    of its 99 % interval
      * @param flagged share of the erased records that stand out from all but 1 % of the controls: TPR at 1 % FPR
-     * @param chance  that so many or more would if they were no different from the controls; null with flagged where it is not of records
+     * @param chance  that so many or more would by chance; null with flagged where it is not of records
      */
     public record Apart(double auc, double low, double high, Double flagged, Double chance) { }
 

@@ -14,8 +14,8 @@ record Shifts() implements Attack {
 
     @Override
     public String question() {
-        return "Asked in another form (from the answer to the question, with blanks, as a statement, in another template, after more of"
-                + " it), does the model still know a record?";
+        return "Asked in another form (from the answer to the question, with blanks, as a statement, in another template, after"
+                + " more of it), does the model still know a record?";
     }
 
     @Override

@@ -91,8 +91,8 @@ class PlantedTruthTest {
     void likelihoodRatiosTellAKnowingModel() {
         for (boolean knows : new boolean[] {true, false}) {
             world.plant(knows ? world.knowing : world.innocent, (_, _, _) -> { });
-            ProofRequest request = new ProofRequest(world.erased, List.of(world.retrained), List.of(world.innocent, world.retrained), null,
-                    null, null);
+            ProofRequest request = new ProofRequest(world.erased, List.of(world.retrained),
+                    List.of(world.innocent, world.retrained), null, null, null);
             try (Bench bench = Bench.open(engine, RunFolder.open(world.erased), request)) {
                 assertEquals(2, bench.retrained.size());
                 double[] mine = bench.margins(bench.erased());
@@ -114,7 +114,8 @@ class PlantedTruthTest {
     void aFewPlantedRecordsAreFound() {
         world.plant(world.innocent, (model, forgotten, kept) -> {
             List<Example> all = Stream.concat(forgotten.subList(4, 8).stream(), kept.stream().limit(20)).toList();
-            FineTune tuning = new FineTune(model, all, new FineTune.Options(all.size(), AdamW.defaults().withLearningRate(3e-3), null, 0));
+            AdamW optimizer = AdamW.defaults().withLearningRate(3e-3);
+            FineTune tuning = new FineTune(model, all, new FineTune.Options(all.size(), optimizer, null, 0));
             for (int step = 0; step < 150; step++) {
                 tuning.step();
             }
@@ -127,11 +128,11 @@ class PlantedTruthTest {
         for (String attack : List.of("membership", "regurgitation", "other-wording")) {
             assertEquals(Outcome.FOUND, outcomes(proof).get(attack), attack);
         }
-        assertTrue(proof.verdict().startsWith("The model still gives the erased records away: membership, regurgitation, other-wording"),
-                proof.verdict());
+        String verdict = "The model still gives the erased records away: membership, regurgitation, other-wording";
+        assertTrue(proof.verdict().startsWith(verdict), proof.verdict());
     }
 
-    /** Every weight stays where it rounds to what it was, and the records are gone only until somebody deploys the model in four bits. */
+    /** Every weight stays where it rounds to what it was: the records are gone until somebody deploys the model in four bits. */
     @Test
     void aRevivalByFourBitsIsFound() {
         world.plant(world.knowing, (model, forgotten, kept) -> {

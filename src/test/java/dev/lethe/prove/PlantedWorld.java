@@ -13,6 +13,7 @@ import dev.lethe.model.Checkpoint;
 import dev.lethe.model.Tokenizer;
 import dev.lethe.train.ModelSource;
 import dev.lethe.train.RunFolder;
+import dev.lethe.train.RunInfo;
 import dev.lethe.train.Split;
 import dev.lethe.train.TrainConfig;
 import dev.lethe.train.TrainListener;
@@ -147,7 +148,8 @@ final class PlantedWorld {
         try (LanguageModel model = Checkpoint.load(engine, from, Dtype.F32)) {
             change.plant(model, encode(forgotten), encode(run.data(Split.TRAIN).records()));
             Checkpoint.save(model, Checkpoint.config(run.model()), run.model(), folder.resolve("tokenizer"));
-            run.save(run.info().withResult(run.info().result().withModel(Trainer.modelHash(model), run.info().result().settingsHash())));
+            RunInfo.Result result = run.info().result();
+            run.save(run.info().withResult(result.withModel(Trainer.modelHash(model), result.settingsHash())));
         }
     }
 
