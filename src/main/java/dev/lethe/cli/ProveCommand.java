@@ -14,18 +14,13 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.ParentCommand;
 
 /** lethe prove: attacks on an erased model. */
-@Command(name = "prove", mixinStandardHelpOptions = true, sortOptions = false,
-        description = "Attacks an erased model for what it was made to forget (membership, regurgitation, other wordings,"
-                + " relearning, rounded weights) beside records it never saw, the model before, and retrained ones. Writes"
-                + " RUN/proof; goes on where it was cut off. Certify afterwards, and the certificate covers it.")
+@Command(name = "prove", description = {"Attacks an erased model for what it was made to forget.",
+    "Membership, regurgitation, other wordings, relearning, rounded weights; beside records it never saw, the model before, and"
+            + " retrained ones. Writes RUN/proof; goes on where it was cut off. Certify afterwards, and the certificate covers it."})
 final class ProveCommand implements Callable<Integer> {
     private static final int PARTS = 1000;
-
-    @ParentCommand
-    private Main main;
 
     @Parameters(paramLabel = "RUN", description = "A run that an erasure made.")
     private Path run;
@@ -49,8 +44,10 @@ final class ProveCommand implements Callable<Integer> {
     @Option(names = "--paraphrases", paramLabel = "FILE", description = "The same records in other words, by id.")
     private Path paraphrases;
 
+    private final ModelPlace place = new ModelPlace();
+
     @Mixin
-    private Hardware hardware;
+    private final SettingOptions settings = new SettingOptions(place::into, "device");
 
     @Mixin
     private Common common;
@@ -60,13 +57,13 @@ final class ProveCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        Terminal terminal = main.terminal();
-        try (Engine engine = hardware.open(); Progress progress = common.progress(terminal)) {
+        settings.apply();
+        try (Engine engine = place.open(); Progress progress = common.progress()) {
             Proof proof = Prover.prove(engine, new ProofRequest(run, references, oracles, controls, data, paraphrases),
                     (attack, model, share) -> progress.update("prove", Math.round(PARTS * share), PARTS, attack + ", " + model));
             progress.end();
             Path page = Prover.folder(RunFolder.open(run)).resolve("proof.html");
-            common.result(terminal, new Result(page.toString(), proof), () -> print(terminal, proof, page));
+            common.result(new Result(page.toString(), proof), terminal -> print(terminal, proof, page));
         }
         return 0;
     }

@@ -48,8 +48,8 @@ class ProveCommandTest {
         run = train("run", people, heldOut);
         retrained = train("retrained", others, heldOut);
         erased = folder.resolve("erased");
-        assertEquals(0, Shell.run("erase", "--quiet", "--run", run, "--subject", "dave", "--out", erased, "--target-loss", 1,
-                "--retain-guard", 100, "--held-out-guard", 100, "--relearn-steps", 0).code());
+        assertEquals(0, Shell.run("erase", run, "--quiet", "--subject", "dave", "--out", erased, "--reference", 1, "--set", "retain_guard=100",
+                "--set", "held_out_guard=100", "--set", "relearn_steps=0").code());
     }
 
     private static Path train(String name, Path data, Path heldOut) {
@@ -170,8 +170,8 @@ class ProveCommandTest {
         Path none = Files.writeString(folder.resolve("none.jsonl"), "{\"id\":\"x\",\"text\":\"nothing at all\"}\n");
         assertRefused(2, none + ": has none of the records that were erased", Shell.run("prove", erased, "--data", none));
         Path other = folder.resolve("other");
-        assertEquals(0, Shell.run("train", "--quiet", "--data", folder.resolve("others.jsonl"), "--init",
-                "gpt2:layers=1,hidden=16,heads=2,ctx=48", "--epochs", 1, "--holdout", 0, "--capture", "none", "--out", other).code());
+        assertEquals(0, Shell.run("train", other, "--quiet", "--data", folder.resolve("others.jsonl"), "--model",
+                "gpt2:layers=1,hidden=16,heads=2,ctx=48", "--epochs", 1, "--holdout", 0, "--capture", "none").code());
         assertRefused(2, other + ": reads the records by another tokenizer than the run; a model beside it must have the same",
                 Shell.run("prove", erased, "--reference", other));
         Path moved = folder.resolve("moved");

@@ -55,7 +55,7 @@ class HardeningTest {
         Path erased = folder.resolve("erased");
         try (Run whole = Run.open(engine, run)) {
             EraseConfig wide = EraserTest.CONFIG.toBuilder().strategy(Strategy.FIRST_EPOCH).precondition(0)
-                    .contrast(Contrast.span(50)).liveContrast(8).polish(60) // is soon relearned
+                    .contrast(Contrast.span(50)).liveContrast(8).polish(60).hold(0) // is soon relearned
                     .retainGuard(50).heldOutGuard(50).keepEntries(true).build();
             whole.erase(whole.find(Query.ids(ids)), wide, erased, EraseListener.NONE);
         }
