@@ -20,7 +20,7 @@ class ModuleTest {
     void exportsWhatAnEmbedderNeeds() throws Exception {
         Set<String> exported = module().exports().stream().map(ModuleDescriptor.Exports::source)
                 .collect(Collectors.toCollection(TreeSet::new));
-        assertEquals(new TreeSet<>(Stream.of("data", "engine", "eval", "influence", "ledger", "model", "proof",
+        assertEquals(new TreeSet<>(Stream.of("data", "engine", "eval", "influence", "ledger", "model", "proof", "prove",
                 "report", "train", "unlearn").map(name -> "dev.lethe." + name).toList()), exported);
     }
 
