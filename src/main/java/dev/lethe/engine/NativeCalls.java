@@ -67,8 +67,28 @@ final class NativeCalls {
             event.commit();
         }
         if (status != LetheNative.LETHE_OK()) {
-            throw failure(operation, Status.of(status));
+            throw failure(operation, status(status));
         }
+    }
+
+    /** A code this version does not know is {@link Status#INTERNAL}. */
+    private static Status status(int code) {
+        if (code == LetheNative.LETHE_INVALID_ARGUMENT()) {
+            return Status.INVALID_ARGUMENT;
+        }
+        if (code == LetheNative.LETHE_OUT_OF_MEMORY()) {
+            return Status.OUT_OF_MEMORY;
+        }
+        if (code == LetheNative.LETHE_UNSUPPORTED()) {
+            return Status.UNSUPPORTED;
+        }
+        if (code == LetheNative.LETHE_NOT_FINITE()) {
+            return Status.NOT_FINITE;
+        }
+        if (code == LetheNative.LETHE_CANCELLED()) {
+            return Status.CANCELLED;
+        }
+        return code == LetheNative.LETHE_DAMAGED() ? Status.DAMAGED : Status.INTERNAL;
     }
 
     private LetheException failure(String operation, Status status) {
