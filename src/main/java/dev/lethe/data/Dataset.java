@@ -1,6 +1,7 @@
 package dev.lethe.data;
 
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Problems;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;

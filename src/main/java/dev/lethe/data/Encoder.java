@@ -2,6 +2,7 @@ package dev.lethe.data;
 
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Batch;
+import dev.lethe.engine.Problems;
 import dev.lethe.engine.Reason;
 import java.util.ArrayList;
 import java.util.Arrays;

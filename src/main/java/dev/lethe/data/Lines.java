@@ -1,6 +1,7 @@
 package dev.lethe.data;
 
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Problems;
 import dev.lethe.engine.Reason;
 import dev.lethe.engine.Work;
 import java.io.BufferedInputStream;

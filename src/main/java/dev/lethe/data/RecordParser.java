@@ -1,5 +1,6 @@
 package dev.lethe.data;
 
+import dev.lethe.engine.Problems;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashMap;

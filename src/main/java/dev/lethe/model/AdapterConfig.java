@@ -4,6 +4,7 @@ import dev.lethe.engine.Adapter;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.ModelLayout;
 import dev.lethe.engine.ModelShape;
+import dev.lethe.engine.Problems;
 import dev.lethe.engine.Site;
 import dev.lethe.engine.TensorInfo;
 import java.nio.file.Path;

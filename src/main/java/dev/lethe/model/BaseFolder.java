@@ -1,9 +1,10 @@
 package dev.lethe.model;
 
-import dev.lethe.engine.Base;
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.Base;
 import dev.lethe.engine.Dtype;
 import dev.lethe.engine.ModelLayout;
+import dev.lethe.engine.Problems;
 import dev.lethe.engine.Reason;
 import dev.lethe.model.WeightFiles.Weight;
 import java.io.IOException;

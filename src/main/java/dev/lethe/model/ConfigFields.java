@@ -1,6 +1,7 @@
 package dev.lethe.model;
 
 import dev.lethe.engine.Block.Activation;
+import dev.lethe.engine.Problems;
 import dev.lethe.engine.Rotary;
 import dev.lethe.engine.Rotary.Scaling;
 import java.util.LinkedHashMap;

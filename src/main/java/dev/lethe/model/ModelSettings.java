@@ -3,6 +3,7 @@ package dev.lethe.model;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.ModelLayout;
 import dev.lethe.engine.ModelShape;
+import dev.lethe.engine.Problems;
 import dev.lethe.engine.Reason;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;

@@ -3,6 +3,7 @@ package dev.lethe.model;
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Dtype;
 import dev.lethe.engine.ModelLayout;
+import dev.lethe.engine.Problems;
 import dev.lethe.model.Safetensors.Tensor;
 import dev.lethe.model.WeightFiles.Weight;
 import java.nio.file.Path;

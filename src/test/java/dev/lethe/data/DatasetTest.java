@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.InterruptedWorkException;
+import dev.lethe.engine.Problems;
 import dev.lethe.engine.Work;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
