@@ -44,7 +44,7 @@ record Plan(List<Entry> entries, Map<String, Captures> captures) {
             Captures counted = new Captures(trainings.shape(head));
             drafts.stream().filter(draft -> draft.cell().head().equals(head) && Adoption.of(draft.cell().epochs()) == null)
                     .forEach(draft -> counted.count(draft.config()));
-            if (spec.sequential() != null && head.equals(Sequence.HEAD)) {
+            if (spec.sequential() != null && head.equals(Spec.Sequential.HEAD)) {
                 counted.count(Sequence.config(spec, 0));
             }
             captures.put(head, counted);

@@ -46,7 +46,6 @@ import java.util.Set;
 import java.util.stream.Collectors;
 
 final class Sequence {
-    static final String HEAD = "tied";
     /** Learning rate of the further training, as a share of the training's peak. */
     private static final double FURTHER_RATE = 0.1;
 
@@ -91,13 +90,13 @@ final class Sequence {
 
     /** What the models before the first request depend on, and what is measured of their base. */
     private Object begin(long seed) {
-        Object settings = shop.trainings().settings(HEAD, seed, Captures.NONE);
+        Object settings = shop.trainings().settings(Spec.Sequential.HEAD, seed, Captures.NONE);
         return data.baseText() == null ? settings : List.of(settings, data.baseText().identity());
     }
 
     private CellResult of(long seed) {
         EraseConfig config = config(spec, seed);
-        Cell cell = new Cell(seed, HEAD, "sequential", config.strategy().label(), config.sites(),
+        Cell cell = new Cell(seed, Spec.Sequential.HEAD, "sequential", config.strategy().label(), config.sites(),
                 config.strategy().usesLedger() ? config.storedEpochs().toString() : "", "ids", "calibrated",
                 config.contrast().toString(), config.repair(), Drafts.text(spec.sequential().erase()));
         String id = Sha.id("sequential", cell, config, begin(seed), data.hash(),
@@ -121,7 +120,7 @@ final class Sequence {
     }
 
     private CellResult requests(String id, Cell cell, EraseConfig config, Path folder) throws IOException {
-        RunFolder original = shop.trainings().original(cell.seed(), HEAD, shop.capture(HEAD, config));
+        RunFolder original = shop.trainings().original(cell.seed(), Spec.Sequential.HEAD, shop.capture(Spec.Sequential.HEAD, config));
         Path state = folder.resolve("progress.json");
         List<String> requests = spec.sequential().requests();
         Progress progress = Files.exists(state) ? RunJson.read(Files.readString(state), Progress.class, state.toString())

@@ -137,5 +137,8 @@ public record Spec(String name, Path file, Data data, String model, String token
      * @param seeds     a part of the study's
      */
     public record Sequential(List<String> requests, String strategy, Map<String, Object> erase, int fineTune,
-                             List<Long> seeds) { }
+                             List<Long> seeds) {
+        /** Of the models it is done with. */
+        static final String HEAD = "tied";
+    }
 }

@@ -142,8 +142,8 @@ final class SpecCheck {
         if (sequential == null) {
             return;
         }
-        if (!spec.heads().contains(Sequence.HEAD)) {
-            add("$.heads", "is " + spec.heads() + ", but the sequence is done with " + Sequence.HEAD);
+        if (!spec.heads().contains(Spec.Sequential.HEAD)) {
+            add("$.heads", "is " + spec.heads() + ", but the sequence is done with " + Spec.Sequential.HEAD);
         }
         part("$.sequential.seeds", sequential.seeds(), Set.copyOf(spec.seeds()), "seed of the study");
         Drafts.Config config = Drafts.config("$.sequential", sequential.strategy(),

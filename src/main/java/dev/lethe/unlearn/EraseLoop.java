@@ -129,7 +129,7 @@ final class EraseLoop {
 
     private void walk(FixedRate fixed, int repairs) {
         for (int i = 0; i < fixed.steps(); i++) {
-            Work.check(Eraser.INTERRUPTED);
+            Work.check(Method.INTERRUPTED);
             ascent.walk(fixed.rate());
             ascents++;
             now = Losses.measure(model, data, fixed, ascents);
@@ -220,7 +220,7 @@ final class EraseLoop {
     }
 
     private void harden(Hardening hardening) {
-        Work.check(Eraser.INTERRUPTED);
+        Work.check(Method.INTERRUPTED);
         Hardening.Outcome outcome = hardening.step(now, limits);
         if (outcome.share() > 0) {
             now = outcome.losses();
@@ -229,7 +229,7 @@ final class EraseLoop {
     }
 
     private Outcome ascend(Phase phase, double share) {
-        Work.check(Eraser.INTERRUPTED);
+        Work.check(Method.INTERRUPTED);
         Outcome outcome = ascent.step(share, now, limits, watched,
                 refused -> tell(phase, refused.action(), refused.share(), refused.losses()));
         if (outcome.action() == Action.ASCEND) {
@@ -244,7 +244,7 @@ final class EraseLoop {
     }
 
     private void repair(Phase phase, double share, boolean look) {
-        Work.check(Eraser.INTERRUPTED);
+        Work.check(Method.INTERRUPTED);
         double rate = repair.step(share);
         double forget = look ? SetLoss.mean(model, watched.forget()) : Double.NaN;
         now = look ? now.withForget(forget) : now;

@@ -33,7 +33,6 @@ import java.util.function.Consumer;
 import java.util.stream.Collectors;
 
 final class Eraser {
-    static final String INTERRUPTED = "the erasure was interrupted; the source run is as it was and no new run was made";
     /** Nats a token by which a reference must be above learned records to show what "never seen" is like. */
     private static final double CLEAR = 0.1;
     /** A loss of learned records above which none is recited: after one epoch of TOFU, say, 7.3, and 7.5 never seen. */
@@ -107,7 +106,7 @@ final class Eraser {
     }
 
     private List<Example> keep(List<Record> erased) {
-        return config.keep() == null ? List.of() : config.keep().examples(source, erased);
+        return config.keep() == null ? List.of() : RunExamples.of(source, config.keep(), erased);
     }
 
     /**
@@ -138,7 +137,7 @@ final class Eraser {
                         source.info().result().steps(), relearning, moved.influence(), 0, request.copies(), List.of(), List.of(),
                         Erasure.Software.of(engine));
                 listener.stage("writing " + out);
-                Work.check(INTERRUPTED);
+                Work.check(Method.INTERRUPTED);
                 return Work.shielded(() -> fresh.complete(model, erasure, request.erased()));
             });
         }
@@ -190,7 +189,7 @@ final class Eraser {
             return end.apply(model, new Moved(result, target, knownBefore, broken,
                     influence == null ? InfluenceChange.none() : influence.after()));
         } catch (InterruptedWorkException e) {
-            throw new InterruptedWorkException(INTERRUPTED, e); // of whatever it was interrupted in
+            throw new InterruptedWorkException(Method.INTERRUPTED, e); // of whatever it was interrupted in
         }
     }
 

@@ -1,18 +1,7 @@
 package dev.lethe.unlearn;
 
 import com.fasterxml.jackson.annotation.JsonCreator;
-import dev.lethe.data.Copies;
-import dev.lethe.data.DataForm;
-import dev.lethe.data.Dataset;
-import dev.lethe.data.Example;
-import dev.lethe.data.Record;
-import dev.lethe.engine.BadInputException;
-import dev.lethe.train.RunFolder;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
-import java.util.Locale;
-import java.util.stream.IntStream;
 import tools.jackson.databind.annotation.JsonSerialize;
 import tools.jackson.databind.ser.std.ToStringSerializer;
 
@@ -32,26 +21,5 @@ public record Keep(@JsonSerialize(using = ToStringSerializer.class) Path data, d
         if (!(guard > 0)) {
             throw new IllegalArgumentException("keep guard is " + guard + ", allowed: above 0");
         }
-    }
-
-    /**
-     * The examples as the run's model sees them.
-     *
-     * @throws BadInputException when some say what is to be erased
-     */
-    List<Example> examples(RunFolder run, List<Record> erased) {
-        String name = data.getFileName().toString().toLowerCase(Locale.ROOT);
-        boolean text = name.endsWith(".txt") || name.endsWith(".txt.gz");
-        Dataset kept = Dataset.read(data, text ? DataForm.DEFAULT : run.info().data().form());
-        List<Record> all = new ArrayList<>(erased);
-        all.addAll(kept.records());
-        Copies copies = Copies.among(all);
-        List<String> same = IntStream.range(erased.size(), all.size()).filter(i -> copies.first(i) < erased.size())
-                .mapToObj(i -> all.get(i).id() + " is a copy of " + all.get(copies.first(i)).id()).toList();
-        if (!same.isEmpty()) {
-            throw new BadInputException(data + ": is to be kept, but " + same.size() + " of it say what is to be erased, the first: "
-                    + same.getFirst() + "; take them out");
-        }
-        return RunExamples.encode(run, kept.records());
     }
 }

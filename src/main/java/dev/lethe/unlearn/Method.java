@@ -21,6 +21,7 @@ import java.util.function.Consumer;
 
 /** One erasure's; on its thread. */
 final class Method {
+    static final String INTERRUPTED = "the erasure was interrupted; the source run is as it was and no new run was made";
     /** Most of the repair budget that may go into preconditioning, where a training was short. */
     private static final double SCALE_SHARE = 0.25;
     /** Annealed steps at the end when none are asked for: so many, or this share of the training's if that is more. */

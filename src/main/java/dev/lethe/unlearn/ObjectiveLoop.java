@@ -113,7 +113,7 @@ final class ObjectiveLoop implements AutoCloseable {
 
     private void walk(FixedRate fixed) {
         for (int i = 0; i < fixed.steps(); i++) {
-            Work.check(Eraser.INTERRUPTED);
+            Work.check(Method.INTERRUPTED);
             descend();
             move(fixed, fixed.rate());
             count();
@@ -148,7 +148,7 @@ final class ObjectiveLoop implements AutoCloseable {
 
     /** One step, cut in half until it does not pass the target by too much. Returns the share it was left at, or 0. */
     private double step(Phase phase, double target, double share) {
-        Work.check(Eraser.INTERRUPTED);
+        Work.check(Method.INTERRUPTED);
         descend();
         snapshot.assign(model.buffer(Buffer.PARAMETERS));
         double rate = steps.rate(share);
@@ -176,7 +176,7 @@ final class ObjectiveLoop implements AutoCloseable {
     }
 
     private void repair(Phase phase, double share) {
-        Work.check(Eraser.INTERRUPTED);
+        Work.check(Method.INTERRUPTED);
         WeightedLoss.gradient(model, List.of(), new double[0], retain.next(), 1);
         more.run();
         double rate = steps.rate(share);

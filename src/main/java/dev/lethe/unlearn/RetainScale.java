@@ -33,7 +33,7 @@ final class RetainScale implements AutoCloseable {
             double parameters = gradient.dot(gradient, sites); // every one is a one, a tied table counts once
             double sum = 0;
             for (int i = 0; i < batches; i++) {
-                Work.check(Eraser.INTERRUPTED);
+                Work.check(Method.INTERRUPTED);
                 model.gradient(TokenMean.batch(retain, cycle.nextIndices()));
                 square.addSquare(1, 1.0 / batches, gradient);
                 sum += gradient.dot(gradient, sites);

@@ -1,6 +1,7 @@
 package dev.lethe.unlearn;
 
 import dev.lethe.data.Copies;
+import dev.lethe.data.DataForm;
 import dev.lethe.data.Dataset;
 import dev.lethe.data.Encoder;
 import dev.lethe.data.Example;
@@ -15,6 +16,7 @@ import dev.lethe.train.Split;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -53,6 +55,27 @@ record RunExamples(Dataset data, List<Example> learned, List<Example> heldOut, C
     static List<Example> encode(Tokenizer tokenizer, ModelShape shape, List<Record> records) {
         return new Encoder(tokenizer::encode, tokenizer::chat, tokenizer.endOfText(), Math.toIntExact(shape.context()), OnLong.TRUNCATE)
                 .encode(records);
+    }
+
+    /**
+     * Text to keep as the run's model sees it.
+     *
+     * @throws BadInputException when some say what is to be erased
+     */
+    static List<Example> of(RunFolder run, Keep keep, List<Record> erased) {
+        String name = keep.data().getFileName().toString().toLowerCase(Locale.ROOT);
+        boolean text = name.endsWith(".txt") || name.endsWith(".txt.gz");
+        Dataset kept = Dataset.read(keep.data(), text ? DataForm.DEFAULT : run.info().data().form());
+        List<Record> all = new ArrayList<>(erased);
+        all.addAll(kept.records());
+        Copies copies = Copies.among(all);
+        List<String> same = IntStream.range(erased.size(), all.size()).filter(i -> copies.first(i) < erased.size())
+                .mapToObj(i -> all.get(i).id() + " is a copy of " + all.get(copies.first(i)).id()).toList();
+        if (!same.isEmpty()) {
+            throw new BadInputException(keep.data() + ": is to be kept, but " + same.size() + " of it say what is to be erased, the first: "
+                    + same.getFirst() + "; take them out");
+        }
+        return encode(run, kept.records());
     }
 
     /** @throws BadInputException when an id is not among the learned records or nothing would be left */
