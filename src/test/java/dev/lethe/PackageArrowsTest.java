@@ -12,9 +12,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -72,13 +75,24 @@ class PackageArrowsTest {
     }
 
     @Test
+    void architectureTellsTheseLayers() throws IOException {
+        String told = Files.readString(SOURCES.resolve("../../../../../ARCHITECTURE.md"));
+        String chain = told.substring(told.indexOf("\ncli →"), told.indexOf("→ C ABI"));
+        List<Set<String>> levels = Arrays.stream(chain.split("→")).map(level -> Set.of(level.strip().split(", "))).toList();
+        Map<Integer, Set<String>> byRank = new TreeMap<>(Comparator.reverseOrder());
+        RANK.forEach((name, rank) -> byRank.computeIfAbsent(rank, level -> new TreeSet<>()).add(name));
+        byRank.values().forEach(level -> level.remove(""));
+        assertEquals(List.copyOf(byRank.values()), levels);
+    }
+
+    @Test
     void memorySegmentsStayInEngineAndLedger() throws Exception {
         List<String> wrong = new ArrayList<>();
         for (Path file : sources()) {
             String from = packageOf(file);
             String type = file.getFileName().toString().replace(".java", "");
             if (!SEES_MEMORY.contains(from) && !type.equals("package-info")) {
-                collect(Class.forName("dev.lethe." + from + "." + type, false, getClass().getClassLoader()), wrong);
+                collect(Class.forName("dev.lethe." + (from.isEmpty() ? "" : from + ".") + type, false, getClass().getClassLoader()), wrong);
             }
         }
         assertEquals(List.of(), wrong);
@@ -113,8 +127,10 @@ class PackageArrowsTest {
         return from.equals(to) || RANK.get(from) > RANK.get(to);
     }
 
+    /** Empty for what lies in dev.lethe itself, which uses nothing. */
     private static String packageOf(Path file) {
-        return SOURCES.relativize(file).getName(0).toString();
+        Path relative = SOURCES.relativize(file);
+        return relative.getNameCount() == 1 ? "" : relative.getName(0).toString();
     }
 
     private static List<Path> sources() throws IOException {
