@@ -1,7 +1,8 @@
 /*
- * The writer's side of one segment file: disk blocks are allocated ahead of use, in steps that double from 1 MiB to 128 MiB,
- * the next one beside the writer's thread, and mapped, so that a full disk is an exception here, never a fault in a page
- * that was to be written. What was allocated and not used is cut off when the segment is closed.
+ * The writer's side of one segment file: disk blocks are allocated ahead of use in steps that double from 1 MiB to
+ * 64 MiB and mapped where native code is to write, into pages that are sure to exist, so that a full disk is an exception
+ * here, never a fault there. Bytes that lie elsewhere are written instead: a page fault for every 4 KiB of a new file costs
+ * three times the copy. What was allocated and not used is cut off when the segment is closed.
  */
 package dev.lethe.ledger;
 
@@ -14,18 +15,16 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileChannel.MapMode;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.Future;
 
 /** One segment being appended to. One thread at a time: the one that opened it, at last whichever closes it. */
 final class GrowingSegment implements AutoCloseable {
     private static final long FIRST_STEP_BYTES = 1L << 20;
-    private static final long LARGEST_STEP_BYTES = 1L << 27;
+    private static final long LARGEST_STEP_BYTES = 1L << 26;
 
     /** Makes a range of a file exist on disk; {@link FileSpace#allocate}, or a test's own. */
     interface Allocation {
@@ -43,23 +42,18 @@ final class GrowingSegment implements AutoCloseable {
     private final Path file;
     private final Allocation allocation;
     private final FileChannel channel;
-    private final WriterThreads threads;
     private final Arena arena = Arena.ofShared();
     private final List<Piece> pieces = new ArrayList<>();
     private long allocatedEnd;
-    private long aheadEnd;
-    private Future<Void> ahead; // allocates from allocatedEnd to aheadEnd; one that failed stays, and is the last
     private long reservedEnd;
     private long committedEnd;
     private long syncedEnd;
 
-    private GrowingSegment(
-            int number, Path file, Allocation allocation, FileChannel channel, WriterThreads threads, long end) {
+    private GrowingSegment(int number, Path file, Allocation allocation, FileChannel channel, long end) {
         this.number = number;
         this.file = file;
         this.allocation = allocation;
         this.channel = channel;
-        this.threads = threads;
         allocatedEnd = end;
         reservedEnd = end;
         committedEnd = end;
@@ -67,8 +61,7 @@ final class GrowingSegment implements AutoCloseable {
     }
 
     /** A new, empty segment, after `firstEntry` entries in earlier ones. Its header is on disk when this returns. */
-    static GrowingSegment create(LedgerFolder folder, int number, int identity, long firstEntry, Allocation allocation,
-            WriterThreads threads) {
+    static GrowingSegment create(LedgerFolder folder, int number, int identity, long firstEntry, Allocation allocation) {
         Path file = folder.segment(number);
         try (Arena scratch = Arena.ofConfined()) {
             MemorySegment header = scratch.allocate(SegmentLayout.SEGMENT_HEADER_BYTES, SegmentLayout.ALIGNMENT);
@@ -78,8 +71,7 @@ final class GrowingSegment implements AutoCloseable {
                 channel.write(header.asByteBuffer(), 0);
                 channel.force(true);
                 folder.sync();
-                return new GrowingSegment(number, file, allocation, channel, threads,
-                        SegmentLayout.SEGMENT_HEADER_BYTES);
+                return new GrowingSegment(number, file, allocation, channel, SegmentLayout.SEGMENT_HEADER_BYTES);
             } catch (IOException e) {
                 channel.close();
                 folder.delete(file);
@@ -91,14 +83,13 @@ final class GrowingSegment implements AutoCloseable {
     }
 
     /** An existing segment whose last committed entry ends at `end`; what lies after is overwritten and cut off. */
-    static GrowingSegment resume(
-            LedgerFolder folder, int number, long end, Allocation allocation, WriterThreads threads) {
+    static GrowingSegment resume(LedgerFolder folder, int number, long end, Allocation allocation) {
         Path file = folder.segment(number);
         try {
             Shred.tail(file, end);
             FileChannel channel = PrivateFiles.open(file);
             channel.force(true); // the entries before may be a killed writer's, not on the disk yet
-            return new GrowingSegment(number, file, allocation, channel, threads, end);
+            return new GrowingSegment(number, file, allocation, channel, end);
         } catch (IOException e) {
             throw new BadInputException("cannot write " + file + ": " + Reason.of(e, file));
         }
@@ -122,49 +113,31 @@ final class GrowingSegment implements AutoCloseable {
         return reservedEnd == SegmentLayout.SEGMENT_HEADER_BYTES || reservedEnd + frameBytes <= limit;
     }
 
-    /** The next `bytes` of the file, mapped, blocks behind them; `limit` bounds how far ahead blocks are taken. */
+    /** Takes the next `bytes` of the file, blocks behind them; `limit` bounds how far ahead blocks are taken. */
+    void take(long bytes, long limit) {
+        long end = Math.addExact(reservedEnd, bytes);
+        if (end > allocatedEnd) grow(end, limit);
+        reservedEnd = end;
+    }
+
+    /** As {@link #take}, mapped. */
     MemorySegment reserve(long bytes, long limit) {
         long start = reservedEnd;
-        long end = Math.addExact(start, bytes);
-        if (end > allocatedEnd) grow(end, limit);
+        take(bytes, limit);
         try {
-            if (pieces.isEmpty() || !pieces.getLast().holds(start, end)) // pieces may overlap, pages are shared
+            if (pieces.isEmpty() || !pieces.getLast().holds(start, reservedEnd)) // pieces may overlap, pages are shared
                 pieces.add(new Piece(start, channel.map(MapMode.READ_WRITE, start, allocatedEnd - start, arena)));
         } catch (IOException e) {
+            reservedEnd = start;
             throw failed(file, bytes, e);
         }
-        reservedEnd = end;
-        allocateAhead(limit);
         Piece last = pieces.getLast();
         return last.bytes.asSlice(start - last.start, bytes, SegmentLayout.ALIGNMENT);
     }
 
-    private long step() {
-        return Math.clamp(allocatedEnd, FIRST_STEP_BYTES, LARGEST_STEP_BYTES);
-    }
-
-    /** Begins the next step when less than one is left. What fails there is tried again, and told, when it is needed. */
-    private void allocateAhead(long limit) {
-        long from = allocatedEnd;
-        long end = Math.min(limit, from + step());
-        if (ahead != null || reservedEnd + step() <= from || end <= from) return;
-        aheadEnd = end;
-        ahead = threads.allocate(() -> {
-            allocation.allocate(file, from, end - from);
-            return null;
-        });
-    }
-
-    private void awaitAhead() {
-        if (ahead == null || !WriterThreads.settle(ahead)) return;
-        allocatedEnd = aheadEnd;
-        ahead = null;
-    }
-
     private void grow(long end, long limit) {
-        awaitAhead();
-        if (end <= allocatedEnd) return;
-        long generous = Math.max(end, Math.min(limit, allocatedEnd + step()));
+        long step = Math.clamp(allocatedEnd, FIRST_STEP_BYTES, LARGEST_STEP_BYTES);
+        long generous = Math.max(end, Math.min(limit, allocatedEnd + step));
         try {
             try {
                 allocation.allocate(file, allocatedEnd, generous - allocatedEnd);
@@ -178,6 +151,18 @@ final class GrowingSegment implements AutoCloseable {
         }
     }
 
+    /** Puts bytes at a place that was taken. */
+    void write(long offset, MemorySegment bytes) {
+        try {
+            for (long done = 0; done < bytes.byteSize(); ) {
+                long part = Math.min(LARGEST_STEP_BYTES, bytes.byteSize() - done);
+                done += channel.write(bytes.asSlice(done, part).asByteBuffer(), offset + done);
+            }
+        } catch (IOException e) {
+            throw failed(file, bytes.byteSize(), e);
+        }
+    }
+
     /** Everything reserved so far is committed. */
     void committed() {
         committedEnd = reservedEnd;
@@ -186,12 +171,10 @@ final class GrowingSegment implements AutoCloseable {
     /** Gives reserved and uncommitted bytes back, zeroed: a tail of zeros is no tail. */
     void discard() {
         if (reservedEnd == committedEnd) return;
-        try {
-            ByteBuffer zeros = ByteBuffer.allocateDirect((int) Math.min(FIRST_STEP_BYTES, reservedEnd - committedEnd));
-            for (long at = committedEnd; at < reservedEnd; )
-                at += channel.write(zeros.clear().limit((int) Math.min(zeros.capacity(), reservedEnd - at)), at);
-        } catch (IOException e) {
-            throw failed(file, reservedEnd - committedEnd, e);
+        try (Arena scratch = Arena.ofConfined()) {
+            MemorySegment zeros = scratch.allocate(Math.min(FIRST_STEP_BYTES, reservedEnd - committedEnd));
+            for (long at = committedEnd; at < reservedEnd; at += zeros.byteSize())
+                write(at, zeros.asSlice(0, Math.min(zeros.byteSize(), reservedEnd - at)));
         }
         reservedEnd = committedEnd;
     }
@@ -224,7 +207,6 @@ final class GrowingSegment implements AutoCloseable {
     }
 
     private void closeFile() throws IOException {
-        awaitAhead();
         try (channel) {
             try {
                 if (reservedEnd > committedEnd) {

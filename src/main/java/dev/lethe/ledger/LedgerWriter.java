@@ -8,6 +8,7 @@ import dev.lethe.engine.Reason;
 import dev.lethe.engine.Work;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -168,7 +169,7 @@ public final class LedgerWriter implements AutoCloseable {
         for (int number : folder.segments().reversed()) if (number > last) folder.delete(folder.segment(number));
         nextNumber = last + 1;
         if (last >= 0 && cutsEntries) folder.cut(folder.segment(last), end);
-        if (last >= 0) open.add(GrowingSegment.resume(folder, last, end, allocation, threads));
+        if (last >= 0) open.add(GrowingSegment.resume(folder, last, end, allocation));
         lastReservedStep = keep == 0 ? 0 : entries.getLast().header().step();
     }
 
@@ -194,27 +195,28 @@ public final class LedgerWriter implements AutoCloseable {
      * @throws IllegalArgumentException when the header's step lies before the last one's
      */
     public MemorySegment reserve(EntryHeader header, long payloadBytes) {
-        PendingEntry room = room(header, payloadBytes, false);
-        pending.add(room);
-        return room.frame().asSlice(SegmentLayout.ENTRY_HEADER_BYTES, payloadBytes, SegmentLayout.ALIGNMENT);
+        return room(header, payloadBytes, false)
+                .asSlice(SegmentLayout.ENTRY_HEADER_BYTES, payloadBytes, SegmentLayout.ALIGNMENT);
     }
 
     /** An entry that is destroyed from the start: shows that the record was there. */
     void reserveDestroyed(EntryHeader header, long payloadBytes) {
-        pending.add(room(header, payloadBytes, true));
+        room(header, payloadBytes, true);
     }
 
-    private PendingEntry room(EntryHeader header, long payloadBytes, boolean destroyed) {
+    private MemorySegment room(EntryHeader header, long payloadBytes, boolean destroyed) {
         GrowingSegment segment = segmentFor(header, payloadBytes);
         long offset = segment.reservedEnd();
         MemorySegment frame = segment.reserve(SegmentLayout.frameBytes(payloadBytes), options.segmentBytes());
+        Entry entry = new Entry(header, segment.number(), offset, payloadBytes, destroyed);
+        pending.add(PendingEntry.room(segment, entry, frame));
         lastReservedStep = header.step();
-        return new PendingEntry(new Entry(header, segment.number(), offset, payloadBytes, destroyed), frame, null);
+        return frame;
     }
 
     /**
-     * Copies entries whose payloads are there already, in memory that any thread may read until this returns; they count
-     * from the next {@link #commit} on. Several threads copy, and compute the checksums.
+     * Writes entries whose payloads are there already, in memory that any thread may read until this returns; they count
+     * from the next {@link #commit} on. Checksums are computed meanwhile.
      *
      * @throws BadInputException when the disk has no room; then all that awaited the next commit is discarded
      * @throws IllegalArgumentException as {@link #reserve}, and with the same consequence
@@ -223,23 +225,33 @@ public final class LedgerWriter implements AutoCloseable {
         requireOpen();
         if (headers.size() != payloads.size())
             throw new IllegalArgumentException(headers.size() + " headers for " + payloads.size() + " payloads");
-        List<Future<Integer>> copies = new ArrayList<>();
-        try {
-            for (int i = 0; i < payloads.size(); i++) {
-                PendingEntry room = room(headers.get(i), payloads.get(i).byteSize(), false);
-                copies.add(threads.copy(payloads.get(i), PendingEntry.bodyOf(room.entry(), room.frame())));
-                pending.add(new PendingEntry(room.entry(), room.frame(), copies.getLast()));
-            }
-            copies.forEach(WriterThreads::await);
+        List<Future<Integer>> sums = new ArrayList<>();
+        try (Arena scratch = Arena.ofConfined()) {
+            for (MemorySegment payload : payloads) sums.add(threads.checksum(payload));
+            MemorySegment head = scratch.allocate(SegmentLayout.ENTRY_HEADER_BYTES, SegmentLayout.ALIGNMENT);
+            for (int i = 0; i < payloads.size(); i++) write(headers.get(i), payloads.get(i), sums.get(i), head);
+            sums.forEach(WriterThreads::await);
         } catch (Throwable e) {
-            copies.forEach(WriterThreads::settle); // nothing is read or written any more, whatever failed
             try {
                 discard();
             } catch (Throwable worse) {
                 e.addSuppressed(worse);
             }
             throw e;
+        } finally {
+            sums.forEach(WriterThreads::settle); // the payloads are read no more, whatever failed
         }
+    }
+
+    private void write(EntryHeader header, MemorySegment payload, Future<Integer> checksum, MemorySegment head) {
+        GrowingSegment segment = segmentFor(header, payload.byteSize());
+        Entry entry = new Entry(header, segment.number(), segment.reservedEnd(), payload.byteSize(), false);
+        SegmentLayout.writeEntryHeader(head, entry);
+        segment.take(SegmentLayout.frameBytes(payload.byteSize()), options.segmentBytes());
+        segment.write(entry.offset(), head);
+        segment.write(entry.offset() + SegmentLayout.ENTRY_HEADER_BYTES, payload);
+        pending.add(PendingEntry.written(segment, entry, SegmentLayout.headerCrc(head), checksum));
+        lastReservedStep = header.step();
     }
 
     /** The segment that takes such an entry next. */
@@ -253,7 +265,7 @@ public final class LedgerWriter implements AutoCloseable {
                     + ", which is in the ledger already; truncateAfter drops later steps");
         if (open.isEmpty() || !open.getLast().takes(SegmentLayout.frameBytes(payloadBytes), options.segmentBytes())) {
             long firstEntry = entries.size() + pending.size();
-            open.add(GrowingSegment.create(folder, nextNumber, identity, firstEntry, allocation, threads));
+            open.add(GrowingSegment.create(folder, nextNumber, identity, firstEntry, allocation));
             nextNumber++;
         }
         return open.getLast();

@@ -118,16 +118,11 @@ final class SegmentLayout {
         return (int) crc.getValue();
     }
 
-    /** Copies a payload to its place in a segment, zeros behind it up to its marker; the CRC32C of all that. */
-    static int copyBody(MemorySegment payload, MemorySegment body) {
+    /** CRC32C of a payload and of the zeros between it and its marker. */
+    static int bodyCrc(MemorySegment payload) {
         CRC32C crc = new CRC32C();
-        long chunk = 1L << 18; // what was read for the checksum is copied out of the core's cache
-        for (long at = 0; at < payload.byteSize(); at += chunk) {
-            MemorySegment part = payload.asSlice(at, Math.min(chunk, payload.byteSize() - at));
-            update(crc, part);
-            body.asSlice(at, part.byteSize()).copyFrom(part);
-        }
-        update(crc, body.asSlice(payload.byteSize()).fill((byte) 0));
+        update(crc, payload);
+        crc.update(new byte[(int) (padded(payload.byteSize()) - payload.byteSize())]);
         return (int) crc.getValue();
     }
 
