@@ -3,6 +3,7 @@ package dev.lethe.cli;
 import dev.lethe.data.Dataset;
 import dev.lethe.data.FormSettings;
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.DamagedDataException;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LetheException;
 import dev.lethe.engine.ModelShape;
@@ -13,6 +14,7 @@ import dev.lethe.proof.Certifier;
 import dev.lethe.train.Adopter;
 import dev.lethe.train.ModelSource;
 import dev.lethe.train.PendingErasure;
+import dev.lethe.train.Replay;
 import dev.lethe.train.RunFolder;
 import dev.lethe.train.TrainConfig;
 import dev.lethe.unlearn.Census;
@@ -58,7 +60,7 @@ final class EraseCommand implements Callable<Integer> {
     @Option(names = "--data", paramLabel = "FILE", description = "The run's data file, if it has moved; of a model its records.")
     private Path data;
 
-    @Option(names = "--dry-run", description = "Only show which records are meant and why.")
+    @Option(names = "--dry-run", description = "Only show which records are meant and why, and what --strategy replay would take.")
     private boolean dryRun;
 
     private Path model; // null for a run
@@ -102,7 +104,7 @@ final class EraseCommand implements Callable<Integer> {
     }
 
     /** What --json gives with --dry-run. */
-    record Plan(boolean dryRun, int records, List<Match> matches, List<Match> nearMisses, List<Copy> copies) {}
+    record Plan(boolean dryRun, int records, List<Match> matches, List<Match> nearMisses, List<Copy> copies, Replay.Price replay) {}
 
     @Override
     public Integer call() {
@@ -197,11 +199,22 @@ final class EraseCommand implements Callable<Integer> {
             ForgetSet forget = open.find(selection.query());
             if (dryRun) {
                 List<Copy> copies = forget.size() == 0 ? List.of() : open.copies(forget);
-                Plan plan = new Plan(true, forget.total(), forget.matches(), forget.nearMisses(), copies);
+                Replay.Price price = null;
+                String noReplay = "";
+                try {
+                    price = forget.size() == 0 ? null : open.replayPrice(forget);
+                } catch (BadInputException | DamagedDataException e) {
+                    noReplay = Reason.of(e);
+                }
+                String replay = price == null ? noReplay : "strategy replay: " + price;
+                Plan plan = new Plan(true, forget.total(), forget.matches(), forget.nearMisses(), copies, price);
                 common.result(plan, terminal -> {
                     FindCommand.print(terminal, forget.matches());
                     print(terminal, "copies of them, for --copies to decide on", copies, copy -> !copy.heldOut());
                     print(terminal, "held-out copies of learned records", copies, Copy::heldOut);
+                    if (!replay.isEmpty()) {
+                        terminal.print("%s", replay);
+                    }
                     terminal.print("%,d of %,d records would be erased; nothing was changed", forget.size(), forget.total());
                     FindCommand.printNearMisses(terminal, forget);
                 });

@@ -6,6 +6,7 @@ import dev.lethe.train.TrainPlan;
 import dev.lethe.train.TrainStep;
 import java.nio.file.Path;
 import java.util.Locale;
+import java.util.stream.Collectors;
 
 /** Shows a training's plan, then its steps with loss, tokens a second and time left. */
 final class TrainProgress implements TrainListener, AutoCloseable {
@@ -33,6 +34,10 @@ final class TrainProgress implements TrainListener, AutoCloseable {
                 plan.holdout(), plan.steps(), plan.parameters(),
                 plan.truncated() > 0 ? ", " + plan.truncated() + " records cut to the context" : "",
                 plan.ledgerBytes() > 0 ? ", ledger about " + Sizes.of(plan.ledgerBytes()) : "");
+        if (!plan.kept().isEmpty()) {
+            common.remark("%s: checkpoints to replay from after steps %s, %s", name, plan.kept().stream().map(Object::toString)
+                    .collect(Collectors.joining(", ")), Sizes.of(plan.keptBytes()));
+        }
         MemoryPlan memory = plan.memory();
         common.remark("memory: %s of %s: model %s, AdamW %s, activations %s, head %s%s%s", Sizes.of(memory.total()),
                 Sizes.of(memory.available()), Sizes.of(memory.parameters() + memory.shadow() + memory.gradient()),

@@ -23,7 +23,17 @@ public final class BatchPlan {
         if (batchSize < 1) {
             throw new IllegalArgumentException("batch size " + batchSize + " must be at least 1");
         }
-        int[] order = IntStream.range(0, examples.size()).toArray();
+        int[] order = order(examples.size(), seed, epoch);
+        List<int[]> batches = new ArrayList<>();
+        for (int from = 0; from < order.length; from += batchSize) {
+            batches.add(Arrays.copyOfRange(order, from, Math.min(order.length, from + batchSize)));
+        }
+        return batches;
+    }
+
+    /** The shuffle of an epoch: each of 0 to {@code count} - 1 once. */
+    public static int[] order(int count, long seed, int epoch) {
+        int[] order = IntStream.range(0, count).toArray();
         SplittableRandom random = new SplittableRandom(mix(mix(seed) + epoch));
         for (int i = order.length - 1; i > 0; i--) {
             int j = random.nextInt(i + 1);
@@ -31,11 +41,7 @@ public final class BatchPlan {
             order[i] = order[j];
             order[j] = other;
         }
-        List<int[]> batches = new ArrayList<>();
-        for (int from = 0; from < order.length; from += batchSize) {
-            batches.add(Arrays.copyOfRange(order, from, Math.min(order.length, from + batchSize)));
-        }
-        return batches;
+        return order;
     }
 
     /** MurmurHash3's finaliser: seeds that differ by little would give SplittableRandom streams that overlap. */

@@ -302,6 +302,11 @@ public final class GradientLedger implements AutoCloseable {
         LedgerCopy.without(from, to, keys);
     }
 
+    /** As {@link LedgerCopy#first}. */
+    public static void copyFirst(Path from, Path to, int entries) {
+        LedgerCopy.first(from, to, entries);
+    }
+
     /** Unmaps the segments when no native call reads them any more; payloads handed out become unusable. Idempotent. */
     @Override
     public void close() {

@@ -215,6 +215,6 @@ final class Trainings {
 
     private static TrainConfig plain(TrainConfig config) {
         return config.toBuilder().capture(CapturePolicy.NONE).sites("embedding").headTopK(0).rank(0).ledgerDtype(Dtype.F32)
-                .checkpointEverySteps(0).holdoutFraction(0).holdoutData(null).keepText(false).build();
+                .checkpointEverySteps(0).holdoutFraction(0).holdoutData(null).keepAt(List.of()).keepText(false).build();
     }
 }

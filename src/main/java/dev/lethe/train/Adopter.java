@@ -74,7 +74,7 @@ public final class Adopter {
                 List<RunRecord> records = encoded.records(split, config.keepText()).stream()
                         .map(record -> known.unlearned.contains(record.id()) ? record.notLearned() : record).toList();
                 return Trainer.begin(engine, source, loaded, split, encoded, records, config.toBuilder().learningRate(rate).build(),
-                        adopted, out, listener);
+                        adopted, null, out, listener);
             }
         });
     }

@@ -17,14 +17,14 @@ import java.util.Locale;
  * Bytes on disk at their most.
  *
  * @param ledger      with the options that would shrink it, null without capture
- * @param checkpoints an old and a new one
+ * @param checkpoints an old and a new one, and those that are kept
  * @param model       the safetensors file
  */
 record DiskNeed(LedgerEstimate ledger, long checkpoints, long model) {
 
-    /** @param adopted whether nothing is trained, only captured */
-    static DiskNeed of(LanguageModel model, List<Example> examples, TrainConfig config, boolean adopted) {
-        return new DiskNeed(ledger(model, examples, config), adopted ? 0 : 2 * TrainCheckpoint.bytes(model),
+    /** @param plan null where nothing is trained, only captured */
+    static DiskNeed of(LanguageModel model, List<Example> examples, TrainConfig config, RunInfo.Plan plan) {
+        return new DiskNeed(ledger(model, examples, config), plan == null ? 0 : (2 + plan.kept().size()) * TrainCheckpoint.bytes(model),
                 Dtype.F32.bytes() * model.flatSize());
     }
 

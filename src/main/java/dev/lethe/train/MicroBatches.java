@@ -42,6 +42,18 @@ final class MicroBatches {
         return pieces;
     }
 
+    /** As the other; and no piece has records from before {@code border}, a position in {@code indices}, with later ones. */
+    static List<int[]> cut(List<Example> examples, int[] indices, long limit, int border) {
+        if (border == 0 || border == indices.length) {
+            return cut(examples, indices, limit);
+        }
+        List<int[]> pieces = new ArrayList<>(cut(examples, Arrays.copyOf(indices, border), limit));
+        for (int[] piece : cut(examples, Arrays.copyOfRange(indices, border, indices.length), limit)) {
+            pieces.add(new int[] {border + piece[0], border + piece[1]});
+        }
+        return pieces;
+    }
+
     static int[] part(int[] values, int[] piece) {
         return Arrays.copyOfRange(values, piece[0], piece[1]);
     }

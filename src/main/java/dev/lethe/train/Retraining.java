@@ -26,12 +26,14 @@ public final class Retraining implements AutoCloseable {
     private final LanguageModel model;
     private final ParameterVector start;
     private final List<Example> records;
+    private final RunInfo.Plan plan;
 
     private Retraining(RunFolder run, LoadedModel loaded) {
         this.loaded = loaded;
         config = run.info().config();
         model = loaded.model();
         records = Encoded.of(new Holdout(run.data(Split.TRAIN), run.data(Split.HOLDOUT)), loaded, config).train();
+        plan = run.info().plan() == null ? RunInfo.Plan.whole(records.size()) : run.info().plan();
         start = model.buffer(Buffer.PARAMETERS).copy();
     }
 
@@ -80,15 +82,10 @@ public final class Retraining implements AutoCloseable {
     private void trainAll(BitSet kept, long seed) {
         model.buffer(Buffer.PARAMETERS).assign(start);
         FineTune.forgetMoments(model);
-        long steps = config.steps(records.size());
-        long step = 0;
-        for (int epoch = 0; step < steps; epoch++) {
-            for (int[] batch : BatchPlan.epoch(records, config.batchSize(), seed, epoch)) {
-                Work.check("retraining was interrupted");
-                if (step < steps) {
-                    step(batch, kept, step++);
-                }
-            }
+        TrainOrder order = new TrainOrder(config.toBuilder().seed(seed).build(), plan);
+        for (long step = 0; step < order.steps(); step++) {
+            Work.check("retraining was interrupted");
+            step(order.at(step).records(), kept, step, order.steps());
         }
     }
 
@@ -98,7 +95,7 @@ public final class Retraining implements AutoCloseable {
     }
 
     /** A step of which no record is left still moves by its momentum: AdamW has seen a zero gradient. */
-    private void step(int[] batch, BitSet kept, long step) {
+    private void step(int[] batch, BitSet kept, long step, long steps) {
         double[] weights = TokenMean.weights(records, batch);
         double[] own = new double[batch.length];
         int[] rest = new int[batch.length];
@@ -115,7 +112,7 @@ public final class Retraining implements AutoCloseable {
             model.gradient(BatchPlan.batch(records, Arrays.copyOf(rest, count)).withWeights(Arrays.copyOf(own, count)));
         }
         AdamW optimizer = config.optimizer().withLearningRate(config.learningRate()
-                * config.schedule().factor(step, config.warmupSteps(), config.steps(records.size())));
+                * config.schedule().factor(step, config.warmupSteps(), steps));
         model.step(optimizer, step + 1);
     }
 

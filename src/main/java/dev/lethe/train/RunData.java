@@ -76,7 +76,9 @@ final class RunData {
                     + described + "; bring back the file that was made with the run");
         }
         if (left.size() < rows.size()) {
-            run.save(run.info().withData(data.left(left)));
+            RunInfo.Plan plan = run.info().plan();
+            boolean noted = plan == null || described != rows.size(); // by a drop that was killed
+            run.save(run.info().withData(data.left(left)).withPlan(noted ? plan : plan.without(rows, ids)));
             RunFolder.write(run.root(), left);
         }
         return rows.size() - left.size();

@@ -6,11 +6,15 @@ package dev.lethe.train;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
 import dev.lethe.data.DataForm;
+import dev.lethe.engine.DamagedDataException;
 import dev.lethe.engine.Dtype;
 import dev.lethe.engine.ModelShape;
 import java.nio.file.Path;
+import java.util.BitSet;
 import java.util.List;
 import java.util.Objects;
+import java.util.Set;
+import java.util.stream.IntStream;
 
 /**
  * A run's description. Immutable, any thread.
@@ -27,9 +31,11 @@ import java.util.Objects;
  * @param kin     all other runs that come from the same training by erasures; null in a file means none
  * @param adopted how a model trained elsewhere was adopted, null for one that Lethe trained; its config then tells of that
  *                training what is known, and {@code source} are the weights that were adopted
+ * @param plan    where its records are in the training's order, for a replay; null of an adopted run, and after an erasure of what a
+ *                request said in its own words, which a replay would bring back
  */
 public record RunInfo(int format, String lethe, State state, Source source, Data data, TrainConfig config,
-                      Machine machine, Result result, Lineage lineage, List<Kin> kin, Adopted adopted) {
+                      Machine machine, Result result, Lineage lineage, List<Kin> kin, Adopted adopted, Plan plan) {
     /** The layout this version reads and writes. */
     public static final int FORMAT = 1;
     /** This version of Lethe. */
@@ -124,6 +130,66 @@ public record RunInfo(int format, String lethe, State state, Source source, Data
         }
     }
 
+    /**
+     * The places of a training's order. A place says nothing of its record, so one that is erased leaves it behind.
+     *
+     * @param records places: as many as there were records to learn
+     * @param late    places that are seen in the training's end alone, ascending
+     * @param masked  places that are empty: left out by the training, or by an erasure since; ascending
+     * @param kept    steps whose checkpoints the run keeps to replay from, ascending
+     */
+    public record Plan(int records, List<Integer> late, List<Integer> masked, List<Long> kept) {
+        public Plan {
+            late = List.copyOf(late);
+            masked = List.copyOf(masked);
+            kept = List.copyOf(kept);
+        }
+
+        /** Of a training as usual. */
+        static Plan whole(int records) {
+            return new Plan(records, List.of(), List.of(), List.of());
+        }
+
+        /** The places that are not empty, ascending: those of the run's learned records, in their order. */
+        int[] open() {
+            BitSet empty = new BitSet();
+            masked.forEach(empty::set);
+            return IntStream.range(0, records).filter(place -> !empty.get(place)).toArray();
+        }
+
+        /** The places of these records. @param rows the run's, as they are before the records leave it */
+        BitSet places(List<RunRecord> rows, Set<String> ids) {
+            int[] open = open();
+            List<RunRecord> learned = rows.stream().filter(row -> row.split() == Split.TRAIN).toList();
+            if (learned.size() != open.length) {
+                throw new DamagedDataException("records.jsonl has " + learned.size() + " learned records, the plan in lethe.json"
+                        + " places for " + open.length + "; bring back the files that were made together");
+            }
+            BitSet places = new BitSet();
+            IntStream.range(0, open.length).filter(i -> ids.contains(learned.get(i).id())).forEach(i -> places.set(open[i]));
+            return places;
+        }
+
+        /** Whether the learned ones of these rows are as many as have places. */
+        boolean fits(List<RunRecord> rows) {
+            return rows.stream().filter(row -> row.split() == Split.TRAIN).count() == open().length;
+        }
+
+        /** With the places of these records empty too; null where the rows are not this plan's, which nobody can replay any more. */
+        public Plan without(List<RunRecord> rows, Set<String> ids) {
+            if (!fits(rows)) {
+                return null;
+            }
+            BitSet empty = places(rows, ids);
+            masked.forEach(empty::set);
+            return new Plan(records, late, empty.stream().boxed().toList(), kept);
+        }
+
+        public Plan withKept(List<Long> steps) {
+            return new Plan(records, late, masked, steps);
+        }
+    }
+
     /** The folder of the run that an erasure started from, and the erasure's id. */
     public record Lineage(String parent, String erasure) {
         public Lineage {
@@ -161,22 +227,26 @@ public record RunInfo(int format, String lethe, State state, Source source, Data
     }
 
     public RunInfo withState(State state) {
-        return new RunInfo(format, lethe, state, source, data, config, machine, result, lineage, kin, adopted);
+        return new RunInfo(format, lethe, state, source, data, config, machine, result, lineage, kin, adopted, plan);
     }
 
     public RunInfo withResult(Result result) {
-        return new RunInfo(format, lethe, state, source, data, config, machine, result, lineage, kin, adopted);
+        return new RunInfo(format, lethe, state, source, data, config, machine, result, lineage, kin, adopted, plan);
     }
 
     public RunInfo withData(Data data) {
-        return new RunInfo(format, lethe, state, source, data, config, machine, result, lineage, kin, adopted);
+        return new RunInfo(format, lethe, state, source, data, config, machine, result, lineage, kin, adopted, plan);
     }
 
     public RunInfo withLineage(Lineage lineage) {
-        return new RunInfo(format, lethe, state, source, data, config, machine, result, lineage, kin, adopted);
+        return new RunInfo(format, lethe, state, source, data, config, machine, result, lineage, kin, adopted, plan);
     }
 
     public RunInfo withKin(List<Kin> kin) {
-        return new RunInfo(format, lethe, state, source, data, config, machine, result, lineage, kin, adopted);
+        return new RunInfo(format, lethe, state, source, data, config, machine, result, lineage, kin, adopted, plan);
+    }
+
+    public RunInfo withPlan(Plan plan) {
+        return new RunInfo(format, lethe, state, source, data, config, machine, result, lineage, kin, adopted, plan);
     }
 }

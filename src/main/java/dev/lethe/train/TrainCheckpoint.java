@@ -1,7 +1,8 @@
 /*
  * The state from which a killed training goes on: parameters, both AdamW moments and the number of whole steps; of an
  * adoption, which moves no weight, the steps alone. Nothing random is kept, since the order of records follows from seed
- * and epoch. A checkpoint is a folder that appears whole, by one rename, before the one before it is removed.
+ * and epoch. A checkpoint is a folder that appears whole, by one rename, before the one before it is removed. Kept ones, which a
+ * replay begins from, lie in replay/ and stay; they say by hash what their weights were made of.
  */
 package dev.lethe.train;
 
@@ -12,6 +13,7 @@ import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.MappedFile;
 import dev.lethe.engine.PrivateFiles;
 import dev.lethe.engine.Reason;
+import dev.lethe.engine.Sha256;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.channels.FileChannel;
@@ -26,8 +28,12 @@ final class TrainCheckpoint {
     private static final Pattern NAME = Pattern.compile("checkpoint-(\\d+)(-new|\\.part-\\d+)?");
     private static final List<Buffer> BUFFERS = List.of(Buffer.PARAMETERS, Buffer.MOMENT1, Buffer.MOMENT2);
 
-    /** @param entries of the ledger, synced before it; null in a checkpoint of an earlier version */
-    private record State(long step, long numbers, Dtype dtype, Integer entries) { }
+    /**
+     * @param entries of the ledger, synced before it; null in a checkpoint of an earlier version
+     * @param plan    {@link TrainOrder#hash}, of a kept one
+     * @param sha256  of its three files one after the other, of a kept one
+     */
+    private record State(long step, long numbers, Dtype dtype, Integer entries, String plan, String sha256) { }
 
     private TrainCheckpoint() { }
 
@@ -42,16 +48,25 @@ final class TrainCheckpoint {
 
     /** Writes the state after this many whole steps and ledger entries, then removes every earlier checkpoint. */
     static void write(RunFolder run, LanguageModel model, long step, int entries) {
-        Path folder = run.root().resolve("checkpoint-" + step);
+        write(run, model, run.root().resolve("checkpoint-" + step), new State(step, model.flatSize(), model.dtype(), entries, null, null));
+    }
+
+    /** As {@link #write}, to stay. @param plan {@link TrainOrder#hash} after these steps */
+    static void keep(RunFolder run, LanguageModel model, long step, int entries, String plan) {
+        write(run, model, kept(run.root(), step), new State(step, model.flatSize(), model.dtype(), entries, plan, ""));
+    }
+
+    private static void write(RunFolder run, LanguageModel model, Path folder, State state) {
         try {
+            PrivateFiles.makeFolder(folder.getParent());
             PrivateFiles.folder(folder, fresh -> {
                 for (Buffer buffer : moved(run)) {
                     try (FileChannel channel = PrivateFiles.create(file(fresh, buffer))) {
                         model.buffer(buffer).store(channel);
                     }
                 }
-                State state = new State(step, model.flatSize(), model.dtype(), entries);
-                PrivateFiles.write(fresh.resolve("state.json"), RunJson.pretty(state));
+                PrivateFiles.write(fresh.resolve("state.json"), RunJson.pretty(state.plan == null ? state
+                        : new State(state.step, state.numbers, state.dtype, state.entries, state.plan, sha256(fresh))));
             });
             remove(run, folder);
         } catch (IOException e) {
@@ -59,17 +74,61 @@ final class TrainCheckpoint {
         }
     }
 
-    /** Steps of the last checkpoint, 0 when there is none. */
+    private static String sha256(Path folder) throws IOException {
+        return Sha256.hex(Sha256.of(BUFFERS.stream().map(buffer -> file(folder, buffer)).toList()));
+    }
+
+    /** Where a run keeps the checkpoint of this step. */
+    static Path kept(Path root, long step) {
+        return root.resolve("replay").resolve("checkpoint-" + step);
+    }
+
+    /** Whether a run keeps it, whole. */
+    static boolean isKept(Path root, long step) {
+        return Files.isRegularFile(kept(root, step).resolve("state.json"));
+    }
+
+    private static Path folder(RunFolder run, long step) {
+        Path own = run.root().resolve("checkpoint-" + step);
+        return Files.isDirectory(own) ? own : kept(run.root(), step);
+    }
+
+    /** What a kept checkpoint's weights were made of. */
+    static String plan(Path root, long step) {
+        return state(kept(root, step)).plan();
+    }
+
+    /** @throws DamagedDataException when a kept checkpoint's files are not what was written */
+    static void requireWhole(Path root, long step) {
+        Path folder = kept(root, step);
+        try {
+            String now = sha256(folder);
+            if (!now.equals(state(folder).sha256())) {
+                throw new DamagedDataException(folder + ": was written with SHA-256 " + state(folder).sha256() + ", is now " + now
+                        + "; bring it back from a copy, or erase by another strategy");
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(folder + ": reading the checkpoint: " + Reason.of(e, folder), e);
+        }
+    }
+
+    /** Steps of the last checkpoint, kept ones counted in; 0 when there is none. */
     static long last(RunFolder run) {
+        long kept = run.info().plan() == null ? 0 : run.info().plan().kept().stream().filter(step -> isKept(run.root(), step))
+                .mapToLong(Long::longValue).max().orElse(0);
+        return Math.max(kept, lastOwn(run));
+    }
+
+    private static long lastOwn(RunFolder run) {
         return folders(run).stream().map(folder -> NAME.matcher(folder.getFileName().toString()))
                 .filter(name -> name.matches() && name.group(2) == null)
                 .mapToLong(name -> Long.parseLong(name.group(1))).max().orElse(0);
     }
 
     static void restore(RunFolder run, LanguageModel model, long step) {
-        Path folder = run.root().resolve("checkpoint-" + step);
-        State state = state(run, step);
-        State wanted = new State(step, model.flatSize(), model.dtype(), state.entries());
+        Path folder = folder(run, step);
+        State state = state(folder);
+        State wanted = new State(step, model.flatSize(), model.dtype(), state.entries(), state.plan(), state.sha256());
         if (!state.equals(wanted)) {
             throw new DamagedDataException(folder + ": is of " + state + ", the run's model needs " + wanted);
         }
@@ -80,11 +139,15 @@ final class TrainCheckpoint {
 
     /** Entries that the ledger had at the checkpoint; null when an earlier version made it, which did not say. */
     static Integer entries(RunFolder run, long step) {
-        return state(run, step).entries();
+        return state(folder(run, step)).entries();
     }
 
-    private static State state(RunFolder run, long step) {
-        Path file = run.root().resolve("checkpoint-" + step).resolve("state.json");
+    static int keptEntries(Path root, long step) {
+        return state(kept(root, step)).entries();
+    }
+
+    private static State state(Path folder) {
+        Path file = folder.resolve("state.json");
         try {
             return RunJson.read(Files.readString(file), State.class, file.toString());
         } catch (IOException e) {

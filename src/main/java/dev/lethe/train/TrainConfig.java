@@ -4,6 +4,7 @@
  */
 package dev.lethe.train;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
 import dev.lethe.data.OnLong;
 import dev.lethe.engine.AdamW;
 import dev.lethe.engine.BadInputException;
@@ -41,19 +42,25 @@ import tools.jackson.databind.ser.std.ToStringSerializer;
  * @param holdoutFraction      share of subjects (or records, below ten subjects) kept out of training, 0 = none; -1 = a twentieth, none
  *                             where there is a data file of them and of an adopted model, which has learned all
  * @param holdoutData          a data file of held-out records instead, or null
+ * @param late                 a file of subjects or ids, one a line, whose records are seen in the training's end alone,
+ *                             as often as others in all of it, so that a replay without them is short; or null
+ * @param keepAt               shares of the first epoch after which a checkpoint is kept to replay from
  * @param keepText             whether records.jsonl keeps the records' text, so that the run needs its data file no more
  */
 public record TrainConfig(int epochs, long maxSteps, int batchSize, double learningRate, Schedule schedule,
                           long warmupSteps, double weightDecay, double maxNorm, long seed, Dtype dtype,
                           CapturePolicy capture, String sites, int headTopK, int rank, Dtype ledgerDtype,
                           long checkpointEverySteps, OnLong onLong, double holdoutFraction,
-                          @JsonSerialize(using = ToStringSerializer.class) Path holdoutData, boolean keepText) {
+                          @JsonSerialize(using = ToStringSerializer.class) Path holdoutData,
+                          @JsonSerialize(using = ToStringSerializer.class) Path late,
+                          @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Double> keepAt, boolean keepText) {
     private static final long EXACT_VOCABULARY = 4096;
     private static final int AUTOMATIC_TOP_K = 256;
     private static final double AUTOMATIC_HOLDOUT = 0.05;
 
     /** Refuses a bad value; the exception lists every problem. */
     public TrainConfig {
+        keepAt = keepAt == null ? List.of() : List.copyOf(keepAt);
         List<String> problems = new ArrayList<>();
         require(problems, epochs >= 1, "epochs", epochs, "at least 1");
         require(problems, maxSteps >= 0, "max steps", maxSteps, "0 (no limit) or more");
@@ -78,6 +85,11 @@ public record TrainConfig(int epochs, long maxSteps, int batchSize, double learn
                 "-1 (automatic) or 0 to below 1");
         require(problems, holdoutFraction <= 0 || holdoutData == null, "holdout data", holdoutData,
                 "absent when a holdout fraction is given");
+        require(problems, keepAt.stream().allMatch(share -> share > 0 && share <= 1), "keepAt", keepAt,
+                "shares of the first epoch, above 0 to 1");
+        require(problems, late == null || maxSteps == 0, "max steps", maxSteps, "0 with late records, which are in the training's end");
+        require(problems, late == null || capture != CapturePolicy.FIRST || epochs == 1, "capture", capture,
+                "last, all or none with late records, which the first epoch does not see");
         if (!problems.isEmpty()) {
             throw new BadInputException("training options: " + String.join("; ", problems));
         }
@@ -116,6 +128,8 @@ public record TrainConfig(int epochs, long maxSteps, int batchSize, double learn
         builder.onLong = onLong;
         builder.holdoutFraction = holdoutFraction;
         builder.holdoutData = holdoutData;
+        builder.late = late;
+        builder.keepAt = keepAt;
         builder.keepText = keepText;
         return builder;
     }
@@ -191,6 +205,8 @@ public record TrainConfig(int epochs, long maxSteps, int batchSize, double learn
         private OnLong onLong = OnLong.TRUNCATE;
         private double holdoutFraction = -1;
         private Path holdoutData;
+        private Path late;
+        private List<Double> keepAt = List.of();
         private boolean keepText;
 
         private Builder() { }
@@ -214,12 +230,14 @@ public record TrainConfig(int epochs, long maxSteps, int batchSize, double learn
         public Builder onLong(OnLong value) { onLong = value; return this; }
         public Builder holdoutFraction(double value) { holdoutFraction = value; return this; }
         public Builder holdoutData(Path value) { holdoutData = value; return this; }
+        public Builder late(Path value) { late = value; return this; }
+        public Builder keepAt(List<Double> value) { keepAt = value; return this; }
         public Builder keepText(boolean value) { keepText = value; return this; }
 
         public TrainConfig build() {
             return new TrainConfig(epochs, maxSteps, batchSize, learningRate, schedule, warmupSteps, weightDecay,
                     maxNorm, seed, dtype, capture, sites, headTopK, rank, ledgerDtype, checkpointEverySteps, onLong,
-                    holdoutFraction, holdoutData, keepText);
+                    holdoutFraction, holdoutData, late, keepAt, keepText);
         }
     }
 }

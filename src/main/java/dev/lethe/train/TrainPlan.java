@@ -2,6 +2,7 @@
 package dev.lethe.train;
 
 import dev.lethe.engine.MemoryPlan;
+import java.util.List;
 
 /**
  * A training before its first step.
@@ -15,13 +16,15 @@ import dev.lethe.engine.MemoryPlan;
  * @param parameters    of the model
  * @param ledgerBytes   the ledger's estimated size, 0 without capture
  * @param diskBytes     ledger, checkpoints and model together
+ * @param kept          steps whose checkpoints are kept to replay from
+ * @param keptBytes     of all of them
  * @param batchTokens   of the largest batch
  * @param memory        what the largest batch takes
  * @param microTokens   tokens that a gradient call takes at most, several of them making a batch; 0 = batches stay whole
  */
 public record TrainPlan(int records, int holdout, int truncated, long targets, long steps, long doneSteps,
-                        long parameters, long ledgerBytes, long diskBytes, long batchTokens, MemoryPlan memory,
-                        long microTokens) {
+                        long parameters, long ledgerBytes, long diskBytes, List<Long> kept, long keptBytes,
+                        long batchTokens, MemoryPlan memory, long microTokens) {
     private static final double LINK = 50e9;      // bytes a second to the host, at best
     private static final double DEVICE = 400e12;  // operations a second in bf16, of a fast one
     private static final double WORTH_TELLING = 0.01;

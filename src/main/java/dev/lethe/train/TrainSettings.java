@@ -4,6 +4,8 @@ import dev.lethe.data.OnLong;
 import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Settings;
 import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
 
 /** The settings of a training and of what it captures, by name. */
 public final class TrainSettings {
@@ -25,7 +27,12 @@ public final class TrainSettings {
                 .text("holdout", "SHARE|FILE", "0.05", "Records never trained on, the reference of an erasure: a share of the"
                         + " subjects (of the records, below ten subjects) or a data file; 0 = none", value -> holdout(value, to))
                 .wholeLong("checkpoint_every", 0, "Steps between checkpoints besides those at the end of each epoch; 0 = none",
-                        to::checkpointEverySteps);
+                        to::checkpointEverySteps)
+                .text("keep_at", "SHARE,SHARE", "", "Shares of the first epoch after which a checkpoint is kept to replay from, such as"
+                        + " 0.25,0.5,1; with late one before its records is always kept", value -> to.keepAt(shares(value)))
+                .text("late", "FILE", "", "Subjects or ids, one a line, that are learned in the training's last tenth alone, as often as"
+                        + " the others in all of it: erasing them by strategy replay repeats only that",
+                        value -> to.late(Path.of(value).toAbsolutePath().normalize()));
     }
 
     /** Adds those of what is kept of the records. */
@@ -41,6 +48,14 @@ public final class TrainSettings {
                         to::onLong)
                 .flag("keep_text", "Keep the records' text in the run, so that it needs its data file no more", to::keepText)
                 .wholeLong("seed", 0, "Of whatever is drawn: weights, order, held-out records", to::seed);
+    }
+
+    private static List<Double> shares(String value) {
+        try {
+            return Arrays.stream(value.split(",")).map(Double::valueOf).toList();
+        } catch (NumberFormatException e) {
+            throw new IllegalArgumentException("must be numbers with commas between them", e);
+        }
     }
 
     private static void holdout(String value, TrainConfig.Builder to) {

@@ -28,6 +28,7 @@ import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Set;
 
 /**
  * Training of a run. Stateless; the methods block until the training ends and may be called from any thread, which need
@@ -50,13 +51,27 @@ public final class Trainer {
      */
     public static RunFolder train(Engine engine, ModelSource source, Dataset data, Path out, TrainConfig asked,
                                   TrainListener listener) {
+        return train(engine, source, data, Set.of(), out, asked, listener);
+    }
+
+    /**
+     * As {@link #train(Engine, ModelSource, Dataset, Path, TrainConfig, TrainListener)}, in the same order and with some records left
+     * out of it: what a {@link Replay} without them comes to, bit for bit. A step's loss is the mean over the target tokens
+     * that remain in its batch; a step of which none remain counts in the schedule and moves nothing.
+     *
+     * @param masked ids of records to learn
+     */
+    public static RunFolder train(Engine engine, ModelSource source, Dataset data, Set<String> masked, Path out, TrainConfig asked,
+                                  TrainListener listener) {
         return Work.run("training", () -> {
             RunFolder.requireFree(out);
             try (LoadedModel loaded = LoadedModel.load(engine, source, asked.dtype(), asked.seed())) {
                 TrainConfig config = asked.settled(loaded.model().shape(), false);
-                Holdout split = Holdout.of(data, config);
+                Holdout all = Holdout.of(data, config);
+                RunInfo.Plan plan = Late.plan(all, config, masked);
+                Holdout split = new Holdout(all.train().filter(record -> !masked.contains(record.id())), all.holdout());
                 Encoded encoded = Encoded.of(split, loaded, config);
-                return begin(engine, source, loaded, split, encoded, encoded.records(split, config.keepText()), config, null, out,
+                return begin(engine, source, loaded, split, encoded, encoded.records(split, config.keepText()), config, null, plan, out,
                         listener);
             }
         });
@@ -64,10 +79,11 @@ public final class Trainer {
 
     /** Makes the run's folder and trains in it, or, of an adopted model, captures. */
     static RunFolder begin(Engine engine, ModelSource source, LoadedModel loaded, Holdout split, Encoded encoded,
-                           List<RunRecord> records, TrainConfig config, Adopted adopted, Path out, TrainListener listener) {
-        DiskNeed.of(loaded.model(), encoded.train(), config, adopted != null).require(out);
+                           List<RunRecord> records, TrainConfig config, Adopted adopted, RunInfo.Plan plan, Path out,
+                           TrainListener listener) {
+        DiskNeed.of(loaded.model(), encoded.train(), config, plan).require(out);
         RunInfo info = new RunInfo(RunInfo.FORMAT, RunInfo.VERSION, RunInfo.State.TRAINING, describe(source, loaded.model()),
-                describe(split, config, encoded, records), config, machine(engine), null, null, null, adopted);
+                describe(split, config, encoded, records), config, machine(engine), null, null, null, adopted, plan);
         RunFolder.makeFree(out);
         try (var _ = RunLock.take(out.resolve(RunFolder.LOCK))) {
             return toEnd(engine, RunFolder.create(out, info, records), loaded, encoded, listener);
@@ -134,17 +150,19 @@ public final class Trainer {
         }
     }
 
-    private static void warnOfMachine(RunFolder run, RunInfo.Machine now) {
+    static void warnOfMachine(RunFolder run, RunInfo.Machine now) {
         if (!run.info().machine().equals(now)) {
             LOG.log(System.Logger.Level.WARNING, "{0}: begun on {1}, resumed on {2}; the result is not bit for bit that of "
                     + "an unstopped training", run, run.info().machine(), now);
         }
     }
 
-    private static RunFolder toEnd(Engine engine, RunFolder run, LoadedModel loaded, Encoded encoded, TrainListener listener) {
+    static RunFolder toEnd(Engine engine, RunFolder run, LoadedModel loaded, Encoded encoded, TrainListener listener) {
         LanguageModel model = loaded.model();
         TrainConfig config = run.info().config();
-        DiskNeed need = DiskNeed.of(model, encoded.train(), config, run.info().adopted() != null);
+        RunInfo.Plan plan = run.info().plan();
+        List<Long> kept = plan == null ? List.of() : plan.kept();
+        DiskNeed need = DiskNeed.of(model, encoded.train(), config, plan);
         MemoryPlan memory = MemoryNeed.of(engine, model, encoded.train(), config);
         long microTokens = MemoryNeed.microTokens(engine, memory);
         Training.Inputs inputs = new Training.Inputs(encoded.train(), encoded.holdout(), listener, microTokens);
@@ -153,9 +171,10 @@ public final class Trainer {
         try (Training training = new Training(run, model, inputs)) {
             listener.started(new TrainPlan(encoded.train().size(), encoded.holdout().size(), encoded.truncated(),
                     encoded.targets(), training.steps(), training.done(), model.parameters(), need.ledgerBytes(), need.total(),
-                    BatchSizes.of(encoded.train(), config, 0).tokens(), memory, microTokens));
+                    kept, kept.size() * TrainCheckpoint.bytes(model), BatchSizes.of(encoded.train(), config, 0).tokens(), memory,
+                    microTokens));
             training.toEnd();
-            steps = config.steps(encoded.train().size());
+            steps = training.allSteps();
             loss = training.lastLoss();
         } catch (UncheckedIOException e) {
             throw new BadInputException(Reason.of(e) + "; see that the disk is well and has room, then resume", e);
@@ -203,13 +222,13 @@ public final class Trainer {
         };
     }
 
-    private static RunInfo.Data describe(Holdout split, TrainConfig config, Encoded encoded, List<RunRecord> records) {
+    static RunInfo.Data describe(Holdout split, TrainConfig config, Encoded encoded, List<RunRecord> records) {
         return new RunInfo.Data(absolute(split.train().path()),
                 config.holdoutData() == null ? null : absolute(config.holdoutData()), RunData.hash(records),
                 encoded.train().size(), encoded.holdout().size(), encoded.truncated(), encoded.targets(), split.train().form());
     }
 
-    private static RunInfo.Machine machine(Engine engine) {
+    static RunInfo.Machine machine(Engine engine) {
         String device = engine.device() + (engine.compute() == Dtype.F32 ? "" : " computing in bf16");
         return new RunInfo.Machine(device, engine.threads(), Engine.buildInfo().torchVersion());
     }

@@ -35,16 +35,15 @@ final class Training implements AutoCloseable {
     private final AdamW optimizer;
     private final StepLog log;
     private final StepCapture ledger;
+    private final TrainOrder order;
+    private final List<Long> keeps;
     private final long steps;
-    private final long stepsPerEpoch;
     /** Steps before the first: an adopted model made them elsewhere, and its one pass stands for its last epoch. */
     private final long before;
     private final long microTokens;
     private long done;
     private long checkpointed;
     private double lastLoss;
-    private List<int[]> plan;
-    private int plannedEpoch = -1;
     private long checkpointNanos;
     private long sinceCheckpoint = System.nanoTime();
 
@@ -64,9 +63,10 @@ final class Training implements AutoCloseable {
         this.listener = inputs.listener();
         this.microTokens = inputs.microTokens();
         this.optimizer = config.optimizer();
-        this.stepsPerEpoch = Math.ceilDiv((long) train.size(), config.batchSize());
-        this.before = adopted() ? stepsPerEpoch * (config.epochs() - 1) : 0;
-        this.steps = adopted() ? stepsPerEpoch : config.steps(train.size());
+        this.order = new TrainOrder(config, run.info().plan() == null ? RunInfo.Plan.whole(train.size()) : run.info().plan());
+        this.keeps = run.info().plan() == null ? List.of() : run.info().plan().kept();
+        this.before = adopted() ? order.beforeLast() : 0;
+        this.steps = order.steps() - before;
         this.done = TrainCheckpoint.last(run);
         this.checkpointed = done;
         if (done > 0) {
@@ -101,6 +101,11 @@ final class Training implements AutoCloseable {
         return steps;
     }
 
+    /** With those that an adopted model made elsewhere. */
+    long allSteps() {
+        return before + steps;
+    }
+
     long done() {
         return done;
     }
@@ -120,15 +125,17 @@ final class Training implements AutoCloseable {
             } catch (InterruptedWorkException e) {
                 throw interrupted();
             }
-            if (checkpointDue()) {
-                checkpoint();
+            if (keeps.contains(done)) {
+                checkpoint(true);
+            } else if (checkpointDue()) {
+                checkpoint(false);
             }
         }
     }
 
     private InterruptedWorkException interrupted() {
         if (done > checkpointed) {
-            checkpoint();
+            checkpoint(false);
         }
         return new InterruptedWorkException("training interrupted after step " + done + " of " + steps + "; " + run.root()
                 + " can be resumed");
@@ -138,14 +145,16 @@ final class Training implements AutoCloseable {
         TrainStepEvent event = new TrainStepEvent();
         event.begin();
         long start = System.nanoTime();
-        int epoch = (int) ((before + done) / stepsPerEpoch);
-        int[] indices = plan(epoch).get((int) (done % stepsPerEpoch));
+        int epoch = order.epoch(before + done);
+        TrainOrder.Slots slots = order.at(before + done);
+        int[] indices = slots.records();
         double rate = adopted() ? config.learningRate()
                 : config.learningRate() * config.schedule().factor(done, config.warmupSteps(), steps);
-        boolean captured = ledger != null && (adopted() || config.capture().captures(epoch, steps / stepsPerEpoch));
-        double norm = move(before + done + 1, indices, rate, captured ? epoch : -1);
+        boolean captured = ledger != null && indices.length > slots.again()
+                && (adopted() || config.capture().captures(epoch, order.wholeEpochs()));
+        double norm = move(before + done + 1, slots, rate, captured ? epoch : -1);
         long nanos = System.nanoTime() - start;
-        boolean epochEnds = (done + 1) % stepsPerEpoch == 0 || done + 1 == steps;
+        boolean epochEnds = order.endsEpoch(before + done + 1) || done + 1 == steps;
         OptionalDouble holdoutLoss = epochEnds && !holdout.isEmpty() ? OptionalDouble.of(Work.shielded(this::holdoutLoss))
                 : OptionalDouble.empty();
         TrainStep step = new TrainStep(done + 1, steps, epoch + 1, config.epochs(), lastLoss, rate, norm, indices.length,
@@ -156,12 +165,20 @@ final class Training implements AutoCloseable {
         listener.step(step);
     }
 
-    /** Gradient, capture into {@code capturedEpoch} (-1: none) and, unless adopted, AdamW; returns the gradient's norm. */
-    private double move(long number, int[] indices, double rate, int capturedEpoch) {
+    /**
+     * Gradient, capture into {@code capturedEpoch} (-1: none) and, unless adopted, AdamW; returns the gradient's norm. A step whose
+     * records are all masked is one of the schedule and moves nothing, its moments neither: there was nothing to learn.
+     */
+    private double move(long number, TrainOrder.Slots slots, double rate, int capturedEpoch) {
+        int[] indices = slots.records();
+        if (indices.length == 0) {
+            lastLoss = Double.NaN;
+            return 0;
+        }
         double[] weights = TokenMean.weights(train, indices);
         double norm;
         try {
-            double[] losses = gradient(number, indices, weights, rate, capturedEpoch);
+            double[] losses = gradient(number, slots, weights, rate, capturedEpoch);
             lastLoss = TokenMean.loss(weights, losses);
             if (!Double.isFinite(lastLoss)) {
                 throw notFinite(number, indices, losses, null);
@@ -177,12 +194,13 @@ final class Training implements AutoCloseable {
     }
 
     /** The step's gradient, in as many pieces as memory wants; the losses [B]. */
-    private double[] gradient(long number, int[] indices, double[] weights, double rate, int capturedEpoch) {
+    private double[] gradient(long number, TrainOrder.Slots slots, double[] weights, double rate, int capturedEpoch) {
+        int[] indices = slots.records();
         double[] losses = new double[indices.length];
-        for (int[] piece : MicroBatches.cut(train, indices, microTokens)) {
+        for (int[] piece : MicroBatches.cut(train, indices, microTokens, slots.again())) {
             int[] own = MicroBatches.part(indices, piece);
             double[] shares = MicroBatches.part(weights, piece);
-            Capture capture = capturedEpoch < 0 ? null
+            Capture capture = capturedEpoch < 0 || piece[0] < slots.again() ? null
                     : ledger.begin(new StepCapture.Order(train, own, capturedEpoch, number, rate, shares));
             Batch batch = BatchPlan.batch(train, own).withWeights(shares);
             double[] part = model.gradient(batch, piece[0] > 0, capture);
@@ -192,14 +210,6 @@ final class Training implements AutoCloseable {
             System.arraycopy(part, 0, losses, piece[0], part.length);
         }
         return losses;
-    }
-
-    private List<int[]> plan(int epoch) {
-        if (epoch != plannedEpoch) {
-            plan = BatchPlan.epoch(train, config.batchSize(), config.seed(), epoch);
-            plannedEpoch = epoch;
-        }
-        return plan;
     }
 
     /** Not cut short by an interrupt: the step before it has moved the weights already, and its line must be written. */
@@ -236,15 +246,20 @@ final class Training implements AutoCloseable {
         if (config.checkpointEverySteps() > 0 && done % config.checkpointEverySteps() == 0) {
             return true;
         }
-        return done % stepsPerEpoch == 0
+        return order.endsEpoch(before + done)
                 && (System.nanoTime() - sinceCheckpoint) * CHECKPOINT_SHARE >= checkpointNanos;
     }
 
-    private void checkpoint() {
+    /** @param kept whether it stays, to replay from */
+    private void checkpoint(boolean kept) {
         long start = System.nanoTime();
         int entries = ledger == null ? 0 : ledger.sync();
         log.sync();
-        TrainCheckpoint.write(run, model, done, entries);
+        if (kept) {
+            TrainCheckpoint.keep(run, model, done, entries, Replay.hash(run.info(), run.records(), done));
+        } else {
+            TrainCheckpoint.write(run, model, done, entries);
+        }
         checkpointed = done;
         sinceCheckpoint = System.nanoTime();
         checkpointNanos = sinceCheckpoint - start;

@@ -12,6 +12,7 @@ import dev.lethe.engine.Reason;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.ledger.RecordKey;
 import dev.lethe.train.Lineage;
+import dev.lethe.train.Replay;
 import dev.lethe.train.RunFolder;
 import dev.lethe.train.RunInfo;
 import java.io.IOException;
@@ -119,7 +120,7 @@ public final class Census {
             RunFolder run = file.endsWith(RunFolder.INFO) ? opened(file.getParent()) : null;
             if (run != null) {
                 runs.put(run.root(), run);
-                data.addAll(files(run.info().data()));
+                data.addAll(files(run.info()));
                 own.add(run);
             }
         }
@@ -157,7 +158,9 @@ public final class Census {
                 found = look(file, found);
             }
         }
-        RunFolder run = runs.get(kind == FileKind.RECORDS ? group.folder() : group.folder().getParent());
+        Path folder = group.folder();
+        Path above = folder.getParent();
+        RunFolder run = runs.get(kind == FileKind.RECORDS ? folder : kind == FileKind.KEPT ? above.getParent() : above);
         Long records = null;
         if (kind == FileKind.RECORDS) {
             records = lines(files.getFirst());
@@ -165,6 +168,8 @@ public final class Census {
             Long[] live = live(group.folder());
             records = live[0];
             found = search == null ? null : live[1] == null ? Found.CANNOT_TELL : live[1] > 0 ? Found.YES : Found.NO;
+        } else if (search != null && kind == FileKind.KEPT && run != null) {
+            found = Replay.hasSeen(run, folder, search.ids()) ? Found.YES : Found.NO;
         } else if (search != null && kind.look == FileKind.Look.KEYED) {
             found = run != null && !run.erasedAmong(search.ids()).isEmpty() ? Found.YES : Found.NO;
         } else if (search != null && kind.look == FileKind.Look.OPAQUE
@@ -222,8 +227,7 @@ public final class Census {
 
     /** The run's data files and the runs of its lineage, where they lie elsewhere. */
     private void outside(Path root, RunFolder run) throws IOException {
-        RunInfo.Data info = run.info().data();
-        for (Path file : files(info)) {
+        for (Path file : files(run.info())) {
             if (Files.isRegularFile(file) && !file.startsWith(root) && seen.add(file)) {
                 place(new Group(file, FileKind.DATA), List.of(file));
             }
@@ -252,9 +256,9 @@ public final class Census {
         }
     }
 
-    private static List<Path> files(RunInfo.Data info) {
-        return Stream.of(info.path(), info.holdoutPath()).filter(Objects::nonNull)
-                .map(path -> Path.of(path).toAbsolutePath().normalize()).toList();
+    private static List<Path> files(RunInfo info) {
+        Stream<Path> data = Stream.of(info.data().path(), info.data().holdoutPath()).filter(Objects::nonNull).map(Path::of);
+        return Stream.concat(data, Stream.ofNullable(info.config().late())).map(path -> path.toAbsolutePath().normalize()).toList();
     }
 
     /** The places where what was looked for is, or may be, and which an erasure does not clean: for its account. */

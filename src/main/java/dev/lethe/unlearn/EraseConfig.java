@@ -81,7 +81,8 @@ public record EraseConfig(Strategy strategy, String sites, Epochs epochs, Tuning
         require(problems, precondition == 0 || strategy.kind() == Kind.ASCENT && fixed == null, "precondition", precondition,
                 "0: only a calibrated ascent is scaled");
         requireSteps(problems, strategy, fixed, iterative);
-        require(problems, keep == null || strategy.kind() != Kind.RETRAIN, "keep", keep, "none: retrain learns the retain records alone");
+        require(problems, keep == null || strategy.kind() != Kind.RETRAIN, "keep", keep, "none: " + strategy.label()
+                + " learns the retain records alone");
         require(problems, alternates == null || strategy == Strategy.ALTPO, "alternates", alternates, "with altpo alone");
         if (!problems.isEmpty()) {
             throw new IllegalArgumentException(String.join("; ", problems));
@@ -104,7 +105,7 @@ public record EraseConfig(Strategy strategy, String sites, Epochs epochs, Tuning
 
     private static void requireSteps(List<String> problems, Strategy strategy, FixedRate fixed, Iterative iterative) {
         if (fixed != null && strategy.kind() == Kind.RETRAIN) {
-            problems.add("fixed is " + fixed + ", but retrain takes the steps that the run's training took");
+            problems.add("fixed is " + fixed + ", but " + strategy.label() + " takes the steps that the run's training took");
         }
         boolean renewed = strategy == Strategy.FRESH || strategy == Strategy.GAUSS_NEWTON;
         if (iterative != null && (!renewed || fixed != null)) {

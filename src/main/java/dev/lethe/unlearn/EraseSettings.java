@@ -164,10 +164,9 @@ public final class EraseSettings {
 
     private Settings of(Settings settings, Predicate<Strategy> users) {
         List<Strategy> who = Arrays.stream(Strategy.values()).filter(users).toList();
-        boolean all = who.size() == Strategy.values().length;
-        String names = who.size() + 1 == Strategy.values().length ? "all but " + labels(Arrays.stream(Strategy.values())
-                .filter(users.negate()).toList()) : labels(who);
-        return settings.section(all ? "every strategy" : "strategy: " + names, users.test(usual.strategy()) ? null
+        List<Strategy> others = Arrays.stream(Strategy.values()).filter(users.negate()).toList();
+        String names = others.size() <= 2 ? "all but " + labels(others) : labels(who);
+        return settings.section(others.isEmpty() ? "every strategy" : "strategy: " + names, users.test(usual.strategy()) ? null
                 : " is a setting of " + names + ", not of " + usual.strategy().label());
     }
 

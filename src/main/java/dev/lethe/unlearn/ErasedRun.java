@@ -20,6 +20,7 @@ import dev.lethe.train.IdKey;
 import dev.lethe.train.Lineage;
 import dev.lethe.train.PendingErasure;
 import dev.lethe.train.PendingErasureException;
+import dev.lethe.train.Replay;
 import dev.lethe.train.RunFolder;
 import dev.lethe.train.RunInfo;
 import dev.lethe.train.RunInfo.Kin;
@@ -43,6 +44,7 @@ final class ErasedRun implements AutoCloseable {
     private final Lineage.Locks locks;
     private final IdKey key = IdKey.random();
     private final Journal journal;
+    private RunInfo.Plan plan; // a replay's
     private boolean intended; // the source knows of the new run, which has no name yet
 
     private ErasedRun(RunFolder source, Path out, GrowingFolder growing, Lineage lineage, Lineage.Locks locks) {
@@ -115,12 +117,18 @@ final class ErasedRun implements AutoCloseable {
         return growing.resolve("retrained");
     }
 
-    /** Makes what the retraining captured the new run's ledger: the source's is of another training. */
-    void takeLedger() {
+    /**
+     * Makes what the retraining captured the new run's ledger: the source's is of another training. Of a replay, which is the run's own
+     * training but for the erased, the logs and the checkpoints too.
+     */
+    void takeOver(boolean replayed) {
         try {
-            if (Files.isDirectory(retrained().resolve("ledger"))) {
-                Files.move(retrained().resolve("ledger"), growing.resolve("ledger"));
+            for (String name : replayed ? List.of("ledger", "metrics.jsonl", "timings.jsonl", Replay.FOLDER) : List.of("ledger")) {
+                if (Files.exists(retrained().resolve(name))) {
+                    Files.move(retrained().resolve(name), growing.resolve(name));
+                }
             }
+            plan = replayed ? RunFolder.openAny(retrained()).info().plan() : null;
             PrivateFiles.deleteTree(retrained());
         } catch (IOException e) {
             throw new UncheckedIOException(growing + ": the retrained run cannot be taken over: " + Reason.of(e), e);
@@ -146,10 +154,10 @@ final class ErasedRun implements AutoCloseable {
         journal.close();
         try {
             Checkpoint.save(model, Checkpoint.config(source.model()), growing.resolve("model"), source.model());
-            RunInfo info = info(model, erasure);
+            List<RunRecord> left = source.records().stream().filter(record -> !erased.contains(record.id())).toList();
+            RunInfo info = withPlan(info(model, erasure), erasure, left);
             intend(info.identity());
             ledger(erased, erasure.config().keepEntries());
-            List<RunRecord> left = source.records().stream().filter(record -> !erased.contains(record.id())).toList();
             Path notes = growing.resolve("journal");
             key.write(notes);
             PrivateFiles.write(notes.resolve(RunFolder.ACCOUNT), RunJson.pretty(erasure.under(key)));
@@ -229,6 +237,20 @@ final class ErasedRun implements AutoCloseable {
         return source.info().withResult(source.info().result().withModel(Trainer.modelHash(model),
                         Checkpoint.settingsHash(growing.resolve("model"))))
                 .withLineage(new RunInfo.Lineage(Lineage.real(source.root()).toString(), erasure.id())).withKin(kin);
+    }
+
+    /** The plan to replay the new run by; the source's checkpoints that have not seen the erased become its own. */
+    private RunInfo withPlan(RunInfo info, Erasure erasure, List<RunRecord> left) {
+        if (plan != null || info.plan() == null || erasure.records().isEmpty()) {
+            return info.withPlan(plan); // none after a request in its own words, which a replay would bring back
+        }
+        RunInfo masked = info.withPlan(info.plan().without(source.records(), erasure.leaving()));
+        if (masked.plan() == null) {
+            return masked;
+        }
+        List<Long> clean = Replay.clean(source.root(), masked, left);
+        Replay.link(source.root(), growing.path(), clean);
+        return masked.withPlan(masked.plan().withKept(clean));
     }
 
     /** Removes what was begun unless it is complete, and gives the locks back. */

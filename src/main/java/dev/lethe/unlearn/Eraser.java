@@ -9,13 +9,16 @@ import dev.lethe.data.Dataset;
 import dev.lethe.data.Example;
 import dev.lethe.data.Record;
 import dev.lethe.engine.BadInputException;
+import dev.lethe.engine.DamagedDataException;
 import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.InterruptedWorkException;
 import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.Reason;
 import dev.lethe.engine.Work;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.train.Adopted;
+import dev.lethe.train.Replay;
 import dev.lethe.train.RunFolder;
 import dev.lethe.train.RunRecord;
 import dev.lethe.train.Split;
@@ -140,6 +143,18 @@ final class Eraser {
                 Work.check(Method.INTERRUPTED);
                 return Work.shielded(() -> fresh.complete(model, erasure, request.erased()));
             });
+        } catch (GuardRefusedException e) {
+            throw new GuardRefusedException(Reason.of(e) + replay(request));
+        }
+    }
+
+    /** What never breaks a guard, with its price; nothing where there is no replay. */
+    private String replay(Request request) {
+        try {
+            return request.ids().isEmpty() || config.strategy() == Strategy.REPLAY ? ""
+                    : "; --strategy replay would train again without them, " + Replay.price(source, request.ids());
+        } catch (BadInputException | DamagedDataException e) {
+            return "";
         }
     }
 

@@ -24,6 +24,7 @@ enum FileKind {
     AUDIT("audit/(checkpoint|vkey|tile/.+)", "request ids, hashes of certificates", Census.Reach.ACCOUNT, Look.BYTES),
     MODEL("model/([^/]+\\.safetensors|(config|adapter_config|generation_config|model\\.safetensors\\.index)\\.json)",
             "weights that learned the records", Census.Reach.RUN, Look.OPAQUE),
+    KEPT("replay/checkpoint-\\d+/.+", "weights and moments to replay from", Census.Reach.ERASE, Look.OPAQUE),
     CHECKPOINT("checkpoint-\\d+/.+", "weights and moments of a training", Census.Reach.RUN, Look.OPAQUE),
     VOCABULARY("(tokenizer|vocab|tokenizer_config|special_tokens_map|added_tokens)\\.json|merges\\.txt|chat_template\\.jinja",
             "a vocabulary, with words of the records if it was made of them", Census.Reach.RUN, Look.BYTES),

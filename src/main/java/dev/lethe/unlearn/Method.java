@@ -168,8 +168,10 @@ final class Method {
         Losses before = Losses.measure(model, in.data());
         tell(Phase.START, 0, before);
         RetainTraining retraining = new RetainTraining(in.engine(), in.source(), in.listener());
-        int steps = (int) retraining.into(model, in.kept(), in.fresh().retrained());
-        in.fresh().takeLedger();
+        boolean replays = config.strategy() == Strategy.REPLAY;
+        int steps = (int) (replays ? retraining.replayInto(model, in.kept(), in.fresh().retrained())
+                : retraining.into(model, in.kept(), in.fresh().retrained()));
+        in.fresh().takeOver(replays);
         Losses after = Losses.measure(model, in.data());
         tell(Phase.POLISH, 1, after);
         return new LoopResult(before, after, 0, steps, true, 0);

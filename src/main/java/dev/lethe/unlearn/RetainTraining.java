@@ -1,7 +1,7 @@
 /*
  * The run's training anew, from the same initial weights with the same options and seed, on the retain records alone: what
  * exact unlearning gives and the other strategies are measured against. Costs a training. Leaves out the held-out records,
- * which do not change the weights.
+ * which do not change the weights, and the places of late records, which are learned among the others. Or a replay of it.
  */
 package dev.lethe.unlearn;
 
@@ -13,13 +13,16 @@ import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.train.ModelSource;
+import dev.lethe.train.Replay;
 import dev.lethe.train.RunFolder;
 import dev.lethe.train.RunInfo;
 import dev.lethe.train.TrainConfig;
 import dev.lethe.train.TrainListener;
+import dev.lethe.train.TrainPlan;
 import dev.lethe.train.TrainStep;
 import dev.lethe.train.Trainer;
 import java.nio.file.Path;
+import java.util.List;
 
 final class RetainTraining {
     private final Engine engine;
@@ -39,7 +42,7 @@ final class RetainTraining {
             throw new BadInputException("strategy retrain: the model of " + source + " was trained elsewhere and adopted; train its"
                     + " base on the records to keep instead, and give that as the reference");
         }
-        TrainConfig config = info.config().toBuilder().holdoutFraction(0).holdoutData(null).build();
+        TrainConfig config = info.config().toBuilder().holdoutFraction(0).holdoutData(null).late(null).keepAt(List.of()).build();
         RunFolder run = Trainer.train(engine, ModelSource.of(info.source()), retain, folder, config, new Progress());
         String began = run.info().source().modelHash();
         if (!began.equals(info.source().modelHash())) {
@@ -47,14 +50,31 @@ final class RetainTraining {
                     + info.source().modelHash() + ", are no longer there (now " + began + "); bring them back to "
                     + info.source().checkpoint());
         }
-        try (LanguageModel retrained = Checkpoint.load(engine, run.model(), Dtype.F32)) {
-            model.buffer(Buffer.PARAMETERS).assign(retrained.buffer(Buffer.PARAMETERS));
-        }
+        take(run, model);
         return run.info().result().steps();
     }
 
+    /** As {@link #into} by a {@link Replay}; the steps it took. */
+    long replayInto(LanguageModel model, Dataset retain, Path folder) {
+        long[] steps = new long[1];
+        RunFolder run = Replay.of(engine, source, retain, folder, new Progress() {
+            @Override
+            public void started(TrainPlan plan) {
+                steps[0] = plan.steps() - plan.doneSteps();
+            }
+        });
+        take(run, model);
+        return steps[0];
+    }
+
+    private void take(RunFolder run, LanguageModel model) {
+        try (LanguageModel retrained = Checkpoint.load(engine, run.model(), Dtype.F32)) {
+            model.buffer(Buffer.PARAMETERS).assign(retrained.buffer(Buffer.PARAMETERS));
+        }
+    }
+
     /** An epoch is a stage of the erasure. */
-    private final class Progress implements TrainListener {
+    private class Progress implements TrainListener {
         private int epoch;
 
         @Override

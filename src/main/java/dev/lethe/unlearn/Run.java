@@ -11,6 +11,7 @@ import dev.lethe.eval.Evaluation;
 import dev.lethe.eval.Evaluator;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.model.Tokenizer;
+import dev.lethe.train.Replay;
 import dev.lethe.train.RunFolder;
 import java.nio.file.Path;
 import java.util.List;
@@ -90,6 +91,15 @@ public final class Run implements AutoCloseable {
      */
     public List<Copy> copies(ForgetSet forget) {
         return alone("copies", () -> examples().copiesOf(forget.ids(), Copy.Rule.KEEP));
+    }
+
+    /**
+     * What erasing these by {@link Strategy#REPLAY} would take. Changes nothing.
+     *
+     * @throws dev.lethe.engine.BadInputException when it cannot be done, saying why
+     */
+    public Replay.Price replayPrice(ForgetSet forget) {
+        return alone("price", () -> Replay.price(folder, forget.ids()));
     }
 
     /**

@@ -1,13 +1,15 @@
 /*
  * Cleans a complete run of records that are being erased, as far as files can be cleaned: its row of records.jsonl, factors
- * that were fitted to the record, and reports, which quote it. All is overwritten before it goes. Leaves out the ledger
- * (LedgerWriter.destroy) and what cannot be cleaned: the run's model, which learned the record; see Census.
+ * that were fitted to the record, checkpoints to replay from that have seen it, and reports, which quote it. All is overwritten
+ * before it goes. Leaves out the ledger (LedgerWriter.destroy) and what cannot be cleaned: the run's model, which learned the
+ * record; see Census.
  */
 package dev.lethe.unlearn;
 
 import dev.lethe.engine.PrivateFiles;
 import dev.lethe.engine.Reason;
 import dev.lethe.influence.FactorFit;
+import dev.lethe.train.Replay;
 import dev.lethe.train.RunFolder;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -39,6 +41,11 @@ final class Scrub {
         remove(run.report(), "removed, written anew on request", done);
         clearLeftovers(run.root());
         int rows = run.drop(ids);
+        int checkpoints = Replay.scrub(RunFolder.openAny(run.root()));
+        if (checkpoints > 0) {
+            done.add(new Done(run.root().resolve(Replay.FOLDER), checkpoints + (checkpoints == 1 ? " checkpoint" : " checkpoints")
+                    + " that had seen the records removed"));
+        }
         if (rows > 0) {
             done.add(new Done(records, rows + (rows == 1 ? " record" : " records") + " taken out"));
         }

@@ -47,7 +47,9 @@ public enum Strategy {
     /** A plausible wrong answer preferred to the record's (Mekala et al. 2024). */
     ALTPO("altpo", Kind.OBJECTIVE, false),
     /** The run's training from its beginning, without the forget set: what the others are measured against. */
-    RETRAIN("retrain", Kind.RETRAIN, false);
+    RETRAIN("retrain", Kind.RETRAIN, false),
+    /** The same from the last kept checkpoint that has not seen the forget set, every other record in its step of then. */
+    REPLAY("replay", Kind.RETRAIN, false);
 
     /** What moves the weights, and so which options count. */
     public enum Kind {

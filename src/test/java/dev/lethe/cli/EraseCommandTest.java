@@ -76,7 +76,7 @@ class EraseCommandTest {
         assertRefused("keep_guard watches the text of keep, which is missing; see: lethe settings erase", "erase", run,
                 "--ids", "dave-job",
                 "--out", out, "--set", "keep_guard=1");
-        assertRefused("keep is a setting of all but retrain, not of retrain; see: lethe settings erase", "erase", run,
+        assertRefused("keep is a setting of all but retrain, replay, not of retrain; see: lethe settings erase", "erase", run,
                 "--ids", "dave-job", "--out", out, "--strategy",
                 "retrain", "--set", "keep=" + folder.resolve("people.jsonl"));
         assertRefused(folder.resolve("none.txt") + ": no such file", "erase", run, "--ids", "dave-job", "--out", out,
@@ -106,6 +106,28 @@ class EraseCommandTest {
         JsonNode json = Shell.run("erase", run, "--text", "dave umbrolio", "--dry-run", "--json", "-").json();
         assertEquals("has 2 of the 2 words looked for: dave=Dave, umbrolio=Umbrolio",
                 json.get("near_misses").get(0).get("reason").asString());
+    }
+
+    @Test
+    void aReplayIsPricedByTheDryRunAndDone() throws IOException {
+        Path late = Files.writeString(folder.resolve("late.txt"), "dave\n");
+        Path trained = folder.resolve("late");
+        Shell train = Shell.run("train", trained, "--data", folder.resolve("people.jsonl"), "--model", "gpt2:layers=1,hidden=16,heads=2,ctx=32",
+                "--epochs", 2, "--learning-rate", 1e-3, "--holdout", 0, "--set", "late=" + late, "--set", "keep_at=0.5,1");
+        assertEquals(0, train.code(), train.err());
+        assertTrue(train.err().matches("(?s).*train: checkpoints to replay from after steps \\d+, \\d+(, \\d+)?, [0-9.]+ MiB\n.*"), train.err());
+        Shell dry = Shell.run("erase", trained, "--subject", "dave", "--dry-run");
+        assertTrue(dry.out().matches("(?s).*\nstrategy replay: \\d+ of the training's \\d+ steps \\([0-9.]+ %\\), about [0-9.]+ s at its own"
+                + " rate, from the checkpoint after step \\d+\n.*"), dry.out());
+        JsonNode price = Shell.run("erase", trained, "--subject", "dave", "--dry-run", "--json", "-").json().get("replay");
+        JsonNode erased = Shell.run("erase", trained, "--subject", "dave", "--out", folder.resolve("replayed"), "--strategy", "replay",
+                "--reference", 1, "--set", "relearn_steps=0", "--json", "-").json();
+        assertEquals(price.get("steps").asInt(), erased.get("repairs").asInt());
+        assertTrue(price.get("from").asInt() > 0 && erased.get("entries_destroyed").asInt() > 0, erased.toString());
+        Files.writeString(late, "davy\n");
+        assertRefused(late + ": names 1 subjects or ids that " + folder.resolve("people.jsonl") + " does not have: davy; write them as the"
+                + " data does, one a line", "train", folder.resolve("none"), "--data",
+                folder.resolve("people.jsonl"), "--model", "gpt2:layers=1,hidden=16,heads=2,ctx=32", "--set", "late=" + late);
     }
 
     @Test

@@ -137,6 +137,7 @@ class HelpTest {
             case "RATExSTEPS", "SHARExROUNDS" -> "0.1x2";
             case "TIME" -> "2026-11-01";
             case "E,E" -> "0,2";
+            case "SHARE,SHARE" -> "0.25,1";
             case "MIB" -> "8";
             default -> !setting.usual().isEmpty() ? setting.usual() : setting.label().equals("X") ? "0.5" : "word";
         };

@@ -46,7 +46,7 @@ final class MadeUpRun {
         RunInfo info = new RunInfo(RunInfo.FORMAT, RunInfo.VERSION, RunInfo.State.COMPLETE,
                 new RunInfo.Source(null, new ModelShape(10, 8, 8, 1, 1, 32, 1e-5, true), null, "000"),
                 new RunInfo.Data("people.jsonl", null, "", 0, 0, 0, 0, null), TrainConfig.builder().build(),
-                new RunInfo.Machine("cpu", 1, "2.13"), result, null, List.of(), null);
+                new RunInfo.Machine("cpu", 1, "2.13"), result, null, List.of(), null, null);
         try {
             Path source = folder.resolve("run");
             if (!Files.exists(source)) {

@@ -150,7 +150,7 @@ class FamilyRunTest {
             ModelShape shape = Families.with(old.source().shape(), block);
             RunInfo.Source source = new RunInfo.Source(null, shape, null, "ab");
             RunInfo info = new RunInfo(old.format(), old.lethe(), old.state(), source, old.data(), old.config(), old.machine(),
-                    old.result(), null, List.of(), null);
+                    old.result(), null, List.of(), null, null);
             String line = RunJson.line(info);
             assertEquals(info, RunJson.read(line, RunInfo.class, "new"));
             assertEquals(info, RunJson.read(RunJson.pretty(info), RunInfo.class, "new"));

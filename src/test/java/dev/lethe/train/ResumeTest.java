@@ -35,7 +35,7 @@ import org.junit.jupiter.api.io.TempDir;
 @ExtendWith(NoLeaks.class)
 class ResumeTest {
     private static final TrainConfig CONFIG = TinyData.config().epochs(10).checkpointEverySteps(7)
-            .capture(CapturePolicy.ALL).holdoutFraction(0.1).build();
+            .capture(CapturePolicy.ALL).holdoutFraction(0.1).keepAt(List.of(0.5, 1.0)).build();
 
     @TempDir
     Path folder;

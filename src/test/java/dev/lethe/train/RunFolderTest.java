@@ -153,6 +153,6 @@ class RunFolderTest {
                 new RunInfo.Data(tiny.file.toString(), null, "cd", 9, 0, 0, 40, null), TinyData.config().build(),
                 new RunInfo.Machine("cpu", 2, "2.13.0"),
                 new RunInfo.Result(7, 0.1, "ef", null, new RunInfo.Ledger(List.of("wte", "lm_head"), 0, Dtype.F32, 9, 4096)),
-                new RunInfo.Lineage("parent", "e1"), List.of(new RunInfo.Kin("child", "e2", RunInfo.Kin.State.MADE)), null);
+                new RunInfo.Lineage("parent", "e1"), List.of(new RunInfo.Kin("child", "e2", RunInfo.Kin.State.MADE)), null, null);
     }
 }

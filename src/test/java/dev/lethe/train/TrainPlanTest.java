@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.engine.MemoryPlan;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 
 /** What a plan says of entries on their way, of GPT-2 124M in batches of 16 x 1,024 where nothing else is said. */
@@ -13,7 +14,7 @@ class TrainPlanTest {
 
     private static TrainPlan plan(long parameters, long tokens, long entryBytes) {
         MemoryPlan memory = new MemoryPlan(0, 0, 0, 0, 0, 0, 2 * entryBytes, 0, 0, 0, 0, 0);
-        return new TrainPlan(100, 0, 0, 0, 12, 0, parameters, 0, 0, tokens, memory, 0);
+        return new TrainPlan(100, 0, 0, 0, 12, 0, parameters, 0, 0, List.of(), 0, tokens, memory, 0);
     }
 
     @Test
