@@ -226,7 +226,7 @@ final class Drafts {
         Map<String, String> axis = new LinkedHashMap<>();
         axis.put("fixed", parse(path + ".calibration", () -> fixed(axes.calibration), problems));
         axis.put("iterative", parse(path + ".matching", () -> iterative(axes.matching), problems));
-        axis.put("sites", axes.sites != null ? axes.sites : EraseConfig.usualSites(Strategy.parse(strategy)));
+        axis.put("sites", axes.sites);
         axis.put("epochs", parse(path + ".epochs", () -> axes.epochs != null && Adoption.of(axes.epochs) != null ? "last" : axes.epochs,
                 problems));
         axis.put("contrast", axes.contrast);
@@ -235,7 +235,8 @@ final class Drafts {
         settings.only(known(settings));
         options.forEach((name, value) -> parse(path + ".erase." + name, () -> set(settings, name, value), problems));
         Keeping keep = keep(path, options, problems);
-        Config config = parse(path, () -> new Config(erase.config().toBuilder().relearnSteps(0).keepEntries(true).ignoreGuards(true)
+        String sites = axes.sites != null ? axes.sites : EraseConfig.usualSites(Strategy.parse(strategy));
+        Config config = parse(path, () -> new Config(erase.config().toBuilder().sites(sites).relearnSteps(0).keepEntries(true).ignoreGuards(true)
                 .build(), RETRAINED.equals(options.get("reference")), keep), problems);
         return problems.size() > before ? null : config;
     }
@@ -298,8 +299,11 @@ final class Drafts {
                 + "'; write ids, fuzzy:0 to fuzzy:100, iterative or iterative:SHARExROUNDS");
     }
 
-    /** What was trained elsewhere has gradients at its final weights only. */
+    /** What was trained elsewhere has gradients at its final weights only, and no plan. */
     static void stored(String path, Spec spec, EraseConfig config, List<String> problems) {
+        if (spec.training().model() != null && config.strategy() == Strategy.REPLAY) {
+            problems.add(path + ".strategy: replay repeats a training, and $.training.model's is not known; name another strategy");
+        }
         if (spec.training().model() != null && config.strategy().usesLedger() && !config.storedEpochs().equals(Epochs.LAST)) {
             problems.add(path + ".epochs: is " + config.storedEpochs() + " by strategy " + config.strategy().label()
                     + ", but nothing was captured of $.training.model's epochs; name another strategy");

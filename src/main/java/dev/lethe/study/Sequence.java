@@ -23,6 +23,7 @@ import dev.lethe.model.Checkpoint;
 import dev.lethe.model.Tokenizer;
 import dev.lethe.study.Measurement.Numbers;
 import dev.lethe.train.FineTune;
+import dev.lethe.train.Replay;
 import dev.lethe.train.RunFolder;
 import dev.lethe.train.RunInfo;
 import dev.lethe.train.RunJson;
@@ -187,6 +188,9 @@ final class Sequence {
                     Checkpoint.settingsHash(folder.resolve("model")))), original.records());
             if (original.hasLedger()) {
                 GradientLedger.link(original.ledger(), folder.resolve("ledger"));
+            }
+            if (info.plan() != null) {
+                Replay.link(original.root(), folder, info.plan().kept());
             }
             try (Run run = Run.open(engine, folder, data.learned())) {
                 Trial trial = run.trial(run.find(Query.ids(forgotten(List.of(first)))), config, shop.listener().erasing(), moved ->

@@ -76,8 +76,9 @@ public record Spec(String name, Path file, Data data, String model, String token
      * @param config its settings; seed, held-out records and what is captured follow from the cells
      * @param model  a model folder, {@code {seed}} standing for the seed, that was trained so elsewhere and is adopted; null = it
      *              is trained here
+     * @param late   a file of subjects or ids that the model that learns everything learns in its end alone, or null
      */
-    public record Training(TrainConfig config, String model) {
+    public record Training(TrainConfig config, String model, String late) {
         String model(long seed) {
             return model.replace("{seed}", Long.toString(seed));
         }

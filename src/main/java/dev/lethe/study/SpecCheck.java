@@ -172,6 +172,7 @@ final class SpecCheck {
             named.add(new String[] {"$.base.data", spec.base().data()});
             named.add(new String[] {"$.base.holdout", spec.base().holdout()});
         }
+        named.add(new String[] {"$.training.late", spec.training().late()});
         if (spec.training().model() != null) {
             spec.seeds().forEach(seed -> named.add(new String[] {"$.training.model", spec.training().model(seed)}));
         }

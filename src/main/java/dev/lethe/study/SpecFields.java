@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.Function;
+import java.util.stream.Collectors;
 import tools.jackson.databind.JsonNode;
 
 /**
@@ -178,7 +179,7 @@ final class SpecFields {
         return value.isIntegralNumber() ? (Object) value.asLong() : (Object) value.asDouble();
     }
 
-    /** Sets what is there by its name; an object's entries as NAME.ENTRY. What is not known is left for {@link #done}. */
+    /** Sets what is there by its name; an object's entries as NAME.ENTRY, a list with commas. What is not known is left for {@link #done}. */
     void into(Settings settings) {
         settings.list().forEach(setting -> asked.add(setting.name().replace(".", "")));
         for (String key : node.propertyNames()) {
@@ -193,13 +194,17 @@ final class SpecFields {
 
     private void set(Settings settings, String key, String name, JsonNode value) {
         try {
-            if (value.isContainer()) {
+            if (value.isObject() || value.valueStream().anyMatch(JsonNode::isContainer)) {
                 throw new IllegalArgumentException("must be one value");
             }
-            settings.set(name, value.isString() ? value.asString() : value.toString());
+            settings.set(name, value.isArray() ? value.valueStream().map(SpecFields::word).collect(Collectors.joining(",")) : word(value));
         } catch (IllegalArgumentException e) {
             problem(key, Reason.of(e));
         }
+    }
+
+    private static String word(JsonNode value) {
+        return value.isString() ? value.asString() : value.toString();
     }
 
     /** Notes every key that nobody asked for. */

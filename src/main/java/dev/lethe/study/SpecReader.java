@@ -153,8 +153,10 @@ public final class SpecReader {
                 fields.whole("vocabulary", 0, TokenizerTrainer.LEAST, MANY), training(fields), fields.whole("seed", 0, 0, MANY),
                 fields.whole("sample", 200, 1, MANY));
         TrainConfig config = base.training().config();
-        if (config.headTopK() != 0 || config.rank() != 0 || config.ledgerDtype() != Dtype.F32 || base.training().model() != null) {
-            fields.problem("training", "has head_top_k, rank, ledger_dtype or model, but a base leaves no ledger and is trained here");
+        if (config.headTopK() != 0 || config.rank() != 0 || config.ledgerDtype() != Dtype.F32 || base.training().model() != null
+                || !config.keepAt().isEmpty() || base.training().late() != null) {
+            fields.problem("training", "has head_top_k, rank, ledger_dtype, keep_at, late or model, but a base leaves no ledger, is"
+                    + " trained here and is not erased from");
         }
         fields.done();
         return base;
@@ -168,14 +170,18 @@ public final class SpecReader {
         TrainSettings.training(settings, config);
         TrainSettings.capture(settings, config);
         fields.into(settings.only("epochs", "batch", "learning_rate", "schedule", "warmup", "weight_decay", "max_norm", "head_top_k",
-                "rank", "ledger_dtype"));
+                "rank", "ledger_dtype", "keep_at"));
         String model = fields.text("model", null);
+        String late = fields.text("late", null);
         fields.done();
+        if (model != null && (fields.has("keep_at") || late != null)) {
+            fields.problem("model", "was trained elsewhere, so there is nothing for keep_at and late to say");
+        }
         try {
-            return new Spec.Training(config.build(), model);
+            return new Spec.Training(config.build(), model, late);
         } catch (BadInputException e) {
             fields.problem("", Reason.of(e));
-            return new Spec.Training(TrainConfig.builder().build(), model);
+            return new Spec.Training(TrainConfig.builder().build(), model, late);
         }
     }
 

@@ -11,6 +11,7 @@ import dev.lethe.engine.Engine;
 import dev.lethe.engine.ModelShape;
 import dev.lethe.engine.PrivateFiles;
 import dev.lethe.engine.Reason;
+import dev.lethe.engine.Sha256;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.train.Adopter;
 import dev.lethe.train.CapturePolicy;
@@ -68,17 +69,29 @@ final class Trainings {
 
     /** Without held-out data. */
     static TrainConfig config(Spec.Training training, long seed, Captures.Plan capture) {
-        return training.config().toBuilder().seed(seed).capture(capture.policy()).sites(capture.sites()).build();
+        return training.config().toBuilder().seed(seed).capture(capture.policy()).sites(capture.sites()).keepAt(List.of()).build();
     }
 
-    /** What two trainings must share to be the same training. */
+    /** How the model that learns everything is trained: it alone is replayed. */
+    private TrainConfig learning(long seed, Captures.Plan capture) {
+        String late = spec.training().late();
+        return config(seed, capture).toBuilder().keepAt(spec.training().config().keepAt())
+                .late(late == null ? null : files.require(late).toAbsolutePath().normalize()).build();
+    }
+
+    /** What two trainings of it must share to be the same training. */
     Object settings(String head, long seed, Captures.Plan capture) {
-        TrainConfig config = config(seed, capture).toBuilder().holdoutData(null).build();
+        return settings(head, learning(seed, capture));
+    }
+
+    private Object settings(String head, TrainConfig config) {
+        TrainConfig plain = config.toBuilder().holdoutData(null).late(null).build();
+        Object all = config.late() == null ? plain : List.of(plain, hash(config.late()));
         if (base != null) {
-            return List.of(config, base.identity(head));
+            return List.of(all, base.identity(head));
         }
         ModelSource source = source(head);
-        return List.of(config, source instanceof ModelSource.Pretrained(Path folder, Path _) ? Checkpoint.hash(folder) : source.shape());
+        return List.of(all, source instanceof ModelSource.Pretrained(Path folder, Path _) ? Checkpoint.hash(folder) : source.shape());
     }
 
     /** What the results of a seed's cells depend on, beside the cells. */
@@ -96,7 +109,7 @@ final class Trainings {
     /** The model that learned everything: trained here, or the one that the spec names. */
     RunFolder original(long seed, String head, Captures.Plan capture) {
         return spec.training().model() != null ? adopted(seed, head, elsewhere(seed, head), 0, capture.sites())
-                : trained("train seed " + seed + " " + head, head, seed, capture, data.learned());
+                : trained("train seed " + seed + " " + head, head, learning(seed, capture), data.learned());
     }
 
     /** A model adopted: its gradients are those at its weights, after so many epochs of training gone on with. */
@@ -132,7 +145,7 @@ final class Trainings {
         String named = spec.forget().get(forget).retrained();
         Dataset kept = data.retained(forget);
         if (named == null) {
-            return trained("retrain without " + forget + " seed " + seed + " " + head, head, seed, Captures.NONE, kept);
+            return trained("retrain without " + forget + " seed " + seed + " " + head, head, config(seed, Captures.NONE), kept);
         }
         RunFolder run = RunFolder.open(files.require(named.replace("{seed}", Long.toString(seed))));
         requireSame(run, head, seed, kept);
@@ -150,8 +163,8 @@ final class Trainings {
         }
     }
 
-    private RunFolder trained(String what, String head, long seed, Captures.Plan capture, Dataset records) {
-        return trained(what, source(head), config(seed, capture), settings(head, seed, capture), records);
+    private RunFolder trained(String what, String head, TrainConfig config, Dataset records) {
+        return trained(what, source(head), config, settings(head, config), records);
     }
 
     private RunFolder trained(String what, ModelSource source, TrainConfig config, Object settings, Dataset records) {
@@ -162,6 +175,14 @@ final class Trainings {
                     : Trainer.resume(engine, folder, config, records, listener.training(what));
         }
         return Trainer.train(engine, source, records, folder, config, listener.training(what));
+    }
+
+    private static String hash(Path file) {
+        try {
+            return Sha256.hex(Sha256.of(file));
+        } catch (IOException e) {
+            throw new BadInputException(file + ": the late records cannot be read: " + Reason.of(e, file), e);
+        }
     }
 
     /** A run's, or free for one. */

@@ -202,7 +202,7 @@ class BaseStageTest {
         String message = assertThrows(BadInputException.class, () -> SpecReader.read(bad)).getMessage();
         assertEquals(bad + """
                 : 3 problems
-                  $.base.training: has head_top_k, rank, ledger_dtype or model, but a base leaves no ledger and is trained here
+                  $.base.training: has head_top_k, rank, ledger_dtype, keep_at, late or model, but a base leaves no ledger, is trained here and is not erased from
                   $.base.vocabulary: is needed, or $.tokenizer, and not both: the tokenizer is made of the text or given
                   $.model: has vocab=1024, and the base's tokenizer has 300; leave vocab out""", message);
         Path none = Files.writeString(folder.resolve("none.json"), SPEC.replaceFirst("(?s)\"base\": .*?}},", "")

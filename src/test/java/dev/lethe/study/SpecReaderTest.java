@@ -151,6 +151,24 @@ class SpecReaderTest {
     }
 
     @Test
+    void whatIsKeptToReplayFromIsOfModelsTrainedHere() throws IOException {
+        String rest = """
+                 "data": {"bundled": "people"}, "model": "gpt2:layers=2,hidden=32,heads=2,ctx=64,vocab=1024",
+                 "forget": {"dave": {"subjects": ["dave"]}}, "cells": [{"strategy": "replay"}]}
+                """;
+        Spec.Training training = SpecReader.read(write("{\"training\": {\"keep_at\": [0.25, 1], \"late\": \"late.txt\"}," + rest)).training();
+        assertEquals(List.of(0.25, 1.0), training.config().keepAt());
+        assertEquals("late.txt", training.late());
+        String message = refusal("{\"training\": {\"keep_at\": [0.5, \"half\"], \"late\": \"late.txt\", \"model\": \"theirs\"}," + rest);
+        for (String expected : List.of("$.training.keep_at: keep_at=0.5,half: must be numbers with commas between them",
+                "$.training.model: was trained elsewhere, so there is nothing for keep_at and late to say",
+                "$.training.late: there is no late.txt in ",
+                "$.cells[0].strategy: replay repeats a training, and $.training.model's is not known")) {
+            assertTrue(message.contains(expected), () -> "\"" + expected + "\" is not in\n" + message);
+        }
+    }
+
+    @Test
     void sitesAreCheckedAgainstTheModel() throws IOException {
         String message = refusal("""
                 {"data": {"bundled": "people"}, "model": "gpt2:layers=2,hidden=32,heads=2,ctx=64,vocab=1024",

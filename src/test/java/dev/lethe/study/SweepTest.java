@@ -19,6 +19,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -109,6 +110,33 @@ class SweepTest {
         assertTrue(sequence.metrics().containsKey("again.forget.loss.erased_again"));
         try (Stream<Path> runs = Files.list(folder.resolve("out/runs"))) {
             assertEquals(4, runs.count(), "two originals, two retrained; erased runs and oracles are gone");
+        }
+    }
+
+    @Test
+    void lateRecordsAreReplayedWithoutInCellsAndInSequence() throws IOException {
+        Files.writeString(folder.resolve("late.txt"), "dave\n");
+        Path spec = Files.writeString(folder.resolve("replay.json"), """
+                {"data": {"bundled": "people"}, "model": "gpt2:layers=1,hidden=32,heads=2,ctx=64,vocab=1024",
+                 "training": {"epochs": 3, "batch": 8, "learning_rate": 5e-3, "keep_at": [0.5, 1], "late": "late.txt"},
+                 "forget": {"dave": {"subjects": ["dave"]}}, "measure": {"retain_sample": 5}, "metrics": ["rouge"],
+                 "cells": [{"strategy": "replay"}],
+                 "sequential": {"requests": ["dave", "edda"], "strategy": "replay", "fine_tune": 1}}
+                """);
+        List<CellResult> results;
+        try (Engine engine = Engine.cpu()) {
+            results = Sweep.run(engine, spec, options("replay"), StudyListener.SILENT).results();
+        }
+        CellResult original = results.stream().filter(result -> result.variant().equals("original")).findFirst().orElseThrow();
+        CellResult replayed = results.stream().filter(result -> result.cell().strategy().equals("replay")).findFirst().orElseThrow();
+        assertTrue(replayed.metrics().getOrDefault("cost.share", 1.0) < 0.3, replayed.toString());
+        assertTrue(replayed.metrics().get("forget.loss") > original.metrics().get("forget.loss"), replayed.metrics().toString());
+        CellResult sequence = results.getLast();
+        assertTrue(sequence.metrics().get("cost.share") > 1, "edda is seen from the first step on");
+        assertTrue(sequence.metrics().containsKey("again.forget.loss.erased_again"));
+        try (Stream<Path> runs = Files.list(folder.resolve("replay/runs"))) {
+            assertEquals(Set.of(10, 0), runs.map(run -> RunFolder.open(run).info().plan().late().size()).collect(Collectors.toSet()),
+                    "the retrained model learns all among each other");
         }
     }
 
