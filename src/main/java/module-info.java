@@ -1,20 +1,24 @@
 /**
  * Removes chosen training records from a language model and shows that they are gone. The way in is
- * {@link dev.lethe.unlearn.Run}; docs/embedding.md has a whole program. Start Java with
+ * {@link dev.lethe.erase.Run}; docs/embedding.md has a whole program. Start Java with
  * {@code --enable-native-access=dev.lethe}.
  */
 module dev.lethe {
-    exports dev.lethe.engine;
+    exports dev.lethe;
     exports dev.lethe.data;
-    exports dev.lethe.model;
-    exports dev.lethe.train;
-    exports dev.lethe.unlearn;
+    exports dev.lethe.engine;
+    exports dev.lethe.erase;
     exports dev.lethe.eval;
-    exports dev.lethe.influence;
-    exports dev.lethe.ledger;
+    exports dev.lethe.find;
+    exports dev.lethe.model;
     exports dev.lethe.proof;
     exports dev.lethe.prove;
     exports dev.lethe.report;
+    exports dev.lethe.run;
+    exports dev.lethe.settings;
+    exports dev.lethe.shape;
+    exports dev.lethe.strategy;
+    exports dev.lethe.train;
 
     requires java.desktop; // pictures of reports
     requires java.logging;
@@ -33,18 +37,33 @@ module dev.lethe {
     requires static info.picocli; // the command alone
 
     // Their records are written as JSON.
+    opens dev.lethe.base to tools.jackson.databind;
+    opens dev.lethe.chart to tools.jackson.databind;
     opens dev.lethe.cli to info.picocli, tools.jackson.databind;
+    opens dev.lethe.console to info.picocli, tools.jackson.databind;
     opens dev.lethe.data to tools.jackson.databind;
     opens dev.lethe.engine to tools.jackson.databind;
+    opens dev.lethe.erase to tools.jackson.databind;
     opens dev.lethe.eval to tools.jackson.databind;
+    opens dev.lethe.experiment to info.picocli, tools.jackson.databind;
+    opens dev.lethe.find to tools.jackson.databind;
     opens dev.lethe.influence to tools.jackson.databind;
     opens dev.lethe.ledger to tools.jackson.databind;
-    opens dev.lethe.model to tools.jackson.databind, jinjava; // which calls functions of templates
+    opens dev.lethe.metric to tools.jackson.databind;
+    opens dev.lethe.model to tools.jackson.databind;
+    opens dev.lethe.natives to tools.jackson.databind;
+    opens dev.lethe.objective to tools.jackson.databind;
+    opens dev.lethe.page to tools.jackson.databind;
     opens dev.lethe.proof to tools.jackson.databind;
     opens dev.lethe.prove to tools.jackson.databind;
     opens dev.lethe.report to tools.jackson.databind;
+    opens dev.lethe.run to tools.jackson.databind;
+    opens dev.lethe.settings to tools.jackson.databind;
+    opens dev.lethe.shape to tools.jackson.databind;
     opens dev.lethe.solve to tools.jackson.databind;
-    opens dev.lethe.study to tools.jackson.databind;
+    opens dev.lethe.spec to tools.jackson.databind;
+    opens dev.lethe.strategy to tools.jackson.databind;
+    opens dev.lethe.sweep to tools.jackson.databind;
+    opens dev.lethe.template to tools.jackson.databind, jinjava; // which calls functions of templates
     opens dev.lethe.train to tools.jackson.databind;
-    opens dev.lethe.unlearn to tools.jackson.databind;
 }

@@ -80,7 +80,7 @@ class Open {
     public static void main(String[] arguments) {
         try {
             System.out.println(dev.lethe.engine.Engine.buildInfo().torchVersion());
-        } catch (dev.lethe.engine.LetheException e) {
+        } catch (dev.lethe.LetheException e) {
             System.out.println(e.getMessage());
         }
     }
@@ -91,7 +91,7 @@ class Read {
     public static void main(String[] arguments) {
         try (var tokenizer = dev.lethe.model.Tokenizer.of(java.nio.file.Path.of(arguments[0]))) {
             System.out.println(tokenizer.decode(tokenizer.encode("Dave Umbrolio")));
-        } catch (dev.lethe.engine.LetheException e) {
+        } catch (dev.lethe.LetheException e) {
             System.out.println(e.getMessage());
         }
     }

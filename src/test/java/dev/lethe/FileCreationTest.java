@@ -13,15 +13,16 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 /**
- * Files and folders are made in one place, engine.PrivateFiles, which makes them for their owner alone and follows no link.
+ * Files and folders are made in one place, base.PrivateFiles, which makes them for their owner alone and follows no link.
  * Read from the sources. Outputs that a user names on the command line go where the user says.
  */
 class FileCreationTest {
     private static final Path SOURCES = Path.of(System.getProperty("lethe.root", "."), "src/main/java/dev/lethe");
     private static final Set<Path> EXEMPT = Set.of(
-            Path.of("engine/PrivateFiles.java"), Path.of("engine/Shred.java"),
-            Path.of("report/OutputFile.java"), Path.of("cli/Terminal.java"), // what a user names: --json, --csv, --plot; and stdout
-            Path.of("study/PeakMemory.java")); // resets a counter of the kernel in /proc
+            Path.of("base/PrivateFiles.java"), Path.of("base/Shred.java"),
+            Path.of("report/OutputFile.java"), Path.of("console/Terminal.java"),
+                    // what a user names: --json, --csv, --plot; and stdout
+            Path.of("sweep/PeakMemory.java")); // resets a counter of the kernel in /proc
     private static final Pattern MAKES = Pattern.compile("\\bFileOutputStream\\b|\\bRandomAccessFile\\b|\\bFileWriter\\b"
             + "|\\bFiles\\.(write|writeString|newOutputStream|newBufferedWriter|newByteChannel|copy|create(?!Link)\\w+)\\("
             + "|\\bStandardOpenOption\\.(WRITE|CREATE|CREATE_NEW|APPEND|TRUNCATE_EXISTING)\\b|\\.mkdirs?\\(");

@@ -5,11 +5,11 @@
 package dev.lethe.bench;
 
 import dev.lethe.data.Example;
-import dev.lethe.engine.Dtype;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.model.Checkpoint;
+import dev.lethe.shape.Dtype;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.Arrays;

@@ -6,12 +6,12 @@ package dev.lethe.bench;
 
 import dev.lethe.engine.BuildInfo;
 import dev.lethe.engine.Device;
-import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
-import dev.lethe.engine.ModelShape;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.model.ModelSettings;
+import dev.lethe.shape.Dtype;
+import dev.lethe.shape.ModelShape;
 import dev.lethe.train.ModelSource;
 import java.io.BufferedReader;
 import java.io.IOException;

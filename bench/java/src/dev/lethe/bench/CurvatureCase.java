@@ -7,11 +7,11 @@ package dev.lethe.bench;
 import dev.lethe.engine.Batch;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.Curvature;
-import dev.lethe.engine.Dtype;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
 import dev.lethe.engine.TensorInfo;
 import dev.lethe.model.Checkpoint;
+import dev.lethe.shape.Dtype;
 import java.util.Map;
 import java.util.Set;
 

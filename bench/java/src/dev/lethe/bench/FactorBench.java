@@ -2,13 +2,13 @@ package dev.lethe.bench;
 
 import dev.lethe.engine.Batch;
 import dev.lethe.engine.Distribution;
-import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.KroneckerFactors;
 import dev.lethe.engine.KroneckerFactors.Fisher;
 import dev.lethe.engine.LanguageModel;
-import dev.lethe.engine.ModelShape;
 import dev.lethe.engine.ParameterVector;
+import dev.lethe.shape.Dtype;
+import dev.lethe.shape.ModelShape;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;

@@ -5,7 +5,6 @@
 package dev.lethe.bench;
 
 import dev.lethe.data.Example;
-import dev.lethe.engine.Dtype;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
 import dev.lethe.influence.EntryScore;
@@ -13,6 +12,7 @@ import dev.lethe.influence.InfluenceScorer;
 import dev.lethe.influence.ScoreOptions;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.model.Checkpoint;
+import dev.lethe.shape.Dtype;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;

@@ -2,10 +2,10 @@ package dev.lethe.bench;
 
 import dev.lethe.data.Dataset;
 import dev.lethe.data.Record;
+import dev.lethe.find.Finder;
+import dev.lethe.find.ForgetSet;
+import dev.lethe.find.Query;
 import dev.lethe.model.Tokenizer;
-import dev.lethe.unlearn.Finder;
-import dev.lethe.unlearn.ForgetSet;
-import dev.lethe.unlearn.Query;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;

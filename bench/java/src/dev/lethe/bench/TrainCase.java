@@ -4,9 +4,9 @@ package dev.lethe.bench;
 import dev.lethe.engine.AdamW;
 import dev.lethe.engine.Batch;
 import dev.lethe.engine.Buffer;
-import dev.lethe.engine.Dtype;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.model.Checkpoint;
+import dev.lethe.shape.Dtype;
 import java.util.Map;
 
 final class TrainCase implements Case {

@@ -1,13 +1,13 @@
 package example;
 
-import dev.lethe.engine.BadInputException;
-import dev.lethe.engine.ConflictException;
-import dev.lethe.engine.DamagedDataException;
-import dev.lethe.engine.EngineException;
-import dev.lethe.engine.InterruptedWorkException;
-import dev.lethe.train.PendingErasureException;
-import dev.lethe.train.TrainingFailedException;
-import dev.lethe.unlearn.GuardRefusedException;
+import dev.lethe.BadInputException;
+import dev.lethe.ConflictException;
+import dev.lethe.DamagedDataException;
+import dev.lethe.EngineException;
+import dev.lethe.InterruptedWorkException;
+import dev.lethe.TrainingFailedException;
+import dev.lethe.run.PendingErasureException;
+import dev.lethe.strategy.GuardRefusedException;
 import tools.jackson.core.JacksonException;
 
 /** What went wrong, as RFC 9457 has it; {@code detail} is Lethe's own message, which says what to do. */

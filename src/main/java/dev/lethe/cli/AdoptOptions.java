@@ -1,10 +1,11 @@
 package dev.lethe.cli;
 
-import dev.lethe.engine.Settings;
+import dev.lethe.base.Settings;
+import dev.lethe.console.ModelPlace;
 import dev.lethe.model.Checkpoint;
+import dev.lethe.run.TrainConfig;
 import dev.lethe.train.Adopter;
 import dev.lethe.train.ModelSource;
-import dev.lethe.train.TrainConfig;
 import java.nio.file.Path;
 import java.util.List;
 

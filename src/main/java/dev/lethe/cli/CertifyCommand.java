@@ -1,8 +1,10 @@
 package dev.lethe.cli;
 
-import dev.lethe.engine.BadInputException;
+import dev.lethe.BadInputException;
+import dev.lethe.console.Common;
+import dev.lethe.console.SettingOptions;
 import dev.lethe.proof.Certifier;
-import dev.lethe.train.RunFolder;
+import dev.lethe.run.RunFolder;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;

@@ -1,8 +1,9 @@
 package dev.lethe.cli;
 
-import dev.lethe.engine.BadInputException;
-import dev.lethe.engine.Reason;
-import dev.lethe.engine.Settings;
+import dev.lethe.BadInputException;
+import dev.lethe.base.Reason;
+import dev.lethe.base.Settings;
+import dev.lethe.console.Terminal;
 import dev.lethe.proof.Certifier;
 import dev.lethe.proof.SigningKeys;
 import java.io.IOException;

@@ -1,9 +1,11 @@
 package dev.lethe.cli;
 
-import dev.lethe.engine.BadInputException;
+import dev.lethe.BadInputException;
+import dev.lethe.console.Common;
+import dev.lethe.console.Sizes;
 import dev.lethe.ledger.Compaction;
 import dev.lethe.ledger.LedgerWriter;
-import dev.lethe.train.RunFolder;
+import dev.lethe.run.RunFolder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;

@@ -1,11 +1,14 @@
 package dev.lethe.cli;
 
+import dev.lethe.EngineException;
+import dev.lethe.base.Reason;
+import dev.lethe.console.Common;
+import dev.lethe.console.Sizes;
+import dev.lethe.console.Terminal;
 import dev.lethe.engine.BuildInfo;
 import dev.lethe.engine.DeviceInfo;
 import dev.lethe.engine.Engine;
-import dev.lethe.engine.EngineException;
-import dev.lethe.engine.Reason;
-import dev.lethe.train.RunInfo;
+import dev.lethe.run.RunInfo;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;

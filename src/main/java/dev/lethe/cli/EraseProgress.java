@@ -1,7 +1,10 @@
 package dev.lethe.cli;
 
-import dev.lethe.unlearn.EraseListener;
-import dev.lethe.unlearn.EraseStep;
+import dev.lethe.console.Common;
+import dev.lethe.console.LastLosses;
+import dev.lethe.console.Progress;
+import dev.lethe.strategy.EraseListener;
+import dev.lethe.strategy.EraseStep;
 import java.util.Locale;
 
 /** Shows an erasure's moves, and its forget loss beside its reference. */

@@ -1,13 +1,18 @@
 package dev.lethe.cli;
 
+import dev.lethe.BadInputException;
+import dev.lethe.base.Settings;
+import dev.lethe.console.Common;
+import dev.lethe.console.ModelPlace;
+import dev.lethe.console.OpenModel;
+import dev.lethe.console.Progress;
+import dev.lethe.console.SettingOptions;
 import dev.lethe.data.Copies;
 import dev.lethe.data.Dataset;
 import dev.lethe.data.FormSettings;
 import dev.lethe.data.OnLong;
 import dev.lethe.data.Record;
-import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Engine;
-import dev.lethe.engine.Settings;
 import dev.lethe.eval.Continuations;
 import dev.lethe.eval.Evaluation;
 import dev.lethe.eval.Evaluator;
@@ -16,7 +21,7 @@ import dev.lethe.eval.TofuEvaluation;
 import dev.lethe.eval.TofuFolder;
 import dev.lethe.eval.TofuScores;
 import dev.lethe.eval.TofuSets;
-import dev.lethe.train.Split;
+import dev.lethe.run.Split;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -88,8 +93,8 @@ final class EvalCommand implements Callable<Integer> {
         try (Engine engine = place.open()) {
             EvalResult mine = measure(engine, run);
             EvalResult other = reference == null || evaluated ? null : measure(engine, reference);
-            EvalResult result = mine.beside(other, tofu == null ? null : other != null ? BesideReference.of(mine, other)
-                    : evaluated ? BesideReference.of(mine, reference) : BesideReference.none(mine));
+            EvalResult result = mine.beside(other, tofu == null ? null : other != null ? AgainstReference.of(mine, other)
+                    : evaluated ? AgainstReference.of(mine, reference) : AgainstReference.none(mine));
             common.result(result, terminal -> result.print(terminal));
         }
         return 0;

@@ -1,13 +1,14 @@
 package dev.lethe.cli;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
+import dev.lethe.console.Terminal;
 import dev.lethe.eval.Continuations;
 import dev.lethe.eval.Continuations.Continuation;
 import dev.lethe.eval.Evaluation;
 import dev.lethe.eval.MembershipInference;
 import dev.lethe.eval.MembershipInference.Attack;
 import dev.lethe.eval.RecordScore;
-import dev.lethe.eval.Rouge;
+import dev.lethe.metric.Rouge;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -22,7 +23,7 @@ record EvalResult(String run, double meanLoss, double perplexity, double exactMe
                   double extractionStrengthOrZero, long tokens, int truncated,
                   @JsonInclude(JsonInclude.Include.NON_NULL) RougeMeans rouge, Map<String, Double> membershipAuc, int nonMembers,
                   @JsonInclude(JsonInclude.Include.NON_NULL) TofuResult tofu,
-                  @JsonInclude(JsonInclude.Include.NON_NULL) BesideReference besideReference, List<RecordScore> records,
+                  @JsonInclude(JsonInclude.Include.NON_NULL) AgainstReference besideReference, List<RecordScore> records,
                   @JsonInclude(JsonInclude.Include.NON_NULL) EvalResult reference) {
     /** Means over the records whose continuations have scores, how many those are and are not, and each of them. */
     record RougeMeans(int records, int unread, Rouge.Scores plain, Rouge.Scores stemmed,
@@ -66,7 +67,7 @@ record EvalResult(String run, double meanLoss, double perplexity, double exactMe
     }
 
     /** @param other the reference's own result, or null */
-    EvalResult beside(EvalResult other, BesideReference comparison) {
+    EvalResult beside(EvalResult other, AgainstReference comparison) {
         return new EvalResult(run, meanLoss, perplexity, exactMemorisation, extractionStrength, extractionStrengthOrZero, tokens,
                 truncated, rouge, membershipAuc, nonMembers, tofu, comparison, records, other);
     }

@@ -1,13 +1,16 @@
 package dev.lethe.cli;
 
+import dev.lethe.BadInputException;
+import dev.lethe.console.Common;
+import dev.lethe.console.SettingOptions;
+import dev.lethe.console.Terminal;
 import dev.lethe.data.Dataset;
 import dev.lethe.data.FormSettings;
-import dev.lethe.engine.BadInputException;
-import dev.lethe.train.RunFolder;
-import dev.lethe.train.Split;
-import dev.lethe.unlearn.Finder;
-import dev.lethe.unlearn.ForgetSet;
-import dev.lethe.unlearn.Match;
+import dev.lethe.find.Finder;
+import dev.lethe.find.ForgetSet;
+import dev.lethe.find.Match;
+import dev.lethe.run.RunFolder;
+import dev.lethe.run.Split;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;

@@ -1,9 +1,10 @@
 package dev.lethe.cli;
 
-import dev.lethe.train.PendingErasure;
-import dev.lethe.unlearn.Census;
-import dev.lethe.unlearn.Erasure;
-import dev.lethe.unlearn.Run;
+import dev.lethe.console.Common;
+import dev.lethe.erase.Census;
+import dev.lethe.erase.Erasure;
+import dev.lethe.erase.Run;
+import dev.lethe.run.PendingErasure;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;

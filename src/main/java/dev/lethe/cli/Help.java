@@ -1,5 +1,6 @@
 package dev.lethe.cli;
 
+import dev.lethe.console.SettingOptions;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Set;

@@ -1,12 +1,14 @@
 package dev.lethe.cli;
 
+import dev.lethe.console.Sizes;
+import dev.lethe.console.Terminal;
 import dev.lethe.engine.CapturedEntries;
-import dev.lethe.engine.Dtype;
 import dev.lethe.engine.EntryInfo;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.ledger.LedgerCheck;
 import dev.lethe.ledger.LedgerManifest;
+import dev.lethe.shape.Dtype;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;

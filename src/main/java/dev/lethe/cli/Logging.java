@@ -1,5 +1,6 @@
 package dev.lethe.cli;
 
+import dev.lethe.console.Terminal;
 import java.util.logging.ConsoleHandler;
 import java.util.logging.Formatter;
 import java.util.logging.Level;

@@ -1,18 +1,22 @@
 package dev.lethe.cli;
 
-import dev.lethe.engine.BadInputException;
-import dev.lethe.engine.DamagedDataException;
-import dev.lethe.engine.EngineException;
-import dev.lethe.engine.InterruptedWorkException;
-import dev.lethe.engine.Reason;
-import dev.lethe.engine.Status;
+import dev.lethe.BadInputException;
+import dev.lethe.DamagedDataException;
+import dev.lethe.EngineException;
+import dev.lethe.InterruptedWorkException;
+import dev.lethe.Status;
+import dev.lethe.TrainingFailedException;
+import dev.lethe.base.Reason;
+import dev.lethe.console.SettingOptions;
+import dev.lethe.console.Sizes;
+import dev.lethe.console.Terminal;
 import dev.lethe.engine.Work;
+import dev.lethe.experiment.ExperimentCommand;
 import dev.lethe.report.OutputFile;
+import dev.lethe.run.PendingErasureException;
+import dev.lethe.run.RunInfo;
 import dev.lethe.solve.NotConvergedException;
-import dev.lethe.train.PendingErasureException;
-import dev.lethe.train.RunInfo;
-import dev.lethe.train.TrainingFailedException;
-import dev.lethe.unlearn.GuardRefusedException;
+import dev.lethe.strategy.GuardRefusedException;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.io.PrintWriter;
@@ -41,7 +45,7 @@ import picocli.CommandLine.Spec;
             EraseCommand.class, FinishCommand.class, ProveCommand.class, KeysCommand.class, CertifyCommand.class, VerifyCommand.class,
             EvalCommand.class, ReportCommand.class, InspectCommand.class, CompactCommand.class, ExperimentCommand.class, DoctorCommand.class,
             SettingsCommand.class, CommandLine.HelpCommand.class, AutoComplete.GenerateCompletion.class})
-public final class Main implements Runnable {
+public final class Main implements Runnable, Terminal.Owner {
     static final int BAD_INPUT = 2;
     static final int REFUSED = 3;
     static final int DAMAGED = 4;
@@ -143,7 +147,8 @@ public final class Main implements Runnable {
         return code == 0 ? BAD_INPUT : code;
     }
 
-    Terminal terminal() {
+    @Override
+    public Terminal terminal() {
         return terminal;
     }
 

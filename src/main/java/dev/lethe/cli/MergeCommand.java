@@ -1,13 +1,17 @@
 package dev.lethe.cli;
 
-import dev.lethe.engine.BadInputException;
-import dev.lethe.engine.Dtype;
+import dev.lethe.BadInputException;
+import dev.lethe.base.Reason;
+import dev.lethe.console.Common;
+import dev.lethe.console.ModelPlace;
+import dev.lethe.console.SettingOptions;
+import dev.lethe.console.Sizes;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
-import dev.lethe.engine.Reason;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.model.ModelSettings;
-import dev.lethe.train.RunFolder;
+import dev.lethe.run.RunFolder;
+import dev.lethe.shape.Dtype;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -1,7 +1,8 @@
 package dev.lethe.cli;
 
-import dev.lethe.unlearn.Census;
-import dev.lethe.unlearn.Census.Place;
+import dev.lethe.console.Terminal;
+import dev.lethe.erase.Census;
+import dev.lethe.erase.Census.Place;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;

@@ -1,11 +1,16 @@
 package dev.lethe.cli;
 
+import dev.lethe.console.Common;
+import dev.lethe.console.ModelPlace;
+import dev.lethe.console.Progress;
+import dev.lethe.console.SettingOptions;
+import dev.lethe.console.Terminal;
 import dev.lethe.engine.Engine;
 import dev.lethe.prove.Finding;
 import dev.lethe.prove.Proof;
 import dev.lethe.prove.ProofRequest;
 import dev.lethe.prove.Prover;
-import dev.lethe.train.RunFolder;
+import dev.lethe.run.RunFolder;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;

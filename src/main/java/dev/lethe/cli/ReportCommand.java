@@ -1,12 +1,15 @@
 package dev.lethe.cli;
 
-import dev.lethe.engine.BadInputException;
+import dev.lethe.BadInputException;
+import dev.lethe.console.Common;
+import dev.lethe.console.ModelPlace;
+import dev.lethe.console.SettingOptions;
 import dev.lethe.engine.Engine;
 import dev.lethe.report.ReportData;
 import dev.lethe.report.ReportWriter;
 import dev.lethe.report.RunReport;
 import dev.lethe.report.RunReport.Text;
-import dev.lethe.train.RunFolder;
+import dev.lethe.run.RunFolder;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;

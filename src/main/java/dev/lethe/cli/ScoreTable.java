@@ -1,8 +1,8 @@
 package dev.lethe.cli;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
-import dev.lethe.engine.Site;
 import dev.lethe.report.Csv;
+import dev.lethe.shape.Site;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;

@@ -1,7 +1,7 @@
 package dev.lethe.cli;
 
-import dev.lethe.engine.BadInputException;
-import dev.lethe.unlearn.Query;
+import dev.lethe.BadInputException;
+import dev.lethe.find.Query;
 import java.util.List;
 import java.util.Objects;
 import java.util.stream.Stream;

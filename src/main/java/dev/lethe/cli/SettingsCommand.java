@@ -1,8 +1,11 @@
 package dev.lethe.cli;
 
-import dev.lethe.engine.BadInputException;
-import dev.lethe.engine.Reason;
-import dev.lethe.engine.Settings.Setting;
+import dev.lethe.BadInputException;
+import dev.lethe.base.Reason;
+import dev.lethe.base.Settings.Setting;
+import dev.lethe.console.Common;
+import dev.lethe.console.SettingOptions;
+import dev.lethe.console.Terminal;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;

@@ -1,16 +1,21 @@
 package dev.lethe.cli;
 
+import dev.lethe.BadInputException;
+import dev.lethe.console.Common;
+import dev.lethe.console.ModelPlace;
+import dev.lethe.console.SettingOptions;
+import dev.lethe.console.Sizes;
+import dev.lethe.console.Terminal;
 import dev.lethe.data.FormSettings;
-import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.MemoryPlan;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.model.Lora;
+import dev.lethe.run.RunFolder;
+import dev.lethe.run.RunInfo;
+import dev.lethe.run.TrainConfig;
+import dev.lethe.run.TrainSettings;
 import dev.lethe.train.ModelSource;
-import dev.lethe.train.RunFolder;
-import dev.lethe.train.RunInfo;
-import dev.lethe.train.TrainConfig;
-import dev.lethe.train.TrainSettings;
 import dev.lethe.train.Trainer;
 import java.nio.file.Path;
 import java.util.Locale;

@@ -1,5 +1,8 @@
 package dev.lethe.cli;
 
+import dev.lethe.console.Common;
+import dev.lethe.console.Progress;
+import dev.lethe.console.Sizes;
 import dev.lethe.engine.MemoryPlan;
 import dev.lethe.train.TrainListener;
 import dev.lethe.train.TrainPlan;

@@ -1,5 +1,6 @@
 package dev.lethe.cli;
 
+import dev.lethe.console.Common;
 import dev.lethe.proof.Verifier;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;

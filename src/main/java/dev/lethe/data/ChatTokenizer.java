@@ -11,7 +11,7 @@ public interface ChatTokenizer {
      *
      * @param assistantOnly whether marks are 1 where the assistant speaks, and not everywhere
      * @return [2][T]: ids, marks
-     * @throws dev.lethe.engine.BadInputException where the template refuses them or there is none
+     * @throws dev.lethe.BadInputException where the template refuses them or there is none
      */
     int[][] chat(List<Map<String, String>> messages, Map<String, String> variables, boolean assistantOnly);
 }

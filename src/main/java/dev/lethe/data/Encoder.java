@@ -1,9 +1,9 @@
 package dev.lethe.data;
 
-import dev.lethe.engine.BadInputException;
+import dev.lethe.BadInputException;
+import dev.lethe.base.Problems;
+import dev.lethe.base.Reason;
 import dev.lethe.engine.Batch;
-import dev.lethe.engine.Problems;
-import dev.lethe.engine.Reason;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;

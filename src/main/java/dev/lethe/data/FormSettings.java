@@ -1,6 +1,6 @@
 package dev.lethe.data;
 
-import dev.lethe.engine.Settings;
+import dev.lethe.base.Settings;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.TreeMap;
@@ -39,7 +39,7 @@ public final class FormSettings {
         return Dataset.read(file, form(usual == null ? DataForm.DEFAULT : usual));
     }
 
-    /** {@code usual} with what was set. @throws dev.lethe.engine.BadInputException when they do not fit together */
+    /** {@code usual} with what was set. @throws dev.lethe.BadInputException when they do not fit together */
     public DataForm form(DataForm usual) {
         Map<String, String> all = new TreeMap<>(usual.variables());
         all.putAll(variables);

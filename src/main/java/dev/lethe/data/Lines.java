@@ -1,8 +1,8 @@
 package dev.lethe.data;
 
-import dev.lethe.engine.BadInputException;
-import dev.lethe.engine.Problems;
-import dev.lethe.engine.Reason;
+import dev.lethe.BadInputException;
+import dev.lethe.base.Problems;
+import dev.lethe.base.Reason;
 import dev.lethe.engine.Work;
 import java.io.BufferedInputStream;
 import java.io.ByteArrayOutputStream;
@@ -40,7 +40,7 @@ final class Lines {
 
     /**
      * Reads every line; what does not decode goes to {@code problems} and reading continues behind it. An interrupt ends it
-     * with {@link dev.lethe.engine.InterruptedWorkException} between two lines; the visitor is called on a thread of Lethe's.
+     * with {@link dev.lethe.InterruptedWorkException} between two lines; the visitor is called on a thread of Lethe's.
      */
     static void read(Path file, Problems problems, Visitor visitor) {
         Work.run("read", () -> readHere(file, problems, visitor));

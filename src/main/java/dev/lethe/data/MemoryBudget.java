@@ -1,6 +1,6 @@
 package dev.lethe.data;
 
-import dev.lethe.engine.BadInputException;
+import dev.lethe.BadInputException;
 
 /**
  * What the records of a file take in memory, about: a small gzip file can hold more of them than Java has room for, and

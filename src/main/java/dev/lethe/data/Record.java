@@ -1,6 +1,6 @@
 package dev.lethe.data;
 
-import dev.lethe.engine.Sha256;
+import dev.lethe.base.Sha256;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Objects;

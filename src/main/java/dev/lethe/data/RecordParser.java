@@ -1,6 +1,6 @@
 package dev.lethe.data;
 
-import dev.lethe.engine.Problems;
+import dev.lethe.base.Problems;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashMap;

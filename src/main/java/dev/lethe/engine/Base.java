@@ -2,6 +2,8 @@ package dev.lethe.engine;
 
 import dev.lethe.bindings.LetheNative;
 import dev.lethe.bindings.lethe_base_tensor;
+import dev.lethe.shape.Dtype;
+import dev.lethe.shape.ModelShape;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

@@ -1,10 +1,15 @@
 package dev.lethe.engine;
 
+import dev.lethe.DamagedDataException;
 import dev.lethe.bindings.LetheNative;
 import dev.lethe.bindings.lethe_capture;
 import dev.lethe.bindings.lethe_entries;
 import dev.lethe.bindings.lethe_entry_format;
 import dev.lethe.bindings.lethe_entry_info;
+import dev.lethe.natives.NativeLibrary;
+import dev.lethe.shape.Dtype;
+import dev.lethe.shape.Site;
+import dev.lethe.shape.SiteSet;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

@@ -1,5 +1,6 @@
 package dev.lethe.engine;
 
+import dev.lethe.shape.SiteSet;
 import java.util.List;
 import java.util.Objects;
 

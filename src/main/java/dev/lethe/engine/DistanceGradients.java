@@ -1,7 +1,9 @@
 package dev.lethe.engine;
 
+import dev.lethe.EngineException;
 import dev.lethe.bindings.LetheNative;
 import dev.lethe.bindings.lethe_token_loss;
+import dev.lethe.shape.ModelShape;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 

@@ -1,10 +1,17 @@
 package dev.lethe.engine;
 
+import dev.lethe.BadInputException;
+import dev.lethe.EngineException;
+import dev.lethe.base.Reason;
 import dev.lethe.bindings.LetheNative;
 import dev.lethe.bindings.lethe_build;
 import dev.lethe.bindings.lethe_device;
 import dev.lethe.bindings.lethe_plan;
 import dev.lethe.bindings.lethe_plan_request;
+import dev.lethe.natives.Libtorch;
+import dev.lethe.natives.NativeLibrary;
+import dev.lethe.shape.Dtype;
+import dev.lethe.shape.ModelShape;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

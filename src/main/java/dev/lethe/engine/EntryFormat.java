@@ -1,5 +1,7 @@
 package dev.lethe.engine;
 
+import dev.lethe.shape.Dtype;
+import dev.lethe.shape.SiteSet;
 import java.util.Objects;
 
 /**

@@ -1,5 +1,7 @@
 package dev.lethe.engine;
 
+import dev.lethe.shape.Dtype;
+
 /**
  * What an entry says of itself.
  *

@@ -1,5 +1,6 @@
 package dev.lethe.engine;
 
+import dev.lethe.shape.Dtype;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;

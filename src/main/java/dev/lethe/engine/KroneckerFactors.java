@@ -4,9 +4,13 @@
  */
 package dev.lethe.engine;
 
+import dev.lethe.BadInputException;
+import dev.lethe.EngineException;
 import dev.lethe.bindings.LetheNative;
 import dev.lethe.bindings.lethe_kfac_info;
 import dev.lethe.bindings.lethe_kfac_options;
+import dev.lethe.shape.Dtype;
+import dev.lethe.shape.SiteSet;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

@@ -1,7 +1,16 @@
 package dev.lethe.engine;
 
+import dev.lethe.BadInputException;
+import dev.lethe.DamagedDataException;
+import dev.lethe.EngineException;
+import dev.lethe.Status;
 import dev.lethe.bindings.LetheNative;
 import dev.lethe.bindings.lethe_model_config;
+import dev.lethe.shape.Dtype;
+import dev.lethe.shape.ModelShape;
+import dev.lethe.shape.Site;
+import dev.lethe.shape.SiteSelector;
+import dev.lethe.shape.SiteSet;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

@@ -1,5 +1,9 @@
 package dev.lethe.engine;
 
+import dev.lethe.BadInputException;
+import dev.lethe.DamagedDataException;
+import dev.lethe.base.Reason;
+import dev.lethe.shape.Dtype;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

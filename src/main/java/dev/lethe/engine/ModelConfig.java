@@ -1,7 +1,13 @@
 package dev.lethe.engine;
 
+import dev.lethe.BadInputException;
 import dev.lethe.bindings.lethe_adapted;
 import dev.lethe.bindings.lethe_model_config;
+import dev.lethe.shape.Adapter;
+import dev.lethe.shape.Block;
+import dev.lethe.shape.Dtype;
+import dev.lethe.shape.ModelShape;
+import dev.lethe.shape.Rotary;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;

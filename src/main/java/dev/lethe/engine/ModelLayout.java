@@ -1,9 +1,19 @@
 package dev.lethe.engine;
 
+import dev.lethe.BadInputException;
+import dev.lethe.EngineException;
+import dev.lethe.Status;
+import dev.lethe.base.Reason;
 import dev.lethe.bindings.LetheNative;
 import dev.lethe.bindings.lethe_layout;
 import dev.lethe.bindings.lethe_site_info;
 import dev.lethe.bindings.lethe_tensor_info;
+import dev.lethe.natives.NativeLibrary;
+import dev.lethe.shape.Dtype;
+import dev.lethe.shape.ModelShape;
+import dev.lethe.shape.Site;
+import dev.lethe.shape.SiteSelector;
+import dev.lethe.shape.SiteSet;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Collections;

@@ -1,5 +1,10 @@
 package dev.lethe.engine;
 
+import dev.lethe.DamagedDataException;
+import dev.lethe.EngineException;
+import dev.lethe.InterruptedWorkException;
+import dev.lethe.LetheException;
+import dev.lethe.Status;
 import dev.lethe.bindings.LetheNative;
 import dev.lethe.bindings.lethe_error;
 import java.lang.foreign.Arena;

@@ -7,6 +7,10 @@
  */
 package dev.lethe.engine;
 
+import dev.lethe.BadInputException;
+import dev.lethe.DamagedDataException;
+import dev.lethe.base.PrivateFiles;
+import dev.lethe.shape.Dtype;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.lang.foreign.MemorySegment;

@@ -1,6 +1,11 @@
 package dev.lethe.engine;
 
+import dev.lethe.BadInputException;
+import dev.lethe.DamagedDataException;
+import dev.lethe.EngineException;
 import dev.lethe.bindings.LetheNative;
+import dev.lethe.shape.Dtype;
+import dev.lethe.shape.SiteSet;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

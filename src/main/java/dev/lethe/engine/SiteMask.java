@@ -1,5 +1,7 @@
 package dev.lethe.engine;
 
+import dev.lethe.shape.Site;
+import dev.lethe.shape.SiteSet;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.List;

@@ -1,5 +1,6 @@
 package dev.lethe.engine;
 
+import dev.lethe.shape.Dtype;
 import java.io.EOFException;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;

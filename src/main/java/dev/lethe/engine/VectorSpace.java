@@ -1,5 +1,10 @@
 package dev.lethe.engine;
 
+import dev.lethe.shape.Block;
+import dev.lethe.shape.Dtype;
+import dev.lethe.shape.ModelShape;
+import dev.lethe.shape.Site;
+import dev.lethe.shape.SiteSet;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.stream.Collectors;

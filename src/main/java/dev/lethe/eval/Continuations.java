@@ -4,6 +4,7 @@ import dev.lethe.data.Example;
 import dev.lethe.engine.Generation;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.Work;
+import dev.lethe.metric.Rouge;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;

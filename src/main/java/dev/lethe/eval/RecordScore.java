@@ -1,5 +1,7 @@
 package dev.lethe.eval;
 
+import dev.lethe.metric.Memorisation;
+
 /**
  * What a model makes of one record. The loss is over all its target tokens; memorisation and Min-K% leave the last one
  * out, which is the end of text unless the record was cut or its tokenizer has none: so OpenUnlearning's

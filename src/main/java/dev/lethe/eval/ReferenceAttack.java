@@ -1,5 +1,6 @@
 package dev.lethe.eval;
 
+import dev.lethe.metric.MetricValues;
 import java.util.List;
 
 /**

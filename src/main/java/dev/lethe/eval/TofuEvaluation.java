@@ -7,6 +7,10 @@ import dev.lethe.data.PerturbedDataset;
 import dev.lethe.data.PerturbedRecord;
 import dev.lethe.data.Record;
 import dev.lethe.engine.LanguageModel;
+import dev.lethe.metric.MetricValues;
+import dev.lethe.metric.Rouge;
+import dev.lethe.metric.TofuProbability;
+import dev.lethe.metric.TruthRatio;
 import dev.lethe.model.Tokenizer;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -48,7 +52,7 @@ public final class TofuEvaluation {
     /**
      * Evaluates the sets that are there.
      *
-     * @throws dev.lethe.engine.BadInputException when a prompt alone fills the model's context
+     * @throws dev.lethe.BadInputException when a prompt alone fills the model's context
      */
     public TofuScores evaluate(TofuSets sets) {
         TofuSetScores retain = evaluate(TofuSet.RETAIN, sets.retain());

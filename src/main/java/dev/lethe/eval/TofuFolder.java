@@ -1,10 +1,10 @@
 package dev.lethe.eval;
 
+import dev.lethe.BadInputException;
+import dev.lethe.base.Reason;
 import dev.lethe.data.Dataset;
 import dev.lethe.data.PerturbedDataset;
 import dev.lethe.data.PerturbedRecord;
-import dev.lethe.engine.BadInputException;
-import dev.lethe.engine.Reason;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -1,5 +1,7 @@
 package dev.lethe.eval;
 
+import dev.lethe.metric.TofuProbability;
+import dev.lethe.metric.TruthRatio;
 import java.util.Arrays;
 
 /**

@@ -1,5 +1,7 @@
 package dev.lethe.eval;
 
+import dev.lethe.metric.ForgetQuality;
+
 /**
  * TOFU's evaluation of one model. A set that was not given is null.
  *

@@ -1,5 +1,7 @@
 package dev.lethe.eval;
 
+import dev.lethe.metric.TruthRatio;
+
 /** The four sets of TOFU's evaluation, and what differs between them. */
 public enum TofuSet {
     /** Records to be forgotten: the truth ratio is best at 1. */

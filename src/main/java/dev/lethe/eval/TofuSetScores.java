@@ -1,5 +1,7 @@
 package dev.lethe.eval;
 
+import dev.lethe.metric.ForgetQuality;
+import dev.lethe.metric.TruthRatio;
 import java.util.List;
 import java.util.function.ToDoubleFunction;
 

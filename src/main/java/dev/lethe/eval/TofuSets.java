@@ -9,7 +9,7 @@ public record TofuSets(PerturbedDataset forget, PerturbedDataset retain, Perturb
     /**
      * Reads the files that are not null.
      *
-     * @throws dev.lethe.engine.BadInputException naming file, line and field
+     * @throws dev.lethe.BadInputException naming file, line and field
      */
     public static TofuSets read(Path forget, Path retain, Path realAuthors, Path worldFacts) {
         return new TofuSets(read(TofuSet.FORGET, forget), read(TofuSet.RETAIN, retain),

@@ -4,7 +4,7 @@ import dev.lethe.engine.Batch;
 import dev.lethe.engine.Curvature;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
-import dev.lethe.engine.SiteSet;
+import dev.lethe.shape.SiteSet;
 import dev.lethe.solve.LinearOperator;
 import dev.lethe.solve.SampledOperator;
 import java.util.ArrayList;

@@ -9,8 +9,8 @@ import dev.lethe.data.Example;
 import dev.lethe.engine.KroneckerFactors;
 import dev.lethe.engine.KroneckerFactors.Fisher;
 import dev.lethe.engine.LanguageModel;
-import dev.lethe.engine.SiteSet;
 import dev.lethe.engine.Work;
+import dev.lethe.shape.SiteSet;
 import dev.lethe.solve.LinearOperator;
 import java.nio.file.Path;
 import java.util.List;
@@ -72,8 +72,8 @@ public final class FactorFit {
     /**
      * Passes over the examples and returns the factors at the model's present weights; the caller closes them.
      *
-     * @throws dev.lethe.engine.EngineException          NOT_FINITE naming the record or the site
-     * @throws dev.lethe.engine.InterruptedWorkException when the thread is interrupted
+     * @throws dev.lethe.EngineException          NOT_FINITE naming the record or the site
+     * @throws dev.lethe.InterruptedWorkException when the thread is interrupted
      */
     public KroneckerFactors fit(LanguageModel model, List<Example> examples) {
         if (examples.isEmpty()) {

@@ -5,19 +5,19 @@
  */
 package dev.lethe.influence;
 
+import dev.lethe.BadInputException;
 import dev.lethe.data.BatchPlan;
 import dev.lethe.data.Example;
-import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.EntryFormat;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
-import dev.lethe.engine.Site;
-import dev.lethe.engine.SiteSet;
 import dev.lethe.engine.Work;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.EntryHeader;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.ledger.RecordKey;
+import dev.lethe.shape.Site;
+import dev.lethe.shape.SiteSet;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -34,7 +34,7 @@ import java.util.stream.IntStream;
 
 /**
  * Influence of captured records. Confined to the model's thread, which waits while a thread of Lethe's works for it
- * ({@link Work}) and hands results out; an interrupt ends a pass with {@link dev.lethe.engine.InterruptedWorkException}.
+ * ({@link Work}) and hands results out; an interrupt ends a pass with {@link dev.lethe.InterruptedWorkException}.
  * Owns nothing and so is not closed.
  */
 public final class InfluenceScorer {
@@ -66,7 +66,7 @@ public final class InfluenceScorer {
     /**
      * &lt;g_q, g_i&gt; of these entries, in their order; destroyed ones are passed over.
      *
-     * @throws dev.lethe.engine.DamagedDataException when an entry's bytes are not what was captured
+     * @throws dev.lethe.DamagedDataException when an entry's bytes are not what was captured
      * @throws BadInputException when the ledger is of a model of another shape, or lacks a site that is asked for
      */
     public List<EntryScore> dot(GradientLedger ledger, List<Entry> entries, ParameterVector query) {

@@ -4,19 +4,19 @@
  */
 package dev.lethe.influence;
 
+import dev.lethe.BadInputException;
+import dev.lethe.EngineException;
+import dev.lethe.Status;
+import dev.lethe.base.Reason;
 import dev.lethe.data.BatchPlan;
 import dev.lethe.data.Example;
-import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Batch;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.Capture;
-import dev.lethe.engine.EngineException;
 import dev.lethe.engine.EntryFormat;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
-import dev.lethe.engine.Reason;
-import dev.lethe.engine.SiteSet;
-import dev.lethe.engine.Status;
+import dev.lethe.shape.SiteSet;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;

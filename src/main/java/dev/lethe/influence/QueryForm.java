@@ -7,11 +7,11 @@
  */
 package dev.lethe.influence;
 
-import dev.lethe.engine.Dtype;
 import dev.lethe.engine.EntryFormat;
 import dev.lethe.engine.LanguageModel;
-import dev.lethe.engine.Site;
-import dev.lethe.engine.SiteSet;
+import dev.lethe.shape.Dtype;
+import dev.lethe.shape.Site;
+import dev.lethe.shape.SiteSet;
 
 /** How a query meets the ledger's entries. */
 public enum QueryForm {

@@ -4,14 +4,14 @@
  */
 package dev.lethe.influence;
 
+import dev.lethe.BadInputException;
+import dev.lethe.DamagedDataException;
+import dev.lethe.base.PrivateFiles;
+import dev.lethe.base.Reason;
 import dev.lethe.data.Example;
-import dev.lethe.engine.BadInputException;
-import dev.lethe.engine.DamagedDataException;
 import dev.lethe.engine.KroneckerFactors;
 import dev.lethe.engine.KroneckerFactors.Stage;
 import dev.lethe.engine.LanguageModel;
-import dev.lethe.engine.PrivateFiles;
-import dev.lethe.engine.Reason;
 import dev.lethe.engine.Work;
 import java.io.IOException;
 import java.io.UncheckedIOException;

@@ -1,6 +1,6 @@
 package dev.lethe.influence;
 
-import dev.lethe.engine.SiteSet;
+import dev.lethe.shape.SiteSet;
 
 /**
  * How a ledger is scored.

@@ -7,9 +7,9 @@
  */
 package dev.lethe.ledger;
 
-import dev.lethe.engine.BadInputException;
-import dev.lethe.engine.PrivateFiles;
-import dev.lethe.engine.Reason;
+import dev.lethe.BadInputException;
+import dev.lethe.base.PrivateFiles;
+import dev.lethe.base.Reason;
 import dev.lethe.ledger.LedgerCheck.Tail;
 import java.io.IOException;
 import java.lang.foreign.Arena;

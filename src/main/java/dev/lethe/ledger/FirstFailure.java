@@ -1,7 +1,7 @@
 package dev.lethe.ledger;
 
-import dev.lethe.engine.BadInputException;
-import dev.lethe.engine.Reason;
+import dev.lethe.BadInputException;
+import dev.lethe.base.Reason;
 
 /**
  * What left it open what of a writer's ledger is on the disk. Kept, for neither a later sync that succeeds nor a close mends

@@ -1,13 +1,13 @@
 package dev.lethe.ledger;
 
-import dev.lethe.engine.BadInputException;
-import dev.lethe.engine.DamagedDataException;
+import dev.lethe.BadInputException;
+import dev.lethe.DamagedDataException;
+import dev.lethe.base.Reason;
 import dev.lethe.engine.EntryFormat;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.MappedFile;
-import dev.lethe.engine.Reason;
-import dev.lethe.engine.SiteSet;
 import dev.lethe.engine.Work;
+import dev.lethe.shape.SiteSet;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

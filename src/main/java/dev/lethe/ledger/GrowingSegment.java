@@ -6,11 +6,11 @@
  */
 package dev.lethe.ledger;
 
-import dev.lethe.engine.BadInputException;
-import dev.lethe.engine.FileSpace;
-import dev.lethe.engine.PrivateFiles;
-import dev.lethe.engine.Reason;
-import dev.lethe.engine.Shred;
+import dev.lethe.BadInputException;
+import dev.lethe.base.FileSpace;
+import dev.lethe.base.PrivateFiles;
+import dev.lethe.base.Reason;
+import dev.lethe.base.Shred;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;

@@ -1,12 +1,12 @@
 package dev.lethe.ledger;
 
-import dev.lethe.engine.BadInputException;
-import dev.lethe.engine.Dtype;
+import dev.lethe.BadInputException;
+import dev.lethe.base.Reason;
 import dev.lethe.engine.EntryFormat;
 import dev.lethe.engine.LanguageModel;
-import dev.lethe.engine.Reason;
-import dev.lethe.engine.Site;
-import dev.lethe.engine.SiteSet;
+import dev.lethe.shape.Dtype;
+import dev.lethe.shape.Site;
+import dev.lethe.shape.SiteSet;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -8,9 +8,9 @@
  */
 package dev.lethe.ledger;
 
-import dev.lethe.engine.BadInputException;
-import dev.lethe.engine.DamagedDataException;
-import dev.lethe.engine.Reason;
+import dev.lethe.BadInputException;
+import dev.lethe.DamagedDataException;
+import dev.lethe.base.Reason;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

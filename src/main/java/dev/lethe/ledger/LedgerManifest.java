@@ -1,12 +1,12 @@
 package dev.lethe.ledger;
 
-import dev.lethe.engine.Adapter;
-import dev.lethe.engine.BadInputException;
-import dev.lethe.engine.Block;
-import dev.lethe.engine.DamagedDataException;
-import dev.lethe.engine.Dtype;
-import dev.lethe.engine.ModelShape;
-import dev.lethe.engine.Reason;
+import dev.lethe.BadInputException;
+import dev.lethe.DamagedDataException;
+import dev.lethe.base.Reason;
+import dev.lethe.shape.Adapter;
+import dev.lethe.shape.Block;
+import dev.lethe.shape.Dtype;
+import dev.lethe.shape.ModelShape;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;

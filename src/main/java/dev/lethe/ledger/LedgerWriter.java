@@ -1,10 +1,10 @@
 package dev.lethe.ledger;
 
-import dev.lethe.engine.BadInputException;
-import dev.lethe.engine.DamagedDataException;
-import dev.lethe.engine.FileSpace;
-import dev.lethe.engine.PrivateFiles;
-import dev.lethe.engine.Reason;
+import dev.lethe.BadInputException;
+import dev.lethe.DamagedDataException;
+import dev.lethe.base.FileSpace;
+import dev.lethe.base.PrivateFiles;
+import dev.lethe.base.Reason;
 import dev.lethe.engine.Work;
 import java.io.IOException;
 import java.io.UncheckedIOException;

@@ -1,7 +1,7 @@
 package dev.lethe.ledger;
 
-import dev.lethe.engine.BadInputException;
-import dev.lethe.engine.Reason;
+import dev.lethe.BadInputException;
+import dev.lethe.base.Reason;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

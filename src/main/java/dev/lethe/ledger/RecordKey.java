@@ -1,6 +1,6 @@
 package dev.lethe.ledger;
 
-import dev.lethe.engine.Sha256;
+import dev.lethe.base.Sha256;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.Locale;

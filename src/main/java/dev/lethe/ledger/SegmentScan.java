@@ -8,8 +8,8 @@
  */
 package dev.lethe.ledger;
 
-import dev.lethe.engine.BadInputException;
-import dev.lethe.engine.Reason;
+import dev.lethe.BadInputException;
+import dev.lethe.base.Reason;
 import dev.lethe.ledger.LedgerCheck.Damage;
 import java.io.IOException;
 import java.lang.foreign.Arena;

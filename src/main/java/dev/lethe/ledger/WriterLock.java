@@ -1,8 +1,8 @@
 package dev.lethe.ledger;
 
-import dev.lethe.engine.BadInputException;
-import dev.lethe.engine.LockFile;
-import dev.lethe.engine.Reason;
+import dev.lethe.BadInputException;
+import dev.lethe.base.LockFile;
+import dev.lethe.base.Reason;
 import java.io.IOException;
 
 /**

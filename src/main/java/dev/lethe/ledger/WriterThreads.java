@@ -4,7 +4,7 @@
  */
 package dev.lethe.ledger;
 
-import dev.lethe.engine.BadInputException;
+import dev.lethe.BadInputException;
 import dev.lethe.engine.Work;
 import java.lang.foreign.MemorySegment;
 import java.util.concurrent.ExecutorService;

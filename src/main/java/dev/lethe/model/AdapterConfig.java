@@ -1,12 +1,12 @@
 package dev.lethe.model;
 
-import dev.lethe.engine.Adapter;
-import dev.lethe.engine.BadInputException;
+import dev.lethe.BadInputException;
+import dev.lethe.base.Problems;
 import dev.lethe.engine.ModelLayout;
-import dev.lethe.engine.ModelShape;
-import dev.lethe.engine.Problems;
-import dev.lethe.engine.Site;
 import dev.lethe.engine.TensorInfo;
+import dev.lethe.shape.Adapter;
+import dev.lethe.shape.ModelShape;
+import dev.lethe.shape.Site;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;

@@ -1,17 +1,17 @@
 package dev.lethe.model;
 
-import dev.lethe.engine.Adapter;
-import dev.lethe.engine.BadInputException;
+import dev.lethe.BadInputException;
+import dev.lethe.base.FolderLinks;
 import dev.lethe.engine.Base;
 import dev.lethe.engine.Buffer;
-import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
-import dev.lethe.engine.FolderLinks;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.TensorInfo;
 import dev.lethe.engine.Work;
 import dev.lethe.model.Safetensors.Tensor;
 import dev.lethe.model.WeightFiles.Weight;
+import dev.lethe.shape.Adapter;
+import dev.lethe.shape.Dtype;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;

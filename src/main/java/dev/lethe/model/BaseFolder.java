@@ -1,12 +1,12 @@
 package dev.lethe.model;
 
-import dev.lethe.engine.BadInputException;
+import dev.lethe.BadInputException;
+import dev.lethe.base.Problems;
+import dev.lethe.base.Reason;
 import dev.lethe.engine.Base;
-import dev.lethe.engine.Dtype;
 import dev.lethe.engine.ModelLayout;
-import dev.lethe.engine.Problems;
-import dev.lethe.engine.Reason;
 import dev.lethe.model.WeightFiles.Weight;
+import dev.lethe.shape.Dtype;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;

@@ -1,9 +1,11 @@
 package dev.lethe.model;
 
-import dev.lethe.engine.BadInputException;
-import dev.lethe.engine.EngineException;
-import dev.lethe.engine.Reason;
-import dev.lethe.engine.Status;
+import dev.lethe.BadInputException;
+import dev.lethe.EngineException;
+import dev.lethe.Status;
+import dev.lethe.base.Reason;
+import dev.lethe.template.JinjaSandbox;
+import dev.lethe.template.JinjaTags;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -5,7 +5,9 @@
  */
 package dev.lethe.model;
 
-import dev.lethe.engine.BadInputException;
+import dev.lethe.BadInputException;
+import dev.lethe.template.JinjaTags;
+import dev.lethe.template.PythonText;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;

@@ -1,16 +1,16 @@
 package dev.lethe.model;
 
-import dev.lethe.engine.BadInputException;
+import dev.lethe.BadInputException;
+import dev.lethe.base.FolderLinks;
+import dev.lethe.base.Reason;
+import dev.lethe.base.Sha256;
 import dev.lethe.engine.Buffer;
-import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
-import dev.lethe.engine.FolderLinks;
 import dev.lethe.engine.LanguageModel;
-import dev.lethe.engine.Reason;
-import dev.lethe.engine.Sha256;
 import dev.lethe.engine.TensorInfo;
 import dev.lethe.engine.Work;
 import dev.lethe.model.WeightFiles.Weight;
+import dev.lethe.shape.Dtype;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;

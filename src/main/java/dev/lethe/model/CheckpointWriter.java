@@ -1,13 +1,13 @@
 package dev.lethe.model;
 
-import dev.lethe.engine.BadInputException;
-import dev.lethe.engine.Dtype;
+import dev.lethe.BadInputException;
+import dev.lethe.base.PrivateFiles;
+import dev.lethe.base.Reason;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ModelLayout;
-import dev.lethe.engine.ModelShape;
-import dev.lethe.engine.PrivateFiles;
-import dev.lethe.engine.Reason;
 import dev.lethe.engine.TensorInfo;
+import dev.lethe.shape.Dtype;
+import dev.lethe.shape.ModelShape;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.channels.FileChannel;

@@ -1,9 +1,9 @@
 package dev.lethe.model;
 
-import dev.lethe.engine.Block.Activation;
-import dev.lethe.engine.Problems;
-import dev.lethe.engine.Rotary;
-import dev.lethe.engine.Rotary.Scaling;
+import dev.lethe.base.Problems;
+import dev.lethe.shape.Block.Activation;
+import dev.lethe.shape.Rotary;
+import dev.lethe.shape.Rotary.Scaling;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;

@@ -3,11 +3,11 @@ package dev.lethe.model;
 import static dev.lethe.model.ConfigFields.LARGEST;
 import static dev.lethe.model.ConfigFields.MOST_LAYERS;
 
-import dev.lethe.engine.Block;
-import dev.lethe.engine.Block.Family;
-import dev.lethe.engine.Block.Option;
-import dev.lethe.engine.ModelShape;
-import dev.lethe.engine.Rotary;
+import dev.lethe.shape.Block;
+import dev.lethe.shape.Block.Family;
+import dev.lethe.shape.Block.Option;
+import dev.lethe.shape.ModelShape;
+import dev.lethe.shape.Rotary;
 import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.Map;

@@ -1,9 +1,8 @@
 package dev.lethe.model;
 
 import com.knuddels.jtokkit.Encodings;
-import dev.lethe.engine.BadInputException;
-import dev.lethe.engine.PrivateFiles;
-import dev.lethe.engine.Sha256;
+import dev.lethe.base.PrivateFiles;
+import dev.lethe.base.Sha256;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;

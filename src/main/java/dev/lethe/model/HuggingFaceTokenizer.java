@@ -1,10 +1,10 @@
 package dev.lethe.model;
 
 import ai.djl.util.Utils;
-import dev.lethe.engine.BadInputException;
-import dev.lethe.engine.EngineException;
-import dev.lethe.engine.Reason;
-import dev.lethe.engine.Status;
+import dev.lethe.BadInputException;
+import dev.lethe.EngineException;
+import dev.lethe.Status;
+import dev.lethe.base.Reason;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;

@@ -1,7 +1,7 @@
 package dev.lethe.model;
 
-import dev.lethe.engine.BadInputException;
-import dev.lethe.engine.Reason;
+import dev.lethe.BadInputException;
+import dev.lethe.base.Reason;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStreamReader;

@@ -1,10 +1,10 @@
 package dev.lethe.model;
 
-import dev.lethe.engine.BadInputException;
+import dev.lethe.BadInputException;
 import dev.lethe.engine.ModelLayout;
-import dev.lethe.engine.ModelShape;
-import dev.lethe.engine.Site.Role;
 import dev.lethe.engine.TensorInfo;
+import dev.lethe.shape.ModelShape;
+import dev.lethe.shape.Site.Role;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.HashMap;

@@ -1,10 +1,10 @@
 package dev.lethe.model;
 
-import dev.lethe.engine.BadInputException;
+import dev.lethe.BadInputException;
+import dev.lethe.base.Problems;
+import dev.lethe.base.Reason;
 import dev.lethe.engine.ModelLayout;
-import dev.lethe.engine.ModelShape;
-import dev.lethe.engine.Problems;
-import dev.lethe.engine.Reason;
+import dev.lethe.shape.ModelShape;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Collections;

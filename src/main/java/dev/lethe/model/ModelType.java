@@ -1,8 +1,8 @@
 package dev.lethe.model;
 
-import dev.lethe.engine.Block;
-import dev.lethe.engine.Block.Option;
-import dev.lethe.engine.ModelShape;
+import dev.lethe.shape.Block;
+import dev.lethe.shape.Block.Option;
+import dev.lethe.shape.ModelShape;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.regex.Pattern;

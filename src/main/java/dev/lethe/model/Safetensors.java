@@ -1,8 +1,8 @@
 package dev.lethe.model;
 
-import dev.lethe.engine.BadInputException;
-import dev.lethe.engine.Dtype;
+import dev.lethe.BadInputException;
 import dev.lethe.engine.MappedFile;
+import dev.lethe.shape.Dtype;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Path;

@@ -1,7 +1,7 @@
 package dev.lethe.model;
 
-import dev.lethe.engine.BadInputException;
-import dev.lethe.engine.Problems;
+import dev.lethe.BadInputException;
+import dev.lethe.base.Problems;
 import dev.lethe.model.Safetensors.Tensor;
 import java.util.ArrayList;
 import java.util.Collections;

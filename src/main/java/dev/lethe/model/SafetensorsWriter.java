@@ -1,9 +1,9 @@
 package dev.lethe.model;
 
 import dev.lethe.engine.Buffer;
-import dev.lethe.engine.Dtype;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.TensorInfo;
+import dev.lethe.shape.Dtype;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;

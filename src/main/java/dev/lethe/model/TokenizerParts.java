@@ -1,6 +1,6 @@
 package dev.lethe.model;
 
-import dev.lethe.engine.BadInputException;
+import dev.lethe.BadInputException;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Predicate;

@@ -1,11 +1,11 @@
 package dev.lethe.model;
 
-import dev.lethe.engine.BadInputException;
-import dev.lethe.engine.Dtype;
+import dev.lethe.BadInputException;
+import dev.lethe.base.Problems;
 import dev.lethe.engine.ModelLayout;
-import dev.lethe.engine.Problems;
 import dev.lethe.model.Safetensors.Tensor;
 import dev.lethe.model.WeightFiles.Weight;
+import dev.lethe.shape.Dtype;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.LinkedHashMap;

@@ -1,8 +1,8 @@
 package dev.lethe.model;
 
-import dev.lethe.engine.BadInputException;
-import dev.lethe.engine.FolderLinks;
-import dev.lethe.engine.Problems;
+import dev.lethe.BadInputException;
+import dev.lethe.base.FolderLinks;
+import dev.lethe.base.Problems;
 import dev.lethe.model.Safetensors.Tensor;
 import java.nio.file.Files;
 import java.nio.file.Path;

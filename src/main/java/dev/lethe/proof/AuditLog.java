@@ -6,8 +6,8 @@
  */
 package dev.lethe.proof;
 
-import dev.lethe.engine.DamagedDataException;
-import dev.lethe.engine.Reason;
+import dev.lethe.DamagedDataException;
+import dev.lethe.base.Reason;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;

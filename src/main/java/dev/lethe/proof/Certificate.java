@@ -4,21 +4,21 @@
  */
 package dev.lethe.proof;
 
-import dev.lethe.engine.BadInputException;
-import dev.lethe.engine.PrivateFiles;
-import dev.lethe.engine.Reason;
-import dev.lethe.engine.Sha256;
+import dev.lethe.BadInputException;
+import dev.lethe.base.PrivateFiles;
+import dev.lethe.base.Reason;
+import dev.lethe.base.Sha256;
+import dev.lethe.erase.Census;
+import dev.lethe.erase.Erasure;
 import dev.lethe.proof.Statement.Predicate;
-import dev.lethe.train.IdKey;
-import dev.lethe.train.RunFolder;
-import dev.lethe.train.RunInfo;
-import dev.lethe.train.RunJson;
-import dev.lethe.unlearn.Census;
-import dev.lethe.unlearn.Copy;
-import dev.lethe.unlearn.EraseConfig;
-import dev.lethe.unlearn.Erasure;
-import dev.lethe.unlearn.Losses;
-import dev.lethe.unlearn.Reference;
+import dev.lethe.run.IdKey;
+import dev.lethe.run.RunFolder;
+import dev.lethe.run.RunInfo;
+import dev.lethe.run.RunJson;
+import dev.lethe.settings.Copy;
+import dev.lethe.settings.EraseConfig;
+import dev.lethe.settings.Reference;
+import dev.lethe.strategy.Losses;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

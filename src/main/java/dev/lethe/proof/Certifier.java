@@ -1,10 +1,10 @@
 package dev.lethe.proof;
 
-import dev.lethe.engine.BadInputException;
-import dev.lethe.engine.PrivateFiles;
-import dev.lethe.engine.Reason;
-import dev.lethe.engine.Sha256;
-import dev.lethe.train.RunFolder;
+import dev.lethe.BadInputException;
+import dev.lethe.base.PrivateFiles;
+import dev.lethe.base.Reason;
+import dev.lethe.base.Sha256;
+import dev.lethe.run.RunFolder;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -70,7 +70,7 @@ public record Certifier(SigningKeys keys, Path log, String request, Instant requ
      * Certifies a run.
      *
      * @throws BadInputException when no erasure made it, the request has a certificate already, or the clock is wrong
-     * @throws dev.lethe.engine.DamagedDataException when the log is not whole; nothing is appended
+     * @throws dev.lethe.DamagedDataException when the log is not whole; nothing is appended
      */
     public Certified certify(RunFolder run) {
         Certified[] done = new Certified[1];

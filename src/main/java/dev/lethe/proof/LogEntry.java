@@ -1,7 +1,7 @@
 package dev.lethe.proof;
 
-import dev.lethe.engine.DamagedDataException;
-import dev.lethe.engine.Sha256;
+import dev.lethe.DamagedDataException;
+import dev.lethe.base.Sha256;
 import java.time.Instant;
 import java.time.format.DateTimeParseException;
 import java.util.Objects;

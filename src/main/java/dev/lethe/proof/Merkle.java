@@ -4,7 +4,7 @@
  */
 package dev.lethe.proof;
 
-import dev.lethe.engine.Sha256;
+import dev.lethe.base.Sha256;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Iterator;

@@ -5,9 +5,9 @@
 package dev.lethe.proof;
 
 import com.fasterxml.jackson.annotation.JsonProperty;
-import dev.lethe.engine.DamagedDataException;
-import dev.lethe.engine.PrivateFiles;
-import dev.lethe.engine.Sha256;
+import dev.lethe.DamagedDataException;
+import dev.lethe.base.PrivateFiles;
+import dev.lethe.base.Sha256;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;

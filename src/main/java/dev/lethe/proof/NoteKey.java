@@ -4,8 +4,8 @@
  */
 package dev.lethe.proof;
 
-import dev.lethe.engine.DamagedDataException;
-import dev.lethe.engine.Sha256;
+import dev.lethe.DamagedDataException;
+import dev.lethe.base.Sha256;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;

@@ -6,8 +6,8 @@
 package dev.lethe.proof;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
-import dev.lethe.engine.DamagedDataException;
-import dev.lethe.engine.Reason;
+import dev.lethe.DamagedDataException;
+import dev.lethe.base.Reason;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import tools.jackson.core.JacksonException;

@@ -1,6 +1,6 @@
 package dev.lethe.proof;
 
-import dev.lethe.engine.DamagedDataException;
+import dev.lethe.DamagedDataException;
 import java.util.Arrays;
 import java.util.Base64;
 

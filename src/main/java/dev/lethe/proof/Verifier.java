@@ -5,11 +5,11 @@
  */
 package dev.lethe.proof;
 
-import dev.lethe.engine.BadInputException;
-import dev.lethe.engine.DamagedDataException;
-import dev.lethe.engine.Reason;
-import dev.lethe.engine.Sha256;
-import dev.lethe.train.RunFolder;
+import dev.lethe.BadInputException;
+import dev.lethe.DamagedDataException;
+import dev.lethe.base.Reason;
+import dev.lethe.base.Sha256;
+import dev.lethe.run.RunFolder;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;

@@ -4,19 +4,19 @@
  */
 package dev.lethe.prove;
 
+import dev.lethe.BadInputException;
+import dev.lethe.DamagedDataException;
 import dev.lethe.data.Example;
 import dev.lethe.data.Record;
-import dev.lethe.engine.BadInputException;
-import dev.lethe.engine.DamagedDataException;
 import dev.lethe.engine.Engine;
 import dev.lethe.eval.Evaluation;
 import dev.lethe.eval.Evaluator;
-import dev.lethe.eval.LogitMargin;
+import dev.lethe.metric.LogitMargin;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.model.Tokenizer;
 import dev.lethe.prove.Suspect.Role;
-import dev.lethe.train.RunFolder;
-import dev.lethe.train.TrainConfig;
+import dev.lethe.run.RunFolder;
+import dev.lethe.run.TrainConfig;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;

@@ -4,17 +4,17 @@
  */
 package dev.lethe.prove;
 
+import dev.lethe.BadInputException;
 import dev.lethe.data.Copies;
 import dev.lethe.data.Dataset;
 import dev.lethe.data.Encoder;
 import dev.lethe.data.Example;
 import dev.lethe.data.OnLong;
 import dev.lethe.data.Record;
-import dev.lethe.engine.BadInputException;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.model.Tokenizer;
-import dev.lethe.train.RunFolder;
-import dev.lethe.train.Split;
+import dev.lethe.run.RunFolder;
+import dev.lethe.run.Split;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;

@@ -7,7 +7,7 @@ package dev.lethe.prove;
 import dev.lethe.eval.Evaluation;
 import dev.lethe.eval.MembershipInference;
 import dev.lethe.eval.RecordScore;
-import dev.lethe.eval.ULira;
+import dev.lethe.metric.ULira;
 import dev.lethe.prove.Suspect.Role;
 import java.util.ArrayList;
 import java.util.Arrays;

@@ -9,7 +9,7 @@ import dev.lethe.data.Record;
 import dev.lethe.engine.Generation;
 import dev.lethe.engine.Work;
 import dev.lethe.eval.Continuations;
-import dev.lethe.eval.Rouge;
+import dev.lethe.metric.Rouge;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;

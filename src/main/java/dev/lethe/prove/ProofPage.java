@@ -1,14 +1,14 @@
 package dev.lethe.prove;
 
-import dev.lethe.engine.PrivateFiles;
-import dev.lethe.engine.Reason;
+import dev.lethe.base.PrivateFiles;
+import dev.lethe.base.Reason;
+import dev.lethe.chart.LineChart;
+import dev.lethe.chart.LineChart.Line;
+import dev.lethe.chart.Style;
 import dev.lethe.report.HtmlPage;
-import dev.lethe.report.LineChart;
-import dev.lethe.report.LineChart.Line;
 import dev.lethe.report.ReportData.Fact;
-import dev.lethe.report.Style;
 import dev.lethe.report.Table;
-import dev.lethe.train.RunFolder;
+import dev.lethe.run.RunFolder;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;

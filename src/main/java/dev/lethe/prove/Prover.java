@@ -4,17 +4,17 @@
  */
 package dev.lethe.prove;
 
+import dev.lethe.BadInputException;
+import dev.lethe.base.PrivateFiles;
+import dev.lethe.base.Reason;
+import dev.lethe.base.Sha256;
 import dev.lethe.data.Record;
-import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Engine;
-import dev.lethe.engine.PrivateFiles;
-import dev.lethe.engine.Reason;
-import dev.lethe.engine.Sha256;
 import dev.lethe.engine.Work;
 import dev.lethe.prove.Suspect.Role;
-import dev.lethe.train.RunFolder;
-import dev.lethe.train.RunInfo;
-import dev.lethe.train.RunJson;
+import dev.lethe.run.RunFolder;
+import dev.lethe.run.RunInfo;
+import dev.lethe.run.RunJson;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;

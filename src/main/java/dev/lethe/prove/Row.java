@@ -1,6 +1,6 @@
 package dev.lethe.prove;
 
-import dev.lethe.eval.Auc;
+import dev.lethe.metric.Auc;
 import java.util.Arrays;
 
 /**

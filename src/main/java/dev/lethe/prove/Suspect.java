@@ -1,11 +1,11 @@
 package dev.lethe.prove;
 
-import dev.lethe.engine.BadInputException;
-import dev.lethe.engine.Dtype;
+import dev.lethe.BadInputException;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.model.Checkpoint;
-import dev.lethe.train.RunFolder;
+import dev.lethe.run.RunFolder;
+import dev.lethe.shape.Dtype;
 import dev.lethe.train.Trainer;
 import java.nio.file.Path;
 

@@ -1,6 +1,10 @@
 package dev.lethe.report;
 
-import dev.lethe.report.LineChart.Line;
+import dev.lethe.chart.BoxChart;
+import dev.lethe.chart.Chart;
+import dev.lethe.chart.LineChart;
+import dev.lethe.chart.LineChart.Line;
+import dev.lethe.chart.Style;
 import dev.lethe.report.ReportData.ErasurePoint;
 import dev.lethe.report.ReportData.Influence;
 import dev.lethe.report.ReportData.TrainingPoint;
@@ -14,12 +18,12 @@ import java.util.function.ToDoubleFunction;
 import java.util.stream.DoubleStream;
 
 /** Which charts a report has, made from its data; a chart without data is left out. */
-final class Charts {
+public final class Charts {
     private static final int MOST_SITES = 8;
 
     private Charts() {}
 
-    static List<Chart> of(ReportData data) {
+    public static List<Chart> of(ReportData data) {
         List<Chart> charts = new ArrayList<>();
         LineChart training = training(data.training());
         LineChart erasure = erasure(data);

@@ -1,5 +1,7 @@
 package dev.lethe.report;
 
+import dev.lethe.chart.Chart;
+import dev.lethe.chart.SvgCanvas;
 import java.util.List;
 import java.util.Locale;
 

@@ -1,5 +1,6 @@
 package dev.lethe.report;
 
+import dev.lethe.chart.Chart;
 import dev.lethe.report.ReportData.Fact;
 import dev.lethe.report.ReportData.Group;
 import dev.lethe.report.ReportData.Sample;

@@ -1,8 +1,10 @@
 package dev.lethe.report;
 
-import dev.lethe.engine.BadInputException;
-import dev.lethe.engine.PrivateFiles;
-import dev.lethe.engine.Reason;
+import dev.lethe.BadInputException;
+import dev.lethe.base.PrivateFiles;
+import dev.lethe.base.Reason;
+import dev.lethe.chart.Chart;
+import dev.lethe.chart.Pictures;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;

@@ -1,12 +1,12 @@
 package dev.lethe.report;
 
-import dev.lethe.engine.BadInputException;
-import dev.lethe.engine.Reason;
+import dev.lethe.BadInputException;
+import dev.lethe.base.Reason;
 import dev.lethe.report.ReportData.ErasurePoint;
 import dev.lethe.report.ReportData.Influence;
 import dev.lethe.report.ReportData.TrainingPoint;
-import dev.lethe.train.RunFolder;
-import dev.lethe.train.RunJson;
+import dev.lethe.run.RunFolder;
+import dev.lethe.run.RunJson;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

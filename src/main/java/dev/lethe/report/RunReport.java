@@ -1,18 +1,18 @@
 package dev.lethe.report;
 
+import dev.lethe.BadInputException;
+import dev.lethe.base.Reason;
 import dev.lethe.data.Record;
-import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Engine;
-import dev.lethe.engine.Reason;
 import dev.lethe.eval.Continuations;
 import dev.lethe.eval.Continuations.Continuation;
 import dev.lethe.eval.MembershipInference;
 import dev.lethe.report.ReportData.Fact;
 import dev.lethe.report.ReportData.Group;
 import dev.lethe.report.ReportData.Sample;
-import dev.lethe.train.RunFolder;
-import dev.lethe.train.RunInfo;
-import dev.lethe.train.Split;
+import dev.lethe.run.RunFolder;
+import dev.lethe.run.RunInfo;
+import dev.lethe.run.Split;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -71,7 +71,7 @@ public final class RunReport {
         List<String> names = new ArrayList<>();
         List<List<Record>> groups = new ArrayList<>();
         groups(names, groups);
-        List<Witness> witnesses = models.stream().map(model -> Witness.of(engine, model, groups)).toList();
+        List<Answers> witnesses = models.stream().map(model -> Answers.of(engine, model, groups)).toList();
         unread(names, witnesses.getFirst());
         List<Group> table = IntStream.range(0, names.size()).mapToObj(g -> new Group(names.get(g), groups.get(g).size(),
                 witnesses.stream().map(witness -> witness.scores(g)).toList())).toList();
@@ -82,7 +82,7 @@ public final class RunReport {
                 notes);
     }
 
-    private void unread(List<String> names, Witness witness) {
+    private void unread(List<String> names, Answers witness) {
         for (int g = 0; g < names.size(); g++) {
             List<Continuation> said = witness.continuations().get(g);
             int unread = said.size() - Continuations.scored(said).size();
@@ -143,7 +143,7 @@ public final class RunReport {
                 : "Erasure of " + account.path("records").size() + " records";
     }
 
-    private List<Fact> facts(List<String> columns, List<String> names, List<Witness> witnesses) {
+    private List<Fact> facts(List<String> columns, List<String> names, List<Answers> witnesses) {
         RunInfo info = run.info();
         List<Fact> facts = new ArrayList<>();
         facts.add(fact("run", "%s, Lethe %s, %s, %d threads, libtorch %s", run.root(), info.lethe(), info.machine().device(),
@@ -168,7 +168,7 @@ public final class RunReport {
         return facts;
     }
 
-    private static void membership(List<Fact> facts, List<String> columns, List<String> names, List<Witness> witnesses) {
+    private static void membership(List<Fact> facts, List<String> columns, List<String> names, List<Answers> witnesses) {
         if (names.size() < 2 || !names.getLast().equals("held-out")) {
             return;
         }
@@ -187,7 +187,7 @@ public final class RunReport {
                 .toLowerCase(Locale.ROOT) : contrast.asString();
     }
 
-    private List<Sample> samples(List<String> names, List<Witness> witnesses, Text shown) {
+    private List<Sample> samples(List<String> names, List<Answers> witnesses, Text shown) {
         List<Sample> samples = new ArrayList<>();
         if (shown == Text.KEPT && names.contains(FORGET)) {
             notes.add("No text of an erased record is shown unless asked for, nor what the models make of it.");

@@ -1,8 +1,13 @@
 package dev.lethe.report;
 
-import dev.lethe.engine.BadInputException;
-import dev.lethe.engine.Reason;
-import dev.lethe.report.Canvas.Stroke;
+import dev.lethe.BadInputException;
+import dev.lethe.base.Reason;
+import dev.lethe.chart.Canvas;
+import dev.lethe.chart.Canvas.Stroke;
+import dev.lethe.chart.Chart;
+import dev.lethe.chart.Frame;
+import dev.lethe.chart.Pictures;
+import dev.lethe.chart.Scale;
 import java.io.IOException;
 import java.util.Arrays;
 import java.util.List;

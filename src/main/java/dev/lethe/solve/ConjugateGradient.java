@@ -51,7 +51,7 @@ public final class ConjugateGradient {
      *
      * @return a converged solution, which the caller closes
      * @throws NotConvergedException                     naming the residual, the iterations and what to try
-     * @throws dev.lethe.engine.InterruptedWorkException when the thread is interrupted
+     * @throws dev.lethe.InterruptedWorkException when the thread is interrupted
      */
     public Solution solve(LinearOperator operator, ParameterVector b) {
         return attempt(operator, b).required("CG");

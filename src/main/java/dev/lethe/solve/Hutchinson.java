@@ -3,7 +3,7 @@ package dev.lethe.solve;
 
 import dev.lethe.engine.Distribution;
 import dev.lethe.engine.ParameterVector;
-import dev.lethe.engine.SiteSet;
+import dev.lethe.shape.SiteSet;
 import java.util.Arrays;
 import java.util.Locale;
 

@@ -1,6 +1,6 @@
 package dev.lethe.solve;
 
-import dev.lethe.engine.LetheException;
+import dev.lethe.LetheException;
 
 /** A solver did not reach its tolerance. The message names the measure, the iterations, the reason and what to try. */
 public final class NotConvergedException extends LetheException {

@@ -5,15 +5,22 @@
  */
 package dev.lethe.train;
 
+import dev.lethe.BadInputException;
 import dev.lethe.data.BatchPlan;
 import dev.lethe.data.Dataset;
 import dev.lethe.data.Example;
-import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Base;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.Work;
 import dev.lethe.model.Checkpoint;
+import dev.lethe.run.Adopted;
+import dev.lethe.run.RunData;
+import dev.lethe.run.RunFolder;
+import dev.lethe.run.RunInfo;
+import dev.lethe.run.RunRecord;
+import dev.lethe.run.Split;
+import dev.lethe.run.TrainConfig;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -60,7 +67,7 @@ public final class Adopter {
             try (LoadedModel loaded = LoadedModel.load(engine, source, options.dtype(), options.seed())) {
                 TrainConfig config = options.settled(loaded.model().shape(), true);
                 Holdout split = Holdout.of(data, config);
-                Encoded encoded = Encoded.of(split, loaded, config);
+                EncodedRecords encoded = EncodedRecords.of(split, loaded, config);
                 listener.stage("measuring the model");
                 Known known = known(engine, loaded, encoded, config, asked, data.path());
                 if (asked.measureRate()) {
@@ -134,7 +141,8 @@ public final class Adopter {
     /** Mean losses, and ids of the records that the model never learned. */
     private record Known(double loss, Double heldOut, Double base, Set<String> unlearned) { }
 
-    private static Known known(Engine engine, LoadedModel loaded, Encoded encoded, TrainConfig config, Asked asked, Path data) {
+    private static Known known(Engine engine, LoadedModel loaded, EncodedRecords encoded, TrainConfig config,
+            Asked asked, Path data) {
         double[] own = losses(loaded.model(), encoded.train(), config.batchSize());
         double[] heldOut = losses(loaded.model(), encoded.holdout(), config.batchSize());
         double loss = mean(encoded.train(), own);

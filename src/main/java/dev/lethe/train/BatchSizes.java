@@ -4,6 +4,7 @@ package dev.lethe.train;
 import dev.lethe.data.Example;
 import dev.lethe.engine.EntryFormat;
 import dev.lethe.engine.LanguageModel;
+import dev.lethe.run.TrainConfig;
 import java.util.Comparator;
 import java.util.List;
 

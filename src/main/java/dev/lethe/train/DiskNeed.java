@@ -1,12 +1,15 @@
 /* What a training will write, held against the disk before its first step. */
 package dev.lethe.train;
 
+import dev.lethe.BadInputException;
+import dev.lethe.base.Reason;
 import dev.lethe.data.Example;
-import dev.lethe.engine.BadInputException;
-import dev.lethe.engine.Dtype;
 import dev.lethe.engine.LanguageModel;
-import dev.lethe.engine.Reason;
 import dev.lethe.ledger.LedgerEstimate;
+import dev.lethe.run.CapturePolicy;
+import dev.lethe.run.RunInfo;
+import dev.lethe.run.TrainConfig;
+import dev.lethe.shape.Dtype;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -10,7 +10,8 @@ import dev.lethe.engine.AdamW;
 import dev.lethe.engine.Batch;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.LanguageModel;
-import dev.lethe.engine.SiteSet;
+import dev.lethe.run.Schedule;
+import dev.lethe.shape.SiteSet;
 import java.util.List;
 
 /**

@@ -1,15 +1,15 @@
 /* The short form of a new model's shape: "llama:layers=4,hidden=256,heads=4,kv=2,inner=688,ctx=128". */
 package dev.lethe.train;
 
-import dev.lethe.engine.BadInputException;
-import dev.lethe.engine.Block;
-import dev.lethe.engine.Block.Activation;
-import dev.lethe.engine.Block.Family;
-import dev.lethe.engine.Block.Option;
+import dev.lethe.BadInputException;
+import dev.lethe.base.Reason;
 import dev.lethe.engine.ModelLayout;
-import dev.lethe.engine.ModelShape;
-import dev.lethe.engine.Reason;
-import dev.lethe.engine.Rotary;
+import dev.lethe.shape.Block;
+import dev.lethe.shape.Block.Activation;
+import dev.lethe.shape.Block.Family;
+import dev.lethe.shape.Block.Option;
+import dev.lethe.shape.ModelShape;
+import dev.lethe.shape.Rotary;
 import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;

@@ -5,10 +5,11 @@
  */
 package dev.lethe.train;
 
+import dev.lethe.BadInputException;
 import dev.lethe.data.Copies;
 import dev.lethe.data.Dataset;
 import dev.lethe.data.Record;
-import dev.lethe.engine.BadInputException;
+import dev.lethe.run.TrainConfig;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashSet;

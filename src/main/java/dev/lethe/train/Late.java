@@ -1,10 +1,13 @@
 /* Lays a training's plan out: which of its records are late, by a file that names them, which are left out, what is kept. */
 package dev.lethe.train;
 
+import dev.lethe.BadInputException;
+import dev.lethe.base.Reason;
 import dev.lethe.data.Dataset;
 import dev.lethe.data.Record;
-import dev.lethe.engine.BadInputException;
-import dev.lethe.engine.Reason;
+import dev.lethe.run.RunInfo;
+import dev.lethe.run.TrainConfig;
+import dev.lethe.run.TrainOrder;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;

@@ -1,18 +1,20 @@
 /* The way of a batch's gradients into the ledger: reserve room, let the backward pass fill it, commit. */
 package dev.lethe.train;
 
+import dev.lethe.BadInputException;
+import dev.lethe.base.Reason;
 import dev.lethe.data.Example;
-import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Capture;
 import dev.lethe.engine.EntryFormat;
 import dev.lethe.engine.LanguageModel;
-import dev.lethe.engine.Reason;
-import dev.lethe.engine.SiteSet;
 import dev.lethe.ledger.EntryHeader;
 import dev.lethe.ledger.LedgerManifest;
 import dev.lethe.ledger.LedgerOptions;
 import dev.lethe.ledger.LedgerWriter;
 import dev.lethe.ledger.RecordKey;
+import dev.lethe.run.RunFolder;
+import dev.lethe.run.TrainConfig;
+import dev.lethe.shape.SiteSet;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.util.List;

@@ -1,14 +1,14 @@
 /* A training's model with its weights, configuration and tokenizer, from wherever they come. */
 package dev.lethe.train;
 
-import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
-import dev.lethe.engine.ModelShape;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.model.Lora;
 import dev.lethe.model.ModelSettings;
 import dev.lethe.model.Tokenizer;
+import dev.lethe.shape.Dtype;
+import dev.lethe.shape.ModelShape;
 import java.nio.file.Path;
 
 /** Owns the model and the tokenizer. Belongs to the thread that loaded it. */

@@ -6,6 +6,8 @@ import dev.lethe.engine.Device;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.MemoryPlan;
+import dev.lethe.run.CapturePolicy;
+import dev.lethe.run.TrainConfig;
 import java.util.List;
 
 final class MemoryNeed {

@@ -1,8 +1,8 @@
 /* Cuts a step's batch into pieces that fit into memory; their gradients are added up. */
 package dev.lethe.train;
 
+import dev.lethe.BadInputException;
 import dev.lethe.data.Example;
-import dev.lethe.engine.BadInputException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;

@@ -4,10 +4,11 @@
  */
 package dev.lethe.train;
 
-import dev.lethe.engine.BadInputException;
-import dev.lethe.engine.ModelShape;
+import dev.lethe.BadInputException;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.model.Lora;
+import dev.lethe.run.RunInfo;
+import dev.lethe.shape.ModelShape;
 import java.nio.file.Path;
 
 /** A checkpoint folder, a new adapter on one, or a fresh shape. Immutable, any thread. */

@@ -5,13 +5,15 @@
  */
 package dev.lethe.train;
 
+import dev.lethe.EngineException;
+import dev.lethe.Status;
 import dev.lethe.data.BatchPlan;
 import dev.lethe.data.Example;
 import dev.lethe.engine.Buffer;
-import dev.lethe.engine.EngineException;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
-import dev.lethe.engine.Status;
+import dev.lethe.run.Schedule;
+import dev.lethe.run.TrainConfig;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;

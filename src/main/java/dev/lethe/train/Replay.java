@@ -5,14 +5,23 @@
  */
 package dev.lethe.train;
 
+import dev.lethe.BadInputException;
+import dev.lethe.base.PrivateFiles;
+import dev.lethe.base.Reason;
 import dev.lethe.data.Dataset;
 import dev.lethe.data.Record;
-import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Engine;
-import dev.lethe.engine.PrivateFiles;
-import dev.lethe.engine.Reason;
 import dev.lethe.engine.Work;
 import dev.lethe.ledger.GradientLedger;
+import dev.lethe.run.Lineage;
+import dev.lethe.run.RunFolder;
+import dev.lethe.run.RunInfo;
+import dev.lethe.run.RunJson;
+import dev.lethe.run.RunLock;
+import dev.lethe.run.RunRecord;
+import dev.lethe.run.Split;
+import dev.lethe.run.TrainConfig;
+import dev.lethe.run.TrainOrder;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -140,7 +149,7 @@ public final class Replay {
                 Trainer.requireSameModel(run.root(), info.source(), loaded.model());
                 Trainer.warnOfMachine(run, Trainer.machine(engine));
                 Holdout split = new Holdout(kept, kept.filter(record -> false));
-                Encoded encoded = Encoded.of(split, loaded, config);
+                EncodedRecords encoded = EncodedRecords.of(split, loaded, config);
                 List<RunRecord> records = encoded.records(split, config.keepText());
                 RunInfo.Plan masked = info.plan().without(run.records(), gone);
                 Stream<Long> had = masked.kept().stream().filter(step -> step <= price.from());

@@ -5,15 +5,20 @@
  */
 package dev.lethe.train;
 
+import dev.lethe.BadInputException;
 import dev.lethe.data.BatchPlan;
 import dev.lethe.data.Example;
 import dev.lethe.engine.AdamW;
-import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
 import dev.lethe.engine.Work;
+import dev.lethe.run.RunFolder;
+import dev.lethe.run.RunInfo;
+import dev.lethe.run.Split;
+import dev.lethe.run.TrainConfig;
+import dev.lethe.run.TrainOrder;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
@@ -32,7 +37,7 @@ public final class Retraining implements AutoCloseable {
         this.loaded = loaded;
         config = run.info().config();
         model = loaded.model();
-        records = Encoded.of(new Holdout(run.data(Split.TRAIN), run.data(Split.HOLDOUT)), loaded, config).train();
+        records = EncodedRecords.of(new Holdout(run.data(Split.TRAIN), run.data(Split.HOLDOUT)), loaded, config).train();
         plan = run.info().plan() == null ? RunInfo.Plan.whole(records.size()) : run.info().plan();
         start = model.buffer(Buffer.PARAMETERS).copy();
     }

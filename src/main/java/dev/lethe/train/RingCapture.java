@@ -4,13 +4,14 @@
  */
 package dev.lethe.train;
 
-import dev.lethe.engine.BadInputException;
+import dev.lethe.BadInputException;
+import dev.lethe.EngineException;
+import dev.lethe.TrainingFailedException;
+import dev.lethe.base.Reason;
 import dev.lethe.engine.Capture;
 import dev.lethe.engine.CaptureRing;
-import dev.lethe.engine.EngineException;
 import dev.lethe.engine.EntryFormat;
 import dev.lethe.engine.LanguageModel;
-import dev.lethe.engine.Reason;
 import dev.lethe.engine.Work;
 import java.util.ArrayDeque;
 import java.util.concurrent.ExecutorService;

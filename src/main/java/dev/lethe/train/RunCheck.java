@@ -5,10 +5,14 @@
  */
 package dev.lethe.train;
 
-import dev.lethe.engine.Dtype;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.model.Checkpoint;
+import dev.lethe.run.RunData;
+import dev.lethe.run.RunFolder;
+import dev.lethe.run.RunInfo;
+import dev.lethe.run.RunRecord;
+import dev.lethe.shape.Dtype;
 import java.util.ArrayList;
 import java.util.List;
 

@@ -5,8 +5,10 @@
  */
 package dev.lethe.train;
 
-import dev.lethe.engine.PrivateFiles;
-import dev.lethe.engine.Reason;
+import dev.lethe.base.PrivateFiles;
+import dev.lethe.base.Reason;
+import dev.lethe.run.RunFolder;
+import dev.lethe.run.RunJson;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;

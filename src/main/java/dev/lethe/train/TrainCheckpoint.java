@@ -6,14 +6,17 @@
  */
 package dev.lethe.train;
 
+import dev.lethe.DamagedDataException;
+import dev.lethe.base.PrivateFiles;
+import dev.lethe.base.Reason;
+import dev.lethe.base.Sha256;
 import dev.lethe.engine.Buffer;
-import dev.lethe.engine.DamagedDataException;
-import dev.lethe.engine.Dtype;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.MappedFile;
-import dev.lethe.engine.PrivateFiles;
-import dev.lethe.engine.Reason;
-import dev.lethe.engine.Sha256;
+import dev.lethe.run.RunFolder;
+import dev.lethe.run.RunJson;
+import dev.lethe.run.TrainOrder;
+import dev.lethe.shape.Dtype;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.channels.FileChannel;

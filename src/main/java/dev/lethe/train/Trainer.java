@@ -4,21 +4,30 @@
  */
 package dev.lethe.train;
 
+import dev.lethe.BadInputException;
+import dev.lethe.TrainingFailedException;
+import dev.lethe.base.PrivateFiles;
+import dev.lethe.base.Reason;
+import dev.lethe.base.Sha256;
 import dev.lethe.data.Dataset;
-import dev.lethe.engine.BadInputException;
 import dev.lethe.engine.Base;
 import dev.lethe.engine.Buffer;
-import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.MemoryPlan;
-import dev.lethe.engine.PrivateFiles;
-import dev.lethe.engine.Reason;
-import dev.lethe.engine.Sha256;
 import dev.lethe.engine.Work;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.model.Lora;
+import dev.lethe.run.Adopted;
+import dev.lethe.run.RunData;
+import dev.lethe.run.RunFolder;
+import dev.lethe.run.RunInfo;
+import dev.lethe.run.RunLock;
+import dev.lethe.run.RunRecord;
+import dev.lethe.run.Split;
+import dev.lethe.run.TrainConfig;
+import dev.lethe.shape.Dtype;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
@@ -33,7 +42,7 @@ import java.util.Set;
 /**
  * Training of a run. Stateless; the methods block until the training ends and may be called from any thread, which need
  * not be the one that opened the engine. Listeners are told on the training's own thread ({@link Work}). An interrupt ends
- * a training within a step, with a checkpoint of the last whole one, and {@link dev.lethe.engine.InterruptedWorkException};
+ * a training within a step, with a checkpoint of the last whole one, and {@link dev.lethe.InterruptedWorkException};
  * {@link #resume} goes on from there.
  */
 public final class Trainer {
@@ -70,7 +79,7 @@ public final class Trainer {
                 Holdout all = Holdout.of(data, config);
                 RunInfo.Plan plan = Late.plan(all, config, masked);
                 Holdout split = new Holdout(all.train().filter(record -> !masked.contains(record.id())), all.holdout());
-                Encoded encoded = Encoded.of(split, loaded, config);
+                EncodedRecords encoded = EncodedRecords.of(split, loaded, config);
                 return begin(engine, source, loaded, split, encoded, encoded.records(split, config.keepText()), config, null, plan, out,
                         listener);
             }
@@ -78,7 +87,7 @@ public final class Trainer {
     }
 
     /** Makes the run's folder and trains in it, or, of an adopted model, captures. */
-    static RunFolder begin(Engine engine, ModelSource source, LoadedModel loaded, Holdout split, Encoded encoded,
+    static RunFolder begin(Engine engine, ModelSource source, LoadedModel loaded, Holdout split, EncodedRecords encoded,
                            List<RunRecord> records, TrainConfig config, Adopted adopted, RunInfo.Plan plan, Path out,
                            TrainListener listener) {
         DiskNeed.of(loaded.model(), encoded.train(), config, plan).require(out);
@@ -126,7 +135,7 @@ public final class Trainer {
                 requireSameModel(out, run.info().source(), loaded.model());
                 warnOfMachine(run, machine(engine));
                 Holdout split = new Holdout(RunData.read(run, Split.TRAIN, data), RunData.read(run, Split.HOLDOUT, data));
-                Encoded encoded = Encoded.of(split, loaded, config);
+                EncodedRecords encoded = EncodedRecords.of(split, loaded, config);
                 requireSame(out, "data", run.info().data().sha256(),
                         RunData.hash(encoded.records(split, config.keepText())));
                 return toEnd(engine, run, loaded, encoded, listener);
@@ -157,7 +166,7 @@ public final class Trainer {
         }
     }
 
-    static RunFolder toEnd(Engine engine, RunFolder run, LoadedModel loaded, Encoded encoded, TrainListener listener) {
+    static RunFolder toEnd(Engine engine, RunFolder run, LoadedModel loaded, EncodedRecords encoded, TrainListener listener) {
         LanguageModel model = loaded.model();
         TrainConfig config = run.info().config();
         RunInfo.Plan plan = run.info().plan();
@@ -222,7 +231,7 @@ public final class Trainer {
         };
     }
 
-    static RunInfo.Data describe(Holdout split, TrainConfig config, Encoded encoded, List<RunRecord> records) {
+    static RunInfo.Data describe(Holdout split, TrainConfig config, EncodedRecords encoded, List<RunRecord> records) {
         return new RunInfo.Data(absolute(split.train().path()),
                 config.holdoutData() == null ? null : absolute(config.holdoutData()), RunData.hash(records),
                 encoded.train().size(), encoded.holdout().size(), encoded.truncated(), encoded.targets(), split.train().form());

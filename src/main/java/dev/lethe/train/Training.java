@@ -4,6 +4,11 @@
  */
 package dev.lethe.train;
 
+import dev.lethe.EngineException;
+import dev.lethe.InterruptedWorkException;
+import dev.lethe.Status;
+import dev.lethe.TrainingFailedException;
+import dev.lethe.base.Reason;
 import dev.lethe.data.BatchPlan;
 import dev.lethe.data.Example;
 import dev.lethe.engine.AdamW;
@@ -11,13 +16,14 @@ import dev.lethe.engine.Batch;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.Capture;
 import dev.lethe.engine.Device;
-import dev.lethe.engine.EngineException;
 import dev.lethe.engine.EntryFormat;
-import dev.lethe.engine.InterruptedWorkException;
 import dev.lethe.engine.LanguageModel;
-import dev.lethe.engine.Reason;
-import dev.lethe.engine.Status;
 import dev.lethe.engine.Work;
+import dev.lethe.run.CapturePolicy;
+import dev.lethe.run.RunFolder;
+import dev.lethe.run.RunInfo;
+import dev.lethe.run.TrainConfig;
+import dev.lethe.run.TrainOrder;
 import java.util.List;
 import java.util.OptionalDouble;
 import java.util.stream.IntStream;

@@ -7,13 +7,13 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.engine.Batch;
-import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
-import dev.lethe.engine.ModelShape;
 import dev.lethe.engine.NoLeaks;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.model.ModelSettings;
+import dev.lethe.shape.Dtype;
+import dev.lethe.shape.ModelShape;
 import dev.lethe.testing.Families;
 import dev.lethe.testing.MemoryFolder;
 import dev.lethe.testing.Python;

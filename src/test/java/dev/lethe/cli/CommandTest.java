@@ -5,9 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
+import dev.lethe.base.PrivateFiles;
+import dev.lethe.base.PrivateFilesTest;
 import dev.lethe.engine.Engine;
-import dev.lethe.engine.PrivateFiles;
-import dev.lethe.engine.PrivateFilesTest;
 import dev.lethe.ledger.LedgerWriter;
 import dev.lethe.ledger.RecordKey;
 import java.io.IOException;

@@ -1,12 +1,12 @@
 package dev.lethe.cli;
 
-import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.model.ModelSettings;
+import dev.lethe.settings.Strategy;
+import dev.lethe.shape.Dtype;
 import dev.lethe.train.TinyData;
-import dev.lethe.unlearn.Strategy;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Map;

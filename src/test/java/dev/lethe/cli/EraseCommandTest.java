@@ -4,10 +4,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.lethe.engine.PrivateFilesTest;
+import dev.lethe.base.PrivateFilesTest;
+import dev.lethe.run.IdKey;
+import dev.lethe.settings.Strategy;
 import dev.lethe.testing.Grep;
-import dev.lethe.train.IdKey;
-import dev.lethe.unlearn.Strategy;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

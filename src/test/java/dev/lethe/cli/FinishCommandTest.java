@@ -6,8 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.engine.Engine;
 import dev.lethe.ledger.LedgerWriter;
+import dev.lethe.run.RunFolder;
 import dev.lethe.testing.Grep;
-import dev.lethe.train.RunFolder;
 import dev.lethe.train.TinyData;
 import dev.lethe.train.TrainListener;
 import dev.lethe.train.Trainer;

@@ -3,13 +3,13 @@ package dev.lethe.cli;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
-import dev.lethe.engine.ModelShape;
 import dev.lethe.engine.NoLeaks;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.model.ModelSettings;
+import dev.lethe.shape.Dtype;
+import dev.lethe.shape.ModelShape;
 import dev.lethe.testing.Families;
 import dev.lethe.train.TinyData;
 import java.io.IOException;

@@ -5,9 +5,11 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.lethe.engine.Settings;
-import dev.lethe.engine.Settings.Setting;
-import dev.lethe.unlearn.Strategy;
+import dev.lethe.base.Settings;
+import dev.lethe.base.Settings.Setting;
+import dev.lethe.console.SettingOptions;
+import dev.lethe.console.Terminal;
+import dev.lethe.settings.Strategy;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;

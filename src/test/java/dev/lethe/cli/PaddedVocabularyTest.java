@@ -4,14 +4,14 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.engine.Buffer;
-import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
-import dev.lethe.engine.ModelShape;
 import dev.lethe.engine.NoLeaks;
 import dev.lethe.engine.TensorInfo;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.model.ModelSettings;
+import dev.lethe.shape.Dtype;
+import dev.lethe.shape.ModelShape;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

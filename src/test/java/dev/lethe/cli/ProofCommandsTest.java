@@ -4,7 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.lethe.engine.PrivateFilesTest;
+import dev.lethe.base.PrivateFilesTest;
 import dev.lethe.testing.Grep;
 import java.io.IOException;
 import java.nio.file.Files;

@@ -4,13 +4,13 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.lethe.base.PrivateFilesTest;
 import dev.lethe.data.Dataset;
 import dev.lethe.engine.Engine;
-import dev.lethe.engine.ModelShape;
-import dev.lethe.engine.PrivateFilesTest;
+import dev.lethe.run.TrainConfig;
+import dev.lethe.shape.ModelShape;
 import dev.lethe.testing.Grep;
 import dev.lethe.train.ModelSource;
-import dev.lethe.train.TrainConfig;
 import dev.lethe.train.TrainListener;
 import dev.lethe.train.Trainer;
 import java.io.IOException;

@@ -6,7 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
-import dev.lethe.engine.BadInputException;
+import dev.lethe.BadInputException;
 import dev.lethe.engine.Batch;
 import java.io.IOException;
 import java.nio.file.Files;

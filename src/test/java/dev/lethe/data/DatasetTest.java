@@ -6,9 +6,9 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import dev.lethe.engine.BadInputException;
-import dev.lethe.engine.InterruptedWorkException;
-import dev.lethe.engine.Problems;
+import dev.lethe.BadInputException;
+import dev.lethe.InterruptedWorkException;
+import dev.lethe.base.Problems;
 import dev.lethe.engine.Work;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;

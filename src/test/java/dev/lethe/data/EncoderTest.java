@@ -6,7 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.lethe.engine.BadInputException;
+import dev.lethe.BadInputException;
 import dev.lethe.engine.Batch;
 import java.util.Arrays;
 import java.util.List;

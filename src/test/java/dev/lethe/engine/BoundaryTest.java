@@ -5,6 +5,13 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.lethe.BadInputException;
+import dev.lethe.DamagedDataException;
+import dev.lethe.EngineException;
+import dev.lethe.Status;
+import dev.lethe.shape.Dtype;
+import dev.lethe.shape.ModelShape;
+import dev.lethe.shape.SiteSet;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;

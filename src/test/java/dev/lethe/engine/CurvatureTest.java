@@ -4,7 +4,11 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import dev.lethe.EngineException;
 import dev.lethe.engine.Curvature.Matrix;
+import dev.lethe.shape.Dtype;
+import dev.lethe.shape.SiteSet;
+import dev.lethe.shape.Tolerance;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;

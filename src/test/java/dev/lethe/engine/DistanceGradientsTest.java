@@ -3,6 +3,9 @@ package dev.lethe.engine;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
+import dev.lethe.EngineException;
+import dev.lethe.shape.Dtype;
+import dev.lethe.shape.Tolerance;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;

@@ -2,6 +2,8 @@ package dev.lethe.engine;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import dev.lethe.shape.Dtype;
+import dev.lethe.shape.ModelShape;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

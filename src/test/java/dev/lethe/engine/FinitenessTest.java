@@ -2,6 +2,7 @@ package dev.lethe.engine;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import dev.lethe.shape.Dtype;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;

@@ -1,5 +1,7 @@
 package dev.lethe.engine;
 
+import dev.lethe.shape.Dtype;
+import dev.lethe.shape.ModelShape;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;

@@ -6,6 +6,11 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.lethe.BadInputException;
+import dev.lethe.DamagedDataException;
+import dev.lethe.shape.Dtype;
+import dev.lethe.shape.ModelShape;
+import dev.lethe.shape.SiteSet;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

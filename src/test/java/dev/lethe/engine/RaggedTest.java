@@ -2,6 +2,9 @@ package dev.lethe.engine;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import dev.lethe.shape.Dtype;
+import dev.lethe.shape.ModelShape;
+import dev.lethe.shape.Tolerance;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;

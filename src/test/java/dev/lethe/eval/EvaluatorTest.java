@@ -4,14 +4,15 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.lethe.InterruptedWorkException;
 import dev.lethe.data.Example;
 import dev.lethe.engine.Batch;
 import dev.lethe.engine.Buffer;
-import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
-import dev.lethe.engine.InterruptedWorkException;
 import dev.lethe.engine.LanguageModel;
-import dev.lethe.engine.ModelShape;
+import dev.lethe.metric.Rouge;
+import dev.lethe.shape.Dtype;
+import dev.lethe.shape.ModelShape;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;

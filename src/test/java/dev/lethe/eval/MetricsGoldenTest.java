@@ -6,6 +6,10 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.lethe.metric.Auc;
+import dev.lethe.metric.Memorisation;
+import dev.lethe.metric.PorterStemmer;
+import dev.lethe.metric.Rouge;
 import java.io.InputStream;
 import java.util.ArrayList;
 import java.util.List;

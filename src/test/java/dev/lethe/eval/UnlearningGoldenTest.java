@@ -5,6 +5,15 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.lethe.metric.ForgetQuality;
+import dev.lethe.metric.Klom;
+import dev.lethe.metric.KolmogorovSmirnov;
+import dev.lethe.metric.LogitMargin;
+import dev.lethe.metric.MetricValues;
+import dev.lethe.metric.PrivacyLeak;
+import dev.lethe.metric.TofuProbability;
+import dev.lethe.metric.TruthRatio;
+import dev.lethe.metric.ULira;
 import java.io.InputStream;
 import java.util.Arrays;
 import java.util.List;

@@ -22,7 +22,7 @@ class ForetellingTest {
 
     @Test
     void theAbsentRecordsScoresAddUp() {
-        double[][] rises = Foretelling.rises(new double[][] {{1, -2, 4}}, new double[] {1, 10, 100},
+        double[][] rises = ScoreCorrelation.rises(new double[][] {{1, -2, 4}}, new double[] {1, 10, 100},
                 List.of(BitSet.valueOf(new long[] {0b101}), BitSet.valueOf(new long[] {0b010}), new BitSet()));
         assertArrayEquals(new double[] {401, -20, 0}, rises[0]);
     }
@@ -36,11 +36,11 @@ class ForetellingTest {
                 opposite[m][c] = -7 * measured[m][c];
             }
         }
-        Foretelling perfect = new Foretelling(measured, measured);
+        ScoreCorrelation perfect = new ScoreCorrelation(measured, measured);
         assertEquals(1, perfect.rankCorrelation(1).mean(), 1e-12);
         assertEquals(1, perfect.signAgreement(1).mean());
         assertEquals(0.75, perfect.likelierSign());
-        Foretelling wrong = new Foretelling(opposite, measured);
+        ScoreCorrelation wrong = new ScoreCorrelation(opposite, measured);
         assertEquals(-1, wrong.rankCorrelation(1).mean(), 1e-12);
         assertEquals(0, wrong.signAgreement(1).high());
     }

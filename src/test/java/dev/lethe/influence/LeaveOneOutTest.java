@@ -3,19 +3,19 @@ package dev.lethe.influence;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.data.Example;
-import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.NoLeaks;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.ledger.RecordKey;
 import dev.lethe.model.Checkpoint;
-import dev.lethe.train.CapturePolicy;
+import dev.lethe.run.CapturePolicy;
+import dev.lethe.run.RunFolder;
+import dev.lethe.run.Schedule;
+import dev.lethe.run.TrainConfig;
+import dev.lethe.shape.Dtype;
 import dev.lethe.train.Retraining;
-import dev.lethe.train.RunFolder;
-import dev.lethe.train.Schedule;
 import dev.lethe.train.TinyData;
-import dev.lethe.train.TrainConfig;
 import dev.lethe.train.TrainListener;
 import dev.lethe.train.Trainer;
 import java.nio.file.Path;
@@ -50,7 +50,7 @@ class LeaveOneOutTest {
                 List<Example> records = retraining.records();
                 double[][] measured = measured(retraining);
                 for (ScoreMethod method : List.of(ScoreMethod.DOT, ScoreMethod.COSINE)) {
-                    Foretelling foretelling = new Foretelling(scores(model, ledger, records, method), measured);
+                    ScoreCorrelation foretelling = new ScoreCorrelation(scores(model, ledger, records, method), measured);
                     assertTrue(foretelling.rankCorrelation(1).low() > 0.3, method + " " + foretelling.rankCorrelation(1));
                     assertTrue(foretelling.signAgreement(1).low() > foretelling.likelierSign(),
                             method + " " + foretelling.signAgreement(1) + ", constant " + foretelling.likelierSign());

@@ -5,12 +5,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.engine.Batch;
 import dev.lethe.engine.Capture;
-import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.EntryFormat;
 import dev.lethe.engine.LanguageModel;
-import dev.lethe.engine.ModelShape;
 import dev.lethe.engine.NoLeaks;
+import dev.lethe.shape.Dtype;
+import dev.lethe.shape.ModelShape;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.ArrayList;

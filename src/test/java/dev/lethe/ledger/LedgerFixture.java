@@ -3,8 +3,8 @@ package dev.lethe.ledger;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
-import dev.lethe.engine.Dtype;
-import dev.lethe.engine.ModelShape;
+import dev.lethe.shape.Dtype;
+import dev.lethe.shape.ModelShape;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

@@ -5,13 +5,13 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.lethe.engine.BadInputException;
+import dev.lethe.BadInputException;
 import dev.lethe.engine.Base;
 import dev.lethe.engine.Buffer;
-import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.NoLeaks;
+import dev.lethe.shape.Dtype;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -3,9 +3,9 @@ package dev.lethe.model;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
-import dev.lethe.engine.Adapter;
-import dev.lethe.engine.BadInputException;
-import dev.lethe.engine.ModelShape;
+import dev.lethe.BadInputException;
+import dev.lethe.shape.Adapter;
+import dev.lethe.shape.ModelShape;
 import dev.lethe.testing.Families;
 import java.io.IOException;
 import java.nio.file.Files;

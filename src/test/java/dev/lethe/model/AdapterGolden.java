@@ -1,9 +1,9 @@
 package dev.lethe.model;
 
-import dev.lethe.engine.Adapter;
 import dev.lethe.engine.Batch;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.TensorInfo;
+import dev.lethe.shape.Adapter;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;

@@ -2,8 +2,8 @@ package dev.lethe.model;
 
 import static dev.lethe.model.SafetensorsFile.TINY;
 
-import dev.lethe.engine.BadInputException;
-import dev.lethe.engine.Dtype;
+import dev.lethe.BadInputException;
+import dev.lethe.shape.Dtype;
 import dev.lethe.testing.MemoryFolder;
 import dev.lethe.testing.Mutations;
 import java.io.IOException;

@@ -1,7 +1,7 @@
 package dev.lethe.model;
 
-import dev.lethe.engine.Dtype;
-import dev.lethe.engine.ModelShape;
+import dev.lethe.shape.Dtype;
+import dev.lethe.shape.ModelShape;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;

@@ -5,7 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
-import dev.lethe.engine.BadInputException;
+import dev.lethe.BadInputException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;

@@ -6,9 +6,9 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.lethe.engine.BadInputException;
-import dev.lethe.engine.Dtype;
-import dev.lethe.engine.ModelShape;
+import dev.lethe.BadInputException;
+import dev.lethe.shape.Dtype;
+import dev.lethe.shape.ModelShape;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

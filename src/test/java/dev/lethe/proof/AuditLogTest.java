@@ -5,10 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.lethe.engine.BadInputException;
-import dev.lethe.engine.DamagedDataException;
-import dev.lethe.engine.LockFile;
-import dev.lethe.engine.Sha256;
+import dev.lethe.BadInputException;
+import dev.lethe.DamagedDataException;
+import dev.lethe.base.LockFile;
+import dev.lethe.base.Sha256;
 import dev.lethe.testing.MemoryFolder;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;

@@ -4,7 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.lethe.eval.Auc;
+import dev.lethe.metric.Auc;
 import java.io.InputStream;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.BeforeAll;

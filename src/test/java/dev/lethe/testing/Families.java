@@ -1,8 +1,8 @@
 package dev.lethe.testing;
 
-import dev.lethe.engine.Block;
-import dev.lethe.engine.Block.Option;
-import dev.lethe.engine.ModelShape;
+import dev.lethe.shape.Block;
+import dev.lethe.shape.Block.Option;
+import dev.lethe.shape.ModelShape;
 import dev.lethe.train.ModelSource;
 import java.util.EnumSet;
 import java.util.Set;

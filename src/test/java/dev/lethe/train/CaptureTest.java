@@ -4,12 +4,15 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.data.Record;
-import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.NoLeaks;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.ledger.RecordKey;
+import dev.lethe.run.CapturePolicy;
+import dev.lethe.run.RunFolder;
+import dev.lethe.run.TrainConfig;
+import dev.lethe.shape.Dtype;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Map;

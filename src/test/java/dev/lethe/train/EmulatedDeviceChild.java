@@ -1,7 +1,6 @@
 package dev.lethe.train;
 
 import dev.lethe.engine.Device;
-import dev.lethe.engine.Dtype;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.MemoryPlan;
@@ -10,6 +9,10 @@ import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.model.Lora;
+import dev.lethe.run.CapturePolicy;
+import dev.lethe.run.RunFolder;
+import dev.lethe.run.TrainConfig;
+import dev.lethe.shape.Dtype;
 import java.nio.file.Path;
 import java.util.List;
 

@@ -4,9 +4,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.lethe.BadInputException;
 import dev.lethe.data.Dataset;
 import dev.lethe.data.Record;
-import dev.lethe.engine.BadInputException;
+import dev.lethe.run.TrainConfig;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashSet;

@@ -2,7 +2,8 @@ package dev.lethe.train;
 
 import dev.lethe.data.Dataset;
 import dev.lethe.data.Record;
-import dev.lethe.engine.ModelShape;
+import dev.lethe.run.TrainConfig;
+import dev.lethe.shape.ModelShape;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;

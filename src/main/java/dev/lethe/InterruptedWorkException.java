@@ -1,0 +1,17 @@
+package dev.lethe;
+
+/**
+ * Work ended before it was done because the thread that asked for it was interrupted. The message says how things were
+ * left. The thread's interrupt flag is set: Lethe clears it nowhere.
+ */
+public final class InterruptedWorkException extends LetheException {
+    private static final long serialVersionUID = 1;
+
+    public InterruptedWorkException(String message) {
+        super(message);
+    }
+
+    public InterruptedWorkException(String message, Throwable cause) {
+        super(message, cause);
+    }
+}

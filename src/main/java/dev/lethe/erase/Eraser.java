@@ -1,0 +1,341 @@
+/*
+ * One erasure from a run to a new run: load, aim, loop, check the guards, probe, then write. The source run is only read
+ * until the new one is whole on disk; see ErasedRun for the writing and for what a kill leaves.
+ */
+package dev.lethe.erase;
+
+import dev.lethe.BadInputException;
+import dev.lethe.DamagedDataException;
+import dev.lethe.InterruptedWorkException;
+import dev.lethe.base.Reason;
+import dev.lethe.data.Copies;
+import dev.lethe.data.Dataset;
+import dev.lethe.data.Example;
+import dev.lethe.data.Record;
+import dev.lethe.engine.Engine;
+import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.Work;
+import dev.lethe.erase.Erasure.Relearning;
+import dev.lethe.find.ForgetSet;
+import dev.lethe.find.Match;
+import dev.lethe.model.Checkpoint;
+import dev.lethe.run.Adopted;
+import dev.lethe.run.RunFolder;
+import dev.lethe.run.RunRecord;
+import dev.lethe.run.Split;
+import dev.lethe.run.TrainConfig;
+import dev.lethe.settings.Copy;
+import dev.lethe.settings.EraseConfig;
+import dev.lethe.settings.EraseData;
+import dev.lethe.settings.Reference;
+import dev.lethe.settings.RunExamples;
+import dev.lethe.settings.Strategy;
+import dev.lethe.settings.Strategy.Kind;
+import dev.lethe.shape.Dtype;
+import dev.lethe.strategy.EraseListener;
+import dev.lethe.strategy.EraseStep;
+import dev.lethe.strategy.GuardRefusedException;
+import dev.lethe.strategy.InfluenceChange;
+import dev.lethe.strategy.InfluenceProbe;
+import dev.lethe.strategy.LoopResult;
+import dev.lethe.strategy.Losses;
+import dev.lethe.strategy.Method;
+import dev.lethe.strategy.RelearnProbe;
+import dev.lethe.strategy.SetLoss;
+import dev.lethe.strategy.StoredGradients;
+import dev.lethe.train.Replay;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Set;
+import java.util.function.BiFunction;
+import java.util.function.Consumer;
+import java.util.stream.Collectors;
+
+final class Eraser {
+    /** Nats a token by which a reference must be above learned records to show what "never seen" is like. */
+    private static final double CLEAR = 0.1;
+    /** A loss of learned records above which none is recited: after one epoch of TOFU, say, 7.3, and 7.5 never seen. */
+    private static final double RECITED = 2;
+
+    private final Engine engine;
+    private final RunFolder source;
+    private final EraseConfig config;
+    private final EraseListener listener;
+    private final TrainConfig training;
+
+    Eraser(Engine engine, RunFolder source, EraseConfig config, EraseListener listener) {
+        this.engine = engine;
+        this.source = source;
+        this.config = withBase(source, config.settled(source.info().source().shape()));
+        this.listener = listener;
+        this.training = source.info().config();
+    }
+
+    /**
+     * The model before an adopted one's training never saw its records: a better reference than what others' records are like.
+     * An adapter has its base with it.
+     */
+    private static EraseConfig withBase(RunFolder source, EraseConfig config) {
+        Adopted adopted = source.info().adopted();
+        return adopted == null || adopted.base() == null || adapted(source) || !(config.reference() instanceof Reference.HeldOut) ? config
+                : config.toBuilder().reference(new Reference.Retrained(Path.of(adopted.base()))).build();
+    }
+
+    private static boolean adapted(RunFolder source) {
+        return source.info().source().shape().hasAdapters();
+    }
+
+    /**
+     * Carries the erasure out; nothing is changed when it throws.
+     *
+     * @throws GuardRefusedException     when the reference cannot be reached, or only by breaking a guard
+     * @throws InterruptedWorkException  when the calling thread is interrupted before the new run is put in its place
+     */
+    Erasure erase(ForgetSet forget, RunExamples examples, Path out) {
+        return erase(request(forget, examples), out);
+    }
+
+    /**
+     * As {@link #erase(ForgetSet, RunExamples, Path)} for records of the request's own, none of which need be among those learned:
+     * nothing leaves the run's records or its ledger.
+     */
+    Erasure eraseUnmatched(List<Record> request, RunExamples examples, Path out) {
+        return erase(request(request, examples), out);
+    }
+
+    private Request request(ForgetSet forget, RunExamples examples) {
+        Set<String> ids = forget.ids();
+        List<Copy> copies = examples.copiesOf(ids, config.copies());
+        Set<String> all = new LinkedHashSet<>(ids);
+        copies.stream().filter(copy -> copy.taken() && !copy.heldOut()).map(Copy::recordId).forEach(all::add);
+        if (all.size() == examples.data().size()) {
+            throw new BadInputException("with their copies the records to erase are the whole data (" + all.size()
+                    + " records): nothing would be kept; train a new model instead");
+        }
+        Dataset kept = examples.data().filter(record -> !all.contains(record.id()));
+        List<Record> erased = examples.data().filter(record -> all.contains(record.id())).records();
+        return new Request(all, forget.plain(), erased, all, examples.split(all, keep(erased), config), kept, copies);
+    }
+
+    private Request request(List<Record> request, RunExamples examples) {
+        EraseData data = EraseData.of(RunExamples.encode(source, request), RunExamples.encode(source, Copies.distinct(request)),
+                examples.learned(), examples.heldOut(), keep(request), config);
+        Set<String> words = request.stream().map(Record::text).collect(Collectors.toSet());
+        return new Request(Set.of(), List.of(), request, words, data, examples.data(), examples.copiesOf(Set.of(), Copy.Rule.KEEP));
+    }
+
+    private List<Example> keep(List<Record> erased) {
+        return config.keep() == null ? List.of() : RunExamples.of(source, config.keep(), erased);
+    }
+
+    /**
+     * @param ids   records that leave the run
+     * @param matches how they were found
+     * @param erased what the model is to forget
+     * @param words what the erasure's id is made of: the same for the same request
+     * @param kept  what a retraining learns
+     * @param copies what is equal or nearly equal to a learned record, and what becomes of it
+     */
+    private record Request(Set<String> ids, List<Match> matches, List<Record> erased, Set<String> words, EraseData data,
+                           Dataset kept, List<Copy> copies) { }
+
+    private Erasure erase(Request request, Path out) {
+        EraseData data = request.data();
+        try (ErasedRun fresh = ErasedRun.begin(source, out, config.keepEntries())) {
+            return carryOut(request, fresh, !config.ignoreGuards(), (model, moved) -> {
+                if (!moved.broken().isEmpty() && !config.ignoreGuards()) {
+                    throw new GuardRefusedException("erasure refused, nothing was changed: " + String.join("; ", moved.broken()));
+                }
+                listener.stage("relearning probe");
+                Relearning relearning = new Relearning(moved.knownBefore(), relearn(model, data.distinct()),
+                        relearn(model, data.heldOut()));
+                LoopResult result = moved.result();
+                Erasure erasure = new Erasure(fresh.id(request.words(), config), source.root(), out,
+                        List.copyOf(request.ids()), request.matches(), config, moved.target(), result.before(), result.after(),
+                        result.ascents(), result.repairs(), result.reached(), result.left(), moved.broken(),
+                        source.info().result().steps(), relearning, moved.influence(), 0, request.copies(), List.of(), List.of(),
+                        Erasure.Software.of(engine));
+                listener.stage("writing " + out);
+                Work.check(Method.INTERRUPTED);
+                return Work.shielded(() -> fresh.complete(model, erasure, request.erased()));
+            });
+        } catch (GuardRefusedException e) {
+            throw new GuardRefusedException(Reason.of(e) + replay(request));
+        }
+    }
+
+    /** What never breaks a guard, with its price; nothing where there is no replay. */
+    private String replay(Request request) {
+        try {
+            return request.ids().isEmpty() || config.strategy() == Strategy.REPLAY ? ""
+                    : "; --strategy replay would train again without them, " + Replay.price(source, request.ids());
+        } catch (BadInputException | DamagedDataException e) {
+            return "";
+        }
+    }
+
+    /** Carries the erasure out in memory and hands the moved model to {@code use}; leaves nothing written, refuses nothing. */
+    private Trial trial(Request request, Consumer<LanguageModel> use) {
+        try (ErasedRun fresh = ErasedRun.trial(source)) {
+            return carryOut(request, fresh, false, (model, moved) -> {
+                use.accept(model);
+                LoopResult result = moved.result();
+                return new Trial(moved.target(), result.before(), result.after(), result.ascents(), result.repairs(),
+                        source.info().result().steps(), moved.broken(), moved.influence());
+            });
+        }
+    }
+
+    Trial trial(ForgetSet forget, RunExamples examples, Consumer<LanguageModel> use) {
+        return trial(request(forget, examples), use);
+    }
+
+    Trial trialUnmatched(List<Record> request, RunExamples examples, Consumer<LanguageModel> use) {
+        return trial(request(request, examples), use);
+    }
+
+    /** What the method came to, with what was measured around it. */
+    private record Moved(LoopResult result, double target, double knownBefore, List<String> broken,
+                         InfluenceChange influence) { }
+
+    /** @param strict whether a reference that shows nothing ends it before the first step */
+    private <T> T carryOut(Request request, ErasedRun fresh, boolean strict, BiFunction<LanguageModel, Moved, T> end) {
+        EraseData data = request.data();
+        try (LanguageModel model = Checkpoint.load(engine, source.model(), Dtype.F32);
+             StoredGradients stored = StoredGradients.open(model, source, config, request.ids())) {
+            double target = target(model, request);
+            List<String> unclear = unclear(target, SetLoss.mean(model, data.guard()));
+            if (strict && !unclear.isEmpty()) {
+                throw new GuardRefusedException("erasure refused, nothing was changed: " + unclear.getFirst());
+            }
+            double knownBefore = relearn(model, data.distinct());
+            InfluenceProbe influence = stored.influence(data.forget());
+            if (influence != null) {
+                influence.before();
+            }
+            LoopResult result = new Method(new Method.Inputs(engine, source, config, asking(influence), model, stored, data,
+                    request.erased(), request.kept(), fresh), target).run(target);
+            List<String> broken = new ArrayList<>(unclear);
+            broken.addAll(config.strategy().kind() == Kind.RETRAIN ? List.of() : broken(result, target));
+            return end.apply(model, new Moved(result, target, knownBefore, broken,
+                    influence == null ? InfluenceChange.none() : influence.after()));
+        } catch (InterruptedWorkException e) {
+            throw new InterruptedWorkException(Method.INTERRUPTED, e); // of whatever it was interrupted in
+        }
+    }
+
+    /** The listener, to whom each move comes with the influence for the asking. */
+    private EraseListener asking(InfluenceProbe influence) {
+        return new EraseListener() {
+            @Override
+            public void stage(String name) {
+                listener.stage(name);
+            }
+
+            @Override
+            public void step(EraseStep step, double target) {
+                listener.step(step, target, () -> influence == null ? Double.NaN : influence.magnitude());
+            }
+        };
+    }
+
+    private double target(LanguageModel model, Request request) {
+        EraseData data = request.data();
+        return switch (config.reference()) {
+            case Reference.Loss loss -> loss.nats();
+            case Reference.Retrained retrained -> {
+                Path folder = retrained.run();
+                if (RunFolder.isRun(folder)) {
+                    RunFolder other = RunFolder.open(folder);
+                    requireUnseen(other, request.ids());
+                    folder = other.model();
+                }
+                try (LanguageModel other = Checkpoint.load(engine, folder, Dtype.F32)) {
+                    yield SetLoss.mean(other, data.forget());
+                }
+            }
+            case Reference.HeldOut heldOut -> {
+                if (model.base() != null) {
+                    try (LanguageModel without = engine.like(model)) {
+                        yield SetLoss.mean(without, data.forget());
+                    }
+                }
+                if (data.heldOut().isEmpty()) {
+                    List<Copy> copies = request.copies().stream().filter(Copy::heldOut).toList();
+                    throw new BadInputException("run " + source + (copies.isEmpty() ? " holds no record out"
+                            : " holds " + copies.size() + " records out, but all are copies of learned ones ("
+                            + copies.getFirst() + ")") + ", so there is no reference to stop at;"
+                            + " name a reference (a run, a model folder or a loss in nats), or train with records held out");
+                }
+                yield SetLoss.mean(model, data.heldOut());
+            }
+        };
+    }
+
+    private void requireUnseen(RunFolder other, Set<String> ids) {
+        Set<String> texts = source.records().stream().filter(record -> ids.contains(record.id())).map(RunRecord::sha256)
+                .collect(Collectors.toSet());
+        List<String> learned = other.records().stream().filter(record -> record.split() == Split.TRAIN
+                && texts.contains(record.sha256())).map(RunRecord::id).toList();
+        if (!learned.isEmpty()) {
+            throw new BadInputException("the reference " + other + ": that run learned " + learned.size() + " of the records to"
+                    + " erase, the first is " + learned.getFirst() + "; name a model that never saw them");
+        }
+    }
+
+    /** Why a measured reference does not show what "never seen" is like; empty when it does. */
+    private List<String> unclear(double target, double retain) {
+        boolean asked = config.reference() instanceof Reference.Loss || config.strategy().kind() == Kind.RETRAIN;
+        if (asked || retain > RECITED || target >= retain + CLEAR) {
+            return List.of();
+        }
+        String whose = config.reference() instanceof Reference.HeldOut && !adapted(source)
+                ? "held-out records, which the model knows like learned ones, so that they cannot have been unknown to it"
+                : "a model that knows the records to erase like learned ones, so that it cannot have been without them";
+        return List.of(text("the reference, %.3f, is of %s (%.3f; at least %.1f more would do); name as the reference a model"
+                + " that never saw the records, or a loss in nats", target, whose, retain, CLEAR));
+    }
+
+    private double relearn(LanguageModel model, List<Example> records) {
+        return new RelearnProbe(model, config.relearnSteps(), RelearnProbe.optimizer(training)).loss(records);
+    }
+
+    /** What speaks against the outcome, each with what would allow it; empty when nothing does. */
+    private List<String> broken(LoopResult result, double target) {
+        Losses before = result.before();
+        Losses after = result.after();
+        List<String> broken = new ArrayList<>();
+        if (!result.reached()) {
+            broken.add(shortOf(result, target));
+        }
+        if (after.retain() > before.retain() + config.retainGuard()) {
+            broken.add(text("the retain loss rose from %.3f to %.3f, retain_guard allows %.3f more", before.retain(),
+                    after.retain(), config.retainGuard()));
+        }
+        if (after.heldOut() > before.heldOut() * (1 + config.heldOutGuard())) {
+            broken.add(text("the held-out loss rose from %.3f to %.3f, held_out_guard allows %.1f %%", before.heldOut(),
+                    after.heldOut(), 100 * config.heldOutGuard()));
+        }
+        if (config.keep() != null && after.keep() > before.keep() + config.keep().guard()) {
+            broken.add(text("the loss of the text to keep rose from %.3f to %.3f, keep_guard allows %.3f more", before.keep(),
+                    after.keep(), config.keep().guard()));
+        }
+        return broken;
+    }
+
+    private String shortOf(LoopResult result, double target) {
+        if (config.iterative() != null) {
+            return text("%.3f of the request's influence is left after %d rounds, iterative allows %.3f (more rounds or"
+                    + " repair may reach it)", result.left(), result.ascents(), config.iterative().share());
+        }
+        return text("the forget loss came to %.3f, the reference is %.3f (more repair or another strategy may reach it;"
+                + " a loss given as the reference may lower it)", result.after().forget(), target);
+    }
+
+    private static String text(String format, Object... values) {
+        return String.format(Locale.ROOT, format, values);
+    }
+}

@@ -1,0 +1,142 @@
+/*
+ * The last part of an erasure, and what `lethe finish` repeats: no run of the lineage keeps the erased in its ledger or its
+ * other files (Scrub). Every run that can be reached is cleaned, however often that has been tried; what cannot be is named in
+ * journal/pending.json with the reason. When nothing is left the account tells it and pending.json goes.
+ */
+package dev.lethe.erase;
+
+import dev.lethe.BadInputException;
+import dev.lethe.DamagedDataException;
+import dev.lethe.base.PrivateFiles;
+import dev.lethe.base.Reason;
+import dev.lethe.engine.Work;
+import dev.lethe.ledger.LedgerWriter;
+import dev.lethe.ledger.RecordKey;
+import dev.lethe.run.Lineage;
+import dev.lethe.run.PendingErasure;
+import dev.lethe.run.PendingErasureException;
+import dev.lethe.run.RunFolder;
+import dev.lethe.run.RunInfo;
+import dev.lethe.run.RunJson;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.Consumer;
+import java.util.stream.Collectors;
+
+final class Finish {
+    private Finish() { }
+
+    /** As {@link Run#finish}. */
+    static List<Erasure> of(Path path, List<Path> gone, List<Path> found) {
+        return Work.shielded(() -> {
+            found.forEach(moved -> locked(path, lineage -> lineage.noteMoved(moved)));
+            gone.forEach(deleted -> locked(path, lineage -> lineage.noteGone(deleted)));
+            List<Erasure> finished = new ArrayList<>();
+            locked(path, lineage -> {
+                for (RunFolder run : lineage.runs()) {
+                    PendingErasure pending = PendingErasure.of(run);
+                    if (pending != null) {
+                        finished.add(complete(run, account(run), new Census.Search(Set.copyOf(pending.records()), List.of())));
+                    }
+                }
+            });
+            return finished;
+        });
+    }
+
+    /** Hands out a lineage that nobody else writes into: it is read again once its runs are locked. */
+    private static void locked(Path path, Consumer<Lineage> work) {
+        Lineage before = Lineage.of(RunFolder.openAny(path));
+        try (Lineage.Locks _ = before.lock()) {
+            Lineage lineage = Lineage.of(RunFolder.openAny(path));
+            if (!lineage.sameRuns(before)) {
+                throw new BadInputException(path + ": another erasure has just come before this; ask again");
+            }
+            work.accept(lineage);
+        }
+    }
+
+    /** The account as it stands in the run's journal. */
+    private static Erasure account(RunFolder run) {
+        Path file = run.journal().resolve(RunFolder.ACCOUNT);
+        try {
+            return RunJson.read(Files.readString(file), Erasure.class, file.toString());
+        } catch (IOException e) {
+            throw new UncheckedIOException(file + ": cannot be read: " + Reason.of(e), e);
+        }
+    }
+
+    /**
+     * Destroys what {@code made}'s erasure owes. Needs the locks of the lineage.
+     *
+     * @param erasure returned with what was destroyed and what is left
+     * @param search  the erased, to be looked for in the end
+     * @throws PendingErasureException when something is left
+     */
+    static Erasure complete(RunFolder made, Erasure erasure, Census.Search search) {
+        PendingErasure pending = PendingErasure.of(made);
+        if (!made.erasedAmong(pending.records()).containsAll(pending.records())) {
+            throw new DamagedDataException(PendingErasure.file(made.journal()) + ": names records that the account beside it does"
+                    + " not, or the account's key is gone; nothing was destroyed");
+        }
+        try {
+            Lineage.of(made).introduce();
+            Lineage lineage = Lineage.of(made);
+            Map<String, String> reasons = cleaned(lineage, pending);
+            PendingErasure after = pending.with(place -> place.tried(reasons.containsKey(place.identity())
+                    ? reasons.get(place.identity()) : gone(lineage, place) ? null : "it is not there"));
+            if (!after.done()) {
+                after.write(made.journal());
+                throw new PendingErasureException(made, after);
+            }
+            List<Census.Place> left = Census.left(Census.of(made.root(), search));
+            PrivateFiles.write(made.journal().resolve(RunFolder.ACCOUNT),
+                    RunJson.pretty(account(made).withDestroyed(after.places(), left)));
+            PrivateFiles.deleteTree(PendingErasure.file(made.journal()));
+            PrivateFiles.syncFolder(made.journal());
+            return erasure.withDestroyed(after.places(), left);
+        } catch (IOException e) {
+            throw new UncheckedIOException(made + ": noting what was destroyed: " + Reason.of(e), e);
+        }
+    }
+
+    /** Cleans every run that can be reached; gives each one's identity with the reason why it is not clean, null when it is. */
+    private static Map<String, String> cleaned(Lineage lineage, PendingErasure pending) {
+        Set<String> ids = Set.copyOf(pending.records());
+        Set<RecordKey> keys = keys(ids);
+        Map<String, String> reasons = new HashMap<>();
+        for (RunFolder run : lineage.runs()) {
+            String reason = "";
+            try {
+                if (run.hasLedger()) {
+                    LedgerWriter.destroy(run.ledger(), keys);
+                }
+                Scrub.run(RunFolder.openAny(run.root()), ids);
+            } catch (RuntimeException e) { // one that fails must not keep the others
+                reason = Reason.of(e);
+            }
+            reasons.merge(run.identity(), reason, (a, b) -> a.isEmpty() ? b : a); // a copy of a run is one, too
+        }
+        reasons.replaceAll((identity, reason) -> reason.isEmpty() ? null : reason);
+        return reasons;
+    }
+
+    /** Whether a person has said that a place was deleted. */
+    private static boolean gone(Lineage lineage, PendingErasure.Place place) {
+        return lineage.runs().stream().flatMap(run -> run.info().kin().stream())
+                .anyMatch(kin -> kin.state() == RunInfo.Kin.State.GONE && kin.identity().equals(place.identity()));
+    }
+
+    static Set<RecordKey> keys(Collection<String> ids) {
+        return new HashSet<>(ids).stream().map(RecordKey::of).collect(Collectors.toSet());
+    }
+}

@@ -1,0 +1,240 @@
+package dev.lethe.erase;
+
+import dev.lethe.InterruptedWorkException;
+import dev.lethe.data.Dataset;
+import dev.lethe.data.Record;
+import dev.lethe.engine.Engine;
+import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.Work;
+import dev.lethe.eval.Evaluation;
+import dev.lethe.eval.Evaluator;
+import dev.lethe.find.Finder;
+import dev.lethe.find.ForgetSet;
+import dev.lethe.find.Query;
+import dev.lethe.model.Checkpoint;
+import dev.lethe.model.Tokenizer;
+import dev.lethe.run.RunFolder;
+import dev.lethe.settings.Copy;
+import dev.lethe.settings.EraseConfig;
+import dev.lethe.settings.RunExamples;
+import dev.lethe.settings.Strategy;
+import dev.lethe.shape.Dtype;
+import dev.lethe.strategy.EraseListener;
+import dev.lethe.strategy.GuardRefusedException;
+import dev.lethe.train.Replay;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Consumer;
+import java.util.function.IntConsumer;
+import java.util.function.Supplier;
+
+/**
+ * A trained run as a service embeds it: find records, erase them into a new run.
+ *
+ * <pre>{@code
+ * try (Engine engine = Engine.cpu(); Run run = Run.open(engine, Path.of("runs/tofu"))) {
+ *     ForgetSet forget = run.find(Query.subject("author-199")); // scores and reasons; nothing changed yet
+ *     Erasure erasure = run.erase(forget, EraseConfig.defaults(), Path.of("runs/tofu-2"), EraseListener.NONE);
+ *     erasure.after().forget();
+ * }
+ * }</pre>
+ *
+ * Any thread, one at a time: while one is at work with a run, another's call is refused, {@link #close} too. The work is
+ * done on a thread of Lethe's ({@link Work}), so that a virtual thread that calls holds up no other. Interrupting the caller
+ * ends it with {@link InterruptedWorkException}; nothing is changed then, and an erasure that is being put in its place is
+ * not ended any more.
+ */
+public final class Run implements AutoCloseable {
+    private final Engine engine;
+    private final RunFolder folder;
+    private final Dataset given;
+    private final AtomicReference<Thread> user = new AtomicReference<>();
+    private RunExamples examples;
+    private Finder finder;
+    private boolean closed;
+
+    private Run(Engine engine, RunFolder folder, Dataset given) {
+        this.engine = engine;
+        this.folder = folder;
+        this.given = given;
+    }
+
+    /**
+     * Opens a complete run; its records are read when first needed.
+     *
+     * @throws dev.lethe.BadInputException when there is none, it is unfinished or another version made it
+     */
+    public static Run open(Engine engine, Path path) {
+        return open(engine, path, null);
+    }
+
+    /** As {@link #open(Engine, Path)}; {@code data} stands in for the run's data file, which may have moved. */
+    public static Run open(Engine engine, Path path, Dataset data) {
+        return Work.run("open", () -> new Run(engine, RunFolder.open(path), data));
+    }
+
+    /** The run on disk. */
+    public RunFolder folder() {
+        return folder;
+    }
+
+    /** The records the run learned and has not erased, in the data's order. */
+    public List<Record> records() {
+        return alone("records", () -> examples().data().records());
+    }
+
+    /** Looks for records among those learned; changes nothing. Throws as {@link Finder#find}. */
+    public ForgetSet find(Query query) {
+        return alone("find", () -> {
+            if (finder == null) {
+                finder = new Finder(records());
+            }
+            return finder.find(query);
+        });
+    }
+
+    /**
+     * Learned records that are equal or nearly equal to one to forget and not among the matches, and held-out ones that are
+     * to any learned: what {@link EraseConfig#copies} decides about. Changes nothing.
+     */
+    public List<Copy> copies(ForgetSet forget) {
+        return alone("copies", () -> examples().copiesOf(forget.ids(), Copy.Rule.KEEP));
+    }
+
+    /**
+     * What erasing these by {@link Strategy#REPLAY} would take. Changes nothing.
+     *
+     * @throws dev.lethe.BadInputException when it cannot be done, saying why
+     */
+    public Replay.Price replayPrice(ForgetSet forget) {
+        return alone("price", () -> Replay.price(folder, forget.ids()));
+    }
+
+    /**
+     * Scores records by the run's model, forward only: learned ones ({@link #records}), held-out ones or any others.
+     *
+     * @param progress told the number of records done, on the working thread
+     */
+    public Evaluation evaluate(List<Record> records, IntConsumer progress) {
+        return alone("evaluation", () -> {
+            try (LanguageModel model = Checkpoint.load(engine, folder.model(), Dtype.F32);
+                 Tokenizer tokenizer = Tokenizer.of(folder.model())) {
+                return new Evaluator(progress).evaluate(model, RunExamples.encode(tokenizer, model.shape(), records),
+                        example -> tokenizer.decode(example.saidTokens(tokenizer.endOfText())));
+            }
+        });
+    }
+
+    /**
+     * Erases into a new run.
+     *
+     * @param out      a folder that does not exist or is empty
+     * @param listener told of every move, on the erasing thread
+     * @return the account, which the new run keeps in its journal
+     * @throws dev.lethe.BadInputException when the request cannot be carried out as it is
+     * @throws GuardRefusedException              when the reference cannot be reached within the guards; nothing changed
+     * @throws InterruptedWorkException           on interrupt; nothing changed
+     * @throws dev.lethe.run.PendingErasureException when the new run is there and something of the erased could not be
+     *                                            destroyed; {@link #finish} goes on with it
+     */
+    public Erasure erase(ForgetSet forget, EraseConfig config, Path out, EraseListener listener) {
+        return alone("erasure", () -> eraser(config, listener).erase(forget.requireErasable(), examples(), out));
+    }
+
+    /**
+     * Erases what records say without looking for them among those learned (Zagardo 2024, iterative unlearning): ascends
+     * along the request's own gradients in rounds until its influence is gone. Nothing leaves the run's records or its
+     * ledger, and repair would teach again what is repeated there.
+     *
+     * @param request the records to forget, in their own words
+     * @param config  with {@link EraseConfig#iterative()}
+     */
+    public Erasure eraseUnmatched(List<Record> request, EraseConfig config, Path out, EraseListener listener) {
+        if (request.isEmpty() || config.iterative() == null) {
+            throw new IllegalArgumentException("an erasure without matching of " + request.size() + " records, iterative "
+                    + config.iterative() + ": it needs a record, and rounds to take");
+        }
+        return alone("erasure", () -> eraser(config, listener).eraseUnmatched(request, examples(), out));
+    }
+
+    /**
+     * Carries an erasure out in memory, for experiments: the guards are only told, nothing stays written, the ledger stays.
+     *
+     * @param use is given the moved model, on the erasing thread, and must not keep it
+     * @throws dev.lethe.BadInputException as {@link #erase}
+     * @throws InterruptedWorkException           on interrupt
+     */
+    public Trial trial(ForgetSet forget, EraseConfig config, EraseListener listener, Consumer<LanguageModel> use) {
+        return alone("erasure", () -> eraser(config, listener).trial(forget.requireErasable(), examples(), use));
+    }
+
+    /** As {@link #trial} for {@link #eraseUnmatched}. */
+    public Trial trialUnmatched(List<Record> request, EraseConfig config, EraseListener listener,
+                                Consumer<LanguageModel> use) {
+        return alone("erasure", () -> eraser(config, listener).trialUnmatched(request, examples(), use));
+    }
+
+    /**
+     * Destroys what the runs of a lineage still hold of erased records when an erasure was cut off there.
+     *
+     * @param path  any run of the lineage
+     * @param gone  runs of it that were deleted, by the caller's word
+     * @param found where runs of it have moved to
+     * @return the accounts of the erasures that were finished; empty when none was pending
+     * @throws dev.lethe.run.PendingErasureException when something is still left
+     */
+    public static List<Erasure> finish(Path path, List<Path> gone, List<Path> found) {
+        return Finish.of(path, gone, found);
+    }
+
+    private RunExamples examples() {
+        if (examples == null) {
+            examples = RunExamples.of(folder, given);
+        }
+        return examples;
+    }
+
+    private Eraser eraser(EraseConfig config, EraseListener listener) {
+        return new Eraser(engine, folder, config, listener);
+    }
+
+    private <T> T alone(String what, Supplier<T> body) {
+        return alone(() -> {
+            if (closed) {
+                throw new IllegalStateException(folder + ": this run is closed; open it again");
+            }
+            return Work.run(what, body);
+        });
+    }
+
+    /** A listener may call from within: it works for the same caller. */
+    private <T> T alone(Supplier<T> body) {
+        Thread me = Work.caller();
+        Thread other = user.compareAndExchange(null, me);
+        if (other != null && other != me) {
+            throw new IllegalStateException(folder + ": " + Work.name(other) + " is at work with this run; wait for it, interrupt"
+                    + " it, or open the run a second time");
+        }
+        try {
+            return body.get();
+        } finally {
+            if (other == null) {
+                user.set(null);
+            }
+        }
+    }
+
+    /** Releases the search index; from any thread while no other is at work with the run. Idempotent. */
+    @Override
+    public void close() {
+        alone(() -> {
+            closed = true;
+            if (finder != null) {
+                finder.close();
+                finder = null;
+            }
+            return null;
+        });
+    }
+}

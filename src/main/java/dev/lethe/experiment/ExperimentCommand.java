@@ -1,0 +1,150 @@
+package dev.lethe.experiment;
+
+import dev.lethe.BadInputException;
+import dev.lethe.console.Common;
+import dev.lethe.console.ModelPlace;
+import dev.lethe.console.SettingOptions;
+import dev.lethe.console.Terminal;
+import dev.lethe.engine.Engine;
+import dev.lethe.page.StudyPage;
+import dev.lethe.spec.CellResult;
+import dev.lethe.sweep.Sweep;
+import java.nio.file.Path;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** lethe experiment: a study described by a JSON file, or a measurement of one of Lethe's own methods. */
+@Command(name = "experiment", subcommands = {InfluenceExperiment.class, LdsExperiment.class, LooExperiment.class},
+        description = {"Carries out a study that a JSON file describes, or measures scores.",
+            "A study (docs/experiment.md) ends with figures and tables; killed, it goes on where it was. The commands measure one of Lethe's"
+                    + " methods each."})
+public final class ExperimentCommand implements Callable<Integer> {
+    @Parameters(arity = "0..1", paramLabel = "SPEC", description = "The sweep, such as specs/paper-demo.json.")
+    private Path spec;
+
+    @Option(names = "--out", paramLabel = "DIR", description = "Folder of the study, new or begun.")
+    private Path out;
+
+    @Option(names = "--data-dir", paramLabel = "D", description = "Where the spec's data files are (default: beside the spec).")
+    private Path dataDir;
+
+    @Option(names = "--only", paramLabel = "GLOB", description = "Only these variants, as VARIANT or FORGET/VARIANT.")
+    private String only;
+
+    @Option(names = "--seeds", paramLabel = "N", split = ",", description = "Only these of the spec's seeds.")
+    private List<Long> seeds;
+
+    @Option(names = "--base", paramLabel = "DIR", description = "Folder of the models that studies begin with, which several"
+            + " may share (default: base in --out).")
+    private Path bases;
+
+    @Option(names = "--base-only", description = "Make only the model that the spec's models begin with.")
+    private boolean baseOnly;
+
+    @Option(names = "--dry-run", description = "Check the spec and list its cells; train and measure nothing.")
+    private boolean dryRun;
+
+    @Option(names = "--page", paramLabel = "DIR", description = "Draw study.html, figures and tables of a study's folder anew"
+            + " from its results.jsonl; run nothing.")
+    private Path page;
+
+    private final ModelPlace place = new ModelPlace();
+
+    @Mixin
+    private final SettingOptions settings = new SettingOptions(place::into, "device");
+
+    @Mixin
+    private Common common;
+
+    /** What --json gives. @param measured cells that are there */
+    record Result(String study, String folder, int cells, int measured, double seconds, List<Row> results) {}
+
+    /** What --base-only --json gives of each base. */
+    record BaseResult(String head, String run, long parameters, long steps, double heldOutLoss, String modelHash) {}
+
+    /** One cell. */
+    record Row(String id, String forget, String variant, long seed, boolean reached, String note, Map<String, Double> metrics) {
+        static Row of(CellResult result) {
+            return new Row(result.id(), result.cell().forget(), result.variant(), result.cell().seed(), result.reached(),
+                    result.note(), result.metrics());
+        }
+    }
+
+    @Override
+    public Integer call() {
+        settings.apply();
+        if (page != null) {
+            return draw();
+        }
+        if (spec == null) {
+            throw new BadInputException("name a SPEC.json, or an experiment: influence, lds or loo");
+        }
+        if (out == null) {
+            throw new BadInputException("--out DIR is missing: the folder of the study");
+        }
+        if (baseOnly && (dryRun || only != null || seeds != null)) {
+            throw new BadInputException("--base-only makes the base and nothing else: leave out --dry-run, --only and --seeds");
+        }
+        long start = System.nanoTime();
+        Sweep.Options options = new Sweep.Options(out, dataDir, only, seeds == null ? null : new LinkedHashSet<>(seeds), bases);
+        if (baseOnly) {
+            return makeBases(options);
+        }
+        try (Engine engine = place.open(); SweepProgress progress = new SweepProgress(common)) {
+            List<CellResult> results = dryRun ? Sweep.dryRun(engine, spec, options)
+                    : Sweep.run(engine, spec, options, progress).results();
+            List<Row> rows = results.stream().map(Row::of).toList();
+            Result result = new Result(spec.toString(), out.toString(), rows.size(),
+                    (int) rows.stream().filter(row -> !row.metrics.isEmpty()).count(), (System.nanoTime() - start) / 1e9, rows);
+            common.result(result, terminal -> print(terminal, result));
+        }
+        return 0;
+    }
+
+    private int makeBases(Sweep.Options options) {
+        try (Engine engine = place.open(); SweepProgress progress = new SweepProgress(common)) {
+            List<Sweep.Base> made = Sweep.makeBases(engine, spec, options, progress);
+            List<BaseResult> bases = made.stream().map(base -> new BaseResult(base.head(), base.run().toString(), base.parameters(),
+                    base.steps(), base.heldOutLoss(), base.modelHash())).toList();
+            common.result(Map.of("study", spec.toString(), "bases", bases), terminal -> bases.forEach(base ->
+                    terminal.print("%s: %,d parameters, %,d steps, held-out text %.3f nats, in %s", base.head, base.parameters,
+                            base.steps, base.heldOutLoss, base.run)));
+        }
+        return 0;
+    }
+
+    private int draw() {
+        if (spec != null || out != null) {
+            throw new BadInputException("--page " + page + ": draws what is there; leave out SPEC and --out");
+        }
+        Path drawn = StudyPage.of(page);
+        common.result(Map.of("page", drawn.toString()), terminal -> terminal.print("%s", drawn));
+        return 0;
+    }
+
+    private void print(Terminal terminal, Result result) {
+        if (!dryRun) {
+            terminal.print("%-24s %-40s %6s %8s %8s %8s %9s %8s", "forget", "variant", "seed", "forget", "retain", "held-out", "base text",
+                    "steps");
+        }
+        for (Row row : result.results) {
+            terminal.print(dryRun ? "%-24s %-40s %6d" : "%-24s %-40s %6d %8s %8s %8s %9s %8s", row.forget, row.variant, row.seed,
+                    number(row, "forget.loss"), number(row, "retain.loss"), number(row, "heldout.loss"), number(row, "base_text.loss"),
+                    number(row, "cost.steps"));
+        }
+        terminal.print("%,d cells, %,d measured, %.0f s; everything is in %s", result.cells, result.measured, result.seconds,
+                result.folder);
+    }
+
+    private static String number(Row row, String name) {
+        Double value = row.metrics.get(name);
+        return value == null ? "" : String.format(Locale.ROOT, value == Math.rint(value) ? "%.0f" : "%.3f", value);
+    }
+}

@@ -1,0 +1,78 @@
+package dev.lethe.find;
+
+import dev.lethe.BadInputException;
+import dev.lethe.data.Folding;
+import java.util.Collection;
+import java.util.Collections;
+import java.util.LinkedHashSet;
+import java.util.Objects;
+import java.util.Set;
+
+/** What to look for in the training data. Looking changes nothing; {@link Finder} answers it. */
+public sealed interface Query {
+    /** These records and no others; where none has an id to the letter, the one that is canonically equal. */
+    record Ids(Set<String> ids) implements Query {
+        public Ids {
+            ids = Collections.unmodifiableSet(new LinkedHashSet<>(ids));
+            if (ids.isEmpty()) {
+                throw new BadInputException("no record id given; name at least one");
+            }
+        }
+    }
+
+    /** Every record whose subject is this, up to {@link Folding#CANONICAL}. */
+    record Subject(String subject) implements Query {
+        public Subject {
+            Objects.requireNonNull(subject, "subject");
+        }
+    }
+
+    /**
+     * Every record that says this word for word: its text holds it with the same letters and case, up to
+     * {@link Folding#CANONICAL}, beginning and ending at the edge of a word where its script has spaces between words. A
+     * longer record that says it as well is meant too.
+     */
+    record ExactText(String text) implements Query {
+        public ExactText {
+            text = notBlank(text);
+        }
+    }
+
+    /**
+     * Every record whose words are about these.
+     *
+     * @param threshold least score, 0..100: the token-set similarity ({@link TokenSet#ratio}), and for a name of up to four
+     *                  words the share of its letters in place ({@link Nearness}) where that is more
+     */
+    record FuzzyText(String text, double threshold) implements Query {
+        public FuzzyText {
+            text = notBlank(text);
+            if (!(threshold >= 0 && threshold <= 100)) {
+                throw new BadInputException("threshold " + threshold + ": it goes from 0 to 100, 85 is a good start");
+            }
+        }
+    }
+
+    static Query ids(Collection<String> ids) {
+        return new Ids(new LinkedHashSet<>(ids));
+    }
+
+    static Query subject(String subject) {
+        return new Subject(subject);
+    }
+
+    static Query text(String text) {
+        return new ExactText(text);
+    }
+
+    static Query fuzzy(String text, double threshold) {
+        return new FuzzyText(text, threshold);
+    }
+
+    private static String notBlank(String text) {
+        if (Folding.CANONICAL.of(text).isBlank()) {
+            throw new BadInputException("the text is empty; give the words to look for");
+        }
+        return text.strip();
+    }
+}

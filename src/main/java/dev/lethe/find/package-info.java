@@ -1,0 +1,6 @@
+/**
+ * Finding the records of a request: by id, subject, exact or fuzzy text, and what is near when nothing is found.
+ *
+ * <p>May import {@code data}, {@code engine} and below.
+ */
+package dev.lethe.find;

@@ -1,0 +1,34 @@
+/*
+ * Saturation and importance (Yang et al. 2025, SatImp, arXiv 2505.11953; as OpenUnlearning has it): descends
+ *
+ *     -gamma mean_t p_t^beta (1 - p_t)^beta2 (-log p_t) + alpha L(retain),   the mean over the forget batch's target tokens,
+ *
+ * the weights constants: ascent on tokens that are neither unlikely already nor said with certainty, which weigh least.
+ */
+package dev.lethe.objective;
+
+import dev.lethe.data.Example;
+import dev.lethe.engine.LanguageModel;
+import dev.lethe.settings.Tuning;
+import java.util.List;
+
+public final class SatImp implements Objective {
+    private final LanguageModel model;
+    private final Tuning tuning;
+
+    public SatImp(LanguageModel model, Tuning tuning) {
+        this.model = model;
+        this.tuning = tuning;
+    }
+
+    @Override
+    public double gradient(List<Example> forget, List<Example> retain) {
+        return WeighedTokens.descend(model, forget,
+                said -> Math.exp(tuning.beta() * said) * Math.pow(-Math.expm1(said), tuning.beta2()), retain, tuning);
+    }
+
+    @Override
+    public boolean usesRetain() {
+        return tuning.retainWeight() > 0;
+    }
+}

@@ -1,0 +1,53 @@
+/*
+ * Self-distillation toward adjusted logits (Dong et al. 2024, UNDIAL, arXiv 2402.10052; weights as OpenUnlearning has them):
+ * descends
+ *
+ *     gamma mean_t KL(q_t || p_t) + alpha L(retain),   q_t = softmax(z_ref - beta e_target),
+ *
+ * the mean over the forget batch's target tokens (OpenUnlearning's is over every position, and where there is no target it
+ * lowers the logit of a token of no meaning), z_ref the logits of the model before the erasure. OpenUnlearning's cross-entropy
+ * is this plus the entropy of q, which no weight moves.
+ */
+package dev.lethe.objective;
+
+import dev.lethe.data.Example;
+import dev.lethe.engine.Engine;
+import dev.lethe.engine.LanguageModel;
+import dev.lethe.settings.Tuning;
+import java.util.Arrays;
+import java.util.List;
+
+public final class Undial implements Objective {
+    private final LanguageModel model;
+    private final LanguageModel reference;
+    private final Tuning tuning;
+
+    /** Takes the model as it is now for the reference. */
+    public Undial(Engine engine, LanguageModel model, Tuning tuning) {
+        this.model = model;
+        this.tuning = tuning;
+        this.reference = ReferenceModel.of(engine, model);
+    }
+
+    @Override
+    public double gradient(List<Example> forget, List<Example> retain) {
+        double value = WeightedLoss.retain(model, retain, tuning.retainWeight());
+        double[] weights = Arrays.stream(WeightedLoss.shares(forget)).map(share -> tuning.forgetWeight() * share).toArray();
+        double[] divergences = model.distances().dampenedGradient(WeightedLoss.batch(forget, weights), reference,
+                tuning.beta(), !retain.isEmpty());
+        for (int b = 0; b < weights.length; b++) {
+            value += weights[b] * divergences[b];
+        }
+        return value;
+    }
+
+    @Override
+    public boolean usesRetain() {
+        return tuning.retainWeight() > 0;
+    }
+
+    @Override
+    public void close() {
+        reference.close();
+    }
+}

@@ -1,0 +1,58 @@
+/*
+ * Gradients of losses that weigh each target token of the forget records by what the model says of it, the weights taken as
+ * constants. Leaves out what the weights are.
+ */
+package dev.lethe.objective;
+
+import dev.lethe.data.Example;
+import dev.lethe.engine.Batch;
+import dev.lethe.engine.LanguageModel;
+import dev.lethe.settings.Tuning;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.function.DoubleUnaryOperator;
+
+final class WeighedTokens {
+    private WeighedTokens() { }
+
+    /**
+     * Overwrites the gradient buffer with that of
+     *
+     *     -gamma sum_t w(log p_t) (-log p_t) / targets + alpha L(retain),
+     *
+     * the sum over all target tokens of the forget records.
+     *
+     * @param weight w of a token's log-probability
+     * @return the objective's value
+     */
+    static double descend(LanguageModel model, List<Example> forget, DoubleUnaryOperator weight, List<Example> retain,
+                          Tuning tuning) {
+        double[] said = model.score(WeightedLoss.batch(forget)).logProbability(); // NaN where there is no target
+        List<Example> all = new ArrayList<>(forget);
+        double[] shares = Arrays.stream(WeightedLoss.shares(forget)).map(share -> -tuning.forgetWeight() * share).toArray();
+        if (!retain.isEmpty()) {
+            all.addAll(retain);
+            double[] kept = Arrays.stream(WeightedLoss.shares(retain)).map(share -> tuning.retainWeight() * share).toArray();
+            shares = concatenate(shares, kept);
+        }
+        Batch batch = WeightedLoss.batch(all, shares);
+        double[] weights = new double[batch.tokenCount()];
+        Arrays.fill(weights, 1);
+        for (int t = 0; t < said.length; t++) {
+            weights[t] = Double.isNaN(said[t]) ? 0 : weight.applyAsDouble(said[t]);
+        }
+        double[] values = model.distances().weighedGradient(batch, weights, false);
+        double value = 0;
+        for (int b = 0; b < values.length; b++) {
+            value += shares[b] * values[b];
+        }
+        return value;
+    }
+
+    private static double[] concatenate(double[] first, double[] second) {
+        double[] all = Arrays.copyOf(first, first.length + second.length);
+        System.arraycopy(second, 0, all, first.length, second.length);
+        return all;
+    }
+}

@@ -1,0 +1,33 @@
+/*
+ * Weighted gradient ascent (Wang et al. 2025, WGA, arXiv 2502.19301; as OpenUnlearning has it): descends
+ *
+ *     -gamma mean_t p_t^beta (-log p_t) + alpha L(retain),   the mean over the forget batch's target tokens,
+ *
+ * p_t^beta a constant: gradient ascent that fades for a token as it becomes unlikely.
+ */
+package dev.lethe.objective;
+
+import dev.lethe.data.Example;
+import dev.lethe.engine.LanguageModel;
+import dev.lethe.settings.Tuning;
+import java.util.List;
+
+public final class WeightedAscent implements Objective {
+    private final LanguageModel model;
+    private final Tuning tuning;
+
+    public WeightedAscent(LanguageModel model, Tuning tuning) {
+        this.model = model;
+        this.tuning = tuning;
+    }
+
+    @Override
+    public double gradient(List<Example> forget, List<Example> retain) {
+        return WeighedTokens.descend(model, forget, said -> Math.exp(tuning.beta() * said), retain, tuning);
+    }
+
+    @Override
+    public boolean usesRetain() {
+        return tuning.retainWeight() > 0;
+    }
+}

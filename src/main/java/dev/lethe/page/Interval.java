@@ -1,0 +1,69 @@
+package dev.lethe.page;
+
+import java.util.Arrays;
+import java.util.Locale;
+
+/**
+ * A mean over seeds with its 95 % interval by Student's t with n - 1 degrees of freedom, m ± t s/√n. One value has a
+ * mean and no interval.
+ *
+ * @param mean NaN without values
+ * @param low  NaN with fewer than two values, then {@code high} too
+ * @param n    values that are numbers
+ */
+public record Interval(double mean, double low, double high, int n) {
+    public static final Interval NONE = new Interval(Double.NaN, Double.NaN, Double.NaN, 0);
+    /** The 97.5th percentile for 1 to 9 degrees of freedom; from 10 on a series is right to six digits. */
+    private static final double[] T = {12.706205, 4.302653, 3.182446, 2.776445, 2.570582, 2.446912, 2.364624, 2.306004,
+            2.262157};
+
+    /** Of the values that are numbers. */
+    public static Interval of(double... values) {
+        double[] finite = Arrays.stream(values).filter(Double::isFinite).toArray();
+        int n = finite.length;
+        if (n == 0) {
+            return NONE;
+        }
+        double mean = Arrays.stream(finite).average().orElseThrow();
+        if (n == 1) {
+            return new Interval(mean, Double.NaN, Double.NaN, 1);
+        }
+        double squares = Arrays.stream(finite).map(value -> (value - mean) * (value - mean)).sum();
+        double half = t(n - 1) * Math.sqrt(squares / (n - 1) / n);
+        return new Interval(mean, mean - half, mean + half, n);
+    }
+
+    /** 97.5th percentile of Student's t: a table, then Cornish and Fisher's expansion around the normal's. */
+    public static double t(int degrees) {
+        if (degrees <= T.length) {
+            return T[degrees - 1];
+        }
+        double z = 1.959963984540054;
+        double z3 = z * z * z;
+        double z5 = z3 * z * z;
+        double z7 = z5 * z * z;
+        double d = degrees;
+        return z + (z3 + z) / (4 * d) + (5 * z5 + 16 * z3 + 3 * z) / (96 * d * d)
+                + (3 * z7 + 19 * z5 + 17 * z3 - 15 * z) / (384 * d * d * d)
+                + (79 * z7 * z * z + 776 * z7 + 1482 * z5 - 1920 * z3 - 945 * z) / (92160 * d * d * d * d);
+    }
+
+    /** Whether there is an interval, so that something can be decided. */
+    public boolean decides() {
+        return n > 1;
+    }
+
+    /** As {@code 1.23 [1.10, 1.36]}; – without a value. @param format of one number */
+    public String text(String format) {
+        if (n == 0) {
+            return "–";
+        }
+        String shown = number(format, mean);
+        return decides() ? shown + " [" + number(format, low) + ", " + number(format, high) + "]" : shown;
+    }
+
+    private static String number(String format, double value) {
+        String text = String.format(Locale.ROOT, format, value);
+        return text.matches("-[0.]+") ? text.substring(1) : text.replace("-", "−");
+    }
+}

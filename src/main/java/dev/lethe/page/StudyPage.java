@@ -1,0 +1,159 @@
+package dev.lethe.page;
+
+import dev.lethe.BadInputException;
+import dev.lethe.base.PrivateFiles;
+import dev.lethe.base.Reason;
+import dev.lethe.chart.Chart;
+import dev.lethe.chart.Pictures;
+import dev.lethe.report.HtmlPage;
+import dev.lethe.report.ReportData.Fact;
+import dev.lethe.report.Table;
+import dev.lethe.run.RunJson;
+import dev.lethe.spec.CellResult;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Set;
+import java.util.stream.Collectors;
+
+/**
+ * A study for people: {@code study.html} with every table and figure in it, {@code figures/NAME.svg} and {@code .png},
+ * and {@code tables/NAME.csv}. Deterministic: the same results give the same bytes.
+ *
+ * <p>Beyond what {@link CellResult} names, distributions {@code sequential.MEASURE}, such as {@code
+ * sequential.forget.loss} or {@code sequential.model_utility}, hold one value before a sequence of requests and one
+ * after each.
+ */
+public final class StudyPage {
+    private StudyPage() { }
+
+    /**
+     * Writes the page of a study whose results lie in a folder, one JSON object a line of {@code results.jsonl}.
+     *
+     * @return the page's path
+     */
+    public static Path of(Path dir) {
+        Path file = dir.resolve("results.jsonl");
+        List<CellResult> results = new ArrayList<>();
+        try {
+            int number = 0;
+            for (String line : Files.readAllLines(file)) {
+                number++;
+                if (!line.isBlank()) {
+                    results.add(RunJson.read(line, CellResult.class, file + ":" + number));
+                }
+            }
+            return write(dir, name(dir), results);
+        } catch (IOException e) {
+            throw new BadInputException(file + ": cannot be read (" + Reason.of(e, file)
+                    + "); name the folder that lethe experiment wrote", e);
+        }
+    }
+
+    /** As the study calls itself, else as its folder is called. */
+    private static String name(Path dir) throws IOException {
+        Path order = dir.resolve("order.json");
+        String folder = dir.toAbsolutePath().normalize().getFileName().toString();
+        return Files.exists(order) ? RunJson.tree(Files.readString(order), order.toString()).path("name").asString(folder)
+                : folder;
+    }
+
+    /**
+     * Writes page, figures and tables into a folder; older ones are replaced.
+     *
+     * @param name heading of the page
+     * @return the page's path
+     * @throws BadInputException when there are no results or the folder cannot be written
+     */
+    public static Path write(Path dir, String name, List<CellResult> results) {
+        if (results.isEmpty()) {
+            throw new BadInputException(dir + ": there are no results to show; let at least one cell finish");
+        }
+        Study study = Study.of(results);
+        HtmlPage page = new HtmlPage(name, 66);
+        List<Chart> charts = new ArrayList<>();
+        page.facts(facts(study));
+        Table claims = Claims.table(study);
+        if (!claims.rows().isEmpty()) {
+            page.heading(2, "The paper's claims").note(Claims.EXPLANATION).table(claims, true);
+        }
+        for (String forget : study.forgetSets()) {
+            section(page, study.about(forget), study.forgetSets().size() > 1 ? "-" + file(forget, study.forgetSets())
+                    : "", charts);
+        }
+        page.files("Tables as CSV:", List.of("tables/variants.csv", "tables/claims.csv"))
+                .note("Every figure is also in figures/, as SVG and PNG.");
+        try {
+            Path figures = PrivateFiles.makeFolder(dir.resolve("figures"));
+            Path tables = PrivateFiles.makeFolder(dir.resolve("tables"));
+            Pictures.svg(charts, figures);
+            Pictures.png(charts, figures);
+            PrivateFiles.write(tables.resolve("variants.csv"), StudyTables.csv(study));
+            PrivateFiles.write(tables.resolve("claims.csv"), Table.csv(claims.columns(),
+                    claims.rows().stream().map(Table.Row::cells).toList()));
+            PrivateFiles.write(dir.resolve("study.html"), page.finish());
+        } catch (IOException e) {
+            throw new BadInputException(dir + ": the study's page cannot be written: " + Reason.of(e, dir), e);
+        }
+        return dir.resolve("study.html");
+    }
+
+    private static List<Fact> facts(Study study) {
+        List<Long> seeds = study.seeds();
+        String intervals = seeds.size() == 1
+                ? "one seed was run: numbers stand without intervals, and no claim is decided by them"
+                : "means over seeds with 95 % intervals (Student's t); a variant measured with one seed has none";
+        return List.of(new Fact("measured", study.variants().stream().mapToInt(variant -> variant.results().size())
+                .sum() + " cells of " + study.variants().size() + " variants"),
+                new Fact("forget sets", String.join(", ", study.forgetSets())),
+                new Fact("seeds", seeds.stream().map(String::valueOf).collect(Collectors.joining(", "))),
+                new Fact("intervals", intervals));
+    }
+
+    private static void section(HtmlPage page, Study study, String suffix, List<Chart> charts) {
+        page.heading(2, study.variants().stream().allMatch(CurveFigures::isSequence) ? "One request after the other"
+                : "Forgetting " + study.forgetSets().getFirst());
+        StudyTables.of(study).forEach(table -> page.table(table, true));
+        notes(page, study);
+        List<Figure> figures = StudyFigures.of(study, suffix);
+        for (Figure figure : figures.stream().filter(figure -> !figure.charts().isEmpty()).toList()) {
+            page.heading(3, figure.heading());
+            figure.charts().forEach(chart -> page.figure(chart, ""));
+            page.note(figure.caption());
+            charts.addAll(figure.charts());
+        }
+        List<Figure> missing = figures.stream().filter(figure -> figure.charts().isEmpty()).toList();
+        if (!missing.isEmpty()) {
+            page.heading(3, "Figures left out");
+            missing.forEach(figure -> page.note(figure.heading() + ": " + figure.caption()));
+        }
+    }
+
+    private static void notes(HtmlPage page, Study study) {
+        Set<String> notes = new LinkedHashSet<>();
+        for (Variant variant : study.variants()) {
+            variant.results().stream().filter(result -> result.note() != null && !result.note().isBlank())
+                    .collect(Collectors.groupingBy(CellResult::note, LinkedHashMap::new, Collectors.toList()))
+                    .forEach((note, results) -> notes.add(variant.name() + " (seed " + results.stream()
+                            .map(result -> String.valueOf(result.cell().seed())).collect(Collectors.joining(", "))
+                            + "): " + note));
+        }
+        notes.forEach(page::note);
+    }
+
+    /** A forget set's name as part of a file's, distinct among all. */
+    private static String file(String forget, List<String> all) {
+        String plain = plain(forget);
+        boolean taken = all.stream().anyMatch(other -> !other.equals(forget) && plain(other).equals(plain));
+        return plain.isEmpty() || taken ? plain + (all.indexOf(forget) + 1) : plain;
+    }
+
+    private static String plain(String name) {
+        return name.toLowerCase(Locale.ROOT).replaceAll("[^a-z0-9]+", "-").replaceAll("^-|-$", "");
+    }
+}

@@ -1,0 +1,47 @@
+/* One writer a run folder, across processes and within one. The kernel drops the lock of a killed process. */
+package dev.lethe.run;
+
+import dev.lethe.BadInputException;
+import dev.lethe.ConflictException;
+import dev.lethe.base.LockFile;
+import dev.lethe.base.Reason;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Path;
+
+/** The right to write into a run. Any thread. */
+public final class RunLock implements AutoCloseable {
+    private final LockFile lock;
+
+    private RunLock(LockFile lock) {
+        this.lock = lock;
+    }
+
+    /**
+     * Takes it, or refuses at once.
+     *
+     * @throws ConflictException when another training or erasure has it
+     * @throws BadInputException when the folder cannot be written
+     */
+    public static RunLock take(Path file) {
+        try {
+            LockFile lock = LockFile.take(file, "");
+            if (lock == null) {
+                throw new ConflictException(file.getParent() + ": another training or erasure is at work in it;"
+                        + " wait for it to end, or name another folder");
+            }
+            return new RunLock(lock);
+        } catch (IOException e) {
+            throw new BadInputException(file + ": cannot be locked: " + Reason.of(e, file), e);
+        }
+    }
+
+    @Override
+    public void close() {
+        try {
+            lock.close();
+        } catch (IOException e) {
+            throw new UncheckedIOException("closing a lock: " + Reason.of(e), e);
+        }
+    }
+}

@@ -1,0 +1,34 @@
+package dev.lethe.settings;
+
+import dev.lethe.run.IdKey;
+
+/**
+ * A record that is equal or nearly equal to a learned one.
+ *
+ * @param recordId its id
+ * @param subject  its subject, or null
+ * @param of       the record that it is a copy of: a forgotten one where there is one
+ * @param likeness 1 for equal texts, else the share of common words among the words of both
+ * @param heldOut  whether it was held out: then it does not show "never seen" and is left out of the reference
+ * @param taken    whether it leaves the run along with the record that it is a copy of
+ */
+public record Copy(String recordId, String subject, String of, double likeness, boolean heldOut, boolean taken) {
+    /** What becomes of learned records that are copies of a forgotten one without being asked for. */
+    public enum Rule {
+        /** Nothing is erased: a copy that stays keeps the record known, and one that is taken may be another person's. */
+        REFUSE,
+        /** They are erased too. */
+        TAKE,
+        /** They stay, and the account names them. */
+        KEEP
+    }
+
+    public Copy under(IdKey key) {
+        return new Copy(key.of(recordId), null, key.of(of), likeness, heldOut, taken);
+    }
+
+    @Override
+    public String toString() {
+        return recordId + (subject == null ? "" : " (" + subject + ")") + (likeness == 1 ? " equals " : " nearly equals ") + of;
+    }
+}

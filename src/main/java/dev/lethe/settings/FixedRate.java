@@ -1,0 +1,36 @@
+package dev.lethe.settings;
+
+/**
+ * Steps of one rate and number, without backtracking and without a stop: what calibration is compared with.
+ *
+ * @param rate  of an ascent, on the direction as it is: the mean gradient of the forget records, or the task vector; of an
+ *              objective, AdamW's learning rate
+ * @param steps how many
+ */
+public record FixedRate(double rate, int steps) {
+    /** @throws IllegalArgumentException unless both are above 0 */
+    public FixedRate {
+        if (!(rate > 0 && Double.isFinite(rate)) || steps < 1) {
+            throw new IllegalArgumentException("a fixed rate of " + rate + " for " + steps
+                    + " steps: the rate must be finite and above 0, the steps at least 1");
+        }
+    }
+
+    /** Parses {@code RATExSTEPS}, such as {@code 0.5x20}. @throws IllegalArgumentException for anything else */
+    public static FixedRate parse(String text) {
+        String[] halves = text.split("x", -1);
+        try {
+            if (halves.length == 2) {
+                return new FixedRate(Double.parseDouble(halves[0]), Integer.parseInt(halves[1]));
+            }
+        } catch (NumberFormatException e) {
+            // told below, as a missing x is
+        }
+        throw new IllegalArgumentException("fixed rate '" + text + "' is not of the form RATExSTEPS, for example 0.5x20");
+    }
+
+    @Override
+    public String toString() {
+        return rate + "x" + steps;
+    }
+}

@@ -1,0 +1,120 @@
+package dev.lethe.settings;
+
+import java.util.Arrays;
+import java.util.stream.Collectors;
+
+/**
+ * How the weights are moved so that records are forgotten: the paper's ascents (Zagardo 2024, arXiv 2406.09391), and what
+ * the field compares with. Formulas, costs and options: docs/strategies.md.
+ */
+public enum Strategy {
+    /** Ascent along the gradients captured last, nearest to the weights of now. */
+    LAST_EPOCH("last-epoch", Kind.ASCENT, true),
+    /** Ascent along the gradients captured when each record was first seen; needs a run trained with {@code capture=first}. */
+    FIRST_EPOCH("first-epoch", Kind.ASCENT, true),
+    /** Ascent along those of every epoch, or of one of them; needs a run trained with {@code capture=all}. */
+    MULTI_EPOCH("multi-epoch", Kind.ASCENT, true),
+    /** Ascent along the gradients at the weights of now, computed anew at each step; needs no ledger. */
+    FRESH("fresh", Kind.ASCENT, false),
+    /** Away from where fine-tuning on the forget set leads (Ilharco et al. 2023). */
+    TASK_VECTOR("task-vector", Kind.ASCENT, false),
+    /** Gauss-Newton steps uphill, with the curvature of the retain records (McKinney et al. 2026, K-FADE). */
+    GAUSS_NEWTON("gauss-newton", Kind.ASCENT, false),
+    /** AdamW on the negated loss of the forget set (Jang et al. 2023). */
+    GRAD_ASCENT("grad-ascent", Kind.OBJECTIVE, false),
+    /** The same plus the loss of retain records (Liu et al. 2022). */
+    GRAD_DIFF("grad-diff", Kind.OBJECTIVE, false),
+    /** The negated loss plus the divergence from the model before on retain records (Maini et al. 2024). */
+    KL("kl", Kind.OBJECTIVE, false),
+    /** Negative preference optimisation (Zhang et al. 2024). */
+    NPO("npo", Kind.OBJECTIVE, false),
+    /** The same by length-normalised losses, without a reference model (Fan et al. 2024). */
+    SIMNPO("simnpo", Kind.OBJECTIVE, false),
+    /** Hidden states misdirected on forget records, held on retain records (Li et al. 2024). */
+    RMU("rmu", Kind.OBJECTIVE, false),
+    /** Ascent on each token by its probability (Wang et al. 2025). */
+    WGA("wga", Kind.OBJECTIVE, false),
+    /** Ascent on each token by how far it is from certain and from unlikely (Yang et al. 2025). */
+    SATIMP("satimp", Kind.OBJECTIVE, false),
+    /** Toward the model before with the records' tokens made less likely (Dong et al. 2024). */
+    UNDIAL("undial", Kind.OBJECTIVE, false),
+    /** Toward the present prediction without the record's token (Yang 2025). */
+    CEU("ce-u", Kind.OBJECTIVE, false),
+    /** Flat predictions under a bound on the retain loss (Entesari et al. 2025). */
+    PDU("pdu", Kind.OBJECTIVE, false),
+    /** An answer of not knowing preferred to the record's (Rafailov et al. 2023, Maini et al. 2024). */
+    DPO("dpo", Kind.OBJECTIVE, false),
+    /** A plausible wrong answer preferred to the record's (Mekala et al. 2024). */
+    ALTPO("altpo", Kind.OBJECTIVE, false),
+    /** The run's training from its beginning, without the forget set: what the others are measured against. */
+    RETRAIN("retrain", Kind.RETRAIN, false),
+    /** The same from the last kept checkpoint that has not seen the forget set, every other record in its step of then. */
+    REPLAY("replay", Kind.RETRAIN, false);
+
+    /** What moves the weights, and so which options count. */
+    public enum Kind {
+        /** Steps along a direction, their length found by backtracking. */
+        ASCENT,
+        /** AdamW on a loss of forget and retain records. */
+        OBJECTIVE,
+        /** A training without the records. */
+        RETRAIN
+    }
+
+    private final String label;
+    private final Kind kind;
+    private final boolean usesLedger;
+
+    Strategy(String label, Kind kind, boolean usesLedger) {
+        this.label = label;
+        this.kind = kind;
+        this.usesLedger = usesLedger;
+    }
+
+    /** The name on the command line and in JSON. */
+    public String label() {
+        return label;
+    }
+
+    public Kind kind() {
+        return kind;
+    }
+
+    /** Whether it needs the forget records' captured gradients. */
+    public boolean usesLedger() {
+        return usesLedger;
+    }
+
+    /** Whether it climbs along the forget records' gradients, which the defaults of contrast and repair were made for. */
+    public boolean alongGradients() {
+        return switch (this) {
+            case LAST_EPOCH, FIRST_EPOCH, MULTI_EPOCH, FRESH -> true;
+            default -> false;
+        };
+    }
+
+    /** Whether its objective has a term of retain records. */
+    public boolean seesRetain() {
+        return kind == Kind.OBJECTIVE && this != GRAD_ASCENT && this != CEU;
+    }
+
+    /** Whether it puts another answer in the place of a record's, which must then be a prompt and its answer. */
+    public boolean answers() {
+        return this == DPO || this == ALTPO;
+    }
+
+    /** Every name, as errors and help list them. */
+    public static String labels() {
+        return Arrays.stream(values()).map(Strategy::label).collect(Collectors.joining(", "));
+    }
+
+    /** The strategy of that name. @throws IllegalArgumentException naming the known ones */
+    public static Strategy parse(String text) {
+        for (Strategy strategy : values()) {
+            if (strategy.label.equals(text)) {
+                return strategy;
+            }
+        }
+        throw new IllegalArgumentException("unknown strategy '" + text + "'; known are " + labels());
+    }
+}

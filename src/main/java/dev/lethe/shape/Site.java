@@ -1,0 +1,76 @@
+package dev.lethe.shape;
+
+import dev.lethe.bindings.LetheNative;
+
+/**
+ * A place in a model with parameters whose gradient can be captured.
+ *
+ * @param index   position in {@code LanguageModel.sites()}
+ * @param name    "wte", "h.3.mlp.c_fc", "lm_head"; "layers.3.self_attn.qkv_proj" for a checkpoint's q_proj, k_proj and v_proj,
+ *                and "layers.3.mlp.gate_up_proj"
+ * @param kind    what its gradient is made of
+ * @param role    what it is for, whatever the checkpoint calls it
+ * @param block   0..L-1, or -1 outside blocks
+ * @param inputs  width of the factor A: V for wte, the context for wpe, C for a norm and for lm_head
+ * @param outputs width of the factor G: V for lm_head
+ * @param frozen  whether it is a base's alone: nothing is trained or captured there
+ */
+public record Site(int index, String name, Kind kind, Role role, int block, long inputs, long outputs, boolean frozen) {
+
+    /** What a site's gradient is made of. */
+    public enum Kind {
+        /** Scatter of the embedding-output gradient at the token ids (wte). */
+        EMBEDDING(LetheNative.LETHE_SITE_EMBEDDING()),
+        /** The same at the positions (wpe). */
+        POSITION(LetheNative.LETHE_SITE_POSITION()),
+        /** Layer or RMS norm: dense gradients of weight and, where there is one, bias. */
+        NORM(LetheNative.LETHE_SITE_NORM()),
+        /** A linear layer: A^T G and, for a bias, the column sums of G. */
+        LINEAR(LetheNative.LETHE_SITE_LINEAR()),
+        /** lm_head: E^T H; the same tensor as wte when the head is tied. */
+        HEAD(LetheNative.LETHE_SITE_HEAD());
+
+        private final int code;
+
+        Kind(int code) {
+            this.code = code;
+        }
+
+        public static Kind of(int code) {
+            for (Kind kind : values()) {
+                if (kind.code == code) {
+                    return kind;
+                }
+            }
+            throw new IllegalArgumentException("site kind " + code + " is not known to this version");
+        }
+    }
+
+    /** What a site is for. */
+    public enum Role {
+        EMBEDDING(LetheNative.LETHE_ROLE_EMBEDDING()),
+        POSITION(LetheNative.LETHE_ROLE_POSITION()),
+        NORM(LetheNative.LETHE_ROLE_NORM()),
+        /** Makes queries, keys and values. */
+        ATTENTION_INPUT(LetheNative.LETHE_ROLE_ATTENTION_INPUT()),
+        ATTENTION_OUTPUT(LetheNative.LETHE_ROLE_ATTENTION_OUTPUT()),
+        MLP_INPUT(LetheNative.LETHE_ROLE_MLP_INPUT()),
+        MLP_OUTPUT(LetheNative.LETHE_ROLE_MLP_OUTPUT()),
+        HEAD(LetheNative.LETHE_ROLE_HEAD());
+
+        private final int code;
+
+        Role(int code) {
+            this.code = code;
+        }
+
+        public static Role of(int code) {
+            for (Role role : values()) {
+                if (role.code == code) {
+                    return role;
+                }
+            }
+            throw new IllegalArgumentException("site role " + code + " is not known to this version");
+        }
+    }
+}

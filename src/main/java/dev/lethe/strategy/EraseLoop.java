@@ -1,0 +1,274 @@
+/*
+ * The calibrated loop (DESIGN, Erasure): ascend, repair, look; stop at the reference and not at a step count; then anneal
+ * the repair to nothing, ascending again whenever the forget loss falls back under the reference. Or without calibration: so
+ * many steps of a fixed rate. While it anneals, a trial of relearning may ask for a step against it now and then. Leaves
+ * out where the reference comes from and what is done with the weights it ends at.
+ */
+package dev.lethe.strategy;
+
+import dev.lethe.engine.AdamW;
+import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.Work;
+import dev.lethe.settings.EraseConfig;
+import dev.lethe.settings.EraseData;
+import dev.lethe.settings.FixedRate;
+import dev.lethe.strategy.Ascent.Limits;
+import dev.lethe.strategy.Ascent.Outcome;
+import dev.lethe.strategy.EraseStep.Action;
+import dev.lethe.strategy.EraseStep.Phase;
+import dev.lethe.train.Repair;
+import java.util.function.Consumer;
+
+final class EraseLoop {
+    /** On the way the retain loss may rise by this many times the final guard: repair brings it back. */
+    private static final double SWING = 4;
+    /** Most of the repair budget that may go into the annealed end: the climb cannot do without repair. */
+    static final double POLISH_SHARE = 0.8;
+    /** How much longer a step is tried than the one before that was kept. */
+    private static final double GROWTH = 1.5;
+    /** Rounds in which ascent and repair undo each other before the direction counts as stale. */
+    private static final int STALE_ROUNDS = 5;
+    private static final double STALE_GAIN = 0.01;
+    /** Annealed repair steps that the budget must pay for beside the trials: fewer do not mend what hardening does. */
+    private static final int LEAST_POLISH = 30;
+    /** Annealed repair steps from one trial of relearning to the next. */
+    private static final int HARDEN_EVERY = 6;
+    /** The annealed end looks at the forget records so seldom that it costs this share of its steps. */
+    private static final double LOOK_SHARE = 0.25;
+    /** A forward pass of a record, in gradients of it. */
+    private static final double FORWARD = 1.0 / 3;
+    /** Most forget records by which a direction is computed anew, and a step judged while there is far to go. */
+    private static final int SAMPLE = 64;
+    /** Ascents between looks at the held-out records, which steer nothing on the way. */
+    private static final int HELD_OUT_EVERY = 5;
+
+    private final LanguageModel model;
+    private final EraseConfig config;
+    private final EraseData data;
+    private final Ascent ascent;
+    private final Repair repair;
+    private final Budget budget;
+    private final Consumer<EraseStep> heard;
+    private int index;
+    private int trials;
+    private boolean hardens;
+    private int ascents;
+    private int staleRounds;
+    private EraseData watched; // the data, or less of the forget set
+    private Losses now;
+    private Limits limits;
+
+    /**
+     * What the loop may spend besides the ascent.
+     *
+     * @param steps     most repair steps, trials of relearning counted by their records
+     * @param spent     of them before the loop: gradients of batches of retain records
+     * @param polish    most annealed repair steps
+     * @param batchSize records of a repair step
+     * @param step      what one costs, in gradients of its retain records: more than 1 where it is held to other text
+     * @param relearn   AdamW of a trial
+     */
+    record Budget(int steps, int spent, int polish, int batchSize, double step, AdamW relearn) {
+        int left() {
+            return Math.max(0, steps - spent);
+        }
+    }
+
+    /** @param heard is told every move in order */
+    EraseLoop(LanguageModel model, EraseConfig config, EraseData data, Ascent ascent, Repair repair, Budget budget,
+              Consumer<EraseStep> heard) {
+        this.model = model;
+        this.config = config;
+        this.data = data;
+        this.watched = data;
+        this.ascent = ascent;
+        this.repair = repair;
+        this.budget = budget;
+        this.heard = heard;
+    }
+
+    /** Runs to the reference or to the point where it cannot get nearer. @throws InterruptedWorkException on interrupt */
+    LoopResult run(double target) {
+        Losses before = Losses.measure(model, data);
+        limits = new Limits(target, config.overshoot(), before.retain() + SWING * config.retainGuard());
+        now = before;
+        tell(Phase.START, Action.OBSERVE, 0);
+        hardens = config.harden() > 0 && config.fixed() == null && polish(costOfHardened()) >= LEAST_POLISH;
+        double cost = hardens ? costOfHardened() : budget.step();
+        int polish = polish(cost);
+        int repairs = (int) ((budget.left() - Math.ceil(polish * cost)) / budget.step());
+        if (config.fixed() != null) {
+            walk(config.fixed(), repairs);
+            anneal(Double.NEGATIVE_INFINITY, polish);
+        } else if (config.iterative() != null) {
+            double goal = target - config.iterative().share() * Math.max(0, target - before.forget());
+            climb(goal, (int) (budget.left() / budget.step()), config.iterative().rounds());
+            now = Losses.measure(model, data, now.forget());
+            return new LoopResult(before, now, ascents, spent(), now.forget() >= goal,
+                    LoopResult.left(before, now, target));
+        } else if (now.forget() < target) {
+            climbBySample(target, repairs);
+            climb(target, repairs, config.maxAscents());
+            anneal(target, polish);
+        }
+        return LoopResult.of(before, now, ascents, spent(), target);
+    }
+
+    /** What retain records and trials cost so far, in repair steps. */
+    private int spent() {
+        return budget.spent() + (int) Math.ceil(repair.steps() * budget.step()) + trials;
+    }
+
+    /** Annealed steps that the budget pays for at this cost of one, in repair steps. */
+    private int polish(double cost) {
+        return (int) Math.min(budget.polish(), POLISH_SHARE * budget.left() / cost);
+    }
+
+    /** Of one annealed step, in repair steps, its share of a trial included. */
+    private double costOfHardened() {
+        double records = Hardening.recordsOfAStep(data.distinct().size(), config.harden());
+        return budget.step() + records / budget.batchSize() / HARDEN_EVERY;
+    }
+
+    private void walk(FixedRate fixed, int repairs) {
+        for (int i = 0; i < fixed.steps(); i++) {
+            Work.check(Method.INTERRUPTED);
+            ascent.walk(fixed.rate());
+            ascents++;
+            now = Losses.measure(model, data, fixed, ascents);
+            tell(Phase.ASCENT, Action.ASCEND, fixed.rate());
+            for (int k = 0; k < config.repair() && repair.steps() < repairs; k++) {
+                repair(Phase.ASCENT, 1, true);
+            }
+        }
+    }
+
+    /** Most of the way in looks at a part of a large forget set; the rest, and the last word, are the whole set's. */
+    private void climbBySample(double target, int repairs) {
+        if (data.forget().size() > SAMPLE) {
+            watched = data.withForget(EraseData.sample(data.forget(), SAMPLE, config.seed()));
+            now = now.withForget(SetLoss.mean(model, watched.forget()));
+            climb(target, repairs, config.maxAscents());
+            watched = data;
+            now = now.withForget(SetLoss.mean(model, data.forget()));
+            tell(Phase.ASCENT, Action.OBSERVE, 0);
+        }
+    }
+
+    private void climb(double target, int repairs, int most) {
+        double share = config.rate();
+        while (now.forget() < target && ascents < most) {
+            double atStart = now.forget();
+            Outcome outcome = ascend(Phase.ASCENT, share);
+            boolean blocked = outcome.action() == Action.ROLL_BACK_GUARD;
+            if (outcome.action() == Action.ASCEND) {
+                share = outcome.share() * GROWTH;
+            } else if (blocked && repair.steps() >= repairs) {
+                return; // nothing left to bring the retain loss back with
+            } else if (!blocked && !relinearise(Phase.ASCENT)) {
+                return;
+            }
+            for (int i = 0; i < config.repair() && repair.steps() < repairs; i++) {
+                repair(Phase.ASCENT, 1, true);
+            }
+            watchForStaleness(atStart, target);
+            if (blocked && config.repair() == 0) {
+                return;
+            }
+        }
+    }
+
+    /** Ascent and repair that keep undoing each other mean that the stored direction no longer points uphill. */
+    private void watchForStaleness(double atStart, double target) {
+        staleRounds = now.forget() - atStart < STALE_GAIN * target ? staleRounds + 1 : 0;
+        if (staleRounds >= STALE_ROUNDS && relinearise(Phase.ASCENT)) {
+            staleRounds = 0;
+        }
+    }
+
+    private void anneal(double target, int steps) {
+        if (steps > 0 && config.fixed() == null) {
+            relinearise(Phase.POLISH); // the stored direction has done the distance; what is left is best seen from here
+        }
+        if (hardens) {
+            try (Hardening hardening = new Hardening(model, data, config, budget.relearn(), target)) {
+                anneal(target, steps, hardening);
+                trials = (int) Math.ceil((double) hardening.records() / budget.batchSize());
+            }
+        } else {
+            anneal(target, steps, null);
+        }
+        now = Losses.measure(model, data);
+        tell(Phase.POLISH, Action.OBSERVE, 0);
+    }
+
+    private void anneal(double target, int steps, Hardening hardening) {
+        double share = config.rate();
+        int every = stepsToALook(data.forget().size(), budget.batchSize());
+        for (int i = 0; i < steps; i++) {
+            if (now.forget() < target) {
+                Outcome outcome = ascend(Phase.POLISH, share);
+                share = outcome.share() > 0 ? outcome.share() * GROWTH : share / 2;
+            }
+            if (hardening != null && i % HARDEN_EVERY == 0) {
+                harden(hardening);
+            }
+            repair(Phase.POLISH, 1 - (double) i / steps, (i + 1) % every == 0);
+        }
+    }
+
+    /** Annealed steps from one look at so many forget records to the next. */
+    static int stepsToALook(int forget, int batchSize) {
+        return (int) Math.ceil(FORWARD * forget / batchSize / LOOK_SHARE);
+    }
+
+    private void harden(Hardening hardening) {
+        Work.check(Method.INTERRUPTED);
+        Hardening.Outcome outcome = hardening.step(now, limits);
+        if (outcome.share() > 0) {
+            now = outcome.losses();
+            tell(Phase.POLISH, Action.HARDEN, outcome.share());
+        }
+    }
+
+    private Outcome ascend(Phase phase, double share) {
+        Work.check(Method.INTERRUPTED);
+        Outcome outcome = ascent.step(share, now, limits, watched,
+                refused -> tell(phase, refused.action(), refused.share(), refused.losses()));
+        if (outcome.action() == Action.ASCEND) {
+            ascents++;
+            now = outcome.losses();
+            if (ascents % HELD_OUT_EVERY == 0) {
+                now = now.withHeldOut(SetLoss.mean(model, data.heldOut()));
+            }
+            tell(phase, Action.ASCEND, outcome.share());
+        }
+        return outcome;
+    }
+
+    private void repair(Phase phase, double share, boolean look) {
+        Work.check(Method.INTERRUPTED);
+        double rate = repair.step(share);
+        double forget = look ? SetLoss.mean(model, watched.forget()) : Double.NaN;
+        now = look ? now.withForget(forget) : now;
+        tell(phase, Action.REPAIR, rate, new Losses(forget, Double.NaN, Double.NaN));
+    }
+
+    /** Once: from then on the direction follows the weights. */
+    private boolean relinearise(Phase phase) {
+        if (ascent.followsWeights() || !config.strategy().alongGradients()) {
+            return false;
+        }
+        ascent.relinearise(FreshDirection.inParts(model, data.forget(), SAMPLE, config.seed()));
+        tell(phase, Action.RELINEARISE, 0);
+        return true;
+    }
+
+    private void tell(Phase phase, Action action, double rate) {
+        tell(phase, action, rate, now);
+    }
+
+    private void tell(Phase phase, Action action, double rate, Losses losses) {
+        heard.accept(new EraseStep(index++, phase, action, rate, losses.forget(), losses.retain(), losses.heldOut()));
+    }
+}

@@ -1,0 +1,221 @@
+/*
+ * What a strategy's name stands for: sets its direction, its objective or its training up and runs it to the reference.
+ * The weights it leaves in the model are the outcome; whether they are taken is Eraser's to say.
+ */
+package dev.lethe.strategy;
+
+import dev.lethe.data.Dataset;
+import dev.lethe.data.Record;
+import dev.lethe.engine.AdamW;
+import dev.lethe.engine.Engine;
+import dev.lethe.engine.LanguageModel;
+import dev.lethe.objective.Alternates;
+import dev.lethe.objective.CrossEntropyUnlearning;
+import dev.lethe.objective.GradientDifference;
+import dev.lethe.objective.Hold;
+import dev.lethe.objective.KlMinimisation;
+import dev.lethe.objective.Npo;
+import dev.lethe.objective.Objective;
+import dev.lethe.objective.Preference;
+import dev.lethe.objective.PrimalDual;
+import dev.lethe.objective.Rmu;
+import dev.lethe.objective.SatImp;
+import dev.lethe.objective.SimNpo;
+import dev.lethe.objective.Undial;
+import dev.lethe.objective.WeightedAscent;
+import dev.lethe.run.RunFolder;
+import dev.lethe.run.TrainConfig;
+import dev.lethe.settings.EraseConfig;
+import dev.lethe.settings.EraseData;
+import dev.lethe.settings.Strategy;
+import dev.lethe.settings.Strategy.Kind;
+import dev.lethe.settings.Tuning;
+import dev.lethe.strategy.EraseStep.Action;
+import dev.lethe.strategy.EraseStep.Phase;
+import dev.lethe.train.FineTune;
+import dev.lethe.train.Repair;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.function.Consumer;
+
+/** One erasure's; on its thread. */
+public final class Method {
+    public static final String INTERRUPTED = "the erasure was interrupted; the source run is as it was and no new run was made";
+    /** Most of the repair budget that may go into preconditioning, where a training was short. */
+    private static final double SCALE_SHARE = 0.25;
+    /** Annealed steps at the end when none are asked for: so many, or this share of the training's if that is more. */
+    private static final int SHORTEST_POLISH = 100;
+    private static final double POLISH_OF_TRAINING = 1.0 / 7;
+
+    private final Inputs in;
+    private final LanguageModel model;
+    private final EraseConfig config;
+    private final TrainConfig training;
+    private final Consumer<EraseStep> heard;
+
+    /**
+     * What there is to work with. {@code fresh} is told every step; {@code erased} are the records to forget,
+     * {@code kept} those of a retraining.
+     */
+    public record Inputs(Engine engine, RunFolder source, EraseConfig config, EraseListener listener, LanguageModel model,
+                  StoredGradients stored, EraseData data, List<Record> erased, Dataset kept, Fresh fresh) { }
+
+    /** The new run, as far as a strategy writes it. */
+    public interface Fresh {
+        void write(EraseStep step);
+
+        /** Where a retraining may put its run; gone when the new run is complete. */
+        Path retrained();
+
+        /**
+         * Makes what the retraining captured the new run's ledger: the source's is of another training. Of a replay, which is the run's own
+         * training but for the erased, the logs and the checkpoints too.
+         */
+        void takeOver(boolean replayed);
+    }
+
+    public Method(Inputs in, double target) {
+        this.in = in;
+        this.model = in.model();
+        this.config = in.config();
+        this.training = in.source().info().config();
+        this.heard = step -> {
+            EraseStepEvent.of(step).commit();
+            in.fresh().write(step);
+            in.listener().step(step, target);
+        };
+    }
+
+    /** @param target forget loss to come to */
+    public LoopResult run(double target) {
+        return switch (config.strategy().kind()) {
+            case ASCENT -> ascend(target);
+            case OBJECTIVE -> descend(target);
+            case RETRAIN -> retrain();
+        };
+    }
+
+    private int budget() {
+        return (int) Math.min(Integer.MAX_VALUE, config.repairBudget() * in.source().info().result().steps());
+    }
+
+    private int polish() {
+        return polish(config, in.source().info().result().steps());
+    }
+
+    /** Weights that took long to come to rest take as great a share of that to come to rest again. */
+    static int polish(EraseConfig config, long trainSteps) {
+        long share = (long) Math.min(Integer.MAX_VALUE, trainSteps * POLISH_OF_TRAINING);
+        return config.polish() >= 0 ? config.polish() : (int) Math.max(SHORTEST_POLISH, share);
+    }
+
+    private LoopResult ascend(double target) {
+        in.listener().stage("direction");
+        StoredGradients stored = in.stored();
+        return switch (config.strategy()) {
+            case LAST_EPOCH, FIRST_EPOCH, MULTI_EPOCH -> along(stored.direction(), target);
+            case FRESH -> along(new FreshDirection(model, in.data().forget()), target);
+            case TASK_VECTOR -> {
+                FineTune.Options options = new FineTune.Options(training.batchSize(),
+                        optimizer(config.tuning().learningRate()), stored.sites(), config.seed());
+                FineTune tuning = new FineTune(model, in.data().forget(), options);
+                yield along(new TaskVector(model, tuning, config.tuning().tuneSteps()), target);
+            }
+            case GAUSS_NEWTON -> {
+                in.listener().stage("curvature of the retain records");
+                try (GaussNewton direction = new GaussNewton(model, stored.sites(), in.data(), config.tuning().damping(),
+                        config.contrastSample(), config.seed())) {
+                    yield along(direction, target);
+                }
+            }
+            default -> throw new IllegalStateException(config.strategy() + " is no ascent");
+        };
+    }
+
+    private LoopResult along(AscentDirection direction, double target) {
+        in.listener().stage("ascent");
+        StoredGradients stored = in.stored();
+        int batches = Math.min(config.precondition(), Math.max(1, (int) (SCALE_SHARE * budget())));
+        try (RetainScale scale = scale(batches);
+             LiveContrast live = new LiveContrast(model, stored.sites(), in.data(), config.liveContrast(), config.seed());
+             Ascent ascent = new Ascent(model, stored.sites(), direction, stored.contrast(), scale, live);
+             Hold hold = hold()) {
+            Repair repair = new Repair(model, in.data().retain(), training.batchSize(), training.optimizer().withLearningRate(config.repairRate() > 0 ? config.repairRate() : training.learningRate()),
+                    config.seed(), more(hold)); // after the ascent: a task vector's fine-tuning has moments of its own
+            double cost = 1 + (hold == null ? 0 : Hold.cost(config.held(), in.data(), training.batchSize()));
+            EraseLoop.Budget budget = new EraseLoop.Budget(budget(), batches, polish(), training.batchSize(), cost,
+                    RelearnProbe.optimizer(training));
+            return new EraseLoop(model, config, in.data(), ascent, repair, budget, heard).run(target);
+        }
+    }
+
+    private static Runnable more(Hold hold) {
+        return hold == null ? () -> { } : hold::addGradient;
+    }
+
+    /** Null where no repair is held to anything. */
+    private Hold hold() {
+        boolean steps = budget() > 0 && (config.strategy().kind() == Kind.OBJECTIVE || config.repair() > 0 || polish() > 0);
+        return config.held() == 0 || !steps ? null : new Hold(in.engine(), model, in.data().held(), config.held(), config.seed());
+    }
+
+    /** Null without preconditioning. */
+    private RetainScale scale(int batches) {
+        return batches == 0 ? null : new RetainScale(model, in.data().retain(), training.batchSize(), batches,
+                in.stored().sites(), config.seed());
+    }
+
+    private LoopResult descend(double target) {
+        in.listener().stage("objective " + config.strategy().label());
+        ObjectiveSteps steps = new ObjectiveSteps(model, optimizer(config.tuning().learningRate()), in.stored().sites());
+        try (Objective objective = objective();
+             Hold hold = hold();
+             ObjectiveLoop loop = new ObjectiveLoop(model, config, in.data(), objective, more(hold), steps, training.batchSize(), heard)) {
+            return loop.run(target, budget(), polish());
+        }
+    }
+
+    private Objective objective() {
+        Tuning tuning = config.tuning();
+        return switch (config.strategy()) {
+            case GRAD_ASCENT -> new GradientDifference(model, tuning.forgetWeight(), 0);
+            case GRAD_DIFF -> new GradientDifference(model, tuning.forgetWeight(), tuning.retainWeight());
+            case KL -> new KlMinimisation(in.engine(), model, tuning);
+            case RMU -> new Rmu(in.engine(), model, tuning, config.seed());
+            case NPO -> new Npo(model, in.data().forget(), tuning);
+            case SIMNPO -> new SimNpo(model, tuning);
+            case WGA -> new WeightedAscent(model, tuning);
+            case SATIMP -> new SatImp(model, tuning);
+            case UNDIAL -> new Undial(in.engine(), model, tuning);
+            case CEU -> new CrossEntropyUnlearning(model, tuning);
+            case PDU -> new PrimalDual(model, tuning, SetLoss.mean(model, in.data().guard()) + tuning.slack());
+            case DPO -> new Preference(in.engine(), model,
+                    Alternates.notKnowing(in.source(), in.erased(), config.seed()), tuning);
+            case ALTPO -> new Preference(in.engine(), model,
+                    Alternates.of(in.source(), in.erased(), config.alternates(), config.seed()), tuning);
+            default -> throw new IllegalStateException(config.strategy() + " is no objective");
+        };
+    }
+
+    private LoopResult retrain() {
+        Losses before = Losses.measure(model, in.data());
+        tell(Phase.START, 0, before);
+        RetainTraining retraining = new RetainTraining(in.engine(), in.source(), in.listener());
+        boolean replays = config.strategy() == Strategy.REPLAY;
+        int steps = (int) (replays ? retraining.replayInto(model, in.kept(), in.fresh().retrained())
+                : retraining.into(model, in.kept(), in.fresh().retrained()));
+        in.fresh().takeOver(replays);
+        Losses after = Losses.measure(model, in.data());
+        tell(Phase.POLISH, 1, after);
+        return new LoopResult(before, after, 0, steps, true, 0);
+    }
+
+    private void tell(Phase phase, int index, Losses losses) {
+        heard.accept(new EraseStep(index, phase, Action.OBSERVE, 0, losses.forget(), losses.retain(), losses.heldOut()));
+    }
+
+    /** The training's AdamW at this rate; 0 is half of the training's, of an adapter, which lies further from rest, all of it. */
+    private AdamW optimizer(double rate) {
+        return training.optimizer().withLearningRate(rate > 0 ? rate : (model.shape().hasAdapters() ? 1 : 0.5) * training.learningRate());
+    }
+}

@@ -1,0 +1,122 @@
+/*
+ * What an erasure takes from the ledger: the forget direction, the retain span for the contrast, the entries whose
+ * influence is followed. A run without a ledger has none of them, which only the fresh strategy without contrast accepts.
+ */
+package dev.lethe.strategy;
+
+import dev.lethe.BadInputException;
+import dev.lethe.base.Reason;
+import dev.lethe.data.Example;
+import dev.lethe.engine.LanguageModel;
+import dev.lethe.ledger.Entry;
+import dev.lethe.ledger.GradientLedger;
+import dev.lethe.ledger.RecordKey;
+import dev.lethe.run.RunFolder;
+import dev.lethe.settings.Contrast;
+import dev.lethe.settings.Epochs;
+import dev.lethe.settings.EraseConfig;
+import dev.lethe.settings.EraseData;
+import dev.lethe.shape.SiteSet;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
+
+public final class StoredGradients implements AutoCloseable {
+    /** Retain entries whose influence is followed for the report. */
+    private static final int INFLUENCE_SAMPLE = 64;
+
+    private final LanguageModel model;
+    private final GradientLedger ledger; // null when the run has none
+    private final SiteSet sites;
+    private final EraseConfig config;
+    private final Set<String> forgetIds;
+    private final Epochs epochs;
+    private final List<Entry> forget;
+    private final List<Entry> retain;
+
+    private StoredGradients(LanguageModel model, GradientLedger ledger, SiteSet sites, EraseConfig config,
+                            Set<String> forgetIds) {
+        this.model = model;
+        this.ledger = ledger;
+        this.sites = sites;
+        this.config = config;
+        this.forgetIds = forgetIds;
+        Set<RecordKey> keys = forgetIds.stream().map(RecordKey::of).collect(Collectors.toSet());
+        int last = ledger == null ? 0 : ledger.lastEpoch();
+        this.epochs = config.storedEpochs().knowing(last);
+        List<Entry> followed = ledger == null ? List.of() : ledger.entries(epochs.equals(Epochs.ALL) ? last : epochs.epoch())
+                .stream().filter(entry -> !entry.destroyed()).toList();
+        this.forget = followed.stream().filter(entry -> keys.contains(entry.header().key())).toList();
+        this.retain = followed.stream().filter(entry -> !keys.contains(entry.header().key())).toList();
+    }
+
+    /** @throws BadInputException when the configuration needs a ledger or sites that the run does not have */
+    public static StoredGradients open(LanguageModel model, RunFolder run, EraseConfig config, Set<String> forgetIds) {
+        SiteSet sites = chosen(model, config.sites());
+        boolean needed = config.strategy().usesLedger() || config.contrast().kind() != Contrast.Kind.NONE;
+        if (!run.hasLedger()) {
+            if (needed) {
+                throw new BadInputException("run " + run + " captured no gradients; use the strategy fresh without contrast,"
+                        + " or train with capture last");
+            }
+            return new StoredGradients(model, null, sites, config, forgetIds);
+        }
+        GradientLedger ledger = GradientLedger.open(run.ledger());
+        try {
+            SiteSet held = ledger.format(model).sites();
+            if (needed && !held.containsAll(sites)) {
+                Set<String> missing = new TreeSet<>(sites.names());
+                held.names().forEach(missing::remove);
+                throw new BadInputException("sites " + config.sites() + ": the run captured " + held.names()
+                        + " but not " + missing + "; choose among those or train with sites " + config.sites());
+            }
+            return new StoredGradients(model, ledger, sites, config, forgetIds);
+        } catch (RuntimeException e) {
+            ledger.close();
+            throw e;
+        }
+    }
+
+    private static SiteSet chosen(LanguageModel model, String selector) {
+        try {
+            return model.sites(selector);
+        } catch (IllegalArgumentException e) {
+            throw new BadInputException("sites: " + Reason.of(e), e);
+        }
+    }
+
+    SiteSet sites() {
+        return sites;
+    }
+
+    /** The ascent direction of the strategies that take captured gradients. */
+    AscentDirection direction() {
+        return new StoredDirection(model, ledger, sites, forgetIds, epochs);
+    }
+
+    /** The contrast to take out of a direction; null when none is configured. */
+    RetainSpan contrast() {
+        if (config.contrast().kind() == Contrast.Kind.NONE || retain.isEmpty()) {
+            return null;
+        }
+        List<Entry> sample = EraseData.sample(retain, config.contrastSample(), config.seed());
+        return new RetainSpan(model, ledger, sites, sample, config.contrast());
+    }
+
+    /** Null when there are no stored gradients of the forget set to follow. */
+    public InfluenceProbe influence(List<Example> examples) {
+        if (forget.isEmpty() || !ledger.format(model).sites().containsAll(sites)) {
+            return null;
+        }
+        return new InfluenceProbe(model, ledger, sites, examples, forget,
+                EraseData.sample(retain, INFLUENCE_SAMPLE, config.seed()));
+    }
+
+    @Override
+    public void close() {
+        if (ledger != null) {
+            ledger.close();
+        }
+    }
+}

@@ -1,0 +1,209 @@
+/*
+ * Carries one cell out and measures it: the trained model as it is, the model trained without, or an erasure in memory. An
+ * erasure that is refused or breaks down is a result too, with a note and whatever could be measured.
+ */
+package dev.lethe.sweep;
+
+import dev.lethe.BadInputException;
+import dev.lethe.EngineException;
+import dev.lethe.InterruptedWorkException;
+import dev.lethe.Status;
+import dev.lethe.base.Reason;
+import dev.lethe.data.Record;
+import dev.lethe.engine.Buffer;
+import dev.lethe.engine.Engine;
+import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.ParameterVector;
+import dev.lethe.erase.Run;
+import dev.lethe.erase.Trial;
+import dev.lethe.find.ForgetSet;
+import dev.lethe.find.Query;
+import dev.lethe.model.Checkpoint;
+import dev.lethe.model.Tokenizer;
+import dev.lethe.run.RunFolder;
+import dev.lethe.settings.EraseConfig;
+import dev.lethe.settings.Keep;
+import dev.lethe.settings.Reference;
+import dev.lethe.settings.Strategy;
+import dev.lethe.shape.Dtype;
+import dev.lethe.spec.Adoption;
+import dev.lethe.spec.Cell;
+import dev.lethe.spec.CellResult;
+import dev.lethe.spec.Cells;
+import dev.lethe.spec.Metrics;
+import dev.lethe.spec.Spec;
+import dev.lethe.strategy.InfluenceChange;
+import dev.lethe.sweep.Measurement.Numbers;
+import dev.lethe.sweep.Plan.Entry;
+import java.util.EnumSet;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+
+final class CellRunner {
+    /** What the next cell would meet too, or the person who stops the study wants. */
+    private static final Set<Status> ENDS_ALL = EnumSet.of(Status.OUT_OF_MEMORY, Status.CANCELLED);
+
+    private final Engine engine;
+    private final Spec spec;
+    private final StudyData data;
+    private final Trainings trainings;
+    private final SweepContext context;
+
+    CellRunner(SweepContext context) {
+        this.engine = context.engine();
+        this.spec = context.spec();
+        this.data = context.data();
+        this.trainings = context.trainings();
+        this.context = context;
+    }
+
+    CellResult run(Entry entry) {
+        return entry.isReference() ? reference(entry) : erased(entry);
+    }
+
+    /** A model retrained without the forget set with another seed, measured only as far as KLoM and U-LiRA need it. */
+    CellResult oracle(String id, Cell cell) {
+        RunFolder run = trainings.retrained(cell.seed(), cell.head(), cell.forget());
+        Numbers numbers = new Numbers();
+        try (Tokenizer tokenizer = Tokenizer.of(run.model()); LanguageModel model = Checkpoint.load(engine, run.model(), Dtype.F32)) {
+            measure(cell, tokenizer).losses(model, numbers);
+        }
+        trainings.drop(run);
+        return new CellResult(id, cell, "oracle", numbers.metrics, List.of(), numbers.distributions, true, "");
+    }
+
+    private Measurement measure(Cell cell, Tokenizer tokenizer) {
+        return new Measurement(spec, data, tokenizer, data.forget().get(cell.forget()));
+    }
+
+    private CellResult reference(Entry entry) {
+        Cell cell = entry.cell();
+        boolean retrained = cell.strategy().equals(Cells.RETRAIN);
+        PeakMemory.reset();
+        RunFolder run = retrained ? trainings.retrained(cell.seed(), cell.head(), cell.forget())
+                : cell.strategy().equals(Cells.BASE) ? trainings.base(cell.head())
+                : trainings.original(cell.seed(), cell.head(), context.capture(cell.head(), null));
+        Numbers numbers = new Numbers();
+        numbers.put("cost.steps", retrained ? run.info().result().steps() : 0);
+        numbers.put("cost.share", retrained ? 1 : 0);
+        numbers.put("cost.seconds", retrained ? Costs.trainingSeconds(run) : 0);
+        numbers.put("cost.peak_bytes", PeakMemory.bytes());
+        try (Tokenizer tokenizer = Tokenizer.of(run.model()); LanguageModel model = Checkpoint.load(engine, run.model(), Dtype.F32)) {
+            measure(cell, tokenizer).all(model, numbers);
+            distance(cell, model, numbers);
+        }
+        return new CellResult(entry.id(), cell, entry.draft().variant(), numbers.metrics, List.of(), numbers.distributions,
+                true, "");
+    }
+
+    private CellResult erased(Entry entry) {
+        Numbers numbers = new Numbers();
+        Curve curve = new Curve(context.listener().erasing(),
+                spec.measure().metrics().contains(Metrics.INFLUENCE_CURVE.label()));
+        try {
+            return result(entry, numbers, curve, erase(entry, numbers, curve));
+        } catch (InterruptedWorkException e) {
+            throw e;
+        } catch (RuntimeException e) {
+            if (e instanceof EngineException failure && ENDS_ALL.contains(failure.status())) {
+                throw e;
+            }
+            return result(entry, numbers, curve, List.of(e instanceof BadInputException || e instanceof IllegalArgumentException
+                    || e instanceof EngineException ? Reason.of(e) : e.toString()));
+        }
+    }
+
+    private static CellResult result(Entry entry, Numbers numbers, Curve curve, List<String> broken) {
+        return new CellResult(entry.id(), entry.cell(), entry.draft().variant(), numbers.metrics, curve.points(),
+                numbers.distributions, broken.isEmpty(), String.join("; ", broken));
+    }
+
+    /** Erases and measures; what is held against the result. */
+    private List<String> erase(Entry entry, Numbers numbers, Curve curve) {
+        Cell cell = entry.cell();
+        Adoption adoption = Adoption.of(cell.epochs());
+        RunFolder trained = trainings.original(cell.seed(), cell.head(), context.capture(cell.head(), entry.draft().config()));
+        RunFolder source = adoption == null ? trained
+                : trainings.adopted(cell.seed(), cell.head(), trained.model(), adoption.replayed(), cell.sites());
+        EraseConfig config = config(entry);
+        PeakMemory.reset();
+        curve.begin();
+        try (Run run = Run.open(engine, source.root(), data.learned()); Tokenizer tokenizer = Tokenizer.of(source.model())) {
+            Measurement measure = measure(cell, tokenizer);
+            Trial trial = config.iterative() == null
+                    ? run.trial(found(run, cell, numbers), config, curve, model -> measured(cell, model, measure, numbers, curve))
+                    : run.trialUnmatched(records(cell), config, curve, model -> measured(cell, model, measure, numbers, curve));
+            Costs.put(numbers, trial.ascents(), trial.repairs(), trial.trainSteps());
+            Costs.ledger(numbers, engine, source, config);
+            influence(trial.influence(), numbers);
+            return StandardGuards.broken(trial.broken(), trial.before(), trial.after());
+        }
+    }
+
+    /** With what lies in folders of this study. */
+    private EraseConfig config(Entry entry) {
+        Cell cell = entry.cell();
+        EraseConfig.Builder config = entry.draft().config().toBuilder();
+        if (entry.draft().toRetrained()) {
+            config.reference(new Reference.Retrained(trainings.retrained(cell.seed(), cell.head(), cell.forget()).root()));
+        }
+        if (entry.draft().config().strategy() == Strategy.ALTPO) {
+            config.alternates(data.wrongAnswers());
+        }
+        Cells.Keeping keep = entry.draft().keep();
+        return keep == null ? config.build() : config.keep(new Keep(data.keep(keep.records()), keep.guard())).build();
+    }
+
+    /** The forget set as a request that matches nothing has it. */
+    private List<Record> records(Cell cell) {
+        return data.learned().filter(record -> data.forget().get(cell.forget()).contains(record.id())).records();
+    }
+
+    private void measured(Cell cell, LanguageModel model, Measurement measure, Numbers numbers, Curve curve) {
+        numbers.put("cost.seconds", curve.seconds());
+        numbers.put("cost.peak_bytes", PeakMemory.bytes());
+        distance(cell, model, numbers);
+        measure.all(model, numbers);
+    }
+
+    /** What the erasure is told to erase: the forget set, or what is like its records. */
+    private ForgetSet found(Run run, Cell cell, Numbers numbers) {
+        Set<String> meant = data.forget().get(cell.forget());
+        if (cell.matching().equals("ids")) {
+            return run.find(Query.ids(meant));
+        }
+        int threshold = Integer.parseInt(cell.matching().substring("fuzzy:".length()));
+        Set<String> ids = new LinkedHashSet<>();
+        records(cell).forEach(record -> ids.addAll(run.find(Query.fuzzy(record.text(), threshold)).ids()));
+        long right = ids.stream().filter(meant::contains).count();
+        numbers.put("matching.precision", ids.isEmpty() ? Double.NaN : (double) right / ids.size());
+        numbers.put("matching.recall", (double) right / meant.size());
+        return run.find(Query.ids(ids));
+    }
+
+    /** How far the weights are from those of the model retrained with the same seed, and as a share of their own norm. */
+    private void distance(Cell cell, LanguageModel model, Numbers numbers) {
+        if (!spec.measure().metrics().contains(Metrics.DISTANCE.label())) {
+            return;
+        }
+        RunFolder retrained = trainings.retrained(cell.seed(), cell.head(), cell.forget());
+        try (LanguageModel other = Checkpoint.load(engine, retrained.model(), Dtype.F32);
+                ParameterVector mine = model.buffer(Buffer.PARAMETERS).copy()) {
+            ParameterVector theirs = other.buffer(Buffer.PARAMETERS);
+            double norm = theirs.norm();
+            mine.axpy(-1, theirs);
+            numbers.put("distance.retrained", mine.norm());
+            numbers.put("distance.relative", mine.norm() / norm);
+        }
+    }
+
+    private void influence(InfluenceChange change, Numbers numbers) {
+        if (!spec.measure().metrics().contains(Metrics.INFLUENCE.label())) {
+            return;
+        }
+        Influences.put(change.dot(), "influence", numbers);
+        Influences.put(change.cosine(), "influence_cosine", numbers);
+        Influences.put(change.actGrad(), "influence_act_grad", numbers);
+    }
+}

@@ -1,0 +1,57 @@
+package dev.lethe.sweep;
+
+import dev.lethe.BadInputException;
+import dev.lethe.base.Reason;
+import dev.lethe.engine.Engine;
+import dev.lethe.engine.EntryFormat;
+import dev.lethe.engine.LanguageModel;
+import dev.lethe.ledger.Entry;
+import dev.lethe.ledger.GradientLedger;
+import dev.lethe.run.RunFolder;
+import dev.lethe.run.RunJson;
+import dev.lethe.settings.Epochs;
+import dev.lethe.settings.EraseConfig;
+import dev.lethe.shape.Dtype;
+import dev.lethe.sweep.Measurement.Numbers;
+import java.io.IOException;
+import java.nio.file.Files;
+
+/** What a cell cost: steps, their share of retraining's, seconds of a training, bytes of the ledger that an erasure reads. */
+final class Costs {
+    private Costs() { }
+
+    /** A step is one gradient of one batch that moved the weights. */
+    static void put(Numbers numbers, int ascents, int repairs, long trainSteps) {
+        numbers.put("cost.ascents", ascents);
+        numbers.put("cost.repairs", repairs);
+        numbers.put("cost.steps", ascents + repairs);
+        numbers.put("cost.share", (double) (ascents + repairs) / trainSteps);
+    }
+
+    static double trainingSeconds(RunFolder run) {
+        try (var lines = Files.lines(run.timings())) {
+            return lines.mapToDouble(line -> RunJson.tree(line, run.timings().toString()).path("seconds").asDouble(0)).sum();
+        } catch (IOException e) {
+            throw new BadInputException(run.timings() + ": cannot be read: " + Reason.of(e, run.timings()), e);
+        }
+    }
+
+    /** Bytes that a ledger of only these sites and epochs holds: what the strategy would need, not what the study captured. */
+    static void ledger(Numbers numbers, Engine engine, RunFolder source, EraseConfig config) {
+        if (!config.strategy().usesLedger() || !source.hasLedger()) {
+            numbers.put("cost.ledger_bytes", 0);
+            return;
+        }
+        try (GradientLedger ledger = GradientLedger.open(source.ledger());
+                LanguageModel model = engine.model(source.info().source().shape(), Dtype.F32)) {
+            EntryFormat held = ledger.format(model);
+            EntryFormat needed = new EntryFormat(model.sites(config.sites()), held.headTopK(), held.dtype(), held.rank());
+            Epochs epochs = config.storedEpochs().knowing(ledger.lastEpoch());
+            long bytes = 0;
+            for (Entry entry : ledger.entries()) {
+                bytes += epochs.takes(entry.header().epoch()) ? model.entries().bytes(needed, entry.header().tokens(), entry.header().targets()) : 0;
+            }
+            numbers.put("cost.ledger_bytes", bytes);
+        }
+    }
+}

@@ -1,0 +1,120 @@
+package dev.lethe.chart;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.lethe.report.Charts;
+import dev.lethe.report.ReportData;
+import dev.lethe.report.ReportData.ErasurePoint;
+import dev.lethe.report.ReportData.Fact;
+import dev.lethe.report.ReportData.Group;
+import dev.lethe.report.ReportData.Influence;
+import dev.lethe.report.ReportData.Sample;
+import dev.lethe.report.ReportData.Scores;
+import dev.lethe.report.ReportData.TrainingPoint;
+import dev.lethe.report.ReportWriter;
+import java.io.ByteArrayInputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SplittableRandom;
+import javax.imageio.ImageIO;
+import javax.xml.parsers.DocumentBuilderFactory;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/** A report from made-up data: every part is there, nothing is fetched, and an empty report is a page too. */
+class ReportWriterTest {
+    @TempDir
+    Path folder;
+
+    @Test
+    void writesPagePicturesAndJson() throws Exception {
+        Path page = ReportWriter.write(example(), folder);
+        String html = Files.readString(page);
+        assertTrue(html.contains("1 &lt; 2 &amp; so on"), "text is escaped");
+        assertFalse(html.contains("http://") && !html.contains("http://www.w3.org/2000/svg"), "nothing is fetched");
+        assertFalse(html.contains("NaN"), "no number is NaN");
+        assertFalse(html.contains("<script"));
+        for (String name : List.of("training-loss", "erasure-perplexity", "influence-dot", "influence-cosine", "influence-act-grad")) {
+            assertEquals(2 * Chart.WIDTH, ImageIO.read(folder.resolve(name + ".png").toFile()).getWidth());
+        }
+        JsonNode json = new JsonMapper().readTree(Files.readString(folder.resolve("report.json")));
+        assertEquals(60, json.get("training").size());
+        assertTrue(json.get("erasure").get(1).get("held_out").isNull());
+    }
+
+    @Test
+    void everyChartIsWellFormedXml() throws Exception {
+        for (Chart chart : Charts.of(example())) {
+            DocumentBuilderFactory.newInstance().newDocumentBuilder()
+                    .parse(new ByteArrayInputStream(chart.svg().getBytes(StandardCharsets.UTF_8)));
+        }
+    }
+
+    @Test
+    void theSameDataGivesTheSameBytes() throws Exception {
+        byte[] first = Files.readAllBytes(ReportWriter.write(example(), folder.resolve("a")));
+        assertArrayEquals(first,
+                Files.readAllBytes(ReportWriter.write(example(), folder.resolve("b"))));
+    }
+
+    @Test
+    void aReportOfNothingIsAPage() throws Exception {
+        ReportData empty = new ReportData("empty", List.of(), List.of(), List.of(), List.of(), List.of(), Double.NaN,
+                List.of(), List.of(), List.of());
+        assertTrue(Files.readString(ReportWriter.write(empty, folder)).contains("<h1>empty</h1>"));
+    }
+
+    @Test
+    void ticksAreRoundAndInRange() {
+        for (Scale scale : List.of(Scale.linear(0, 7.3), Scale.linear(-3, 1e-4), Scale.linear(5, 5), Scale.log(1.8, 900),
+                Scale.log(400, 520), Scale.signedLog(-3, 800, 0.01))) {
+            List<Scale.Tick> ticks = scale.ticks();
+            assertTrue(ticks.size() >= 2 && ticks.size() <= 12, scale + ": " + ticks);
+            ticks.forEach(tick -> assertTrue(scale.at(tick.value()) > -1e-3 && scale.at(tick.value()) < 1.001,
+                    scale + ": " + tick));
+        }
+        assertEquals(List.of("0", "2", "4", "6"), Scale.linear(0, 7.3).ticks().stream().map(Scale.Tick::label).toList());
+    }
+
+    static ReportData example() {
+        SplittableRandom random = new SplittableRandom(5);
+        List<TrainingPoint> training = new ArrayList<>();
+        for (int i = 1; i <= 60; i++) {
+            training.add(new TrainingPoint(i, 10 * Math.exp(-i / 15.0) + 0.3 * random.nextDouble(),
+                    i % 4 == 0 ? 10 - i / 30.0 : Double.NaN));
+        }
+        List<ErasurePoint> erasure = new ArrayList<>();
+        for (int i = 0; i < 24; i++) {
+            boolean kept = i % 6 != 5;
+            erasure.add(new ErasurePoint(i, kept ? "ASCEND" : "ROLL_BACK_OVERSHOOT", kept, 0.7 + 0.25 * i, 0.7 + 0.3
+                    * Math.exp(-i / 9.0) * random.nextDouble(), i % 3 == 0 ? 7.3 + 0.1 * random.nextDouble() : Double.NaN));
+        }
+        List<Influence> influence = new ArrayList<>();
+        for (String site : List.of("wte", "lm_head")) {
+            influence.add(new Influence("dot", site, "forget", values(random, 20, 60), values(random, 20, 2)));
+            influence.add(new Influence("dot", site, "retain", values(random, 40, 6), values(random, 40, 5)));
+            influence.add(new Influence("cosine", site, "forget", values(random, 20, 0.4), values(random, 20, 0.1)));
+            influence.add(new Influence("cosine", site, "retain", values(random, 40, 0.2), values(random, 40, 0.2)));
+            influence.add(new Influence("act-grad", site, "forget", values(random, 20, 0.4), values(random, 20, 0.02)));
+        }
+        List<Scores> scores = List.of(new Scores(0.65, 1.92, 0.97, 0.9, 0.98), new Scores(6.4, 601.8, 0.2, 0.02, 0.22),
+                new Scores(6.5, 665.1, 0.19, 0.01, Double.NaN));
+        return new ReportData("Erasure of 10 records", List.of(new Fact("records", "1 < 2 & so on"), new Fact("strategy",
+                "first-epoch on embedding")), List.of("before", "after", "retrained"),
+                List.of(new Group("forget", 10, scores), new Group("retain", 110, scores)), training, erasure, 6.5, influence,
+                List.of(new Sample("dave-job", "forget", "What is the job of Dave?", "Dave cuts ice.",
+                        List.of("Dave cuts ice.", "Dave is a man of", "Dave is by trade"))), List.of("A note."));
+    }
+
+    private static double[] values(SplittableRandom random, int count, double size) {
+        return random.doubles(count).map(v -> (v * v - 0.1) * size).toArray();
+    }
+}

@@ -1,0 +1,270 @@
+package dev.lethe.spec;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.lethe.BadInputException;
+import dev.lethe.data.DataForm;
+import dev.lethe.engine.ModelLayout;
+import dev.lethe.train.ModelSource;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/** What a spec may say, and that everything wrong with one is told at once. */
+class SpecReaderTest {
+    private static final Path SPECS = Path.of(System.getProperty("lethe.root", "."), "specs");
+
+    @TempDir
+    Path folder;
+
+    private Path write(String json) throws IOException {
+        return Files.writeString(folder.resolve("spec.json"), json);
+    }
+
+    private String refusal(String json) throws IOException {
+        Path file = write(json);
+        return assertThrows(BadInputException.class, () -> SpecReader.read(file, DataFiles.of(file, null))).getMessage();
+    }
+
+    @Test
+    void everyShippedSpecIsValid() throws IOException {
+        try (Stream<Path> files = Files.list(SPECS)) {
+            Set<String> names = files.filter(file -> !file.endsWith("spec.schema.json")).map(file -> {
+                SpecReader.read(file);
+                return file.getFileName().toString();
+            }).collect(Collectors.toSet());
+            assertTrue(names.containsAll(Set.of("paper-demo.json", "paper-gpt2.json", "tofu-20.json", "tofu-forget01.json",
+                    "tofu-forget05.json", "tofu-forget10.json")), names.toString());
+        }
+    }
+
+    /** The schema knows the same keys as the reader: whatever a shipped spec says is in it. */
+    @Test
+    void theSchemaKnowsEveryKeyOfTheShippedSpecs() throws IOException {
+        JsonMapper mapper = new JsonMapper();
+        JsonNode schema = mapper.readTree(Files.readString(SPECS.resolve("spec.schema.json")));
+        try (Stream<Path> files = Files.list(SPECS)) {
+            for (Path file : files.filter(path -> !path.endsWith("spec.schema.json")).toList()) {
+                List<String> unknown = new ArrayList<>();
+                keys(mapper.readTree(Files.readString(file)), schema, schema, "$", unknown);
+                assertEquals(List.of(), unknown, file.toString());
+            }
+        }
+    }
+
+    private static void keys(JsonNode value, JsonNode schema, JsonNode root, String path, List<String> unknown) {
+        JsonNode type = schema.has("$ref") ? root.at(schema.get("$ref").asString().substring(1)) : schema;
+        if (value.isArray() && type.has("items")) {
+            value.forEach(item -> keys(item, type.get("items"), root, path + "[]", unknown));
+        } else if (value.isObject()) {
+            for (String key : value.propertyNames()) {
+                JsonNode next = type.path("properties").has(key) ? type.get("properties").get(key) : type.path("additionalProperties");
+                if (next.isMissingNode() || next.isBoolean() && !next.asBoolean()) {
+                    unknown.add(path + "." + key);
+                } else if (!next.isBoolean()) {
+                    keys(value.get(key), next, root, path + "." + key, unknown);
+                }
+            }
+        }
+    }
+
+    @Test
+    void everyProblemIsToldAtOnceWithItsPath() throws IOException {
+        String message = refusal("""
+                {"name": 3, "data": {"bundled": "cats"}, "model": "gpt2:layers=2,hidden=32,heads=2,ctx=64,vocab=1024",
+                 "training": {"epochs": 0, "schedule": "stepwise", "lr": 1},
+                 "seeds": [1, 2, 1], "metrics": ["rouge", "charm"], "colour": "red",
+                 "forget": {"dave": {"subjects": ["dave"], "text": "Dave"}},
+                 "cells": [
+                   {"strategy": ["first-epoch", "prayer"], "forget": ["eve"]},
+                   {"strategy": "first-epoch", "sites": ["block:9", "wte"], "contrast": "spam:3"},
+                   {"strategy": "first-epoch", "erase": {"polish": "long", "zeal": 2, "rate": 7}}]}
+                """);
+        for (String expected : List.of(
+                "$.name: is 3, must be a string",
+                "$.data.bundled: unknown data \"cats\"; bundled is people",
+                "$.training: training options: epochs is 0, must be at least 1",
+                "$.training.schedule: schedule=stepwise: must be one of linear, cosine, constant",
+                "$.training.lr: is not known here; known are epochs, batch, learning_rate",
+                "$.seeds[2]: 1 occurs twice",
+                "$.metrics: unknown metric \"charm\"; known are rouge, mia",
+                "$.colour: is not known here",
+                "$.forget.dave: needs exactly one of subjects, ids and text",
+                "$.cells[0].strategy: unknown strategy 'prayer'; known are last-epoch",
+                "$.cells[0].forget: eve is no forget set; there are [dave]",
+                "$.cells[1].contrast: contrast=spam:3: unknown contrast 'spam:3'",
+                "$.cells[2].erase.polish: polish=long: must be a whole number",
+                "$.cells[2].erase.zeal: zeal is no setting; the nearest is keep",
+                "$.cells[2]: rate is 7.0, allowed: above 0, at most 1")) {
+            assertTrue(message.contains(expected), () -> "\"" + expected + "\" is not in\n" + message);
+        }
+    }
+
+    @Test
+    void theFormOfTheDataHasTheNamesOfTheOptions() throws IOException {
+        DataForm form = SpecReader.read(write("""
+                {"data": {"bundled": "people", "form": {"subject_field": "author", "chat": true, "system": "Be brief.", "loss": "all",
+                          "end_token": true, "chat_set": {"date_string": "10 Apr 2025", "n": 3}}},
+                 "model": "gpt2:layers=2,hidden=32,heads=2,ctx=64,vocab=1024", "forget": {"dave": {"subjects": ["dave"]}}}
+                """)).data().form();
+        assertEquals(new DataForm("id", "author", "text", true, "Be brief.", DataForm.Loss.ALL, true,
+                Map.of("date_string", "10 Apr 2025", "n", "3")), form);
+        String message = refusal("""
+                {"data": {"bundled": "people", "form": {"text_field": "id", "chat": "yes", "loss": "some", "template": "x"}},
+                 "model": "gpt2:layers=2,hidden=32,heads=2,ctx=64,vocab=1024", "forget": {"dave": {"subjects": ["dave"]}}}
+                """);
+        for (String expected : List.of("$.data.form: fields called id, subject, id: id, subject and text must be three",
+                "$.data.form.chat: chat=yes: must be true or false",
+                "$.data.form.loss: loss=some: must be one of assistant, all",
+                "$.data.form.template: is not known here")) {
+            assertTrue(message.contains(expected), () -> "\"" + expected + "\" is not in\n" + message);
+        }
+    }
+
+    @Test
+    void whatWasTrainedElsewhereHasNoEpochs() throws IOException {
+        String message = refusal("""
+                {"data": {"bundled": "people"}, "model": "gpt2:layers=2,hidden=32,heads=2,ctx=64,vocab=1024", "seeds": [0, 7],
+                 "training": {"model": "theirs/{seed}"}, "forget": {"dave": {"subjects": ["dave"]}},
+                 "cells": [{"strategy": "last-epoch", "epochs": ["last", "adopted", "adopted:2"]}, {"strategy": "first-epoch"},
+                           {"strategy": "last-epoch", "epochs": ["adopted:0"]}],
+                 "sequential": {"requests": ["dave"], "strategy": "first-epoch", "erase": {"keep": 4}}}
+                """);
+        for (String expected : List.of("$.training.model: there is no theirs/0 in ", "$.training.model: there is no theirs/7 in ",
+                "$.cells[1].epochs: is first by strategy first-epoch, but nothing was captured of $.training.model's epochs",
+                "$.cells[2].epochs: epochs 'adopted:0': write adopted, or adopted:N", "$.sequential.epochs: is first",
+                "$.sequential.erase.keep: is of cells only", ": 6 problems\n")) {
+            assertTrue(message.contains(expected), () -> "\"" + expected + "\" is not in\n" + message);
+        }
+    }
+
+    @Test
+    void whatIsKeptToReplayFromIsOfModelsTrainedHere() throws IOException {
+        String rest = """
+                 "data": {"bundled": "people"}, "model": "gpt2:layers=2,hidden=32,heads=2,ctx=64,vocab=1024",
+                 "forget": {"dave": {"subjects": ["dave"]}}, "cells": [{"strategy": "replay"}]}
+                """;
+        Spec.Training training = SpecReader.read(write("{\"training\": {\"keep_at\": [0.25, 1], \"late\": \"late.txt\"}," + rest)).training();
+        assertEquals(List.of(0.25, 1.0), training.config().keepAt());
+        assertEquals("late.txt", training.late());
+        String message = refusal("{\"training\": {\"keep_at\": [0.5, \"half\"], \"late\": \"late.txt\", \"model\": \"theirs\"}," + rest);
+        for (String expected : List.of("$.training.keep_at: keep_at=0.5,half: must be numbers with commas between them",
+                "$.training.model: was trained elsewhere, so there is nothing for keep_at and late to say",
+                "$.training.late: there is no late.txt in ",
+                "$.cells[0].strategy: replay repeats a training, and $.training.model's is not known")) {
+            assertTrue(message.contains(expected), () -> "\"" + expected + "\" is not in\n" + message);
+        }
+    }
+
+    @Test
+    void sitesAreCheckedAgainstTheModel() throws IOException {
+        String message = refusal("""
+                {"data": {"bundled": "people"}, "model": "gpt2:layers=2,hidden=32,heads=2,ctx=64,vocab=1024",
+                 "forget": {"dave": {"subjects": ["dave"]}},
+                 "cells": [{"strategy": "first-epoch", "sites": ["block:2", "h.0.mlp.c_fc"]}]}
+                """);
+        assertTrue(message.contains("$.cells[0].sites: site selector 'block:2'"), message);
+        assertTrue(message.contains(": 1 problem\n"), message);
+    }
+
+    @Test
+    void missingFilesAreNamedWithThePlacesLookedAt() throws IOException {
+        String message = refusal("""
+                {"data": {"file": "a.jsonl", "holdout": {"file": "b.jsonl"}}, "model": "gpt2",
+                 "forget": {"x": {"ids": ["1"]}}, "cells": [{"strategy": "fresh"}]}
+                """);
+        assertTrue(message.contains("$.data.file: there is no a.jsonl in " + folder), message);
+        assertTrue(message.contains("$.data.holdout.file: there is no b.jsonl"), message);
+    }
+
+    @Test
+    void whatIsNoJsonIsRefusedWithItsPlace() throws IOException {
+        assertTrue(refusal("{\"name\": ").contains("spec.json"));
+        assertTrue(refusal("[]").contains("must be one JSON object"));
+        assertThrows(BadInputException.class, () -> SpecReader.read(folder.resolve("absent.json")));
+    }
+
+    @Test
+    void twoCellsOfOneNameAreRefused() throws IOException {
+        String message = refusal("""
+                {"data": {"bundled": "people"}, "model": "gpt2:layers=2,hidden=32,heads=2,ctx=64,vocab=1024",
+                 "forget": {"dave": {"subjects": ["dave"]}},
+                 "cells": [{"strategy": "first-epoch"}, {"strategy": "first-epoch", "erase": {"polish": 0}}]}
+                """);
+        assertTrue(message.contains("$.cells[1]: its variant \"first-epoch\" is that of another cell in $.cells[0]"), message);
+    }
+
+    @Test
+    void aBlockIsTheCrossProductOfItsAxes() throws IOException {
+        Spec spec = SpecReader.read(write("""
+                {"data": {"bundled": "people"}, "model": "gpt2:layers=2,hidden=32,heads=2,ctx=64,vocab=1024", "seeds": [3, 4],
+                 "forget": {"dave": {"subjects": ["dave"]}, "two": {"subjects": ["dave", "edda"]}},
+                 "cells": [{"strategy": ["first-epoch", "fresh"], "sites": ["embedding", "all", "block:0"], "repair": [0, 1]},
+                           {"strategy": "first-epoch", "sites": "all", "repair": 0}]}
+                """));
+        var shape = ((ModelSource.Fresh) ModelSource.parse(spec.model())).shape();
+        List<Cells.Draft> drafts = Cells.of(spec, ModelLayout.of(shape), new ArrayList<>());
+        assertEquals(2 * 2 * (2 + 2 * 3 * 2), drafts.size(), "the second block's cells are among the first's");
+        assertEquals(2 * 2 * 2, drafts.stream().filter(draft -> draft.config() == null).count());
+        assertTrue(drafts.stream().anyMatch(draft -> draft.variant().equals("first-epoch all repair 0")));
+        assertEquals(3, drafts.stream().filter(draft -> draft.cell().seed() == 3 && draft.config() != null).findFirst()
+                .orElseThrow().config().seed());
+    }
+
+    @Test
+    void anOptionThatIsAListStandsForACellEach() throws IOException {
+        Spec spec = SpecReader.read(write("""
+                {"data": {"bundled": "people"}, "model": "gpt2:layers=2,hidden=32,heads=2,ctx=64,vocab=1024",
+                 "forget": {"dave": {"subjects": ["dave"]}},
+                 "cells": [{"name": "NPO", "strategy": "npo", "calibration": ["fixed:1e-4x5", "fixed:1e-4x9"],
+                            "erase": {"beta": [0.1, 2], "retain_weight": [1, 5], "forget_weight": 2}}]}
+                """));
+        var shape = ((ModelSource.Fresh) ModelSource.parse(spec.model())).shape();
+        List<String> problems = new ArrayList<>();
+        List<Cells.Draft> drafts = Cells.of(spec, ModelLayout.of(shape), problems);
+        assertEquals(List.of(), problems);
+        assertEquals(2 + 2 * 2 * 2, drafts.size());
+        Cells.Draft last = drafts.getLast();
+        assertEquals("NPO fixed:1e-4x9 beta 2 retain_weight 5", last.variant());
+        assertEquals("beta=2,retain_weight=5,forget_weight=2", last.cell().options());
+        assertEquals(2, last.config().tuning().beta());
+        assertEquals(8, drafts.stream().filter(draft -> draft.config() != null).map(Cells.Draft::cell).distinct().count());
+    }
+
+    /** Once, however many cells the block has. */
+    @Test
+    void anOptionThatTheStrategyDoesNotUseIsRefusedByName() throws IOException {
+        String message = refusal("""
+                {"data": {"bundled": "people"}, "model": "gpt2:layers=2,hidden=32,heads=2,ctx=64,vocab=1024",
+                 "forget": {"dave": {"subjects": ["dave"]}},
+                 "cells": [{"strategy": ["grad-diff"], "calibration": ["fixed:1e-4x5", "fixed:1e-4x9"], "erase": {"beta": [0.1, 2]}},
+                           {"strategy": "pdu", "erase": {"slack": [1, 1], "dual_speed": 3}},
+                           {"strategy": "npo", "erase": {"beta": ["a"], "retain_weight": []}},
+                           {"strategy": "altpo"}, {"strategy": "npo", "erase": {"beta": 0}}],
+                 "sequential": {"requests": ["dave"], "strategy": "npo", "erase": {"beta": [1, 2]}}}
+                """);
+        for (String expected : List.of(
+                "$.cells[0].erase.beta: beta is a setting of npo, simnpo, wga, satimp, undial, dpo, altpo, not of grad-diff",
+                "$.cells[1].erase.slack: is a list, in which a number occurs twice",
+                "$.cells[1].erase.dual_speed: dual_speed is no setting; the nearest is ",
+                "$.cells[2].erase.beta: is a list, must be a number, a list of numbers or a string",
+                "$.cells[2].erase.retain_weight: is a list, must be",
+                "$.cells[3].strategy: altpo needs wrong answers to the records, in $.data.tofu.records",
+                "$.cells[4].erase.beta: beta=0: beta is 0.0, allowed: above 0",
+                "$.sequential.erase.beta: beta=[1, 2]: must be a number", ": 8 problems\n")) {
+            assertTrue(message.contains(expected), () -> "\"" + expected + "\" is not in\n" + message);
+        }
+    }
+}
