@@ -22,7 +22,7 @@ class FileCreationTest {
             Path.of("base/PrivateFiles.java"), Path.of("base/Shred.java"),
             Path.of("report/OutputFile.java"), Path.of("console/Terminal.java"),
                     // what a user names: --json, --csv, --plot; and stdout
-            Path.of("sweep/PeakMemory.java")); // resets a counter of the kernel in /proc
+            Path.of("sweep/Costs.java")); // resets a counter of the kernel in /proc
     private static final Pattern MAKES = Pattern.compile("\\bFileOutputStream\\b|\\bRandomAccessFile\\b|\\bFileWriter\\b"
             + "|\\bFiles\\.(write|writeString|newOutputStream|newBufferedWriter|newByteChannel|copy|create(?!Link)\\w+)\\("
             + "|\\bStandardOpenOption\\.(WRITE|CREATE|CREATE_NEW|APPEND|TRUNCATE_EXISTING)\\b|\\.mkdirs?\\(");

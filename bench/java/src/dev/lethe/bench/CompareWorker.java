@@ -4,7 +4,6 @@
  */
 package dev.lethe.bench;
 
-import dev.lethe.engine.BuildInfo;
 import dev.lethe.engine.Device;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
@@ -76,7 +75,7 @@ public final class CompareWorker {
     }
 
     private Map<String, Object> hello() {
-        BuildInfo build = Engine.buildInfo();
+        Engine.BuildInfo build = Engine.buildInfo();
         return Map.of("torch", build.torchVersion(), "java", Runtime.version().toString(), "threads", build.threads(),
                 "device", engine.device().toString());
     }

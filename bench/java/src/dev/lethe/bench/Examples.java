@@ -5,7 +5,6 @@ import dev.lethe.data.BatchPlan;
 import dev.lethe.data.Dataset;
 import dev.lethe.data.Encoder;
 import dev.lethe.data.Example;
-import dev.lethe.data.OnLong;
 import dev.lethe.engine.Batch;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.model.Tokenizer;
@@ -62,7 +61,7 @@ final class Examples {
         int context = Math.toIntExact(Checkpoint.config(model).shape().context());
         Map<String, Object> root = new LinkedHashMap<>();
         try (Tokenizer tokenizer = Tokenizer.of(model)) {
-            Encoder encoder = new Encoder(tokenizer::encode, tokenizer.endOfText(), context, OnLong.TRUNCATE);
+            Encoder encoder = new Encoder(tokenizer::encode, tokenizer.endOfText(), context, Encoder.OnLong.TRUNCATE);
             List<Example> learned = encoder.encode(Dataset.read(Path.of(request.get("data").asString())).records());
             put(root, "tokens", "targets", learned);
             if (request.has("heldOut")) {

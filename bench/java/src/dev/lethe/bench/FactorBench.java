@@ -1,7 +1,6 @@
 package dev.lethe.bench;
 
 import dev.lethe.engine.Batch;
-import dev.lethe.engine.Distribution;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.KroneckerFactors;
 import dev.lethe.engine.KroneckerFactors.Fisher;
@@ -72,7 +71,7 @@ public class FactorBench {
         second.accumulate(batch);
         second.decompose();
         in = model.vector();
-        in.random(Distribution.NORMAL, 1);
+        in.random(ParameterVector.Distribution.NORMAL, 1);
         out = model.vector();
     }
 

@@ -5,15 +5,14 @@
 package dev.lethe.bench;
 
 import dev.lethe.data.Example;
-import dev.lethe.engine.Capture;
 import dev.lethe.engine.CaptureRing;
 import dev.lethe.engine.Device;
 import dev.lethe.engine.EntryFormat;
 import dev.lethe.engine.LanguageModel;
-import dev.lethe.ledger.EntryHeader;
+import dev.lethe.ledger.Entry.EntryHeader;
+import dev.lethe.ledger.Entry.RecordKey;
 import dev.lethe.ledger.LedgerManifest;
 import dev.lethe.ledger.LedgerWriter;
-import dev.lethe.ledger.RecordKey;
 import dev.lethe.shape.Dtype;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -66,7 +65,7 @@ final class LedgerSink implements AutoCloseable {
     }
 
     /** What the gradient call of these examples takes; {@link #captured} follows the call. */
-    Capture begin(List<Example> examples, long step) {
+    CaptureRing.Capture begin(List<Example> examples, long step) {
         long[] sizes = examples.stream()
                 .mapToLong(e -> model.entries().bytes(format, e.tokens().length, e.targetCount())).toArray();
         long all = LongStream.of(sizes).sum();
@@ -74,7 +73,7 @@ final class LedgerSink implements AutoCloseable {
         List<EntryHeader> headers = examples.stream().map(example -> new EntryHeader(RecordKey.of(example.id()), 0, step,
                 5e-5, 1.0 / sizes.length, example.tokens().length, example.targetCount())).toList();
         if (thread == null) {
-            return new Capture(format, IntStream.range(0, sizes.length)
+            return new CaptureRing.Capture(format, IntStream.range(0, sizes.length)
                     .mapToObj(b -> writer.reserve(headers.get(b), sizes[b])).toList());
         }
         if (all > slotBytes) {
@@ -83,7 +82,7 @@ final class LedgerSink implements AutoCloseable {
             ring = model.captureRing((int) Math.clamp(MOST_PINNED / all, 1, MOST_SLOTS), all);
         }
         this.headers = headers;
-        return Capture.through(ring, format);
+        return CaptureRing.Capture.through(ring, format);
     }
 
     void captured() {

@@ -14,7 +14,6 @@ import dev.lethe.erase.Run;
 import dev.lethe.eval.Evaluator;
 import dev.lethe.find.Query;
 import dev.lethe.model.Checkpoint;
-import dev.lethe.run.CapturePolicy;
 import dev.lethe.run.TrainConfig;
 import dev.lethe.settings.EraseConfig;
 import dev.lethe.shape.Dtype;
@@ -89,7 +88,7 @@ final class PipelineCase implements Case {
     }
 
     private void train() {
-        TrainConfig config = TrainConfig.builder().capture(CapturePolicy.FIRST) // as the paper has it
+        TrainConfig config = TrainConfig.builder().capture(TrainConfig.CapturePolicy.FIRST) // as the paper has it
                 .epochs(args.get("epochs").asInt()).batchSize(args.get("batch").asInt())
                 .learningRate(args.get("rate").asDouble()).headTopK(args.get("topk").asInt())
                 .holdoutData(Path.of(args.get("heldOut").asString())).build();

@@ -3,8 +3,8 @@ package dev.lethe.bench;
 
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.ModelLayout.TensorInfo;
 import dev.lethe.engine.ParameterVector;
-import dev.lethe.engine.TensorInfo;
 import dev.lethe.shape.SiteSet;
 import java.io.IOException;
 import java.io.UncheckedIOException;

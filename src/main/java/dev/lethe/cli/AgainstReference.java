@@ -2,7 +2,7 @@ package dev.lethe.cli;
 
 import dev.lethe.BadInputException;
 import dev.lethe.base.Reason;
-import dev.lethe.eval.TofuRecord;
+import dev.lethe.eval.TofuEvaluation.TofuRecord;
 import dev.lethe.metric.ForgetQuality;
 import dev.lethe.metric.PrivacyLeak;
 import java.io.IOException;
@@ -78,7 +78,7 @@ record AgainstReference(String reference, ForgetQuality forgetQuality, double pr
     }
 
     private static Side side(EvalResult result) {
-        TofuResult.SetMetrics forget = result.tofu().forget();
+        EvalResult.TofuResult.SetMetrics forget = result.tofu().forget();
         Map<String, Double> metrics = new LinkedHashMap<>();
         metrics.put("exact_memorisation", result.exactMemorisation());
         metrics.put("extraction_strength", result.extractionStrength());

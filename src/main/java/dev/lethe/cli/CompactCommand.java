@@ -2,7 +2,7 @@ package dev.lethe.cli;
 
 import dev.lethe.BadInputException;
 import dev.lethe.console.Common;
-import dev.lethe.console.Sizes;
+import dev.lethe.console.Terminal.Sizes;
 import dev.lethe.ledger.Compaction;
 import dev.lethe.ledger.LedgerWriter;
 import dev.lethe.run.RunFolder;

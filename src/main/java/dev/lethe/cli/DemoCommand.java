@@ -20,7 +20,6 @@ import dev.lethe.report.ReportData.Group;
 import dev.lethe.report.ReportData.Scores;
 import dev.lethe.report.ReportWriter;
 import dev.lethe.report.RunReport;
-import dev.lethe.run.CapturePolicy;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.TrainConfig;
 import dev.lethe.settings.EraseConfig;
@@ -78,7 +77,7 @@ final class DemoCommand implements Callable<Integer> {
             train(engine, "train", source, data, folder.resolve("run"), config);
             Dataset others = data.filter(record -> !SUBJECT.equals(record.subject()));
             train(engine, "retrain without Dave", source, others, folder.resolve("retrained"), config.toBuilder()
-                    .capture(CapturePolicy.NONE).build());
+                    .capture(TrainConfig.CapturePolicy.NONE).build());
             Erasure erasure = erase(engine, folder);
             Certifier.Certified certificate = certify(folder);
             ReportData report = RunReport.of(engine, folder.resolve("erased"), folder.resolve("retrained"),

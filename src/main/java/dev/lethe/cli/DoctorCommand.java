@@ -3,10 +3,9 @@ package dev.lethe.cli;
 import dev.lethe.EngineException;
 import dev.lethe.base.Reason;
 import dev.lethe.console.Common;
-import dev.lethe.console.Sizes;
 import dev.lethe.console.Terminal;
-import dev.lethe.engine.BuildInfo;
-import dev.lethe.engine.DeviceInfo;
+import dev.lethe.console.Terminal.Sizes;
+import dev.lethe.engine.Device.DeviceInfo;
 import dev.lethe.engine.Engine;
 import dev.lethe.run.RunInfo;
 import java.io.IOException;
@@ -34,7 +33,7 @@ final class DoctorCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         List<String> missing = new ArrayList<>();
-        BuildInfo build = null;
+        Engine.BuildInfo build = null;
         try {
             build = Engine.buildInfo();
         } catch (EngineException e) {
@@ -50,7 +49,7 @@ final class DoctorCommand implements Callable<Integer> {
         return missing.isEmpty() ? 0 : Main.BAD_INPUT;
     }
 
-    private static List<DeviceInfo> devices(BuildInfo build) {
+    private static List<DeviceInfo> devices(Engine.BuildInfo build) {
         return build == null ? List.of() : IntStream.range(0, build.cudaDevices()).mapToObj(Engine::deviceInfo).toList();
     }
 

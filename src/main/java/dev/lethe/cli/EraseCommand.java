@@ -17,7 +17,7 @@ import dev.lethe.erase.Erasure;
 import dev.lethe.erase.Run;
 import dev.lethe.find.Finder;
 import dev.lethe.find.ForgetSet;
-import dev.lethe.find.Match;
+import dev.lethe.find.ForgetSet.Match;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.proof.Certifier;
 import dev.lethe.run.PendingErasure;

@@ -1,7 +1,6 @@
 package dev.lethe.cli;
 
 import dev.lethe.console.Common;
-import dev.lethe.console.LastLosses;
 import dev.lethe.console.Progress;
 import dev.lethe.strategy.EraseListener;
 import dev.lethe.strategy.EraseStep;
@@ -11,7 +10,7 @@ import java.util.Locale;
 final class EraseProgress implements EraseListener, AutoCloseable {
     private final Common common;
     private Progress progress;
-    private final LastLosses losses = new LastLosses();
+    private final Progress.LastLosses losses = new Progress.LastLosses();
 
     EraseProgress(Common common) {
         this.common = common;

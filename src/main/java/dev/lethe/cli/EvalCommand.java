@@ -9,8 +9,8 @@ import dev.lethe.console.Progress;
 import dev.lethe.console.SettingOptions;
 import dev.lethe.data.Copies;
 import dev.lethe.data.Dataset;
+import dev.lethe.data.Encoder.OnLong;
 import dev.lethe.data.FormSettings;
-import dev.lethe.data.OnLong;
 import dev.lethe.data.Record;
 import dev.lethe.engine.Engine;
 import dev.lethe.eval.Continuations;
@@ -18,10 +18,9 @@ import dev.lethe.eval.Evaluation;
 import dev.lethe.eval.Evaluator;
 import dev.lethe.eval.MembershipInference;
 import dev.lethe.eval.TofuEvaluation;
-import dev.lethe.eval.TofuFolder;
-import dev.lethe.eval.TofuScores;
+import dev.lethe.eval.TofuEvaluation.TofuScores;
 import dev.lethe.eval.TofuSets;
-import dev.lethe.run.Split;
+import dev.lethe.run.RunRecord.Split;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -144,8 +143,8 @@ final class EvalCommand implements Callable<Integer> {
                         example -> open.tokenizer().decode(example.saidTokens(open.tokenizer().endOfText())));
     }
 
-    private TofuResult tofu(OpenModel open, Dataset forget, Progress progress) {
-        TofuSets sets = new TofuFolder(tofu).sets(forget);
+    private EvalResult.TofuResult tofu(OpenModel open, Dataset forget, Progress progress) {
+        TofuSets sets = new TofuSets.TofuFolder(tofu).sets(forget);
         if (sets.forget().size() < forget.size()) {
             common.remark("%,d of %,d records to forget have no paraphrase and wrong answers in %s: TOFU's metrics"
                     + " leave them out", forget.size() - sets.forget().size(), forget.size(), tofu);
@@ -156,7 +155,7 @@ final class EvalCommand implements Callable<Integer> {
             common.remark("model utility is of %d parts of the nine; missing: %s", scores.utility().parts().size(),
                     String.join(", ", scores.utility().missing()));
         }
-        return TofuResult.of(scores);
+        return EvalResult.TofuResult.of(scores);
     }
 
     private Dataset records(OpenModel open) {
@@ -164,7 +163,7 @@ final class EvalCommand implements Callable<Integer> {
             return form.read(data, open.form());
         }
         if (tofu != null) {
-            return new TofuFolder(tofu).split(split);
+            return new TofuSets.TofuFolder(tofu).split(split);
         }
         if (open.run() == null) {
             throw new BadInputException("--data FILE is missing: " + open.folder() + " is not a run and knows no records");
@@ -193,7 +192,7 @@ final class EvalCommand implements Callable<Integer> {
 
     /** TOFU's own held-out split, where it is what is measured and there. */
     private Dataset holdout() {
-        return tofu == null || data != null ? null : new TofuFolder(tofu).holdout(split);
+        return tofu == null || data != null ? null : new TofuSets.TofuFolder(tofu).holdout(split);
     }
 
     private Dataset strangers(OpenModel open) {

@@ -4,18 +4,16 @@ import dev.lethe.BadInputException;
 import dev.lethe.DamagedDataException;
 import dev.lethe.EngineException;
 import dev.lethe.InterruptedWorkException;
-import dev.lethe.Status;
 import dev.lethe.TrainingFailedException;
 import dev.lethe.base.Reason;
 import dev.lethe.console.SettingOptions;
-import dev.lethe.console.Sizes;
 import dev.lethe.console.Terminal;
 import dev.lethe.engine.Work;
 import dev.lethe.experiment.ExperimentCommand;
 import dev.lethe.report.OutputFile;
 import dev.lethe.run.PendingErasureException;
 import dev.lethe.run.RunInfo;
-import dev.lethe.solve.NotConvergedException;
+import dev.lethe.solve.Solution.NotConvergedException;
 import dev.lethe.strategy.GuardRefusedException;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -24,6 +22,12 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.InvalidPathException;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.logging.ConsoleHandler;
+import java.util.logging.Formatter;
+import java.util.logging.Level;
+import java.util.logging.LogManager;
+import java.util.logging.LogRecord;
+import java.util.logging.Logger;
 import picocli.AutoComplete;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -202,15 +206,39 @@ public final class Main implements Runnable, Terminal.Owner {
     private static String reason(Throwable e) {
         return switch (e) {
             case OutOfMemoryError full -> "out of memory (" + Reason.of(full) + "), of which Java may take "
-                    + Sizes.of(Runtime.getRuntime().maxMemory())
+                    + Terminal.Sizes.of(Runtime.getRuntime().maxMemory())
                     + "; give it more with LETHE_JAVA_OPTS=-Xmx8g, or use less data at once";
             case UnsatisfiedLinkError broken -> "a native library cannot be loaded: " + Reason.of(broken)
                     + "; see: lethe doctor";
             case InvalidPathException name -> Reason.of(name) + ": no file name in this process's character set, " + CHARSET
                     + "; " + SET_LOCALE;
-            case EngineException engine when engine.status() == Status.OUT_OF_MEMORY ->
+            case EngineException engine when engine.status() == EngineException.Status.OUT_OF_MEMORY ->
                     Reason.of(engine) + "; use a smaller --batch or model, or free memory";
             default -> Reason.of(e);
         };
+    }
+
+    /** Makes libraries quiet: warnings of ours as one line on stderr, those of others only when they are errors. */
+    static final class Logging {
+        /** Kept, for the log manager forgets a logger, level and all, that nobody holds. */
+        private static final Logger OURS = Logger.getLogger("dev.lethe");
+
+        private Logging() {}
+
+        static void quiet() {
+            System.setProperty("slf4j.internal.verbosity", "ERROR"); // the tokenizers' logging facade has no back end here
+            LogManager.getLogManager().reset();
+            Logger root = Logger.getLogger("");
+            ConsoleHandler handler = new ConsoleHandler();
+            handler.setFormatter(new Formatter() {
+                @Override
+                public String format(LogRecord entry) {
+                    return "lethe: " + Terminal.visible(formatMessage(entry)) + "\n";
+                }
+            });
+            root.addHandler(handler);
+            root.setLevel(Level.SEVERE);
+            OURS.setLevel(Level.WARNING);
+        }
     }
 }

@@ -5,7 +5,7 @@ import dev.lethe.base.Reason;
 import dev.lethe.console.Common;
 import dev.lethe.console.ModelPlace;
 import dev.lethe.console.SettingOptions;
-import dev.lethe.console.Sizes;
+import dev.lethe.console.Terminal.Sizes;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.model.Checkpoint;

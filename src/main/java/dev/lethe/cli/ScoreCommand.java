@@ -13,17 +13,15 @@ import dev.lethe.console.SettingOptions;
 import dev.lethe.console.Terminal;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.ParameterVector;
-import dev.lethe.influence.ActivationScore;
 import dev.lethe.influence.InfluenceQuery;
 import dev.lethe.influence.InfluenceScorer;
 import dev.lethe.influence.QueryScores;
-import dev.lethe.influence.QueryVector;
-import dev.lethe.influence.RecordScore;
+import dev.lethe.influence.QueryScores.RecordScore;
 import dev.lethe.influence.ScoreMethod;
 import dev.lethe.influence.ScoreOptions;
 import dev.lethe.ledger.Entry;
+import dev.lethe.ledger.Entry.RecordKey;
 import dev.lethe.ledger.GradientLedger;
-import dev.lethe.ledger.RecordKey;
 import dev.lethe.report.OutputFile;
 import dev.lethe.report.ScorePlot;
 import dev.lethe.shape.SiteSet;
@@ -147,7 +145,7 @@ final class ScoreCommand implements Callable<Integer> {
             long records = entries.stream().map(entry -> entry.header().key()).distinct().count();
             Function<ParameterVector, Set<RecordKey>> shown = top == 0 || top >= records || plot != null ? null // all are asked for
                     : vector -> scorer.first(ledger, entries, vector, top);
-            try (QueryVector along = curvature.along(chosen, open, sites, shown, told)) {
+            try (InfluenceQuery.QueryVector along = curvature.along(chosen, open, sites, shown, told)) {
                 scorer.scores(ledger, entries, asked, chosen.weighing(), along, scores -> add(table, names, scores));
             }
         }
@@ -167,7 +165,7 @@ final class ScoreCommand implements Callable<Integer> {
         InfluenceScorer scorer = new InfluenceScorer(open.model(), ScoreOptions.defaults().withSites(chosen));
         List<ScoreTable.Scored> scores = new ArrayList<>();
         for (InfluenceQuery query : asked) {
-            for (ActivationScore score : scorer.activationGradient(query.examples(), BATCH)) {
+            for (QueryScores.ActivationScore score : scorer.activationGradient(query.examples(), BATCH)) {
                 scores.add(table.scored(score.id(), score.total(), score.bySite()));
             }
         }

@@ -1,7 +1,7 @@
 package dev.lethe.cli;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
-import dev.lethe.report.Csv;
+import dev.lethe.report.Table.Csv;
 import dev.lethe.shape.Site;
 import java.util.ArrayList;
 import java.util.Comparator;

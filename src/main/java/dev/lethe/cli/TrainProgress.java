@@ -2,10 +2,9 @@ package dev.lethe.cli;
 
 import dev.lethe.console.Common;
 import dev.lethe.console.Progress;
-import dev.lethe.console.Sizes;
+import dev.lethe.console.Terminal.Sizes;
 import dev.lethe.engine.MemoryPlan;
 import dev.lethe.train.TrainListener;
-import dev.lethe.train.TrainPlan;
 import dev.lethe.train.TrainStep;
 import java.nio.file.Path;
 import java.util.Locale;
@@ -32,7 +31,7 @@ final class TrainProgress implements TrainListener, AutoCloseable {
     }
 
     @Override
-    public void started(TrainPlan plan) {
+    public void started(TrainListener.TrainPlan plan) {
         common.remark("%s: %,d records, %,d held out, %,d steps, %,d parameters%s%s", name, plan.records(),
                 plan.holdout(), plan.steps(), plan.parameters(),
                 plan.truncated() > 0 ? ", " + plan.truncated() + " records cut to the context" : "",

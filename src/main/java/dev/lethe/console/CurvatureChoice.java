@@ -3,22 +3,21 @@ package dev.lethe.console;
 import dev.lethe.BadInputException;
 import dev.lethe.base.Reason;
 import dev.lethe.base.Settings;
+import dev.lethe.data.Encoder.OnLong;
 import dev.lethe.data.Example;
-import dev.lethe.data.OnLong;
 import dev.lethe.data.Record;
 import dev.lethe.engine.Curvature.Matrix;
 import dev.lethe.engine.KroneckerFactors;
 import dev.lethe.engine.KroneckerFactors.Fisher;
 import dev.lethe.engine.ParameterVector;
-import dev.lethe.influence.CurvatureOptions;
 import dev.lethe.influence.CurvedQuery;
 import dev.lethe.influence.FactorFit;
 import dev.lethe.influence.FactoredInverse;
-import dev.lethe.influence.QueryVector;
+import dev.lethe.influence.InfluenceQuery.QueryVector;
 import dev.lethe.influence.SavedFactors;
 import dev.lethe.influence.ScoreMethod;
-import dev.lethe.ledger.RecordKey;
-import dev.lethe.run.Split;
+import dev.lethe.ledger.Entry.RecordKey;
+import dev.lethe.run.RunRecord.Split;
 import dev.lethe.shape.SiteSet;
 import dev.lethe.train.Trainer;
 import java.util.ArrayList;
@@ -63,7 +62,7 @@ public final class CurvatureChoice {
         if (!method.curved()) {
             return null;
         }
-        CurvatureOptions options = options();
+        CurvedQuery.CurvatureOptions options = options();
         List<Example> sample = sample(open);
         if (method.factored()) {
             return new FactoredInverse(open.model(), factors(open, sites, sample, told), options.damping());
@@ -85,9 +84,9 @@ public final class CurvatureChoice {
                 FactorFit.Listener.NONE);
     }
 
-    private CurvatureOptions options() {
+    private CurvedQuery.CurvatureOptions options() {
         try {
-            return new CurvatureOptions(matrix, damping, tolerance, iterations);
+            return new CurvedQuery.CurvatureOptions(matrix, damping, tolerance, iterations);
         } catch (IllegalArgumentException e) {
             throw new BadInputException("curvature: " + Reason.of(e), e);
         }

@@ -5,7 +5,6 @@ import dev.lethe.base.Reason;
 import dev.lethe.data.DataForm;
 import dev.lethe.data.Encoder;
 import dev.lethe.data.Example;
-import dev.lethe.data.OnLong;
 import dev.lethe.data.Record;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
@@ -65,7 +64,7 @@ public record OpenModel(Path folder, RunFolder run, LanguageModel model, Tokeniz
     }
 
     /** What the model sees of these records; says how many were cut to its context. */
-    public Encoded encode(List<Record> records, OnLong onLong) {
+    public Encoded encode(List<Record> records, Encoder.OnLong onLong) {
         Encoder encoder = new Encoder(tokenizer::encode, tokenizer::chat, tokenizer.endOfText(),
                 Math.toIntExact(model.shape().context()), onLong);
         List<Example> examples = encoder.encode(records);

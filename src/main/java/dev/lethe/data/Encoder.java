@@ -141,4 +141,25 @@ public final class Encoder {
         }
         return ids;
     }
+
+    /** A model's chat template and tokenizer together, as {@code Tokenizer.chat} of the model package. */
+    @FunctionalInterface
+    public interface ChatTokenizer {
+        /**
+         * The ids of messages, and as many marks.
+         *
+         * @param assistantOnly whether marks are 1 where the assistant speaks, and not everywhere
+         * @return [2][T]: ids, marks
+         * @throws dev.lethe.BadInputException where the template refuses them or there is none
+         */
+        int[][] chat(List<Map<String, String>> messages, Map<String, String> variables, boolean assistantOnly);
+    }
+
+    /** What to do with a record that has more tokens than the model's context. */
+    public enum OnLong {
+        /** Keep its beginning and count it. */
+        TRUNCATE,
+        /** Refuse the data, listing every such record. */
+        ERROR
+    }
 }

@@ -1,6 +1,7 @@
 package dev.lethe.data;
 
 import dev.lethe.base.Problems;
+import dev.lethe.data.PerturbedDataset.PerturbedRecord;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashMap;

@@ -2,6 +2,7 @@ package dev.lethe.engine;
 
 import dev.lethe.bindings.LetheNative;
 import dev.lethe.bindings.lethe_base_tensor;
+import dev.lethe.engine.ModelLayout.TensorInfo;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.ModelShape;
 import java.lang.foreign.Arena;

@@ -6,6 +6,8 @@ import dev.lethe.bindings.lethe_capture;
 import dev.lethe.bindings.lethe_entries;
 import dev.lethe.bindings.lethe_entry_format;
 import dev.lethe.bindings.lethe_entry_info;
+import dev.lethe.engine.OwnedMemory.CancelFlag;
+import dev.lethe.engine.OwnedMemory.Scratch;
 import dev.lethe.natives.NativeLibrary;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.Site;
@@ -77,7 +79,7 @@ public final class CapturedEntries {
     }
 
     /** The capture struct for a batch of {@code records}, valid until the next call. */
-    MemorySegment capture(Capture wanted, int records) {
+    MemorySegment capture(CaptureRing.Capture wanted, int records) {
         List<MemorySegment> destinations = wanted.destinations();
         if (wanted.ring() == null && destinations.size() != records) {
             throw new IllegalArgumentException("capture: " + destinations.size() + " destinations for " + records
@@ -92,7 +94,7 @@ public final class CapturedEntries {
     }
 
     /** Keeps a capture's segments reachable up to here. */
-    static void keep(Capture capture) {
+    static void keep(CaptureRing.Capture capture) {
         Reference.reachabilityFence(capture);
     }
 
@@ -225,7 +227,7 @@ public final class CapturedEntries {
      *
      * @throws DamagedDataException when it does not parse
      */
-    public static EntryInfo describe(MemorySegment entry) {
+    public static EntryFormat.EntryInfo describe(MemorySegment entry) {
         Memory.entry("describe", entry, 0, false);
         NativeLibrary.ensure();
         try (var _ = MappedFile.reading(List.of(entry)); Arena own = Arena.ofConfined()) {
@@ -233,7 +235,7 @@ public final class CapturedEntries {
             MemorySegment info = lethe_entry_info.allocate(own);
             lethe_entry_info.struct_size(info, lethe_entry_info.sizeof());
             calls.done("describe", LetheNative.lethe_entry_describe(entry, entry.byteSize(), info, calls.begin()));
-            return new EntryInfo(lethe_entry_info.tokens(info), lethe_entry_info.targets(info),
+            return new EntryFormat.EntryInfo(lethe_entry_info.tokens(info), lethe_entry_info.targets(info),
                     lethe_entry_info.head_top_k(info), lethe_entry_info.dropped_share(info),
                     Dtype.of(lethe_entry_info.dtype(info)), lethe_entry_info.rank(info),
                     lethe_entry_info.truncated_share(info));

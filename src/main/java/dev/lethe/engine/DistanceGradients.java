@@ -3,6 +3,7 @@ package dev.lethe.engine;
 import dev.lethe.EngineException;
 import dev.lethe.bindings.LetheNative;
 import dev.lethe.bindings.lethe_token_loss;
+import dev.lethe.engine.OwnedMemory.Scratch;
 import dev.lethe.shape.ModelShape;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -20,7 +21,7 @@ public final class DistanceGradients {
     private final MemorySegment model;
     private final ModelShape shape;
     private final NativeCalls calls;
-    private final CancelFlag cancel;
+    private final OwnedMemory.CancelFlag cancel;
     private final NativeBatch nativeBatch;
     private final Scratch targets; // [C]
     private final Scratch values;  // [B]
@@ -28,7 +29,7 @@ public final class DistanceGradients {
     private final MemorySegment tokenLoss;
 
     DistanceGradients(OwnedMemory memory, MemorySegment model, ModelShape shape, NativeCalls calls,
-            CancelFlag cancel) {
+            OwnedMemory.CancelFlag cancel) {
         this.model = model;
         this.shape = shape;
         this.calls = calls;

@@ -79,7 +79,7 @@ public final class Engine implements AutoCloseable {
 
     private static void requireDevice(Device device) {
         try {
-            DeviceInfo info = deviceInfo(device.index());
+            Device.DeviceInfo info = deviceInfo(device.index());
             if (!info.usable()) {
                 throw new BadInputException("device " + device + ": " + info.name() + " has compute capability "
                         + info.capability() / 10.0 + ", which this build has no kernels for"
@@ -96,14 +96,14 @@ public final class Engine implements AutoCloseable {
      *
      * @throws EngineException UNSUPPORTED when there is none, saying why; INVALID_ARGUMENT when there are fewer
      */
-    public static DeviceInfo deviceInfo(int index) {
+    public static Device.DeviceInfo deviceInfo(int index) {
         NativeLibrary.ensure();
         try (Arena arena = Arena.ofConfined()) {
             NativeCalls calls = new NativeCalls(arena);
             MemorySegment info = lethe_device.allocate(arena);
             lethe_device.struct_size(info, lethe_device.sizeof());
             calls.done("device info", LetheNative.lethe_device_info(index, info, calls.begin()));
-            return new DeviceInfo(lethe_device.name(info).getString(0), lethe_device.total_bytes(info),
+            return new Device.DeviceInfo(lethe_device.name(info).getString(0), lethe_device.total_bytes(info),
                     lethe_device.free_bytes(info), lethe_device.capability(info), lethe_device.usable(info) != 0,
                     lethe_device.driver(info), lethe_device.runtime(info));
         }
@@ -258,5 +258,20 @@ public final class Engine implements AutoCloseable {
     @Override
     public void close() {
         closed = true;
+    }
+
+    /**
+     * What the loaded native library is.
+     *
+     * @param abiVersion   of the C header it was built from
+     * @param torchVersion of the libtorch in use now
+     * @param compiledFor  of the libtorch it was compiled against
+     * @param cudaCompiled whether it was built with CUDA
+     * @param cudaDevices  CUDA devices usable now
+     * @param threads      native threads of a call where an engine names no other number
+     * @param isa          instruction set of the CPU's loops: avx2, avx512, avx512_bf16 or default
+     */
+    public record BuildInfo(int abiVersion, String torchVersion, String compiledFor, boolean cudaCompiled, int cudaDevices,
+            int threads, String isa) {
     }
 }

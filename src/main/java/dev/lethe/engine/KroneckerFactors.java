@@ -31,14 +31,14 @@ public final class KroneckerFactors implements AutoCloseable {
 
     private final OwnedMemory memory;
     private final NativeCalls calls;
-    private final CancelFlag cancel;
+    private final OwnedMemory.CancelFlag cancel;
     private final MemorySegment model;
     private final VectorSpace space;
     private final Spec spec;
     private final MemorySegment handle;
     private final MemorySegment info;
     private final NativeBatch batches;
-    private final Scratch losses;
+    private final OwnedMemory.Scratch losses;
     private final Staging staging;
 
     /** Whose targets the gradients in F are of. */
@@ -92,7 +92,7 @@ public final class KroneckerFactors implements AutoCloseable {
         }
     }
 
-    KroneckerFactors(VectorSpace space, CancelFlag cancel, Spec spec, Stage stage, long records) {
+    KroneckerFactors(VectorSpace space, OwnedMemory.CancelFlag cancel, Spec spec, Stage stage, long records) {
         this.space = space;
         this.cancel = cancel;
         this.spec = spec;
@@ -104,7 +104,7 @@ public final class KroneckerFactors implements AutoCloseable {
             info = lethe_kfac_info.allocate(memory.arena());
             lethe_kfac_info.struct_size(info, lethe_kfac_info.sizeof());
             batches = new NativeBatch(memory);
-            losses = new Scratch(memory);
+            losses = new OwnedMemory.Scratch(memory);
             staging = new Staging(memory);
         } catch (Throwable e) {
             memory.close();
@@ -202,7 +202,7 @@ public final class KroneckerFactors implements AutoCloseable {
     }
 
     /** As {@link LanguageModel#loadFactors}. */
-    static KroneckerFactors load(VectorSpace space, CancelFlag cancel, Path file, String modelHash) {
+    static KroneckerFactors load(VectorSpace space, OwnedMemory.CancelFlag cancel, Path file, String modelHash) {
         try (NumberFile numbers = NumberFile.open(file)) {
             Map<String, String> words = words(file, numbers.text());
             if (!words.get("model").equals(modelHash)) {

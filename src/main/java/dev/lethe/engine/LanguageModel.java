@@ -3,9 +3,10 @@ package dev.lethe.engine;
 import dev.lethe.BadInputException;
 import dev.lethe.DamagedDataException;
 import dev.lethe.EngineException;
-import dev.lethe.Status;
+import dev.lethe.EngineException.Status;
 import dev.lethe.bindings.LetheNative;
 import dev.lethe.bindings.lethe_model_config;
+import dev.lethe.engine.ModelLayout.TensorInfo;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.ModelShape;
 import dev.lethe.shape.Site;
@@ -42,7 +43,7 @@ public final class LanguageModel implements AutoCloseable {
     private final Dtype dtype;
     private final Base base;
     private final OwnedMemory memory;
-    private final CancelFlag cancel;
+    private final OwnedMemory.CancelFlag cancel;
     private final NativeCalls calls;
     private final MemorySegment handle;
     private final ModelLayout layout;
@@ -68,7 +69,7 @@ public final class LanguageModel implements AutoCloseable {
             base.share();
         }
         memory = new OwnedMemory("the model", engine.askedThreads());
-        cancel = new CancelFlag(memory);
+        cancel = new OwnedMemory.CancelFlag(memory);
         try {
             calls = new NativeCalls(memory);
             layout = ModelLayout.of(shape);
@@ -207,7 +208,7 @@ public final class LanguageModel implements AutoCloseable {
      * @param capture    where each record's own gradient goes, whatever its weight; null = nowhere
      * @return mean loss of each record, [B]
      */
-    public double[] gradient(Batch batch, boolean accumulate, Capture capture) {
+    public double[] gradient(Batch batch, boolean accumulate, CaptureRing.Capture capture) {
         return passes.gradient(batch, accumulate, capture);
     }
 
@@ -234,7 +235,7 @@ public final class LanguageModel implements AutoCloseable {
     /**
      * The activation-gradient product of Zagardo 2024 (arXiv 2406.09391): at each site the sum over a record's tokens
      * of &lt;y, dL/dy&gt;, y the site's output and L the record's own mean loss. The gradient buffer gets, or with
-     * {@code accumulate} gains, the batch's gradient as from {@link #gradient(Batch, boolean, Capture)}.
+     * {@code accumulate} gains, the batch's gradient as from {@link #gradient(Batch, boolean, CaptureRing.Capture)}.
      *
      * @return [B, S] row-major
      */
@@ -332,5 +333,19 @@ public final class LanguageModel implements AutoCloseable {
 
     private VectorSpace space() {
         return new VectorSpace(memory, handle, shape, dtype, layout);
+    }
+
+    /**
+     * What each position's prediction looked like. Every array but the last is [sum T], in the batch's token order, NaN
+     * (hit: false) where a position has no target.
+     *
+     * @param logProbability log p(target), natural logarithm
+     * @param mean           E[log p(v)] over the vocabulary under p, for Min-K%++
+     * @param deviation      standard deviation of log p(v) under p
+     * @param greedyHit      whether the most likely token is the target
+     * @param losses         [B] mean of -log p over a record's targets; 0 for a record without targets
+     */
+    public record TokenScores(double[] logProbability, double[] mean, double[] deviation, boolean[] greedyHit,
+            double[] losses) {
     }
 }

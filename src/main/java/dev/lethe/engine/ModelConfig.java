@@ -3,11 +3,9 @@ package dev.lethe.engine;
 import dev.lethe.BadInputException;
 import dev.lethe.bindings.lethe_adapted;
 import dev.lethe.bindings.lethe_model_config;
-import dev.lethe.shape.Adapter;
 import dev.lethe.shape.Block;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.ModelShape;
-import dev.lethe.shape.Rotary;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
@@ -50,7 +48,7 @@ final class ModelConfig {
         int count = shape.adapters().size();
         MemorySegment adapted = count == 0 ? MemorySegment.NULL : lethe_adapted.allocateArray(count, arena);
         for (int i = 0; i < count; i++) {
-            Adapter adapter = shape.adapters().get(i);
+            ModelShape.Adapter adapter = shape.adapters().get(i);
             MemorySegment one = lethe_adapted.asSlice(adapted, i);
             byte[] name = adapter.module().getBytes(StandardCharsets.UTF_8);
             if (name.length >= lethe_adapted.module(one).byteSize()) {
@@ -71,7 +69,7 @@ final class ModelConfig {
         lethe_model_config.block_options(config, block.bits());
         lethe_model_config.kv_heads(config, block.kvHeads());
         lethe_model_config.head_size(config, block.headSize());
-        Rotary rotary = block.rotary();
+        Block.Rotary rotary = block.rotary();
         if (rotary != null) {
             lethe_model_config.rotary_size(config, rotary.size());
             lethe_model_config.rotary_base(config, rotary.base());

@@ -2,7 +2,7 @@ package dev.lethe.engine;
 
 import dev.lethe.BadInputException;
 import dev.lethe.EngineException;
-import dev.lethe.Status;
+import dev.lethe.EngineException.Status;
 import dev.lethe.base.Reason;
 import dev.lethe.bindings.LetheNative;
 import dev.lethe.bindings.lethe_layout;
@@ -90,5 +90,33 @@ public record ModelLayout(List<TensorInfo> tensors, SequencedMap<TensorInfo, Int
         return new Site(index, lethe_site_info.name(info).getString(0), Site.Kind.of(lethe_site_info.kind(info)),
                 Site.Role.of(lethe_site_info.role(info)), (int) lethe_site_info.block(info),
                 lethe_site_info.inputs(info), lethe_site_info.outputs(info), lethe_site_info.frozen(info) != 0);
+    }
+
+    /**
+     * One parameter tensor in a model's flat buffers, row-major.
+     *
+     * @param name       a checkpoint's without the family's prefix: "h.0.attn.c_attn.weight", "layers.0.mlp.up_proj.weight"
+     * @param offset     its first element in a flat buffer; -1 for a base's frozen tensor, which is in none
+     * @param rows       rows of a matrix; 1 for a vector
+     * @param columns    columns of a matrix, length of a vector
+     * @param dimensions 1 or 2; weight decay applies to 2
+     * @param site       index of the site that owns it (the token table for a tied head); a site may own several
+     */
+    public record TensorInfo(String name, long offset, long rows, long columns, int dimensions, int site) {
+
+        /** Whether it is a base's. */
+        public boolean frozen() {
+            return offset < 0;
+        }
+
+        /** Elements. */
+        public long count() {
+            return rows * columns;
+        }
+
+        /** {rows, columns} of a matrix, {length} of a vector. */
+        public long[] shape() {
+            return dimensions == 1 ? new long[] {columns} : new long[] {rows, columns};
+        }
     }
 }

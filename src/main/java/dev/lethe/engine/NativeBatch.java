@@ -1,6 +1,7 @@
 package dev.lethe.engine;
 
 import dev.lethe.bindings.lethe_batch;
+import dev.lethe.engine.OwnedMemory.Scratch;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 

@@ -2,13 +2,20 @@ package dev.lethe.engine;
 
 import dev.lethe.DamagedDataException;
 import dev.lethe.EngineException;
+import dev.lethe.EngineException.Status;
 import dev.lethe.InterruptedWorkException;
 import dev.lethe.LetheException;
-import dev.lethe.Status;
 import dev.lethe.bindings.LetheNative;
 import dev.lethe.bindings.lethe_error;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import jdk.jfr.Category;
+import jdk.jfr.Description;
+import jdk.jfr.Event;
+import jdk.jfr.Label;
+import jdk.jfr.Name;
+import jdk.jfr.StackTrace;
+import jdk.jfr.Threshold;
 
 /**
  * The one wrapper of downcalls. Its owner writes
@@ -102,5 +109,17 @@ final class NativeCalls {
             return new InterruptedWorkException("interrupted during " + operation);
         }
         return status == Status.DAMAGED ? new DamagedDataException(message) : new EngineException(status, message);
+    }
+
+    /** Flight-recorder event of a native call that took over 1 ms. */
+    @Name("dev.lethe.NativeCall")
+    @Label("Native Call")
+    @Description("A call into Lethe's native library")
+    @Category("Lethe")
+    @Threshold("1 ms")
+    @StackTrace(false)
+    static final class NativeCallEvent extends Event {
+        @Label("Function")
+        String function;
     }
 }

@@ -2,6 +2,8 @@ package dev.lethe.engine;
 
 import dev.lethe.bindings.LetheNative;
 import dev.lethe.bindings.lethe_curvature;
+import dev.lethe.engine.OwnedMemory.CancelFlag;
+import dev.lethe.engine.OwnedMemory.Scratch;
 import dev.lethe.shape.Site;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

@@ -4,6 +4,8 @@ import dev.lethe.bindings.LetheNative;
 import dev.lethe.bindings.lethe_adamw;
 import dev.lethe.bindings.lethe_generation;
 import dev.lethe.bindings.lethe_token_scores;
+import dev.lethe.engine.OwnedMemory.CancelFlag;
+import dev.lethe.engine.OwnedMemory.Scratch;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.Site;
 import dev.lethe.shape.SiteSet;
@@ -53,7 +55,7 @@ final class NativePasses {
         return evaluate("losses", batch, MemorySegment.NULL);
     }
 
-    TokenScores score(Batch batch) {
+    LanguageModel.TokenScores score(Batch batch) {
         int count = batch.tokenCount();
         long column = (long) count * Double.BYTES;
         MemorySegment block = outputs.atLeast(3 * column + count);
@@ -66,7 +68,7 @@ final class NativePasses {
         for (int t = 0; t < count; t++) {
             hits[t] = block.get(ValueLayout.JAVA_BYTE, 3 * column + t) != 0;
         }
-        return new TokenScores(doubles(block, 0, count), doubles(block, column, count),
+        return new LanguageModel.TokenScores(doubles(block, 0, count), doubles(block, column, count),
                 doubles(block, 2 * column, count), hits, means);
     }
 
@@ -98,7 +100,7 @@ final class NativePasses {
         }
     }
 
-    double[] gradient(Batch batch, boolean accumulate, Capture capture) {
+    double[] gradient(Batch batch, boolean accumulate, CaptureRing.Capture capture) {
         MemorySegment into = capture == null ? MemorySegment.NULL : entries.capture(capture, batch.records());
         MemorySegment out = losses.atLeast((long) batch.records() * Double.BYTES);
         backward("gradient", batch, accumulate, into, out, MemorySegment.NULL);

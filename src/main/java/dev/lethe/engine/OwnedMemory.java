@@ -6,6 +6,9 @@
 package dev.lethe.engine;
 
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.VarHandle;
 import java.lang.ref.Cleaner;
 import java.util.concurrent.atomic.AtomicLong;
 
@@ -93,5 +96,61 @@ final class OwnedMemory implements AutoCloseable {
             release.closed = true;
         }
         cleanable.clean();
+    }
+
+    /**
+     * The int that native loops poll. Any thread may raise it, the owner lowers it before each call. Raising it after the owner
+     * closed does nothing.
+     */
+    static final class CancelFlag {
+        private static final VarHandle VALUE = ValueLayout.JAVA_INT.varHandle();
+
+        private final OwnedMemory memory;
+        private final MemorySegment flag;
+
+        CancelFlag(OwnedMemory memory) {
+            this.memory = memory;
+            flag = memory.arena().allocate(ValueLayout.JAVA_INT);
+        }
+
+        /** The lowered flag, to pass to a call that starts now. */
+        MemorySegment lowered() {
+            memory.check();
+            VALUE.setVolatile(flag, 0L, 0);
+            Work.starts(this);
+            return flag;
+        }
+
+        void raise() {
+            synchronized (memory) { // it cannot be closed meanwhile
+                if (memory.isOpen()) {
+                    VALUE.setVolatile(flag, 0L, 1);
+                }
+            }
+        }
+    }
+
+    /**
+     * A reused block of native memory of its owner's. It grows by doubling, so that a steady state allocates nothing
+     * and all outgrown blocks together are smaller than the last one.
+     */
+    static final class Scratch {
+        private static final long ALIGNMENT = 64;
+
+        private final OwnedMemory memory;
+        private MemorySegment block = MemorySegment.NULL;
+
+        Scratch(OwnedMemory memory) {
+            this.memory = memory;
+        }
+
+        /** The block, at least {@code bytes} long; its content is unspecified. */
+        MemorySegment atLeast(long bytes) {
+            memory.check();
+            if (block.byteSize() < bytes) {
+                block = memory.arena().allocate(Math.max(Math.max(bytes, 2 * block.byteSize()), ALIGNMENT), ALIGNMENT);
+            }
+            return block;
+        }
     }
 }

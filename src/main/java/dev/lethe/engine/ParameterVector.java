@@ -4,6 +4,7 @@ import dev.lethe.BadInputException;
 import dev.lethe.DamagedDataException;
 import dev.lethe.EngineException;
 import dev.lethe.bindings.LetheNative;
+import dev.lethe.engine.ModelLayout.TensorInfo;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.SiteSet;
 import java.io.IOException;
@@ -292,6 +293,24 @@ public final class ParameterVector implements AutoCloseable {
     public void close() {
         if (!borrowed) {
             memory.close();
+        }
+    }
+
+    /** What a random vector's elements are drawn from; all are independent, of mean 0 and variance 1. */
+    public enum Distribution {
+        /** +1 or -1: the least variance in a Hutchinson estimate. */
+        RADEMACHER(LetheNative.LETHE_RADEMACHER()),
+        /** The standard normal. */
+        NORMAL(LetheNative.LETHE_NORMAL());
+
+        private final int code;
+
+        Distribution(int code) {
+            this.code = code;
+        }
+
+        int code() {
+            return code;
         }
     }
 }

@@ -20,10 +20,10 @@ final class Staging {
         void move(long offset, long count, Dtype dtype, MemorySegment memory);
     }
 
-    private final Scratch scratch;
+    private final OwnedMemory.Scratch scratch;
 
     Staging(OwnedMemory memory) {
-        scratch = new Scratch(memory);
+        scratch = new OwnedMemory.Scratch(memory);
     }
 
     float[] readFloats(Transfer read, long offset, int count) {

@@ -24,7 +24,7 @@ record VectorSpace(OwnedMemory owner, MemorySegment model, ModelShape shape, Dty
     }
 
     /** Whether a tensor belongs to a selection; a tied table does through either of its sites, embedding or head. */
-    boolean selects(SiteSet selection, TensorInfo tensor) {
+    boolean selects(SiteSet selection, ModelLayout.TensorInfo tensor) {
         List<Site> sites = layout.sites();
         boolean table = shape.tiedHead() && sites.get(tensor.site()).kind() == Site.Kind.EMBEDDING;
         return selection.contains(tensor.site()) || (table && selection.contains(sites.size() - 1));

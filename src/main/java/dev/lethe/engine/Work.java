@@ -26,7 +26,7 @@ public final class Work {
     private static final class Worker extends Thread {
         private final Thread caller;
         private volatile boolean asked;
-        private CancelFlag running; // of the last native call; guarded by this
+        private OwnedMemory.CancelFlag running; // of the last native call; guarded by this
         private int shields;        // the worker's own
 
         Worker(Runnable body, String name, Thread caller) {
@@ -50,7 +50,7 @@ public final class Work {
             running = null;
         }
 
-        synchronized void starts(CancelFlag call) {
+        synchronized void starts(OwnedMemory.CancelFlag call) {
             running = shields > 0 ? null : call;
             if (asked && running != null) {
                 running.raise();
@@ -175,7 +175,7 @@ public final class Work {
     }
 
     /** A native call that can be cancelled starts: an interrupt from now on, or from before, reaches it. */
-    static void starts(CancelFlag call) {
+    static void starts(OwnedMemory.CancelFlag call) {
         if (Thread.currentThread() instanceof Worker worker) {
             worker.starts(call);
         }

@@ -14,7 +14,6 @@ import dev.lethe.data.Record;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
-import dev.lethe.ledger.RecordKey;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.run.IdKey;
 import dev.lethe.run.Lineage;
@@ -31,7 +30,9 @@ import dev.lethe.strategy.Method;
 import dev.lethe.train.Replay;
 import dev.lethe.train.Trainer;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -194,7 +195,7 @@ final class ErasedRun implements Method.Fresh, AutoCloseable {
 
     /** Every run that may hold what is to be destroyed, with how much; the new one last, with its model's hash. */
     private PendingErasure owed(Erasure erasure, String identity) {
-        Set<RecordKey> keys = Finish.keys(erasure.leaving());
+        Set<Entry.RecordKey> keys = Finish.keys(erasure.leaving());
         List<PendingErasure.Place> places = new ArrayList<>();
         for (RunFolder run : lineage.runs()) {
             places.add(place(run.root(), run.identity(), live(run.ledger(), keys)));
@@ -207,7 +208,7 @@ final class ErasedRun implements Method.Fresh, AutoCloseable {
         return new PendingErasure.Place(Lineage.real(run).toString(), identity, entries, false, null);
     }
 
-    private static int live(Path folder, Set<RecordKey> keys) {
+    private static int live(Path folder, Set<Entry.RecordKey> keys) {
         if (!Files.isDirectory(folder)) {
             return 0;
         }
@@ -265,6 +266,46 @@ final class ErasedRun implements Method.Fresh, AutoCloseable {
         } finally {
             if (locks != null) {
                 locks.close();
+            }
+        }
+    }
+
+    /**
+     * The erasure's own log, one JSON object a line, each forced to disk before the next move, so that a kill leaves a readable
+     * account. Holds ids and numbers, never a record's text.
+     *
+     */
+    static final class Journal implements AutoCloseable {
+        static final String STEPS = "steps.jsonl";
+
+        private final Path file;
+        private final OutputStream out;
+
+        Journal(Path folder) {
+            try {
+                PrivateFiles.makeFolder(folder);
+                file = folder.resolve(STEPS);
+                out = PrivateFiles.append(file);
+            } catch (IOException e) {
+                throw new UncheckedIOException(folder + ": the journal cannot be written: " + Reason.of(e, folder), e);
+            }
+        }
+
+        void write(EraseStep step) {
+            try {
+                out.write((RunJson.line(step) + "\n").getBytes(StandardCharsets.UTF_8));
+                PrivateFiles.sync(file);
+            } catch (IOException e) {
+                throw new UncheckedIOException(file + ": " + Reason.of(e, file), e);
+            }
+        }
+
+        @Override
+        public void close() {
+            try {
+                out.close();
+            } catch (IOException e) {
+                throw new UncheckedIOException(file + ": " + Reason.of(e, file), e);
             }
         }
     }

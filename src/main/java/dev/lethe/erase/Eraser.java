@@ -16,13 +16,13 @@ import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.Work;
 import dev.lethe.erase.Erasure.Relearning;
+import dev.lethe.erase.Erasure.Trial;
 import dev.lethe.find.ForgetSet;
-import dev.lethe.find.Match;
+import dev.lethe.find.ForgetSet.Match;
 import dev.lethe.model.Checkpoint;
-import dev.lethe.run.Adopted;
 import dev.lethe.run.RunFolder;
+import dev.lethe.run.RunInfo.Adopted;
 import dev.lethe.run.RunRecord;
-import dev.lethe.run.Split;
 import dev.lethe.run.TrainConfig;
 import dev.lethe.settings.Copy;
 import dev.lethe.settings.EraseConfig;
@@ -37,11 +37,11 @@ import dev.lethe.strategy.EraseStep;
 import dev.lethe.strategy.GuardRefusedException;
 import dev.lethe.strategy.InfluenceChange;
 import dev.lethe.strategy.InfluenceProbe;
-import dev.lethe.strategy.LoopResult;
 import dev.lethe.strategy.Losses;
+import dev.lethe.strategy.Losses.SetLoss;
 import dev.lethe.strategy.Method;
+import dev.lethe.strategy.Method.LoopResult;
 import dev.lethe.strategy.RelearnProbe;
-import dev.lethe.strategy.SetLoss;
 import dev.lethe.strategy.StoredGradients;
 import dev.lethe.train.Replay;
 import java.nio.file.Path;
@@ -278,7 +278,7 @@ final class Eraser {
     private void requireUnseen(RunFolder other, Set<String> ids) {
         Set<String> texts = source.records().stream().filter(record -> ids.contains(record.id())).map(RunRecord::sha256)
                 .collect(Collectors.toSet());
-        List<String> learned = other.records().stream().filter(record -> record.split() == Split.TRAIN
+        List<String> learned = other.records().stream().filter(record -> record.split() == RunRecord.Split.TRAIN
                 && texts.contains(record.sha256())).map(RunRecord::id).toList();
         if (!learned.isEmpty()) {
             throw new BadInputException("the reference " + other + ": that run learned " + learned.size() + " of the records to"

@@ -1,9 +1,8 @@
 package dev.lethe.erase;
 
-import dev.lethe.engine.BuildInfo;
 import dev.lethe.engine.Engine;
 import dev.lethe.find.ForgetSet;
-import dev.lethe.find.Match;
+import dev.lethe.find.ForgetSet.Match;
 import dev.lethe.run.IdKey;
 import dev.lethe.run.PendingErasure;
 import dev.lethe.run.RunInfo;
@@ -79,7 +78,7 @@ public record Erasure(String id, Path source, Path out, List<String> records, Li
      */
     public record Software(String lethe, String java, String torch, String isa, String device) {
         static Software of(Engine engine) {
-            BuildInfo build = Engine.buildInfo();
+            Engine.BuildInfo build = Engine.buildInfo();
             return new Software(RunInfo.VERSION, Runtime.version().toString(), build.torchVersion(), build.isa(),
                     engine.device().toString());
         }
@@ -110,5 +109,25 @@ public record Erasure(String id, Path source, Path out, List<String> records, Li
     /** Repair steps as a share of the training's steps. */
     public double repairShare() {
         return trainSteps == 0 ? Double.NaN : (double) repairs / trainSteps;
+    }
+
+    /**
+     * The account of an erasure that was carried out in memory only, to be measured and thrown away: nothing was written, no
+     * guard refused it, no relearning was probed.
+     *
+     * @param target     forget loss aimed at, nats a token
+     * @param before     losses before the first step
+     * @param after      losses at the end
+     * @param ascents    ascent steps kept
+     * @param repairs    repair steps taken
+     * @param trainSteps optimizer steps of the source run's training
+     * @param broken     what the guards of the configuration would have refused it for; empty when it would have passed
+     * @param influence  influence of the training records on the forget set's loss, before and after
+     */
+    public record Trial(double target, Losses before, Losses after, int ascents, int repairs, long trainSteps,
+                        List<String> broken, InfluenceChange influence) {
+        public Trial {
+            broken = List.copyOf(broken);
+        }
     }
 }

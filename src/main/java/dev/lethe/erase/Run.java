@@ -6,6 +6,7 @@ import dev.lethe.data.Record;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.Work;
+import dev.lethe.erase.Erasure.Trial;
 import dev.lethe.eval.Evaluation;
 import dev.lethe.eval.Evaluator;
 import dev.lethe.find.Finder;

@@ -1,5 +1,6 @@
 package dev.lethe.eval;
 
+import dev.lethe.metric.Memorisation;
 import java.util.List;
 import java.util.function.ToDoubleFunction;
 
@@ -36,5 +37,29 @@ public record Evaluation(double meanLoss, double perplexity, double exactMemoris
 
     private static double mean(List<RecordScore> records, ToDoubleFunction<RecordScore> value) {
         return records.stream().mapToDouble(value).filter(one -> !Double.isNaN(one)).average().orElse(Double.NaN);
+    }
+
+    /**
+     * What a model makes of one record. The loss is over all its target tokens; memorisation and Min-K% leave the last one
+     * out, which is the end of text unless the record was cut or its tokenizer has none: so OpenUnlearning's
+     * tokenwise_logprobs and tokenwise_vocab_logprobs (src/evals/metrics/utils.py). A record without a target has loss 0 and
+     * NaN in the rest, one with a single target NaN in what leaves the last one out (there: 0 but for exact memorisation).
+     *
+     * @param id the record's id
+     * @param loss mean of -log p over its targets, in nats
+     * @param tokens number of targets
+     * @param exactMemorisation see {@link Memorisation#exact}
+     * @param extractionStrength see {@link Memorisation#extractionStrength}
+     * @param extractionStrengthOrZero see {@link Memorisation#extractionStrengthOrZero}
+     * @param minK see {@link MembershipInference.Attack#MIN_K}
+     * @param minKPlusPlus see {@link MembershipInference.Attack#MIN_K_PLUS_PLUS}
+     * @param zlibBytes compressed size of what it says, 0 when the text was not given
+     */
+    public record RecordScore(String id, double loss, int tokens, double exactMemorisation, double extractionStrength,
+                              double extractionStrengthOrZero, double minK, double minKPlusPlus, int zlibBytes) {
+        /** Loss over compressed size; NaN without a text or without targets. */
+        public double zlibRatio() {
+            return zlibBytes == 0 || tokens == 0 ? Double.NaN : loss / zlibBytes;
+        }
     }
 }

@@ -3,8 +3,8 @@ package dev.lethe.eval;
 import dev.lethe.data.Example;
 import dev.lethe.engine.Batch;
 import dev.lethe.engine.LanguageModel;
-import dev.lethe.engine.TokenScores;
 import dev.lethe.engine.Work;
+import dev.lethe.eval.Evaluation.RecordScore;
 import dev.lethe.metric.Memorisation;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -118,7 +118,7 @@ public final class Evaluator {
 
     private void score(LanguageModel model, List<Example> examples, Function<Example, String> text,
                        List<RecordScore> into) {
-        TokenScores flat = model.score(joined(examples)); // arrays over [sum T]
+        LanguageModel.TokenScores flat = model.score(joined(examples)); // arrays over [sum T]
         int offset = 0;
         for (int b = 0; b < examples.size(); b++) {
             Example example = examples.get(b);
@@ -130,7 +130,7 @@ public final class Evaluator {
     }
 
     /** One record's scores, from those of its tokens, which begin at {@code offset} in the flat arrays. */
-    RecordScore recordScore(Example example, TokenScores flat, int offset, double loss, int zlibBytes) {
+    RecordScore recordScore(Example example, LanguageModel.TokenScores flat, int offset, double loss, int zlibBytes) {
         int[] targets = example.targets();
         double[] logProbability = new double[targets.length];
         double[] mean = new double[targets.length];

@@ -5,7 +5,7 @@ import dev.lethe.data.Example;
 import dev.lethe.engine.Batch;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.LanguageModel;
-import dev.lethe.engine.TensorInfo;
+import dev.lethe.engine.ModelLayout.TensorInfo;
 import dev.lethe.engine.Work;
 import java.util.List;
 

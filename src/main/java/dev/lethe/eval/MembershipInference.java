@@ -1,5 +1,6 @@
 package dev.lethe.eval;
 
+import dev.lethe.eval.Evaluation.RecordScore;
 import dev.lethe.metric.Auc;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;

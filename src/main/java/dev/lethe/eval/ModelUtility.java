@@ -1,5 +1,7 @@
 package dev.lethe.eval;
 
+import dev.lethe.eval.TofuEvaluation.TofuSetScores;
+import dev.lethe.eval.TofuSets.TofuSet;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;

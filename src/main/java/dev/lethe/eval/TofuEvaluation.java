@@ -2,11 +2,12 @@ package dev.lethe.eval;
 
 import dev.lethe.data.Encoder;
 import dev.lethe.data.Example;
-import dev.lethe.data.OnLong;
 import dev.lethe.data.PerturbedDataset;
-import dev.lethe.data.PerturbedRecord;
+import dev.lethe.data.PerturbedDataset.PerturbedRecord;
 import dev.lethe.data.Record;
 import dev.lethe.engine.LanguageModel;
+import dev.lethe.eval.TofuSets.TofuSet;
+import dev.lethe.metric.ForgetQuality;
 import dev.lethe.metric.MetricValues;
 import dev.lethe.metric.Rouge;
 import dev.lethe.metric.TofuProbability;
@@ -17,6 +18,7 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.ToDoubleFunction;
 
 /**
  * TOFU's evaluation (Maini et al. 2024, arXiv 2401.06121) with OpenUnlearning's definitions (memorization.py and utils.py in
@@ -70,7 +72,7 @@ public final class TofuEvaluation {
     public TofuSetScores evaluate(TofuSet set, List<PerturbedRecord> records) {
         Answers answers = new Answers(set, records);
         Encoder encoder = new Encoder(tokenizer::encode, tokenizer::chat, tokenizer.endOfText(),
-                Math.toIntExact(model.shape().context()), OnLong.TRUNCATE);
+                Math.toIntExact(model.shape().context()), Encoder.OnLong.TRUNCATE);
         List<Example> examples = encoder.encode(answers.texts);
         double[] losses = evaluator.losses(model, examples);
         double[] own = answers.pick(losses, answers.own);
@@ -141,6 +143,95 @@ public final class TofuEvaluation {
 
         double[][] wrong(double[] losses) {
             return Arrays.stream(wrong).map(at -> pick(losses, at)).toArray(double[][]::new);
+        }
+    }
+
+    /**
+     * What a model makes of one question. Losses are mean token losses in nats, end of text included.
+     *
+     * @param id              the record's
+     * @param loss            of the answer
+     * @param probability     see {@link TofuProbability}: exp(-loss), or the share among the options
+     * @param rougeLRecall    of the greedy answer against the record's, words stemmed; NaN where ROUGE cannot read the record's
+     * @param truthRatio      see {@link TruthRatio}
+     * @param truthShare      see {@link TruthRatio#shares}
+     * @param rightLoss       of the truth ratio's right answer: the paraphrase, or the answer itself
+     * @param perturbedLosses of the wrong answers
+     * @param paraphraseRougeLRecall of the greedy answer against the paraphrase; NaN without one, or where ROUGE cannot read it
+     * @param perturbedRougeLRecall  of the greedy answer against each wrong answer, mean over those that ROUGE can read
+     * @param generated       the greedy answer
+     */
+    public record TofuRecord(String id, double loss, double probability, double rougeLRecall, double truthRatio,
+                             double truthShare, double rightLoss, double[] perturbedLosses, double paraphraseRougeLRecall,
+                             double perturbedRougeLRecall, String generated) {
+        /** Mean over the wrong answers of exp(-loss): OpenUnlearning's Q_A_PERT_Prob. */
+        double perturbedProbability() {
+            return Arrays.stream(perturbedLosses).map(one -> Math.exp(-one)).average().orElse(Double.NaN);
+        }
+    }
+
+    /**
+     * TOFU's evaluation of one model. A set that was not given is null.
+     *
+     * @param utility over the retain, real-author and world-fact parts that are there
+     */
+    public record TofuScores(TofuSetScores forget, TofuSetScores retain, TofuSetScores realAuthors, TofuSetScores worldFacts,
+                             ModelUtility utility) {
+        /**
+         * Compares the forget set's truth ratios with a retrained model's.
+         *
+         * @throws IllegalArgumentException when one of the two has no forget set, or they are of other records
+         */
+        public ForgetQuality forgetQuality(TofuScores retrained) {
+            if (forget == null || retrained.forget == null) {
+                throw new IllegalArgumentException("forget quality needs the forget set under both models");
+            }
+            if (!forget.records().stream().map(TofuRecord::id).toList()
+                    .equals(retrained.forget.records().stream().map(TofuRecord::id).toList())) {
+                throw new IllegalArgumentException("forget quality: the two models were measured on other records");
+            }
+            return ForgetQuality.of(forget.truthRatios(), retrained.forget.truthRatios());
+        }
+    }
+
+    /**
+     * TOFU's metrics of one set, and each record's. Names in brackets are those of OpenUnlearning's configs/eval/tofu_metrics,
+     * SET standing for forget, retain, ra or wf.
+     *
+     * @param set          which
+     * @param probability  mean of the records' (SET_Q_A_Prob; ra and wf: SET_Q_A_Prob_normalised)
+     * @param rougeLRecall mean of the records', of those that have one (SET_Q_A_ROUGE)
+     * @param truthRatio   the records' ratios folded by the set's {@link TruthRatio.Aggregation}, not their mean (SET_Truth_Ratio)
+     * @param truthShare   mean of the records' (the same with aggregator prob_mean)
+     * @param rightProbability mean of exp(-loss) of the truth ratio's right answers (SET_Q_A_PARA_Prob; ra and wf: SET_Q_A_Prob)
+     * @param perturbedProbability mean of exp(-loss) of the wrong answers (SET_Q_A_PERT_Prob)
+     * @param paraphraseRougeLRecall mean of the records' that have one (SET_Q_A_PARA_ROUGE); NaN without paraphrases
+     * @param perturbedRougeLRecall  mean of the records' that have one (SET_Q_A_PERT_ROUGE)
+     * @param truncated    how many answers were cut to the model's context
+     * @param records      in the order of the file
+     */
+    public record TofuSetScores(TofuSet set, double probability, double rougeLRecall, double truthRatio, double truthShare,
+                                double rightProbability, double perturbedProbability, double paraphraseRougeLRecall,
+                                double perturbedRougeLRecall, int truncated, List<TofuRecord> records) {
+        public TofuSetScores {
+            records = List.copyOf(records);
+        }
+
+        /** Means over the records; probability and the folded truth ratio, which are none of a record's value, are given. */
+        static TofuSetScores of(TofuSet set, double probability, double truthRatio, int truncated, List<TofuRecord> records) {
+            return new TofuSetScores(set, probability, mean(records, TofuRecord::rougeLRecall), truthRatio,
+                    mean(records, TofuRecord::truthShare), mean(records, record -> Math.exp(-record.rightLoss())),
+                    mean(records, TofuRecord::perturbedProbability), mean(records, TofuRecord::paraphraseRougeLRecall),
+                    mean(records, TofuRecord::perturbedRougeLRecall), truncated, records);
+        }
+
+        private static double mean(List<TofuRecord> records, ToDoubleFunction<TofuRecord> value) {
+            return records.stream().mapToDouble(value).filter(one -> !Double.isNaN(one)).average().orElse(Double.NaN);
+        }
+
+        /** Each record's ratio, for {@link ForgetQuality}. */
+        public double[] truthRatios() {
+            return records.stream().mapToDouble(TofuRecord::truthRatio).toArray();
         }
     }
 }

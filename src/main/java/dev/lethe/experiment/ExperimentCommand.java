@@ -10,18 +10,24 @@ import dev.lethe.page.StudyPage;
 import dev.lethe.spec.CellResult;
 import dev.lethe.sweep.Sweep;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.Collections;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Random;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /** lethe experiment: a study described by a JSON file, or a measurement of one of Lethe's own methods. */
-@Command(name = "experiment", subcommands = {InfluenceExperiment.class, LdsExperiment.class, LooExperiment.class},
+@Command(name = "experiment", subcommands = {InfluenceExperiment.class, ExperimentCommand.LdsExperiment.class, ExperimentCommand.LooExperiment.class},
         description = {"Carries out a study that a JSON file describes, or measures scores.",
             "A study (docs/experiment.md) ends with figures and tables; killed, it goes on where it was. The commands measure one of Lethe's"
                     + " methods each."})
@@ -146,5 +152,88 @@ public final class ExperimentCommand implements Callable<Integer> {
     private static String number(Row row, String name) {
         Double value = row.metrics.get(name);
         return value == null ? "" : String.format(Locale.ROOT, value == Math.rint(value) ? "%.0f" : "%.3f", value);
+    }
+
+    /** lethe experiment lds: scores against models trained on random parts of the data. */
+    @Command(name = "lds", description = {"Linear datamodeling score: scores against trainings on random subsets.",
+        "The rank correlation of a query's loss with what the scores foretell, mean over the queries, with 95 %% bootstrap intervals. For a"
+                + " small model: it is trained as often as there are subsets."})
+    static final class LdsExperiment implements Callable<Integer> {
+        private static final long SEED = 2;
+
+        @Mixin
+        private RetrainedScores retrained;
+
+        @Option(names = "--subsets", paramLabel = "S", defaultValue = "50",
+                description = "Random subsets to train on (default: 50).")
+        private int subsets;
+
+        @Option(names = "--share", paramLabel = "X", defaultValue = "0.5",
+                description = "Share of the records in each (default: 0.5).")
+        private double share;
+
+        @Mixin
+        private Common common;
+
+        @Override
+        public Integer call() {
+            if (subsets < 2 || !(share > 0 && share < 1)) {
+                throw new BadInputException(subsets < 2 ? "--subsets " + subsets + ": must be at least 2"
+                        : "--share " + share + ": must be above 0 and below 1");
+            }
+            retrained.measure(common, this::absent, false);
+            return 0;
+        }
+
+        private List<BitSet> absent(int records) {
+            Random random = new Random(SEED);
+            int left = Math.clamp(Math.round(records * (1 - share)), 1, Math.max(1, records - 1));
+            List<BitSet> absent = new ArrayList<>();
+            for (int s = 0; s < subsets; s++) {
+                List<Integer> order = IntStream.range(0, records).boxed().collect(Collectors.toCollection(ArrayList::new));
+                Collections.shuffle(order, random);
+                BitSet out = new BitSet(records);
+                order.subList(0, left).forEach(out::set);
+                absent.add(out);
+            }
+            return absent;
+        }
+    }
+
+    /** lethe experiment loo: scores against models trained without one record. */
+    @Command(name = "loo", description = {"Leave-one-out: scores against trainings without one record.",
+        "Rank correlation and sign agreement of each query's change of loss with the record's score, with 95 %% bootstrap intervals. For a"
+                + " small model: it is trained as often as records are left out."})
+    static final class LooExperiment implements Callable<Integer> {
+        private static final long SEED = 3;
+
+        @Mixin
+        private RetrainedScores retrained;
+
+        @Option(names = "--leave", paramLabel = "N", defaultValue = "50",
+                description = "Records left out, one at a time, drawn from the run's (default: 50).")
+        private int leave;
+
+        @Mixin
+        private Common common;
+
+        @Override
+        public Integer call() {
+            if (leave < 2) {
+                throw new BadInputException("--leave " + leave + ": must be at least 2");
+            }
+            retrained.measure(common, this::absent, true);
+            return 0;
+        }
+
+        private List<BitSet> absent(int records) {
+            List<Integer> order = IntStream.range(0, records).boxed().collect(Collectors.toList());
+            Collections.shuffle(order, new Random(SEED));
+            return order.subList(0, Math.min(leave, records)).stream().map(record -> {
+                BitSet out = new BitSet(records);
+                out.set(record);
+                return out;
+            }).toList();
+        }
     }
 }

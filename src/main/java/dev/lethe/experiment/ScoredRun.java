@@ -6,22 +6,20 @@ import dev.lethe.base.Settings;
 import dev.lethe.console.Counted;
 import dev.lethe.console.CurvatureChoice;
 import dev.lethe.console.OpenModel;
+import dev.lethe.data.Encoder.OnLong;
 import dev.lethe.data.Example;
 import dev.lethe.data.FormSettings;
-import dev.lethe.data.OnLong;
 import dev.lethe.data.Record;
 import dev.lethe.engine.Engine;
 import dev.lethe.influence.InfluenceQuery;
 import dev.lethe.influence.InfluenceScorer;
-import dev.lethe.influence.QueryVector;
-import dev.lethe.influence.RecordScore;
+import dev.lethe.influence.QueryScores.RecordScore;
 import dev.lethe.influence.ScoreMethod;
 import dev.lethe.influence.ScoreOptions;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
-import dev.lethe.ledger.RecordKey;
 import dev.lethe.run.RunFolder;
-import dev.lethe.run.Split;
+import dev.lethe.run.RunRecord.Split;
 import dev.lethe.shape.SiteSet;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -122,9 +120,9 @@ final class ScoredRun {
      */
     Map<ScoreMethod, double[][]> scores(OpenModel open, GradientLedger ledger, List<ScoreMethod> methods,
                                         Consumer<String> told) {
-        Map<RecordKey, Integer> columns = new HashMap<>();
+        Map<Entry.RecordKey, Integer> columns = new HashMap<>();
         for (Record record : learned(open)) {
-            columns.put(RecordKey.of(record.id()), columns.size());
+            columns.put(Entry.RecordKey.of(record.id()), columns.size());
         }
         SiteSet sites = open.sites(counted.sites(), ledger);
         InfluenceScorer scorer = new InfluenceScorer(open.model(),
@@ -141,7 +139,7 @@ final class ScoredRun {
                 asked.forEach(_ -> rows.get(ScoreMethod.SELF).add(row));
                 continue;
             }
-            try (QueryVector along = curvature.along(alike.getFirst(), open, sites, null, told)) {
+            try (InfluenceQuery.QueryVector along = curvature.along(alike.getFirst(), open, sites, null, told)) {
                 scorer.scores(ledger, entries, asked, alike.stream().map(ScoreMethod::weighing).toList(), along,
                         (weighing, scores) -> alike.stream().filter(method -> method.weighing() == weighing)
                                 .forEach(method -> rows.get(method).add(row(scores.records(), columns))));
@@ -152,7 +150,7 @@ final class ScoredRun {
         return tables;
     }
 
-    private static double[] row(List<RecordScore> scores, Map<RecordKey, Integer> columns) {
+    private static double[] row(List<RecordScore> scores, Map<Entry.RecordKey, Integer> columns) {
         double[] row = new double[columns.size()];
         Arrays.fill(row, Double.NaN);
         for (RecordScore score : scores) {

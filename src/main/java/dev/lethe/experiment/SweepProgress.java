@@ -1,7 +1,6 @@
 package dev.lethe.experiment;
 
 import dev.lethe.console.Common;
-import dev.lethe.console.LastLosses;
 import dev.lethe.console.Progress;
 import dev.lethe.spec.Cell;
 import dev.lethe.spec.CellResult;
@@ -69,7 +68,7 @@ final class SweepProgress implements StudyListener, AutoCloseable {
     @Override
     public EraseListener erasing() {
         next();
-        LastLosses losses = new LastLosses();
+        Progress.LastLosses losses = new Progress.LastLosses();
         return new EraseListener() {
             @Override
             public void step(EraseStep step, double target) {

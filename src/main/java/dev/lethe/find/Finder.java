@@ -1,10 +1,13 @@
 package dev.lethe.find;
 
+import com.ibm.icu.lang.UScript;
+import com.ibm.icu.text.Transliterator;
 import dev.lethe.BadInputException;
 import dev.lethe.data.Folding;
 import dev.lethe.data.Letters;
 import dev.lethe.data.Record;
 import dev.lethe.engine.Work;
+import dev.lethe.find.ForgetSet.Match;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -16,7 +19,10 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.function.Function;
+import java.util.function.IntFunction;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /**
  * Answers queries over training records: by id, by subject, word for word, or by likeness of words. Each match comes
@@ -200,5 +206,70 @@ public final class Finder implements AutoCloseable {
         String nearest = String.join(", ", misses.of(first).stream().map(near -> known.get(near.position())).toList());
         return "unknown " + what + (unknown.size() > 1 ? "s " : " ") + Nearness.list(unknown) + ": not in the training data"
                 + (nearest.isEmpty() ? "" : "; near " + first + ": " + nearest);
+    }
+
+    /**
+     * What comes nearest to words that are nowhere as they were asked: in their own script, or else as ICU writes them in others.
+     *
+     * @param candidates for each way to write them the positions of the texts that could come near
+     * @param texts      the text at a position
+     */
+    record NearMisses(Function<List<Nearness>, List<int[]>> candidates, IntFunction<String> texts) {
+        private static final int MOST = 3;
+        private static final double LEAST = 66;           // two letters of three
+        private static final double LEAST_OF_TWO = 50;    // letters: one of them may be wrong
+        private static final double LEAST_ELSEWHERE = 75; // another script is a guess already
+
+        /** A text that comes near: its position, the share of the letters in place, and which words stand there. */
+        record Near(int position, double score, String reason) {}
+
+        /** The best three, best first; fewer where fewer come near. */
+        List<Near> of(String asked) {
+            Nearness own = new Nearness(asked);
+            if (own.count() == 0) {
+                return List.of();
+            }
+            List<Near> near = of(List.of(own), own.letters() == 2 ? LEAST_OF_TWO : LEAST, "");
+            return !near.isEmpty() || own.count() > Nearness.NAME ? near
+                    : of(OtherScripts.of(asked).stream().map(Nearness::new).toList(), LEAST_ELSEWHERE, "in another script ");
+        }
+
+        private List<Near> of(List<Nearness> ways, double least, String where) {
+            List<int[]> positions = candidates.apply(ways);
+            return IntStream.range(0, ways.size()).boxed()
+                    .flatMap(way -> of(ways.get(way), positions.get(way), least, where).stream())
+                    .sorted(Comparator.comparingDouble(near -> -near.score)).limit(MOST).toList();
+        }
+
+        private List<Near> of(Nearness words, int[] positions, double least, String where) {
+            double[] scores = Work.parallel(() -> IntStream.of(positions).parallel()
+                    .mapToDouble(i -> words.of(FoldedText.of(Folding.LOOSE.of(texts.apply(i))), least)).toArray());
+            return IntStream.range(0, positions.length).filter(i -> scores[i] >= least).boxed()
+                    .sorted(Comparator.comparingDouble(i -> -scores[i])).limit(MOST)
+                    .map(i -> new Near(positions[i], scores[i], where + words.reason(texts.apply(positions[i])))).toList();
+        }
+    }
+
+    /**
+     * A name as it might be written in other scripts, by ICU's transliterators: letter by letter, by the rules of no one
+     * language, Han as Mandarin. Good for near misses and for nothing else.
+     */
+    static final class OtherScripts {
+        private static final List<String> SCRIPTS = List.of("Arabic", "Armenian", "Bengali", "Cyrillic", "Devanagari", "Georgian",
+                "Greek", "Hangul", "Hebrew", "Hiragana", "Katakana", "Tamil", "Telugu", "Thai");
+
+        private OtherScripts() {}
+
+        static List<String> of(String asked) {
+            String latin = Transliterator.getInstance("Any-Latin; Latin-ASCII; Lower").transliterate(Folding.CANONICAL.of(asked));
+            int own = script(asked);
+            return Stream.concat(Stream.of(latin), SCRIPTS.stream()
+                            .map(script -> Transliterator.getInstance("Latin-" + script).transliterate(latin)))
+                    .filter(variant -> script(variant) != own).toList();
+        }
+
+        private static int script(String text) {
+            return text.codePoints().filter(Character::isLetter).map(UScript::getScript).findFirst().orElse(UScript.COMMON);
+        }
     }
 }

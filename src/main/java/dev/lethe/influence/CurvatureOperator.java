@@ -6,7 +6,6 @@ import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
 import dev.lethe.shape.SiteSet;
 import dev.lethe.solve.LinearOperator;
-import dev.lethe.solve.SampledOperator;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -90,7 +89,7 @@ public final class CurvatureOperator implements LinearOperator {
      * The batches as samples of C for LiSSA: draw d is the mean over the records of batch d mod M, scaled so that M
      * consecutive draws have the mean C. Shuffle the records before they are batched.
      */
-    public SampledOperator sampled() {
+    public LinearOperator.SampledOperator sampled() {
         List<Batch> samples = batches.stream().map(batch -> weighted(batch, (double) batches.size() / records)).toList();
         return (draw, in, out) -> model.curvature(samples.get((int) Math.floorMod(draw, (long) samples.size())),
                 new Curvature(matrix, List.of(in), List.of(out), false, sites, false));

@@ -10,22 +10,20 @@ import dev.lethe.data.BatchPlan;
 import dev.lethe.data.Example;
 import dev.lethe.engine.Batch;
 import dev.lethe.engine.Curvature.Matrix;
-import dev.lethe.engine.Distribution;
 import dev.lethe.engine.KroneckerFactors;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
-import dev.lethe.ledger.RecordKey;
+import dev.lethe.influence.InfluenceQuery.QueryVector;
+import dev.lethe.ledger.Entry.RecordKey;
 import dev.lethe.shape.SiteSet;
 import dev.lethe.solve.ConjugateGradient;
-import dev.lethe.solve.EarlyStop;
-import dev.lethe.solve.Eigenpair;
+import dev.lethe.solve.ConjugateGradient.EarlyStop;
 import dev.lethe.solve.LinearOperator;
 import dev.lethe.solve.Lissa;
 import dev.lethe.solve.PowerIteration;
-import dev.lethe.solve.SampledOperator;
+import dev.lethe.solve.PowerIteration.Eigenpair;
 import dev.lethe.solve.Solution;
 import dev.lethe.solve.SolverListener;
-import dev.lethe.solve.Stop;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -126,13 +124,13 @@ public final class CurvedQuery {
      */
     public QueryVector lissa() {
         CurvatureOperator curvature = new CurvatureOperator(model, options.matrix(), batches, sites);
-        SampledOperator samples = curvature.sampled();
+        LinearOperator.SampledOperator samples = curvature.sampled();
         return query -> {
             Lissa solver = new Lissa(new Lissa.Options(damping(curvature), scale(curvature, samples),
                     options.maxIterations(), 1, options.tolerance()), SolverListener.NONE);
             try (ParameterVector gradient = gradient(query)) {
                 Solution solution = solver.attempt(samples, gradient);
-                if (solution.stop() == Stop.DIVERGED) {
+                if (solution.stop() == Solution.Stop.DIVERGED) {
                     solution.close();
                     return solver.solve(samples, gradient).x(); // the same samples: throws, saying why
                 }
@@ -163,7 +161,7 @@ public final class CurvedQuery {
         }
     }
 
-    private double scale(CurvatureOperator curvature, SampledOperator samples) {
+    private double scale(CurvatureOperator curvature, LinearOperator.SampledOperator samples) {
         if (Double.isNaN(scale)) {
             double most = 0;
             for (int draw = 0; draw < Math.min(SAMPLES, batches.size()); draw++) {
@@ -188,8 +186,64 @@ public final class CurvedQuery {
 
     private ParameterVector start() {
         ParameterVector start = model.vector();
-        start.random(Distribution.NORMAL, SEED);
+        start.random(ParameterVector.Distribution.NORMAL, SEED);
         start.keep(sites);
         return start;
+    }
+
+    /**
+     * How the scores that know curvature see it.
+     *
+     * @param matrix        C: the Hessian, or the Gauss-Newton matrix, which never is indefinite
+     * @param damping       lambda of (C + lambda I)^-1; NaN = a hundredth of C's largest eigenvalue, found by power iteration
+     * @param tolerance     relative residual at which a solver ends
+     * @param maxIterations of conjugate gradients, and samples drawn by LiSSA
+     */
+    public record CurvatureOptions(Matrix matrix, double damping, double tolerance, int maxIterations) {
+        public CurvatureOptions {
+            if (!Double.isNaN(damping) && !(damping >= 0 && Double.isFinite(damping)))
+                throw new IllegalArgumentException("damping is " + damping + ", must be 0 or more");
+            if (!(tolerance > 0 && tolerance < 1))
+                throw new IllegalArgumentException("tolerance is " + tolerance + ", must be between 0 and 1");
+            if (maxIterations < 1)
+                throw new IllegalArgumentException("iterations is " + maxIterations + ", must be at least 1");
+        }
+
+        /** Gauss-Newton, damping chosen by the spectrum, 1 % residual. */
+        public static CurvatureOptions defaults() {
+            return new CurvatureOptions(Matrix.GAUSS_NEWTON, Double.NaN, 0.01, 300);
+        }
+    }
+
+    /**
+     * The same records come first in several looks in a row. Of one solve; confined to the model's thread.
+     * Ends a solver once what it is asked for stands: which records come first. An iterate is a query's vector like any
+     * other, so that a look at what it ranks first is one pass over the ledger.
+     *
+     */
+    static final class StableRanking implements EarlyStop {
+        private static final double LOOSE = 0.2; // residual above which nobody looks
+        private static final int AGREE = 3;      // looks in a row
+
+        private final Function<ParameterVector, Set<RecordKey>> first;
+        private Set<RecordKey> last = Set.of();
+        private int same;
+
+        /** @param first the records that a vector ranks first */
+        StableRanking(Function<ParameterVector, Set<RecordKey>> first) {
+            this.first = first;
+        }
+
+        @Override
+        public boolean enough(int iteration, double residual, ParameterVector x) {
+            if (residual > LOOSE) {
+                same = 0;
+                return false;
+            }
+            Set<RecordKey> now = first.apply(x);
+            same = same > 0 && now.equals(last) ? same + 1 : 1;
+            last = now;
+            return same == AGREE;
+        }
     }
 }

@@ -13,8 +13,11 @@ import dev.lethe.engine.Work;
 import dev.lethe.shape.SiteSet;
 import dev.lethe.solve.LinearOperator;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
+import java.util.stream.IntStream;
 
 /** How factors are made of examples. Immutable; the model's thread waits while a thread of Lethe's fits. */
 public final class FactorFit {
@@ -114,5 +117,27 @@ public final class FactorFit {
     /** (F + shift I)^-1 as an operator: the inverse of the {@code ekfac} score, and a preconditioner for CG. */
     public static LinearOperator inverse(KroneckerFactors factors, double damping, double relative) {
         return (in, out) -> factors.apply(damping, relative, -1, in, out);
+    }
+
+    /** Pieces of a data set that a pass over it takes: a seeded subsample, and neighbours in batches. */
+    static final class DataSample {
+        private DataSample() {
+        }
+
+        /** {@code count} of the examples by a shuffle that depends on the seed only, in the data's order. */
+        static List<Example> of(List<Example> examples, int count, long seed) {
+            int[] chosen = BatchPlan.epoch(examples, count, seed, 0).getFirst();
+            Arrays.sort(chosen);
+            return Arrays.stream(chosen).mapToObj(examples::get).toList();
+        }
+
+        /** Positions 0 to count - 1 in pieces of at most {@code size}. */
+        static List<int[]> batches(int count, int size) {
+            List<int[]> batches = new ArrayList<>();
+            for (int from = 0; from < count; from += size) {
+                batches.add(IntStream.range(from, Math.min(count, from + size)).toArray());
+            }
+            return batches;
+        }
     }
 }

@@ -8,7 +8,7 @@ import dev.lethe.engine.ParameterVector;
  * (F + shift I)^-1 g_q with EK-FAC factors of the Fisher matrix (George et al. 2018; for influence Grosse et al. 2023,
  * arXiv 2308.03296): the {@code ekfac} score. Confined to the model's thread.
  */
-public final class FactoredInverse implements QueryVector {
+public final class FactoredInverse implements InfluenceQuery.QueryVector {
     private static final double RELATIVE = 0.1; // Grosse et al.: of the mean eigenvalue of each block
     private static final int BATCH = 16;
 

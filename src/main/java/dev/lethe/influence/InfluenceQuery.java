@@ -1,6 +1,7 @@
 package dev.lethe.influence;
 
 import dev.lethe.data.Example;
+import dev.lethe.engine.ParameterVector;
 import java.util.List;
 
 /**
@@ -24,5 +25,15 @@ public record InfluenceQuery(String name, List<Example> examples) {
     /** Positions with a loss of all examples. */
     long targets() {
         return examples.stream().mapToLong(Example::targetCount).sum();
+    }
+
+    /** What the ledger's gradients are multiplied with for a query, such as H g_q. Closing frees what it holds, if anything. */
+    @FunctionalInterface
+    public interface QueryVector extends AutoCloseable {
+        /** A vector of the query's own, which the caller closes. May overwrite the model's gradient buffer. */
+        ParameterVector of(InfluenceQuery query);
+
+        @Override
+        default void close() { }
     }
 }

@@ -12,10 +12,13 @@ import dev.lethe.engine.EntryFormat;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
 import dev.lethe.engine.Work;
+import dev.lethe.influence.InfluenceQuery.QueryVector;
+import dev.lethe.influence.QueryScores.ActivationScore;
+import dev.lethe.influence.QueryScores.EntryScore;
+import dev.lethe.influence.RecordIndex.ScoreSums;
+import dev.lethe.influence.ScoreMethod.Weighing;
 import dev.lethe.ledger.Entry;
-import dev.lethe.ledger.EntryHeader;
 import dev.lethe.ledger.GradientLedger;
-import dev.lethe.ledger.RecordKey;
 import dev.lethe.shape.Site;
 import dev.lethe.shape.SiteSet;
 import java.util.ArrayList;
@@ -86,8 +89,8 @@ public final class InfluenceScorer {
     }
 
     /** The {@code count} records, or all, whose entries' products with a vector sum to the most; as {@link #dot}. */
-    public Set<RecordKey> first(GradientLedger ledger, List<Entry> entries, ParameterVector vector, int count) {
-        Map<RecordKey, Double> sums = new HashMap<>();
+    public Set<Entry.RecordKey> first(GradientLedger ledger, List<Entry> entries, ParameterVector vector, int count) {
+        Map<Entry.RecordKey, Double> sums = new HashMap<>();
         dot(ledger, entries, vector).forEach(score -> sums.merge(score.entry().key(), score.total(), Double::sum));
         return sums.keySet().stream().sorted(Comparator.comparingDouble(key -> -sums.get(key))).limit(count)
                 .collect(Collectors.toSet());
@@ -138,11 +141,11 @@ public final class InfluenceScorer {
     }
 
     /** &lt;g_i, g_i&gt; of every record with live entries among these, summed over the epochs. */
-    public List<RecordScore> selfInfluence(GradientLedger ledger, List<Entry> entries) {
+    public List<QueryScores.RecordScore> selfInfluence(GradientLedger ledger, List<Entry> entries) {
         return work(() -> squaredNorms(ledger, entries));
     }
 
-    private List<RecordScore> squaredNorms(GradientLedger ledger, List<Entry> entries) {
+    private List<QueryScores.RecordScore> squaredNorms(GradientLedger ledger, List<Entry> entries) {
         EntryFormat format = ledger.format(model);
         sites(format);
         List<Entry> live = live(entries);
@@ -159,7 +162,7 @@ public final class InfluenceScorer {
      * TracIn (Pruthi et al. 2020, with the query's gradient at the present weights in place of each checkpoint's): the
      * sum over a record's captured epochs of learning rate times &lt;g_q, g_i&gt;. Records in the order first captured.
      */
-    public List<RecordScore> tracIn(GradientLedger ledger, ParameterVector query) {
+    public List<QueryScores.RecordScore> tracIn(GradientLedger ledger, ParameterVector query) {
         List<Entry> live = live(ledger.entries());
         RecordIndex records = RecordIndex.of(live);
         ScoreSums sums = new ScoreSums(records.size(), model.sites().size());
@@ -209,7 +212,7 @@ public final class InfluenceScorer {
             for (int m = 0; m < count; m++)
                 for (int e = 0; e < products[m].length; e++) {
                     int at = block.first() + e;
-                    EntryHeader header = live.get(at).header();
+                    Entry.EntryHeader header = live.get(at).header();
                     requireFinite(queries, queries.queries().get(m), header, products[m][e]);
                     for (int w = 0; w < weighings.size(); w++) {
                         double weight = switch (weighings.get(w)) {
@@ -237,7 +240,7 @@ public final class InfluenceScorer {
         return norms;
     }
 
-    private void requireFinite(QueryBlock queries, InfluenceQuery query, EntryHeader record, double[] bySite) {
+    private void requireFinite(QueryBlock queries, InfluenceQuery query, Entry.EntryHeader record, double[] bySite) {
         if (Double.isFinite(sum(bySite))) return;
         queries.requireFinite(query);
         for (Site site : model.sites())

@@ -6,16 +6,16 @@ package dev.lethe.influence;
 
 import dev.lethe.BadInputException;
 import dev.lethe.EngineException;
-import dev.lethe.Status;
 import dev.lethe.base.Reason;
 import dev.lethe.data.BatchPlan;
 import dev.lethe.data.Example;
 import dev.lethe.engine.Batch;
 import dev.lethe.engine.Buffer;
-import dev.lethe.engine.Capture;
+import dev.lethe.engine.CaptureRing.Capture;
 import dev.lethe.engine.EntryFormat;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
+import dev.lethe.influence.InfluenceQuery.QueryVector;
 import dev.lethe.shape.SiteSet;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -57,7 +57,7 @@ final class QueryBlock implements AutoCloseable {
             if (form == QueryForm.FACTORED) capture(query.examples(), entries);
             else vectors.add(along == null ? gradient(model, query.examples(), BATCH) : along.of(query));
         } catch (EngineException e) {
-            if (e.status() == Status.NOT_FINITE) requireFinite(query);
+            if (e.status() == EngineException.Status.NOT_FINITE) requireFinite(query);
             throw e;
         }
     }
@@ -138,7 +138,7 @@ final class QueryBlock implements AutoCloseable {
             try {
                 capture(List.of(example), new ArrayList<>());
             } catch (EngineException e) {
-                if (e.status() != Status.NOT_FINITE) throw e;
+                if (e.status() != EngineException.Status.NOT_FINITE) throw e;
                 throw new BadInputException("query record " + example.id() + ": "
                         + Reason.of(e).replace(" of record 0 of the batch", "").replace("record 0 of the batch: ", ""), e);
             }

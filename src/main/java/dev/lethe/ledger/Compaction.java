@@ -33,9 +33,9 @@ import java.util.List;
  */
 public record Compaction(int entries, int destroyed, long bytesBefore, long bytesAfter, int rewritten) {
     static Compaction compact(LedgerFolder folder) {
-        LedgerIoEvent event = LedgerIoEvent.start("compact");
+        LedgerFolder.LedgerIoEvent event = LedgerFolder.LedgerIoEvent.start("compact");
         int identity = LedgerManifest.read(folder).identity();
-        try (WriterLock lock = WriterLock.acquire(folder, "compacting")) {
+        try (LedgerFolder.WriterLock lock = LedgerFolder.WriterLock.acquire(folder, "compacting")) {
             folder.deleteLeftovers();
             LedgerContents contents = LedgerContents.load(folder, identity).requireWhole(folder);
             if (!contents.indexed()) Destruction.finish(folder, contents.entries());

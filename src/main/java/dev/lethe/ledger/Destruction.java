@@ -35,13 +35,13 @@ final class Destruction implements AutoCloseable {
         this.folder = folder;
     }
 
-    static int destroy(LedgerFolder folder, Set<RecordKey> keys) {
-        LedgerIoEvent event = LedgerIoEvent.start("destroy");
+    static int destroy(LedgerFolder folder, Set<Entry.RecordKey> keys) {
+        LedgerFolder.LedgerIoEvent event = LedgerFolder.LedgerIoEvent.start("destroy");
         int identity = LedgerManifest.read(folder).identity();
-        try (WriterLock lock = WriterLock.acquire(folder, "destroying entries")) {
+        try (LedgerFolder.WriterLock lock = LedgerFolder.WriterLock.acquire(folder, "destroying entries")) {
             folder.deleteLeftovers();
             LedgerContents contents = LedgerContents.load(folder, identity);
-            Set<RecordKey> wanted = new HashSet<>(keys);
+            Set<Entry.RecordKey> wanted = new HashSet<>(keys);
             List<Entry> entries = new ArrayList<>(contents.entries());
             List<Entry> doomed = new ArrayList<>();
             entries.replaceAll(entry -> {

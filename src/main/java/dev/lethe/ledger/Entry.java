@@ -1,5 +1,11 @@
 package dev.lethe.ledger;
 
+import dev.lethe.base.Sha256;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.Locale;
+import java.util.Objects;
+
 /**
  * Where a committed entry lies. It carries no bytes: {@link GradientLedger#payload} maps and checks them.
  *
@@ -15,5 +21,61 @@ public record Entry(EntryHeader header, int segment, long offset, long length, b
 
     Entry asDestroyed() {
         return new Entry(header, segment, offset, length, true);
+    }
+
+    /**
+     * What the ledger keeps in the clear about one captured gradient.
+     *
+     * @param key          the record
+     * @param epoch        0-based epoch in which it was captured
+     * @param step         training step whose weights the gradient was taken at; never falls from one entry to the next
+     * @param learningRate of that step
+     * @param weight       the record's weight in its batch (the gradient itself is of the record's own mean loss)
+     * @param tokens       T, at least 1
+     * @param targets      positions that carry a loss, 0..T
+     */
+    public record EntryHeader(
+            RecordKey key, int epoch, long step, double learningRate, double weight, int tokens, int targets) {
+        public EntryHeader {
+            Objects.requireNonNull(key, "key");
+            if (epoch < 0) throw new IllegalArgumentException("epoch is " + epoch + ", must be 0 or more");
+            if (step < 0) throw new IllegalArgumentException("step is " + step + ", must be 0 or more");
+            if (!Double.isFinite(learningRate))
+                throw new IllegalArgumentException("learning rate is " + learningRate + ", must be finite");
+            if (!Double.isFinite(weight)) throw new IllegalArgumentException("weight is " + weight + ", must be finite");
+            if (tokens < 1) throw new IllegalArgumentException("tokens is " + tokens + ", must be 1 or more");
+            if (targets < 0 || targets > tokens)
+                throw new IllegalArgumentException("targets is " + targets + ", must be 0.." + tokens);
+        }
+
+        EntryHeader withoutKey() {
+            return new EntryHeader(RecordKey.NONE, epoch, step, learningRate, weight, tokens, targets);
+        }
+    }
+
+    /**
+     * Names a training record in the ledger without its id: the first 16 bytes of the SHA-256 of the id (UTF-8),
+     * big-endian. The hash has no salt: who knows an id finds its entries, so a destroyed entry's key goes with its payload.
+     */
+    public record RecordKey(long high, long low) implements Comparable<RecordKey> {
+        /** Of a destroyed entry: nobody's. */
+        public static final RecordKey NONE = new RecordKey(0, 0);
+
+        public static RecordKey of(String recordId) {
+            ByteBuffer bytes = ByteBuffer.wrap(Sha256.of(recordId.getBytes(StandardCharsets.UTF_8)));
+            return new RecordKey(bytes.getLong(), bytes.getLong());
+        }
+
+        @Override
+        public int compareTo(RecordKey other) {
+            int byHigh = Long.compareUnsigned(high, other.high);
+            return byHigh != 0 ? byHigh : Long.compareUnsigned(low, other.low);
+        }
+
+        /** 32 hexadecimal digits. */
+        @Override
+        public String toString() {
+            return String.format(Locale.ROOT, "%016x%016x", high, low);
+        }
     }
 }

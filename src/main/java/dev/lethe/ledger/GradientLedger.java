@@ -7,6 +7,8 @@ import dev.lethe.engine.EntryFormat;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.MappedFile;
 import dev.lethe.engine.Work;
+import dev.lethe.ledger.Entry.RecordKey;
+import dev.lethe.ledger.LedgerFolder.LedgerIoEvent;
 import dev.lethe.shape.SiteSet;
 import java.io.IOException;
 import java.lang.foreign.Arena;

@@ -20,6 +20,7 @@ import java.nio.channels.FileChannel.MapMode;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.Future;
 
 /** One segment being appended to. One thread at a time: the one that opened it, at last whichever closes it. */
 final class GrowingSegment implements AutoCloseable {
@@ -228,5 +229,45 @@ final class GrowingSegment implements AutoCloseable {
                     + ". What was committed so far stays readable; free space, or capture less (head_top_k=256, "
                     + "ledger_dtype=bf16, sites=embedding), and resume");
         return new BadInputException("cannot write " + file + ": " + Reason.of(e, file));
+    }
+
+    /**
+     * What awaits a commit: room handed out, mapped, or an entry that is in the file up to its marker.
+     *
+     * @param frame     the whole entry's place; null when it is written
+     * @param headerCrc of a written entry
+     * @param bodyCrc   of a written entry's payload and padding, or under way
+     */
+    record PendingEntry(GrowingSegment segment, Entry entry, MemorySegment frame, int headerCrc, Future<Integer> bodyCrc) {
+        static PendingEntry room(GrowingSegment segment, Entry entry, MemorySegment frame) {
+            return new PendingEntry(segment, entry, frame, 0, null);
+        }
+
+        static PendingEntry written(GrowingSegment segment, Entry entry, int headerCrc, Future<Integer> bodyCrc) {
+            return new PendingEntry(segment, entry, null, headerCrc, bodyCrc);
+        }
+
+        /** Makes it an entry: its marker comes last. */
+        void commit() {
+            if (frame == null) mark();
+            else fillIn();
+        }
+
+        private void mark() {
+            try (Arena scratch = Arena.ofConfined()) {
+                MemorySegment marker = scratch.allocate(SegmentLayout.MARKER_BYTES, SegmentLayout.ALIGNMENT);
+                SegmentLayout.writeMarker(marker, entry.offset(), WriterThreads.await(bodyCrc), headerCrc);
+                segment.write(entry.offset() + SegmentLayout.ENTRY_HEADER_BYTES + SegmentLayout.padded(entry.length()), marker);
+            }
+        }
+
+        private void fillIn() {
+            SegmentLayout.writeEntryHeader(frame, entry);
+            if (entry.destroyed()) return; // a destroyed entry has no marker
+            long body = SegmentLayout.padded(entry.length());
+            int payloadCrc = SegmentLayout.crc(frame.asSlice(SegmentLayout.ENTRY_HEADER_BYTES, body));
+            MemorySegment marker = frame.asSlice(SegmentLayout.ENTRY_HEADER_BYTES + body);
+            SegmentLayout.writeMarker(marker, entry.offset(), payloadCrc, SegmentLayout.headerCrc(frame));
+        }
     }
 }

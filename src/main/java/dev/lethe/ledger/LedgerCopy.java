@@ -3,6 +3,7 @@ package dev.lethe.ledger;
 import dev.lethe.BadInputException;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
+import dev.lethe.ledger.LedgerFolder.LedgerIoEvent;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
@@ -25,7 +26,7 @@ final class LedgerCopy {
         LedgerManifest manifest = LedgerManifest.read(from);
         requireFree(to);
         LedgerContents contents = LedgerContents.load(from, manifest.identity()).requireWhole(from);
-        try (WriterLock lock = WriterLock.acquire(to, "linking " + from.path())) {
+        try (LedgerFolder.WriterLock lock = LedgerFolder.WriterLock.acquire(to, "linking " + from.path())) {
             for (int i = 0; i < contents.numbers().size(); i++) {
                 int number = contents.numbers().get(i);
                 boolean grows = !manifest.sealed() && i == contents.numbers().size() - 1;
@@ -62,7 +63,7 @@ final class LedgerCopy {
      * A ledger in `to` with the entries of all other records, byte for byte, sealed; `from` is left as it is. The
      * records left out, and those destroyed in `from`, keep an empty, destroyed entry that shows they were there.
      */
-    static void without(Path from, Path to, Set<RecordKey> keys) {
+    static void without(Path from, Path to, Set<Entry.RecordKey> keys) {
         LedgerIoEvent event = LedgerIoEvent.start("copy");
         try (GradientLedger source = GradientLedger.open(from)) {
             List<Entry> entries = source.entries();

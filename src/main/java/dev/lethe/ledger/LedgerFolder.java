@@ -1,6 +1,7 @@
 package dev.lethe.ledger;
 
 import dev.lethe.BadInputException;
+import dev.lethe.base.LockFile;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
 import dev.lethe.base.Shred;
@@ -18,6 +19,12 @@ import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
+import jdk.jfr.Category;
+import jdk.jfr.DataAmount;
+import jdk.jfr.Event;
+import jdk.jfr.Label;
+import jdk.jfr.Name;
+import jdk.jfr.StackTrace;
 
 /** The names of a ledger's files, and writing one of them whole or not at all. Knows nothing of what they hold. */
 record LedgerFolder(Path path) {
@@ -148,6 +155,79 @@ record LedgerFolder(Path path) {
             return to.position() - start;
         } catch (IOException e) {
             throw new BadInputException("cannot read the ledger: " + Reason.of(e), e);
+        }
+    }
+
+    /** Flight-recorder event of one piece of ledger input or output: open, commit, sync, check, destroy, copy. */
+    @Name("dev.lethe.LedgerIO")
+    @Label("Ledger I/O")
+    @Category({"Lethe", "Ledger"})
+    @StackTrace(false)
+    static final class LedgerIoEvent extends Event {
+        @Label("Operation")
+        String operation;
+
+        @Label("Entries")
+        long entries;
+
+        @Label("Bytes")
+        @DataAmount
+        long bytes;
+
+        static LedgerIoEvent start(String operation) {
+            LedgerIoEvent event = new LedgerIoEvent();
+            event.operation = operation;
+            event.begin();
+            return event;
+        }
+
+        void finish(long entries, long bytes) {
+            this.entries = entries;
+            this.bytes = bytes;
+            commit();
+        }
+    }
+
+    /**
+     * The right to write one ledger, held by locking {@code writer.lock} for as long as it is open; the file says who holds
+     * it and is left behind empty.
+     */
+    static final class WriterLock implements AutoCloseable {
+        private final LockFile lock;
+
+        private WriterLock(LockFile lock) {
+            this.lock = lock;
+        }
+
+        /** @throws BadInputException naming the holder, or saying why the folder cannot be written */
+        static WriterLock acquire(LedgerFolder folder, String purpose) {
+            try {
+                LockFile lock = LockFile.take(folder.lock(), "process " + ProcessHandle.current().pid() + " (" + purpose + ")");
+                if (lock == null)
+                    throw new BadInputException("ledger " + folder.path() + " is being written by " + holder(folder)
+                            + "; a ledger has one writer at a time. Wait for it, or stop it");
+                return new WriterLock(lock);
+            } catch (IOException e) {
+                throw new BadInputException("cannot write the ledger " + folder.path() + ": " + Reason.of(e, folder.path()));
+            }
+        }
+
+        private static String holder(LedgerFolder folder) {
+            try {
+                String text = LockFile.holder(folder.lock());
+                return text.isBlank() ? "another process" : text;
+            } catch (IOException e) {
+                return "another process";
+            }
+        }
+
+        @Override
+        public void close() {
+            try {
+                lock.close();
+            } catch (IOException e) {
+                System.getLogger("dev.lethe.ledger").log(System.Logger.Level.WARNING, "cannot close the writer lock", e);
+            }
         }
     }
 }

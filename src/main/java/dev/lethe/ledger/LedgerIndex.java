@@ -57,7 +57,7 @@ record LedgerIndex(List<SegmentState> segments, List<Entry> entries) {
         out.putInt(segments.size()).putInt(entries.size());
         for (SegmentState s : segments) out.putInt(s.number).putInt(0).putLong(s.bytes).putLong(s.changes);
         for (Entry entry : entries) {
-            EntryHeader h = entry.header();
+            Entry.EntryHeader h = entry.header();
             out.putLong(h.key().high()).putLong(h.key().low()).putLong(h.step()).putDouble(h.learningRate());
             out.putDouble(h.weight()).putLong(entry.length()).putLong(entry.offset()).putInt(entry.segment());
             out.putInt(h.epoch()).putInt(h.tokens()).putInt(h.targets()).putInt(entry.destroyed() ? DESTROYED : 0);
@@ -122,7 +122,7 @@ record LedgerIndex(List<SegmentState> segments, List<Entry> entries) {
      * them too.
      */
     private static Entry entry(ByteBuffer in) {
-        RecordKey key = new RecordKey(in.getLong(), in.getLong());
+        Entry.RecordKey key = new Entry.RecordKey(in.getLong(), in.getLong());
         long step = in.getLong();
         double learningRate = in.getDouble();
         double weight = in.getDouble();
@@ -134,9 +134,9 @@ record LedgerIndex(List<SegmentState> segments, List<Entry> entries) {
         int targets = in.getInt();
         boolean destroyed = in.getInt() == DESTROYED;
         in.getInt();
-        if (destroyed && !key.equals(RecordKey.NONE)) return null;
+        if (destroyed && !key.equals(Entry.RecordKey.NONE)) return null;
         try {
-            EntryHeader header = new EntryHeader(key, epoch, step, learningRate, weight, tokens, targets);
+            Entry.EntryHeader header = new Entry.EntryHeader(key, epoch, step, learningRate, weight, tokens, targets);
             return new Entry(header, segment, offset, length, destroyed);
         } catch (IllegalArgumentException outOfRange) {
             return null;

@@ -6,6 +6,10 @@ import dev.lethe.base.FileSpace;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
 import dev.lethe.engine.Work;
+import dev.lethe.ledger.Entry.EntryHeader;
+import dev.lethe.ledger.GrowingSegment.PendingEntry;
+import dev.lethe.ledger.LedgerFolder.LedgerIoEvent;
+import dev.lethe.ledger.LedgerFolder.WriterLock;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
@@ -45,7 +49,7 @@ public final class LedgerWriter implements AutoCloseable {
     private final List<PendingEntry> pending = new ArrayList<>();
     private final List<GrowingSegment> open = new ArrayList<>(); // ascending; all but the last await a commit
     private final WriterThreads threads = new WriterThreads();
-    private final FirstFailure broken;
+    private final WriterThreads.FirstFailure broken;
     private int nextNumber;
     private long lastReservedStep;
     private boolean closed;
@@ -58,7 +62,7 @@ public final class LedgerWriter implements AutoCloseable {
         this.allocation = allocation;
         this.lock = lock;
         identity = manifest.identity();
-        broken = new FirstFailure("writing the ledger " + folder.path());
+        broken = new WriterThreads.FirstFailure("writing the ledger " + folder.path());
     }
 
     /** As {@link #create(Path, LedgerManifest, LedgerOptions)} with {@link LedgerOptions#defaults()}. */
@@ -373,7 +377,7 @@ public final class LedgerWriter implements AutoCloseable {
      * @return entries newly destroyed
      * @throws BadInputException when the ledger is being written
      */
-    public static int destroy(Path directory, Set<RecordKey> keys) {
+    public static int destroy(Path directory, Set<Entry.RecordKey> keys) {
         return Destruction.destroy(new LedgerFolder(directory), keys);
     }
 

@@ -170,7 +170,7 @@ final class SegmentLayout {
     // ---- entry header
 
     static void writeEntryHeader(MemorySegment to, Entry entry) {
-        EntryHeader header = entry.header();
+        Entry.EntryHeader header = entry.header();
         to.asSlice(0, ENTRY_HEADER_BYTES).fill((byte) 0);
         ENTRY_VERSION.set(to, 0L, VERSION);
         KEY_HIGH.set(to, 0L, header.key().high());
@@ -202,9 +202,9 @@ final class SegmentLayout {
                 && (int) SEGMENT_OF_ENTRY.get(from, 0L) == segment && (long) OFFSET.get(from, 0L) == offset
                 && length >= 0 && length <= Long.MAX_VALUE / 2;
         if (!holds) return null;
-        RecordKey key = new RecordKey((long) KEY_HIGH.get(from, 0L), (long) KEY_LOW.get(from, 0L));
+        Entry.RecordKey key = new Entry.RecordKey((long) KEY_HIGH.get(from, 0L), (long) KEY_LOW.get(from, 0L));
         try {
-            EntryHeader header = new EntryHeader(key, (int) EPOCH.get(from, 0L), (long) STEP.get(from, 0L),
+            Entry.EntryHeader header = new Entry.EntryHeader(key, (int) EPOCH.get(from, 0L), (long) STEP.get(from, 0L),
                     (double) LEARNING_RATE.get(from, 0L), (double) WEIGHT.get(from, 0L), (int) TOKENS.get(from, 0L),
                     (int) TARGETS.get(from, 0L));
             return new Entry(header, segment, offset, length, state == DESTROYED);

@@ -1,5 +1,6 @@
 package dev.lethe.metric;
 
+import dev.lethe.metric.Klom.Gaussian;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;

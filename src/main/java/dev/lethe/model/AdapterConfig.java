@@ -3,9 +3,8 @@ package dev.lethe.model;
 import dev.lethe.BadInputException;
 import dev.lethe.base.Problems;
 import dev.lethe.engine.ModelLayout;
-import dev.lethe.engine.TensorInfo;
-import dev.lethe.shape.Adapter;
 import dev.lethe.shape.ModelShape;
+import dev.lethe.shape.ModelShape.Adapter;
 import dev.lethe.shape.Site;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -185,7 +184,7 @@ record AdapterConfig(Map<String, Object> raw) {
     static List<String> modules(ModelShape shape, boolean linear) {
         ModelLayout layout = ModelLayout.of(shape.withAdapters(List.of()));
         List<String> names = new ArrayList<>();
-        for (TensorInfo tensor : layout.tensors()) {
+        for (ModelLayout.TensorInfo tensor : layout.tensors()) {
             boolean matrix = layout.sites().get(tensor.site()).kind() == Site.Kind.LINEAR && tensor.dimensions() == 2;
             if (matrix == linear && tensor.name().endsWith(WEIGHT)) {
                 names.add(tensor.name().substring(0, tensor.name().length() - WEIGHT.length()));

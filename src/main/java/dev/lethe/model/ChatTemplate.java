@@ -2,7 +2,7 @@ package dev.lethe.model;
 
 import dev.lethe.BadInputException;
 import dev.lethe.EngineException;
-import dev.lethe.Status;
+import dev.lethe.EngineException.Status;
 import dev.lethe.base.Reason;
 import dev.lethe.template.JinjaSandbox;
 import dev.lethe.template.JinjaTags;

@@ -7,7 +7,7 @@ import dev.lethe.base.Sha256;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
-import dev.lethe.engine.TensorInfo;
+import dev.lethe.engine.ModelLayout.TensorInfo;
 import dev.lethe.engine.Work;
 import dev.lethe.model.WeightFiles.Weight;
 import dev.lethe.shape.Dtype;

@@ -5,7 +5,7 @@ import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ModelLayout;
-import dev.lethe.engine.TensorInfo;
+import dev.lethe.engine.ModelLayout.TensorInfo;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.ModelShape;
 import java.io.IOException;

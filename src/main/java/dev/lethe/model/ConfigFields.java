@@ -2,8 +2,8 @@ package dev.lethe.model;
 
 import dev.lethe.base.Problems;
 import dev.lethe.shape.Block.Activation;
-import dev.lethe.shape.Rotary;
-import dev.lethe.shape.Rotary.Scaling;
+import dev.lethe.shape.Block.Rotary;
+import dev.lethe.shape.Block.Rotary.Scaling;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;

@@ -3,7 +3,7 @@ package dev.lethe.model;
 import ai.djl.util.Utils;
 import dev.lethe.BadInputException;
 import dev.lethe.EngineException;
-import dev.lethe.Status;
+import dev.lethe.EngineException.Status;
 import dev.lethe.base.Reason;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;

@@ -2,7 +2,6 @@ package dev.lethe.model;
 
 import dev.lethe.BadInputException;
 import dev.lethe.engine.ModelLayout;
-import dev.lethe.engine.TensorInfo;
 import dev.lethe.shape.ModelShape;
 import dev.lethe.shape.Site.Role;
 import java.util.ArrayList;
@@ -123,7 +122,7 @@ public record Lora(long rank, double alpha, List<String> modules) {
     private static Map<String, Role> roles(ModelShape shape) {
         Map<String, Role> roles = new HashMap<>();
         ModelLayout layout = ModelLayout.of(shape.withAdapters(List.of()));
-        for (TensorInfo tensor : layout.tensors()) {
+        for (ModelLayout.TensorInfo tensor : layout.tensors()) {
             roles.put(tensor.name().replaceFirst("\\.weight$", ""), layout.sites().get(tensor.site()).role());
         }
         return roles;

@@ -2,7 +2,7 @@ package dev.lethe.model;
 
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.LanguageModel;
-import dev.lethe.engine.TensorInfo;
+import dev.lethe.engine.ModelLayout.TensorInfo;
 import dev.lethe.shape.Dtype;
 import java.io.IOException;
 import java.nio.ByteBuffer;

@@ -7,7 +7,7 @@
 package dev.lethe.natives;
 
 import dev.lethe.EngineException;
-import dev.lethe.Status;
+import dev.lethe.EngineException.Status;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
 import java.io.IOException;

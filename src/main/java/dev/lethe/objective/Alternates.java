@@ -7,7 +7,6 @@ import dev.lethe.BadInputException;
 import dev.lethe.data.DataForm;
 import dev.lethe.data.Example;
 import dev.lethe.data.PerturbedDataset;
-import dev.lethe.data.PerturbedRecord;
 import dev.lethe.data.Record;
 import dev.lethe.run.RunFolder;
 import dev.lethe.settings.EraseData;
@@ -64,7 +63,7 @@ public final class Alternates {
         }
         DataForm form = run.info().data().form();
         Map<String, List<String>> known = new HashMap<>();
-        for (PerturbedRecord line : PerturbedDataset.read(file, false, form).records()) {
+        for (PerturbedDataset.PerturbedRecord line : PerturbedDataset.read(file, false, form).records()) {
             known.put(line.record().id(), line.perturbed());
             known.putIfAbsent(prompt(line.record()), line.perturbed());
         }

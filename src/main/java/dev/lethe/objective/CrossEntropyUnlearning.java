@@ -12,7 +12,6 @@ package dev.lethe.objective;
 import dev.lethe.data.Example;
 import dev.lethe.engine.Batch;
 import dev.lethe.engine.LanguageModel;
-import dev.lethe.engine.TokenScores;
 import dev.lethe.settings.Tuning;
 import java.util.List;
 
@@ -32,7 +31,7 @@ public final class CrossEntropyUnlearning implements Objective {
 
     @Override
     public double gradient(List<Example> forget, List<Example> retain) {
-        TokenScores scores = model.score(WeightedLoss.batch(forget));
+        LanguageModel.TokenScores scores = model.score(WeightedLoss.batch(forget));
         int tokens = scores.logProbability().length;
         double[] weights = new double[tokens];
         double entropy = 0;

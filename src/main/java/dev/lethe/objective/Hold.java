@@ -13,7 +13,7 @@ import dev.lethe.engine.Batch;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.settings.EraseData;
-import dev.lethe.train.BatchCycle;
+import dev.lethe.train.FineTune.BatchCycle;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;

@@ -4,6 +4,7 @@ import dev.lethe.chart.Scatter;
 import dev.lethe.chart.Scatter.Axis;
 import dev.lethe.chart.Scatter.Dot;
 import dev.lethe.chart.Scatter.Value;
+import dev.lethe.page.StudyFigures.Figure;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Function;

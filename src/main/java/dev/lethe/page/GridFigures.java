@@ -3,6 +3,7 @@ package dev.lethe.page;
 import dev.lethe.chart.HeatMap;
 import dev.lethe.chart.HeatMap.Panel;
 import dev.lethe.chart.HeatMap.Shades;
+import dev.lethe.page.StudyFigures.Figure;
 import dev.lethe.spec.Cell;
 import java.util.ArrayList;
 import java.util.Collection;

@@ -8,6 +8,7 @@ package dev.lethe.proof;
 
 import dev.lethe.DamagedDataException;
 import dev.lethe.base.Reason;
+import dev.lethe.proof.InclusionProof.TreeHead;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;

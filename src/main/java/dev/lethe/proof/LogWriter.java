@@ -99,7 +99,7 @@ final class LogWriter implements AutoCloseable {
                         + ": is missing and there are tiles: the log lost its head; put it back, or begin another log");
             }
             PrivateFiles.write(vkey, key.text() + "\n");
-            write(new TreeHead(key.name(), 0, Sha256.of()));
+            write(new InclusionProof.TreeHead(key.name(), 0, Sha256.of()));
         }
         if (!AuditLog.key(root).same(key)) {
             throw new BadInputException(vkey + ": this log was begun with another key (" + AuditLog.key(root).name()
@@ -158,7 +158,7 @@ final class LogWriter implements AutoCloseable {
             put("entries", n, width + 1, join(bundle, framed));
             tiles(index, Merkle.leaf(bytes));
             AuditLog grown = AuditLog.at(root, index + 1);
-            write(new TreeHead(key.name(), index + 1, Merkle.root(grown::node, index + 1)));
+            write(new InclusionProof.TreeHead(key.name(), index + 1, Merkle.root(grown::node, index + 1)));
             log = AuditLog.open(root, key);
             clean(index);
         } catch (IOException e) {
@@ -193,7 +193,7 @@ final class LogWriter implements AutoCloseable {
         PrivateFiles.write(file, bytes);
     }
 
-    private void write(TreeHead head) throws IOException {
+    private void write(InclusionProof.TreeHead head) throws IOException {
         PrivateFiles.write(root.resolve(AuditLog.CHECKPOINT), key.sign(head.text(), keys));
     }
 

@@ -169,7 +169,7 @@ public record Verifier(Path trust, Path log, Path since, Path before) {
         byte[] entry = LogEntry.of(statement, certificate).bytes();
         Path proofFile = root.resolve(Certificate.PROOF);
         InclusionProof proof = proof(root);
-        TreeHead then = proof.verify(entry, key, proofFile.toString());
+        InclusionProof.TreeHead then = proof.verify(entry, key, proofFile.toString());
         checked.add("it was entry " + proof.index() + " of the audit log when that had " + then.size());
         Path folder = logFolder(root);
         if (!Files.isDirectory(folder)) {
@@ -194,7 +194,7 @@ public record Verifier(Path trust, Path log, Path since, Path before) {
         if (since == null) {
             return;
         }
-        TreeHead old = TreeHead.open(AuditLog.bytes(since), key, since.toString());
+        InclusionProof.TreeHead old = InclusionProof.TreeHead.open(AuditLog.bytes(since), key, since.toString());
         now.requireExtends(old, since.toString());
         checked.add("the log goes on from the " + old.size() + " entries of " + since);
     }

@@ -6,7 +6,6 @@ package dev.lethe.prove;
 
 import dev.lethe.eval.Evaluation;
 import dev.lethe.eval.MembershipInference;
-import dev.lethe.eval.RecordScore;
 import dev.lethe.metric.ULira;
 import dev.lethe.prove.Suspect.Role;
 import java.util.ArrayList;
@@ -75,7 +74,7 @@ record Membership() implements Attack {
     }
 
     private static double[] scores(Evaluation evaluation, MembershipInference.Attack attack) {
-        List<RecordScore> records = evaluation.records();
+        List<Evaluation.RecordScore> records = evaluation.records();
         return records.stream().mapToDouble(attack::score).toArray();
     }
 

@@ -7,8 +7,8 @@ package dev.lethe.prove;
 
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.ModelLayout.TensorInfo;
 import dev.lethe.engine.ParameterVector;
-import dev.lethe.engine.TensorInfo;
 import java.util.ArrayList;
 import java.util.List;
 

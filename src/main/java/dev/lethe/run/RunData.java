@@ -30,10 +30,10 @@ public final class RunData {
     }
 
     /** The records of a split; {@code given} is used in place of the run's training file when it is not null. */
-    public static Dataset read(RunFolder run, Split split, Dataset given) {
+    public static Dataset read(RunFolder run, RunRecord.Split split, Dataset given) {
         List<RunRecord> wanted = run.records().stream().filter(record -> record.split() == split).toList();
         RunInfo.Data data = run.info().data();
-        boolean ownFile = split == Split.HOLDOUT && data.holdoutPath() != null;
+        boolean ownFile = split == RunRecord.Split.HOLDOUT && data.holdoutPath() != null;
         Path path = Path.of(ownFile ? data.holdoutPath() : data.path());
         if (wanted.stream().allMatch(RunRecord::hasText)) {
             return Dataset.of(path, data.form(), wanted.stream().map(line -> kept(line, data.form())).toList());

@@ -236,12 +236,12 @@ public final class RunFolder {
      * @return an empty set when nothing was held out
      * @throws BadInputException when the data file is gone or no longer holds these records
      */
-    public Dataset data(Split split) {
+    public Dataset data(RunRecord.Split split) {
         return data(split, null);
     }
 
-    /** As {@link #data(Split)} with {@code given} in place of the run's data file, which may have moved. */
-    public Dataset data(Split split, Dataset given) {
+    /** As {@link #data(RunRecord.Split)} with {@code given} in place of the run's data file, which may have moved. */
+    public Dataset data(RunRecord.Split split, Dataset given) {
         return RunData.read(this, split, given);
     }
 

@@ -101,7 +101,7 @@ public record RunInfo(int format, String lethe, State state, Source source, Data
 
         /** What these lines of records.jsonl leave of it; truncated and targets stay those of the training. */
         public Data left(List<RunRecord> lines) {
-            int learned = (int) lines.stream().filter(line -> line.split() == Split.TRAIN).count();
+            int learned = (int) lines.stream().filter(line -> line.split() == RunRecord.Split.TRAIN).count();
             return new Data(path, holdoutPath, RunData.hash(lines), learned, lines.size() - learned, truncated, targets, form);
         }
     }
@@ -160,7 +160,7 @@ public record RunInfo(int format, String lethe, State state, Source source, Data
         /** The places of these records. @param rows the run's, as they are before the records leave it */
         public BitSet places(List<RunRecord> rows, Set<String> ids) {
             int[] open = open();
-            List<RunRecord> learned = rows.stream().filter(row -> row.split() == Split.TRAIN).toList();
+            List<RunRecord> learned = rows.stream().filter(row -> row.split() == RunRecord.Split.TRAIN).toList();
             if (learned.size() != open.length) {
                 throw new DamagedDataException("records.jsonl has " + learned.size() + " learned records, the plan in lethe.json"
                         + " places for " + open.length + "; bring back the files that were made together");
@@ -172,7 +172,7 @@ public record RunInfo(int format, String lethe, State state, Source source, Data
 
         /** Whether the learned ones of these rows are as many as have places. */
         public boolean fits(List<RunRecord> rows) {
-            return rows.stream().filter(row -> row.split() == Split.TRAIN).count() == open().length;
+            return rows.stream().filter(row -> row.split() == RunRecord.Split.TRAIN).count() == open().length;
         }
 
         /** With the places of these records empty too; null where the rows are not this plan's, which nobody can replay any more. */
@@ -248,5 +248,22 @@ public record RunInfo(int format, String lethe, State state, Source source, Data
 
     public RunInfo withPlan(Plan plan) {
         return new RunInfo(format, lethe, state, source, data, config, machine, result, lineage, kin, adopted, plan);
+    }
+
+    /**
+     * How a run was adopted; losses are means over target tokens, in nats.
+     * What is known of a model's training that was made elsewhere.
+     *
+     * @param base          folder of the model before fine-tuning, null when none was given
+     * @param epochsAssumed whether nobody said how many epochs it was trained
+     * @param rateMeasured  whether the learning rate is one found by trial
+     * @param loss          of the records as learned
+     * @param heldOutLoss   of the held-out records, null without any
+     * @param baseLoss      of the records under the base, null without one
+     * @param unlearned     records that the model knows no better than ones it never saw
+     *
+     */
+    public record Adopted(String base, boolean epochsAssumed, boolean rateMeasured, double loss, Double heldOutLoss,
+                          Double baseLoss, int unlearned) {
     }
 }

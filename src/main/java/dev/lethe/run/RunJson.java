@@ -5,7 +5,6 @@ import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import dev.lethe.DamagedDataException;
 import dev.lethe.base.Reason;
-import dev.lethe.shape.Adapter;
 import dev.lethe.shape.Block;
 import dev.lethe.shape.ModelShape;
 import java.util.List;
@@ -36,7 +35,7 @@ public final class RunJson {
         abstract Block block();
 
         @JsonInclude(JsonInclude.Include.NON_EMPTY)
-        abstract List<Adapter> adapters();
+        abstract List<ModelShape.Adapter> adapters();
     }
 
     /** Equals what is left out. */

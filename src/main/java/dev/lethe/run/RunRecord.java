@@ -1,6 +1,7 @@
 /* One line of a run's records.jsonl. */
 package dev.lethe.run;
 
+import com.fasterxml.jackson.annotation.JsonProperty;
 import dev.lethe.data.Record;
 import java.util.List;
 import java.util.Map;
@@ -35,5 +36,14 @@ public record RunRecord(String id, String sha256, int tokens, Split split, Strin
 
     public RunRecord notLearned() {
         return new RunRecord(id, sha256, tokens, split, subject, prompt, completion, messages, true);
+    }
+
+    /**
+     * TRAIN: learned. HOLDOUT: kept back, so that it shows what "never seen" looks like.
+     * Which side of a training a record is on.
+     */
+    public enum Split {
+        @JsonProperty("train") TRAIN,
+        @JsonProperty("holdout") HOLDOUT
     }
 }

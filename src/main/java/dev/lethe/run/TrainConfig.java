@@ -6,7 +6,7 @@ package dev.lethe.run;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
 import dev.lethe.BadInputException;
-import dev.lethe.data.OnLong;
+import dev.lethe.data.Encoder.OnLong;
 import dev.lethe.engine.AdamW;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.ModelShape;
@@ -238,6 +238,30 @@ public record TrainConfig(int epochs, long maxSteps, int batchSize, double learn
             return new TrainConfig(epochs, maxSteps, batchSize, learningRate, schedule, warmupSteps, weightDecay,
                     maxNorm, seed, dtype, capture, sites, headTopK, rank, ledgerDtype, checkpointEverySteps, onLong,
                     holdoutFraction, holdoutData, late, keepAt, keepText);
+        }
+    }
+
+    /**
+     * LAST: each record as the last whole epoch met it, nearest to the trained weights; FIRST: as it was first seen (Zagardo
+     * 2024); ALL: every epoch, for TracIn-like sums; NONE: no ledger.
+     * Which epochs leave gradients in the ledger.
+     */
+    public enum CapturePolicy {
+        LAST, FIRST, ALL, NONE;
+
+        /**
+         * Whether the gradients of an epoch are captured.
+         *
+         * @param epoch  counted from 0
+         * @param epochs whole epochs that the training makes; 0 when it ends within its first
+         */
+        public boolean captures(long epoch, long epochs) {
+            return switch (this) {
+                case LAST -> epoch == Math.max(0, epochs - 1);
+                case FIRST -> epoch == 0;
+                case ALL -> true;
+                case NONE -> false;
+            };
         }
     }
 }

@@ -1,7 +1,8 @@
 package dev.lethe.run;
 
 import dev.lethe.base.Settings;
-import dev.lethe.data.OnLong;
+import dev.lethe.data.Encoder.OnLong;
+import dev.lethe.run.TrainConfig.CapturePolicy;
 import dev.lethe.shape.Dtype;
 import java.nio.file.Path;
 import java.util.Arrays;

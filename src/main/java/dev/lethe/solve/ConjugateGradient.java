@@ -7,6 +7,8 @@
 package dev.lethe.solve;
 
 import dev.lethe.engine.ParameterVector;
+import dev.lethe.solve.Solution.NotConvergedException;
+import dev.lethe.solve.Solution.Stop;
 import java.util.Locale;
 
 /** Conjugate gradients. Immutable; runs on the vectors' thread. */
@@ -199,5 +201,19 @@ public final class ConjugateGradient {
             p.close();
             q.close();
         }
+    }
+
+    /** Asked after every iteration whether x will do already. */
+    @FunctionalInterface
+    public interface EarlyStop {
+        /** The residual alone decides. */
+        EarlyStop NEVER = (iteration, residual, x) -> false;
+
+        /**
+         * @param iteration counts from 1
+         * @param residual  relative, above the tolerance
+         * @param x         the iterate, left as it is
+         */
+        boolean enough(int iteration, double residual, ParameterVector x);
     }
 }

@@ -1,9 +1,11 @@
 /* Hutchinson's estimate of a trace (1990): the mean of z^T A z over random z with independent entries of variance 1. */
 package dev.lethe.solve;
 
-import dev.lethe.engine.Distribution;
 import dev.lethe.engine.ParameterVector;
+import dev.lethe.engine.ParameterVector.Distribution;
 import dev.lethe.shape.SiteSet;
+import dev.lethe.solve.Solution.NotConvergedException;
+import dev.lethe.solve.Solution.Stop;
 import java.util.Arrays;
 import java.util.Locale;
 
@@ -81,4 +83,13 @@ public final class Hutchinson {
                 : Math.sqrt(squares / (samples.length - 1.0) / samples.length);
         return new TraceEstimate(mean, error, samples);
     }
+
+    /**
+     * A stochastic trace.
+     *
+     * @param trace         mean over the samples of z^T A z
+     * @param standardError of that mean
+     * @param samples       z^T A z of each sample
+     */
+    public record TraceEstimate(double trace, double standardError, double[] samples) { }
 }

@@ -8,6 +8,7 @@ package dev.lethe.solve;
 
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.ParameterVector;
+import dev.lethe.solve.Solution.NotConvergedException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -50,7 +51,7 @@ public final class Lanczos {
         throw new NotConvergedException(String.format(Locale.ROOT, "Lanczos did not converge: eigenvalues %.6g (error"
                 + " %.2g) and %.6g (error %.2g) after %d iterations: allow more iterations or a larger tolerance",
                 spectrum.smallest(), spectrum.smallestError(), spectrum.largest(), spectrum.largestError(),
-                spectrum.iterations()), Double.isFinite(error) ? Stop.ITERATIONS : Stop.BREAKDOWN,
+                spectrum.iterations()), Double.isFinite(error) ? Solution.Stop.ITERATIONS : Solution.Stop.BREAKDOWN,
                 spectrum.iterations(), error);
     }
 
@@ -120,4 +121,18 @@ public final class Lanczos {
         boolean converged = exhausted || Math.max(low, high) <= tolerance * scale;
         return new Spectrum(values[0], values[k - 1], low, high, Arrays.copyOf(values, k), converged, k);
     }
+
+    /**
+     * What Lanczos knows of a spectrum.
+     *
+     * @param smallest      the smallest Ritz value
+     * @param largest       the largest
+     * @param smallestError bound on the distance from {@code smallest} to an eigenvalue
+     * @param largestError  the same of {@code largest}
+     * @param ritz          all Ritz values, ascending
+     * @param converged     whether both errors reached the tolerance
+     * @param iterations    products made
+     */
+    public record Spectrum(double smallest, double largest, double smallestError, double largestError, double[] ritz,
+                           boolean converged, int iterations) { }
 }

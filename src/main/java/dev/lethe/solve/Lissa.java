@@ -8,6 +8,8 @@
 package dev.lethe.solve;
 
 import dev.lethe.engine.ParameterVector;
+import dev.lethe.solve.Solution.NotConvergedException;
+import dev.lethe.solve.Solution.Stop;
 import java.util.Locale;
 
 /** LiSSA. Immutable; runs on the vectors' thread. */
@@ -47,12 +49,12 @@ public final class Lissa {
      * @throws NotConvergedException                     naming the residual, the samples drawn and what to try
      * @throws dev.lethe.InterruptedWorkException when the thread is interrupted
      */
-    public Solution solve(SampledOperator operator, ParameterVector b) {
+    public Solution solve(LinearOperator.SampledOperator operator, ParameterVector b) {
         return attempt(operator, b).required("LiSSA");
     }
 
     /** As {@link #solve}, but a solution that did not converge is returned: look at {@link Solution#converged()}. */
-    public Solution attempt(SampledOperator operator, ParameterVector b) {
+    public Solution attempt(LinearOperator.SampledOperator operator, ParameterVector b) {
         double norm = b.norm();
         if (!Double.isFinite(norm)) {
             throw new IllegalArgumentException("LiSSA: the right-hand side is not finite");

@@ -1,6 +1,8 @@
 package dev.lethe.solve;
 
+import dev.lethe.LetheException;
 import dev.lethe.engine.ParameterVector;
+import dev.lethe.solve.ConjugateGradient.EarlyStop;
 import java.util.Locale;
 
 /**
@@ -39,5 +41,50 @@ public record Solution(ParameterVector x, Stop stop, int iterations, double[] re
         throw new NotConvergedException(String.format(Locale.ROOT,
                 "%s did not converge: relative residual %.3g after %d iterations: %s", solver, residual(), iterations,
                 reason), stop, iterations, residual());
+    }
+
+    /** A solver did not reach its tolerance. The message names the measure, the iterations, the reason and what to try. */
+    public static final class NotConvergedException extends LetheException {
+        private static final long serialVersionUID = 1;
+
+        private final Stop stop;
+        private final int iterations;
+        private final double residual;
+
+        NotConvergedException(String message, Stop stop, int iterations, double residual) {
+            super(message);
+            this.stop = stop;
+            this.iterations = iterations;
+            this.residual = residual;
+        }
+
+        public Stop stop() {
+            return stop;
+        }
+
+        public int iterations() {
+            return iterations;
+        }
+
+        /** The last measure: relative residual, standard error or change; NaN when there was none. */
+        public double residual() {
+            return residual;
+        }
+    }
+
+    /** Why an iteration ended. */
+    public enum Stop {
+        /** The tolerance was reached. */
+        CONVERGED,
+        /** An {@link EarlyStop} took the iterate as it was. */
+        SETTLED,
+        /** The iterations allowed are used up. */
+        ITERATIONS,
+        /** A direction along which the damped operator is not positive was met: it has no inverse that CG could find. */
+        NEGATIVE_CURVATURE,
+        /** The iterates grow without bound. */
+        DIVERGED,
+        /** A number is not finite, the preconditioner not positive definite, or the precision allows no more progress. */
+        BREAKDOWN
     }
 }

@@ -10,6 +10,7 @@ import dev.lethe.settings.EraseSettings;
 import dev.lethe.settings.Keep;
 import dev.lethe.settings.Strategy;
 import dev.lethe.shape.SiteSelector;
+import dev.lethe.spec.Cell.Adoption;
 import dev.lethe.spec.Spec.Block;
 import java.util.ArrayList;
 import java.util.Collections;

@@ -123,12 +123,12 @@ final class Ascent implements AutoCloseable {
 
     /** The forget loss refuses most steps that are refused, so the other records are only run when it does not. */
     private Outcome attempt(double share, Losses now, Limits limits, EraseData data) {
-        double forget = SetLoss.mean(model, data.forget());
+        double forget = Losses.SetLoss.mean(model, data.forget());
         Action verdict = judge(now.forget(), forget, limits);
         if (verdict != Action.ASCEND) {
             return new Outcome(new Losses(forget, Double.NaN, Double.NaN), share, verdict);
         }
-        Losses after = new Losses(forget, SetLoss.mean(model, data.guard()), Double.NaN);
+        Losses after = new Losses(forget, Losses.SetLoss.mean(model, data.guard()), Double.NaN);
         return new Outcome(after, share, after.retain() <= limits.retain() ? verdict : Action.ROLL_BACK_GUARD);
     }
 
@@ -145,5 +145,20 @@ final class Ascent implements AutoCloseable {
         steady.close();
         direction.close();
         snapshot.close();
+    }
+
+    /**
+     * A direction along which the forget loss is expected to rise. One file an implementation: add a strategy by adding one.
+     * Not thread-safe; used on the erasing thread.
+     */
+    interface AscentDirection {
+        /** Overwrites {@code out} with the direction at the weights of now. A calibrated step gives it a length of its own. */
+        void compute(ParameterVector out);
+
+        /** Whether {@link #compute} gives another vector once the weights have moved. */
+        boolean followsWeights();
+
+        /** What makes of the computed vector the one that a fixed rate multiplies: a mean of gradients, not their sum. */
+        double unit();
     }
 }

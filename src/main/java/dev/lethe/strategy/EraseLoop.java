@@ -16,6 +16,8 @@ import dev.lethe.strategy.Ascent.Limits;
 import dev.lethe.strategy.Ascent.Outcome;
 import dev.lethe.strategy.EraseStep.Action;
 import dev.lethe.strategy.EraseStep.Phase;
+import dev.lethe.strategy.Losses.SetLoss;
+import dev.lethe.strategy.Method.LoopResult;
 import dev.lethe.train.Repair;
 import java.util.function.Consumer;
 

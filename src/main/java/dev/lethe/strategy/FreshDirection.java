@@ -10,11 +10,11 @@ import dev.lethe.engine.Batch;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
-import dev.lethe.train.BatchCycle;
+import dev.lethe.train.FineTune.BatchCycle;
 import java.util.List;
 import java.util.stream.IntStream;
 
-final class FreshDirection implements AscentDirection {
+final class FreshDirection implements Ascent.AscentDirection {
     /** Records of one backward pass. */
     static final int RECORDS = 32;
 

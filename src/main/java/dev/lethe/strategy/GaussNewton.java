@@ -19,7 +19,7 @@ import dev.lethe.settings.EraseData;
 import dev.lethe.shape.SiteSet;
 import java.util.List;
 
-final class GaussNewton implements AscentDirection, AutoCloseable {
+final class GaussNewton implements Ascent.AscentDirection, AutoCloseable {
     private static final double RELATIVE = 0.1; // of the mean eigenvalue of each block, Grosse et al. 2023
     private static final int BATCH = 8;
 

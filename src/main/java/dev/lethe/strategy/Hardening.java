@@ -125,7 +125,7 @@ final class Hardening implements AutoCloseable {
         for (int i = 0; i < steps; i++) {
             tuning.step();
         }
-        double loss = SetLoss.mean(model, others);
+        double loss = Losses.SetLoss.mean(model, others);
         new FreshDirection(model, others).compute(direction);
         model.buffer(Buffer.PARAMETERS).assign(weights);
         model.buffer(Buffer.MOMENT1).assign(moment1);

@@ -32,6 +32,7 @@ import dev.lethe.settings.Strategy.Kind;
 import dev.lethe.settings.Tuning;
 import dev.lethe.strategy.EraseStep.Action;
 import dev.lethe.strategy.EraseStep.Phase;
+import dev.lethe.strategy.ObjectiveLoop.ObjectiveSteps;
 import dev.lethe.train.FineTune;
 import dev.lethe.train.Repair;
 import java.nio.file.Path;
@@ -80,7 +81,7 @@ public final class Method {
         this.config = in.config();
         this.training = in.source().info().config();
         this.heard = step -> {
-            EraseStepEvent.of(step).commit();
+            EraseStep.EraseStepEvent.of(step).commit();
             in.fresh().write(step);
             in.listener().step(step, target);
         };
@@ -132,7 +133,7 @@ public final class Method {
         };
     }
 
-    private LoopResult along(AscentDirection direction, double target) {
+    private LoopResult along(Ascent.AscentDirection direction, double target) {
         in.listener().stage("ascent");
         StoredGradients stored = in.stored();
         int batches = Math.min(config.precondition(), Math.max(1, (int) (SCALE_SHARE * budget())));
@@ -188,7 +189,7 @@ public final class Method {
             case SATIMP -> new SatImp(model, tuning);
             case UNDIAL -> new Undial(in.engine(), model, tuning);
             case CEU -> new CrossEntropyUnlearning(model, tuning);
-            case PDU -> new PrimalDual(model, tuning, SetLoss.mean(model, in.data().guard()) + tuning.slack());
+            case PDU -> new PrimalDual(model, tuning, Losses.SetLoss.mean(model, in.data().guard()) + tuning.slack());
             case DPO -> new Preference(in.engine(), model,
                     Alternates.notKnowing(in.source(), in.erased(), config.seed()), tuning);
             case ALTPO -> new Preference(in.engine(), model,
@@ -217,5 +218,31 @@ public final class Method {
     /** The training's AdamW at this rate; 0 is half of the training's, of an adapter, which lies further from rest, all of it. */
     private AdamW optimizer(double rate) {
         return training.optimizer().withLearningRate(rate > 0 ? rate : (model.shape().hasAdapters() ? 1 : 0.5) * training.learningRate());
+    }
+
+    /**
+     * What a strategy came to.
+     *
+     * @param before  losses before the first step
+     * @param after   losses at the end
+     * @param ascents steps of the ascent or of the objective that were kept
+     * @param repairs steps that saw retain records
+     * @param reached whether it ended where it was to: the forget loss within the reference (two percent short still counts),
+     *                the influence gone
+     * @param left    share of the influence before that is left; see {@code Erasure.influenceLeft()}
+     */
+    public record LoopResult(Losses before, Losses after, int ascents, int repairs, boolean reached, double left) {
+        /** A forget loss this share of the target counts as reached. */
+        private static final double NEAR = 0.98;
+
+        static LoopResult of(Losses before, Losses after, int ascents, int repairs, double target) {
+            return new LoopResult(before, after, ascents, repairs, after.forget() >= NEAR * target, left(before, after, target));
+        }
+
+        /** How much lower the forget loss still is than the target, as a share of what it was before. */
+        static double left(Losses before, Losses now, double target) {
+            double gap = target - before.forget();
+            return gap <= 0 ? 0 : Math.max(0, (target - now.forget()) / gap);
+        }
     }
 }

@@ -6,7 +6,7 @@
 package dev.lethe.strategy;
 
 import dev.lethe.EngineException;
-import dev.lethe.Status;
+import dev.lethe.engine.AdamW;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
@@ -16,9 +16,10 @@ import dev.lethe.objective.WeightedLoss;
 import dev.lethe.settings.EraseConfig;
 import dev.lethe.settings.EraseData;
 import dev.lethe.settings.FixedRate;
+import dev.lethe.shape.SiteSet;
 import dev.lethe.strategy.EraseStep.Action;
 import dev.lethe.strategy.EraseStep.Phase;
-import dev.lethe.train.BatchCycle;
+import dev.lethe.train.FineTune.BatchCycle;
 import java.util.List;
 import java.util.function.Consumer;
 
@@ -68,7 +69,7 @@ final class ObjectiveLoop implements AutoCloseable {
      * @param budget   most steps, whether they see forget records, retain records or both
      * @param annealed most of them in the annealed end
      */
-    LoopResult run(double target, int budget, int annealed) {
+    Method.LoopResult run(double target, int budget, int annealed) {
         Losses before = Losses.measure(model, data);
         now = before;
         tell(Phase.START, Action.OBSERVE, 0, now);
@@ -80,7 +81,7 @@ final class ObjectiveLoop implements AutoCloseable {
             climb(target, budget - polish);
             anneal(target, polish);
         }
-        return LoopResult.of(before, now, ascents, repairs, target);
+        return Method.LoopResult.of(before, now, ascents, repairs, target);
     }
 
     private void climb(double target, int budget) {
@@ -134,7 +135,7 @@ final class ObjectiveLoop implements AutoCloseable {
         try {
             steps.step(rate);
         } catch (EngineException e) {
-            if (e.status() == Status.NOT_FINITE) {
+            if (e.status() == EngineException.Status.NOT_FINITE) {
                 throw GuardRefusedException.notFinite(fixed, ascents);
             }
             throw e;
@@ -187,16 +188,16 @@ final class ObjectiveLoop implements AutoCloseable {
         double rate = steps.rate(share);
         steps.repair(rate);
         repairs++;
-        now = now.withForget(SetLoss.mean(model, data.forget()));
+        now = now.withForget(Losses.SetLoss.mean(model, data.forget()));
         tell(phase, Action.REPAIR, rate, new Losses(now.forget(), Double.NaN, Double.NaN));
     }
 
     /** Infinite where the step has left no number: it is then halved as any that goes too far. */
     private double forgetLoss() {
         try {
-            return SetLoss.mean(model, data.forget());
+            return Losses.SetLoss.mean(model, data.forget());
         } catch (EngineException e) {
-            if (e.status() == Status.NOT_FINITE) {
+            if (e.status() == EngineException.Status.NOT_FINITE) {
                 return Double.POSITIVE_INFINITY;
             }
             throw e;
@@ -216,5 +217,47 @@ final class ObjectiveLoop implements AutoCloseable {
     public void close() {
         snapshot.close();
         move.close();
+    }
+
+    /**
+     * AdamW steps from whatever is in the gradient buffer, with moments of their own that start at zero: one at a time a model.
+     */
+    static final class ObjectiveSteps {
+        /** As Repair's: a short climb, and a second moment that forgets within the tens of steps an erasure takes. */
+        private static final int WARMUP = 5;
+        private static final double BETA2 = 0.99;
+
+        private final LanguageModel model;
+        private final AdamW options;
+        private final SiteSet sites;
+        private long steps;
+
+        /**
+         * @param options its learning rate is the peak; beta2 is replaced
+         * @param sites   whose tensors the objective's steps move
+         */
+        ObjectiveSteps(LanguageModel model, AdamW options, SiteSet sites) {
+            this.model = model;
+            this.options = new AdamW(options.learningRate(), options.beta1(), BETA2, options.epsilon(), options.weightDecay(),
+                    options.maxNorm());
+            this.sites = sites;
+            model.buffer(Buffer.MOMENT1).scale(0);
+            model.buffer(Buffer.MOMENT2).scale(0);
+        }
+
+        /** The rate of the next step at this share of the peak. */
+        double rate(double share) {
+            return options.learningRate() * share * Math.min(1, (steps + 1.0) / WARMUP);
+        }
+
+        /** A step on the objective's sites. */
+        void step(double rate) {
+            model.step(options.withLearningRate(rate), ++steps, sites);
+        }
+
+        /** A step on every site, as repair takes. */
+        void repair(double rate) {
+            model.step(options.withLearningRate(rate), ++steps);
+        }
     }
 }

@@ -8,12 +8,11 @@ package dev.lethe.strategy;
 
 import dev.lethe.data.Example;
 import dev.lethe.engine.Buffer;
-import dev.lethe.engine.Distribution;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
 import dev.lethe.engine.Work;
 import dev.lethe.shape.SiteSet;
-import dev.lethe.train.BatchCycle;
+import dev.lethe.train.FineTune.BatchCycle;
 import dev.lethe.train.TokenMean;
 import java.util.List;
 
@@ -29,7 +28,7 @@ final class RetainScale implements AutoCloseable {
         BatchCycle cycle = new BatchCycle(retain, batchSize, seed);
         ParameterVector gradient = model.buffer(Buffer.GRADIENT);
         try {
-            gradient.random(Distribution.RADEMACHER, seed);
+            gradient.random(ParameterVector.Distribution.RADEMACHER, seed);
             double parameters = gradient.dot(gradient, sites); // every one is a one, a tied table counts once
             double sum = 0;
             for (int i = 0; i < batches; i++) {

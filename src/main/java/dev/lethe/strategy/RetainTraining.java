@@ -18,7 +18,6 @@ import dev.lethe.shape.Dtype;
 import dev.lethe.train.ModelSource;
 import dev.lethe.train.Replay;
 import dev.lethe.train.TrainListener;
-import dev.lethe.train.TrainPlan;
 import dev.lethe.train.TrainStep;
 import dev.lethe.train.Trainer;
 import java.nio.file.Path;
@@ -59,7 +58,7 @@ final class RetainTraining {
         long[] steps = new long[1];
         RunFolder run = Replay.of(engine, source, retain, folder, new Progress() {
             @Override
-            public void started(TrainPlan plan) {
+            public void started(TrainListener.TrainPlan plan) {
                 steps[0] = plan.steps() - plan.doneSteps();
             }
         });

@@ -9,8 +9,8 @@ import dev.lethe.engine.EntryFormat;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
 import dev.lethe.ledger.Entry;
+import dev.lethe.ledger.Entry.RecordKey;
 import dev.lethe.ledger.GradientLedger;
-import dev.lethe.ledger.RecordKey;
 import dev.lethe.settings.Epochs;
 import dev.lethe.shape.SiteSet;
 import java.lang.foreign.MemorySegment;
@@ -21,7 +21,7 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
 
-final class StoredDirection implements AscentDirection {
+final class StoredDirection implements Ascent.AscentDirection {
     private static final int BLOCK = 64;
 
     private final LanguageModel model;

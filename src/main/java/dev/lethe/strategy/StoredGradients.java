@@ -10,7 +10,6 @@ import dev.lethe.data.Example;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
-import dev.lethe.ledger.RecordKey;
 import dev.lethe.run.RunFolder;
 import dev.lethe.settings.Contrast;
 import dev.lethe.settings.Epochs;
@@ -42,7 +41,7 @@ public final class StoredGradients implements AutoCloseable {
         this.sites = sites;
         this.config = config;
         this.forgetIds = forgetIds;
-        Set<RecordKey> keys = forgetIds.stream().map(RecordKey::of).collect(Collectors.toSet());
+        Set<Entry.RecordKey> keys = forgetIds.stream().map(Entry.RecordKey::of).collect(Collectors.toSet());
         int last = ledger == null ? 0 : ledger.lastEpoch();
         this.epochs = config.storedEpochs().knowing(last);
         List<Entry> followed = ledger == null ? List.of() : ledger.entries(epochs.equals(Epochs.ALL) ? last : epochs.epoch())
@@ -91,7 +90,7 @@ public final class StoredGradients implements AutoCloseable {
     }
 
     /** The ascent direction of the strategies that take captured gradients. */
-    AscentDirection direction() {
+    Ascent.AscentDirection direction() {
         return new StoredDirection(model, ledger, sites, forgetIds, epochs);
     }
 

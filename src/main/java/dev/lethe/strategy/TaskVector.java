@@ -10,7 +10,7 @@ import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
 import dev.lethe.train.FineTune;
 
-final class TaskVector implements AscentDirection {
+final class TaskVector implements Ascent.AscentDirection {
     private final LanguageModel model;
     private final FineTune tuning;
     private final int steps;

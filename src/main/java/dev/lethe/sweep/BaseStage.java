@@ -10,6 +10,7 @@ import dev.lethe.BadInputException;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
 import dev.lethe.base.Sha256;
+import dev.lethe.data.Dataset;
 import dev.lethe.data.Record;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.ModelLayout;
@@ -22,6 +23,7 @@ import dev.lethe.run.TrainConfig;
 import dev.lethe.shape.ModelShape;
 import dev.lethe.spec.DataFiles;
 import dev.lethe.spec.Spec;
+import dev.lethe.sweep.Plan.ContentId;
 import dev.lethe.train.ModelSource;
 import dev.lethe.train.Trainer;
 import java.io.IOException;
@@ -31,6 +33,7 @@ import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 
 /** Belongs to one thread. */
 final class BaseStage {
@@ -52,9 +55,9 @@ final class BaseStage {
         this.text = text;
         this.folder = folder;
         this.listener = listener;
-        this.textId = ContentId.id(StudyData.lines(text.learned()), StudyData.lines(text.heldOut()));
+        this.textId = Plan.ContentId.id(StudyData.lines(text.learned()), StudyData.lines(text.heldOut()));
         this.tokenizer = spec.tokenizer() != null ? files.require(spec.tokenizer())
-                : folder.resolve("tokenizer-" + ContentId.id("byte-level BPE", spec.base().vocabulary(),
+                : folder.resolve("tokenizer-" + Plan.ContentId.id("byte-level BPE", spec.base().vocabulary(),
                         StudyData.lines(text.learned())));
     }
 
@@ -162,7 +165,7 @@ final class BaseStage {
 
     private Path run(String head) {
         Object token = spec.tokenizer() != null ? hash(tokenizer.resolve(TOKENIZER)) : spec.base().vocabulary();
-        return folder.resolve("base-" + ContentId.id("base", shape(head), config(), textId, token));
+        return folder.resolve("base-" + Plan.ContentId.id("base", shape(head), config(), textId, token));
     }
 
     private TrainConfig config() {
@@ -173,6 +176,41 @@ final class BaseStage {
         if (spec.tokenizer() == null && !Files.exists(tokenizer.resolve(TOKENIZER))) {
             free(tokenizer);
             TokenizerTrainer.train(text.learned().records().stream().map(Record::text).toList(), spec.base().vocabulary(), tokenizer);
+        }
+    }
+
+    /**
+     * The text that a study's base learned, and text of its kind that no model learns: a line a record.
+     *
+     * @param learned what the base is trained on
+     * @param heldOut what tells how well a model still knows the language
+     * @param sample  the most records of each that are measured
+     */
+    record BaseText(Dataset learned, Dataset heldOut, int sample) {
+        /** Null for a study without a base. */
+        static BaseText load(Spec spec, DataFiles files) {
+            Spec.Base base = spec.base();
+            return base == null ? null : new BaseText(Dataset.read(files.require(base.data())), Dataset.read(files.require(base.holdout())),
+                    base.sample());
+        }
+
+        List<Record> sampleOfLearned() {
+            return spread(learned.records(), sample);
+        }
+
+        List<Record> sampleOfHeldOut() {
+            return spread(heldOut.records(), sample);
+        }
+
+        /** From all parts of a file: whole books lie one after the other. */
+        static List<Record> spread(List<Record> text, int most) {
+            int count = Math.min(most, text.size());
+            return IntStream.range(0, count).mapToObj(i -> text.get((int) ((long) i * text.size() / count))).toList();
+        }
+
+        /** What decides the numbers measured on it. */
+        List<Object> identity() {
+            return List.of(ContentId.id(StudyData.lines(learned)), ContentId.id(StudyData.lines(heldOut)), sample);
         }
     }
 }

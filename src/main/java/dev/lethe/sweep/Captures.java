@@ -1,7 +1,7 @@
 package dev.lethe.sweep;
 
 import dev.lethe.engine.ModelLayout;
-import dev.lethe.run.CapturePolicy;
+import dev.lethe.run.TrainConfig.CapturePolicy;
 import dev.lethe.settings.Contrast;
 import dev.lethe.settings.Epochs;
 import dev.lethe.settings.EraseConfig;

@@ -6,16 +6,16 @@ package dev.lethe.sweep;
 
 import dev.lethe.BadInputException;
 import dev.lethe.EngineException;
+import dev.lethe.EngineException.Status;
 import dev.lethe.InterruptedWorkException;
-import dev.lethe.Status;
 import dev.lethe.base.Reason;
 import dev.lethe.data.Record;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
+import dev.lethe.erase.Erasure.Trial;
 import dev.lethe.erase.Run;
-import dev.lethe.erase.Trial;
 import dev.lethe.find.ForgetSet;
 import dev.lethe.find.Query;
 import dev.lethe.model.Checkpoint;
@@ -26,18 +26,22 @@ import dev.lethe.settings.Keep;
 import dev.lethe.settings.Reference;
 import dev.lethe.settings.Strategy;
 import dev.lethe.shape.Dtype;
-import dev.lethe.spec.Adoption;
 import dev.lethe.spec.Cell;
 import dev.lethe.spec.CellResult;
 import dev.lethe.spec.Cells;
 import dev.lethe.spec.Metrics;
 import dev.lethe.spec.Spec;
 import dev.lethe.strategy.InfluenceChange;
+import dev.lethe.strategy.InfluenceChange.Series;
+import dev.lethe.strategy.Losses;
+import dev.lethe.sweep.Costs.PeakMemory;
 import dev.lethe.sweep.Measurement.Numbers;
 import dev.lethe.sweep.Plan.Entry;
+import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Set;
 
 final class CellRunner {
@@ -48,9 +52,9 @@ final class CellRunner {
     private final Spec spec;
     private final StudyData data;
     private final Trainings trainings;
-    private final SweepContext context;
+    private final Sweep.SweepContext context;
 
-    CellRunner(SweepContext context) {
+    CellRunner(Sweep.SweepContext context) {
         this.engine = context.engine();
         this.spec = context.spec();
         this.data = context.data();
@@ -122,7 +126,7 @@ final class CellRunner {
     /** Erases and measures; what is held against the result. */
     private List<String> erase(Entry entry, Numbers numbers, Curve curve) {
         Cell cell = entry.cell();
-        Adoption adoption = Adoption.of(cell.epochs());
+        Cell.Adoption adoption = Cell.Adoption.of(cell.epochs());
         RunFolder trained = trainings.original(cell.seed(), cell.head(), context.capture(cell.head(), entry.draft().config()));
         RunFolder source = adoption == null ? trained
                 : trainings.adopted(cell.seed(), cell.head(), trained.model(), adoption.replayed(), cell.sites());
@@ -205,5 +209,65 @@ final class CellRunner {
         Influences.put(change.dot(), "influence", numbers);
         Influences.put(change.cosine(), "influence_cosine", numbers);
         Influences.put(change.actGrad(), "influence_act_grad", numbers);
+    }
+
+    /** Influence before and after an erasure, one value a record: site by site, and summed over the sites. */
+    static final class Influences {
+        private Influences() { }
+
+        /** {@code NAME.before}, {@code NAME.after}, the same with {@code /SITE} and with {@code .retain} for the retain sample. */
+        static void put(List<Series> all, String name, Numbers numbers) {
+            for (String group : List.of("forget", "retain")) {
+                List<Series> chosen = all.stream().filter(series -> series.group().equals(group)).toList();
+                if (chosen.isEmpty()) {
+                    continue;
+                }
+                String prefix = group.equals("forget") ? name : name + "." + group;
+                double[] before = new double[chosen.getFirst().before().length];
+                double[] after = new double[before.length];
+                for (Series series : chosen) {
+                    numbers.distributions.put(prefix + ".before/" + series.site(), series.before());
+                    numbers.distributions.put(prefix + ".after/" + series.site(), series.after());
+                    for (int i = 0; i < before.length; i++) {
+                        before[i] += series.before()[i];
+                        after[i] += series.after()[i];
+                    }
+                }
+                numbers.distributions.put(prefix + ".before", before);
+                numbers.distributions.put(prefix + ".after", after);
+                numbers.put(prefix + ".before_mean", magnitude(before));
+                numbers.put(prefix + ".after_mean", magnitude(after));
+            }
+        }
+
+        private static double magnitude(double[] values) {
+            double sum = 0;
+            for (double value : values) {
+                sum += Math.abs(value);
+            }
+            return sum / values.length;
+        }
+    }
+
+    /** Whether the guards that {@code lethe erase} has by default would have let a result pass, however wide the cell's own were. */
+    static final class StandardGuards {
+        private static final EraseConfig USUAL = EraseConfig.defaults();
+
+        private StandardGuards() { }
+
+        static List<String> broken(List<String> own, Losses before, Losses after) {
+            List<String> broken = new ArrayList<>(own);
+            if (after.retain() > before.retain() + USUAL.retainGuard()
+                    && own.stream().noneMatch(sentence -> sentence.startsWith("the retain loss"))) {
+                broken.add(String.format(Locale.ROOT, "the retain loss rose from %.3f to %.3f, the usual guard allows %.3f more",
+                        before.retain(), after.retain(), USUAL.retainGuard()));
+            }
+            if (after.heldOut() > before.heldOut() * (1 + USUAL.heldOutGuard())
+                    && own.stream().noneMatch(sentence -> sentence.startsWith("the held-out loss"))) {
+                broken.add(String.format(Locale.ROOT, "the held-out loss rose from %.3f to %.3f, the usual guard allows %.1f %%",
+                        before.heldOut(), after.heldOut(), 100 * USUAL.heldOutGuard()));
+            }
+            return List.copyOf(new LinkedHashSet<>(broken));
+        }
     }
 }

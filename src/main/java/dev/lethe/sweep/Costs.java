@@ -15,6 +15,7 @@ import dev.lethe.shape.Dtype;
 import dev.lethe.sweep.Measurement.Numbers;
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.Path;
 
 /** What a cell cost: steps, their share of retraining's, seconds of a training, bytes of the ledger that an erasure reads. */
 final class Costs {
@@ -52,6 +53,28 @@ final class Costs {
                 bytes += epochs.takes(entry.header().epoch()) ? model.entries().bytes(needed, entry.header().tokens(), entry.header().targets()) : 0;
             }
             numbers.put("cost.ledger_bytes", bytes);
+        }
+    }
+
+    /** The most memory this process held since the last reset, as Linux counts it; NaN where it does not tell. */
+    static final class PeakMemory {
+        private PeakMemory() { }
+
+        static void reset() {
+            try {
+                Files.writeString(Path.of("/proc/self/clear_refs"), "5");
+            } catch (IOException | SecurityException e) {
+                // then the peak is that of the whole process
+            }
+        }
+
+        static double bytes() {
+            try (var lines = Files.lines(Path.of("/proc/self/status"))) {
+                return lines.filter(line -> line.startsWith("VmHWM:"))
+                        .mapToDouble(line -> 1024 * Double.parseDouble(line.replaceAll("[^0-9]", ""))).findFirst().orElse(Double.NaN);
+            } catch (IOException e) {
+                return Double.NaN;
+            }
         }
     }
 }

@@ -8,25 +8,26 @@ package dev.lethe.sweep;
 import dev.lethe.data.Copies;
 import dev.lethe.data.Encoder;
 import dev.lethe.data.Example;
-import dev.lethe.data.OnLong;
 import dev.lethe.data.PerturbedDataset;
-import dev.lethe.data.PerturbedRecord;
 import dev.lethe.data.Record;
+import dev.lethe.engine.AdamW;
+import dev.lethe.engine.Buffer;
 import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.ParameterVector;
 import dev.lethe.eval.Continuations;
 import dev.lethe.eval.Evaluation;
 import dev.lethe.eval.Evaluator;
 import dev.lethe.eval.MembershipInference;
 import dev.lethe.eval.MembershipInference.Attack;
 import dev.lethe.eval.ModelUtility;
-import dev.lethe.eval.RecordScore;
 import dev.lethe.eval.TofuEvaluation;
-import dev.lethe.eval.TofuRecord;
-import dev.lethe.eval.TofuScores;
+import dev.lethe.eval.TofuEvaluation.TofuRecord;
+import dev.lethe.eval.TofuEvaluation.TofuScores;
 import dev.lethe.eval.TofuSets;
 import dev.lethe.model.Tokenizer;
 import dev.lethe.spec.Metrics;
 import dev.lethe.spec.Spec;
+import dev.lethe.train.FineTune;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -143,7 +144,7 @@ final class Measurement {
         numbers.put(name + ".exact_memorisation", evaluation.exactMemorisation());
         numbers.put(name + ".extraction_strength", evaluation.extractionStrength());
         numbers.put(name + ".extraction_strength_or_zero", evaluation.extractionStrengthOrZero());
-        numbers.distributions.put("loss." + name, values(evaluation.records(), RecordScore::loss));
+        numbers.distributions.put("loss." + name, values(evaluation.records(), Evaluation.RecordScore::loss));
         return evaluation;
     }
 
@@ -178,17 +179,45 @@ final class Measurement {
 
     /** Null when none of the records has wrong answers. */
     private PerturbedDataset perturbed(List<Record> records) {
-        List<PerturbedRecord> found = records.stream().map(record -> data.perturbed().get(record.id()))
+        List<PerturbedDataset.PerturbedRecord> found = records.stream().map(record -> data.perturbed().get(record.id()))
                 .filter(Objects::nonNull).toList();
         return found.isEmpty() ? null : new PerturbedDataset(data.learned().path(), found);
     }
 
     private List<Example> encode(LanguageModel model, List<Record> records) {
         return new Encoder(tokenizer::encode, tokenizer::chat, tokenizer.endOfText(), Math.toIntExact(model.shape().context()),
-                OnLong.TRUNCATE).encode(records);
+                Encoder.OnLong.TRUNCATE).encode(records);
     }
 
     private static <T> double[] values(List<T> records, ToDoubleFunction<T> value) {
         return records.stream().mapToDouble(value).toArray();
+    }
+
+    /**
+     * The relearning probe of a study: some of the forgotten records are shown for a few steps, and the loss of the others
+     * says how much of them comes back (benign relearning, arXiv 2406.13356). Beside the retrained model's loss after the same
+     * it is a share: 1 = as hard to bring back as if it had never been learned.
+     *
+     */
+    record Relearning(Spec spec) {
+        /** Mean token loss of the records that were not shown; NaN with fewer than two records. The weights end as they were. */
+        double loss(LanguageModel model, List<Example> forgotten) {
+            int shown = Math.min((int) Math.ceil(spec.relearn().share() * forgotten.size()), forgotten.size() - 1);
+            if (shown < 1) {
+                return Double.NaN;
+            }
+            AdamW usual = AdamW.defaults();
+            AdamW optimizer = new AdamW(spec.relearn().rate() * spec.training().config().learningRate(), usual.beta1(), usual.beta2(),
+                    usual.epsilon(), spec.training().config().weightDecay(), spec.training().config().maxNorm());
+            try (ParameterVector weights = model.buffer(Buffer.PARAMETERS).copy()) {
+                FineTune tuning = new FineTune(model, forgotten.subList(0, shown), new FineTune.Options(shown, optimizer, null, 0));
+                for (int step = 0; step < spec.relearn().steps(); step++) {
+                    tuning.step();
+                }
+                double loss = new Evaluator().evaluate(model, forgotten.subList(shown, forgotten.size())).meanLoss();
+                model.buffer(Buffer.PARAMETERS).assign(weights);
+                return loss;
+            }
+        }
     }
 }

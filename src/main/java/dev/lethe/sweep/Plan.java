@@ -1,12 +1,15 @@
 package dev.lethe.sweep;
 
 import dev.lethe.BadInputException;
+import dev.lethe.base.Sha256;
 import dev.lethe.engine.ModelLayout;
-import dev.lethe.spec.Adoption;
+import dev.lethe.run.RunJson;
 import dev.lethe.spec.Cell;
+import dev.lethe.spec.Cell.Adoption;
 import dev.lethe.spec.Cells;
 import dev.lethe.spec.Cells.Draft;
 import dev.lethe.spec.Spec;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.FileSystems;
 import java.nio.file.Path;
 import java.nio.file.PathMatcher;
@@ -86,5 +89,22 @@ record Plan(List<Entry> entries, Map<String, Captures> captures) {
                 && named.stream().anyMatch(other -> other.cell().forget().equals(entry.cell().forget())
                         && other.cell().seed() == entry.cell().seed() && other.cell().head().equals(entry.cell().head())))
                 .toList(), captures);
+    }
+
+    /** The names of contents. */
+    static final class ContentId {
+        private static final int ID_BYTES = 8;
+
+        private ContentId() { }
+
+        /** SHA-256, lower-case hex, of the values' JSON. */
+        static String of(Object... values) {
+            return Sha256.hex(Sha256.of(RunJson.line(List.of(values)).getBytes(StandardCharsets.UTF_8)));
+        }
+
+        /** The first 16 digits of {@link #of}: the name of a cell or a run. */
+        static String id(Object... values) {
+            return of(values).substring(0, 2 * ID_BYTES);
+        }
     }
 }

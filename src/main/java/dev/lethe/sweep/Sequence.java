@@ -11,14 +11,12 @@ import dev.lethe.base.Reason;
 import dev.lethe.data.Dataset;
 import dev.lethe.data.Encoder;
 import dev.lethe.data.Example;
-import dev.lethe.data.OnLong;
 import dev.lethe.data.Record;
 import dev.lethe.engine.AdamW;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.erase.Erasure;
 import dev.lethe.erase.Run;
-import dev.lethe.erase.Trial;
 import dev.lethe.eval.Evaluator;
 import dev.lethe.find.Query;
 import dev.lethe.ledger.GradientLedger;
@@ -57,11 +55,11 @@ final class Sequence {
     private final Engine engine;
     private final Spec spec;
     private final StudyData data;
-    private final SweepContext context;
+    private final Sweep.SweepContext context;
     private final Sweep.Options options;
     private final StudyFiles files;
 
-    Sequence(SweepContext context, Sweep.Options options, StudyFiles files) {
+    Sequence(Sweep.SweepContext context, Sweep.Options options, StudyFiles files) {
         this.engine = context.engine();
         this.spec = context.spec();
         this.data = context.data();
@@ -104,7 +102,7 @@ final class Sequence {
         Cell cell = new Cell(seed, Spec.Sequential.HEAD, "sequential", config.strategy().label(), config.sites(),
                 config.strategy().usesLedger() ? config.storedEpochs().toString() : "", "ids", "calibrated",
                 config.contrast().toString(), config.repair(), Cells.text(spec.sequential().erase()));
-        String id = ContentId.id("sequential", cell, config, begin(seed), data.hash(),
+        String id = Plan.ContentId.id("sequential", cell, config, begin(seed), data.hash(),
                 spec.sequential(), spec.measure());
         CellResult there = files.cell(id);
         if (there != null) {
@@ -199,7 +197,7 @@ final class Sequence {
                 Replay.link(original.root(), folder, info.plan().kept());
             }
             try (Run run = Run.open(engine, folder, data.learned())) {
-                Trial trial = run.trial(run.find(Query.ids(forgotten(List.of(first)))), config,
+                Erasure.Trial trial = run.trial(run.find(Query.ids(forgotten(List.of(first)))), config,
                         context.listener().erasing(), moved ->
                         numbers.put("again.forget.loss.erased_again", loss(moved, back)));
                 numbers.put("again.retain.loss", trial.after().retain());
@@ -238,6 +236,6 @@ final class Sequence {
 
     private static List<Example> encode(Tokenizer tokenizer, LanguageModel model, Dataset records) {
         return new Encoder(tokenizer::encode, tokenizer::chat, tokenizer.endOfText(), Math.toIntExact(model.shape().context()),
-                OnLong.TRUNCATE).encode(records.records());
+                Encoder.OnLong.TRUNCATE).encode(records.records());
     }
 }

@@ -7,7 +7,7 @@ import dev.lethe.data.Copies;
 import dev.lethe.data.DataForm;
 import dev.lethe.data.Dataset;
 import dev.lethe.data.PerturbedDataset;
-import dev.lethe.data.PerturbedRecord;
+import dev.lethe.data.PerturbedDataset.PerturbedRecord;
 import dev.lethe.data.Record;
 import dev.lethe.find.Finder;
 import dev.lethe.find.Query;
@@ -15,6 +15,7 @@ import dev.lethe.run.RunJson;
 import dev.lethe.spec.DataFiles;
 import dev.lethe.spec.Spec;
 import dev.lethe.spec.SpecCheck;
+import dev.lethe.sweep.BaseStage.BaseText;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
@@ -190,7 +191,7 @@ record StudyData(Dataset learned, Dataset heldOut, Map<String, Set<String>> forg
 
     /** SHA-256 over ids and texts of what is learned, then of what is held out. */
     String hash() {
-        return ContentId.of(lines(learned), lines(heldOut));
+        return Plan.ContentId.of(lines(learned), lines(heldOut));
     }
 
     /** A conversation's says what is learned of it too. */

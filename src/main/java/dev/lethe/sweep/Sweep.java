@@ -8,6 +8,7 @@ import dev.lethe.BadInputException;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.Work;
 import dev.lethe.page.StudyPage;
+import dev.lethe.settings.EraseConfig;
 import dev.lethe.spec.Cell;
 import dev.lethe.spec.CellResult;
 import dev.lethe.spec.Cells;
@@ -15,6 +16,8 @@ import dev.lethe.spec.DataFiles;
 import dev.lethe.spec.Metrics;
 import dev.lethe.spec.Spec;
 import dev.lethe.spec.SpecReader;
+import dev.lethe.sweep.BaseStage.BaseText;
+import dev.lethe.sweep.Plan.ContentId;
 import dev.lethe.sweep.Plan.Entry;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -200,5 +203,17 @@ public final class Sweep {
             files.writeOracle(there);
         }
         return there;
+    }
+
+    /**
+     * What everything that carries out a part of a study works with.
+     *
+     * @param plan the cells, and what the original models must leave in their ledgers
+     */
+    record SweepContext(Engine engine, Spec spec, StudyData data, Trainings trainings, Plan plan, StudyListener listener) {
+        /** The capture of the training that serves an erasure with this head; null: of whichever training is made anyway. */
+        Captures.Plan capture(String head, EraseConfig config) {
+            return plan.captures().get(head).of(config);
+        }
     }
 }

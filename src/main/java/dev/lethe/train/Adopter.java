@@ -14,12 +14,11 @@ import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.Work;
 import dev.lethe.model.Checkpoint;
-import dev.lethe.run.Adopted;
 import dev.lethe.run.RunData;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunInfo;
+import dev.lethe.run.RunInfo.Adopted;
 import dev.lethe.run.RunRecord;
-import dev.lethe.run.Split;
 import dev.lethe.run.TrainConfig;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -104,7 +103,7 @@ public final class Adopter {
                 .learningRate()).build() : config, data, listener);
         if (complete) { // which resume does not look into
             Work.run("adoption", () -> {
-                RunData.read(run, Split.TRAIN, data);
+                RunData.read(run, RunRecord.Split.TRAIN, data);
                 try (LoadedModel now = LoadedModel.load(engine, model, config.dtype(), config.seed())) {
                     Trainer.requireSameModel(out, there.source(), now.model());
                 }

@@ -6,7 +6,6 @@ import dev.lethe.base.Reason;
 import dev.lethe.data.Example;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.ledger.LedgerEstimate;
-import dev.lethe.run.CapturePolicy;
 import dev.lethe.run.RunInfo;
 import dev.lethe.run.TrainConfig;
 import dev.lethe.shape.Dtype;
@@ -32,7 +31,7 @@ record DiskNeed(LedgerEstimate ledger, long checkpoints, long model) {
     }
 
     private static LedgerEstimate ledger(LanguageModel model, List<Example> examples, TrainConfig config) {
-        if (config.capture() == CapturePolicy.NONE) {
+        if (config.capture() == TrainConfig.CapturePolicy.NONE) {
             return null;
         }
         long steps = config.steps(examples.size());
@@ -41,7 +40,7 @@ record DiskNeed(LedgerEstimate ledger, long checkpoints, long model) {
         return LedgerEstimate.of(model, LedgerCapture.format(model, config),
                 seen.stream().mapToInt(example -> example.tokens().length).toArray(),
                 seen.stream().mapToInt(Example::targetCount).toArray(),
-                config.capture() == CapturePolicy.ALL ? epochs : 1);
+                config.capture() == TrainConfig.CapturePolicy.ALL ? epochs : 1);
     }
 
     long ledgerBytes() {

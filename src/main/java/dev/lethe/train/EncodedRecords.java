@@ -6,7 +6,7 @@ import dev.lethe.data.Dataset;
 import dev.lethe.data.Encoder;
 import dev.lethe.data.Example;
 import dev.lethe.run.RunRecord;
-import dev.lethe.run.Split;
+import dev.lethe.run.RunRecord.Split;
 import dev.lethe.run.TrainConfig;
 import dev.lethe.shape.ModelShape;
 import java.util.ArrayList;

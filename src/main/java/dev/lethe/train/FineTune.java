@@ -12,6 +12,7 @@ import dev.lethe.engine.Buffer;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.run.Schedule;
 import dev.lethe.shape.SiteSet;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -90,5 +91,39 @@ public final class FineTune {
     /** Steps taken so far. */
     public long steps() {
         return steps;
+    }
+
+    /**
+     * An endless sequence of batches of one list of examples. One thread.
+     * Batches without end: every example is drawn once, in an order of the seed's, before any is drawn again.
+     */
+    public static final class BatchCycle {
+        private final List<Example> examples;
+        private final int batchSize;
+        private final long seed;
+        private List<int[]> epoch = List.of();
+        private int epochs;
+        private int next;
+
+        /** @param batchSize examples a batch; the last of an epoch has what is left */
+        public BatchCycle(List<Example> examples, int batchSize, long seed) {
+            this.examples = List.copyOf(examples);
+            this.batchSize = batchSize;
+            this.seed = seed;
+        }
+
+        /** Positions of the next batch. */
+        public int[] nextIndices() {
+            if (next == epoch.size()) {
+                epoch = BatchPlan.epoch(examples, batchSize, seed, epochs++);
+                next = 0;
+            }
+            return epoch.get(next++);
+        }
+
+        /** The next batch. */
+        public List<Example> next() {
+            return Arrays.stream(nextIndices()).mapToObj(examples::get).toList();
+        }
     }
 }

@@ -4,14 +4,14 @@ package dev.lethe.train;
 import dev.lethe.BadInputException;
 import dev.lethe.base.Reason;
 import dev.lethe.data.Example;
-import dev.lethe.engine.Capture;
+import dev.lethe.engine.CaptureRing.Capture;
 import dev.lethe.engine.EntryFormat;
 import dev.lethe.engine.LanguageModel;
-import dev.lethe.ledger.EntryHeader;
+import dev.lethe.ledger.Entry.EntryHeader;
+import dev.lethe.ledger.Entry.RecordKey;
 import dev.lethe.ledger.LedgerManifest;
 import dev.lethe.ledger.LedgerOptions;
 import dev.lethe.ledger.LedgerWriter;
-import dev.lethe.ledger.RecordKey;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.TrainConfig;
 import dev.lethe.shape.SiteSet;
@@ -20,6 +20,12 @@ import java.nio.file.Files;
 import java.util.List;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
+import jdk.jfr.Category;
+import jdk.jfr.DataAmount;
+import jdk.jfr.Event;
+import jdk.jfr.Label;
+import jdk.jfr.Name;
+import jdk.jfr.StackTrace;
 
 /** The writing side of a run's ledger during training. One thread. */
 final class LedgerCapture implements StepCapture {
@@ -134,5 +140,16 @@ final class LedgerCapture implements StepCapture {
     @Override
     public void close() {
         writer.close();
+    }
+
+    /** The JFR event of capturing one batch: from reserving its room to the commit, the backward pass included. */
+    @Name("dev.lethe.Capture")
+    @Label("Gradient capture")
+    @Category({"Lethe", "Training"})
+    @StackTrace(false)
+    static final class CaptureEvent extends Event {
+        @Label("Step") long step;
+        @Label("Records") int records;
+        @Label("Bytes") @DataAmount long bytes;
     }
 }

@@ -6,7 +6,6 @@
 package dev.lethe.train;
 
 import dev.lethe.EngineException;
-import dev.lethe.Status;
 import dev.lethe.data.BatchPlan;
 import dev.lethe.data.Example;
 import dev.lethe.engine.Buffer;
@@ -102,7 +101,7 @@ final class RepairRate {
             }
             return loss(model, watch, config);
         } catch (EngineException e) {
-            if (e.status() == Status.NOT_FINITE) {
+            if (e.status() == EngineException.Status.NOT_FINITE) {
                 return Double.POSITIVE_INFINITY;
             }
             throw e;

@@ -19,7 +19,6 @@ import dev.lethe.run.RunInfo;
 import dev.lethe.run.RunJson;
 import dev.lethe.run.RunLock;
 import dev.lethe.run.RunRecord;
-import dev.lethe.run.Split;
 import dev.lethe.run.TrainConfig;
 import dev.lethe.run.TrainOrder;
 import java.io.IOException;
@@ -108,7 +107,7 @@ public final class Replay {
 
     /** {@link TrainOrder#hash} of a run's plan. @param rows of its records.jsonl */
     static String hash(RunInfo info, List<RunRecord> rows, long step) {
-        List<RunRecord> learned = rows.stream().filter(row -> row.split() == Split.TRAIN).toList();
+        List<RunRecord> learned = rows.stream().filter(row -> row.split() == RunRecord.Split.TRAIN).toList();
         return new TrainOrder(info.config(), info.plan()).hash(info, learned, step);
     }
 

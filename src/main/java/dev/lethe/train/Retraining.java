@@ -16,7 +16,7 @@ import dev.lethe.engine.ParameterVector;
 import dev.lethe.engine.Work;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunInfo;
-import dev.lethe.run.Split;
+import dev.lethe.run.RunRecord.Split;
 import dev.lethe.run.TrainConfig;
 import dev.lethe.run.TrainOrder;
 import java.util.Arrays;

@@ -8,7 +8,6 @@ import dev.lethe.BadInputException;
 import dev.lethe.EngineException;
 import dev.lethe.TrainingFailedException;
 import dev.lethe.base.Reason;
-import dev.lethe.engine.Capture;
 import dev.lethe.engine.CaptureRing;
 import dev.lethe.engine.EntryFormat;
 import dev.lethe.engine.LanguageModel;
@@ -59,12 +58,12 @@ final class RingCapture implements StepCapture {
     }
 
     @Override
-    public Capture begin(Order order) {
+    public CaptureRing.Capture begin(Order order) {
         while (!jobs.isEmpty() && jobs.peek().isDone()) {
             await(jobs.remove());
         }
         this.order = order;
-        return Capture.through(ring, format);
+        return CaptureRing.Capture.through(ring, format);
     }
 
     @Override

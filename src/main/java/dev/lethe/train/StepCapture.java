@@ -2,7 +2,7 @@
 package dev.lethe.train;
 
 import dev.lethe.data.Example;
-import dev.lethe.engine.Capture;
+import dev.lethe.engine.CaptureRing.Capture;
 import java.util.List;
 
 /**

@@ -10,8 +10,10 @@ import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
 import dev.lethe.base.Sha256;
 import dev.lethe.data.Dataset;
+import dev.lethe.data.Example;
 import dev.lethe.engine.Base;
 import dev.lethe.engine.Buffer;
+import dev.lethe.engine.Device;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.MemoryPlan;
@@ -19,15 +21,17 @@ import dev.lethe.engine.Work;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.model.Lora;
-import dev.lethe.run.Adopted;
 import dev.lethe.run.RunData;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunInfo;
+import dev.lethe.run.RunInfo.Adopted;
 import dev.lethe.run.RunLock;
 import dev.lethe.run.RunRecord;
-import dev.lethe.run.Split;
+import dev.lethe.run.RunRecord.Split;
 import dev.lethe.run.TrainConfig;
+import dev.lethe.run.TrainConfig.CapturePolicy;
 import dev.lethe.shape.Dtype;
+import dev.lethe.train.TrainListener.TrainPlan;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
@@ -262,5 +266,30 @@ public final class Trainer {
             }
         }
         return HexFormat.of().formatHex(digest.digest());
+    }
+
+    /** What a training takes of the device's or the machine's memory, held against what there is. */
+    static final class MemoryNeed {
+        private static final double SHARE = 0.9; // of what is free; libraries' workspaces and fragments take the rest
+
+        private MemoryNeed() { }
+
+        /** The plan of a training's largest batch; what the model holds already counts as available. */
+        static MemoryPlan of(Engine engine, LanguageModel model, List<Example> examples, TrainConfig config) {
+            BatchSizes sizes = BatchSizes.of(examples, config, 0);
+            boolean captures = config.capture() != CapturePolicy.NONE && model.device().kind() != Device.Kind.CPU;
+            long entries = captures ? sizes.entryBytes(model, LedgerCapture.format(model, config).untruncated(model.dtype())) : 0;
+            int slots = captures ? RingCapture.slots(entries) : 0;
+            return engine.plan(model.shape(), model.dtype(), new MemoryPlan.Request(sizes.records().size(), sizes.tokens(),
+                    sizes.targets(), entries, slots)).whenMade();
+        }
+
+        /** Tokens a gradient call on a device that cannot take the largest batch whole; 0 where it can, and on the CPU. */
+        static long microTokens(Engine engine, MemoryPlan plan) {
+            if (engine.device().kind() == Device.Kind.CPU || plan.total() <= SHARE * plan.available()) {
+                return 0;
+            }
+            return Math.max(1, (long) (SHARE * plan.fittingTokens()));
+        }
     }
 }

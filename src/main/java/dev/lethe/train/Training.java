@@ -6,7 +6,6 @@ package dev.lethe.train;
 
 import dev.lethe.EngineException;
 import dev.lethe.InterruptedWorkException;
-import dev.lethe.Status;
 import dev.lethe.TrainingFailedException;
 import dev.lethe.base.Reason;
 import dev.lethe.data.BatchPlan;
@@ -14,12 +13,11 @@ import dev.lethe.data.Example;
 import dev.lethe.engine.AdamW;
 import dev.lethe.engine.Batch;
 import dev.lethe.engine.Buffer;
-import dev.lethe.engine.Capture;
+import dev.lethe.engine.CaptureRing.Capture;
 import dev.lethe.engine.Device;
 import dev.lethe.engine.EntryFormat;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.Work;
-import dev.lethe.run.CapturePolicy;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunInfo;
 import dev.lethe.run.TrainConfig;
@@ -80,7 +78,7 @@ final class Training implements AutoCloseable {
         }
         this.log = StepLog.open(run, done);
         try {
-            this.ledger = config.capture() == CapturePolicy.NONE ? null
+            this.ledger = config.capture() == TrainConfig.CapturePolicy.NONE ? null
                     : openLedger();
         } catch (RuntimeException e) {
             log.close();
@@ -148,7 +146,7 @@ final class Training implements AutoCloseable {
     }
 
     private void step() {
-        TrainStepEvent event = new TrainStepEvent();
+        TrainStep.TrainStepEvent event = new TrainStep.TrainStepEvent();
         event.begin();
         long start = System.nanoTime();
         int epoch = order.epoch(before + done);
@@ -191,7 +189,7 @@ final class Training implements AutoCloseable {
             }
             norm = adopted() ? model.buffer(Buffer.GRADIENT).norm() : model.step(optimizer.withLearningRate(rate), number);
         } catch (EngineException e) {
-            throw e.status() == Status.NOT_FINITE ? notFinite(number, indices, new double[0], e) : e;
+            throw e.status() == EngineException.Status.NOT_FINITE ? notFinite(number, indices, new double[0], e) : e;
         }
         if (capturedEpoch >= 0) {
             ledger.commit();
@@ -203,9 +201,9 @@ final class Training implements AutoCloseable {
     private double[] gradient(long number, TrainOrder.Slots slots, double[] weights, double rate, int capturedEpoch) {
         int[] indices = slots.records();
         double[] losses = new double[indices.length];
-        for (int[] piece : MicroBatches.cut(train, indices, microTokens, slots.again())) {
-            int[] own = MicroBatches.part(indices, piece);
-            double[] shares = MicroBatches.part(weights, piece);
+        for (int[] piece : BatchSizes.MicroBatches.cut(train, indices, microTokens, slots.again())) {
+            int[] own = BatchSizes.MicroBatches.part(indices, piece);
+            double[] shares = BatchSizes.MicroBatches.part(weights, piece);
             Capture capture = capturedEpoch < 0 || piece[0] < slots.again() ? null
                     : ledger.begin(new StepCapture.Order(train, own, capturedEpoch, number, rate, shares));
             Batch batch = BatchPlan.batch(train, own).withWeights(shares);

@@ -9,7 +9,6 @@ import dev.lethe.InterruptedWorkException;
 import dev.lethe.data.Dataset;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.NoLeaks;
-import dev.lethe.run.CapturePolicy;
 import dev.lethe.run.TrainConfig;
 import dev.lethe.train.Adopter;
 import dev.lethe.train.ModelSource;
@@ -46,7 +45,7 @@ class EraseModelTest {
         heldOut = people("held-out.jsonl", "person(10|11)");
         try (Engine engine = Engine.cpu()) {
             model = Trainer.train(engine, tiny.source, Dataset.read(learned), folder.resolve("elsewhere"), TinyData.config().epochs(40)
-                    .capture(CapturePolicy.NONE).build(), TrainListener.silent()).model();
+                    .capture(TrainConfig.CapturePolicy.NONE).build(), TrainListener.silent()).model();
         }
         out = folder.resolve("erased");
         adopted = folder.resolve("erased.adopted");

@@ -11,7 +11,6 @@ import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ModelLayout;
 import dev.lethe.engine.NoLeaks;
-import dev.lethe.engine.TensorInfo;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.model.ModelSettings;
@@ -110,7 +109,7 @@ abstract class FamilyCommands {
     private static Map<String, float[]> weights(Path model) {
         Map<String, float[]> weights = new LinkedHashMap<>();
         try (Engine engine = Engine.cpu(); LanguageModel loaded = Checkpoint.load(engine, model, Dtype.F32)) {
-            for (TensorInfo info : loaded.tensors()) {
+            for (ModelLayout.TensorInfo info : loaded.tensors()) {
                 weights.put(info.name(), loaded.buffer(Buffer.PARAMETERS).readFloats(info.offset(),
                         (int) info.count()));
             }
@@ -180,7 +179,7 @@ abstract class FamilyCommands {
                     "--set", "live_contrast=0");
             SiteSet chosen = layout.sites(selector);
             Map<String, float[]> after = weights(to.resolve("model"));
-            for (TensorInfo tensor : layout.tensors()) {
+            for (ModelLayout.TensorInfo tensor : layout.tensors()) {
                 boolean table = shape.tiedHead() && tensor.site() == 0 && chosen.contains(layout.sites().size() - 1);
                 assertEquals(chosen.contains(tensor.site()) || table,
                         !Arrays.equals(before.get(tensor.name()), after.get(tensor.name())), selector + ": "

@@ -9,7 +9,7 @@ import dev.lethe.engine.Engine;
 import dev.lethe.erase.Census;
 import dev.lethe.erase.Census.Found;
 import dev.lethe.erase.Census.Place;
-import dev.lethe.ledger.RecordKey;
+import dev.lethe.ledger.Entry.RecordKey;
 import dev.lethe.model.Tokenizer;
 import dev.lethe.run.TrainConfig;
 import dev.lethe.shape.ModelShape;

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import dev.lethe.BadInputException;
+import dev.lethe.data.Encoder.OnLong;
 import dev.lethe.engine.Batch;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -142,7 +143,7 @@ class ConversationTest {
     /** An id a character, the assistant's marked, a point behind the last message. */
     private Example encode(DataForm.Loss loss, boolean endToken, int context) throws IOException {
         DataForm form = new DataForm("id", "subject", "text", false, null, loss, endToken, Map.of("x", "y"));
-        ChatTokenizer chat = (messages, variables, assistantOnly) -> {
+        Encoder.ChatTokenizer chat = (messages, variables, assistantOnly) -> {
             assertEquals(Map.of("x", "y"), variables);
             int[] ids = {'u', 'a', 'b', 'v', 'c', 'd', '.'};
             int[] marks = {0, 1, 1, 0, 1, 1, 1};

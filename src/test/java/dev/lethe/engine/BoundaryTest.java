@@ -8,7 +8,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.lethe.BadInputException;
 import dev.lethe.DamagedDataException;
 import dev.lethe.EngineException;
-import dev.lethe.Status;
+import dev.lethe.EngineException.Status;
+import dev.lethe.engine.CaptureRing.Capture;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.ModelShape;
 import dev.lethe.shape.SiteSet;
@@ -50,7 +51,7 @@ class BoundaryTest {
     @Test
     void aCallWithoutAnArgument() {
         assertEquals(1, Engine.liveHandles());
-        BuildInfo build = Engine.buildInfo();
+        Engine.BuildInfo build = Engine.buildInfo();
         assertEquals(6, build.abiVersion());
         assertTrue(build.torchVersion().startsWith("2."), build.torchVersion());
         assertTrue(build.threads() >= 1);

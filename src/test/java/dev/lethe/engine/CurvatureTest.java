@@ -65,7 +65,7 @@ class CurvatureTest {
             for (int k = 0; k < 2; k++) {
                 String group = key(matrix) + k;
                 near(group, curved.flat(group, model), flat(products.get(k)));
-                for (TensorInfo tensor : model.tensors()) {
+                for (ModelLayout.TensorInfo tensor : model.tensors()) {
                     near(group + " " + tensor.name(), curved.array(group + "/" + tensor.name()),
                             Golden.slice(flat(products.get(k)), tensor));
                 }
@@ -102,7 +102,7 @@ class CurvatureTest {
         ParameterVector full = vector();
         ParameterVector product = vector();
         boolean[] chosen = new boolean[values.length];
-        for (TensorInfo tensor : model.tensors()) {
+        for (ModelLayout.TensorInfo tensor : model.tensors()) {
             boolean inside = sites.contains(tensor.site());
             Arrays.fill(chosen, (int) tensor.offset(), (int) (tensor.offset() + tensor.count()), inside);
         }

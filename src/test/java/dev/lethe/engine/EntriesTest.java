@@ -72,7 +72,7 @@ class EntriesTest {
         EntryFormat format = format("all", 0, dtype);
         Batch batch = golden.batch();
         destinations(batch, format, entries);
-        assertArrayEquals(losses, model.gradient(batch, false, new Capture(format, entries)));
+        assertArrayEquals(losses, model.gradient(batch, false, new CaptureRing.Capture(format, entries)));
         assertArrayEquals(plain, model.buffer(Buffer.GRADIENT).readDoubles(0, (int) model.flatSize()));
     }
 
@@ -99,7 +99,7 @@ class EntriesTest {
         double[] actual = sum(format, entries, new double[] {1, 0, 0, 0}, mlp);
         double[] whole = golden.flat("record0", model);
         double[] expected = new double[whole.length];
-        for (TensorInfo tensor : model.tensors()) {
+        for (ModelLayout.TensorInfo tensor : model.tensors()) {
             if (mlp.contains(tensor.site())) {
                 System.arraycopy(whole, (int) tensor.offset(), expected, (int) tensor.offset(), (int) tensor.count());
             }
@@ -112,7 +112,7 @@ class EntriesTest {
         EntryFormat embedding = format("embedding", 0, dtype);
         List<MemorySegment> entries = capture(golden.batch(), embedding);
         double[] actual = sum(embedding, entries, new double[] {0, 1, 0, 0}, null);
-        TensorInfo wte = model.tensors().getFirst();
+        ModelLayout.TensorInfo wte = model.tensors().getFirst();
         Tolerance.near("wte", golden.array("record1/wte.weight"), Golden.slice(actual, wte), Tolerance.parity(dtype));
         long whole = model.entries().bytes(format("all", 0, dtype), 7, 4);
         assertTrue(model.entries().bytes(embedding, 7, 4) < whole, "smaller than the whole");
@@ -187,7 +187,7 @@ class EntriesTest {
         assertEquals(0, CapturedEntries.describe(entries.getFirst()).droppedShare(), 1e-12);
         EntryFormat few = format("embedding", 4, dtype);
         List<MemorySegment> small = capture(batch, few);
-        EntryInfo info = CapturedEntries.describe(small.getFirst());
+        EntryFormat.EntryInfo info = CapturedEntries.describe(small.getFirst());
         assertEquals(4, info.headTopK());
         assertTrue(info.droppedShare() > 0 && info.droppedShare() < 0.5, "dropped " + info.droppedShare());
         double error = Tolerance.relative(expected, sum(few, small, new double[] {1, 0, 0, 0}, null));
@@ -209,7 +209,7 @@ class EntriesTest {
         for (int b = 0; b < entries.size(); b++) {
             int[] tokens = golden.arrays("tokens").get(b);
             int[] targets = golden.arrays("targets").get(b);
-            assertEquals(new EntryInfo(tokens.length, golden.record(b).targetCount(0), 0, 0, dtype, 0, 0),
+            assertEquals(new EntryFormat.EntryInfo(tokens.length, golden.record(b).targetCount(0), 0, 0, dtype, 0, 0),
                     CapturedEntries.describe(entries.get(b)));
             assertArrayEquals(new int[][] {tokens, targets}, CapturedEntries.tokens(entries.get(b)));
         }
@@ -226,7 +226,7 @@ class EntriesTest {
     private List<MemorySegment> capture(Batch batch, EntryFormat format) {
         List<MemorySegment> entries = new ArrayList<>();
         destinations(batch, format, entries);
-        model.gradient(batch, false, new Capture(format, entries));
+        model.gradient(batch, false, new CaptureRing.Capture(format, entries));
         return entries;
     }
 
@@ -247,7 +247,7 @@ class EntriesTest {
 
     private double[] densePerSite(double[] a, double[] b) {
         double[] products = new double[model.sites().size()];
-        for (TensorInfo tensor : model.tensors()) {
+        for (ModelLayout.TensorInfo tensor : model.tensors()) {
             products[tensor.site()] += dot(Golden.slice(a, tensor), Golden.slice(b, tensor));
         }
         return products;

@@ -11,9 +11,9 @@ import dev.lethe.shape.Block;
 import dev.lethe.shape.Block.Activation;
 import dev.lethe.shape.Block.Family;
 import dev.lethe.shape.Block.Option;
+import dev.lethe.shape.Block.Rotary;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.ModelShape;
-import dev.lethe.shape.Rotary;
 import dev.lethe.shape.SiteSet;
 import dev.lethe.shape.Tolerance;
 import dev.lethe.testing.Families;
@@ -77,7 +77,7 @@ class FamilyEntriesTest {
         LanguageModel fresh = engine.model(shape, dtype);
         fresh.initialize(1);
         try (ParameterVector noise = fresh.vector()) {
-            noise.random(Distribution.NORMAL, 2);
+            noise.random(ParameterVector.Distribution.NORMAL, 2);
             fresh.buffer(Buffer.PARAMETERS).axpy(0.2, noise);
         }
         return fresh;
@@ -93,7 +93,7 @@ class FamilyEntriesTest {
             entries.add(arena.allocate(model.entries().bytes(format, TOKENS.get(b).length, BATCH.targetCount(b)),
                     Memory.ENTRY_ALIGNMENT));
         }
-        model.gradient(BATCH, false, new Capture(format, entries));
+        model.gradient(BATCH, false, new CaptureRing.Capture(format, entries));
         return entries;
     }
 
@@ -140,7 +140,7 @@ class FamilyEntriesTest {
         EntryFormat format = new EntryFormat(model.sites("all"), 0, Dtype.F64);
         List<MemorySegment> entries = capture(format);
         try (ParameterVector vector = model.vector()) {
-            vector.random(Distribution.NORMAL, 3);
+            vector.random(ParameterVector.Distribution.NORMAL, 3);
             double[] direction = vector.readDoubles(0, (int) model.flatSize());
             double[][] products = model.entries().dot(format, entries, null, vector);
             int last = model.sites().size() - 1;
@@ -151,7 +151,7 @@ class FamilyEntriesTest {
                     folded[last] = 0;
                 }
                 double[] expected = new double[folded.length];
-                for (TensorInfo tensor : model.tensors()) {
+                for (ModelLayout.TensorInfo tensor : model.tensors()) {
                     expected[tensor.site()] += dot(Golden.slice(dense[b], tensor), Golden.slice(direction, tensor));
                 }
                 for (int s = 0; s < expected.length; s++) {
@@ -175,7 +175,7 @@ class FamilyEntriesTest {
         try (ParameterVector vector = model.vector();
                 KroneckerFactors factors = model.factors(new KroneckerFactors.Spec(model.sites("mlp"),
                         Fisher.EMPIRICAL, 0))) {
-            vector.random(Distribution.NORMAL, 5);
+            vector.random(ParameterVector.Distribution.NORMAL, 5);
             vector.save(numbers);
             factors.accumulate(BATCH);
             factors.decompose();

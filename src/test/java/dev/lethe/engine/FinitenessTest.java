@@ -2,6 +2,7 @@ package dev.lethe.engine;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import dev.lethe.engine.MappedFile.Finiteness;
 import dev.lethe.shape.Dtype;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;

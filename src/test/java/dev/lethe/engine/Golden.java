@@ -95,7 +95,7 @@ public record Golden(String name, JsonNode numbers, double[] values) {
     /** A group's tensors laid out as a model's flat buffer, gaps zero. */
     public double[] flat(String group, LanguageModel model) {
         double[] flat = new double[(int) model.flatSize()];
-        for (TensorInfo tensor : model.tensors()) {
+        for (ModelLayout.TensorInfo tensor : model.tensors()) {
             double[] part = array(group + "/" + tensor.name());
             System.arraycopy(part, 0, flat, (int) tensor.offset(), part.length);
         }
@@ -103,7 +103,7 @@ public record Golden(String name, JsonNode numbers, double[] values) {
     }
 
     /** The part of a flat array that belongs to one tensor. */
-    static double[] slice(double[] flat, TensorInfo tensor) {
+    static double[] slice(double[] flat, ModelLayout.TensorInfo tensor) {
         double[] part = new double[(int) tensor.count()];
         System.arraycopy(flat, (int) tensor.offset(), part, 0, part.length);
         return part;

@@ -70,7 +70,7 @@ class KroneckerFactorsTest {
 
     private static void near(String group, Golden expected, LanguageModel model, ParameterVector actual) {
         double[] all = actual.readDoubles(0, (int) actual.size());
-        for (TensorInfo tensor : model.tensors()) {
+        for (ModelLayout.TensorInfo tensor : model.tensors()) {
             Tolerance.near(group + "/" + tensor.name() + " " + model.dtype(), expected.array(group + "/" + tensor.name()),
                     Golden.slice(all, tensor), Tolerance.parity(model.dtype()));
         }
@@ -82,7 +82,7 @@ class KroneckerFactorsTest {
         Path file = folder.resolve("ekfac.bin");
         try (LanguageModel model = golden.model(engine, Dtype.F32); ParameterVector v = model.vector();
                 KroneckerFactors factors = model.factors(spec(model, "embedding,mlp", Fisher.SAMPLED))) {
-            v.random(Distribution.NORMAL, 2);
+            v.random(ParameterVector.Distribution.NORMAL, 2);
             accumulate(factors, golden);
             factors.decompose();
             accumulate(factors, golden);

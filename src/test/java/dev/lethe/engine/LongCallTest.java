@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.EngineException;
-import dev.lethe.Status;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.ModelShape;
 import java.io.IOException;
@@ -43,7 +42,7 @@ class LongCallTest {
             for (Runnable call : List.<Runnable>of(() -> model.gradient(batch), () -> model.losses(batch),
                     () -> model.generate(List.of(new int[] {1}), Generation.greedy(100)))) {
                 EngineException e = assertThrows(EngineException.class, () -> repeat(call));
-                assertEquals(Status.CANCELLED, e.status(), e.getMessage());
+                assertEquals(EngineException.Status.CANCELLED, e.status(), e.getMessage());
             }
             canceller.interrupt();
             canceller.join();

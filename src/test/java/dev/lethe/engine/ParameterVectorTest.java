@@ -68,7 +68,7 @@ class ParameterVectorTest {
     void slicesBySite() {
         for (ModelShape shape : new ModelShape[] {TIED, UNTIED}) {
             try (LanguageModel other = engine.model(shape, Dtype.F64); ParameterVector v = other.vector()) {
-                v.random(Distribution.NORMAL, 3);
+                v.random(ParameterVector.Distribution.NORMAL, 3);
                 for (String selector : new String[] {"all", "wte", "lm_head", "mlp", "h.0.ln_1,wpe"}) {
                     SiteSet sites = other.sites(selector);
                     try (ParameterVector kept = v.copy(); ParameterVector dropped = v.copy()) {
@@ -94,7 +94,7 @@ class ParameterVectorTest {
         try (ParameterVector a = random(5); ParameterVector b = random(5); ParameterVector c = random(6)) {
             assertArrayEquals(a.readDoubles(0, (int) a.size()), b.readDoubles(0, (int) b.size()));
             assertTrue(Math.abs(a.dot(c)) < 5 * Math.sqrt(model.parameters()));
-            a.random(Distribution.RADEMACHER, 5);
+            a.random(ParameterVector.Distribution.RADEMACHER, 5);
             assertEquals(model.parameters(), a.dot(a), "every parameter is +1 or -1, gaps are 0");
         }
     }
@@ -185,7 +185,7 @@ class ParameterVectorTest {
 
     private ParameterVector random(long seed) {
         ParameterVector vector = model.vector();
-        vector.random(Distribution.NORMAL, seed);
+        vector.random(ParameterVector.Distribution.NORMAL, seed);
         return vector;
     }
 }

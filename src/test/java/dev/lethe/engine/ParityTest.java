@@ -50,7 +50,7 @@ class ParityTest {
     @Test
     void layoutIsTheCheckpoints() {
         assertEquals(ModelLayout.of(golden.shape()).parameters(), model.parameters());
-        assertEquals(model.parameters(), model.tensors().stream().mapToLong(TensorInfo::count).sum());
+        assertEquals(model.parameters(), model.tensors().stream().mapToLong(ModelLayout.TensorInfo::count).sum());
         assertEquals(golden.numbers().get("sites").valueStream().map(JsonNode::asString).toList(),
                 model.sites().stream().map(Site::name).toList());
     }
@@ -64,7 +64,7 @@ class ParityTest {
     void lossesAndTokenScores() {
         Batch batch = golden.batch();
         near("losses", golden.doubles("losses"), model.losses(batch));
-        TokenScores scores = model.score(batch);
+        LanguageModel.TokenScores scores = model.score(batch);
         near("losses of score", golden.doubles("losses"), scores.losses());
         int[] targets = batch.targets();
         near("log p", atTargets(golden.array("log_probability"), targets), atTargets(scores.logProbability(), targets));
@@ -147,7 +147,7 @@ class ParityTest {
     private void nearEveryTensor(String group) {
         double[] actual = flat(Buffer.GRADIENT);
         near(group, golden.flat(group, model), actual);
-        for (TensorInfo tensor : model.tensors()) {
+        for (ModelLayout.TensorInfo tensor : model.tensors()) {
             double[] expected = golden.array(group + "/" + tensor.name());
             if (Tolerance.relative(new double[expected.length], expected) > NOTHING) {
                 near(group + " " + tensor.name(), expected, Golden.slice(actual, tensor));

@@ -49,7 +49,7 @@ class SoakTest {
             EntryFormat format = new EntryFormat(model.sites("all"), 0, Dtype.F32);
             List<MemorySegment> entries = List.of(arena.allocate(model.entries().bytes(format, 4, 4), 64),
                     arena.allocate(model.entries().bytes(format, 2, 2), 64));
-            model.gradient(batch, false, new Capture(format, entries));
+            model.gradient(batch, false, new CaptureRing.Capture(format, entries));
             model.step(AdamW.defaults(), 1);
             try (ParameterVector direction = model.vector()) {
                 model.entries().accumulate(format, entries, new double[] {1, 1}, null, direction);

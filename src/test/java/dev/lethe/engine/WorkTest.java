@@ -102,7 +102,7 @@ class WorkTest {
     @Test
     void anInterruptOfAShieldedPartRaisesNoFlag() {
         OwnedMemory memory = new OwnedMemory("test", 0);
-        CancelFlag flag = new CancelFlag(memory);
+        OwnedMemory.CancelFlag flag = new OwnedMemory.CancelFlag(memory);
         Work.run("test", () -> {
             MemorySegment raised = flag.lowered();
             Work.shielded(() -> {

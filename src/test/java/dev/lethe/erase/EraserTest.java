@@ -14,11 +14,10 @@ import dev.lethe.find.Query;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.ledger.LedgerWriter;
-import dev.lethe.ledger.RecordKey;
 import dev.lethe.model.Checkpoint;
-import dev.lethe.run.CapturePolicy;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.TrainConfig;
+import dev.lethe.run.TrainConfig.CapturePolicy;
 import dev.lethe.settings.Contrast;
 import dev.lethe.settings.EraseConfig;
 import dev.lethe.settings.EraseData;
@@ -28,7 +27,7 @@ import dev.lethe.settings.Strategy;
 import dev.lethe.strategy.EraseListener;
 import dev.lethe.strategy.EraseStep;
 import dev.lethe.strategy.GuardRefusedException;
-import dev.lethe.strategy.SetLoss;
+import dev.lethe.strategy.Losses.SetLoss;
 import dev.lethe.train.TinyData;
 import dev.lethe.train.TrainListener;
 import dev.lethe.train.Trainer;
@@ -143,7 +142,7 @@ public class EraserTest {
     void entriesAreDestroyedInBothRuns() {
         Erasure erasure = erase(source, CONFIG, "out");
         assertEquals(3, erasure.entriesDestroyed());
-        Set<RecordKey> keys = erasure.records().stream().map(RecordKey::of).collect(Collectors.toSet());
+        Set<Entry.RecordKey> keys = erasure.records().stream().map(Entry.RecordKey::of).collect(Collectors.toSet());
         for (Path run : List.of(source, folder.resolve("out"))) {
             try (GradientLedger ledger = GradientLedger.open(run.resolve("ledger"))) {
                 for (Entry entry : ledger.entries()) {
@@ -159,7 +158,7 @@ public class EraserTest {
     void entriesDestroyedBehindARunsBackAreMissed() {
         try (Run run = Run.open(engine, source)) {
             LedgerWriter.destroy(source.resolve("ledger"), run.find(Query.subject(person(run))).ids().stream()
-                    .map(RecordKey::of).collect(Collectors.toSet()));
+                    .map(Entry.RecordKey::of).collect(Collectors.toSet()));
         }
         BadInputException gone = assertThrows(BadInputException.class, () -> erase(source, CONFIG, "again"));
         assertTrue(gone.getMessage().contains("The strategy fresh needs none"), gone.getMessage());
@@ -190,7 +189,7 @@ public class EraserTest {
     void aTrialEndsWhereAnErasureDoesAndWritesNothing() throws IOException {
         EraseConfig strict = CONFIG.toBuilder().retainGuard(1e-9).build();
         double[] forgetLoss = new double[1];
-        Trial trial;
+        Erasure.Trial trial;
         try (Run run = Run.open(engine, source)) {
             ForgetSet forget = run.find(Query.subject(person(run)));
             EraseData data = RunExamples.of(run.folder(), null).split(forget.ids(), List.of(), strict);

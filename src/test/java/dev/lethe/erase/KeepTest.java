@@ -10,11 +10,12 @@ import dev.lethe.data.Dataset;
 import dev.lethe.data.Example;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.NoLeaks;
+import dev.lethe.erase.Erasure.Trial;
 import dev.lethe.find.ForgetSet;
 import dev.lethe.find.Query;
-import dev.lethe.run.CapturePolicy;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunJson;
+import dev.lethe.run.TrainConfig.CapturePolicy;
 import dev.lethe.settings.EraseConfig;
 import dev.lethe.settings.EraseData;
 import dev.lethe.settings.Keep;
@@ -22,7 +23,6 @@ import dev.lethe.settings.RunExamples;
 import dev.lethe.settings.Strategy;
 import dev.lethe.strategy.EraseListener;
 import dev.lethe.strategy.Losses;
-import dev.lethe.strategy.SetLoss;
 import dev.lethe.train.ModelSource;
 import dev.lethe.train.TinyData;
 import dev.lethe.train.TrainListener;
@@ -87,7 +87,7 @@ class KeepTest {
         List<Example> kept = RunExamples.encode(RunFolder.open(source), Dataset.read(text).records());
         try (Run run = Run.open(engine, source)) {
             return run.trial(run.find(Query.subject(run.records().getFirst().subject())), config, EraseListener.NONE,
-                    model -> losses.add(SetLoss.mean(model, kept)));
+                    model -> losses.add(Losses.SetLoss.mean(model, kept)));
         }
     }
 

@@ -11,7 +11,7 @@ import dev.lethe.engine.Engine;
 import dev.lethe.engine.NoLeaks;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunInfo;
-import dev.lethe.run.Split;
+import dev.lethe.run.RunRecord.Split;
 import dev.lethe.testing.Grep;
 import dev.lethe.train.Retraining;
 import dev.lethe.train.TinyData;

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.lethe.eval.Evaluation.RecordScore;
 import dev.lethe.metric.Auc;
 import dev.lethe.metric.Memorisation;
 import dev.lethe.metric.PorterStemmer;

@@ -4,7 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.lethe.data.Example;
 import dev.lethe.engine.Batch;
-import dev.lethe.engine.TokenScores;
+import dev.lethe.engine.LanguageModel.TokenScores;
 import dev.lethe.metric.MetricValues;
 import dev.lethe.metric.PrivacyLeak;
 import dev.lethe.metric.TruthRatio;
@@ -36,7 +36,7 @@ class OpenUnlearningGoldenTest {
             TokenScores scores = scores(example, one.get("logits"));
             String text = Arrays.stream(example.saidTokens(0)).mapToObj(id -> " w" + id).collect(Collectors.joining());
             assertEquals(one.get("text").asString(), text, "the completion with its leading space");
-            RecordScore mine = new Evaluator().recordScore(example, scores, 0, scores.losses()[0],
+            Evaluation.RecordScore mine = new Evaluator().recordScore(example, scores, 0, scores.losses()[0],
                     MembershipInference.zlibBytes(text));
             assertEquals(one.get("avg_loss").asDouble(), mine.loss(), 1e-12);
             assertEquals(one.get("exact_memorization").asDouble(), mine.exactMemorisation(), FLOAT);
@@ -69,7 +69,7 @@ class OpenUnlearningGoldenTest {
         }
     }
 
-    private static void attacks(JsonNode wanted, RecordScore mine) {
+    private static void attacks(JsonNode wanted, Evaluation.RecordScore mine) {
         assertEquals(wanted.get(0).asDouble(), mine.minK(), FLOAT * Math.max(1, Math.abs(mine.minK())));
         assertEquals(wanted.get(1).asDouble(), mine.minKPlusPlus(), FLOAT * Math.max(1, Math.abs(mine.minKPlusPlus())));
     }

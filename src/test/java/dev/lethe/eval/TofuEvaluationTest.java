@@ -9,9 +9,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.lethe.data.BatchPlan;
 import dev.lethe.data.Encoder;
 import dev.lethe.data.Example;
-import dev.lethe.data.OnLong;
 import dev.lethe.data.PerturbedDataset;
-import dev.lethe.data.PerturbedRecord;
+import dev.lethe.data.PerturbedDataset.PerturbedRecord;
 import dev.lethe.data.Record;
 import dev.lethe.engine.Batch;
 import dev.lethe.engine.Buffer;
@@ -19,6 +18,9 @@ import dev.lethe.engine.Engine;
 import dev.lethe.engine.Generation;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.NoLeaks;
+import dev.lethe.eval.TofuEvaluation.TofuScores;
+import dev.lethe.eval.TofuEvaluation.TofuSetScores;
+import dev.lethe.eval.TofuSets.TofuSet;
 import dev.lethe.metric.Rouge;
 import dev.lethe.model.Tokenizer;
 import dev.lethe.shape.Dtype;
@@ -94,7 +96,7 @@ class TofuEvaluationTest {
         double perturbed = 0;
         for (int i = 0; i < questions.size(); i++) {
             PerturbedRecord question = questions.records().get(i);
-            TofuRecord score = forget.records().get(i);
+            TofuEvaluation.TofuRecord score = forget.records().get(i);
             double own = loss(question, question.record().completion());
             double right = loss(question, question.paraphrase());
             double wrong = question.perturbed().stream().mapToDouble(answer -> loss(question, answer)).average().orElseThrow();
@@ -197,7 +199,7 @@ class TofuEvaluationTest {
                 List.of(new PerturbedRecord(new Record("a", null, "p", "c"), null, List.of("w")))));
     }
 
-    private static double recall(String reference, TofuRecord score) {
+    private static double recall(String reference, TofuEvaluation.TofuRecord score) {
         return Rouge.score(reference, score.generated(), true).rougeL().recall();
     }
 
@@ -206,7 +208,7 @@ class TofuEvaluationTest {
     }
 
     private static Encoder encoder() {
-        return new Encoder(TOKENIZER::encode, TOKENIZER.endOfText(), CONTEXT, OnLong.ERROR);
+        return new Encoder(TOKENIZER::encode, TOKENIZER.endOfText(), CONTEXT, Encoder.OnLong.ERROR);
     }
 
     private static Path write(String name, String text) throws IOException {

@@ -5,9 +5,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.lethe.eval.TofuEvaluation.TofuSetScores;
+import dev.lethe.eval.TofuSets.TofuSet;
 import dev.lethe.metric.ForgetQuality;
+import dev.lethe.metric.ForgetQuality.KolmogorovSmirnov;
 import dev.lethe.metric.Klom;
-import dev.lethe.metric.KolmogorovSmirnov;
 import dev.lethe.metric.LogitMargin;
 import dev.lethe.metric.MetricValues;
 import dev.lethe.metric.PrivacyLeak;
@@ -125,7 +127,7 @@ class UnlearningGoldenTest {
 
     private static Evaluation evaluation(String prefix, double... losses) {
         return Evaluation.of(IntStream.range(0, losses.length)
-                .mapToObj(i -> new RecordScore(prefix + i, losses[i], 10, 0, 0, 0, 0, 0, 0)).toList());
+                .mapToObj(i -> new Evaluation.RecordScore(prefix + i, losses[i], 10, 0, 0, 0, 0, 0, 0)).toList());
     }
 
     @Test

@@ -39,7 +39,7 @@ class FinderTest {
     void idsComeInTheDatasOrder() {
         ForgetSet found = finder.find(Query.ids(List.of("dave-town", "dave-job")));
         assertEquals(List.of("dave-job", "dave-town"), List.copyOf(found.ids()));
-        assertEquals(new Match("dave-job", 100, "id dave-job"), found.matches().getFirst());
+        assertEquals(new ForgetSet.Match("dave-job", 100, "id dave-job"), found.matches().getFirst());
         assertEquals(120, found.total());
     }
 

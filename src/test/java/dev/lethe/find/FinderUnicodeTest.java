@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.DynamicTest.dynamicTest;
 
 import dev.lethe.BadInputException;
 import dev.lethe.data.Record;
+import dev.lethe.find.ForgetSet.Match;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

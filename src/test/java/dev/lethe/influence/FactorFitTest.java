@@ -10,7 +10,6 @@ import dev.lethe.data.BatchPlan;
 import dev.lethe.data.Example;
 import dev.lethe.engine.Batch;
 import dev.lethe.engine.Buffer;
-import dev.lethe.engine.Distribution;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.KroneckerFactors;
 import dev.lethe.engine.KroneckerFactors.Fisher;
@@ -24,7 +23,6 @@ import dev.lethe.shape.Dtype;
 import dev.lethe.shape.ModelShape;
 import dev.lethe.shape.SiteSet;
 import dev.lethe.solve.ConjugateGradient;
-import dev.lethe.solve.EarlyStop;
 import dev.lethe.solve.LinearOperator;
 import dev.lethe.solve.Solution;
 import dev.lethe.solve.SolverListener;
@@ -79,7 +77,7 @@ class FactorFitTest {
                 ParameterVector a = model.vector(); ParameterVector b = model.vector()) {
             assertEquals(Stage.CORRECTED, threes.stage());
             assertEquals(11, threes.records());
-            a.random(Distribution.NORMAL, 1);
+            a.random(ParameterVector.Distribution.NORMAL, 1);
             b.assign(a);
             FactorFit.inverse(threes, 0.01, 0.1).apply(a, a);
             FactorFit.inverse(all, 0.01, 0.1).apply(b, b);
@@ -94,8 +92,8 @@ class FactorFitTest {
     @Test
     void aSubsampleIsSeeded() {
         Options five = options(model.sites("wpe"), false, 5, 2);
-        assertEquals(5, DataSample.of(examples, 5, 4).stream().distinct().count());
-        assertEquals(DataSample.of(examples, 5, 4), DataSample.of(examples, 5, 4));
+        assertEquals(5, FactorFit.DataSample.of(examples, 5, 4).stream().distinct().count());
+        assertEquals(FactorFit.DataSample.of(examples, 5, 4), FactorFit.DataSample.of(examples, 5, 4));
         try (KroneckerFactors factors = new FactorFit(five, FactorFit.Listener.NONE).fit(model, examples)) {
             assertEquals(Stage.KRONECKER, factors.stage());
             assertEquals(5, factors.records());
@@ -133,13 +131,13 @@ class FactorFitTest {
                     out.axpy(g.dot(in) / gradients.size(), g);
                 }
             };
-            b.random(Distribution.NORMAL, 1);
+            b.random(ParameterVector.Distribution.NORMAL, 1);
             b.keep(mlp);
             double damping = 1e-4;
             ConjugateGradient.Options options = new ConjugateGradient.Options(damping, 1e-8, 500);
             try (Solution plain = new ConjugateGradient(options).solve(fisher, b);
                     Solution fast = new ConjugateGradient(options, FactorFit.inverse(factors, damping, 0),
-                            EarlyStop.NEVER, SolverListener.NONE).solve(fisher, b);
+                            ConjugateGradient.EarlyStop.NEVER, SolverListener.NONE).solve(fisher, b);
                     ParameterVector difference = plain.x().copy()) {
                 difference.axpy(-1, fast.x());
                 assertTrue(difference.norm() < 1e-5 * plain.x().norm());

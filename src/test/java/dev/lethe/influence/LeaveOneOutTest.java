@@ -6,10 +6,9 @@ import dev.lethe.data.Example;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.NoLeaks;
+import dev.lethe.ledger.Entry.RecordKey;
 import dev.lethe.ledger.GradientLedger;
-import dev.lethe.ledger.RecordKey;
 import dev.lethe.model.Checkpoint;
-import dev.lethe.run.CapturePolicy;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.Schedule;
 import dev.lethe.run.TrainConfig;
@@ -40,7 +39,7 @@ class LeaveOneOutTest {
     void theSignOfAScoreIsThatOfLeavingTheRecordOut() {
         TinyData tiny = new TinyData(folder, 5);
         TrainConfig config = TinyData.config().epochs(6).batchSize(15).learningRate(2e-3).schedule(Schedule.CONSTANT)
-                .maxNorm(0).capture(CapturePolicy.ALL).dtype(Dtype.F64).ledgerDtype(Dtype.F64).build();
+                .maxNorm(0).capture(TrainConfig.CapturePolicy.ALL).dtype(Dtype.F64).ledgerDtype(Dtype.F64).build();
         try (Engine engine = Engine.cpu()) {
             RunFolder run = Trainer.train(engine, tiny.source, tiny.data, folder.resolve("run"), config,
                     TrainListener.silent());

@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.data.Example;
 import dev.lethe.engine.Batch;
-import dev.lethe.engine.Distribution;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.KroneckerFactors;
 import dev.lethe.engine.KroneckerFactors.Fisher;
@@ -66,7 +65,7 @@ class SavedFactorsTest {
         Options options = new Options(model.sites(sites), Fisher.SAMPLED, true, 0, 4, 7);
         try (KroneckerFactors factors = saved.of(model, examples.subList(0, records), options, FactorFit.Listener.NONE);
                 ParameterVector vector = model.vector()) {
-            vector.random(Distribution.NORMAL, 1);
+            vector.random(ParameterVector.Distribution.NORMAL, 1);
             factors.apply(0, 0.1, -1, vector, vector);
             return vector.readDoubles(model.sites("h.0.mlp.c_proj"));
         }

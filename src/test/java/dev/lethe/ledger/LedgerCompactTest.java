@@ -34,8 +34,8 @@ class LedgerCompactTest {
     @TempDir
     Path folder;
 
-    private static Set<RecordKey> everyThird() {
-        Set<RecordKey> keys = new HashSet<>();
+    private static Set<Entry.RecordKey> everyThird() {
+        Set<Entry.RecordKey> keys = new HashSet<>();
         for (int i = 0; i < ENTRIES; i += 3) keys.add(key(i));
         return keys;
     }
@@ -49,7 +49,7 @@ class LedgerCompactTest {
         try (GradientLedger ledger = GradientLedger.open(where)) {
             assertEquals(ENTRIES, ledger.entries().size());
             for (int i = 0; i < ENTRIES; i++) {
-                EntryHeader header = LedgerFixture.header(i);
+                Entry.EntryHeader header = LedgerFixture.header(i);
                 assertEquals(i % 3 == 0 ? header.withoutKey() : header, ledger.entries().get(i).header());
                 assertEquals(i % 3 == 0, ledger.entries().get(i).destroyed());
                 if (i % 3 != 0) LedgerFixture.assertEntry(ledger, i);

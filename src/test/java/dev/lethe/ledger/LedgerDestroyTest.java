@@ -31,7 +31,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** Destroyed entries are zeros on the disk, stay named, and stay destroyed whatever happens; copies leave them out. */
 class LedgerDestroyTest {
     private static final LedgerOptions OPTIONS = new LedgerOptions(8192, false);
-    private static final Set<RecordKey> SOME = Set.of(key(3), key(17), key(39));
+    private static final Set<Entry.RecordKey> SOME = Set.of(key(3), key(17), key(39));
     private static final List<Integer> GONE = List.of(3, 17, 39);
 
     @TempDir
@@ -117,9 +117,9 @@ class LedgerDestroyTest {
             assertTrue(holdsKeys(ledger, List.of(4)), ledger + "");
             assertTrue(GradientLedger.check(ledger).whole(), ledger + "");
             try (GradientLedger open = GradientLedger.open(ledger)) {
-                assertEquals(RecordKey.NONE, open.entries().get(3).header().key());
+                assertEquals(Entry.RecordKey.NONE, open.entries().get(3).header().key());
                 assertTrue(open.find(key(3), 0).isEmpty());
-                assertTrue(open.find(RecordKey.NONE, 0).isEmpty());
+                assertTrue(open.find(Entry.RecordKey.NONE, 0).isEmpty());
             }
         }
     }

@@ -4,7 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.engine.Batch;
-import dev.lethe.engine.Capture;
+import dev.lethe.engine.CaptureRing.Capture;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.EntryFormat;
 import dev.lethe.engine.LanguageModel;
@@ -41,8 +41,8 @@ class LedgerEstimateTest {
                 for (int epoch = 0; epoch < 2; epoch++) {
                     List<MemorySegment> room = new ArrayList<>();
                     for (int i = 0; i < records.length; i++) {
-                        EntryHeader header =
-                                new EntryHeader(RecordKey.of("r" + i), epoch, epoch, 1, 1, tokens[i], tokens[i]);
+                        Entry.EntryHeader header =
+                                new Entry.EntryHeader(Entry.RecordKey.of("r" + i), epoch, epoch, 1, 1, tokens[i], tokens[i]);
                         room.add(writer.reserve(header, model.entries().bytes(format, tokens[i], tokens[i])));
                     }
                     model.gradient(batch(records), false, new Capture(format, room));
@@ -89,7 +89,7 @@ class LedgerEstimateTest {
         try (LedgerWriter writer = LedgerWriter.create(where, manifest.withRank(format.rank()))) {
             List<MemorySegment> room = new ArrayList<>();
             for (int i = 0; i < records.length; i++)
-                room.add(writer.reserve(new EntryHeader(RecordKey.of("r" + i), 0, 0, 1, 1, tokens[i], tokens[i]),
+                room.add(writer.reserve(new Entry.EntryHeader(Entry.RecordKey.of("r" + i), 0, 0, 1, 1, tokens[i], tokens[i]),
                         model.entries().bytes(format, tokens[i], tokens[i])));
             model.gradient(batch(records), false, new Capture(format, room));
             writer.commit();

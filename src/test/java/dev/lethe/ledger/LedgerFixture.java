@@ -24,12 +24,12 @@ final class LedgerFixture {
                 List.of("wte", "lm_head"), 0, Dtype.F32);
     }
 
-    static RecordKey key(int i) {
-        return RecordKey.of("record-" + i % RECORDS);
+    static Entry.RecordKey key(int i) {
+        return Entry.RecordKey.of("record-" + i % RECORDS);
     }
 
-    static EntryHeader header(int i) {
-        return new EntryHeader(key(i), i / RECORDS, i / 8, 5e-5 / (1 + i), 0.125, 10 + i % 5, 5);
+    static Entry.EntryHeader header(int i) {
+        return new Entry.EntryHeader(key(i), i / RECORDS, i / 8, 5e-5 / (1 + i), 0.125, 10 + i % 5, 5);
     }
 
     /** The payload of entry i, never all zero. */

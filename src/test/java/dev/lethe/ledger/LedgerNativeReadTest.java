@@ -7,7 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.DamagedDataException;
 import dev.lethe.engine.Batch;
-import dev.lethe.engine.Capture;
+import dev.lethe.engine.CaptureRing.Capture;
 import dev.lethe.engine.CapturedEntries;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.EntryFormat;
@@ -15,6 +15,8 @@ import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.MappedFile;
 import dev.lethe.engine.NoLeaks;
 import dev.lethe.engine.ParameterVector;
+import dev.lethe.ledger.Entry.EntryHeader;
+import dev.lethe.ledger.Entry.RecordKey;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.ModelShape;
 import java.io.IOException;

@@ -2,6 +2,8 @@ package dev.lethe.ledger;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import dev.lethe.ledger.Entry.EntryHeader;
+import dev.lethe.ledger.Entry.RecordKey;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;

@@ -4,8 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import dev.lethe.BadInputException;
-import dev.lethe.shape.Adapter;
 import dev.lethe.shape.ModelShape;
+import dev.lethe.shape.ModelShape.Adapter;
 import dev.lethe.testing.Families;
 import java.io.IOException;
 import java.nio.file.Files;

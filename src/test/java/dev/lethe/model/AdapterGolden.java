@@ -2,8 +2,8 @@ package dev.lethe.model;
 
 import dev.lethe.engine.Batch;
 import dev.lethe.engine.LanguageModel;
-import dev.lethe.engine.TensorInfo;
-import dev.lethe.shape.Adapter;
+import dev.lethe.engine.ModelLayout.TensorInfo;
+import dev.lethe.shape.ModelShape.Adapter;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;

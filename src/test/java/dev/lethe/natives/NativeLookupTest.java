@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.EngineException;
-import dev.lethe.Status;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -82,6 +81,6 @@ class NativeLookupTest {
     private static void refuses(String message, org.junit.jupiter.api.function.Executable what) {
         EngineException e = assertThrows(EngineException.class, what);
         assertEquals(message, e.getMessage());
-        assertEquals(Status.UNSUPPORTED, e.status());
+        assertEquals(EngineException.Status.UNSUPPORTED, e.status());
     }
 }

@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import dev.lethe.EngineException;
-import dev.lethe.Status;
 import dev.lethe.engine.AdamW;
 import dev.lethe.engine.Batch;
 import dev.lethe.engine.Device;
@@ -85,7 +84,7 @@ class RecordsTest {
     void missingLibrarySaysWhatToRun() {
         EngineException e = assertThrows(EngineException.class, () -> NativeLibrary.named("LETHE_NATIVE", "/no/b.so"));
         assertEquals("LETHE_NATIVE names /no/b.so, which is not a file; build it with: ./lethe build", e.getMessage());
-        assertEquals(Status.UNSUPPORTED, e.status());
+        assertEquals(EngineException.Status.UNSUPPORTED, e.status());
     }
 
     @Test

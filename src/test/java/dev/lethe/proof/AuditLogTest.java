@@ -9,6 +9,7 @@ import dev.lethe.BadInputException;
 import dev.lethe.DamagedDataException;
 import dev.lethe.base.LockFile;
 import dev.lethe.base.Sha256;
+import dev.lethe.proof.InclusionProof.TreeHead;
 import dev.lethe.testing.MemoryFolder;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;

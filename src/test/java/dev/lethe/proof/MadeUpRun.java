@@ -2,7 +2,7 @@ package dev.lethe.proof;
 
 import dev.lethe.erase.Census;
 import dev.lethe.erase.Erasure;
-import dev.lethe.find.Match;
+import dev.lethe.find.ForgetSet.Match;
 import dev.lethe.run.IdKey;
 import dev.lethe.run.PendingErasure;
 import dev.lethe.run.RunFolder;

@@ -2,8 +2,8 @@ package dev.lethe.prove;
 
 import dev.lethe.data.Dataset;
 import dev.lethe.data.Encoder;
+import dev.lethe.data.Encoder.OnLong;
 import dev.lethe.data.Example;
-import dev.lethe.data.OnLong;
 import dev.lethe.data.Record;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
@@ -13,7 +13,7 @@ import dev.lethe.model.Checkpoint;
 import dev.lethe.model.Tokenizer;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunInfo;
-import dev.lethe.run.Split;
+import dev.lethe.run.RunRecord.Split;
 import dev.lethe.run.TrainConfig;
 import dev.lethe.settings.EraseConfig;
 import dev.lethe.settings.Strategy;

@@ -14,6 +14,6 @@ class CsvTest {
         "-1+2 | '-1+2", "-1.5e-7 | -1.5e-7", "+49 | +49", "-3 | -3", "-.5 | -.5", "- | '-",
         "`=HYPERLINK(\"x\")` | `\"'=HYPERLINK(\"\"x\"\")\"`"})
     void formulasAreTextAndNumbersStay(String text, String cell) {
-        assertEquals(cell, Csv.cell(text));
+        assertEquals(cell, Table.Csv.cell(text));
     }
 }

@@ -10,6 +10,7 @@ import dev.lethe.BadInputException;
 import dev.lethe.ConflictException;
 import dev.lethe.DamagedDataException;
 import dev.lethe.data.Dataset;
+import dev.lethe.run.RunRecord.Split;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.ModelShape;
 import dev.lethe.train.TinyData;

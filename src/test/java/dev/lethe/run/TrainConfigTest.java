@@ -4,10 +4,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import dev.lethe.BadInputException;
-import dev.lethe.data.OnLong;
-import dev.lethe.shape.Adapter;
+import dev.lethe.data.Encoder.OnLong;
+import dev.lethe.run.TrainConfig.CapturePolicy;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.ModelShape;
+import dev.lethe.shape.ModelShape.Adapter;
 import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Test;

@@ -15,9 +15,9 @@ import dev.lethe.erase.Run;
 import dev.lethe.find.Query;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.model.Checkpoint;
-import dev.lethe.run.CapturePolicy;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.TrainConfig;
+import dev.lethe.run.TrainConfig.CapturePolicy;
 import dev.lethe.shape.ModelShape;
 import dev.lethe.strategy.EraseListener;
 import dev.lethe.strategy.GuardRefusedException;
@@ -144,7 +144,7 @@ class StrategyTest {
     void retrainingIsATrainingWithoutTheRecords() throws IOException {
         Erasure erasure = erase(config(Strategy.RETRAIN).keepEntries(false).build(), "out");
         Set<String> gone = Set.copyOf(erasure.records());
-        var kept = RunFolder.open(source).data(dev.lethe.run.Split.TRAIN).filter(record -> !gone.contains(record.id()));
+        var kept = RunFolder.open(source).data(dev.lethe.run.RunRecord.Split.TRAIN).filter(record -> !gone.contains(record.id()));
         Path own = train("own", tiny.source, kept, TinyData.config().epochs(40).capture(CapturePolicy.ALL).build());
         assertEquals(Checkpoint.hash(own.resolve("model")), Checkpoint.hash(folder.resolve("out/model")));
         assertFalse(Files.exists(folder.resolve("out/retrained")));

@@ -2,8 +2,8 @@ package dev.lethe.solve;
 
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.ModelLayout.TensorInfo;
 import dev.lethe.engine.ParameterVector;
-import dev.lethe.engine.TensorInfo;
 import java.util.Random;
 import java.util.stream.LongStream;
 

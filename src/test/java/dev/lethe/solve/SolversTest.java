@@ -7,14 +7,19 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.InterruptedWorkException;
-import dev.lethe.engine.Distribution;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.NoLeaks;
 import dev.lethe.engine.ParameterVector;
+import dev.lethe.engine.ParameterVector.Distribution;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.ModelShape;
 import dev.lethe.shape.Tolerance;
+import dev.lethe.solve.ConjugateGradient.EarlyStop;
+import dev.lethe.solve.Hutchinson.TraceEstimate;
+import dev.lethe.solve.LinearOperator.SampledOperator;
+import dev.lethe.solve.Solution.NotConvergedException;
+import dev.lethe.solve.Solution.Stop;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -278,7 +283,7 @@ class SolversTest {
         values[5] = -2.5;
         Dense a = new Dense(model, values, 3);
         for (boolean keepBasis : new boolean[] {true, false}) {
-            Spectrum spectrum = new Lanczos(1e-9, 400, keepBasis, SolverListener.NONE).extremes(a, b);
+            Lanczos.Spectrum spectrum = new Lanczos(1e-9, 400, keepBasis, SolverListener.NONE).extremes(a, b);
             assertEquals(-2.5, spectrum.smallest(), 1e-7);
             assertEquals(10, spectrum.largest(), 1e-7);
             assertTrue(Math.max(spectrum.smallestError(), spectrum.largestError()) <= 1e-8);
@@ -287,7 +292,7 @@ class SolversTest {
         NotConvergedException e = assertThrows(NotConvergedException.class,
                 () -> new Lanczos(1e-9, 4, true, SolverListener.NONE).extremes(a, b));
         assertTrue(e.getMessage().startsWith("Lanczos did not converge: eigenvalues "), e.getMessage());
-        Spectrum bounds = new Lanczos(1e-9, 4, true, SolverListener.NONE).attempt(a, b);
+        Lanczos.Spectrum bounds = new Lanczos(1e-9, 4, true, SolverListener.NONE).attempt(a, b);
         assertFalse(bounds.converged());
         double nearest = Arrays.stream(values).map(v -> Math.abs(v - bounds.largest())).min().orElseThrow();
         assertTrue(nearest <= bounds.largestError(), "the bound holds before convergence, too");
@@ -296,7 +301,7 @@ class SolversTest {
     @Test
     void lanczosEndsWhereTheSpaceDoes() {
         LinearOperator threes = (in, out) -> out.combine(0, 3, in);
-        Spectrum spectrum = new Lanczos(1e-9, 10, true, SolverListener.NONE).extremes(threes, b);
+        Lanczos.Spectrum spectrum = new Lanczos(1e-9, 10, true, SolverListener.NONE).extremes(threes, b);
         assertEquals(1, spectrum.iterations());
         assertEquals(3, spectrum.smallest(), 1e-12);
         assertEquals(3, spectrum.largest(), 1e-12);
@@ -307,7 +312,7 @@ class SolversTest {
         double[] values = spd(0.1, 4).values.clone();
         values[9] = -6;
         Dense a = new Dense(model, values, 3);
-        try (Eigenpair pair = new PowerIteration(1e-9, 1000, SolverListener.NONE).solve(a, b)) {
+        try (PowerIteration.Eigenpair pair = new PowerIteration(1e-9, 1000, SolverListener.NONE).solve(a, b)) {
             assertEquals(-6, pair.value(), 1e-8);
             assertEquals(1, pair.vector().norm(), 1e-12);
             double[] exact = Arrays.copyOfRange(a.vectors, 9 * n, 10 * n);

@@ -4,7 +4,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.lethe.settings.EraseConfig;
 import dev.lethe.settings.Strategy;
-import dev.lethe.shape.Adapter;
 import dev.lethe.shape.ModelShape;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -25,7 +24,7 @@ class EraseLoopTest {
     @Test
     void sitesThatNobodyNamedFitTheModel() {
         ModelShape whole = new ModelShape(512, 64, 64, 4, 2, 256, 1e-5, true);
-        ModelShape adapted = whole.withAdapters(List.of(new Adapter("h.0.attn.c_attn", 2, 1)));
+        ModelShape adapted = whole.withAdapters(List.of(new ModelShape.Adapter("h.0.attn.c_attn", 2, 1)));
         assertEquals("embedding", EraseConfig.defaults().settled(whole).sites());
         assertEquals("all", EraseConfig.defaults().settled(adapted).sites());
         assertEquals("mlp-output", EraseConfig.of(Strategy.RMU).settled(whole).sites());

@@ -13,8 +13,8 @@ import dev.lethe.erase.EraserTest;
 import dev.lethe.erase.Run;
 import dev.lethe.find.Query;
 import dev.lethe.model.Checkpoint;
-import dev.lethe.run.CapturePolicy;
 import dev.lethe.run.RunFolder;
+import dev.lethe.run.TrainConfig.CapturePolicy;
 import dev.lethe.settings.Contrast;
 import dev.lethe.settings.EraseConfig;
 import dev.lethe.settings.EraseData;
@@ -81,7 +81,7 @@ class HardeningTest {
     @Test
     void relearningComesToAHigherLossAndTheRetainLossStays() {
         double before = relearned();
-        double retain = SetLoss.mean(model, data.retain());
+        double retain = Losses.SetLoss.mean(model, data.retain());
         Losses now = Losses.measure(model, data);
         Limits limits = new Limits(UNREACHABLE, 0.1, now.retain() + 0.5);
         try (Hardening hardening = hardening()) {
@@ -93,7 +93,7 @@ class HardeningTest {
             assertEquals(10L * Hardening.recordsOfAStep(6, CONFIG.harden()), hardening.records());
         }
         assertTrue(relearned() > before + 0.05, "relearned " + before + ", then " + relearned());
-        assertTrue(SetLoss.mean(model, data.retain()) < retain + 0.5, "the limit holds");
+        assertTrue(Losses.SetLoss.mean(model, data.retain()) < retain + 0.5, "the limit holds");
     }
 
     @Test

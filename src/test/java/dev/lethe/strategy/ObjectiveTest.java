@@ -149,7 +149,7 @@ class ObjectiveTest {
         PrimalDual pdu = new PrimalDual(model, tuning.withDualRate(2), golden.number("epsilon"));
         check("pdu", pdu);
         double first = golden.numbers().get("values").get("pdu").asDouble();
-        double over = SetLoss.mean(model, retain) - golden.number("epsilon");
+        double over = Losses.SetLoss.mean(model, retain) - golden.number("epsilon");
         assertEquals(first + 2 * over * over, pdu.gradient(forget, retain), 1e-9, "its price after a step");
         PrimalDual free = new PrimalDual(model, tuning.withDualRate(1e9), 1e9); // a bound that nothing breaks: its price is none
         free.gradient(forget, retain);
@@ -207,7 +207,7 @@ class ObjectiveTest {
         Npo npo = new Npo(model, forget, tuning);
         move();
         AdamW options = new AdamW(golden.number("rate"), 0.9, 0.999, 1e-8, 0.1, 1);
-        ObjectiveSteps steps = new ObjectiveSteps(model, options, model.sites("all"));
+        ObjectiveLoop.ObjectiveSteps steps = new ObjectiveLoop.ObjectiveSteps(model, options, model.sites("all"));
         npo.gradient(forget, retain);
         try (ParameterVector before = model.buffer(Buffer.PARAMETERS).copy()) {
             steps.step(golden.number("rate"));

@@ -8,10 +8,9 @@ import dev.lethe.engine.Engine;
 import dev.lethe.engine.NoLeaks;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
-import dev.lethe.ledger.RecordKey;
-import dev.lethe.run.CapturePolicy;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.TrainConfig;
+import dev.lethe.run.TrainConfig.CapturePolicy;
 import dev.lethe.shape.Dtype;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -40,7 +39,7 @@ class CaptureTest {
         try (GradientLedger ledger = GradientLedger.open(run.ledger())) {
             assertEquals(tiny.data.size(), ledger.entries().size());
             for (Record record : tiny.data) {
-                Entry entry = ledger.find(RecordKey.of(record.id()), 0).orElseThrow();
+                Entry entry = ledger.find(Entry.RecordKey.of(record.id()), 0).orElseThrow();
                 long step = entry.header().step();
                 assertTrue(step >= 1 && step <= 3, "step " + step);
                 assertEquals(config.learningRate() * config.schedule().factor(step - 1, 0, 6), entry.header().learningRate());

@@ -9,9 +9,9 @@ import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.model.Lora;
-import dev.lethe.run.CapturePolicy;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.TrainConfig;
+import dev.lethe.run.TrainConfig.CapturePolicy;
 import dev.lethe.shape.Dtype;
 import java.nio.file.Path;
 import java.util.List;
@@ -28,7 +28,7 @@ final class EmulatedDeviceChild {
         MemoryPlan[] memory = new MemoryPlan[1];
         TrainListener plan = new TrainListener() {
             @Override
-            public void started(TrainPlan started) {
+            public void started(TrainListener.TrainPlan started) {
                 memory[0] = started.memory();
             }
         };

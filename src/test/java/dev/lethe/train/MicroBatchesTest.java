@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.lethe.BadInputException;
 import dev.lethe.data.Example;
 import dev.lethe.run.TrainConfig;
+import dev.lethe.train.BatchSizes.MicroBatches;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;

@@ -12,7 +12,6 @@ import dev.lethe.engine.Engine;
 import dev.lethe.engine.NoLeaks;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
-import dev.lethe.run.CapturePolicy;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunInfo;
 import dev.lethe.run.TrainConfig;
@@ -39,7 +38,7 @@ import org.junit.jupiter.api.io.TempDir;
 @ExtendWith(NoLeaks.class)
 class ResumeTest {
     private static final TrainConfig CONFIG = TinyData.config().epochs(10).checkpointEverySteps(7)
-            .capture(CapturePolicy.ALL).holdoutFraction(0.1).keepAt(List.of(0.5, 1.0)).build();
+            .capture(TrainConfig.CapturePolicy.ALL).holdoutFraction(0.1).keepAt(List.of(0.5, 1.0)).build();
 
     @TempDir
     Path folder;

@@ -12,14 +12,14 @@ import org.junit.jupiter.api.Test;
 class TrainPlanTest {
     private static final long TOKENS = 16 * 1024;
 
-    private static TrainPlan plan(long parameters, long tokens, long entryBytes) {
+    private static TrainListener.TrainPlan plan(long parameters, long tokens, long entryBytes) {
         MemoryPlan memory = new MemoryPlan(0, 0, 0, 0, 0, 0, 2 * entryBytes, 0, 0, 0, 0, 0);
-        return new TrainPlan(100, 0, 0, 0, 12, 0, parameters, 0, 0, List.of(), 0, tokens, memory, 0);
+        return new TrainListener.TrainPlan(100, 0, 0, 0, 12, 0, parameters, 0, 0, List.of(), 0, tokens, memory, 0);
     }
 
     @Test
     void theWholeModelsEntriesDoNotPassAndTheEmbeddingsDo() {
-        TrainPlan whole = plan(124_000_000, TOKENS, 6_700_000_000L);
+        TrainListener.TrainPlan whole = plan(124_000_000, TOKENS, 6_700_000_000L);
         assertEquals(0.134, whole.leavingSeconds(), 1e-9);
         assertTrue(whole.waitsForEntries());
         assertFalse(plan(124_000_000, TOKENS, 126_000_000).waitsForEntries());

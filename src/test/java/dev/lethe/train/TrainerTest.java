@@ -12,7 +12,6 @@ import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.NoLeaks;
 import dev.lethe.model.Checkpoint;
-import dev.lethe.run.CapturePolicy;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunInfo;
 import dev.lethe.run.Schedule;
@@ -56,11 +55,11 @@ class TrainerTest {
     @Test
     void learnsAndLeavesAWholeRun() throws IOException {
         List<TrainStep> seen = new ArrayList<>();
-        List<TrainPlan> plans = new ArrayList<>();
+        List<TrainListener.TrainPlan> plans = new ArrayList<>();
         RunFolder run = Trainer.train(engine, tiny.source, tiny.data, folder.resolve("run"),
                 TinyData.config().epochs(12).holdoutFraction(0.2).build(), new TrainListener() {
                     @Override
-                    public void started(TrainPlan plan) {
+                    public void started(TrainListener.TrainPlan plan) {
                         plans.add(plan);
                     }
 
@@ -103,7 +102,7 @@ class TrainerTest {
 
     @Test
     void goesOnFromAFolder() {
-        RunFolder first = train("first", TinyData.config().epochs(1).capture(CapturePolicy.NONE).build());
+        RunFolder first = train("first", TinyData.config().epochs(1).capture(TrainConfig.CapturePolicy.NONE).build());
         assertNull(first.info().result().ledger());
         assertFalse(first.hasLedger());
         RunFolder second = Trainer.train(engine, ModelSource.checkpoint(first.model()), tiny.data, folder.resolve("second"),
@@ -128,7 +127,7 @@ class TrainerTest {
         refused("sites 'attic': ", TinyData.config().sites("attic").build());
         refused("head top-k is 999, the model's vocabulary is only ", TinyData.config().headTopK(999).build());
         refused(folder.resolve("run") + ": training needs about ",
-                TinyData.config().epochs(Integer.MAX_VALUE).capture(CapturePolicy.ALL).build());
+                TinyData.config().epochs(Integer.MAX_VALUE).capture(TrainConfig.CapturePolicy.ALL).build());
         ModelSource small = new ModelSource.Fresh(new ModelShape(5, 16, 8, 1, 1, 16, 1e-5, true), tiny.tokenizer);
         assertTrue(assertThrows(BadInputException.class, () -> Trainer.train(engine, small, tiny.data,
                 folder.resolve("run"), TinyData.config().build(), TrainListener.silent())).getMessage()
