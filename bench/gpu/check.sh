@@ -24,6 +24,7 @@ compile() {
     -DLETHE_CUDA_ARCHITECTURES="$capability" -DLETHE_GPU_TESTS=ON "$@" &&
     timeout "$(left 2)" cmake --build "$build" --parallel "$(nproc)" --target lethe gpu_tests -- -k 0
 }
+rm -f "$build/liblethe.so" "$build"/test/gpu_*_test
 if ! compile >"$out/build.log" 2>&1; then
   say "the build failed; once more without -Werror"
   grep -E "error|Error" "$out/build.log" | head -20
@@ -35,12 +36,12 @@ say "built, $(grep -c "warning:" "$out/build.log") warnings"
 
 tests=("$build"/test/gpu_kernels_*_test "$build/test/gpu_device_test" "$build"/test/gpu_device_*_test)
 run_test() {
-  timeout 60 "$1" >"$1.log" 2>&1
+  timeout "$2" "$1" >"$1.log" 2>&1
   local status=$?
   echo "$(basename "$1"): $([[ $status == 0 ]] && echo ok || echo "status $status, $(head -12 "$1.log")")"
 }
 export -f run_test
-printf '%s\0' "${tests[@]}" | xargs -0 -P 4 -I{} bash -c 'run_test "$@"' _ {}
+printf '%s\0' "${tests[@]}" | xargs -0 -P 4 -I{} bash -c 'run_test "$@"' _ {} "$(left 1)"
 say "tests ran"
 
 timeout "$(left 5)" "${step[@]}" --parity --profile --llama 2>&1 | tee "$out/profile.txt"

@@ -22,7 +22,7 @@ public final class Settings {
     /**
      * @param name    such as {@code retain_guard}; one that ends in a dot goes on with a name of the user's choice
      * @param label   what a value looks like
-     * @param usual   the value where it is not set; empty where {@code says} tells it
+     * @param usual   the value where it is not set; empty where {@code says} tells it, or where it does not count
      * @param says    what it does, without a full stop
      * @param section whose it is
      * @param refusal why it does not count here, or null
@@ -53,7 +53,7 @@ public final class Settings {
 
     /** A setting that is read by what it sets, which throws an {@link IllegalArgumentException} for what it does not know. */
     public Settings text(String name, String label, Object usual, String says, Consumer<String> set) {
-        all.put(name, new Setting(name, label, usual(usual), says, section, refusal, set));
+        all.put(name, new Setting(name, label, refusal == null ? usual(usual) : "", says, section, refusal, set));
         return this;
     }
 

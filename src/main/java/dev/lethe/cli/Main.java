@@ -213,7 +213,7 @@ public final class Main implements Runnable, Terminal.Owner {
             case InvalidPathException name -> Reason.of(name) + ": no file name in this process's character set, " + CHARSET
                     + "; " + SET_LOCALE;
             case EngineException engine when engine.status() == EngineException.Status.OUT_OF_MEMORY ->
-                    Reason.of(engine) + "; use a smaller --batch or model, or free memory";
+                    Reason.of(engine) + "; use a smaller batch or model, in an erasure hold=0, or free memory";
             default -> Reason.of(e);
         };
     }

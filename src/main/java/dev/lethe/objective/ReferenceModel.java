@@ -8,7 +8,7 @@ import dev.lethe.engine.LanguageModel;
 final class ReferenceModel {
     private ReferenceModel() { }
 
-    /** The caller closes it. Holds a model's memory, moments included; of adapters theirs. */
+    /** The caller closes it. Holds a model's weights and gradients again; of adapters theirs. */
     static LanguageModel of(Engine engine, LanguageModel model) {
         LanguageModel reference = engine.like(model);
         try {

@@ -61,6 +61,11 @@ public record RunInfo(int format, String lethe, State state, Source source, Data
         }
     }
 
+    /** Whether the model began with random weights, so that it knows nothing but the run's records. */
+    public boolean fromNothing() {
+        return source.checkpoint() == null && source.base() == null;
+    }
+
     /**
      * The frozen model that a run's adapters are on. Where it lies now says the run's model/adapter_config.json.
      *

@@ -28,9 +28,10 @@ import tools.jackson.databind.ser.std.ToStringSerializer;
  * @param repair        AdamW steps on retain records after each ascent or objective step
  * @param polish        annealed repair steps after the reference is reached; −1 is a seventh of the training's, at least 100
  * @param hold         records of the text to keep, or of random tokens without any, on which each step of repair or objective is
- *                     held to what the model said before; 0 = none, −1 is 4, but of an objective without text to keep none
+ *                     held to what the model said before; 0 = none; −1 is 4, but without text to keep none of an objective, nor of a
+ *                     model made from nothing, which knows nothing else
  * @param harden        trial steps of relearning before each step against it, in a calibrated ascent's annealed end; 0 = off
- * @param repairRate    peak learning rate of repair; 0 means the run's training rate
+ * @param repairRate    peak learning rate of repair; 0 means the run's training rate, of a model made from nothing half of it
  * @param repairBudget  most repair steps ({@code precondition} and trials of relearning counted in), and most steps of an
  *                      objective, as a share of the run's training steps
  * @param reference     what the forget loss is raised to
@@ -145,9 +146,13 @@ public record EraseConfig(Strategy strategy, String sites, Epochs epochs, Tuning
         return sites != null ? this : toBuilder().sites(shape.hasAdapters() ? "all" : usualSites(strategy)).build();
     }
 
-    /** Records on which a step is held to what the model said before: as asked for, else what measured best. */
-    public int held() {
-        return hold >= 0 ? hold : strategy.kind() == Kind.ASCENT || keep != null ? HELD : 0;
+    /**
+     * Records on which a step is held to what the model said before: as asked for, else what measured best.
+     *
+     * @param fromNothing whether the model knows nothing but the run's records
+     */
+    public int held(boolean fromNothing) {
+        return hold >= 0 ? hold : keep != null || strategy.kind() == Kind.ASCENT && !fromNothing ? HELD : 0;
     }
 
     /** The epochs whose captured gradients are taken: as asked for, else the strategy's own. */

@@ -2,6 +2,7 @@ package dev.lethe.settings;
 
 import dev.lethe.data.Example;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Random;
@@ -22,6 +23,8 @@ public record EraseData(List<Example> forget, List<Example> distinct, List<Examp
                  List<Example> anchor, List<Example> heldOut, List<Example> held, List<Example> keep) {
     /** Text to keep that is watched, at most half of what there is. */
     private static final int WATCHED = 64;
+    /** Most tokens of a record that a step is held to: a step of repair costs what a step costs. */
+    private static final int HELD_TOKENS = 128;
     /** Held-out records below which all are watched and none steers. */
     private static final int LEAST_TO_SPLIT = 4;
 
@@ -40,7 +43,12 @@ public record EraseData(List<Example> forget, List<Example> distinct, List<Examp
         int watched = Math.min(WATCHED, (kept.size() + 1) / 2);
         return new EraseData(List.copyOf(forget), List.copyOf(distinct), List.copyOf(retain),
                 sample(retain, config.guardSample(), config.seed()), shuffled.subList(0, anchors),
-                shuffled.subList(anchors, shuffled.size()), kept.subList(watched, kept.size()), kept.subList(0, watched));
+                shuffled.subList(anchors, shuffled.size()), kept.subList(watched, kept.size()).stream().map(EraseData::cut).toList(), kept.subList(0, watched));
+    }
+
+    private static Example cut(Example example) {
+        return example.tokens().length <= HELD_TOKENS ? example : new Example(example.id(), example.index(),
+                Arrays.copyOf(example.tokens(), HELD_TOKENS), Arrays.copyOf(example.targets(), HELD_TOKENS), true);
     }
 
     public EraseData withForget(List<Example> less) {

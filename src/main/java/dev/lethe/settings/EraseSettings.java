@@ -84,7 +84,8 @@ public final class EraseSettings {
                 .whole("polish", usual.polish(), "Annealed repair steps at the end; -1 = a seventh of the training's, at least 100",
                         to::polish)
                 .whole("hold", usual.hold(), "Records of the text to keep, or of random tokens without any, on which each step holds the"
-                        + " model to what it said before; 0 = none, -1 = 4, but of an objective without such text none", to::hold)
+                        + " model to what it said before; 0 = none; -1 = 4, but without such text none of an objective, nor of a model made from"
+                        + " nothing", to::hold)
                 .number("repair_budget", "SHARE", usual.repairBudget(), "Most repair steps, as a share of the training's",
                         to::repairBudget)
                 .number("overshoot", "SHARE", usual.overshoot(), "By how much one step may pass the reference", to::overshoot)
@@ -104,7 +105,7 @@ public final class EraseSettings {
                 .whole("contrast_sample", usual.contrastSample(), "Retain records that span the contrast", to::contrastSample)
                 .whole("live_contrast", usual.liveContrast(), "Retain and held-out records whose gradients of now steer each ascent"
                         + " step; 0 = none", to::liveContrast)
-                .number("repair_rate", "RATE", usual.repairRate(), "Peak learning rate of repair; 0 = automatic", to::repairRate)
+                .number("repair_rate", "RATE", usual.repairRate(), "Peak learning rate of repair; 0 = the training's, of a model made from nothing half of it", to::repairRate)
                 .whole("harden", usual.harden(), "Trial steps of relearning before each step against it, in the annealed end; 0 ="
                         + " off", to::harden);
         of(settings, one -> one.kind() == Kind.OBJECTIVE || one == Strategy.TASK_VECTOR)

@@ -141,9 +141,10 @@ public final class Method {
              LiveContrast live = new LiveContrast(model, stored.sites(), in.data(), config.liveContrast(), config.seed());
              Ascent ascent = new Ascent(model, stored.sites(), direction, stored.contrast(), scale, live);
              Hold hold = hold()) {
-            Repair repair = new Repair(model, in.data().retain(), training.batchSize(), training.optimizer().withLearningRate(config.repairRate() > 0 ? config.repairRate() : training.learningRate()),
+            Repair repair = new Repair(model, in.data().retain(), training.batchSize(),
+                    optimizer(config.repairRate(), in.source().info().fromNothing() ? 0.5 : 1),
                     config.seed(), more(hold)); // after the ascent: a task vector's fine-tuning has moments of its own
-            double cost = 1 + (hold == null ? 0 : Hold.cost(config.held(), in.data(), training.batchSize()));
+            double cost = 1 + (hold == null ? 0 : Hold.cost(held(), in.data(), training.batchSize()));
             EraseLoop.Budget budget = new EraseLoop.Budget(budget(), batches, polish(), training.batchSize(), cost,
                     RelearnProbe.optimizer(training));
             return new EraseLoop(model, config, in.data(), ascent, repair, budget, heard).run(target);
@@ -157,7 +158,7 @@ public final class Method {
     /** Null where no repair is held to anything. */
     private Hold hold() {
         boolean steps = budget() > 0 && (config.strategy().kind() == Kind.OBJECTIVE || config.repair() > 0 || polish() > 0);
-        return config.held() == 0 || !steps ? null : new Hold(in.engine(), model, in.data().held(), config.held(), config.seed());
+        return held() == 0 || !steps ? null : new Hold(in.engine(), model, in.data().held(), held(), config.seed());
     }
 
     /** Null without preconditioning. */
@@ -215,9 +216,18 @@ public final class Method {
         heard.accept(new EraseStep(index, phase, Action.OBSERVE, 0, losses.forget(), losses.retain(), losses.heldOut()));
     }
 
-    /** The training's AdamW at this rate; 0 is half of the training's, of an adapter, which lies further from rest, all of it. */
+    private int held() {
+        return config.held(in.source().info().fromNothing());
+    }
+
+    /** An objective's, with as great a share of the training's rate as measured best: an adapter lies further from rest. */
     private AdamW optimizer(double rate) {
-        return training.optimizer().withLearningRate(rate > 0 ? rate : (model.shape().hasAdapters() ? 1 : 0.5) * training.learningRate());
+        return optimizer(rate, model.shape().hasAdapters() ? 1 : 0.5);
+    }
+
+    /** The training's AdamW at this rate, or where it is 0 at this share of the training's. */
+    private AdamW optimizer(double rate, double share) {
+        return training.optimizer().withLearningRate(rate > 0 ? rate : share * training.learningRate());
     }
 
     /**

@@ -32,7 +32,6 @@ public interface TrainListener {
     default void finished(Path run) { }
 
     /**
-     * A training before its first step.
      * What a training is about to do: sizes that a listener shows before the first step.
      *
      * @param records       to be trained on
@@ -49,13 +48,13 @@ public interface TrainListener {
      * @param batchTokens   of the largest batch
      * @param memory        what the largest batch takes
      * @param microTokens   tokens that a gradient call takes at most, several of them making a batch; 0 = batches stay whole
-     *
      */
     public record TrainPlan(int records, int holdout, int truncated, long targets, long steps, long doneSteps,
                             long parameters, long ledgerBytes, long diskBytes, List<Long> kept, long keptBytes,
                             long batchTokens, MemoryPlan memory, long microTokens) {
         private static final double LINK = 50e9;      // bytes a second to the host, at best
-        private static final double DEVICE = 400e12;  // operations a second in bf16, of a fast one
+        private static final double BF16 = 400e12;    // operations a second of a fast device
+        private static final double F32 = 60e12;
         private static final double WORTH_TELLING = 0.01;
 
         /** Seconds in which the entries of the largest batch leave the device, at best; 0 without a device or a capture. */
@@ -65,7 +64,7 @@ public interface TrainListener {
 
         /** Whether a training that captures is sure to wait for its entries to leave the device, every step. */
         public boolean waitsForEntries() {
-            return leavingSeconds() > Math.max(WORTH_TELLING, 6.0 * parameters * batchTokens / DEVICE);
+            return leavingSeconds() > Math.max(WORTH_TELLING, 6.0 * parameters * batchTokens / (memory.shadow() > 0 ? BF16 : F32));
         }
     }
 }

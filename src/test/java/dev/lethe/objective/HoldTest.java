@@ -122,11 +122,12 @@ class HoldTest {
     }
 
     @Test
-    void stepsAreHeldUnlessAnObjectiveHasNoTextToKeep() {
-        assertEquals(4, EraseConfig.defaults().held());
-        assertEquals(0, EraseConfig.of(Strategy.NPO).held());
-        assertEquals(4, EraseConfig.of(Strategy.NPO).toBuilder().keep(new Keep(Path.of("text"), 1)).build().held());
-        assertEquals(2, EraseConfig.of(Strategy.NPO).toBuilder().hold(2).build().held());
+    void whatStepsAreHeldTo() {
+        assertEquals(4, EraseConfig.defaults().held(false));
+        assertEquals(0, EraseConfig.defaults().held(true), "a model made from nothing knows nothing else");
+        assertEquals(0, EraseConfig.of(Strategy.NPO).held(false));
+        assertEquals(4, EraseConfig.of(Strategy.NPO).toBuilder().keep(new Keep(Path.of("text"), 1)).build().held(true));
+        assertEquals(2, EraseConfig.of(Strategy.NPO).toBuilder().hold(2).build().held(true));
         assertTrue(assertThrows(IllegalArgumentException.class, () -> EraseConfig.defaults().toBuilder().hold(-2).build()).getMessage()
                 .contains("hold is -2, allowed: -1 (automatic) or more"));
     }

@@ -13,7 +13,11 @@ class TrainPlanTest {
     private static final long TOKENS = 16 * 1024;
 
     private static TrainListener.TrainPlan plan(long parameters, long tokens, long entryBytes) {
-        MemoryPlan memory = new MemoryPlan(0, 0, 0, 0, 0, 0, 2 * entryBytes, 0, 0, 0, 0, 0);
+        return plan(parameters, tokens, entryBytes, 2 * parameters);
+    }
+
+    private static TrainListener.TrainPlan plan(long parameters, long tokens, long entryBytes, long shadow) {
+        MemoryPlan memory = new MemoryPlan(0, shadow, 0, 0, 0, 0, 2 * entryBytes, 0, 0, 0, 0, 0);
         return new TrainListener.TrainPlan(100, 0, 0, 0, 12, 0, parameters, 0, 0, List.of(), 0, tokens, memory, 0);
     }
 
@@ -23,6 +27,7 @@ class TrainPlanTest {
         assertEquals(0.134, whole.leavingSeconds(), 1e-9);
         assertTrue(whole.waitsForEntries());
         assertFalse(plan(124_000_000, TOKENS, 126_000_000).waitsForEntries());
+        assertFalse(plan(124_000_000, TOKENS, 6_700_000_000L, 0).waitsForEntries(), "in fp32 a step takes longer");
     }
 
     @Test
