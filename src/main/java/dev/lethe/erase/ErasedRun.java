@@ -49,7 +49,7 @@ final class ErasedRun implements Method.Fresh, AutoCloseable {
     private final IdKey key = IdKey.random();
     private final Journal journal;
     private RunInfo.Plan plan; // a replay's
-    private boolean intended; // the source knows of the new run, which has no name yet
+    private boolean intended; // the source knows of the new run, which is not in its place yet
 
     private ErasedRun(RunFolder source, Path out, GrowingFolder growing, Lineage lineage, Lineage.Locks locks) {
         this.source = source;
@@ -117,21 +117,26 @@ final class ErasedRun implements Method.Fresh, AutoCloseable {
         journal.write(step);
     }
 
+    /** Before anything is in it the source knows of the new run by its folder's name: it has no identity yet. */
     @Override
     public Path retrained() {
+        if (out != null) {
+            intend(out.getFileName().toString());
+        }
         return growing.resolve("retrained");
     }
 
     @Override
     public void takeOver(boolean replayed) {
+        Path retrained = growing.resolve("retrained");
         try {
             for (String name : replayed ? List.of("ledger", "metrics.jsonl", "timings.jsonl", Replay.FOLDER) : List.of("ledger")) {
-                if (Files.exists(retrained().resolve(name))) {
-                    Files.move(retrained().resolve(name), growing.resolve(name));
+                if (Files.exists(retrained.resolve(name))) {
+                    Files.move(retrained.resolve(name), growing.resolve(name));
                 }
             }
-            plan = replayed ? RunFolder.openAny(retrained()).info().plan() : null;
-            PrivateFiles.deleteTree(retrained());
+            plan = replayed ? RunFolder.openAny(retrained).info().plan() : null;
+            PrivateFiles.deleteTree(retrained);
         } catch (IOException e) {
             throw new UncheckedIOException(growing + ": the retrained run cannot be taken over: " + Reason.of(e), e);
         }
@@ -184,7 +189,10 @@ final class ErasedRun implements Method.Fresh, AutoCloseable {
         }
     }
 
-    /** Notes the new run in the source: before it has entries, so that whatever a kill leaves of it is known there. */
+    /**
+     * Notes the new run in the source: before it has entries, so that whatever a kill leaves of it is known there. The last identity
+     * counts.
+     */
     private void intend(String identity) {
         List<Kin> all = new ArrayList<>(source.info().kin());
         all.removeIf(kin -> kin.state() == Kin.State.INTENDED && !RunFolder.isRun(Path.of(kin.run())));
@@ -258,9 +266,11 @@ final class ErasedRun implements Method.Fresh, AutoCloseable {
     /** Removes what was begun unless it is complete, and gives the locks back. */
     @Override
     public void close() {
-        journal.close();
-        try (growing) {
-            if (intended) {
+        try {
+            try (growing) {
+                journal.close();
+            }
+            if (intended) { // last: until nothing is left of the new run, the source must know of it
                 source.save(source.info());
             }
         } finally {

@@ -65,7 +65,7 @@ public final class Method {
     public interface Fresh {
         void write(EraseStep step);
 
-        /** Where a retraining may put its run; gone when the new run is complete. */
+        /** Where a retraining may put its run, known to the source from now on; gone when the new run is complete. */
         Path retrained();
 
         /**

@@ -13,6 +13,7 @@ import dev.lethe.find.Query;
 import dev.lethe.ledger.Entry.RecordKey;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.run.RunFolder;
+import dev.lethe.run.RunInfo;
 import dev.lethe.run.TrainConfig;
 import dev.lethe.run.TrainConfig.CapturePolicy;
 import dev.lethe.settings.EraseConfig;
@@ -29,12 +30,14 @@ import dev.lethe.train.TrainListener;
 import dev.lethe.train.Trainer;
 import java.io.BufferedReader;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -279,6 +282,61 @@ class ReplayTest {
     void killedItStartsAnewWithTheSameBits() throws IOException {
         TrainConfig config = config().late(late).build();
         RunFolder run = train("run", config, Set.of());
+        kill(run);
+        assertTrue(Files.isDirectory(folder.resolve("out.erasing/retrained")));
+        assertFalse(Files.exists(folder.resolve("out")));
+        assertTrue(Files.isDirectory(run.root().resolve("replay/checkpoint-" + run.info().plan().kept().getFirst())));
+        erase(run.root(), PERSON7, replay().build(), "out");
+        assertSameTraining(train("oracle", config, PERSON7).root(), folder.resolve("out"));
+    }
+
+    /** The next erasure, of somebody else and to another place, reaches what the killed one left. */
+    @Test
+    void whatAKilledReplayLeftIsDestroyedWithTheRest() throws IOException {
+        Files.writeString(late, "person7");
+        RunFolder run = train("run", config().late(late).build(), Set.of());
+        kill(run);
+        Path seen = run.root().resolve("replay/checkpoint-" + run.info().plan().kept().getFirst() + "/moment2.bin");
+        Path left = folder.resolve("out.erasing/retrained");
+        assertEquals(2, Files.getAttribute(left.resolve(run.root().relativize(seen)), "unix:nlink"));
+        assertTrue(Files.readString(left.resolve("records.jsonl")).contains("person3-home"));
+        EraseConfig other = EraseConfig.of(Strategy.GRAD_ASCENT).toBuilder().reference(new Reference.Loss(2)).ignoreGuards(true)
+                .relearnSteps(1).build();
+        try (InputStream open = Files.newInputStream(seen)) {
+            Erasure erasure = erase(run.root(), PERSON3, other, "elsewhere");
+            assertFalse(Files.exists(folder.resolve("out.erasing")));
+            assertFalse(Files.exists(seen));
+            byte[] bytes = open.readAllBytes();
+            assertTrue(bytes.length > 0 && IntStream.range(0, bytes.length).allMatch(i -> bytes[i] == 0), "overwritten");
+            assertTrue(erasure.left().stream().noneMatch(place -> place.path().contains("erasing")), erasure.left().toString());
+        }
+        assertEquals(List.of(folder.resolve("elsewhere").toRealPath().toString()),
+                RunFolder.open(run.root()).info().kin().stream().map(RunInfo.Kin::run).toList());
+    }
+
+    @Test
+    void aFailedReplayLeavesTheSourceAsItWas() throws IOException {
+        RunFolder run = train("run", config().build(), Set.of());
+        String before = Files.readString(run.root().resolve(RunFolder.INFO));
+        EraseListener failing = new EraseListener() {
+            @Override
+            public void stage(String name) {
+                if (name.startsWith("retraining, epoch")) {
+                    assertTrue(RunFolder.open(run.root()).info().kin().stream().anyMatch(kin -> kin.state() == RunInfo.Kin.State.INTENDED));
+                    throw new IllegalStateException("enough");
+                }
+            }
+        };
+        try (Run open = Run.open(engine, run.root())) {
+            assertThrows(IllegalStateException.class, () -> open.erase(open.find(Query.ids(PERSON7)), replay().build(), folder.resolve("out"),
+                    failing));
+        }
+        assertEquals(before, Files.readString(run.root().resolve(RunFolder.INFO)));
+        assertFalse(Files.exists(folder.resolve("out.erasing")));
+    }
+
+    /** Erases person 7 to {@code out} in a process that is killed in the middle of its replay. */
+    private void kill(RunFolder run) throws IOException {
         String classes = System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"));
         ProcessBuilder builder = new ProcessBuilder(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "--enable-native-access=ALL-UNNAMED", "-cp", classes);
@@ -295,11 +353,6 @@ class ReplayTest {
             assertTrue(process.isAlive(), said.toString());
             process.destroyForcibly().onExit().join();
         }
-        assertTrue(Files.isDirectory(folder.resolve("out.erasing/retrained")), said.toString());
-        assertFalse(Files.exists(folder.resolve("out")));
-        assertTrue(Files.isDirectory(run.root().resolve("replay/checkpoint-" + run.info().plan().kept().getFirst())));
-        erase(run.root(), PERSON7, replay().build(), "out");
-        assertSameTraining(train("oracle", config, PERSON7).root(), folder.resolve("out"));
     }
 
     /** The process to be killed in the middle of its replay. */
