@@ -25,6 +25,7 @@ import dev.lethe.run.RunInfo.Kin;
 import dev.lethe.run.RunJson;
 import dev.lethe.run.RunRecord;
 import dev.lethe.settings.EraseConfig;
+import dev.lethe.settings.Strategy;
 import dev.lethe.strategy.EraseStep;
 import dev.lethe.strategy.Method;
 import dev.lethe.train.Replay;
@@ -249,7 +250,7 @@ final class ErasedRun implements Method.Fresh, AutoCloseable {
                 .withLineage(new RunInfo.Lineage(Lineage.real(source.root()).toString(), erasure.id())).withKin(kin);
     }
 
-    /** The plan to replay the new run by; the source's checkpoints that have not seen the erased become its own. */
+    /** The plan to replay the new run by; the source's checkpoints that have not seen the erased become its own, but of a retrained one. */
     private RunInfo withPlan(RunInfo info, Erasure erasure, List<RunRecord> left) {
         if (plan != null || info.plan() == null || erasure.records().isEmpty()) {
             return info.withPlan(plan); // none after a request in its own words, which a replay would bring back
@@ -257,6 +258,9 @@ final class ErasedRun implements Method.Fresh, AutoCloseable {
         RunInfo masked = info.withPlan(info.plan().without(source.records(), erasure.leaving()));
         if (masked.plan() == null) {
             return masked;
+        }
+        if (erasure.config().strategy().kind() == Strategy.Kind.RETRAIN) { // its weights and entries are of another order
+            return masked.withPlan(masked.plan().withKept(List.of()));
         }
         List<Long> clean = Replay.clean(source.root(), masked, left);
         Replay.link(source.root(), growing.path(), clean);

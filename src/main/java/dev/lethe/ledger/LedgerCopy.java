@@ -1,6 +1,7 @@
 package dev.lethe.ledger;
 
 import dev.lethe.BadInputException;
+import dev.lethe.DamagedDataException;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
 import dev.lethe.ledger.LedgerFolder.LedgerIoEvent;
@@ -80,16 +81,25 @@ final class LedgerCopy {
         event.finish(0, new LedgerFolder(to).bytes());
     }
 
-    /** A ledger in `to` with the first `entries` entries, byte for byte, to be gone on with; `from` is left as it is. */
+    /**
+     * A ledger in `to` with the first `entries` entries, byte for byte, to be gone on with; `from` is left as it is.
+     *
+     * @throws DamagedDataException when `from` has fewer; nothing is written then
+     */
     static void first(Path from, Path to, int entries) {
-        try (GradientLedger source = GradientLedger.open(from);
-                LedgerWriter writer = LedgerWriter.create(to, source.manifest().withSealed(false))) {
-            for (Entry entry : source.entries().subList(0, entries)) {
-                if (entry.destroyed()) writer.reserveDestroyed(entry.header(), 0);
-                else writer.reserve(entry.header(), entry.length()).copyFrom(source.payload(entry));
-                writer.commit();
+        try (GradientLedger source = GradientLedger.open(from)) {
+            List<Entry> all = source.entries();
+            if (all.size() < entries)
+                throw new DamagedDataException("ledger " + from + " has " + all.size() + " entries, the first " + entries
+                        + " are wanted; bring the whole ledger back from a copy");
+            try (LedgerWriter writer = LedgerWriter.create(to, source.manifest().withSealed(false))) {
+                for (Entry entry : all.subList(0, entries)) {
+                    if (entry.destroyed()) writer.reserveDestroyed(entry.header(), 0);
+                    else writer.reserve(entry.header(), entry.length()).copyFrom(source.payload(entry));
+                    writer.commit();
+                }
+                writer.sync();
             }
-            writer.sync();
         }
     }
 
