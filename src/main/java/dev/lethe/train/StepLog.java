@@ -15,6 +15,7 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Iterator;
 
 final class StepLog implements AutoCloseable {
     private final RunFolder run;
@@ -33,7 +34,7 @@ final class StepLog implements AutoCloseable {
         this.timings = timings;
     }
 
-    /** Opens both logs behind the lines of this many steps. */
+    /** Opens both logs behind the lines of the first so many steps. */
     static StepLog open(RunFolder run, long steps) {
         OutputStream metrics = null;
         try {
@@ -47,14 +48,19 @@ final class StepLog implements AutoCloseable {
         }
     }
 
+    /** By their steps, for the log of a replay may begin behind its checkpoint. */
     private static void keep(Path file, long steps) throws IOException {
         StringBuilder kept = new StringBuilder();
         if (Files.exists(file)) {
             String text = new String(Files.readAllBytes(file), StandardCharsets.UTF_8); // any bytes behind the checkpoint
+            Iterator<String> lines = text.lines().iterator();
             int number = 0;
-            for (String line : text.lines().limit(steps).toList()) {
-                RunJson.tree(line, file + ":" + ++number);
-                kept.append(line).append('\n');
+            for (long last = 0; last < steps && lines.hasNext(); ) {
+                String line = lines.next();
+                last = RunJson.tree(line, file + ":" + ++number).path("step").asLong();
+                if (last <= steps) {
+                    kept.append(line).append('\n');
+                }
             }
         }
         PrivateFiles.write(file, kept.toString());

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.BadInputException;
+import dev.lethe.DamagedDataException;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.NoLeaks;
 import dev.lethe.find.Query;
@@ -79,6 +80,10 @@ class ReplayTest {
 
     private static EraseConfig.Builder replay() {
         return EraseConfig.of(Strategy.REPLAY).toBuilder().reference(new Reference.Loss(2)).relearnSteps(1);
+    }
+
+    private static EraseConfig ascent() {
+        return EraseConfig.of(Strategy.GRAD_ASCENT).toBuilder().reference(new Reference.Loss(2)).ignoreGuards(true).relearnSteps(1).build();
     }
 
     private Erasure erase(Path run, Set<String> ids, EraseConfig config, String out) {
@@ -197,9 +202,7 @@ class ReplayTest {
         TrainConfig config = config().keepAt(List.of(0.12, 0.5, 1.0)).build();
         RunFolder run = train("run", config, Set.of());
         long clean = price(run.root(), PERSON7).from();
-        EraseConfig other = EraseConfig.of(Strategy.GRAD_ASCENT).toBuilder().reference(new Reference.Loss(2)).ignoreGuards(true)
-                .relearnSteps(1).build();
-        erase(run.root(), PERSON7, other, "ascended");
+        erase(run.root(), PERSON7, ascent(), "ascended");
         for (Path one : List.of(run.root(), folder.resolve("ascended"))) {
             List<Long> left = run.info().plan().kept().stream().filter(step -> step <= clean).toList();
             assertTrue(left.size() < 3, left.toString());
@@ -274,6 +277,50 @@ class ReplayTest {
                 + " would bring back; erase by another strategy"));
     }
 
+    /** A retrained run has another order, so that a replay of it goes back to the start. */
+    @Test
+    void aReplayAfterARetrainingBeginsAtTheStart() throws IOException {
+        TrainConfig config = config().late(late).build();
+        RunFolder run = train("run", config, Set.of());
+        erase(run.root(), PERSON7, EraseConfig.of(Strategy.RETRAIN).toBuilder().reference(new Reference.Loss(2)).relearnSteps(1).build(), "again");
+        assertEquals(List.of(), RunFolder.open(folder.resolve("again")).info().plan().kept());
+        assertFalse(Files.exists(folder.resolve("again/replay")));
+        assertEquals(0, price(folder.resolve("again"), PERSON3).from());
+        erase(folder.resolve("again"), PERSON3, replay().build(), "replayed");
+        Set<String> both = Stream.concat(PERSON7.stream(), PERSON3.stream()).collect(Collectors.toSet());
+        assertSameModel(train("both", config, both).root(), folder.resolve("replayed"));
+        assertEquals(entries(folder.resolve("both")), entries(folder.resolve("replayed")));
+    }
+
+    private static int entries(Path run) {
+        try (GradientLedger ledger = GradientLedger.open(run.resolve("ledger"))) {
+            return ledger.entries().size();
+        }
+    }
+
+    @Test
+    void aLedgerThatIsTooShortIsNoBeginning() {
+        RunFolder run = train("run", config().epochs(1).build(), Set.of());
+        String message = assertThrows(DamagedDataException.class, () -> GradientLedger.copyFirst(run.ledger(), folder.resolve("first"), 37))
+                .getMessage();
+        assertTrue(message.startsWith("ledger " + run.ledger() + " has 36 entries, the first 37 are wanted"), message);
+        assertFalse(Files.exists(folder.resolve("first")));
+    }
+
+    /** A run of another strategy has no logs, so those of its replay begin behind the checkpoint, and stay in their places after. */
+    @Test
+    void logsThatBeginLateStayWhatTheyAre() throws IOException {
+        TrainConfig config = config().late(late).build();
+        long from = train("a", config, Set.of()).info().plan().kept().getFirst();
+        erase(folder.resolve("a"), PERSON7, ascent(), "b");
+        erase(folder.resolve("b"), Set.of("person3-home"), replay().build(), "c");
+        erase(folder.resolve("c"), Set.of("person3-work", "person3-friend"), replay().build(), "d");
+        Set<String> both = Stream.concat(PERSON7.stream(), PERSON3.stream()).collect(Collectors.toSet());
+        List<String> whole = Files.readAllLines(train("both", config, both).metrics());
+        assertEquals(whole.subList((int) from, whole.size()), Files.readAllLines(folder.resolve("d/metrics.jsonl")));
+        assertEquals(whole.size() - from, Files.readAllLines(folder.resolve("d/timings.jsonl")).size());
+    }
+
     private String refused(Path run) {
         return assertThrows(RuntimeException.class, () -> erase(run, PERSON7, replay().build(), "out")).getMessage();
     }
@@ -300,10 +347,8 @@ class ReplayTest {
         Path left = folder.resolve("out.erasing/retrained");
         assertEquals(2, Files.getAttribute(left.resolve(run.root().relativize(seen)), "unix:nlink"));
         assertTrue(Files.readString(left.resolve("records.jsonl")).contains("person3-home"));
-        EraseConfig other = EraseConfig.of(Strategy.GRAD_ASCENT).toBuilder().reference(new Reference.Loss(2)).ignoreGuards(true)
-                .relearnSteps(1).build();
         try (InputStream open = Files.newInputStream(seen)) {
-            Erasure erasure = erase(run.root(), PERSON3, other, "elsewhere");
+            Erasure erasure = erase(run.root(), PERSON3, ascent(), "elsewhere");
             assertFalse(Files.exists(folder.resolve("out.erasing")));
             assertFalse(Files.exists(seen));
             byte[] bytes = open.readAllBytes();
