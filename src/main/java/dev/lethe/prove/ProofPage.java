@@ -1,17 +1,11 @@
 package dev.lethe.prove;
 
-import dev.lethe.base.PrivateFiles;
-import dev.lethe.base.Reason;
 import dev.lethe.chart.LineChart;
 import dev.lethe.chart.LineChart.Line;
 import dev.lethe.chart.Style;
 import dev.lethe.report.HtmlPage;
 import dev.lethe.report.ReportData.Fact;
 import dev.lethe.report.Table;
-import dev.lethe.run.RunFolder;
-import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -21,23 +15,11 @@ import java.util.regex.Pattern;
 /** A proof for people: verdict and sentences first, numbers and curves below. Deterministic. */
 final class ProofPage {
     static final String PROOF = "proof.json";
-    private static final String PAGE = "proof.html";
+    static final String PAGE = "proof.html";
     private static final Pattern STEPS = Pattern.compile("(same subject|unrelated text), (\\d+) steps");
     private static final Pattern TRIES = Pattern.compile("(leak)@(\\d+)");
 
     private ProofPage() { }
-
-    static Path write(Proof proof, Path folder, RunFolder run) {
-        Path page = folder.resolve(PAGE);
-        run.keep(() -> {
-            try {
-                PrivateFiles.write(page, page(proof));
-            } catch (IOException e) {
-                throw new UncheckedIOException(page + ": cannot be written: " + Reason.of(e, page), e);
-            }
-        });
-        return page;
-    }
 
     static String page(Proof proof) {
         HtmlPage page = new HtmlPage("Is it gone?", 66);

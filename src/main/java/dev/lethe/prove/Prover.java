@@ -54,8 +54,7 @@ public final class Prover {
         return Work.run("proof", () -> {
             try (Bench bench = Bench.open(engine, run, request)) {
                 Proof proof = proof(run, bench, listener);
-                write(run, ProofPage.PROOF, RunJson.pretty(proof));
-                ProofPage.write(proof, folder(run), run);
+                write(run, proof);
                 return proof;
             }
         });
@@ -119,7 +118,7 @@ public final class Prover {
         long start = System.nanoTime();
         List<Row> rows = attack.rows(suspect, bench);
         Part part = new Part(key, (System.nanoTime() - start) / 1e9, rows);
-        write(run, name, RunJson.pretty(part));
+        run.keep(() -> write(file, RunJson.pretty(part)));
         return part;
     }
 
@@ -142,15 +141,26 @@ public final class Prover {
         return records.stream().map(Record::hash).toList();
     }
 
-    private static void write(RunFolder run, String name, String text) {
-        Path file = folder(run).resolve(name);
+    /** The old proof goes first and the new one comes last, after its page: a kill leaves no proof beside another's page. */
+    private static void write(RunFolder run, Proof proof) {
+        Path file = folder(run).resolve(ProofPage.PROOF);
         run.keep(() -> {
             try {
-                PrivateFiles.makeFolder(file.getParent());
-                PrivateFiles.write(file, text);
+                Files.deleteIfExists(file);
+                write(folder(run).resolve(ProofPage.PAGE), ProofPage.page(proof));
+                write(file, RunJson.pretty(proof));
             } catch (IOException e) {
                 throw new UncheckedIOException(file + ": cannot be written: " + Reason.of(e, file), e);
             }
         });
+    }
+
+    private static void write(Path file, String text) {
+        try {
+            PrivateFiles.makeFolder(file.getParent());
+            PrivateFiles.write(file, text);
+        } catch (IOException e) {
+            throw new UncheckedIOException(file + ": cannot be written: " + Reason.of(e, file), e);
+        }
     }
 }
