@@ -72,7 +72,7 @@ record Judge(List<Row> rows, List<Row> mine, List<Row> original, List<Row> besid
                 .ifPresent(row -> found.add(String.format(Locale.ROOT, "%s: %.0f %% of the erased records stand out from all but"
                         + " 1 %% of those never seen", row.measure(), 100 * row.apart().flagged())));
         mine.stream().filter(row -> alone && below(row)).findFirst().ifPresent(row -> found.add(row.measure()
-                + ": erased records look less known than any never seen, which tells them, too: " + pairs(row)));
+                + ": erased records look less known than those never seen, which tells them, too: " + pairs(row)));
         return found;
     }
 
@@ -92,7 +92,7 @@ record Judge(List<Row> rows, List<Row> mine, List<Row> original, List<Row> besid
     }
 
     private boolean below(Row row) {
-        return row.apart() != null && row.apart().high() < Math.min(EVEN,
+        return row.apart() != null && row.apart().flagged() != null && row.apart().high() < Math.min(EVEN,
                 same(row).stream().mapToDouble(one -> one.apart().auc()).min().orElse(EVEN));
     }
 
@@ -116,9 +116,11 @@ record Judge(List<Row> rows, List<Row> mine, List<Row> original, List<Row> besid
         String others = rows.stream().filter(one -> one.measure().equals(row.measure()) && one != row && one.apart() != null)
                 .map(one -> String.format(Locale.ROOT, ", %s %.0f", one.model(), 100 * one.apart().auc()))
                 .collect(Collectors.joining());
-        return String.format(Locale.ROOT, "of an erased record and one never seen, the erased one looks better known in %.0f of 100"
-                + " pairs (99 %% interval %.0f to %.0f; chance 50%s)", 100 * row.apart().auc(), 100 * row.apart().low(),
-                100 * row.apart().high(), others);
+        String what = row.apart().flagged() != null
+                ? "of an erased record and one never seen, the erased one looks better known"
+                : "of a model that unlearned the records and one that never had them, the first is told by what it makes of a record";
+        return String.format(Locale.ROOT, "%s in %.0f of 100 pairs (99 %% interval %.0f to %.0f; chance 50%s)", what,
+                100 * row.apart().auc(), 100 * row.apart().low(), 100 * row.apart().high(), others);
     }
 
     private String told() {
