@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
+import java.util.Map;
 import java.util.regex.Pattern;
 
 /**
@@ -83,6 +84,21 @@ public record Certifier(SigningKeys keys, Path log, String request, Instant requ
             }
         });
         return done[0];
+    }
+
+    /**
+     * SHA-256 of the files that the certificate in a run names, by their path there; empty where there is none. Who signed it is
+     * not asked.
+     *
+     * @throws dev.lethe.DamagedDataException when it is not as Lethe writes it
+     */
+    public static Map<String, String> named(RunFolder run) {
+        Path file = run.root().resolve(Certificate.FILE);
+        if (!Files.exists(file)) {
+            return Map.of();
+        }
+        Dsse.Envelope envelope = ProofJson.read(AuditLog.bytes(file), Dsse.Envelope.class, file.toString());
+        return ProofJson.read(Dsse.decode(envelope.payload(), file.toString()), Statement.class, file.toString()).predicate().files();
     }
 
     private Certified certify(Certificate.Draft draft, LogWriter writer) throws IOException {

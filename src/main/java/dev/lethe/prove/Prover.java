@@ -5,12 +5,14 @@
 package dev.lethe.prove;
 
 import dev.lethe.BadInputException;
+import dev.lethe.ConflictException;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
 import dev.lethe.base.Sha256;
 import dev.lethe.data.Record;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.Work;
+import dev.lethe.proof.Certifier;
 import dev.lethe.prove.Suspect.Role;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunInfo;
@@ -22,6 +24,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
 
 /** Stateless; models belong to the thread that calls. */
@@ -45,6 +48,7 @@ public final class Prover {
      * Attacks an erased run and writes {@code proof/proof.json} and {@code proof.html} into it; models and records stay as they are.
      *
      * @throws BadInputException when no erasure made the run, its records are gone, or a model beside it is none
+     * @throws ConflictException when the run's certificate covers a proof that differs
      */
     public static Proof prove(Engine engine, ProofRequest request, Listener listener) {
         RunFolder run = RunFolder.open(request.run());
@@ -115,6 +119,9 @@ public final class Prover {
                 throw new BadInputException(file + ": cannot be read: " + Reason.of(e, file), e);
             }
         }
+        if (Certifier.named(run).containsKey("proof/" + ProofPage.PROOF)) {
+            throw covered(run); // before what the covered proof was made of is overwritten
+        }
         long start = System.nanoTime();
         List<Row> rows = attack.rows(suspect, bench);
         Part part = new Part(key, (System.nanoTime() - start) / 1e9, rows);
@@ -134,21 +141,38 @@ public final class Prover {
             on.add(beside.map(Suspect::hash).toList());
             on.add(bench.oracleHashes);
         }
-        return Sha256.hex(Sha256.of(RunJson.line(on).getBytes(StandardCharsets.UTF_8)));
+        return hash(RunJson.line(on));
     }
 
     private static List<String> hashes(List<Record> records) {
         return records.stream().map(Record::hash).toList();
     }
 
+    private static String hash(String text) {
+        return Sha256.hex(Sha256.of(text.getBytes(StandardCharsets.UTF_8)));
+    }
+
+    /** A certificate that covers another proof of this run would not hold any more. */
+    private static ConflictException covered(RunFolder run) {
+        return new ConflictException(folder(run).resolve(ProofPage.PROOF) + ": is covered by the run's certificate, and would be"
+                + " another now; move certificate.dsse.json out of the run, prove again, and certify under another request id");
+    }
+
     /** The old proof goes first and the new one comes last, after its page: a kill leaves no proof beside another's page. */
     private static void write(RunFolder run, Proof proof) {
         Path file = folder(run).resolve(ProofPage.PROOF);
+        String page = ProofPage.page(proof);
+        String text = RunJson.pretty(proof);
         run.keep(() -> {
+            Map<String, String> named = Certifier.named(run);
+            if (!hash(text).equals(named.getOrDefault("proof/" + ProofPage.PROOF, hash(text)))
+                    || !hash(page).equals(named.getOrDefault("proof/" + ProofPage.PAGE, hash(page)))) {
+                throw covered(run);
+            }
             try {
                 Files.deleteIfExists(file);
-                write(folder(run).resolve(ProofPage.PAGE), ProofPage.page(proof));
-                write(file, RunJson.pretty(proof));
+                write(folder(run).resolve(ProofPage.PAGE), page);
+                write(file, text);
             } catch (IOException e) {
                 throw new UncheckedIOException(file + ": cannot be written: " + Reason.of(e, file), e);
             }

@@ -153,6 +153,12 @@ class ProveCommandTest {
             Files.write(file, bytes);
         }
         assertEquals(0, Shell.run("verify", erased, "--trust", pem).code());
+        Map<Path, Object> kept = times(erased.resolve("proof/parts"));
+        assertEquals(0, Shell.run("prove", erased, "--reference", retrained).code(), "the same again is what is covered");
+        assertRefused(2, erased.resolve("proof/proof.json") + ": is covered by the run's certificate, and would be another now; move"
+                + " certificate.dsse.json out of the run", Shell.run("prove", erased));
+        assertEquals(kept, times(erased.resolve("proof/parts")));
+        assertEquals(0, Shell.run("verify", erased, "--trust", pem).code());
         Path proof = erased.resolve("proof/proof.json");
         String text = Files.readString(proof);
         Files.writeString(proof, text.replaceFirst("\"run\" : \"", "\"run\" : \"0"));
