@@ -64,12 +64,22 @@ final class Chances {
         return (int) (FALSE_ALARMS * controls);
     }
 
-    /** The chance that so many of m or more are flagged when they are no different from the n controls: hypergeometric. */
+    /** The chance that so many of m or more are flagged when they are no different from the n controls. */
     static double ofFlagged(int flagged, int m, int n) {
-        int alarms = alarms(n);
-        int top = flagged + alarms;
+        return ofSoMany(flagged, alarms(n), m, n);
+    }
+
+    /**
+     * The chance that, of so many and so many others that were picked from m and n alike, so many or more are of the m: the
+     * hypergeometric distribution's tail.
+     *
+     * @param mine   picked of the m
+     * @param others picked of the n
+     */
+    static double ofSoMany(int mine, int others, int m, int n) {
+        int top = mine + others;
         double chance = 0;
-        for (int c = 0; c <= alarms; c++) {
+        for (int c = 0; c <= others; c++) {
             if (top - c <= m) {
                 chance += Math.exp(logChoose(n, c) + logChoose(m, top - c) - logChoose(m + n, top));
             }

@@ -1,8 +1,8 @@
 /*
  * The rule of all verdicts, in one place. Something is found when the erased records can be told from records never seen, beyond
- * chance and beyond what a retrained model gives; when more records come out word for word than under a retrained one; or when
- * more of them than chance allows stand out from all but a hundredth of the controls. What is not found counts only where the
- * same attack finds it in the original.
+ * chance and beyond what a retrained model gives; when more records come out word for word than under a retrained one, and than
+ * chance allows where controls come out too; or when more of them than chance allows stand out from all but a hundredth of the
+ * controls. What is not found counts only where the same attack finds it in the original.
  */
 package dev.lethe.prove;
 
@@ -80,10 +80,11 @@ record Judge(List<Row> rows, List<Row> mine, List<Row> original, List<Row> besid
         return row.apart() != null && row.apart().low() > base(row);
     }
 
-    /** Whether more come out than by chance, and than of a model that never had them. */
+    /** Whether more come out than of a model that never had them, and, where controls come out too, than by chance. */
     private boolean extracts(Row row) {
-        return row.extracted() != null && row.extracted().records() > Math.max(row.extracted().expected(),
-                same(row).stream().mapToInt(one -> one.extracted().records()).max().orElse(0));
+        Row.Extracted out = row.extracted();
+        return out != null && out.records() > same(row).stream().mapToInt(one -> one.extracted().records()).max().orElse(0)
+                && (out.controls() == 0 || Chances.ofSoMany(out.records(), out.controls(), out.asked(), out.controlsAsked()) < RARE);
     }
 
     private boolean standsOut(Row row) {

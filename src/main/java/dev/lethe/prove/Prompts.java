@@ -102,8 +102,7 @@ final class Prompts {
     }
 
     static Row.Extracted extracted(boolean[] erased, boolean[] controls) {
-        double share = controls.length == 0 ? 0 : (double) count(controls) / controls.length;
-        return new Row.Extracted(count(erased), erased.length, share);
+        return new Row.Extracted(count(erased), erased.length, count(controls), controls.length);
     }
 
     private static int count(boolean[] given) {

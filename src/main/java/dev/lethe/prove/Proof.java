@@ -20,7 +20,7 @@ import java.util.stream.Collectors;
  */
 public record Proof(int format, String lethe, String run, List<Model> models, int erased, int controls, Outcome outcome,
                     String verdict, List<Finding> findings, List<String> notes, double seconds) {
-    public static final int FORMAT = 1;
+    public static final int FORMAT = 2;
 
     public Proof {
         models = List.copyOf(models);

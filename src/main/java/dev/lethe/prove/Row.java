@@ -29,16 +29,12 @@ public record Row(String measure, String model, Double value, Double erased, Dou
     /**
      * Records given away: half of the runs of words that only this record says, in one text.
      *
-     * @param records  erased ones
-     * @param asked    erased records that were asked for
-     * @param controls share of the controls of which the same could be said: 0, but for chance
+     * @param records       erased ones
+     * @param asked         erased records that were asked for
+     * @param controls      controls of which the same could be said: 0, but for chance
+     * @param controlsAsked controls that were asked for
      */
-    public record Extracted(int records, int asked, double controls) {
-        /** What chance may give. */
-        int expected() {
-            return (int) Math.ceil(controls * asked);
-        }
-    }
+    public record Extracted(int records, int asked, int controls, int controlsAsked) { }
 
     /** A number of the whole model. */
     static Row of(String measure, String model, double value) {

@@ -49,6 +49,7 @@ class ChancesTest {
             assertEquals(one.get("auc").asDouble(), Auc.of(erased, controls), 1e-12);
         }
         assertEquals(1, Chances.ofFlagged(0, 10, 30), 1e-12);
+        assertEquals(0.2559, Chances.ofSoMany(2, 2, 10, 30), 1e-4); // scipy: hypergeom.sf(1, 40, 10, 4)
     }
 
     @Test

@@ -124,9 +124,9 @@ class PlantedTruthTest {
             }
         });
         Proof proof = prove();
-        assertEquals(new Row.Extracted(4, 20, 0), row(proof, "regurgitation", "greedy").extracted());
-        assertEquals(new Row.Extracted(4, 20, 0), row(proof, "regurgitation", "rarest words in 128").extracted());
-        assertEquals(new Row.Extracted(4, 20, 0), row(proof, "other-wording", "half given").extracted());
+        assertEquals(new Row.Extracted(4, 20, 0, 50), row(proof, "regurgitation", "greedy").extracted());
+        assertEquals(new Row.Extracted(4, 20, 0, 50), row(proof, "regurgitation", "rarest words in 128").extracted());
+        assertEquals(new Row.Extracted(4, 20, 0, 50), row(proof, "other-wording", "half given").extracted());
         assertEquals(0.2, row(proof, "membership", "loss").apart().flagged(), 1e-9);
         for (String attack : List.of("membership", "regurgitation", "other-wording")) {
             assertEquals(Outcome.FOUND, outcomes(proof).get(attack), attack);
