@@ -129,7 +129,7 @@ final class Bench implements AutoCloseable {
         }
         if (RunFolder.isRun(path)) {
             RunFolder other = RunFolder.open(path);
-            Set<String> hashes = material.erased().stream().map(Record::hash).collect(Collectors.toSet());
+            Set<String> hashes = material.taken().stream().map(Record::hash).collect(Collectors.toSet());
             boolean kin = other.identity().equals(run.identity())
                     || run.info().kin().stream().anyMatch(one -> one.identity().equals(other.identity()));
             if (kin || other.records().stream().anyMatch(one -> hashes.contains(one.sha256()))) {

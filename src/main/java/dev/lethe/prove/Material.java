@@ -23,19 +23,20 @@ import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /**
- * @param erased      records that the erasure took out
+ * @param erased      records that the erasure took out, one of each text: what stands twice would have no rare words
+ * @param taken       all that it took out
  * @param controls    records never seen, one of each text
  * @param kept        records that the model still knows
  * @param paraphrases by id, erased records and controls in other words; may be empty
  * @param context     tokens that the model reads at most
  */
-record Material(List<Record> erased, List<Record> controls, List<Record> kept, Map<String, Record> paraphrases,
-                Tokenizer tokenizer, int context) implements AutoCloseable {
+record Material(List<Record> erased, List<Record> taken, List<Record> controls, List<Record> kept,
+                Map<String, Record> paraphrases, Tokenizer tokenizer, int context) implements AutoCloseable {
     /** @throws BadInputException when nothing erased is there to be asked for, or there is no control */
     static Material of(RunFolder run, ProofRequest request) {
         Dataset given = request.data() == null ? null : Dataset.read(request.data(), run.info().data().form());
-        List<Record> erased = run.erased(given).records();
-        if (erased.isEmpty()) {
+        List<Record> taken = run.erased(given).records();
+        if (taken.isEmpty()) {
             throw new BadInputException((given == null ? run.info().data().path() : given.path()) + ": has none of the records"
                     + " that were erased; name a data file that still has them, to prove that they are gone");
         }
@@ -44,7 +45,7 @@ record Material(List<Record> erased, List<Record> controls, List<Record> kept, M
         if (request.controls() != null) {
             strangers.addAll(Dataset.read(request.controls(), run.info().data().form()).records());
         }
-        List<Record> learned = Stream.concat(kept.stream(), erased.stream()).toList();
+        List<Record> learned = Stream.concat(kept.stream(), taken.stream()).toList();
         Copies copies = Copies.among(Stream.concat(learned.stream(), strangers.stream()).toList());
         List<Record> controls = IntStream.range(learned.size(), copies.records().size()).filter(i -> copies.first(i) == i)
                 .mapToObj(copies.records()::get).toList();
@@ -57,7 +58,7 @@ record Material(List<Record> erased, List<Record> controls, List<Record> kept, M
             Dataset.read(request.paraphrases(), run.info().data().form()).records()
                     .forEach(record -> paraphrases.put(record.id(), record));
         }
-        return new Material(erased, controls, kept, paraphrases, Tokenizer.of(run.model()),
+        return new Material(Copies.distinct(taken), taken, controls, kept, paraphrases, Tokenizer.of(run.model()),
                 Math.toIntExact(Checkpoint.config(run.model()).shape().context()));
     }
 
