@@ -6,17 +6,24 @@ package dev.lethe.prove;
 
 import dev.lethe.BadInputException;
 import dev.lethe.DamagedDataException;
+import dev.lethe.base.Reason;
 import dev.lethe.data.Example;
 import dev.lethe.data.Record;
 import dev.lethe.engine.Engine;
+import dev.lethe.erase.Erasure;
 import dev.lethe.eval.Evaluation;
 import dev.lethe.eval.Evaluator;
 import dev.lethe.metric.LogitMargin;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.model.Tokenizer;
 import dev.lethe.prove.Suspect.Role;
+import dev.lethe.run.Lineage;
 import dev.lethe.run.RunFolder;
+import dev.lethe.run.RunJson;
 import dev.lethe.run.TrainConfig;
+import dev.lethe.settings.Strategy.Kind;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -79,18 +86,19 @@ final class Bench implements AutoCloseable {
     }
 
     private void load(Engine engine, RunFolder run, ProofRequest request) {
-        Stream.concat(request.references().stream(), request.oracles().stream()).forEach(path -> requireStranger(run, path));
+        request.references().forEach(path -> requireStranger(run, path, true));
+        request.oracles().forEach(path -> requireStranger(run, path, false));
         suspects.add(Suspect.open(engine, run.root(), "erased", Role.ERASED));
         if (!erased().hash().equals(run.info().result().modelHash())) {
             throw new DamagedDataException(run.model() + ": is not the model that the erasure wrote: SHA-256 of its parameters is "
                     + erased().hash() + ", " + RunFolder.INFO + " says " + run.info().result().modelHash());
         }
-        Path parent = Path.of(run.info().lineage().parent());
-        if (RunFolder.isRun(parent)) {
+        Path parent = original(run);
+        if (parent != null) {
             suspects.add(Suspect.open(engine, parent, "original", Role.ORIGINAL));
         } else {
-            notes.add("The run from before the erasure is not there: that these attacks would find a model that knows the records"
-                    + " is not shown.");
+            notes.add("The run from before the erasure is not there, or not the one that it was: that these attacks would find a"
+                    + " model that knows the records is not shown.");
         }
         for (Path reference : request.references()) {
             String number = request.references().size() == 1 ? "" : " " + (references().size() + 1);
@@ -102,18 +110,45 @@ final class Bench implements AutoCloseable {
         }
         for (Path oracle : request.oracles()) {
             try (Suspect suspect = Suspect.open(engine, oracle, "oracle", Role.RETRAINED)) {
-                (erasure(oracle) ? unlearned : retrained).add(margins(suspect));
+                RunFolder other = Suspect.run(oracle);
+                (other != null && other.info().lineage() != null && !retrains(other) ? unlearned : retrained).add(margins(suspect));
                 oracleHashes.add(suspect.hash());
             }
         }
     }
 
-    private static boolean erasure(Path path) {
-        return RunFolder.isRun(path) && RunFolder.open(path).info().lineage() != null;
+    /** Where the run from before the erasure lies, or beside this one under the same name; null where it is not there. */
+    private static Path original(RunFolder run) {
+        Path parent = Path.of(run.info().lineage().parent());
+        return Stream.of(parent, Lineage.real(run.root()).resolveSibling(parent.getFileName()))
+                .filter(path -> kin(run, path)).findFirst().orElse(null);
+    }
+
+    private static boolean kin(RunFolder run, Path path) {
+        try {
+            RunFolder other = RunFolder.isRun(path) ? RunFolder.openAny(path) : null;
+            return other != null && other.info().result() != null && kin(run, other);
+        } catch (BadInputException | DamagedDataException e) { // as Lineage: then it is not the one
+            return false;
+        }
+    }
+
+    private static boolean kin(RunFolder run, RunFolder other) {
+        return run.info().kin().stream().anyMatch(one -> one.identity().equals(other.identity()));
+    }
+
+    /** Whether the erasure that made a run trained it anew. */
+    private static boolean retrains(RunFolder made) {
+        Path file = made.journal().resolve(RunFolder.ACCOUNT);
+        try {
+            return RunJson.read(Files.readString(file), Erasure.class, file.toString()).config().strategy().kind() == Kind.RETRAIN;
+        } catch (IOException e) {
+            throw new BadInputException(file + ": cannot be read: " + Reason.of(e, file), e);
+        }
     }
 
     /** A model beside must read as this one does, and must not have learned what was erased. */
-    private void requireStranger(RunFolder run, Path path) {
+    private void requireStranger(RunFolder run, Path path, boolean reference) {
         Path folder = Suspect.folder(path);
         List<String> texts = material.erased().stream().map(Record::text).toList();
         try (Tokenizer other = Tokenizer.of(folder)) {
@@ -127,15 +162,32 @@ final class Bench implements AutoCloseable {
         if (Checkpoint.config(folder).shape().context() < material.context()) {
             throw new BadInputException(path + ": reads fewer tokens at once than the run; a model beside it must read as many");
         }
-        if (RunFolder.isRun(path)) {
-            RunFolder other = RunFolder.open(path);
-            Set<String> hashes = material.taken().stream().map(Record::hash).collect(Collectors.toSet());
-            boolean kin = other.identity().equals(run.identity())
-                    || run.info().kin().stream().anyMatch(one -> one.identity().equals(other.identity()));
-            if (kin || other.records().stream().anyMatch(one -> hashes.contains(one.sha256()))) {
-                throw new BadInputException(path + ": learned or held out some of the erased records; a model beside must have been"
-                        + " trained without them");
-            }
+        RunFolder other = Suspect.run(path);
+        if (other != null) {
+            requireWithout(run, other, path, reference);
+        }
+    }
+
+    /** An erasure's account says what its model never learned: rows may have left a run that had learned them. */
+    private void requireWithout(RunFolder run, RunFolder other, Path path, boolean reference) {
+        if (other.identity().equals(run.identity())) {
+            throw new BadInputException(path + ": is the run that is to be proven; name another beside it");
+        }
+        boolean made = other.info().lineage() != null;
+        boolean kin = kin(run, other);
+        Set<String> hashes = material.taken().stream().map(Record::hash).collect(Collectors.toSet());
+        if (kin && !made || other.records().stream().anyMatch(one -> hashes.contains(one.sha256()))) {
+            throw new BadInputException(path + ": learned or held out some of the erased records; a model beside must have been"
+                    + " trained without them");
+        }
+        if (made && (kin || reference) && !retrains(other)) {
+            throw new BadInputException(path + ": was made by an erasure that changed a model; a model beside must have been trained"
+                    + " without the erased records, by a training or by an erasure that retrains or replays");
+        }
+        Set<String> ids = material.taken().stream().map(Record::id).collect(Collectors.toSet());
+        if (kin && !other.erasedAmong(ids).containsAll(ids)) {
+            throw new BadInputException(path + ": comes from the same training as the run, and its account does not name all of the"
+                    + " erased records; a model beside must have been trained without them");
         }
     }
 

@@ -173,6 +173,7 @@ class ProveCommandTest {
         assertRefused(2, run + ": learned or held out some of the erased records; a model beside must have been trained without them",
                 Shell.run("prove", erased, "--reference", run));
         assertRefused(2, people + ": is neither a run nor a Hugging Face folder", Shell.run("prove", erased, "--oracles", people));
+        besideWasErased();
         Path none = Files.writeString(folder.resolve("none.jsonl"), "{\"id\":\"x\",\"text\":\"nothing at all\"}\n");
         assertRefused(2, none + ": has none of the records that were erased", Shell.run("prove", erased, "--data", none));
         Path other = folder.resolve("other");
@@ -189,6 +190,24 @@ class ProveCommandTest {
         Files.copy(retrained.resolve("model/model.safetensors"), moved.resolve("model/model.safetensors"),
                 StandardCopyOption.REPLACE_EXISTING);
         assertRefused(4, moved.resolve("model") + ": is not the model that the erasure wrote", Shell.run("prove", moved));
+    }
+
+    /** A run's model is the run's; what an erasure made counts as trained without the records only where it retrained. */
+    private static void besideWasErased() throws IOException {
+        assertRefused(2, run.resolve("model") + ": learned or held out some of the erased records",
+                Shell.run("prove", erased, "--reference", run.resolve("model")));
+        assertRefused(2, erased.resolve("model") + ": is the run that is to be proven",
+                Shell.run("prove", erased, "--reference", erased.resolve("model")));
+        for (String strategy : List.of("grad-ascent", "retrain")) {
+            Path before = train("before-" + strategy, people, folder.resolve("held-out.jsonl"));
+            Path made = folder.resolve("made-by-" + strategy);
+            Shell erase = Shell.run("erase", before, "--quiet", "--subject", "dave", "--out", made, "--strategy", strategy, "--reference", 1,
+                    "--set", "retain_guard=100", "--set", "held_out_guard=100", "--set", "relearn_steps=0");
+            assertEquals(0, erase.code(), erase.err());
+            assertRefused(2, strategy.equals("retrain") ? people + ": is neither a run nor a Hugging Face folder"
+                    : made + ": was made by an erasure that changed a model; a model beside must have been trained without",
+                    Shell.run("prove", erased, "--reference", made, "--oracles", people));
+        }
     }
 
     private static void assertRefused(int code, String message, Shell shell) {
