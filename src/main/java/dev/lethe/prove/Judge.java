@@ -51,7 +51,11 @@ record Judge(List<Row> rows, List<Row> mine, List<Row> original, List<Row> besid
         if (!found.isEmpty()) {
             return new Verdict(Outcome.FOUND, String.join("; ", found));
         }
-        if (original != null && original.stream().noneMatch(row -> tells(row) || extracts(row))) {
+        if (original == null) {
+            return new Verdict(Outcome.UNDECIDED, "no verdict: nothing was found, but the run from before the erasure is not there to"
+                    + " show that this would find what a model knows");
+        }
+        if (original.stream().noneMatch(row -> tells(row) || extracts(row))) {
             return new Verdict(Outcome.UNDECIDED, "no verdict: so few records and controls do not show even in the original that it"
                     + " knows them");
         }
