@@ -14,7 +14,6 @@ import dev.lethe.find.Query;
 import dev.lethe.ledger.Entry.RecordKey;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.run.RunFolder;
-import dev.lethe.run.RunInfo;
 import dev.lethe.run.TrainConfig;
 import dev.lethe.run.TrainConfig.CapturePolicy;
 import dev.lethe.settings.EraseConfig;
@@ -29,16 +28,13 @@ import dev.lethe.train.Replay;
 import dev.lethe.train.TinyData;
 import dev.lethe.train.TrainListener;
 import dev.lethe.train.Trainer;
-import java.io.BufferedReader;
 import java.io.IOException;
-import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
-import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -49,8 +45,8 @@ import org.junit.jupiter.api.io.TempDir;
 /** Erasing by replay gives, bit for bit, the training from the start in which the records were masked; its price, and its refusals. */
 @ExtendWith(NoLeaks.class)
 class ReplayTest {
-    private static final Set<String> PERSON7 = Set.of("person7-home", "person7-work", "person7-friend");
-    private static final Set<String> PERSON3 = Set.of("person3-home", "person3-work", "person3-friend");
+    static final Set<String> PERSON7 = Set.of("person7-home", "person7-work", "person7-friend");
+    static final Set<String> PERSON3 = Set.of("person3-home", "person3-work", "person3-friend");
 
     @TempDir
     Path folder;
@@ -78,11 +74,11 @@ class ReplayTest {
         return Trainer.train(engine, tiny.source, tiny.data, masked, folder.resolve(name), config, TrainListener.silent());
     }
 
-    private static EraseConfig.Builder replay() {
+    static EraseConfig.Builder replay() {
         return EraseConfig.of(Strategy.REPLAY).toBuilder().reference(new Reference.Loss(2)).relearnSteps(1);
     }
 
-    private static EraseConfig ascent() {
+    static EraseConfig ascent() {
         return EraseConfig.of(Strategy.GRAD_ASCENT).toBuilder().reference(new Reference.Loss(2)).ignoreGuards(true).relearnSteps(1).build();
     }
 
@@ -103,7 +99,7 @@ class ReplayTest {
     }
 
     /** What a replay leaves of a training: weights, logs, gradients, checkpoints. */
-    private static void assertSameTraining(Path oracle, Path replayed) throws IOException {
+    static void assertSameTraining(Path oracle, Path replayed) throws IOException {
         assertSameModel(oracle, replayed);
         assertEquals(-1, Files.mismatch(oracle.resolve("metrics.jsonl"), replayed.resolve("metrics.jsonl")));
         assertEquals(files(oracle.resolve("replay")), files(replayed.resolve("replay")));
@@ -323,102 +319,5 @@ class ReplayTest {
 
     private String refused(Path run) {
         return assertThrows(RuntimeException.class, () -> erase(run, PERSON7, replay().build(), "out")).getMessage();
-    }
-
-    @Test
-    void killedItStartsAnewWithTheSameBits() throws IOException {
-        TrainConfig config = config().late(late).build();
-        RunFolder run = train("run", config, Set.of());
-        kill(run);
-        assertTrue(Files.isDirectory(folder.resolve("out.erasing/retrained")));
-        assertFalse(Files.exists(folder.resolve("out")));
-        assertTrue(Files.isDirectory(run.root().resolve("replay/checkpoint-" + run.info().plan().kept().getFirst())));
-        erase(run.root(), PERSON7, replay().build(), "out");
-        assertSameTraining(train("oracle", config, PERSON7).root(), folder.resolve("out"));
-    }
-
-    /** The next erasure, of somebody else and to another place, reaches what the killed one left. */
-    @Test
-    void whatAKilledReplayLeftIsDestroyedWithTheRest() throws IOException {
-        Files.writeString(late, "person7");
-        RunFolder run = train("run", config().late(late).build(), Set.of());
-        kill(run);
-        Path seen = run.root().resolve("replay/checkpoint-" + run.info().plan().kept().getFirst() + "/moment2.bin");
-        Path left = folder.resolve("out.erasing/retrained");
-        assertEquals(2, Files.getAttribute(left.resolve(run.root().relativize(seen)), "unix:nlink"));
-        assertTrue(Files.readString(left.resolve("records.jsonl")).contains("person3-home"));
-        try (InputStream open = Files.newInputStream(seen)) {
-            Erasure erasure = erase(run.root(), PERSON3, ascent(), "elsewhere");
-            assertFalse(Files.exists(folder.resolve("out.erasing")));
-            assertFalse(Files.exists(seen));
-            byte[] bytes = open.readAllBytes();
-            assertTrue(bytes.length > 0 && IntStream.range(0, bytes.length).allMatch(i -> bytes[i] == 0), "overwritten");
-            assertTrue(erasure.left().stream().noneMatch(place -> place.path().contains("erasing")), erasure.left().toString());
-        }
-        assertEquals(List.of(folder.resolve("elsewhere").toRealPath().toString()),
-                RunFolder.open(run.root()).info().kin().stream().map(RunInfo.Kin::run).toList());
-    }
-
-    @Test
-    void aFailedReplayLeavesTheSourceAsItWas() throws IOException {
-        RunFolder run = train("run", config().build(), Set.of());
-        String before = Files.readString(run.root().resolve(RunFolder.INFO));
-        EraseListener failing = new EraseListener() {
-            @Override
-            public void stage(String name) {
-                if (name.startsWith("retraining, epoch")) {
-                    assertTrue(RunFolder.open(run.root()).info().kin().stream().anyMatch(kin -> kin.state() == RunInfo.Kin.State.INTENDED));
-                    throw new IllegalStateException("enough");
-                }
-            }
-        };
-        try (Run open = Run.open(engine, run.root())) {
-            assertThrows(IllegalStateException.class, () -> open.erase(open.find(Query.ids(PERSON7)), replay().build(), folder.resolve("out"),
-                    failing));
-        }
-        assertEquals(before, Files.readString(run.root().resolve(RunFolder.INFO)));
-        assertFalse(Files.exists(folder.resolve("out.erasing")));
-    }
-
-    /** Erases person 7 to {@code out} in a process that is killed in the middle of its replay. */
-    private void kill(RunFolder run) throws IOException {
-        String classes = System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"));
-        ProcessBuilder builder = new ProcessBuilder(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "--enable-native-access=ALL-UNNAMED", "-cp", classes);
-        if (System.getProperty("lethe.native") != null) {
-            builder.command().add("-Dlethe.native=" + System.getProperty("lethe.native"));
-        }
-        builder.command().addAll(List.of(Killed.class.getName(), run.toString(), folder.resolve("out").toString()));
-        Process process = builder.redirectErrorStream(true).start();
-        StringBuilder said = new StringBuilder();
-        try (BufferedReader out = process.inputReader()) {
-            for (String line = out.readLine(); line != null && !line.equals("replaying"); line = out.readLine()) {
-                said.append(line).append('\n');
-            }
-            assertTrue(process.isAlive(), said.toString());
-            process.destroyForcibly().onExit().join();
-        }
-    }
-
-    /** The process to be killed in the middle of its replay. */
-    static final class Killed {
-        public static void main(String[] arguments) {
-            EraseListener slow = new EraseListener() {
-                @Override
-                public void stage(String name) {
-                    if (name.startsWith("retraining, epoch")) {
-                        System.out.println("replaying");
-                        try {
-                            Thread.sleep(60_000);
-                        } catch (InterruptedException e) {
-                            throw new IllegalStateException(e);
-                        }
-                    }
-                }
-            };
-            try (Engine engine = Engine.cpu(); Run run = Run.open(engine, Path.of(arguments[0]))) {
-                run.erase(run.find(Query.ids(PERSON7)), replay().build(), Path.of(arguments[1]), slow);
-            }
-        }
     }
 }
