@@ -2,8 +2,9 @@
  * The new run of an erasure, from its journal to its place. It grows in a folder beside its name, OUT.erasing, and appears
  * as OUT by one rename when model, ledger and account are whole; from then on Finish destroys what the lineage holds of the
  * erased. Locks on OUT.erasing and on every run of the lineage are held from before the first write to the end, so two requests
- * never mix. A kill before the rename leaves the source as it was (the next erasure to OUT removes what is left); a kill after
- * it leaves journal/pending.json, which `lethe finish` works off. Neither can be interrupted half-way.
+ * never mix. A kill before the rename leaves the source as it was (it names OUT once there are entries in OUT.erasing, and
+ * the next erasure in the lineage removes them); a kill after it leaves journal/pending.json, which `lethe finish` works off.
+ * Neither can be interrupted half-way.
  */
 package dev.lethe.erase;
 
@@ -191,8 +192,8 @@ final class ErasedRun implements Method.Fresh, AutoCloseable {
     }
 
     /**
-     * Notes the new run in the source: before it has entries, so that whatever a kill leaves of it is known there. The last identity
-     * counts.
+     * Notes the new run in the source: before it has entries, so that whatever a kill leaves of it is known there. The last
+     * identity counts.
      */
     private void intend(String identity) {
         List<Kin> all = new ArrayList<>(source.info().kin());
@@ -250,7 +251,7 @@ final class ErasedRun implements Method.Fresh, AutoCloseable {
                 .withLineage(new RunInfo.Lineage(Lineage.real(source.root()).toString(), erasure.id())).withKin(kin);
     }
 
-    /** The plan to replay the new run by; the source's checkpoints that have not seen the erased become its own, but of a retrained one. */
+    /** The plan to replay the new run by; unless it was retrained, the source's checkpoints that have not seen the erased are its. */
     private RunInfo withPlan(RunInfo info, Erasure erasure, List<RunRecord> left) {
         if (plan != null || info.plan() == null || erasure.records().isEmpty()) {
             return info.withPlan(plan); // none after a request in its own words, which a replay would bring back
@@ -259,7 +260,7 @@ final class ErasedRun implements Method.Fresh, AutoCloseable {
         if (masked.plan() == null) {
             return masked;
         }
-        if (erasure.config().strategy().kind() == Strategy.Kind.RETRAIN) { // its weights and entries are of another order
+        if (erasure.config().strategy().kind() == Strategy.Kind.RETRAIN) { // of another order than the source's
             return masked.withPlan(masked.plan().withKept(List.of()));
         }
         List<Long> clean = Replay.clean(source.root(), masked, left);

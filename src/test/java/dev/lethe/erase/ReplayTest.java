@@ -278,7 +278,8 @@ class ReplayTest {
     void aReplayAfterARetrainingBeginsAtTheStart() throws IOException {
         TrainConfig config = config().late(late).build();
         RunFolder run = train("run", config, Set.of());
-        erase(run.root(), PERSON7, EraseConfig.of(Strategy.RETRAIN).toBuilder().reference(new Reference.Loss(2)).relearnSteps(1).build(), "again");
+        EraseConfig retrain = EraseConfig.of(Strategy.RETRAIN).toBuilder().reference(new Reference.Loss(2)).relearnSteps(1).build();
+        erase(run.root(), PERSON7, retrain, "again");
         assertEquals(List.of(), RunFolder.open(folder.resolve("again")).info().plan().kept());
         assertFalse(Files.exists(folder.resolve("again/replay")));
         assertEquals(0, price(folder.resolve("again"), PERSON3).from());
@@ -303,7 +304,7 @@ class ReplayTest {
         assertFalse(Files.exists(folder.resolve("first")));
     }
 
-    /** A run of another strategy has no logs, so those of its replay begin behind the checkpoint, and stay in their places after. */
+    /** A run of another strategy has no logs, so those of its replay begin behind the checkpoint. */
     @Test
     void logsThatBeginLateStayWhatTheyAre() throws IOException {
         TrainConfig config = config().late(late).build();
