@@ -15,7 +15,7 @@ import java.util.Locale;
 import java.util.stream.Collectors;
 
 /**
- * Immutable.
+ * Immutable. What is only there to compare with is not judged.
  *
  * @param rows     of all models
  * @param mine     of the erased model
@@ -27,27 +27,39 @@ record Judge(List<Row> rows, List<Row> mine, List<Row> original, List<Row> besid
     /** One-sided, as the intervals: so rare by chance is no chance. */
     private static final double RARE = 0.005;
 
+    Judge {
+        mine = judged(mine);
+        original = original == null ? null : judged(original);
+        beside = judged(beside);
+    }
+
+    private static List<Row> judged(List<Row> rows) {
+        return rows.stream().filter(row -> row.baseline() == null).toList();
+    }
+
     static Finding judge(Attack attack, Bench bench, List<Row> rows, double seconds) {
         List<Row> original = bench.suspects.stream().filter(one -> one.role() == Role.ORIGINAL).findFirst()
                 .map(one -> of(rows, one)).orElse(null);
         List<Row> beside = bench.references().stream().flatMap(one -> of(rows, one).stream()).toList();
-        Verdict verdict = new Judge(rows, of(rows, bench.erased()), original, beside).verdict(attack, bench);
+        Judge judge = new Judge(rows, of(rows, bench.erased()), original, beside);
+        Verdict verdict = attack.descriptive() ? new Verdict(Outcome.TOLD, judge.told())
+                : judge.verdict(attack.undecided(bench), attack instanceof Membership);
         return new Finding(attack.name(), attack.question(), attack.papers(), verdict.outcome, sentence(verdict.text), rows, seconds);
     }
 
-    private record Verdict(Outcome outcome, String text) { }
+    record Verdict(Outcome outcome, String text) { }
 
-    private Verdict verdict(Attack attack, Bench bench) {
-        if (attack.descriptive()) {
-            return new Verdict(Outcome.TOLD, told());
-        }
-        String why = attack.undecided(bench);
+    /**
+     * @param why   there can be no verdict; null when there can
+     * @param alone whether a single record that stands out counts, and one that looks too little known
+     */
+    Verdict verdict(String why, boolean alone) {
         if (why != null || mine.isEmpty()) {
             return new Verdict(Outcome.UNDECIDED, why == null ? "no verdict: nothing could be asked" : why);
         }
         Row nearest = mine.stream().filter(row -> row.apart() != null)
                 .max(Comparator.comparingDouble(row -> row.apart().low() - base(row))).orElse(null);
-        List<String> found = found(nearest, attack instanceof Membership);
+        List<String> found = found(nearest, alone);
         if (!found.isEmpty()) {
             return new Verdict(Outcome.FOUND, String.join("; ", found));
         }
@@ -63,7 +75,6 @@ record Judge(List<Row> rows, List<Row> mine, List<Row> original, List<Row> besid
                 : "the nearest is " + nearest.measure() + ": " + pairs(nearest));
     }
 
-    /** @param alone whether a single record that stands out counts, and one that looks too little known */
     private List<String> found(Row nearest, boolean alone) {
         List<String> found = new ArrayList<>();
         if (nearest != null && tells(nearest)) {

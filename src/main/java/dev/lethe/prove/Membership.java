@@ -88,6 +88,6 @@ record Membership() implements Attack {
         int folds = Math.min(in.length, out.length); // records of one model go together
         double[] interval = Chances.interval(auc, folds, folds);
         return new Row("u_lira", suspect.name(), null, null, null, new Row.Apart(auc, interval[0], interval[1], null, null),
-                null);
+                null, null);
     }
 }

@@ -52,7 +52,8 @@ final class ProofPage {
     private static List<Table.Row> rows(Finding finding, Proof proof) {
         List<String> measures = finding.rows().stream().map(Row::measure).distinct().toList();
         return measures.stream().map(measure -> {
-            List<String> cells = new ArrayList<>(List.of(measure));
+            boolean judged = finding.rows().stream().noneMatch(row -> row.measure().equals(measure) && row.baseline() != null);
+            List<String> cells = new ArrayList<>(List.of(judged ? measure : measure + " (not judged)"));
             proof.models().forEach(model -> cells.add(finding.rows().stream()
                     .filter(row -> row.measure().equals(measure) && row.model().equals(model.name())).findFirst().map(ProofPage::cell)
                     .orElse("–")));

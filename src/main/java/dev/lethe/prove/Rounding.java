@@ -45,7 +45,7 @@ record Rounding() implements Attack {
             return List.of();
         }
         List<Row> rows = new ArrayList<>();
-        rows.add(row("as it is", suspect, bench));
+        rows.add(row("as it is", suspect, bench).asBaseline());
         try (ParameterVector weights = model.buffer(Buffer.PARAMETERS).copy()) {
             for (int bits : new int[] {8, 4}) {
                 round(model, bits);

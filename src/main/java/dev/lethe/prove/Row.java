@@ -13,8 +13,10 @@ import java.util.Arrays;
  * @param controls  mean over records never seen
  * @param apart     whether the two can be told apart
  * @param extracted what came out word for word
+ * @param baseline  true of what stands beside the others to compare with, and is not judged: the record as learned, by its loss
  */
-public record Row(String measure, String model, Double value, Double erased, Double controls, Apart apart, Extracted extracted) {
+public record Row(String measure, String model, Double value, Double erased, Double controls, Apart apart, Extracted extracted,
+                  Boolean baseline) {
     /**
      * Erased records beside records never seen, under one model.
      *
@@ -38,7 +40,7 @@ public record Row(String measure, String model, Double value, Double erased, Dou
 
     /** A number of the whole model. */
     static Row of(String measure, String model, double value) {
-        return new Row(measure, model, value, null, null, null, null);
+        return new Row(measure, model, value, null, null, null, null, null);
     }
 
     /** Losses: low means known. */
@@ -53,7 +55,7 @@ public record Row(String measure, String model, Double value, Double erased, Dou
 
     /** Means alone, of what says nothing of single records. */
     static Row means(String measure, String model, double[] erased, double[] controls) {
-        return new Row(measure, model, null, mean(erased), mean(controls), null, null);
+        return new Row(measure, model, null, mean(erased), mean(controls), null, null, null);
     }
 
     private static Row of(String measure, String model, double[] erased, double[] controls, int sign) {
@@ -67,11 +69,15 @@ public record Row(String measure, String model, Double value, Double erased, Dou
             apart = new Apart(auc, interval[0], interval[1], (double) flagged / mine.length,
                     Chances.ofFlagged(flagged, mine.length, others.length));
         }
-        return new Row(measure, model, null, mean(erased), mean(controls), apart, null);
+        return new Row(measure, model, null, mean(erased), mean(controls), apart, null, null);
     }
 
     Row with(Extracted extracted) {
-        return new Row(measure, model, value, erased, controls, apart, extracted);
+        return new Row(measure, model, value, erased, controls, apart, extracted, baseline);
+    }
+
+    Row asBaseline() {
+        return new Row(measure, model, value, erased, controls, apart, extracted, true);
     }
 
     private static double[] known(double[] scores, int sign) {

@@ -30,7 +30,8 @@ record Shifts() implements Attack {
             List<Record> erased = reworded(way, bench.material.erased(), bench);
             List<Record> controls = reworded(way, bench.material.controls(), bench);
             if (!erased.isEmpty() && !controls.isEmpty()) {
-                rows.add(row(way, erased, controls, suspect, bench));
+                Row row = row(way, erased, controls, suspect, bench);
+                rows.add(way == Rewording.AS_LEARNED ? row.asBaseline() : row);
             }
             bench.progress(way.ordinal() + 1, Rewording.values().length);
         }

@@ -20,6 +20,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -145,7 +146,8 @@ class PlantedTruthTest {
         Proof proof = prove();
         Row before = row(proof, "rounding", "as it is");
         Row after = row(proof, "rounding", "4 bits");
-        assertTrue(before.erased() > 6 && before.apart().low() < 0.5, before.toString());
+        assertEquals(List.of(true), of(proof, "rounding").rows().stream().map(Row::baseline).filter(Objects::nonNull).distinct().toList());
+        assertTrue(before.baseline() && before.erased() > 6 && before.apart().low() < 0.5, before.toString());
         assertTrue(after.erased() < 1 && after.apart().low() > 0.9, after.toString());
         assertEquals(Outcome.FOUND, outcomes(proof).get("rounding"));
         assertTrue(of(proof, "rounding").sentence().startsWith("4 bits: "), of(proof, "rounding").sentence());

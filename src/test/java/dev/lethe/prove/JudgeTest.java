@@ -1,0 +1,67 @@
+package dev.lethe.prove;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.lethe.prove.Finding.Outcome;
+import dev.lethe.prove.Row.Apart;
+import dev.lethe.prove.Row.Extracted;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+
+/** Verdicts on rows made by hand. */
+class JudgeTest {
+    private static final Apart ALIKE = new Apart(0.5, 0.4, 0.6, 0.0, 1.0);
+    private static final Apart KNOWN = new Apart(0.9, 0.8, 0.95, 0.0, 1.0);
+
+    private static Row row(String model, Apart apart, Extracted extracted) {
+        return new Row("m", model, null, 1.0, 1.0, apart, extracted, null);
+    }
+
+    private static Judge.Verdict verdict(boolean alone, Row mine, Row original, Row... beside) {
+        List<Row> all = Stream.concat(Stream.of(mine, original).filter(row -> row != null), Stream.of(beside)).toList();
+        return new Judge(all, List.of(mine), original == null ? null : List.of(original), List.of(beside)).verdict(null, alone);
+    }
+
+    private static Outcome ofExtracted(Extracted extracted, Row... beside) {
+        return verdict(false, row("erased", null, extracted), row("original", KNOWN, new Extracted(9, 10, 0, 30)), beside).outcome();
+    }
+
+    @Test
+    void whereControlsComeOutTooMoreThanChanceMustCome() {
+        assertEquals(Outcome.NOT_FOUND, ofExtracted(new Extracted(2, 10, 2, 30)));
+        assertEquals(Outcome.FOUND, ofExtracted(new Extracted(6, 10, 2, 30)));
+        assertEquals(Outcome.FOUND, ofExtracted(new Extracted(1, 10, 0, 30)));
+        assertEquals(Outcome.NOT_FOUND, ofExtracted(new Extracted(0, 10, 0, 30)));
+        assertEquals(Outcome.NOT_FOUND, ofExtracted(new Extracted(1, 10, 0, 30), row("retrained", ALIKE, new Extracted(1, 10, 0, 30))));
+    }
+
+    @Test
+    void nothingFoundCountsOnlyBesideAnOriginalThatKnows() {
+        assertEquals(Outcome.NOT_FOUND, verdict(true, row("erased", ALIKE, null), row("original", KNOWN, null)).outcome());
+        assertEquals(Outcome.UNDECIDED, verdict(true, row("erased", ALIKE, null), row("original", ALIKE, null)).outcome());
+        assertEquals(Outcome.UNDECIDED, verdict(true, row("erased", ALIKE, null), null).outcome());
+        assertEquals(Outcome.FOUND, verdict(true, row("erased", KNOWN, null), null).outcome());
+    }
+
+    @Test
+    void aBaselineDecidesNothing() {
+        Row leaks = row("erased", KNOWN, new Extracted(5, 10, 0, 30)).asBaseline();
+        Row knows = row("original", KNOWN, null);
+        Row alike = row("erased", ALIKE, null);
+        assertEquals(Outcome.NOT_FOUND, new Judge(List.of(leaks, alike, knows), List.of(leaks, alike), List.of(knows), List.of())
+                .verdict(null, true).outcome());
+        assertEquals(Outcome.UNDECIDED, verdict(true, alike, knows.asBaseline()).outcome());
+    }
+
+    @Test
+    void sentencesSayWhatWasMeasured() {
+        String less = verdict(true, row("erased", new Apart(0.2, 0.1, 0.4, 0.0, 1.0), null), row("original", KNOWN, null)).text();
+        assertTrue(less.contains("erased records look less known than those never seen"), less);
+        String models = verdict(true, row("erased", new Apart(0.9, 0.8, 1, null, null), null), row("original", KNOWN, null)).text();
+        assertTrue(models.contains("of a model that unlearned the records and one that never had them"), models);
+        assertFalse(models.contains("erased one"), models);
+    }
+}
