@@ -42,7 +42,8 @@ class ProveCommandTest {
     @BeforeAll
     static void erase() throws Exception {
         List<String> lines = Files.readAllLines(Path.of(ProveCommandTest.class.getResource("/dev/lethe/demo/people.jsonl").toURI()));
-        people = Files.write(folder.resolve("people.jsonl"), lines.subList(0, 30));
+        String twice = lines.getFirst().replaceFirst("\"id\": *\"", "$0again-"); // asked for once all the same
+        people = Files.write(folder.resolve("people.jsonl"), Stream.concat(lines.subList(0, 30).stream(), Stream.of(twice)).toList());
         Path others = Files.write(folder.resolve("others.jsonl"), lines.subList(10, 30));
         Path heldOut = Files.write(folder.resolve("held-out.jsonl"), lines.subList(30, 40));
         run = train("run", people, heldOut);
@@ -87,6 +88,7 @@ class ProveCommandTest {
         assertEquals("UNDECIDED", proof.at("/findings/0/outcome").asString());
         assertEquals("No verdict with 10 records never seen: 100 are needed, 90 more, so that a false alarm in a hundred can be seen.",
                 proof.at("/findings/0/sentence").asString());
+        assertEquals(11, new JsonMapper().readTree(erased.resolve("journal/erasure.json").toFile()).get("records").size());
         assertEquals(10, proof.get("erased").asInt());
         assertEquals(List.of(), Grep.files(erased.resolve("proof"), Grep.text("Umbrolio")));
         assertEquals(List.of(), Grep.files(erased.resolve("proof"), Grep.text("dave")));
