@@ -56,6 +56,10 @@ final class DeviceCommandsChild {
             };
             json(Stream.concat(Arrays.stream(erase), Arrays.stream(steps)).toArray());
         }
+        JsonNode proof = json("prove", folder.resolve("last-epoch"), "--reference", folder.resolve("retrain"), "--device", "cuda");
+        require(proof.at("/proof/findings").size() == 6, proof.toString());
+        json("eval", folder.resolve("last-epoch"), "--data", tiny.file, "--device", "cuda");
+        json("adopt", folder.resolve("adopted"), "--model", run.resolve("model"), "--data", tiny.file, "--device", "cuda");
     }
 
     private static Map<String, Double> scores(Path run, String method, String device, Object... query) {
