@@ -170,7 +170,9 @@ public final class Prover {
                 throw covered(run);
             }
             try {
-                Files.deleteIfExists(file);
+                if (Files.exists(file) && !Sha256.hex(Sha256.of(file)).equals(hash(text))) {
+                    Files.delete(file);
+                }
                 write(folder(run).resolve(ProofPage.PAGE), page);
                 write(file, text);
             } catch (IOException e) {

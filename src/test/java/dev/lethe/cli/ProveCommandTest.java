@@ -203,8 +203,9 @@ class ProveCommandTest {
         Path before = train("before", people, folder.resolve("held-out.jsonl"));
         Path climbed = folder.resolve("climbed");
         Path anew = folder.resolve("anew");
-        Shell climb = Shell.run("erase", before, "--quiet", "--subject", "dave", "--out", climbed, "--strategy", "grad-ascent", "--reference",
-                1, "--set", "keep_entries=true", "--set", "retain_guard=100", "--set", "held_out_guard=100", "--set", "relearn_steps=0");
+        Shell climb = Shell.run("erase", before, "--quiet", "--subject", "dave", "--out", climbed, "--strategy", "grad-ascent",
+                "--reference", 1, "--set", "keep_entries=true", "--set", "retain_guard=100", "--set", "held_out_guard=100", "--set",
+                "relearn_steps=0");
         assertEquals(0, climb.code(), climb.err());
         Shell retrain = Shell.run("erase", before, "--quiet", "--subject", "dave", "--out", anew, "--strategy", "retrain", "--set",
                 "keep_entries=true", "--set", "relearn_steps=0");

@@ -35,7 +35,8 @@ class JudgeTest {
         assertEquals(Outcome.FOUND, ofExtracted(new Extracted(6, 10, 2, 30)));
         assertEquals(Outcome.FOUND, ofExtracted(new Extracted(1, 10, 0, 30)));
         assertEquals(Outcome.NOT_FOUND, ofExtracted(new Extracted(0, 10, 0, 30)));
-        assertEquals(Outcome.NOT_FOUND, ofExtracted(new Extracted(1, 10, 0, 30), row("retrained", ALIKE, new Extracted(1, 10, 0, 30))));
+        assertEquals(Outcome.NOT_FOUND, ofExtracted(new Extracted(1, 10, 0, 30),
+                row("retrained", ALIKE, new Extracted(1, 10, 0, 30))));
     }
 
     @Test
