@@ -8,6 +8,7 @@ import dev.lethe.bindings.lethe_entry_format;
 import dev.lethe.bindings.lethe_entry_info;
 import dev.lethe.engine.OwnedMemory.CancelFlag;
 import dev.lethe.engine.OwnedMemory.Scratch;
+import dev.lethe.engine.OwnedMemory.SiteMask;
 import dev.lethe.natives.NativeLibrary;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.Site;

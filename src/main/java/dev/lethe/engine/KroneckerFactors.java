@@ -9,6 +9,7 @@ import dev.lethe.EngineException;
 import dev.lethe.bindings.LetheNative;
 import dev.lethe.bindings.lethe_kfac_info;
 import dev.lethe.bindings.lethe_kfac_options;
+import dev.lethe.engine.OwnedMemory.SiteMask;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.SiteSet;
 import java.io.IOException;

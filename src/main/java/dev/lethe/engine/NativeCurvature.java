@@ -4,6 +4,7 @@ import dev.lethe.bindings.LetheNative;
 import dev.lethe.bindings.lethe_curvature;
 import dev.lethe.engine.OwnedMemory.CancelFlag;
 import dev.lethe.engine.OwnedMemory.Scratch;
+import dev.lethe.engine.OwnedMemory.SiteMask;
 import dev.lethe.shape.Site;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

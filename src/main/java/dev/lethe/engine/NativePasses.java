@@ -6,6 +6,7 @@ import dev.lethe.bindings.lethe_generation;
 import dev.lethe.bindings.lethe_token_scores;
 import dev.lethe.engine.OwnedMemory.CancelFlag;
 import dev.lethe.engine.OwnedMemory.Scratch;
+import dev.lethe.engine.OwnedMemory.SiteMask;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.Site;
 import dev.lethe.shape.SiteSet;

@@ -5,11 +5,14 @@
  */
 package dev.lethe.engine;
 
+import dev.lethe.shape.Site;
+import dev.lethe.shape.SiteSet;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.VarHandle;
 import java.lang.ref.Cleaner;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
 
 /** Belongs to the thread that made it, or that the maker worked for. */
@@ -151,6 +154,35 @@ final class OwnedMemory implements AutoCloseable {
                 block = memory.arena().allocate(Math.max(Math.max(bytes, 2 * block.byteSize()), ALIGNMENT), ALIGNMENT);
             }
             return block;
+        }
+    }
+
+    /** A reused native byte mask [S] of selected sites. */
+    static final class SiteMask {
+        private final OwnedMemory memory;
+        private final List<Site> sites;
+        private final MemorySegment mask;
+
+        SiteMask(OwnedMemory memory, List<Site> sites) {
+            this.memory = memory;
+            this.sites = sites;
+            this.mask = memory.arena().allocate(sites.size());
+        }
+
+        /** The mask filled for a selection; NULL, which means all, for null. */
+        MemorySegment of(SiteSet selection) {
+            memory.check();
+            if (selection == null) {
+                return MemorySegment.NULL;
+            }
+            if (!selection.belongsTo(sites)) {
+                throw new IllegalArgumentException("the sites " + selection
+                        + " were selected from a model of another shape");
+            }
+            for (int site = 0; site < sites.size(); site++) {
+                mask.set(ValueLayout.JAVA_BYTE, site, (byte) (selection.contains(site) ? 1 : 0));
+            }
+            return mask;
         }
     }
 }

@@ -5,6 +5,7 @@ import dev.lethe.DamagedDataException;
 import dev.lethe.EngineException;
 import dev.lethe.bindings.LetheNative;
 import dev.lethe.engine.ModelLayout.TensorInfo;
+import dev.lethe.engine.OwnedMemory.SiteMask;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.SiteSet;
 import java.io.IOException;

@@ -84,15 +84,7 @@ final class Measurement {
 
     /** Adds everything asked for of one model, the cheapest first; its weights are the same afterwards. */
     void all(LanguageModel model, Numbers numbers) {
-        losses(model, numbers);
-        baseText(model, numbers);
-        if (asks(Metrics.ROUGE)) {
-            numbers.put("forget.rougeL", rouge(model, forget, "rougeL.forget", numbers));
-            numbers.put("retain.rougeL", rouge(model, sample, "rougeL.retain", numbers));
-        }
-        if (asks(Metrics.TOFU) && !data.perturbed().isEmpty()) {
-            tofu(model, numbers);
-        }
+        sequence(model, numbers);
         if (asks(Metrics.RELEARN)) {
             numbers.put("relearn.loss", new Relearning(spec).loss(model, encode(model, Copies.distinct(forget))));
         }
