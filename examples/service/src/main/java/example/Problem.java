@@ -1,13 +1,13 @@
 package example;
 
-import dev.lethe.BadInputException;
-import dev.lethe.ConflictException;
-import dev.lethe.DamagedDataException;
-import dev.lethe.EngineException;
-import dev.lethe.InterruptedWorkException;
-import dev.lethe.TrainingFailedException;
+import dev.lethe.base.BadInputException;
+import dev.lethe.base.ConflictException;
+import dev.lethe.base.DamagedDataException;
+import dev.lethe.base.EngineException;
+import dev.lethe.base.GuardRefusedException;
+import dev.lethe.base.InterruptedWorkException;
+import dev.lethe.base.TrainingFailedException;
 import dev.lethe.run.PendingErasureException;
-import dev.lethe.strategy.GuardRefusedException;
 import tools.jackson.core.JacksonException;
 
 /** What went wrong, as RFC 9457 has it; {@code detail} is Lethe's own message, which says what to do. */

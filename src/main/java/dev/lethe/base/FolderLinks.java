@@ -5,7 +5,6 @@
  */
 package dev.lethe.base;
 
-import dev.lethe.BadInputException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;

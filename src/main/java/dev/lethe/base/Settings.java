@@ -1,7 +1,6 @@
 package dev.lethe.base;
 
 import com.fasterxml.jackson.annotation.JsonIgnore;
-import dev.lethe.BadInputException;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.LinkedHashMap;

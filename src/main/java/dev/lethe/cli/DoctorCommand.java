@@ -1,6 +1,6 @@
 package dev.lethe.cli;
 
-import dev.lethe.EngineException;
+import dev.lethe.base.EngineException;
 import dev.lethe.base.Reason;
 import dev.lethe.console.Common;
 import dev.lethe.console.Terminal;

@@ -1,8 +1,8 @@
 package dev.lethe.cli;
 
-import dev.lethe.BadInputException;
-import dev.lethe.DamagedDataException;
 import dev.lethe.LetheException;
+import dev.lethe.base.BadInputException;
+import dev.lethe.base.DamagedDataException;
 import dev.lethe.base.Reason;
 import dev.lethe.base.Settings;
 import dev.lethe.console.Common;
@@ -237,11 +237,7 @@ final class EraseCommand implements Callable<Integer> {
     }
 
     private EraseConfig config(ModelShape shape) {
-        try {
-            return erase.config().settled(shape);
-        } catch (IllegalArgumentException e) {
-            throw new BadInputException(Reason.of(e), e);
-        }
+        return erase.config().settled(shape);
     }
 
     private EraseConfig config(Run open) {

@@ -1,6 +1,6 @@
 package dev.lethe.cli;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.console.Common;
 import dev.lethe.console.SettingOptions;
 import dev.lethe.console.Terminal;

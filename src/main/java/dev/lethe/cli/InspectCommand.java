@@ -1,8 +1,8 @@
 package dev.lethe.cli;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
-import dev.lethe.BadInputException;
-import dev.lethe.DamagedDataException;
+import dev.lethe.base.BadInputException;
+import dev.lethe.base.DamagedDataException;
 import dev.lethe.base.Reason;
 import dev.lethe.console.Common;
 import dev.lethe.console.ModelPlace;

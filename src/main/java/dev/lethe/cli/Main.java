@@ -1,26 +1,24 @@
 package dev.lethe.cli;
 
-import dev.lethe.BadInputException;
-import dev.lethe.DamagedDataException;
-import dev.lethe.EngineException;
-import dev.lethe.InterruptedWorkException;
-import dev.lethe.TrainingFailedException;
+import dev.lethe.LetheException;
+import dev.lethe.base.BadInputException;
+import dev.lethe.base.EngineException;
 import dev.lethe.base.Reason;
 import dev.lethe.console.SettingOptions;
 import dev.lethe.console.Terminal;
 import dev.lethe.engine.Work;
 import dev.lethe.experiment.ExperimentCommand;
 import dev.lethe.report.OutputFile;
-import dev.lethe.run.PendingErasureException;
 import dev.lethe.run.RunInfo;
-import dev.lethe.solve.Solution.NotConvergedException;
-import dev.lethe.strategy.GuardRefusedException;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.InvalidPathException;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.logging.ConsoleHandler;
 import java.util.logging.Formatter;
@@ -28,6 +26,7 @@ import java.util.logging.Level;
 import java.util.logging.LogManager;
 import java.util.logging.LogRecord;
 import java.util.logging.Logger;
+import java.util.stream.Stream;
 import picocli.AutoComplete;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -110,7 +109,13 @@ public final class Main implements Runnable, Terminal.Owner {
         line.registerConverter(OutputFile.class, OutputFile::of);
         line.setCaseInsensitiveEnumValuesAllowed(true);
         line.setParameterExceptionHandler((e, _) -> usage(terminal, e));
-        line.setExecutionExceptionHandler((e, _, _) -> failed(terminal, e));
+        line.setExecutionExceptionHandler((e, command, _) -> {
+            int code = failed(terminal, e);
+            if (e instanceof LetheException known) {
+                spelled(command, known.fields()).ifPresent(text -> terminal.say("%s", text));
+            }
+            return code;
+        });
         Help.dress(line);
         return line;
     }
@@ -176,6 +181,15 @@ public final class Main implements Runnable, Terminal.Owner {
         return BAD_INPUT;
     }
 
+    /** How settings that are at fault are said to this command, or else to another that knows them. */
+    private static Optional<String> spelled(CommandLine command, List<String> names) {
+        return Stream.concat(Stream.of(command), command.getParent().getSubcommands().values().stream())
+                .map(one -> Map.entry(one.getCommandSpec(), names.stream().flatMap(name -> SettingOptions.spelled(one.getCommandSpec(), name)
+                        .stream()).toList()))
+                .filter(one -> !one.getValue().isEmpty())
+                .map(one -> one.getKey().qualifiedName() + ": " + String.join(", ", one.getValue())).findFirst();
+    }
+
     private static int failed(Terminal terminal, Throwable thrown) {
         Throwable e = thrown.getCause() instanceof OutOfMemoryError full ? full : thrown; // of a thread of its own
         int code = exitCode(e);
@@ -188,16 +202,8 @@ public final class Main implements Runnable, Terminal.Owner {
 
     static int exitCode(Throwable e) {
         return switch (e) {
-            case BadInputException _, NotConvergedException _, TrainingFailedException _, InterruptedWorkException _,
-                 IOException _, UncheckedIOException _, InvalidPathException _, OutOfMemoryError _,
-                 UnsatisfiedLinkError _ -> BAD_INPUT;
-            case GuardRefusedException _ -> REFUSED;
-            case DamagedDataException _, PendingErasureException _ -> DAMAGED;
-            case EngineException engine -> switch (engine.status()) {
-                case UNSUPPORTED, OUT_OF_MEMORY, NOT_FINITE, CANCELLED -> BAD_INPUT;
-                case DAMAGED -> DAMAGED;
-                default -> INTERNAL;
-            };
+            case LetheException known -> known.code().exit();
+            case IOException _, UncheckedIOException _, InvalidPathException _, OutOfMemoryError _, UnsatisfiedLinkError _ -> BAD_INPUT;
             default -> INTERNAL;
         };
     }

@@ -1,7 +1,7 @@
 package dev.lethe.cli;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.base.Reason;
 import dev.lethe.base.Settings;
 import dev.lethe.console.Common;

@@ -1,6 +1,6 @@
 package dev.lethe.cli;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.find.Query;
 import java.util.List;
 import java.util.Objects;

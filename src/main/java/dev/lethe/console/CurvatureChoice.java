@@ -1,6 +1,6 @@
 package dev.lethe.console;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.base.Reason;
 import dev.lethe.base.Settings;
 import dev.lethe.data.Encoder.OnLong;

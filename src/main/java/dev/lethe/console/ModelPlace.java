@@ -1,6 +1,6 @@
 package dev.lethe.console;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.base.Settings;
 import dev.lethe.engine.Device;
 import dev.lethe.engine.Engine;

@@ -1,6 +1,6 @@
 package dev.lethe.console;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.base.Reason;
 import dev.lethe.base.Settings;
 import dev.lethe.base.Settings.Setting;
@@ -77,6 +77,15 @@ public final class SettingOptions {
     public Stream<String> meant(List<String> unknown) {
         return unknown.stream().filter(option -> option.startsWith("--")).map(option -> option.substring(2).replace('-', '_'))
                 .filter(name -> known(Map.of()).find(name) != null);
+    }
+
+    /** How a command is told a setting, if it takes it: by an option of that name, else by --set. */
+    public static Optional<String> spelled(CommandSpec spec, String name) {
+        OptionSpec option = spec.findOption(option(name));
+        if (option != null) {
+            return Optional.of((option.longestName() + " " + option.paramLabel()).strip());
+        }
+        return of(spec).map(options -> options.known(Map.of()).find(name)).map(setting -> "--set " + name + "=" + setting.label());
     }
 
     /** What was set, by option or by name. */

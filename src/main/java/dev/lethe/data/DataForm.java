@@ -1,6 +1,6 @@
 package dev.lethe.data;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;

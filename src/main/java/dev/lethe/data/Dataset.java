@@ -1,6 +1,6 @@
 package dev.lethe.data;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.base.Problems;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -49,7 +49,7 @@ public final class Dataset implements Iterable<Record> {
      * Reads a file whole.
      *
      * @throws BadInputException listing up to 20 problems as {@code file:line: what is wrong}
-     * @throws dev.lethe.InterruptedWorkException when its thread is interrupted
+     * @throws dev.lethe.base.InterruptedWorkException when its thread is interrupted
      */
     public static Dataset read(Path file, DataForm form) {
         boolean json = isJson(file);

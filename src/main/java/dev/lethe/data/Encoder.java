@@ -1,6 +1,6 @@
 package dev.lethe.data;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.base.Problems;
 import dev.lethe.base.Reason;
 import dev.lethe.engine.Batch;
@@ -150,7 +150,7 @@ public final class Encoder {
          *
          * @param assistantOnly whether marks are 1 where the assistant speaks, and not everywhere
          * @return [2][T]: ids, marks
-         * @throws dev.lethe.BadInputException where the template refuses them or there is none
+         * @throws dev.lethe.base.BadInputException where the template refuses them or there is none
          */
         int[][] chat(List<Map<String, String>> messages, Map<String, String> variables, boolean assistantOnly);
     }

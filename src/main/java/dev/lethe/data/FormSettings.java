@@ -39,7 +39,7 @@ public final class FormSettings {
         return Dataset.read(file, form(usual == null ? DataForm.DEFAULT : usual));
     }
 
-    /** {@code usual} with what was set. @throws dev.lethe.BadInputException when they do not fit together */
+    /** {@code usual} with what was set. @throws dev.lethe.base.BadInputException when they do not fit together */
     public DataForm form(DataForm usual) {
         Map<String, String> all = new TreeMap<>(usual.variables());
         all.putAll(variables);

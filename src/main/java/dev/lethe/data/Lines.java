@@ -1,6 +1,6 @@
 package dev.lethe.data;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.base.Problems;
 import dev.lethe.base.Reason;
 import dev.lethe.engine.Work;
@@ -40,7 +40,7 @@ final class Lines {
 
     /**
      * Reads every line; what does not decode goes to {@code problems} and reading continues behind it. An interrupt ends it
-     * with {@link dev.lethe.InterruptedWorkException} between two lines; the visitor is called on a thread of Lethe's.
+     * with {@link dev.lethe.base.InterruptedWorkException} between two lines; the visitor is called on a thread of Lethe's.
      */
     static void read(Path file, Problems problems, Visitor visitor) {
         Work.run("read", () -> readHere(file, problems, visitor));

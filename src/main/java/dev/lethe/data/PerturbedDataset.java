@@ -1,6 +1,6 @@
 package dev.lethe.data;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.base.Problems;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -32,7 +32,7 @@ public record PerturbedDataset(Path path, List<PerturbedRecord> records) {
      * @param paraphrase whether every record must have a paraphrase
      * @param form       how lines are read
      * @throws BadInputException listing up to 20 problems as {@code file:line: what is wrong}
-     * @throws dev.lethe.InterruptedWorkException when its thread is interrupted
+     * @throws dev.lethe.base.InterruptedWorkException when its thread is interrupted
      */
     public static PerturbedDataset read(Path file, boolean paraphrase, DataForm form) {
         Problems problems = new Problems();

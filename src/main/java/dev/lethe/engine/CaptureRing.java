@@ -1,6 +1,6 @@
 package dev.lethe.engine;
 
-import dev.lethe.EngineException;
+import dev.lethe.base.EngineException;
 import dev.lethe.bindings.LetheNative;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

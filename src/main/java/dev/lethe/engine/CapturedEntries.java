@@ -1,6 +1,6 @@
 package dev.lethe.engine;
 
-import dev.lethe.DamagedDataException;
+import dev.lethe.base.DamagedDataException;
 import dev.lethe.bindings.LetheNative;
 import dev.lethe.bindings.lethe_capture;
 import dev.lethe.bindings.lethe_entries;

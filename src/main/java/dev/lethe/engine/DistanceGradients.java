@@ -1,6 +1,6 @@
 package dev.lethe.engine;
 
-import dev.lethe.EngineException;
+import dev.lethe.base.EngineException;
 import dev.lethe.bindings.LetheNative;
 import dev.lethe.bindings.lethe_token_loss;
 import dev.lethe.engine.OwnedMemory.Scratch;

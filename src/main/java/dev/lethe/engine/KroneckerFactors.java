@@ -4,8 +4,8 @@
  */
 package dev.lethe.engine;
 
-import dev.lethe.BadInputException;
-import dev.lethe.EngineException;
+import dev.lethe.base.BadInputException;
+import dev.lethe.base.EngineException;
 import dev.lethe.bindings.LetheNative;
 import dev.lethe.bindings.lethe_kfac_info;
 import dev.lethe.bindings.lethe_kfac_options;

@@ -1,9 +1,9 @@
 package dev.lethe.engine;
 
-import dev.lethe.BadInputException;
-import dev.lethe.DamagedDataException;
-import dev.lethe.EngineException;
-import dev.lethe.EngineException.Status;
+import dev.lethe.base.BadInputException;
+import dev.lethe.base.DamagedDataException;
+import dev.lethe.base.EngineException;
+import dev.lethe.base.EngineException.Status;
 import dev.lethe.bindings.LetheNative;
 import dev.lethe.bindings.lethe_model_config;
 import dev.lethe.engine.ModelLayout.TensorInfo;

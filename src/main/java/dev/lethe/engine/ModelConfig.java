@@ -1,6 +1,6 @@
 package dev.lethe.engine;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.bindings.lethe_adapted;
 import dev.lethe.bindings.lethe_model_config;
 import dev.lethe.shape.Block;

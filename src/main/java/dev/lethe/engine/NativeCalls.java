@@ -1,10 +1,10 @@
 package dev.lethe.engine;
 
-import dev.lethe.DamagedDataException;
-import dev.lethe.EngineException;
-import dev.lethe.EngineException.Status;
-import dev.lethe.InterruptedWorkException;
 import dev.lethe.LetheException;
+import dev.lethe.base.DamagedDataException;
+import dev.lethe.base.EngineException;
+import dev.lethe.base.EngineException.Status;
+import dev.lethe.base.InterruptedWorkException;
 import dev.lethe.bindings.LetheNative;
 import dev.lethe.bindings.lethe_error;
 import java.lang.foreign.Arena;

@@ -7,8 +7,8 @@
  */
 package dev.lethe.engine;
 
-import dev.lethe.BadInputException;
-import dev.lethe.DamagedDataException;
+import dev.lethe.base.BadInputException;
+import dev.lethe.base.DamagedDataException;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.shape.Dtype;
 import java.io.IOException;

@@ -1,8 +1,8 @@
 package dev.lethe.engine;
 
-import dev.lethe.BadInputException;
-import dev.lethe.DamagedDataException;
-import dev.lethe.EngineException;
+import dev.lethe.base.BadInputException;
+import dev.lethe.base.DamagedDataException;
+import dev.lethe.base.EngineException;
 import dev.lethe.bindings.LetheNative;
 import dev.lethe.engine.ModelLayout.TensorInfo;
 import dev.lethe.engine.OwnedMemory.SiteMask;

@@ -5,7 +5,7 @@
  */
 package dev.lethe.engine;
 
-import dev.lethe.InterruptedWorkException;
+import dev.lethe.base.InterruptedWorkException;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ForkJoinPool;
 import java.util.concurrent.Future;

@@ -5,8 +5,8 @@
  */
 package dev.lethe.erase;
 
-import dev.lethe.BadInputException;
-import dev.lethe.DamagedDataException;
+import dev.lethe.base.BadInputException;
+import dev.lethe.base.DamagedDataException;
 import dev.lethe.base.Reason;
 import dev.lethe.data.Record;
 import dev.lethe.ledger.Entry.RecordKey;

@@ -8,7 +8,7 @@
  */
 package dev.lethe.erase;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
 import dev.lethe.data.Record;
@@ -76,7 +76,7 @@ final class ErasedRun implements Method.Fresh, AutoCloseable {
         }
         Lineage lineage = Lineage.of(source);
         if (!keepEntries && !lineage.missing().isEmpty()) {
-            throw new BadInputException(missing(lineage));
+            throw new BadInputException(missing(lineage), List.of("found", "gone"), null);
         }
         Lineage.Locks locks = lineage.lock();
         try {
@@ -110,8 +110,8 @@ final class ErasedRun implements Method.Fresh, AutoCloseable {
         Lineage.Missing first = lineage.missing().getFirst();
         return first.run() + ", which comes from the same training as " + first.of() + ", " + first.reason()
                 + (lineage.missing().size() == 1 ? "" : ", and " + (lineage.missing().size() - 1) + " more")
-                + ": it may hold gradients of the records to erase. If it has moved, say lethe finish " + first.of()
-                + " --found DIR; if it was deleted, lethe finish " + first.of() + " --gone " + first.run();
+                + ": it may hold gradients of the records to erase; finish " + first.of()
+                + " first, and say where it is found, or that it is gone";
     }
 
     @Override

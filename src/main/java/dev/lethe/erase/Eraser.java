@@ -4,9 +4,10 @@
  */
 package dev.lethe.erase;
 
-import dev.lethe.BadInputException;
-import dev.lethe.DamagedDataException;
-import dev.lethe.InterruptedWorkException;
+import dev.lethe.base.BadInputException;
+import dev.lethe.base.DamagedDataException;
+import dev.lethe.base.GuardRefusedException;
+import dev.lethe.base.InterruptedWorkException;
 import dev.lethe.base.Reason;
 import dev.lethe.data.Copies;
 import dev.lethe.data.Dataset;
@@ -34,7 +35,6 @@ import dev.lethe.settings.Strategy.Kind;
 import dev.lethe.shape.Dtype;
 import dev.lethe.strategy.EraseListener;
 import dev.lethe.strategy.EraseStep;
-import dev.lethe.strategy.GuardRefusedException;
 import dev.lethe.strategy.InfluenceChange;
 import dev.lethe.strategy.InfluenceProbe;
 import dev.lethe.strategy.Losses;
@@ -171,7 +171,7 @@ final class Eraser {
     private String replay(Request request) {
         try {
             return request.ids().isEmpty() || config.strategy() == Strategy.REPLAY ? ""
-                    : "; --strategy replay would train again without them, " + Replay.price(source, request.ids());
+                    : "; strategy replay would train again without them, " + Replay.price(source, request.ids());
         } catch (BadInputException | DamagedDataException e) {
             return "";
         }

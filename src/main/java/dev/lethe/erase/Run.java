@@ -1,6 +1,7 @@
 package dev.lethe.erase;
 
-import dev.lethe.InterruptedWorkException;
+import dev.lethe.base.GuardRefusedException;
+import dev.lethe.base.InterruptedWorkException;
 import dev.lethe.data.Dataset;
 import dev.lethe.data.Record;
 import dev.lethe.engine.Engine;
@@ -21,7 +22,6 @@ import dev.lethe.settings.RunExamples;
 import dev.lethe.settings.Strategy;
 import dev.lethe.shape.Dtype;
 import dev.lethe.strategy.EraseListener;
-import dev.lethe.strategy.GuardRefusedException;
 import dev.lethe.train.Replay;
 import java.nio.file.Path;
 import java.util.List;
@@ -64,7 +64,7 @@ public final class Run implements AutoCloseable {
     /**
      * Opens a complete run; its records are read when first needed.
      *
-     * @throws dev.lethe.BadInputException when there is none, it is unfinished or another version made it
+     * @throws dev.lethe.base.BadInputException when there is none, it is unfinished or another version made it
      */
     public static Run open(Engine engine, Path path) {
         return open(engine, path, null);
@@ -106,7 +106,7 @@ public final class Run implements AutoCloseable {
     /**
      * What erasing these by {@link Strategy#REPLAY} would take. Changes nothing.
      *
-     * @throws dev.lethe.BadInputException when it cannot be done, saying why
+     * @throws dev.lethe.base.BadInputException when it cannot be done, saying why
      */
     public Replay.Price replayPrice(ForgetSet forget) {
         return alone("price", () -> Replay.price(folder, forget.ids()));
@@ -133,7 +133,7 @@ public final class Run implements AutoCloseable {
      * @param out      a folder that does not exist or is empty
      * @param listener told of every move, on the erasing thread
      * @return the account, which the new run keeps in its journal
-     * @throws dev.lethe.BadInputException when the request cannot be carried out as it is
+     * @throws dev.lethe.base.BadInputException when the request cannot be carried out as it is
      * @throws GuardRefusedException              when the reference cannot be reached within the guards; nothing changed
      * @throws InterruptedWorkException           on interrupt; nothing changed
      * @throws dev.lethe.run.PendingErasureException when the new run is there and something of the erased could not be
@@ -163,7 +163,7 @@ public final class Run implements AutoCloseable {
      * Carries an erasure out in memory, for experiments: the guards are only told, nothing stays written, the ledger stays.
      *
      * @param use is given the moved model, on the erasing thread, and must not keep it
-     * @throws dev.lethe.BadInputException as {@link #erase}
+     * @throws dev.lethe.base.BadInputException as {@link #erase}
      * @throws InterruptedWorkException           on interrupt
      */
     public Trial trial(ForgetSet forget, EraseConfig config, EraseListener listener, Consumer<LanguageModel> use) {

@@ -17,7 +17,7 @@ import java.util.function.IntConsumer;
  * Runs records through a model, forward only, and turns each token's prediction into {@link RecordScore}s. Batches hold
  * whole records up to a number of tokens; a record's score does not depend on its neighbours. Use on the thread that
  * owns the model, which waits while a thread of Lethe's works for it ({@link Work}); an interrupt ends it with
- * {@link dev.lethe.InterruptedWorkException}.
+ * {@link dev.lethe.base.InterruptedWorkException}.
  */
 public final class Evaluator {
     private static final int DEFAULT_BATCH_TOKENS = 2048;
@@ -70,7 +70,7 @@ public final class Evaluator {
      *
      * @param text what an example's targets spell without the end of text ({@link Example#saidTokens}), for the zlib
      *        attack; null where it is not known
-     * @throws dev.lethe.EngineException when a loss is not finite or the model refuses a token
+     * @throws dev.lethe.base.EngineException when a loss is not finite or the model refuses a token
      */
     public Evaluation evaluate(LanguageModel model, List<Example> examples, Function<Example, String> text) {
         List<RecordScore> scores = new ArrayList<>(examples.size());

@@ -54,7 +54,7 @@ public final class TofuEvaluation {
     /**
      * Evaluates the sets that are there.
      *
-     * @throws dev.lethe.BadInputException when a prompt alone fills the model's context
+     * @throws dev.lethe.base.BadInputException when a prompt alone fills the model's context
      */
     public TofuScores evaluate(TofuSets sets) {
         TofuSetScores retain = evaluate(TofuSet.RETAIN, sets.retain());

@@ -1,6 +1,6 @@
 package dev.lethe.eval;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.base.Reason;
 import dev.lethe.data.Dataset;
 import dev.lethe.data.PerturbedDataset;
@@ -23,7 +23,7 @@ public record TofuSets(PerturbedDataset forget, PerturbedDataset retain, Perturb
     /**
      * Reads the files that are not null.
      *
-     * @throws dev.lethe.BadInputException naming file, line and field
+     * @throws dev.lethe.base.BadInputException naming file, line and field
      */
     public static TofuSets read(Path forget, Path retain, Path realAuthors, Path worldFacts) {
         return new TofuSets(read(TofuSet.FORGET, forget), read(TofuSet.RETAIN, retain),

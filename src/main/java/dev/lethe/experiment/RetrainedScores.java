@@ -1,7 +1,7 @@
 package dev.lethe.experiment;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.base.Settings;
 import dev.lethe.console.Common;
 import dev.lethe.console.ModelPlace;

@@ -2,7 +2,7 @@ package dev.lethe.find;
 
 import com.ibm.icu.lang.UScript;
 import com.ibm.icu.text.Transliterator;
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.data.Folding;
 import dev.lethe.data.Letters;
 import dev.lethe.data.Record;
@@ -46,7 +46,7 @@ public final class Finder implements AutoCloseable {
     /**
      * Finds the records a query means, best first, in the data's order among equals.
      *
-     * @throws dev.lethe.InterruptedWorkException when the thread is interrupted
+     * @throws dev.lethe.base.InterruptedWorkException when the thread is interrupted
      * @throws BadInputException for ids or a subject that the data does not have; the message names near ones
      */
     public ForgetSet find(Query query) {

@@ -1,6 +1,6 @@
 package dev.lethe.find;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;

@@ -1,6 +1,6 @@
 package dev.lethe.find;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.data.Folding;
 import java.util.Collection;
 import java.util.Collections;

@@ -75,8 +75,8 @@ public final class FactorFit {
     /**
      * Passes over the examples and returns the factors at the model's present weights; the caller closes them.
      *
-     * @throws dev.lethe.EngineException          NOT_FINITE naming the record or the site
-     * @throws dev.lethe.InterruptedWorkException when the thread is interrupted
+     * @throws dev.lethe.base.EngineException          NOT_FINITE naming the record or the site
+     * @throws dev.lethe.base.InterruptedWorkException when the thread is interrupted
      */
     public KroneckerFactors fit(LanguageModel model, List<Example> examples) {
         if (examples.isEmpty()) {

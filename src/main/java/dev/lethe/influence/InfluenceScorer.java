@@ -5,7 +5,7 @@
  */
 package dev.lethe.influence;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.data.BatchPlan;
 import dev.lethe.data.Example;
 import dev.lethe.engine.EntryFormat;
@@ -37,7 +37,7 @@ import java.util.stream.IntStream;
 
 /**
  * Influence of captured records. Confined to the model's thread, which waits while a thread of Lethe's works for it
- * ({@link Work}) and hands results out; an interrupt ends a pass with {@link dev.lethe.InterruptedWorkException}.
+ * ({@link Work}) and hands results out; an interrupt ends a pass with {@link dev.lethe.base.InterruptedWorkException}.
  * Owns nothing and so is not closed.
  */
 public final class InfluenceScorer {
@@ -69,7 +69,7 @@ public final class InfluenceScorer {
     /**
      * &lt;g_q, g_i&gt; of these entries, in their order; destroyed ones are passed over.
      *
-     * @throws dev.lethe.DamagedDataException when an entry's bytes are not what was captured
+     * @throws dev.lethe.base.DamagedDataException when an entry's bytes are not what was captured
      * @throws BadInputException when the ledger is of a model of another shape, or lacks a site that is asked for
      */
     public List<EntryScore> dot(GradientLedger ledger, List<Entry> entries, ParameterVector query) {

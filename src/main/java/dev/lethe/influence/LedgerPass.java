@@ -4,7 +4,7 @@
  */
 package dev.lethe.influence;
 
-import dev.lethe.InterruptedWorkException;
+import dev.lethe.base.InterruptedWorkException;
 import dev.lethe.engine.Work;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;

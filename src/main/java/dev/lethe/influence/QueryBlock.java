@@ -4,8 +4,8 @@
  */
 package dev.lethe.influence;
 
-import dev.lethe.BadInputException;
-import dev.lethe.EngineException;
+import dev.lethe.base.BadInputException;
+import dev.lethe.base.EngineException;
 import dev.lethe.base.Reason;
 import dev.lethe.data.BatchPlan;
 import dev.lethe.data.Example;

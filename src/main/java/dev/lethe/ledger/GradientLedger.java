@@ -1,7 +1,7 @@
 package dev.lethe.ledger;
 
-import dev.lethe.BadInputException;
-import dev.lethe.DamagedDataException;
+import dev.lethe.base.BadInputException;
+import dev.lethe.base.DamagedDataException;
 import dev.lethe.base.Reason;
 import dev.lethe.engine.EntryFormat;
 import dev.lethe.engine.LanguageModel;

@@ -6,7 +6,7 @@
  */
 package dev.lethe.ledger;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.base.FileSpace;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;

@@ -1,6 +1,6 @@
 package dev.lethe.ledger;
 
-import dev.lethe.DamagedDataException;
+import dev.lethe.base.DamagedDataException;
 import dev.lethe.ledger.LedgerCheck.Damage;
 import dev.lethe.ledger.LedgerCheck.Tail;
 import java.util.ArrayList;

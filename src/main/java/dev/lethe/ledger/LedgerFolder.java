@@ -1,6 +1,6 @@
 package dev.lethe.ledger;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.base.LockFile;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;

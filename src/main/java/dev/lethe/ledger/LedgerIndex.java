@@ -8,8 +8,8 @@
  */
 package dev.lethe.ledger;
 
-import dev.lethe.BadInputException;
-import dev.lethe.DamagedDataException;
+import dev.lethe.base.BadInputException;
+import dev.lethe.base.DamagedDataException;
 import dev.lethe.base.Reason;
 import java.io.IOException;
 import java.lang.foreign.Arena;

@@ -1,6 +1,6 @@
 package dev.lethe.ledger;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.base.Reason;
 import java.io.IOException;
 import java.lang.foreign.Arena;

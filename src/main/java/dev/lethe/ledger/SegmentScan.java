@@ -8,7 +8,7 @@
  */
 package dev.lethe.ledger;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.base.Reason;
 import dev.lethe.ledger.LedgerCheck.Damage;
 import java.io.IOException;

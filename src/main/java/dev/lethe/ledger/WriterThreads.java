@@ -4,7 +4,7 @@
  */
 package dev.lethe.ledger;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.base.Reason;
 import dev.lethe.engine.Work;
 import java.lang.foreign.MemorySegment;

@@ -1,8 +1,8 @@
 package dev.lethe.model;
 
-import dev.lethe.BadInputException;
-import dev.lethe.EngineException;
-import dev.lethe.EngineException.Status;
+import dev.lethe.base.BadInputException;
+import dev.lethe.base.EngineException;
+import dev.lethe.base.EngineException.Status;
 import dev.lethe.base.Reason;
 import dev.lethe.template.JinjaSandbox;
 import dev.lethe.template.JinjaTags;

@@ -5,7 +5,7 @@
  */
 package dev.lethe.model;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.template.JinjaTags;
 import dev.lethe.template.PythonText;
 import java.util.ArrayList;

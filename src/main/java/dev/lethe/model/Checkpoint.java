@@ -1,6 +1,6 @@
 package dev.lethe.model;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.base.FolderLinks;
 import dev.lethe.base.Reason;
 import dev.lethe.base.Sha256;

@@ -1,9 +1,9 @@
 package dev.lethe.model;
 
 import ai.djl.util.Utils;
-import dev.lethe.BadInputException;
-import dev.lethe.EngineException;
-import dev.lethe.EngineException.Status;
+import dev.lethe.base.BadInputException;
+import dev.lethe.base.EngineException;
+import dev.lethe.base.EngineException.Status;
 import dev.lethe.base.Reason;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;

@@ -1,6 +1,6 @@
 package dev.lethe.model;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.engine.ModelLayout;
 import dev.lethe.shape.ModelShape;
 import dev.lethe.shape.Site.Role;

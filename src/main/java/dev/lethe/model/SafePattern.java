@@ -1,6 +1,6 @@
 package dev.lethe.model;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 
 /**
  * Whether a regular expression of a tokenizer.json may be handed to the tokenizer library. Its engine backtracks, and ends

@@ -1,6 +1,6 @@
 package dev.lethe.model;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.engine.MappedFile;
 import dev.lethe.shape.Dtype;
 import java.nio.ByteBuffer;

@@ -1,6 +1,6 @@
 package dev.lethe.model;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.HashSet;

@@ -1,6 +1,6 @@
 package dev.lethe.model;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.CharacterCodingException;

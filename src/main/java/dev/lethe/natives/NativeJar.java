@@ -6,8 +6,8 @@
  */
 package dev.lethe.natives;
 
-import dev.lethe.EngineException;
-import dev.lethe.EngineException.Status;
+import dev.lethe.base.EngineException;
+import dev.lethe.base.EngineException.Status;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
 import java.io.IOException;

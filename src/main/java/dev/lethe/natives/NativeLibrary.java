@@ -1,7 +1,7 @@
 package dev.lethe.natives;
 
-import dev.lethe.EngineException;
-import dev.lethe.EngineException.Status;
+import dev.lethe.base.EngineException;
+import dev.lethe.base.EngineException.Status;
 import dev.lethe.base.Reason;
 import dev.lethe.bindings.LetheNative;
 import java.lang.foreign.Arena;

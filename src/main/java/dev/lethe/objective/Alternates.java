@@ -3,7 +3,7 @@
  */
 package dev.lethe.objective;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.data.DataForm;
 import dev.lethe.data.Example;
 import dev.lethe.data.PerturbedDataset;

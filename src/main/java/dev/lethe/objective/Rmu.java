@@ -9,7 +9,7 @@
  */
 package dev.lethe.objective;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.data.Example;
 import dev.lethe.engine.Batch;
 import dev.lethe.engine.Engine;

@@ -6,7 +6,7 @@
  */
 package dev.lethe.proof;
 
-import dev.lethe.DamagedDataException;
+import dev.lethe.base.DamagedDataException;
 import dev.lethe.base.Reason;
 import dev.lethe.proof.InclusionProof.TreeHead;
 import java.io.ByteArrayOutputStream;

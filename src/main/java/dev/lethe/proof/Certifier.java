@@ -1,6 +1,6 @@
 package dev.lethe.proof;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
 import dev.lethe.base.Sha256;
@@ -71,7 +71,7 @@ public record Certifier(SigningKeys keys, Path log, String request, Instant requ
      * Certifies a run.
      *
      * @throws BadInputException when no erasure made it, the request has a certificate already, or the clock is wrong
-     * @throws dev.lethe.DamagedDataException when the log is not whole; nothing is appended
+     * @throws dev.lethe.base.DamagedDataException when the log is not whole; nothing is appended
      */
     public Certified certify(RunFolder run) {
         Certified[] done = new Certified[1];
@@ -90,7 +90,7 @@ public record Certifier(SigningKeys keys, Path log, String request, Instant requ
      * SHA-256 of the files that the certificate in a run names, by their path there; empty where there is none. Who signed it is
      * not asked.
      *
-     * @throws dev.lethe.DamagedDataException when it is not as Lethe writes it
+     * @throws dev.lethe.base.DamagedDataException when it is not as Lethe writes it
      */
     public static Map<String, String> named(RunFolder run) {
         Path file = run.root().resolve(Certificate.FILE);

@@ -4,7 +4,7 @@
  */
 package dev.lethe.proof;
 
-import dev.lethe.DamagedDataException;
+import dev.lethe.base.DamagedDataException;
 import java.nio.charset.StandardCharsets;
 import java.security.GeneralSecurityException;
 import java.security.PublicKey;

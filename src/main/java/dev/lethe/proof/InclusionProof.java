@@ -1,6 +1,6 @@
 package dev.lethe.proof;
 
-import dev.lethe.DamagedDataException;
+import dev.lethe.base.DamagedDataException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;

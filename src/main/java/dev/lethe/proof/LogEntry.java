@@ -1,6 +1,6 @@
 package dev.lethe.proof;
 
-import dev.lethe.DamagedDataException;
+import dev.lethe.base.DamagedDataException;
 import dev.lethe.base.Sha256;
 import java.time.Instant;
 import java.time.format.DateTimeParseException;

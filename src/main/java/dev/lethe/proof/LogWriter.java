@@ -6,8 +6,8 @@
  */
 package dev.lethe.proof;
 
-import dev.lethe.BadInputException;
-import dev.lethe.DamagedDataException;
+import dev.lethe.base.BadInputException;
+import dev.lethe.base.DamagedDataException;
 import dev.lethe.base.LockFile;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;

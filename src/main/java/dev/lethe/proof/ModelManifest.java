@@ -5,8 +5,8 @@
 package dev.lethe.proof;
 
 import com.fasterxml.jackson.annotation.JsonProperty;
-import dev.lethe.BadInputException;
-import dev.lethe.DamagedDataException;
+import dev.lethe.base.BadInputException;
+import dev.lethe.base.DamagedDataException;
 import dev.lethe.base.Reason;
 import dev.lethe.base.Sha256;
 import java.io.IOException;

@@ -5,7 +5,7 @@
 package dev.lethe.proof;
 
 import com.fasterxml.jackson.annotation.JsonProperty;
-import dev.lethe.DamagedDataException;
+import dev.lethe.base.DamagedDataException;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Sha256;
 import java.io.IOException;

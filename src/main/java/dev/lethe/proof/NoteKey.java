@@ -4,7 +4,7 @@
  */
 package dev.lethe.proof;
 
-import dev.lethe.DamagedDataException;
+import dev.lethe.base.DamagedDataException;
 import dev.lethe.base.Sha256;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;

@@ -6,7 +6,7 @@
 package dev.lethe.proof;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
-import dev.lethe.DamagedDataException;
+import dev.lethe.base.DamagedDataException;
 import dev.lethe.base.Reason;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;

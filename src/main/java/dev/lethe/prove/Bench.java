@@ -4,8 +4,8 @@
  */
 package dev.lethe.prove;
 
-import dev.lethe.BadInputException;
-import dev.lethe.DamagedDataException;
+import dev.lethe.base.BadInputException;
+import dev.lethe.base.DamagedDataException;
 import dev.lethe.base.Reason;
 import dev.lethe.data.Example;
 import dev.lethe.data.Record;

@@ -4,7 +4,7 @@
  */
 package dev.lethe.prove;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.data.Copies;
 import dev.lethe.data.Dataset;
 import dev.lethe.data.Encoder;

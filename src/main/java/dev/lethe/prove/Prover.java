@@ -4,8 +4,8 @@
  */
 package dev.lethe.prove;
 
-import dev.lethe.BadInputException;
-import dev.lethe.ConflictException;
+import dev.lethe.base.BadInputException;
+import dev.lethe.base.ConflictException;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
 import dev.lethe.base.Sha256;

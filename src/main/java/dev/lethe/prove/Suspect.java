@@ -1,6 +1,6 @@
 package dev.lethe.prove;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.model.Checkpoint;

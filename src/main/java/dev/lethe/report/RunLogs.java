@@ -1,6 +1,6 @@
 package dev.lethe.report;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.base.Reason;
 import dev.lethe.report.ReportData.ErasurePoint;
 import dev.lethe.report.ReportData.Influence;

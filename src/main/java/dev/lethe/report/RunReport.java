@@ -1,6 +1,6 @@
 package dev.lethe.report;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.base.Reason;
 import dev.lethe.data.Encoder;
 import dev.lethe.data.Example;

@@ -6,8 +6,8 @@
  */
 package dev.lethe.run;
 
-import dev.lethe.BadInputException;
-import dev.lethe.DamagedDataException;
+import dev.lethe.base.BadInputException;
+import dev.lethe.base.DamagedDataException;
 import dev.lethe.run.RunInfo.Kin;
 import java.io.IOException;
 import java.io.UncheckedIOException;

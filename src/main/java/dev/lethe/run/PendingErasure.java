@@ -5,7 +5,7 @@
  */
 package dev.lethe.run;
 
-import dev.lethe.DamagedDataException;
+import dev.lethe.base.DamagedDataException;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
 import java.io.IOException;

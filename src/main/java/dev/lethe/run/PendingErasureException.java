@@ -9,11 +9,11 @@ public final class PendingErasureException extends LetheException {
 
     /** @param made the run that the erasure made */
     public PendingErasureException(RunFolder made, PendingErasure pending) {
-        super(made + ": " + pending.left(made));
+        super(Code.DAMAGED, made + ": " + pending.left(made), null);
     }
 
     /** @param cause what it broke off with */
     public PendingErasureException(RunFolder made, PendingErasure pending, Throwable cause) {
-        super(made + ": " + pending.left(made) + " (it broke off: " + Reason.of(cause) + ")", cause);
+        super(Code.DAMAGED, made + ": " + pending.left(made) + " (it broke off: " + Reason.of(cause) + ")", cause);
     }
 }

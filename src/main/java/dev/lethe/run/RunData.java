@@ -1,8 +1,8 @@
 /* The texts behind a run: which records it learned and held out, hashed, and found again in their file. */
 package dev.lethe.run;
 
-import dev.lethe.BadInputException;
-import dev.lethe.DamagedDataException;
+import dev.lethe.base.BadInputException;
+import dev.lethe.base.DamagedDataException;
 import dev.lethe.base.Sha256;
 import dev.lethe.data.Conversation;
 import dev.lethe.data.DataForm;

@@ -4,9 +4,9 @@
  */
 package dev.lethe.run;
 
-import dev.lethe.BadInputException;
-import dev.lethe.ConflictException;
-import dev.lethe.DamagedDataException;
+import dev.lethe.base.BadInputException;
+import dev.lethe.base.ConflictException;
+import dev.lethe.base.DamagedDataException;
 import dev.lethe.base.FolderLinks;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;

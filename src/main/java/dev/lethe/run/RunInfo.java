@@ -5,7 +5,7 @@
 package dev.lethe.run;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
-import dev.lethe.DamagedDataException;
+import dev.lethe.base.DamagedDataException;
 import dev.lethe.data.DataForm;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.ModelShape;

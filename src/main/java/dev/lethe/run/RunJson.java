@@ -3,7 +3,7 @@ package dev.lethe.run;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
-import dev.lethe.DamagedDataException;
+import dev.lethe.base.DamagedDataException;
 import dev.lethe.base.Reason;
 import dev.lethe.shape.Block;
 import dev.lethe.shape.ModelShape;

@@ -1,8 +1,8 @@
 /* One writer a run folder, across processes and within one. The kernel drops the lock of a killed process. */
 package dev.lethe.run;
 
-import dev.lethe.BadInputException;
-import dev.lethe.ConflictException;
+import dev.lethe.base.BadInputException;
+import dev.lethe.base.ConflictException;
 import dev.lethe.base.LockFile;
 import dev.lethe.base.Reason;
 import java.io.IOException;

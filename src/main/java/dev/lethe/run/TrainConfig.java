@@ -5,7 +5,7 @@
 package dev.lethe.run;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
-import dev.lethe.BadInputException;
+import dev.lethe.base.Problems;
 import dev.lethe.data.Encoder.OnLong;
 import dev.lethe.engine.AdamW;
 import dev.lethe.shape.Dtype;
@@ -61,44 +61,36 @@ public record TrainConfig(int epochs, long maxSteps, int batchSize, double learn
     /** Refuses a bad value; the exception lists every problem. */
     public TrainConfig {
         keepAt = keepAt == null ? List.of() : List.copyOf(keepAt);
-        List<String> problems = new ArrayList<>();
-        require(problems, epochs >= 1, "epochs", epochs, "at least 1");
-        require(problems, maxSteps >= 0, "max steps", maxSteps, "0 (no limit) or more");
-        require(problems, batchSize >= 1 && batchSize <= 65_536, "batch", batchSize, "1 to 65536");
-        require(problems, Double.isFinite(learningRate) && learningRate > 0, "learning rate", learningRate,
+        Problems problems = new Problems();
+        problems.require(epochs >= 1, "epochs", epochs, "at least 1");
+        problems.require(maxSteps >= 0, "max_steps", maxSteps, "0 (no limit) or more");
+        problems.require(batchSize >= 1 && batchSize <= 65_536, "batch", batchSize, "1 to 65536");
+        problems.require(Double.isFinite(learningRate) && learningRate > 0, "learning_rate", learningRate,
                 "finite and above 0");
-        require(problems, schedule != null, "schedule", schedule, "linear, cosine or constant");
-        require(problems, warmupSteps >= 0, "warm-up steps", warmupSteps, "0 or more");
-        require(problems, Double.isFinite(weightDecay) && weightDecay >= 0, "weight decay", weightDecay, "0 or more");
-        require(problems, Double.isFinite(maxNorm) && maxNorm >= 0, "max norm", maxNorm, "0 (off) or more");
-        require(problems, dtype == Dtype.F32 || dtype == Dtype.F64, "dtype", dtype, "F32 or F64");
-        require(problems, capture != null, "capture", capture, "last, first, all or none");
-        require(problems, sites == null || !sites.isBlank(), "sites", sites, "a site selector such as embedding or all");
-        require(problems, headTopK >= -1, "head top-k", headTopK, "-1 (automatic), 0 (exact) or more");
-        require(problems, rank >= 0, "rank", rank, "0 (a row a token) or more");
-        require(problems, ledgerDtype == Dtype.F32 || ledgerDtype == Dtype.BF16
-                || ledgerDtype == Dtype.F64 && dtype == Dtype.F64, "ledger dtype", ledgerDtype,
+        problems.require(schedule != null, "schedule", schedule, "linear, cosine or constant");
+        problems.require(warmupSteps >= 0, "warmup", warmupSteps, "0 or more");
+        problems.require(Double.isFinite(weightDecay) && weightDecay >= 0, "weight_decay", weightDecay, "0 or more");
+        problems.require(Double.isFinite(maxNorm) && maxNorm >= 0, "max_norm", maxNorm, "0 (off) or more");
+        problems.require(dtype == Dtype.F32 || dtype == Dtype.F64, "dtype", dtype, "F32 or F64");
+        problems.require(capture != null, "capture", capture, "last, first, all or none");
+        problems.require(sites == null || !sites.isBlank(), "sites", sites, "a site selector such as embedding or all");
+        problems.require(headTopK >= -1, "head_top_k", headTopK, "-1 (automatic), 0 (exact) or more");
+        problems.require(rank >= 0, "rank", rank, "0 (a row a token) or more");
+        problems.require(ledgerDtype == Dtype.F32 || ledgerDtype == Dtype.BF16
+                || ledgerDtype == Dtype.F64 && dtype == Dtype.F64, "ledger_dtype", ledgerDtype,
                 "F32 or BF16, or F64 with an F64 model");
-        require(problems, checkpointEverySteps >= 0, "checkpoint steps", checkpointEverySteps, "0 or more");
-        require(problems, onLong != null, "on-long", onLong, "truncate or error");
-        require(problems, holdoutFraction == -1 || holdoutFraction >= 0 && holdoutFraction < 1, "holdout fraction", holdoutFraction,
+        problems.require(checkpointEverySteps >= 0, "checkpoint_every", checkpointEverySteps, "0 or more");
+        problems.require(onLong != null, "on_long", onLong, "truncate or error");
+        problems.require(holdoutFraction == -1 || holdoutFraction >= 0 && holdoutFraction < 1, "holdout", holdoutFraction,
                 "-1 (automatic) or 0 to below 1");
-        require(problems, holdoutFraction <= 0 || holdoutData == null, "holdout data", holdoutData,
+        problems.require(holdoutFraction <= 0 || holdoutData == null, "holdout", holdoutData,
                 "absent when a holdout fraction is given");
-        require(problems, keepAt.stream().allMatch(share -> share > 0 && share <= 1), "keepAt", keepAt,
+        problems.require(keepAt.stream().allMatch(share -> share > 0 && share <= 1), "keep_at", keepAt,
                 "shares of the first epoch, above 0 to 1");
-        require(problems, late == null || maxSteps == 0, "max steps", maxSteps, "0 with late records, which are in the training's end");
-        require(problems, late == null || capture != CapturePolicy.FIRST || epochs == 1, "capture", capture,
+        problems.require(late == null || maxSteps == 0, "max_steps", maxSteps, "0 with late records, which are in the training's end");
+        problems.require(late == null || capture != CapturePolicy.FIRST || epochs == 1, "capture", capture,
                 "last, all or none with late records, which the first epoch does not see");
-        if (!problems.isEmpty()) {
-            throw new BadInputException("training options: " + String.join("; ", problems));
-        }
-    }
-
-    private static void require(List<String> problems, boolean holds, String name, Object value, String allowed) {
-        if (!holds) {
-            problems.add(name + " is " + value + ", must be " + allowed);
-        }
+        problems.throwOfFields();
     }
 
     /** The defaults: 15 epochs of batches of 8 at 5e-5, last-epoch embedding gradients, a twentieth held out. */

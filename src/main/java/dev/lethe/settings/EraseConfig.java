@@ -1,10 +1,10 @@
 package dev.lethe.settings;
 
+import dev.lethe.LetheException;
+import dev.lethe.base.Problems;
 import dev.lethe.settings.Strategy.Kind;
 import dev.lethe.shape.ModelShape;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
 import tools.jackson.databind.annotation.JsonSerialize;
 import tools.jackson.databind.ser.std.ToStringSerializer;
 
@@ -57,67 +57,63 @@ public record EraseConfig(Strategy strategy, String sites, Epochs epochs, Tuning
 
     private static final int HELD = 4;
 
-    /** Validates every value and lists all problems at once. */
+    /**
+     * Validates every value.
+     *
+     * @throws LetheException of code INPUT, listing all problems at once
+     */
     public EraseConfig {
         copies = copies == null ? Copy.Rule.REFUSE : copies;
-        List<String> problems = new ArrayList<>();
-        require(problems, precondition >= 0, "precondition", precondition, "at least 0");
-        require(problems, contrastSample >= 1 && contrastSample <= 2000, "contrastSample", contrastSample, "1 to 2000");
-        require(problems, liveContrast >= 0, "liveContrast", liveContrast, "at least 0");
-        require(problems, rate > 0 && rate <= 1, "rate", rate, "above 0, at most 1");
-        require(problems, maxAscents >= 1, "maxAscents", maxAscents, "at least 1");
-        require(problems, repair >= 0, "repair", repair, "at least 0");
-        require(problems, polish >= -1, "polish", polish, "-1 (automatic) or more");
-        require(problems, hold >= -1, "hold", hold, "-1 (automatic) or more");
-        require(problems, harden >= 0, "harden", harden, "at least 0");
-        require(problems, repairRate >= 0 && repairRate < 1, "repairRate", repairRate, "0 (automatic) to below 1");
-        require(problems, repairBudget >= 0, "repairBudget", repairBudget, "at least 0");
-        require(problems, overshoot > 0, "overshoot", overshoot, "above 0");
-        require(problems, retainGuard > 0, "retainGuard", retainGuard, "above 0");
-        require(problems, heldOutGuard > 0, "heldOutGuard", heldOutGuard, "above 0");
-        require(problems, guardSample >= 1, "guardSample", guardSample, "at least 1");
-        require(problems, relearnSteps >= 0, "relearnSteps", relearnSteps, "at least 0");
+        Problems problems = new Problems();
+        problems.require(precondition >= 0, "precondition", precondition, "at least 0");
+        problems.require(contrastSample >= 1 && contrastSample <= 2000, "contrast_sample", contrastSample, "1 to 2000");
+        problems.require(liveContrast >= 0, "live_contrast", liveContrast, "at least 0");
+        problems.require(rate > 0 && rate <= 1, "rate", rate, "above 0, at most 1");
+        problems.require(maxAscents >= 1, "max_ascents", maxAscents, "at least 1");
+        problems.require(repair >= 0, "repair", repair, "at least 0");
+        problems.require(polish >= -1, "polish", polish, "-1 (automatic) or more");
+        problems.require(hold >= -1, "hold", hold, "-1 (automatic) or more");
+        problems.require(harden >= 0, "harden", harden, "at least 0");
+        problems.require(repairRate >= 0 && repairRate < 1, "repair_rate", repairRate, "0 (automatic) to below 1");
+        problems.require(repairBudget >= 0, "repair_budget", repairBudget, "at least 0");
+        problems.require(overshoot > 0, "overshoot", overshoot, "above 0");
+        problems.require(retainGuard > 0, "retain_guard", retainGuard, "above 0");
+        problems.require(heldOutGuard > 0, "held_out_guard", heldOutGuard, "above 0");
+        problems.require(guardSample >= 1, "guard_sample", guardSample, "at least 1");
+        problems.require(relearnSteps >= 0, "relearn_steps", relearnSteps, "at least 0");
         requireUsed(problems, strategy, epochs, contrast, liveContrast);
-        require(problems, harden == 0 || strategy.kind() == Kind.ASCENT, "harden", harden, "0: only ascents are hardened");
-        require(problems, precondition == 0 || strategy.kind() == Kind.ASCENT && fixed == null, "precondition", precondition,
+        problems.require(harden == 0 || strategy.kind() == Kind.ASCENT, "harden", harden, "0: only ascents are hardened");
+        problems.require(precondition == 0 || strategy.kind() == Kind.ASCENT && fixed == null, "precondition", precondition,
                 "0: only a calibrated ascent is scaled");
         requireSteps(problems, strategy, fixed, iterative);
-        require(problems, keep == null || strategy.kind() != Kind.RETRAIN, "keep", keep, "none: " + strategy.label()
+        problems.require(keep == null || strategy.kind() != Kind.RETRAIN, "keep", keep, "none: " + strategy.label()
                 + " learns the retain records alone");
-        require(problems, alternates == null || strategy == Strategy.ALTPO, "alternates", alternates, "with altpo alone");
-        if (!problems.isEmpty()) {
-            throw new IllegalArgumentException(String.join("; ", problems));
-        }
+        problems.require(alternates == null || strategy == Strategy.ALTPO, "alternates", alternates, "none but with altpo");
+        problems.throwOfFields();
     }
 
-    private static void requireUsed(List<String> problems, Strategy strategy, Epochs epochs, Contrast contrast,
+    private static void requireUsed(Problems problems, Strategy strategy, Epochs epochs, Contrast contrast,
                                     int liveContrast) {
         boolean own = epochs == null || strategy == Strategy.MULTI_EPOCH || epochs.equals(own(strategy));
         if (!own) {
-            problems.add("epochs is " + epochs + ", but " + strategy.label()
+            problems.add("epochs", "epochs is " + epochs + ", but " + strategy.label()
                     + " takes no other gradients than its own; multi-epoch takes those of any epoch");
         }
         boolean steered = contrast.kind() != Contrast.Kind.NONE || liveContrast > 0;
         if (steered && strategy.kind() != Kind.ASCENT) {
-            problems.add("contrast is " + contrast + " and liveContrast " + liveContrast + ", but " + strategy.label()
+            problems.add("contrast", "contrast is " + contrast + " and live_contrast " + liveContrast + ", but " + strategy.label()
                     + " follows no direction that they could be taken out of; allowed: none and 0");
         }
     }
 
-    private static void requireSteps(List<String> problems, Strategy strategy, FixedRate fixed, Iterative iterative) {
+    private static void requireSteps(Problems problems, Strategy strategy, FixedRate fixed, Iterative iterative) {
         if (fixed != null && strategy.kind() == Kind.RETRAIN) {
-            problems.add("fixed is " + fixed + ", but " + strategy.label() + " takes the steps that the run's training took");
+            problems.add("fixed", "fixed is " + fixed + ", but " + strategy.label() + " takes the steps that the run's training took");
         }
         boolean renewed = strategy == Strategy.FRESH || strategy == Strategy.GAUSS_NEWTON;
         if (iterative != null && (!renewed || fixed != null)) {
-            problems.add("iterative is " + iterative + ", allowed with fresh and gauss-newton, which compute their direction"
+            problems.add("iterative", "iterative is " + iterative + ", allowed with fresh and gauss-newton, which compute their direction"
                     + " anew, and without a fixed rate");
-        }
-    }
-
-    private static void require(List<String> problems, boolean holds, String name, Object value, String allowed) {
-        if (!holds) {
-            problems.add(name + " is " + value + ", allowed: " + allowed);
         }
     }
 

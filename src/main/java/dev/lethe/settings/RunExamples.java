@@ -1,6 +1,6 @@
 package dev.lethe.settings;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.data.Copies;
 import dev.lethe.data.DataForm;
 import dev.lethe.data.Dataset;

@@ -53,7 +53,7 @@ public final class ConjugateGradient {
      *
      * @return a converged solution, which the caller closes
      * @throws NotConvergedException                     naming the residual, the iterations and what to try
-     * @throws dev.lethe.InterruptedWorkException when the thread is interrupted
+     * @throws dev.lethe.base.InterruptedWorkException when the thread is interrupted
      */
     public Solution solve(LinearOperator operator, ParameterVector b) {
         return attempt(operator, b).required("CG");

@@ -34,7 +34,7 @@ final class Iterations {
         return Arrays.copyOf(measures, count);
     }
 
-    /** @throws dev.lethe.InterruptedWorkException when the thread is interrupted, which it stays */
+    /** @throws dev.lethe.base.InterruptedWorkException when the thread is interrupted, which it stays */
     void checkInterrupt() {
         Work.check(solver + " was interrupted");
     }

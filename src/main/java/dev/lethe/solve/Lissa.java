@@ -47,7 +47,7 @@ public final class Lissa {
      *
      * @return a converged solution, which the caller closes; its iterations are the samples drawn
      * @throws NotConvergedException                     naming the residual, the samples drawn and what to try
-     * @throws dev.lethe.InterruptedWorkException when the thread is interrupted
+     * @throws dev.lethe.base.InterruptedWorkException when the thread is interrupted
      */
     public Solution solve(LinearOperator.SampledOperator operator, ParameterVector b) {
         return attempt(operator, b).required("LiSSA");

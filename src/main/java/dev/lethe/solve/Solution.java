@@ -52,7 +52,7 @@ public record Solution(ParameterVector x, Stop stop, int iterations, double[] re
         private final double residual;
 
         NotConvergedException(String message, Stop stop, int iterations, double residual) {
-            super(message);
+            super(Code.INPUT, message, null);
             this.stop = stop;
             this.iterations = iterations;
             this.residual = residual;

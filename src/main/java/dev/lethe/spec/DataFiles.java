@@ -1,6 +1,6 @@
 package dev.lethe.spec;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 

@@ -1,7 +1,7 @@
 package dev.lethe.spec;
 
-import dev.lethe.BadInputException;
-import dev.lethe.DamagedDataException;
+import dev.lethe.base.BadInputException;
+import dev.lethe.base.DamagedDataException;
 import dev.lethe.base.Reason;
 import dev.lethe.base.Settings;
 import dev.lethe.data.DataForm;

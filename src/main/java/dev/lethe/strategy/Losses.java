@@ -2,7 +2,8 @@ package dev.lethe.strategy;
 
 import com.fasterxml.jackson.annotation.JsonCreator;
 import com.fasterxml.jackson.annotation.JsonProperty;
-import dev.lethe.EngineException;
+import dev.lethe.base.EngineException;
+import dev.lethe.base.GuardRefusedException;
 import dev.lethe.data.BatchPlan;
 import dev.lethe.data.Example;
 import dev.lethe.engine.LanguageModel;
@@ -59,8 +60,13 @@ public record Losses(double forget, double retain, double heldOut, double keep) 
         try {
             return measure(model, data);
         } catch (EngineException e) {
-            throw e.status() == EngineException.Status.NOT_FINITE ? GuardRefusedException.notFinite(fixed, steps) : e;
+            throw e.status() == EngineException.Status.NOT_FINITE ? notFinite(fixed, steps) : e;
         }
+    }
+
+    static GuardRefusedException notFinite(FixedRate fixed, int steps) {
+        return new GuardRefusedException("erasure refused, nothing was changed: after " + steps + " of the steps " + fixed
+                + " the numbers are no longer finite; take a lower rate or fewer steps");
     }
 
     /** Mean token loss of a list of examples, in micro-batches, so that memory does not grow with the list. */

@@ -5,7 +5,7 @@
  */
 package dev.lethe.strategy;
 
-import dev.lethe.EngineException;
+import dev.lethe.base.EngineException;
 import dev.lethe.engine.AdamW;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.LanguageModel;
@@ -136,7 +136,7 @@ final class ObjectiveLoop implements AutoCloseable {
             steps.step(rate);
         } catch (EngineException e) {
             if (e.status() == EngineException.Status.NOT_FINITE) {
-                throw GuardRefusedException.notFinite(fixed, ascents);
+                throw Losses.notFinite(fixed, ascents);
             }
             throw e;
         }

@@ -5,7 +5,7 @@
  */
 package dev.lethe.strategy;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.data.Dataset;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.Engine;

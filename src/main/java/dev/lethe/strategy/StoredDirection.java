@@ -4,7 +4,7 @@
  */
 package dev.lethe.strategy;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.engine.EntryFormat;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;

@@ -4,7 +4,7 @@
  */
 package dev.lethe.strategy;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.base.Reason;
 import dev.lethe.data.Example;
 import dev.lethe.engine.LanguageModel;

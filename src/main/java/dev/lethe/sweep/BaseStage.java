@@ -6,7 +6,7 @@
  */
 package dev.lethe.sweep;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
 import dev.lethe.base.Sha256;

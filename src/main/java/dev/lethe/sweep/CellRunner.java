@@ -4,10 +4,10 @@
  */
 package dev.lethe.sweep;
 
-import dev.lethe.BadInputException;
-import dev.lethe.EngineException;
-import dev.lethe.EngineException.Status;
-import dev.lethe.InterruptedWorkException;
+import dev.lethe.base.BadInputException;
+import dev.lethe.base.EngineException;
+import dev.lethe.base.EngineException.Status;
+import dev.lethe.base.InterruptedWorkException;
 import dev.lethe.base.Reason;
 import dev.lethe.data.Record;
 import dev.lethe.engine.Buffer;

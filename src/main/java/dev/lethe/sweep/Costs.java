@@ -1,6 +1,6 @@
 package dev.lethe.sweep;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.base.Reason;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.EntryFormat;

@@ -1,6 +1,6 @@
 package dev.lethe.sweep;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.base.Sha256;
 import dev.lethe.engine.ModelLayout;
 import dev.lethe.run.RunJson;
@@ -82,8 +82,8 @@ record Plan(List<Entry> entries, Map<String, Captures> captures) {
         List<Entry> named = chosen.stream().filter(entry -> glob.matches(Path.of(entry.draft().variant()))
                 || glob.matches(Path.of(entry.cell().forget(), entry.draft().variant()))).toList();
         if (named.isEmpty()) {
-            throw new BadInputException("--only " + only + ": no cell is named so; there are "
-                    + String.join(", ", entries.stream().map(entry -> entry.draft().variant()).distinct().toList()));
+            throw new BadInputException("only " + only + ": no cell is named so; there are "
+                    + String.join(", ", entries.stream().map(entry -> entry.draft().variant()).distinct().toList()), List.of("only"), null);
         }
         return new Plan(chosen.stream().filter(entry -> named.contains(entry) || entry.isReference()
                 && named.stream().anyMatch(other -> other.cell().forget().equals(entry.cell().forget())

@@ -1,6 +1,6 @@
 package dev.lethe.sweep;
 
-import dev.lethe.DamagedDataException;
+import dev.lethe.base.DamagedDataException;
 import dev.lethe.base.FolderLinks;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;

@@ -4,7 +4,7 @@
  */
 package dev.lethe.sweep;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.Work;
 import dev.lethe.page.StudyPage;
@@ -124,7 +124,7 @@ public final class Sweep {
     private void requireSeeds() {
         for (long seed : options.seeds == null ? Set.<Long>of() : options.seeds) {
             if (!spec.seeds().contains(seed)) {
-                throw new BadInputException("--seeds " + seed + ": the spec has " + spec.seeds());
+                throw new BadInputException("seeds " + seed + ": the spec has " + spec.seeds(), List.of("seeds"), null);
             }
         }
     }

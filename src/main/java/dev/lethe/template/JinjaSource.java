@@ -1,6 +1,6 @@
 package dev.lethe.template;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 
 /**
  * A template's source with Jinja2's rules of white space applied, those of transformers' environment ({@code trim_blocks},

@@ -1,7 +1,7 @@
 /* Bounds on the sizes of a training's batches, for the memory planner. */
 package dev.lethe.train;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.data.Example;
 import dev.lethe.engine.EntryFormat;
 import dev.lethe.engine.LanguageModel;

@@ -1,7 +1,7 @@
 /* What a training will write, held against the disk before its first step. */
 package dev.lethe.train;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.base.Reason;
 import dev.lethe.data.Example;
 import dev.lethe.engine.LanguageModel;

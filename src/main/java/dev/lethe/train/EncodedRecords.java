@@ -1,7 +1,7 @@
 /* The records of a training as token ids, checked against the model. */
 package dev.lethe.train;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.data.Dataset;
 import dev.lethe.data.Encoder;
 import dev.lethe.data.Example;

@@ -1,7 +1,7 @@
 /* The short form of a new model's shape: "llama:layers=4,hidden=256,heads=4,kv=2,inner=688,ctx=128". */
 package dev.lethe.train;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.base.Reason;
 import dev.lethe.engine.ModelLayout;
 import dev.lethe.shape.Block;

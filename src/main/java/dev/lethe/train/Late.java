@@ -1,7 +1,7 @@
 /* Lays a training's plan out: which of its records are late, by a file that names them, which are left out, what is kept. */
 package dev.lethe.train;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.base.Reason;
 import dev.lethe.data.Dataset;
 import dev.lethe.data.Record;

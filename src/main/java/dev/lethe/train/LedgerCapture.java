@@ -1,7 +1,7 @@
 /* The way of a batch's gradients into the ledger: reserve room, let the backward pass fill it, commit. */
 package dev.lethe.train;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.base.Reason;
 import dev.lethe.data.Example;
 import dev.lethe.engine.CaptureRing.Capture;

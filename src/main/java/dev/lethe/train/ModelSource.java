@@ -4,7 +4,7 @@
  */
 package dev.lethe.train;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.model.Lora;
 import dev.lethe.run.RunInfo;

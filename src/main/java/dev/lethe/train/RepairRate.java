@@ -5,7 +5,7 @@
  */
 package dev.lethe.train;
 
-import dev.lethe.EngineException;
+import dev.lethe.base.EngineException;
 import dev.lethe.data.BatchPlan;
 import dev.lethe.data.Example;
 import dev.lethe.engine.Buffer;

@@ -5,7 +5,7 @@
  */
 package dev.lethe.train;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.data.BatchPlan;
 import dev.lethe.data.Example;
 import dev.lethe.engine.AdamW;

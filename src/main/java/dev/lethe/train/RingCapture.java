@@ -4,10 +4,10 @@
  */
 package dev.lethe.train;
 
-import dev.lethe.BadInputException;
-import dev.lethe.EngineException;
-import dev.lethe.TrainingFailedException;
+import dev.lethe.base.BadInputException;
+import dev.lethe.base.EngineException;
 import dev.lethe.base.Reason;
+import dev.lethe.base.TrainingFailedException;
 import dev.lethe.engine.CaptureRing;
 import dev.lethe.engine.EntryFormat;
 import dev.lethe.engine.LanguageModel;

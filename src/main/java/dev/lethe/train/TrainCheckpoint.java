@@ -6,7 +6,7 @@
  */
 package dev.lethe.train;
 
-import dev.lethe.DamagedDataException;
+import dev.lethe.base.DamagedDataException;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
 import dev.lethe.base.Sha256;

@@ -4,11 +4,11 @@
  */
 package dev.lethe.train;
 
-import dev.lethe.BadInputException;
-import dev.lethe.TrainingFailedException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
 import dev.lethe.base.Sha256;
+import dev.lethe.base.TrainingFailedException;
 import dev.lethe.data.Dataset;
 import dev.lethe.data.Example;
 import dev.lethe.engine.Base;
@@ -46,7 +46,7 @@ import java.util.Set;
 /**
  * Training of a run. Stateless; the methods block until the training ends and may be called from any thread, which need
  * not be the one that opened the engine. Listeners are told on the training's own thread ({@link Work}). An interrupt ends
- * a training within a step, with a checkpoint of the last whole one, and {@link dev.lethe.InterruptedWorkException};
+ * a training within a step, with a checkpoint of the last whole one, and {@link dev.lethe.base.InterruptedWorkException};
  * {@link #resume} goes on from there.
  */
 public final class Trainer {

@@ -4,10 +4,10 @@
  */
 package dev.lethe.train;
 
-import dev.lethe.EngineException;
-import dev.lethe.InterruptedWorkException;
-import dev.lethe.TrainingFailedException;
+import dev.lethe.base.EngineException;
+import dev.lethe.base.InterruptedWorkException;
 import dev.lethe.base.Reason;
+import dev.lethe.base.TrainingFailedException;
 import dev.lethe.data.BatchPlan;
 import dev.lethe.data.Example;
 import dev.lethe.engine.AdamW;

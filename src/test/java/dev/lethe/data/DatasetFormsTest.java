@@ -3,7 +3,7 @@ package dev.lethe.data;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.file.Files;

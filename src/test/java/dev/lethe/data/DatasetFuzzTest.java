@@ -1,6 +1,6 @@
 package dev.lethe.data;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.testing.MemoryFolder;
 import dev.lethe.testing.Mutations;
 import java.io.ByteArrayOutputStream;

@@ -6,8 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import dev.lethe.BadInputException;
-import dev.lethe.InterruptedWorkException;
+import dev.lethe.base.BadInputException;
+import dev.lethe.base.InterruptedWorkException;
 import dev.lethe.base.Problems;
 import dev.lethe.engine.Work;
 import java.io.ByteArrayOutputStream;

@@ -5,10 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.lethe.BadInputException;
-import dev.lethe.DamagedDataException;
-import dev.lethe.EngineException;
-import dev.lethe.EngineException.Status;
+import dev.lethe.base.BadInputException;
+import dev.lethe.base.DamagedDataException;
+import dev.lethe.base.EngineException;
+import dev.lethe.base.EngineException.Status;
 import dev.lethe.engine.CaptureRing.Capture;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.ModelShape;

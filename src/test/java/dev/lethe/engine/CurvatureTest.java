@@ -4,7 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
-import dev.lethe.EngineException;
+import dev.lethe.base.EngineException;
 import dev.lethe.engine.Curvature.Matrix;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.SiteSet;

@@ -3,7 +3,7 @@ package dev.lethe.engine;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
-import dev.lethe.EngineException;
+import dev.lethe.base.EngineException;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.Tolerance;
 import java.util.List;

@@ -7,11 +7,11 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.lethe.BadInputException;
-import dev.lethe.DamagedDataException;
-import dev.lethe.EngineException;
-import dev.lethe.InterruptedWorkException;
 import dev.lethe.LetheException;
+import dev.lethe.base.BadInputException;
+import dev.lethe.base.DamagedDataException;
+import dev.lethe.base.EngineException;
+import dev.lethe.base.InterruptedWorkException;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.ModelShape;
 import java.io.IOException;

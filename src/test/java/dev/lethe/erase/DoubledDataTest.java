@@ -5,7 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
+import dev.lethe.base.GuardRefusedException;
 import dev.lethe.data.Dataset;
 import dev.lethe.data.Record;
 import dev.lethe.engine.Engine;
@@ -23,7 +24,6 @@ import dev.lethe.settings.Reference;
 import dev.lethe.settings.RunExamples;
 import dev.lethe.shape.Dtype;
 import dev.lethe.strategy.EraseListener;
-import dev.lethe.strategy.GuardRefusedException;
 import dev.lethe.strategy.Losses.SetLoss;
 import dev.lethe.train.TinyData;
 import dev.lethe.train.TrainListener;

@@ -5,7 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.lethe.InterruptedWorkException;
+import dev.lethe.base.InterruptedWorkException;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.cli.Main;
 import dev.lethe.engine.Engine;

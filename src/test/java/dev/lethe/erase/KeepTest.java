@@ -5,7 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.data.Dataset;
 import dev.lethe.data.Example;
 import dev.lethe.engine.Engine;
@@ -157,7 +157,7 @@ class KeepTest {
     void badGuardsAreRefused() {
         assertEquals("keep guard is 0.0, allowed: above 0",
                 assertThrows(IllegalArgumentException.class, () -> keeping(0)).getMessage());
-        assertTrue(assertThrows(IllegalArgumentException.class, () -> keeping(1).toBuilder().strategy(Strategy.RETRAIN).precondition(0)
+        assertTrue(assertThrows(BadInputException.class, () -> keeping(1).toBuilder().strategy(Strategy.RETRAIN).precondition(0)
                 .build()).getMessage().contains("keep is Keep[data="));
     }
 }

@@ -6,9 +6,9 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import dev.lethe.BadInputException;
-import dev.lethe.ConflictException;
-import dev.lethe.DamagedDataException;
+import dev.lethe.base.BadInputException;
+import dev.lethe.base.ConflictException;
+import dev.lethe.base.DamagedDataException;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.NoLeaks;
@@ -192,7 +192,7 @@ class LineageTest {
         String alice = RunFolder.open(b).records().getFirst().id().split("-")[0];
         String refused = assertThrows(BadInputException.class, () -> erase(b, alice, "c")).getMessage();
         assertTrue(refused.startsWith(elsewhere + ", which comes from the same training as " + b + ", is not there"), refused);
-        assertTrue(refused.endsWith("if it was deleted, lethe finish " + b + " --gone " + elsewhere), refused);
+        assertTrue(refused.endsWith("finish " + b + " first, and say where it is found, or that it is gone"), refused);
         assertEquals(List.of(), Run.finish(b, List.of(elsewhere), List.of()));
         erase(b, alice, "c");
         assertGone(alice, b, folder.resolve("c"));

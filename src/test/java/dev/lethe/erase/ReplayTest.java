@@ -6,8 +6,9 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.lethe.BadInputException;
-import dev.lethe.DamagedDataException;
+import dev.lethe.base.BadInputException;
+import dev.lethe.base.DamagedDataException;
+import dev.lethe.base.GuardRefusedException;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.NoLeaks;
 import dev.lethe.find.Query;
@@ -21,7 +22,6 @@ import dev.lethe.settings.Iterative;
 import dev.lethe.settings.Reference;
 import dev.lethe.settings.Strategy;
 import dev.lethe.strategy.EraseListener;
-import dev.lethe.strategy.GuardRefusedException;
 import dev.lethe.train.Adopter;
 import dev.lethe.train.ModelSource;
 import dev.lethe.train.Replay;
@@ -217,7 +217,7 @@ class ReplayTest {
         RunFolder run = train("run", config().late(late).build(), Set.of());
         EraseConfig strict = EraseConfig.of(Strategy.GRAD_ASCENT).toBuilder().reference(new Reference.Loss(5)).repairBudget(0.01).build();
         String message = assertThrows(GuardRefusedException.class, () -> erase(run.root(), PERSON7, strict, "out")).getMessage();
-        assertTrue(message.endsWith("; --strategy replay would train again without them, " + price(run.root(), PERSON7)), message);
+        assertTrue(message.endsWith("; strategy replay would train again without them, " + price(run.root(), PERSON7)), message);
         assertTrue(message.contains(" steps (") && message.contains(" s at its own rate, from the checkpoint after step "), message);
         Replay.Price start = price(train("plain", config().build(), Set.of()).root(), PERSON7);
         assertEquals("90 of the training's 90 steps (100.0 %)", start.toString().replaceAll(", about.*", ""));

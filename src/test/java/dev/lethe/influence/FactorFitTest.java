@@ -5,7 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.lethe.InterruptedWorkException;
+import dev.lethe.base.InterruptedWorkException;
 import dev.lethe.data.BatchPlan;
 import dev.lethe.data.Example;
 import dev.lethe.engine.Batch;

@@ -3,7 +3,7 @@ package dev.lethe.model;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.shape.ModelShape;
 import dev.lethe.shape.ModelShape.Adapter;
 import dev.lethe.testing.Families;

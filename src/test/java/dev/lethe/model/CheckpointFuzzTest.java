@@ -2,7 +2,7 @@ package dev.lethe.model;
 
 import static dev.lethe.model.SafetensorsFile.TINY;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.shape.Dtype;
 import dev.lethe.testing.MemoryFolder;
 import dev.lethe.testing.Mutations;

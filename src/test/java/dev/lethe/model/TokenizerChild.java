@@ -1,6 +1,6 @@
 package dev.lethe.model;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.testing.Mutations;
 import java.io.File;
 import java.io.IOException;

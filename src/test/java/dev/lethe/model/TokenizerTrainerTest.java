@@ -5,7 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;

@@ -5,7 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.lethe.EngineException;
+import dev.lethe.base.EngineException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

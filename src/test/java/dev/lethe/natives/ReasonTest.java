@@ -2,7 +2,7 @@ package dev.lethe.natives;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.base.Reason;
 import java.io.EOFException;
 import java.io.FileNotFoundException;

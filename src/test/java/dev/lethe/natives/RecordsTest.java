@@ -4,7 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
-import dev.lethe.EngineException;
+import dev.lethe.base.EngineException;
 import dev.lethe.engine.AdamW;
 import dev.lethe.engine.Batch;
 import dev.lethe.engine.Device;

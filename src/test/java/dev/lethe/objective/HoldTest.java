@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.lethe.base.BadInputException;
 import dev.lethe.data.Example;
 import dev.lethe.engine.Batch;
 import dev.lethe.engine.Buffer;
@@ -128,7 +129,7 @@ class HoldTest {
         assertEquals(0, EraseConfig.of(Strategy.NPO).held(false));
         assertEquals(4, EraseConfig.of(Strategy.NPO).toBuilder().keep(new Keep(Path.of("text"), 1)).build().held(true));
         assertEquals(2, EraseConfig.of(Strategy.NPO).toBuilder().hold(2).build().held(true));
-        assertTrue(assertThrows(IllegalArgumentException.class, () -> EraseConfig.defaults().toBuilder().hold(-2).build()).getMessage()
-                .contains("hold is -2, allowed: -1 (automatic) or more"));
+        assertTrue(assertThrows(BadInputException.class, () -> EraseConfig.defaults().toBuilder().hold(-2).build()).getMessage()
+                .contains("hold is -2, must be -1 (automatic) or more"));
     }
 }

@@ -6,9 +6,9 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import dev.lethe.BadInputException;
-import dev.lethe.ConflictException;
-import dev.lethe.DamagedDataException;
+import dev.lethe.base.BadInputException;
+import dev.lethe.base.ConflictException;
+import dev.lethe.base.DamagedDataException;
 import dev.lethe.data.Dataset;
 import dev.lethe.run.RunRecord.Split;
 import dev.lethe.shape.Dtype;

@@ -3,7 +3,7 @@ package dev.lethe.run;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.data.Encoder.OnLong;
 import dev.lethe.run.TrainConfig.CapturePolicy;
 import dev.lethe.shape.Dtype;
@@ -22,13 +22,13 @@ class TrainConfigTest {
                 .weightDecay(Double.NaN).maxNorm(-1).dtype(Dtype.F16).sites(" ").headTopK(-2).ledgerDtype(Dtype.F64)
                 .checkpointEverySteps(-1).holdoutFraction(0.5).holdoutData(Path.of("h.jsonl")).schedule(null).capture(null)
                 .onLong(null);
-        assertEquals("training options: epochs is 0, must be at least 1; max steps is -1, must be 0 (no limit) or more; "
-                + "batch is 0, must be 1 to 65536; learning rate is -1.0, must be finite and above 0; schedule is null, must "
-                + "be linear, cosine or constant; warm-up steps is -2, must be 0 or more; weight decay is NaN, must be 0 or "
-                + "more; max norm is -1.0, must be 0 (off) or more; dtype is F16, must be F32 or F64; capture is null, must "
-                + "be last, first, all or none; sites is  , must be a site selector such as embedding or all; head top-k is -2, "
-                + "must be -1 (automatic), 0 (exact) or more; ledger dtype is F64, must be F32 or BF16, or F64 with an F64 model; checkpoint "
-                + "steps is -1, must be 0 or more; on-long is null, must be truncate or error; holdout data is h.jsonl, must "
+        assertEquals("epochs is 0, must be at least 1; max_steps is -1, must be 0 (no limit) or more; "
+                + "batch is 0, must be 1 to 65536; learning_rate is -1.0, must be finite and above 0; schedule is null, must "
+                + "be linear, cosine or constant; warmup is -2, must be 0 or more; weight_decay is NaN, must be 0 or "
+                + "more; max_norm is -1.0, must be 0 (off) or more; dtype is F16, must be F32 or F64; capture is null, must "
+                + "be last, first, all or none; sites is  , must be a site selector such as embedding or all; head_top_k is -2, "
+                + "must be -1 (automatic), 0 (exact) or more; ledger_dtype is F64, must be F32 or BF16, or F64 with an F64 model; checkpoint_every "
+                + "is -1, must be 0 or more; on_long is null, must be truncate or error; holdout is h.jsonl, must "
                 + "be absent when a holdout fraction is given",
                 assertThrows(BadInputException.class, bad::build).getMessage());
         assertThrows(BadInputException.class, () -> TrainConfig.builder().holdoutFraction(1).build());

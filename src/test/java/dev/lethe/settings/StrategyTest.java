@@ -6,7 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
+import dev.lethe.base.GuardRefusedException;
 import dev.lethe.data.Record;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.NoLeaks;
@@ -20,7 +21,6 @@ import dev.lethe.run.TrainConfig;
 import dev.lethe.run.TrainConfig.CapturePolicy;
 import dev.lethe.shape.ModelShape;
 import dev.lethe.strategy.EraseListener;
-import dev.lethe.strategy.GuardRefusedException;
 import dev.lethe.train.ModelSource;
 import dev.lethe.train.TinyData;
 import dev.lethe.train.TrainListener;
@@ -113,8 +113,8 @@ class StrategyTest {
         if (strategy == Strategy.DPO) {
             assertEquals("strategy dpo puts another answer in the place of each record's, and record person1-work has none: it has no"
                     + " prompt, or is a conversation that does not end with an answer", text.getMessage());
-            assertEquals("alternates is " + wrong + ", allowed: with altpo alone",
-                    assertThrows(IllegalArgumentException.class, () -> config.alternates(wrong).build()).getMessage());
+            assertEquals("alternates is " + wrong + ", must be none but with altpo",
+                    assertThrows(BadInputException.class, () -> config.alternates(wrong).build()).getMessage());
         } else {
             assertEquals(wrong + ": has no wrong answers for record person1-work, neither by its id nor by its prompt; strategy"
                     + " altpo needs some for every record to erase", text.getMessage());
@@ -170,7 +170,7 @@ class StrategyTest {
         assertEquals("epochs 40: this run captured epochs 0 to 39, counted from 0; use the strategy last-epoch, or train with"
                 + " capture all", refused.getMessage());
         assertEquals("epochs is all, but first-epoch takes no other gradients than its own; multi-epoch takes those of any epoch",
-                assertThrows(IllegalArgumentException.class,
+                assertThrows(BadInputException.class,
                         () -> config(Strategy.FIRST_EPOCH).epochs(Epochs.ALL).build()).getMessage());
     }
 
@@ -218,13 +218,13 @@ class StrategyTest {
 
     @Test
     void whatAStrategyCannotUseIsRefused() {
-        String unused = assertThrows(IllegalArgumentException.class,
+        String unused = assertThrows(BadInputException.class,
                 () -> EraseConfig.defaults().toBuilder().strategy(Strategy.NPO).liveContrast(8).build()).getMessage();
-        assertTrue(unused.contains("precondition is 8, allowed: 0: only a calibrated ascent is scaled"), unused);
-        assertTrue(unused.contains("contrast is none and liveContrast 8, but npo follows no direction"), unused);
-        assertThrows(IllegalArgumentException.class,
+        assertTrue(unused.contains("precondition is 8, must be 0: only a calibrated ascent is scaled"), unused);
+        assertTrue(unused.contains("contrast is none and live_contrast 8, but npo follows no direction"), unused);
+        assertThrows(BadInputException.class,
                 () -> EraseConfig.of(Strategy.NPO).toBuilder().iterative(new Iterative(0.1, 3)).build());
-        assertThrows(IllegalArgumentException.class,
+        assertThrows(BadInputException.class,
                 () -> EraseConfig.of(Strategy.RETRAIN).toBuilder().fixed(new FixedRate(1, 3)).build());
         assertThrows(IllegalArgumentException.class, () -> Epochs.parse("second"));
         assertThrows(IllegalArgumentException.class, () -> FixedRate.parse("0.5"));

@@ -4,7 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.data.DataForm;
 import dev.lethe.engine.ModelLayout;
 import dev.lethe.train.ModelSource;
@@ -95,7 +95,7 @@ class SpecReaderTest {
         for (String expected : List.of(
                 "$.name: is 3, must be a string",
                 "$.data.bundled: unknown data \"cats\"; bundled is people",
-                "$.training: training options: epochs is 0, must be at least 1",
+                "$.training: epochs is 0, must be at least 1",
                 "$.training.schedule: schedule=stepwise: must be one of linear, cosine, constant",
                 "$.training.lr: is not known here; known are epochs, batch, learning_rate",
                 "$.seeds[2]: 1 occurs twice",

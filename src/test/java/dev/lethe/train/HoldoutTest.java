@@ -4,7 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.data.Dataset;
 import dev.lethe.data.Record;
 import dev.lethe.run.TrainConfig;

@@ -3,7 +3,7 @@ package dev.lethe.train;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
-import dev.lethe.BadInputException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.shape.Block;
 import dev.lethe.shape.Block.Activation;
 import dev.lethe.shape.Block.Family;

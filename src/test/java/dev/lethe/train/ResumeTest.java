@@ -5,9 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.lethe.BadInputException;
-import dev.lethe.DamagedDataException;
-import dev.lethe.InterruptedWorkException;
+import dev.lethe.base.BadInputException;
+import dev.lethe.base.DamagedDataException;
+import dev.lethe.base.InterruptedWorkException;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.NoLeaks;
 import dev.lethe.ledger.Entry;

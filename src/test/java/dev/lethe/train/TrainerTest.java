@@ -6,8 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.lethe.BadInputException;
-import dev.lethe.TrainingFailedException;
+import dev.lethe.base.BadInputException;
+import dev.lethe.base.TrainingFailedException;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.NoLeaks;

@@ -1,4 +1,6 @@
-package dev.lethe;
+package dev.lethe.base;
+
+import dev.lethe.LetheException;
 
 /**
  * Work ended before it was done because the thread that asked for it was interrupted. The message says how things were
@@ -8,10 +10,10 @@ public final class InterruptedWorkException extends LetheException {
     private static final long serialVersionUID = 1;
 
     public InterruptedWorkException(String message) {
-        super(message);
+        super(Code.CANCELLED, message, null);
     }
 
     public InterruptedWorkException(String message, Throwable cause) {
-        super(message, cause);
+        super(Code.CANCELLED, message, cause);
     }
 }

@@ -1,4 +1,6 @@
-package dev.lethe;
+package dev.lethe.base;
+
+import dev.lethe.LetheException;
 
 /**
  * Stored data is not what was written: a checksum, marker or structure is wrong. The message names the file and the
@@ -8,10 +10,10 @@ public final class DamagedDataException extends LetheException {
     private static final long serialVersionUID = 1;
 
     public DamagedDataException(String message) {
-        super(message);
+        super(Code.DAMAGED, message, null);
     }
 
     public DamagedDataException(String message, Throwable cause) {
-        super(message, cause);
+        super(Code.DAMAGED, message, cause);
     }
 }

@@ -1,5 +1,7 @@
 /* The end of a training whose numbers went wrong. */
-package dev.lethe;
+package dev.lethe.base;
+
+import dev.lethe.LetheException;
 
 /**
  * A loss or gradient stopped being finite. The message names the step and the record; the run can be resumed from its
@@ -9,6 +11,6 @@ public final class TrainingFailedException extends LetheException {
     private static final long serialVersionUID = 1;
 
     public TrainingFailedException(String message, Throwable cause) {
-        super(message, cause);
+        super(Code.REFUSED, message, cause);
     }
 }

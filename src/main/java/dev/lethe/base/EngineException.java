@@ -1,4 +1,6 @@
-package dev.lethe;
+package dev.lethe.base;
+
+import dev.lethe.LetheException;
 
 /** A native call failed. The message is "operation: what the native side said". */
 public final class EngineException extends LetheException {
@@ -11,8 +13,17 @@ public final class EngineException extends LetheException {
     }
 
     public EngineException(Status status, String message, Throwable cause) {
-        super(message, cause);
+        super(code(status), message, cause);
         this.status = status;
+    }
+
+    private static Code code(Status status) {
+        return switch (status) {
+            case UNSUPPORTED, OUT_OF_MEMORY, NOT_FINITE -> Code.INPUT;
+            case CANCELLED -> Code.CANCELLED;
+            case DAMAGED -> Code.DAMAGED;
+            case INVALID_ARGUMENT, INTERNAL -> Code.ENGINE;
+        };
     }
 
     /** The class of the failure. */
