@@ -8,6 +8,7 @@ import dev.lethe.data.Example;
 import dev.lethe.engine.Batch;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.model.Tokenizer;
+import dev.lethe.run.TrainConfig;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -61,7 +62,7 @@ final class Examples {
         int context = Math.toIntExact(Checkpoint.config(model).shape().context());
         Map<String, Object> root = new LinkedHashMap<>();
         try (Tokenizer tokenizer = Tokenizer.of(model)) {
-            Encoder encoder = new Encoder(tokenizer::encode, tokenizer.endOfText(), context, Encoder.OnLong.TRUNCATE);
+            Encoder encoder = new Encoder(tokenizer::encode, tokenizer.endOfText(), context, TrainConfig.OnLong.TRUNCATE);
             List<Example> learned = encoder.encode(Dataset.read(Path.of(request.get("data").asString())).records());
             put(root, "tokens", "targets", learned);
             if (request.has("heldOut")) {

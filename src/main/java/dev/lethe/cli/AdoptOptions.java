@@ -40,7 +40,7 @@ final class AdoptOptions {
 
     /** @param model a model's folder or an adapter's */
     ModelSource.Pretrained source(Path model) {
-        return Checkpoint.isAdapter(model) ? ModelSource.adapter(model, place.base()) : ModelSource.checkpoint(model);
+        return Checkpoint.isAdapter(model) ? Checkpoint.adapter(model, place.base()) : ModelSource.checkpoint(model);
     }
 
     Adopter.Asked asked() {

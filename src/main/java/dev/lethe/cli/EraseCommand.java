@@ -12,14 +12,16 @@ import dev.lethe.console.Terminal;
 import dev.lethe.data.Dataset;
 import dev.lethe.data.FormSettings;
 import dev.lethe.engine.Engine;
-import dev.lethe.erase.Census;
 import dev.lethe.erase.Erasure;
 import dev.lethe.erase.Run;
+import dev.lethe.erase.Trace;
 import dev.lethe.find.Finder;
 import dev.lethe.find.ForgetSet;
 import dev.lethe.find.ForgetSet.Match;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.proof.Certifier;
+import dev.lethe.model.Checkpoint;
+import dev.lethe.run.Destroyed;
 import dev.lethe.run.PendingErasure;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.TrainConfig;
@@ -33,6 +35,7 @@ import dev.lethe.strategy.Losses;
 import dev.lethe.train.Adopter;
 import dev.lethe.train.ModelSource;
 import dev.lethe.train.Replay;
+import dev.lethe.train.ReplayPrice;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -93,7 +96,7 @@ final class EraseCommand implements Callable<Integer> {
                   int ascents, int repairs, boolean reached, double influenceLeft, List<String> broken, long trainSteps,
                   double repairShare, Erasure.Relearning relearning,
                   Map<String, double[]> influenceForget, Map<String, double[]> influenceRetain, int entriesDestroyed,
-                  List<PendingErasure.Place> places, List<Census.Place> left, double seconds, int records,
+                  List<Destroyed> places, List<Trace> left, double seconds, int records,
                   List<Copy> copies, AdoptCommand.Result adopted, Certifier.Certified certificate) {
         static Result of(Erasure erasure, List<Match> matches, AdoptCommand.Result adopted, Certifier.Certified certificate,
                          double seconds) {
@@ -108,7 +111,7 @@ final class EraseCommand implements Callable<Integer> {
     }
 
     /** What --json gives with --dry-run. */
-    record Plan(boolean dryRun, int records, List<Match> matches, List<Match> nearMisses, List<Copy> copies, Replay.Price replay) {}
+    record Plan(boolean dryRun, int records, List<Match> matches, List<Match> nearMisses, List<Copy> copies, ReplayPrice replay) {}
 
     @Override
     public Integer call() {
@@ -168,7 +171,7 @@ final class EraseCommand implements Callable<Integer> {
     /** Nothing is adopted for an erasure that cannot be. */
     private AdoptCommand.Result adopt(Engine engine) {
         ModelSource.Pretrained source = known.source(model);
-        ModelShape shape = source.shape();
+        ModelShape shape = Checkpoint.shape(source);
         EraseConfig config = config(shape);
         if (config.strategy().kind() == Strategy.Kind.RETRAIN) {
             throw new BadInputException("--strategy " + config.strategy().label() + ": the training of " + model
@@ -203,7 +206,7 @@ final class EraseCommand implements Callable<Integer> {
             ForgetSet forget = open.find(selection.query());
             if (dryRun) {
                 List<Copy> copies = forget.size() == 0 ? List.of() : open.copies(forget);
-                Replay.Price price = null;
+                ReplayPrice price = null;
                 String noReplay = "";
                 try {
                     price = forget.size() == 0 ? null : open.replayPrice(forget);
@@ -319,10 +322,10 @@ final class EraseCommand implements Callable<Integer> {
     }
 
     /** Where entries were destroyed, and what only a person can clean. */
-    static void printPlaces(Terminal terminal, List<PendingErasure.Place> places, List<Census.Place> left) {
+    static void printPlaces(Terminal terminal, List<Destroyed> places, List<Trace> left) {
         places.forEach(place -> terminal.print("  destroyed   %,d entries in %s", place.entries(), place.run()));
         left.forEach(place -> terminal.print("still there   %s: %s, %s; yours to delete", place.path(), place.holds(),
-                place.found() == Census.Found.YES ? "with what was erased" : "which cannot be searched"));
+                place.found() == Trace.Found.YES ? "with what was erased" : "which cannot be searched"));
     }
 
     private static void print(Terminal terminal, String label, List<Copy> copies, Predicate<Copy> which) {

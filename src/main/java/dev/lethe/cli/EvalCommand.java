@@ -9,7 +9,7 @@ import dev.lethe.console.Progress;
 import dev.lethe.console.SettingOptions;
 import dev.lethe.data.Copies;
 import dev.lethe.data.Dataset;
-import dev.lethe.data.Encoder.OnLong;
+import dev.lethe.run.TrainConfig.OnLong;
 import dev.lethe.data.FormSettings;
 import dev.lethe.data.Record;
 import dev.lethe.engine.Engine;

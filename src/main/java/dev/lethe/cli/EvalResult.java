@@ -5,7 +5,7 @@ import dev.lethe.console.Terminal;
 import dev.lethe.eval.Continuations;
 import dev.lethe.eval.Continuations.Continuation;
 import dev.lethe.eval.Evaluation;
-import dev.lethe.eval.Evaluation.RecordScore;
+import dev.lethe.eval.Evaluation.RecordMeasures;
 import dev.lethe.eval.MembershipInference;
 import dev.lethe.eval.MembershipInference.Attack;
 import dev.lethe.eval.ModelUtility;
@@ -27,7 +27,7 @@ record EvalResult(String run, double meanLoss, double perplexity, double exactMe
                   double extractionStrengthOrZero, long tokens, int truncated,
                   @JsonInclude(JsonInclude.Include.NON_NULL) RougeMeans rouge, Map<String, Double> membershipAuc, int nonMembers,
                   @JsonInclude(JsonInclude.Include.NON_NULL) TofuResult tofu,
-                  @JsonInclude(JsonInclude.Include.NON_NULL) AgainstReference besideReference, List<RecordScore> records,
+                  @JsonInclude(JsonInclude.Include.NON_NULL) AgainstReference besideReference, List<RecordMeasures> records,
                   @JsonInclude(JsonInclude.Include.NON_NULL) EvalResult reference) {
     /** Means over the records whose continuations have scores, how many those are and are not, and each of them. */
     record RougeMeans(int records, int unread, Rouge.Scores plain, Rouge.Scores stemmed,

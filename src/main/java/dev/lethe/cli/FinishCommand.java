@@ -1,9 +1,10 @@
 package dev.lethe.cli;
 
 import dev.lethe.console.Common;
-import dev.lethe.erase.Census;
 import dev.lethe.erase.Erasure;
 import dev.lethe.erase.Run;
+import dev.lethe.erase.Trace;
+import dev.lethe.run.Destroyed;
 import dev.lethe.run.PendingErasure;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -35,8 +36,8 @@ final class FinishCommand implements Callable<Integer> {
     record Result(String run, List<Finished> erasures) {}
 
     /** One erasure that is now complete. */
-    record Finished(String id, String run, int records, int entriesDestroyed, List<PendingErasure.Place> places,
-                    List<Census.Place> left) {}
+    record Finished(String id, String run, int records, int entriesDestroyed, List<Destroyed> places,
+                    List<Trace> left) {}
 
     @Override
     public Integer call() {

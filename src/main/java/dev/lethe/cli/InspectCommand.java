@@ -14,7 +14,7 @@ import dev.lethe.engine.Engine;
 import dev.lethe.engine.EntryFormat.EntryInfo;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.erase.Census;
-import dev.lethe.erase.Census.Place;
+import dev.lethe.erase.Trace;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.ledger.LedgerCheck;
@@ -240,7 +240,7 @@ final class InspectCommand implements Callable<Integer> {
     }
 
     /** What inspect --personal shows: every place of a folder, and of what it names, that may tell of a record. */
-    record PersonalData(String path, List<Place> places) {
+    record PersonalData(String path, List<Trace> places) {
         /** @param find texts to look for, may be empty */
         static PersonalData of(Path path, List<String> find) {
             return new PersonalData(path.toString(), Census.of(path, find.isEmpty() ? null : new Census.Search(Set.of(), find)));
@@ -248,7 +248,7 @@ final class InspectCommand implements Callable<Integer> {
 
         void print(Terminal terminal) {
             Path root = Path.of(path).toAbsolutePath().normalize();
-            for (Place place : places) {
+            for (Trace place : places) {
                 Path at = Path.of(place.path());
                 terminal.print("%-11s %-40s %s; %s%s%s", place.kind(), at.startsWith(root) ? root.relativize(at) : at,
                         place.holds(), place.records() == null ? "" : String.format(Locale.ROOT, "%,d of them; ", place.records()),
@@ -257,7 +257,7 @@ final class InspectCommand implements Callable<Integer> {
             terminal.print("%,d places; what --json or --csv wrote elsewhere, and backups, are not among them", places.size());
         }
 
-        private static String reach(Census.Reach reach) {
+        private static String reach(Trace.Reach reach) {
             return switch (reach) {
                 case ERASE -> "an erasure cleans it";
                 case RUN -> "goes only with its folder";
@@ -266,7 +266,7 @@ final class InspectCommand implements Callable<Integer> {
             };
         }
 
-        private static String found(Census.Found found) {
+        private static String found(Trace.Found found) {
             return found == null ? "" : switch (found) {
                 case YES -> "; FOUND";
                 case NO -> "; not found";

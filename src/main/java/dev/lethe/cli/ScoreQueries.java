@@ -6,7 +6,7 @@ import dev.lethe.base.Settings;
 import dev.lethe.console.OpenModel;
 import dev.lethe.data.DataForm;
 import dev.lethe.data.Dataset;
-import dev.lethe.data.Encoder.OnLong;
+import dev.lethe.run.TrainConfig.OnLong;
 import dev.lethe.data.Example;
 import dev.lethe.data.FormSettings;
 import dev.lethe.data.Record;

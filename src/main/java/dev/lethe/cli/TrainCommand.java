@@ -115,7 +115,7 @@ final class TrainCommand implements Callable<Integer> {
         Path folder = Path.of(model);
         if (Checkpoint.isCheckpoint(folder) || !ModelSource.isFresh(model) && !model.contains(":")) {
             return lora != null ? new ModelSource.Adapted(folder, Lora.parse(lora)) : Checkpoint.isAdapter(folder)
-                    ? ModelSource.adapter(folder, place.base()) : ModelSource.checkpoint(folder);
+                    ? Checkpoint.adapter(folder, place.base()) : ModelSource.checkpoint(folder);
         }
         if (lora != null) {
             throw new BadInputException("--lora SPEC makes an adapter on a model that is there, and --model " + model + " is a shape");

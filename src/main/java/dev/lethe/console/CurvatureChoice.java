@@ -3,7 +3,7 @@ package dev.lethe.console;
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.Reason;
 import dev.lethe.base.Settings;
-import dev.lethe.data.Encoder.OnLong;
+import dev.lethe.run.TrainConfig.OnLong;
 import dev.lethe.data.Example;
 import dev.lethe.data.Record;
 import dev.lethe.engine.Curvature.Matrix;

@@ -12,6 +12,7 @@ import dev.lethe.ledger.GradientLedger;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.model.Tokenizer;
 import dev.lethe.run.RunFolder;
+import dev.lethe.run.TrainConfig;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.SiteSet;
 import java.nio.file.Path;
@@ -64,7 +65,7 @@ public record OpenModel(Path folder, RunFolder run, LanguageModel model, Tokeniz
     }
 
     /** What the model sees of these records; says how many were cut to its context. */
-    public Encoded encode(List<Record> records, Encoder.OnLong onLong) {
+    public Encoded encode(List<Record> records, TrainConfig.OnLong onLong) {
         Encoder encoder = new Encoder(tokenizer::encode, tokenizer::chat, tokenizer.endOfText(),
                 Math.toIntExact(model.shape().context()), onLong);
         List<Example> examples = encoder.encode(records);

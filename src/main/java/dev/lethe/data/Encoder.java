@@ -4,6 +4,7 @@ import dev.lethe.base.BadInputException;
 import dev.lethe.base.Problems;
 import dev.lethe.base.Reason;
 import dev.lethe.engine.Batch;
+import dev.lethe.run.TrainConfig.OnLong;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -153,13 +154,5 @@ public final class Encoder {
          * @throws dev.lethe.base.BadInputException where the template refuses them or there is none
          */
         int[][] chat(List<Map<String, String>> messages, Map<String, String> variables, boolean assistantOnly);
-    }
-
-    /** What to do with a record that has more tokens than the model's context. */
-    public enum OnLong {
-        /** Keep its beginning and count it. */
-        TRUNCATE,
-        /** Refuse the data, listing every such record. */
-        ERROR
     }
 }

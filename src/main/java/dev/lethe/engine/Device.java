@@ -23,7 +23,8 @@ public record Device(Kind kind, int index) {
             this.code = code;
         }
 
-        int code() {
+        /** As the native library has it. */
+        public int code() {
             return code.getAsInt();
         }
     }

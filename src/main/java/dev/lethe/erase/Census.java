@@ -37,24 +37,6 @@ import java.util.stream.Stream;
 
 /** Counts the places. Confined to the thread of its one call. */
 public final class Census {
-    /** Who can clean a place: an erasure; nobody, so the run must go; nobody, it is the account; or whoever put it there. */
-    public enum Reach { ERASE, RUN, ACCOUNT, YOURS }
-
-    /** Whether what is looked for is there; numbers such as weights do not say. */
-    public enum Found { YES, NO, CANNOT_TELL }
-
-    /**
-     * A file, or the files of one kind in a folder.
-     *
-     * @param path    absolute
-     * @param kind    as in records, ledger, model, unknown
-     * @param holds   what it could tell of a record
-     * @param records in it, or live entries; null where that is not known
-     * @param found   null when nothing was looked for
-     */
-    public record Place(String path, String kind, String holds, Long records, int files, long bytes, Reach reach,
-                        Found found) { }
-
     /** What to look for. A text that comes up by chance makes a place too many, so short ones are left out of {@link #of}. */
     public record Search(Set<String> ids, List<String> texts) {
         private static final int TELLING = 16;
@@ -79,7 +61,7 @@ public final class Census {
     private final Set<Path> seen = new HashSet<>();
     private final Map<Path, RunFolder> runs = new HashMap<>();
     private final Set<Path> data = new HashSet<>();
-    private final List<Place> places = new ArrayList<>();
+    private final List<Trace> places = new ArrayList<>();
 
     private Census(Search search) {
         this.search = search;
@@ -92,7 +74,7 @@ public final class Census {
      * @param search what to look for in each, or null
      * @throws BadInputException when the folder cannot be read
      */
-    public static List<Place> of(Path root, Search search) {
+    public static List<Trace> of(Path root, Search search) {
         Census census = new Census(search);
         try {
             Path folder = root.toAbsolutePath().normalize();
@@ -151,10 +133,10 @@ public final class Census {
     private void place(Group group, List<Path> files) throws IOException {
         FileKind kind = group.kind();
         long bytes = 0;
-        Found found = search == null ? null : Found.NO;
+        Trace.Found found = search == null ? null : Trace.Found.NO;
         for (Path file : files) {
             bytes += isFile(file) ? Files.size(file) : 0;
-            if (search != null && kind.look == FileKind.Look.BYTES && found != Found.YES) {
+            if (search != null && kind.look == FileKind.Look.BYTES && found != Trace.Found.YES) {
                 found = look(file, found);
             }
         }
@@ -167,33 +149,33 @@ public final class Census {
         } else if (kind == FileKind.LEDGER) {
             Long[] live = live(group.folder());
             records = live[0];
-            found = search == null ? null : live[1] == null ? Found.CANNOT_TELL : live[1] > 0 ? Found.YES : Found.NO;
+            found = search == null ? null : live[1] == null ? Trace.Found.CANNOT_TELL : live[1] > 0 ? Trace.Found.YES : Trace.Found.NO;
         } else if (search != null && kind == FileKind.KEPT && run != null) {
-            found = Replay.hasSeen(run, folder, search.ids()) ? Found.YES : Found.NO;
+            found = Replay.hasSeen(run, folder, search.ids()) ? Trace.Found.YES : Trace.Found.NO;
         } else if (search != null && kind.look == FileKind.Look.KEYED) {
-            found = run != null && !run.erasedAmong(search.ids()).isEmpty() ? Found.YES : Found.NO;
+            found = run != null && !run.erasedAmong(search.ids()).isEmpty() ? Trace.Found.YES : Trace.Found.NO;
         } else if (search != null && kind.look == FileKind.Look.OPAQUE
                 && (search.ids().isEmpty() || !erasedFrom(run).containsAll(search.ids()))) {
-            found = Found.CANNOT_TELL;
+            found = Trace.Found.CANNOT_TELL;
         }
-        if (kind.reach == null && found != Found.YES) {
+        if (kind.reach == null && found != Trace.Found.YES) {
             return;
         }
-        Reach reach = kind.reach == null ? Reach.RUN : kind.reach == Reach.ERASE && run == null ? Reach.YOURS : kind.reach;
+        Trace.Reach reach = kind.reach == null ? Trace.Reach.RUN : kind.reach == Trace.Reach.ERASE && run == null ? Trace.Reach.YOURS : kind.reach;
         String holds = kind == FileKind.RECORDS && run != null && run.info().config().keepText() ? "ids, texts" : kind.holds;
-        places.add(new Place((files.size() == 1 ? files.getFirst() : group.folder()).toString(),
+        places.add(new Trace((files.size() == 1 ? files.getFirst() : group.folder()).toString(),
                 kind.name().toLowerCase(Locale.ROOT), holds, records, files.size(), bytes, reach, found));
     }
 
     /** As far as is known; a link is not followed, a file that cannot be read does not tell. */
-    private Found look(Path file, Found before) {
+    private Trace.Found look(Path file, Trace.Found before) {
         if (!isFile(file)) {
-            return Found.CANNOT_TELL;
+            return Trace.Found.CANNOT_TELL;
         }
         try {
-            return needles.in(file) ? Found.YES : before;
+            return needles.in(file) ? Trace.Found.YES : before;
         } catch (IOException e) {
-            return Found.CANNOT_TELL;
+            return Trace.Found.CANNOT_TELL;
         }
     }
 
@@ -250,8 +232,8 @@ public final class Census {
         }
         for (Lineage.Missing missing : lineage.missing()) {
             if (seen.add(missing.run())) {
-                places.add(new Place(missing.run().toString(), "run", missing.reason() + ": deleted, or moved and still yours to"
-                        + " look through", null, 0, 0, Reach.YOURS, search == null ? null : Found.CANNOT_TELL));
+                places.add(new Trace(missing.run().toString(), "run", missing.reason() + ": deleted, or moved and still yours to"
+                        + " look through", null, 0, 0, Trace.Reach.YOURS, search == null ? null : Trace.Found.CANNOT_TELL));
             }
         }
     }
@@ -262,9 +244,9 @@ public final class Census {
     }
 
     /** The places where what was looked for is, or may be, and which an erasure does not clean: for its account. */
-    public static List<Place> left(List<Place> places) {
-        return places.stream().filter(place -> place.found() != Found.NO
-                && (place.reach() == Reach.RUN || place.reach() == Reach.YOURS)).toList();
+    public static List<Trace> left(List<Trace> places) {
+        return places.stream().filter(place -> place.found() != Trace.Found.NO
+                && (place.reach() == Trace.Reach.RUN || place.reach() == Trace.Reach.YOURS)).toList();
     }
 
     private static Long lines(Path file) {

@@ -16,6 +16,7 @@ import dev.lethe.engine.LanguageModel;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.model.Checkpoint;
+import dev.lethe.run.Destroyed;
 import dev.lethe.run.IdKey;
 import dev.lethe.run.Lineage;
 import dev.lethe.run.PendingErasure;
@@ -169,7 +170,7 @@ final class ErasedRun implements Method.Fresh, AutoCloseable {
             ledger(erased, erasure.config().keepEntries());
             Path notes = growing.resolve("journal");
             key.write(notes);
-            PrivateFiles.write(notes.resolve(RunFolder.ACCOUNT), RunJson.pretty(erasure.under(key)));
+            PrivateFiles.write(notes.resolve(RunFolder.ACCOUNT), RunJson.pretty(erasure.under(key::of)));
             if (destroys) {
                 owed(erasure, info.identity()).write(notes);
             }
@@ -206,7 +207,7 @@ final class ErasedRun implements Method.Fresh, AutoCloseable {
     /** Every run that may hold what is to be destroyed, with how much; the new one last, with its model's hash. */
     private PendingErasure owed(Erasure erasure, String identity) {
         Set<Entry.RecordKey> keys = Finish.keys(erasure.leaving());
-        List<PendingErasure.Place> places = new ArrayList<>();
+        List<Destroyed> places = new ArrayList<>();
         for (RunFolder run : lineage.runs()) {
             places.add(place(run.root(), run.identity(), live(run.ledger(), keys)));
         }
@@ -214,8 +215,8 @@ final class ErasedRun implements Method.Fresh, AutoCloseable {
         return new PendingErasure(erasure.id(), erasure.leaving().stream().sorted().toList(), places);
     }
 
-    private static PendingErasure.Place place(Path run, String identity, int entries) {
-        return new PendingErasure.Place(Lineage.real(run).toString(), identity, entries, false, null);
+    private static Destroyed place(Path run, String identity, int entries) {
+        return new Destroyed(Lineage.real(run).toString(), identity, entries, false, null);
     }
 
     private static int live(Path folder, Set<Entry.RecordKey> keys) {

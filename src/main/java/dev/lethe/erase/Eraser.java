@@ -23,6 +23,7 @@ import dev.lethe.find.ForgetSet.Match;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunInfo.Adopted;
+import dev.lethe.run.RunInfo;
 import dev.lethe.run.RunRecord;
 import dev.lethe.run.TrainConfig;
 import dev.lethe.settings.Copy;
@@ -38,7 +39,7 @@ import dev.lethe.strategy.EraseStep;
 import dev.lethe.strategy.InfluenceChange;
 import dev.lethe.strategy.InfluenceProbe;
 import dev.lethe.strategy.Losses;
-import dev.lethe.strategy.Losses.SetLoss;
+import dev.lethe.strategy.SetLoss;
 import dev.lethe.strategy.Method;
 import dev.lethe.strategy.Method.LoopResult;
 import dev.lethe.strategy.RelearnProbe;
@@ -157,7 +158,7 @@ final class Eraser {
                         List.copyOf(request.ids()), request.matches(), config, moved.target(), result.before(), result.after(),
                         result.ascents(), result.repairs(), result.reached(), result.left(), moved.broken(),
                         source.info().result().steps(), relearning, moved.influence(), 0, request.copies(), List.of(), List.of(),
-                        Erasure.Software.of(engine));
+                        software());
                 listener.stage("writing " + out);
                 Work.check(Method.INTERRUPTED);
                 return Work.shielded(() -> fresh.complete(model, erasure, request.erased()));
@@ -165,6 +166,12 @@ final class Eraser {
         } catch (GuardRefusedException e) {
             throw new GuardRefusedException(Reason.of(e) + replay(request));
         }
+    }
+
+    private Erasure.Software software() {
+        Engine.BuildInfo build = Engine.buildInfo();
+        return new Erasure.Software(RunInfo.VERSION, Runtime.version().toString(), build.torchVersion(), build.isa(),
+                engine.device().toString());
     }
 
     /** What never breaks a guard, with its price; nothing where there is no replay. */

@@ -1,11 +1,9 @@
 package dev.lethe.erase;
 
-import dev.lethe.engine.Engine;
 import dev.lethe.find.ForgetSet;
 import dev.lethe.find.ForgetSet.Match;
-import dev.lethe.run.IdKey;
+import dev.lethe.run.Destroyed;
 import dev.lethe.run.PendingErasure;
-import dev.lethe.run.RunInfo;
 import dev.lethe.settings.Copy;
 import dev.lethe.settings.EraseConfig;
 import dev.lethe.strategy.InfluenceChange;
@@ -14,16 +12,17 @@ import java.nio.file.Path;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Set;
+import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
  * The account of one erasure, as kept in the new run's {@code journal/erasure.json}.
  *
- * @param id            16 hexadecimal digits: {@link IdKey#of} source model, record ids and configuration
+ * @param id            16 hexadecimal digits: HMAC under the run's id.key of source model, record ids and configuration
  * @param source        the run that was erased from
  * @param out           the new run
- * @param records       ids of the erased records; in the journal's account {@link IdKey#of} each of them
+ * @param records       ids of the erased records; in the journal's account HMAC of each of them
  * @param matches       how they were found, {@link ForgetSet#plain}: reasons without a word of the records; empty where the request
  *                      was not looked for, and in accounts of earlier versions
  * @param config        how it was done
@@ -52,7 +51,7 @@ import java.util.stream.Stream;
 public record Erasure(String id, Path source, Path out, List<String> records, List<Match> matches, EraseConfig config, double target,
                       Losses before, Losses after, int ascents, int repairs, boolean reached,
                       double influenceLeft, List<String> broken, long trainSteps, Relearning relearning, InfluenceChange influence,
-                      int entriesDestroyed, List<Copy> copies, List<PendingErasure.Place> places, List<Census.Place> left,
+                      int entriesDestroyed, List<Copy> copies, List<Destroyed> places, List<Trace> left,
                       Software software) {
     public Erasure {
         records = List.copyOf(records);
@@ -76,32 +75,27 @@ public record Erasure(String id, Path source, Path out, List<String> records, Li
      * @param isa    instruction set of the CPU's loops
      * @param device as {@code cpu} or {@code cuda:0}
      */
-    public record Software(String lethe, String java, String torch, String isa, String device) {
-        static Software of(Engine engine) {
-            Engine.BuildInfo build = Engine.buildInfo();
-            return new Software(RunInfo.VERSION, Runtime.version().toString(), build.torchVersion(), build.isa(),
-                    engine.device().toString());
-        }
-    }
+    public record Software(String lethe, String java, String torch, String isa, String device) { }
 
-    Erasure withDestroyed(List<PendingErasure.Place> where, List<Census.Place> left) {
-        int most = where.stream().mapToInt(PendingErasure.Place::entries).max().orElse(0);
+    /** The same with what was destroyed where, and with what is left. */
+    public Erasure withDestroyed(List<Destroyed> where, List<Trace> left) {
+        int most = where.stream().mapToInt(Destroyed::entries).max().orElse(0);
         return new Erasure(id, source, out, records, matches, config, target, before, after, ascents, repairs, reached,
                 influenceLeft, broken, trainSteps, relearning, influence, most, copies, where, left, software);
     }
 
-    /** As the account has it: no id but under the key, no subject. */
-    Erasure under(IdKey key) {
+    /** As the account has it: no id but under the key, no subject. @param key of an id what stands for it */
+    public Erasure under(UnaryOperator<String> key) {
         List<Copy> named = copies.stream().map(copy -> copy.under(key)).toList();
-        List<Match> found = matches.stream().map(match -> new Match(key.of(match.recordId()), match.score(), match.reason()))
+        List<Match> found = matches.stream().map(match -> new Match(key.apply(match.recordId()), match.score(), match.reason()))
                 .sorted(Comparator.comparing(Match::recordId)).toList();
-        return new Erasure(id, source, out, records.stream().map(key::of).sorted().toList(), found, config, target, before, after,
+        return new Erasure(id, source, out, records.stream().map(key).sorted().toList(), found, config, target, before, after,
                 ascents, repairs, reached, influenceLeft, broken, trainSteps, relearning, influence, entriesDestroyed, named,
                 places, left, software);
     }
 
     /** Ids of all that leaves the run: the erased records, and copies of them that were held out. */
-    Set<String> leaving() {
+    public Set<String> leaving() {
         return Stream.concat(records.stream(), copies.stream().filter(Copy::taken).map(Copy::recordId))
                 .collect(Collectors.toSet());
     }

@@ -9,34 +9,34 @@ import java.util.regex.Pattern;
 /** A path, relative to any folder above it and with '/' between its names, is of the first kind that matches. */
 enum FileKind {
     LEFTOVER("[^/]+\\.part-\\d+(/.+)?",
-            "left by a kill, of any content", Census.Reach.YOURS, Look.OPAQUE),
-    RECORDS("records\\.jsonl", "ids, hashes of texts", Census.Reach.ERASE, Look.BYTES),
-    LEDGER("ledger/(segment-\\p{Nd}+\\.ledger|index)", "gradients, token ids, hashed ids", Census.Reach.ERASE, Look.ENTRIES),
-    FACTORS("factors/.+", "sums of gradients, which show the tokens used", Census.Reach.ERASE, Look.OPAQUE),
-    REPORT("report/.+", "numbers of groups, texts of samples", Census.Reach.ERASE, Look.BYTES),
-    PENDING("journal/pending\\.json", "ids of erased records, until lethe finish", Census.Reach.ERASE, Look.BYTES),
-    ACCOUNT("journal/(erasure\\.json|id\\.key)", "ids of the erased records under a key, and the key", Census.Reach.ACCOUNT,
+            "left by a kill, of any content", Trace.Reach.YOURS, Look.OPAQUE),
+    RECORDS("records\\.jsonl", "ids, hashes of texts", Trace.Reach.ERASE, Look.BYTES),
+    LEDGER("ledger/(segment-\\p{Nd}+\\.ledger|index)", "gradients, token ids, hashed ids", Trace.Reach.ERASE, Look.ENTRIES),
+    FACTORS("factors/.+", "sums of gradients, which show the tokens used", Trace.Reach.ERASE, Look.OPAQUE),
+    REPORT("report/.+", "numbers of groups, texts of samples", Trace.Reach.ERASE, Look.BYTES),
+    PENDING("journal/pending\\.json", "ids of erased records, until lethe finish", Trace.Reach.ERASE, Look.BYTES),
+    ACCOUNT("journal/(erasure\\.json|id\\.key)", "ids of the erased records under a key, and the key", Trace.Reach.ACCOUNT,
             Look.KEYED),
-    CERTIFICATE("certificate\\.(dsse\\.json|tlog-proof|pem)", "ids of the erased records under a key", Census.Reach.ACCOUNT,
+    CERTIFICATE("certificate\\.(dsse\\.json|tlog-proof|pem)", "ids of the erased records under a key", Trace.Reach.ACCOUNT,
             Look.OPAQUE),
     PROOF("proof/(proof\\.(json|html)|parts/[^/]+\\.json)", "numbers of attacks for the erased records, no ids, no text",
-            Census.Reach.ACCOUNT, Look.BYTES),
-    AUDIT("audit/(checkpoint|vkey|tile/.+)", "request ids, hashes of certificates", Census.Reach.ACCOUNT, Look.BYTES),
+            Trace.Reach.ACCOUNT, Look.BYTES),
+    AUDIT("audit/(checkpoint|vkey|tile/.+)", "request ids, hashes of certificates", Trace.Reach.ACCOUNT, Look.BYTES),
     MODEL("model/([^/]+\\.safetensors|(config|adapter_config|generation_config|model\\.safetensors\\.index)\\.json)",
-            "weights that learned the records", Census.Reach.RUN, Look.OPAQUE),
-    KEPT("replay/checkpoint-\\d+/.+", "weights and moments to replay from", Census.Reach.ERASE, Look.OPAQUE),
-    CHECKPOINT("checkpoint-\\d+/.+", "weights and moments of a training", Census.Reach.RUN, Look.OPAQUE),
+            "weights that learned the records", Trace.Reach.RUN, Look.OPAQUE),
+    KEPT("replay/checkpoint-\\d+/.+", "weights and moments to replay from", Trace.Reach.ERASE, Look.OPAQUE),
+    CHECKPOINT("checkpoint-\\d+/.+", "weights and moments of a training", Trace.Reach.RUN, Look.OPAQUE),
     VOCABULARY("(tokenizer|vocab|tokenizer_config|special_tokens_map|added_tokens)\\.json|merges\\.txt|chat_template\\.jinja",
-            "a vocabulary, with words of the records if it was made of them", Census.Reach.RUN, Look.BYTES),
+            "a vocabulary, with words of the records if it was made of them", Trace.Reach.RUN, Look.BYTES),
     STUDY("(cells|oracles)/[^/]+\\.json|order\\.json|results\\.(jsonl|csv)|summary\\.csv|study\\.html|(figures|tables)/[^/]+"
-            + "|sequential-[^/]+/progress\\.json", "names of whom it forgets, losses of records", Census.Reach.YOURS, Look.BYTES),
+            + "|sequential-[^/]+/progress\\.json", "names of whom it forgets, losses of records", Trace.Reach.YOURS, Look.BYTES),
     /** Never opened: closing any file of a locked one gives the lock of this process up (POSIX). */
     LOCK("(lethe|erasing)\\.lock|ledger/writer\\.lock", "who is writing", null, Look.OPAQUE),
     PLAIN("lethe\\.json|model/model\\.sig|keys\\.(p12|password|pem|vkey)|(metrics|timings)\\.jsonl|journal/steps\\.jsonl"
             + "|ledger/manifest\\.json|done\\.txt|timings\\.csv", "settings, numbers of batches", null,
             Look.BYTES),
-    DATA(null, "the records themselves", Census.Reach.YOURS, Look.BYTES),
-    UNKNOWN(null, "not known to Lethe", Census.Reach.YOURS, Look.BYTES);
+    DATA(null, "the records themselves", Trace.Reach.YOURS, Look.BYTES),
+    UNKNOWN(null, "not known to Lethe", Trace.Reach.YOURS, Look.BYTES);
 
     /**
      * How a record is looked for: in the bytes; among the ledger's keys; by the account's key; not at all, for numbers cannot be
@@ -46,10 +46,10 @@ enum FileKind {
 
     final Pattern path;
     final String holds;
-    final Census.Reach reach; // null: nothing of any record
+    final Trace.Reach reach; // null: nothing of any record
     final Look look;
 
-    FileKind(String path, String holds, Census.Reach reach, Look look) {
+    FileKind(String path, String holds, Trace.Reach reach, Look look) {
         this.path = path == null ? null : Pattern.compile("(.*/)?(" + path + ")");
         this.holds = holds;
         this.reach = reach;

@@ -12,6 +12,7 @@ import dev.lethe.base.Reason;
 import dev.lethe.engine.Work;
 import dev.lethe.ledger.Entry.RecordKey;
 import dev.lethe.ledger.LedgerWriter;
+import dev.lethe.run.Destroyed;
 import dev.lethe.run.Lineage;
 import dev.lethe.run.PendingErasure;
 import dev.lethe.run.PendingErasureException;
@@ -98,7 +99,7 @@ final class Finish {
                 after.write(made.journal());
                 throw new PendingErasureException(made, after);
             }
-            List<Census.Place> left = Census.left(Census.of(made.root(), search));
+            List<Trace> left = Census.left(Census.of(made.root(), search));
             PrivateFiles.write(made.journal().resolve(RunFolder.ACCOUNT),
                     RunJson.pretty(account(made).withDestroyed(after.places(), left)));
             PrivateFiles.deleteTree(PendingErasure.file(made.journal()));
@@ -131,7 +132,7 @@ final class Finish {
     }
 
     /** Whether a person has said that a place was deleted. */
-    private static boolean gone(Lineage lineage, PendingErasure.Place place) {
+    private static boolean gone(Lineage lineage, Destroyed place) {
         return lineage.runs().stream().flatMap(run -> run.info().kin().stream())
                 .anyMatch(kin -> kin.state() == RunInfo.Kin.State.GONE && kin.identity().equals(place.identity()));
     }

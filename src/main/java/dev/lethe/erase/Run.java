@@ -23,6 +23,7 @@ import dev.lethe.settings.Strategy;
 import dev.lethe.shape.Dtype;
 import dev.lethe.strategy.EraseListener;
 import dev.lethe.train.Replay;
+import dev.lethe.train.ReplayPrice;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicReference;
@@ -108,7 +109,7 @@ public final class Run implements AutoCloseable {
      *
      * @throws dev.lethe.base.BadInputException when it cannot be done, saying why
      */
-    public Replay.Price replayPrice(ForgetSet forget) {
+    public ReplayPrice replayPrice(ForgetSet forget) {
         return alone("price", () -> Replay.price(folder, forget.ids()));
     }
 

@@ -16,26 +16,26 @@ import java.util.function.ToDoubleFunction;
  * @param records one a record, in the order given
  */
 public record Evaluation(double meanLoss, double perplexity, double exactMemorisation, double extractionStrength,
-                         double extractionStrengthOrZero, long tokens, List<RecordScore> records) {
+                         double extractionStrengthOrZero, long tokens, List<RecordMeasures> records) {
     public Evaluation {
         records = List.copyOf(records);
     }
 
     /** Aggregates; an empty list, or one without a target, gives NaN. */
-    public static Evaluation of(List<RecordScore> records) {
+    public static Evaluation of(List<RecordMeasures> records) {
         long tokens = 0;
         double sum = 0;
-        for (RecordScore record : records) {
+        for (RecordMeasures record : records) {
             tokens += record.tokens();
             sum += record.loss() * record.tokens();
         }
         double meanLoss = tokens == 0 ? Double.NaN : sum / tokens;
-        return new Evaluation(meanLoss, Math.exp(meanLoss), mean(records, RecordScore::exactMemorisation),
-                mean(records, RecordScore::extractionStrength), mean(records, RecordScore::extractionStrengthOrZero),
+        return new Evaluation(meanLoss, Math.exp(meanLoss), mean(records, RecordMeasures::exactMemorisation),
+                mean(records, RecordMeasures::extractionStrength), mean(records, RecordMeasures::extractionStrengthOrZero),
                 tokens, records);
     }
 
-    private static double mean(List<RecordScore> records, ToDoubleFunction<RecordScore> value) {
+    private static double mean(List<RecordMeasures> records, ToDoubleFunction<RecordMeasures> value) {
         return records.stream().mapToDouble(value).filter(one -> !Double.isNaN(one)).average().orElse(Double.NaN);
     }
 
@@ -55,7 +55,7 @@ public record Evaluation(double meanLoss, double perplexity, double exactMemoris
      * @param minKPlusPlus see {@link MembershipInference.Attack#MIN_K_PLUS_PLUS}
      * @param zlibBytes compressed size of what it says, 0 when the text was not given
      */
-    public record RecordScore(String id, double loss, int tokens, double exactMemorisation, double extractionStrength,
+    public record RecordMeasures(String id, double loss, int tokens, double exactMemorisation, double extractionStrength,
                               double extractionStrengthOrZero, double minK, double minKPlusPlus, int zlibBytes) {
         /** Loss over compressed size; NaN without a text or without targets. */
         public double zlibRatio() {

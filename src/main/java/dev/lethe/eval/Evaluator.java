@@ -4,7 +4,7 @@ import dev.lethe.data.Example;
 import dev.lethe.engine.Batch;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.Work;
-import dev.lethe.eval.Evaluation.RecordScore;
+import dev.lethe.eval.Evaluation.RecordMeasures;
 import dev.lethe.metric.Memorisation;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -14,7 +14,7 @@ import java.util.function.Function;
 import java.util.function.IntConsumer;
 
 /**
- * Runs records through a model, forward only, and turns each token's prediction into {@link RecordScore}s. Batches hold
+ * Runs records through a model, forward only, and turns each token's prediction into {@link RecordMeasures}s. Batches hold
  * whole records up to a number of tokens; a record's score does not depend on its neighbours. Use on the thread that
  * owns the model, which waits while a thread of Lethe's works for it ({@link Work}); an interrupt ends it with
  * {@link dev.lethe.base.InterruptedWorkException}.
@@ -73,7 +73,7 @@ public final class Evaluator {
      * @throws dev.lethe.base.EngineException when a loss is not finite or the model refuses a token
      */
     public Evaluation evaluate(LanguageModel model, List<Example> examples, Function<Example, String> text) {
-        List<RecordScore> scores = new ArrayList<>(examples.size());
+        List<RecordMeasures> scores = new ArrayList<>(examples.size());
         batches(examples, batch -> score(model, batch, text, scores));
         return Evaluation.of(scores);
     }
@@ -117,7 +117,7 @@ public final class Evaluator {
     }
 
     private void score(LanguageModel model, List<Example> examples, Function<Example, String> text,
-                       List<RecordScore> into) {
+                       List<RecordMeasures> into) {
         LanguageModel.TokenScores flat = model.score(joined(examples)); // arrays over [sum T]
         int offset = 0;
         for (int b = 0; b < examples.size(); b++) {
@@ -130,7 +130,7 @@ public final class Evaluator {
     }
 
     /** One record's scores, from those of its tokens, which begin at {@code offset} in the flat arrays. */
-    RecordScore recordScore(Example example, LanguageModel.TokenScores flat, int offset, double loss, int zlibBytes) {
+    RecordMeasures recordScore(Example example, LanguageModel.TokenScores flat, int offset, double loss, int zlibBytes) {
         int[] targets = example.targets();
         double[] logProbability = new double[targets.length];
         double[] mean = new double[targets.length];
@@ -148,7 +148,7 @@ public final class Evaluator {
         int said = Math.max(n - 1, 0); // without the last, which ends the text
         logProbability = Arrays.copyOf(logProbability, said);
         boolean[] hit = Arrays.copyOf(hits, said);
-        return new RecordScore(example.id(), loss, n, Memorisation.exact(hit), Memorisation.extractionStrength(hit),
+        return new RecordMeasures(example.id(), loss, n, Memorisation.exact(hit), Memorisation.extractionStrength(hit),
                 Memorisation.extractionStrengthOrZero(hit), MembershipInference.minK(logProbability, minK),
                 MembershipInference.minKPlusPlus(logProbability, mean, deviation, minK), zlibBytes);
     }

@@ -1,6 +1,6 @@
 package dev.lethe.eval;
 
-import dev.lethe.eval.Evaluation.RecordScore;
+import dev.lethe.eval.Evaluation.RecordMeasures;
 import dev.lethe.metric.Auc;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
@@ -30,17 +30,17 @@ public final class MembershipInference {
     /** An attack, and how it reads a record's score. */
     public enum Attack {
         /** Mean loss (Yeom et al. 2018). */
-        LOSS(RecordScore::loss),
+        LOSS(RecordMeasures::loss),
         /** Mean negative log-probability of the share k of the tokens that is least likely (Shi et al. 2024). */
-        MIN_K(RecordScore::minK),
+        MIN_K(RecordMeasures::minK),
         /** The same after standardising each token's log-probability under the prediction (Zhang et al. 2024). */
-        MIN_K_PLUS_PLUS(RecordScore::minKPlusPlus),
+        MIN_K_PLUS_PLUS(RecordMeasures::minKPlusPlus),
         /** Mean loss over the zlib size in bytes of what the targets spell, its leading space included (Carlini et al. 2021). */
-        ZLIB(RecordScore::zlibRatio);
+        ZLIB(RecordMeasures::zlibRatio);
 
-        private final ToDoubleFunction<RecordScore> reader;
+        private final ToDoubleFunction<RecordMeasures> reader;
 
-        Attack(ToDoubleFunction<RecordScore> reader) {
+        Attack(ToDoubleFunction<RecordMeasures> reader) {
             this.reader = reader;
         }
 
@@ -50,7 +50,7 @@ public final class MembershipInference {
         }
 
         /** The record's score under this attack; NaN when it has no targets (ZLIB: or its text was not given). */
-        public double score(RecordScore record) {
+        public double score(RecordMeasures record) {
             return reader.applyAsDouble(record);
         }
     }
@@ -74,12 +74,12 @@ public final class MembershipInference {
      * @param nonMembers records never trained on
      * @throws IllegalArgumentException when a side has no record with a score
      */
-    public static Result attack(Attack attack, List<RecordScore> members, List<RecordScore> nonMembers) {
+    public static Result attack(Attack attack, List<RecordMeasures> members, List<RecordMeasures> nonMembers) {
         return Result.of(attack.label(), scores(attack, members), scores(attack, nonMembers));
     }
 
     /** The aggregate of {@link #attack} alone. */
-    public static double auc(Attack attack, List<RecordScore> members, List<RecordScore> nonMembers) {
+    public static double auc(Attack attack, List<RecordMeasures> members, List<RecordMeasures> nonMembers) {
         return attack(attack, members, nonMembers).auc();
     }
 
@@ -128,7 +128,7 @@ public final class MembershipInference {
         return total;
     }
 
-    private static double[] scores(Attack attack, List<RecordScore> records) {
+    private static double[] scores(Attack attack, List<RecordMeasures> records) {
         return records.stream().mapToDouble(attack::score).toArray();
     }
 

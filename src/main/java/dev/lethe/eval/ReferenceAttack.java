@@ -18,8 +18,8 @@ public final class ReferenceAttack {
     public record Sides(Evaluation model, Evaluation reference) {
         /** Loss minus reference loss, one a record. */
         public double[] scores() {
-            List<Evaluation.RecordScore> mine = model.records();
-            List<Evaluation.RecordScore> other = reference.records();
+            List<Evaluation.RecordMeasures> mine = model.records();
+            List<Evaluation.RecordMeasures> other = reference.records();
             MetricValues.requireSameLength("reference attack", mine.size(), other.size());
             double[] scores = new double[mine.size()];
             for (int i = 0; i < scores.length; i++) {

@@ -13,6 +13,7 @@ import dev.lethe.metric.Rouge;
 import dev.lethe.metric.TofuProbability;
 import dev.lethe.metric.TruthRatio;
 import dev.lethe.model.Tokenizer;
+import dev.lethe.run.TrainConfig;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -72,7 +73,7 @@ public final class TofuEvaluation {
     public TofuSetScores evaluate(TofuSet set, List<PerturbedRecord> records) {
         Answers answers = new Answers(set, records);
         Encoder encoder = new Encoder(tokenizer::encode, tokenizer::chat, tokenizer.endOfText(),
-                Math.toIntExact(model.shape().context()), Encoder.OnLong.TRUNCATE);
+                Math.toIntExact(model.shape().context()), TrainConfig.OnLong.TRUNCATE);
         List<Example> examples = encoder.encode(answers.texts);
         double[] losses = evaluator.losses(model, examples);
         double[] own = answers.pick(losses, answers.own);

@@ -11,6 +11,8 @@ import dev.lethe.engine.ModelLayout.TensorInfo;
 import dev.lethe.engine.Work;
 import dev.lethe.model.WeightFiles.Weight;
 import dev.lethe.shape.Dtype;
+import dev.lethe.shape.ModelShape;
+import dev.lethe.train.ModelSource;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -186,5 +188,22 @@ public final class Checkpoint {
         } catch (IOException e) {
             throw new BadInputException(folder + ": weights cannot be read: " + Reason.of(e, folder), e);
         }
+    }
+
+    /** An adapter as peft's folder. @param base null for where it says */
+    public static ModelSource.Pretrained adapter(Path folder, Path base) {
+        if (!isAdapter(folder)) {
+            throw new BadInputException(folder + ": holds no adapter, there is no adapter_config.json in it");
+        }
+        return new ModelSource.Pretrained(folder, base);
+    }
+
+    /** The shape of what a training begins with, without a look at its weights. */
+    public static ModelShape shape(ModelSource source) {
+        return switch (source) {
+            case ModelSource.Pretrained(Path folder, Path base) -> config(folder, base).shape();
+            case ModelSource.Adapted(Path base, Lora lora) -> adapted(base, lora).shape();
+            case ModelSource.Fresh(ModelShape shape, Path _) -> shape;
+        };
     }
 }

@@ -8,8 +8,8 @@ import dev.lethe.base.BadInputException;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
 import dev.lethe.base.Sha256;
-import dev.lethe.erase.Census;
 import dev.lethe.erase.Erasure;
+import dev.lethe.erase.Trace;
 import dev.lethe.proof.Statement.Predicate;
 import dev.lethe.run.IdKey;
 import dev.lethe.run.RunFolder;
@@ -123,7 +123,7 @@ final class Certificate {
         return new Statement.Copy(copy.recordId(), copy.of(), copy.likeness(), copy.heldOut(), copy.taken());
     }
 
-    private static Statement.Remains remains(Census.Place place, IdKey key) {
+    private static Statement.Remains remains(Trace place, IdKey key) {
         return new Statement.Remains(key.of(place.path()), place.kind(), place.records(), place.files(), place.bytes(),
                 place.reach().name(), place.found() == null ? null : place.found().name());
     }

@@ -42,9 +42,9 @@ record Distance() implements Attack {
         for (Suspect other : bench.suspects) {
             if (other != suspect && other.role() != Role.ERASED) {
                 if (other.model().shape().equals(suspect.model().shape())) {
-                    rows.add(Row.of("weights, from " + other.name(), suspect.name(), weights(suspect.model(), other.model())));
+                    rows.add(Rows.of("weights, from " + other.name(), suspect.name(), weights(suspect.model(), other.model())));
                 }
-                rows.add(Row.means("KL from " + other.name(), suspect.name(),
+                rows.add(Rows.means("KL from " + other.name(), suspect.name(),
                         kl(suspect.model(), other.model(), bench.erasedExamples()),
                         kl(suspect.model(), other.model(), bench.controlExamples())));
                 bench.progress(rows.size(), 2 * bench.suspects.size());

@@ -8,7 +8,7 @@ import dev.lethe.base.BadInputException;
 import dev.lethe.data.Copies;
 import dev.lethe.data.Dataset;
 import dev.lethe.data.Encoder;
-import dev.lethe.data.Encoder.OnLong;
+import dev.lethe.run.TrainConfig.OnLong;
 import dev.lethe.data.Example;
 import dev.lethe.data.Record;
 import dev.lethe.model.Checkpoint;

@@ -70,11 +70,11 @@ record Membership() implements Attack {
     }
 
     private static Row row(String measure, Suspect suspect, Bench bench, double[] lowIsKnown) {
-        return Row.ofLosses(measure, suspect.name(), bench.ofErased(lowIsKnown), bench.ofControls(lowIsKnown));
+        return Rows.ofLosses(measure, suspect.name(), bench.ofErased(lowIsKnown), bench.ofControls(lowIsKnown));
     }
 
     private static double[] scores(Evaluation evaluation, MembershipInference.Attack attack) {
-        List<Evaluation.RecordScore> records = evaluation.records();
+        List<Evaluation.RecordMeasures> records = evaluation.records();
         return records.stream().mapToDouble(attack::score).toArray();
     }
 

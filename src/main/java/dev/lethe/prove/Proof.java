@@ -30,25 +30,4 @@ public record Proof(int format, String lethe, String run, List<Model> models, in
 
     /** @param sha256 of its parameters */
     public record Model(String name, String sha256) { }
-
-    static Outcome outcome(List<Finding> findings) {
-        if (findings.stream().anyMatch(one -> one.outcome() == Outcome.FOUND)) {
-            return Outcome.FOUND;
-        }
-        return findings.stream().anyMatch(one -> one.outcome() == Outcome.UNDECIDED) ? Outcome.UNDECIDED : Outcome.NOT_FOUND;
-    }
-
-    static String verdict(List<Finding> findings) {
-        String found = names(findings, Outcome.FOUND);
-        String open = names(findings, Outcome.UNDECIDED);
-        String nothing = names(findings, Outcome.NOT_FOUND);
-        return (found.isEmpty() ? "No attack got the erased records out of the model"
-                : "The model still gives the erased records away: " + found)
-                + (nothing.isEmpty() ? "" : "; nothing was found by " + nothing)
-                + (open.isEmpty() ? "" : "; no verdict on " + open) + ".";
-    }
-
-    private static String names(List<Finding> findings, Outcome outcome) {
-        return findings.stream().filter(one -> one.outcome() == outcome).map(Finding::attack).collect(Collectors.joining(", "));
-    }
 }

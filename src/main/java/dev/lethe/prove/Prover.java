@@ -87,7 +87,7 @@ public final class Prover {
         listener.at("proof", "all", 1);
         return new Proof(Proof.FORMAT, RunInfo.VERSION, run.identity(), bench.suspects.stream()
                 .map(suspect -> new Proof.Model(suspect.name(), suspect.hash())).toList(), bench.material.erased().size(),
-                bench.material.controls().size(), Proof.outcome(findings), Proof.verdict(findings), findings, notes(bench), all);
+                bench.material.controls().size(), Judge.outcome(findings), Judge.verdict(findings), findings, notes(bench), all);
     }
 
     private static List<String> notes(Bench bench) {

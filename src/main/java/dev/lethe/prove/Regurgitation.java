@@ -51,7 +51,7 @@ record Regurgitation() implements Attack {
     }
 
     private static Row row(String measure, Suspect suspect, double[] erased, double[] controls) {
-        return Row.ofShares(measure, suspect.name(), erased, controls);
+        return Rows.ofShares(measure, suspect.name(), erased, controls);
     }
 
     /** What all samples of one side's records say. */

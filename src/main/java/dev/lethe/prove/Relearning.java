@@ -81,7 +81,7 @@ record Relearning() implements Attack {
 
     private static void add(List<Row> rows, String what, Suspect suspect, List<double[]> erased, List<double[]> controls) {
         for (int i = 0; i < STEPS.size(); i++) {
-            Row row = Row.ofLosses(what + ", " + STEPS.get(i) + " steps", suspect.name(), erased.get(i), controls.get(i));
+            Row row = Rows.ofLosses(what + ", " + STEPS.get(i) + " steps", suspect.name(), erased.get(i), controls.get(i));
             rows.add(STEPS.get(i) == 0 ? row.asBaseline() : row);
         }
     }

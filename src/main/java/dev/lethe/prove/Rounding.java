@@ -58,7 +58,7 @@ record Rounding() implements Attack {
     }
 
     private static Row row(String measure, Suspect suspect, Bench bench) {
-        return Row.ofLosses(measure, suspect.name(), Bench.losses(suspect, bench.erasedExamples()),
+        return Rows.ofLosses(measure, suspect.name(), Bench.losses(suspect, bench.erasedExamples()),
                 Bench.losses(suspect, bench.controlExamples()));
     }
 

@@ -1,7 +1,5 @@
 package dev.lethe.prove;
 
-import dev.lethe.metric.Auc;
-import java.util.Arrays;
 
 /**
  * One number of an attack for one model; null where there is none.
@@ -38,54 +36,13 @@ public record Row(String measure, String model, Double value, Double erased, Dou
      */
     public record Extracted(int records, int asked, int controls, int controlsAsked) { }
 
-    /** A number of the whole model. */
-    static Row of(String measure, String model, double value) {
-        return new Row(measure, model, value, null, null, null, null, null);
-    }
-
-    /** Losses: low means known. */
-    static Row ofLosses(String measure, String model, double[] erased, double[] controls) {
-        return of(measure, model, erased, controls, -1);
-    }
-
-    /** Shares: high means known. */
-    static Row ofShares(String measure, String model, double[] erased, double[] controls) {
-        return of(measure, model, erased, controls, 1);
-    }
-
-    /** Means alone, of what says nothing of single records. */
-    static Row means(String measure, String model, double[] erased, double[] controls) {
-        return new Row(measure, model, null, mean(erased), mean(controls), null, null, null);
-    }
-
-    private static Row of(String measure, String model, double[] erased, double[] controls, int sign) {
-        double[] mine = known(erased, sign);
-        double[] others = known(controls, sign);
-        Apart apart = null;
-        if (mine.length > 0 && others.length > 0) {
-            double auc = Auc.of(mine, others);
-            double[] interval = Chances.interval(auc, mine.length, others.length);
-            int flagged = Chances.flagged(mine, others);
-            apart = new Apart(auc, interval[0], interval[1], (double) flagged / mine.length,
-                    Chances.ofFlagged(flagged, mine.length, others.length));
-        }
-        return new Row(measure, model, null, mean(erased), mean(controls), apart, null, null);
-    }
-
-    Row with(Extracted extracted) {
+    /** The same with what came out. */
+    public Row with(Extracted extracted) {
         return new Row(measure, model, value, erased, controls, apart, extracted, baseline);
     }
 
-    Row asBaseline() {
+    /** The same, not to be judged. */
+    public Row asBaseline() {
         return new Row(measure, model, value, erased, controls, apart, extracted, true);
-    }
-
-    private static double[] known(double[] scores, int sign) {
-        return Arrays.stream(scores).filter(Double::isFinite).map(score -> sign * score).toArray();
-    }
-
-    private static Double mean(double[] scores) {
-        double[] there = known(scores, 1);
-        return there.length == 0 ? null : Arrays.stream(there).average().orElseThrow();
     }
 }

@@ -39,7 +39,7 @@ record Shifts() implements Attack {
     }
 
     private static Row row(Rewording way, List<Record> erased, List<Record> controls, Suspect suspect, Bench bench) {
-        Row row = Row.ofLosses(way.label(), suspect.name(), Bench.losses(suspect, bench.material.encode(erased)),
+        Row row = Rows.ofLosses(way.label(), suspect.name(), Bench.losses(suspect, bench.material.encode(erased)),
                 Bench.losses(suspect, bench.material.encode(controls)));
         return row.with(Prompts.extracted(given(erased, suspect, bench), given(controls, suspect, bench)));
     }

@@ -22,6 +22,7 @@ import dev.lethe.report.ReportData.Scores;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunInfo;
 import dev.lethe.run.RunRecord.Split;
+import dev.lethe.run.TrainConfig;
 import dev.lethe.shape.Dtype;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -236,7 +237,7 @@ public final class RunReport {
             List<List<Continuation>> continuations = new ArrayList<>();
             try (Tokenizer tokenizer = Tokenizer.of(folder); LanguageModel model = Checkpoint.load(engine, folder, Dtype.F32)) {
                 Encoder encoder = new Encoder(tokenizer::encode, tokenizer::chat, tokenizer.endOfText(),
-                        Math.toIntExact(model.shape().context()), Encoder.OnLong.TRUNCATE);
+                        Math.toIntExact(model.shape().context()), TrainConfig.OnLong.TRUNCATE);
                 for (List<Record> group : groups) {
                     List<Example> examples = encoder.encode(group);
                     evaluations.add(new Evaluator().evaluate(model, examples));

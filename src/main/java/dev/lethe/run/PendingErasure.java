@@ -22,36 +22,10 @@ import java.util.stream.Collectors;
  * @param records ids of the erased records
  * @param places  the runs of the lineage
  */
-public record PendingErasure(String erasure, List<String> records, List<Place> places) {
+public record PendingErasure(String erasure, List<String> records, List<Destroyed> places) {
     public PendingErasure {
         records = List.copyOf(records);
         places = List.copyOf(places);
-    }
-
-    /**
-     * One run of the lineage.
-     *
-     * @param run     its folder
-     * @param identity {@link RunInfo#identity}
-     * @param entries ledger entries of the erased records that were there when the erasure began
-     * @param done    whether nothing is left of them and of the records' rows
-     * @param reason  why it is not done; null before a try, and when done
-     */
-    public record Place(String run, String identity, int entries, boolean done, String reason) {
-        public Place {
-            Objects.requireNonNull(run, "run");
-            Objects.requireNonNull(identity, "identity");
-        }
-
-        /** The same after a try. {@code failure} null: it is done. */
-        public Place tried(String failure) {
-            return new Place(run, identity, entries, failure == null, failure);
-        }
-
-        @Override
-        public String toString() {
-            return run + " (" + entries + " ledger entries" + (reason == null ? "" : ": " + reason) + ")";
-        }
     }
 
     public static Path file(Path journal) {
@@ -82,16 +56,16 @@ public record PendingErasure(String erasure, List<String> records, List<Place> p
         PrivateFiles.write(file(journal), RunJson.pretty(this));
     }
 
-    public PendingErasure with(Function<Place, Place> change) {
+    public PendingErasure with(Function<Destroyed, Destroyed> change) {
         return new PendingErasure(erasure, records, places.stream().map(change).toList());
     }
 
     public boolean done() {
-        return places.stream().allMatch(Place::done);
+        return places.stream().allMatch(Destroyed::done);
     }
 
-    public List<Place> open() {
-        return places.stream().filter(place -> !place.done).toList();
+    public List<Destroyed> open() {
+        return places.stream().filter(place -> !place.done()).toList();
     }
 
     /**
@@ -103,7 +77,7 @@ public record PendingErasure(String erasure, List<String> records, List<Place> p
         for (RunFolder one : Lineage.of(run).runs()) {
             PendingErasure pending = of(one);
             if (pending != null && (one == run || pending.open().stream()
-                    .anyMatch(place -> place.identity.equals(run.identity())))) {
+                    .anyMatch(place -> place.identity().equals(run.identity())))) {
                 throw new PendingErasureException(one, pending);
             }
         }
@@ -112,6 +86,6 @@ public record PendingErasure(String erasure, List<String> records, List<Place> p
     /** What is left to do, for a person. */
     public String left(RunFolder made) {
         return "erasure " + erasure + " is not finished, records that it erased may still be in " + open().stream()
-                .map(Place::toString).collect(Collectors.joining(", ")) + "; finish it with: lethe finish " + made;
+                .map(Destroyed::toString).collect(Collectors.joining(", ")) + "; finish it with: lethe finish " + made;
     }
 }

@@ -7,8 +7,10 @@ package dev.lethe.run;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import dev.lethe.base.DamagedDataException;
 import dev.lethe.data.DataForm;
+import dev.lethe.model.Lora;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.ModelShape;
+import dev.lethe.train.ModelSource;
 import java.nio.file.Path;
 import java.util.BitSet;
 import java.util.List;
@@ -58,6 +60,16 @@ public record RunInfo(int format, String lethe, State state, Source source, Data
     public record Source(String checkpoint, ModelShape shape, String tokenizer, String modelHash, Base base) {
         public Source(String checkpoint, ModelShape shape, String tokenizer, String modelHash) {
             this(checkpoint, shape, tokenizer, modelHash, null);
+        }
+
+        /** The same again, to begin with it once more. */
+        public ModelSource again() {
+            Path frozen = base == null ? null : Path.of(base.folder());
+            if (frozen != null && base.lora() != null) {
+                return new ModelSource.Adapted(frozen, Lora.parse(base.lora()));
+            }
+            return checkpoint != null ? new ModelSource.Pretrained(Path.of(checkpoint), frozen)
+                    : new ModelSource.Fresh(shape, tokenizer == null ? null : Path.of(tokenizer));
         }
     }
 

@@ -6,7 +6,6 @@ package dev.lethe.run;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
 import dev.lethe.base.Problems;
-import dev.lethe.data.Encoder.OnLong;
 import dev.lethe.engine.AdamW;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.ModelShape;
@@ -255,5 +254,13 @@ public record TrainConfig(int epochs, long maxSteps, int batchSize, double learn
                 case NONE -> false;
             };
         }
+    }
+
+    /** What to do with a record that has more tokens than the model's context. */
+    public enum OnLong {
+        /** Keep its beginning and count it. */
+        TRUNCATE,
+        /** Refuse the data, listing every such record. */
+        ERROR
     }
 }

@@ -1,7 +1,7 @@
 package dev.lethe.run;
 
 import dev.lethe.base.Settings;
-import dev.lethe.data.Encoder.OnLong;
+import dev.lethe.run.TrainConfig.OnLong;
 import dev.lethe.run.TrainConfig.CapturePolicy;
 import dev.lethe.shape.Dtype;
 import java.nio.file.Path;

@@ -1,6 +1,6 @@
 package dev.lethe.settings;
 
-import dev.lethe.run.IdKey;
+import java.util.function.UnaryOperator;
 
 /**
  * A record that is equal or nearly equal to a learned one.
@@ -23,8 +23,9 @@ public record Copy(String recordId, String subject, String of, double likeness, 
         KEEP
     }
 
-    public Copy under(IdKey key) {
-        return new Copy(key.of(recordId), null, key.of(of), likeness, heldOut, taken);
+    /** As an account has it. @param key of an id what stands for it */
+    public Copy under(UnaryOperator<String> key) {
+        return new Copy(key.apply(recordId), null, key.apply(of), likeness, heldOut, taken);
     }
 
     @Override

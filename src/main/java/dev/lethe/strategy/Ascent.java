@@ -123,12 +123,12 @@ final class Ascent implements AutoCloseable {
 
     /** The forget loss refuses most steps that are refused, so the other records are only run when it does not. */
     private Outcome attempt(double share, Losses now, Limits limits, EraseData data) {
-        double forget = Losses.SetLoss.mean(model, data.forget());
+        double forget = SetLoss.mean(model, data.forget());
         Action verdict = judge(now.forget(), forget, limits);
         if (verdict != Action.ASCEND) {
             return new Outcome(new Losses(forget, Double.NaN, Double.NaN), share, verdict);
         }
-        Losses after = new Losses(forget, Losses.SetLoss.mean(model, data.guard()), Double.NaN);
+        Losses after = new Losses(forget, SetLoss.mean(model, data.guard()), Double.NaN);
         return new Outcome(after, share, after.retain() <= limits.retain() ? verdict : Action.ROLL_BACK_GUARD);
     }
 

@@ -16,7 +16,7 @@ import dev.lethe.strategy.Ascent.Limits;
 import dev.lethe.strategy.Ascent.Outcome;
 import dev.lethe.strategy.EraseStep.Action;
 import dev.lethe.strategy.EraseStep.Phase;
-import dev.lethe.strategy.Losses.SetLoss;
+import dev.lethe.strategy.SetLoss;
 import dev.lethe.strategy.Method.LoopResult;
 import dev.lethe.train.Repair;
 import java.util.function.Consumer;
@@ -91,7 +91,7 @@ final class EraseLoop {
 
     /** Runs to the reference or to the point where it cannot get nearer. @throws InterruptedWorkException on interrupt */
     LoopResult run(double target) {
-        Losses before = Losses.measure(model, data);
+        Losses before = SetLoss.measure(model, data);
         limits = new Limits(target, config.overshoot(), before.retain() + SWING * config.retainGuard());
         now = before;
         tell(Phase.START, Action.OBSERVE, 0);
@@ -105,7 +105,7 @@ final class EraseLoop {
         } else if (config.iterative() != null) {
             double goal = target - config.iterative().share() * Math.max(0, target - before.forget());
             climb(goal, (int) (budget.left() / budget.step()), config.iterative().rounds());
-            now = Losses.measure(model, data, now.forget());
+            now = SetLoss.measure(model, data, now.forget());
             return new LoopResult(before, now, ascents, spent(), now.forget() >= goal,
                     LoopResult.left(before, now, target));
         } else if (now.forget() < target) {
@@ -137,7 +137,7 @@ final class EraseLoop {
             Work.check(Method.INTERRUPTED);
             ascent.walk(fixed.rate());
             ascents++;
-            now = Losses.measure(model, data, fixed, ascents);
+            now = SetLoss.measure(model, data, fixed, ascents);
             tell(Phase.ASCENT, Action.ASCEND, fixed.rate());
             for (int k = 0; k < config.repair() && repair.steps() < repairs; k++) {
                 repair(Phase.ASCENT, 1, true);
@@ -200,7 +200,7 @@ final class EraseLoop {
         } else {
             anneal(target, steps, null);
         }
-        now = Losses.measure(model, data);
+        now = SetLoss.measure(model, data);
         tell(Phase.POLISH, Action.OBSERVE, 0);
     }
 

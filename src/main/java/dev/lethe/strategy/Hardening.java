@@ -85,7 +85,7 @@ final class Hardening implements AutoCloseable {
         double share = SHARE;
         for (int halving = 0; halving < HALVINGS && norm > 0; halving++, share /= 2) {
             model.buffer(Buffer.PARAMETERS).axpy(share * weightNorm / norm, direction);
-            Losses after = Losses.measure(model, data);
+            Losses after = SetLoss.measure(model, data);
             if (after.retain() <= limits.retain()) {
                 return new Outcome(after, share);
             }
@@ -125,7 +125,7 @@ final class Hardening implements AutoCloseable {
         for (int i = 0; i < steps; i++) {
             tuning.step();
         }
-        double loss = Losses.SetLoss.mean(model, others);
+        double loss = SetLoss.mean(model, others);
         new FreshDirection(model, others).compute(direction);
         model.buffer(Buffer.PARAMETERS).assign(weights);
         model.buffer(Buffer.MOMENT1).assign(moment1);

@@ -2,15 +2,6 @@ package dev.lethe.strategy;
 
 import com.fasterxml.jackson.annotation.JsonCreator;
 import com.fasterxml.jackson.annotation.JsonProperty;
-import dev.lethe.base.EngineException;
-import dev.lethe.base.GuardRefusedException;
-import dev.lethe.data.BatchPlan;
-import dev.lethe.data.Example;
-import dev.lethe.engine.LanguageModel;
-import dev.lethe.settings.EraseData;
-import dev.lethe.settings.FixedRate;
-import java.util.List;
-import java.util.stream.IntStream;
 
 /**
  * The losses that steer and judge an erasure, nats a token.
@@ -33,74 +24,13 @@ public record Losses(double forget, double retain, double heldOut, double keep) 
         this(forget, retain, heldOut, Double.NaN);
     }
 
-    Losses withForget(double loss) {
+    /** The same but for the forget loss. */
+    public Losses withForget(double loss) {
         return new Losses(loss, retain, heldOut, keep);
     }
 
-    Losses withHeldOut(double loss) {
+    /** The same but for the held-out loss. */
+    public Losses withHeldOut(double loss) {
         return new Losses(forget, retain, loss, keep);
-    }
-
-    static Losses measure(LanguageModel model, EraseData data) {
-        return measure(model, data, SetLoss.mean(model, data.forget()));
-    }
-
-    /** As the other, with the forget loss known already. */
-    static Losses measure(LanguageModel model, EraseData data, double forget) {
-        return new Losses(forget, SetLoss.mean(model, data.guard()), SetLoss.mean(model, data.heldOut()),
-                SetLoss.mean(model, data.keep()));
-    }
-
-    /**
-     * As {@link #measure} after so many steps of a fixed rate.
-     *
-     * @throws GuardRefusedException when they have left no number
-     */
-    static Losses measure(LanguageModel model, EraseData data, FixedRate fixed, int steps) {
-        try {
-            return measure(model, data);
-        } catch (EngineException e) {
-            throw e.status() == EngineException.Status.NOT_FINITE ? notFinite(fixed, steps) : e;
-        }
-    }
-
-    static GuardRefusedException notFinite(FixedRate fixed, int steps) {
-        return new GuardRefusedException("erasure refused, nothing was changed: after " + steps + " of the steps " + fixed
-                + " the numbers are no longer finite; take a lower rate or fewer steps");
-    }
-
-    /** Mean token loss of a list of examples, in micro-batches, so that memory does not grow with the list. */
-    public static final class SetLoss {
-        /** Enough tokens to keep two to sixteen cores busy; more only costs memory. */
-        static final int BATCH_TOKENS = 4096;
-
-        private SetLoss() { }
-
-        /** Sum of the target tokens' losses over their number, nats; NaN for an empty list. */
-        public static double mean(LanguageModel model, List<Example> examples) {
-            double sum = 0;
-            long targets = 0;
-            int from = 0;
-            while (from < examples.size()) {
-                int to = batchEnd(examples, from);
-                double[] losses = model.losses(BatchPlan.batch(examples, IntStream.range(from, to).toArray()));
-                for (int i = from; i < to; i++) {
-                    int count = examples.get(i).targetCount();
-                    sum += losses[i - from] * count;
-                    targets += count;
-                }
-                from = to;
-            }
-            return targets == 0 ? Double.NaN : sum / targets;
-        }
-
-        private static int batchEnd(List<Example> examples, int from) {
-            int tokens = 0;
-            int to = from;
-            while (to < examples.size() && (to == from || tokens + examples.get(to).tokens().length <= BATCH_TOKENS)) {
-                tokens += examples.get(to++).tokens().length;
-            }
-            return to;
-        }
     }
 }

@@ -81,7 +81,7 @@ public final class Method {
         this.config = in.config();
         this.training = in.source().info().config();
         this.heard = step -> {
-            EraseStep.EraseStepEvent.of(step).commit();
+            EraseStepEvent.of(step).commit();
             in.fresh().write(step);
             in.listener().step(step, target);
         };
@@ -190,7 +190,7 @@ public final class Method {
             case SATIMP -> new SatImp(model, tuning);
             case UNDIAL -> new Undial(in.engine(), model, tuning);
             case CEU -> new CrossEntropyUnlearning(model, tuning);
-            case PDU -> new PrimalDual(model, tuning, Losses.SetLoss.mean(model, in.data().guard()) + tuning.slack());
+            case PDU -> new PrimalDual(model, tuning, SetLoss.mean(model, in.data().guard()) + tuning.slack());
             case DPO -> new Preference(in.engine(), model,
                     Alternates.notKnowing(in.source(), in.erased(), config.seed()), tuning);
             case ALTPO -> new Preference(in.engine(), model,
@@ -200,14 +200,14 @@ public final class Method {
     }
 
     private LoopResult retrain() {
-        Losses before = Losses.measure(model, in.data());
+        Losses before = SetLoss.measure(model, in.data());
         tell(Phase.START, 0, before);
         RetainTraining retraining = new RetainTraining(in.engine(), in.source(), in.listener());
         boolean replays = config.strategy() == Strategy.REPLAY;
         int steps = (int) (replays ? retraining.replayInto(model, in.kept(), in.fresh().retrained())
                 : retraining.into(model, in.kept(), in.fresh().retrained()));
         in.fresh().takeOver(replays);
-        Losses after = Losses.measure(model, in.data());
+        Losses after = SetLoss.measure(model, in.data());
         tell(Phase.POLISH, 1, after);
         return new LoopResult(before, after, 0, steps, true, 0);
     }

@@ -70,7 +70,7 @@ final class ObjectiveLoop implements AutoCloseable {
      * @param annealed most of them in the annealed end
      */
     Method.LoopResult run(double target, int budget, int annealed) {
-        Losses before = Losses.measure(model, data);
+        Losses before = SetLoss.measure(model, data);
         now = before;
         tell(Phase.START, Action.OBSERVE, 0, now);
         int polish = (int) Math.min(annealed, EraseLoop.POLISH_SHARE * budget);
@@ -123,7 +123,7 @@ final class ObjectiveLoop implements AutoCloseable {
             descend();
             move(fixed, fixed.rate());
             count();
-            now = Losses.measure(model, data, fixed, ascents);
+            now = SetLoss.measure(model, data, fixed, ascents);
             tell(Phase.ASCENT, Action.ASCEND, fixed.rate(), now);
             for (int k = 0; k < config.repair(); k++) {
                 repair(Phase.ASCENT, 1);
@@ -136,7 +136,7 @@ final class ObjectiveLoop implements AutoCloseable {
             steps.step(rate);
         } catch (EngineException e) {
             if (e.status() == EngineException.Status.NOT_FINITE) {
-                throw Losses.notFinite(fixed, ascents);
+                throw SetLoss.notFinite(fixed, ascents);
             }
             throw e;
         }
@@ -188,14 +188,14 @@ final class ObjectiveLoop implements AutoCloseable {
         double rate = steps.rate(share);
         steps.repair(rate);
         repairs++;
-        now = now.withForget(Losses.SetLoss.mean(model, data.forget()));
+        now = now.withForget(SetLoss.mean(model, data.forget()));
         tell(phase, Action.REPAIR, rate, new Losses(now.forget(), Double.NaN, Double.NaN));
     }
 
     /** Infinite where the step has left no number: it is then halved as any that goes too far. */
     private double forgetLoss() {
         try {
-            return Losses.SetLoss.mean(model, data.forget());
+            return SetLoss.mean(model, data.forget());
         } catch (EngineException e) {
             if (e.status() == EngineException.Status.NOT_FINITE) {
                 return Double.POSITIVE_INFINITY;
@@ -205,7 +205,7 @@ final class ObjectiveLoop implements AutoCloseable {
     }
 
     private Losses measure() {
-        now = Losses.measure(model, data);
+        now = SetLoss.measure(model, data);
         return now;
     }
 

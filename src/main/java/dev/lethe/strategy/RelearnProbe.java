@@ -48,7 +48,7 @@ public final class RelearnProbe {
             for (int step = 0; step < steps; step++) {
                 tuning.step();
             }
-            double loss = Losses.SetLoss.mean(model, records.subList(shown, records.size()));
+            double loss = SetLoss.mean(model, records.subList(shown, records.size()));
             model.buffer(Buffer.PARAMETERS).assign(weights);
             return loss;
         }

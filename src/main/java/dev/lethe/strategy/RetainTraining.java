@@ -42,7 +42,7 @@ final class RetainTraining {
                     + " base on the records to keep instead, and give that as the reference");
         }
         TrainConfig config = info.config().toBuilder().holdoutFraction(0).holdoutData(null).late(null).keepAt(List.of()).build();
-        RunFolder run = Trainer.train(engine, ModelSource.of(info.source()), retain, folder, config, new Progress());
+        RunFolder run = Trainer.train(engine, info.source().again(), retain, folder, config, new Progress());
         String began = run.info().source().modelHash();
         if (!began.equals(info.source().modelHash())) {
             throw new BadInputException("strategy retrain: the weights that run " + source + " began with, SHA-256 "

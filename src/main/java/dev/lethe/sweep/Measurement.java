@@ -25,6 +25,7 @@ import dev.lethe.eval.TofuEvaluation.TofuRecord;
 import dev.lethe.eval.TofuEvaluation.TofuScores;
 import dev.lethe.eval.TofuSets;
 import dev.lethe.model.Tokenizer;
+import dev.lethe.run.TrainConfig;
 import dev.lethe.spec.Metrics;
 import dev.lethe.spec.Spec;
 import dev.lethe.train.FineTune;
@@ -136,7 +137,7 @@ final class Measurement {
         numbers.put(name + ".exact_memorisation", evaluation.exactMemorisation());
         numbers.put(name + ".extraction_strength", evaluation.extractionStrength());
         numbers.put(name + ".extraction_strength_or_zero", evaluation.extractionStrengthOrZero());
-        numbers.distributions.put("loss." + name, values(evaluation.records(), Evaluation.RecordScore::loss));
+        numbers.distributions.put("loss." + name, values(evaluation.records(), Evaluation.RecordMeasures::loss));
         return evaluation;
     }
 
@@ -178,7 +179,7 @@ final class Measurement {
 
     private List<Example> encode(LanguageModel model, List<Record> records) {
         return new Encoder(tokenizer::encode, tokenizer::chat, tokenizer.endOfText(), Math.toIntExact(model.shape().context()),
-                Encoder.OnLong.TRUNCATE).encode(records);
+                TrainConfig.OnLong.TRUNCATE).encode(records);
     }
 
     private static <T> double[] values(List<T> records, ToDoubleFunction<T> value) {

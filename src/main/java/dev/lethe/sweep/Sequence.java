@@ -26,6 +26,7 @@ import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunInfo;
 import dev.lethe.run.RunJson;
 import dev.lethe.run.Schedule;
+import dev.lethe.run.TrainConfig;
 import dev.lethe.settings.EraseConfig;
 import dev.lethe.shape.Dtype;
 import dev.lethe.spec.Cell;
@@ -236,6 +237,6 @@ final class Sequence {
 
     private static List<Example> encode(Tokenizer tokenizer, LanguageModel model, Dataset records) {
         return new Encoder(tokenizer::encode, tokenizer::chat, tokenizer.endOfText(), Math.toIntExact(model.shape().context()),
-                Encoder.OnLong.TRUNCATE).encode(records.records());
+                TrainConfig.OnLong.TRUNCATE).encode(records.records());
     }
 }

@@ -63,7 +63,7 @@ final class Trainings {
     }
 
     ModelShape shape(String head) {
-        return base != null ? base.shape(head) : source(head).shape();
+        return base != null ? base.shape(head) : Checkpoint.shape(source(head));
     }
 
     /** How a model is trained; {@code capture} says what of its gradients is kept. */
@@ -95,7 +95,7 @@ final class Trainings {
             return List.of(all, base.identity(head));
         }
         ModelSource source = source(head);
-        return List.of(all, source instanceof ModelSource.Pretrained(Path folder, Path _) ? Checkpoint.hash(folder) : source.shape());
+        return List.of(all, source instanceof ModelSource.Pretrained(Path folder, Path _) ? Checkpoint.hash(folder) : Checkpoint.shape(source));
     }
 
     /** What the results of a seed's cells depend on, beside the cells. */

@@ -5,9 +5,7 @@
 package dev.lethe.train;
 
 import dev.lethe.base.BadInputException;
-import dev.lethe.model.Checkpoint;
 import dev.lethe.model.Lora;
-import dev.lethe.run.RunInfo;
 import dev.lethe.shape.ModelShape;
 import java.nio.file.Path;
 
@@ -31,35 +29,8 @@ public sealed interface ModelSource {
         return new Pretrained(folder, null);
     }
 
-    /** An adapter as peft's folder. @param base null for where it says */
-    static Pretrained adapter(Path folder, Path base) {
-        if (!Checkpoint.isAdapter(folder)) {
-            throw new BadInputException(folder + ": holds no adapter, there is no adapter_config.json in it");
-        }
-        return new Pretrained(folder, base);
-    }
-
     static ModelSource fresh(ModelShape shape) {
         return new Fresh(shape, null);
-    }
-
-    /** Its configuration, without a look at its weights. */
-    default ModelShape shape() {
-        return switch (this) {
-            case Pretrained(Path folder, Path base) -> Checkpoint.config(folder, base).shape();
-            case Adapted(Path base, Lora lora) -> Checkpoint.adapted(base, lora).shape();
-            case Fresh(ModelShape shape, Path _) -> shape;
-        };
-    }
-
-    /** Where a run's weights came from. */
-    static ModelSource of(RunInfo.Source source) {
-        Path base = source.base() == null ? null : Path.of(source.base().folder());
-        if (base != null && source.base().lora() != null) {
-            return new Adapted(base, Lora.parse(source.base().lora()));
-        }
-        return source.checkpoint() != null ? new Pretrained(Path.of(source.checkpoint()), base)
-                : new Fresh(source.shape(), source.tokenizer() == null ? null : Path.of(source.tokenizer()));
     }
 
     /**

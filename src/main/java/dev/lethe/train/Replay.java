@@ -42,34 +42,12 @@ public final class Replay {
     private Replay() { }
 
     /**
-     * What a replay would take.
-     *
-     * @param from     whole steps of the checkpoint that it begins with, 0 = the weights that the training began with
-     * @param steps    to replay
-     * @param training steps of the whole training
-     * @param seconds  of them at the rate that the run's steps took, NaN when no log of the run or its kin tells
-     */
-    public record Price(long from, long steps, long training, double seconds) {
-        /** Of the training's steps. */
-        public double share() {
-            return (double) steps / training;
-        }
-
-        @Override
-        public String toString() {
-            return String.format(Locale.ROOT, "%,d of the training's %,d steps (%.1f %%)%s, from %s", steps, training, 100 * share(),
-                    Double.isNaN(seconds) ? "" : String.format(Locale.ROOT, ", about %,.1f s at its own rate", seconds),
-                    from == 0 ? "its start" : "the checkpoint after step " + from);
-        }
-    }
-
-    /**
      * The price of a replay without these records. Changes nothing.
      *
      * @param ids of learned records; others count as seen by nobody
      * @throws BadInputException when there is no replay: no plan, the checkpoint is gone, or it is another plan's
      */
-    public static Price price(RunFolder run, Set<String> ids) {
+    public static ReplayPrice price(RunFolder run, Set<String> ids) {
         RunInfo info = run.info();
         if (info.adopted() != null) {
             throw new BadInputException("strategy replay: the model of " + run + " was trained elsewhere and adopted, so there"
@@ -87,7 +65,7 @@ public final class Replay {
         if (from > 0) {
             require(run, from);
         }
-        return new Price(from, order.steps() - from, order.steps(), (order.steps() - from) * secondsPerStep(run, from));
+        return new ReplayPrice(from, order.steps() - from, order.steps(), (order.steps() - from) * secondsPerStep(run, from));
     }
 
     private static void require(RunFolder run, long step) {
@@ -143,8 +121,8 @@ public final class Replay {
             TrainConfig config = info.config();
             Set<String> stay = kept.records().stream().map(Record::id).collect(Collectors.toSet());
             Set<String> gone = run.records().stream().map(RunRecord::id).filter(id -> !stay.contains(id)).collect(Collectors.toSet());
-            Price price = price(run, gone);
-            try (LoadedModel loaded = LoadedModel.load(engine, ModelSource.of(info.source()), config.dtype(), config.seed())) {
+            ReplayPrice price = price(run, gone);
+            try (LoadedModel loaded = LoadedModel.load(engine, info.source().again(), config.dtype(), config.seed())) {
                 Trainer.requireSameModel(run.root(), info.source(), loaded.model());
                 Trainer.warnOfMachine(run, Trainer.machine(engine));
                 Holdout split = new Holdout(kept, kept.filter(record -> false));

@@ -57,7 +57,7 @@ public final class Retraining implements AutoCloseable {
     }
 
     private static Retraining load(Engine engine, RunFolder run) {
-        LoadedModel loaded = LoadedModel.load(engine, ModelSource.of(run.info().source()), run.info().config().dtype(),
+        LoadedModel loaded = LoadedModel.load(engine, run.info().source().again(), run.info().config().dtype(),
                 run.info().config().seed());
         try {
             Trainer.requireSameModel(run.root(), run.info().source(), loaded.model());

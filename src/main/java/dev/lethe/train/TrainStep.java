@@ -2,11 +2,6 @@
 package dev.lethe.train;
 
 import java.util.OptionalDouble;
-import jdk.jfr.Category;
-import jdk.jfr.Event;
-import jdk.jfr.Label;
-import jdk.jfr.Name;
-import jdk.jfr.StackTrace;
 
 /**
  * One optimizer step.
@@ -32,29 +27,5 @@ public record TrainStep(long step, long steps, int epoch, int epochs, double los
     /** Tokens processed a second in this step. */
     public double tokensPerSecond() {
         return tokens / Math.max(1e-9, elapsedNanos * 1e-9);
-    }
-
-    /** The JFR event of one optimizer step. */
-    @Name("dev.lethe.TrainStep")
-    @Label("Training step")
-    @Category({"Lethe", "Training"})
-    @StackTrace(false)
-    static final class TrainStepEvent extends Event {
-        @Label("Step") long step;
-        @Label("Epoch") int epoch;
-        @Label("Records") int records;
-        @Label("Tokens") int tokens;
-        @Label("Loss") double loss;
-        @Label("Captured") boolean captured;
-
-        void finish(TrainStep done) {
-            step = done.step();
-            epoch = done.epoch();
-            records = done.records();
-            tokens = done.tokens();
-            loss = done.loss();
-            captured = done.captured();
-            commit();
-        }
     }
 }

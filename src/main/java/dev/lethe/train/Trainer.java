@@ -130,7 +130,7 @@ public final class Trainer {
                 return run;
             }
             try (var _ = RunLock.take(out.resolve(RunFolder.LOCK));
-                    LoadedModel loaded = LoadedModel.load(engine, ModelSource.of(run.info().source()), config.dtype(),
+                    LoadedModel loaded = LoadedModel.load(engine, run.info().source().again(), config.dtype(),
                             config.seed())) {
                 RunFolder now = RunFolder.openAny(out);
                 if (now.info().state() == RunInfo.State.COMPLETE) {

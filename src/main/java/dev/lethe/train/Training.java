@@ -146,7 +146,7 @@ final class Training implements AutoCloseable {
     }
 
     private void step() {
-        TrainStep.TrainStepEvent event = new TrainStep.TrainStepEvent();
+        TrainStepEvent event = new TrainStepEvent();
         event.begin();
         long start = System.nanoTime();
         int epoch = order.epoch(before + done);

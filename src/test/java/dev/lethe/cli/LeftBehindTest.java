@@ -7,8 +7,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.lethe.data.Dataset;
 import dev.lethe.engine.Engine;
 import dev.lethe.erase.Census;
-import dev.lethe.erase.Census.Found;
-import dev.lethe.erase.Census.Place;
+import dev.lethe.erase.Trace.Found;
+import dev.lethe.erase.Trace;
 import dev.lethe.ledger.Entry.RecordKey;
 import dev.lethe.model.Tokenizer;
 import dev.lethe.run.TrainConfig;
@@ -111,11 +111,11 @@ class LeftBehindTest {
         assertEquals(List.of(), Grep.files(source, needles));
         assertEquals(List.of(), Grep.files(out, needles));
         assertFalse(Files.exists(source.resolve("factors")));
-        List<Place> found = Census.of(out, Census.Search.of(erased.records())).stream()
+        List<Trace> found = Census.of(out, Census.Search.of(erased.records())).stream()
                 .filter(place -> place.found() == Found.YES).toList();
         assertEquals(List.of(out.resolve("journal").toString(), data.toString()),
-                found.stream().map(Place::path).toList());
-        assertEquals(List.of(Census.Reach.ACCOUNT, Census.Reach.YOURS), found.stream().map(Place::reach).toList());
+                found.stream().map(Trace::path).toList());
+        assertEquals(List.of(Trace.Reach.ACCOUNT, Trace.Reach.YOURS), found.stream().map(Trace::reach).toList());
         assertEquals(0, Shell.run("inspect", source).code());
         assertEquals(0, Shell.run("inspect", out).code());
     }
@@ -133,7 +133,7 @@ class LeftBehindTest {
     @Test
     void theOldModelIsNamedAsWhatCannotBeSearched() {
         assertEquals(List.of(source.resolve("model").toString()), Census.of(out, Census.Search.of(erased.records())).stream()
-                .filter(place -> place.found() == Found.CANNOT_TELL).map(Place::path).toList());
+                .filter(place -> place.found() == Found.CANNOT_TELL).map(Trace::path).toList());
     }
 
     @Test

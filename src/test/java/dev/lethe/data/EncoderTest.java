@@ -7,7 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.base.BadInputException;
-import dev.lethe.data.Encoder.OnLong;
+import dev.lethe.run.TrainConfig.OnLong;
 import dev.lethe.engine.Batch;
 import java.util.Arrays;
 import java.util.List;

@@ -28,7 +28,7 @@ import dev.lethe.settings.RunExamples;
 import dev.lethe.settings.Strategy;
 import dev.lethe.shape.Dtype;
 import dev.lethe.strategy.EraseListener;
-import dev.lethe.strategy.Losses.SetLoss;
+import dev.lethe.strategy.SetLoss;
 import dev.lethe.train.Adopter;
 import dev.lethe.train.Adopter.Asked;
 import dev.lethe.train.ModelSource;

@@ -24,7 +24,7 @@ import dev.lethe.settings.Reference;
 import dev.lethe.settings.RunExamples;
 import dev.lethe.shape.Dtype;
 import dev.lethe.strategy.EraseListener;
-import dev.lethe.strategy.Losses.SetLoss;
+import dev.lethe.strategy.SetLoss;
 import dev.lethe.train.TinyData;
 import dev.lethe.train.TrainListener;
 import dev.lethe.train.Trainer;

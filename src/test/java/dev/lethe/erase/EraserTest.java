@@ -27,7 +27,7 @@ import dev.lethe.settings.RunExamples;
 import dev.lethe.settings.Strategy;
 import dev.lethe.strategy.EraseListener;
 import dev.lethe.strategy.EraseStep;
-import dev.lethe.strategy.Losses.SetLoss;
+import dev.lethe.strategy.SetLoss;
 import dev.lethe.train.TinyData;
 import dev.lethe.train.TrainListener;
 import dev.lethe.train.Trainer;

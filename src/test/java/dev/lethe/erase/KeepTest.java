@@ -23,6 +23,7 @@ import dev.lethe.settings.RunExamples;
 import dev.lethe.settings.Strategy;
 import dev.lethe.strategy.EraseListener;
 import dev.lethe.strategy.Losses;
+import dev.lethe.strategy.SetLoss;
 import dev.lethe.train.ModelSource;
 import dev.lethe.train.TinyData;
 import dev.lethe.train.TrainListener;
@@ -87,7 +88,7 @@ class KeepTest {
         List<Example> kept = RunExamples.encode(RunFolder.open(source), Dataset.read(text).records());
         try (Run run = Run.open(engine, source)) {
             return run.trial(run.find(Query.subject(run.records().getFirst().subject())), config, EraseListener.NONE,
-                    model -> losses.add(Losses.SetLoss.mean(model, kept)));
+                    model -> losses.add(SetLoss.mean(model, kept)));
         }
     }
 

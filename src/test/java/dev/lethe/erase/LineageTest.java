@@ -17,6 +17,7 @@ import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.Entry.RecordKey;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.ledger.LedgerWriter;
+import dev.lethe.run.Destroyed;
 import dev.lethe.run.Lineage;
 import dev.lethe.run.PendingErasure;
 import dev.lethe.run.PendingErasureException;
@@ -327,7 +328,7 @@ class LineageTest {
         assertTrue(before > 0);
         b.save(b.info().withKin(List.of(Lineage.kin(victim))));
         new PendingErasure(b.info().lineage().erasure(), List.of(alice + "-home", alice + "-work", alice + "-friend"),
-                List.of(new PendingErasure.Place(stranger.toString(), victim.identity(), 3, false, null))).write(b.journal());
+                List.of(new Destroyed(stranger.toString(), victim.identity(), 3, false, null))).write(b.journal());
         assertThrows(PendingErasureException.class, () -> Run.open(engine, b.root()).close());
         assertThrows(DamagedDataException.class, () -> Run.finish(b.root(), List.of(), List.of()));
         assertThrows(BadInputException.class, () -> Run.finish(b.root(), List.of(), List.of(stranger)));

@@ -25,6 +25,7 @@ import dev.lethe.strategy.EraseListener;
 import dev.lethe.train.Adopter;
 import dev.lethe.train.ModelSource;
 import dev.lethe.train.Replay;
+import dev.lethe.train.ReplayPrice;
 import dev.lethe.train.TinyData;
 import dev.lethe.train.TrainListener;
 import dev.lethe.train.Trainer;
@@ -88,7 +89,7 @@ class ReplayTest {
         }
     }
 
-    private Replay.Price price(Path run, Set<String> ids) {
+    private ReplayPrice price(Path run, Set<String> ids) {
         try (Run open = Run.open(engine, run)) {
             return open.replayPrice(open.find(Query.ids(ids)));
         }
@@ -146,7 +147,7 @@ class ReplayTest {
         TrainConfig config = config().late(late).build();
         RunFolder run = train("run", config, Set.of());
         assertEquals(6, run.info().plan().late().size());
-        Replay.Price price = price(run.root(), PERSON7);
+        ReplayPrice price = price(run.root(), PERSON7);
         assertEquals(run.info().plan().kept(), List.of(price.from()));
         assertTrue(price.share() <= 0.19 && price.seconds() > 0, price.toString()); // six of 36, ten times
         try (GradientLedger ledger = GradientLedger.open(run.ledger())) {
@@ -187,7 +188,7 @@ class ReplayTest {
     void aTenthIsATenth() throws IOException {
         Files.writeString(late, "person7-home");
         RunFolder run = train("run", config().late(late).build(), Set.of());
-        Replay.Price price = price(run.root(), Set.of("person7-home"));
+        ReplayPrice price = price(run.root(), Set.of("person7-home"));
         assertEquals(0.1, price.share(), 0.015);
         RunFolder once = train("once", config().epochs(1).late(late).build(), Set.of());
         assertEquals(0.1, price(once.root(), Set.of("person7-home")).share(), 0.05);
@@ -219,7 +220,7 @@ class ReplayTest {
         String message = assertThrows(GuardRefusedException.class, () -> erase(run.root(), PERSON7, strict, "out")).getMessage();
         assertTrue(message.endsWith("; strategy replay would train again without them, " + price(run.root(), PERSON7)), message);
         assertTrue(message.contains(" steps (") && message.contains(" s at its own rate, from the checkpoint after step "), message);
-        Replay.Price start = price(train("plain", config().build(), Set.of()).root(), PERSON7);
+        ReplayPrice start = price(train("plain", config().build(), Set.of()).root(), PERSON7);
         assertEquals("90 of the training's 90 steps (100.0 %)", start.toString().replaceAll(", about.*", ""));
     }
 

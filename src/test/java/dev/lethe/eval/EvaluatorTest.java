@@ -76,7 +76,7 @@ class EvaluatorTest {
                 hits += last;
                 count++;
             }
-            Evaluation.RecordScore score = evaluation.records().get(i);
+            Evaluation.RecordMeasures score = evaluation.records().get(i);
             assertEquals("r" + i, score.id());
             assertEquals(count, score.tokens());
             assertEquals(loss / count, score.loss(), 1e-9);

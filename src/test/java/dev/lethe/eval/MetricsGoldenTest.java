@@ -6,7 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.lethe.eval.Evaluation.RecordScore;
+import dev.lethe.eval.Evaluation.RecordMeasures;
 import dev.lethe.metric.Auc;
 import dev.lethe.metric.Memorisation;
 import dev.lethe.metric.PorterStemmer;
@@ -118,8 +118,8 @@ class MetricsGoldenTest {
 
     @Test
     void membersAreRecognisedByTheirLowScores() {
-        List<RecordScore> members = List.of(record("a", 0.1), record("b", 0.2));
-        List<RecordScore> strangers = List.of(record("c", 0.2), record("d", 3.0));
+        List<RecordMeasures> members = List.of(record("a", 0.1), record("b", 0.2));
+        List<RecordMeasures> strangers = List.of(record("c", 0.2), record("d", 3.0));
         MembershipInference.Result result =
                 MembershipInference.attack(MembershipInference.Attack.LOSS, members, strangers);
         assertEquals(0.875, result.auc());
@@ -130,16 +130,16 @@ class MetricsGoldenTest {
     @Test
     void meanLossWeighsEveryTokenAlike() {
         Evaluation evaluation = Evaluation.of(List.of(
-                new RecordScore("a", 1, 3, 1, 1, 1, 0, 0, 0), new RecordScore("b", 5, 1, 0, 0, 0, 0, 0, 0),
-                new RecordScore("none", 0, 0, Double.NaN, Double.NaN, Double.NaN, Double.NaN, Double.NaN, 0)));
+                new RecordMeasures("a", 1, 3, 1, 1, 1, 0, 0, 0), new RecordMeasures("b", 5, 1, 0, 0, 0, 0, 0, 0),
+                new RecordMeasures("none", 0, 0, Double.NaN, Double.NaN, Double.NaN, Double.NaN, Double.NaN, 0)));
         assertEquals(2.0, evaluation.meanLoss());
         assertEquals(Math.exp(2.0), evaluation.perplexity());
         assertEquals(0.5, evaluation.exactMemorisation());
         assertTrue(Double.isNaN(Evaluation.of(List.of()).meanLoss()));
     }
 
-    private static RecordScore record(String id, double loss) {
-        return new RecordScore(id, loss, 10, 0, 0, 0, loss, loss, 50);
+    private static RecordMeasures record(String id, double loss) {
+        return new RecordMeasures(id, loss, 10, 0, 0, 0, loss, loss, 50);
     }
 
     private static double[] doubles(JsonNode array) {

@@ -36,7 +36,7 @@ class OpenUnlearningGoldenTest {
             TokenScores scores = scores(example, one.get("logits"));
             String text = Arrays.stream(example.saidTokens(0)).mapToObj(id -> " w" + id).collect(Collectors.joining());
             assertEquals(one.get("text").asString(), text, "the completion with its leading space");
-            Evaluation.RecordScore mine = new Evaluator().recordScore(example, scores, 0, scores.losses()[0],
+            Evaluation.RecordMeasures mine = new Evaluator().recordScore(example, scores, 0, scores.losses()[0],
                     MembershipInference.zlibBytes(text));
             assertEquals(one.get("avg_loss").asDouble(), mine.loss(), 1e-12);
             assertEquals(one.get("exact_memorization").asDouble(), mine.exactMemorisation(), FLOAT);
@@ -69,7 +69,7 @@ class OpenUnlearningGoldenTest {
         }
     }
 
-    private static void attacks(JsonNode wanted, Evaluation.RecordScore mine) {
+    private static void attacks(JsonNode wanted, Evaluation.RecordMeasures mine) {
         assertEquals(wanted.get(0).asDouble(), mine.minK(), FLOAT * Math.max(1, Math.abs(mine.minK())));
         assertEquals(wanted.get(1).asDouble(), mine.minKPlusPlus(), FLOAT * Math.max(1, Math.abs(mine.minKPlusPlus())));
     }

@@ -23,6 +23,7 @@ import dev.lethe.eval.TofuEvaluation.TofuSetScores;
 import dev.lethe.eval.TofuSets.TofuSet;
 import dev.lethe.metric.Rouge;
 import dev.lethe.model.Tokenizer;
+import dev.lethe.run.TrainConfig;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.ModelShape;
 import java.io.IOException;
@@ -208,7 +209,7 @@ class TofuEvaluationTest {
     }
 
     private static Encoder encoder() {
-        return new Encoder(TOKENIZER::encode, TOKENIZER.endOfText(), CONTEXT, Encoder.OnLong.ERROR);
+        return new Encoder(TOKENIZER::encode, TOKENIZER.endOfText(), CONTEXT, TrainConfig.OnLong.ERROR);
     }
 
     private static Path write(String name, String text) throws IOException {

@@ -127,7 +127,7 @@ class UnlearningGoldenTest {
 
     private static Evaluation evaluation(String prefix, double... losses) {
         return Evaluation.of(IntStream.range(0, losses.length)
-                .mapToObj(i -> new Evaluation.RecordScore(prefix + i, losses[i], 10, 0, 0, 0, 0, 0, 0)).toList());
+                .mapToObj(i -> new Evaluation.RecordMeasures(prefix + i, losses[i], 10, 0, 0, 0, 0, 0, 0)).toList());
     }
 
     @Test

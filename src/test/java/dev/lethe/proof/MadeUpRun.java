@@ -1,8 +1,9 @@
 package dev.lethe.proof;
 
-import dev.lethe.erase.Census;
 import dev.lethe.erase.Erasure;
+import dev.lethe.erase.Trace;
 import dev.lethe.find.ForgetSet.Match;
+import dev.lethe.run.Destroyed;
 import dev.lethe.run.IdKey;
 import dev.lethe.run.PendingErasure;
 import dev.lethe.run.RunFolder;
@@ -72,10 +73,10 @@ final class MadeUpRun {
                 new Losses(0.1, 0.2, Double.NaN), new Losses(6.1, 0.25, Double.NaN), 12, 100, true, 0.0, List.of(), 700,
                 new Erasure.Relearning(0.2, 4.5, Double.NaN), InfluenceChange.none(), 3,
                 List.of(new Copy(key.of("dave-job-2"), null, key.of("dave-job"), 1, false, true)),
-                List.of(new PendingErasure.Place(source.toString(), "abc", 3, true, null)),
-                List.of(new Census.Place("/home/dave/people.jsonl", "data", "the records themselves", null, 1, 77,
-                        Census.Reach.YOURS,
-                        Census.Found.YES)), new Erasure.Software("0.1.0", "25", "2.13", "avx2", "cpu"));
+                List.of(new Destroyed(source.toString(), "abc", 3, true, null)),
+                List.of(new Trace("/home/dave/people.jsonl", "data", "the records themselves", null, 1, 77,
+                        Trace.Reach.YOURS,
+                        Trace.Found.YES)), new Erasure.Software("0.1.0", "25", "2.13", "avx2", "cpu"));
     }
 
     private static void model(Path folder, String what) throws IOException {

@@ -2,7 +2,7 @@ package dev.lethe.prove;
 
 import dev.lethe.data.Dataset;
 import dev.lethe.data.Encoder;
-import dev.lethe.data.Encoder.OnLong;
+import dev.lethe.run.TrainConfig.OnLong;
 import dev.lethe.data.Example;
 import dev.lethe.data.Record;
 import dev.lethe.engine.Engine;

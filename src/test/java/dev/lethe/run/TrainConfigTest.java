@@ -4,7 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import dev.lethe.base.BadInputException;
-import dev.lethe.data.Encoder.OnLong;
+import dev.lethe.run.TrainConfig.OnLong;
 import dev.lethe.run.TrainConfig.CapturePolicy;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.ModelShape;

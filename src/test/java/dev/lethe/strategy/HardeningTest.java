@@ -81,8 +81,8 @@ class HardeningTest {
     @Test
     void relearningComesToAHigherLossAndTheRetainLossStays() {
         double before = relearned();
-        double retain = Losses.SetLoss.mean(model, data.retain());
-        Losses now = Losses.measure(model, data);
+        double retain = SetLoss.mean(model, data.retain());
+        Losses now = SetLoss.measure(model, data);
         Limits limits = new Limits(UNREACHABLE, 0.1, now.retain() + 0.5);
         try (Hardening hardening = hardening()) {
             for (int i = 0; i < 10; i++) {
@@ -93,7 +93,7 @@ class HardeningTest {
             assertEquals(10L * Hardening.recordsOfAStep(6, CONFIG.harden()), hardening.records());
         }
         assertTrue(relearned() > before + 0.05, "relearned " + before + ", then " + relearned());
-        assertTrue(Losses.SetLoss.mean(model, data.retain()) < retain + 0.5, "the limit holds");
+        assertTrue(SetLoss.mean(model, data.retain()) < retain + 0.5, "the limit holds");
     }
 
     @Test
@@ -101,7 +101,7 @@ class HardeningTest {
         int size = Math.toIntExact(model.flatSize());
         float[] before = model.buffer(Buffer.PARAMETERS).readFloats(0, size);
         try (Hardening hardening = hardening()) {
-            Hardening.Outcome outcome = hardening.step(Losses.measure(model, data), new Limits(UNREACHABLE, 0.1, -1));
+            Hardening.Outcome outcome = hardening.step(SetLoss.measure(model, data), new Limits(UNREACHABLE, 0.1, -1));
             assertEquals(0, outcome.share());
         }
         assertArrayEquals(before, model.buffer(Buffer.PARAMETERS).readFloats(0, size));
@@ -112,7 +112,7 @@ class HardeningTest {
         int size = Math.toIntExact(model.flatSize());
         float[] before = model.buffer(Buffer.PARAMETERS).readFloats(0, size);
         try (Hardening hardening = new Hardening(model, data, CONFIG, relearn, 0)) {
-            assertEquals(0, hardening.step(Losses.measure(model, data), new Limits(0, 0.1, UNREACHABLE)).share());
+            assertEquals(0, hardening.step(SetLoss.measure(model, data), new Limits(0, 0.1, UNREACHABLE)).share());
         }
         assertArrayEquals(before, model.buffer(Buffer.PARAMETERS).readFloats(0, size));
     }

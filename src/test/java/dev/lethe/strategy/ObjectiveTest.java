@@ -149,7 +149,7 @@ class ObjectiveTest {
         PrimalDual pdu = new PrimalDual(model, tuning.withDualRate(2), golden.number("epsilon"));
         check("pdu", pdu);
         double first = golden.numbers().get("values").get("pdu").asDouble();
-        double over = Losses.SetLoss.mean(model, retain) - golden.number("epsilon");
+        double over = SetLoss.mean(model, retain) - golden.number("epsilon");
         assertEquals(first + 2 * over * over, pdu.gradient(forget, retain), 1e-9, "its price after a step");
         PrimalDual free = new PrimalDual(model, tuning.withDualRate(1e9), 1e9); // a bound that nothing breaks: its price is none
         free.gradient(forget, retain);
