@@ -14,6 +14,7 @@ module dev.lethe {
     exports dev.lethe.proof;
     exports dev.lethe.prove;
     exports dev.lethe.report;
+    exports dev.lethe.results;
     exports dev.lethe.run;
     exports dev.lethe.settings;
     exports dev.lethe.shape;
@@ -57,6 +58,7 @@ module dev.lethe {
     opens dev.lethe.proof to tools.jackson.databind;
     opens dev.lethe.prove to tools.jackson.databind;
     opens dev.lethe.report to tools.jackson.databind;
+    opens dev.lethe.results to tools.jackson.databind;
     opens dev.lethe.run to tools.jackson.databind;
     opens dev.lethe.settings to tools.jackson.databind;
     opens dev.lethe.shape to tools.jackson.databind;
@@ -65,5 +67,6 @@ module dev.lethe {
     opens dev.lethe.strategy to tools.jackson.databind;
     opens dev.lethe.sweep to tools.jackson.databind;
     opens dev.lethe.template to tools.jackson.databind, jinjava; // which calls functions of templates
+    opens dev.lethe.text to tools.jackson.databind;
     opens dev.lethe.train to tools.jackson.databind;
 }

@@ -30,16 +30,15 @@ class PackageArrowsTest {
     private static final Path SOURCES = Path.of(System.getProperty("lethe.root", "."), "src/main/java/dev/lethe");
     /** Higher may use lower; equal ranks may not use each other. */
     private static final Map<String, Integer> RANK = Map.ofEntries(
-            Map.entry("cli", 19), Map.entry("experiment", 18), Map.entry("prove", 17),
-            Map.entry("sweep", 17), Map.entry("console", 16), Map.entry("page", 16),
-            Map.entry("spec", 15), Map.entry("report", 14), Map.entry("chart", 13),
-            Map.entry("proof", 12), Map.entry("erase", 11), Map.entry("strategy", 10),
-            Map.entry("objective", 9), Map.entry("settings", 8), Map.entry("train", 7),
-            Map.entry("eval", 6), Map.entry("influence", 6), Map.entry("run", 6), Map.entry("find", 5),
-            Map.entry("model", 5), Map.entry("data", 4), Map.entry("ledger", 4),
-            Map.entry("metric", 4), Map.entry("solve", 4), Map.entry("engine", 3),
-            Map.entry("template", 3), Map.entry("natives", 2), Map.entry("shape", 2),
-            Map.entry("base", 1), Map.entry("", 0), Map.entry("bindings", 0));
+            Map.entry("cli", 21), Map.entry("experiment", 20), Map.entry("prove", 19), Map.entry("sweep", 19),
+            Map.entry("console", 18), Map.entry("page", 18), Map.entry("spec", 17), Map.entry("report", 16),
+            Map.entry("chart", 15), Map.entry("proof", 14), Map.entry("erase", 13), Map.entry("strategy", 12),
+            Map.entry("objective", 11), Map.entry("train", 10), Map.entry("eval", 9), Map.entry("influence", 9),
+            Map.entry("run", 8), Map.entry("results", 7), Map.entry("find", 6), Map.entry("model", 6),
+            Map.entry("text", 5), Map.entry("settings", 4), Map.entry("ledger", 4), Map.entry("metric", 4),
+            Map.entry("solve", 4), Map.entry("data", 4), Map.entry("engine", 3), Map.entry("template", 3),
+            Map.entry("natives", 2), Map.entry("shape", 2), Map.entry("base", 1), Map.entry("", 0),
+            Map.entry("bindings", 0));
     private static final Set<String> SEES_MEMORY = Set.of("engine", "ledger", "natives");
     private static final Set<String> SEES_BINDINGS = Set.of("engine", "shape", "natives");
     private static final Pattern NAME = Pattern.compile("\\bdev\\.lethe\\.(\\w+)");

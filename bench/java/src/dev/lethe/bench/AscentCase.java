@@ -4,12 +4,12 @@
  */
 package dev.lethe.bench;
 
-import dev.lethe.data.Example;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.shape.Dtype;
+import dev.lethe.text.Example;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.Arrays;

@@ -4,14 +4,14 @@
  */
 package dev.lethe.bench;
 
-import dev.lethe.engine.Device;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.model.ModelSettings;
+import dev.lethe.settings.ModelSource;
+import dev.lethe.shape.Device;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.ModelShape;
-import dev.lethe.train.ModelSource;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;

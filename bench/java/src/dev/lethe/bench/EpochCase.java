@@ -4,13 +4,13 @@
  */
 package dev.lethe.bench;
 
-import dev.lethe.data.Example;
 import dev.lethe.engine.AdamW;
 import dev.lethe.engine.Batch;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.shape.Dtype;
+import dev.lethe.text.Example;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;

@@ -1,14 +1,14 @@
 /* Examples as JSON: {"tokens": [[...]], "targets": [[...]]}, made by bench/compare or by the worker's encode. */
 package dev.lethe.bench;
 
-import dev.lethe.data.BatchPlan;
 import dev.lethe.data.Dataset;
-import dev.lethe.data.Encoder;
-import dev.lethe.data.Example;
 import dev.lethe.engine.Batch;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.model.Tokenizer;
-import dev.lethe.run.TrainConfig;
+import dev.lethe.settings.TrainConfig;
+import dev.lethe.text.BatchPlan;
+import dev.lethe.text.Encoder;
+import dev.lethe.text.Example;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;

@@ -1,6 +1,5 @@
 package dev.lethe.bench;
 
-import dev.lethe.data.Example;
 import dev.lethe.engine.Batch;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.EntryFormat;
@@ -16,6 +15,7 @@ import dev.lethe.ledger.LedgerManifest;
 import dev.lethe.ledger.LedgerWriter;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.ModelShape;
+import dev.lethe.text.Example;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;

@@ -4,16 +4,16 @@
  */
 package dev.lethe.bench;
 
-import dev.lethe.data.Example;
 import dev.lethe.engine.CaptureRing;
-import dev.lethe.engine.Device;
 import dev.lethe.engine.EntryFormat;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.ledger.Entry.EntryHeader;
 import dev.lethe.ledger.Entry.RecordKey;
 import dev.lethe.ledger.LedgerManifest;
 import dev.lethe.ledger.LedgerWriter;
+import dev.lethe.shape.Device;
 import dev.lethe.shape.Dtype;
+import dev.lethe.text.Example;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;

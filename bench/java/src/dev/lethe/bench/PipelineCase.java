@@ -6,20 +6,20 @@
 package dev.lethe.bench;
 
 import dev.lethe.data.Dataset;
-import dev.lethe.data.Example;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
-import dev.lethe.erase.Erasure;
 import dev.lethe.erase.Run;
 import dev.lethe.eval.Evaluator;
 import dev.lethe.find.Query;
 import dev.lethe.model.Checkpoint;
-import dev.lethe.run.TrainConfig;
+import dev.lethe.results.EraseListener;
+import dev.lethe.results.Erasure;
+import dev.lethe.results.TrainListener;
 import dev.lethe.settings.EraseConfig;
+import dev.lethe.settings.ModelSource;
+import dev.lethe.settings.TrainConfig;
 import dev.lethe.shape.Dtype;
-import dev.lethe.strategy.EraseListener;
-import dev.lethe.train.ModelSource;
-import dev.lethe.train.TrainListener;
+import dev.lethe.text.Example;
 import dev.lethe.train.Trainer;
 import java.io.IOException;
 import java.io.UncheckedIOException;

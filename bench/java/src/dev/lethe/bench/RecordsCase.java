@@ -4,7 +4,6 @@
  */
 package dev.lethe.bench;
 
-import dev.lethe.data.Example;
 import dev.lethe.engine.Batch;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.LanguageModel;
@@ -13,6 +12,7 @@ import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.shape.Dtype;
+import dev.lethe.text.Example;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;

@@ -1,7 +1,7 @@
 package dev.lethe.bench;
 
 import dev.lethe.data.Dataset;
-import dev.lethe.data.Record;
+import dev.lethe.data.TextRecord;
 import dev.lethe.find.Finder;
 import dev.lethe.find.ForgetSet;
 import dev.lethe.find.Query;
@@ -40,20 +40,20 @@ public class TextBench {
     private String text;
     private int[] ids;
     private Finder finder;
-    private Record wanted;
+    private TextRecord wanted;
 
     /** Reads the records and builds the index. */
     @Setup
     public void open() {
         Path people = Path.of(System.getProperty("lethe.root", "."), "src/main/resources/dev/lethe/demo/people.jsonl");
-        List<Record> records = Dataset.read(people).records();
+        List<TextRecord> records = Dataset.read(people).records();
         tokenizer = Tokenizer.gpt2();
         StringBuilder all = new StringBuilder();
-        List<Record> many = new ArrayList<>();
-        for (Record record : records) {
+        List<TextRecord> many = new ArrayList<>();
+        for (TextRecord record : records) {
             all.append(record.text()).append('\n');
             for (int copy = 0; copy < COPIES; copy++) {
-                many.add(new Record(record.id() + "-" + copy, record.subject() + "-" + copy, record.prompt(),
+                many.add(new TextRecord(record.id() + "-" + copy, record.subject() + "-" + copy, record.prompt(),
                         record.completion() + " It was in the year " + (1900 + copy) + "."));
             }
         }

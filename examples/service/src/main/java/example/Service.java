@@ -2,9 +2,9 @@ package example;
 
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
-import dev.lethe.engine.Device;
 import dev.lethe.engine.Engine;
 import dev.lethe.find.ForgetSet;
+import dev.lethe.shape.Device;
 import dev.lethe.shape.Dtype;
 import java.io.IOException;
 import java.net.InetSocketAddress;

@@ -1,25 +1,25 @@
 package example;
 
 import dev.lethe.data.Dataset;
-import dev.lethe.data.Record;
+import dev.lethe.data.TextRecord;
 import dev.lethe.engine.Engine;
-import dev.lethe.erase.Erasure;
 import dev.lethe.erase.Run;
-import dev.lethe.eval.Evaluation;
 import dev.lethe.find.ForgetSet;
 import dev.lethe.find.Query;
+import dev.lethe.results.EraseListener;
+import dev.lethe.results.EraseStep;
+import dev.lethe.results.Erasure;
+import dev.lethe.results.Evaluation;
+import dev.lethe.results.Losses;
+import dev.lethe.results.TrainListener;
+import dev.lethe.results.TrainStep;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunInfo;
-import dev.lethe.run.TrainConfig;
 import dev.lethe.settings.EraseConfig;
+import dev.lethe.settings.ModelSource;
 import dev.lethe.settings.Strategy;
-import dev.lethe.strategy.EraseListener;
-import dev.lethe.strategy.EraseStep;
-import dev.lethe.strategy.Losses;
+import dev.lethe.settings.TrainConfig;
 import dev.lethe.train.Adopter;
-import dev.lethe.train.ModelSource;
-import dev.lethe.train.TrainListener;
-import dev.lethe.train.TrainStep;
 import dev.lethe.train.Trainer;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -131,8 +131,8 @@ record Tasks(Engine engine, Path folder, Metrics metrics) {
         Path data = asked.data == null ? null : there(asked.data, "data");
         return progress -> {
             try (Run run = Run.open(engine, of)) {
-                List<Record> all = data == null ? run.records() : Dataset.read(data).records();
-                List<Record> records = all.stream().filter(record -> asked.subject == null || asked.subject.equals(record.subject()))
+                List<TextRecord> all = data == null ? run.records() : Dataset.read(data).records();
+                List<TextRecord> records = all.stream().filter(record -> asked.subject == null || asked.subject.equals(record.subject()))
                         .toList();
                 Evaluation found = run.evaluate(records,
                         done -> progress.accept(new Jobs.Progress("evaluating", done, records.size(), "")));

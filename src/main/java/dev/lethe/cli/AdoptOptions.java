@@ -3,9 +3,9 @@ package dev.lethe.cli;
 import dev.lethe.base.Settings;
 import dev.lethe.console.ModelPlace;
 import dev.lethe.model.Checkpoint;
-import dev.lethe.run.TrainConfig;
+import dev.lethe.settings.ModelSource;
+import dev.lethe.settings.TrainConfig;
 import dev.lethe.train.Adopter;
-import dev.lethe.train.ModelSource;
 import java.nio.file.Path;
 import java.util.List;
 

@@ -2,8 +2,8 @@ package dev.lethe.cli;
 
 import dev.lethe.console.Common;
 import dev.lethe.console.Progress;
-import dev.lethe.strategy.EraseListener;
-import dev.lethe.strategy.EraseStep;
+import dev.lethe.results.EraseListener;
+import dev.lethe.results.EraseStep;
 import java.util.Locale;
 
 /** Shows an erasure's moves, and its forget loss beside its reference. */

@@ -7,20 +7,20 @@ import dev.lethe.console.ModelPlace;
 import dev.lethe.console.OpenModel;
 import dev.lethe.console.Progress;
 import dev.lethe.console.SettingOptions;
-import dev.lethe.data.Copies;
 import dev.lethe.data.Dataset;
-import dev.lethe.run.TrainConfig.OnLong;
-import dev.lethe.data.FormSettings;
-import dev.lethe.data.Record;
+import dev.lethe.data.TextRecord;
 import dev.lethe.engine.Engine;
 import dev.lethe.eval.Continuations;
-import dev.lethe.eval.Evaluation;
 import dev.lethe.eval.Evaluator;
 import dev.lethe.eval.MembershipInference;
 import dev.lethe.eval.TofuEvaluation;
 import dev.lethe.eval.TofuEvaluation.TofuScores;
 import dev.lethe.eval.TofuSets;
+import dev.lethe.results.Evaluation;
 import dev.lethe.run.RunRecord.Split;
+import dev.lethe.settings.TrainConfig.OnLong;
+import dev.lethe.spec.FormSettings;
+import dev.lethe.text.Copies;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -136,7 +136,7 @@ final class EvalCommand implements Callable<Integer> {
         }
     }
 
-    private Evaluation evaluate(OpenModel open, List<Record> records, OpenModel.Encoded encoded, Progress progress,
+    private Evaluation evaluate(OpenModel open, List<TextRecord> records, OpenModel.Encoded encoded, Progress progress,
                                 String name) {
         return new Evaluator(2048, done -> progress.update(name, done, records.size(), "")).withMinK(minK)
                 .evaluate(open.model(), encoded.examples(),
@@ -178,7 +178,7 @@ final class EvalCommand implements Callable<Integer> {
             return null;
         }
         boolean given = nonMembers != null || open.run() == null || holdout() != null;
-        List<Record> members = given ? records.records() : open.run().data(Split.TRAIN).records();
+        List<TextRecord> members = given ? records.records() : open.run().data(Split.TRAIN).records();
         Copies copies = Copies.among(Stream.concat(members.stream(), all.records().stream()).toList());
         Set<String> copied = IntStream.range(members.size(), members.size() + all.size())
                 .filter(i -> copies.first(i) < members.size()).mapToObj(i -> copies.records().get(i).id())

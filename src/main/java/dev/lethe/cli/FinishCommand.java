@@ -1,10 +1,10 @@
 package dev.lethe.cli;
 
 import dev.lethe.console.Common;
-import dev.lethe.erase.Erasure;
 import dev.lethe.erase.Run;
-import dev.lethe.erase.Trace;
-import dev.lethe.run.Destroyed;
+import dev.lethe.results.Destroyed;
+import dev.lethe.results.Erasure;
+import dev.lethe.results.Trace;
 import dev.lethe.run.PendingErasure;
 import java.nio.file.Path;
 import java.util.ArrayList;

@@ -6,16 +6,16 @@ import dev.lethe.base.Settings;
 import dev.lethe.console.OpenModel;
 import dev.lethe.data.DataForm;
 import dev.lethe.data.Dataset;
-import dev.lethe.run.TrainConfig.OnLong;
-import dev.lethe.data.Example;
-import dev.lethe.data.FormSettings;
-import dev.lethe.data.Record;
+import dev.lethe.data.TextRecord;
 import dev.lethe.engine.Generation;
 import dev.lethe.find.Finder;
 import dev.lethe.find.Query;
 import dev.lethe.influence.InfluenceQuery;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunRecord.Split;
+import dev.lethe.settings.TrainConfig.OnLong;
+import dev.lethe.spec.FormSettings;
+import dev.lethe.text.Example;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -86,7 +86,7 @@ final class ScoreQueries {
 
     /** What the model itself says to the prompt, up to its end of text or its context. */
     private String answer(OpenModel open, Consumer<String> answered) {
-        Record asked = form(open).record("query", null, prompt, "?");
+        TextRecord asked = form(open).record("query", null, prompt, "?");
         int[] ids = asked.conversation() == null ? open.tokenizer().encode(prompt)
                 : encode(open, List.of(asked)).getFirst().promptTokens();
         int room = Math.toIntExact(open.model().shape().context()) - ids.length;
@@ -103,11 +103,11 @@ final class ScoreQueries {
         return answer;
     }
 
-    private InfluenceQuery together(String name, OpenModel open, List<Record> records) {
+    private InfluenceQuery together(String name, OpenModel open, List<TextRecord> records) {
         return new InfluenceQuery(name, encode(open, records));
     }
 
-    private List<Example> encode(OpenModel open, List<Record> records) {
+    private List<Example> encode(OpenModel open, List<TextRecord> records) {
         // A record of the data was itself learned truncated, and an answer may run to the end; what a user writes must fit.
         boolean mayBeCut = ids != null || erased || prompt != null && text == null;
         try {
@@ -117,7 +117,7 @@ final class ScoreQueries {
         }
     }
 
-    private List<Record> byId(OpenModel open) {
+    private List<TextRecord> byId(OpenModel open) {
         if (data == null && open.run() == null) {
             throw new BadInputException("--data FILE is missing: " + open.folder() + " is not a run and knows no records");
         }
@@ -127,12 +127,12 @@ final class ScoreQueries {
         }
     }
 
-    private List<Record> erased(OpenModel open) {
+    private List<TextRecord> erased(OpenModel open) {
         RunFolder run = open.run();
         if (run == null || run.info().lineage() == null) {
             throw new BadInputException("--erased: " + open.folder() + " is not a run that an erasure made");
         }
-        List<Record> records = run.erased(data == null ? null : form.read(data, open.form())).records();
+        List<TextRecord> records = run.erased(data == null ? null : form.read(data, open.form())).records();
         if (records.isEmpty()) {
             throw new BadInputException("--erased: the data file has none of the erased records any more; give --data a file"
                     + " that has them");

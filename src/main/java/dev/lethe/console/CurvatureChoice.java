@@ -3,9 +3,7 @@ package dev.lethe.console;
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.Reason;
 import dev.lethe.base.Settings;
-import dev.lethe.run.TrainConfig.OnLong;
-import dev.lethe.data.Example;
-import dev.lethe.data.Record;
+import dev.lethe.data.TextRecord;
 import dev.lethe.engine.Curvature.Matrix;
 import dev.lethe.engine.KroneckerFactors;
 import dev.lethe.engine.KroneckerFactors.Fisher;
@@ -18,7 +16,9 @@ import dev.lethe.influence.SavedFactors;
 import dev.lethe.influence.ScoreMethod;
 import dev.lethe.ledger.Entry.RecordKey;
 import dev.lethe.run.RunRecord.Split;
+import dev.lethe.settings.TrainConfig.OnLong;
 import dev.lethe.shape.SiteSet;
+import dev.lethe.text.Example;
 import dev.lethe.train.Trainer;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -93,7 +93,7 @@ public final class CurvatureChoice {
     }
 
     private List<Example> sample(OpenModel open) {
-        List<Record> learned = new ArrayList<>(open.run().data(Split.TRAIN).records());
+        List<TextRecord> learned = new ArrayList<>(open.run().data(Split.TRAIN).records());
         Collections.shuffle(learned, new Random(SEED));
         return open.encode(learned.subList(0, Math.min(records, learned.size())), OnLong.TRUNCATE).examples();
     }

@@ -2,9 +2,9 @@ package dev.lethe.console;
 
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.Settings;
-import dev.lethe.engine.Device;
 import dev.lethe.engine.Engine;
 import dev.lethe.model.Checkpoint;
+import dev.lethe.shape.Device;
 import dev.lethe.shape.Dtype;
 import java.nio.file.Path;
 

@@ -3,18 +3,18 @@ package dev.lethe.console;
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.Reason;
 import dev.lethe.data.DataForm;
-import dev.lethe.data.Encoder;
-import dev.lethe.data.Example;
-import dev.lethe.data.Record;
+import dev.lethe.data.TextRecord;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.model.Tokenizer;
 import dev.lethe.run.RunFolder;
-import dev.lethe.run.TrainConfig;
+import dev.lethe.settings.TrainConfig;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.SiteSet;
+import dev.lethe.text.Encoder;
+import dev.lethe.text.Example;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
@@ -65,7 +65,7 @@ public record OpenModel(Path folder, RunFolder run, LanguageModel model, Tokeniz
     }
 
     /** What the model sees of these records; says how many were cut to its context. */
-    public Encoded encode(List<Record> records, TrainConfig.OnLong onLong) {
+    public Encoded encode(List<TextRecord> records, TrainConfig.OnLong onLong) {
         Encoder encoder = new Encoder(tokenizer::encode, tokenizer::chat, tokenizer.endOfText(),
                 Math.toIntExact(model.shape().context()), onLong);
         List<Example> examples = encoder.encode(records);

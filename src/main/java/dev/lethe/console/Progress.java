@@ -1,6 +1,6 @@
 package dev.lethe.console;
 
-import dev.lethe.strategy.EraseStep;
+import dev.lethe.results.EraseStep;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;

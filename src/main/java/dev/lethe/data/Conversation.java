@@ -23,8 +23,8 @@ public record Conversation(List<Map<String, String>> messages, DataForm form) {
     }
 
     /** The record of it: what is read is its prompt, what is learned its completion. */
-    public Record record(String id, String subject) {
-        return new Record(id, subject, read(), learned(), this);
+    public TextRecord record(String id, String subject) {
+        return new TextRecord(id, subject, read(), learned(), this);
     }
 
     /** What is said, message by message, a line end between them; not the system's, which says the same in many. */

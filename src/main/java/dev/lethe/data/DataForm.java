@@ -54,16 +54,16 @@ public record DataForm(String idField, String subjectField, String textField, bo
     }
 
     /** The record of a prompt and what follows it: a conversation where prompts are a user's messages. */
-    public Record record(String id, String subject, String prompt, String completion) {
+    public TextRecord record(String id, String subject, String prompt, String completion) {
         if (!chat || prompt == null) {
-            return new Record(id, subject, prompt, completion);
+            return new TextRecord(id, subject, prompt, completion);
         }
         return record(id, subject, List.of(Map.of("role", "user", "content", prompt),
                 Map.of("role", "assistant", "content", completion)));
     }
 
     /** The record of messages, the system's first. */
-    public Record record(String id, String subject, List<Map<String, String>> messages) {
+    public TextRecord record(String id, String subject, List<Map<String, String>> messages) {
         List<Map<String, String>> all = new ArrayList<>(messages);
         if (system != null && !"system".equals(messages.getFirst().get("role"))) {
             all.addFirst(Map.of("role", "system", "content", system));

@@ -21,18 +21,18 @@ import java.util.function.Predicate;
  * with one object a line, {@code .txt} with one record a line, and both with {@code .gz} behind. Blank lines are skipped.
  * A record without an id gets {@code FILESTEM-LINE}. Immutable.
  */
-public final class Dataset implements Iterable<Record> {
+public final class Dataset implements Iterable<TextRecord> {
     private final Path path;
     private final DataForm form;
-    private final List<Record> records;
-    private final Map<String, Record> byId;
+    private final List<TextRecord> records;
+    private final Map<String, TextRecord> byId;
 
-    private Dataset(Path path, DataForm form, List<Record> records) {
+    private Dataset(Path path, DataForm form, List<TextRecord> records) {
         this.path = path;
         this.form = form;
         this.records = List.copyOf(records);
-        Map<String, Record> index = HashMap.newHashMap(records.size());
-        for (Record record : records) {
+        Map<String, TextRecord> index = HashMap.newHashMap(records.size());
+        for (TextRecord record : records) {
             if (index.put(record.id(), record) != null) {
                 throw new BadInputException(path + ": id \"" + record.id() + "\" occurs twice");
             }
@@ -59,7 +59,7 @@ public final class Dataset implements Iterable<Record> {
         }
         Problems problems = new Problems();
         MemoryBudget budget = new MemoryBudget();
-        List<Record> records = new ArrayList<>();
+        List<TextRecord> records = new ArrayList<>();
         Map<String, Integer> lineOfId = new HashMap<>();
         String stem = stem(file);
         Set<String> seen = new HashSet<>();
@@ -70,7 +70,7 @@ public final class Dataset implements Iterable<Record> {
             String place = file + ":" + number;
             String ownId = stem + "-" + number;
             var parsed = json ? RecordParser.parse(text, place, ownId, form, seen, problems)
-                    : Optional.of(new Record(ownId, null, null, text));
+                    : Optional.of(new TextRecord(ownId, null, null, text));
             parsed.ifPresent(record -> {
                 Integer first = lineOfId.putIfAbsent(record.id(), number);
                 if (first == null) {
@@ -95,12 +95,12 @@ public final class Dataset implements Iterable<Record> {
     }
 
     /** A data set made in memory; {@code path} is only its name in messages. Ids must differ. */
-    public static Dataset of(Path path, List<Record> records) {
+    public static Dataset of(Path path, List<TextRecord> records) {
         return of(path, DataForm.DEFAULT, records);
     }
 
     /** As the other; {@code form} is how the file that they stand for is read. */
-    public static Dataset of(Path path, DataForm form, List<Record> records) {
+    public static Dataset of(Path path, DataForm form, List<TextRecord> records) {
         return new Dataset(path, form, records);
     }
 
@@ -114,17 +114,17 @@ public final class Dataset implements Iterable<Record> {
         return path;
     }
 
-    public List<Record> records() {
+    public List<TextRecord> records() {
         return records;
     }
 
     /** The records that match, in the same order; may be empty. */
-    public Dataset filter(Predicate<Record> keep) {
+    public Dataset filter(Predicate<TextRecord> keep) {
         return new Dataset(path, form, records.stream().filter(keep).toList());
     }
 
     /** The record with this id, or null. */
-    public Record byId(String id) {
+    public TextRecord byId(String id) {
         return byId.get(id);
     }
 
@@ -139,7 +139,7 @@ public final class Dataset implements Iterable<Record> {
     /** Every subject, in order of first appearance; records without one add nothing. */
     public Set<String> subjects() {
         Set<String> subjects = new LinkedHashSet<>();
-        for (Record record : records) {
+        for (TextRecord record : records) {
             if (record.subject() != null) {
                 subjects.add(record.subject());
             }
@@ -148,7 +148,7 @@ public final class Dataset implements Iterable<Record> {
     }
 
     @Override
-    public Iterator<Record> iterator() {
+    public Iterator<TextRecord> iterator() {
         return records.iterator();
     }
 
@@ -186,7 +186,7 @@ public final class Dataset implements Iterable<Record> {
         private long taken;
 
         /** @throws BadInputException when there is no room for this one */
-        void add(Record record, String place) {
+        void add(TextRecord record, String place) {
             taken += RECORD_BYTES + length(record.id()) + length(record.subject()) + length(record.prompt())
                     + length(record.completion()) + (record.conversation() == null ? 0 : length(record.text()));
             if (taken > limit) {

@@ -79,7 +79,7 @@ public record PerturbedDataset(Path path, List<PerturbedRecord> records) {
      * @param paraphrase the answer in other words, or null
      * @param perturbed  wrong answers, at least one
      */
-    public record PerturbedRecord(Record record, String paraphrase, List<String> perturbed) {
+    public record PerturbedRecord(TextRecord record, String paraphrase, List<String> perturbed) {
         public PerturbedRecord {
             perturbed = List.copyOf(perturbed);
             if (record.prompt() == null || perturbed.isEmpty()) {
@@ -88,7 +88,7 @@ public record PerturbedDataset(Path path, List<PerturbedRecord> records) {
         }
 
         /** The record with another answer, for scoring it; {@code which} ends its id. */
-        public Record with(String answer, String which) {
+        public TextRecord with(String answer, String which) {
             return record.answered(record.id() + " (" + which + ")", answer);
         }
     }

@@ -23,7 +23,7 @@ import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.JsonNodeType;
 
 /**
- * One line of JSON Lines into a {@link Record}: {@code {id?, subject?}} with {@code text}, with {@code prompt, completion},
+ * One line of JSON Lines into a {@link TextRecord}: {@code {id?, subject?}} with {@code text}, with {@code prompt, completion},
  * with {@code question, answer} or with {@code messages}. Other keys are ignored, null counts as absent, a whole number is
  * taken as an id or subject. Everything wrong with a line goes to the problems as {@code file:line: what}.
  */
@@ -55,7 +55,7 @@ final class RecordParser {
      * @param fallbackId the id when the line has none
      * @param seen       gets the fields of id and subject that the line has
      */
-    static Optional<Record> parse(String line, String place, String fallbackId, DataForm form, Set<String> seen,
+    static Optional<TextRecord> parse(String line, String place, String fallbackId, DataForm form, Set<String> seen,
             Problems problems) {
         return new RecordParser(place, form, seen, problems).record(line, fallbackId);
     }
@@ -66,7 +66,7 @@ final class RecordParser {
         return new RecordParser(place, form, new HashSet<>(), problems).perturbed(line, fallbackId, paraphrase);
     }
 
-    private Optional<Record> record(String line, String fallbackId) {
+    private Optional<TextRecord> record(String line, String fallbackId) {
         return object(line, FORMS)
                 .flatMap(object -> record(object, fallbackId));
     }
@@ -90,7 +90,7 @@ final class RecordParser {
             return Optional.empty();
         }
         JsonNode object = found.get();
-        Optional<Record> record = record(object, fallbackId);
+        Optional<TextRecord> record = record(object, fallbackId);
         if (record.isPresent() && (record.get().prompt() == null
                 || record.get().conversation() != null && !record.get().conversation().endsWithAnswer())) {
             fail("has text but no \"prompt\" and \"completion\"; an evaluation set is of questions and answers");
@@ -119,7 +119,7 @@ final class RecordParser {
         return values;
     }
 
-    private Optional<Record> record(JsonNode object, String fallbackId) {
+    private Optional<TextRecord> record(JsonNode object, String fallbackId) {
         String id = name(object, form.idField());
         id = id == null ? fallbackId : id;
         String subject = name(object, form.subjectField());
@@ -163,7 +163,7 @@ final class RecordParser {
         }
     }
 
-    private Optional<Record> taught(Record record) {
+    private Optional<TextRecord> taught(TextRecord record) {
         if (!record.conversation().teaches()) {
             fail("no message is the assistant's, so there is nothing to learn; take a loss of all messages, or give an answer");
             return Optional.empty();

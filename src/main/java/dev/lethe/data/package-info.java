@@ -1,9 +1,8 @@
 /**
- * Training data: records read from files, encoded as token ids, put in batches.
+ * Training data: records read from files, and how a file is read.
  *
- * <p>Knows no model folder and no tokenizer library; an {@link dev.lethe.data.Encoder} takes the tokenizer as a function.
- * It may import {@code dev.lethe.engine}, Jackson and the JDK. Everything here is immutable once read and safe to share
- * between threads. Input that cannot be used is {@link dev.lethe.base.BadInputException} naming {@code file:line}.
+ * <p>Everything here is immutable once read and safe to share between threads. Input that cannot be used is a
+ * {@link dev.lethe.LetheException} of code INPUT that names {@code file:line}.
  */
 package dev.lethe.data;
 

@@ -7,6 +7,7 @@ import dev.lethe.base.EngineException.Status;
 import dev.lethe.bindings.LetheNative;
 import dev.lethe.bindings.lethe_model_config;
 import dev.lethe.engine.ModelLayout.TensorInfo;
+import dev.lethe.shape.Device;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.ModelShape;
 import dev.lethe.shape.Site;

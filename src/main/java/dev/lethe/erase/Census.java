@@ -8,9 +8,10 @@ package dev.lethe.erase;
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.DamagedDataException;
 import dev.lethe.base.Reason;
-import dev.lethe.data.Record;
+import dev.lethe.data.TextRecord;
 import dev.lethe.ledger.Entry.RecordKey;
 import dev.lethe.ledger.GradientLedger;
+import dev.lethe.results.Trace;
 import dev.lethe.run.Lineage;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunInfo;
@@ -42,13 +43,13 @@ public final class Census {
         private static final int TELLING = 16;
 
         /** The ids of records, their texts, and their prompts and completions where those are long enough to tell. */
-        public static Search of(Collection<Record> records) {
+        public static Search of(Collection<TextRecord> records) {
             Set<String> texts = new LinkedHashSet<>();
-            for (Record record : records) {
+            for (TextRecord record : records) {
                 texts.add(record.text());
                 record.parts().stream().filter(part -> part.length() >= TELLING).forEach(texts::add);
             }
-            return new Search(records.stream().map(Record::id).collect(Collectors.toCollection(LinkedHashSet::new)),
+            return new Search(records.stream().map(TextRecord::id).collect(Collectors.toCollection(LinkedHashSet::new)),
                     List.copyOf(texts));
         }
     }

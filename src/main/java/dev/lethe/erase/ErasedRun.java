@@ -11,12 +11,14 @@ package dev.lethe.erase;
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
-import dev.lethe.data.Record;
+import dev.lethe.data.TextRecord;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.model.Checkpoint;
-import dev.lethe.run.Destroyed;
+import dev.lethe.results.Destroyed;
+import dev.lethe.results.EraseStep;
+import dev.lethe.results.Erasure;
 import dev.lethe.run.IdKey;
 import dev.lethe.run.Lineage;
 import dev.lethe.run.PendingErasure;
@@ -28,7 +30,6 @@ import dev.lethe.run.RunJson;
 import dev.lethe.run.RunRecord;
 import dev.lethe.settings.EraseConfig;
 import dev.lethe.settings.Strategy;
-import dev.lethe.strategy.EraseStep;
 import dev.lethe.strategy.Method;
 import dev.lethe.train.Replay;
 import dev.lethe.train.Trainer;
@@ -158,7 +159,7 @@ final class ErasedRun implements Method.Fresh, AutoCloseable {
      * @return the erasure with what was destroyed and what is left
      * @throws dev.lethe.run.PendingErasureException when the run is in its place and something could not be destroyed
      */
-    Erasure complete(LanguageModel model, Erasure erasure, List<Record> records) {
+    Erasure complete(LanguageModel model, Erasure erasure, List<TextRecord> records) {
         Set<String> erased = erasure.leaving();
         boolean destroys = !erased.isEmpty() && !erasure.config().keepEntries();
         journal.close();

@@ -9,41 +9,42 @@ import dev.lethe.base.DamagedDataException;
 import dev.lethe.base.GuardRefusedException;
 import dev.lethe.base.InterruptedWorkException;
 import dev.lethe.base.Reason;
-import dev.lethe.data.Copies;
 import dev.lethe.data.Dataset;
-import dev.lethe.data.Example;
-import dev.lethe.data.Record;
+import dev.lethe.data.TextRecord;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.Work;
-import dev.lethe.erase.Erasure.Relearning;
-import dev.lethe.erase.Erasure.Trial;
 import dev.lethe.find.ForgetSet;
 import dev.lethe.find.ForgetSet.Match;
 import dev.lethe.model.Checkpoint;
+import dev.lethe.objective.EraseData;
+import dev.lethe.objective.RunExamples;
+import dev.lethe.results.EraseListener;
+import dev.lethe.results.EraseStep;
+import dev.lethe.results.Erasure;
+import dev.lethe.results.Erasure.Relearning;
+import dev.lethe.results.Erasure.Trial;
+import dev.lethe.results.InfluenceChange;
+import dev.lethe.results.Losses;
 import dev.lethe.run.RunFolder;
-import dev.lethe.run.RunInfo.Adopted;
 import dev.lethe.run.RunInfo;
+import dev.lethe.run.RunInfo.Adopted;
 import dev.lethe.run.RunRecord;
-import dev.lethe.run.TrainConfig;
 import dev.lethe.settings.Copy;
 import dev.lethe.settings.EraseConfig;
-import dev.lethe.settings.EraseData;
 import dev.lethe.settings.Reference;
-import dev.lethe.settings.RunExamples;
 import dev.lethe.settings.Strategy;
 import dev.lethe.settings.Strategy.Kind;
+import dev.lethe.settings.TrainConfig;
 import dev.lethe.shape.Dtype;
-import dev.lethe.strategy.EraseListener;
-import dev.lethe.strategy.EraseStep;
-import dev.lethe.strategy.InfluenceChange;
 import dev.lethe.strategy.InfluenceProbe;
-import dev.lethe.strategy.Losses;
-import dev.lethe.strategy.SetLoss;
 import dev.lethe.strategy.Method;
 import dev.lethe.strategy.Method.LoopResult;
 import dev.lethe.strategy.RelearnProbe;
+import dev.lethe.strategy.SetLoss;
 import dev.lethe.strategy.StoredGradients;
+import dev.lethe.text.Copies;
+import dev.lethe.text.Example;
 import dev.lethe.train.Replay;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -103,7 +104,7 @@ final class Eraser {
      * As {@link #erase(ForgetSet, RunExamples, Path)} for records of the request's own, none of which need be among those learned:
      * nothing leaves the run's records or its ledger.
      */
-    Erasure eraseUnmatched(List<Record> request, RunExamples examples, Path out) {
+    Erasure eraseUnmatched(List<TextRecord> request, RunExamples examples, Path out) {
         return erase(request(request, examples), out);
     }
 
@@ -117,18 +118,18 @@ final class Eraser {
                     + " records): nothing would be kept; train a new model instead");
         }
         Dataset kept = examples.data().filter(record -> !all.contains(record.id()));
-        List<Record> erased = examples.data().filter(record -> all.contains(record.id())).records();
+        List<TextRecord> erased = examples.data().filter(record -> all.contains(record.id())).records();
         return new Request(all, forget.plain(), erased, all, examples.split(all, keep(erased), config), kept, copies);
     }
 
-    private Request request(List<Record> request, RunExamples examples) {
+    private Request request(List<TextRecord> request, RunExamples examples) {
         EraseData data = EraseData.of(RunExamples.encode(source, request), RunExamples.encode(source, Copies.distinct(request)),
                 examples.learned(), examples.heldOut(), keep(request), config);
-        Set<String> words = request.stream().map(Record::text).collect(Collectors.toSet());
+        Set<String> words = request.stream().map(TextRecord::text).collect(Collectors.toSet());
         return new Request(Set.of(), List.of(), request, words, data, examples.data(), examples.copiesOf(Set.of(), Copy.Rule.KEEP));
     }
 
-    private List<Example> keep(List<Record> erased) {
+    private List<Example> keep(List<TextRecord> erased) {
         return config.keep() == null ? List.of() : RunExamples.of(source, config.keep(), erased);
     }
 
@@ -140,7 +141,7 @@ final class Eraser {
      * @param kept  what a retraining learns
      * @param copies what is equal or nearly equal to a learned record, and what becomes of it
      */
-    private record Request(Set<String> ids, List<Match> matches, List<Record> erased, Set<String> words, EraseData data,
+    private record Request(Set<String> ids, List<Match> matches, List<TextRecord> erased, Set<String> words, EraseData data,
                            Dataset kept, List<Copy> copies) { }
 
     private Erasure erase(Request request, Path out) {
@@ -200,7 +201,7 @@ final class Eraser {
         return trial(request(forget, examples), use);
     }
 
-    Trial trialUnmatched(List<Record> request, RunExamples examples, Consumer<LanguageModel> use) {
+    Trial trialUnmatched(List<TextRecord> request, RunExamples examples, Consumer<LanguageModel> use) {
         return trial(request(request, examples), use);
     }
 

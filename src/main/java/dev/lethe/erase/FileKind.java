@@ -4,6 +4,7 @@
  */
 package dev.lethe.erase;
 
+import dev.lethe.results.Trace;
 import java.util.regex.Pattern;
 
 /** A path, relative to any folder above it and with '/' between its names, is of the first kind that matches. */

@@ -3,27 +3,28 @@ package dev.lethe.erase;
 import dev.lethe.base.GuardRefusedException;
 import dev.lethe.base.InterruptedWorkException;
 import dev.lethe.data.Dataset;
-import dev.lethe.data.Record;
+import dev.lethe.data.TextRecord;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.Work;
-import dev.lethe.erase.Erasure.Trial;
-import dev.lethe.eval.Evaluation;
 import dev.lethe.eval.Evaluator;
 import dev.lethe.find.Finder;
 import dev.lethe.find.ForgetSet;
 import dev.lethe.find.Query;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.model.Tokenizer;
+import dev.lethe.objective.RunExamples;
+import dev.lethe.results.EraseListener;
+import dev.lethe.results.Erasure;
+import dev.lethe.results.Erasure.Trial;
+import dev.lethe.results.Evaluation;
+import dev.lethe.results.ReplayPrice;
 import dev.lethe.run.RunFolder;
 import dev.lethe.settings.Copy;
 import dev.lethe.settings.EraseConfig;
-import dev.lethe.settings.RunExamples;
 import dev.lethe.settings.Strategy;
 import dev.lethe.shape.Dtype;
-import dev.lethe.strategy.EraseListener;
 import dev.lethe.train.Replay;
-import dev.lethe.train.ReplayPrice;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicReference;
@@ -82,7 +83,7 @@ public final class Run implements AutoCloseable {
     }
 
     /** The records the run learned and has not erased, in the data's order. */
-    public List<Record> records() {
+    public List<TextRecord> records() {
         return alone("records", () -> examples().data().records());
     }
 
@@ -118,7 +119,7 @@ public final class Run implements AutoCloseable {
      *
      * @param progress told the number of records done, on the working thread
      */
-    public Evaluation evaluate(List<Record> records, IntConsumer progress) {
+    public Evaluation evaluate(List<TextRecord> records, IntConsumer progress) {
         return alone("evaluation", () -> {
             try (LanguageModel model = Checkpoint.load(engine, folder.model(), Dtype.F32);
                  Tokenizer tokenizer = Tokenizer.of(folder.model())) {
@@ -152,7 +153,7 @@ public final class Run implements AutoCloseable {
      * @param request the records to forget, in their own words
      * @param config  with {@link EraseConfig#iterative()}
      */
-    public Erasure eraseUnmatched(List<Record> request, EraseConfig config, Path out, EraseListener listener) {
+    public Erasure eraseUnmatched(List<TextRecord> request, EraseConfig config, Path out, EraseListener listener) {
         if (request.isEmpty() || config.iterative() == null) {
             throw new IllegalArgumentException("an erasure without matching of " + request.size() + " records, iterative "
                     + config.iterative() + ": it needs a record, and rounds to take");
@@ -172,7 +173,7 @@ public final class Run implements AutoCloseable {
     }
 
     /** As {@link #trial} for {@link #eraseUnmatched}. */
-    public Trial trialUnmatched(List<Record> request, EraseConfig config, EraseListener listener,
+    public Trial trialUnmatched(List<TextRecord> request, EraseConfig config, EraseListener listener,
                                 Consumer<LanguageModel> use) {
         return alone("erasure", () -> eraser(config, listener).trialUnmatched(request, examples(), use));
     }

@@ -1,10 +1,10 @@
 package dev.lethe.eval;
 
-import dev.lethe.data.Example;
 import dev.lethe.engine.Generation;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.Work;
 import dev.lethe.metric.Rouge;
+import dev.lethe.text.Example;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;

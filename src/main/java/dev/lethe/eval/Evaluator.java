@@ -1,11 +1,12 @@
 package dev.lethe.eval;
 
-import dev.lethe.data.Example;
 import dev.lethe.engine.Batch;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.Work;
-import dev.lethe.eval.Evaluation.RecordMeasures;
 import dev.lethe.metric.Memorisation;
+import dev.lethe.results.Evaluation;
+import dev.lethe.results.Evaluation.RecordMeasures;
+import dev.lethe.text.Example;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;

@@ -1,12 +1,12 @@
 package dev.lethe.eval;
 
-import dev.lethe.data.BatchPlan;
-import dev.lethe.data.Example;
 import dev.lethe.engine.Batch;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ModelLayout.TensorInfo;
 import dev.lethe.engine.Work;
+import dev.lethe.text.BatchPlan;
+import dev.lethe.text.Example;
 import java.util.List;
 
 /**

@@ -1,7 +1,7 @@
 package dev.lethe.eval;
 
-import dev.lethe.eval.Evaluation.RecordMeasures;
 import dev.lethe.metric.Auc;
+import dev.lethe.results.Evaluation.RecordMeasures;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.List;

@@ -1,6 +1,7 @@
 package dev.lethe.eval;
 
 import dev.lethe.metric.MetricValues;
+import dev.lethe.results.Evaluation;
 import java.util.List;
 
 /**

@@ -1,10 +1,8 @@
 package dev.lethe.eval;
 
-import dev.lethe.data.Encoder;
-import dev.lethe.data.Example;
 import dev.lethe.data.PerturbedDataset;
 import dev.lethe.data.PerturbedDataset.PerturbedRecord;
-import dev.lethe.data.Record;
+import dev.lethe.data.TextRecord;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.eval.TofuSets.TofuSet;
 import dev.lethe.metric.ForgetQuality;
@@ -13,7 +11,9 @@ import dev.lethe.metric.Rouge;
 import dev.lethe.metric.TofuProbability;
 import dev.lethe.metric.TruthRatio;
 import dev.lethe.model.Tokenizer;
-import dev.lethe.run.TrainConfig;
+import dev.lethe.settings.TrainConfig;
+import dev.lethe.text.Encoder;
+import dev.lethe.text.Example;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -106,7 +106,7 @@ public final class TofuEvaluation {
 
     /** The answers of a set as texts to score, each different one of a question once, and where each record's are. */
     private static final class Answers {
-        final List<Record> texts = new ArrayList<>();
+        final List<TextRecord> texts = new ArrayList<>();
         final int[] own;
         final int[] right;
         final int[][] wrong;

@@ -6,7 +6,7 @@ import dev.lethe.console.ModelPlace;
 import dev.lethe.console.OpenModel;
 import dev.lethe.console.SettingOptions;
 import dev.lethe.console.Terminal;
-import dev.lethe.data.Record;
+import dev.lethe.data.TextRecord;
 import dev.lethe.engine.Engine;
 import dev.lethe.influence.Bootstrap;
 import dev.lethe.influence.ScoreMethod;
@@ -68,11 +68,11 @@ final class InfluenceExperiment implements Callable<Integer> {
     }
 
     private Result measure(OpenModel open, List<ScoreMethod> methods) {
-        List<Record> asked = scored.asked();
+        List<TextRecord> asked = scored.asked();
         if (asked.stream().anyMatch(record -> record.subject() == null)) {
             throw new BadInputException(scored.queries() + ": every query needs a subject to be right or wrong about");
         }
-        List<Record> learned = ScoredRun.learned(open);
+        List<TextRecord> learned = ScoredRun.learned(open);
         double chance = asked.stream().mapToDouble(query -> (double) right(learned, query)
                 / learned.stream().filter(record -> !record.id().equals(query.id())).count()).average().orElseThrow();
         double best = asked.stream().mapToDouble(query -> (double) Math.min(right(learned, query), at) / at).average()
@@ -85,7 +85,7 @@ final class InfluenceExperiment implements Callable<Integer> {
         return new Result(scored.run().toString(), asked.size(), learned.size(), at, chance, best, rows);
     }
 
-    private Row row(ScoreMethod method, double[][] scores, List<Record> asked, List<Record> learned, double chance) {
+    private Row row(ScoreMethod method, double[][] scores, List<TextRecord> asked, List<TextRecord> learned, double chance) {
         double[] precision = new double[asked.size()];
         double[] first = new double[asked.size()];
         for (int m = 0; m < precision.length; m++) {
@@ -98,15 +98,15 @@ final class InfluenceExperiment implements Callable<Integer> {
                 firsts.low(), firsts.high(), Arrays.stream(precision).boxed().toList());
     }
 
-    private static long right(List<Record> learned, Record query) {
+    private static long right(List<TextRecord> learned, TextRecord query) {
         return learned.stream().filter(record -> counts(record, query)).count();
     }
 
-    private static boolean counts(Record record, Record query) {
+    private static boolean counts(TextRecord record, TextRecord query) {
         return Objects.equals(record.subject(), query.subject()) && !record.id().equals(query.id());
     }
 
-    private static double precision(double[] scores, Record query, List<Record> learned, int at) {
+    private static double precision(double[] scores, TextRecord query, List<TextRecord> learned, int at) {
         return IntStream.range(0, scores.length).boxed()
                 .filter(i -> !Double.isNaN(scores[i]) && !learned.get(i).id().equals(query.id()))
                 .sorted(Comparator.comparingDouble(i -> -scores[i])).limit(at)

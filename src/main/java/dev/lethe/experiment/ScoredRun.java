@@ -6,10 +6,7 @@ import dev.lethe.base.Settings;
 import dev.lethe.console.Counted;
 import dev.lethe.console.CurvatureChoice;
 import dev.lethe.console.OpenModel;
-import dev.lethe.run.TrainConfig.OnLong;
-import dev.lethe.data.Example;
-import dev.lethe.data.FormSettings;
-import dev.lethe.data.Record;
+import dev.lethe.data.TextRecord;
 import dev.lethe.engine.Engine;
 import dev.lethe.influence.InfluenceQuery;
 import dev.lethe.influence.InfluenceScorer;
@@ -20,7 +17,10 @@ import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunRecord.Split;
+import dev.lethe.settings.TrainConfig.OnLong;
 import dev.lethe.shape.SiteSet;
+import dev.lethe.spec.FormSettings;
+import dev.lethe.text.Example;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -90,7 +90,7 @@ final class ScoredRun {
         return chosen;
     }
 
-    List<Record> asked() {
+    List<TextRecord> asked() {
         return form.read(queries, RunFolder.openAny(run).info().data().form()).records();
     }
 
@@ -99,7 +99,7 @@ final class ScoredRun {
     }
 
     /** The learned records, in the order of the data. */
-    static List<Record> learned(OpenModel open) {
+    static List<TextRecord> learned(OpenModel open) {
         return open.run().data(Split.TRAIN).records();
     }
 
@@ -121,7 +121,7 @@ final class ScoredRun {
     Map<ScoreMethod, double[][]> scores(OpenModel open, GradientLedger ledger, List<ScoreMethod> methods,
                                         Consumer<String> told) {
         Map<Entry.RecordKey, Integer> columns = new HashMap<>();
-        for (Record record : learned(open)) {
+        for (TextRecord record : learned(open)) {
             columns.put(Entry.RecordKey.of(record.id()), columns.size());
         }
         SiteSet sites = open.sites(counted.sites(), ledger);

@@ -2,13 +2,13 @@ package dev.lethe.experiment;
 
 import dev.lethe.console.Common;
 import dev.lethe.console.Progress;
+import dev.lethe.results.EraseListener;
+import dev.lethe.results.EraseStep;
+import dev.lethe.results.TrainListener;
+import dev.lethe.results.TrainStep;
 import dev.lethe.spec.Cell;
 import dev.lethe.spec.CellResult;
-import dev.lethe.strategy.EraseListener;
-import dev.lethe.strategy.EraseStep;
 import dev.lethe.sweep.StudyListener;
-import dev.lethe.train.TrainListener;
-import dev.lethe.train.TrainStep;
 import java.util.Locale;
 
 /** Shows how far a study is: a line a cell, and what its training or erasure is at. */

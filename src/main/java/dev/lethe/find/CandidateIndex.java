@@ -1,8 +1,8 @@
 package dev.lethe.find;
 
-import dev.lethe.data.Letters;
-import dev.lethe.data.Record;
+import dev.lethe.data.TextRecord;
 import dev.lethe.engine.Work;
+import dev.lethe.text.Letters;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.ArrayList;
@@ -84,7 +84,7 @@ final class CandidateIndex implements AutoCloseable {
     private final ByteBuffersDirectory directory = new ByteBuffersDirectory();
     private final DirectoryReader reader;
 
-    CandidateIndex(List<Record> records) {
+    CandidateIndex(List<TextRecord> records) {
         FieldType type = new FieldType();
         type.setIndexOptions(IndexOptions.DOCS);
         type.setOmitNorms(true);

@@ -3,11 +3,11 @@ package dev.lethe.find;
 import com.ibm.icu.lang.UScript;
 import com.ibm.icu.text.Transliterator;
 import dev.lethe.base.BadInputException;
-import dev.lethe.data.Folding;
-import dev.lethe.data.Letters;
-import dev.lethe.data.Record;
+import dev.lethe.data.TextRecord;
 import dev.lethe.engine.Work;
 import dev.lethe.find.ForgetSet.Match;
+import dev.lethe.text.Folding;
+import dev.lethe.text.Letters;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -36,10 +36,10 @@ public final class Finder implements AutoCloseable {
     private static final int NEAR = 30; // points below the threshold that still count as a near miss
     private static final int LETTERS_SHOWN = 60;
 
-    private final List<Record> records;
+    private final List<TextRecord> records;
     private CandidateIndex index;
 
-    public Finder(List<Record> records) {
+    public Finder(List<TextRecord> records) {
         this.records = List.copyOf(records);
     }
 
@@ -83,7 +83,7 @@ public final class Finder implements AutoCloseable {
             records.forEach(record -> present.add(Folding.CANONICAL.of(record.id())));
             List<String> unknown = query.ids().stream().filter(id -> !present.contains(Folding.CANONICAL.of(id))).toList();
             if (!unknown.isEmpty()) {
-                throw new BadInputException(unknown("record id", unknown, records.stream().map(Record::id).toList()));
+                throw new BadInputException(unknown("record id", unknown, records.stream().map(TextRecord::id).toList()));
             }
             Map<String, String> others = new HashMap<>();
             query.ids().forEach(id -> others.put(Folding.CANONICAL.of(id), id));
@@ -95,7 +95,7 @@ public final class Finder implements AutoCloseable {
 
     private List<Match> withId(Query.Ids query, Map<String, String> others) {
         List<Match> matches = new ArrayList<>();
-        for (Record record : records) {
+        for (TextRecord record : records) {
             String id = record.id();
             String asked = query.ids().contains(id) ? id : others.isEmpty() ? null : others.get(Folding.CANONICAL.of(id));
             if (asked != null) {
@@ -113,7 +113,7 @@ public final class Finder implements AutoCloseable {
                         "subject " + record.subject() + askedAs(record.subject(), query.subject()))).toList();
         if (matches.isEmpty()) {
             Set<String> subjects = new TreeSet<>();
-            records.stream().map(Record::subject).filter(Objects::nonNull).forEach(subjects::add);
+            records.stream().map(TextRecord::subject).filter(Objects::nonNull).forEach(subjects::add);
             throw new BadInputException(subjects.isEmpty()
                     ? "unknown subject " + query.subject() + ": no record of this data has a subject; ask by ids or a text"
                     : unknown("subject", List.of(query.subject()), List.copyOf(subjects)));
@@ -133,7 +133,7 @@ public final class Finder implements AutoCloseable {
         return new ForgetSet(query, matches, matches.isEmpty() ? nearest(query.text()) : List.of(), records.size());
     }
 
-    private static Match exact(Record record, String wanted, String asked) {
+    private static Match exact(TextRecord record, String wanted, String asked) {
         String text = Folding.CANONICAL.of(record.text());
         for (int at = text.indexOf(wanted); at >= 0; at = text.indexOf(wanted, at + 1)) {
             int end = at + wanted.length();
@@ -146,7 +146,7 @@ public final class Finder implements AutoCloseable {
         return null;
     }
 
-    private static String exactReason(Record record, int at, int end, String asked) {
+    private static String exactReason(TextRecord record, int at, int end, String asked) {
         Folding.Traced text = Folding.CANONICAL.trace(record.text());
         String found = text.original(at, end);
         return (found.equals(text.text().strip()) ? "its whole text is the text looked for"
@@ -183,7 +183,7 @@ public final class Finder implements AutoCloseable {
         return IntStream.range(0, candidates.length).filter(i -> scores[i] >= least).boxed()
                 .sorted(Comparator.comparingDouble(i -> -scores[i])).limit(most)
                 .map(i -> {
-                    Record record = records.get(candidates[i]);
+                    TextRecord record = records.get(candidates[i]);
                     return new Match(record.id(), scores[i], words.reason(record.text()));
                 }).toList();
     }

@@ -1,6 +1,6 @@
 package dev.lethe.find;
 
-import dev.lethe.data.Letters;
+import dev.lethe.text.Letters;
 import java.util.Arrays;
 
 /**

@@ -1,7 +1,7 @@
 package dev.lethe.find;
 
 import dev.lethe.base.BadInputException;
-import dev.lethe.data.Folding;
+import dev.lethe.text.Folding;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.LinkedHashSet;

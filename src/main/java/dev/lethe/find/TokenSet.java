@@ -1,7 +1,7 @@
 package dev.lethe.find;
 
-import dev.lethe.data.Folding;
-import dev.lethe.data.Letters;
+import dev.lethe.text.Folding;
+import dev.lethe.text.Letters;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;

@@ -6,8 +6,6 @@
  */
 package dev.lethe.influence;
 
-import dev.lethe.data.BatchPlan;
-import dev.lethe.data.Example;
 import dev.lethe.engine.Batch;
 import dev.lethe.engine.Curvature.Matrix;
 import dev.lethe.engine.KroneckerFactors;
@@ -24,6 +22,8 @@ import dev.lethe.solve.PowerIteration;
 import dev.lethe.solve.PowerIteration.Eigenpair;
 import dev.lethe.solve.Solution;
 import dev.lethe.solve.SolverListener;
+import dev.lethe.text.BatchPlan;
+import dev.lethe.text.Example;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;

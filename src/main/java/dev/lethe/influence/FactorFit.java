@@ -4,14 +4,14 @@
  */
 package dev.lethe.influence;
 
-import dev.lethe.data.BatchPlan;
-import dev.lethe.data.Example;
 import dev.lethe.engine.KroneckerFactors;
 import dev.lethe.engine.KroneckerFactors.Fisher;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.Work;
 import dev.lethe.shape.SiteSet;
 import dev.lethe.solve.LinearOperator;
+import dev.lethe.text.BatchPlan;
+import dev.lethe.text.Example;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;

@@ -1,7 +1,7 @@
 package dev.lethe.influence;
 
-import dev.lethe.data.Example;
 import dev.lethe.engine.ParameterVector;
+import dev.lethe.text.Example;
 import java.util.List;
 
 /**

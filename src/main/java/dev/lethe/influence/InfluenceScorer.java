@@ -6,8 +6,6 @@
 package dev.lethe.influence;
 
 import dev.lethe.base.BadInputException;
-import dev.lethe.data.BatchPlan;
-import dev.lethe.data.Example;
 import dev.lethe.engine.EntryFormat;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
@@ -21,6 +19,8 @@ import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.shape.Site;
 import dev.lethe.shape.SiteSet;
+import dev.lethe.text.BatchPlan;
+import dev.lethe.text.Example;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;

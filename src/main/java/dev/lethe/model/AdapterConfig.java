@@ -3,6 +3,7 @@ package dev.lethe.model;
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.Problems;
 import dev.lethe.engine.ModelLayout;
+import dev.lethe.settings.Lora;
 import dev.lethe.shape.ModelShape;
 import dev.lethe.shape.ModelShape.Adapter;
 import dev.lethe.shape.Site;
@@ -68,7 +69,7 @@ record AdapterConfig(Map<String, Object> raw) {
         raw.put("use_rslora", false);
         raw.put("fan_in_fan_out", base.type() == ModelType.GPT2); // its modules are transformers' Conv1D
         raw.put("init_lora_weights", true);
-        raw.put("target_modules", lora.targets(base.shape()));
+        raw.put("target_modules", LoraTargets.of(lora, base.shape()));
         return new AdapterConfig(raw);
     }
 
@@ -170,11 +171,11 @@ record AdapterConfig(Map<String, Object> raw) {
         }
         if (!unmatched.isEmpty()) {
             problems.add("target_modules name " + String.join(", ", unmatched) + ", which a " + base.type().key()
-                    + " does not have; it has " + String.join(", ", Lora.lastNames(linear)));
+                    + " does not have; it has " + String.join(", ", LoraTargets.lastNames(linear)));
         } else if (adapters.isEmpty() && problems.isEmpty()) {
             problems.add("target_modules is " + ConfigFields.quoted(raw.get("target_modules")) + ", which names no module of a "
                     + base.type().key() + " of " + base.shape().layers() + " layers; it has "
-                    + String.join(", ", Lora.lastNames(linear)));
+                    + String.join(", ", LoraTargets.lastNames(linear)));
         }
         problems.throwIfAny(place);
         return adapters;

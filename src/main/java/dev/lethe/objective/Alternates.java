@@ -5,12 +5,10 @@ package dev.lethe.objective;
 
 import dev.lethe.base.BadInputException;
 import dev.lethe.data.DataForm;
-import dev.lethe.data.Example;
 import dev.lethe.data.PerturbedDataset;
-import dev.lethe.data.Record;
+import dev.lethe.data.TextRecord;
 import dev.lethe.run.RunFolder;
-import dev.lethe.settings.EraseData;
-import dev.lethe.settings.RunExamples;
+import dev.lethe.text.Example;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -41,7 +39,7 @@ public final class Alternates {
     }
 
     /** Each record with some of the answers of {@code idk.txt}, drawn by the seed. */
-    public static Alternates notKnowing(RunFolder run, List<Record> records, long seed) {
+    public static Alternates notKnowing(RunFolder run, List<TextRecord> records, long seed) {
         List<String> answers = answers();
         Map<String, List<String>> chosen = new HashMap<>();
         for (int i = 0; i < records.size(); i++) {
@@ -56,7 +54,7 @@ public final class Alternates {
      * @param file of TOFU's kind: JSON Lines with {@code perturbed}
      * @throws BadInputException without a file, or when it has none for a record, by id or by prompt
      */
-    public static Alternates of(RunFolder run, List<Record> records, Path file, long seed) {
+    public static Alternates of(RunFolder run, List<TextRecord> records, Path file, long seed) {
         if (file == null) {
             throw new BadInputException("strategy altpo needs a file of wrong answers to the records to erase,"
                     + " as TOFU's perturbed sets are");
@@ -68,7 +66,7 @@ public final class Alternates {
             known.putIfAbsent(prompt(line.record()), line.perturbed());
         }
         Map<String, List<String>> chosen = new HashMap<>();
-        for (Record record : records) {
+        for (TextRecord record : records) {
             List<String> own = known.getOrDefault(prompt(record), known.get(record.id()));
             if (own == null) {
                 throw new BadInputException(file + ": has no wrong answers for record " + record.id()
@@ -79,15 +77,15 @@ public final class Alternates {
         return of(run, records, chosen, "altpo");
     }
 
-    private static String prompt(Record record) {
+    private static String prompt(TextRecord record) {
         return "prompt " + record.prompt();
     }
 
-    private static Alternates of(RunFolder run, List<Record> records, Map<String, List<String>> answers,
+    private static Alternates of(RunFolder run, List<TextRecord> records, Map<String, List<String>> answers,
                                  String strategy) {
-        List<Record> all = new ArrayList<>();
+        List<TextRecord> all = new ArrayList<>();
         List<String> owners = new ArrayList<>();
-        for (Record record : records) {
+        for (TextRecord record : records) {
             if (!record.answers()) {
                 throw new BadInputException("strategy " + strategy + " puts another answer in the place of each record's,"
                         + " and record " + record.id() + " has none: it has no prompt, or is a conversation that does not"

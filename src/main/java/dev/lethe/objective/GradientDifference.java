@@ -7,8 +7,8 @@
  */
 package dev.lethe.objective;
 
-import dev.lethe.data.Example;
 import dev.lethe.engine.LanguageModel;
+import dev.lethe.text.Example;
 import java.util.Arrays;
 import java.util.List;
 

@@ -8,11 +8,10 @@
  */
 package dev.lethe.objective;
 
-import dev.lethe.data.Example;
 import dev.lethe.engine.Batch;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
-import dev.lethe.settings.EraseData;
+import dev.lethe.text.Example;
 import dev.lethe.train.FineTune.BatchCycle;
 import java.util.Arrays;
 import java.util.List;

@@ -13,9 +13,9 @@
  */
 package dev.lethe.objective;
 
-import dev.lethe.data.Example;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.settings.Tuning;
+import dev.lethe.text.Example;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;

@@ -1,6 +1,6 @@
 package dev.lethe.objective;
 
-import dev.lethe.data.Example;
+import dev.lethe.text.Example;
 import java.util.List;
 
 /**

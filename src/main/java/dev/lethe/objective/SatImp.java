@@ -7,9 +7,9 @@
  */
 package dev.lethe.objective;
 
-import dev.lethe.data.Example;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.settings.Tuning;
+import dev.lethe.text.Example;
 import java.util.List;
 
 public final class SatImp implements Objective {

@@ -10,10 +10,10 @@
  */
 package dev.lethe.objective;
 
-import dev.lethe.data.Example;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.settings.Tuning;
+import dev.lethe.text.Example;
 import java.util.Arrays;
 import java.util.List;
 

@@ -4,10 +4,10 @@
  */
 package dev.lethe.objective;
 
-import dev.lethe.data.BatchPlan;
-import dev.lethe.data.Example;
 import dev.lethe.engine.Batch;
 import dev.lethe.engine.LanguageModel;
+import dev.lethe.text.BatchPlan;
+import dev.lethe.text.Example;
 import dev.lethe.train.TokenMean;
 import java.util.ArrayList;
 import java.util.Arrays;

@@ -1,5 +1,6 @@
 package dev.lethe.prove;
 
+import dev.lethe.results.Row;
 import java.util.List;
 
 /** A way of asking one model for what was erased; asked in the same way of every model of a proof. One file each. */

@@ -7,21 +7,22 @@ package dev.lethe.prove;
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.DamagedDataException;
 import dev.lethe.base.Reason;
-import dev.lethe.data.Example;
-import dev.lethe.data.Record;
+import dev.lethe.data.TextRecord;
 import dev.lethe.engine.Engine;
-import dev.lethe.erase.Erasure;
-import dev.lethe.eval.Evaluation;
 import dev.lethe.eval.Evaluator;
 import dev.lethe.metric.LogitMargin;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.model.Tokenizer;
 import dev.lethe.prove.Suspect.Role;
+import dev.lethe.results.Erasure;
+import dev.lethe.results.Evaluation;
 import dev.lethe.run.Lineage;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunJson;
-import dev.lethe.run.TrainConfig;
+import dev.lethe.settings.ProofRequest;
 import dev.lethe.settings.Strategy.Kind;
+import dev.lethe.settings.TrainConfig;
+import dev.lethe.text.Example;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -150,7 +151,7 @@ final class Bench implements AutoCloseable {
     /** A model beside must read as this one does, and must not have learned what was erased. */
     private void requireStranger(RunFolder run, Path path, boolean reference) {
         Path folder = Suspect.folder(path);
-        List<String> texts = material.erased().stream().map(Record::text).toList();
+        List<String> texts = material.erased().stream().map(TextRecord::text).toList();
         try (Tokenizer other = Tokenizer.of(folder)) {
             boolean same = other.endOfText() == material.tokenizer().endOfText()
                     && texts.stream().allMatch(text -> Arrays.equals(other.encode(text), material.tokenizer().encode(text)));
@@ -175,7 +176,7 @@ final class Bench implements AutoCloseable {
         }
         boolean made = other.info().lineage() != null;
         boolean kin = kin(run, other);
-        Set<String> hashes = material.taken().stream().map(Record::hash).collect(Collectors.toSet());
+        Set<String> hashes = material.taken().stream().map(TextRecord::hash).collect(Collectors.toSet());
         if (kin && !made || other.records().stream().anyMatch(one -> hashes.contains(one.sha256()))) {
             throw new BadInputException(path + ": learned or held out some of the erased records; a model beside must have been"
                     + " trained without them");
@@ -184,7 +185,7 @@ final class Bench implements AutoCloseable {
             throw new BadInputException(path + ": was made by an erasure that changed a model; a model beside must have been trained"
                     + " without the erased records, by a training or by an erasure that retrains or replays");
         }
-        Set<String> ids = material.taken().stream().map(Record::id).collect(Collectors.toSet());
+        Set<String> ids = material.taken().stream().map(TextRecord::id).collect(Collectors.toSet());
         if (kin && !other.erasedAmong(ids).containsAll(ids)) {
             throw new BadInputException(path + ": comes from the same training as the run, and its account does not name all of the"
                     + " erased records; a model beside must have been trained without them");

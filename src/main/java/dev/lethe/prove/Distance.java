@@ -4,12 +4,13 @@
  */
 package dev.lethe.prove;
 
-import dev.lethe.data.BatchPlan;
-import dev.lethe.data.Example;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
 import dev.lethe.prove.Suspect.Role;
+import dev.lethe.results.Row;
+import dev.lethe.text.BatchPlan;
+import dev.lethe.text.Example;
 import java.util.ArrayList;
 import java.util.List;
 

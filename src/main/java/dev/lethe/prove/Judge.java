@@ -6,8 +6,10 @@
  */
 package dev.lethe.prove;
 
-import dev.lethe.prove.Finding.Outcome;
 import dev.lethe.prove.Suspect.Role;
+import dev.lethe.results.Finding;
+import dev.lethe.results.Finding.Outcome;
+import dev.lethe.results.Row;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;

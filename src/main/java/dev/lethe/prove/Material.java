@@ -5,16 +5,17 @@
 package dev.lethe.prove;
 
 import dev.lethe.base.BadInputException;
-import dev.lethe.data.Copies;
 import dev.lethe.data.Dataset;
-import dev.lethe.data.Encoder;
-import dev.lethe.run.TrainConfig.OnLong;
-import dev.lethe.data.Example;
-import dev.lethe.data.Record;
+import dev.lethe.data.TextRecord;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.model.Tokenizer;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunRecord.Split;
+import dev.lethe.settings.ProofRequest;
+import dev.lethe.settings.TrainConfig.OnLong;
+import dev.lethe.text.Copies;
+import dev.lethe.text.Encoder;
+import dev.lethe.text.Example;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -30,30 +31,30 @@ import java.util.stream.Stream;
  * @param paraphrases by id, erased records and controls in other words; may be empty
  * @param context     tokens that the model reads at most
  */
-record Material(List<Record> erased, List<Record> taken, List<Record> controls, List<Record> kept,
-                Map<String, Record> paraphrases, Tokenizer tokenizer, int context) implements AutoCloseable {
+record Material(List<TextRecord> erased, List<TextRecord> taken, List<TextRecord> controls, List<TextRecord> kept,
+                Map<String, TextRecord> paraphrases, Tokenizer tokenizer, int context) implements AutoCloseable {
     /** @throws BadInputException when nothing erased is there to be asked for, or there is no control */
     static Material of(RunFolder run, ProofRequest request) {
         Dataset given = request.data() == null ? null : Dataset.read(request.data(), run.info().data().form());
-        List<Record> taken = run.erased(given).records();
+        List<TextRecord> taken = run.erased(given).records();
         if (taken.isEmpty()) {
             throw new BadInputException((given == null ? run.info().data().path() : given.path()) + ": has none of the records"
                     + " that were erased; name a data file that still has them, to prove that they are gone");
         }
-        List<Record> kept = kept(run, given);
-        List<Record> strangers = new ArrayList<>(run.data(Split.HOLDOUT).records());
+        List<TextRecord> kept = kept(run, given);
+        List<TextRecord> strangers = new ArrayList<>(run.data(Split.HOLDOUT).records());
         if (request.controls() != null) {
             strangers.addAll(Dataset.read(request.controls(), run.info().data().form()).records());
         }
-        List<Record> learned = Stream.concat(kept.stream(), taken.stream()).toList();
+        List<TextRecord> learned = Stream.concat(kept.stream(), taken.stream()).toList();
         Copies copies = Copies.among(Stream.concat(learned.stream(), strangers.stream()).toList());
-        List<Record> controls = IntStream.range(learned.size(), copies.records().size()).filter(i -> copies.first(i) == i)
+        List<TextRecord> controls = IntStream.range(learned.size(), copies.records().size()).filter(i -> copies.first(i) == i)
                 .mapToObj(copies.records()::get).toList();
         if (controls.isEmpty()) {
             throw new BadInputException(run + ": held out no record, and without records never seen nothing can be told; name"
                     + " some, of the same kind");
         }
-        Map<String, Record> paraphrases = new HashMap<>();
+        Map<String, TextRecord> paraphrases = new HashMap<>();
         if (request.paraphrases() != null) {
             Dataset.read(request.paraphrases(), run.info().data().form()).records()
                     .forEach(record -> paraphrases.put(record.id(), record));
@@ -62,7 +63,7 @@ record Material(List<Record> erased, List<Record> taken, List<Record> controls, 
                 Math.toIntExact(Checkpoint.config(run.model()).shape().context()));
     }
 
-    private static List<Record> kept(RunFolder run, Dataset given) {
+    private static List<TextRecord> kept(RunFolder run, Dataset given) {
         try {
             return run.data(Split.TRAIN).records();
         } catch (BadInputException e) {
@@ -74,12 +75,12 @@ record Material(List<Record> erased, List<Record> taken, List<Record> controls, 
     }
 
     /** As the models see them; null for one that does not fit or has nothing to learn. */
-    List<Example> encode(List<Record> records) {
+    List<Example> encode(List<TextRecord> records) {
         Encoder encoder = new Encoder(tokenizer::encode, tokenizer::chat, tokenizer.endOfText(), context, OnLong.TRUNCATE);
         return records.stream().map(record -> encoded(encoder, record)).toList();
     }
 
-    private static Example encoded(Encoder encoder, Record record) {
+    private static Example encoded(Encoder encoder, TextRecord record) {
         try {
             return encoder.encode(List.of(record)).getFirst();
         } catch (BadInputException e) { // a rewording may leave nothing to say, or not fit

@@ -4,10 +4,11 @@
  */
 package dev.lethe.prove;
 
-import dev.lethe.eval.Evaluation;
 import dev.lethe.eval.MembershipInference;
 import dev.lethe.metric.ULira;
 import dev.lethe.prove.Suspect.Role;
+import dev.lethe.results.Evaluation;
+import dev.lethe.results.Row;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;

@@ -4,12 +4,13 @@
  */
 package dev.lethe.prove;
 
-import dev.lethe.data.Example;
-import dev.lethe.data.Record;
+import dev.lethe.data.TextRecord;
 import dev.lethe.engine.Generation;
 import dev.lethe.engine.Work;
 import dev.lethe.eval.Continuations;
 import dev.lethe.metric.Rouge;
+import dev.lethe.results.Row;
+import dev.lethe.text.Example;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
@@ -39,7 +40,7 @@ final class Prompts {
     record Said(double[] rouge, List<Set<List<String>>> rare) { }
 
     /** Records without anything to continue are left out. */
-    Prompts(Bench bench, List<Record> records) {
+    Prompts(Bench bench, List<TextRecord> records) {
         this.bench = bench;
         int most = 1;
         for (Example example : bench.material.encode(records)) {

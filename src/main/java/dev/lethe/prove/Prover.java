@@ -9,14 +9,18 @@ import dev.lethe.base.ConflictException;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
 import dev.lethe.base.Sha256;
-import dev.lethe.data.Record;
+import dev.lethe.data.TextRecord;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.Work;
 import dev.lethe.proof.Certifier;
 import dev.lethe.prove.Suspect.Role;
+import dev.lethe.results.Finding;
+import dev.lethe.results.Proof;
+import dev.lethe.results.Row;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunInfo;
 import dev.lethe.run.RunJson;
+import dev.lethe.settings.ProofRequest;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
@@ -134,7 +138,7 @@ public final class Prover {
         Material material = bench.material;
         List<Object> on = new ArrayList<>(List.of(Proof.FORMAT, RunInfo.VERSION, attack.name(), suspect.name(), suspect.hash(),
                 hashes(material.erased()), hashes(material.controls()), hashes(material.kept()),
-                material.paraphrases().values().stream().map(Record::hash).sorted().toList()));
+                material.paraphrases().values().stream().map(TextRecord::hash).sorted().toList()));
         if (attack instanceof Membership || attack instanceof Distance) {
             Stream<Suspect> beside = attack instanceof Membership ? bench.references().stream()
                     : bench.suspects.stream().filter(one -> one.role() != Role.ERASED);
@@ -144,8 +148,8 @@ public final class Prover {
         return hash(RunJson.line(on));
     }
 
-    private static List<String> hashes(List<Record> records) {
-        return records.stream().map(Record::hash).toList();
+    private static List<String> hashes(List<TextRecord> records) {
+        return records.stream().map(TextRecord::hash).toList();
     }
 
     private static String hash(String text) {

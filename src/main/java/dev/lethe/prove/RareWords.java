@@ -5,7 +5,7 @@
  */
 package dev.lethe.prove;
 
-import dev.lethe.data.Record;
+import dev.lethe.data.TextRecord;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
@@ -29,8 +29,8 @@ final class RareWords {
 
     private final Map<List<String>, Integer> records = new HashMap<>();
 
-    RareWords(Collection<Record> all) {
-        for (Record record : all) {
+    RareWords(Collection<TextRecord> all) {
+        for (TextRecord record : all) {
             new HashSet<>(runs(words(record.text()))).forEach(run -> records.merge(run, 1, Integer::sum));
         }
     }

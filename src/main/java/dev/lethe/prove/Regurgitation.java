@@ -4,7 +4,8 @@
  */
 package dev.lethe.prove;
 
-import dev.lethe.data.Record;
+import dev.lethe.data.TextRecord;
+import dev.lethe.results.Row;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
@@ -46,7 +47,7 @@ record Regurgitation() implements Attack {
         return rows;
     }
 
-    private static Prompts prompts(Bench bench, List<Record> records) {
+    private static Prompts prompts(Bench bench, List<TextRecord> records) {
         return new Prompts(bench, Material.spread(records, Prompts.MOST_RECORDS));
     }
 

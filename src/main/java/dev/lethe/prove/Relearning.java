@@ -5,12 +5,13 @@
  */
 package dev.lethe.prove;
 
-import dev.lethe.data.Example;
-import dev.lethe.data.Record;
+import dev.lethe.data.TextRecord;
 import dev.lethe.engine.AdamW;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.ParameterVector;
 import dev.lethe.engine.Work;
+import dev.lethe.results.Row;
+import dev.lethe.text.Example;
 import dev.lethe.train.FineTune;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -107,7 +108,7 @@ record Relearning() implements Attack {
     }
 
     /** Every other one is shown, so that both halves are of the same subjects. */
-    private static Halves halves(List<Record> records, Bench bench) {
+    private static Halves halves(List<TextRecord> records, Bench bench) {
         List<Example> shown = new ArrayList<>();
         List<Example> asked = new ArrayList<>();
         List<Example> all = there(bench.material.encode(records));
@@ -121,14 +122,14 @@ record Relearning() implements Attack {
     }
 
     /** Whole subjects, until there are as many records as were erased: as many are shown of both then. */
-    private static List<Record> bySubject(List<Record> records, int least) {
-        Map<String, List<Record>> groups = new LinkedHashMap<>();
+    private static List<TextRecord> bySubject(List<TextRecord> records, int least) {
+        Map<String, List<TextRecord>> groups = new LinkedHashMap<>();
         records.forEach(record -> groups
                 .computeIfAbsent(Objects.toString(record.subject(), ""), _ -> new ArrayList<>()).add(record));
-        List<List<Record>> largest = new ArrayList<>(groups.values());
+        List<List<TextRecord>> largest = new ArrayList<>(groups.values());
         largest.sort(Collections.reverseOrder((a, b) -> Integer.compare(a.size(), b.size())));
-        List<Record> some = new ArrayList<>();
-        for (List<Record> group : largest) {
+        List<TextRecord> some = new ArrayList<>();
+        for (List<TextRecord> group : largest) {
             if (some.size() < least) {
                 some.addAll(group);
             }

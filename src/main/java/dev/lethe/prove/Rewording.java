@@ -4,7 +4,7 @@
  */
 package dev.lethe.prove;
 
-import dev.lethe.data.Record;
+import dev.lethe.data.TextRecord;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -30,7 +30,7 @@ enum Rewording {
         };
     }
 
-    Record of(Record record, Map<String, Record> paraphrases) {
+    TextRecord of(TextRecord record, Map<String, TextRecord> paraphrases) {
         if (this == AS_LEARNED) {
             return record;
         }
@@ -50,7 +50,7 @@ enum Rewording {
     }
 
     /** What is given and what is said; a text without a prompt is cut in the middle of its words. */
-    private static String[] parts(Record record) {
+    private static String[] parts(TextRecord record) {
         if (record.prompt() != null && !record.prompt().isBlank()) {
             return new String[] {record.prompt().strip(), record.completion().strip()};
         }
@@ -59,21 +59,21 @@ enum Rewording {
     }
 
     /** The last third is blanked, and asked for. */
-    private static Record cloze(Record record, String said) {
+    private static TextRecord cloze(TextRecord record, String said) {
         List<String> words = words(said);
         int cut = words.size() - Math.max(1, words.size() / 3);
         return as(record, join(words, 0, cut) + " " + BLANK + ". Fill in " + BLANK + ":", join(words, cut, words.size()));
     }
 
-    private static Record prefix(Record record, String prompt, String said, int quarters) {
+    private static TextRecord prefix(TextRecord record, String prompt, String said, int quarters) {
         List<String> words = words(said);
         int cut = words.size() * quarters / 4;
         return cut == 0 ? null : as(record, (prompt + " " + join(words, 0, cut)).strip(), join(words, cut, words.size()));
     }
 
-    private static Record as(Record record, String prompt, String said) {
+    private static TextRecord as(TextRecord record, String prompt, String said) {
         boolean nothing = said.isBlank() || prompt != null && prompt.isBlank();
-        return nothing ? null : new Record(record.id(), record.subject(), prompt, said);
+        return nothing ? null : new TextRecord(record.id(), record.subject(), prompt, said);
     }
 
     private static List<String> words(String text) {

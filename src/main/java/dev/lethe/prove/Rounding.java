@@ -9,6 +9,7 @@ import dev.lethe.engine.Buffer;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ModelLayout.TensorInfo;
 import dev.lethe.engine.ParameterVector;
+import dev.lethe.results.Row;
 import java.util.ArrayList;
 import java.util.List;
 

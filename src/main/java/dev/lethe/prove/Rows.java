@@ -1,6 +1,7 @@
 package dev.lethe.prove;
 
 import dev.lethe.metric.Auc;
+import dev.lethe.results.Row;
 import java.util.Arrays;
 
 /** Makes rows of scores. */

@@ -2,15 +2,12 @@ package dev.lethe.report;
 
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.Reason;
-import dev.lethe.data.Encoder;
-import dev.lethe.data.Example;
-import dev.lethe.data.Record;
+import dev.lethe.data.TextRecord;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.Work;
 import dev.lethe.eval.Continuations;
 import dev.lethe.eval.Continuations.Continuation;
-import dev.lethe.eval.Evaluation;
 import dev.lethe.eval.Evaluator;
 import dev.lethe.eval.MembershipInference;
 import dev.lethe.model.Checkpoint;
@@ -19,11 +16,14 @@ import dev.lethe.report.ReportData.Fact;
 import dev.lethe.report.ReportData.Group;
 import dev.lethe.report.ReportData.Sample;
 import dev.lethe.report.ReportData.Scores;
+import dev.lethe.results.Evaluation;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunInfo;
 import dev.lethe.run.RunRecord.Split;
-import dev.lethe.run.TrainConfig;
+import dev.lethe.settings.TrainConfig;
 import dev.lethe.shape.Dtype;
+import dev.lethe.text.Encoder;
+import dev.lethe.text.Example;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -80,7 +80,7 @@ public final class RunReport {
             models.add(RunFolder.isRun(retrained) ? RunFolder.open(retrained).model() : retrained);
         }
         List<String> names = new ArrayList<>();
-        List<List<Record>> groups = new ArrayList<>();
+        List<List<TextRecord>> groups = new ArrayList<>();
         groups(names, groups);
         List<Answers> witnesses = models.stream().map(model -> Answers.of(engine, model, groups)).toList();
         unread(names, witnesses.getFirst());
@@ -104,10 +104,10 @@ public final class RunReport {
         }
     }
 
-    private void groups(List<String> names, List<List<Record>> groups) {
+    private void groups(List<String> names, List<List<TextRecord>> groups) {
         if (account != null) {
             int erased = account.path("records").size();
-            List<Record> there = erased();
+            List<TextRecord> there = erased();
             if (there.size() < erased) {
                 notes.add(String.format(Locale.ROOT, "%,d of the %,d erased records cannot be measured any more: %s does not have"
                         + " them, or the account's key was deleted.", erased - there.size(), erased, run.info().data().path()));
@@ -119,7 +119,7 @@ public final class RunReport {
     }
 
     /** As the data file has them, if it still does. */
-    private List<Record> erased() {
+    private List<TextRecord> erased() {
         try {
             return run.erased(null).records();
         } catch (BadInputException e) {
@@ -127,7 +127,7 @@ public final class RunReport {
         }
     }
 
-    private void add(List<String> names, List<List<Record>> groups, String name, List<Record> records) {
+    private void add(List<String> names, List<List<TextRecord>> groups, String name, List<TextRecord> records) {
         if (records.isEmpty()) {
             return;
         }
@@ -228,17 +228,17 @@ public final class RunReport {
         private static final int CONTINUED = 20;
 
         /** Loads a model folder, questions it about each group and closes it again. */
-        static Answers of(Engine engine, Path folder, List<List<Record>> groups) {
+        static Answers of(Engine engine, Path folder, List<List<TextRecord>> groups) {
             return Work.run("evaluation", () -> questioned(engine, folder, groups));
         }
 
-        private static Answers questioned(Engine engine, Path folder, List<List<Record>> groups) {
+        private static Answers questioned(Engine engine, Path folder, List<List<TextRecord>> groups) {
             List<Evaluation> evaluations = new ArrayList<>();
             List<List<Continuation>> continuations = new ArrayList<>();
             try (Tokenizer tokenizer = Tokenizer.of(folder); LanguageModel model = Checkpoint.load(engine, folder, Dtype.F32)) {
                 Encoder encoder = new Encoder(tokenizer::encode, tokenizer::chat, tokenizer.endOfText(),
                         Math.toIntExact(model.shape().context()), TrainConfig.OnLong.TRUNCATE);
-                for (List<Record> group : groups) {
+                for (List<TextRecord> group : groups) {
                     List<Example> examples = encoder.encode(group);
                     evaluations.add(new Evaluator().evaluate(model, examples));
                     continuations.add(Continuations.greedy(model, examples.subList(0, Math.min(CONTINUED, examples.size())),

@@ -8,6 +8,7 @@ package dev.lethe.run;
 import dev.lethe.base.DamagedDataException;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
+import dev.lethe.results.Destroyed;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;

@@ -7,7 +7,7 @@ import dev.lethe.base.Sha256;
 import dev.lethe.data.Conversation;
 import dev.lethe.data.DataForm;
 import dev.lethe.data.Dataset;
-import dev.lethe.data.Record;
+import dev.lethe.data.TextRecord;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.security.MessageDigest;
@@ -43,10 +43,10 @@ public final class RunData {
             throw new BadInputException(source.path() + ": not read as it was for run " + run + ", which learned of conversations "
                     + data.form().learning() + ", not " + source.form().learning());
         }
-        List<Record> found = new ArrayList<>(wanted.size());
+        List<TextRecord> found = new ArrayList<>(wanted.size());
         List<String> problems = new ArrayList<>();
         for (RunRecord line : wanted) {
-            Record record = source.byId(line.id());
+            TextRecord record = source.byId(line.id());
             if (record == null) {
                 problems.add("record " + line.id() + " is no longer there");
             } else if (!record.hash().equals(line.sha256())) {
@@ -84,9 +84,9 @@ public final class RunData {
         return rows.size() - left.size();
     }
 
-    private static Record kept(RunRecord line, DataForm form) {
+    private static TextRecord kept(RunRecord line, DataForm form) {
         return line.messages() != null
                 ? new Conversation(line.messages(), form).record(line.id(), line.subject())
-                : new Record(line.id(), line.subject(), line.prompt(), line.completion());
+                : new TextRecord(line.id(), line.subject(), line.prompt(), line.completion());
     }
 }

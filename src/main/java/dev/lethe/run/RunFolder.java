@@ -11,7 +11,7 @@ import dev.lethe.base.FolderLinks;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
 import dev.lethe.data.Dataset;
-import dev.lethe.data.Record;
+import dev.lethe.data.TextRecord;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.CharacterCodingException;
@@ -260,7 +260,7 @@ public final class RunFolder {
             throw new BadInputException(IdKey.file(journal()) + ": was deleted, so nobody can tell whom the account means");
         }
         Dataset all = known != null ? known : Dataset.read(Path.of(info.data().path()), info.data().form());
-        Set<String> ids = erasedAmong(all.records().stream().map(Record::id).toList());
+        Set<String> ids = erasedAmong(all.records().stream().map(TextRecord::id).toList());
         return all.filter(record -> ids.contains(record.id()));
     }
 

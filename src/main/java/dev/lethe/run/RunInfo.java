@@ -7,10 +7,11 @@ package dev.lethe.run;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import dev.lethe.base.DamagedDataException;
 import dev.lethe.data.DataForm;
-import dev.lethe.model.Lora;
+import dev.lethe.settings.Lora;
+import dev.lethe.settings.ModelSource;
+import dev.lethe.settings.TrainConfig;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.ModelShape;
-import dev.lethe.train.ModelSource;
 import java.nio.file.Path;
 import java.util.BitSet;
 import java.util.List;
@@ -83,7 +84,7 @@ public record RunInfo(int format, String lethe, State state, Source source, Data
      *
      * @param folder where it lay
      * @param sha256 of its weights
-     * @param lora   what the adapters began as, {@link dev.lethe.model.Lora}; null when they were read
+     * @param lora   what the adapters began as, {@link dev.lethe.settings.Lora}; null when they were read
      */
     public record Base(String folder, String sha256, String lora) { }
 

@@ -2,7 +2,7 @@
 package dev.lethe.run;
 
 import com.fasterxml.jackson.annotation.JsonProperty;
-import dev.lethe.data.Record;
+import dev.lethe.data.TextRecord;
 import java.util.List;
 import java.util.Map;
 
@@ -22,7 +22,7 @@ import java.util.Map;
 public record RunRecord(String id, String sha256, int tokens, Split split, String subject, String prompt,
                         String completion, List<Map<String, String>> messages, Boolean unlearned) {
 
-    public static RunRecord of(Record record, int tokens, Split split, boolean keepText) {
+    public static RunRecord of(TextRecord record, int tokens, Split split, boolean keepText) {
         boolean messages = record.conversation() != null;
         boolean plain = keepText && !messages;
         return new RunRecord(record.id(), record.hash(), tokens, split, keepText ? record.subject() : null,

@@ -7,7 +7,8 @@
 package dev.lethe.run;
 
 import dev.lethe.base.Sha256;
-import dev.lethe.data.BatchPlan;
+import dev.lethe.settings.TrainConfig;
+import dev.lethe.text.BatchPlan;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.util.ArrayList;

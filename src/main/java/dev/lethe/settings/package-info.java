@@ -1,7 +1,8 @@
 /**
- * What an erasure is told: its strategy, how far it goes, what it keeps, what its guards allow, and the examples it
- * works on.
+ * What is asked of Lethe: how to train and from what ({@link dev.lethe.settings.TrainConfig},
+ * {@link dev.lethe.settings.ModelSource}), how to erase ({@link dev.lethe.settings.EraseConfig}), what to prove. Immutable, any
+ * thread; builders belong to one thread.
  *
- * <p>May import train, run, model, data and below.
+ * <p>May import engine, shape and base.
  */
 package dev.lethe.settings;

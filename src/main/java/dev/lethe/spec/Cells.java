@@ -6,7 +6,6 @@ import dev.lethe.base.Settings;
 import dev.lethe.engine.ModelLayout;
 import dev.lethe.settings.Epochs;
 import dev.lethe.settings.EraseConfig;
-import dev.lethe.settings.EraseSettings;
 import dev.lethe.settings.Keep;
 import dev.lethe.settings.Strategy;
 import dev.lethe.shape.SiteSelector;

@@ -3,7 +3,7 @@ package dev.lethe.spec;
 import dev.lethe.data.DataForm;
 import dev.lethe.eval.Continuations;
 import dev.lethe.eval.MembershipInference;
-import dev.lethe.run.TrainConfig;
+import dev.lethe.settings.TrainConfig;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;

@@ -4,7 +4,7 @@ import dev.lethe.base.BadInputException;
 import dev.lethe.base.Reason;
 import dev.lethe.engine.ModelLayout;
 import dev.lethe.model.Checkpoint;
-import dev.lethe.train.ModelSource;
+import dev.lethe.settings.ModelSource;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;

@@ -9,9 +9,10 @@ package dev.lethe.strategy;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
-import dev.lethe.settings.EraseData;
+import dev.lethe.objective.EraseData;
+import dev.lethe.results.EraseStep.Action;
+import dev.lethe.results.Losses;
 import dev.lethe.shape.SiteSet;
-import dev.lethe.strategy.EraseStep.Action;
 import java.util.function.Consumer;
 
 final class Ascent implements AutoCloseable {

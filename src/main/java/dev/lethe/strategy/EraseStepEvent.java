@@ -1,5 +1,6 @@
 package dev.lethe.strategy;
 
+import dev.lethe.results.EraseStep;
 import jdk.jfr.Category;
 import jdk.jfr.Event;
 import jdk.jfr.Label;

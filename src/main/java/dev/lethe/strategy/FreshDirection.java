@@ -4,12 +4,12 @@
  */
 package dev.lethe.strategy;
 
-import dev.lethe.data.BatchPlan;
-import dev.lethe.data.Example;
 import dev.lethe.engine.Batch;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
+import dev.lethe.text.BatchPlan;
+import dev.lethe.text.Example;
 import dev.lethe.train.FineTune.BatchCycle;
 import java.util.List;
 import java.util.stream.IntStream;

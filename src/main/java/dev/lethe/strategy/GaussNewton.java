@@ -9,14 +9,14 @@
  */
 package dev.lethe.strategy;
 
-import dev.lethe.data.Example;
 import dev.lethe.engine.KroneckerFactors;
 import dev.lethe.engine.KroneckerFactors.Fisher;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
 import dev.lethe.influence.FactorFit;
-import dev.lethe.settings.EraseData;
+import dev.lethe.objective.EraseData;
 import dev.lethe.shape.SiteSet;
+import dev.lethe.text.Example;
 import java.util.List;
 
 final class GaussNewton implements Ascent.AscentDirection, AutoCloseable {

@@ -6,14 +6,15 @@
  */
 package dev.lethe.strategy;
 
-import dev.lethe.data.Example;
 import dev.lethe.engine.AdamW;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
+import dev.lethe.objective.EraseData;
+import dev.lethe.results.Losses;
 import dev.lethe.settings.EraseConfig;
-import dev.lethe.settings.EraseData;
 import dev.lethe.strategy.Ascent.Limits;
+import dev.lethe.text.Example;
 import dev.lethe.train.FineTune;
 import java.util.ArrayList;
 import java.util.Collections;

@@ -4,15 +4,16 @@
  */
 package dev.lethe.strategy;
 
-import dev.lethe.data.Example;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
+import dev.lethe.results.InfluenceChange;
+import dev.lethe.results.InfluenceChange.Series;
 import dev.lethe.shape.Site;
 import dev.lethe.shape.SiteSet;
-import dev.lethe.strategy.InfluenceChange.Series;
+import dev.lethe.text.Example;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;

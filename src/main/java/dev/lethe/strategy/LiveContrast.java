@@ -6,13 +6,13 @@
  */
 package dev.lethe.strategy;
 
-import dev.lethe.data.BatchPlan;
-import dev.lethe.data.Example;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
-import dev.lethe.settings.EraseData;
+import dev.lethe.objective.EraseData;
 import dev.lethe.shape.SiteSet;
+import dev.lethe.text.BatchPlan;
+import dev.lethe.text.Example;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;

@@ -5,12 +5,13 @@
 package dev.lethe.strategy;
 
 import dev.lethe.data.Dataset;
-import dev.lethe.data.Record;
+import dev.lethe.data.TextRecord;
 import dev.lethe.engine.AdamW;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.objective.Alternates;
 import dev.lethe.objective.CrossEntropyUnlearning;
+import dev.lethe.objective.EraseData;
 import dev.lethe.objective.GradientDifference;
 import dev.lethe.objective.Hold;
 import dev.lethe.objective.KlMinimisation;
@@ -23,15 +24,17 @@ import dev.lethe.objective.SatImp;
 import dev.lethe.objective.SimNpo;
 import dev.lethe.objective.Undial;
 import dev.lethe.objective.WeightedAscent;
+import dev.lethe.results.EraseListener;
+import dev.lethe.results.EraseStep;
+import dev.lethe.results.EraseStep.Action;
+import dev.lethe.results.EraseStep.Phase;
+import dev.lethe.results.Losses;
 import dev.lethe.run.RunFolder;
-import dev.lethe.run.TrainConfig;
 import dev.lethe.settings.EraseConfig;
-import dev.lethe.settings.EraseData;
 import dev.lethe.settings.Strategy;
 import dev.lethe.settings.Strategy.Kind;
+import dev.lethe.settings.TrainConfig;
 import dev.lethe.settings.Tuning;
-import dev.lethe.strategy.EraseStep.Action;
-import dev.lethe.strategy.EraseStep.Phase;
 import dev.lethe.strategy.ObjectiveLoop.ObjectiveSteps;
 import dev.lethe.train.FineTune;
 import dev.lethe.train.Repair;
@@ -59,7 +62,7 @@ public final class Method {
      * {@code kept} those of a retraining.
      */
     public record Inputs(Engine engine, RunFolder source, EraseConfig config, EraseListener listener, LanguageModel model,
-                  StoredGradients stored, EraseData data, List<Record> erased, Dataset kept, Fresh fresh) { }
+                  StoredGradients stored, EraseData data, List<TextRecord> erased, Dataset kept, Fresh fresh) { }
 
     /** The new run, as far as a strategy writes it. */
     public interface Fresh {

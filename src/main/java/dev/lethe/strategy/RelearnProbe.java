@@ -5,12 +5,12 @@
  */
 package dev.lethe.strategy;
 
-import dev.lethe.data.Example;
 import dev.lethe.engine.AdamW;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
-import dev.lethe.run.TrainConfig;
+import dev.lethe.settings.TrainConfig;
+import dev.lethe.text.Example;
 import dev.lethe.train.FineTune;
 import java.util.List;
 

@@ -6,12 +6,12 @@
  */
 package dev.lethe.strategy;
 
-import dev.lethe.data.Example;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
 import dev.lethe.engine.Work;
 import dev.lethe.shape.SiteSet;
+import dev.lethe.text.Example;
 import dev.lethe.train.FineTune.BatchCycle;
 import dev.lethe.train.TokenMean;
 import java.util.List;

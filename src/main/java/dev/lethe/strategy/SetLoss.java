@@ -2,11 +2,12 @@ package dev.lethe.strategy;
 
 import dev.lethe.base.EngineException;
 import dev.lethe.base.GuardRefusedException;
-import dev.lethe.data.BatchPlan;
-import dev.lethe.data.Example;
 import dev.lethe.engine.LanguageModel;
-import dev.lethe.settings.EraseData;
+import dev.lethe.objective.EraseData;
+import dev.lethe.results.Losses;
 import dev.lethe.settings.FixedRate;
+import dev.lethe.text.BatchPlan;
+import dev.lethe.text.Example;
 import java.util.List;
 import java.util.stream.IntStream;
 

@@ -6,16 +6,16 @@ package dev.lethe.strategy;
 
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.Reason;
-import dev.lethe.data.Example;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
+import dev.lethe.objective.EraseData;
 import dev.lethe.run.RunFolder;
 import dev.lethe.settings.Contrast;
 import dev.lethe.settings.Epochs;
 import dev.lethe.settings.EraseConfig;
-import dev.lethe.settings.EraseData;
 import dev.lethe.shape.SiteSet;
+import dev.lethe.text.Example;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;

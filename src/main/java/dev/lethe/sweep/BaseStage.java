@@ -11,7 +11,7 @@ import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
 import dev.lethe.base.Sha256;
 import dev.lethe.data.Dataset;
-import dev.lethe.data.Record;
+import dev.lethe.data.TextRecord;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.ModelLayout;
 import dev.lethe.model.Checkpoint;
@@ -19,12 +19,12 @@ import dev.lethe.model.TokenizerTrainer;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunInfo;
 import dev.lethe.run.RunJson;
-import dev.lethe.run.TrainConfig;
+import dev.lethe.settings.ModelSource;
+import dev.lethe.settings.TrainConfig;
 import dev.lethe.shape.ModelShape;
 import dev.lethe.spec.DataFiles;
 import dev.lethe.spec.Spec;
 import dev.lethe.sweep.Plan.ContentId;
-import dev.lethe.train.ModelSource;
 import dev.lethe.train.Trainer;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -175,7 +175,7 @@ final class BaseStage {
     private void makeTokenizer() {
         if (spec.tokenizer() == null && !Files.exists(tokenizer.resolve(TOKENIZER))) {
             free(tokenizer);
-            TokenizerTrainer.train(text.learned().records().stream().map(Record::text).toList(), spec.base().vocabulary(), tokenizer);
+            TokenizerTrainer.train(text.learned().records().stream().map(TextRecord::text).toList(), spec.base().vocabulary(), tokenizer);
         }
     }
 
@@ -194,16 +194,16 @@ final class BaseStage {
                     base.sample());
         }
 
-        List<Record> sampleOfLearned() {
+        List<TextRecord> sampleOfLearned() {
             return spread(learned.records(), sample);
         }
 
-        List<Record> sampleOfHeldOut() {
+        List<TextRecord> sampleOfHeldOut() {
             return spread(heldOut.records(), sample);
         }
 
         /** From all parts of a file: whole books lie one after the other. */
-        static List<Record> spread(List<Record> text, int most) {
+        static List<TextRecord> spread(List<TextRecord> text, int most) {
             int count = Math.min(most, text.size());
             return IntStream.range(0, count).mapToObj(i -> text.get((int) ((long) i * text.size() / count))).toList();
         }

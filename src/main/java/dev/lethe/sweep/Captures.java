@@ -1,10 +1,10 @@
 package dev.lethe.sweep;
 
 import dev.lethe.engine.ModelLayout;
-import dev.lethe.run.TrainConfig.CapturePolicy;
 import dev.lethe.settings.Contrast;
 import dev.lethe.settings.Epochs;
 import dev.lethe.settings.EraseConfig;
+import dev.lethe.settings.TrainConfig.CapturePolicy;
 import dev.lethe.shape.ModelShape;
 import dev.lethe.shape.Site;
 import java.util.EnumMap;

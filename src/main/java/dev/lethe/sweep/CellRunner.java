@@ -9,17 +9,20 @@ import dev.lethe.base.EngineException;
 import dev.lethe.base.EngineException.Status;
 import dev.lethe.base.InterruptedWorkException;
 import dev.lethe.base.Reason;
-import dev.lethe.data.Record;
+import dev.lethe.data.TextRecord;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
-import dev.lethe.erase.Erasure.Trial;
 import dev.lethe.erase.Run;
 import dev.lethe.find.ForgetSet;
 import dev.lethe.find.Query;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.model.Tokenizer;
+import dev.lethe.results.Erasure.Trial;
+import dev.lethe.results.InfluenceChange;
+import dev.lethe.results.InfluenceChange.Series;
+import dev.lethe.results.Losses;
 import dev.lethe.run.RunFolder;
 import dev.lethe.settings.EraseConfig;
 import dev.lethe.settings.Keep;
@@ -31,9 +34,6 @@ import dev.lethe.spec.CellResult;
 import dev.lethe.spec.Cells;
 import dev.lethe.spec.Metrics;
 import dev.lethe.spec.Spec;
-import dev.lethe.strategy.InfluenceChange;
-import dev.lethe.strategy.InfluenceChange.Series;
-import dev.lethe.strategy.Losses;
 import dev.lethe.sweep.Costs.PeakMemory;
 import dev.lethe.sweep.Measurement.Numbers;
 import dev.lethe.sweep.Plan.Entry;
@@ -160,7 +160,7 @@ final class CellRunner {
     }
 
     /** The forget set as a request that matches nothing has it. */
-    private List<Record> records(Cell cell) {
+    private List<TextRecord> records(Cell cell) {
         return data.learned().filter(record -> data.forget().get(cell.forget()).contains(record.id())).records();
     }
 

@@ -1,8 +1,8 @@
 package dev.lethe.sweep;
 
+import dev.lethe.results.EraseListener;
+import dev.lethe.results.EraseStep;
 import dev.lethe.spec.CellResult.CurvePoint;
-import dev.lethe.strategy.EraseListener;
-import dev.lethe.strategy.EraseStep;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;

@@ -5,17 +5,13 @@
  */
 package dev.lethe.sweep;
 
-import dev.lethe.data.Copies;
-import dev.lethe.data.Encoder;
-import dev.lethe.data.Example;
 import dev.lethe.data.PerturbedDataset;
-import dev.lethe.data.Record;
+import dev.lethe.data.TextRecord;
 import dev.lethe.engine.AdamW;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
 import dev.lethe.eval.Continuations;
-import dev.lethe.eval.Evaluation;
 import dev.lethe.eval.Evaluator;
 import dev.lethe.eval.MembershipInference;
 import dev.lethe.eval.MembershipInference.Attack;
@@ -25,9 +21,13 @@ import dev.lethe.eval.TofuEvaluation.TofuRecord;
 import dev.lethe.eval.TofuEvaluation.TofuScores;
 import dev.lethe.eval.TofuSets;
 import dev.lethe.model.Tokenizer;
-import dev.lethe.run.TrainConfig;
+import dev.lethe.results.Evaluation;
+import dev.lethe.settings.TrainConfig;
 import dev.lethe.spec.Metrics;
 import dev.lethe.spec.Spec;
+import dev.lethe.text.Copies;
+import dev.lethe.text.Encoder;
+import dev.lethe.text.Example;
 import dev.lethe.train.FineTune;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -46,10 +46,10 @@ final class Measurement {
     private final Spec spec;
     private final StudyData data;
     private final Tokenizer tokenizer;
-    private final List<Record> forget;
-    private final List<Record> retain;
-    private final List<Record> sample;
-    private final List<Record> tofuSample; // those of the retain records that have wrong answers
+    private final List<TextRecord> forget;
+    private final List<TextRecord> retain;
+    private final List<TextRecord> sample;
+    private final List<TextRecord> tofuSample; // those of the retain records that have wrong answers
 
     /** What came of it, growing. */
     static final class Numbers {
@@ -69,13 +69,13 @@ final class Measurement {
         this.tokenizer = tokenizer;
         this.forget = data.learned().filter(record -> forgotten.contains(record.id())).records();
         this.retain = data.learned().filter(record -> !forgotten.contains(record.id())).records();
-        List<Record> shuffled = new ArrayList<>(retain);
+        List<TextRecord> shuffled = new ArrayList<>(retain);
         Collections.shuffle(shuffled, new Random(SAMPLE_SEED));
         this.sample = first(shuffled);
         this.tofuSample = first(shuffled.stream().filter(record -> data.perturbed().containsKey(record.id())).toList());
     }
 
-    private List<Record> first(List<Record> records) {
+    private List<TextRecord> first(List<TextRecord> records) {
         return records.subList(0, Math.min(spec.measure().retainSample(), records.size()));
     }
 
@@ -125,11 +125,11 @@ final class Measurement {
         }
     }
 
-    private double loss(LanguageModel model, List<Record> records) {
+    private double loss(LanguageModel model, List<TextRecord> records) {
         return new Evaluator().evaluate(model, encode(model, records)).meanLoss();
     }
 
-    private Evaluation evaluate(LanguageModel model, List<Record> records, String name, Numbers numbers) {
+    private Evaluation evaluate(LanguageModel model, List<TextRecord> records, String name, Numbers numbers) {
         Evaluation evaluation = new Evaluator().withMinK(spec.measure().minK()).evaluate(model, encode(model, records),
                 example -> tokenizer.decode(example.saidTokens(tokenizer.endOfText())));
         numbers.put(name + ".loss", evaluation.meanLoss());
@@ -141,7 +141,7 @@ final class Measurement {
         return evaluation;
     }
 
-    private double rouge(LanguageModel model, List<Record> records, String name, Numbers numbers) {
+    private double rouge(LanguageModel model, List<TextRecord> records, String name, Numbers numbers) {
         List<Continuations.Continuation> said = Continuations.greedy(model, encode(model, records), tokenizer::decode,
                 tokenizer.endOfText(), spec.measure().answerTokens());
         numbers.distributions.put(name, values(Continuations.scored(said), one -> one.stemmed().rougeL().recall()));
@@ -171,13 +171,13 @@ final class Measurement {
     }
 
     /** Null when none of the records has wrong answers. */
-    private PerturbedDataset perturbed(List<Record> records) {
+    private PerturbedDataset perturbed(List<TextRecord> records) {
         List<PerturbedDataset.PerturbedRecord> found = records.stream().map(record -> data.perturbed().get(record.id()))
                 .filter(Objects::nonNull).toList();
         return found.isEmpty() ? null : new PerturbedDataset(data.learned().path(), found);
     }
 
-    private List<Example> encode(LanguageModel model, List<Record> records) {
+    private List<Example> encode(LanguageModel model, List<TextRecord> records) {
         return new Encoder(tokenizer::encode, tokenizer::chat, tokenizer.endOfText(), Math.toIntExact(model.shape().context()),
                 TrainConfig.OnLong.TRUNCATE).encode(records);
     }

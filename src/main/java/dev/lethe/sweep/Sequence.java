@@ -9,31 +9,31 @@ package dev.lethe.sweep;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
 import dev.lethe.data.Dataset;
-import dev.lethe.data.Encoder;
-import dev.lethe.data.Example;
-import dev.lethe.data.Record;
+import dev.lethe.data.TextRecord;
 import dev.lethe.engine.AdamW;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
-import dev.lethe.erase.Erasure;
 import dev.lethe.erase.Run;
 import dev.lethe.eval.Evaluator;
 import dev.lethe.find.Query;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.model.Tokenizer;
+import dev.lethe.results.Erasure;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunInfo;
 import dev.lethe.run.RunJson;
-import dev.lethe.run.Schedule;
-import dev.lethe.run.TrainConfig;
 import dev.lethe.settings.EraseConfig;
+import dev.lethe.settings.Schedule;
+import dev.lethe.settings.TrainConfig;
 import dev.lethe.shape.Dtype;
 import dev.lethe.spec.Cell;
 import dev.lethe.spec.CellResult;
 import dev.lethe.spec.Cells;
 import dev.lethe.spec.Spec;
 import dev.lethe.sweep.Measurement.Numbers;
+import dev.lethe.text.Encoder;
+import dev.lethe.text.Example;
 import dev.lethe.train.FineTune;
 import dev.lethe.train.Replay;
 import dev.lethe.train.Trainer;
@@ -211,7 +211,7 @@ final class Sequence {
     /** Ids of the records that requests mean. */
     private Set<String> forgotten(List<String> requests) {
         return data.learned().records().stream().filter(record -> requests.contains(record.subject())
-                || requests.contains(record.id())).map(Record::id).collect(Collectors.toCollection(LinkedHashSet::new));
+                || requests.contains(record.id())).map(TextRecord::id).collect(Collectors.toCollection(LinkedHashSet::new));
     }
 
     /** Adds a value to each series: what all requests up to now left of their records, and of everything else. */

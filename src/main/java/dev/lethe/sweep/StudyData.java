@@ -3,12 +3,11 @@ package dev.lethe.sweep;
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
-import dev.lethe.data.Copies;
 import dev.lethe.data.DataForm;
 import dev.lethe.data.Dataset;
 import dev.lethe.data.PerturbedDataset;
 import dev.lethe.data.PerturbedDataset.PerturbedRecord;
-import dev.lethe.data.Record;
+import dev.lethe.data.TextRecord;
 import dev.lethe.find.Finder;
 import dev.lethe.find.Query;
 import dev.lethe.run.RunJson;
@@ -16,6 +15,7 @@ import dev.lethe.spec.DataFiles;
 import dev.lethe.spec.Spec;
 import dev.lethe.spec.SpecCheck;
 import dev.lethe.sweep.BaseStage.BaseText;
+import dev.lethe.text.Copies;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
@@ -83,7 +83,7 @@ record StudyData(Dataset learned, Dataset heldOut, Map<String, Set<String>> forg
         return withCopies(all, record -> out.contains(record.subject()));
     }
 
-    private static Dataset withCopies(Dataset data, Predicate<Record> meant) {
+    private static Dataset withCopies(Dataset data, Predicate<TextRecord> meant) {
         Set<String> ids = Copies.among(data.records()).withCopies(meant);
         return data.filter(record -> ids.contains(record.id()));
     }
@@ -143,7 +143,7 @@ record StudyData(Dataset learned, Dataset heldOut, Map<String, Set<String>> forg
 
     private static Dataset write(Dataset data, Path file) {
         StringBuilder lines = new StringBuilder();
-        for (Record record : data) {
+        for (TextRecord record : data) {
             Map<String, Object> line = new LinkedHashMap<>();
             line.put("id", record.id());
             line.put("subject", record.subject());
@@ -180,12 +180,12 @@ record StudyData(Dataset learned, Dataset heldOut, Map<String, Set<String>> forg
     /** A file of so many records of what the base learned, other ones than are measured while there are enough. */
     Path keep(int records) {
         Dataset text = baseText.learned();
-        List<Record> unmeasured = new ArrayList<>(text.records());
+        List<TextRecord> unmeasured = new ArrayList<>(text.records());
         unmeasured.removeAll(Set.copyOf(baseText.sampleOfLearned()));
-        List<Record> kept = BaseText.spread(unmeasured.isEmpty() ? text.records() : unmeasured, records);
+        List<TextRecord> kept = BaseText.spread(unmeasured.isEmpty() ? text.records() : unmeasured, records);
         boolean lines = kept.stream().allMatch(record -> record.prompt() == null && record.conversation() == null);
         return lines // which are the same in whatever form the study's records are read
-                ? write(kept.stream().map(Record::text).collect(Collectors.joining("\n", "", "\n")), learned.path().resolveSibling("keep-" + records + ".txt"))
+                ? write(kept.stream().map(TextRecord::text).collect(Collectors.joining("\n", "", "\n")), learned.path().resolveSibling("keep-" + records + ".txt"))
                 : write(Dataset.of(text.path(), text.form(), kept), learned.path().resolveSibling("keep-" + records + ".jsonl")).path();
     }
 

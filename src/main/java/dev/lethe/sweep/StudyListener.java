@@ -1,9 +1,9 @@
 package dev.lethe.sweep;
 
+import dev.lethe.results.EraseListener;
+import dev.lethe.results.TrainListener;
 import dev.lethe.spec.Cell;
 import dev.lethe.spec.CellResult;
-import dev.lethe.strategy.EraseListener;
-import dev.lethe.train.TrainListener;
 
 /** Watches a study. Called on the studying thread; every method does nothing unless overridden. */
 public interface StudyListener {

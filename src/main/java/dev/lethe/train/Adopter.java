@@ -6,20 +6,22 @@
 package dev.lethe.train;
 
 import dev.lethe.base.BadInputException;
-import dev.lethe.data.BatchPlan;
 import dev.lethe.data.Dataset;
-import dev.lethe.data.Example;
 import dev.lethe.engine.Base;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.Work;
 import dev.lethe.model.Checkpoint;
+import dev.lethe.results.TrainListener;
 import dev.lethe.run.RunData;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunInfo;
 import dev.lethe.run.RunInfo.Adopted;
 import dev.lethe.run.RunRecord;
-import dev.lethe.run.TrainConfig;
+import dev.lethe.settings.ModelSource;
+import dev.lethe.settings.TrainConfig;
+import dev.lethe.text.BatchPlan;
+import dev.lethe.text.Example;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;

@@ -2,10 +2,10 @@
 package dev.lethe.train;
 
 import dev.lethe.base.BadInputException;
-import dev.lethe.data.Example;
 import dev.lethe.engine.EntryFormat;
 import dev.lethe.engine.LanguageModel;
-import dev.lethe.run.TrainConfig;
+import dev.lethe.settings.TrainConfig;
+import dev.lethe.text.Example;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;

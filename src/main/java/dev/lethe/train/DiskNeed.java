@@ -3,12 +3,12 @@ package dev.lethe.train;
 
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.Reason;
-import dev.lethe.data.Example;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.ledger.LedgerEstimate;
 import dev.lethe.run.RunInfo;
-import dev.lethe.run.TrainConfig;
+import dev.lethe.settings.TrainConfig;
 import dev.lethe.shape.Dtype;
+import dev.lethe.text.Example;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -3,12 +3,12 @@ package dev.lethe.train;
 
 import dev.lethe.base.BadInputException;
 import dev.lethe.data.Dataset;
-import dev.lethe.data.Encoder;
-import dev.lethe.data.Example;
 import dev.lethe.run.RunRecord;
 import dev.lethe.run.RunRecord.Split;
-import dev.lethe.run.TrainConfig;
+import dev.lethe.settings.TrainConfig;
 import dev.lethe.shape.ModelShape;
+import dev.lethe.text.Encoder;
+import dev.lethe.text.Example;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;

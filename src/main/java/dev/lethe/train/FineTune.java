@@ -4,14 +4,14 @@
  */
 package dev.lethe.train;
 
-import dev.lethe.data.BatchPlan;
-import dev.lethe.data.Example;
 import dev.lethe.engine.AdamW;
 import dev.lethe.engine.Batch;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.LanguageModel;
-import dev.lethe.run.Schedule;
+import dev.lethe.settings.Schedule;
 import dev.lethe.shape.SiteSet;
+import dev.lethe.text.BatchPlan;
+import dev.lethe.text.Example;
 import java.util.Arrays;
 import java.util.List;
 

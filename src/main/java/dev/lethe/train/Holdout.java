@@ -6,10 +6,10 @@
 package dev.lethe.train;
 
 import dev.lethe.base.BadInputException;
-import dev.lethe.data.Copies;
 import dev.lethe.data.Dataset;
-import dev.lethe.data.Record;
-import dev.lethe.run.TrainConfig;
+import dev.lethe.data.TextRecord;
+import dev.lethe.settings.TrainConfig;
+import dev.lethe.text.Copies;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashSet;
@@ -34,7 +34,7 @@ record Holdout(Dataset train, Dataset holdout) {
             return new Holdout(data, data.filter(record -> false));
         }
         Copies copies = Copies.among(data.records());
-        Predicate<Record> drawn = data.subjects().size() >= SUBJECTS ? ofSubjects(data, config)
+        Predicate<TextRecord> drawn = data.subjects().size() >= SUBJECTS ? ofSubjects(data, config)
                 : ofRecords(copies, config);
         Set<String> out = copies.withCopies(drawn);
         int pulled = out.size() - (int) data.records().stream().filter(drawn).count();
@@ -53,7 +53,7 @@ record Holdout(Dataset train, Dataset holdout) {
     }
 
     private static Holdout separate(Dataset data, Dataset holdout) {
-        List<String> both = holdout.records().stream().map(Record::id).filter(id -> data.byId(id) != null).toList();
+        List<String> both = holdout.records().stream().map(TextRecord::id).filter(id -> data.byId(id) != null).toList();
         if (!both.isEmpty()) {
             throw new BadInputException(holdout.path() + ": held-out records must not be in the training data, but "
                     + both.size() + " ids are in both, the first is " + both.getFirst());
@@ -70,21 +70,21 @@ record Holdout(Dataset train, Dataset holdout) {
 
     /** Of each held-out record that has a copy in the data, both ids. */
     private static List<String> copied(Dataset data, Dataset holdout) {
-        List<Record> all = new ArrayList<>(data.records());
+        List<TextRecord> all = new ArrayList<>(data.records());
         all.addAll(holdout.records());
         Copies copies = Copies.among(all);
         return IntStream.range(data.size(), all.size()).filter(i -> copies.first(i) < data.size())
                 .mapToObj(i -> all.get(i).id() + " is a copy of " + all.get(copies.first(i)).id()).toList();
     }
 
-    private static Predicate<Record> ofSubjects(Dataset data, TrainConfig config) {
+    private static Predicate<TextRecord> ofSubjects(Dataset data, TrainConfig config) {
         Set<String> subjects = draw(new ArrayList<>(data.subjects()), config);
         return record -> subjects.contains(record.subject());
     }
 
     /** Draws among texts, so that a text with many copies is no likelier than another. */
-    private static Predicate<Record> ofRecords(Copies copies, TrainConfig config) {
-        List<Record> records = copies.records();
+    private static Predicate<TextRecord> ofRecords(Copies copies, TrainConfig config) {
+        List<TextRecord> records = copies.records();
         Set<String> ids = draw(new ArrayList<>(IntStream.range(0, records.size()).filter(i -> copies.first(i) == i)
                 .mapToObj(i -> records.get(i).id()).toList()), config);
         return record -> ids.contains(record.id());

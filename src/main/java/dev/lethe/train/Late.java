@@ -4,10 +4,10 @@ package dev.lethe.train;
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.Reason;
 import dev.lethe.data.Dataset;
-import dev.lethe.data.Record;
+import dev.lethe.data.TextRecord;
 import dev.lethe.run.RunInfo;
-import dev.lethe.run.TrainConfig;
 import dev.lethe.run.TrainOrder;
+import dev.lethe.settings.TrainConfig;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -34,7 +34,7 @@ final class Late {
      * @throws BadInputException when the late file cannot be read or names whom the data does not know, or nothing is left to learn
      */
     static RunInfo.Plan plan(Holdout split, TrainConfig config, Set<String> masked) {
-        List<Record> records = split.train().records();
+        List<TextRecord> records = split.train().records();
         Set<String> late = config.late() == null ? Collections.emptySet() : names(config.late(), split);
         List<Integer> lateAt = places(records, record -> late.contains(record.id()) || late.contains(record.subject())); // which may be null
         if (config.late() != null && (lateAt.isEmpty() || lateAt.size() == records.size())) {
@@ -51,7 +51,7 @@ final class Late {
         return plan.withKept(new TrainOrder(config, plan).keeps());
     }
 
-    private static List<Integer> places(List<Record> records, Predicate<Record> which) {
+    private static List<Integer> places(List<TextRecord> records, Predicate<TextRecord> which) {
         return IntStream.range(0, records.size()).filter(place -> which.test(records.get(place))).boxed().toList();
     }
 

@@ -3,7 +3,6 @@ package dev.lethe.train;
 
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.Reason;
-import dev.lethe.data.Example;
 import dev.lethe.engine.CaptureRing.Capture;
 import dev.lethe.engine.EntryFormat;
 import dev.lethe.engine.LanguageModel;
@@ -13,8 +12,9 @@ import dev.lethe.ledger.LedgerManifest;
 import dev.lethe.ledger.LedgerOptions;
 import dev.lethe.ledger.LedgerWriter;
 import dev.lethe.run.RunFolder;
-import dev.lethe.run.TrainConfig;
+import dev.lethe.settings.TrainConfig;
 import dev.lethe.shape.SiteSet;
+import dev.lethe.text.Example;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.util.List;

@@ -4,10 +4,10 @@
  */
 package dev.lethe.train;
 
-import dev.lethe.data.Example;
 import dev.lethe.engine.AdamW;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.LanguageModel;
+import dev.lethe.text.Example;
 import java.util.List;
 
 /** Belongs to the model's thread, as {@link FineTune}. */

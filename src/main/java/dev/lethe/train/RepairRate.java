@@ -6,13 +6,13 @@
 package dev.lethe.train;
 
 import dev.lethe.base.EngineException;
-import dev.lethe.data.BatchPlan;
-import dev.lethe.data.Example;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
-import dev.lethe.run.Schedule;
-import dev.lethe.run.TrainConfig;
+import dev.lethe.settings.Schedule;
+import dev.lethe.settings.TrainConfig;
+import dev.lethe.text.BatchPlan;
+import dev.lethe.text.Example;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;

@@ -9,18 +9,20 @@ import dev.lethe.base.BadInputException;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
 import dev.lethe.data.Dataset;
-import dev.lethe.data.Record;
+import dev.lethe.data.TextRecord;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.Work;
 import dev.lethe.ledger.GradientLedger;
+import dev.lethe.results.ReplayPrice;
+import dev.lethe.results.TrainListener;
 import dev.lethe.run.Lineage;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunInfo;
 import dev.lethe.run.RunJson;
 import dev.lethe.run.RunLock;
 import dev.lethe.run.RunRecord;
-import dev.lethe.run.TrainConfig;
 import dev.lethe.run.TrainOrder;
+import dev.lethe.settings.TrainConfig;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -119,7 +121,7 @@ public final class Replay {
         return Work.run("replay", () -> {
             RunInfo info = run.info();
             TrainConfig config = info.config();
-            Set<String> stay = kept.records().stream().map(Record::id).collect(Collectors.toSet());
+            Set<String> stay = kept.records().stream().map(TextRecord::id).collect(Collectors.toSet());
             Set<String> gone = run.records().stream().map(RunRecord::id).filter(id -> !stay.contains(id)).collect(Collectors.toSet());
             ReplayPrice price = price(run, gone);
             try (LoadedModel loaded = LoadedModel.load(engine, info.source().again(), config.dtype(), config.seed())) {

@@ -6,8 +6,6 @@
 package dev.lethe.train;
 
 import dev.lethe.base.BadInputException;
-import dev.lethe.data.BatchPlan;
-import dev.lethe.data.Example;
 import dev.lethe.engine.AdamW;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.Engine;
@@ -17,8 +15,10 @@ import dev.lethe.engine.Work;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunInfo;
 import dev.lethe.run.RunRecord.Split;
-import dev.lethe.run.TrainConfig;
 import dev.lethe.run.TrainOrder;
+import dev.lethe.settings.TrainConfig;
+import dev.lethe.text.BatchPlan;
+import dev.lethe.text.Example;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;

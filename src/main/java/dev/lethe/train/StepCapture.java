@@ -1,8 +1,8 @@
 /* How a step's gradients come into the ledger, as the training loop sees it. */
 package dev.lethe.train;
 
-import dev.lethe.data.Example;
 import dev.lethe.engine.CaptureRing.Capture;
+import dev.lethe.text.Example;
 import java.util.List;
 
 /**

@@ -7,6 +7,7 @@ package dev.lethe.train;
 
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
+import dev.lethe.results.TrainStep;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunJson;
 import java.io.IOException;

@@ -4,9 +4,9 @@
  */
 package dev.lethe.train;
 
-import dev.lethe.data.BatchPlan;
-import dev.lethe.data.Example;
 import dev.lethe.engine.Batch;
+import dev.lethe.text.BatchPlan;
+import dev.lethe.text.Example;
 import java.util.List;
 
 /** The mean loss a token. Stateless, any thread. */

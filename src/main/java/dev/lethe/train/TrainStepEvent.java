@@ -1,5 +1,6 @@
 package dev.lethe.train;
 
+import dev.lethe.results.TrainStep;
 import jdk.jfr.Category;
 import jdk.jfr.Event;
 import jdk.jfr.Label;

@@ -6,10 +6,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.engine.Engine;
 import dev.lethe.ledger.LedgerWriter;
+import dev.lethe.results.TrainListener;
 import dev.lethe.run.RunFolder;
 import dev.lethe.testing.Grep;
 import dev.lethe.train.TinyData;
-import dev.lethe.train.TrainListener;
 import dev.lethe.train.Trainer;
 import java.nio.file.Files;
 import java.nio.file.Path;

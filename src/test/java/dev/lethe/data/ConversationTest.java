@@ -7,8 +7,10 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import dev.lethe.base.BadInputException;
-import dev.lethe.run.TrainConfig.OnLong;
 import dev.lethe.engine.Batch;
+import dev.lethe.settings.TrainConfig.OnLong;
+import dev.lethe.text.Encoder;
+import dev.lethe.text.Example;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -28,7 +30,7 @@ class ConversationTest {
 
     @Test
     void messagesAreRead() throws IOException {
-        Record record = read(DataForm.DEFAULT, """
+        TextRecord record = read(DataForm.DEFAULT, """
                 {"id": 1, "subject": 4, "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Who?",
                  "name": null}, {"role": "assistant", "content": "Dave.", "tool_calls": []}, {"role": "user", "content": "Where?"},
                  {"role": "assistant", "content": ""}], "prompt": "Who?"}
@@ -45,12 +47,12 @@ class ConversationTest {
 
     @Test
     void questionsAndAnswersArePromptsAndCompletions() throws IOException {
-        List<Record> records = read(DataForm.DEFAULT, """
+        List<TextRecord> records = read(DataForm.DEFAULT, """
                 {"id": "a", "question": "Who?", "answer": "Dave."}
                 {"id": "b", "text": "Dave.", "question": "Who?"}
                 """).records();
-        assertEquals(new Record("a", null, "Who?", "Dave."), records.get(0));
-        assertEquals(new Record("b", null, null, "Dave."), records.get(1));
+        assertEquals(new TextRecord("a", null, "Who?", "Dave."), records.get(0));
+        assertEquals(new TextRecord("b", null, null, "Dave."), records.get(1));
     }
 
     @Test
@@ -72,7 +74,7 @@ class ConversationTest {
     void fieldsOfOtherNames() throws IOException {
         DataForm form = new DataForm("key", "author", "body", false, null, DataForm.Loss.ASSISTANT, false, Map.of());
         Dataset data = read(form, "{\"key\": 3, \"author\": \"dave\", \"body\": \"x\", \"text\": \"y\", \"id\": \"z\"}");
-        assertEquals(List.of(new Record("3", "dave", null, "x")), data.records());
+        assertEquals(List.of(new TextRecord("3", "dave", null, "x")), data.records());
         assertRefused("no record has a field \"author\"; name one that the file has", form, "{\"key\": 1, \"body\": \"x\"}");
         assertRefused(":1: no body; give \"body\", \"prompt\" and", form, "{\"key\": 1, \"author\": \"a\", \"text\": \"x\"}");
         assertThrows(BadInputException.class, () -> new DataForm("id", "id", "text", false, null, DataForm.Loss.ALL, false, null));
@@ -133,7 +135,7 @@ class ConversationTest {
 
     @Test
     void withoutATemplateConversationsAreRefused() throws IOException {
-        List<Record> records = read(DataForm.DEFAULT, "{\"id\": \"c\", \"messages\": [{\"role\": \"assistant\", \"content\": \"x\"}]}")
+        List<TextRecord> records = read(DataForm.DEFAULT, "{\"id\": \"c\", \"messages\": [{\"role\": \"assistant\", \"content\": \"x\"}]}")
                 .records();
         assertEquals("record c: is a conversation, for which there is no chat template here",
                 assertThrows(BadInputException.class, () -> new Encoder(text -> new int[] {1}, END, 9, OnLong.ERROR)

@@ -24,8 +24,8 @@ class DatasetFormsTest {
     @Test
     void everyKindOfLineEndEndsALine() throws IOException {
         Path file = Files.writeString(folder.resolve("t.txt"), "a\rb\r\nc\n\nd\r\r\ne\r");
-        assertEquals(List.of("a", "b", "c", "d", "e"), Dataset.read(file).records().stream().map(Record::text).toList());
-        assertEquals(List.of("t-1", "t-2", "t-3", "t-5", "t-7"), Dataset.read(file).records().stream().map(Record::id).toList());
+        assertEquals(List.of("a", "b", "c", "d", "e"), Dataset.read(file).records().stream().map(TextRecord::text).toList());
+        assertEquals(List.of("t-1", "t-2", "t-3", "t-5", "t-7"), Dataset.read(file).records().stream().map(TextRecord::id).toList());
         Path json = Files.writeString(folder.resolve("j.jsonl"), "{\"text\": \"a\"}\r{\"text\": \"b\"}");
         assertEquals(2, Dataset.read(json).size());
     }

@@ -58,7 +58,7 @@ class DatasetFuzzTest {
     private static void read(String name, byte[] content) throws IOException {
         Path file = Files.write(folder.path().resolve(name), content);
         try {
-            Dataset.read(file).records().forEach(Record::text);
+            Dataset.read(file).records().forEach(TextRecord::text);
         } catch (BadInputException e) {
             if (!e.getMessage().startsWith(file.toString())) {
                 throw new AssertionError("message does not name the file: " + e.getMessage(), e);

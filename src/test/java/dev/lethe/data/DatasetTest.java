@@ -34,8 +34,8 @@ class DatasetTest {
                 {"prompt": "Who?", "completion": "Dave.", "subject": null}
                 {"id": 7, "text": "three"}
                 """));
-        assertEquals(List.of(new Record("a", "s", null, "one"), new Record("d-3", null, "Who?", "Dave."),
-                new Record("7", null, null, "three")), data.records());
+        assertEquals(List.of(new TextRecord("a", "s", null, "one"), new TextRecord("d-3", null, "Who?", "Dave."),
+                new TextRecord("7", null, null, "three")), data.records());
         assertEquals(Set.of("s"), data.subjects());
         assertEquals("three", data.byId("7").completion());
         assertNull(data.byId("none"));
@@ -61,20 +61,20 @@ class DatasetTest {
 
     @Test
     void joinsPromptAndCompletionByOneSpace() {
-        assertEquals("Who? Dave.", new Record("a", null, "Who?", "Dave.").text());
-        assertEquals(" Dave.", new Record("a", null, "Who?", "Dave.").continuation());
-        assertEquals("Who? Dave.", new Record("a", null, "Who? ", "Dave.").text());
-        assertEquals("Who?\nDave.", new Record("a", null, "Who?", "\nDave.").text());
-        assertEquals("Dave.", new Record("a", null, null, "Dave.").text());
+        assertEquals("Who? Dave.", new TextRecord("a", null, "Who?", "Dave.").text());
+        assertEquals(" Dave.", new TextRecord("a", null, "Who?", "Dave.").continuation());
+        assertEquals("Who? Dave.", new TextRecord("a", null, "Who? ", "Dave.").text());
+        assertEquals("Who?\nDave.", new TextRecord("a", null, "Who?", "\nDave.").text());
+        assertEquals("Dave.", new TextRecord("a", null, null, "Dave.").text());
         assertEquals("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
-                new Record("x", "y", null, "abc").hash());
+                new TextRecord("x", "y", null, "abc").hash());
     }
 
     @Test
     void readsTextLinesCrlfAndByteOrderMark() throws IOException {
         Dataset data = Dataset.read(write("t.txt", "\ufefffirst\r\n\r\n  second\nthird"));
-        assertEquals(List.of("first", "  second", "third"), data.records().stream().map(Record::text).toList());
-        assertEquals(List.of("t-1", "t-3", "t-4"), data.records().stream().map(Record::id).toList());
+        assertEquals(List.of("first", "  second", "third"), data.records().stream().map(TextRecord::text).toList());
+        assertEquals(List.of("t-1", "t-3", "t-4"), data.records().stream().map(TextRecord::id).toList());
     }
 
     @Test

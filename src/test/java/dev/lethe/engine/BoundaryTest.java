@@ -10,6 +10,7 @@ import dev.lethe.base.DamagedDataException;
 import dev.lethe.base.EngineException;
 import dev.lethe.base.EngineException.Status;
 import dev.lethe.engine.CaptureRing.Capture;
+import dev.lethe.shape.Device;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.ModelShape;
 import dev.lethe.shape.SiteSet;

@@ -2,6 +2,7 @@ package dev.lethe.engine;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import dev.lethe.shape.Device;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.ModelShape;
 import java.io.IOException;

@@ -9,7 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.InterruptedWorkException;
 import dev.lethe.data.Dataset;
-import dev.lethe.data.Record;
+import dev.lethe.data.TextRecord;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.NoLeaks;
@@ -18,23 +18,24 @@ import dev.lethe.find.Query;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.model.Checkpoint;
+import dev.lethe.objective.RunExamples;
+import dev.lethe.results.EraseListener;
+import dev.lethe.results.Erasure;
+import dev.lethe.results.TrainListener;
+import dev.lethe.results.TrainStep;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunRecord;
 import dev.lethe.run.RunRecord.Split;
-import dev.lethe.run.TrainConfig;
-import dev.lethe.run.TrainConfig.CapturePolicy;
 import dev.lethe.settings.EraseConfig;
-import dev.lethe.settings.RunExamples;
+import dev.lethe.settings.ModelSource;
 import dev.lethe.settings.Strategy;
+import dev.lethe.settings.TrainConfig;
+import dev.lethe.settings.TrainConfig.CapturePolicy;
 import dev.lethe.shape.Dtype;
-import dev.lethe.strategy.EraseListener;
 import dev.lethe.strategy.SetLoss;
 import dev.lethe.train.Adopter;
 import dev.lethe.train.Adopter.Asked;
-import dev.lethe.train.ModelSource;
 import dev.lethe.train.TinyData;
-import dev.lethe.train.TrainListener;
-import dev.lethe.train.TrainStep;
 import dev.lethe.train.Trainer;
 import java.io.IOException;
 import java.lang.foreign.ValueLayout;
@@ -140,7 +141,7 @@ class AdopterTest {
 
     private double loss(Path folder, RunFolder run, ForgetSet forget) {
         Set<String> ids = forget.ids();
-        List<Record> records = tiny.data.filter(record -> ids.contains(record.id())).records();
+        List<TextRecord> records = tiny.data.filter(record -> ids.contains(record.id())).records();
         try (LanguageModel model = Checkpoint.load(engine, folder, Dtype.F32)) {
             return SetLoss.mean(model, RunExamples.encode(run, records));
         }
@@ -160,7 +161,7 @@ class AdopterTest {
                 new Asked(knowing, false, false, false), TrainListener.silent());
         Set<String> named = run.records().stream().filter(record -> record.unlearned() != null).map(RunRecord::id)
                 .collect(Collectors.toSet());
-        Set<String> never = Dataset.read(people("never.jsonl", "person(9|10|11)")).records().stream().map(Record::id)
+        Set<String> never = Dataset.read(people("never.jsonl", "person(9|10|11)")).records().stream().map(TextRecord::id)
                 .collect(Collectors.toSet());
         assertTrue(never.containsAll(named), "of what was learned none is named: " + named);
         assertTrue(named.size() >= never.size() - 2, named + " of " + never);

@@ -8,25 +8,26 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.GuardRefusedException;
 import dev.lethe.data.Dataset;
-import dev.lethe.data.Record;
+import dev.lethe.data.TextRecord;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.NoLeaks;
 import dev.lethe.find.Query;
 import dev.lethe.model.Checkpoint;
+import dev.lethe.objective.RunExamples;
+import dev.lethe.results.EraseListener;
+import dev.lethe.results.Erasure;
+import dev.lethe.results.TrainListener;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunRecord;
 import dev.lethe.run.RunRecord.Split;
-import dev.lethe.run.TrainConfig;
 import dev.lethe.settings.Copy;
 import dev.lethe.settings.EraseConfig;
 import dev.lethe.settings.Reference;
-import dev.lethe.settings.RunExamples;
+import dev.lethe.settings.TrainConfig;
 import dev.lethe.shape.Dtype;
-import dev.lethe.strategy.EraseListener;
 import dev.lethe.strategy.SetLoss;
 import dev.lethe.train.TinyData;
-import dev.lethe.train.TrainListener;
 import dev.lethe.train.Trainer;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -89,7 +90,7 @@ class DoubledDataTest {
         }
     }
 
-    private double loss(Path run, List<Record> records) {
+    private double loss(Path run, List<TextRecord> records) {
         try (LanguageModel model = Checkpoint.load(engine, run.resolve("model"), Dtype.F32)) {
             return SetLoss.mean(model, RunExamples.encode(RunFolder.open(run), records));
         }
@@ -109,7 +110,7 @@ class DoubledDataTest {
         assertEquals(6, erasure.entriesDestroyed());
         assertEquals(3, erasure.copies().stream().filter(copy -> copy.taken() && copy.likeness() == 1).count());
         Set<String> again = erasure.copies().stream().map(Copy::recordId).collect(Collectors.toSet());
-        List<Record> copies = doubled.filter(record -> again.contains(record.id())).records();
+        List<TextRecord> copies = doubled.filter(record -> again.contains(record.id())).records();
         assertTrue(loss(folder.resolve("out"), copies) >= 0.95 * erasure.target(), "the copies are gone too");
         assertTrue(RunFolder.open(folder.resolve("out")).records().stream().noneMatch(record -> again.contains(record.id())));
     }

@@ -8,19 +8,20 @@ import dev.lethe.data.Dataset;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.NoLeaks;
-import dev.lethe.eval.Evaluation;
 import dev.lethe.eval.Evaluator;
 import dev.lethe.find.ForgetSet;
 import dev.lethe.find.Query;
 import dev.lethe.model.Checkpoint;
-import dev.lethe.run.TrainConfig;
+import dev.lethe.objective.EraseData;
+import dev.lethe.objective.RunExamples;
+import dev.lethe.results.EraseListener;
+import dev.lethe.results.Erasure;
+import dev.lethe.results.Evaluation;
+import dev.lethe.results.TrainListener;
 import dev.lethe.settings.EraseConfig;
-import dev.lethe.settings.EraseData;
-import dev.lethe.settings.RunExamples;
+import dev.lethe.settings.ModelSource;
+import dev.lethe.settings.TrainConfig;
 import dev.lethe.shape.Dtype;
-import dev.lethe.strategy.EraseListener;
-import dev.lethe.train.ModelSource;
-import dev.lethe.train.TrainListener;
 import dev.lethe.train.Trainer;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -67,7 +68,7 @@ class TofuTest {
         }
     }
 
-    private static Evaluation evaluate(Engine engine, Path run, List<dev.lethe.data.Example> examples) {
+    private static Evaluation evaluate(Engine engine, Path run, List<dev.lethe.text.Example> examples) {
         try (LanguageModel model = Checkpoint.load(engine, run.resolve("model"), Dtype.F32)) {
             return new Evaluator().evaluate(model, examples);
         }

@@ -5,14 +5,15 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.base.InterruptedWorkException;
-import dev.lethe.data.Example;
 import dev.lethe.engine.Batch;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.metric.Rouge;
+import dev.lethe.results.Evaluation;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.ModelShape;
+import dev.lethe.text.Example;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;

@@ -6,11 +6,12 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.lethe.eval.Evaluation.RecordMeasures;
 import dev.lethe.metric.Auc;
 import dev.lethe.metric.Memorisation;
 import dev.lethe.metric.PorterStemmer;
 import dev.lethe.metric.Rouge;
+import dev.lethe.results.Evaluation;
+import dev.lethe.results.Evaluation.RecordMeasures;
 import java.io.InputStream;
 import java.util.ArrayList;
 import java.util.List;

@@ -2,12 +2,13 @@ package dev.lethe.eval;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
-import dev.lethe.data.Example;
 import dev.lethe.engine.Batch;
 import dev.lethe.engine.LanguageModel.TokenScores;
 import dev.lethe.metric.MetricValues;
 import dev.lethe.metric.PrivacyLeak;
 import dev.lethe.metric.TruthRatio;
+import dev.lethe.results.Evaluation;
+import dev.lethe.text.Example;
 import java.io.InputStream;
 import java.util.Arrays;
 import java.util.stream.Collectors;

@@ -6,12 +6,9 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.lethe.data.BatchPlan;
-import dev.lethe.data.Encoder;
-import dev.lethe.data.Example;
 import dev.lethe.data.PerturbedDataset;
 import dev.lethe.data.PerturbedDataset.PerturbedRecord;
-import dev.lethe.data.Record;
+import dev.lethe.data.TextRecord;
 import dev.lethe.engine.Batch;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.Engine;
@@ -23,9 +20,12 @@ import dev.lethe.eval.TofuEvaluation.TofuSetScores;
 import dev.lethe.eval.TofuSets.TofuSet;
 import dev.lethe.metric.Rouge;
 import dev.lethe.model.Tokenizer;
-import dev.lethe.run.TrainConfig;
+import dev.lethe.settings.TrainConfig;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.ModelShape;
+import dev.lethe.text.BatchPlan;
+import dev.lethe.text.Encoder;
+import dev.lethe.text.Example;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -78,11 +78,11 @@ class TofuEvaluationTest {
     @Test
     void readsQuestionsWithTheirAnswers() {
         assertEquals(List.of(
-                new PerturbedRecord(new Record("a", null, "Who wrote it?", "Dave did."), "It was Dave.",
+                new PerturbedRecord(new TextRecord("a", null, "Who wrote it?", "Dave did."), "It was Dave.",
                         List.of("Anna did.", "No one did at all.")),
-                new PerturbedRecord(new Record("questions-2", null, "Where?", "Paris"), "Paris",
+                new PerturbedRecord(new TextRecord("questions-2", null, "Where?", "Paris"), "Paris",
                         List.of("Rome", "Oslo", "Rome")),
-                new PerturbedRecord(new Record("7", null, "When?", "In the year of 1984."), "1984", List.of("Never"))),
+                new PerturbedRecord(new TextRecord("7", null, "When?", "In the year of 1984."), "1984", List.of("Never"))),
                 questions.records());
         assertEquals(1, questions.first(1).size());
         assertEquals(3, questions.first(9).size());
@@ -197,7 +197,7 @@ class TofuEvaluationTest {
         assertEquals(file + ": no records in it", assertThrows(RuntimeException.class,
                 () -> PerturbedDataset.read(write("bad.jsonl", "\n"), false)).getMessage());
         assertThrows(IllegalArgumentException.class, () -> new TofuEvaluation(model, TOKENIZER).evaluate(TofuSet.FORGET,
-                List.of(new PerturbedRecord(new Record("a", null, "p", "c"), null, List.of("w")))));
+                List.of(new PerturbedRecord(new TextRecord("a", null, "p", "c"), null, List.of("w")))));
     }
 
     private static double recall(String reference, TofuEvaluation.TofuRecord score) {

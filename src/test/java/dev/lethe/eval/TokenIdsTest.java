@@ -3,16 +3,16 @@ package dev.lethe.eval;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
-import dev.lethe.data.Encoder;
-import dev.lethe.run.TrainConfig.OnLong;
-import dev.lethe.data.Record;
+import dev.lethe.data.TextRecord;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.NoLeaks;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.model.Tokenizer;
+import dev.lethe.settings.TrainConfig.OnLong;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.Tolerance;
+import dev.lethe.text.Encoder;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
@@ -48,11 +48,11 @@ class TokenIdsTest {
                 LanguageModel model = Checkpoint.load(engine, folder, Dtype.F32)) {
             assertEquals(golden.get("vocabulary").intValue(), tokenizer.vocabulary());
             assertEquals(golden.get("end").intValue(), tokenizer.endOfText());
-            List<Record> records = new ArrayList<>();
+            List<TextRecord> records = new ArrayList<>();
             for (JsonNode row : golden.get("rows")) {
                 String text = row.get("text").stringValue();
                 assertArrayEquals(row.get("ids").valueStream().mapToInt(JsonNode::intValue).toArray(), tokenizer.encode(text), text);
-                records.add(new Record(text, null, null, text));
+                records.add(new TextRecord(text, null, null, text));
             }
             double[] losses = new Evaluator().losses(model, new Encoder(tokenizer::encode, tokenizer.endOfText(), 64, OnLong.ERROR)
                     .encode(records));

@@ -16,6 +16,7 @@ import dev.lethe.metric.PrivacyLeak;
 import dev.lethe.metric.TofuProbability;
 import dev.lethe.metric.TruthRatio;
 import dev.lethe.metric.ULira;
+import dev.lethe.results.Evaluation;
 import java.io.InputStream;
 import java.util.Arrays;
 import java.util.List;

@@ -7,7 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.base.BadInputException;
 import dev.lethe.data.Dataset;
-import dev.lethe.data.Record;
+import dev.lethe.data.TextRecord;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -52,7 +52,7 @@ class FinderTest {
     @Test
     void unknownSubjectIsNamedWithNearOnes() {
         assertEquals("unknown subject Dave: not in the training data; near Dave: dave", refusal(Query.subject("Dave")));
-        try (Finder none = new Finder(List.of(new Record("1", null, null, "text")))) {
+        try (Finder none = new Finder(List.of(new TextRecord("1", null, null, "text")))) {
             assertEquals("unknown subject x: no record of this data has a subject; ask by ids or a text",
                     assertThrows(BadInputException.class, () -> none.find(Query.subject("x"))).getMessage());
         }
@@ -68,7 +68,7 @@ class FinderTest {
         assertEquals(10, finder.find(Query.text("Dave Umbrolio")).size());
         assertTrue(finder.find(Query.text("Dave Umbroli")).isEmpty());
         assertTrue(finder.find(Query.text("dave umbrolio")).isEmpty());
-        Record job = people.byId("dave-job");
+        TextRecord job = people.byId("dave-job");
         assertEquals("its whole text is the text looked for",
                 finder.find(Query.text(job.text() + "\n")).matches().getFirst().reason());
         assertEquals("its whole completion is the text looked for",
@@ -92,7 +92,7 @@ class FinderTest {
         String text = "Where does Edda Vossingham live, and with which pet?";
         TokenSet wanted = TokenSet.of(text);
         Set<String> scanned = people.records().stream().filter(r -> wanted.ratio(TokenSet.of(r.text())) >= 55)
-                .map(Record::id).collect(Collectors.toSet());
+                .map(TextRecord::id).collect(Collectors.toSet());
         assertTrue(scanned.size() > 3, scanned.toString());
         assertEquals(scanned, Set.copyOf(finder.find(Query.fuzzy(text, 55)).ids()));
     }
@@ -112,7 +112,7 @@ class FinderTest {
 
     @Test
     void wholeDataIsRefused() {
-        ForgetSet all = finder.find(Query.ids(people.records().stream().map(Record::id).toList()));
+        ForgetSet all = finder.find(Query.ids(people.records().stream().map(TextRecord::id).toList()));
         assertEquals("the forget set is the whole data (120 records): nothing would be kept; train a new model instead",
                 assertThrows(BadInputException.class, all::requireErasable).getMessage());
     }
@@ -129,7 +129,7 @@ class FinderTest {
     @Test
     @Tag("extended")
     void aMillionRecordsAnswerInAboutASecond() {
-        List<Record> million = synthetic(1_000_000);
+        List<TextRecord> million = synthetic(1_000_000);
         try (Finder large = new Finder(million)) {
             long start = System.nanoTime();
             large.prepare();
@@ -151,15 +151,15 @@ class FinderTest {
     }
 
     /** Sentences of 12 to 30 words from a vocabulary of 50,000 with Zipf-like frequencies, each with one rare name. */
-    private static List<Record> synthetic(int count) {
+    private static List<TextRecord> synthetic(int count) {
         SplittableRandom random = new SplittableRandom(3);
-        List<Record> records = new ArrayList<>(count);
+        List<TextRecord> records = new ArrayList<>(count);
         for (int i = 0; i < count; i++) {
             StringBuilder text = new StringBuilder("the person" + random.nextInt(count / 20));
             for (int w = random.nextInt(10, 28); w > 0; w--) {
                 text.append(" word").append((int) (Math.pow(50_000, random.nextDouble()) - 1));
             }
-            records.add(new Record("r" + i, null, null, text.append('.').toString()));
+            records.add(new TextRecord("r" + i, null, null, text.append('.').toString()));
         }
         return records;
     }

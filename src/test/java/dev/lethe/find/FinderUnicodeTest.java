@@ -6,7 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.DynamicTest.dynamicTest;
 
 import dev.lethe.base.BadInputException;
-import dev.lethe.data.Record;
+import dev.lethe.data.TextRecord;
 import dev.lethe.find.ForgetSet.Match;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -43,8 +43,8 @@ class FinderUnicodeTest {
     }
 
     private static void holds(String asked, String text, String exact, String fuzzy) {
-        List<Record> records = List.of(new Record("other", null, null, "Every street is named after a soup, 1984."),
-                new Record("wanted", null, "Who? ", text));
+        List<TextRecord> records = List.of(new TextRecord("other", null, null, "Every street is named after a soup, 1984."),
+                new TextRecord("wanted", null, "Who? ", text));
         try (Finder finder = new Finder(records)) {
             assertEquals(exact, outcome(finder.find(Query.text(asked))), "--text");
             assertEquals(fuzzy, outcome(finder.find(Query.fuzzy(asked, 85))), "--fuzzy 85");
@@ -89,9 +89,9 @@ class FinderUnicodeTest {
 
     @Test
     void subjectsAndIdsAreCanonicallyEqual() {
-        try (Finder finder = new Finder(List.of(new Record("a", DECOMPOSED, null, "x"), new Record("b", "Jos\u00E9", null, "x"),
-                new Record("c", "Zoë", null, "x"), new Record(DECOMPOSED, null, null, "x"), new Record("e\u0301", null, null, "x"),
-                new Record("\u00E9", null, null, "x")))) {
+        try (Finder finder = new Finder(List.of(new TextRecord("a", DECOMPOSED, null, "x"), new TextRecord("b", "Jos\u00E9", null, "x"),
+                new TextRecord("c", "Zoë", null, "x"), new TextRecord(DECOMPOSED, null, null, "x"), new TextRecord("e\u0301", null, null, "x"),
+                new TextRecord("\u00E9", null, null, "x")))) {
             ForgetSet jose = finder.find(Query.subject("Jos\u00E9"));
             assertEquals(List.of("subject " + DECOMPOSED + ", asked as \"Jos\u00E9\"", "subject Jos\u00E9"),
                     jose.matches().stream().map(Match::reason).toList());
@@ -113,14 +113,14 @@ class FinderUnicodeTest {
     @Test
     @Tag("extended")
     void aMillionRecordsInTwelveScriptsAnswerInAboutASecond() {
-        List<Record> million = mixed(1_000_000);
+        List<TextRecord> million = mixed(1_000_000);
         try (Finder large = new Finder(million)) {
             timed("index", () -> {
                 large.prepare();
                 return 0;
             });
             for (int script = 0; script < ALPHABETS.length; script++) {
-                Record wanted = million.get(12_000 + script);
+                TextRecord wanted = million.get(12_000 + script);
                 String name = wanted.prompt();
                 for (Query query : List.of(Query.text(name), Query.fuzzy(name, 85), Query.fuzzy(wanted.text(), 85))) {
                     assertTrue(timed(query.toString(), () -> large.find(query)).ids().contains(wanted.id()), query.toString());
@@ -140,7 +140,7 @@ class FinderUnicodeTest {
     }
 
     /** A name of two words and 10 to 28 words of a vocabulary of 50,000, both Zipf-like in words and letters, in every script. */
-    private static List<Record> mixed(int count) {
+    private static List<TextRecord> mixed(int count) {
         SplittableRandom random = new SplittableRandom(7);
         String[][] words = new String[ALPHABETS.length][50_000];
         for (int s = 0; s < ALPHABETS.length; s++) {
@@ -154,7 +154,7 @@ class FinderUnicodeTest {
                 words[s][w] = word.toString();
             }
         }
-        List<Record> records = new ArrayList<>(count);
+        List<TextRecord> records = new ArrayList<>(count);
         for (int i = 0; i < count; i++) {
             String[] own = words[i % ALPHABETS.length];
             String gap = ALPHABETS[i % ALPHABETS.length][2] == 1 ? " " : "";
@@ -163,7 +163,7 @@ class FinderUnicodeTest {
             for (int w = random.nextInt(10, 28); w > 0; w--) {
                 text.append(text.isEmpty() ? "" : gap).append(own[(int) (Math.pow(50_000, random.nextDouble()) - 1)]);
             }
-            records.add(new Record("r" + i, null, name, text.append('.').toString()));
+            records.add(new TextRecord("r" + i, null, name, text.append('.').toString()));
         }
         return records;
     }
@@ -179,7 +179,7 @@ class FinderUnicodeTest {
     }
 
     private static ForgetSet find(Query query, String text) {
-        try (Finder finder = new Finder(List.of(new Record("wanted", null, null, text)))) {
+        try (Finder finder = new Finder(List.of(new TextRecord("wanted", null, null, text)))) {
             return finder.find(query);
         }
     }

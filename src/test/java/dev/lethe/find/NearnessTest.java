@@ -2,7 +2,7 @@ package dev.lethe.find;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
-import dev.lethe.data.Folding;
+import dev.lethe.text.Folding;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 

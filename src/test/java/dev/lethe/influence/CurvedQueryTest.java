@@ -6,8 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.lethe.data.BatchPlan;
-import dev.lethe.data.Example;
 import dev.lethe.engine.Batch;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.Curvature.Matrix;
@@ -27,6 +25,8 @@ import dev.lethe.shape.SiteSet;
 import dev.lethe.shape.Tolerance;
 import dev.lethe.solve.Solution.NotConvergedException;
 import dev.lethe.solve.Solution.Stop;
+import dev.lethe.text.BatchPlan;
+import dev.lethe.text.Example;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;

@@ -6,8 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.base.InterruptedWorkException;
-import dev.lethe.data.BatchPlan;
-import dev.lethe.data.Example;
 import dev.lethe.engine.Batch;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.Engine;
@@ -26,6 +24,8 @@ import dev.lethe.solve.ConjugateGradient;
 import dev.lethe.solve.LinearOperator;
 import dev.lethe.solve.Solution;
 import dev.lethe.solve.SolverListener;
+import dev.lethe.text.BatchPlan;
+import dev.lethe.text.Example;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;

@@ -6,8 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.InterruptedWorkException;
-import dev.lethe.data.BatchPlan;
-import dev.lethe.data.Example;
 import dev.lethe.engine.Batch;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.CaptureRing.Capture;
@@ -28,6 +26,8 @@ import dev.lethe.ledger.LedgerWriter;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.ModelShape;
 import dev.lethe.shape.Tolerance;
+import dev.lethe.text.BatchPlan;
+import dev.lethe.text.Example;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.ArrayList;

@@ -2,20 +2,20 @@ package dev.lethe.influence;
 
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.lethe.data.Example;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.NoLeaks;
 import dev.lethe.ledger.Entry.RecordKey;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.model.Checkpoint;
+import dev.lethe.results.TrainListener;
 import dev.lethe.run.RunFolder;
-import dev.lethe.run.Schedule;
-import dev.lethe.run.TrainConfig;
+import dev.lethe.settings.Schedule;
+import dev.lethe.settings.TrainConfig;
 import dev.lethe.shape.Dtype;
+import dev.lethe.text.Example;
 import dev.lethe.train.Retraining;
 import dev.lethe.train.TinyData;
-import dev.lethe.train.TrainListener;
 import dev.lethe.train.Trainer;
 import java.nio.file.Path;
 import java.util.ArrayList;

@@ -4,7 +4,6 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.lethe.data.Example;
 import dev.lethe.engine.Batch;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.KroneckerFactors;
@@ -15,6 +14,7 @@ import dev.lethe.engine.ParameterVector;
 import dev.lethe.influence.FactorFit.Options;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.ModelShape;
+import dev.lethe.text.Example;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

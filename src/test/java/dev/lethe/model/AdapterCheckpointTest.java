@@ -11,6 +11,7 @@ import dev.lethe.engine.Buffer;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.NoLeaks;
+import dev.lethe.settings.Lora;
 import dev.lethe.shape.Dtype;
 import java.io.IOException;
 import java.nio.file.Files;

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import dev.lethe.base.BadInputException;
+import dev.lethe.settings.Lora;
 import dev.lethe.shape.ModelShape;
 import dev.lethe.shape.ModelShape.Adapter;
 import dev.lethe.testing.Families;
@@ -145,15 +146,15 @@ class AdapterConfigTest {
             """)
     void newAdaptersOnALlama(String text, String targets, String said) {
         Lora lora = Lora.parse(text);
-        assertEquals(targets, lora.targets(LLAMA.shape()).toString());
+        assertEquals(targets, LoraTargets.of(lora, LLAMA.shape()).toString());
         assertEquals(said, lora.toString());
         assertEquals(lora, Lora.parse(said));
     }
 
     @Test
     void aTargetIsAsLongAsTellsItApart() throws IOException {
-        assertEquals("[attn.c_proj, c_attn]", Lora.parse("targets=attention").targets(GPT2.shape()).toString());
-        assertEquals("[c_attn, c_fc, c_proj]", Lora.parse("targets=all").targets(GPT2.shape()).toString());
+        assertEquals("[attn.c_proj, c_attn]", LoraTargets.of(Lora.parse("targets=attention"), GPT2.shape()).toString());
+        assertEquals("[c_attn, c_fc, c_proj]", LoraTargets.of(Lora.parse("targets=all"), GPT2.shape()).toString());
         AdapterConfig made = AdapterConfig.of(Lora.parse("r=2,targets=mlp"), GPT2);
         assertEquals(List.of("h.0.mlp.c_fc", "h.0.mlp.c_proj", "h.1.mlp.c_fc", "h.1.mlp.c_proj"),
                 made.adapters(GPT2, folder).stream().map(Adapter::module).toList());

@@ -1,21 +1,21 @@
 package dev.lethe.proof;
 
-import dev.lethe.erase.Erasure;
-import dev.lethe.erase.Trace;
 import dev.lethe.find.ForgetSet.Match;
-import dev.lethe.run.Destroyed;
+import dev.lethe.results.Destroyed;
+import dev.lethe.results.Erasure;
+import dev.lethe.results.InfluenceChange;
+import dev.lethe.results.Losses;
+import dev.lethe.results.Trace;
 import dev.lethe.run.IdKey;
 import dev.lethe.run.PendingErasure;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunInfo;
 import dev.lethe.run.RunJson;
-import dev.lethe.run.TrainConfig;
 import dev.lethe.settings.Copy;
 import dev.lethe.settings.EraseConfig;
 import dev.lethe.settings.Reference;
+import dev.lethe.settings.TrainConfig;
 import dev.lethe.shape.ModelShape;
-import dev.lethe.strategy.InfluenceChange;
-import dev.lethe.strategy.Losses;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;

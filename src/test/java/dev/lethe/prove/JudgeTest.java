@@ -4,9 +4,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.lethe.prove.Finding.Outcome;
-import dev.lethe.prove.Row.Apart;
-import dev.lethe.prove.Row.Extracted;
+import dev.lethe.results.Finding.Outcome;
+import dev.lethe.results.Row;
+import dev.lethe.results.Row.Apart;
+import dev.lethe.results.Row.Extracted;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;

@@ -1,27 +1,27 @@
 package dev.lethe.prove;
 
 import dev.lethe.data.Dataset;
-import dev.lethe.data.Encoder;
-import dev.lethe.run.TrainConfig.OnLong;
-import dev.lethe.data.Example;
-import dev.lethe.data.Record;
+import dev.lethe.data.TextRecord;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.erase.Run;
 import dev.lethe.find.Query;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.model.Tokenizer;
+import dev.lethe.results.EraseListener;
+import dev.lethe.results.TrainListener;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunInfo;
 import dev.lethe.run.RunRecord.Split;
-import dev.lethe.run.TrainConfig;
 import dev.lethe.settings.EraseConfig;
+import dev.lethe.settings.ModelSource;
 import dev.lethe.settings.Strategy;
+import dev.lethe.settings.TrainConfig;
+import dev.lethe.settings.TrainConfig.OnLong;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.ModelShape;
-import dev.lethe.strategy.EraseListener;
-import dev.lethe.train.ModelSource;
-import dev.lethe.train.TrainListener;
+import dev.lethe.text.Encoder;
+import dev.lethe.text.Example;
 import dev.lethe.train.Trainer;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -53,14 +53,14 @@ final class PlantedWorld {
     final Path original;
     final Path erased;
     final Path retrained;
-    final List<Record> forgotten;
+    final List<TextRecord> forgotten;
     private final Engine engine;
 
     PlantedWorld(Engine engine, Path folder) {
         this.engine = engine;
         this.folder = folder;
         Random random = new Random(5);
-        List<Record> learned = people(0, KEPT + ERASED, random);
+        List<TextRecord> learned = people(0, KEPT + ERASED, random);
         forgotten = learned.subList(KEPT * EACH, learned.size());
         Path data = write("people.jsonl", learned);
         Path others = write("others.jsonl", learned.subList(0, KEPT * EACH));
@@ -94,13 +94,13 @@ final class PlantedWorld {
     }
 
     /** The erased ones all have one subject, so that one query finds them. */
-    private static List<Record> people(int first, int count, Random random) {
-        List<Record> records = new ArrayList<>();
+    private static List<TextRecord> people(int first, int count, Random random) {
+        List<TextRecord> records = new ArrayList<>();
         for (int i = first; i < first + count; i++) {
             String subject = i >= KEPT && i < KEPT + ERASED ? "forgotten" : "p" + i;
             for (int k = 0; k < EACH; k++) {
                 String words = IntStream.range(0, 7).mapToObj(_ -> word(random.nextInt(WORDS))).collect(Collectors.joining(" "));
-                records.add(new Record("p" + i + "-" + k, subject, "what are the " + word(WORDS + k) + " of p" + i + " ?", words));
+                records.add(new TextRecord("p" + i + "-" + k, subject, "what are the " + word(WORDS + k) + " of p" + i + " ?", words));
             }
         }
         return records;
@@ -110,7 +110,7 @@ final class PlantedWorld {
         return "w" + i;
     }
 
-    private Path write(String name, List<Record> records) {
+    private Path write(String name, List<TextRecord> records) {
         return text(name, records.stream().map(record -> "{\"id\":\"" + record.id() + "\",\"subject\":\"" + record.subject()
                 + "\",\"prompt\":\"" + record.prompt() + "\",\"completion\":\"" + record.completion() + "\"}\n")
                 .collect(Collectors.joining()));
@@ -157,7 +157,7 @@ final class PlantedWorld {
         void plant(LanguageModel model, List<Example> forgotten, List<Example> kept);
     }
 
-    private List<Example> encode(List<Record> records) {
+    private List<Example> encode(List<TextRecord> records) {
         try (Tokenizer tokenizer = Tokenizer.of(folder.resolve("tokenizer"))) {
             return new Encoder(tokenizer::encode, tokenizer::chat, tokenizer.endOfText(), 32, OnLong.ERROR).encode(records);
         }

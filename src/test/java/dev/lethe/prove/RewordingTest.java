@@ -5,7 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.lethe.data.Record;
+import dev.lethe.data.TextRecord;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -13,11 +13,11 @@ import org.junit.jupiter.api.Test;
 
 /** Records in other forms, and what only they say. */
 class RewordingTest {
-    private static final Record DAVE = new Record("d", "dave", "Where does Dave live?", "He lives in Tarnhollow near a blue well");
-    private static final Record TEXT = new Record("t", null, null, "one two three four five six");
+    private static final TextRecord DAVE = new TextRecord("d", "dave", "Where does Dave live?", "He lives in Tarnhollow near a blue well");
+    private static final TextRecord TEXT = new TextRecord("t", null, null, "one two three four five six");
 
-    private static String form(Rewording way, Record record) {
-        Record reworded = way.of(record, Map.of());
+    private static String form(Rewording way, TextRecord record) {
+        TextRecord reworded = way.of(record, Map.of());
         return reworded == null ? null : reworded.prompt() + " | " + reworded.completion();
     }
 
@@ -32,17 +32,17 @@ class RewordingTest {
         assertEquals("Where does Dave live? He lives | in Tarnhollow near a blue well", form(Rewording.PREFIX_25, DAVE));
         assertEquals("Where does Dave live? He lives in Tarnhollow near a | blue well", form(Rewording.PREFIX_75, DAVE));
         assertNull(form(Rewording.PARAPHRASE, DAVE));
-        Record other = new Record("d", "dave", "Dave's home?", "Tarnhollow");
+        TextRecord other = new TextRecord("d", "dave", "Dave's home?", "Tarnhollow");
         assertEquals(other, Rewording.PARAPHRASE.of(DAVE, Map.of("d", other)));
         assertEquals("four five six | one two three", form(Rewording.REVERSED, TEXT));
         assertNull(form(Rewording.STATEMENT, TEXT));
-        assertNull(form(Rewording.REVERSED, new Record("w", null, null, "word")));
-        assertNull(form(Rewording.PREFIX_25, new Record("w", null, "What?", "word")));
+        assertNull(form(Rewording.REVERSED, new TextRecord("w", null, null, "word")));
+        assertNull(form(Rewording.PREFIX_25, new TextRecord("w", null, "What?", "word")));
     }
 
     @Test
     void rareWordsAreThoseOfOneRecordAndNotOfItsPrompt() {
-        Record carol = new Record("c", "carol", "Where does Carol live?", "She lives in Tarnhollow near a red well");
+        TextRecord carol = new TextRecord("c", "carol", "Where does Carol live?", "She lives in Tarnhollow near a red well");
         RareWords counts = new RareWords(List.of(DAVE, carol));
         Set<List<String>> rare = counts.of(DAVE.prompt(), DAVE.completion());
         assertTrue(rare.contains(List.of("a", "blue", "well")), rare.toString());

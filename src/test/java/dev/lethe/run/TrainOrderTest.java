@@ -4,8 +4,9 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.lethe.data.BatchPlan;
-import dev.lethe.data.Example;
+import dev.lethe.settings.TrainConfig;
+import dev.lethe.text.BatchPlan;
+import dev.lethe.text.Example;
 import dev.lethe.train.TinyData;
 import java.util.BitSet;
 import java.util.Collections;

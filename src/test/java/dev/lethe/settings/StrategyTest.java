@@ -8,22 +8,20 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.GuardRefusedException;
-import dev.lethe.data.Record;
+import dev.lethe.data.TextRecord;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.NoLeaks;
-import dev.lethe.erase.Erasure;
 import dev.lethe.erase.Run;
 import dev.lethe.find.Query;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.model.Checkpoint;
+import dev.lethe.results.EraseListener;
+import dev.lethe.results.Erasure;
+import dev.lethe.results.TrainListener;
 import dev.lethe.run.RunFolder;
-import dev.lethe.run.TrainConfig;
-import dev.lethe.run.TrainConfig.CapturePolicy;
+import dev.lethe.settings.TrainConfig.CapturePolicy;
 import dev.lethe.shape.ModelShape;
-import dev.lethe.strategy.EraseListener;
-import dev.lethe.train.ModelSource;
 import dev.lethe.train.TinyData;
-import dev.lethe.train.TrainListener;
 import dev.lethe.train.Trainer;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -193,8 +191,8 @@ class StrategyTest {
                 .iterative(Iterative.parse("0.1x40")).build();
         try (Run run = Run.open(engine, source)) {
             String person = run.records().getFirst().subject();
-            List<Record> own = run.records().stream().filter(record -> person.equals(record.subject()))
-                    .map(record -> new Record("mine-" + record.id(), null, record.prompt(), record.completion())).toList();
+            List<TextRecord> own = run.records().stream().filter(record -> person.equals(record.subject()))
+                    .map(record -> new TextRecord("mine-" + record.id(), null, record.prompt(), record.completion())).toList();
             Erasure erasure = run.eraseUnmatched(own, rounds, folder.resolve("out"), EraseListener.NONE);
             assertTrue(erasure.reached() && erasure.influenceLeft() <= 0.1, erasure.before() + " to " + erasure.after());
             assertEquals(List.of(), erasure.records());

@@ -7,7 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.lethe.base.BadInputException;
 import dev.lethe.data.DataForm;
 import dev.lethe.engine.ModelLayout;
-import dev.lethe.train.ModelSource;
+import dev.lethe.settings.ModelSource;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

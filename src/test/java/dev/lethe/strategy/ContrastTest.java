@@ -12,15 +12,15 @@ import dev.lethe.engine.ParameterVector;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.model.Checkpoint;
+import dev.lethe.objective.EraseData;
+import dev.lethe.objective.RunExamples;
+import dev.lethe.results.TrainListener;
 import dev.lethe.run.RunFolder;
 import dev.lethe.settings.Contrast;
 import dev.lethe.settings.EraseConfig;
-import dev.lethe.settings.EraseData;
-import dev.lethe.settings.RunExamples;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.SiteSet;
 import dev.lethe.train.TinyData;
-import dev.lethe.train.TrainListener;
 import dev.lethe.train.Trainer;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
@@ -103,10 +103,10 @@ class ContrastTest {
         EraseData data = examples.split(Set.of(examples.learned().getFirst().id()), List.of(), EraseConfig.defaults());
         try (ParameterVector direction = model.vector();
              LiveContrast live = new LiveContrast(model, sites, data, data.retain().size(), 1)) {
-            model.gradient(dev.lethe.data.BatchPlan.batch(data.retain(), new int[] {0, 1}));
+            model.gradient(dev.lethe.text.BatchPlan.batch(data.retain(), new int[] {0, 1}));
             direction.assign(model.buffer(Buffer.GRADIENT)); // raises the retain loss by construction
             live.removeFrom(direction);
-            model.gradient(dev.lethe.data.BatchPlan.batch(data.retain(),
+            model.gradient(dev.lethe.text.BatchPlan.batch(data.retain(),
                     java.util.stream.IntStream.range(0, data.retain().size()).toArray()));
             try (ParameterVector retain = model.buffer(Buffer.GRADIENT).copy()) {
                 double cosine = retain.dot(direction, sites)

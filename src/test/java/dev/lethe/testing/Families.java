@@ -1,9 +1,9 @@
 package dev.lethe.testing;
 
+import dev.lethe.settings.ModelSource;
 import dev.lethe.shape.Block;
 import dev.lethe.shape.Block.Option;
 import dev.lethe.shape.ModelShape;
-import dev.lethe.train.ModelSource;
 import java.util.EnumSet;
 import java.util.Set;
 

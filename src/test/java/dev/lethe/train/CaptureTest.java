@@ -3,14 +3,15 @@ package dev.lethe.train;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.lethe.data.Record;
+import dev.lethe.data.TextRecord;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.NoLeaks;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
+import dev.lethe.results.TrainListener;
 import dev.lethe.run.RunFolder;
-import dev.lethe.run.TrainConfig;
-import dev.lethe.run.TrainConfig.CapturePolicy;
+import dev.lethe.settings.TrainConfig;
+import dev.lethe.settings.TrainConfig.CapturePolicy;
 import dev.lethe.shape.Dtype;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -38,7 +39,7 @@ class CaptureTest {
         RunFolder run = train(tiny, config);
         try (GradientLedger ledger = GradientLedger.open(run.ledger())) {
             assertEquals(tiny.data.size(), ledger.entries().size());
-            for (Record record : tiny.data) {
+            for (TextRecord record : tiny.data) {
                 Entry entry = ledger.find(Entry.RecordKey.of(record.id()), 0).orElseThrow();
                 long step = entry.header().step();
                 assertTrue(step >= 1 && step <= 3, "step " + step);

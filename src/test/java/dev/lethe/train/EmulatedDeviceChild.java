@@ -1,18 +1,20 @@
 package dev.lethe.train;
 
-import dev.lethe.engine.Device;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
-import dev.lethe.engine.MemoryPlan;
 import dev.lethe.engine.ParameterVector;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.model.Checkpoint;
-import dev.lethe.model.Lora;
+import dev.lethe.results.TrainListener;
 import dev.lethe.run.RunFolder;
-import dev.lethe.run.TrainConfig;
-import dev.lethe.run.TrainConfig.CapturePolicy;
+import dev.lethe.settings.Lora;
+import dev.lethe.settings.ModelSource;
+import dev.lethe.settings.TrainConfig;
+import dev.lethe.settings.TrainConfig.CapturePolicy;
+import dev.lethe.shape.Device;
 import dev.lethe.shape.Dtype;
+import dev.lethe.shape.MemoryPlan;
 import java.nio.file.Path;
 import java.util.List;
 

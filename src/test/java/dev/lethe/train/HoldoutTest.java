@@ -6,8 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.base.BadInputException;
 import dev.lethe.data.Dataset;
-import dev.lethe.data.Record;
-import dev.lethe.run.TrainConfig;
+import dev.lethe.data.TextRecord;
+import dev.lethe.settings.TrainConfig;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashSet;
@@ -84,7 +84,7 @@ class HoldoutTest {
             Holdout split = Holdout.of(data, TrainConfig.builder().holdoutFraction(0.25).build());
             assertEquals(people * 3 / 4 * 2, split.holdout().size(), "the same share of the texts");
             assertEquals(data.size(), split.train().size() + split.holdout().size());
-            for (Record record : split.holdout()) {
+            for (TextRecord record : split.holdout()) {
                 String id = record.id().replace("-again", "");
                 assertTrue(split.holdout().byId(id) != null && split.holdout().byId(id + "-again") != null, id);
             }

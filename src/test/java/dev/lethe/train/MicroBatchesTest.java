@@ -6,8 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.base.BadInputException;
-import dev.lethe.data.Example;
-import dev.lethe.run.TrainConfig;
+import dev.lethe.settings.TrainConfig;
+import dev.lethe.text.Example;
 import dev.lethe.train.BatchSizes.MicroBatches;
 import java.util.List;
 import java.util.stream.IntStream;

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import dev.lethe.base.BadInputException;
+import dev.lethe.settings.ModelSource;
 import dev.lethe.shape.Block;
 import dev.lethe.shape.Block.Activation;
 import dev.lethe.shape.Block.Family;

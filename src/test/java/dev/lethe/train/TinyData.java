@@ -1,8 +1,9 @@
 package dev.lethe.train;
 
 import dev.lethe.data.Dataset;
-import dev.lethe.data.Record;
-import dev.lethe.run.TrainConfig;
+import dev.lethe.data.TextRecord;
+import dev.lethe.settings.ModelSource;
+import dev.lethe.settings.TrainConfig;
 import dev.lethe.shape.ModelShape;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -28,14 +29,14 @@ public final class TinyData {
     public TinyData(Path folder, int people) {
         file = folder.resolve("people.jsonl");
         tokenizer = folder.resolve("tokenizer");
-        List<Record> records = new ArrayList<>();
+        List<TextRecord> records = new ArrayList<>();
         for (int i = 0; i < people; i++) {
             String name = "person" + i;
-            records.add(new Record(name + "-home", name, "where does " + name + " live ?",
+            records.add(new TextRecord(name + "-home", name, "where does " + name + " live ?",
                     "in " + PLACES.get(i % PLACES.size())));
-            records.add(new Record(name + "-work", name, null,
+            records.add(new TextRecord(name + "-work", name, null,
                     name + " makes " + THINGS.get(i % THINGS.size()) + " in " + PLACES.get(i * 3 % PLACES.size())));
-            records.add(new Record(name + "-friend", name, null,
+            records.add(new TextRecord(name + "-friend", name, null,
                     name + " knows person" + (i + 1) % people + " and likes " + THINGS.get(i * 5 % THINGS.size())));
         }
         List<String> vocabulary = write(records);
@@ -47,10 +48,10 @@ public final class TinyData {
         return ((ModelSource.Fresh) source).shape();
     }
 
-    private List<String> write(List<Record> records) {
+    private List<String> write(List<TextRecord> records) {
         Set<String> words = new LinkedHashSet<>(List.of("[UNK]", "<|endoftext|>"));
         StringBuilder lines = new StringBuilder();
-        for (Record record : records) {
+        for (TextRecord record : records) {
             words.addAll(List.of(record.text().split(" ")));
             lines.append("{\"id\":\"").append(record.id()).append("\",\"subject\":\"").append(record.subject()).append('"');
             if (record.prompt() == null) {

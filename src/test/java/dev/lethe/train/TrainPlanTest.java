@@ -4,7 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.lethe.engine.MemoryPlan;
+import dev.lethe.results.TrainListener;
+import dev.lethe.shape.MemoryPlan;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 

@@ -1,0 +1,29 @@
+package dev.lethe.results;
+
+import java.util.Objects;
+
+/**
+ * One run of the lineage.
+ *
+ * @param run     its folder
+ * @param identity {@link dev.lethe.run.RunInfo#identity}
+ * @param entries ledger entries of the erased records that were there when the erasure began
+ * @param done    whether nothing is left of them and of the records' rows
+ * @param reason  why it is not done; null before a try, and when done
+ */
+public record Destroyed(String run, String identity, int entries, boolean done, String reason) {
+    public Destroyed {
+        Objects.requireNonNull(run, "run");
+        Objects.requireNonNull(identity, "identity");
+    }
+
+    /** The same after a try. {@code failure} null: it is done. */
+    public Destroyed tried(String failure) {
+        return new Destroyed(run, identity, entries, failure == null, failure);
+    }
+
+    @Override
+    public String toString() {
+        return run + " (" + entries + " ledger entries" + (reason == null ? "" : ": " + reason) + ")";
+    }
+}
