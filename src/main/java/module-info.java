@@ -1,25 +1,15 @@
 /**
- * Removes chosen training records from a language model and shows that they are gone. The way in is
- * {@link dev.lethe.erase.Run}; docs/embedding.md has a whole program. Start Java with
- * {@code --enable-native-access=dev.lethe}.
+ * Removes chosen training records from a language model and shows that they are gone. The way in is {@link dev.lethe.Lethe};
+ * docs/embedding.md has a whole program. Start Java with {@code --enable-native-access=dev.lethe}.
  */
 module dev.lethe {
     exports dev.lethe;
     exports dev.lethe.data;
-    exports dev.lethe.engine;
-    exports dev.lethe.erase;
-    exports dev.lethe.eval;
     exports dev.lethe.find;
-    exports dev.lethe.model;
     exports dev.lethe.proof;
-    exports dev.lethe.prove;
-    exports dev.lethe.report;
     exports dev.lethe.results;
-    exports dev.lethe.run;
     exports dev.lethe.settings;
     exports dev.lethe.shape;
-    exports dev.lethe.strategy;
-    exports dev.lethe.train;
 
     requires java.desktop; // pictures of reports
     requires java.logging;

@@ -79,7 +79,7 @@ cat >"$project/src/main/java/Open.java" <<'JAVA'
 class Open {
     public static void main(String[] arguments) {
         try {
-            System.out.println(dev.lethe.engine.Engine.buildInfo().torchVersion());
+            System.out.println(dev.lethe.Lethe.about().torch());
         } catch (dev.lethe.LetheException e) {
             System.out.println(e.getMessage());
         }
@@ -162,10 +162,11 @@ forgets "with a read-only tmp" "-Djava.io.tmpdir=$sealed" "${class_path[@]}"
 
 says "denied to the class path" 'start it with --enable-native-access=ALL-UNNAMED$' -- -cp "$project/target/classes:$lib/*"
 says "denied to the module" 'start it with --enable-native-access=dev.lethe$' -- "${module_path[@]:1}"
-program=(Read "$place/tokenizer")
+program=(Read "$place/tokenizer") # with the library's own reader, which is not exported
+opened=(--add-exports=dev.lethe/dev.lethe.model=ALL-UNNAMED)
 says "a tokenizer.json on the class path" '^Dave Umbrolio$' -- "${class_path[@]}"
-says "a tokenizer.json on the module path" '^Dave Umbrolio$' -- --enable-native-access=dev.lethe,ai.djl.tokenizers "${module_path[@]:1}"
-says "denied to the tokenizers" 'start Java with --enable-native-access=dev.lethe,ai.djl.tokenizers' -- "${module_path[@]}"
+says "a tokenizer.json on the module path" '^Dave Umbrolio$' -- --enable-native-access=dev.lethe,ai.djl.tokenizers "${opened[@]}" "${module_path[@]:1}"
+says "denied to the tokenizers" 'start Java with --enable-native-access=dev.lethe,ai.djl.tokenizers' -- "${opened[@]}" "${module_path[@]}"
 program=(Open)
 says "nowhere to unpack" 'name one that can be written .* -Dlethe.unpack=DIR$' -- "-Djava.io.tmpdir=$sealed" \
   "-Duser.home=$sealed" "${class_path[@]}"

@@ -24,23 +24,24 @@ import org.junit.jupiter.api.Test;
 
 /**
  * The layers are those of ARCHITECTURE.md. A package may use every package to its right and none beside it. Read from the sources,
- * fully qualified names included; a MemorySegment in a public signature outside engine, natives and ledger is found by reflection.
+ * fully qualified names included; LetheException alone of the root, the door, is everybody's. A MemorySegment in a public signature outside engine, natives and ledger is found by reflection.
  */
 class PackageArrowsTest {
     private static final Path SOURCES = Path.of(System.getProperty("lethe.root", "."), "src/main/java/dev/lethe");
     /** Higher may use lower; equal ranks may not use each other. */
     private static final Map<String, Integer> RANK = Map.ofEntries(
-            Map.entry("cli", 21), Map.entry("experiment", 20), Map.entry("prove", 19), Map.entry("sweep", 19),
+            Map.entry("cli", 22), Map.entry("experiment", 21), Map.entry("prove", 19), Map.entry("sweep", 19),
             Map.entry("console", 18), Map.entry("page", 18), Map.entry("spec", 17), Map.entry("report", 16),
             Map.entry("chart", 15), Map.entry("proof", 14), Map.entry("erase", 13), Map.entry("strategy", 12),
             Map.entry("objective", 11), Map.entry("train", 10), Map.entry("eval", 9), Map.entry("influence", 9),
             Map.entry("run", 8), Map.entry("results", 7), Map.entry("find", 6), Map.entry("model", 6),
             Map.entry("text", 5), Map.entry("settings", 4), Map.entry("ledger", 4), Map.entry("metric", 4),
             Map.entry("solve", 4), Map.entry("data", 4), Map.entry("engine", 3), Map.entry("template", 3),
-            Map.entry("natives", 2), Map.entry("shape", 2), Map.entry("base", 1), Map.entry("", 0),
+            Map.entry("natives", 2), Map.entry("shape", 2), Map.entry("base", 1), Map.entry("", 20),
             Map.entry("bindings", 0));
     private static final Set<String> SEES_MEMORY = Set.of("engine", "ledger", "natives");
     private static final Set<String> SEES_BINDINGS = Set.of("engine", "shape", "natives");
+    private static final Set<String> DOOR = Set.of("Lethe", "Job", "Run");
     private static final Pattern NAME = Pattern.compile("\\bdev\\.lethe\\.(\\w+)");
 
     @Test
@@ -57,7 +58,7 @@ class PackageArrowsTest {
                 }
                 var name = NAME.matcher(code);
                 while (name.find()) {
-                    String to = name.group(1);
+                    String to = DOOR.contains(name.group(1)) ? "" : name.group(1);
                     // Names such as "dev.lethe.Step" in a string are event and logger names, not packages.
                     if (RANK.containsKey(to) && !mayUse(from, to)) {
                         wrong.add(file.getFileName() + ":" + line + ": " + from + " uses " + to);
@@ -87,6 +88,7 @@ class PackageArrowsTest {
         Map<Integer, Set<String>> byRank = new TreeMap<>(Comparator.reverseOrder());
         RANK.forEach((name, rank) -> byRank.computeIfAbsent(rank, level -> new TreeSet<>()).add(name));
         byRank.values().forEach(level -> level.remove(""));
+        byRank.values().removeIf(Set::isEmpty);
         assertEquals(List.copyOf(byRank.values()), levels);
     }
 

@@ -8,7 +8,7 @@ package dev.lethe.bench;
 import dev.lethe.data.Dataset;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
-import dev.lethe.erase.Run;
+import dev.lethe.erase.OpenRun;
 import dev.lethe.eval.Evaluator;
 import dev.lethe.find.Query;
 import dev.lethe.model.Checkpoint;
@@ -98,7 +98,7 @@ final class PipelineCase implements Case {
 
     private void erase() {
         EraseConfig config = EraseConfig.paper().toBuilder().relearnSteps(0).build();
-        try (Run run = Run.open(engine, copy)) {
+        try (OpenRun run = OpenRun.open(engine, copy)) {
             erasure = run.erase(run.find(Query.subject(args.get("subject").asString())), config, erased, EraseListener.NONE);
         }
     }

@@ -1,10 +1,13 @@
 package example;
 
+import dev.lethe.Job;
+import dev.lethe.results.Erasure;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.atomic.DoubleAdder;
@@ -30,17 +33,24 @@ final class Metrics {
         samples.computeIfAbsent(sample, _ -> new DoubleAdder()).add(value);
     }
 
-    void ended(Jobs.View job) {
-        add("lethe_jobs_ended_total{kind=\"%s\",state=\"%s\"}".formatted(job.kind(), job.state().label()), 1);
+    /** Listens to Lethe's jobs. */
+    void told(Job<?> job) {
+        if (!job.state().ended()) {
+            return;
+        }
+        add("lethe_jobs_ended_total{kind=\"%s\",state=\"%s\"}".formatted(job.kind(), Jobs.label(job)), 1);
         add("lethe_job_seconds_count{kind=\"%s\"}".formatted(job.kind()), 1);
-        add("lethe_job_seconds_sum{kind=\"%s\"}".formatted(job.kind()), job.seconds());
+        add("lethe_job_seconds_sum{kind=\"%s\"}".formatted(job.kind()), job.elapsed().toNanos() / 1e9);
+        if (job.state() == Job.State.DONE && job.future().join() instanceof Erasure erasure) {
+            add("lethe_records_erased_total", erasure.records().size());
+        }
     }
 
     String text(Jobs jobs) throws IOException {
         Map<String, Double> all = new ConcurrentHashMap<>();
         samples.forEach((sample, value) -> all.put(sample, value.sum()));
-        jobs.all().stream().filter(job -> !job.state().ended()).forEach(job -> all.merge("lethe_jobs{kind=\"%s\",state=\"%s\"}"
-                .formatted(job.kind(), job.state().label()), 1.0, Double::sum));
+        jobs.all().stream().filter(job -> Set.of("queued", "running").contains(job.state())).forEach(job -> all.merge(
+                "lethe_jobs{kind=\"%s\",state=\"%s\"}".formatted(job.kind(), job.state()), 1.0, Double::sum));
         all.put("process_resident_memory_bytes", residentBytes());
         StringBuilder text = new StringBuilder();
         for (String family : FAMILIES.lines().toList()) {

@@ -1,17 +1,12 @@
 package example;
 
-import dev.lethe.base.BadInputException;
-import dev.lethe.base.ConflictException;
-import dev.lethe.base.DamagedDataException;
-import dev.lethe.base.EngineException;
-import dev.lethe.base.GuardRefusedException;
-import dev.lethe.base.InterruptedWorkException;
-import dev.lethe.base.TrainingFailedException;
-import dev.lethe.run.PendingErasureException;
+import dev.lethe.LetheException;
+import java.util.List;
+import java.util.Locale;
 import tools.jackson.core.JacksonException;
 
-/** What went wrong, as RFC 9457 has it; {@code detail} is Lethe's own message, which says what to do. */
-record Problem(String type, String title, int status, String detail) {
+/** What went wrong, as RFC 9457 has it; {@code detail} is Lethe's own message, {@code fields} the settings at fault. */
+record Problem(String type, String title, int status, String detail, List<String> fields) {
     /** Of no status code that is registered: nginx's for a client that went away. */
     static final int CANCELLED = 499;
 
@@ -28,28 +23,32 @@ record Problem(String type, String title, int status, String detail) {
 
     static Problem of(Throwable e) {
         return switch (e) {
-            case Thrown own -> problem("request", "This cannot be done", own.status, own);
-            case ConflictException _, PendingErasureException _ -> problem("conflict", "Something else is there or at work", 409, e);
-            case BadInputException _, IllegalArgumentException _ -> problem("input", "The input cannot be used", 400, e);
-            case JacksonException json -> new Problem("urn:lethe:input", "The request is not what is expected", 400,
-                    json.getOriginalMessage());
-            case GuardRefusedException _ -> problem("refused", "A guard refused the erasure, nothing was changed", 422, e);
-            case TrainingFailedException _ -> problem("diverged", "The training's numbers are not finite", 422, e);
-            case InterruptedWorkException _ -> problem("cancelled", "Cancelled", CANCELLED, e);
-            case DamagedDataException _ -> problem("damaged", "Data on disk is damaged", 500, e);
-            case EngineException engine -> switch (engine.status()) {
-                case CANCELLED -> problem("cancelled", "Cancelled", CANCELLED, e);
-                case OUT_OF_MEMORY -> problem("memory", "Out of memory", 503, e);
-                default -> problem("engine", "The engine failed", 500, e);
-            };
+            case Thrown own -> problem("request", "This cannot be done", own.status, own.getMessage());
+            case LetheException known -> {
+                String type = known.code().name().toLowerCase(Locale.ROOT);
+                yield switch (known.code()) {
+                    case INPUT -> of(known, type, "The input cannot be used", 400);
+                    case CONFLICT -> of(known, type, "Something else is there or at work", 409);
+                    case REFUSED -> of(known, type, "Refused, nothing was changed", 422);
+                    case CANCELLED -> of(known, type, "Cancelled", CANCELLED);
+                    case DAMAGED -> of(known, type, "What is on disk is not whole", 500);
+                    case ENGINE -> of(known, type, "The engine failed", 500);
+                };
+            }
+            case JacksonException json -> problem("input", "The request is not what is expected", 400, json.getOriginalMessage());
+            case IllegalArgumentException wrong -> problem("input", "The input cannot be used", 400, wrong.getMessage());
             default -> {
                 System.getLogger("example").log(System.Logger.Level.ERROR, "internal error", e);
-                yield new Problem("urn:lethe:internal", "Internal error", 500, "see the log");
+                yield problem("internal", "Internal error", 500, "see the log");
             }
         };
     }
 
-    private static Problem problem(String type, String title, int status, Throwable e) {
-        return new Problem("urn:lethe:" + type, title, status, e.getMessage());
+    private static Problem of(LetheException e, String type, String title, int status) {
+        return new Problem("urn:lethe:" + type, title, status, e.getMessage(), e.fields());
+    }
+
+    private static Problem problem(String type, String title, int status, String detail) {
+        return new Problem("urn:lethe:" + type, title, status, detail, List.of());
     }
 }

@@ -2,16 +2,15 @@ package example;
 
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
-import dev.lethe.engine.Engine;
+import dev.lethe.Lethe;
 import dev.lethe.find.ForgetSet;
-import dev.lethe.shape.Device;
-import dev.lethe.shape.Dtype;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Semaphore;
 import tools.jackson.core.StreamReadFeature;
@@ -33,9 +32,10 @@ public final class Service implements AutoCloseable {
                     JsonFactory.builder().enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION).build())
             .enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES, DeserializationFeature.FAIL_ON_TRAILING_TOKENS).build();
 
-    private final Engine engine;
     private final Metrics metrics = new Metrics();
-    private final Jobs jobs;
+    private final Jobs jobs = new Jobs();
+    private final ExecutorService workers; // one queue, first come, first served: a job fills every core by itself
+    private final Lethe lethe;
     private final Tasks tasks;
     private final Semaphore finds = new Semaphore(FINDS_AT_ONCE);
     private final HttpServer server;
@@ -43,9 +43,9 @@ public final class Service implements AutoCloseable {
     /** @param port 0 for any that is free */
     Service(Path folder, int port, int atOnce) throws IOException {
         int cores = Runtime.getRuntime().availableProcessors();
-        engine = Engine.open(Device.cpu(), Dtype.F32, Math.max(1, cores / atOnce)); // jobs side by side share the cores
-        jobs = new Jobs(atOnce, metrics::ended);
-        tasks = new Tasks(engine, folder.toRealPath(), metrics);
+        workers = Executors.newFixedThreadPool(atOnce, Thread.ofVirtual().name("job-", 1).factory());
+        lethe = Lethe.builder().threads(Math.max(1, cores / atOnce)).executor(workers).listener(metrics::told).build();
+        tasks = new Tasks(lethe, jobs, folder.toRealPath());
         server = HttpServer.create(new InetSocketAddress("127.0.0.1", port), 0);
         server.setExecutor(Executors.newVirtualThreadPerTaskExecutor());
         server.createContext("/", this::answer);
@@ -63,8 +63,8 @@ public final class Service implements AutoCloseable {
     @Override
     public void close() {
         server.stop(1);
-        jobs.close();
-        engine.close();
+        lethe.close();
+        workers.close();
     }
 
     private record Answer(int status, String type, String body) {
@@ -105,11 +105,11 @@ public final class Service implements AutoCloseable {
             case "GET jobs/ID" -> Answer.json(200, jobs.view(path[1]));
             case "DELETE jobs/ID" -> Answer.json(202, jobs.cancel(path[1]));
             case "POST find" -> Answer.json(200, find(read(exchange, Tasks.Find.class)));
-            case "POST train" -> queued(exchange, "train", tasks.train(read(exchange, Tasks.Train.class)));
-            case "POST resume" -> queued(exchange, "resume", tasks.resume(read(exchange, Tasks.Evaluate.class)));
-            case "POST adopt" -> queued(exchange, "adopt", tasks.adopt(read(exchange, Tasks.Adopt.class)));
-            case "POST erase" -> queued(exchange, "erase", tasks.erase(read(exchange, Tasks.Erase.class)));
-            case "POST eval" -> queued(exchange, "eval", tasks.evaluate(read(exchange, Tasks.Evaluate.class)));
+            case "POST train" -> queued(exchange, tasks.train(read(exchange, Tasks.Train.class)));
+            case "POST resume" -> queued(exchange, tasks.resume(read(exchange, Tasks.Evaluate.class)));
+            case "POST adopt" -> queued(exchange, tasks.adopt(read(exchange, Tasks.Adopt.class)));
+            case "POST erase" -> queued(exchange, tasks.erase(read(exchange, Tasks.Erase.class)));
+            case "POST eval" -> queued(exchange, tasks.evaluate(read(exchange, Tasks.Evaluate.class)));
             default -> throw new Problem.Thrown(path.length < 3 && (POSTS.contains(path[0]) || GETS.contains(path[0])) ? 405 : 404,
                     "there is no " + exchange.getRequestMethod() + " " + exchange.getRequestURI().getPath());
         };
@@ -126,8 +126,7 @@ public final class Service implements AutoCloseable {
         }
     }
 
-    private Answer queued(HttpExchange exchange, String kind, Jobs.Task task) {
-        Jobs.View job = jobs.add(kind, task);
+    private static Answer queued(HttpExchange exchange, Jobs.View job) {
         exchange.getResponseHeaders().set("Location", "/jobs/" + job.id());
         return Answer.json(202, job);
     }

@@ -34,7 +34,7 @@ final class CertifyCommand implements Callable<Integer> {
             throw new BadInputException("a certificate needs a key: name one by --key STORE or LETHE_KEY, or make one"
                     + " with lethe keys new");
         }
-        Certifier.Certified made = certifier.certify(RunFolder.open(run));
+        Certifier.Certified made = certifier.certify(run);
         common.result(made, terminal -> CertifyOptions.print(terminal, made));
         return 0;
     }

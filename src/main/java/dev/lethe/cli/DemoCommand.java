@@ -9,7 +9,7 @@ import dev.lethe.console.SettingOptions;
 import dev.lethe.console.Terminal;
 import dev.lethe.data.Dataset;
 import dev.lethe.engine.Engine;
-import dev.lethe.erase.Run;
+import dev.lethe.erase.OpenRun;
 import dev.lethe.find.ForgetSet;
 import dev.lethe.find.Query;
 import dev.lethe.proof.Certifier;
@@ -99,7 +99,7 @@ final class DemoCommand implements Callable<Integer> {
     }
 
     private Erasure erase(Engine engine, Path folder) {
-        try (Run run = Run.open(engine, folder.resolve("run")); EraseProgress progress = new EraseProgress(common)) {
+        try (OpenRun run = OpenRun.open(engine, folder.resolve("run")); EraseProgress progress = new EraseProgress(common)) {
             ForgetSet forget = run.find(Query.subject(SUBJECT));
             common.remark("find: %d of %d records have the %s", forget.size(), forget.total(),
                     forget.matches().getFirst().reason());
@@ -114,7 +114,7 @@ final class DemoCommand implements Callable<Integer> {
         KeysCommand.Result.make(store, password);
         SigningKeys keys = SigningKeys.open(store, CertifyOptions.password(password), Instant.now());
         Path erased = folder.resolve("erased");
-        return new Certifier(keys, Certifier.logBeside(erased), null, null, Clock.systemUTC()).certify(RunFolder.open(erased));
+        return new Certifier(keys, Certifier.logBeside(erased), null, null, Clock.systemUTC()).certify(erased);
     }
 
     private Path folder() {

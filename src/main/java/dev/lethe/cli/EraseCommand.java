@@ -11,7 +11,7 @@ import dev.lethe.console.SettingOptions;
 import dev.lethe.console.Terminal;
 import dev.lethe.data.Dataset;
 import dev.lethe.engine.Engine;
-import dev.lethe.erase.Run;
+import dev.lethe.erase.OpenRun;
 import dev.lethe.find.Finder;
 import dev.lethe.find.ForgetSet;
 import dev.lethe.find.ForgetSet.Match;
@@ -197,8 +197,8 @@ final class EraseCommand implements Callable<Integer> {
     }
 
     private int erase(Engine engine) {
-        try (Run open = data == null ? Run.open(engine, run)
-                : Run.open(engine, run, form.read(data, RunFolder.openAny(run).info().data().form()))) {
+        try (OpenRun open = data == null ? OpenRun.open(engine, run)
+                : OpenRun.open(engine, run, form.read(data, RunFolder.openAny(run).info().data().form()))) {
             if (request != null) {
                 return unmatched(open);
             }
@@ -242,7 +242,7 @@ final class EraseCommand implements Callable<Integer> {
         return erase.config().settled(shape);
     }
 
-    private EraseConfig config(Run open) {
+    private EraseConfig config(OpenRun open) {
         ModelShape shape = open.folder().info().source().shape();
         EraseConfig config = config(shape);
         if (shape.hasAdapters() && config.reference() instanceof Reference.HeldOut) {
@@ -257,7 +257,7 @@ final class EraseCommand implements Callable<Integer> {
         Certifier.Certified certificate = null;
         RuntimeException failure = null;
         try {
-            certificate = certifier == null ? null : certifier.certify(RunFolder.open(out));
+            certificate = certifier == null ? null : certifier.certify(out);
         } catch (LetheException | UncheckedIOException e) {
             failure = e;
         }
@@ -269,7 +269,7 @@ final class EraseCommand implements Callable<Integer> {
         }
     }
 
-    private int unmatched(Run open) {
+    private int unmatched(OpenRun open) {
         EraseConfig config = config(open);
         if (!selection.isEmpty() || dryRun || config.iterative() == null) {
             throw new BadInputException("request looks for no records: it goes with iterative=SHARExROUNDS, and without"

@@ -1,7 +1,7 @@
 package dev.lethe.cli;
 
 import dev.lethe.console.Common;
-import dev.lethe.erase.Run;
+import dev.lethe.erase.OpenRun;
 import dev.lethe.results.Destroyed;
 import dev.lethe.results.Erasure;
 import dev.lethe.results.Trace;
@@ -41,7 +41,7 @@ final class FinishCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        List<Finished> finished = Run.finish(run, gone, found).stream().map(erasure -> of(erasure)).toList();
+        List<Finished> finished = OpenRun.finish(run, gone, found).stream().map(erasure -> of(erasure)).toList();
         Result result = new Result(run.toString(), finished);
         common.result(result, terminal -> {
             finished.forEach(one -> {

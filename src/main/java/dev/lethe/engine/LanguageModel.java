@@ -277,6 +277,11 @@ public final class LanguageModel implements AutoCloseable {
         return passes.generate(prompts, options);
     }
 
+    /** Makes it the calling thread's, whoever had it: for owners that share a model and let one thread at a time use it. */
+    public void own() {
+        memory.own();
+    }
+
     /**
      * Ends the pass or entry arithmetic in progress, if any, soon: it throws {@link EngineException} with
      * {@link Status#CANCELLED} and leaves the parameters as they were. Any thread may call this; it does not reach

@@ -23,7 +23,7 @@ final class OwnedMemory implements AutoCloseable {
 
     private final String what;
     private final int threads;
-    private final Thread owner = Work.caller();
+    private volatile Thread owner = Work.caller();
     private final Release release;
     private final Cleaner.Cleanable cleanable;
 
@@ -75,6 +75,11 @@ final class OwnedMemory implements AutoCloseable {
         if (release.closed) {
             throw new IllegalStateException(what + " is closed");
         }
+    }
+
+    /** From here on it belongs to the caller. */
+    void own() {
+        owner = Work.caller();
     }
 
     int threads() {

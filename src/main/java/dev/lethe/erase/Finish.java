@@ -38,7 +38,7 @@ import java.util.stream.Collectors;
 final class Finish {
     private Finish() { }
 
-    /** As {@link Run#finish}. */
+    /** As {@link OpenRun#finish}. */
     static List<Erasure> of(Path path, List<Path> gone, List<Path> found) {
         return Work.shielded(() -> {
             found.forEach(moved -> locked(path, lineage -> lineage.noteMoved(moved)));

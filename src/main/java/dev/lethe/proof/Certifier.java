@@ -73,7 +73,8 @@ public record Certifier(SigningKeys keys, Path log, String request, Instant requ
      * @throws BadInputException when no erasure made it, the request has a certificate already, or the clock is wrong
      * @throws dev.lethe.base.DamagedDataException when the log is not whole; nothing is appended
      */
-    public Certified certify(RunFolder run) {
+    public Certified certify(Path folder) {
+        RunFolder run = RunFolder.open(folder);
         Certified[] done = new Certified[1];
         run.keep(() -> {
             Certificate.Draft draft = Certificate.draft(run);
@@ -92,8 +93,8 @@ public record Certifier(SigningKeys keys, Path log, String request, Instant requ
      *
      * @throws dev.lethe.base.DamagedDataException when it is not as Lethe writes it
      */
-    public static Map<String, String> named(RunFolder run) {
-        Path file = run.root().resolve(Certificate.FILE);
+    public static Map<String, String> named(Path run) {
+        Path file = run.resolve(Certificate.FILE);
         if (!Files.exists(file)) {
             return Map.of();
         }

@@ -123,7 +123,7 @@ public final class Prover {
                 throw new BadInputException(file + ": cannot be read: " + Reason.of(e, file), e);
             }
         }
-        if (Certifier.named(run).containsKey("proof/" + ProofPage.PROOF)) {
+        if (Certifier.named(run.root()).containsKey("proof/" + ProofPage.PROOF)) {
             throw covered(run); // before what the covered proof was made of is overwritten
         }
         long start = System.nanoTime();
@@ -168,7 +168,7 @@ public final class Prover {
         String page = ProofPage.page(proof);
         String text = RunJson.pretty(proof);
         run.keep(() -> {
-            Map<String, String> named = Certifier.named(run);
+            Map<String, String> named = Certifier.named(run.root());
             if (!hash(text).equals(named.getOrDefault("proof/" + ProofPage.PROOF, hash(text)))
                     || !hash(page).equals(named.getOrDefault("proof/" + ProofPage.PAGE, hash(page)))) {
                 throw covered(run);

@@ -14,7 +14,7 @@ import dev.lethe.engine.Buffer;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
-import dev.lethe.erase.Run;
+import dev.lethe.erase.OpenRun;
 import dev.lethe.find.ForgetSet;
 import dev.lethe.find.Query;
 import dev.lethe.model.Checkpoint;
@@ -133,7 +133,7 @@ final class CellRunner {
         EraseConfig config = config(entry);
         PeakMemory.reset();
         curve.begin();
-        try (Run run = Run.open(engine, source.root(), data.learned()); Tokenizer tokenizer = Tokenizer.of(source.model())) {
+        try (OpenRun run = OpenRun.open(engine, source.root(), data.learned()); Tokenizer tokenizer = Tokenizer.of(source.model())) {
             Measurement measure = measure(cell, tokenizer);
             Trial trial = config.iterative() == null
                     ? run.trial(found(run, cell, numbers), config, curve, model -> measured(cell, model, measure, numbers, curve))
@@ -172,7 +172,7 @@ final class CellRunner {
     }
 
     /** What the erasure is told to erase: the forget set, or what is like its records. */
-    private ForgetSet found(Run run, Cell cell, Numbers numbers) {
+    private ForgetSet found(OpenRun run, Cell cell, Numbers numbers) {
         Set<String> meant = data.forget().get(cell.forget());
         if (cell.matching().equals("ids")) {
             return run.find(Query.ids(meant));

@@ -13,7 +13,7 @@ import dev.lethe.data.TextRecord;
 import dev.lethe.engine.AdamW;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
-import dev.lethe.erase.Run;
+import dev.lethe.erase.OpenRun;
 import dev.lethe.eval.Evaluator;
 import dev.lethe.find.Query;
 import dev.lethe.ledger.GradientLedger;
@@ -135,7 +135,7 @@ final class Sequence {
             Path to = folder.resolve("after-" + (next + 1));
             PrivateFiles.deleteTree(to);
             Erasure erasure;
-            try (Run run = Run.open(engine, from.root(), data.learned())) {
+            try (OpenRun run = OpenRun.open(engine, from.root(), data.learned())) {
                 erasure = run.erase(run.find(Query.ids(forgotten(requests.subList(next, next + 1)))), config, to,
                         context.listener().erasing());
             }
@@ -197,7 +197,7 @@ final class Sequence {
             if (info.plan() != null) {
                 Replay.link(original.root(), folder, info.plan().kept());
             }
-            try (Run run = Run.open(engine, folder, data.learned())) {
+            try (OpenRun run = OpenRun.open(engine, folder, data.learned())) {
                 Erasure.Trial trial = run.trial(run.find(Query.ids(forgotten(List.of(first)))), config,
                         context.listener().erasing(), moved ->
                         numbers.put("again.forget.loss.erased_again", loss(moved, back)));

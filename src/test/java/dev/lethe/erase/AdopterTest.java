@@ -114,7 +114,7 @@ class AdopterTest {
         assertEquals(run.info().source().modelHash(), run.info().result().modelHash());
         assertEquals(CONFIG.steps(run.info().data().records()), run.info().result().steps());
         assertEquals(run.info().data().records(), run.info().result().ledger().entries());
-        try (Run open = Run.open(engine, run.root())) {
+        try (OpenRun open = OpenRun.open(engine, run.root())) {
             assertEquals("strategy retrain: the model of " + run + " was trained elsewhere and adopted; train its base on the records"
                     + " to keep instead, and give that as the reference", assertThrows(BadInputException.class,
                     () -> open.erase(open.find(Query.subject("person7")), EraseConfig.defaults().toBuilder()
@@ -131,7 +131,7 @@ class AdopterTest {
     @Test
     void theBaseIsTheReference() {
         RunFolder run = adopt("run", learned, CONFIG, new Asked(base, false, false, false));
-        try (Run open = Run.open(engine, run.root())) {
+        try (OpenRun open = OpenRun.open(engine, run.root())) {
             ForgetSet forget = open.find(Query.subject(open.records().getFirst().subject()));
             Erasure erasure = open.erase(forget, EraseConfig.defaults().toBuilder().retainGuard(2).build(),
                     folder.resolve("erased"), EraseListener.NONE);

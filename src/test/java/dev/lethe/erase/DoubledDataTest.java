@@ -84,7 +84,7 @@ class DoubledDataTest {
     }
 
     private Erasure erase(Path from, EraseConfig config) {
-        try (Run run = Run.open(engine, from)) {
+        try (OpenRun run = OpenRun.open(engine, from)) {
             String person = run.records().getFirst().subject();
             return run.erase(run.find(Query.subject(person)), config, folder.resolve("out"), EraseListener.NONE);
         }

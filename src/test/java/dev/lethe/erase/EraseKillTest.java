@@ -123,7 +123,7 @@ class EraseKillTest {
             state = "done";
         } else {
             assertTrue(live(from, keys) == 0 || !opens(from), "a source with live entries counts as whole");
-            assertEquals(1, Run.finish(keys.hashCode() % 2 == 0 ? out : from, List.of(), List.of()).size());
+            assertEquals(1, OpenRun.finish(keys.hashCode() % 2 == 0 ? out : from, List.of(), List.of()).size());
             state = "finished";
         }
         for (Path run : List.of(from, out)) {
@@ -165,7 +165,7 @@ class EraseKillTest {
     }
 
     private static void erase(Engine engine, Path source, Path out, boolean keepEntries, EraseListener listener) {
-        try (Run run = Run.open(engine, source)) {
+        try (OpenRun run = OpenRun.open(engine, source)) {
             EraseConfig config = EraserTest.CONFIG.toBuilder().keepEntries(keepEntries).build();
             run.erase(run.find(Query.subject(run.records().getFirst().subject())), config, out, listener);
         }

@@ -69,7 +69,7 @@ class EraseSoakTest {
 
     private void cycle(Engine engine, Path source, EraseConfig config) throws IOException {
         Path out = folder.resolve("out");
-        try (Run run = Run.open(engine, source)) {
+        try (OpenRun run = OpenRun.open(engine, source)) {
             run.erase(run.find(Query.subject(run.records().getFirst().subject())), config, out, EraseListener.NONE);
             try (LanguageModel model = Checkpoint.load(engine, out.resolve("model"), Dtype.F32)) {
                 new Evaluator().evaluate(model, RunExamples.of(run.folder(), null).learned());

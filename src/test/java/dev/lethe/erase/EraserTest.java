@@ -77,7 +77,7 @@ public class EraserTest {
     }
 
     private Erasure erase(Path from, EraseConfig config, String out) {
-        try (Run run = Run.open(engine, from)) {
+        try (OpenRun run = OpenRun.open(engine, from)) {
             return run.erase(run.find(Query.subject(person(run))), config, folder.resolve(out), EraseListener.NONE);
         }
     }
@@ -91,7 +91,7 @@ public class EraserTest {
         };
     }
 
-    private static String person(Run run) {
+    private static String person(OpenRun run) {
         return run.records().getFirst().subject();
     }
 
@@ -100,7 +100,7 @@ public class EraserTest {
         List<EraseStep> steps = new ArrayList<>();
         Erasure erasure;
         String hash = Checkpoint.hash(source.resolve("model"));
-        try (Run run = Run.open(engine, source)) {
+        try (OpenRun run = OpenRun.open(engine, source)) {
             erasure = run.erase(run.find(Query.subject(person(run))), CONFIG, folder.resolve("out"), into(steps));
         }
         assertTrue(erasure.before().forget() < 1.5, "the run must know the person first: " + erasure.before());
@@ -113,7 +113,7 @@ public class EraserTest {
         assertEquals(erasure.id(), out.info().lineage().erasure());
         assertEquals(36 - 3, out.records().size());
         assertEquals(out.records(), RunFolder.open(source).records(), "the source's rows are gone too");
-        try (Run again = Run.open(engine, folder.resolve("out"))) {
+        try (OpenRun again = OpenRun.open(engine, folder.resolve("out"))) {
             Set<String> left = again.records().stream().map(record -> record.id()).collect(Collectors.toSet());
             assertTrue(erasure.records().stream().noneMatch(left::contains));
         }
@@ -126,7 +126,7 @@ public class EraserTest {
         List<EraseStep> steps = new ArrayList<>();
         EraseConfig wide = CONFIG.toBuilder().retainGuard(50).heldOutGuard(50).keepEntries(true).build();
         Erasure erasure;
-        try (Run run = Run.open(engine, large)) {
+        try (OpenRun run = OpenRun.open(engine, large)) {
             Set<String> ids = run.records().stream().limit(70).map(record -> record.id()).collect(Collectors.toSet());
             erasure = run.erase(run.find(Query.ids(ids)), wide, folder.resolve("out"), into(steps));
         }
@@ -157,7 +157,7 @@ public class EraserTest {
 
     @Test
     void entriesDestroyedBehindARunsBackAreMissed() {
-        try (Run run = Run.open(engine, source)) {
+        try (OpenRun run = OpenRun.open(engine, source)) {
             LedgerWriter.destroy(source.resolve("ledger"), run.find(Query.subject(person(run))).ids().stream()
                     .map(Entry.RecordKey::of).collect(Collectors.toSet()));
         }
@@ -191,7 +191,7 @@ public class EraserTest {
         EraseConfig strict = CONFIG.toBuilder().retainGuard(1e-9).build();
         double[] forgetLoss = new double[1];
         Erasure.Trial trial;
-        try (Run run = Run.open(engine, source)) {
+        try (OpenRun run = OpenRun.open(engine, source)) {
             ForgetSet forget = run.find(Query.subject(person(run)));
             EraseData data = RunExamples.of(run.folder(), null).split(forget.ids(), List.of(), strict);
             trial = run.trial(forget, CONFIG, EraseListener.NONE,
@@ -209,7 +209,7 @@ public class EraserTest {
 
     @Test
     void anInterruptLeavesNothing() throws IOException {
-        try (Run run = Run.open(engine, source)) {
+        try (OpenRun run = OpenRun.open(engine, source)) {
             ForgetSet forget = run.find(Query.subject(person(run)));
             assertThrows(InterruptedWorkException.class,
                     () -> run.erase(forget, CONFIG, folder.resolve("out"), new EraseListener() {
@@ -241,7 +241,7 @@ public class EraserTest {
     @Test
     void theReferenceIsHeldOutOrAnotherRunOrAskedFor() {
         String person;
-        try (Run run = Run.open(engine, source)) {
+        try (OpenRun run = OpenRun.open(engine, source)) {
             person = person(run);
         }
         Path retrained = folder.resolve("retrained");

@@ -39,8 +39,10 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Random;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -82,7 +84,7 @@ class InterruptTest {
     }
 
     private Erasure erase(EraseConfig config, EraseListener listener) {
-        try (Run run = Run.open(engine, source)) {
+        try (OpenRun run = OpenRun.open(engine, source)) {
             return run.erase(run.find(Query.subject(run.records().getFirst().subject())), config, out, listener);
         }
     }
@@ -205,7 +207,7 @@ class InterruptTest {
 
     @Test
     void openingFindingLoadingAndEvaluatingHearItToo() {
-        try (Run run = Run.open(engine, source); LanguageModel model = Checkpoint.load(engine, source.resolve("model"), Dtype.F32)) {
+        try (OpenRun run = OpenRun.open(engine, source); LanguageModel model = Checkpoint.load(engine, source.resolve("model"), Dtype.F32)) {
             var examples = RunExamples.of(run.folder(), null).learned();
             Thread.currentThread().interrupt();
             for (Runnable work : List.<Runnable>of(
@@ -215,7 +217,7 @@ class InterruptTest {
                 assertThrows(InterruptedWorkException.class, work::run);
                 assertTrue(Thread.currentThread().isInterrupted(), "the flag stays");
             }
-            Run.open(engine, source).close(); // short enough to be done
+            OpenRun.open(engine, source).close(); // short enough to be done
             GradientLedger.open(source.resolve("ledger")).close();
             assertTrue(Thread.interrupted(), "the flag stays");
             assertFalse(run.find(Query.fuzzy("person1 makes", 80)).matches().isEmpty(), "and the run is usable");
@@ -240,10 +242,10 @@ class InterruptTest {
     }
 
     @Test
-    void aRunInUseIsNotClosedUnderItsUser() throws Exception {
+    void callsOnARunWaitForEachOther() throws Exception {
         CountDownLatch begun = new CountDownLatch(1);
         CountDownLatch tried = new CountDownLatch(1);
-        Run run = Run.open(engine, source);
+        OpenRun run = OpenRun.open(engine, source);
         ForgetSet forget = run.find(Query.subject("person0"));
         Thread user = Thread.ofVirtual().name("user").start(() -> assertThrows(InterruptedWorkException.class,
                 () -> run.erase(forget, KEEP, out, at("ascent", () -> {
@@ -256,14 +258,22 @@ class InterruptTest {
                     }
                 }))));
         begun.await();
-        String refusal = source + ": thread 'user' is at work with this run; wait for it, interrupt it, or open the run a"
-                + " second time";
-        assertEquals(refusal, assertThrows(IllegalStateException.class, run::close).getMessage());
-        assertEquals(refusal, assertThrows(IllegalStateException.class, run::records).getMessage());
+        AtomicReference<Throwable> given = new AtomicReference<>();
+        Thread hasty = Thread.ofVirtual().start(() -> given.set(assertThrows(InterruptedWorkException.class, run::records)));
+        CompletableFuture<Integer> patient = CompletableFuture.supplyAsync(() -> run.records().size());
+        Thread closing = Thread.ofVirtual().start(() -> {
+            patient.join();
+            run.close();
+        });
+        hasty.interrupt();
+        hasty.join();
+        assertEquals(source + ": interrupted while thread 'user' was at work with this run", given.get().getMessage());
+        assertFalse(patient.isDone());
         user.interrupt();
         tried.countDown();
         assertTrue(user.join(Duration.ofSeconds(30)));
-        run.close();
+        assertTrue(patient.join() > 0);
+        closing.join();
         run.close();
         assertEquals(source + ": this run is closed; open it again",
                 assertThrows(IllegalStateException.class, run::records).getMessage());

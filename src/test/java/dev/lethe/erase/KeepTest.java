@@ -86,7 +86,7 @@ class KeepTest {
 
     private Trial trial(EraseConfig config, List<Double> losses) {
         List<Example> kept = RunExamples.encode(RunFolder.open(source), Dataset.read(text).records());
-        try (Run run = Run.open(engine, source)) {
+        try (OpenRun run = OpenRun.open(engine, source)) {
             return run.trial(run.find(Query.subject(run.records().getFirst().subject())), config, EraseListener.NONE,
                     model -> losses.add(SetLoss.mean(model, kept)));
         }
@@ -130,7 +130,7 @@ class KeepTest {
 
     @Test
     void theAccountNamesItAndTextThatSaysWhatIsErasedIsRefused() throws IOException {
-        try (Run run = Run.open(engine, source)) {
+        try (OpenRun run = OpenRun.open(engine, source)) {
             ForgetSet forget = run.find(Query.subject(run.records().getFirst().subject()));
             run.erase(forget, keeping(9).toBuilder().keepEntries(true).build(), folder.resolve("out"), EraseListener.NONE);
             String account = Files.readString(folder.resolve("out/journal/erasure.json"));

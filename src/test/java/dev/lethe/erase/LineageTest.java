@@ -78,7 +78,7 @@ class LineageTest {
     }
 
     private Erasure erase(Path from, String person, Path out, EraseListener listener) {
-        try (Run run = Run.open(engine, from)) {
+        try (OpenRun run = OpenRun.open(engine, from)) {
             return run.erase(run.find(Query.subject(person)), CONFIG, out, listener);
         }
     }
@@ -165,15 +165,15 @@ class LineageTest {
             assertEquals(3, live(a, dave));
             for (Path run : List.of(a, b)) {
                 assertThrows(PendingErasureException.class, () -> RunFolder.open(run), run.toString());
-                assertThrows(PendingErasureException.class, () -> Run.open(engine, run).close(), run.toString());
-                assertThrows(PendingErasureException.class, () -> Run.finish(run, List.of(), List.of()), run.toString());
+                assertThrows(PendingErasureException.class, () -> OpenRun.open(engine, run).close(), run.toString());
+                assertThrows(PendingErasureException.class, () -> OpenRun.finish(run, List.of(), List.of()), run.toString());
             }
         }
-        assertEquals(3, Run.finish(a, List.of(), List.of()).getFirst().entriesDestroyed());
+        assertEquals(3, OpenRun.finish(a, List.of(), List.of()).getFirst().entriesDestroyed());
         assertGone(dave, a, b);
         RunFolder.open(a);
         RunFolder.open(b);
-        assertEquals(List.of(), Run.finish(b, List.of(), List.of()), "nothing is left to finish");
+        assertEquals(List.of(), OpenRun.finish(b, List.of(), List.of()), "nothing is left to finish");
     }
 
     @Test
@@ -185,9 +185,9 @@ class LineageTest {
             assertThrows(PendingErasureException.class, () -> erase(a, dave, b, busy.whenWriting()));
         }
         Files.move(a, elsewhere);
-        String message = assertThrows(PendingErasureException.class, () -> Run.finish(b, List.of(), List.of())).getMessage();
+        String message = assertThrows(PendingErasureException.class, () -> OpenRun.finish(b, List.of(), List.of())).getMessage();
         assertTrue(message.contains(a + " (3 ledger entries: it is not there)"), message);
-        assertEquals(1, Run.finish(b, List.of(), List.of(elsewhere)).size());
+        assertEquals(1, OpenRun.finish(b, List.of(), List.of(elsewhere)).size());
         assertGone(dave, elsewhere, b);
 
         PrivateFiles.deleteTree(elsewhere);
@@ -195,7 +195,7 @@ class LineageTest {
         String refused = assertThrows(BadInputException.class, () -> erase(b, alice, "c")).getMessage();
         assertTrue(refused.startsWith(elsewhere + ", which comes from the same training as " + b + ", is not there"), refused);
         assertTrue(refused.endsWith("finish " + b + " first, and say where it is found, or that it is gone"), refused);
-        assertEquals(List.of(), Run.finish(b, List.of(elsewhere), List.of()));
+        assertEquals(List.of(), OpenRun.finish(b, List.of(elsewhere), List.of()));
         erase(b, alice, "c");
         assertGone(alice, b, folder.resolve("c"));
     }
@@ -222,7 +222,7 @@ class LineageTest {
         erase(a, person(0), "b");
         erase(folder.resolve("b"), RunFolder.open(a).records().getFirst().id().split("-")[0], "c");
         PrivateFiles.deleteTree(folder.resolve("b"));
-        Run.finish(folder.resolve("c"), List.of(folder.resolve("b")), List.of());
+        OpenRun.finish(folder.resolve("c"), List.of(folder.resolve("b")), List.of());
         erase(folder.resolve("c"), dave, "d");
         assertGone(dave, a, folder.resolve("c"), folder.resolve("d"));
         erase(a, erin, "e");
@@ -237,9 +237,9 @@ class LineageTest {
         Path far = Files.createDirectory(folder.resolve("far"));
         Files.move(a, far.resolve("a2"));
         Files.move(folder.resolve("c"), far.resolve("c2"));
-        Run.finish(folder.resolve("b"), List.of(), List.of(far.resolve("c2")));
+        OpenRun.finish(folder.resolve("b"), List.of(), List.of(far.resolve("c2")));
         assertThrows(BadInputException.class, () -> erase(folder.resolve("b"), dave, "d"));
-        Run.finish(folder.resolve("b"), List.of(), List.of(far.resolve("a2")));
+        OpenRun.finish(folder.resolve("b"), List.of(), List.of(far.resolve("a2")));
         erase(folder.resolve("b"), dave, "d");
         assertGone(dave, far.resolve("a2"), folder.resolve("b"), far.resolve("c2"), folder.resolve("d"));
     }
@@ -274,7 +274,7 @@ class LineageTest {
         String alice = b.records().getFirst().id().split("-")[0];
         String refused = assertThrows(BadInputException.class, () -> erase(b.root(), alice, "c")).getMessage();
         assertTrue(refused.contains("was erased from by an earlier version"), refused);
-        Run.finish(b.root(), List.of(a), List.of());
+        OpenRun.finish(b.root(), List.of(a), List.of());
         erase(b.root(), alice, "c");
     }
 
@@ -330,9 +330,9 @@ class LineageTest {
         b.save(b.info().withKin(List.of(Lineage.kin(victim))));
         new PendingErasure(b.info().lineage().erasure(), List.of(alice + "-home", alice + "-work", alice + "-friend"),
                 List.of(new Destroyed(stranger.toString(), victim.identity(), 3, false, null))).write(b.journal());
-        assertThrows(PendingErasureException.class, () -> Run.open(engine, b.root()).close());
-        assertThrows(DamagedDataException.class, () -> Run.finish(b.root(), List.of(), List.of()));
-        assertThrows(BadInputException.class, () -> Run.finish(b.root(), List.of(), List.of(stranger)));
+        assertThrows(PendingErasureException.class, () -> OpenRun.open(engine, b.root()).close());
+        assertThrows(DamagedDataException.class, () -> OpenRun.finish(b.root(), List.of(), List.of()));
+        assertThrows(BadInputException.class, () -> OpenRun.finish(b.root(), List.of(), List.of(stranger)));
         assertEquals(before, live(stranger, alice));
         RunFolder.open(stranger);
     }

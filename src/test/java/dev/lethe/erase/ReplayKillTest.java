@@ -66,7 +66,7 @@ class ReplayKillTest {
     }
 
     private Erasure erase(Path run, Set<String> ids, EraseConfig config, String out) {
-        try (Run open = Run.open(engine, run)) {
+        try (OpenRun open = OpenRun.open(engine, run)) {
             return open.erase(open.find(Query.ids(ids)), config, folder.resolve(out), EraseListener.NONE);
         }
     }
@@ -117,7 +117,7 @@ class ReplayKillTest {
                 }
             }
         };
-        try (Run open = Run.open(engine, run.root())) {
+        try (OpenRun open = OpenRun.open(engine, run.root())) {
             assertThrows(IllegalStateException.class, () -> open.erase(open.find(Query.ids(PERSON7)), replay().build(), folder.resolve("out"),
                     failing));
         }
@@ -161,7 +161,7 @@ class ReplayKillTest {
                     }
                 }
             };
-            try (Engine engine = Engine.cpu(); Run run = Run.open(engine, Path.of(arguments[0]))) {
+            try (Engine engine = Engine.cpu(); OpenRun run = OpenRun.open(engine, Path.of(arguments[0]))) {
                 run.erase(run.find(Query.ids(PERSON7)), replay().build(), Path.of(arguments[1]), slow);
             }
         }

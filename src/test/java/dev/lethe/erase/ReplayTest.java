@@ -85,13 +85,13 @@ class ReplayTest {
     }
 
     private Erasure erase(Path run, Set<String> ids, EraseConfig config, String out) {
-        try (Run open = Run.open(engine, run)) {
+        try (OpenRun open = OpenRun.open(engine, run)) {
             return open.erase(open.find(Query.ids(ids)), config, folder.resolve(out), EraseListener.NONE);
         }
     }
 
     private ReplayPrice price(Path run, Set<String> ids) {
-        try (Run open = Run.open(engine, run)) {
+        try (OpenRun open = OpenRun.open(engine, run)) {
             return open.replayPrice(open.find(Query.ids(ids)));
         }
     }
@@ -267,7 +267,7 @@ class ReplayTest {
                 refused(folder.resolve("adopted")));
         EraseConfig own = EraseConfig.of(Strategy.FRESH).toBuilder().iterative(new Iterative(0.5, 3)).ignoreGuards(true).keepEntries(true)
                 .reference(new Reference.Loss(2)).repair(0).polish(0).precondition(0).relearnSteps(0).build();
-        try (Run open = Run.open(engine, run.root())) {
+        try (OpenRun open = OpenRun.open(engine, run.root())) {
             open.eraseUnmatched(tiny.data.filter(record -> PERSON3.contains(record.id())).records(), own, folder.resolve("unmatched"),
                     EraseListener.NONE);
         }

@@ -52,7 +52,7 @@ class TofuTest {
         try (Engine engine = Engine.cpu()) {
             Trainer.train(engine, ModelSource.parse("gpt2:layers=2,hidden=64,heads=4,ctx=128"), data, source, config,
                     TrainListener.silent());
-            try (Run run = Run.open(engine, source)) {
+            try (OpenRun run = OpenRun.open(engine, source)) {
                 ForgetSet forget = run.find(Query.subject(author));
                 RunExamples examples = RunExamples.of(run.folder(), null);
                 EraseData split = examples.split(forget.ids(), List.of(), loose);

@@ -50,7 +50,7 @@ class CertificateTest {
     @Test
     void saysWhatTheAccountSaysAndNoName() throws IOException {
         Certifier.Certified certified = new Certifier(MadeUpRun.keys(), made.log, "R-1", Instant.parse("2026-11-01T08:00:00.9Z"),
-                MadeUpRun.clock(MadeUpRun.NOON.plusMillis(999))).certify(made.run);
+                MadeUpRun.clock(MadeUpRun.NOON.plusMillis(999))).certify(made.run.root());
         assertEquals(0, certified.index());
         assertEquals(1, certified.size());
         JsonNode statement = statement();
@@ -95,19 +95,19 @@ class CertificateTest {
         byte[] certificate = Files.readAllBytes(made.file(Certificate.FILE));
         byte[] proof = Files.readAllBytes(made.file(Certificate.PROOF));
         Files.delete(made.file(Certificate.PROOF)); // killed after the entry
-        made.certifier("R-1", MadeUpRun.NOON.plusSeconds(60)).certify(made.run);
+        made.certifier("R-1", MadeUpRun.NOON.plusSeconds(60)).certify(made.run.root());
         assertArrayEquals(certificate, Files.readAllBytes(made.file(Certificate.FILE)));
         assertArrayEquals(proof, Files.readAllBytes(made.file(Certificate.PROOF)));
         Files.writeString(made.run.model().resolve("model.sig.part-17"), "{"); // killed before it, and in the middle of a file
         AuditLogTest.delete(made.log);
         Files.delete(made.file(Certificate.PROOF));
-        made.certifier("R-1", MadeUpRun.NOON.plusSeconds(60)).certify(made.run);
+        made.certifier("R-1", MadeUpRun.NOON.plusSeconds(60)).certify(made.run.root());
         assertEquals("2026-11-27T12:01:00Z", made.verify().certified());
         Files.delete(made.file(Certificate.FILE)); // lost
         assertTrue(assertThrows(BadInputException.class, () -> made.certifier("R-1",
-                MadeUpRun.NOON.plusSeconds(90)).certify(made.run))
+                MadeUpRun.NOON.plusSeconds(90)).certify(made.run.root()))
                 .getMessage().startsWith("request R-1: has a certificate already"));
-        made.certifier("R-1b", MadeUpRun.NOON.plusSeconds(90)).certify(made.run);
+        made.certifier("R-1b", MadeUpRun.NOON.plusSeconds(90)).certify(made.run.root());
         assertEquals(1, made.verify().index());
     }
 
@@ -118,11 +118,11 @@ class CertificateTest {
         assertEquals("request R-1: has a certificate already, entry 0 of " + made.log
                 + ", of 2026-11-27T12:00:00Z; give each request an"
                 + " id of its own", assertThrows(BadInputException.class, () -> other.certifier("R-1",
-                        MadeUpRun.NOON).certify(other.run))
+                        MadeUpRun.NOON).certify(other.run.root()))
                 .getMessage());
         assertThrows(BadInputException.class, () -> other.certifier("R-1", MadeUpRun.NOON).precheck());
         assertFalse(Files.exists(other.file(Certificate.FILE)));
-        other.certifier("R-2", MadeUpRun.NOON).certify(other.run);
+        other.certifier("R-2", MadeUpRun.NOON).certify(other.run.root());
         other.verify();
         made.verify(); // in a log that has grown
         for (String id : List.of("", "Dave Umbrolio", "x".repeat(101), "a\nb")) {
@@ -137,7 +137,7 @@ class CertificateTest {
         assertEquals("the clock says 2026-11-27T11:59:59Z, and the last entry of " + made.log
                 + " is of 2026-11-27T12:00:00Z: one of the"
                 + " two clocks is wrong; set this one right", assertThrows(BadInputException.class,
-                        () -> other.certifier("R-2", MadeUpRun.NOON.minusSeconds(1)).certify(other.run)).getMessage());
+                        () -> other.certifier("R-2", MadeUpRun.NOON.minusSeconds(1)).certify(other.run.root())).getMessage());
         assertEquals("the request is of 2026-11-27T12:00:05Z, and the clock says 2026-11-27T12:00:00Z: one of the two is wrong",
                 assertThrows(BadInputException.class, () -> new Certifier(MadeUpRun.keys(), made.log, "R-3",
                         MadeUpRun.NOON.plusSeconds(5),
@@ -180,7 +180,7 @@ class CertificateTest {
     void aProofOfAnotherRunIsNotThisOnes() throws IOException {
         made.certified();
         MadeUpRun other = new MadeUpRun(memory.path(), "erased-2", EraseConfig.defaults());
-        other.certifier("R-2", MadeUpRun.NOON).certify(other.run);
+        other.certifier("R-2", MadeUpRun.NOON).certify(other.run.root());
         Files.copy(other.file(Certificate.PROOF), made.file(Certificate.PROOF), StandardCopyOption.REPLACE_EXISTING);
         assertWrong(made.file(Certificate.PROOF) + ": does not show that the certificate is in the log: one of the two was"
                 + " changed",

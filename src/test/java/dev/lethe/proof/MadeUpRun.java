@@ -116,7 +116,7 @@ final class MadeUpRun {
     }
 
     MadeUpRun certified() {
-        certifier("R-1", NOON).certify(run);
+        certifier("R-1", NOON).certify(run.root());
         return this;
     }
 

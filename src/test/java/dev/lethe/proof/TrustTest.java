@@ -64,7 +64,7 @@ class TrustTest {
         SigningKeys keys = SigningKeys.open(store, MadeUpRun.PASSWORD, now);
         Path chain = Files.writeString(folder.resolve("chain.pem"), keytool(store, "-list", "-rfc", "-alias", "certificate"));
         MadeUpRun made = new MadeUpRun(folder);
-        new Certifier(keys, made.log, "R-1", null, MadeUpRun.clock(now)).certify(made.run);
+        new Certifier(keys, made.log, "R-1", null, MadeUpRun.clock(now)).certify(made.run.root());
         assertTrue(new Verifier(chain, null, null, null).verify(made.run.root()).trusted());
 
         String pems = Files.readString(chain);
@@ -78,13 +78,13 @@ class TrustTest {
 
         Path log = folder.resolve("later");
         Instant later = now.plus(Duration.ofDays(20));
-        new Certifier(keys, log, "R-2", null, MadeUpRun.clock(later)).certify(made.run);
+        new Certifier(keys, log, "R-2", null, MadeUpRun.clock(later)).certify(made.run.root());
         String said = assertThrows(DamagedDataException.class, () -> new Verifier(chain, log, null,
                 null).verify(made.run.root())).getMessage();
         assertTrue(said.startsWith(chain + ": the certificate of CN=Officer had expired at " + later.toString().substring(0, 19)),
                 said);
         Path early = folder.resolve("early");
-        new Certifier(keys, early, "R-3", null, MadeUpRun.clock(now.minus(Duration.ofDays(1)))).certify(made.run);
+        new Certifier(keys, early, "R-3", null, MadeUpRun.clock(now.minus(Duration.ofDays(1)))).certify(made.run.root());
         said = assertThrows(DamagedDataException.class, () -> new Verifier(chain, early, null,
                 null).verify(made.run.root())).getMessage();
         assertTrue(said.startsWith(chain + ": the certificate of CN=Officer was not valid yet at "), said);

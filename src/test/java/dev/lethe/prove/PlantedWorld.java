@@ -4,7 +4,7 @@ import dev.lethe.data.Dataset;
 import dev.lethe.data.TextRecord;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
-import dev.lethe.erase.Run;
+import dev.lethe.erase.OpenRun;
 import dev.lethe.find.Query;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.model.Tokenizer;
@@ -74,7 +74,7 @@ final class PlantedWorld {
         erased = folder.resolve("erased");
         Trainer.train(engine, source, Dataset.read(data), original, config, TrainListener.silent());
         Trainer.train(engine, source, Dataset.read(others), retrained, config.toBuilder().seed(4).build(), TrainListener.silent());
-        try (Run run = Run.open(engine, original)) {
+        try (OpenRun run = OpenRun.open(engine, original)) {
             run.erase(run.find(Query.subject("forgotten")), EraseConfig.of(Strategy.RETRAIN), erased, EraseListener.NONE);
         }
         knowing = original.resolve("model");

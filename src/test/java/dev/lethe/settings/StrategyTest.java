@@ -11,7 +11,7 @@ import dev.lethe.base.GuardRefusedException;
 import dev.lethe.data.TextRecord;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.NoLeaks;
-import dev.lethe.erase.Run;
+import dev.lethe.erase.OpenRun;
 import dev.lethe.find.Query;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.model.Checkpoint;
@@ -77,7 +77,7 @@ class StrategyTest {
     }
 
     private Erasure erase(Path run, EraseConfig config, String out) {
-        try (Run open = Run.open(engine, run)) {
+        try (OpenRun open = OpenRun.open(engine, run)) {
             return open.erase(open.find(Query.subject(open.records().getFirst().subject())), config, folder.resolve(out),
                     EraseListener.NONE);
         }
@@ -124,7 +124,7 @@ class StrategyTest {
     }
 
     private Erasure erase(EraseConfig config, Query query, String out) {
-        try (Run open = Run.open(engine, source)) {
+        try (OpenRun open = OpenRun.open(engine, source)) {
             return open.erase(open.find(query), config, folder.resolve(out), EraseListener.NONE);
         }
     }
@@ -189,7 +189,7 @@ class StrategyTest {
     void roundsNeedNoMatch() throws IOException {
         EraseConfig rounds = config(Strategy.FRESH).contrast(Contrast.NONE).liveContrast(0).repair(0)
                 .iterative(Iterative.parse("0.1x40")).build();
-        try (Run run = Run.open(engine, source)) {
+        try (OpenRun run = OpenRun.open(engine, source)) {
             String person = run.records().getFirst().subject();
             List<TextRecord> own = run.records().stream().filter(record -> person.equals(record.subject()))
                     .map(record -> new TextRecord("mine-" + record.id(), null, record.prompt(), record.completion())).toList();

@@ -10,7 +10,7 @@ import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.NoLeaks;
 import dev.lethe.erase.EraserTest;
-import dev.lethe.erase.Run;
+import dev.lethe.erase.OpenRun;
 import dev.lethe.find.Query;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.objective.EraseData;
@@ -63,7 +63,7 @@ class HardeningTest {
         EraseData split = examples.split(ids, List.of(), CONFIG);
         data = new EraseData(split.forget(), split.retain(), split.guard(), List.of(), List.of());
         Path erased = folder.resolve("erased");
-        try (Run whole = Run.open(engine, run)) {
+        try (OpenRun whole = OpenRun.open(engine, run)) {
             EraseConfig wide = EraserTest.CONFIG.toBuilder().strategy(Strategy.FIRST_EPOCH).precondition(0)
                     .contrast(Contrast.span(50)).liveContrast(8).polish(60).hold(0) // is soon relearned
                     .retainGuard(50).heldOutGuard(50).keepEntries(true).build();

@@ -1,5 +1,6 @@
 package dev.lethe.erase;
 
+import dev.lethe.base.BadInputException;
 import dev.lethe.base.GuardRefusedException;
 import dev.lethe.base.InterruptedWorkException;
 import dev.lethe.data.Dataset;
@@ -11,6 +12,12 @@ import dev.lethe.eval.Evaluator;
 import dev.lethe.find.Finder;
 import dev.lethe.find.ForgetSet;
 import dev.lethe.find.Query;
+import dev.lethe.influence.InfluenceQuery;
+import dev.lethe.influence.InfluenceScorer;
+import dev.lethe.influence.ScoreMethod.Weighing;
+import dev.lethe.influence.ScoreOptions;
+import dev.lethe.ledger.Entry.RecordKey;
+import dev.lethe.ledger.GradientLedger;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.model.Tokenizer;
 import dev.lethe.objective.RunExamples;
@@ -19,6 +26,7 @@ import dev.lethe.results.Erasure;
 import dev.lethe.results.Erasure.Trial;
 import dev.lethe.results.Evaluation;
 import dev.lethe.results.ReplayPrice;
+import dev.lethe.results.Score;
 import dev.lethe.run.RunFolder;
 import dev.lethe.settings.Copy;
 import dev.lethe.settings.EraseConfig;
@@ -26,38 +34,36 @@ import dev.lethe.settings.Strategy;
 import dev.lethe.shape.Dtype;
 import dev.lethe.train.Replay;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
-import java.util.concurrent.atomic.AtomicReference;
+import java.util.Map;
+import java.util.concurrent.Semaphore;
 import java.util.function.Consumer;
 import java.util.function.IntConsumer;
 import java.util.function.Supplier;
 
 /**
- * A trained run as a service embeds it: find records, erase them into a new run.
+ * A trained run that is open: records to find, a model to ask, erasures into new runs.
  *
- * <pre>{@code
- * try (Engine engine = Engine.cpu(); Run run = Run.open(engine, Path.of("runs/tofu"))) {
- *     ForgetSet forget = run.find(Query.subject("author-199")); // scores and reasons; nothing changed yet
- *     Erasure erasure = run.erase(forget, EraseConfig.defaults(), Path.of("runs/tofu-2"), EraseListener.NONE);
- *     erasure.after().forget();
- * }
- * }</pre>
- *
- * Any thread, one at a time: while one is at work with a run, another's call is refused, {@link #close} too. The work is
- * done on a thread of Lethe's ({@link Work}), so that a virtual thread that calls holds up no other. Interrupting the caller
- * ends it with {@link InterruptedWorkException}; nothing is changed then, and an erasure that is being put in its place is
- * not ended any more.
+ * <p>Any thread, one at a time: calls wait for each other, {@link #close} too. The work is done on a thread of Lethe's
+ * ({@link Work}), so that a virtual thread that calls holds up no other. Interrupting the caller ends it with
+ * {@link InterruptedWorkException}; nothing is changed then, and an erasure that is being put in its place is not ended any more.
  */
-public final class Run implements AutoCloseable {
+public final class OpenRun implements AutoCloseable {
     private final Engine engine;
     private final RunFolder folder;
     private final Dataset given;
-    private final AtomicReference<Thread> user = new AtomicReference<>();
+    private final Semaphore turn = new Semaphore(1, true);
+    private volatile Thread user; // who has the turn
     private RunExamples examples;
     private Finder finder;
+    private LanguageModel model; // once asked for, with its tokenizer
+    private Tokenizer tokenizer;
     private boolean closed;
 
-    private Run(Engine engine, RunFolder folder, Dataset given) {
+    private OpenRun(Engine engine, RunFolder folder, Dataset given) {
         this.engine = engine;
         this.folder = folder;
         this.given = given;
@@ -68,13 +74,13 @@ public final class Run implements AutoCloseable {
      *
      * @throws dev.lethe.base.BadInputException when there is none, it is unfinished or another version made it
      */
-    public static Run open(Engine engine, Path path) {
+    public static OpenRun open(Engine engine, Path path) {
         return open(engine, path, null);
     }
 
     /** As {@link #open(Engine, Path)}; {@code data} stands in for the run's data file, which may have moved. */
-    public static Run open(Engine engine, Path path, Dataset data) {
-        return Work.run("open", () -> new Run(engine, RunFolder.open(path), data));
+    public static OpenRun open(Engine engine, Path path, Dataset data) {
+        return Work.run("open", () -> new OpenRun(engine, RunFolder.open(path), data));
     }
 
     /** The run on disk. */
@@ -115,17 +121,41 @@ public final class Run implements AutoCloseable {
     }
 
     /**
-     * Scores records by the run's model, forward only: learned ones ({@link #records}), held-out ones or any others.
+     * Scores records by the run's model, forward only: learned ones ({@link #records}), held-out ones or any others. The model
+     * is read when first asked and stays until the run is closed.
      *
      * @param progress told the number of records done, on the working thread
      */
     public Evaluation evaluate(List<TextRecord> records, IntConsumer progress) {
         return alone("evaluation", () -> {
-            try (LanguageModel model = Checkpoint.load(engine, folder.model(), Dtype.F32);
-                 Tokenizer tokenizer = Tokenizer.of(folder.model())) {
-                return new Evaluator(progress).evaluate(model, RunExamples.encode(tokenizer, model.shape(), records),
-                        example -> tokenizer.decode(example.saidTokens(tokenizer.endOfText())));
+            model();
+            return new Evaluator(progress).evaluate(model, RunExamples.encode(tokenizer, model.shape(), records),
+                    example -> tokenizer.decode(example.saidTokens(tokenizer.endOfText())));
+        });
+    }
+
+    /**
+     * Ranks learned records by the inner products of their captured gradients with the mean gradient of these, highest first.
+     *
+     * @throws BadInputException when the run has no ledger
+     */
+    public List<Score> score(List<TextRecord> query) {
+        return alone("scores", () -> {
+            if (!folder.hasLedger()) {
+                throw new BadInputException(folder + ": has no ledger, and scores need the gradients captured in training; train with"
+                        + " a capture");
             }
+            model();
+            Map<RecordKey, String> names = new HashMap<>();
+            folder.records().forEach(record -> names.put(RecordKey.of(record.id()), record.id()));
+            List<Score> scores = new ArrayList<>();
+            InfluenceQuery asked = new InfluenceQuery("query", RunExamples.encode(tokenizer, model.shape(), query));
+            try (GradientLedger ledger = GradientLedger.open(folder.ledger())) {
+                ledger.requireModel(folder.info().source().modelHash());
+                new InfluenceScorer(model, ScoreOptions.defaults()).scores(ledger, ledger.entries(), List.of(asked), Weighing.SUM, null,
+                        found -> found.records().forEach(one -> scores.add(new Score(names.get(one.key()), one.total()))));
+            }
+            return scores.stream().sorted(Comparator.comparingDouble(Score::value).reversed()).toList();
         });
     }
 
@@ -191,6 +221,16 @@ public final class Run implements AutoCloseable {
         return Finish.of(path, gone, found);
     }
 
+    /** Reads the model where that was not done yet; call it alone. */
+    private void model() {
+        if (model == null) {
+            Tokenizer read = Tokenizer.of(folder.model());
+            model = Checkpoint.load(engine, folder.model(), Dtype.F32);
+            tokenizer = read;
+        }
+        model.own();
+    }
+
     private RunExamples examples() {
         if (examples == null) {
             examples = RunExamples.of(folder, given);
@@ -214,21 +254,25 @@ public final class Run implements AutoCloseable {
     /** A listener may call from within: it works for the same caller. */
     private <T> T alone(Supplier<T> body) {
         Thread me = Work.caller();
-        Thread other = user.compareAndExchange(null, me);
-        if (other != null && other != me) {
-            throw new IllegalStateException(folder + ": " + Work.name(other) + " is at work with this run; wait for it, interrupt"
-                    + " it, or open the run a second time");
+        if (user == me) {
+            return body.get();
         }
         try {
+            turn.acquire();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new InterruptedWorkException(folder + ": interrupted while " + Work.name(user) + " was at work with this run", e);
+        }
+        try {
+            user = me;
             return body.get();
         } finally {
-            if (other == null) {
-                user.set(null);
-            }
+            user = null;
+            turn.release();
         }
     }
 
-    /** Releases the search index; from any thread while no other is at work with the run. Idempotent. */
+    /** Releases the model and the search index. Idempotent. */
     @Override
     public void close() {
         alone(() -> {
@@ -236,6 +280,12 @@ public final class Run implements AutoCloseable {
             if (finder != null) {
                 finder.close();
                 finder = null;
+            }
+            if (model != null) {
+                model.own();
+                model.close();
+                tokenizer.close();
+                model = null;
             }
             return null;
         });

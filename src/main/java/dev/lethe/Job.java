@@ -1,0 +1,183 @@
+package dev.lethe;
+
+import dev.lethe.base.InterruptedWorkException;
+import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.function.Consumer;
+
+/**
+ * A piece of long work that {@link Lethe} was given: to be waited for, watched and cancelled. Any thread; who waits on a virtual
+ * thread holds up no other.
+ *
+ * @param <T> what comes out
+ */
+public final class Job<T> {
+    /**
+     * How far a job is.
+     *
+     * @param stage  what it is doing, in a word or two
+     * @param done   steps, moves, records or parts of the stage that are done
+     * @param of     how many make it whole, 0 when nobody knows
+     * @param detail a few words more, such as a loss; often empty
+     */
+    public record Progress(String stage, long done, long of, String detail) {
+        /** Before anything is known. */
+        public static final Progress NONE = new Progress("", 0, 0, "");
+    }
+
+    /** Where a job is; the last three are ends. */
+    public enum State {
+        QUEUED, RUNNING, DONE, FAILED, CANCELLED;
+
+        /** Whether nothing comes after it. */
+        public boolean ended() {
+            return ordinal() > RUNNING.ordinal();
+        }
+    }
+
+    /** The work itself. */
+    interface Body<T> {
+        T run(Consumer<Progress> progress);
+    }
+
+    private final String kind;
+    private final Body<T> body;
+    private final Consumer<Job<?>> listener;
+    private final CompletableFuture<T> result = new CompletableFuture<>();
+    private State state = State.QUEUED; // this and all below guarded by this
+    private Progress progress = Progress.NONE;
+    private Throwable failure;
+    private Thread runner;
+    private boolean cancelled;
+    private long began;
+    private long end;
+
+    Job(String kind, Body<T> body, Consumer<Job<?>> listener) {
+        this.kind = kind;
+        this.body = body;
+        this.listener = listener;
+    }
+
+    /** The method of {@link Lethe} that made it, such as {@code train}. */
+    public String kind() {
+        return kind;
+    }
+
+    /** Where it is now. */
+    public synchronized State state() {
+        return state;
+    }
+
+    /** How far it is; of one that has ended how far it came. */
+    public synchronized Progress progress() {
+        return progress;
+    }
+
+    /** What it failed with, or null; of a cancelled one a {@link LetheException} that says how things were left. */
+    public synchronized Throwable failure() {
+        return failure;
+    }
+
+    /** How long it has run; zero while it waits. */
+    public synchronized Duration elapsed() {
+        return Duration.ofNanos(began == 0 ? 0 : (state.ended() ? end : System.nanoTime()) - began);
+    }
+
+    /**
+     * Waits for the end. An interrupt of the waiting thread cancels the job and is waited out too; the thread's flag is set
+     * afterwards.
+     *
+     * @return what came out
+     * @throws LetheException what the job failed with; of code CANCELLED when it was cancelled
+     */
+    public T join() {
+        boolean interrupted = false;
+        try {
+            while (true) {
+                try {
+                    return result.get();
+                } catch (InterruptedException e) {
+                    interrupted = true;
+                    cancel();
+                } catch (ExecutionException e) {
+                    if (e.getCause() instanceof Error error) {
+                        throw error;
+                    }
+                    throw (RuntimeException) e.getCause(); // a body throws nothing else
+                }
+            }
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+        }
+    }
+
+    /** Its end, for chains and time limits; to complete or cancel that future does nothing to the job. */
+    public CompletableFuture<T> future() {
+        return result.copy();
+    }
+
+    /** Asks it to end. It does at its next whole step; one that is past the point of no return comes to its end all the same. */
+    public void cancel() {
+        boolean queued;
+        synchronized (this) {
+            cancelled = true;
+            queued = state == State.QUEUED;
+            if (runner != null) {
+                runner.interrupt();
+            }
+        }
+        if (queued) {
+            end(null, new InterruptedWorkException(kind + ": cancelled before it began"));
+        }
+    }
+
+    /** On the executor's thread. */
+    void run() {
+        synchronized (this) {
+            if (state != State.QUEUED) {
+                return;
+            }
+            state = State.RUNNING;
+            runner = Thread.currentThread();
+            began = System.nanoTime();
+        }
+        try {
+            end(body.run(this::tell), null);
+        } catch (Throwable e) { // an Error too: who waits must hear of it
+            end(null, e);
+        }
+    }
+
+    private void tell(Progress now) {
+        synchronized (this) {
+            progress = now;
+        }
+        listener.accept(this);
+    }
+
+    private void end(T what, Throwable why) {
+        synchronized (this) {
+            if (state.ended()) {
+                return;
+            }
+            end = System.nanoTime();
+            began = began == 0 ? end : began;
+            failure = why;
+            state = why == null ? State.DONE
+                    : why instanceof LetheException known && known.code() == LetheException.Code.CANCELLED ? State.CANCELLED : State.FAILED;
+            if (runner != null && cancelled) {
+                Thread.interrupted(); // was for this job, not for the next on this thread
+            }
+            runner = null;
+        }
+        if (why == null) {
+            result.complete(what);
+        } else {
+            result.completeExceptionally(why);
+        }
+        listener.accept(this);
+    }
+}

@@ -1,0 +1,420 @@
+package dev.lethe;
+
+import dev.lethe.data.Dataset;
+import dev.lethe.data.TextRecord;
+import dev.lethe.engine.Engine;
+import dev.lethe.erase.Census;
+import dev.lethe.erase.OpenRun;
+import dev.lethe.find.ForgetSet;
+import dev.lethe.find.Query;
+import dev.lethe.prove.Prover;
+import dev.lethe.report.ReportWriter;
+import dev.lethe.report.RunReport;
+import dev.lethe.results.EraseListener;
+import dev.lethe.results.EraseStep;
+import dev.lethe.results.Erasure;
+import dev.lethe.results.Evaluation;
+import dev.lethe.results.Proof;
+import dev.lethe.results.Score;
+import dev.lethe.results.Trace;
+import dev.lethe.results.TrainListener;
+import dev.lethe.results.TrainStep;
+import dev.lethe.run.RunFolder;
+import dev.lethe.run.RunInfo;
+import dev.lethe.settings.AdoptConfig;
+import dev.lethe.settings.EraseConfig;
+import dev.lethe.settings.ModelSource;
+import dev.lethe.settings.ProofRequest;
+import dev.lethe.settings.TrainConfig;
+import dev.lethe.shape.Device;
+import dev.lethe.shape.Dtype;
+import dev.lethe.train.Adopter;
+import dev.lethe.train.Trainer;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Executor;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.function.Consumer;
+
+/**
+ * The door: everything that Lethe does for a program, on one device. Long work is a {@link Job}, which runs on the executor
+ * while native threads of Lethe's own compute for it; what is short is done at once. Any thread.
+ *
+ * <pre>{@code
+ * try (Lethe lethe = Lethe.open(); Run run = lethe.open(Path.of("runs/tofu"))) {
+ *     ForgetSet forget = run.find(Query.subject("author-199")); // scores and reasons; nothing changed yet
+ *     Erasure erasure = lethe.erase(run, forget, EraseConfig.defaults(), Path.of("runs/tofu-2")).join();
+ *     erasure.after().forget();
+ * }
+ * }</pre>
+ *
+ * What a job fails with is thrown by {@link Job#join}; what is wrong with a request as it stands may be thrown at once.
+ */
+public final class Lethe implements AutoCloseable {
+    private final Engine engine;
+    private final Executor executor;
+    private final ExecutorService own; // the executor, when nobody gave one
+    private final Consumer<Job<?>> listener;
+    private final TrainListener training;
+    private final EraseListener erasing;
+    private final Set<Job<?>> open = ConcurrentHashMap.newKeySet();
+    private volatile boolean closed;
+
+    private Lethe(Builder builder) {
+        if (builder.libtorch != null) {
+            Engine.libtorch(builder.libtorch);
+        }
+        engine = Engine.open(builder.device, builder.compute, builder.threads);
+        own = builder.executor == null ? Executors.newVirtualThreadPerTaskExecutor() : null;
+        executor = own == null ? builder.executor : own;
+        listener = builder.listener;
+        training = builder.training;
+        erasing = builder.erasing;
+    }
+
+    /**
+     * What works here.
+     *
+     * @param lethe          version of the library
+     * @param torch          version of the libtorch in use
+     * @param instructionSet of the CPU's loops: avx2, avx512 or avx512_bf16
+     * @param cudaDevices    CUDA devices that can be used now
+     */
+    public record About(String lethe, String torch, String instructionSet, int cudaDevices) { }
+
+    /** What works here; loads the native library on first use. */
+    public static About about() {
+        Engine.BuildInfo build = Engine.buildInfo();
+        return new About(RunInfo.VERSION, build.torchVersion(), build.isa(), build.cudaDevices());
+    }
+
+    /** On the CPU, as {@link #builder} has it. */
+    public static Lethe open() {
+        return builder().build();
+    }
+
+    /** A builder: the CPU, float32, a native thread a core, each job at once on a virtual thread. */
+    public static Builder builder() {
+        return new Builder();
+    }
+
+    /** Collects what a {@link Lethe} is made of. Not thread-safe. */
+    public static final class Builder {
+        private Device device = Device.cpu();
+        private Dtype compute = Dtype.F32;
+        private int threads;
+        private Path libtorch;
+        private Executor executor;
+        private Consumer<Job<?>> listener = _ -> { };
+        private TrainListener training = TrainListener.silent();
+        private EraseListener erasing = EraseListener.NONE;
+
+        private Builder() { }
+
+        /** Where the arithmetic runs; a device that is not there is an error, never another device. */
+        public Builder device(Device value) {
+            device = value;
+            return this;
+        }
+
+        /** F32, or BF16: activations and matrix products in bfloat16, weights and sums in float32. */
+        public Builder compute(Dtype value) {
+            compute = value;
+            return this;
+        }
+
+        /** Native threads of a job, 1 to 1024, 0 = one a core; those of jobs side by side add up. */
+        public Builder threads(int value) {
+            threads = value;
+            return this;
+        }
+
+        /** The libtorch of the process, a folder with lib/libtorch_cpu.so; what else may name one: docs/embedding.md. */
+        public Builder libtorch(Path value) {
+            libtorch = value;
+            return this;
+        }
+
+        /**
+         * What jobs run on, which the program closes: a thread waits while native ones work for it, so virtual ones do. One that
+         * runs them on the calling thread makes every method here wait.
+         */
+        public Builder executor(Executor value) {
+            executor = value;
+            return this;
+        }
+
+        /** Told of a job whenever it has come further, and at its end; on its thread, and to return soon. */
+        public Builder listener(Consumer<Job<?>> value) {
+            listener = value;
+            return this;
+        }
+
+        /** Told of every step of every training and adoption, for who shows more than {@link Job#progress}. */
+        public Builder training(TrainListener value) {
+            training = value;
+            return this;
+        }
+
+        /** Told of every move of every erasure. */
+        public Builder erasing(EraseListener value) {
+            erasing = value;
+            return this;
+        }
+
+        /**
+         * Loads the native library on first use.
+         *
+         * @throws LetheException of code INPUT when the library or the device is not there; the message says what to do
+         */
+        public Lethe build() {
+            return new Lethe(this);
+        }
+    }
+
+    /**
+     * Trains a model on records into a new run.
+     *
+     * @param run a folder that does not exist or is empty
+     * @return the complete run; REFUSED when the numbers stop being finite; cancelled, it goes on with {@link #resume}
+     */
+    public Job<Run> train(ModelSource model, Dataset data, Path run, TrainConfig config) {
+        return job("train", progress -> open(Trainer.train(engine, model, data, run, config, telling(progress)).root()));
+    }
+
+    /** Goes on with a training or adoption that was cancelled or killed, as it was begun; a complete run is the result as it is. */
+    public Job<Run> resume(Path run) {
+        return job("resume", progress -> open(Trainer.resume(engine, run, telling(progress)).root()));
+    }
+
+    /** As the other, and refuses another training: of other settings than are given, or other records. */
+    public Job<Run> resume(Path run, TrainConfig expected, Dataset data) {
+        return job("resume", progress -> open(Trainer.resume(engine, run, expected, data, telling(progress)).root()));
+    }
+
+    /**
+     * Makes a run of a model that was trained elsewhere, and the records it was trained on.
+     *
+     * @param model a model folder, or an adapter's
+     * @param run   a folder that does not exist or is empty
+     */
+    public Job<Run> adopt(ModelSource.Pretrained model, Dataset data, Path run, AdoptConfig config) {
+        return job("adopt", progress -> open(Adopter.adopt(engine, model, data, run, config.training(),
+                new Adopter.Asked(config.base(), config.measureRate(), config.epochsAssumed(), config.force()), telling(progress)).root()));
+    }
+
+    /** Opens a complete run; its records and its model are read when first needed. */
+    public Run open(Path run) {
+        return open(run, null);
+    }
+
+    /** As {@link #open(Path)}; {@code data} stands in for the run's data file, which may have moved. */
+    public Run open(Path run, Dataset data) {
+        requireOpen();
+        return new Run(OpenRun.open(engine, run, data));
+    }
+
+    /**
+     * Finds learned records and erases them into a new run; as {@link #erase(Run, ForgetSet, EraseConfig, Path)}.
+     *
+     * @param run a complete run's folder
+     */
+    public Job<Erasure> erase(Path run, Query what, EraseConfig config, Path out) {
+        return job("erase", progress -> {
+            try (OpenRun source = OpenRun.open(engine, run)) {
+                return source.erase(source.find(what), config, out, erasing(progress));
+            }
+        });
+    }
+
+    /**
+     * Erases records into a new run, and destroys their stored gradients in every run of the lineage.
+     *
+     * @param what found by {@link Run#find}
+     * @param out  a folder that does not exist or is empty
+     * @return the account, which the new run keeps in its journal. REFUSED when the reference cannot be reached within the guards,
+     *         and then nothing is changed; DAMAGED when the new run is there and something of the erased could not be destroyed:
+     *         {@link #finish} goes on with it
+     */
+    public Job<Erasure> erase(Run run, ForgetSet what, EraseConfig config, Path out) {
+        return job("erase", progress -> run.open.erase(what, config, out, erasing(progress)));
+    }
+
+    /**
+     * Erases what records say without looking for them among those learned (Zagardo 2024, iterative unlearning): ascends along
+     * the request's own gradients in rounds until its influence is gone. Nothing leaves the run's records or its ledger.
+     *
+     * @param what   the records to forget, in their own words
+     * @param config with {@link EraseConfig#iterative()}
+     */
+    public Job<Erasure> eraseUnmatched(Run run, List<TextRecord> what, EraseConfig config, Path out) {
+        return job("erase", progress -> run.open.eraseUnmatched(what, config, out, erasing(progress)));
+    }
+
+    /**
+     * Destroys what the runs of a lineage still hold of erased records when an erasure was cut off there.
+     *
+     * @param run   any run of the lineage
+     * @param gone  runs of it that were deleted, by the caller's word
+     * @param found where runs of it have moved to
+     * @return the accounts of the erasures that were finished, none when none was pending; DAMAGED while something is left
+     */
+    public Job<List<Erasure>> finish(Path run, List<Path> gone, List<Path> found) {
+        return job("finish", _ -> OpenRun.finish(run, gone, found));
+    }
+
+    /** Measures a run's model on the records that it learned. */
+    public Job<Evaluation> evaluate(Path run) {
+        return evaluate(run, null);
+    }
+
+    /** Measures a run's model on these records; null is those that it learned. */
+    public Job<Evaluation> evaluate(Path run, Dataset records) {
+        return job("evaluate", progress -> {
+            try (OpenRun source = OpenRun.open(engine, run)) {
+                return evaluate(source, records == null ? source.records() : records.records(), progress);
+            }
+        });
+    }
+
+    /** Measures an open run's model on these records; the model is read once and stays as long as the run is open. */
+    public Job<Evaluation> evaluate(Run run, List<TextRecord> records) {
+        return job("evaluate", progress -> evaluate(run.open, records, progress));
+    }
+
+    private static Evaluation evaluate(OpenRun run, List<TextRecord> records, Consumer<Job.Progress> progress) {
+        return run.evaluate(records, done -> progress.accept(new Job.Progress("evaluating", done, records.size(), "")));
+    }
+
+    /**
+     * Ranks a run's learned records by the inner product of their captured gradients with the mean gradient of these (docs/influence.md,
+     * {@code dot}): by how much a step on one would lower the loss of the others.
+     *
+     * @param query what to explain, such as a prompt and the model's answer
+     * @return every record with a captured gradient, highest first
+     */
+    public Job<List<Score>> score(Run run, List<TextRecord> query) {
+        return job("score", _ -> run.open.score(query));
+    }
+
+    /** Attacks an erased run's model for what it was made to forget, and writes {@code proof/} into the run. */
+    public Job<Proof> prove(ProofRequest request) {
+        return job("prove", progress -> Prover.prove(engine, request, (attack, model, share) -> progress.accept(
+                new Job.Progress("proving", Math.round(1000 * share), 1000, attack + ", " + model))));
+    }
+
+    /** Whose text a report shows: nobody's, that of records that are kept, that of erased ones too. */
+    public enum Shown { NONE, KEPT, ERASED_TOO }
+
+    /**
+     * Writes report.html, report.json and pictures on a run: what was done, and what its model knows.
+     *
+     * @param reference a run or model folder that never saw the erased records, or null
+     * @param shown     whose text it quotes
+     * @param folder    where to, or null for the run's {@code report}
+     * @return the page
+     */
+    public Job<Path> report(Path run, Path reference, Shown shown, Path folder) {
+        return job("report", _ -> {
+            RunFolder of = RunFolder.open(run);
+            Path to = folder == null ? of.report() : folder;
+            var data = RunReport.of(engine, run, reference, RunReport.Text.valueOf(shown.name()));
+            of.keep(() -> ReportWriter.write(data, to));
+            return to.resolve("report.html");
+        });
+    }
+
+    /**
+     * Looks through a run and all that it names for what may still tell of records: files of runs, data, what others put there.
+     *
+     * @param records to look for, by their ids and texts
+     */
+    public Job<List<Trace>> traces(Path run, List<TextRecord> records) {
+        return job("traces", _ -> Census.of(run, Census.Search.of(records)));
+    }
+
+    private <T> Job<T> job(String kind, Job.Body<T> body) {
+        requireOpen();
+        Job<T> job = new Job<>(kind, body, listener.andThen(one -> {
+            if (one.state().ended()) {
+                open.remove(one);
+            }
+        }));
+        open.add(job);
+        executor.execute(job::run);
+        return job;
+    }
+
+    private void requireOpen() {
+        if (closed) {
+            throw new IllegalStateException("this Lethe is closed");
+        }
+    }
+
+    /** Cancels every job that has not ended, and waits for their ends. Runs stay open until they are closed themselves. */
+    @Override
+    public void close() {
+        closed = true;
+        List<Job<?>> left = List.copyOf(open);
+        left.forEach(Job::cancel);
+        left.forEach(job -> job.future().handle((_, _) -> null).join());
+        if (own != null) {
+            own.close();
+        }
+        engine.close();
+    }
+
+    private TrainListener telling(Consumer<Job.Progress> progress) {
+        return new TrainListener() {
+            @Override
+            public void stage(String name) {
+                progress.accept(new Job.Progress(name, 0, 0, ""));
+                training.stage(name);
+            }
+
+            @Override
+            public void started(TrainPlan plan) {
+                progress.accept(new Job.Progress("training", plan.doneSteps(), plan.steps(), ""));
+                training.started(plan);
+            }
+
+            @Override
+            public void step(TrainStep step) {
+                progress.accept(new Job.Progress("training", step.step(), step.steps(),
+                        String.format(Locale.ROOT, "loss %.3f", step.loss())));
+                training.step(step);
+            }
+
+            @Override
+            public void checkpoint(long step) {
+                training.checkpoint(step);
+            }
+
+            @Override
+            public void finished(Path run) {
+                training.finished(run);
+            }
+        };
+    }
+
+    private EraseListener erasing(Consumer<Job.Progress> progress) {
+        return new EraseListener() {
+            @Override
+            public void stage(String name) {
+                progress.accept(new Job.Progress(name, 0, 0, ""));
+                erasing.stage(name);
+            }
+
+            @Override
+            public void step(EraseStep step, double target) {
+                progress.accept(new Job.Progress(step.phase().name().toLowerCase(Locale.ROOT), step.index(), 0,
+                        String.format(Locale.ROOT, "forget loss %.3f, to reach %.3f", step.forget(), target)));
+                erasing.step(step, target);
+            }
+        };
+    }
+}
