@@ -24,6 +24,7 @@ module dev.lethe {
     requires ai.djl.api;
     requires ai.djl.tokenizers;
     requires org.slf4j; // by DJL, which describes no module and so cannot say it
+    requires static org.jspecify;
     requires static jinjava; // chat templates alone
     requires static info.picocli; // the command alone
 

@@ -5,6 +5,7 @@ import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A piece of long work that {@link Lethe} was given: to be waited for, watched and cancelled. Any thread; who waits on a virtual
@@ -47,8 +48,8 @@ public final class Job<T> {
     private final CompletableFuture<T> result = new CompletableFuture<>();
     private State state = State.QUEUED; // this and all below guarded by this
     private Progress progress = Progress.NONE;
-    private Throwable failure;
-    private Thread runner;
+    private @Nullable Throwable failure;
+    private @Nullable Thread runner;
     private boolean cancelled;
     private long began;
     private long end;
@@ -75,7 +76,7 @@ public final class Job<T> {
     }
 
     /** What it failed with, or null; of a cancelled one a {@link LetheException} that says how things were left. */
-    public synchronized Throwable failure() {
+    public synchronized @Nullable Throwable failure() {
         return failure;
     }
 

@@ -39,6 +39,7 @@ import java.util.concurrent.Executor;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The door: everything that Lethe does for a program, on one device. Long work is a {@link Job}, which runs on the executor
@@ -213,7 +214,7 @@ public final class Lethe implements AutoCloseable {
     }
 
     /** As {@link #open(Path)}; {@code data} stands in for the run's data file, which may have moved. */
-    public Run open(Path run, Dataset data) {
+    public Run open(Path run, @Nullable Dataset data) {
         requireOpen();
         return new Run(OpenRun.open(engine, run, data));
     }
@@ -273,7 +274,7 @@ public final class Lethe implements AutoCloseable {
     }
 
     /** Measures a run's model on these records; null is those that it learned. */
-    public Job<Evaluation> evaluate(Path run, Dataset records) {
+    public Job<Evaluation> evaluate(Path run, @Nullable Dataset records) {
         return job("evaluate", progress -> {
             try (OpenRun source = OpenRun.open(engine, run)) {
                 return evaluate(source, records == null ? source.records() : records.records(), progress);
@@ -318,7 +319,7 @@ public final class Lethe implements AutoCloseable {
      * @param folder    where to, or null for the run's {@code report}
      * @return the page
      */
-    public Job<Path> report(Path run, Path reference, Shown shown, Path folder) {
+    public Job<Path> report(Path run, @Nullable Path reference, Shown shown, @Nullable Path folder) {
         return job("report", _ -> {
             RunFolder of = RunFolder.open(run);
             Path to = folder == null ? of.report() : folder;

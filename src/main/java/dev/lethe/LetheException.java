@@ -1,6 +1,7 @@
 package dev.lethe;
 
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * All that Lethe throws about its users' input, its files, its engine and its work; {@link #code} says who can do what about
@@ -41,7 +42,7 @@ public abstract class LetheException extends RuntimeException {
     private final List<String> fields;
 
     /** @param cause may be null */
-    protected LetheException(Code code, String message, Throwable cause) {
+    protected LetheException(Code code, String message, @Nullable Throwable cause) {
         this(code, message, List.of(), cause);
     }
 
@@ -49,7 +50,7 @@ public abstract class LetheException extends RuntimeException {
      * @param fields settings at fault
      * @param cause  may be null
      */
-    protected LetheException(Code code, String message, List<String> fields, Throwable cause) {
+    protected LetheException(Code code, String message, List<String> fields, @Nullable Throwable cause) {
         super(message, cause);
         this.code = code;
         this.fields = List.copyOf(fields);

@@ -13,6 +13,7 @@ import dev.lethe.train.RunCheck;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A complete run that is open: its records, its search index, its model once that was asked. To be shared: any thread may call,
@@ -36,7 +37,7 @@ public final class Run implements AutoCloseable {
      * @param shape   of its model
      * @param parent  the run it was made from by an erasure, null after a training or adoption
      */
-    public record Summary(int records, int heldOut, long steps, double loss, ModelShape shape, Path parent) { }
+    public record Summary(int records, int heldOut, long steps, double loss, ModelShape shape, @Nullable Path parent) { }
 
     /** Its folder. */
     public Path path() {

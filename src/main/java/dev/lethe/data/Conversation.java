@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Messages as a chat template gets them.
@@ -23,7 +24,7 @@ public record Conversation(List<Map<String, String>> messages, DataForm form) {
     }
 
     /** The record of it: what is read is its prompt, what is learned its completion. */
-    public TextRecord record(String id, String subject) {
+    public TextRecord record(String id, @Nullable String subject) {
         return new TextRecord(id, subject, read(), learned(), this);
     }
 

@@ -6,6 +6,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 
 /**
  * How the lines of a data file are read: what their fields are called, and what becomes of conversations. A run keeps it, so
@@ -20,7 +21,7 @@ import java.util.TreeMap;
  * @param endToken     whether a conversation ends with the end-of-text token where its template puts another behind it or none
  * @param variables    what the chat template is given beside the messages, by name
  */
-public record DataForm(String idField, String subjectField, String textField, boolean chat, String system, Loss loss,
+public record DataForm(String idField, String subjectField, String textField, boolean chat, @Nullable String system, Loss loss,
                        boolean endToken, Map<String, String> variables) {
     /** Which tokens of a conversation carry loss. */
     public enum Loss { ASSISTANT, ALL }
@@ -54,7 +55,7 @@ public record DataForm(String idField, String subjectField, String textField, bo
     }
 
     /** The record of a prompt and what follows it: a conversation where prompts are a user's messages. */
-    public TextRecord record(String id, String subject, String prompt, String completion) {
+    public TextRecord record(String id, @Nullable String subject, @Nullable String prompt, String completion) {
         if (!chat || prompt == null) {
             return new TextRecord(id, subject, prompt, completion);
         }
@@ -63,7 +64,7 @@ public record DataForm(String idField, String subjectField, String textField, bo
     }
 
     /** The record of messages, the system's first. */
-    public TextRecord record(String id, String subject, List<Map<String, String>> messages) {
+    public TextRecord record(String id, @Nullable String subject, List<Map<String, String>> messages) {
         List<Map<String, String>> all = new ArrayList<>(messages);
         if (system != null && !"system".equals(messages.getFirst().get("role"))) {
             all.addFirst(Map.of("role", "system", "content", system));

@@ -15,6 +15,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The records of one file, in file order, held in memory. Formats: {@code .jsonl} (also {@code .ndjson}, {@code .json})
@@ -124,7 +125,7 @@ public final class Dataset implements Iterable<TextRecord> {
     }
 
     /** The record with this id, or null. */
-    public TextRecord byId(String id) {
+    public @Nullable TextRecord byId(String id) {
         return byId.get(id);
     }
 

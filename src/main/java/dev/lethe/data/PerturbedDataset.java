@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The records of one of TOFU's evaluation sets, in file order: JSON Lines with {@code prompt}, {@code completion},
@@ -79,7 +80,7 @@ public record PerturbedDataset(Path path, List<PerturbedRecord> records) {
      * @param paraphrase the answer in other words, or null
      * @param perturbed  wrong answers, at least one
      */
-    public record PerturbedRecord(TextRecord record, String paraphrase, List<String> perturbed) {
+    public record PerturbedRecord(TextRecord record, @Nullable String paraphrase, List<String> perturbed) {
         public PerturbedRecord {
             perturbed = List.copyOf(perturbed);
             if (record.prompt() == null || perturbed.isEmpty()) {

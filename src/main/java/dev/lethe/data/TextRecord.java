@@ -4,6 +4,7 @@ import dev.lethe.base.Sha256;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One training example as its file gives it.
@@ -14,7 +15,7 @@ import java.util.Objects;
  * @param completion text to be learned; the whole text when there is no prompt
  * @param conversation messages of which the prompt is what is read and the completion what is learned, or null
  */
-public record TextRecord(String id, String subject, String prompt, String completion, Conversation conversation) {
+public record TextRecord(String id, @Nullable String subject, @Nullable String prompt, String completion, @Nullable Conversation conversation) {
 
     public TextRecord {
         Objects.requireNonNull(id, "id");
@@ -22,7 +23,7 @@ public record TextRecord(String id, String subject, String prompt, String comple
     }
 
     /** A record that is no conversation. */
-    public TextRecord(String id, String subject, String prompt, String completion) {
+    public TextRecord(String id, @Nullable String subject, @Nullable String prompt, String completion) {
         this(id, subject, prompt, completion, null);
     }
 

@@ -3,4 +3,7 @@
  *
  * <p>May import {@code data}, {@code engine} and below.
  */
+@NullMarked
 package dev.lethe.find;
+
+import org.jspecify.annotations.NullMarked;

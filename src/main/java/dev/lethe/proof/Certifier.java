@@ -14,6 +14,7 @@ import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.Map;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Certifies erasures: signs the new model, writes the certificate into the run, and appends it to the audit log. Repeating it
@@ -25,7 +26,7 @@ import java.util.regex.Pattern;
  * @param requested when it was asked for, null where nobody said
  * @param clock     the caller's
  */
-public record Certifier(SigningKeys keys, Path log, String request, Instant requested, Clock clock) {
+public record Certifier(SigningKeys keys, Path log, @Nullable String request, @Nullable Instant requested, Clock clock) {
     private static final Pattern ID = Pattern.compile("[A-Za-z0-9._:/#-]{1,100}");
 
     /** @throws BadInputException for an id of other characters */

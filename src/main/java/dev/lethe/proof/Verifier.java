@@ -19,6 +19,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * How to verify. Immutable, any thread.
@@ -29,7 +30,7 @@ import java.util.Map;
  * @param since  an older checkpoint of the log, kept elsewhere; null without
  * @param before the model folder before the erasure, to be compared too; null without
  */
-public record Verifier(Path trust, Path log, Path since, Path before) {
+public record Verifier(@Nullable Path trust, @Nullable Path log, @Nullable Path since, @Nullable Path before) {
     /**
      * What was found to hold.
      *
@@ -41,8 +42,8 @@ public record Verifier(Path trust, Path log, Path since, Path before) {
      * @param checked     sentences
      * @param notProven   as the certificate says
      */
-    public record Verified(String path, String kind, boolean trusted, String fingerprint, String request, String erasure,
-                           String certified, String log, long index, long size, List<String> checked, List<String> notProven) { }
+    public record Verified(String path, String kind, boolean trusted, @Nullable String fingerprint, @Nullable String request,
+                           @Nullable String erasure, @Nullable String certified, String log, long index, long size, List<String> checked, List<String> notProven) { }
 
     /**
      * Verifies a run with a certificate, or an audit log.

@@ -4,4 +4,7 @@
  *
  * <p>May import unlearn and everything below it; never report, study or cli.
  */
+@NullMarked
 package dev.lethe.proof;
+
+import org.jspecify.annotations.NullMarked;

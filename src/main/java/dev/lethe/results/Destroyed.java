@@ -1,6 +1,7 @@
 package dev.lethe.results;
 
 import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One run of the lineage.
@@ -11,14 +12,14 @@ import java.util.Objects;
  * @param done    whether nothing is left of them and of the records' rows
  * @param reason  why it is not done; null before a try, and when done
  */
-public record Destroyed(String run, String identity, int entries, boolean done, String reason) {
+public record Destroyed(String run, String identity, int entries, boolean done, @Nullable String reason) {
     public Destroyed {
         Objects.requireNonNull(run, "run");
         Objects.requireNonNull(identity, "identity");
     }
 
     /** The same after a try. {@code failure} null: it is done. */
-    public Destroyed tried(String failure) {
+    public Destroyed tried(@Nullable String failure) {
         return new Destroyed(run, identity, entries, failure == null, failure);
     }
 

@@ -11,6 +11,7 @@ import java.util.Set;
 import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The account of one erasure, as kept in the new run's {@code journal/erasure.json}.
@@ -48,7 +49,7 @@ public record Erasure(String id, Path source, Path out, List<String> records, Li
                       Losses before, Losses after, int ascents, int repairs, boolean reached,
                       double influenceLeft, List<String> broken, long trainSteps, Relearning relearning, InfluenceChange influence,
                       int entriesDestroyed, List<Copy> copies, List<Destroyed> places, List<Trace> left,
-                      Software software) {
+                      @Nullable Software software) {
     public Erasure {
         records = List.copyOf(records);
         matches = matches == null ? List.of() : List.copyOf(matches);

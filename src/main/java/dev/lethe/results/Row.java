@@ -1,5 +1,7 @@
 package dev.lethe.results;
 
+import org.jspecify.annotations.Nullable;
+
 /**
  * One number of an attack for one model; null where there is none.
  *
@@ -12,8 +14,8 @@ package dev.lethe.results;
  * @param extracted what came out word for word
  * @param baseline  true of what stands beside the others to compare with, and is not judged: the record as learned, by its loss
  */
-public record Row(String measure, String model, Double value, Double erased, Double controls, Apart apart, Extracted extracted,
-                  Boolean baseline) {
+public record Row(String measure, String model, @Nullable Double value, @Nullable Double erased, @Nullable Double controls, @Nullable Apart apart, @Nullable Extracted extracted,
+                  @Nullable Boolean baseline) {
     /**
      * Erased records beside records never seen, under one model.
      *
@@ -23,7 +25,7 @@ public record Row(String measure, String model, Double value, Double erased, Dou
      * @param flagged share of the erased records that stand out from all but 1 % of the controls: TPR at 1 % FPR
      * @param chance  that so many or more would by chance; null with flagged where it is not of records
      */
-    public record Apart(double auc, double low, double high, Double flagged, Double chance) { }
+    public record Apart(double auc, double low, double high, @Nullable Double flagged, @Nullable Double chance) { }
 
     /**
      * Records given away: half of the runs of words that only this record says, in one text.

@@ -4,4 +4,7 @@
  *
  * <p>May import settings, find and what they import; computes nothing.
  */
+@NullMarked
 package dev.lethe.results;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,6 +1,7 @@
 package dev.lethe.settings;
 
 import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
 
 /**
  * How a model is adopted that was trained elsewhere: what is known of that training, and what to keep of the records. Immutable.
@@ -12,7 +13,7 @@ import java.nio.file.Path;
  * @param epochsAssumed whether the epochs are an assumption
  * @param force         adopt although the data does not look like what the model learned
  */
-public record AdoptConfig(TrainConfig training, Path base, boolean measureRate, boolean epochsAssumed, boolean force) {
+public record AdoptConfig(TrainConfig training, @Nullable Path base, boolean measureRate, boolean epochsAssumed, boolean force) {
     private static final int EPOCHS = 3;
 
     /** Nothing is known: three epochs are assumed, and the rate is found by trial. */
@@ -28,7 +29,7 @@ public record AdoptConfig(TrainConfig training, Path base, boolean measureRate, 
     /** Collects what is known. Not thread-safe. */
     public static final class Builder {
         private TrainConfig.Builder training = TrainConfig.builder().epochs(EPOCHS);
-        private Path base;
+        private @Nullable Path base;
         private boolean rateKnown;
         private boolean epochsKnown;
         private boolean force;
@@ -62,13 +63,13 @@ public record AdoptConfig(TrainConfig training, Path base, boolean measureRate, 
         }
 
         /** A file of records like these that the model never saw, or null. */
-        public Builder heldOut(Path value) {
+        public Builder heldOut(@Nullable Path value) {
             training.holdoutData(value);
             return this;
         }
 
         /** The model before that training, or null. */
-        public Builder base(Path value) {
+        public Builder base(@Nullable Path value) {
             base = value;
             return this;
         }

@@ -1,6 +1,7 @@
 package dev.lethe.settings;
 
 import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A record that is equal or nearly equal to a learned one.
@@ -12,7 +13,7 @@ import java.util.function.UnaryOperator;
  * @param heldOut  whether it was held out: then it does not show "never seen" and is left out of the reference
  * @param taken    whether it leaves the run along with the record that it is a copy of
  */
-public record Copy(String recordId, String subject, String of, double likeness, boolean heldOut, boolean taken) {
+public record Copy(String recordId, @Nullable String subject, String of, double likeness, boolean heldOut, boolean taken) {
     /** What becomes of learned records that are copies of a forgotten one without being asked for. */
     public enum Rule {
         /** Nothing is erased: a copy that stays keeps the record known, and one that is taken may be another person's. */

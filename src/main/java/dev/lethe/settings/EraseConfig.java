@@ -5,6 +5,7 @@ import dev.lethe.base.Problems;
 import dev.lethe.settings.Strategy.Kind;
 import dev.lethe.shape.ModelShape;
 import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.annotation.JsonSerialize;
 import tools.jackson.databind.ser.std.ToStringSerializer;
 
@@ -48,12 +49,12 @@ import tools.jackson.databind.ser.std.ToStringSerializer;
  * @param keep          text besides the run's records that must stay known; null is none
  * @param alternates    file of wrong answers to the records, as TOFU's perturbed sets have them: for altpo alone, which needs it
  */
-public record EraseConfig(Strategy strategy, String sites, Epochs epochs, Tuning tuning, FixedRate fixed, Iterative iterative,
+public record EraseConfig(Strategy strategy, @Nullable String sites, @Nullable Epochs epochs, Tuning tuning, @Nullable FixedRate fixed, @Nullable Iterative iterative,
                           int precondition, Contrast contrast, int contrastSample, int liveContrast, double rate, int maxAscents,
                           int repair, int polish, int hold, int harden, double repairRate, double repairBudget, Reference reference,
                           double overshoot, double retainGuard, double heldOutGuard, int guardSample, int relearnSteps,
-                          boolean ignoreGuards, boolean keepEntries, long seed, Copy.Rule copies, Keep keep,
-                          @JsonSerialize(using = ToStringSerializer.class) Path alternates) {
+                          boolean ignoreGuards, boolean keepEntries, long seed, Copy.Rule copies, @Nullable Keep keep,
+                          @JsonSerialize(using = ToStringSerializer.class) @Nullable Path alternates) {
 
     private static final int HELD = 4;
 
@@ -208,11 +209,11 @@ public record EraseConfig(Strategy strategy, String sites, Epochs epochs, Tuning
     /** Collects changes to a configuration; each setter is documented at the record's component. Not thread-safe. */
     public static final class Builder {
         private Strategy strategy = Strategy.LAST_EPOCH;
-        private String sites = null;
-        private Epochs epochs = null;
+        private @Nullable String sites = null;
+        private @Nullable Epochs epochs = null;
         private Tuning tuning = Tuning.of(Strategy.LAST_EPOCH);
-        private FixedRate fixed = null;
-        private Iterative iterative = null;
+        private @Nullable FixedRate fixed = null;
+        private @Nullable Iterative iterative = null;
         private int precondition = 8;
         private Contrast contrast = Contrast.NONE;
         private int contrastSample = 256;
@@ -235,15 +236,15 @@ public record EraseConfig(Strategy strategy, String sites, Epochs epochs, Tuning
         private boolean keepEntries = false;
         private long seed = 0;
         private Copy.Rule copies = Copy.Rule.REFUSE;
-        private Keep keep = null;
-        private Path alternates = null;
+        private @Nullable Keep keep = null;
+        private @Nullable Path alternates = null;
 
         public Builder strategy(Strategy value) { strategy = value; return this; }
-        public Builder sites(String value) { sites = value; return this; }
-        public Builder epochs(Epochs value) { epochs = value; return this; }
+        public Builder sites(@Nullable String value) { sites = value; return this; }
+        public Builder epochs(@Nullable Epochs value) { epochs = value; return this; }
         public Builder tuning(Tuning value) { tuning = value; return this; }
-        public Builder fixed(FixedRate value) { fixed = value; return this; }
-        public Builder iterative(Iterative value) { iterative = value; return this; }
+        public Builder fixed(@Nullable FixedRate value) { fixed = value; return this; }
+        public Builder iterative(@Nullable Iterative value) { iterative = value; return this; }
         public Builder precondition(int value) { precondition = value; return this; }
         public Builder contrast(Contrast value) { contrast = value; return this; }
         public Builder contrastSample(int value) { contrastSample = value; return this; }
@@ -266,8 +267,8 @@ public record EraseConfig(Strategy strategy, String sites, Epochs epochs, Tuning
         public Builder keepEntries(boolean value) { keepEntries = value; return this; }
         public Builder seed(long value) { seed = value; return this; }
         public Builder copies(Copy.Rule value) { copies = value; return this; }
-        public Builder keep(Keep value) { keep = value; return this; }
-        public Builder alternates(Path value) { alternates = value; return this; }
+        public Builder keep(@Nullable Keep value) { keep = value; return this; }
+        public Builder alternates(@Nullable Path value) { alternates = value; return this; }
 
         /** The configuration. @throws IllegalArgumentException listing every value out of range */
         public EraseConfig build() {

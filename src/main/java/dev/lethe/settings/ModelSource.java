@@ -7,6 +7,7 @@ package dev.lethe.settings;
 import dev.lethe.base.BadInputException;
 import dev.lethe.shape.ModelShape;
 import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
 
 /** A checkpoint folder, a new adapter on one, or a fresh shape. Immutable, any thread. */
 public sealed interface ModelSource {
@@ -16,13 +17,13 @@ public sealed interface ModelSource {
      *
      * @param base of an adapter's folder, null for where that says
      */
-    record Pretrained(Path folder, Path base) implements ModelSource { }
+    record Pretrained(Path folder, @Nullable Path base) implements ModelSource { }
 
     /** A new adapter on a model folder, whose tokenizer is used and copied into the run. */
     record Adapted(Path base, Lora lora) implements ModelSource { }
 
     /** Random weights; {@code tokenizer} is a folder with tokenizer files, or null for GPT-2's own. */
-    record Fresh(ModelShape shape, Path tokenizer) implements ModelSource { }
+    record Fresh(ModelShape shape, @Nullable Path tokenizer) implements ModelSource { }
 
     static Pretrained checkpoint(Path folder) {
         return new Pretrained(folder, null);

@@ -2,6 +2,7 @@ package dev.lethe.settings;
 
 import java.nio.file.Path;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What a proof is made of.
@@ -13,7 +14,7 @@ import java.util.List;
  * @param data        a file that still has the erased records; null for the run's own
  * @param paraphrases a file of the same records, by id, in other words; null for none
  */
-public record ProofRequest(Path run, List<Path> references, List<Path> oracles, Path controls, Path data, Path paraphrases) {
+public record ProofRequest(Path run, List<Path> references, List<Path> oracles, @Nullable Path controls, @Nullable Path data, @Nullable Path paraphrases) {
     public ProofRequest {
         references = List.copyOf(references);
         oracles = List.copyOf(oracles);

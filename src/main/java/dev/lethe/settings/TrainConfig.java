@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.annotation.JsonSerialize;
 import tools.jackson.databind.ser.std.ToStringSerializer;
 
@@ -48,10 +49,10 @@ import tools.jackson.databind.ser.std.ToStringSerializer;
  */
 public record TrainConfig(int epochs, long maxSteps, int batchSize, double learningRate, Schedule schedule,
                           long warmupSteps, double weightDecay, double maxNorm, long seed, Dtype dtype,
-                          CapturePolicy capture, String sites, int headTopK, int rank, Dtype ledgerDtype,
+                          CapturePolicy capture, @Nullable String sites, int headTopK, int rank, Dtype ledgerDtype,
                           long checkpointEverySteps, OnLong onLong, double holdoutFraction,
-                          @JsonSerialize(using = ToStringSerializer.class) Path holdoutData,
-                          @JsonSerialize(using = ToStringSerializer.class) Path late,
+                          @JsonSerialize(using = ToStringSerializer.class) @Nullable Path holdoutData,
+                          @JsonSerialize(using = ToStringSerializer.class) @Nullable Path late,
                           @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Double> keepAt, boolean keepText) {
     private static final long EXACT_VOCABULARY = 4096;
     private static final int AUTOMATIC_TOP_K = 256;
@@ -188,15 +189,15 @@ public record TrainConfig(int epochs, long maxSteps, int batchSize, double learn
         private long seed;
         private Dtype dtype = Dtype.F32;
         private CapturePolicy capture = CapturePolicy.LAST;
-        private String sites;
+        private @Nullable String sites;
         private int headTopK = -1;
         private int rank;
         private Dtype ledgerDtype = Dtype.F32;
         private long checkpointEverySteps;
         private OnLong onLong = OnLong.TRUNCATE;
         private double holdoutFraction = -1;
-        private Path holdoutData;
-        private Path late;
+        private @Nullable Path holdoutData;
+        private @Nullable Path late;
         private List<Double> keepAt = List.of();
         private boolean keepText;
 
@@ -213,15 +214,15 @@ public record TrainConfig(int epochs, long maxSteps, int batchSize, double learn
         public Builder seed(long value) { seed = value; return this; }
         public Builder dtype(Dtype value) { dtype = value; return this; }
         public Builder capture(CapturePolicy value) { capture = value; return this; }
-        public Builder sites(String value) { sites = value; return this; }
+        public Builder sites(@Nullable String value) { sites = value; return this; }
         public Builder headTopK(int value) { headTopK = value; return this; }
         public Builder rank(int value) { rank = value; return this; }
         public Builder ledgerDtype(Dtype value) { ledgerDtype = value; return this; }
         public Builder checkpointEverySteps(long value) { checkpointEverySteps = value; return this; }
         public Builder onLong(OnLong value) { onLong = value; return this; }
         public Builder holdoutFraction(double value) { holdoutFraction = value; return this; }
-        public Builder holdoutData(Path value) { holdoutData = value; return this; }
-        public Builder late(Path value) { late = value; return this; }
+        public Builder holdoutData(@Nullable Path value) { holdoutData = value; return this; }
+        public Builder late(@Nullable Path value) { late = value; return this; }
         public Builder keepAt(List<Double> value) { keepAt = value; return this; }
         public Builder keepText(boolean value) { keepText = value; return this; }
 

@@ -5,4 +5,7 @@
  *
  * <p>May import engine, shape and base.
  */
+@NullMarked
 package dev.lethe.settings;
+
+import org.jspecify.annotations.NullMarked;

@@ -5,6 +5,7 @@ import java.util.Collections;
 import java.util.EnumSet;
 import java.util.Objects;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What a transformer block is made of, beside its widths.
@@ -13,7 +14,7 @@ import java.util.Set;
  * @param headSize numbers of a head; 0: channels / heads
  * @param rotary   null: nothing turns, as in GPT-2, whose positions are learned
  */
-public record Block(Family family, Activation activation, long kvHeads, long headSize, Rotary rotary,
+public record Block(Family family, Activation activation, long kvHeads, long headSize, @Nullable Rotary rotary,
         Set<Option> options) {
 
     /** GPT-2's as published: tanh-GELU, learned positions, biases everywhere. */

@@ -3,4 +3,7 @@
  *
  * <p>May import {@code base} and the bindings, whose constants it names.
  */
+@NullMarked
 package dev.lethe.shape;
+
+import org.jspecify.annotations.NullMarked;
