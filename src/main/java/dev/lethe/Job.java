@@ -29,9 +29,18 @@ public final class Job<T> {
 
     /** Where a job is; the last three are ends. */
     public enum State {
-        QUEUED, RUNNING, DONE, FAILED, CANCELLED;
+        /** It waits for the executor. */
+        QUEUED,
+        /** It is at work. */
+        RUNNING,
+        /** {@link Job#join} gives what came out. */
+        DONE,
+        /** {@link Job#join} throws what went wrong. */
+        FAILED,
+        /** It was told to end and did; {@link Job#join} throws how things were left. */
+        CANCELLED;
 
-        /** Whether nothing comes after it. */
+        /** {@return whether nothing comes after it} */
         public boolean ended() {
             return ordinal() > RUNNING.ordinal();
         }
@@ -60,27 +69,29 @@ public final class Job<T> {
         this.listener = listener;
     }
 
-    /** The method of {@link Lethe} that made it, such as {@code train}. */
+    /** {@return the method of {@link Lethe} that made it, such as {@code train}} */
     public String kind() {
         return kind;
     }
 
-    /** Where it is now. */
+    /** {@return where it is now} */
     public synchronized State state() {
         return state;
     }
 
-    /** How far it is; of one that has ended how far it came. */
+    /** {@return how far it is; of one that has ended how far it came} */
     public synchronized Progress progress() {
         return progress;
     }
 
-    /** What it failed with, or null; of a cancelled one a {@link LetheException} that says how things were left. */
+    /**
+     * {@return what it failed with, or null; of a cancelled one a {@link LetheException} that says how things were left}
+     */
     public synchronized @Nullable Throwable failure() {
         return failure;
     }
 
-    /** How long it has run; zero while it waits. */
+    /** {@return how long it has run; zero while it waits} */
     public synchronized Duration elapsed() {
         return Duration.ofNanos(began == 0 ? 0 : (state.ended() ? end : System.nanoTime()) - began);
     }
@@ -115,7 +126,11 @@ public final class Job<T> {
         }
     }
 
-    /** Its end, for chains and time limits; to complete or cancel that future does nothing to the job. */
+    /**
+     * Its end, for chains and time limits; to complete or cancel that future does nothing to the job.
+     *
+     * @return a copy of it
+     */
     public CompletableFuture<T> future() {
         return result.copy();
     }

@@ -87,18 +87,30 @@ public final class Lethe implements AutoCloseable {
      */
     public record About(String lethe, String torch, String instructionSet, int cudaDevices) { }
 
-    /** What works here; loads the native library on first use. */
+    /**
+     * What works here; loads the native library on first use.
+     *
+     * @return versions and devices
+     */
     public static About about() {
         Engine.BuildInfo build = Engine.buildInfo();
         return new About(RunInfo.VERSION, build.torchVersion(), build.isa(), build.cudaDevices());
     }
 
-    /** On the CPU, as {@link #builder} has it. */
+    /**
+     * On the CPU, as {@link #builder} has it.
+     *
+     * @return it, open
+     */
     public static Lethe open() {
         return builder().build();
     }
 
-    /** A builder: the CPU, float32, a native thread a core, each job at once on a virtual thread. */
+    /**
+     * A builder: the CPU, float32, a native thread a core, each job at once on a virtual thread.
+     *
+     * @return a new one
+     */
     public static Builder builder() {
         return new Builder();
     }
@@ -116,25 +128,45 @@ public final class Lethe implements AutoCloseable {
 
         private Builder() { }
 
-        /** Where the arithmetic runs; a device that is not there is an error, never another device. */
+        /**
+         * Where the arithmetic runs; a device that is not there is an error, never another device.
+         *
+         * @param value it
+         * @return this
+         */
         public Builder device(Device value) {
             device = value;
             return this;
         }
 
-        /** F32, or BF16: activations and matrix products in bfloat16, weights and sums in float32. */
+        /**
+         * F32, or BF16: activations and matrix products in bfloat16, weights and sums in float32.
+         *
+         * @param value it
+         * @return this
+         */
         public Builder compute(Dtype value) {
             compute = value;
             return this;
         }
 
-        /** Native threads of a job, 1 to 1024, 0 = one a core; those of jobs side by side add up. */
+        /**
+         * Native threads of a job, 1 to 1024, 0 = one a core; those of jobs side by side add up.
+         *
+         * @param value it
+         * @return this
+         */
         public Builder threads(int value) {
             threads = value;
             return this;
         }
 
-        /** The libtorch of the process, a folder with lib/libtorch_cpu.so; what else may name one: docs/embedding.md. */
+        /**
+         * The libtorch of the process, a folder with lib/libtorch_cpu.so; what else may name one: docs/embedding.md.
+         *
+         * @param value it
+         * @return this
+         */
         public Builder libtorch(Path value) {
             libtorch = value;
             return this;
@@ -143,25 +175,43 @@ public final class Lethe implements AutoCloseable {
         /**
          * What jobs run on, which the program closes: a thread waits while native ones work for it, so virtual ones do. One that
          * runs them on the calling thread makes every method here wait.
+         *
+         * @param value it
+         * @return this
          */
         public Builder executor(Executor value) {
             executor = value;
             return this;
         }
 
-        /** Told of a job whenever it has come further, and at its end; on its thread, and to return soon. */
+        /**
+         * Told of a job whenever it has come further, and at its end; on its thread, and to return soon.
+         *
+         * @param value it
+         * @return this
+         */
         public Builder listener(Consumer<Job<?>> value) {
             listener = value;
             return this;
         }
 
-        /** Told of every step of every training and adoption, for who shows more than {@link Job#progress}. */
+        /**
+         * Told of every step of every training and adoption, for who shows more than {@link Job#progress}.
+         *
+         * @param value it
+         * @return this
+         */
         public Builder training(TrainListener value) {
             training = value;
             return this;
         }
 
-        /** Told of every move of every erasure. */
+        /**
+         * Told of every move of every erasure.
+         *
+         * @param value it
+         * @return this
+         */
         public Builder erasing(EraseListener value) {
             erasing = value;
             return this;
@@ -170,6 +220,7 @@ public final class Lethe implements AutoCloseable {
         /**
          * Loads the native library on first use.
          *
+         * @return the door, open
          * @throws LetheException of code INPUT when the library or the device is not there; the message says what to do
          */
         public Lethe build() {
@@ -181,18 +232,33 @@ public final class Lethe implements AutoCloseable {
      * Trains a model on records into a new run.
      *
      * @param run a folder that does not exist or is empty
+     * @param model a model folder, a new adapter on one, or a fresh shape
+     * @param data what to learn
+     * @param config how
      * @return the complete run; REFUSED when the numbers stop being finite; cancelled, it goes on with {@link #resume}
      */
     public Job<Run> train(ModelSource model, Dataset data, Path run, TrainConfig config) {
         return job("train", progress -> open(Trainer.train(engine, model, data, run, config, telling(progress)).root()));
     }
 
-    /** Goes on with a training or adoption that was cancelled or killed, as it was begun; a complete run is the result as it is. */
+    /**
+     * Goes on with a training or adoption that was cancelled or killed, as it was begun; a complete run is the result as it is.
+     *
+     * @param run a run's folder
+     * @return the complete run
+     */
     public Job<Run> resume(Path run) {
         return job("resume", progress -> open(Trainer.resume(engine, run, telling(progress)).root()));
     }
 
-    /** As the other, and refuses another training: of other settings than are given, or other records. */
+    /**
+     * As the other, and refuses another training: of other settings than are given, or other records.
+     *
+     * @param run a run's folder
+     * @param expected settings that it must have been begun with
+     * @param data what to learn
+     * @return the complete run
+     */
     public Job<Run> resume(Path run, TrainConfig expected, Dataset data) {
         return job("resume", progress -> open(Trainer.resume(engine, run, expected, data, telling(progress)).root()));
     }
@@ -201,19 +267,33 @@ public final class Lethe implements AutoCloseable {
      * Makes a run of a model that was trained elsewhere, and the records it was trained on.
      *
      * @param model a model folder, or an adapter's
-     * @param run   a folder that does not exist or is empty
+     * @param run a folder that does not exist or is empty
+     * @param data what to learn
+     * @param config how
+     * @return the complete run
      */
     public Job<Run> adopt(ModelSource.Pretrained model, Dataset data, Path run, AdoptConfig config) {
         return job("adopt", progress -> open(Adopter.adopt(engine, model, data, run, config.training(),
                 new Adopter.Asked(config.base(), config.measureRate(), config.epochsAssumed(), config.force()), telling(progress)).root()));
     }
 
-    /** Opens a complete run; its records and its model are read when first needed. */
+    /**
+     * Opens a complete run; its records and its model are read when first needed.
+     *
+     * @param run a run's folder
+     * @return it, open
+     */
     public Run open(Path run) {
         return open(run, null);
     }
 
-    /** As {@link #open(Path)}; {@code data} stands in for the run's data file, which may have moved. */
+    /**
+     * As {@link #open(Path)}; {@code data} stands in for the run's data file, which may have moved.
+     *
+     * @param run a run's folder
+     * @param data what to learn
+     * @return it, open
+     */
     public Run open(Path run, @Nullable Dataset data) {
         requireOpen();
         return new Run(OpenRun.open(engine, run, data));
@@ -223,6 +303,10 @@ public final class Lethe implements AutoCloseable {
      * Finds learned records and erases them into a new run; as {@link #erase(Run, ForgetSet, EraseConfig, Path)}.
      *
      * @param run a complete run's folder
+     * @param what which records
+     * @param config how
+     * @param out a folder that does not exist or is empty
+     * @return the account
      */
     public Job<Erasure> erase(Path run, Query what, EraseConfig config, Path out) {
         return job("erase", progress -> {
@@ -236,8 +320,11 @@ public final class Lethe implements AutoCloseable {
      * Erases records into a new run, and destroys their stored gradients in every run of the lineage.
      *
      * @param what found by {@link Run#find}
-     * @param out  a folder that does not exist or is empty
-     * @return the account, which the new run keeps in its journal. REFUSED when the reference cannot be reached within the guards,
+     * @param out a folder that does not exist or is empty
+     * @param run a run's folder
+     * @param config how
+     * @return the account, which the new run keeps in its journal. REFUSED when the reference cannot be reached within
+     *     the guards,
      *         and then nothing is changed; DAMAGED when the new run is there and something of the erased could not be destroyed:
      *         {@link #finish} goes on with it
      */
@@ -249,8 +336,11 @@ public final class Lethe implements AutoCloseable {
      * Erases what records say without looking for them among those learned (Zagardo 2024, iterative unlearning): ascends along
      * the request's own gradients in rounds until its influence is gone. Nothing leaves the run's records or its ledger.
      *
-     * @param what   the records to forget, in their own words
+     * @param what the records to forget, in their own words
      * @param config with {@link EraseConfig#iterative()}
+     * @param run a run's folder
+     * @param out a folder that does not exist or is empty
+     * @return the account
      */
     public Job<Erasure> eraseUnmatched(Run run, List<TextRecord> what, EraseConfig config, Path out) {
         return job("erase", progress -> run.open.eraseUnmatched(what, config, out, erasing(progress)));
@@ -268,12 +358,23 @@ public final class Lethe implements AutoCloseable {
         return job("finish", _ -> OpenRun.finish(run, gone, found));
     }
 
-    /** Measures a run's model on the records that it learned. */
+    /**
+     * Measures a run's model on the records that it learned.
+     *
+     * @param run a run's folder
+     * @return the measures
+     */
     public Job<Evaluation> evaluate(Path run) {
         return evaluate(run, null);
     }
 
-    /** Measures a run's model on these records; null is those that it learned. */
+    /**
+     * Measures a run's model on these records; null is those that it learned.
+     *
+     * @param run a run's folder
+     * @param records which
+     * @return the measures
+     */
     public Job<Evaluation> evaluate(Path run, @Nullable Dataset records) {
         return job("evaluate", progress -> {
             try (OpenRun source = OpenRun.open(engine, run)) {
@@ -282,7 +383,13 @@ public final class Lethe implements AutoCloseable {
         });
     }
 
-    /** Measures an open run's model on these records; the model is read once and stays as long as the run is open. */
+    /**
+     * Measures an open run's model on these records; the model is read once and stays as long as the run is open.
+     *
+     * @param run a run's folder
+     * @param records which
+     * @return the measures
+     */
     public Job<Evaluation> evaluate(Run run, List<TextRecord> records) {
         return job("evaluate", progress -> evaluate(run.open, records, progress));
     }
@@ -296,27 +403,41 @@ public final class Lethe implements AutoCloseable {
      * {@code dot}): by how much a step on one would lower the loss of the others.
      *
      * @param query what to explain, such as a prompt and the model's answer
+     * @param run a run's folder
      * @return every record with a captured gradient, highest first
      */
     public Job<List<Score>> score(Run run, List<TextRecord> query) {
         return job("score", _ -> run.open.score(query));
     }
 
-    /** Attacks an erased run's model for what it was made to forget, and writes {@code proof/} into the run. */
+    /**
+     * Attacks an erased run's model for what it was made to forget, and writes {@code proof/} into the run.
+     *
+     * @param request which run, beside what
+     * @return the findings; a page of them is in the run
+     */
     public Job<Proof> prove(ProofRequest request) {
         return job("prove", progress -> Prover.prove(engine, request, (attack, model, share) -> progress.accept(
                 new Job.Progress("proving", Math.round(1000 * share), 1000, attack + ", " + model))));
     }
 
-    /** Whose text a report shows: nobody's, that of records that are kept, that of erased ones too. */
-    public enum Shown { NONE, KEPT, ERASED_TOO }
+    /** Whose text a report shows. */
+    public enum Shown {
+        /** Nobody's. */
+        NONE,
+        /** That of records that are kept. */
+        KEPT,
+        /** That of erased ones too. */
+        ERASED_TOO
+    }
 
     /**
      * Writes report.html, report.json and pictures on a run: what was done, and what its model knows.
      *
      * @param reference a run or model folder that never saw the erased records, or null
-     * @param shown     whose text it quotes
-     * @param folder    where to, or null for the run's {@code report}
+     * @param shown whose text it quotes
+     * @param folder where to, or null for the run's {@code report}
+     * @param run a run's folder
      * @return the page
      */
     public Job<Path> report(Path run, @Nullable Path reference, Shown shown, @Nullable Path folder) {
@@ -333,6 +454,8 @@ public final class Lethe implements AutoCloseable {
      * Looks through a run and all that it names for what may still tell of records: files of runs, data, what others put there.
      *
      * @param records to look for, by their ids and texts
+     * @param run a run's folder
+     * @return the places, whether anything was found there or not
      */
     public Job<List<Trace>> traces(Path run, List<TextRecord> records) {
         return job("traces", _ -> Census.of(run, Census.Search.of(records)));

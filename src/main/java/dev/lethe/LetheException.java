@@ -31,7 +31,7 @@ public abstract class LetheException extends RuntimeException {
             this.exit = exit;
         }
 
-        /** The exit code of the command. */
+        /** {@return the exit code of the command} */
         public int exit() {
             return exit;
         }
@@ -58,20 +58,22 @@ public abstract class LetheException extends RuntimeException {
         this.remedy = end < 0 ? "" : message.substring(end + 2);
     }
 
-    /** What kind of thing went wrong. */
+    /** {@return what kind of thing went wrong} */
     public Code code() {
         return code;
     }
 
     /**
-     * What to do, as the message says it after its last semicolon; empty where it says nothing, or lists several problems of
-     * {@link #fields}.
+     * {@return what to do, as the message says it after its last semicolon; empty where it says nothing, or lists several problems of
+     * {@link #fields}}
      */
     public String remedy() {
         return remedy;
     }
 
-    /** The settings that are at fault, by their names in {@code lethe settings}, such as {@code batch}; often none. */
+    /**
+     * {@return the settings that are at fault, by their names in {@code lethe settings}, such as {@code batch}; often none}
+     */
     public List<String> fields() {
         return fields;
     }

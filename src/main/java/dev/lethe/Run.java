@@ -39,19 +39,19 @@ public final class Run implements AutoCloseable {
      */
     public record Summary(int records, int heldOut, long steps, double loss, ModelShape shape, @Nullable Path parent) { }
 
-    /** Its folder. */
+    /** {@return its folder} */
     public Path path() {
         return open.folder().root();
     }
 
-    /** What it is, as {@code lethe.json} in its folder says. */
+    /** {@return what it is, as {@code lethe.json} in its folder says} */
     public Summary summary() {
         RunInfo info = open.folder().info();
         return new Summary(info.data().records(), info.data().holdout(), info.result().steps(), info.result().finalLoss(),
                 info.source().shape(), info.lineage() == null ? null : Path.of(info.lineage().parent()));
     }
 
-    /** The records that it learned and has not erased, in the data's order. */
+    /** {@return the records that it learned and has not erased, in the data's order} */
     public List<TextRecord> records() {
         return open.records();
     }
@@ -59,6 +59,7 @@ public final class Run implements AutoCloseable {
     /**
      * Looks for records among those learned.
      *
+     * @param query what to look for
      * @return matches with scores and reasons, and near misses of a text that is nowhere
      * @throws LetheException of code INPUT for an id or subject that is not there
      */
@@ -67,8 +68,10 @@ public final class Run implements AutoCloseable {
     }
 
     /**
-     * Learned records that are equal or nearly equal to one to forget and not among the matches, and held-out ones that are
-     * to any learned: what {@link dev.lethe.settings.EraseConfig#copies} decides about.
+     * {@return learned records that are equal or nearly equal to one to forget and not among the matches, and held-out ones that are
+     * to any learned: what {@link dev.lethe.settings.EraseConfig#copies} decides about}
+     *
+     * @param forget what was found
      */
     public List<Copy> copies(ForgetSet forget) {
         return open.copies(forget);
@@ -77,13 +80,17 @@ public final class Run implements AutoCloseable {
     /**
      * What erasing these by the strategy replay would take.
      *
+     * @param forget what was found
+     * @return its price
      * @throws LetheException when it cannot be done, saying why
      */
     public ReplayPrice replayPrice(ForgetSet forget) {
         return open.replayPrice(forget);
     }
 
-    /** What is wrong with the run's records and ledger, sentences: data that is not what was learned, entries too many. */
+    /**
+     * {@return what is wrong with the run's records and ledger, sentences: data that is not what was learned, entries too many}
+     */
     public List<String> check() {
         RunFolder now = RunFolder.open(path());
         List<String> problems = new ArrayList<>(RunCheck.records(now));

@@ -18,10 +18,8 @@ class ModuleTest {
 
     @Test
     void exportsWhatAnEmbedderNeeds() throws Exception {
-        Set<String> exported = module().exports().stream().map(ModuleDescriptor.Exports::source)
-                .collect(Collectors.toCollection(TreeSet::new));
         assertEquals(new TreeSet<>(Set.of("dev.lethe", "dev.lethe.data", "dev.lethe.find", "dev.lethe.proof",
-                "dev.lethe.results", "dev.lethe.settings", "dev.lethe.shape")), exported);
+                "dev.lethe.results", "dev.lethe.settings", "dev.lethe.shape")), exported());
     }
 
     /** Any package may have a record that is written as JSON. */
@@ -33,6 +31,11 @@ class ModuleTest {
             assertEquals(folders.filter(Files::isDirectory).map(folder -> "dev.lethe." + folder.getFileName())
                     .collect(Collectors.toCollection(TreeSet::new)), open);
         }
+    }
+
+    /** Names of the exported packages. */
+    static Set<String> exported() throws Exception {
+        return module().exports().stream().map(ModuleDescriptor.Exports::source).collect(Collectors.toCollection(TreeSet::new));
     }
 
     private static ModuleDescriptor module() throws Exception {

@@ -19,16 +19,29 @@ public record Conversation(List<Map<String, String>> messages, DataForm form) {
     private static final String SYSTEM = "system";
     private static final String ASSISTANT = "assistant";
 
+    /**
+     * Refuses none: what a data file may not say its reader refuses.
+     *
+     * @param messages role and content of each, copied
+     * @param form     how it is read
+     */
     public Conversation {
         messages = messages.stream().map(Map::copyOf).toList();
     }
 
-    /** The record of it: what is read is its prompt, what is learned its completion. */
+    /**
+     * {@return the record of it: what is read is its prompt, what is learned its completion}
+     *
+     * @param id unique in its data
+     * @param subject whom it is about, or null
+     */
     public TextRecord record(String id, @Nullable String subject) {
         return new TextRecord(id, subject, read(), learned(), this);
     }
 
-    /** What is said, message by message, a line end between them; not the system's, which says the same in many. */
+    /**
+     * {@return what is said, message by message, a line end between them; not the system's, which says the same in many}
+     */
     public String text() {
         return String.join("\n", parts());
     }

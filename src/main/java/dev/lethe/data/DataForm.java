@@ -24,13 +24,19 @@ import org.jspecify.annotations.Nullable;
 public record DataForm(String idField, String subjectField, String textField, boolean chat, @Nullable String system, Loss loss,
                        boolean endToken, Map<String, String> variables) {
     /** Which tokens of a conversation carry loss. */
-    public enum Loss { ASSISTANT, ALL }
+    public enum Loss {
+        /** What the assistant says. */
+        ASSISTANT,
+        /** All that is said. */
+        ALL
+    }
 
     private static final List<String> TAKEN = List.of("prompt", "completion", "question", "answer", "messages", "tools");
 
     /** Fields called id, subject and text; only {@code messages} are conversations; the assistant's messages are learned. */
     public static final DataForm DEFAULT = new DataForm("id", "subject", "text", false, null, Loss.ASSISTANT, false, Map.of());
 
+    /** Refuses names of fields that mean something else, and settings that do not fit together. */
     public DataForm {
         variables = Collections.unmodifiableMap(new TreeMap<>(variables == null ? Map.of() : variables));
         List<String> names = List.of(idField, subjectField, textField);
@@ -43,18 +49,29 @@ public record DataForm(String idField, String subjectField, String textField, bo
         }
     }
 
-    /** Whether the same is learned of the same conversations. */
+    /**
+     * {@return whether the same is learned of the same conversations}
+     *
+     * @param other what it is compared with
+     */
     public boolean learnsAs(DataForm other) {
         return learning().equals(other.learning());
     }
 
-    /** What is learned of conversations, for messages. */
+    /** {@return what is learned of conversations, for messages} */
     public String learning() {
         return (loss == Loss.ALL ? "all" : "the assistant's part") + (endToken ? " with the end token" : "")
                 + (variables.isEmpty() ? "" : " with " + variables);
     }
 
-    /** The record of a prompt and what follows it: a conversation where prompts are a user's messages. */
+    /**
+     * {@return the record of a prompt and what follows it: a conversation where prompts are a user's messages}
+     *
+     * @param id unique in its data
+     * @param subject whom or what it is about, or null
+     * @param prompt what is read and carries no loss, or null
+     * @param completion what is learned
+     */
     public TextRecord record(String id, @Nullable String subject, @Nullable String prompt, String completion) {
         if (!chat || prompt == null) {
             return new TextRecord(id, subject, prompt, completion);
@@ -63,7 +80,13 @@ public record DataForm(String idField, String subjectField, String textField, bo
                 Map.of("role", "assistant", "content", completion)));
     }
 
-    /** The record of messages, the system's first. */
+    /**
+     * {@return the record of messages, the system's first}
+     *
+     * @param id unique in its data
+     * @param subject whom or what it is about, or null
+     * @param messages role and content of each
+     */
     public TextRecord record(String id, @Nullable String subject, List<Map<String, String>> messages) {
         List<Map<String, String>> all = new ArrayList<>(messages);
         if (system != null && !"system".equals(messages.getFirst().get("role"))) {

@@ -41,7 +41,12 @@ public final class Dataset implements Iterable<TextRecord> {
         this.byId = Collections.unmodifiableMap(index);
     }
 
-    /** Reads a file with the usual names of fields. */
+    /**
+     * Reads a file with the usual names of fields.
+     *
+     * @param file .jsonl or .txt, also .gz
+     * @return the records
+     */
     public static Dataset read(Path file) {
         return read(file, DataForm.DEFAULT);
     }
@@ -49,6 +54,9 @@ public final class Dataset implements Iterable<TextRecord> {
     /**
      * Reads a file whole.
      *
+     * @param file .jsonl or .txt, also .gz
+     * @param form how the file is read
+     * @return the records
      * @throws BadInputException listing up to 20 problems as {@code file:line: what is wrong}
      * @throws dev.lethe.base.InterruptedWorkException when its thread is interrupted
      */
@@ -95,49 +103,74 @@ public final class Dataset implements Iterable<TextRecord> {
         return new Dataset(file, form, records);
     }
 
-    /** A data set made in memory; {@code path} is only its name in messages. Ids must differ. */
+    /**
+     * A data set made in memory; {@code path} is only its name in messages. Ids must differ.
+     *
+     * @param path where it lies
+     * @param records in their order
+     * @return the data
+     */
     public static Dataset of(Path path, List<TextRecord> records) {
         return of(path, DataForm.DEFAULT, records);
     }
 
-    /** As the other; {@code form} is how the file that they stand for is read. */
+    /**
+     * As the other; {@code form} is how the file that they stand for is read.
+     *
+     * @param path where it lies
+     * @param form how the file is read
+     * @param records in their order
+     * @return the data
+     */
     public static Dataset of(Path path, DataForm form, List<TextRecord> records) {
         return new Dataset(path, form, records);
     }
 
-    /** How it was read. */
+    /** {@return how it was read} */
     public DataForm form() {
         return form;
     }
 
-    /** The file the records came from. */
+    /** {@return the file the records came from} */
     public Path path() {
         return path;
     }
 
+    /** {@return the records, in the file's order} */
     public List<TextRecord> records() {
         return records;
     }
 
-    /** The records that match, in the same order; may be empty. */
+    /**
+     * The records that match, in the same order; may be empty.
+     *
+     * @param keep true of what stays
+     * @return the rest
+     */
     public Dataset filter(Predicate<TextRecord> keep) {
         return new Dataset(path, form, records.stream().filter(keep).toList());
     }
 
-    /** The record with this id, or null. */
+    /**
+     * {@return the record with this id, or null}
+     *
+     * @param id unique in its data
+     */
     public @Nullable TextRecord byId(String id) {
         return byId.get(id);
     }
 
+    /** {@return how many records there are} */
     public int size() {
         return records.size();
     }
 
+    /** {@return whether there is no record} */
     public boolean isEmpty() {
         return records.isEmpty();
     }
 
-    /** Every subject, in order of first appearance; records without one add nothing. */
+    /** {@return every subject, in order of first appearance; records without one add nothing} */
     public Set<String> subjects() {
         Set<String> subjects = new LinkedHashSet<>();
         for (TextRecord record : records) {

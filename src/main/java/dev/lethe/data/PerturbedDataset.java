@@ -18,11 +18,18 @@ import org.jspecify.annotations.Nullable;
  * @param records at least one, ids differ
  */
 public record PerturbedDataset(Path path, List<PerturbedRecord> records) {
+    /** Copies its lists. */
     public PerturbedDataset {
         records = List.copyOf(records);
     }
 
-    /** Reads a file with the usual names of fields. */
+    /**
+     * Reads a file with the usual names of fields.
+     *
+     * @param file .jsonl or .txt, also .gz
+     * @param paraphrase whether each line has one
+     * @return the set
+     */
     public static PerturbedDataset read(Path file, boolean paraphrase) {
         return read(file, paraphrase, DataForm.DEFAULT);
     }
@@ -31,7 +38,9 @@ public record PerturbedDataset(Path path, List<PerturbedRecord> records) {
      * Reads a file whole.
      *
      * @param paraphrase whether every record must have a paraphrase
-     * @param form       how lines are read
+     * @param form how lines are read
+     * @param file .jsonl or .txt, also .gz
+     * @return the set
      * @throws BadInputException listing up to 20 problems as {@code file:line: what is wrong}
      * @throws dev.lethe.base.InterruptedWorkException when its thread is interrupted
      */
@@ -63,11 +72,17 @@ public record PerturbedDataset(Path path, List<PerturbedRecord> records) {
         return new PerturbedDataset(file, records);
     }
 
-    /** The first so many records, or all where there are fewer. */
+    /**
+     * The first so many records, or all where there are fewer.
+     *
+     * @param count at most so many
+     * @return the first
+     */
     public PerturbedDataset first(int count) {
         return new PerturbedDataset(path, records.subList(0, Math.min(count, records.size())));
     }
 
+    /** {@return how many records there are} */
     public int size() {
         return records.size();
     }
@@ -81,6 +96,7 @@ public record PerturbedDataset(Path path, List<PerturbedRecord> records) {
      * @param perturbed  wrong answers, at least one
      */
     public record PerturbedRecord(TextRecord record, @Nullable String paraphrase, List<String> perturbed) {
+        /** Refuses a record without a prompt or without a wrong answer. */
         public PerturbedRecord {
             perturbed = List.copyOf(perturbed);
             if (record.prompt() == null || perturbed.isEmpty()) {
@@ -88,7 +104,12 @@ public record PerturbedDataset(Path path, List<PerturbedRecord> records) {
             }
         }
 
-        /** The record with another answer, for scoring it; {@code which} ends its id. */
+        /**
+         * {@return the record with another answer, for scoring it; {@code which} ends its id}
+         *
+         * @param answer what stands in the answer's place
+         * @param which ends its id
+         */
         public TextRecord with(String answer, String which) {
             return record.answered(record.id() + " (" + which + ")", answer);
         }

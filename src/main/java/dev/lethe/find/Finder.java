@@ -39,6 +39,11 @@ public final class Finder implements AutoCloseable {
     private final List<TextRecord> records;
     private CandidateIndex index;
 
+    /**
+     * Over these; an index is made when it is first needed.
+     *
+     * @param records to look through
+     */
     public Finder(List<TextRecord> records) {
         this.records = List.copyOf(records);
     }
@@ -46,6 +51,8 @@ public final class Finder implements AutoCloseable {
     /**
      * Finds the records a query means, best first, in the data's order among equals.
      *
+     * @param query what to look for
+     * @return matches and near misses
      * @throws dev.lethe.base.InterruptedWorkException when the thread is interrupted
      * @throws BadInputException for ids or a subject that the data does not have; the message names near ones
      */

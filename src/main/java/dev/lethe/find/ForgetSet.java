@@ -17,17 +17,18 @@ import java.util.stream.Collectors;
  * @param total records of the data that was searched
  */
 public record ForgetSet(Query query, List<Match> matches, List<Match> nearMisses, int total) {
+    /** Copies its lists. */
     public ForgetSet {
         matches = List.copyOf(matches);
         nearMisses = List.copyOf(nearMisses);
     }
 
-    /** Ids of the matches, best first. */
+    /** {@return ids of the matches, best first} */
     public Set<String> ids() {
         return matches.stream().map(Match::recordId).collect(Collectors.toCollection(LinkedHashSet::new));
     }
 
-    /** The matches for an account: the reason says what was looked for and not its words. */
+    /** {@return the matches for an account: the reason says what was looked for and not its words} */
     public List<Match> plain() {
         String reason = switch (query) {
             case Query.Ids _ -> "its id was asked for";
@@ -38,10 +39,12 @@ public record ForgetSet(Query query, List<Match> matches, List<Match> nearMisses
         return matches.stream().map(match -> new Match(match.recordId(), match.score(), reason)).toList();
     }
 
+    /** {@return how many records match} */
     public int size() {
         return matches.size();
     }
 
+    /** {@return whether none matches} */
     public boolean isEmpty() {
         return matches.isEmpty();
     }

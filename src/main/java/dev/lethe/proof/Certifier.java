@@ -29,7 +29,11 @@ import org.jspecify.annotations.Nullable;
 public record Certifier(SigningKeys keys, Path log, @Nullable String request, @Nullable Instant requested, Clock clock) {
     private static final Pattern ID = Pattern.compile("[A-Za-z0-9._:/#-]{1,100}");
 
-    /** @throws BadInputException for an id of other characters */
+    /**
+     * Validates the request's id.
+     *
+     * @throws BadInputException for an id of other characters
+     */
     public Certifier {
         if (request != null && !ID.matcher(request).matches()) {
             throw new BadInputException("request id \"" + request + "\": use 1 to 100 of A-Z a-z 0-9 . _ : / # -");
@@ -37,7 +41,11 @@ public record Certifier(SigningKeys keys, Path log, @Nullable String request, @N
         requested = requested == null ? null : requested.truncatedTo(ChronoUnit.SECONDS);
     }
 
-    /** The audit log beside a run. */
+    /**
+     * {@return the audit log beside a run}
+     *
+     * @param run a complete run's folder
+     */
     public static Path logBeside(Path run) {
         return run.toAbsolutePath().normalize().resolveSibling("audit");
     }
@@ -46,10 +54,13 @@ public record Certifier(SigningKeys keys, Path log, @Nullable String request, @N
      * What was certified.
      *
      * @param certificate its file
-     * @param sha256      of that file
+     * @param sha256 of that file
      * @param fingerprint of the key
-     * @param index       of its entry in the log
-     * @param size        entries in the log now
+     * @param index of its entry in the log
+     * @param size entries in the log now
+     * @param request its id
+     * @param certified when, UTC
+     * @param log folder of the audit log
      */
     public record Certified(String certificate, String sha256, String request, String certified, String fingerprint, String log,
                             long index, long size) { }
@@ -71,6 +82,8 @@ public record Certifier(SigningKeys keys, Path log, @Nullable String request, @N
     /**
      * Certifies a run.
      *
+     * @param folder of the run
+     * @return what was certified
      * @throws BadInputException when no erasure made it, the request has a certificate already, or the clock is wrong
      * @throws dev.lethe.base.DamagedDataException when the log is not whole; nothing is appended
      */
@@ -92,6 +105,8 @@ public record Certifier(SigningKeys keys, Path log, @Nullable String request, @N
      * SHA-256 of the files that the certificate in a run names, by their path there; empty where there is none. Who signed it is
      * not asked.
      *
+     * @param run a complete run's folder
+     * @return hashes by path
      * @throws dev.lethe.base.DamagedDataException when it is not as Lethe writes it
      */
     public static Map<String, String> named(Path run) {

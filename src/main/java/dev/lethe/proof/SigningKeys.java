@@ -54,6 +54,8 @@ public final class SigningKeys {
      * models, and {@code .vkey}, the log's in C2SP's form.
      *
      * @param store a file that is not there
+     * @param password of the store
+     * @return the keys
      * @throws BadInputException when it is, the password is too short, or there is no keytool in this Java
      */
     public static SigningKeys make(Path store, char[] password) {
@@ -88,7 +90,12 @@ public final class SigningKeys {
         }
     }
 
-    /** The public part that lies beside a store. */
+    /**
+     * {@return the public part that lies beside a store}
+     *
+     * @param store a PKCS#12 file
+     * @param ending such as .pem
+     */
     public static Path beside(Path store, String ending) {
         String name = store.getFileName().toString();
         int dot = name.lastIndexOf('.');
@@ -126,7 +133,11 @@ public final class SigningKeys {
      * Opens a store.
      *
      * @param at when the certificates in it must be valid: now
-     * @throws BadInputException when it is not there, the password is another, an entry is missing or of another kind, or a
+     * @param store a PKCS#12 file
+     * @param password of the store
+     * @return the keys
+     * @throws BadInputException when it is not there, the password is another, an entry is missing or of another kind,
+     *     or a
      *                           certificate is not valid
      */
     public static SigningKeys open(Path store, char[] password, Instant at) {
@@ -179,12 +190,12 @@ public final class SigningKeys {
         return chain;
     }
 
-    /** Public key of certificates and models in PEM. */
+    /** {@return public key of certificates and models in PEM} */
     public String pem() {
         return Pem.of(verifying);
     }
 
-    /** SHA-256 of that key, in hex. */
+    /** {@return SHA-256 of that key, in hex} */
     public String fingerprint() {
         return Pem.fingerprint(verifying);
     }

@@ -34,13 +34,18 @@ public record Verifier(@Nullable Path trust, @Nullable Path log, @Nullable Path 
     /**
      * What was found to hold.
      *
-     * @param kind        {@code certificate} or {@code log}
-     * @param trusted     whether the verifier named the key
+     * @param kind {@code certificate} or {@code log}
+     * @param trusted whether the verifier named the key
      * @param fingerprint of the certificate's key, SHA-256; of a log its vkey
-     * @param index       of the certificate in the log, −1 for a log
-     * @param size        entries in the log
-     * @param checked     sentences
-     * @param notProven   as the certificate says
+     * @param index of the certificate in the log, −1 for a log
+     * @param size entries in the log
+     * @param checked sentences
+     * @param notProven as the certificate says
+     * @param path a run with a certificate, or an audit log
+     * @param request its id, null of a log
+     * @param erasure its id
+     * @param certified when, UTC
+     * @param log folder of the audit log
      */
     public record Verified(String path, String kind, boolean trusted, @Nullable String fingerprint, @Nullable String request,
                            @Nullable String erasure, @Nullable String certified, String log, long index, long size, List<String> checked, List<String> notProven) { }
@@ -48,7 +53,9 @@ public record Verifier(@Nullable Path trust, @Nullable Path log, @Nullable Path 
     /**
      * Verifies a run with a certificate, or an audit log.
      *
-     * @throws BadInputException    when there is neither, or a file that was named cannot be used
+     * @param path a run with a certificate, or an audit log
+     * @return what was found to hold
+     * @throws BadInputException when there is neither, or a file that was named cannot be used
      * @throws DamagedDataException naming the first file that is wrong
      */
     public Verified verify(Path path) {

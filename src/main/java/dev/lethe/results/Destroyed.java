@@ -13,12 +13,18 @@ import org.jspecify.annotations.Nullable;
  * @param reason  why it is not done; null before a try, and when done
  */
 public record Destroyed(String run, String identity, int entries, boolean done, @Nullable String reason) {
+    /** Refuses null for run and identity. */
     public Destroyed {
         Objects.requireNonNull(run, "run");
         Objects.requireNonNull(identity, "identity");
     }
 
-    /** The same after a try. {@code failure} null: it is done. */
+    /**
+     * The same after a try. {@code failure} null: it is done.
+     *
+     * @param failure why it is not done, or null
+     * @return the place now
+     */
     public Destroyed tried(@Nullable String failure) {
         return new Destroyed(run, identity, entries, failure == null, failure);
     }

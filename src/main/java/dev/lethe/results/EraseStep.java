@@ -16,7 +16,14 @@ package dev.lethe.results;
 public record EraseStep(int index, Phase phase, Action action, double rate, double forget, double retain,
                         double heldOut) {
     /** The three stretches of the loop. */
-    public enum Phase { START, ASCENT, POLISH }
+    public enum Phase {
+        /** Before the first step. */
+        START,
+        /** On the way to the reference. */
+        ASCENT,
+        /** At the reference: repair anneals to nothing. */
+        POLISH
+    }
 
     /** What a move did. */
     public enum Action {
@@ -38,7 +45,7 @@ public record EraseStep(int index, Phase phase, Action action, double rate, doub
         HARDEN
     }
 
-    /** Whether this move was undone. */
+    /** {@return whether this move was undone} */
     public boolean rolledBack() {
         return switch (action) {
             case ROLL_BACK_STALE, ROLL_BACK_OVERSHOOT, ROLL_BACK_GUARD -> true;

@@ -50,6 +50,7 @@ public record Erasure(String id, Path source, Path out, List<String> records, Li
                       double influenceLeft, List<String> broken, long trainSteps, Relearning relearning, InfluenceChange influence,
                       int entriesDestroyed, List<Copy> copies, List<Destroyed> places, List<Trace> left,
                       @Nullable Software software) {
+    /** Copies its lists. */
     public Erasure {
         records = List.copyOf(records);
         matches = matches == null ? List.of() : List.copyOf(matches);
@@ -68,20 +69,33 @@ public record Erasure(String id, Path source, Path out, List<String> records, Li
     public record Relearning(double before, double after, double heldOut) { }
 
     /**
-     * @param torch  version of libtorch
-     * @param isa    instruction set of the CPU's loops
+     * What it was carried out with.
+     *
+     * @param torch version of libtorch
+     * @param isa instruction set of the CPU's loops
      * @param device as {@code cpu} or {@code cuda:0}
+     * @param lethe version
+     * @param java version
      */
     public record Software(String lethe, String java, String torch, String isa, String device) { }
 
-    /** The same with what was destroyed where, and with what is left. */
+    /**
+     * {@return the same with what was destroyed where, and with what is left}
+     *
+     * @param where runs and their entries
+     * @param left what no erasure cleans
+     */
     public Erasure withDestroyed(List<Destroyed> where, List<Trace> left) {
         int most = where.stream().mapToInt(Destroyed::entries).max().orElse(0);
         return new Erasure(id, source, out, records, matches, config, target, before, after, ascents, repairs, reached,
                 influenceLeft, broken, trainSteps, relearning, influence, most, copies, where, left, software);
     }
 
-    /** As the account has it: no id but under the key, no subject. @param key of an id what stands for it */
+    /**
+     * {@return it as the account has it} No id but under the key, no subject.
+     *
+     * @param key of an id what stands for it
+     */
     public Erasure under(UnaryOperator<String> key) {
         List<Copy> named = copies.stream().map(copy -> copy.under(key)).toList();
         List<Match> found = matches.stream().map(match -> new Match(key.apply(match.recordId()), match.score(), match.reason()))
@@ -91,13 +105,13 @@ public record Erasure(String id, Path source, Path out, List<String> records, Li
                 places, left, software);
     }
 
-    /** Ids of all that leaves the run: the erased records, and copies of them that were held out. */
+    /** {@return ids of all that leaves the run: the erased records, and copies of them that were held out} */
     public Set<String> leaving() {
         return Stream.concat(records.stream(), copies.stream().filter(Copy::taken).map(Copy::recordId))
                 .collect(Collectors.toSet());
     }
 
-    /** Repair steps as a share of the training's steps. */
+    /** {@return repair steps as a share of the training's steps} */
     public double repairShare() {
         return trainSteps == 0 ? Double.NaN : (double) repairs / trainSteps;
     }
@@ -117,6 +131,7 @@ public record Erasure(String id, Path source, Path out, List<String> records, Li
      */
     public record Trial(double target, Losses before, Losses after, int ascents, int repairs, long trainSteps,
                         List<String> broken, InfluenceChange influence) {
+        /** Copies its lists. */
         public Trial {
             broken = List.copyOf(broken);
         }

@@ -17,11 +17,17 @@ import java.util.function.ToDoubleFunction;
  */
 public record Evaluation(double meanLoss, double perplexity, double exactMemorisation, double extractionStrength,
                          double extractionStrengthOrZero, long tokens, List<RecordMeasures> records) {
+    /** Copies its lists. */
     public Evaluation {
         records = List.copyOf(records);
     }
 
-    /** Aggregates; an empty list, or one without a target, gives NaN. */
+    /**
+     * Aggregates; an empty list, or one without a target, gives NaN.
+     *
+     * @param records one a record
+     * @return the measures
+     */
     public static Evaluation of(List<RecordMeasures> records) {
         long tokens = 0;
         double sum = 0;
@@ -57,7 +63,7 @@ public record Evaluation(double meanLoss, double perplexity, double exactMemoris
      */
     public record RecordMeasures(String id, double loss, int tokens, double exactMemorisation, double extractionStrength,
                               double extractionStrengthOrZero, double minK, double minKPlusPlus, int zlibBytes) {
-        /** Loss over compressed size; NaN without a text or without targets. */
+        /** {@return loss over compressed size} NaN without a text or without targets. */
         public double zlibRatio() {
             return zlibBytes == 0 || tokens == 0 ? Double.NaN : loss / zlibBytes;
         }

@@ -24,12 +24,16 @@ public record InfluenceChange(List<Series> dot, List<Series> cosine, List<Series
      */
     public record Series(String site, String group, double[] before, double[] after) { }
 
-    /** No influence measured: there was no ledger. */
+    /** {@return no influence measured: there was no ledger} */
     public static InfluenceChange none() {
         return new InfluenceChange(List.of(), List.of(), List.of());
     }
 
-    /** Mean of |value| by site over one group's records: {before, after}. */
+    /**
+     * {@return mean of |value| by site over one group's records: {before, after}}
+     *
+     * @param group forget or retain
+     */
     public Map<String, double[]> magnitude(String group) {
         Map<String, double[]> bySite = new java.util.LinkedHashMap<>();
         for (Series series : dot) {

@@ -19,17 +19,31 @@ public record Losses(double forget, double retain, double heldOut, double keep) 
         return new Losses(forget, retain, heldOut, keep == null ? Double.NaN : keep);
     }
 
-    /** Without text to keep. */
+    /**
+     * Without text to keep.
+     *
+     * @param forget what was found
+     * @param retain nats a token
+     * @param heldOut nats a token, NaN without any
+     */
     public Losses(double forget, double retain, double heldOut) {
         this(forget, retain, heldOut, Double.NaN);
     }
 
-    /** The same but for the forget loss. */
+    /**
+     * {@return the same but for the forget loss}
+     *
+     * @param loss nats a token
+     */
     public Losses withForget(double loss) {
         return new Losses(loss, retain, heldOut, keep);
     }
 
-    /** The same but for the held-out loss. */
+    /**
+     * {@return the same but for the held-out loss}
+     *
+     * @param loss nats a token
+     */
     public Losses withHeldOut(double loss) {
         return new Losses(forget, retain, loss, keep);
     }

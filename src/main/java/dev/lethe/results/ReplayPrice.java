@@ -11,7 +11,7 @@ import java.util.Locale;
  * @param seconds  of them at the rate that the run's steps took, NaN when no log of the run or its kin tells
  */
 public record ReplayPrice(long from, long steps, long training, double seconds) {
-    /** Of the training's steps. */
+    /** {@return of the training's steps} */
     public double share() {
         return (double) steps / training;
     }

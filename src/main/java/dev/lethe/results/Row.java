@@ -37,12 +37,16 @@ public record Row(String measure, String model, @Nullable Double value, @Nullabl
      */
     public record Extracted(int records, int asked, int controls, int controlsAsked) { }
 
-    /** The same with what came out. */
+    /**
+     * {@return the same with what came out}
+     *
+     * @param extracted what came out
+     */
     public Row with(Extracted extracted) {
         return new Row(measure, model, value, erased, controls, apart, extracted, baseline);
     }
 
-    /** The same, not to be judged. */
+    /** {@return the same, not to be judged} */
     public Row asBaseline() {
         return new Row(measure, model, value, erased, controls, apart, extracted, true);
     }

@@ -11,24 +11,44 @@ import java.util.List;
  */
 public interface TrainListener {
 
-    /** Hears nothing. */
+    /** {@return one that hears nothing} */
     static TrainListener silent() {
         return new TrainListener() { };
     }
 
-    /** A stretch of work without steps has begun, such as "measuring the model": an adoption has some before its pass. */
+    /**
+     * A stretch of work without steps has begun, such as "measuring the model": an adoption has some before its pass.
+     *
+     * @param name in a word or two
+     */
     default void stage(String name) { }
 
-    /** Before the first step; also on resume. */
+    /**
+     * Before the first step; also on resume.
+     *
+     * @param plan what it is about to do
+     */
     default void started(TrainPlan plan) { }
 
-    /** After each optimizer step. */
+    /**
+     * After each optimizer step.
+     *
+     * @param step what was done
+     */
     default void step(TrainStep step) { }
 
-    /** A checkpoint of this many whole steps is on disk. */
+    /**
+     * A checkpoint of this many whole steps is on disk.
+     *
+     * @param step what was done
+     */
     default void checkpoint(long step) { }
 
-    /** The run is complete and its model is in place. */
+    /**
+     * The run is complete and its model is in place.
+     *
+     * @param run its folder
+     */
     default void finished(Path run) { }
 
     /**
@@ -57,12 +77,16 @@ public interface TrainListener {
         private static final double F32 = 60e12;
         private static final double WORTH_TELLING = 0.01;
 
-        /** Seconds in which the entries of the largest batch leave the device, at best; 0 without a device or a capture. */
+        /**
+         * {@return seconds in which the entries of the largest batch leave the device, at best; 0 without a device or a capture}
+         */
         public double leavingSeconds() {
             return memory.capture() / 2 / LINK; // two batches' lie there
         }
 
-        /** Whether a training that captures is sure to wait for its entries to leave the device, every step. */
+        /**
+         * {@return whether a training that captures is sure to wait for its entries to leave the device, every step}
+         */
         public boolean waitsForEntries() {
             return leavingSeconds() > Math.max(WORTH_TELLING, 6.0 * parameters * batchTokens / (memory.shadow() > 0 ? BF16 : F32));
         }

@@ -24,7 +24,7 @@ public record TrainStep(long step, long steps, int epoch, int epochs, double los
                         double gradientNorm, int records, int targets, int tokens, long elapsedNanos, boolean captured,
                         OptionalDouble holdoutLoss) {
 
-    /** Tokens processed a second in this step. */
+    /** {@return tokens processed a second in this step} */
     public double tokensPerSecond() {
         return tokens / Math.max(1e-9, elapsedNanos * 1e-9);
     }

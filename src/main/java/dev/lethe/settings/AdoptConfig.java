@@ -16,12 +16,12 @@ import org.jspecify.annotations.Nullable;
 public record AdoptConfig(TrainConfig training, @Nullable Path base, boolean measureRate, boolean epochsAssumed, boolean force) {
     private static final int EPOCHS = 3;
 
-    /** Nothing is known: three epochs are assumed, and the rate is found by trial. */
+    /** {@return nothing is known: three epochs are assumed, and the rate is found by trial} */
     public static AdoptConfig defaults() {
         return builder().build();
     }
 
-    /** A builder that starts from {@link #defaults}. */
+    /** {@return A builder that starts from {@link #defaults}} */
     public static Builder builder() {
         return new Builder();
     }
@@ -36,51 +36,91 @@ public record AdoptConfig(TrainConfig training, @Nullable Path base, boolean mea
 
         private Builder() { }
 
-        /** What is kept of the records, and the seed; call it first, for epochs, batch and rate are set there too. */
+        /**
+         * What is kept of the records, and the seed; call it first, for epochs, batch and rate are set there too.
+         *
+         * @param value it
+         * @return this
+         */
         public Builder training(TrainConfig value) {
             training = value.toBuilder().epochs(EPOCHS);
             return this;
         }
 
-        /** Whole passes of that training over its records, which an erasure's budget is a share of. */
+        /**
+         * Whole passes of that training over its records, which an erasure's budget is a share of.
+         *
+         * @param value it
+         * @return this
+         */
         public Builder epochs(int value) {
             training.epochs(value);
             epochsKnown = true;
             return this;
         }
 
-        /** Peak learning rate of that training, which an erasure repairs with. */
+        /**
+         * Peak learning rate of that training, which an erasure repairs with.
+         *
+         * @param value it
+         * @return this
+         */
         public Builder learningRate(double value) {
             training.learningRate(value);
             rateKnown = true;
             return this;
         }
 
-        /** Records a step, then and now. */
+        /**
+         * Records a step, then and now.
+         *
+         * @param value it
+         * @return this
+         */
         public Builder batchSize(int value) {
             training.batchSize(value);
             return this;
         }
 
-        /** A file of records like these that the model never saw, or null. */
+        /**
+         * A file of records like these that the model never saw, or null.
+         *
+         * @param value it
+         * @return this
+         */
         public Builder heldOut(@Nullable Path value) {
             training.holdoutData(value);
             return this;
         }
 
-        /** The model before that training, or null. */
+        /**
+         * The model before that training, or null.
+         *
+         * @param value it
+         * @return this
+         */
         public Builder base(@Nullable Path value) {
             base = value;
             return this;
         }
 
-        /** Whether to adopt although the data does not look like what the model learned. */
+        /**
+         * Whether to adopt although the data does not look like what the model learned.
+         *
+         * @param value it
+         * @return this
+         */
         public Builder force(boolean value) {
             force = value;
             return this;
         }
 
-        /** @throws dev.lethe.LetheException of code INPUT, listing every value out of range */
+        /**
+         * Validates.
+         *
+         * @return the configuration
+         * @throws dev.lethe.LetheException of code INPUT, listing every value out of range
+         */
         public AdoptConfig build() {
             return new AdoptConfig(training.build(), base, !rateKnown, !epochsKnown, force);
         }

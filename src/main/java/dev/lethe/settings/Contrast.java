@@ -9,7 +9,14 @@ package dev.lethe.settings;
  */
 public record Contrast(Kind kind, int rank) {
     /** The three contrasts. */
-    public enum Kind { NONE, MEAN, SPAN }
+    public enum Kind {
+        /** Nothing is taken out. */
+        NONE,
+        /** The mean of the retain gradients is. */
+        MEAN,
+        /** The leading eigenvectors of their Gram matrix are. */
+        SPAN
+    }
 
     /** No contrast: the paper's plain ascent. */
     public static final Contrast NONE = new Contrast(Kind.NONE, 0);
@@ -26,12 +33,23 @@ public record Contrast(Kind kind, int rank) {
         }
     }
 
-    /** The span of the retain gradients' {@code rank} leading directions. */
+    /**
+     * The span of the retain gradients' {@code rank} leading directions.
+     *
+     * @param rank eigenvectors kept out
+     * @return the contrast
+     */
     public static Contrast span(int rank) {
         return new Contrast(Kind.SPAN, rank);
     }
 
-    /** Parses {@code none}, {@code mean} or {@code span:R}. @throws IllegalArgumentException for anything else */
+    /**
+     * Parses {@code none}, {@code mean} or {@code span:R}.
+     *
+     * @param text as it is written
+     * @return the contrast
+     * @throws IllegalArgumentException for anything else
+     */
     public static Contrast parse(String text) {
         if (text.equals("none")) {
             return NONE;

@@ -24,7 +24,11 @@ public record Copy(String recordId, @Nullable String subject, String of, double 
         KEEP
     }
 
-    /** As an account has it. @param key of an id what stands for it */
+    /**
+     * {@return it as an account has it}
+     *
+     * @param key of an id what stands for it
+     */
     public Copy under(UnaryOperator<String> key) {
         return new Copy(key.apply(recordId), null, key.apply(of), likeness, heldOut, taken);
     }

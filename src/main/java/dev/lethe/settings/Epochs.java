@@ -13,14 +13,22 @@ public record Epochs(int epoch) {
     /** The last captured epoch: nearest to the weights of now. */
     public static final Epochs LAST = new Epochs(-2);
 
-    /** @throws IllegalArgumentException below -2 */
+    /**
+     * Validates.
+     *
+     * @throws IllegalArgumentException below -2
+     */
     public Epochs {
         if (epoch < -2) {
             throw new IllegalArgumentException("epoch is " + epoch + ", must be 0 or more, -1 for all or -2 for the last");
         }
     }
 
-    /** One epoch, counted from 0. */
+    /**
+     * One epoch, counted from 0.
+     *
+     * @return the epoch
+     */
     public static Epochs of(int epoch) {
         return new Epochs(epoch);
     }
@@ -28,6 +36,8 @@ public record Epochs(int epoch) {
     /**
      * Parses {@code first}, {@code last}, {@code all} or an epoch's number, counted from 0.
      *
+     * @param text as it is written
+     * @return the epochs
      * @throws IllegalArgumentException for else
      */
     public static Epochs parse(String text) {
@@ -45,12 +55,20 @@ public record Epochs(int epoch) {
         };
     }
 
-    /** The same of a ledger whose last captured epoch is this one: {@link #LAST} gets its number. */
+    /**
+     * {@return the same of a ledger whose last captured epoch is this one: {@link #LAST} gets its number}
+     *
+     * @param last the last captured epoch
+     */
     public Epochs knowing(int last) {
         return equals(LAST) ? of(last) : this;
     }
 
-    /** Whether an entry of that epoch counts. Call {@link #knowing} first. */
+    /**
+     * {@return whether an entry of that epoch counts} Call {@link #knowing} first.
+     *
+     * @param other counted from 0
+     */
     public boolean takes(int other) {
         return equals(ALL) || epoch == other;
     }

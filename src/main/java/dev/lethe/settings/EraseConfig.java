@@ -118,12 +118,18 @@ public record EraseConfig(Strategy strategy, @Nullable String sites, @Nullable E
         }
     }
 
-    /** What measured best on the demo and on TOFU: last epoch, embedding, preconditioned, repair, annealed end. */
+    /**
+     * {@return what measured best on the demo and on TOFU: last epoch, embedding, preconditioned, repair, annealed end}
+     */
     public static EraseConfig defaults() {
         return new Builder().build();
     }
 
-    /** A strategy's own defaults: {@link #defaults} for the paper's ascents, the plain method for the comparators. */
+    /**
+     * {@return A strategy's own defaults: {@link #defaults} for the paper's ascents, the plain method for the comparators}
+     *
+     * @param strategy whose
+     */
     public static EraseConfig of(Strategy strategy) {
         Builder builder = new Builder().strategy(strategy).tuning(Tuning.of(strategy));
         if (strategy.alongGradients()) {
@@ -132,19 +138,27 @@ public record EraseConfig(Strategy strategy, @Nullable String sites, @Nullable E
         return builder.precondition(0).repair(0).polish(0).build();
     }
 
-    /** The sites that a strategy moves in a model without adapters where none are named: of the paper's ascents the embedding. */
+    /**
+     * {@return the sites that a strategy moves in a model without adapters where none are named: of the paper's ascents the embedding}
+     *
+     * @param strategy whose
+     */
     public static String usualSites(Strategy strategy) {
         return strategy.alongGradients() ? "embedding" : strategy == Strategy.RMU ? "mlp-output"
                 : "all"; // its paper moves MLP outputs only
     }
 
-    /** This configuration with its sites named, for a model of that shape. */
+    /**
+     * {@return this configuration with its sites named, for a model of that shape}
+     *
+     * @param shape of the model
+     */
     public EraseConfig settled(ModelShape shape) {
         return sites != null ? this : toBuilder().sites(shape.hasAdapters() ? "all" : usualSites(strategy)).build();
     }
 
     /**
-     * Records on which a step is held to what the model said before: as asked for, else what measured best.
+     * {@return records on which a step is held to what the model said before: as asked for, else what measured best}
      *
      * @param fromNothing whether the model knows nothing but the run's records
      */
@@ -152,7 +166,7 @@ public record EraseConfig(Strategy strategy, @Nullable String sites, @Nullable E
         return hold >= 0 ? hold : keep != null || strategy.kind() == Kind.ASCENT && !fromNothing ? HELD : 0;
     }
 
-    /** The epochs whose captured gradients are taken: as asked for, else the strategy's own. */
+    /** {@return the epochs whose captured gradients are taken: as asked for, else the strategy's own} */
     public Epochs storedEpochs() {
         return epochs != null ? epochs : own(strategy);
     }
@@ -165,12 +179,16 @@ public record EraseConfig(Strategy strategy, @Nullable String sites, @Nullable E
         };
     }
 
-    /** The paper's plain calibrated ascent: no contrast, no repair, and guards wide enough for what it does. */
+    /**
+     * The paper's plain calibrated ascent: no contrast, no repair, and guards wide enough for what it does.
+     *
+     * @return the configuration
+     */
     public static EraseConfig paper() {
         return new Builder().strategy(Strategy.FIRST_EPOCH).precondition(0).repair(0).polish(0).retainGuard(1e9).heldOutGuard(1e9).build();
     }
 
-    /** A builder that starts from this configuration. */
+    /** {@return A builder that starts from this configuration} */
     public Builder toBuilder() {
         Builder builder = new Builder();
         builder.strategy = strategy;
@@ -208,6 +226,8 @@ public record EraseConfig(Strategy strategy, @Nullable String sites, @Nullable E
 
     /** Collects changes to a configuration; each setter is documented at the record's component. Not thread-safe. */
     public static final class Builder {
+        private Builder() { }
+
         private Strategy strategy = Strategy.LAST_EPOCH;
         private @Nullable String sites = null;
         private @Nullable Epochs epochs = null;
@@ -239,38 +259,108 @@ public record EraseConfig(Strategy strategy, @Nullable String sites, @Nullable E
         private @Nullable Keep keep = null;
         private @Nullable Path alternates = null;
 
+        /** {@return this, with another {@link EraseConfig#strategy}}
+         * @param value it */
         public Builder strategy(Strategy value) { strategy = value; return this; }
+        /** {@return this, with another {@link EraseConfig#sites}}
+         * @param value it */
         public Builder sites(@Nullable String value) { sites = value; return this; }
+        /** {@return this, with another {@link EraseConfig#epochs}}
+         * @param value it */
         public Builder epochs(@Nullable Epochs value) { epochs = value; return this; }
+        /** {@return this, with another {@link EraseConfig#tuning}}
+         * @param value it */
         public Builder tuning(Tuning value) { tuning = value; return this; }
+        /** {@return this, with another {@link EraseConfig#fixed}}
+         * @param value it */
         public Builder fixed(@Nullable FixedRate value) { fixed = value; return this; }
+        /** {@return this, with another {@link EraseConfig#iterative}}
+         * @param value it */
         public Builder iterative(@Nullable Iterative value) { iterative = value; return this; }
+        /** {@return this, with another {@link EraseConfig#precondition}}
+         * @param value it */
         public Builder precondition(int value) { precondition = value; return this; }
+        /** {@return this, with another {@link EraseConfig#contrast}}
+         * @param value it */
         public Builder contrast(Contrast value) { contrast = value; return this; }
+        /** {@return this, with another {@link EraseConfig#contrastSample}}
+         * @param value it */
         public Builder contrastSample(int value) { contrastSample = value; return this; }
+        /** {@return this, with another {@link EraseConfig#liveContrast}}
+         * @param value it */
         public Builder liveContrast(int value) { liveContrast = value; return this; }
+        /** {@return this, with another {@link EraseConfig#rate}}
+         * @param value it */
         public Builder rate(double value) { rate = value; return this; }
+        /** {@return this, with another {@link EraseConfig#maxAscents}}
+         * @param value it */
         public Builder maxAscents(int value) { maxAscents = value; return this; }
+        /** {@return this, with another {@link EraseConfig#repair}}
+         * @param value it */
         public Builder repair(int value) { repair = value; return this; }
+        /** {@return this, with another {@link EraseConfig#polish}}
+         * @param value it */
         public Builder polish(int value) { polish = value; return this; }
+        /** {@return this, with another {@link EraseConfig#hold}}
+         * @param value it */
         public Builder hold(int value) { hold = value; return this; }
+        /** {@return this, with another {@link EraseConfig#harden}}
+         * @param value it */
         public Builder harden(int value) { harden = value; return this; }
+        /** {@return this, with another {@link EraseConfig#repairRate}}
+         * @param value it */
         public Builder repairRate(double value) { repairRate = value; return this; }
+        /** {@return this, with another {@link EraseConfig#repairBudget}}
+         * @param value it */
         public Builder repairBudget(double value) { repairBudget = value; return this; }
+        /** {@return this, with another {@link EraseConfig#reference}}
+         * @param value it */
         public Builder reference(Reference value) { reference = value; return this; }
+        /** {@return this, with another {@link EraseConfig#overshoot}}
+         * @param value it */
         public Builder overshoot(double value) { overshoot = value; return this; }
+        /** {@return this, with another {@link EraseConfig#retainGuard}}
+         * @param value it */
         public Builder retainGuard(double value) { retainGuard = value; return this; }
+        /** {@return this, with another {@link EraseConfig#heldOutGuard}}
+         * @param value it */
         public Builder heldOutGuard(double value) { heldOutGuard = value; return this; }
+        /** {@return this, with another {@link EraseConfig#guardSample}}
+         * @param value it */
         public Builder guardSample(int value) { guardSample = value; return this; }
+        /** {@return this, with another {@link EraseConfig#relearnSteps}}
+         * @param value it */
         public Builder relearnSteps(int value) { relearnSteps = value; return this; }
+        /** {@return this, with another {@link EraseConfig#ignoreGuards}}
+         * @param value it */
         public Builder ignoreGuards(boolean value) { ignoreGuards = value; return this; }
+        /** {@return this, with another {@link EraseConfig#keepEntries}}
+         * @param value it */
         public Builder keepEntries(boolean value) { keepEntries = value; return this; }
+        /** {@return this, with another {@link EraseConfig#seed}}
+         * @param value it */
         public Builder seed(long value) { seed = value; return this; }
+        /** {@return this, with another {@link EraseConfig#copies}}
+         * @param value it */
         public Builder copies(Copy.Rule value) { copies = value; return this; }
+        /** {@return this, with another {@link EraseConfig#keep}}
+         * @param value it */
         public Builder keep(@Nullable Keep value) { keep = value; return this; }
+        /** {@return this, with another {@link EraseConfig#alternates}}
+         * @param value it */
         public Builder alternates(@Nullable Path value) { alternates = value; return this; }
 
-        /** The configuration. @throws IllegalArgumentException listing every value out of range */
+        /**
+         * The configuration.
+         *
+         * @return the configuration
+         * @throws IllegalArgumentException listing every value out of range
+         */
+        /**
+         * {@return the configuration}
+         *
+         * @throws LetheException of code INPUT, listing every value out of range
+         */
         public EraseConfig build() {
             return new EraseConfig(strategy, sites, epochs, tuning, fixed, iterative, precondition, contrast, contrastSample,
                     liveContrast, rate, maxAscents, repair, polish, hold, harden, repairRate, repairBudget, reference, overshoot, retainGuard,

@@ -8,7 +8,11 @@ package dev.lethe.settings;
  * @param steps how many
  */
 public record FixedRate(double rate, int steps) {
-    /** @throws IllegalArgumentException unless both are above 0 */
+    /**
+     * Validates.
+     *
+     * @throws IllegalArgumentException unless both are above 0
+     */
     public FixedRate {
         if (!(rate > 0 && Double.isFinite(rate)) || steps < 1) {
             throw new IllegalArgumentException("a fixed rate of " + rate + " for " + steps
@@ -16,7 +20,13 @@ public record FixedRate(double rate, int steps) {
         }
     }
 
-    /** Parses {@code RATExSTEPS}, such as {@code 0.5x20}. @throws IllegalArgumentException for anything else */
+    /**
+     * Parses {@code RATExSTEPS}, such as {@code 0.5x20}.
+     *
+     * @param text as it is written
+     * @return the steps
+     * @throws IllegalArgumentException for anything else
+     */
     public static FixedRate parse(String text) {
         String[] halves = text.split("x", -1);
         try {

@@ -8,7 +8,11 @@ package dev.lethe.settings;
  * @param rounds after which to give up
  */
 public record Iterative(double share, int rounds) {
-    /** @throws IllegalArgumentException unless the share is in [0, 1) and there is a round */
+    /**
+     * Validates.
+     *
+     * @throws IllegalArgumentException unless the share is in [0, 1) and there is a round
+     */
     public Iterative {
         if (!(share >= 0 && share < 1) || rounds < 1) {
             throw new IllegalArgumentException("iterative to a share of " + share + " in " + rounds
@@ -16,7 +20,13 @@ public record Iterative(double share, int rounds) {
         }
     }
 
-    /** Parses {@code SHARExROUNDS}, such as {@code 0.05x20}. @throws IllegalArgumentException for anything else */
+    /**
+     * Parses {@code SHARExROUNDS}, such as {@code 0.05x20}.
+     *
+     * @param text as it is written
+     * @return the rounds
+     * @throws IllegalArgumentException for anything else
+     */
     public static Iterative parse(String text) {
         String[] halves = text.split("x", -1);
         try {

@@ -16,6 +16,7 @@ public record Keep(@JsonSerialize(using = ToStringSerializer.class) Path data, d
     /** Nats a token. */
     public static final double GUARD = 0.05;
 
+    /** Refuses a guard that is not above 0. */
     @JsonCreator
     public Keep {
         if (!(guard > 0)) {

@@ -15,6 +15,7 @@ import java.util.Locale;
 public record Lora(long rank, double alpha, List<String> modules) {
     private static final long RANK = 16;
 
+    /** Copies its lists. */
     public Lora {
         modules = List.copyOf(modules);
     }
@@ -23,6 +24,8 @@ public record Lora(long rank, double alpha, List<String> modules) {
      * Reads {@code r=N,alpha=X,dropout=0,targets=attention|mlp|all|NAME,NAME}, each of which may be left out: rank 16, alpha
      * twice the rank, all linear modules.
      *
+     * @param text as it is written
+     * @return the adapter
      * @throws BadInputException saying everything that is wrong
      */
     public static Lora parse(String text) {

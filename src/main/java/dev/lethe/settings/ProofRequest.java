@@ -15,6 +15,7 @@ import org.jspecify.annotations.Nullable;
  * @param paraphrases a file of the same records, by id, in other words; null for none
  */
 public record ProofRequest(Path run, List<Path> references, List<Path> oracles, @Nullable Path controls, @Nullable Path data, @Nullable Path paraphrases) {
+    /** Copies its lists. */
     public ProofRequest {
         references = List.copyOf(references);
         oracles = List.copyOf(oracles);

@@ -17,9 +17,17 @@ public sealed interface Reference {
      */
     record HeldOut() implements Reference { }
 
-    /** A mean token loss in nats. */
+    /**
+     * A mean token loss in nats.
+     *
+     * @param nats a token
+     */
     record Loss(double nats) implements Reference {
-        /** @throws IllegalArgumentException unless finite and above 0 */
+        /**
+     * Validates.
+     *
+     * @throws IllegalArgumentException unless finite and above 0
+     */
         public Loss {
             if (!(nats > 0 && Double.isFinite(nats))) {
                 throw new IllegalArgumentException("target loss is " + nats + ", must be finite and above 0");
@@ -27,6 +35,10 @@ public sealed interface Reference {
         }
     }
 
-    /** The forget set's loss under another run's model, one trained without the records; {@code run} or a model folder. */
+    /**
+     * The forget set's loss under another run's model, one trained without the records; {@code run} or a model folder.
+     *
+     * @param run a run or model folder that never saw the records
+     */
     record Retrained(Path run) implements Reference { }
 }

@@ -7,7 +7,12 @@ package dev.lethe.settings;
 
 /** How the learning rate moves over a training. Immutable, any thread. */
 public enum Schedule {
-    LINEAR, COSINE, CONSTANT;
+    /** In a straight line to 0. */
+    LINEAR,
+    /** Along half a cosine to 0. */
+    COSINE,
+    /** Not at all. */
+    CONSTANT;
 
     /**
      * The factor on the peak rate at a step.

@@ -71,21 +71,24 @@ public enum Strategy {
         this.usesLedger = usesLedger;
     }
 
-    /** The name on the command line and in JSON. */
+    /** {@return the name on the command line and in JSON} */
     public String label() {
         return label;
     }
 
+    /** {@return how it moves the weights} */
     public Kind kind() {
         return kind;
     }
 
-    /** Whether it needs the forget records' captured gradients. */
+    /** {@return whether it needs the forget records' captured gradients} */
     public boolean usesLedger() {
         return usesLedger;
     }
 
-    /** Whether it climbs along the forget records' gradients, which the defaults of contrast and repair were made for. */
+    /**
+     * {@return whether it climbs along the forget records' gradients, which the defaults of contrast and repair were made for}
+     */
     public boolean alongGradients() {
         return switch (this) {
             case LAST_EPOCH, FIRST_EPOCH, MULTI_EPOCH, FRESH -> true;
@@ -93,22 +96,30 @@ public enum Strategy {
         };
     }
 
-    /** Whether its objective has a term of retain records. */
+    /** {@return whether its objective has a term of retain records} */
     public boolean seesRetain() {
         return kind == Kind.OBJECTIVE && this != GRAD_ASCENT && this != CEU;
     }
 
-    /** Whether it puts another answer in the place of a record's, which must then be a prompt and its answer. */
+    /**
+     * {@return whether it puts another answer in the place of a record's, which must then be a prompt and its answer}
+     */
     public boolean answers() {
         return this == DPO || this == ALTPO;
     }
 
-    /** Every name, as errors and help list them. */
+    /** {@return every name, as errors and help list them} */
     public static String labels() {
         return Arrays.stream(values()).map(Strategy::label).collect(Collectors.joining(", "));
     }
 
-    /** The strategy of that name. @throws IllegalArgumentException naming the known ones */
+    /**
+     * The strategy of that name.
+     *
+     * @param text as it is written
+     * @return the strategy
+     * @throws IllegalArgumentException naming the known ones
+     */
     public static Strategy parse(String text) {
         for (Strategy strategy : values()) {
             if (strategy.label.equals(text)) {

@@ -93,12 +93,14 @@ public record TrainConfig(int epochs, long maxSteps, int batchSize, double learn
         problems.throwOfFields();
     }
 
-    /** The defaults: 15 epochs of batches of 8 at 5e-5, last-epoch embedding gradients, a twentieth held out. */
+    /**
+     * {@return the defaults: 15 epochs of batches of 8 at 5e-5, last-epoch embedding gradients, a twentieth held out}
+     */
     public static Builder builder() {
         return new Builder();
     }
 
-    /** A builder that starts from these values. */
+    /** {@return A builder that starts from these values} */
     public Builder toBuilder() {
         Builder builder = new Builder();
         builder.epochs = epochs;
@@ -126,14 +128,23 @@ public record TrainConfig(int epochs, long maxSteps, int batchSize, double learn
         return builder;
     }
 
-    /** These options with what was left open settled for a model. @param adopted whether it has learned all its records */
+    /**
+     * {@return these options with what was left open settled for a model}
+     *
+     * @param adopted whether it has learned all its records
+     * @param shape of the model
+     */
     public TrainConfig settled(ModelShape shape, boolean adopted) {
         // Exact errors are V numbers a token: 30 GB for one epoch of 4,000 short records at GPT-2's vocabulary.
         return settled(shape.hasAdapters() ? "all" : "embedding", shape.vocabulary() > EXACT_VOCABULARY ? AUTOMATIC_TOP_K : 0,
                 adopted || holdoutData != null ? 0 : AUTOMATIC_HOLDOUT);
     }
 
-    /** These options with what was left open as it was settled when a run began. */
+    /**
+     * {@return these options with what was left open as it was settled when a run began}
+     *
+     * @param began settings of the training
+     */
     public TrainConfig settled(TrainConfig began) {
         return settled(began.sites, began.headTopK, holdoutData != null ? 0 : began.holdoutFraction);
     }
@@ -143,19 +154,28 @@ public record TrainConfig(int epochs, long maxSteps, int batchSize, double learn
                 .holdoutFraction(holdoutFraction < 0 ? usualHoldout : holdoutFraction).build();
     }
 
-    /** The optimizer of these options at its peak rate. */
+    /** {@return the optimizer of these options at its peak rate} */
     public AdamW optimizer() {
         AdamW usual = AdamW.defaults();
         return new AdamW(learningRate, usual.beta1(), usual.beta2(), usual.epsilon(), weightDecay, maxNorm);
     }
 
-    /** Steps of a training on this many records. */
+    /**
+     * Steps of a training on this many records.
+     *
+     * @param records learned
+     * @return steps
+     */
     public long steps(int records) {
         long all = Math.ceilDiv((long) records, batchSize) * epochs;
         return maxSteps == 0 ? all : Math.min(all, maxSteps);
     }
 
-    /** Each option in which another configuration differs, with both values, this one's first. */
+    /**
+     * {@return each option in which another configuration differs, with both values, this one's first}
+     *
+     * @param other settings to compare with
+     */
     public List<String> differences(TrainConfig other) {
         List<String> differences = new ArrayList<>();
         for (RecordComponent part : TrainConfig.class.getRecordComponents()) {
@@ -203,29 +223,78 @@ public record TrainConfig(int epochs, long maxSteps, int batchSize, double learn
 
         private Builder() { }
 
+        /** {@return this, with another {@link TrainConfig#epochs}}
+         * @param value it */
         public Builder epochs(int value) { epochs = value; return this; }
+        /** {@return this, with another {@link TrainConfig#maxSteps}}
+         * @param value it */
         public Builder maxSteps(long value) { maxSteps = value; return this; }
+        /** {@return this, with another {@link TrainConfig#batchSize}}
+         * @param value it */
         public Builder batchSize(int value) { batchSize = value; return this; }
+        /** {@return this, with another {@link TrainConfig#learningRate}}
+         * @param value it */
         public Builder learningRate(double value) { learningRate = value; return this; }
+        /** {@return this, with another {@link TrainConfig#schedule}}
+         * @param value it */
         public Builder schedule(Schedule value) { schedule = value; return this; }
+        /** {@return this, with another {@link TrainConfig#warmupSteps}}
+         * @param value it */
         public Builder warmupSteps(long value) { warmupSteps = value; return this; }
+        /** {@return this, with another {@link TrainConfig#weightDecay}}
+         * @param value it */
         public Builder weightDecay(double value) { weightDecay = value; return this; }
+        /** {@return this, with another {@link TrainConfig#maxNorm}}
+         * @param value it */
         public Builder maxNorm(double value) { maxNorm = value; return this; }
+        /** {@return this, with another {@link TrainConfig#seed}}
+         * @param value it */
         public Builder seed(long value) { seed = value; return this; }
+        /** {@return this, with another {@link TrainConfig#dtype}}
+         * @param value it */
         public Builder dtype(Dtype value) { dtype = value; return this; }
+        /** {@return this, with another {@link TrainConfig#capture}}
+         * @param value it */
         public Builder capture(CapturePolicy value) { capture = value; return this; }
+        /** {@return this, with another {@link TrainConfig#sites}}
+         * @param value it */
         public Builder sites(@Nullable String value) { sites = value; return this; }
+        /** {@return this, with another {@link TrainConfig#headTopK}}
+         * @param value it */
         public Builder headTopK(int value) { headTopK = value; return this; }
+        /** {@return this, with another {@link TrainConfig#rank}}
+         * @param value it */
         public Builder rank(int value) { rank = value; return this; }
+        /** {@return this, with another {@link TrainConfig#ledgerDtype}}
+         * @param value it */
         public Builder ledgerDtype(Dtype value) { ledgerDtype = value; return this; }
+        /** {@return this, with another {@link TrainConfig#checkpointEverySteps}}
+         * @param value it */
         public Builder checkpointEverySteps(long value) { checkpointEverySteps = value; return this; }
+        /** {@return this, with another {@link TrainConfig#onLong}}
+         * @param value it */
         public Builder onLong(OnLong value) { onLong = value; return this; }
+        /** {@return this, with another {@link TrainConfig#holdoutFraction}}
+         * @param value it */
         public Builder holdoutFraction(double value) { holdoutFraction = value; return this; }
+        /** {@return this, with another {@link TrainConfig#holdoutData}}
+         * @param value it */
         public Builder holdoutData(@Nullable Path value) { holdoutData = value; return this; }
+        /** {@return this, with another {@link TrainConfig#late}}
+         * @param value it */
         public Builder late(@Nullable Path value) { late = value; return this; }
+        /** {@return this, with another {@link TrainConfig#keepAt}}
+         * @param value it */
         public Builder keepAt(List<Double> value) { keepAt = value; return this; }
+        /** {@return this, with another {@link TrainConfig#keepText}}
+         * @param value it */
         public Builder keepText(boolean value) { keepText = value; return this; }
 
+        /**
+         * {@return the configuration}
+         *
+         * @throws dev.lethe.LetheException of code INPUT, listing every value out of range
+         */
         public TrainConfig build() {
             return new TrainConfig(epochs, maxSteps, batchSize, learningRate, schedule, warmupSteps, weightDecay,
                     maxNorm, seed, dtype, capture, sites, headTopK, rank, ledgerDtype, checkpointEverySteps, onLong,
@@ -233,18 +302,21 @@ public record TrainConfig(int epochs, long maxSteps, int batchSize, double learn
         }
     }
 
-    /**
-     * LAST: each record as the last whole epoch met it, nearest to the trained weights; FIRST: as it was first seen (Zagardo
-     * 2024); ALL: every epoch, for TracIn-like sums; NONE: no ledger.
-     * Which epochs leave gradients in the ledger.
-     */
+    /** Which epochs leave gradients in the ledger. */
     public enum CapturePolicy {
-        LAST, FIRST, ALL, NONE;
+        /** Each record as the last whole epoch met it, nearest to the trained weights. */
+        LAST,
+        /** As it was first seen (Zagardo 2024). */
+        FIRST,
+        /** Every epoch, for TracIn-like sums. */
+        ALL,
+        /** No ledger. */
+        NONE;
 
         /**
-         * Whether the gradients of an epoch are captured.
+         * {@return whether the gradients of an epoch are captured}
          *
-         * @param epoch  counted from 0
+         * @param epoch counted from 0
          * @param epochs whole epochs that the training makes; 0 when it ends within its first
          */
         public boolean captures(long epoch, long epochs) {

@@ -55,7 +55,11 @@ public record Tuning(double retainWeight, double forgetWeight, double beta, doub
         }
     }
 
-    /** The strategy's own numbers, OpenUnlearning's (arXiv 2506.12618) where it has them. */
+    /**
+     * {@return the strategy's own numbers, OpenUnlearning's (arXiv 2506.12618) where it has them}
+     *
+     * @param strategy whose
+     */
     public static Tuning of(Strategy strategy) {
         Tuning plain = new Tuning(1, 1, 1, 0, 0, 20, -1, 0, 30, 0, 0, 0);
         return switch (strategy) {
@@ -69,61 +73,121 @@ public record Tuning(double retainWeight, double forgetWeight, double beta, doub
         };
     }
 
+    /**
+     * {@return the same with another {@link #retainWeight}}
+     *
+     * @param value it
+     */
     public Tuning withRetainWeight(double value) {
         return new Tuning(value, forgetWeight, beta, delta, learningRate, steering, block, damping, tuneSteps, beta2,
                 slack, dualRate);
     }
 
+    /**
+     * {@return the same with another {@link #forgetWeight}}
+     *
+     * @param value it
+     */
     public Tuning withForgetWeight(double value) {
         return new Tuning(retainWeight, value, beta, delta, learningRate, steering, block, damping, tuneSteps, beta2,
                 slack, dualRate);
     }
 
+    /**
+     * {@return the same with another {@link #beta}}
+     *
+     * @param value it
+     */
     public Tuning withBeta(double value) {
         return new Tuning(retainWeight, forgetWeight, value, delta, learningRate, steering, block, damping, tuneSteps, beta2,
                 slack, dualRate);
     }
 
+    /**
+     * {@return the same with another {@link #delta}}
+     *
+     * @param value it
+     */
     public Tuning withDelta(double value) {
         return new Tuning(retainWeight, forgetWeight, beta, value, learningRate, steering, block, damping, tuneSteps, beta2,
                 slack, dualRate);
     }
 
+    /**
+     * {@return the same with another {@link #learningRate}}
+     *
+     * @param value it
+     */
     public Tuning withLearningRate(double value) {
         return new Tuning(retainWeight, forgetWeight, beta, delta, value, steering, block, damping, tuneSteps, beta2,
                 slack, dualRate);
     }
 
+    /**
+     * {@return the same with another {@link #steering}}
+     *
+     * @param value it
+     */
     public Tuning withSteering(double value) {
         return new Tuning(retainWeight, forgetWeight, beta, delta, learningRate, value, block, damping, tuneSteps, beta2,
                 slack, dualRate);
     }
 
+    /**
+     * {@return the same with another {@link #block}}
+     *
+     * @param value it
+     */
     public Tuning withBlock(int value) {
         return new Tuning(retainWeight, forgetWeight, beta, delta, learningRate, steering, value, damping, tuneSteps, beta2,
                 slack, dualRate);
     }
 
+    /**
+     * {@return the same with another {@link #damping}}
+     *
+     * @param value it
+     */
     public Tuning withDamping(double value) {
         return new Tuning(retainWeight, forgetWeight, beta, delta, learningRate, steering, block, value, tuneSteps, beta2,
                 slack, dualRate);
     }
 
+    /**
+     * {@return the same with another {@link #tuneSteps}}
+     *
+     * @param value it
+     */
     public Tuning withTuneSteps(int value) {
         return new Tuning(retainWeight, forgetWeight, beta, delta, learningRate, steering, block, damping, value, beta2,
                 slack, dualRate);
     }
 
+    /**
+     * {@return the same with another {@link #beta2}}
+     *
+     * @param value it
+     */
     public Tuning withBeta2(double value) {
         return new Tuning(retainWeight, forgetWeight, beta, delta, learningRate, steering, block, damping, tuneSteps, value,
                 slack, dualRate);
     }
 
+    /**
+     * {@return the same with another {@link #slack}}
+     *
+     * @param value it
+     */
     public Tuning withSlack(double value) {
         return new Tuning(retainWeight, forgetWeight, beta, delta, learningRate, steering, block, damping, tuneSteps, beta2,
                 value, dualRate);
     }
 
+    /**
+     * {@return the same with another {@link #dualRate}}
+     *
+     * @param value it
+     */
     public Tuning withDualRate(double value) {
         return new Tuning(retainWeight, forgetWeight, beta, delta, learningRate, steering, block, damping, tuneSteps, beta2,
                 slack, value);

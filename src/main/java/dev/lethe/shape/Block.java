@@ -10,9 +10,12 @@ import org.jspecify.annotations.Nullable;
 /**
  * What a transformer block is made of, beside its widths.
  *
- * @param kvHeads  heads of keys and values, which neighbouring heads share; 0: as many as heads
+ * @param kvHeads heads of keys and values, which neighbouring heads share; 0: as many as heads
  * @param headSize numbers of a head; 0: channels / heads
- * @param rotary   null: nothing turns, as in GPT-2, whose positions are learned
+ * @param rotary null: nothing turns, as in GPT-2, whose positions are learned
+ * @param family of architectures
+ * @param activation of the MLP
+ * @param options what differs from the family's
  */
 public record Block(Family family, Activation activation, long kvHeads, long headSize, @Nullable Rotary rotary,
         Set<Option> options) {
@@ -35,6 +38,7 @@ public record Block(Family family, Activation activation, long kvHeads, long hea
             this.code = code;
         }
 
+        /** {@return what the native library calls it} */
         public int code() {
             return code;
         }
@@ -42,8 +46,16 @@ public record Block(Family family, Activation activation, long kvHeads, long hea
 
     /** Of the MLP. GELU is exact (erf), GELU_TANH its approximation by tanh. */
     public enum Activation {
-        GELU_TANH(LetheNative.LETHE_GELU_TANH()), GELU(LetheNative.LETHE_GELU()), RELU(LetheNative.LETHE_RELU()),
-        SILU(LetheNative.LETHE_SILU()), TANH(LetheNative.LETHE_TANH());
+        /** GELU by its tanh approximation. */
+        GELU_TANH(LetheNative.LETHE_GELU_TANH()),
+        /** GELU. */
+        GELU(LetheNative.LETHE_GELU()),
+        /** max(x, 0). */
+        RELU(LetheNative.LETHE_RELU()),
+        /** x times its logistic function, of gated MLPs. */
+        SILU(LetheNative.LETHE_SILU()),
+        /** The hyperbolic tangent. */
+        TANH(LetheNative.LETHE_TANH());
 
         private final int code;
 
@@ -51,6 +63,7 @@ public record Block(Family family, Activation activation, long kvHeads, long hea
             this.code = code;
         }
 
+        /** {@return what the native library calls it} */
         public int code() {
             return code;
         }
@@ -62,6 +75,7 @@ public record Block(Family family, Activation activation, long kvHeads, long hea
         NO_QKV_BIAS(LetheNative.LETHE_NO_QKV_BIAS()),
         /** Attention's output has none. */
         NO_OUTPUT_BIAS(LetheNative.LETHE_NO_OUTPUT_BIAS()),
+        /** The MLP has no biases. */
         NO_MLP_BIAS(LetheNative.LETHE_NO_MLP_BIAS()),
         /** RMS norm of each head's queries and keys: Qwen3. */
         HEAD_NORM(LetheNative.LETHE_HEAD_NORM()),
@@ -79,6 +93,7 @@ public record Block(Family family, Activation activation, long kvHeads, long hea
         }
     }
 
+    /** Fills in what is left out. */
     public Block {
         Objects.requireNonNull(family, "family");
         Objects.requireNonNull(activation, "activation");
@@ -92,7 +107,7 @@ public record Block(Family family, Activation activation, long kvHeads, long hea
                 options);
     }
 
-    /** The options as the C ABI takes them. */
+    /** {@return the options as the C ABI takes them} */
     public int bits() {
         return options.stream().mapToInt(option -> option.bit).sum();
     }
@@ -101,19 +116,24 @@ public record Block(Family family, Activation activation, long kvHeads, long hea
      * How queries and keys turn with their position (RoPE, Su et al. 2021): of each head's first {@code size} numbers the i-th
      * and the (i + size / 2)-th, by position * base^(-2i / size) radians, stretched by a scaling.
      *
-     * @param size       numbers of a head that turn, even
-     * @param base       transformers' rope_theta
-     * @param factor     linear and llama3: how much longer the context is made; 1 without a scaling
-     * @param lowFactor  llama3: waves that fit {@code oldContext} fewer times are stretched by the factor; else 0
+     * @param size numbers of a head that turn, even
+     * @param base transformers' rope_theta
+     * @param factor linear and llama3: how much longer the context is made; 1 without a scaling
+     * @param lowFactor llama3: waves that fit {@code oldContext} fewer times are stretched by the factor; else 0
      * @param highFactor llama3: waves that fit it more often are left as they are; between the two mixed; else 0
      * @param oldContext llama3: positions the model was first trained with; else 0
+     * @param scaling how long contexts turn
      */
     public record Rotary(long size, double base, Scaling scaling, double factor, double lowFactor, double highFactor,
             long oldContext) {
 
         /** Of angles, as transformers' rope_type. */
         public enum Scaling {
-            PLAIN(LetheNative.LETHE_ROTARY_PLAIN()), LINEAR(LetheNative.LETHE_ROTARY_LINEAR()),
+            /** None. */
+            PLAIN(LetheNative.LETHE_ROTARY_PLAIN()),
+            /** Every angle by the factor. */
+            LINEAR(LetheNative.LETHE_ROTARY_LINEAR()),
+            /** Low frequencies by the factor, as in Llama 3. */
             LLAMA3(LetheNative.LETHE_ROTARY_LLAMA3());
 
             private final int code;
@@ -122,15 +142,23 @@ public record Block(Family family, Activation activation, long kvHeads, long hea
                 this.code = code;
             }
 
+            /** {@return what the native library calls it} */
             public int code() {
                 return code;
             }
         }
 
+        /** Refuses null for the scaling. */
         public Rotary {
             Objects.requireNonNull(scaling, "scaling");
         }
 
+        /**
+         * {@return embeddings that turn without scaling}
+         *
+         * @param size numbers of a head that turn
+         * @param base of the angles
+         */
         public static Rotary plain(long size, double base) {
             return new Rotary(size, base, Scaling.PLAIN, 1, 0, 0, 0);
         }

@@ -14,7 +14,9 @@ public record Device(Kind kind, int index) {
 
     /** Kinds of processor. */
     public enum Kind {
+        /** The processor. */
         CPU(LetheNative::LETHE_CPU),
+        /** A GPU of NVIDIA's. */
         CUDA(LetheNative::LETHE_CUDA);
 
         private final IntSupplier code; // asked when needed, as Status
@@ -23,12 +25,13 @@ public record Device(Kind kind, int index) {
             this.code = code;
         }
 
-        /** As the native library has it. */
+        /** {@return what the native library calls it} */
         public int code() {
             return code.getAsInt();
         }
     }
 
+    /** Refuses an index below 0, and one of the CPU above. */
     public Device {
         Objects.requireNonNull(kind, "kind");
         if (index < 0 || (kind == Kind.CPU && index != 0)) {
@@ -37,6 +40,7 @@ public record Device(Kind kind, int index) {
         }
     }
 
+    /** {@return the processor} */
     public static Device cpu() {
         return new Device(Kind.CPU, 0);
     }
@@ -44,6 +48,8 @@ public record Device(Kind kind, int index) {
     /**
      * Reads "cpu", "cuda" (the first device) or "cuda:1".
      *
+     * @param text as it is written
+     * @return the device
      * @throws IllegalArgumentException for anything else
      */
     public static Device parse(String text) {

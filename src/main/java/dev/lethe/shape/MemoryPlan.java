@@ -32,14 +32,16 @@ public record MemoryPlan(long parameters, long shadow, long gradient, long momen
     public record Request(long records, long tokens, long targets, long captureBytes, long ringSlots) {
     }
 
-    /** This plan as it stands once the model is made: its parameters and gradient are no longer to be found. */
+    /**
+     * {@return this plan as it stands once the model is made: its parameters and gradient are no longer to be found}
+     */
     public MemoryPlan whenMade() {
         long held = parameters + gradient;
         return new MemoryPlan(parameters, shadow, gradient, moments, activations, head, capture, total, ring,
                 available + held, tokenBytes, tokenBytes == 0 ? 0 : fittingTokens + held / tokenBytes);
     }
 
-    /** Whether the batch fits. */
+    /** {@return whether the batch fits} */
     public boolean fits() {
         return total <= available;
     }

@@ -27,7 +27,11 @@ public record ModelShape(long vocabulary, long context, long channels, long head
 
     private static final long LARGEST = Integer.MAX_VALUE;
 
-    /** @throws IllegalArgumentException listing every size that is out of range */
+    /**
+     * Validates, and fills in what is left out.
+     *
+     * @throws IllegalArgumentException listing every size that is out of range
+     */
     public ModelShape {
         block = block == null ? Block.GPT2 : block;
         adapters = adapters == null ? List.of() : List.copyOf(adapters);
@@ -53,39 +57,78 @@ public record ModelShape(long vocabulary, long context, long channels, long head
         block = block.plain(channels, heads);
     }
 
-    /** Without adapters. */
+    /**
+     * Without adapters.
+     *
+     * @param vocabulary token ids
+     * @param context tokens
+     * @param channels width
+     * @param heads of attention
+     * @param layers blocks
+     * @param inner width inside the MLP
+     * @param normEpsilon added to variances
+     * @param tiedHead whether the head is the embedding's table
+     * @param block what a block is made of, or null for GPT-2's
+     */
     public ModelShape(long vocabulary, long context, long channels, long heads, long layers, long inner,
             double normEpsilon, boolean tiedHead, Block block) {
         this(vocabulary, context, channels, heads, layers, inner, normEpsilon, tiedHead, block, List.of());
     }
 
-    /** Of a GPT-2 as published. */
+    /**
+     * Of a GPT-2 as published.
+     *
+     * @param vocabulary token ids
+     * @param context tokens
+     * @param channels width
+     * @param heads of attention
+     * @param layers blocks
+     * @param inner width inside the MLP
+     * @param normEpsilon added to variances
+     * @param tiedHead whether the head is the embedding's table
+     */
     public ModelShape(long vocabulary, long context, long channels, long heads, long layers, long inner,
             double normEpsilon, boolean tiedHead) {
         this(vocabulary, context, channels, heads, layers, inner, normEpsilon, tiedHead, Block.GPT2);
     }
 
-    /** GPT-2's proportions: its vocabulary, an MLP of four times {@code hidden}, epsilon 1e-5, a tied head. */
+    /**
+     * GPT-2's proportions: its vocabulary, an MLP of four times {@code hidden}, epsilon 1e-5, a tied head.
+     *
+     * @param layers blocks
+     * @param hidden width
+     * @param heads of attention
+     * @param context tokens
+     * @return the shape
+     */
     public static ModelShape gpt2(long layers, long hidden, long heads, long context) {
         return new ModelShape(GPT2_VOCABULARY, context, hidden, heads, layers, 4 * hidden, 1e-5, true);
     }
 
-    /** The same with a head that shares the token table, or has one of its own. */
+    /**
+     * {@return the same with a head that shares the token table, or has one of its own}
+     *
+     * @param tied whether the head is the embedding's table
+     */
     public ModelShape withTiedHead(boolean tied) {
         return new ModelShape(vocabulary, context, channels, heads, layers, inner, normEpsilon, tied, block, adapters);
     }
 
-    /** The same with these adapters in place of any it has. */
+    /**
+     * {@return the same with these adapters in place of any it has}
+     *
+     * @param others the adapters
+     */
     public ModelShape withAdapters(List<Adapter> others) {
         return new ModelShape(vocabulary, context, channels, heads, layers, inner, normEpsilon, tiedHead, block, others);
     }
 
-    /** Whether adapters are all that is trained. */
+    /** {@return whether adapters are all that is trained} */
     public boolean hasAdapters() {
         return !adapters.isEmpty();
     }
 
-    /** In words: "llama, 4 layers, 256 wide, 4 heads (2 of keys and values), context 128". */
+    /** {@return in words: "llama, 4 layers, 256 wide, 4 heads (2 of keys and values), context 128"} */
     public String summary() {
         String shared = block.kvHeads() == 0 ? "" : " (" + block.kvHeads() + " of keys and values)";
         return block.family().name().toLowerCase(Locale.ROOT) + ", " + layers + " layers, " + channels + " wide, "
@@ -114,7 +157,11 @@ public record ModelShape(long vocabulary, long context, long channels, long head
      * @param scale  alpha / rank, or alpha / root of rank
      */
     public record Adapter(String module, long rank, double scale) {
-        /** @throws IllegalArgumentException when the rank is below 1 or the scale not finite */
+        /**
+     * Validates.
+     *
+     * @throws IllegalArgumentException when the rank is below 1 or the scale not finite
+     */
         public Adapter {
             if (rank < 1 || !Double.isFinite(scale)) {
                 throw new IllegalArgumentException("adapter on " + module + ": rank " + rank + " and scale " + scale

@@ -20,14 +20,18 @@ public record Site(int index, String name, Kind kind, Role role, int block, long
     /** What a site's gradient is made of. */
     public enum Kind {
         /** Scatter of the embedding-output gradient at the token ids (wte). */
+        /** The table of tokens. */
         EMBEDDING(LetheNative.LETHE_SITE_EMBEDDING()),
         /** The same at the positions (wpe). */
+        /** The table of positions. */
         POSITION(LetheNative.LETHE_SITE_POSITION()),
         /** Layer or RMS norm: dense gradients of weight and, where there is one, bias. */
+        /** A layer norm or RMS norm. */
         NORM(LetheNative.LETHE_SITE_NORM()),
         /** A linear layer: A^T G and, for a bias, the column sums of G. */
         LINEAR(LetheNative.LETHE_SITE_LINEAR()),
         /** lm_head: E^T H; the same tensor as wte when the head is tied. */
+        /** To logits. */
         HEAD(LetheNative.LETHE_SITE_HEAD());
 
         private final int code;
@@ -36,6 +40,8 @@ public record Site(int index, String name, Kind kind, Role role, int block, long
             this.code = code;
         }
 
+        /** {@return the one of that code}
+         * @param code as the native library has it */
         public static Kind of(int code) {
             for (Kind kind : values()) {
                 if (kind.code == code) {
@@ -48,14 +54,21 @@ public record Site(int index, String name, Kind kind, Role role, int block, long
 
     /** What a site is for. */
     public enum Role {
+        /** The table of tokens. */
         EMBEDDING(LetheNative.LETHE_ROLE_EMBEDDING()),
+        /** The table of positions. */
         POSITION(LetheNative.LETHE_ROLE_POSITION()),
+        /** A layer norm or RMS norm. */
         NORM(LetheNative.LETHE_ROLE_NORM()),
         /** Makes queries, keys and values. */
         ATTENTION_INPUT(LetheNative.LETHE_ROLE_ATTENTION_INPUT()),
+        /** The projection behind attention. */
         ATTENTION_OUTPUT(LetheNative.LETHE_ROLE_ATTENTION_OUTPUT()),
+        /** Into the MLP, its gate included. */
         MLP_INPUT(LetheNative.LETHE_ROLE_MLP_INPUT()),
+        /** Out of the MLP. */
         MLP_OUTPUT(LetheNative.LETHE_ROLE_MLP_OUTPUT()),
+        /** To logits. */
         HEAD(LetheNative.LETHE_ROLE_HEAD());
 
         private final int code;
@@ -64,6 +77,8 @@ public record Site(int index, String name, Kind kind, Role role, int block, long
             this.code = code;
         }
 
+        /** {@return the one of that code}
+         * @param code as the native library has it */
         public static Role of(int code) {
             for (Role role : values()) {
                 if (role.code == code) {

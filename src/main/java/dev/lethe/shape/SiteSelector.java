@@ -45,7 +45,13 @@ public final class SiteSelector {
         this.terms = terms;
     }
 
-    /** @throws IllegalArgumentException when a term is empty or a block list is malformed */
+    /**
+     * Reads a selector.
+     *
+     * @param text as it is written
+     * @return the selector
+     * @throws IllegalArgumentException when a term is empty or a block list is malformed
+     */
     public static SiteSelector parse(String text) {
         List<Term> terms = new ArrayList<>();
         boolean inBlocks = false;
@@ -64,6 +70,8 @@ public final class SiteSelector {
     /**
      * The sites this selector means in a model.
      *
+     * @param sites of the model, in its order
+     * @return the sites
      * @throws IllegalArgumentException when a term selects nothing, or frozen sites alone, listing what there is
      */
     public SiteSet select(List<Site> sites) {

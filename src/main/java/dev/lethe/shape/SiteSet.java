@@ -16,7 +16,12 @@ public final class SiteSet {
         this.chosen = chosen;
     }
 
-    /** Every site of a model that is trained. */
+    /**
+     * Every site of a model that is trained.
+     *
+     * @param sites of the model, in its order
+     * @return the set
+     */
     public static SiteSet all(List<Site> sites) {
         BitSet bits = new BitSet(sites.size());
         sites.stream().filter(site -> !site.frozen()).forEach(site -> bits.set(site.index()));
@@ -26,6 +31,9 @@ public final class SiteSet {
     /**
      * The sites with exactly these names, as a ledger's manifest lists them.
      *
+     * @param sites of the model, in its order
+     * @param names of sites
+     * @return the set
      * @throws IllegalArgumentException naming the ones the model lacks, or has frozen
      */
     public static SiteSet of(List<Site> sites, Collection<String> names) {
@@ -44,40 +52,58 @@ public final class SiteSet {
         return new SiteSet(List.copyOf(sites), bits);
     }
 
+    /**
+     * {@return whether a site of the model is among them}
+     *
+     * @param site of the model
+     */
     public boolean contains(Site site) {
         return chosen.get(site.index());
     }
 
-    /** Whether the site at this index of {@code LanguageModel.sites()} is selected. */
+    /**
+     * {@return whether the site at this index of {@code LanguageModel.sites()} is selected}
+     *
+     * @param index of a site
+     */
     public boolean contains(int index) {
         return chosen.get(index);
     }
 
-    /** Whether every site of the other set is in this one. */
+    /**
+     * {@return whether every site of the other set is in this one}
+     *
+     * @param other what it is compared with
+     */
     public boolean containsAll(SiteSet other) {
         return all.equals(other.all) && other.chosen.stream().allMatch(chosen::get);
     }
 
+    /** {@return whether no site is among them} */
     public boolean isEmpty() {
         return chosen.isEmpty();
     }
 
-    /** Sites selected. */
+    /** {@return sites selected} */
     public int size() {
         return chosen.cardinality();
     }
 
-    /** The selected sites in the model's order. */
+    /** {@return the selected sites in the model's order} */
     public List<Site> sites() {
         return all.stream().filter(this::contains).toList();
     }
 
-    /** The selected sites' names in the model's order. */
+    /** {@return the selected sites' names in the model's order} */
     public List<String> names() {
         return all.stream().filter(this::contains).map(Site::name).toList();
     }
 
-    /** Whether these are the sites of the model it was selected from, or of one with the same sites. */
+    /**
+     * {@return whether these are the sites of the model it was selected from, or of one with the same sites}
+     *
+     * @param sites of the model, in its order
+     */
     public boolean belongsTo(List<Site> sites) {
         return all == sites || all.equals(sites);
     }
