@@ -90,7 +90,7 @@ record Relearning() implements Attack {
     /** Losses of each group after each number of steps on what is shown, group by group; the weights end as they were. */
     private static List<double[]> curve(Suspect suspect, Bench bench, int before, List<Example> shown, List<List<Example>> asked) {
         List<double[]> losses = new ArrayList<>();
-        AdamW optimizer = bench.training.optimizer().withLearningRate(RATE * bench.training.learningRate());
+        AdamW optimizer = FineTune.optimizer(bench.training).withLearningRate(RATE * bench.training.learningRate());
         ParameterVector parameters = suspect.model().buffer(Buffer.PARAMETERS);
         try (ParameterVector weights = parameters.copy()) {
             FineTune tuning = new FineTune(suspect.model(), shown, new FineTune.Options(shown.size(), optimizer, null, 0));

@@ -6,7 +6,6 @@ package dev.lethe.settings;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
 import dev.lethe.base.Problems;
-import dev.lethe.engine.AdamW;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.ModelShape;
 import java.lang.reflect.RecordComponent;
@@ -152,12 +151,6 @@ public record TrainConfig(int epochs, long maxSteps, int batchSize, double learn
     private TrainConfig settled(String usualSites, int usualTopK, double usualHoldout) {
         return toBuilder().sites(sites == null ? usualSites : sites).headTopK(headTopK < 0 ? usualTopK : headTopK)
                 .holdoutFraction(holdoutFraction < 0 ? usualHoldout : holdoutFraction).build();
-    }
-
-    /** {@return the optimizer of these options at its peak rate} */
-    public AdamW optimizer() {
-        AdamW usual = AdamW.defaults();
-        return new AdamW(learningRate, usual.beta1(), usual.beta2(), usual.epsilon(), weightDecay, maxNorm);
     }
 
     /**

@@ -230,7 +230,7 @@ public final class Method {
 
     /** The training's AdamW at this rate, or where it is 0 at this share of the training's. */
     private AdamW optimizer(double rate, double share) {
-        return training.optimizer().withLearningRate(rate > 0 ? rate : share * training.learningRate());
+        return FineTune.optimizer(training).withLearningRate(rate > 0 ? rate : share * training.learningRate());
     }
 
     /**

@@ -33,7 +33,7 @@ public final class RelearnProbe {
 
     /** The training's AdamW as relearning uses it. */
     public static AdamW optimizer(TrainConfig training) {
-        return training.optimizer().withLearningRate(RATE * training.learningRate());
+        return FineTune.optimizer(training).withLearningRate(RATE * training.learningRate());
     }
 
     /** Mean token loss of the records not shown, after relearning the shown ones; NaN with fewer than two records. */

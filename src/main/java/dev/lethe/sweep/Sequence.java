@@ -182,7 +182,7 @@ final class Sequence {
             List<Example> mixed = new ArrayList<>(back.subList(0, shown));
             mixed.addAll(encode(tokenizer, model, data.learned().filter(record -> !gone.contains(record.id()))));
             numbers.put("again.forget.loss.erased", loss(model, back));
-            AdamW optimizer = original.info().config().optimizer()
+            AdamW optimizer = FineTune.optimizer(original.info().config())
                     .withLearningRate(FURTHER_RATE * spec.training().config().learningRate());
             new FineTune(model, mixed, new FineTune.Options(spec.training().config().batchSize(), optimizer, null, cell.seed()))
                     .run(spec.sequential().fineTune(), Schedule.CONSTANT);

@@ -9,6 +9,7 @@ import dev.lethe.engine.Batch;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.settings.Schedule;
+import dev.lethe.settings.TrainConfig;
 import dev.lethe.shape.SiteSet;
 import dev.lethe.text.BatchPlan;
 import dev.lethe.text.Example;
@@ -45,6 +46,12 @@ public final class FineTune {
         this.options = options;
         this.batches = new BatchCycle(examples, options.batchSize(), options.seed());
         forgetMoments(model);
+    }
+
+    /** A training's AdamW at its peak rate. */
+    public static AdamW optimizer(TrainConfig config) {
+        AdamW usual = AdamW.defaults();
+        return new AdamW(config.learningRate(), usual.beta1(), usual.beta2(), usual.epsilon(), config.weightDecay(), config.maxNorm());
     }
 
     static void forgetMoments(LanguageModel model) {

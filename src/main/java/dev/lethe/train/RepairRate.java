@@ -95,7 +95,7 @@ final class RepairRate {
     private static double healed(LanguageModel model, List<Example> shown, List<Example> watch, TrainConfig config, double rate) {
         try {
             Repair repair = new Repair(model, shown, config.batchSize(),
-                    config.optimizer().withLearningRate(rate), config.seed(), () -> { });
+                    FineTune.optimizer(config).withLearningRate(rate), config.seed(), () -> { });
             for (int i = 0; i < STEPS; i++) {
                 repair.step(Schedule.LINEAR.factor(i, 0, STEPS));
             }

@@ -116,7 +116,7 @@ public final class Retraining implements AutoCloseable {
         } else {
             model.gradient(BatchPlan.batch(records, Arrays.copyOf(rest, count)).withWeights(Arrays.copyOf(own, count)));
         }
-        AdamW optimizer = config.optimizer().withLearningRate(config.learningRate()
+        AdamW optimizer = FineTune.optimizer(config).withLearningRate(config.learningRate()
                 * config.schedule().factor(step, config.warmupSteps(), steps));
         model.step(optimizer, step + 1);
     }

@@ -68,7 +68,7 @@ final class Training implements AutoCloseable {
         this.holdout = inputs.holdout();
         this.listener = inputs.listener();
         this.microTokens = inputs.microTokens();
-        this.optimizer = config.optimizer();
+        this.optimizer = FineTune.optimizer(config);
         this.order = new TrainOrder(config, run.info().plan() == null ? RunInfo.Plan.whole(train.size()) : run.info().plan());
         this.keeps = run.info().plan() == null ? List.of() : run.info().plan().kept();
         this.before = adopted() ? order.beforeLast() : 0;

@@ -44,7 +44,7 @@ class TrainConfigTest {
         assertEquals(15, config.epochs());
         assertEquals(CapturePolicy.LAST, config.capture());
         assertEquals("embedding", config.settled(SHAPE, false).sites());
-        assertEquals(5e-5, config.optimizer().learningRate());
+        assertEquals(5e-5, config.learningRate());
     }
 
     @Test
