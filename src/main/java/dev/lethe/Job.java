@@ -52,10 +52,10 @@ public final class Job<T> {
     }
 
     private final String kind;
-    private final Body<T> body;
     private final Consumer<Job<?>> listener;
     private final CompletableFuture<T> result = new CompletableFuture<>();
-    private State state = State.QUEUED; // this and all below guarded by this
+    private Body<T> body; // this and all below guarded by this; null at the end, for it holds what it works on
+    private State state = State.QUEUED;
     private Progress progress = Progress.NONE;
     private @Nullable Throwable failure;
     private @Nullable Thread runner;
@@ -152,16 +152,18 @@ public final class Job<T> {
 
     /** On the executor's thread. */
     void run() {
+        Body<T> work;
         synchronized (this) {
             if (state != State.QUEUED) {
                 return;
             }
             state = State.RUNNING;
+            work = body;
             runner = Thread.currentThread();
             began = System.nanoTime();
         }
         try {
-            end(body.run(this::tell), null);
+            end(work.run(this::tell), null);
         } catch (Throwable e) { // an Error too: who waits must hear of it
             end(null, e);
         }
@@ -188,6 +190,7 @@ public final class Job<T> {
                 Thread.interrupted(); // was for this job, not for the next on this thread
             }
             runner = null;
+            body = null;
         }
         if (why == null) {
             result.complete(what);

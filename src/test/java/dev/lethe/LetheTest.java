@@ -86,15 +86,15 @@ class LetheTest {
             assertTrue(first.replayPrice(forget).steps() > 0);
             List<TextRecord> gone = first.records().stream().filter(record -> subject.equals(record.subject())).toList();
             double before = lethe.evaluate(first, gone).join().meanLoss();
-            EraseConfig config = EraseConfig.defaults().toBuilder().retainGuard(5).heldOutGuard(5).build();
-            Erasure erasure = lethe.erase(first, forget, config, second).join();
-            assertEquals(3, erasure.records().size());
-            assertTrue(lethe.evaluate(second, tiny.data.filter(record -> subject.equals(record.subject()))).join().meanLoss() > before);
             List<Score> scores = lethe.score(first, List.of(gone.getFirst())).join();
             assertEquals(first.summary().records(), scores.size());
             assertEquals(scores.stream().map(Score::value).sorted(Collections.reverseOrder()).toList(),
                     scores.stream().map(Score::value).toList());
-            assertTrue(scores.subList(0, 3).stream().anyMatch(score -> score.recordId().equals(gone.getFirst().id())), scores.toString());
+            assertTrue(scores.subList(0, 5).stream().anyMatch(score -> score.recordId().equals(gone.getFirst().id())), scores.toString());
+            EraseConfig config = EraseConfig.defaults().toBuilder().retainGuard(5).heldOutGuard(5).build();
+            Erasure erasure = lethe.erase(first, forget, config, second).join();
+            assertEquals(3, erasure.records().size());
+            assertTrue(lethe.evaluate(second, tiny.data.filter(record -> subject.equals(record.subject()))).join().meanLoss() > before);
             assertTrue(lethe.traces(second, gone).join().stream().filter(trace -> trace.found() == Trace.Found.YES)
                     .anyMatch(trace -> trace.path().equals(tiny.file.toString())));
         }
@@ -150,7 +150,7 @@ class LetheTest {
         LetheException conflict = assertThrows(LetheException.class, () -> train("taken", CONFIG).join());
         assertEquals(Code.CONFLICT, conflict.code());
         assertEquals(taken + ": is not empty; name a new folder", conflict.getMessage());
-        assertInstanceOf(LetheException.class, lethe.evaluate(folder.resolve("none")).future().handle((_, e) -> e).join());
+        assertInstanceOf(LetheException.class, lethe.evaluate(folder.resolve("none")).future().handle((_, e) -> e.getCause()).join());
         Lethe closed = Lethe.open();
         closed.close();
         assertThrows(IllegalStateException.class, () -> closed.open(taken));

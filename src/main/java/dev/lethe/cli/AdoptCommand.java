@@ -1,12 +1,12 @@
 package dev.lethe.cli;
 
+import dev.lethe.Lethe;
 import dev.lethe.base.BadInputException;
 import dev.lethe.console.Common;
 import dev.lethe.console.ModelPlace;
 import dev.lethe.console.SettingOptions;
 import dev.lethe.console.Terminal;
 import dev.lethe.console.Terminal.Sizes;
-import dev.lethe.engine.Engine;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunInfo;
 import dev.lethe.run.RunInfo.Adopted;
@@ -14,8 +14,6 @@ import dev.lethe.run.RunRecord;
 import dev.lethe.settings.TrainConfig;
 import dev.lethe.spec.FormSettings;
 import dev.lethe.spec.TrainSettings;
-import dev.lethe.train.Adopter;
-import dev.lethe.train.Trainer;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
@@ -77,10 +75,9 @@ final class AdoptCommand implements Callable<Integer> {
         if (!resume && (model == null || data == null)) {
             throw new BadInputException("--model DIR or --data FILE is missing: a model and the records it was trained on");
         }
-        try (Engine engine = place.open(); TrainProgress progress = new TrainProgress(common, "adopt")) {
-            RunFolder run = resume ? Trainer.resume(engine, out, progress)
-                    : Adopter.adopt(engine, known.source(model), form.read(data, null), out,
-                            known.with(kept).build(), known.asked(), progress);
+        try (TrainProgress progress = new TrainProgress(common, "adopt"); Lethe lethe = Door.of(place).training(progress).build()) {
+            RunFolder run = RunFolder.open((resume ? lethe.resume(out) : lethe.adopt(known.source(model), form.read(data, null), out,
+                    known.config(kept))).join().path());
             if (run.info().adopted() == null) {
                 throw new BadInputException(out + ": was trained by Lethe, not adopted; see train --resume");
             }

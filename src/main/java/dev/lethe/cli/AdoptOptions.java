@@ -3,6 +3,7 @@ package dev.lethe.cli;
 import dev.lethe.base.Settings;
 import dev.lethe.console.ModelPlace;
 import dev.lethe.model.Checkpoint;
+import dev.lethe.settings.AdoptConfig;
 import dev.lethe.settings.ModelSource;
 import dev.lethe.settings.TrainConfig;
 import dev.lethe.train.Adopter;
@@ -45,6 +46,10 @@ final class AdoptOptions {
 
     Adopter.Asked asked() {
         return new Adopter.Asked(place.base(), rate == 0, epochs == 0, force);
+    }
+
+    AdoptConfig config(TrainConfig.Builder kept) {
+        return new AdoptConfig(with(kept).build(), place.base(), rate == 0, epochs == 0, force);
     }
 
     TrainConfig.Builder with(TrainConfig.Builder builder) {

@@ -1,11 +1,11 @@
 package dev.lethe.cli;
 
+import dev.lethe.Lethe;
 import dev.lethe.console.Common;
 import dev.lethe.console.ModelPlace;
 import dev.lethe.console.Progress;
 import dev.lethe.console.SettingOptions;
 import dev.lethe.console.Terminal;
-import dev.lethe.engine.Engine;
 import dev.lethe.prove.Prover;
 import dev.lethe.results.Finding;
 import dev.lethe.results.Proof;
@@ -25,8 +25,6 @@ import picocli.CommandLine.Parameters;
     "Membership, regurgitation, other wordings, relearning, rounded weights; beside records it never saw, the model before, and"
             + " retrained ones. Writes RUN/proof; goes on where it was cut off. Certify afterwards, and the certificate covers it."})
 final class ProveCommand implements Callable<Integer> {
-    private static final int PARTS = 1000;
-
     @Parameters(paramLabel = "RUN", description = "A run that an erasure made.")
     private Path run;
 
@@ -63,9 +61,9 @@ final class ProveCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         settings.apply();
-        try (Engine engine = place.open(); Progress progress = common.progress()) {
-            Proof proof = Prover.prove(engine, new ProofRequest(run, references, oracles, controls, data, paraphrases),
-                    (attack, model, share) -> progress.update("prove", Math.round(PARTS * share), PARTS, attack + ", " + model));
+        try (Progress progress = common.progress(); Lethe lethe = Door.of(place).listener(job -> progress.update("prove",
+                job.progress().done(), job.progress().of(), job.progress().detail())).build()) {
+            Proof proof = lethe.prove(new ProofRequest(run, references, oracles, controls, data, paraphrases)).join();
             progress.end();
             Path page = Prover.folder(RunFolder.open(run)).resolve("proof.html");
             common.result(new Result(page.toString(), proof), terminal -> print(terminal, proof, page));

@@ -1,12 +1,14 @@
 package dev.lethe.cli;
 
+import dev.lethe.Job;
+import dev.lethe.Lethe;
+import dev.lethe.Run;
 import dev.lethe.base.BadInputException;
 import dev.lethe.console.Common;
 import dev.lethe.console.ModelPlace;
 import dev.lethe.console.SettingOptions;
 import dev.lethe.console.Terminal;
 import dev.lethe.console.Terminal.Sizes;
-import dev.lethe.engine.Engine;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunInfo;
@@ -16,7 +18,6 @@ import dev.lethe.settings.TrainConfig;
 import dev.lethe.shape.MemoryPlan;
 import dev.lethe.spec.FormSettings;
 import dev.lethe.spec.TrainSettings;
-import dev.lethe.train.Trainer;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.concurrent.Callable;
@@ -70,14 +71,13 @@ final class TrainCommand implements Callable<Integer> {
         if (data == null && !resume) {
             throw new BadInputException("--data FILE is missing: the records to train on");
         }
-        try (Engine engine = place.open(); TrainProgress progress = new TrainProgress(common, "train")) {
-            RunFolder run = resume ? resumed(engine, progress)
-                    : Trainer.train(engine, source(), form.read(data, null), out, config.build(), progress);
-            RunInfo info = run.info();
+        try (TrainProgress progress = new TrainProgress(common, "train"); Lethe lethe = Door.of(place).training(progress).build()) {
+            Path run = (resume ? resumed(lethe) : lethe.train(source(), form.read(data, null), out, config.build())).join().path();
+            RunInfo info = RunFolder.open(run).info();
             if (progress.memory() == null) { // it was never started
-                common.remark("train: %s is complete, nothing was left to do", run.root());
+                common.remark("train: %s is complete, nothing was left to do", run);
             }
-            Result result = new Result(run.root().toString(), info.result().steps(), info.result().finalLoss(),
+            Result result = new Result(run.toString(), info.result().steps(), info.result().finalLoss(),
                     info.data().records(), info.data().holdout(), info.data().truncated(), progress.seconds(),
                     progress.tokensPerSecond(), info.result().modelHash(), info.result().ledger(),
                     progress.memory());
@@ -86,9 +86,9 @@ final class TrainCommand implements Callable<Integer> {
         return 0;
     }
 
-    private RunFolder resumed(Engine engine, TrainProgress progress) {
-        return data == null ? Trainer.resume(engine, out, progress)
-                : Trainer.resume(engine, out, config.build(), form.read(data, RunFolder.openAny(out).info().data().form()), progress);
+    private Job<Run> resumed(Lethe lethe) {
+        return data == null ? lethe.resume(out)
+                : lethe.resume(out, config.build(), form.read(data, RunFolder.openAny(out).info().data().form()));
     }
 
     private static void print(Terminal terminal, Result result) {

@@ -38,6 +38,19 @@ public final class ModelPlace {
         return base;
     }
 
+    public Device device() {
+        return device;
+    }
+
+    public Dtype compute() {
+        return compute;
+    }
+
+    /** 0 = one a core. */
+    public int threads() {
+        return threads;
+    }
+
     /** Opens the device; a device that is not there is an error, never another device. Before any run or model is opened. */
     public Engine open() {
         useBase();
