@@ -235,7 +235,7 @@ public final class Lethe implements AutoCloseable {
      * @param model a model folder, a new adapter on one, or a fresh shape
      * @param data what to learn
      * @param config how
-     * @return the complete run; REFUSED when the numbers stop being finite; cancelled, it goes on with {@link #resume}
+     * @return the complete run; INPUT when the numbers stop being finite; cancelled, it goes on with {@link #resume}
      */
     public Job<Run> train(ModelSource model, Dataset data, Path run, TrainConfig config) {
         return job("train", progress -> open(Trainer.train(engine, model, data, run, config, telling(progress)).root()));

@@ -12,9 +12,9 @@ public abstract class LetheException extends RuntimeException {
 
     /** What kind of thing went wrong. */
     public enum Code {
-        /** Something given cannot be used here: a file, a line, a setting, a device, more memory than there is. */
+        /** Something given cannot be used here: a file, a line, a setting, a device, a rate that diverges, more memory than there is. */
         INPUT(2),
-        /** An erasure would break a guard, or a training's numbers are no longer finite; nothing was changed. */
+        /** An erasure would not reach its reference or break a guard; nothing was changed. */
         REFUSED(3),
         /** Work was cancelled or its caller interrupted; the message says how things were left. */
         CANCELLED(2),

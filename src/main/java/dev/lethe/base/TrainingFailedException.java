@@ -11,6 +11,6 @@ public final class TrainingFailedException extends LetheException {
     private static final long serialVersionUID = 1;
 
     public TrainingFailedException(String message, Throwable cause) {
-        super(Code.REFUSED, message, cause);
+        super(Code.INPUT, message, cause);
     }
 }
