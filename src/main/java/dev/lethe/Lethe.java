@@ -502,7 +502,6 @@ public final class Lethe implements AutoCloseable {
 
             @Override
             public void started(TrainPlan plan) {
-                progress.accept(new Job.Progress("training", plan.doneSteps(), plan.steps(), ""));
                 training.started(plan);
             }
 

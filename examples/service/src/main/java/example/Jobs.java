@@ -23,7 +23,7 @@ final class Jobs {
         View view() {
             Job.State state = job.state(); // once, so that a result is there where it says so
             boolean done = state == Job.State.DONE;
-            return new View(id, job.kind(), label(job), job.progress(), job.elapsed().toNanos() / 1e9,
+            return new View(id, job.kind(), label(job), job.progress() == Job.Progress.NONE ? null : job.progress(), job.elapsed().toNanos() / 1e9,
                     done ? shown.apply(job.join()) : null, state.ended() && !done ? Problem.of(job.failure()) : null);
         }
     }
@@ -40,7 +40,8 @@ final class Jobs {
         if (jobs.values().stream().filter(one -> one.job.state() == Job.State.QUEUED).count() >= WAITING) {
             throw new Problem.Thrown(503, WAITING + " jobs wait already; come again later");
         }
-        Entry<T> entry = new Entry<>(last.incrementAndGet(), begin.get(), shown);
+        Job<T> job = begin.get();
+        Entry<T> entry = new Entry<>(last.incrementAndGet(), job, shown);
         jobs.put(entry.id, entry);
         List<Long> old = jobs.values().stream().filter(one -> one.job.state().ended()).map(Entry::id).toList();
         old.stream().limit(Math.max(0, old.size() - KEPT)).forEach(jobs::remove);

@@ -107,7 +107,7 @@ class SpecReaderTest {
                 "$.cells[1].contrast: contrast=spam:3: unknown contrast 'spam:3'",
                 "$.cells[2].erase.polish: polish=long: must be a whole number",
                 "$.cells[2].erase.zeal: zeal is no setting; the nearest is keep",
-                "$.cells[2]: rate is 7.0, allowed: above 0, at most 1")) {
+                "$.cells[2]: rate is 7.0, must be above 0, at most 1")) {
             assertTrue(message.contains(expected), () -> "\"" + expected + "\" is not in\n" + message);
         }
     }
