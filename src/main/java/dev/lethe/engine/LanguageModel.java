@@ -28,7 +28,7 @@ import java.util.Objects;
 /**
  * A language model on one device: parameters, gradient, AdamW moments and workspace, and the passes over them.
  *
- * <p>Belongs to the thread that made it, or that had it made in {@link Work}: from another thread everything but
+ * <p>Belongs to the thread that made it, had it made in {@link Work} or took it over ({@link #own()}): from another thread everything but
  * {@link #cancel()} is refused with WrongThreadException, {@link #close()} too as long as that thread lives; after close
  * everything is, with IllegalStateException. One that nobody closes is freed by the garbage collector, logged and counted
  * ({@link Engine#abandonedHandles()}). A call holds its thread: on a virtual one, make many of them in {@link Work#run}.
