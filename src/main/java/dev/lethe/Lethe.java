@@ -11,14 +11,12 @@ import dev.lethe.prove.Prover;
 import dev.lethe.report.ReportWriter;
 import dev.lethe.report.RunReport;
 import dev.lethe.results.EraseListener;
-import dev.lethe.results.EraseStep;
 import dev.lethe.results.Erasure;
 import dev.lethe.results.Evaluation;
 import dev.lethe.results.Proof;
 import dev.lethe.results.Score;
 import dev.lethe.results.Trace;
 import dev.lethe.results.TrainListener;
-import dev.lethe.results.TrainStep;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunInfo;
 import dev.lethe.settings.AdoptConfig;
@@ -32,7 +30,6 @@ import dev.lethe.train.Adopter;
 import dev.lethe.train.Trainer;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Locale;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
@@ -238,7 +235,7 @@ public final class Lethe implements AutoCloseable {
      * @return the complete run; INPUT when the numbers stop being finite; cancelled, it goes on with {@link #resume}
      */
     public Job<Run> train(ModelSource model, Dataset data, Path run, TrainConfig config) {
-        return job("train", progress -> open(Trainer.train(engine, model, data, run, config, telling(progress)).root()));
+        return job("train", progress -> open(Trainer.train(engine, model, data, run, config, Telling.training(progress, training)).root()));
     }
 
     /**
@@ -248,7 +245,7 @@ public final class Lethe implements AutoCloseable {
      * @return the complete run
      */
     public Job<Run> resume(Path run) {
-        return job("resume", progress -> open(Trainer.resume(engine, run, telling(progress)).root()));
+        return job("resume", progress -> open(Trainer.resume(engine, run, Telling.training(progress, training)).root()));
     }
 
     /**
@@ -260,7 +257,7 @@ public final class Lethe implements AutoCloseable {
      * @return the complete run
      */
     public Job<Run> resume(Path run, TrainConfig expected, Dataset data) {
-        return job("resume", progress -> open(Trainer.resume(engine, run, expected, data, telling(progress)).root()));
+        return job("resume", progress -> open(Trainer.resume(engine, run, expected, data, Telling.training(progress, training)).root()));
     }
 
     /**
@@ -274,7 +271,7 @@ public final class Lethe implements AutoCloseable {
      */
     public Job<Run> adopt(ModelSource.Pretrained model, Dataset data, Path run, AdoptConfig config) {
         return job("adopt", progress -> open(Adopter.adopt(engine, model, data, run, config.training(),
-                new Adopter.Asked(config.base(), config.measureRate(), config.epochsAssumed(), config.force()), telling(progress)).root()));
+                new Adopter.Asked(config.base(), config.measureRate(), config.epochsAssumed(), config.force()), Telling.training(progress, training)).root()));
     }
 
     /**
@@ -311,7 +308,7 @@ public final class Lethe implements AutoCloseable {
     public Job<Erasure> erase(Path run, Query what, EraseConfig config, Path out) {
         return job("erase", progress -> {
             try (OpenRun source = OpenRun.open(engine, run)) {
-                return source.erase(source.find(what), config, out, erasing(progress));
+                return source.erase(source.find(what), config, out, Telling.erasing(progress, erasing));
             }
         });
     }
@@ -329,7 +326,7 @@ public final class Lethe implements AutoCloseable {
      *         {@link #finish} goes on with it
      */
     public Job<Erasure> erase(Run run, ForgetSet what, EraseConfig config, Path out) {
-        return job("erase", progress -> run.open.erase(what, config, out, erasing(progress)));
+        return job("erase", progress -> run.open.erase(what, config, out, Telling.erasing(progress, erasing)));
     }
 
     /**
@@ -343,7 +340,7 @@ public final class Lethe implements AutoCloseable {
      * @return the account
      */
     public Job<Erasure> eraseUnmatched(Run run, List<TextRecord> what, EraseConfig config, Path out) {
-        return job("erase", progress -> run.open.eraseUnmatched(what, config, out, erasing(progress)));
+        return job("erase", progress -> run.open.eraseUnmatched(what, config, out, Telling.erasing(progress, erasing)));
     }
 
     /**
@@ -490,54 +487,5 @@ public final class Lethe implements AutoCloseable {
             own.close();
         }
         engine.close();
-    }
-
-    private TrainListener telling(Consumer<Job.Progress> progress) {
-        return new TrainListener() {
-            @Override
-            public void stage(String name) {
-                progress.accept(new Job.Progress(name, 0, 0, ""));
-                training.stage(name);
-            }
-
-            @Override
-            public void started(TrainPlan plan) {
-                training.started(plan);
-            }
-
-            @Override
-            public void step(TrainStep step) {
-                progress.accept(new Job.Progress("training", step.step(), step.steps(),
-                        String.format(Locale.ROOT, "loss %.3f", step.loss())));
-                training.step(step);
-            }
-
-            @Override
-            public void checkpoint(long step) {
-                training.checkpoint(step);
-            }
-
-            @Override
-            public void finished(Path run) {
-                training.finished(run);
-            }
-        };
-    }
-
-    private EraseListener erasing(Consumer<Job.Progress> progress) {
-        return new EraseListener() {
-            @Override
-            public void stage(String name) {
-                progress.accept(new Job.Progress(name, 0, 0, ""));
-                erasing.stage(name);
-            }
-
-            @Override
-            public void step(EraseStep step, double target) {
-                progress.accept(new Job.Progress(step.phase().name().toLowerCase(Locale.ROOT), step.index(), 0,
-                        String.format(Locale.ROOT, "forget loss %.3f, to reach %.3f", step.forget(), target)));
-                erasing.step(step, target);
-            }
-        };
     }
 }

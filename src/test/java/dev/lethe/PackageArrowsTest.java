@@ -41,7 +41,7 @@ class PackageArrowsTest {
             Map.entry("bindings", 0));
     private static final Set<String> SEES_MEMORY = Set.of("engine", "ledger", "natives");
     private static final Set<String> SEES_BINDINGS = Set.of("engine", "shape", "natives");
-    private static final Set<String> DOOR = Set.of("Lethe", "Job", "Run");
+    private static final Set<String> DOOR = Set.of("Lethe", "Job", "Run", "Telling");
     private static final Pattern NAME = Pattern.compile("\\bdev\\.lethe\\.(\\w+)");
 
     @Test
