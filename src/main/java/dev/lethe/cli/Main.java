@@ -187,7 +187,7 @@ public final class Main implements Runnable, Terminal.Owner {
                 .map(one -> Map.entry(one.getCommandSpec(), names.stream().flatMap(name -> SettingOptions.spelled(one.getCommandSpec(), name)
                         .stream()).toList()))
                 .filter(one -> !one.getValue().isEmpty())
-                .map(one -> one.getKey().qualifiedName() + ": " + String.join(", ", one.getValue())).findFirst();
+                .map(one -> "see: " + one.getKey().qualifiedName() + " " + String.join(" ", one.getValue())).findFirst();
     }
 
     private static int failed(Terminal terminal, Throwable thrown) {

@@ -257,12 +257,18 @@ public final class OpenRun implements AutoCloseable {
         if (user == me) {
             return body.get();
         }
-        try {
-            turn.acquire();
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new InterruptedWorkException(folder + ": interrupted while " + Work.name(user) + " was at work with this run", e);
+        if (!turn.tryAcquire()) { // which an interrupt does not keep from work that is done at once, or ends by itself
+            try {
+                turn.acquire();
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                throw new InterruptedWorkException(folder + ": interrupted while another thread was at work with this run", e);
+            }
         }
+        return use(me, body);
+    }
+
+    private <T> T use(Thread me, Supplier<T> body) {
         try {
             user = me;
             return body.get();
@@ -272,22 +278,32 @@ public final class OpenRun implements AutoCloseable {
         }
     }
 
-    /** Releases the model and the search index. Idempotent. */
+    /** Releases the model and the search index, after the call that is under way, interrupted or not. Idempotent. */
     @Override
     public void close() {
-        alone(() -> {
-            closed = true;
-            if (finder != null) {
-                finder.close();
-                finder = null;
-            }
-            if (model != null) {
-                model.own();
-                model.close();
-                tokenizer.close();
-                model = null;
-            }
+        Thread me = Work.caller();
+        if (user == me) {
+            release();
+            return;
+        }
+        turn.acquireUninterruptibly();
+        use(me, () -> {
+            release();
             return null;
         });
+    }
+
+    private void release() {
+        closed = true;
+        if (finder != null) {
+            finder.close();
+            finder = null;
+        }
+        if (model != null) {
+            model.own();
+            model.close();
+            tokenizer.close();
+            model = null;
+        }
     }
 }

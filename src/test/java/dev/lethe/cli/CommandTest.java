@@ -62,7 +62,7 @@ class CommandTest {
                 "--data", data);
         assertRefused("head_top_k=half: must be a whole number; see: lethe settings train", "train", out, "--data", data,
                 "--model", SHAPE, "--set", "head_top_k=half");
-        assertRefused("epochs is 0, must be at least 1; batch is -1, must be 1 to 65536", "train",
+        assertRefused("epochs is 0, must be at least 1; batch is -1, must be 1 to 65536\nlethe: see: lethe train --epochs N --batch N", "train",
                 out, "--data", data, "--model", SHAPE, "--epochs", 0, "--batch", -1);
         assertRefused("threads=-1: must be 0 to 1024; see: lethe settings eval", "eval", run, "--set", "threads=-1");
         assertRefused("device=gpu: device 'gpu': use cpu, cuda or cuda:N; see: lethe settings eval", "eval", run,

@@ -267,7 +267,7 @@ class InterruptTest {
         });
         hasty.interrupt();
         hasty.join();
-        assertEquals(source + ": interrupted while thread 'user' was at work with this run", given.get().getMessage());
+        assertEquals(source + ": interrupted while another thread was at work with this run", given.get().getMessage());
         assertFalse(patient.isDone());
         user.interrupt();
         tried.countDown();
