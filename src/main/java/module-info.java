@@ -22,6 +22,7 @@ module dev.lethe {
 
     requires java.desktop; // pictures of reports
     requires java.logging;
+    requires static java.compiler; // an annotation on the pages' generated classes
     requires jdk.jfr;
     requires jdk.management;
     requires com.fasterxml.jackson.annotation;
@@ -29,6 +30,7 @@ module dev.lethe {
     requires com.ibm.icu;
     requires org.apache.lucene.core;
     requires org.apache.lucene.analysis.icu;
+    requires gg.jte.runtime;
     requires jtokkit;
     requires ai.djl.api;
     requires ai.djl.tokenizers;

@@ -70,8 +70,8 @@ record MetricColumn(String key, String label, String format) {
                     new MetricColumn("cost.steps", "steps", "%.0f"),
                     new MetricColumn("cost.share", "share of retraining", "%.3f"),
                     new MetricColumn("cost.seconds", "time, s", "%.1f"),
-                    new MetricColumn("cost.ledger_bytes", "ledger, bytes", "%,.0f"),
-                    new MetricColumn("cost.peak_bytes", "peak memory, bytes", "%,.0f"))));
+                    new MetricColumn("cost.ledger_bytes", "ledger, MB", "%,.1f"),
+                    new MetricColumn("cost.peak_bytes", "peak memory, MB", "%,.0f"))));
 
     /** Measures without a heading of their own, by how their keys begin. */
     private static final Map<String, String> OTHERS = others();

@@ -86,7 +86,7 @@ final class Certificate {
     }
 
     /** In short; null where there is none. */
-    private static Statement.Proof proof(RunFolder run) throws IOException {
+    static Statement.Proof proof(RunFolder run) throws IOException {
         Path file = run.root().resolve(ATTACKS);
         if (!Files.exists(file)) {
             return null;
@@ -167,7 +167,7 @@ final class Certificate {
                         + " others may.";
     }
 
-    private static List<String> notProven(Erasure account, Statement.Proof proof) {
+    static List<String> notProven(Erasure account, Statement.Proof proof) {
         List<String> open = new ArrayList<>(List.of(
                 forgetting(proof),
                 "That it equals a model trained without the records: only losses were compared.",

@@ -6,6 +6,7 @@ package dev.lethe.prove;
 
 import dev.lethe.eval.Evaluation;
 import dev.lethe.eval.MembershipInference;
+import dev.lethe.metric.Auc;
 import dev.lethe.metric.ULira;
 import dev.lethe.prove.Suspect.Role;
 import java.util.ArrayList;
@@ -86,7 +87,7 @@ record Membership() implements Attack {
         ULira.Result result = ULira.attack(in, out);
         double auc = result.auc().aggregate();
         int folds = Math.min(in.length, out.length); // records of one model go together
-        double[] interval = Chances.interval(auc, folds, folds);
+        double[] interval = Auc.interval(auc, folds, folds);
         return new Row("u_lira", suspect.name(), null, null, null, new Row.Apart(auc, interval[0], interval[1], null, null),
                 null, null);
     }

@@ -64,7 +64,7 @@ public record Row(String measure, String model, Double value, Double erased, Dou
         Apart apart = null;
         if (mine.length > 0 && others.length > 0) {
             double auc = Auc.of(mine, others);
-            double[] interval = Chances.interval(auc, mine.length, others.length);
+            double[] interval = Auc.interval(auc, mine.length, others.length);
             int flagged = Chances.flagged(mine, others);
             apart = new Apart(auc, interval[0], interval[1], (double) flagged / mine.length,
                     Chances.ofFlagged(flagged, mine.length, others.length));
