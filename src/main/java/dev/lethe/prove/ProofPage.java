@@ -56,7 +56,7 @@ final class ProofPage {
             List<String> cells = new ArrayList<>(List.of(judged ? measure : measure + " (not judged)"));
             proof.models().forEach(model -> cells.add(finding.rows().stream()
                     .filter(row -> row.measure().equals(measure) && row.model().equals(model.name())).findFirst().map(ProofPage::cell)
-                    .orElse("–")));
+                    .orElse("–").replace("  ", "\n")));
             return new Table.Row(false, cells);
         }).toList();
     }
