@@ -17,11 +17,11 @@ import java.util.TreeMap;
 import java.util.stream.Collectors;
 
 /**
- * What an officer reads first of an erasure. It says what was measured and no more: each outcome has a sentence of its own.
+ * What an officer reads first of a run. It says what was measured and no more: each outcome has a sentence of its own.
  *
  * @param verdict   one sentence
  * @param standing  how far it goes
- * @param facts     who asked and when, what was found, destroyed and signed, in order
+ * @param facts     of an erasure, empty else, as all that follows: who asked and when, what was found, destroyed and signed, in order
  * @param numbers   the five that matter, each beside its control
  * @param left      where the erased are or may be still
  * @param notProven sentences
@@ -44,11 +44,25 @@ public record ErasureSummary(String verdict, Standing standing, List<Fact> facts
      */
     public record Attacks(String outcome, String verdict) { }
 
+    static final String MEMBERSHIP = "Chance that an erased record looks better known than one held out, with its 99 % interval";
+
     public ErasureSummary {
         facts = List.copyOf(facts);
         numbers = List.copyOf(numbers);
         left = List.copyOf(left);
         notProven = List.copyOf(notProven);
+    }
+
+    /**
+     * Of a run that no erasure made: a dry run and a refused erasure leave it so.
+     *
+     * @param learned records that it learned
+     * @param made    runs that erasures made of its lineage
+     */
+    static ErasureSummary ofTraining(int learned, long made) {
+        return new ErasureSummary("Nothing was erased from this model: it learned " + records(learned) + (made == 0 ? "."
+                : String.format(Locale.ROOT, " and those that were erased since, which made %,d other %s.", made,
+                        made == 1 ? "run" : "runs")), Standing.MEASURED, List.of(), List.of(), List.of(), List.of());
     }
 
     /**
@@ -96,8 +110,8 @@ public record ErasureSummary(String verdict, Standing standing, List<Fact> facts
         }
         return erased + String.format(Locale.ROOT, "the model's loss on them went from %.2f to %.2f nats a token, %s %.2f",
                 account.before().forget(), after, switch (config.reference()) {
-                    case Reference.HeldOut _ -> adapter ? "and its base, which never learned them, is at"
-                            : "and records that it never saw were at";
+                    case Reference.HeldOut _ -> adapter ? "and its base without the adapter is at"
+                            : "and records held out of its training were at";
                     case Reference.Retrained _ -> "and the model named as one that never saw them is at";
                     case Reference.Loss _ -> "with no reference but the loss that a person set,";
                 }, account.target());
@@ -121,8 +135,8 @@ public record ErasureSummary(String verdict, Standing standing, List<Fact> facts
         facts.add(new Fact("attacks", attacks.outcome == null ? "none tried (lethe prove tries them)" : attacks.verdict));
         if (certified) {
             facts.add(new Fact("certificate", "SHA-256 " + certificate.sha256()));
-            facts.add(new Fact("signed with", "key " + certificate.fingerprint() + (certificate.fits()
-                    ? ", as the certificate says; lethe verify checks it" : "; the account or the proof in this run is not the one that it signs")));
+            facts.add(new Fact("signed with", "key " + certificate.fingerprint() + (certificate.fits() ? ", as the certificate says; lethe"
+                    + " verify checks it" : "; the account or the proof in this run is not the one that it signs")));
         } else {
             facts.add(new Fact("certificate", "none (lethe certify makes one)"));
         }
@@ -153,7 +167,7 @@ public record ErasureSummary(String verdict, Standing standing, List<Fact> facts
     private static List<Measured> numbers(Erasure account, boolean adapter, Measured membership) {
         Erasure.Relearning probe = account.relearning();
         String reference = switch (account.config().reference()) {
-            case Reference.HeldOut _ -> adapter ? "its base" : "never seen";
+            case Reference.HeldOut _ -> adapter ? "its base" : "held out";
             case Reference.Retrained _ -> "the model named";
             case Reference.Loss _ -> "set by a person";
         };
@@ -161,12 +175,12 @@ public record ErasureSummary(String verdict, Standing standing, List<Fact> facts
         numbers.add(loss("Loss on the erased records", account.before().forget(), account.after().forget(), account.target(), reference));
         numbers.add(loss("Loss on records kept, a sample", account.before().retain(), account.after().retain(),
                 account.before().retain() + account.config().retainGuard(), "at most"));
-        numbers.add(loss("Loss on records never seen", account.before().heldOut(), account.after().heldOut(),
+        numbers.add(loss("Loss on records held out", account.before().heldOut(), account.after().heldOut(),
                 account.before().heldOut() * (1 + account.config().heldOutGuard()), "at most"));
         numbers.add(loss("Loss on some erased, once others were learned again", probe.before(), probe.after(), probe.heldOut(),
-                "never seen"));
-        numbers.add(membership != null ? membership : new Measured("Chance that an erased record looks better known than one never seen",
-                "–", "–", "not measured: no records of both"));
+                "held out"));
+        numbers.add(membership != null ? membership
+                : new Measured(MEMBERSHIP, "–", "–", "not measured: no records of both"));
         return numbers;
     }
 

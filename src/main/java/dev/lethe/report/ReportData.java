@@ -6,7 +6,7 @@ import java.util.List;
  * Everything a report shows, as report.json has it. Parts that do not exist are empty lists. Losses in nats a token.
  *
  * @param title heading of the page
- * @param summary what an officer reads first, null of a run that no erasure made
+ * @param summary what an officer reads first
  * @param facts what was done, label and value, in order
  * @param columns names of the models compared, in order, such as before, after, retrained
  * @param groups rows of the comparison

@@ -31,7 +31,8 @@ final class ReportTables {
             for (String measure : List.of("loss, nats", "exact mem.", "ROUGE-L")) {
                 data.columns().forEach(column -> columns.add(measure + "\n" + column));
             }
-            tables.add(Table.of("Record by record", columns, data.records().stream().map(line -> row(line, data.columns().size())).toList()));
+            tables.add(Table.of("Record by record", columns,
+                    data.records().stream().map(line -> row(line, data.columns().size())).toList()));
         }
         return tables;
     }

@@ -100,7 +100,8 @@ public final class RunReport {
     }
 
     private ErasureSummary summary(List<String> columns, List<String> names, List<Answers> witnesses) {
-        return account == null ? null : ErasureSummary.of(account, run.info().data().records() + account.records().size(),
+        return account == null ? ErasureSummary.ofTraining(run.info().data().records(), run.info().kin().stream()
+                .filter(kin -> kin.state() == RunInfo.Kin.State.MADE).count()) : ErasureSummary.of(account, run.info().data().records() + account.records().size(),
                 run.info().source().shape().hasAdapters(), CertificateSummary.of(run, account), RunLogs.attacks(run),
                 membership(columns, names, witnesses));
     }
@@ -109,8 +110,7 @@ public final class RunReport {
     private Measured membership(List<String> columns, List<String> names, List<Answers> witnesses) {
         List<String> cells = apart(names, witnesses);
         int after = columns.indexOf("after");
-        return cells.isEmpty() || !names.getFirst().equals(FORGET) ? null : new Measured(
-                "Chance that an erased record looks better known than one never seen, with its 99 % interval",
+        return cells.isEmpty() || !names.getFirst().equals(FORGET) ? null : new Measured(ErasureSummary.MEMBERSHIP,
                 after > 0 ? cells.getFirst() : "–", cells.get(after), after < cells.size() - 1 ? cells.getLast() + " retrained"
                 : "0.50 if alike");
     }
@@ -128,11 +128,12 @@ public final class RunReport {
 
     private List<Line> lines(List<String> names, List<List<Record>> groups, List<Answers> witnesses, Text shown) {
         List<Line> lines = new ArrayList<>();
+        IdKey key = key();
         for (int g = 0; g < names.size(); g++) {
             for (int i = 0; i < groups.get(g).size(); i++) {
                 int group = g;
                 int index = i;
-                lines.add(new Line(name(groups.get(g).get(i).id(), names.get(g), i, shown), names.get(g),
+                lines.add(new Line(name(groups.get(g).get(i).id(), names.get(g), i, shown, key), names.get(g),
                         witnesses.stream().map(one -> one.evaluations().get(group).records().get(index).loss()).toList(),
                         witnesses.stream().map(one -> one.evaluations().get(group).records().get(index).exactMemorisation()).toList(),
                         witnesses.stream().filter(one -> index < one.continuations().get(group).size())
@@ -143,11 +144,15 @@ public final class RunReport {
         return lines;
     }
 
-    /** An id stands in a report only where text does that is not shown unless asked for. */
-    private String name(String id, String group, int index, Text shown) {
+    /** No id stands there unless the erased's text is asked for: of an erased record its name in the account. */
+    private static String name(String id, String group, int index, Text shown, IdKey key) {
+        return shown == Text.ERASED_TOO ? id : key == null || !group.equals(FORGET) ? group + " " + (index + 1) : key.of(id);
+    }
+
+    /** Null where there is none. */
+    private IdKey key() {
         try {
-            IdKey key = shown == Text.ERASED_TOO || !group.equals(FORGET) ? null : IdKey.read(run.journal());
-            return shown == Text.ERASED_TOO ? id : key == null ? group + " " + (index + 1) : key.of(id);
+            return account == null ? null : IdKey.read(run.journal());
         } catch (IOException e) {
             throw new BadInputException(IdKey.file(run.journal()) + ": cannot be read: " + Reason.of(e), e);
         }
@@ -231,9 +236,6 @@ public final class RunReport {
             facts.add(fact("steps", "%d of ascent, %d of repair (%.1f %% of the training's)", account.ascents(), account.repairs(),
                     100 * account.repairShare()));
         } else {
-            long made = run.info().kin().stream().filter(kin -> kin.state() == RunInfo.Kin.State.MADE).count();
-            facts.add(fact("erased", made == 0 ? "nothing: no erasure made this model" : "nothing: no erasure made this model, which still"
-                    + " knows what others of its lineage had erased (%d runs)", made));
             apart(names, witnesses).forEach(auc -> facts.add(fact("membership", "chance that a learned record looks better known than"
                     + " a held-out one, by loss: %s (0.5 = alike, 99 %% interval)", auc)));
         }

@@ -61,15 +61,24 @@ class ErasureSummaryTest {
     void theVerdictSaysWhatItIsMeasuredAgainst() {
         String start = "2 records were erased: the model's loss on them went from 0.17 to 6.50 nats a token, ";
         String end = "; no attack was tried on the new model.";
-        assertEquals(start + "and records that it never saw were at 6.16" + end, of(usual(), NONE).verdict());
+        assertEquals(start + "and records held out of its training were at 6.16" + end, of(usual(), NONE).verdict());
         assertEquals(start + "with no reference but the loss that a person set, 6.16" + end,
                 of(config(Strategy.FRESH, new Reference.Loss(6.16)), NONE).verdict());
         assertEquals(start + "and the model named as one that never saw them is at 6.16" + end,
                 of(config(Strategy.NPO, new Reference.Retrained(Path.of("/runs/c"))), NONE).verdict());
-        assertEquals(start + "and its base, which never learned them, is at 6.16" + end,
+        assertEquals(start + "and its base without the adapter is at 6.16" + end,
                 ErasureSummary.of(account(usual(), 2, List.of()), 120, true, UNSIGNED, NONE, null).verdict());
         assertTrue(ErasureSummary.of(account(usual(), 1, List.of()), 120, false, UNSIGNED, NONE, null).verdict()
                 .startsWith("1 record was erased: "));
+    }
+
+    @Test
+    void aRunThatNoErasureMadeSaysSo() {
+        assertEquals("Nothing was erased from this model: it learned 120 records.", ErasureSummary.ofTraining(120, 0).verdict());
+        ErasureSummary before = ErasureSummary.ofTraining(110, 2);
+        assertEquals("Nothing was erased from this model: it learned 110 records and those that were erased since, which made"
+                + " 2 other runs.", before.verdict());
+        assertEquals(List.of(), before.numbers());
     }
 
     @Test
@@ -136,7 +145,7 @@ class ErasureSummaryTest {
     @Test
     void fiveNumbersEachBesideItsControl() {
         ErasureSummary summary = of(usual(), NONE);
-        assertEquals(List.of("6.160 never seen", "0.665 at most", "6.467 at most", "–", "not measured: no records of both"),
+        assertEquals(List.of("6.160 held out", "0.665 at most", "6.467 at most", "–", "not measured: no records of both"),
                 summary.numbers().stream().map(ErasureSummary.Measured::control).toList());
         assertEquals(List.of("6.501", "0.177", "6.263", "4.687", "–"),
                 summary.numbers().stream().map(ErasureSummary.Measured::after).toList());
