@@ -28,24 +28,46 @@ import java.util.stream.Collectors;
  */
 public record ErasureSummary(String verdict, Standing standing, List<Fact> facts, List<Measured> numbers, List<Left> left,
                              List<String> notProven) {
-    /** The least of: something speaks against it; nothing but losses was measured; attacks were tried and found nothing. */
-    public enum Standing { DOUBTFUL, MEASURED, ATTACKED }
+    /** How far a verdict goes. */
+    public enum Standing {
+        /** Something speaks against it. */
+        DOUBTFUL,
+        /** Nothing but losses was measured, or attacks did not decide. */
+        MEASURED,
+        /** Attacks were tried and found nothing. */
+        ATTACKED
+    }
 
-    /** @param control what the number is to be compared with, and what that is; – where there is none */
+    /**
+     * A number in words, – where there is none.
+     *
+     * @param what    it is
+     * @param before  of the model from before
+     * @param after   of the new model
+     * @param control what to compare with, and what that is
+     */
     public record Measured(String what, String before, String after, String control) { }
 
-    /** @param holds what it could tell of a record, and whether that was found there */
+    /**
+     * A place that no erasure cleans.
+     *
+     * @param place its path
+     * @param files there
+     * @param holds what it could tell of a record, and whether that was found there
+     */
     public record Left(String place, int files, String holds) { }
 
     /**
      * What attacks on the model came to.
      *
      * @param outcome FOUND, NOT_FOUND or UNDECIDED; null where none was tried
+     * @param verdict the proof's sentence
      */
     public record Attacks(String outcome, String verdict) { }
 
     static final String MEMBERSHIP = "Chance that an erased record looks better known than one held out, with its 99 % interval";
 
+    /** Copies the lists. */
     public ErasureSummary {
         facts = List.copyOf(facts);
         numbers = List.copyOf(numbers);
@@ -66,6 +88,8 @@ public record ErasureSummary(String verdict, Standing standing, List<Fact> facts
     }
 
     /**
+     * Of an erasure.
+     *
      * @param learned    records that the run learned before
      * @param adapter    whether the model is one, so that its base is the reference
      * @param membership the last of the numbers; null where it was not measured

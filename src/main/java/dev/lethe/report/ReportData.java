@@ -33,8 +33,12 @@ public record ReportData(String title, ErasureSummary summary, List<Fact> facts,
     /**
      * One record under each model; NaN where a model has no such number.
      *
-     * @param name of an erased one its name in the account, of another its place in the group; its id where that was asked for
-     * @param rougeLRecall empty where it was not continued
+     * @param name              of an erased one its name in the account, of another its place in the group; its id where that was
+     *                          asked for
+     * @param group             as in the groups
+     * @param loss              one a model, in the columns' order, nats a token
+     * @param exactMemorisation the same, a share
+     * @param rougeLRecall      the same, a share; empty where it was not continued
      */
     public record Line(String name, String group, List<Double> loss, List<Double> exactMemorisation, List<Double> rougeLRecall) {}
 

@@ -6,7 +6,9 @@ import java.util.List;
 /**
  * A part of a page under a heading of its own.
  *
+ * @param heading of the part
  * @param lead    what it is about, may be empty
+ * @param tables  first
  * @param notes   sentences below the tables
  * @param figures below these; what cannot be drawn is named at the end
  */
