@@ -171,7 +171,7 @@ class EraseCommandTest {
         assertEquals(List.of(), Grep.files(out.resolve("report"), Grep.text("dave-"), Grep.text("Dave Umbrolio")));
         String page = Files.readString(out.resolve("report/report.html"));
         assertTrue(page.contains("No text of an erased record is shown"));
-        assertTrue(page.contains("10 records were erased: the model&#39;s loss on them went from "), "the verdict");
+        assertTrue(page.contains("10 records were erased: the model's loss on them went from "), "the verdict");
         assertTrue(page.contains("the loss that a person set") && page.contains("That anybody vouches for this erasure"), page);
         assertTrue(page.contains("those of the run it began with were kept, as told"));
         JsonNode account = new JsonMapper().readTree(Files.readString(out.resolve("journal/erasure.json")));
