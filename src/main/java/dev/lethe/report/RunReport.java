@@ -100,10 +100,13 @@ public final class RunReport {
     }
 
     private ErasureSummary summary(List<String> columns, List<String> names, List<Answers> witnesses) {
-        return account == null ? ErasureSummary.ofTraining(run.info().data().records(), run.info().kin().stream()
-                .filter(kin -> kin.state() == RunInfo.Kin.State.MADE).count()) : ErasureSummary.of(account, run.info().data().records() + account.records().size(),
-                run.info().source().shape().hasAdapters(), CertificateSummary.of(run, account), RunLogs.attacks(run),
-                membership(columns, names, witnesses));
+        int learned = run.info().data().records();
+        if (account == null) {
+            return ErasureSummary.ofTraining(learned, run.info().kin().stream()
+                    .filter(kin -> kin.state() == RunInfo.Kin.State.MADE).count());
+        }
+        return ErasureSummary.of(account, learned + account.records().size(), run.info().source().shape().hasAdapters(),
+                CertificateSummary.of(run, account), RunLogs.attacks(run), membership(columns, names, witnesses));
     }
 
     /** Null without records of both sides. */
