@@ -145,6 +145,9 @@ final class Ascent implements AutoCloseable {
         steady.close();
         direction.close();
         snapshot.close();
+        if (span != null) {
+            span.close();
+        }
     }
 
     /**
