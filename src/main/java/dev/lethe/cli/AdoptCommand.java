@@ -52,6 +52,7 @@ final class AdoptCommand implements Callable<Integer> {
     private final SettingOptions settings = new SettingOptions(all -> {
         known.into(all);
         TrainSettings.capture(all, kept);
+        TrainSettings.keys(all, kept);
         form.into(all);
         place.into(all);
     }, "held_out", "base", "epochs_trained", "rate_trained", "batch", "sites", "device");

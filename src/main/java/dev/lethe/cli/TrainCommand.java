@@ -53,6 +53,7 @@ final class TrainCommand implements Callable<Integer> {
     private final SettingOptions settings = new SettingOptions(all -> {
         TrainSettings.training(all, config);
         TrainSettings.capture(all, config);
+        TrainSettings.keys(all, config);
         form.into(all);
         place.into(all);
     }, "epochs", "batch", "learning_rate", "capture", "sites", "holdout", "device");

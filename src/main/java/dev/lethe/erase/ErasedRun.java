@@ -208,24 +208,23 @@ final class ErasedRun implements Method.Fresh, AutoCloseable {
         Set<Entry.RecordKey> keys = Finish.keys(erasure.leaving());
         List<PendingErasure.Place> places = new ArrayList<>();
         for (RunFolder run : lineage.runs()) {
-            places.add(place(run.root(), run.identity(), live(run.ledger(), keys)));
+            places.add(place(run.root(), run.identity(), run.ledger(), keys));
         }
-        places.add(place(out, identity, live(growing.resolve("ledger"), keys)));
+        places.add(place(out, identity, growing.resolve("ledger"), keys));
         return new PendingErasure(erasure.id(), erasure.leaving().stream().sorted().toList(), places);
     }
 
-    private static PendingErasure.Place place(Path run, String identity, int entries) {
-        return new PendingErasure.Place(Lineage.real(run).toString(), identity, entries, false, null);
-    }
-
-    private static int live(Path folder, Set<Entry.RecordKey> keys) {
-        if (!Files.isDirectory(folder)) {
-            return 0;
+    private static PendingErasure.Place place(Path run, String identity, Path folder, Set<Entry.RecordKey> keys) {
+        List<Entry> live = List.of();
+        boolean encrypted = false;
+        if (Files.isDirectory(folder)) {
+            try (GradientLedger ledger = GradientLedger.open(folder)) {
+                live = ledger.entries().stream().filter(entry -> !entry.destroyed() && keys.contains(entry.header().key())).toList();
+                encrypted = ledger.manifest().keys() != null;
+            }
         }
-        try (GradientLedger ledger = GradientLedger.open(folder)) {
-            return (int) ledger.entries().stream().filter(entry -> !entry.destroyed())
-                    .map(Entry::header).filter(header -> keys.contains(header.key())).count();
-        }
+        int own = (int) live.stream().filter(Entry::encrypted).map(entry -> entry.header().key()).distinct().count();
+        return new PendingErasure.Place(Lineage.real(run).toString(), identity, live.size(), encrypted ? own : null, false, null);
     }
 
     private void ledger(Set<String> erased, boolean keepInSource) {

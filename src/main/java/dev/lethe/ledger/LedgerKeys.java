@@ -70,11 +70,16 @@ public final class LedgerKeys {
 
     /** Those that a ledger lies under; nothing is read yet. */
     static LedgerKeys of(LedgerManifest.Keys where) {
-        String moved = System.getProperty(MOVED, System.getenv(MOVED));
-        return new LedgerKeys(Path.of(moved == null || moved.isEmpty() ? where.folder() : moved).toAbsolutePath(), where.id());
+        return new LedgerKeys(place(Path.of(where.folder())), where.id());
     }
 
-    /** @throws BadInputException when keys would lie in a run or ledger that they are to lock, or one of its folders */
+    /** Where a folder is that was once there: as {@link #MOVED} says, or as it was. */
+    public static Path place(Path once) {
+        String moved = System.getProperty(MOVED, System.getenv(MOVED));
+        return (moved == null || moved.isEmpty() ? once : Path.of(moved)).toAbsolutePath().normalize();
+    }
+
+    /** @throws BadInputException when keys would lie in the run or ledger whose copies they are to lock */
     public static void requireOutside(Path keys, Path run) {
         if (keys.toAbsolutePath().normalize().startsWith(run.toAbsolutePath().normalize()))
             throw new BadInputException(keys + ": lies in " + run + ", whose copies its keys would go along with; name a folder"

@@ -5,6 +5,7 @@
  */
 package dev.lethe.run;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
 import dev.lethe.DamagedDataException;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
@@ -34,10 +35,12 @@ public record PendingErasure(String erasure, List<String> records, List<Place> p
      * @param run     its folder
      * @param identity {@link RunInfo#identity}
      * @param entries ledger entries of the erased records that were there when the erasure began
+     * @param keys    of the erased records' keys, those that such entries lay under; null of a ledger in the clear
      * @param done    whether nothing is left of them and of the records' rows
      * @param reason  why it is not done; null before a try, and when done
      */
-    public record Place(String run, String identity, int entries, boolean done, String reason) {
+    public record Place(String run, String identity, int entries, @JsonInclude(JsonInclude.Include.NON_NULL) Integer keys,
+                        boolean done, String reason) {
         public Place {
             Objects.requireNonNull(run, "run");
             Objects.requireNonNull(identity, "identity");
@@ -45,7 +48,7 @@ public record PendingErasure(String erasure, List<String> records, List<Place> p
 
         /** The same after a try. {@code failure} null: it is done. */
         public Place tried(String failure) {
-            return new Place(run, identity, entries, failure == null, failure);
+            return new Place(run, identity, entries, keys, failure == null, failure);
         }
 
         @Override

@@ -46,6 +46,7 @@ import tools.jackson.databind.ser.std.ToStringSerializer;
  *                             as often as others in all of it, so that a replay without them is short; or null
  * @param keepAt               shares of the first epoch after which a checkpoint is kept to replay from
  * @param keepText             whether records.jsonl keeps the records' text, so that the run needs its data file no more
+ * @param ledgerKeys           folder of the keys that the captured gradients lie under, outside of the run; null: in the clear
  */
 public record TrainConfig(int epochs, long maxSteps, int batchSize, double learningRate, Schedule schedule,
                           long warmupSteps, double weightDecay, double maxNorm, long seed, Dtype dtype,
@@ -53,7 +54,9 @@ public record TrainConfig(int epochs, long maxSteps, int batchSize, double learn
                           long checkpointEverySteps, OnLong onLong, double holdoutFraction,
                           @JsonSerialize(using = ToStringSerializer.class) Path holdoutData,
                           @JsonSerialize(using = ToStringSerializer.class) Path late,
-                          @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Double> keepAt, boolean keepText) {
+                          @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Double> keepAt, boolean keepText,
+                          @JsonInclude(JsonInclude.Include.NON_NULL) @JsonSerialize(using = ToStringSerializer.class)
+                          Path ledgerKeys) {
     private static final long EXACT_VOCABULARY = 4096;
     private static final int AUTOMATIC_TOP_K = 256;
     private static final double AUTOMATIC_HOLDOUT = 0.05;
@@ -131,6 +134,7 @@ public record TrainConfig(int epochs, long maxSteps, int batchSize, double learn
         builder.late = late;
         builder.keepAt = keepAt;
         builder.keepText = keepText;
+        builder.ledgerKeys = ledgerKeys;
         return builder;
     }
 
@@ -208,6 +212,7 @@ public record TrainConfig(int epochs, long maxSteps, int batchSize, double learn
         private Path late;
         private List<Double> keepAt = List.of();
         private boolean keepText;
+        private Path ledgerKeys;
 
         private Builder() { }
 
@@ -233,11 +238,12 @@ public record TrainConfig(int epochs, long maxSteps, int batchSize, double learn
         public Builder late(Path value) { late = value; return this; }
         public Builder keepAt(List<Double> value) { keepAt = value; return this; }
         public Builder keepText(boolean value) { keepText = value; return this; }
+        public Builder ledgerKeys(Path value) { ledgerKeys = value; return this; }
 
         public TrainConfig build() {
             return new TrainConfig(epochs, maxSteps, batchSize, learningRate, schedule, warmupSteps, weightDecay,
                     maxNorm, seed, dtype, capture, sites, headTopK, rank, ledgerDtype, checkpointEverySteps, onLong,
-                    holdoutFraction, holdoutData, late, keepAt, keepText);
+                    holdoutFraction, holdoutData, late, keepAt, keepText, ledgerKeys);
         }
     }
 

@@ -51,6 +51,14 @@ public final class TrainSettings {
                 .wholeLong("seed", 0, "Of whatever is drawn: weights, order, held-out records", to::seed);
     }
 
+    /** Adds where the keys are. */
+    public static void keys(Settings settings, TrainConfig.Builder to) {
+        settings.section("who can read it")
+                .text("ledger_keys", "DIR", "", "Keep the gradients encrypted, each record's under a key of its own in this folder outside"
+                        + " the run, which is made if need be: copies die with the keys (default: in the clear)",
+                        value -> to.ledgerKeys(Path.of(value).toAbsolutePath().normalize()));
+    }
+
     private static List<Double> shares(String value) {
         try {
             return Arrays.stream(value.split(",")).map(Double::valueOf).toList();

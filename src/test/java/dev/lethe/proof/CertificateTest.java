@@ -66,7 +66,7 @@ class CertificateTest {
         assertEquals(0.5, told.at("/method/settings/retainGuard").asDouble());
         assertTrue(told.at("/outcome/after/heldOut").isMissingNode(), "there is none");
         assertFalse(told.has("proof"));
-        assertEquals(8, told.get("notProven").size());
+        assertEquals(9, told.get("notProven").size());
         String text = statement.toString() + new String(Files.readAllBytes(made.log.resolve("tile/entries/000.p/1")),
                 StandardCharsets.UTF_8);
         assertFalse(text.contains("dave"), text);

@@ -72,7 +72,7 @@ final class MadeUpRun {
                 new Losses(0.1, 0.2, Double.NaN), new Losses(6.1, 0.25, Double.NaN), 12, 100, true, 0.0, List.of(), 700,
                 new Erasure.Relearning(0.2, 4.5, Double.NaN), InfluenceChange.none(), 3,
                 List.of(new Copy(key.of("dave-job-2"), null, key.of("dave-job"), 1, false, true)),
-                List.of(new PendingErasure.Place(source.toString(), "abc", 3, true, null)),
+                List.of(new PendingErasure.Place(source.toString(), "abc", 3, 2, true, null)),
                 List.of(new Census.Place("/home/dave/people.jsonl", "data", "the records themselves", null, 1, 77,
                         Census.Reach.YOURS,
                         Census.Found.YES)), new Erasure.Software("0.1.0", "25", "2.13", "avx2", "cpu"));
