@@ -58,7 +58,7 @@ public final class LedgerKeys {
         try {
             PrivateFiles.makeFolder(place);
             if (!Files.exists(WrappedKeys.file(place))) {
-                try (LockFile lock = lock(place)) {
+                try (LockFile _ = lock(place)) {
                     if (!Files.exists(WrappedKeys.file(place))) put(place, WrappedKeys.empty());
                 }
             }
@@ -133,7 +133,7 @@ public final class LedgerKeys {
     /** Gives every one of these names a key that is on the disk, those that have none a new one. */
     synchronized void make(Set<Name> names) {
         if (loaded != null && names.stream().allMatch(loaded::has)) return;
-        try (LockFile lock = lock(folder); FileChannel file = PrivateFiles.open(WrappedKeys.file(folder))) {
+        try (LockFile _ = lock(folder); FileChannel file = PrivateFiles.open(WrappedKeys.file(folder))) {
             ByteBuffer head = ByteBuffer.allocate(WrappedKeys.BLOCK_BYTES);
             LedgerFolder.read(file, head, 0);
             if (loaded == null || !loaded.isStill(head.array(), file.size())) loaded = mine(read(folder));
@@ -162,7 +162,7 @@ public final class LedgerKeys {
 
     private int change(Set<Name> dropped, boolean always) {
         if (!Files.isDirectory(folder)) read(folder); // which says what is missing
-        try (LockFile lock = lock(folder)) {
+        try (LockFile _ = lock(folder)) {
             PrivateFiles.deleteLeftovers(folder);
             WrappedKeys now = mine(WrappedKeys.read(folder));
             int there = (int) dropped.stream().filter(now::has).count();
