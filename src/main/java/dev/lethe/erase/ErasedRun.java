@@ -15,6 +15,7 @@ import dev.lethe.data.Record;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
+import dev.lethe.ledger.LedgerKeys;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.run.IdKey;
 import dev.lethe.run.Lineage;
@@ -77,6 +78,9 @@ final class ErasedRun implements Method.Fresh, AutoCloseable {
         Lineage lineage = Lineage.of(source);
         if (!keepEntries && !lineage.missing().isEmpty()) {
             throw new BadInputException(missing(lineage));
+        }
+        if (!keepEntries) { // better now than when all is done but the destruction
+            lineage.runs().stream().filter(RunFolder::hasLedger).forEach(run -> LedgerKeys.requireFor(run.ledger()));
         }
         Lineage.Locks locks = lineage.lock();
         try {

@@ -1,7 +1,7 @@
 /*
  * Destroying entries, in an order that a kill at any point cannot undo: (0) under keys those of the records, with which every
- * copy of the ledger becomes unreadable; where that fails the entries are overwritten all the same, (1) the index goes, (2) each touched segment's
- * count of changes rises, so that indexes of other folders that share the file by hard links go stale too, (3) every
+ * copy of the ledger becomes unreadable; where that fails the entries are overwritten all the same, (1) the index goes, (2) each touched
+ * segment's count of changes rises, so that indexes of other folders that share the file by hard links go stale too, (3) every
  * entry is marked destroyed: from here no reader uses it, (4) its key becomes zero, with the header's checksum beside it
  * in one write inside one disk sector, (5) payloads and markers become zeros, (6) a new index. Each stage is on the disk
  * before the next begins. What stages 4 and 5 did not reach is found and finished by the next writer.

@@ -112,6 +112,19 @@ public final class LedgerKeys {
         return new Name(hash.getLong(), hash.getLong());
     }
 
+    /**
+     * Refuses a ledger that lies under keys which cannot be reached now; one in the clear passes.
+     *
+     * @throws BadInputException naming what is missing
+     */
+    public static void requireFor(Path ledger) {
+        LedgerManifest.Keys where = LedgerManifest.read(new LedgerFolder(ledger)).keys();
+        if (where != null) {
+            LedgerKeys keys = of(where);
+            keys.mine(read(keys.folder));
+        }
+    }
+
     Path folder() {
         return folder;
     }

@@ -72,7 +72,7 @@ final class LedgerCapture implements StepCapture {
         return new LedgerCapture(model, format, writer);
     }
 
-    /** What a run's ledger is to lie under, made if need be; null: nothing. @throws BadInputException when it cannot, or lies in the run */
+    /** What a run's ledger is to lie under, made if need be; null: nothing. @throws BadInputException when it is in the run */
     static LedgerKeys keys(TrainConfig config, Path run) {
         if (config.ledgerKeys() == null || config.capture() == TrainConfig.CapturePolicy.NONE) {
             return null;

@@ -170,6 +170,9 @@ class EncryptedRunTest {
         assertEquals(1, Run.finish(out, List.of(), List.of()).size());
         RunFolder.open(out);
         RunFolder.open(run);
+        Files.move(keys, away);
+        BadInputException early = assertThrows(BadInputException.class, () -> erase(run, folder.resolve("run-3"), 1));
+        assertTrue(early.getMessage().startsWith(keys.resolve("ledger.keys") + ": is not there"), early.getMessage());
     }
 
     @Test
