@@ -18,6 +18,7 @@ import dev.lethe.base.Sha256;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -98,7 +99,7 @@ final class WrappedKeys {
         Path file = folder.resolve(kekName(id));
         String missing = "it opens ledger.keys beside it; bring it back from a copy made since the last erasure or rotation";
         try {
-            byte[] kek = HexFormat.of().parseHex(new String(bytes(file, missing)).strip());
+            byte[] kek = HexFormat.of().parseHex(new String(bytes(file, missing), StandardCharsets.US_ASCII).strip());
             if (Arrays.equals(kekId(kek), id)) return kek;
         } catch (IllegalArgumentException e) {
             // told below
