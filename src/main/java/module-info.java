@@ -35,6 +35,7 @@ module dev.lethe {
     requires org.slf4j; // by DJL, which describes no module and so cannot say it
     requires static jinjava; // chat templates alone
     requires static info.picocli; // the command alone
+    requires static com.networknt.schema; // lethe experiment alone
 
     // Their records are written as JSON.
     opens dev.lethe.base to tools.jackson.databind;

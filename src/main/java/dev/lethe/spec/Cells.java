@@ -24,7 +24,6 @@ import java.util.stream.Collectors;
  * each of those the trained model as it is ({@code original}) and the one trained without ({@code retrain}).
  */
 public final class Cells {
-    static final List<String> HEADS = List.of("tied", "untied");
     public static final String ORIGINAL = "original";
     /** The model before it learned any record, of a study that has one. */
     public static final String BASE = "base";
@@ -49,10 +48,6 @@ public final class Cells {
     public record Config(EraseConfig erase, boolean toRetrained, Keeping keep) { }
 
     private Cells() { }
-
-    static String strategies() {
-        return ORIGINAL + ", " + Strategy.labels();
-    }
 
     /**
      * Every cell, references first, each once.
