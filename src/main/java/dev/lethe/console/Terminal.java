@@ -27,7 +27,7 @@ public final class Terminal {
     private final PrintStream out;
     private final PrintStream err;
     private final IntSupplier columns;
-    private boolean open;
+    private String open; // the line that is being rewritten, or null
 
     /** @param columns how wide {@code err} is where it is a terminal, on which a line can be rewritten; else 0 */
     public Terminal(OutputStream out, OutputStream err, IntSupplier columns) {
@@ -56,18 +56,21 @@ public final class Terminal {
         return columns.getAsInt();
     }
 
-    /** Shows a line in place of the one that was shown so before; it must fit. */
+    /**
+     * Shows a line in place of the one that was shown so before; it must fit. The cursor stays at its begin: a window that is
+     * made smaller wraps the line, and all of it then lies behind the cursor, to be cleared.
+     */
     void rewrite(String line) {
-        err.print("\r\033[K" + visible(line));
+        open = visible(line);
+        err.print("\r\033[J" + open + "\r");
         err.flush();
-        open = true;
     }
 
-    /** Leaves the line that is being rewritten as it is. */
+    /** Leaves the line that is being rewritten as it is, or as much of it as still fits. */
     void endLine() {
-        if (open) {
-            err.println();
-            open = false;
+        if (open != null) {
+            err.println("\r\033[J" + open.substring(0, Math.clamp(columns() - 1, 0, open.length())));
+            open = null;
         }
     }
 
