@@ -23,7 +23,6 @@ import dev.lethe.solve.Lissa;
 import dev.lethe.solve.PowerIteration;
 import dev.lethe.solve.PowerIteration.Eigenpair;
 import dev.lethe.solve.Solution;
-import dev.lethe.solve.SolverListener;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -95,7 +94,7 @@ public final class CurvedQuery {
                 ConjugateGradient solver = new ConjugateGradient(
                         new ConjugateGradient.Options(lambda, options.tolerance(), options.maxIterations()),
                         factors == null || lambda == 0 ? null : FactorFit.inverse(factors, BEFORE * lambda, 0),
-                        first == null ? EarlyStop.NEVER : new StableRanking(first), SolverListener.NONE);
+                        first == null ? EarlyStop.NEVER : new StableRanking(first));
                 try (ParameterVector gradient = gradient(query)) {
                     return solved(query, solver.solve(curvature, gradient));
                 }
@@ -127,7 +126,7 @@ public final class CurvedQuery {
         LinearOperator.SampledOperator samples = curvature.sampled();
         return query -> {
             Lissa solver = new Lissa(new Lissa.Options(damping(curvature), scale(curvature, samples),
-                    options.maxIterations(), 1, options.tolerance()), SolverListener.NONE);
+                    options.maxIterations(), 1, options.tolerance()));
             try (ParameterVector gradient = gradient(query)) {
                 Solution solution = solver.attempt(samples, gradient);
                 if (solution.stop() == Solution.Stop.DIVERGED) {
@@ -181,7 +180,7 @@ public final class CurvedQuery {
     }
 
     private static Eigenpair power(LinearOperator operator, ParameterVector start) {
-        return new PowerIteration(0.1, 20, SolverListener.NONE).attempt(operator, start);
+        return new PowerIteration(0.1, 20).attempt(operator, start);
     }
 
     private ParameterVector start() {

@@ -78,7 +78,8 @@ class CurvatureOperatorTest {
         model.gradient(Batch.of(tokens, targets));
         try (ParameterVector g = model.buffer(Buffer.GRADIENT).copy(); ParameterVector back = g.zeros()) {
             try (Solution solution = cg.solve(operator, g)) {
-                operator.shifted(0.1).apply(solution.x(), back);
+                operator.apply(solution.x(), back);
+                back.axpy(0.1, solution.x());
             }
             Tolerance.near("(C + 0.1 I) x", g.readDoubles(0, (int) g.size()), back.readDoubles(0, (int) g.size()), 1e-6);
         }
