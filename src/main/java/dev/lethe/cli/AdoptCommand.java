@@ -1,11 +1,11 @@
 package dev.lethe.cli;
 
 import dev.lethe.BadInputException;
+import dev.lethe.base.Sizes;
 import dev.lethe.console.Common;
 import dev.lethe.console.ModelPlace;
 import dev.lethe.console.SettingOptions;
 import dev.lethe.console.Terminal;
-import dev.lethe.console.Terminal.Sizes;
 import dev.lethe.data.FormSettings;
 import dev.lethe.engine.Engine;
 import dev.lethe.run.RunFolder;

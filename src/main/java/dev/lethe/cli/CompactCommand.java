@@ -1,8 +1,8 @@
 package dev.lethe.cli;
 
 import dev.lethe.BadInputException;
+import dev.lethe.base.Sizes;
 import dev.lethe.console.Common;
-import dev.lethe.console.Terminal.Sizes;
 import dev.lethe.ledger.Compaction;
 import dev.lethe.ledger.LedgerWriter;
 import dev.lethe.run.RunFolder;

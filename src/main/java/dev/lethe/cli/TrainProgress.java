@@ -1,8 +1,8 @@
 package dev.lethe.cli;
 
+import dev.lethe.base.Sizes;
 import dev.lethe.console.Common;
 import dev.lethe.console.Progress;
-import dev.lethe.console.Terminal.Sizes;
 import dev.lethe.engine.MemoryPlan;
 import dev.lethe.train.TrainListener;
 import dev.lethe.train.TrainStep;

@@ -17,15 +17,7 @@ final class TokenSet {
     final String[] words; // distinct, sorted
 
     private TokenSet(List<String> found) {
-        String[] sorted = found.toArray(String[]::new);
-        Arrays.sort(sorted);
-        int distinct = 0;
-        for (String word : sorted) {
-            if (distinct == 0 || !word.equals(sorted[distinct - 1])) {
-                sorted[distinct++] = word;
-            }
-        }
-        words = Arrays.copyOf(sorted, distinct);
+        words = found.stream().sorted().distinct().toArray(String[]::new);
     }
 
     /** Of a record: a row begins at each letter, the last ones shorter, so that every shorter one is the beginning of some. */

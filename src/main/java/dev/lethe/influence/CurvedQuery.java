@@ -37,6 +37,7 @@ public final class CurvedQuery {
     private static final int SAMPLES = 3;      // of C, whose largest eigenvalues set LiSSA's scale
     private static final double MARGIN = 1.5;  // over those, for the samples not looked at
     private static final double BEFORE = 4;    // times C's damping: of what goes before, which misses what blocks share
+    private static final double RELATIVE = 0.1; // Grosse et al.: of the mean eigenvalue of each block
     private static final long SEED = 1;
 
     private final LanguageModel model;
@@ -103,6 +104,35 @@ public final class CurvedQuery {
             @Override
             public void close() {
                 if (factors != null) factors.close();
+            }
+        };
+    }
+
+    /**
+     * (F + shift I)^-1 g_q with EK-FAC factors of the Fisher matrix (George et al. 2018; for influence Grosse et al.
+     * 2023, arXiv 2308.03296): the {@code ekfac} score.
+     *
+     * @param factors closed with the vector
+     * @param damping shift of every block; NaN = a tenth of the mean of each block's eigenvalues
+     */
+    public static QueryVector factored(LanguageModel model, KroneckerFactors factors, double damping) {
+        return new QueryVector() {
+            @Override
+            public ParameterVector of(InfluenceQuery query) {
+                ParameterVector vector = QueryBlock.gradient(model, query.examples(), BATCH);
+                try {
+                    boolean relative = Double.isNaN(damping);
+                    factors.apply(relative ? 0 : damping, relative ? RELATIVE : 0, -1, vector, vector);
+                    return vector;
+                } catch (Throwable e) {
+                    vector.close();
+                    throw e;
+                }
+            }
+
+            @Override
+            public void close() {
+                factors.close();
             }
         };
     }

@@ -1,6 +1,7 @@
 package dev.lethe.metric;
 
 import java.util.Arrays;
+import java.util.stream.DoubleStream;
 
 /**
  * Area under the ROC curve as the Mann-Whitney statistic: the chance that a random positive scores higher than a random
@@ -19,14 +20,10 @@ public final class Auc {
             throw new IllegalArgumentException("AUC needs scores on both sides, got " + positives.length
                     + " positive and " + negatives.length + " negative");
         }
-        double[] sorted = negatives.clone();
-        for (double score : positives) {
-            requireNumber(score);
+        if (DoubleStream.concat(Arrays.stream(positives), Arrays.stream(negatives)).anyMatch(Double::isNaN)) {
+            throw new IllegalArgumentException("AUC of scores that are not a number");
         }
-        for (double score : sorted) {
-            requireNumber(score);
-        }
-        Arrays.sort(sorted);
+        double[] sorted = Arrays.stream(negatives).sorted().toArray();
         double wins = 0;
         for (double score : positives) {
             // + 0.0 turns -0.0 into 0.0, which the sort and the search would otherwise tell apart
@@ -48,11 +45,5 @@ public final class Auc {
             }
         }
         return low;
-    }
-
-    private static void requireNumber(double score) {
-        if (Double.isNaN(score)) {
-            throw new IllegalArgumentException("AUC of scores that are not a number");
-        }
     }
 }

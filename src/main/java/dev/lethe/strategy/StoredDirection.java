@@ -89,11 +89,6 @@ final class StoredDirection implements Ascent.AscentDirection {
     }
 
     @Override
-    public boolean followsWeights() {
-        return false;
-    }
-
-    @Override
     public double unit() {
         return 1.0 / entries.size();
     }

@@ -6,7 +6,6 @@
 package dev.lethe.sweep;
 
 import dev.lethe.data.Copies;
-import dev.lethe.data.Encoder;
 import dev.lethe.data.Example;
 import dev.lethe.data.PerturbedDataset;
 import dev.lethe.data.Record;
@@ -25,6 +24,7 @@ import dev.lethe.eval.TofuEvaluation.TofuRecord;
 import dev.lethe.eval.TofuEvaluation.TofuScores;
 import dev.lethe.eval.TofuSets;
 import dev.lethe.model.Tokenizer;
+import dev.lethe.settings.RunExamples;
 import dev.lethe.spec.Metrics;
 import dev.lethe.spec.Spec;
 import dev.lethe.train.FineTune;
@@ -177,8 +177,7 @@ final class Measurement {
     }
 
     private List<Example> encode(LanguageModel model, List<Record> records) {
-        return new Encoder(tokenizer::encode, tokenizer::chat, tokenizer.endOfText(), Math.toIntExact(model.shape().context()),
-                Encoder.OnLong.TRUNCATE).encode(records);
+        return RunExamples.encode(tokenizer, model.shape(), records);
     }
 
     private static <T> double[] values(List<T> records, ToDoubleFunction<T> value) {

@@ -51,24 +51,12 @@ class CurvatureOperatorTest {
             whole.apply(v, expected);
             cut.apply(v, actual);
             near("streamed", expected, actual);
-            double[][] forms = cut.forms(List.of(v));
-            double mean = 0;
-            for (int i = 0; i < 3; i++) {
-                cut.applyRecord(i, v, actual);
-                assertEquals(forms[i][0], v.dot(actual), NEAR * Math.abs(forms[i][0]));
-                sum.axpy(1.0 / 3, actual);
-                mean += forms[i][0] / 3;
-            }
-            near("records", expected, sum);
-            assertEquals(v.dot(expected), mean, NEAR * Math.abs(mean));
-            sum.scale(0);
             for (long draw = 4; draw < 6; draw++) {
                 cut.sampled().apply(draw, v, actual);
                 sum.axpy(0.5, actual);
             }
             near("mean of the samples", expected, sum);
         }
-        assertThrows(IndexOutOfBoundsException.class, () -> cut.applyRecord(3, null, null));
     }
 
     @Test
