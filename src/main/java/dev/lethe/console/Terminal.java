@@ -6,6 +6,12 @@ import java.io.FilterOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintStream;
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.Locale;
@@ -57,8 +63,8 @@ public final class Terminal {
     }
 
     /**
-     * Shows a line in place of the one that was shown so before; it must fit. The cursor stays at its begin: a window that is
-     * made smaller wraps the line, and all of it then lies behind the cursor, to be cleared.
+     * Shows a line in place of the one that was shown so before; it must fit. The cursor stays at its begin: a window
+     * that is made smaller wraps the line, and all of it then lies behind the cursor, to be cleared.
      */
     void rewrite(String line) {
         open = visible(line);
@@ -125,6 +131,33 @@ public final class Terminal {
             } catch (IOException e) {
                 failure = failure == null ? e : failure;
                 throw e;
+            }
+        }
+    }
+
+    /** The size of a terminal's window, by ioctl(2): Java knows of one only where stdin and stdout are terminals too. */
+    private static final class Window {
+        private static final long TIOCGWINSZ = 0x5413; // Linux; struct winsize: rows, columns and two more, 16 bits each
+        private static final int USUAL = 80;
+
+        private static final MethodHandle IOCTL = Linker.nativeLinker().downcallHandle(
+                Linker.nativeLinker().defaultLookup().findOrThrow("ioctl"), FunctionDescriptor.of(ValueLayout.JAVA_INT,
+                        ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG, ValueLayout.ADDRESS),
+                Linker.Option.firstVariadicArg(2));
+
+        private Window() { }
+
+        /** Columns of the terminal that a file descriptor is, 80 where it does not say; 0 for a file or a pipe. */
+        static int columns(int descriptor) {
+            try (Arena arena = Arena.ofConfined()) {
+                MemorySegment size = arena.allocate(ValueLayout.JAVA_SHORT, 4);
+                if ((int) IOCTL.invokeExact(descriptor, TIOCGWINSZ, size) != 0) {
+                    return 0;
+                }
+                int columns = Short.toUnsignedInt(size.getAtIndex(ValueLayout.JAVA_SHORT, 1));
+                return columns == 0 ? USUAL : columns;
+            } catch (Throwable e) {
+                throw new IllegalStateException("ioctl", e);
             }
         }
     }

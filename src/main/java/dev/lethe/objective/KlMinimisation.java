@@ -27,7 +27,8 @@ public record KlMinimisation(LanguageModel model, LanguageModel reference, Tunin
             return value;
         }
         double[] weights = WeightedLoss.shares(retain, tuning.retainWeight());
-        return WeightedLoss.sum(value, weights, model.distances().klGradient(WeightedLoss.batch(retain, weights), reference, true));
+        return WeightedLoss.sum(value, weights,
+                model.distances().klGradient(WeightedLoss.batch(retain, weights), reference, true));
     }
 
     @Override

@@ -33,8 +33,8 @@ public interface Objective extends AutoCloseable {
     default void close() { }
 
     /**
-     * A model of its own with the weights that another has now: what an objective measures its distance from. The caller
-     * closes it. Holds a model's weights and gradients again; of adapters theirs.
+     * A model of its own with the weights that another has now: what an objective measures its distance from. The
+     * caller closes it. Holds a model's weights and gradients again; of adapters theirs.
      */
     static LanguageModel copy(Engine engine, LanguageModel model) {
         LanguageModel copy = engine.like(model);

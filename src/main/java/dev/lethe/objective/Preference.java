@@ -18,7 +18,8 @@ import dev.lethe.settings.Tuning;
 import java.util.ArrayList;
 import java.util.List;
 
-public record Preference(LanguageModel model, LanguageModel reference, Alternates alternates, Tuning tuning) implements Objective {
+public record Preference(LanguageModel model, LanguageModel reference, Alternates alternates, Tuning tuning)
+        implements Objective {
     /** Takes the model as it is now for the reference. */
     public Preference(Engine engine, LanguageModel model, Alternates alternates, Tuning tuning) {
         this(model, Objective.copy(engine, model), alternates, tuning);

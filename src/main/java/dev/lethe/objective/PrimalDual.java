@@ -32,8 +32,10 @@ public final class PrimalDual implements Objective {
     @Override
     public double gradient(List<Example> forget, List<Example> retain) {
         double[] weights = WeightedLoss.shares(forget, tuning.forgetWeight());
-        double value = WeightedLoss.sum(0, weights, model.distances().flatGradient(WeightedLoss.batch(forget, weights), false));
-        double[] losses = price > 0 ? model.gradient(WeightedLoss.batch(retain, WeightedLoss.shares(retain, price)), true, null)
+        double value = WeightedLoss.sum(0, weights,
+                model.distances().flatGradient(WeightedLoss.batch(forget, weights), false));
+        double[] losses = price > 0
+                ? model.gradient(WeightedLoss.batch(retain, WeightedLoss.shares(retain, price)), true, null)
                 : WeightedLoss.losses(model, retain);
         double loss = WeightedLoss.sum(0, WeightedLoss.shares(retain), losses);
         value += price * (loss - most);

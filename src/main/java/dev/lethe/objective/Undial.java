@@ -26,8 +26,8 @@ public record Undial(LanguageModel model, LanguageModel reference, Tuning tuning
     public double gradient(List<Example> forget, List<Example> retain) {
         double value = WeightedLoss.retain(model, retain, tuning.retainWeight());
         double[] weights = WeightedLoss.shares(forget, tuning.forgetWeight());
-        return WeightedLoss.sum(value, weights, model.distances().dampenedGradient(WeightedLoss.batch(forget, weights), reference,
-                tuning.beta(), !retain.isEmpty()));
+        return WeightedLoss.sum(value, weights, model.distances().dampenedGradient(
+                WeightedLoss.batch(forget, weights), reference, tuning.beta(), !retain.isEmpty()));
     }
 
     @Override

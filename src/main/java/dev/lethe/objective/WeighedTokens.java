@@ -34,7 +34,8 @@ final class WeighedTokens {
         double[] shares = WeightedLoss.shares(forget, -tuning.forgetWeight());
         if (!retain.isEmpty()) {
             all.addAll(retain);
-            shares = DoubleStream.concat(Arrays.stream(shares), Arrays.stream(WeightedLoss.shares(retain, tuning.retainWeight()))).toArray();
+            double[] kept = WeightedLoss.shares(retain, tuning.retainWeight());
+            shares = DoubleStream.concat(Arrays.stream(shares), Arrays.stream(kept)).toArray();
         }
         Batch batch = WeightedLoss.batch(all, shares);
         double[] weights = new double[batch.tokenCount()];

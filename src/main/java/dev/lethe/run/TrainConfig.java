@@ -108,30 +108,11 @@ public record TrainConfig(int epochs, long maxSteps, int batchSize, double learn
 
     /** A builder that starts from these values. */
     public Builder toBuilder() {
-        Builder builder = new Builder();
-        builder.epochs = epochs;
-        builder.maxSteps = maxSteps;
-        builder.batchSize = batchSize;
-        builder.learningRate = learningRate;
-        builder.schedule = schedule;
-        builder.warmupSteps = warmupSteps;
-        builder.weightDecay = weightDecay;
-        builder.maxNorm = maxNorm;
-        builder.seed = seed;
-        builder.dtype = dtype;
-        builder.capture = capture;
-        builder.sites = sites;
-        builder.headTopK = headTopK;
-        builder.rank = rank;
-        builder.ledgerDtype = ledgerDtype;
-        builder.checkpointEverySteps = checkpointEverySteps;
-        builder.onLong = onLong;
-        builder.holdoutFraction = holdoutFraction;
-        builder.holdoutData = holdoutData;
-        builder.late = late;
-        builder.keepAt = keepAt;
-        builder.keepText = keepText;
-        return builder;
+        return new Builder().epochs(epochs).maxSteps(maxSteps).batchSize(batchSize).learningRate(learningRate)
+                .schedule(schedule).warmupSteps(warmupSteps).weightDecay(weightDecay).maxNorm(maxNorm).seed(seed)
+                .dtype(dtype).capture(capture).sites(sites).headTopK(headTopK).rank(rank).ledgerDtype(ledgerDtype)
+                .checkpointEverySteps(checkpointEverySteps).onLong(onLong).holdoutFraction(holdoutFraction)
+                .holdoutData(holdoutData).late(late).keepAt(keepAt).keepText(keepText);
     }
 
     /** These options with what was left open settled for a model. @param adopted whether it has learned all its records */

@@ -75,13 +75,16 @@ public final class SpecReader {
             model += (model.contains(":") ? "," : ":") + "vocab=" + base.vocabulary();
         }
         Map<String, Forget> forget = new LinkedHashMap<>();
-        top.path("forget").propertyStream().forEach(set -> forget.put(set.getKey(), forget(set.getValue())));
+        top.path("forget").forEachEntry((name, set) -> forget.put(name, forget(set)));
         JsonNode relearn = top.path("relearn");
-        return new Spec(top.path("name").asString(stem(file)), file, data(top.path("data")), model, text(top, "tokenizer"), base,
-                training("$.training", top.path("training")), or(longs(top, "seeds"), List.of(0L)), or(texts(top, "heads"), List.of("tied")),
-                forget, top.path("cells").valueStream().filter(JsonNode::isObject).map(SpecReader::block).toList(),
-                top.path("oracles").asInt(0), new Spec.Relearn(relearn.path("share").asDouble(0.25), relearn.path("steps").asInt(10),
-                relearn.path("rate").asDouble(0.1)), measure(top), top.has("sequential") ? sequential(top.get("sequential")) : null);
+        return new Spec(top.path("name").asString(stem(file)), file, data(top.path("data")), model,
+                text(top, "tokenizer"), base, training("$.training", top.path("training")),
+                or(longs(top, "seeds"), List.of(0L)),
+                or(texts(top, "heads"), List.of("tied")), forget,
+                top.path("cells").valueStream().filter(JsonNode::isObject).map(SpecReader::block).toList(),
+                top.path("oracles").asInt(0), new Spec.Relearn(relearn.path("share").asDouble(0.25),
+                        relearn.path("steps").asInt(10), relearn.path("rate").asDouble(0.1)), measure(top),
+                top.has("sequential") ? sequential(top.get("sequential")) : null);
     }
 
     private Spec.Data data(JsonNode data) {
@@ -94,9 +97,10 @@ public final class SpecReader {
             }
         }
         JsonNode tofu = data.path("tofu");
+        Spec.Tofu sets = tofu.isMissingNode() ? null : new Spec.Tofu(or(texts(tofu, "records"), List.of()),
+                text(tofu, "real_authors"), text(tofu, "world_facts"));
         return new Spec.Data(text(data, "bundled"), text(data, "file"), set(data, "subjects"), set(data, "ids"), holdout,
-                tofu.isMissingNode() ? null : new Spec.Tofu(or(texts(tofu, "records"), List.of()), text(tofu, "real_authors"),
-                        text(tofu, "world_facts")), form(data.path("form")));
+                sets, form(data.path("form")));
     }
 
     private DataForm form(JsonNode form) {
@@ -114,7 +118,8 @@ public final class SpecReader {
 
     private Spec.Base base(JsonNode base) {
         return new Spec.Base(text(base, "data"), text(base, "holdout"), base.path("vocabulary").asInt(0),
-                training("$.base.training", base.path("training")), base.path("seed").asInt(0), base.path("sample").asInt(200));
+                training("$.base.training", base.path("training")), base.path("seed").asInt(0),
+                base.path("sample").asInt(200));
     }
 
     private Spec.Training training(String path, JsonNode training) {
@@ -124,8 +129,8 @@ public final class SpecReader {
         TrainSettings.capture(settings, config);
         String model = text(training, "model");
         String late = text(training, "late");
-        into(settings.only("epochs", "batch", "learning_rate", "schedule", "warmup", "weight_decay", "max_norm", "head_top_k",
-                "rank", "ledger_dtype", "keep_at"), path, training);
+        into(settings.only("epochs", "batch", "learning_rate", "schedule", "warmup", "weight_decay", "max_norm",
+                "head_top_k", "rank", "ledger_dtype", "keep_at"), path, training);
         if (model != null && (training.has("keep_at") || late != null)) {
             problems.add(path + ".model: was trained elsewhere, so there is nothing for keep_at and late to say");
         }
@@ -139,13 +144,12 @@ public final class SpecReader {
 
     /** Sets what the settings know by its name; an object's entries as NAME.ENTRY, a list with commas. */
     private void into(Settings settings, String path, JsonNode values) {
-        values.propertyStream().filter(value -> settings.find(value.getKey()) != null || value.getValue().isObject()).forEach(value -> {
-            String key = value.getKey();
+        values.forEachEntry((key, value) -> {
             Map<String, String> named = new LinkedHashMap<>();
-            if (value.getValue().isObject()) {
-                value.getValue().propertyStream().forEach(one -> named.put(key + "." + one.getKey(), one.getValue().asString()));
-            } else {
-                named.put(key, value.getValue().isArray() ? String.join(",", texts(values, key)) : value.getValue().asString());
+            if (value.isObject()) {
+                value.forEachEntry((name, one) -> named.put(key + "." + name, one.asString()));
+            } else if (settings.find(key) != null) {
+                named.put(key, value.isArray() ? String.join(",", texts(values, key)) : value.asString());
             }
             List<String> wrong = new ArrayList<>();
             settings.set(named, wrong);
@@ -154,23 +158,24 @@ public final class SpecReader {
     }
 
     private static Forget forget(JsonNode set) {
-        return new Forget(set(set, "subjects"), set(set, "ids"), text(set, "text"), set.path("fuzzy").asDouble(85), text(set, "retrained"));
+        return new Forget(set(set, "subjects"), set(set, "ids"), text(set, "text"), set.path("fuzzy").asDouble(85),
+                text(set, "retrained"));
     }
 
     private static Block block(JsonNode block) {
         List<Long> repair = longs(block, "repair");
-        return new Block(text(block, "name"), or(texts(block, "strategy"), List.of()), texts(block, "sites"), texts(block, "epochs"),
-                texts(block, "matching"), texts(block, "calibration"), texts(block, "contrast"),
-                repair == null ? null : repair.stream().map(Long::intValue).toList(), texts(block, "forget"), longs(block, "seeds"),
-                texts(block, "heads"), options(block));
+        return new Block(text(block, "name"), or(texts(block, "strategy"), List.of()), texts(block, "sites"),
+                texts(block, "epochs"), texts(block, "matching"), texts(block, "calibration"), texts(block, "contrast"),
+                repair == null ? null : repair.stream().map(Long::intValue).toList(), texts(block, "forget"),
+                longs(block, "seeds"), texts(block, "heads"), options(block));
     }
 
     private static Spec.Measure measure(JsonNode top) {
         Spec.Measure usual = Spec.Measure.of(or(set(top, "metrics"), new LinkedHashSet<>(Metrics.usual())));
         JsonNode own = top.path("measure");
         return new Spec.Measure(usual.metrics(), own.path("retain_sample").asInt(usual.retainSample()),
-                own.path("answer_tokens").asInt(usual.answerTokens()), own.path("tofu_sample").asInt(usual.tofuSample()),
-                own.path("min_k").asDouble(usual.minK()));
+                own.path("answer_tokens").asInt(usual.answerTokens()),
+                own.path("tofu_sample").asInt(usual.tofuSample()), own.path("min_k").asDouble(usual.minK()));
     }
 
     private static Spec.Sequential sequential(JsonNode sequential) {
@@ -182,13 +187,14 @@ public final class SpecReader {
     /** What {@code erase} says: numbers, strings and lists of numbers by name, read by {@link Cells#config}. */
     private static Map<String, Object> options(JsonNode owner) {
         Map<String, Object> options = new LinkedHashMap<>();
-        owner.path("erase").propertyStream().forEach(option -> options.put(option.getKey(), option.getValue().isArray()
-                ? items(option.getValue()).map(SpecReader::option).toList() : option(option.getValue())));
+        owner.path("erase").forEachEntry((name, value) -> options.put(name, value.isArray()
+                ? items(value).map(SpecReader::option).toList() : option(value)));
         return options;
     }
 
     private static Object option(JsonNode value) {
-        return value.isString() ? value.asString() : value.isIntegralNumber() ? (Object) value.asLong() : (Object) value.asDouble();
+        return value.isString() ? value.asString()
+                : value.isIntegralNumber() ? (Object) value.asLong() : (Object) value.asDouble();
     }
 
     private static String text(JsonNode owner, String key) {

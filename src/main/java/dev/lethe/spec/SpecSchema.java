@@ -22,13 +22,14 @@ import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.NullNode;
 import tools.jackson.databind.node.ObjectNode;
 
-/** What spec.schema.json says of a spec's structure: names, types, ranges. A validator finds what is wrong; here it is told. */
+/** A spec's structure by spec.schema.json: names, types, ranges. A validator finds what is wrong, here it is told. */
 final class SpecSchema {
-    private static final Map<String, String> KINDS = Map.of("string", "a string", "integer", "a whole number", "number", "a number",
-            "boolean", "true or false", "array", "a list", "object", "an object");
+    private static final Map<String, String> KINDS = Map.of("string", "a string", "integer", "a whole number",
+            "number", "a number", "boolean", "true or false", "array", "a list", "object", "an object");
     private static final JsonNode TREE = tree();
-    private static final Schema SCHEMA = SchemaRegistry.withDefaultDialect(SpecificationVersion.DRAFT_2020_12, registry -> registry
-            .schemaRegistryConfig(SchemaRegistryConfig.builder().pathType(PathType.JSON_PATH).build())).getSchema(TREE);
+    private static final Schema SCHEMA = SchemaRegistry.withDefaultDialect(SpecificationVersion.DRAFT_2020_12,
+            registry -> registry.schemaRegistryConfig(SchemaRegistryConfig.builder().pathType(PathType.JSON_PATH)
+                    .build())).getSchema(TREE);
 
     private SpecSchema() { }
 
@@ -40,7 +41,7 @@ final class SpecSchema {
         }
     }
 
-    /** Adds what is wrong, each with its JSON path, and takes the wrong values out of the spec: of a list they become null. */
+    /** Adds what is wrong, each with its JSON path, and takes the wrong values out: of a list they become null. */
     static void check(JsonNode spec, List<String> problems) {
         List<Error> errors = SCHEMA.validate(spec).stream().filter(error -> !within(error, "oneOf")
                 && (error.getInstanceNode().isObject() || !error.getKeyword().equals("oneOf"))).toList();
@@ -67,10 +68,7 @@ final class SpecSchema {
     }
 
     private static void remove(JsonNode spec, NodePath at) {
-        JsonNode owner = spec;
-        for (int i = 0; i < at.getNameCount() - 1; i++) {
-            owner = at.getElement(i) instanceof Integer index ? owner.path(index) : owner.path(at.getElement(i).toString());
-        }
+        JsonNode owner = owner(spec, at);
         if (owner instanceof ObjectNode object) {
             object.remove(at.getElement(-1).toString());
         } else if (owner instanceof ArrayNode array) {
@@ -99,13 +97,16 @@ final class SpecSchema {
         JsonNode says = error.getSchemaNode();
         JsonNode value = error.getInstanceNode();
         return switch (error.getKeyword()) {
-            case "additionalProperties" -> unknown(error.getProperty(), owner(error).get("properties"));
-            case "required" -> "is missing: " + owner(error).at("/properties/" + error.getProperty() + "/description").asString();
-            case "type" -> "is " + brief(value) + ", must be " + (says.isArray() ? says.valueStream() : List.of(says).stream())
+            case "additionalProperties" -> unknown(error.getProperty(), schema(error).get("properties"));
+            case "required" -> "is missing: "
+                    + schema(error).at("/properties/" + error.getProperty() + "/description").asString();
+            case "type" -> "is " + brief(value) + ", must be "
+                    + (says.isArray() ? says.valueStream() : List.of(says).stream())
                     .map(kind -> KINDS.get(kind.asString())).collect(Collectors.joining(" or "));
             case "enum" -> "is " + brief(value) + ", must be one of " + says.valueStream().map(JsonNode::asString)
                     .collect(Collectors.joining(", "));
-            case "pattern" -> "is " + brief(value) + ", must be one of " + says.asString().replaceAll("[$^()]", "").replace("|", ", ");
+            case "pattern" -> "is " + brief(value) + ", must be one of "
+                    + says.asString().replaceAll("[$^()]", "").replace("|", ", ");
             case "const" -> "is " + brief(value) + ", must be " + says.asString();
             case "minimum" -> "is " + value + ", must be at least " + says;
             case "maximum" -> "is " + value + ", must be at most " + says;
@@ -118,11 +119,16 @@ final class SpecSchema {
     }
 
     /** The schema that a keyword stands in. */
-    private static JsonNode owner(Error error) {
-        NodePath path = error.getSchemaLocation().getFragment();
-        JsonNode owner = TREE;
+    private static JsonNode schema(Error error) {
+        return owner(TREE, error.getSchemaLocation().getFragment());
+    }
+
+    /** What the thing at a path stands in. */
+    private static JsonNode owner(JsonNode root, NodePath path) {
+        JsonNode owner = root;
         for (int i = 0; i < path.getNameCount() - 1; i++) {
-            owner = path.getElement(i) instanceof Integer index ? owner.path(index) : owner.path(path.getElement(i).toString());
+            Object element = path.getElement(i);
+            owner = element instanceof Integer index ? owner.path(index) : owner.path(element.toString());
         }
         return owner;
     }
@@ -134,6 +140,7 @@ final class SpecSchema {
 
     private static String brief(JsonNode value) {
         String text = value.toString();
-        return value.isObject() ? "an object" : value.isArray() ? "a list" : text.length() > 40 ? text.substring(0, 40) + "…" : text;
+        return value.isObject() ? "an object" : value.isArray() ? "a list"
+                : text.length() > 40 ? text.substring(0, 40) + "…" : text;
     }
 }
