@@ -11,6 +11,7 @@ import dev.lethe.base.Settings;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
+import java.util.Collection;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -50,7 +51,7 @@ final class SpecSchema {
             NodePath at = error.getInstanceLocation();
             switch (error.getKeyword()) {
                 case "additionalProperties" -> ((ObjectNode) error.getInstanceNode()).remove(error.getProperty());
-                case "type", "enum", "const", "pattern", "minimum", "maximum" -> remove(spec, at);
+                case "type", "enum", "const", "pattern", "minimum", "exclusiveMinimum", "maximum" -> remove(spec, at);
                 default -> { } // what is there can be read
             }
         }
@@ -97,7 +98,7 @@ final class SpecSchema {
         JsonNode says = error.getSchemaNode();
         JsonNode value = error.getInstanceNode();
         return switch (error.getKeyword()) {
-            case "additionalProperties" -> unknown(error.getProperty(), schema(error).get("properties"));
+            case "additionalProperties" -> unknown(error.getProperty(), schema(error));
             case "required" -> "is missing: "
                     + schema(error).at("/properties/" + error.getProperty() + "/description").asString();
             case "type" -> "is " + brief(value) + ", must be "
@@ -109,6 +110,7 @@ final class SpecSchema {
                     + says.asString().replaceAll("[$^()]", "").replace("|", ", ");
             case "const" -> "is " + brief(value) + ", must be " + says.asString();
             case "minimum" -> "is " + value + ", must be at least " + says;
+            case "exclusiveMinimum" -> "is " + value + ", must be above " + says;
             case "maximum" -> "is " + value + ", must be at most " + says;
             case "minItems" -> "is empty";
             case "uniqueItems" -> value.get(twice(value)) + " occurs twice";
@@ -133,9 +135,10 @@ final class SpecSchema {
         return owner;
     }
 
-    private static String unknown(String name, JsonNode known) {
-        return "is not known here; the nearest is " + Settings.nearest(name, known.propertyNames()) + "; known are "
-                + String.join(", ", known.propertyNames());
+    private static String unknown(String name, JsonNode owner) {
+        Collection<String> known = owner.get("properties").propertyNames();
+        return "is not known here" + (owner.has("description") ? " (" + owner.get("description").asString() + ")" : "")
+                + "; the nearest is " + Settings.nearest(name, known) + "; known are " + String.join(", ", known);
     }
 
     private static String brief(JsonNode value) {

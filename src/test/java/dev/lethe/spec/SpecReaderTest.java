@@ -64,7 +64,7 @@ class SpecReaderTest {
         String message = refusal("""
                 {"data": [], "tokenizer": null, "training": 7, "forget": {"a b": 3}, "cells": [5, {"name": "x"}], "heads": "both",
                  "seeds": [0.5, "1"], "oracles": 10001, "measure": {"retain_sample": 3000000000}, "metrics": [],
-                 "sequential": {"erase": {"sites": true}, "fine_tune": -1}}
+                 "sequential": {"erase": {"sites": true, "reference": "held out"}, "fine_tune": -1}}
                 """);
         for (String expected : List.of("$.data: is a list, must be an object", "$.tokenizer: is null, must be a string",
                 "$.training: is 7, must be an object", "$.forget['a b']: is 3, must be an object", "$.cells[0]: is 5, must be an object",
@@ -72,6 +72,7 @@ class SpecReaderTest {
                 "$.seeds[0]: is 0.5, must be a whole number", "$.seeds[1]: is \"1\", must be a whole number",
                 "$.oracles: is 10001, must be at most 10000", "$.measure.retain_sample: is 3000000000, must be at most 2147483647",
                 "$.metrics: is empty", "$.sequential.erase.sites: is true, must be a number or a string",
+                "$.sequential.erase.reference: is \"held out\", must be one of held-out, retrained",
                 "$.sequential.fine_tune: is -1, must be at least 0", "$.sequential.requests: is missing: subjects or ids",
                 "$.model: is missing: gpt2:layers=..")) {
             assertTrue(message.contains(expected), () -> "\"" + expected + "\" is not in\n" + message);
@@ -95,7 +96,8 @@ class SpecReaderTest {
                 "$.data.bundled: is \"cats\", must be people",
                 "$.training.epochs: is 0, must be at least 1",
                 "$.training.schedule: is \"stepwise\", must be one of linear, cosine, constant",
-                "$.training.lr: is not known here; the nearest is late; known are epochs, batch, learning_rate",
+                "$.training.lr: is not known here (of every model; what is captured follows from the cells); the nearest is late;"
+                        + " known are epochs, batch, learning_rate",
                 "$.seeds[2]: 1 occurs twice",
                 "$.metrics[1]: is \"charm\", must be one of rouge, mia",
                 "$.colour: is not known here",
