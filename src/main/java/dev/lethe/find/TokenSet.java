@@ -52,12 +52,9 @@ final class TokenSet {
      * besides, sorted and joined by spaces: the best of sim(I+a, I+b), sim(I, I+a) and sim(I, I+b), where
      * sim(x, y) = 100 (1 - d / (|x| + |y|)) and d counts inserted and deleted characters. 100 when one side's words
      * are all among the other's; 0 when either has none.
+     *
+     * @param floor below it perhaps less than the true value, but sooner
      */
-    double ratio(TokenSet other) {
-        return ratio(other, 0);
-    }
-
-    /** The same where it is at least {@code floor}; below that perhaps less than the true value, but sooner. */
     double ratio(TokenSet other, double floor) {
         if (words.length == 0 || other.words.length == 0) {
             return 0;
