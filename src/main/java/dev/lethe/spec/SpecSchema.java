@@ -12,11 +12,12 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.util.Collection;
-import java.util.LinkedHashSet;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ArrayNode;
@@ -85,13 +86,11 @@ final class SpecSchema {
         };
     }
 
+    /** The first place whose value was there before: 1 and 1.0 are one. */
     private static int twice(JsonNode list) {
-        Set<JsonNode> before = new LinkedHashSet<>();
-        int i = 0;
-        while (before.add(list.get(i))) {
-            i++;
-        }
-        return i;
+        Set<Object> before = new HashSet<>();
+        return IntStream.range(0, list.size()).filter(i -> !before.add(list.get(i).isNumber()
+                ? list.get(i).decimalValue().stripTrailingZeros() : list.get(i))).findFirst().orElseThrow();
     }
 
     private static String message(Error error) {
