@@ -1,6 +1,7 @@
 package dev.lethe.cli;
 
 import dev.lethe.BadInputException;
+import dev.lethe.base.Settings;
 import dev.lethe.console.Common;
 import dev.lethe.console.ModelPlace;
 import dev.lethe.console.SettingOptions;
@@ -18,7 +19,9 @@ import dev.lethe.run.TrainSettings;
 import dev.lethe.train.ModelSource;
 import dev.lethe.train.Trainer;
 import java.nio.file.Path;
+import java.util.LinkedHashSet;
 import java.util.Locale;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -70,6 +73,9 @@ final class TrainCommand implements Callable<Integer> {
         if (data == null && !resume) {
             throw new BadInputException("--data FILE is missing: the records to train on");
         }
+        if (resume) {
+            refuseBesideResume();
+        }
         try (Engine engine = place.open(); TrainProgress progress = new TrainProgress(common, "train")) {
             RunFolder run = resume ? resumed(engine, progress)
                     : Trainer.train(engine, source(), form.read(data, null), out, config.build(), progress);
@@ -84,6 +90,24 @@ final class TrainCommand implements Callable<Integer> {
             common.result(result, terminal -> print(terminal, result));
         }
         return 0;
+    }
+
+    /** A training goes on as it was begun; what it is told besides would be dropped, or with its data compared. */
+    private void refuseBesideResume() {
+        Set<String> unused = new LinkedHashSet<>(data == null ? settings.given().keySet() : Set.of());
+        Settings machine = new Settings();
+        place.into(machine);
+        machine.list().forEach(setting -> unused.remove(setting.name()));
+        if (model != null) {
+            unused.add("--model");
+        }
+        if (lora != null) {
+            unused.add("--lora");
+        }
+        if (!unused.isEmpty()) {
+            throw new BadInputException("a training is resumed as it was begun, so these count for nothing beside --resume: "
+                    + String.join(", ", unused) + "; leave them out, or have settings compared by giving --data too");
+        }
     }
 
     private RunFolder resumed(Engine engine, TrainProgress progress) {

@@ -235,6 +235,15 @@ public final class Cells {
         axis.forEach((name, value) -> parse(path + "." + name, () -> set(settings, name, value), problems));
         settings.only(known(settings));
         options.forEach((name, value) -> parse(path + ".erase." + name, () -> set(settings, name, value), problems));
+        if (problems.size() == before) {
+            List<String> set = new ArrayList<>(options.keySet());
+            axis.forEach((name, value) -> {
+                if (value != null) {
+                    set.add(name);
+                }
+            });
+            erase.unused(set).forEach(problem -> problems.add(path + ".erase." + problem));
+        }
         Keeping keep = keep(path, options, problems);
         String sites = axes.sites != null ? axes.sites : EraseConfig.usualSites(Strategy.parse(strategy));
         Config config = parse(path, () -> new Config(erase.config().toBuilder().sites(sites).relearnSteps(0).keepEntries(true).ignoreGuards(true)

@@ -73,6 +73,11 @@ class EraseCommandTest {
         assertRefused("overshoot is not used beside fixed; see: lethe settings erase", "erase", run, "--ids",
                 "dave-job", "--out",
                 out, "--set", "fixed=1x1", "--set", "overshoot=1");
+        assertRefused("learning_rate is not used beside fixed; see: lethe settings erase", "erase", run, "--ids", "dave-job", "--out", out,
+                "--strategy", "npo", "--set", "fixed=1e-3x5", "--set", "learning_rate=1e-3");
+        assertRefused("repair_rate is not used without repair and polish; hold is not used without repair and polish;"
+                + " see: lethe settings erase", "erase", run, "--ids", "dave-job", "--out", out,
+                "--set", "repair=0", "--set", "polish=0", "--set", "hold=4", "--set", "repair_rate=1e-3");
         assertRefused("keep_guard watches the text of keep, which is missing; see: lethe settings erase", "erase", run,
                 "--ids", "dave-job",
                 "--out", out, "--set", "keep_guard=1");

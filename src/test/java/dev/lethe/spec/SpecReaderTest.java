@@ -252,7 +252,8 @@ class SpecReaderTest {
                  "cells": [{"strategy": ["grad-diff"], "calibration": ["fixed:1e-4x5", "fixed:1e-4x9"], "erase": {"beta": [0.1, 2]}},
                            {"strategy": "pdu", "erase": {"slack": [1, 1], "dual_speed": 3}},
                            {"strategy": "npo", "erase": {"beta": ["a"], "retain_weight": []}},
-                           {"strategy": "altpo"}, {"strategy": "npo", "erase": {"beta": 0}}],
+                           {"strategy": "altpo"}, {"strategy": "npo", "erase": {"beta": 0}},
+                           {"strategy": "fresh", "calibration": "fixed:1e-4x5", "erase": {"overshoot": 0.2}}],
                  "sequential": {"requests": ["dave"], "strategy": "npo", "erase": {"beta": [1, 2]}}}
                 """);
         for (String expected : List.of(
@@ -263,7 +264,8 @@ class SpecReaderTest {
                 "$.cells[2].erase.retain_weight: is a list, must be",
                 "$.cells[3].strategy: altpo needs wrong answers to the records, in $.data.tofu.records",
                 "$.cells[4].erase.beta: beta=0: beta is 0.0, allowed: above 0",
-                "$.sequential.erase.beta: beta=[1, 2]: must be a number", ": 8 problems\n")) {
+                "$.cells[5].erase.overshoot is not used beside fixed",
+                "$.sequential.erase.beta: beta=[1, 2]: must be a number", ": 9 problems\n")) {
             assertTrue(message.contains(expected), () -> "\"" + expected + "\" is not in\n" + message);
         }
     }
