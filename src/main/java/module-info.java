@@ -13,6 +13,7 @@ module dev.lethe {
 
     requires java.desktop; // pictures of reports
     requires java.logging;
+    requires static java.compiler; // an annotation on the pages' generated classes
     requires jdk.jfr;
     requires jdk.management;
     requires com.fasterxml.jackson.annotation;
@@ -20,6 +21,7 @@ module dev.lethe {
     requires com.ibm.icu;
     requires org.apache.lucene.core;
     requires org.apache.lucene.analysis.icu;
+    requires gg.jte.runtime;
     requires jtokkit;
     requires ai.djl.api;
     requires ai.djl.tokenizers;
@@ -27,6 +29,7 @@ module dev.lethe {
     requires static org.jspecify;
     requires static jinjava; // chat templates alone
     requires static info.picocli; // the command alone
+    requires static com.networknt.schema; // lethe experiment alone
 
     // Their records are written as JSON.
     opens dev.lethe.base to tools.jackson.databind;

@@ -41,6 +41,7 @@ class PackageArrowsTest {
             Map.entry("bindings", 0));
     private static final Set<String> SEES_MEMORY = Set.of("engine", "ledger", "natives");
     private static final Set<String> SEES_BINDINGS = Set.of("engine", "shape", "natives");
+    private static final Pattern NAME_OF_PAGE = Pattern.compile("dev\\.lethe\\.html\\.Jte(\\w+)Generated");
     private static final Set<String> DOOR = Set.of("Lethe", "Job", "Run", "Telling");
     private static final Pattern NAME = Pattern.compile("\\bdev\\.lethe\\.(\\w+)");
 
@@ -65,6 +66,26 @@ class PackageArrowsTest {
                     }
                 }
             }
+        }
+        assertEquals(List.of(), wrong);
+    }
+
+    /** A template is its page's package's, what pages share is report's; their classes are used there alone. */
+    @Test
+    void templatesKnowNoMoreThanTheirPackage() throws IOException {
+        Map<String, String> owners = Map.of("study", "page", "proof", "prove");
+        List<String> wrong = new ArrayList<>();
+        try (Stream<Path> templates = Files.list(SOURCES.resolve("../../../jte"))) {
+            for (Path file : templates.toList()) {
+                String owner = owners.getOrDefault(file.getFileName().toString().replace(".jte", ""), "report");
+                NAME.matcher(Files.readString(file)).results().map(name -> name.group(1)).filter(to -> !mayUse(owner, to))
+                        .forEach(to -> wrong.add(file.getFileName() + " uses " + to));
+            }
+        }
+        for (Path file : sources()) {
+            NAME_OF_PAGE.matcher(Files.readString(file)).results().map(name -> name.group(1))
+                    .filter(page -> !owners.getOrDefault(page, "report").equals(packageOf(file)))
+                    .forEach(page -> wrong.add(file.getFileName() + " writes " + page));
         }
         assertEquals(List.of(), wrong);
     }

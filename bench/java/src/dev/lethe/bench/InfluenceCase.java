@@ -38,7 +38,7 @@ final class InfluenceCase implements Case {
     @Override
     public Map<String, Long> run() {
         try (GradientLedger ledger = GradientLedger.open(folder); ParameterVector q = scorer.query(query, 1)) {
-            scores = scorer.dot(ledger, q);
+            scores = scorer.dot(ledger, ledger.entries(), q);
         }
         return Map.of();
     }

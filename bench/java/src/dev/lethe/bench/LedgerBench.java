@@ -131,7 +131,7 @@ public class LedgerBench {
     @Benchmark
     public List<EntryScore> dot() {
         try (GradientLedger ledger = GradientLedger.open(folder.resolve("read"))) {
-            return new InfluenceScorer(model, ScoreOptions.defaults()).dot(ledger, query);
+            return new InfluenceScorer(model, ScoreOptions.defaults()).dot(ledger, ledger.entries(), query);
         }
     }
 }

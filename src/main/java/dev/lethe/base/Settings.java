@@ -2,6 +2,7 @@ package dev.lethe.base;
 
 import com.fasterxml.jackson.annotation.JsonIgnore;
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -125,7 +126,7 @@ public final class Settings {
     public void set(String name, String value) {
         Setting setting = find(name);
         if (setting == null) {
-            throw new IllegalArgumentException(name + " is no setting; the nearest is " + nearest(name));
+            throw new IllegalArgumentException(name + " is no setting; the nearest is " + nearest(name, all.keySet()));
         }
         if (setting.refusal != null) {
             throw new IllegalArgumentException(name + setting.refusal);
@@ -148,9 +149,10 @@ public final class Settings {
         });
     }
 
-    private String nearest(String name) {
+    /** That of {@code known}, of which there is one at least, with the fewest letters to be changed. */
+    public static String nearest(String name, Collection<String> known) {
         String folded = name.toLowerCase(Locale.ROOT).replace('-', '_');
-        return all.keySet().stream().min(Comparator.comparingInt(one -> edits(folded, one))).orElseThrow();
+        return known.stream().min(Comparator.comparingInt(one -> edits(folded, one))).orElseThrow();
     }
 
     /** Letters to be put in, left out or changed. */

@@ -79,6 +79,13 @@ public record Frame(Canvas canvas, Scale horizontal, Scale vertical, double left
         }
     }
 
+    /** The same on the horizontal axis. */
+    void uprightLevel(double value) {
+        if (Double.isFinite(value)) {
+            canvas.line(x(value), top, x(value), bottom, LEVEL);
+        }
+    }
+
     public void title(String title, List<Legend.Key> legend) {
         canvas.text(left, 18, title, 14, Anchor.START, false);
         Legend.draw(canvas, left, 36, Double.MAX_VALUE, legend);

@@ -21,6 +21,11 @@ final class Legend {
             return new Key(name, style.colour, joined ? style.stroke() : null, style.marker, null);
         }
 
+        /** Of a value to compare with. */
+        static Key level(String name) {
+            return new Key(name, Frame.LEVEL.colour(), Frame.LEVEL, null, null);
+        }
+
         private double width() {
             return 31 + Math.max(Canvas.widthOf(name, 12), 6.6 * name.length()) + 14;
         }

@@ -49,7 +49,7 @@ public record LineChart(String name, String title, String horizontal, String ver
         drawn.forEach(line -> keys.add(Legend.Key.of(line.name, line.style, line.joined)));
         if (Double.isFinite(level)) {
             frame.level(level);
-            keys.add(new Legend.Key(levelName, Frame.LEVEL.colour(), Frame.LEVEL, null, null));
+            keys.add(Legend.Key.level(levelName));
         }
         drawn.forEach(line -> draw(frame, line));
         frame.title(title, keys);

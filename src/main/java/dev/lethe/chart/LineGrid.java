@@ -84,7 +84,7 @@ public record LineGrid(String name, String title, String horizontal, boolean log
                 .forEach(line -> keys.putIfAbsent(line.name(), Legend.Key.of(line.name(), line.style(),
                 line.joined())));
         if (panels.stream().anyMatch(panel -> Double.isFinite(panel.level))) {
-            keys.putIfAbsent(levelName, new Legend.Key(levelName, Frame.LEVEL.colour(), Frame.LEVEL, null, null));
+            keys.putIfAbsent(levelName, Legend.Key.level(levelName));
         }
         return new ArrayList<>(keys.values());
     }

@@ -81,10 +81,7 @@ public record RowChart(String name, String title, List<String> rows, List<Panel>
     private void draw(Frame frame, Panel panel) {
         frame.uprightGrid();
         frame.horizontalAxis(panel.label);
-        if (Double.isFinite(panel.level)) {
-            double x = frame.x(panel.level);
-            frame.canvas().line(x, frame.top(), x, frame.bottom(), Frame.LEVEL);
-        }
+        frame.uprightLevel(panel.level);
         int count = panel.series.size();
         double step = Math.min(11, (rowHeight() - 4) / count);
         for (int s = 0; s < count; s++) {
@@ -177,7 +174,7 @@ public record RowChart(String name, String title, List<String> rows, List<Panel>
             }
         }
         panels.stream().filter(panel -> Double.isFinite(panel.level)).forEach(panel -> keys.putIfAbsent(panel.levelName,
-                new Legend.Key(panel.levelName, Frame.LEVEL.colour(), Frame.LEVEL, null, null)));
+                Legend.Key.level(panel.levelName)));
         return new ArrayList<>(keys.values());
     }
 

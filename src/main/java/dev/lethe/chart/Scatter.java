@@ -90,12 +90,9 @@ public record Scatter(String name, String title, Axis horizontal, Axis vertical,
         frame.uprightGrid();
         frame.horizontalAxis(horizontal.label);
         frame.level(vertical.level);
-        if (Double.isFinite(horizontal.level)) {
-            double x = frame.x(horizontal.level);
-            canvas.line(x, frame.top(), x, frame.bottom(), Frame.LEVEL);
-        }
+        frame.uprightLevel(horizontal.level);
         frontier(frame);
-        if (dots.size() <= MOST_BESIDE) {
+        if (beside()) {
             dots.forEach(dot -> whiskers(frame, dot));
         }
         dots.forEach(dot -> canvas.marker(dot.marker, x(frame, dot), y(frame, dot), 4, dot.style.colour));

@@ -1,6 +1,8 @@
 package dev.lethe.chart;
 
 import java.util.Locale;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 
 /** Writes what is drawn as one inline SVG element, named for people who cannot see it. */
 public final class SvgCanvas implements Canvas {
@@ -16,11 +18,7 @@ public final class SvgCanvas implements Canvas {
         if (x.length < 2) {
             return;
         }
-        svg.append("<polyline points='");
-        for (int i = 0; i < x.length; i++) {
-            svg.append(format("%.1f,%.1f ", x[i], y[i]));
-        }
-        svg.append(format("' %s/>\n", look(stroke)));
+        svg.append(format("<polyline points='%s' %s/>\n", points(x, y), look(stroke)));
     }
 
     @Override
@@ -31,11 +29,13 @@ public final class SvgCanvas implements Canvas {
 
     @Override
     public void polygon(double[] x, double[] y, String fill, Stroke stroke) {
-        svg.append("<polygon points='");
-        for (int i = 0; i < x.length; i++) {
-            svg.append(format("%.1f,%.1f ", x[i], y[i]));
-        }
-        svg.append(format("' fill='%s' %s/>\n", fill == null ? "none" : fill, look(stroke)));
+        svg.append(format("<polygon points='%s' fill='%s' %s/>\n", points(x, y),
+                fill == null ? "none" : fill, look(stroke)));
+    }
+
+    private static String points(double[] x, double[] y) {
+        return IntStream.range(0, x.length).mapToObj(i -> format("%.1f,%.1f ", x[i], y[i]))
+                .collect(Collectors.joining());
     }
 
     @Override

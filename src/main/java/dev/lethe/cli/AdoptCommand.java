@@ -2,11 +2,11 @@ package dev.lethe.cli;
 
 import dev.lethe.Lethe;
 import dev.lethe.base.BadInputException;
+import dev.lethe.base.Sizes;
 import dev.lethe.console.Common;
 import dev.lethe.console.ModelPlace;
 import dev.lethe.console.SettingOptions;
 import dev.lethe.console.Terminal;
-import dev.lethe.console.Terminal.Sizes;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunInfo;
 import dev.lethe.run.RunInfo.Adopted;
@@ -50,6 +50,7 @@ final class AdoptCommand implements Callable<Integer> {
     private final SettingOptions settings = new SettingOptions(all -> {
         known.into(all);
         TrainSettings.capture(all, kept);
+        TrainSettings.keys(all, kept);
         form.into(all);
         place.into(all);
     }, "held_out", "base", "epochs_trained", "rate_trained", "batch", "sites", "device");

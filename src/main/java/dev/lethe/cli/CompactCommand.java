@@ -1,16 +1,19 @@
 package dev.lethe.cli;
 
 import dev.lethe.base.BadInputException;
+import dev.lethe.base.Sizes;
 import dev.lethe.console.Common;
-import dev.lethe.console.Terminal.Sizes;
 import dev.lethe.ledger.Compaction;
+import dev.lethe.ledger.LedgerKeys;
 import dev.lethe.ledger.LedgerWriter;
 import dev.lethe.run.RunFolder;
+import dev.lethe.run.RunLock;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /** lethe compact: gives the room of destroyed ledger entries back to the disk. */
@@ -20,6 +23,10 @@ final class CompactCommand implements Callable<Integer> {
     @Parameters(paramLabel = "PATH", description = "A run or a ledger folder.")
     private Path path;
 
+    @Option(names = "--encrypt", paramLabel = "KEYS", description = "Move a ledger in the clear under keys: each record's in this"
+            + " folder outside the run, which is made if need be. Of one under these keys already, note where they lie now.")
+    private Path keys;
+
     @Mixin
     private Common common;
 
@@ -28,15 +35,31 @@ final class CompactCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        Path ledger = RunFolder.isRun(path) ? RunFolder.open(path).ledger() : path;
+        RunFolder run = RunFolder.isRun(path) ? RunFolder.open(path) : null;
+        Path ledger = run == null ? path : run.ledger();
         if (!Files.isRegularFile(ledger.resolve("manifest.json"))) {
             throw new BadInputException(path + ": neither a run with a ledger nor a ledger (no manifest.json)");
         }
-        Compaction done = LedgerWriter.compact(ledger);
+        Compaction done = keys == null ? LedgerWriter.compact(ledger) : encrypt(run, ledger);
         Result result = new Result(path.toString(), done.entries(), done.destroyed(), done.bytesBefore(), done.bytesAfter(),
                 done.rewritten());
         common.result(result, terminal -> terminal.print("%s: %s before, %s now; %,d entries, %,d of them destroyed",
                 result.path, Sizes.of(result.bytesBefore), Sizes.of(result.bytesAfter), result.entries, result.destroyed));
         return 0;
+    }
+
+    /** Runs that are trained anew from this one are to lie under the keys too. */
+    private Compaction encrypt(RunFolder run, Path ledger) {
+        if (run == null) {
+            return LedgerWriter.encrypt(ledger, keys);
+        }
+        LedgerKeys.requireOutside(keys, run.root());
+        try (var _ = RunLock.take(run.root().resolve(RunFolder.LOCK))) {
+            Compaction done = LedgerWriter.encrypt(ledger, keys);
+            RunFolder now = RunFolder.open(run.root());
+            Path folder = keys.toAbsolutePath().normalize();
+            now.save(now.info().withConfig(now.info().config().toBuilder().ledgerKeys(folder).build()));
+            return done;
+        }
     }
 }

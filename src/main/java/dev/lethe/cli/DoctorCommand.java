@@ -2,9 +2,9 @@ package dev.lethe.cli;
 
 import dev.lethe.base.EngineException;
 import dev.lethe.base.Reason;
+import dev.lethe.base.Sizes;
 import dev.lethe.console.Common;
 import dev.lethe.console.Terminal;
-import dev.lethe.console.Terminal.Sizes;
 import dev.lethe.engine.Engine;
 import dev.lethe.run.RunInfo;
 import dev.lethe.shape.Device.DeviceInfo;

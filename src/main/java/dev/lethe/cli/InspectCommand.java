@@ -4,11 +4,11 @@ import com.fasterxml.jackson.annotation.JsonInclude;
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.DamagedDataException;
 import dev.lethe.base.Reason;
+import dev.lethe.base.Sizes;
 import dev.lethe.console.Common;
 import dev.lethe.console.ModelPlace;
 import dev.lethe.console.SettingOptions;
 import dev.lethe.console.Terminal;
-import dev.lethe.console.Terminal.Sizes;
 import dev.lethe.engine.CapturedEntries;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.EntryFormat.EntryInfo;
@@ -18,6 +18,7 @@ import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.ledger.LedgerCheck;
 import dev.lethe.ledger.LedgerManifest;
+import dev.lethe.ledger.Payloads;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.results.Trace;
 import dev.lethe.run.PendingErasureException;
@@ -185,10 +186,12 @@ final class InspectCommand implements Callable<Integer> {
      * @param droppedShare    mean share of the head's squared errors that top-k dropped
      * @param truncatedShare  mean share of the linear sites' squared norm that the rank dropped
      * @param uncommitted     bytes that an interrupted writer left behind, unused
+     * @param keys            folder of the keys that it lies under, null of a ledger in the clear
+     * @param clear           live entries that are not under keys yet
      */
     record LedgerView(List<String> sites, int headTopK, Dtype dtype, int rank, boolean sealed, int entries, int destroyed,
                       long bytes, long reclaimable, long meanEntryBytes, double droppedShare, double truncatedShare,
-                      long uncommitted, List<Epoch> epochs) {
+                      long uncommitted, @JsonInclude(JsonInclude.Include.NON_NULL) String keys, long clear, List<Epoch> epochs) {
         private static final int SAMPLE = 1000;
 
         /** @param bytes of live payloads */
@@ -212,14 +215,18 @@ final class InspectCommand implements Callable<Integer> {
             double truncated = 0;
             int sampled = check.whole() ? Math.min(SAMPLE, live.size()) : 0;
             for (int i = 0; i < sampled; i++) {
-                EntryInfo info = CapturedEntries.describe(ledger.payload(live.get((int) ((long) i * live.size() / sampled))));
-                dropped += info.droppedShare() / sampled;
-                truncated += info.truncatedShare() / sampled;
+                try (Payloads one = ledger.payloads(List.of(live.get((int) ((long) i * live.size() / sampled))))) {
+                    EntryInfo info = CapturedEntries.describe(one.list().getFirst());
+                    dropped += info.droppedShare() / sampled;
+                    truncated += info.truncatedShare() / sampled;
+                }
             }
             long liveBytes = live.stream().mapToLong(Entry::length).sum();
             return new LedgerView(manifest.sites(), manifest.headTopK(), manifest.dtype(), manifest.rank(), manifest.sealed(),
                     check.entries(), check.destroyed(), check.bytes(), reclaimable, live.isEmpty() ? 0 : liveBytes / live.size(),
-                    dropped, truncated, check.tail().map(LedgerCheck.Tail::bytes).orElse(0L), List.copyOf(epochs.values()));
+                    dropped, truncated, check.tail().map(LedgerCheck.Tail::bytes).orElse(0L),
+                    manifest.keys() == null ? null : manifest.keys().folder(),
+                    live.stream().filter(entry -> !entry.encrypted()).count(), List.copyOf(epochs.values()));
         }
 
         void print(Terminal terminal) {
@@ -231,6 +238,10 @@ final class InspectCommand implements Callable<Integer> {
                     rank == 0 ? "a row a token" : String.format(Locale.ROOT, "rank %d (%.2g of the squared norm dropped)", rank,
                             truncatedShare),
                     uncommitted == 0 ? "" : "; " + Sizes.of(uncommitted) + " of an interrupted write, unused");
+            if (keys != null) {
+                terminal.print("keys     %s%s", keys, clear == 0 ? "" : String.format(Locale.ROOT, "; %,d entries lie in the clear still"
+                        + " (lethe compact --encrypt)", clear));
+            }
             terminal.print("sites    %s", String.join(" ", sites));
             for (Epoch epoch : epochs) {
                 terminal.print("epoch %-3d %,d entries, %s%s", epoch.epoch, epoch.entries, Sizes.of(epoch.bytes),

@@ -4,6 +4,7 @@ import dev.lethe.base.BadInputException;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
 import dev.lethe.console.Common;
+import dev.lethe.ledger.LedgerKeys;
 import dev.lethe.proof.SigningKeys;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -19,9 +20,9 @@ import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
-/** lethe keys: the key store that certificates and the audit log are signed with. */
-@Command(name = "keys", mixinStandardHelpOptions = true, description = "Makes the keys that certificates are signed with.",
-        subcommands = KeysCommand.New.class)
+/** lethe keys: the key store that certificates and the audit log are signed with, and the keys that ledgers lie under. */
+@Command(name = "keys", mixinStandardHelpOptions = true, description = "Makes the keys that certificates are signed with, and"
+        + " rotates those that ledgers lie under.", subcommands = {KeysCommand.New.class, KeysCommand.Rotate.class})
 final class KeysCommand implements Runnable {
     private static final int PASSWORD_BYTES = 24;
 
@@ -30,7 +31,7 @@ final class KeysCommand implements Runnable {
 
     @Override
     public void run() {
-        throw new ParameterException(spec.commandLine(), "name a command: keys new");
+        throw new ParameterException(spec.commandLine(), "name a command: keys new or keys rotate");
     }
 
     /** What --json gives. */
@@ -78,6 +79,28 @@ final class KeysCommand implements Runnable {
                 terminal.print("  SHA-256     %s", made.fingerprint);
                 terminal.print("log key       %s", made.logKey);
             });
+            return 0;
+        }
+    }
+
+    /** lethe keys rotate. */
+    @Command(name = "rotate", description = "Puts a new key-encryption key in the place of the one that a folder of ledger keys is"
+            + " under (ledger_keys, compact --encrypt), which is overwritten. No ledger is rewritten. An erasure does this too.")
+    static final class Rotate implements Callable<Integer> {
+        @Parameters(paramLabel = "KEYS", description = "The folder.")
+        private Path folder;
+
+        @Mixin
+        private Common common;
+
+        /** What --json gives: keys of records in the folder. */
+        record Rotated(String folder, int keys) { }
+
+        @Override
+        public Integer call() {
+            Rotated done = new Rotated(folder.toString(), LedgerKeys.rotate(folder));
+            common.result(done, terminal -> terminal.print("%s: %,d keys of records, under a new key-encryption key", done.folder,
+                    done.keys));
             return 0;
         }
     }

@@ -4,6 +4,7 @@ import dev.lethe.LetheException;
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.EngineException;
 import dev.lethe.base.Reason;
+import dev.lethe.base.Sizes;
 import dev.lethe.console.SettingOptions;
 import dev.lethe.console.Terminal;
 import dev.lethe.engine.Work;
@@ -212,7 +213,7 @@ public final class Main implements Runnable, Terminal.Owner {
     private static String reason(Throwable e) {
         return switch (e) {
             case OutOfMemoryError full -> "out of memory (" + Reason.of(full) + "), of which Java may take "
-                    + Terminal.Sizes.of(Runtime.getRuntime().maxMemory())
+                    + Sizes.of(Runtime.getRuntime().maxMemory())
                     + "; give it more with LETHE_JAVA_OPTS=-Xmx8g, or use less data at once";
             case UnsatisfiedLinkError broken -> "a native library cannot be loaded: " + Reason.of(broken)
                     + "; see: lethe doctor";

@@ -2,10 +2,10 @@ package dev.lethe.cli;
 
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.Reason;
+import dev.lethe.base.Sizes;
 import dev.lethe.console.Common;
 import dev.lethe.console.ModelPlace;
 import dev.lethe.console.SettingOptions;
-import dev.lethe.console.Terminal.Sizes;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.model.Checkpoint;

@@ -4,11 +4,12 @@ import dev.lethe.Job;
 import dev.lethe.Lethe;
 import dev.lethe.Run;
 import dev.lethe.base.BadInputException;
+import dev.lethe.base.Settings;
+import dev.lethe.base.Sizes;
 import dev.lethe.console.Common;
 import dev.lethe.console.ModelPlace;
 import dev.lethe.console.SettingOptions;
 import dev.lethe.console.Terminal;
-import dev.lethe.console.Terminal.Sizes;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunInfo;
@@ -19,7 +20,9 @@ import dev.lethe.shape.MemoryPlan;
 import dev.lethe.spec.FormSettings;
 import dev.lethe.spec.TrainSettings;
 import java.nio.file.Path;
+import java.util.LinkedHashSet;
 import java.util.Locale;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -54,6 +57,7 @@ final class TrainCommand implements Callable<Integer> {
     private final SettingOptions settings = new SettingOptions(all -> {
         TrainSettings.training(all, config);
         TrainSettings.capture(all, config);
+        TrainSettings.keys(all, config);
         form.into(all);
         place.into(all);
     }, "epochs", "batch", "learning_rate", "capture", "sites", "holdout", "device");
@@ -71,6 +75,9 @@ final class TrainCommand implements Callable<Integer> {
         if (data == null && !resume) {
             throw new BadInputException("--data FILE is missing: the records to train on");
         }
+        if (resume) {
+            refuseBesideResume();
+        }
         try (TrainProgress progress = new TrainProgress(common, "train"); Lethe lethe = Door.of(place).training(progress).build()) {
             Path run = (resume ? resumed(lethe) : lethe.train(source(), form.read(data, null), out, config.build())).join().path();
             RunInfo info = RunFolder.open(run).info();
@@ -84,6 +91,24 @@ final class TrainCommand implements Callable<Integer> {
             common.result(result, terminal -> print(terminal, result));
         }
         return 0;
+    }
+
+    /** A training goes on as it was begun; what it is told besides would be dropped, or with its data compared. */
+    private void refuseBesideResume() {
+        Set<String> unused = new LinkedHashSet<>(data == null ? settings.given().keySet() : Set.of());
+        Settings machine = new Settings();
+        place.into(machine);
+        machine.list().forEach(setting -> unused.remove(setting.name()));
+        if (model != null) {
+            unused.add("--model");
+        }
+        if (lora != null) {
+            unused.add("--lora");
+        }
+        if (!unused.isEmpty()) {
+            throw new BadInputException("a training is resumed as it was begun, so these count for nothing beside --resume: "
+                    + String.join(", ", unused) + "; leave them out, or have settings compared by giving --data too");
+        }
     }
 
     private Job<Run> resumed(Lethe lethe) {

@@ -1,8 +1,8 @@
 package dev.lethe.cli;
 
+import dev.lethe.base.Sizes;
 import dev.lethe.console.Common;
 import dev.lethe.console.Progress;
-import dev.lethe.console.Terminal.Sizes;
 import dev.lethe.results.TrainListener;
 import dev.lethe.results.TrainStep;
 import dev.lethe.shape.MemoryPlan;

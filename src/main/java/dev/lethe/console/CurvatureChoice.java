@@ -10,7 +10,6 @@ import dev.lethe.engine.KroneckerFactors.Fisher;
 import dev.lethe.engine.ParameterVector;
 import dev.lethe.influence.CurvedQuery;
 import dev.lethe.influence.FactorFit;
-import dev.lethe.influence.FactoredInverse;
 import dev.lethe.influence.InfluenceQuery.QueryVector;
 import dev.lethe.influence.SavedFactors;
 import dev.lethe.influence.ScoreMethod;
@@ -65,7 +64,7 @@ public final class CurvatureChoice {
         CurvedQuery.CurvatureOptions options = options();
         List<Example> sample = sample(open);
         if (method.factored()) {
-            return new FactoredInverse(open.model(), factors(open, sites, sample, told), options.damping());
+            return CurvedQuery.factored(open.model(), factors(open, sites, sample, told), options.damping());
         }
         CurvedQuery curved = new CurvedQuery(open.model(), sites, sample, options, told);
         return switch (method) {

@@ -6,6 +6,12 @@ import java.io.FilterOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintStream;
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.Locale;
@@ -27,7 +33,7 @@ public final class Terminal {
     private final PrintStream out;
     private final PrintStream err;
     private final IntSupplier columns;
-    private boolean open;
+    private String open; // the line that is being rewritten, or null
 
     /** @param columns how wide {@code err} is where it is a terminal, on which a line can be rewritten; else 0 */
     public Terminal(OutputStream out, OutputStream err, IntSupplier columns) {
@@ -56,18 +62,21 @@ public final class Terminal {
         return columns.getAsInt();
     }
 
-    /** Shows a line in place of the one that was shown so before; it must fit. */
+    /**
+     * Shows a line in place of the one that was shown so before; it must fit. The cursor stays at its begin: a window
+     * that is made smaller wraps the line, and all of it then lies behind the cursor, to be cleared.
+     */
     void rewrite(String line) {
-        err.print("\r\033[K" + visible(line));
+        open = visible(line);
+        err.print("\r\033[J" + open + "\r");
         err.flush();
-        open = true;
     }
 
-    /** Leaves the line that is being rewritten as it is. */
+    /** Leaves the line that is being rewritten as it is, or as much of it as still fits. */
     void endLine() {
-        if (open) {
-            err.println();
-            open = false;
+        if (open != null) {
+            err.println("\r\033[J" + open.substring(0, Math.clamp(columns() - 1, 0, open.length())));
+            open = null;
         }
     }
 
@@ -126,20 +135,30 @@ public final class Terminal {
         }
     }
 
-    /** Bytes for people. */
-    public static final class Sizes {
-        private Sizes() {}
+    /** The size of a terminal's window, by ioctl(2): Java knows of one only where stdin and stdout are terminals too. */
+    private static final class Window {
+        private static final long TIOCGWINSZ = 0x5413; // Linux; struct winsize: rows, columns and two more, 16 bits each
+        private static final int USUAL = 80;
 
-        /** "812 bytes", "3.4 MiB", "1.2 GiB". */
-        public static String of(long bytes) {
-            String[] units = {"bytes", "KiB", "MiB", "GiB", "TiB"};
-            double value = bytes;
-            int unit = 0;
-            while (value >= 1024 && unit < units.length - 1) {
-                value /= 1024;
-                unit++;
+        private static final MethodHandle IOCTL = Linker.nativeLinker().downcallHandle(
+                Linker.nativeLinker().defaultLookup().findOrThrow("ioctl"), FunctionDescriptor.of(ValueLayout.JAVA_INT,
+                        ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG, ValueLayout.ADDRESS),
+                Linker.Option.firstVariadicArg(2));
+
+        private Window() { }
+
+        /** Columns of the terminal that a file descriptor is, 80 where it does not say; 0 for a file or a pipe. */
+        static int columns(int descriptor) {
+            try (Arena arena = Arena.ofConfined()) {
+                MemorySegment size = arena.allocate(ValueLayout.JAVA_SHORT, 4);
+                if ((int) IOCTL.invokeExact(descriptor, TIOCGWINSZ, size) != 0) {
+                    return 0;
+                }
+                int columns = Short.toUnsignedInt(size.getAtIndex(ValueLayout.JAVA_SHORT, 1));
+                return columns == 0 ? USUAL : columns;
+            } catch (Throwable e) {
+                throw new IllegalStateException("ioctl", e);
             }
-            return String.format(Locale.ROOT, unit == 0 ? "%.0f %s" : "%.1f %s", value, units[unit]);
         }
     }
 }

@@ -14,6 +14,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Function;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
@@ -66,34 +67,10 @@ public final class Dataset implements Iterable<TextRecord> {
             throw new BadInputException(file + ": a .txt has neither fields nor conversations; give a .jsonl, or leave out what"
                     + " names them");
         }
-        Problems problems = new Problems();
-        MemoryBudget budget = new MemoryBudget();
-        List<TextRecord> records = new ArrayList<>();
-        Map<String, Integer> lineOfId = new HashMap<>();
-        String stem = stem(file);
         Set<String> seen = new HashSet<>();
-        Lines.read(file, problems, (number, text) -> {
-            if (text.isBlank()) {
-                return;
-            }
-            String place = file + ":" + number;
-            String ownId = stem + "-" + number;
-            var parsed = json ? RecordParser.parse(text, place, ownId, form, seen, problems)
-                    : Optional.of(new TextRecord(ownId, null, null, text));
-            parsed.ifPresent(record -> {
-                Integer first = lineOfId.putIfAbsent(record.id(), number);
-                if (first == null) {
-                    budget.add(record, place);
-                    records.add(record);
-                } else {
-                    problems.add(place + ": id \"" + record.id() + "\" is already that of line " + first);
-                }
-            });
-        });
-        problems.throwIfAny();
-        if (records.isEmpty()) {
-            throw new BadInputException(file + ": no records in it");
-        }
+        List<TextRecord> records = records(file, record -> record, (text, place, ownId, problems) -> json
+                ? RecordParser.parse(text, place, ownId, form, seen, problems)
+                : Optional.of(new TextRecord(ownId, null, null, text)));
         for (String field : List.of(form.idField(), form.subjectField())) {
             boolean usual = field.equals(DataForm.DEFAULT.idField()) || field.equals(DataForm.DEFAULT.subjectField());
             if (!usual && !seen.contains(field)) {
@@ -101,6 +78,40 @@ public final class Dataset implements Iterable<TextRecord> {
             }
         }
         return new Dataset(file, form, records);
+    }
+
+    /** What a line says; {@code ownId} is the id of a record that names none. */
+    interface Parser<T> {
+        Optional<T> parse(String text, String place, String ownId, Problems problems);
+    }
+
+    /** What every line of a file says, at least one, with different ids. @param record whose id and size count */
+    static <T> List<T> records(Path file, Function<T, TextRecord> record, Parser<T> parser) {
+        Problems problems = new Problems();
+        MemoryBudget budget = new MemoryBudget();
+        List<T> records = new ArrayList<>();
+        Map<String, Integer> lineOfId = new HashMap<>();
+        String stem = stem(file);
+        Lines.read(file, problems, (number, text) -> {
+            String place = file + ":" + number;
+            Optional<T> said = text.isBlank() ? Optional.empty()
+                    : parser.parse(text, place, stem + "-" + number, problems);
+            said.ifPresent(one -> {
+                String id = record.apply(one).id();
+                Integer first = lineOfId.putIfAbsent(id, number);
+                if (first == null) {
+                    budget.add(record.apply(one), place);
+                    records.add(one);
+                } else {
+                    problems.add(place + ": id \"" + id + "\" is already that of line " + first);
+                }
+            });
+        });
+        problems.throwIfAny();
+        if (records.isEmpty()) {
+            throw new BadInputException(file + ": no records in it");
+        }
+        return records;
     }
 
     /**

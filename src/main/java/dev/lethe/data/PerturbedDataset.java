@@ -1,12 +1,8 @@
 package dev.lethe.data;
 
 import dev.lethe.base.BadInputException;
-import dev.lethe.base.Problems;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -45,31 +41,8 @@ public record PerturbedDataset(Path path, List<PerturbedRecord> records) {
      * @throws dev.lethe.base.InterruptedWorkException when its thread is interrupted
      */
     public static PerturbedDataset read(Path file, boolean paraphrase, DataForm form) {
-        Problems problems = new Problems();
-        Dataset.MemoryBudget budget = new Dataset.MemoryBudget();
-        List<PerturbedRecord> records = new ArrayList<>();
-        Map<String, Integer> lineOfId = new HashMap<>();
-        String stem = Dataset.stem(file);
-        Lines.read(file, problems, (number, text) -> {
-            if (text.isBlank()) {
-                return;
-            }
-            String place = file + ":" + number;
-            RecordParser.parsePerturbed(text, place, stem + "-" + number, paraphrase, form, problems).ifPresent(record -> {
-                Integer first = lineOfId.putIfAbsent(record.record().id(), number);
-                if (first == null) {
-                    budget.add(record.record(), place);
-                    records.add(record);
-                } else {
-                    problems.add(place + ": id \"" + record.record().id() + "\" is already that of line " + first);
-                }
-            });
-        });
-        problems.throwIfAny();
-        if (records.isEmpty()) {
-            throw new BadInputException(file + ": no records in it");
-        }
-        return new PerturbedDataset(file, records);
+        return new PerturbedDataset(file, Dataset.records(file, PerturbedRecord::record,
+                (text, place, ownId, problems) -> RecordParser.parsePerturbed(text, place, ownId, paraphrase, form, problems)));
     }
 
     /**

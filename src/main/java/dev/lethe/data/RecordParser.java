@@ -57,18 +57,14 @@ final class RecordParser {
      */
     static Optional<TextRecord> parse(String line, String place, String fallbackId, DataForm form, Set<String> seen,
             Problems problems) {
-        return new RecordParser(place, form, seen, problems).record(line, fallbackId);
+        RecordParser parser = new RecordParser(place, form, seen, problems);
+        return parser.object(line, FORMS).flatMap(object -> parser.record(object, fallbackId));
     }
 
     /** As {@link #parse} for {@code {id?, subject?, prompt, completion, paraphrase?, perturbed}}. */
     static Optional<PerturbedRecord> parsePerturbed(String line, String place, String fallbackId, boolean paraphrase,
             DataForm form, Problems problems) {
         return new RecordParser(place, form, new HashSet<>(), problems).perturbed(line, fallbackId, paraphrase);
-    }
-
-    private Optional<TextRecord> record(String line, String fallbackId) {
-        return object(line, FORMS)
-                .flatMap(object -> record(object, fallbackId));
     }
 
     private Optional<JsonNode> object(String line, String form) {

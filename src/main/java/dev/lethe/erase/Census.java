@@ -11,6 +11,7 @@ import dev.lethe.base.Reason;
 import dev.lethe.data.TextRecord;
 import dev.lethe.ledger.Entry.RecordKey;
 import dev.lethe.ledger.GradientLedger;
+import dev.lethe.ledger.LedgerKeys;
 import dev.lethe.results.Trace;
 import dev.lethe.run.Lineage;
 import dev.lethe.run.RunFolder;
@@ -163,7 +164,8 @@ public final class Census {
             return;
         }
         Trace.Reach reach = kind.reach == null ? Trace.Reach.RUN : kind.reach == Trace.Reach.ERASE && run == null ? Trace.Reach.YOURS : kind.reach;
-        String holds = kind == FileKind.RECORDS && run != null && run.info().config().keepText() ? "ids, texts" : kind.holds;
+        String holds = kind == FileKind.RECORDS && run != null && run.info().config().keepText() ? "ids, texts"
+                : kind == FileKind.LEDGER ? kind.holds + keys(group.folder()) : kind.holds;
         places.add(new Trace((files.size() == 1 ? files.getFirst() : group.folder()).toString(),
                 kind.name().toLowerCase(Locale.ROOT), holds, records, files.size(), bytes, reach, found));
     }
@@ -194,6 +196,15 @@ public final class Census {
                     : open.entries().stream().filter(entry -> keys.contains(entry.header().key())).count()};
         } catch (BadInputException | DamagedDataException e) {
             return new Long[] {null, null};
+        }
+    }
+
+    /** That a ledger lies under keys, and where; nothing of one in the clear. */
+    private static String keys(Path ledger) {
+        try (GradientLedger open = GradientLedger.open(ledger)) {
+            return open.manifest().keys() == null ? "" : ", under keys in " + LedgerKeys.place(Path.of(open.manifest().keys().folder()));
+        } catch (BadInputException | DamagedDataException e) {
+            return "";
         }
     }
 

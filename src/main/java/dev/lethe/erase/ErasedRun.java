@@ -15,6 +15,7 @@ import dev.lethe.data.TextRecord;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
+import dev.lethe.ledger.LedgerKeys;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.results.Destroyed;
 import dev.lethe.results.EraseStep;
@@ -79,6 +80,9 @@ final class ErasedRun implements Method.Fresh, AutoCloseable {
         Lineage lineage = Lineage.of(source);
         if (!keepEntries && !lineage.missing().isEmpty()) {
             throw new BadInputException(missing(lineage), List.of("found", "gone"), null);
+        }
+        if (!keepEntries) { // better now than when all is done but the destruction
+            lineage.runs().stream().filter(RunFolder::hasLedger).forEach(run -> LedgerKeys.requireFor(run.ledger()));
         }
         Lineage.Locks locks = lineage.lock();
         try {
@@ -210,24 +214,23 @@ final class ErasedRun implements Method.Fresh, AutoCloseable {
         Set<Entry.RecordKey> keys = Finish.keys(erasure.leaving());
         List<Destroyed> places = new ArrayList<>();
         for (RunFolder run : lineage.runs()) {
-            places.add(place(run.root(), run.identity(), live(run.ledger(), keys)));
+            places.add(place(run.root(), run.identity(), run.ledger(), keys));
         }
-        places.add(place(out, identity, live(growing.resolve("ledger"), keys)));
+        places.add(place(out, identity, growing.resolve("ledger"), keys));
         return new PendingErasure(erasure.id(), erasure.leaving().stream().sorted().toList(), places);
     }
 
-    private static Destroyed place(Path run, String identity, int entries) {
-        return new Destroyed(Lineage.real(run).toString(), identity, entries, false, null);
-    }
-
-    private static int live(Path folder, Set<Entry.RecordKey> keys) {
-        if (!Files.isDirectory(folder)) {
-            return 0;
+    private static Destroyed place(Path run, String identity, Path folder, Set<Entry.RecordKey> keys) {
+        List<Entry> live = List.of();
+        boolean encrypted = false;
+        if (Files.isDirectory(folder)) {
+            try (GradientLedger ledger = GradientLedger.open(folder)) {
+                live = ledger.entries().stream().filter(entry -> !entry.destroyed() && keys.contains(entry.header().key())).toList();
+                encrypted = ledger.manifest().keys() != null;
+            }
         }
-        try (GradientLedger ledger = GradientLedger.open(folder)) {
-            return (int) ledger.entries().stream().filter(entry -> !entry.destroyed())
-                    .map(Entry::header).filter(header -> keys.contains(header.key())).count();
-        }
+        int own = (int) live.stream().filter(Entry::encrypted).map(entry -> entry.header().key()).distinct().count();
+        return new Destroyed(Lineage.real(run).toString(), identity, live.size(), encrypted ? own : null, false, null);
     }
 
     private void ledger(Set<String> erased, boolean keepInSource) {

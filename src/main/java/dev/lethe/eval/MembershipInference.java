@@ -7,6 +7,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.ToDoubleFunction;
+import java.util.stream.IntStream;
 import java.util.zip.Deflater;
 
 /**
@@ -106,11 +107,9 @@ public final class MembershipInference {
      * @param deviation their standard deviation, one a target token
      */
     static double minKPlusPlus(double[] logProbability, double[] mean, double[] deviation, double k) {
-        double[] standard = new double[logProbability.length];
-        for (int i = 0; i < standard.length; i++) {
-            standard[i] = (logProbability[i] - mean[i]) / Math.max(deviation[i], LEAST_DEVIATION);
-        }
-        return minK(standard, k);
+        return minK(IntStream.range(0, logProbability.length)
+                .mapToDouble(i -> (logProbability[i] - mean[i]) / Math.max(deviation[i], LEAST_DEVIATION))
+                .toArray(), k);
     }
 
     /** Bytes of the text as UTF-8 after zlib at its default level: Python's {@code len(zlib.compress(text))}. */

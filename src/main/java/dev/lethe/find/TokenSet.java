@@ -17,15 +17,7 @@ final class TokenSet {
     final String[] words; // distinct, sorted
 
     private TokenSet(List<String> found) {
-        String[] sorted = found.toArray(String[]::new);
-        Arrays.sort(sorted);
-        int distinct = 0;
-        for (String word : sorted) {
-            if (distinct == 0 || !word.equals(sorted[distinct - 1])) {
-                sorted[distinct++] = word;
-            }
-        }
-        words = Arrays.copyOf(sorted, distinct);
+        words = found.stream().sorted().distinct().toArray(String[]::new);
     }
 
     /** Of a record: a row begins at each letter, the last ones shorter, so that every shorter one is the beginning of some. */
@@ -60,12 +52,9 @@ final class TokenSet {
      * besides, sorted and joined by spaces: the best of sim(I+a, I+b), sim(I, I+a) and sim(I, I+b), where
      * sim(x, y) = 100 (1 - d / (|x| + |y|)) and d counts inserted and deleted characters. 100 when one side's words
      * are all among the other's; 0 when either has none.
+     *
+     * @param floor below it perhaps less than the true value, but sooner
      */
-    double ratio(TokenSet other) {
-        return ratio(other, 0);
-    }
-
-    /** The same where it is at least {@code floor}; below that perhaps less than the true value, but sooner. */
     double ratio(TokenSet other, double floor) {
         if (words.length == 0 || other.words.length == 0) {
             return 0;

@@ -6,7 +6,6 @@ import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
 import dev.lethe.shape.SiteSet;
 import dev.lethe.solve.LinearOperator;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
@@ -62,29 +61,6 @@ public final class CurvatureOperator implements LinearOperator {
         }
     }
 
-    /** v_k' C_i v_k of each record's own mean loss, [N][K], in the order of the batches. */
-    public double[][] forms(List<ParameterVector> vectors) {
-        List<double[]> rows = new ArrayList<>(records);
-        for (Batch batch : batches) {
-            rows.addAll(List.of(model.curvature(batch, Curvature.forms(matrix, vectors, sites)).quadratic()));
-        }
-        return rows.toArray(double[][]::new);
-    }
-
-    /** One record's own product, out = C_i in; i counts from 0 in the order of the batches. */
-    public void applyRecord(int record, ParameterVector in, ParameterVector out) {
-        Objects.checkIndex(record, records);
-        int index = record;
-        for (Batch batch : batches) {
-            if (index < batch.records()) {
-                Batch one = weighted(record(batch, index), 1);
-                model.curvature(one, new Curvature(matrix, List.of(in), List.of(out), false, sites, false));
-                return;
-            }
-            index -= batch.records();
-        }
-    }
-
     /**
      * The batches as samples of C for LiSSA: draw d is the mean over the records of batch d mod M, scaled so that M
      * consecutive draws have the mean C. Shuffle the records before they are batched.
@@ -93,13 +69,6 @@ public final class CurvatureOperator implements LinearOperator {
         List<Batch> samples = batches.stream().map(batch -> weighted(batch, (double) batches.size() / records)).toList();
         return (draw, in, out) -> model.curvature(samples.get((int) Math.floorMod(draw, (long) samples.size())),
                 new Curvature(matrix, List.of(in), List.of(out), false, sites, false));
-    }
-
-    private static Batch record(Batch batch, int index) {
-        int from = (int) batch.offsets()[index];
-        int to = (int) batch.offsets()[index + 1];
-        return Batch.of(List.of(Arrays.copyOfRange(batch.tokens(), from, to)),
-                List.of(Arrays.copyOfRange(batch.targets(), from, to)));
     }
 
     private static Batch weighted(Batch batch, double weight) {

@@ -21,7 +21,6 @@ import dev.lethe.solve.Lissa;
 import dev.lethe.solve.PowerIteration;
 import dev.lethe.solve.PowerIteration.Eigenpair;
 import dev.lethe.solve.Solution;
-import dev.lethe.solve.SolverListener;
 import dev.lethe.text.BatchPlan;
 import dev.lethe.text.Example;
 import java.util.ArrayList;
@@ -38,6 +37,7 @@ public final class CurvedQuery {
     private static final int SAMPLES = 3;      // of C, whose largest eigenvalues set LiSSA's scale
     private static final double MARGIN = 1.5;  // over those, for the samples not looked at
     private static final double BEFORE = 4;    // times C's damping: of what goes before, which misses what blocks share
+    private static final double RELATIVE = 0.1; // Grosse et al.: of the mean eigenvalue of each block
     private static final long SEED = 1;
 
     private final LanguageModel model;
@@ -95,7 +95,7 @@ public final class CurvedQuery {
                 ConjugateGradient solver = new ConjugateGradient(
                         new ConjugateGradient.Options(lambda, options.tolerance(), options.maxIterations()),
                         factors == null || lambda == 0 ? null : FactorFit.inverse(factors, BEFORE * lambda, 0),
-                        first == null ? EarlyStop.NEVER : new StableRanking(first), SolverListener.NONE);
+                        first == null ? EarlyStop.NEVER : new StableRanking(first));
                 try (ParameterVector gradient = gradient(query)) {
                     return solved(query, solver.solve(curvature, gradient));
                 }
@@ -104,6 +104,35 @@ public final class CurvedQuery {
             @Override
             public void close() {
                 if (factors != null) factors.close();
+            }
+        };
+    }
+
+    /**
+     * (F + shift I)^-1 g_q with EK-FAC factors of the Fisher matrix (George et al. 2018; for influence Grosse et al.
+     * 2023, arXiv 2308.03296): the {@code ekfac} score.
+     *
+     * @param factors closed with the vector
+     * @param damping shift of every block; NaN = a tenth of the mean of each block's eigenvalues
+     */
+    public static QueryVector factored(LanguageModel model, KroneckerFactors factors, double damping) {
+        return new QueryVector() {
+            @Override
+            public ParameterVector of(InfluenceQuery query) {
+                ParameterVector vector = QueryBlock.gradient(model, query.examples(), BATCH);
+                try {
+                    boolean relative = Double.isNaN(damping);
+                    factors.apply(relative ? 0 : damping, relative ? RELATIVE : 0, -1, vector, vector);
+                    return vector;
+                } catch (Throwable e) {
+                    vector.close();
+                    throw e;
+                }
+            }
+
+            @Override
+            public void close() {
+                factors.close();
             }
         };
     }
@@ -127,7 +156,7 @@ public final class CurvedQuery {
         LinearOperator.SampledOperator samples = curvature.sampled();
         return query -> {
             Lissa solver = new Lissa(new Lissa.Options(damping(curvature), scale(curvature, samples),
-                    options.maxIterations(), 1, options.tolerance()), SolverListener.NONE);
+                    options.maxIterations(), 1, options.tolerance()));
             try (ParameterVector gradient = gradient(query)) {
                 Solution solution = solver.attempt(samples, gradient);
                 if (solution.stop() == Solution.Stop.DIVERGED) {
@@ -181,7 +210,7 @@ public final class CurvedQuery {
     }
 
     private static Eigenpair power(LinearOperator operator, ParameterVector start) {
-        return new PowerIteration(0.1, 20, SolverListener.NONE).attempt(operator, start);
+        return new PowerIteration(0.1, 20).attempt(operator, start);
     }
 
     private ParameterVector start() {

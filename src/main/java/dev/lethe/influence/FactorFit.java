@@ -55,11 +55,6 @@ public final class FactorFit {
                         + ": samples must be 0 (all) or more, the batch at least 1");
             }
         }
-
-        /** EK-FAC of the empirical Fisher matrix over every site, of all examples. */
-        public static Options defaults() {
-            return new Options(null, Fisher.EMPIRICAL, true, 0, 8, 0);
-        }
     }
 
     public FactorFit(Options options, Listener listener) {

@@ -40,15 +40,7 @@ import java.util.stream.IntStream;
  * ({@link Work}) and hands results out; an interrupt ends a pass with {@link dev.lethe.base.InterruptedWorkException}.
  * Owns nothing and so is not closed.
  */
-public final class InfluenceScorer {
-    private final LanguageModel model;
-    private final ScoreOptions options;
-
-    public InfluenceScorer(LanguageModel model, ScoreOptions options) {
-        this.model = model;
-        this.options = options;
-    }
-
+public record InfluenceScorer(LanguageModel model, ScoreOptions options) {
     /**
      * g_q of a query as a vector: the mean, over the examples, of the gradients of their own mean token losses, at the
      * model's present weights. The caller closes it. Overwrites the model's gradient buffer.
@@ -59,11 +51,6 @@ public final class InfluenceScorer {
         if (examples.isEmpty()) throw new IllegalArgumentException("a query needs at least one example");
         if (batchSize < 1) throw new IllegalArgumentException("batch size is " + batchSize + ", must be at least 1");
         return work(() -> QueryBlock.gradient(model, examples, batchSize));
-    }
-
-    /** &lt;g_q, g_i&gt; of every entry of the ledger, in its order; destroyed entries are passed over. */
-    public List<EntryScore> dot(GradientLedger ledger, ParameterVector query) {
-        return dot(ledger, ledger.entries(), query);
     }
 
     /**
@@ -122,7 +109,7 @@ public final class InfluenceScorer {
         EntryFormat format = ledger.format(model);
         SiteSet sites = sites(format);
         List<Entry> live = live(entries);
-        RecordIndex records = RecordIndex.of(live);
+        RecordIndex records = new RecordIndex(live);
         double[] entryNorms = weighings.contains(Weighing.COSINE) ? norms(ledger, format, live) : null;
         long scoreBytes = (long) weighings.size() * records.size() * (model.sites().size() + 1) * Double.BYTES;
         for (int from = 0; from < queries.size(); ) {
@@ -149,26 +136,12 @@ public final class InfluenceScorer {
         EntryFormat format = ledger.format(model);
         sites(format);
         List<Entry> live = live(entries);
-        RecordIndex records = RecordIndex.of(live);
+        RecordIndex records = new RecordIndex(live);
         ScoreSums sums = new ScoreSums(records.size(), model.sites().size());
         LedgerPass.run(ledger, live, options.blockBytes(), block -> {
             double[][] norms = model.entries().squaredNorms(format, block.payloads(), options.sites());
             for (int e = 0; e < norms.length; e++) sums.add(records.of(block.first() + e), 1, norms[e]);
         });
-        return sums.scores(records);
-    }
-
-    /**
-     * TracIn (Pruthi et al. 2020, with the query's gradient at the present weights in place of each checkpoint's): the
-     * sum over a record's captured epochs of learning rate times &lt;g_q, g_i&gt;. Records in the order first captured.
-     */
-    public List<QueryScores.RecordScore> tracIn(GradientLedger ledger, ParameterVector query) {
-        List<Entry> live = live(ledger.entries());
-        RecordIndex records = RecordIndex.of(live);
-        ScoreSums sums = new ScoreSums(records.size(), model.sites().size());
-        List<EntryScore> products = dot(ledger, live, query);
-        for (int i = 0; i < live.size(); i++)
-            sums.add(records.of(i), products.get(i).entry().learningRate(), products.get(i).bySite());
         return sums.scores(records);
     }
 

@@ -8,6 +8,7 @@ import dev.lethe.base.InterruptedWorkException;
 import dev.lethe.engine.Work;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
+import dev.lethe.ledger.Payloads;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
@@ -25,8 +26,13 @@ final class LedgerPass {
      * A block's entries, read and checked.
      *
      * @param first position of its first entry among the live entries of the pass
+     * @param held  their payloads, until the block is handled
      */
-    record Block(int first, List<Entry> entries, List<MemorySegment> payloads) {}
+    record Block(int first, List<Entry> entries, Payloads held) {
+        List<MemorySegment> payloads() {
+            return held.list();
+        }
+    }
 
     /** What is done with a block. */
     interface Handler {
@@ -42,17 +48,33 @@ final class LedgerPass {
         try (ExecutorService reader = Executors.newSingleThreadExecutor(Thread.ofPlatform().daemon().factory())) {
             Future<Block> next = reader.submit(() -> read(ledger, 0, blocks.getFirst()));
             int first = 0;
-            for (int i = 0; i < blocks.size(); i++) {
-                Block block = await(next);
-                first += block.entries.size();
-                if (i + 1 < blocks.size()) {
-                    List<Entry> following = blocks.get(i + 1);
-                    int start = first;
-                    next = reader.submit(() -> read(ledger, start, following));
+            try {
+                for (int i = 0; i < blocks.size(); i++) {
+                    Block block = await(next);
+                    next = null;
+                    try (block.held) {
+                        first += block.entries.size();
+                        if (i + 1 < blocks.size()) {
+                            List<Entry> following = blocks.get(i + 1);
+                            int start = first;
+                            next = reader.submit(() -> read(ledger, start, following));
+                        }
+                        handler.handle(block);
+                        ledger.requireThere(block.entries);
+                    }
                 }
-                handler.handle(block);
-                ledger.requireThere(block.entries);
+            } finally {
+                if (next != null) giveUp(next);
             }
+        }
+    }
+
+    /** What was read ahead is not needed: it is given back, not left in memory. */
+    private static void giveUp(Future<Block> next) {
+        try {
+            Work.await(next, IllegalStateException::new).held.close();
+        } catch (RuntimeException e) {
+            // why the pass ends is told already
         }
     }
 
@@ -75,9 +97,9 @@ final class LedgerPass {
 
     /** The first read of an entry checks every byte; a later one only brings its pages in. */
     private static Block read(GradientLedger ledger, int first, List<Entry> entries) {
-        List<MemorySegment> payloads = entries.stream().map(ledger::payload).toList();
-        payloads.stream().filter(MemorySegment::isMapped).forEach(MemorySegment::load);
-        return new Block(first, entries, payloads);
+        Payloads held = ledger.payloads(entries);
+        held.list().stream().filter(MemorySegment::isMapped).forEach(MemorySegment::load);
+        return new Block(first, entries, held);
     }
 
     private static Block await(Future<Block> next) {

@@ -15,7 +15,7 @@ final class RecordIndex {
     private final int[] records; // [entries]
     private final int[] epochs;  // [records] entries of each
 
-    private RecordIndex(List<Entry> entries) {
+    RecordIndex(List<Entry> entries) {
         Map<RecordKey, Integer> known = HashMap.newHashMap(entries.size());
         records = new int[entries.size()];
         for (int i = 0; i < records.length; i++) {
@@ -25,10 +25,6 @@ final class RecordIndex {
         }
         epochs = new int[keys.size()];
         for (int record : records) epochs[record]++;
-    }
-
-    static RecordIndex of(List<Entry> entries) {
-        return new RecordIndex(entries);
     }
 
     int size() {

@@ -20,26 +20,15 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.function.Consumer;
 
-/** Factors with a file behind them. Confined to the model's thread. */
-public final class SavedFactors {
-    private final Path file;
-    private final String modelHash;
-    private final Consumer<String> told;
-    private final Consumer<Runnable> keeping;
-
-    /**
-     * @param file      of the factors, which need not exist
-     * @param modelHash of the model's present weights
-     * @param told      hears in a sentence whether they were read or fitted, and why
-     * @param keeping   runs what writes the file, or throws {@link BadInputException} where it must not be written any more
-     */
-    public SavedFactors(Path file, String modelHash, Consumer<String> told, Consumer<Runnable> keeping) {
-        this.file = file;
-        this.modelHash = modelHash;
-        this.told = told;
-        this.keeping = keeping;
-    }
-
+/**
+ * Factors with a file behind them. Confined to the model's thread.
+ *
+ * @param file      of the factors, which need not exist
+ * @param modelHash of the model's present weights
+ * @param told      hears in a sentence whether they were read or fitted, and why
+ * @param keeping   runs what writes the file, or throws {@link BadInputException} where it must not be written any more
+ */
+public record SavedFactors(Path file, String modelHash, Consumer<String> told, Consumer<Runnable> keeping) {
     /**
      * Factors of these examples as {@link FactorFit#fit} makes them, over at least the options' sites; the caller closes
      * them. A file that cannot be written costs the next call a fit, and is told.

@@ -1,7 +1,8 @@
 /*
  * Gives back the room of destroyed entries. Each segment that has such room is written anew beside its place, synced and
  * renamed over it: a kill leaves every segment either as it was or compact, and both are whole. Order, number and first
- * entry of a segment stay; a destroyed entry keeps its header, with a length of 0; live payloads are copied byte for byte.
+ * entry of a segment stay; a destroyed entry keeps its header, with a length of 0; live payloads are copied byte for byte, but
+ * under keys encrypted anew, for their place is bound.
  * The old file is overwritten before it goes, or its blocks would keep gradients that a later erasure no longer reaches:
  * whoever has it open is refused its entries from then on. The count of changes rises, so that a reader that opened in
  * between, and an older index, see that the places moved.
@@ -32,7 +33,8 @@ import java.util.List;
  * @param rewritten   segments that had room to give back
  */
 public record Compaction(int entries, int destroyed, long bytesBefore, long bytesAfter, int rewritten) {
-    static Compaction compact(LedgerFolder folder) {
+    /** @param keys to move the entries under that lie in the clear, or null */
+    static Compaction compact(LedgerFolder folder, LedgerKeys keys) {
         LedgerFolder.LedgerIoEvent event = LedgerFolder.LedgerIoEvent.start("compact");
         int identity = LedgerManifest.read(folder).identity();
         try (LedgerFolder.WriterLock lock = LedgerFolder.WriterLock.acquire(folder, "compacting")) {
@@ -40,15 +42,20 @@ public record Compaction(int entries, int destroyed, long bytesBefore, long byte
             LedgerContents contents = LedgerContents.load(folder, identity).requireWhole(folder);
             if (!contents.indexed()) Destruction.finish(folder, contents.entries());
             List<Integer> loose = contents.numbers().stream().filter(number -> contents.entries().stream()
-                    .anyMatch(entry -> entry.segment() == number && entry.destroyed() && entry.length() > 0)).toList();
+                    .anyMatch(entry -> entry.segment() == number && (entry.destroyed() ? entry.length() > 0
+                            : keys != null && !entry.encrypted()))).toList();
             for (int number : loose) requireUnshared(folder.segment(number));
+            LedgerManifest manifest = under(folder, keys);
             long before = folder.bytes();
             List<Entry> entries = new ArrayList<>(contents.entries().size());
             if (!loose.isEmpty()) folder.delete(folder.index());
-            for (int number : contents.numbers()) {
-                List<Entry> own = contents.entries().stream().filter(entry -> entry.segment() == number).toList();
-                entries.addAll(loose.contains(number) ? rewrite(folder, number, own) : own);
+            try (Sealer sealer = manifest.keys() == null ? null : new Sealer(manifest.keys())) {
+                for (int number : contents.numbers()) {
+                    List<Entry> own = contents.entries().stream().filter(entry -> entry.segment() == number).toList();
+                    entries.addAll(loose.contains(number) ? rewrite(folder, number, own, manifest, sealer) : own);
+                }
             }
+            if (keys != null) manifest.withKeys(manifest.keys().ofAll(true)).write(folder);
             if (!loose.isEmpty() || !contents.indexed()) LedgerIndex.rewrite(folder, identity, entries);
             Compaction done = new Compaction(entries.size(), (int) entries.stream().filter(Entry::destroyed).count(),
                     before, folder.bytes(), loose.size());
@@ -60,6 +67,20 @@ public record Compaction(int entries, int destroyed, long bytesBefore, long byte
         }
     }
 
+    /** The manifest; where there are keys to move under, it names them before the first entry lies under one. */
+    private static LedgerManifest under(LedgerFolder folder, LedgerKeys keys) {
+        LedgerManifest manifest = LedgerManifest.read(folder);
+        if (keys == null) return manifest;
+        LedgerManifest.Keys old = manifest.keys();
+        if (old != null && !old.id().equals(keys.id()))
+            throw new BadInputException("the ledger " + folder.path() + " lies under other keys (" + old.id() + ", once in "
+                    + old.folder() + ") than those of " + keys.folder() + " (" + keys.id() + "); one ledger has one folder of keys");
+        LedgerManifest.Keys fresh = manifest.under(keys).keys();
+        LedgerManifest now = manifest.withKeys(old == null ? fresh.ofAll(false) : old.in(fresh.folder()));
+        if (!now.equals(manifest)) now.write(folder);
+        return now;
+    }
+
     /** Compacting a file with two names would take room, and later erasures would no longer reach the other name. */
     private static void requireUnshared(Path segment) throws IOException {
         int links = Shred.links(segment);
@@ -69,7 +90,8 @@ public record Compaction(int entries, int destroyed, long bytesBefore, long byte
                     + " you no longer need first");
     }
 
-    private static List<Entry> rewrite(LedgerFolder folder, int number, List<Entry> entries) throws IOException {
+    private static List<Entry> rewrite(LedgerFolder folder, int number, List<Entry> entries, LedgerManifest manifest, Sealer sealer)
+            throws IOException {
         Path file = folder.segment(number);
         Path part = PrivateFiles.part(file);
         List<Entry> moved = new ArrayList<>(entries.size());
@@ -78,19 +100,26 @@ public record Compaction(int entries, int destroyed, long bytesBefore, long byte
                 PayloadReader reader = new PayloadReader(folder);
                 Arena arena = Arena.ofConfined()) {
             header(from, to, arena);
+            if (sealer != null) sealer.prepare(entries.stream().filter(entry -> !entry.destroyed() && !entry.encrypted()));
             MemorySegment frame = arena.allocate(SegmentLayout.ENTRY_HEADER_BYTES, SegmentLayout.ALIGNMENT);
             MemorySegment marker = arena.allocate(SegmentLayout.MARKER_BYTES, SegmentLayout.ALIGNMENT);
             for (Entry entry : entries) {
-                Entry next = new Entry(entry.header(), number, to.position(), entry.destroyed() ? 0 : entry.length(),
-                        entry.destroyed());
+                boolean seals = sealer != null && !entry.destroyed();
+                Entry next = new Entry(entry.header(), number, to.position(), entry.destroyed() ? 0
+                        : seals ? Sealer.storedBytes(entry.payloadBytes()) : entry.length(), seals, entry.destroyed());
                 SegmentLayout.writeEntryHeader(frame, next);
-                write(to, frame);
+                if (!entry.destroyed() && !reader.holds(entry))
+                    throw damaged(file, entry, "the payload does not match its checksum");
                 if (next.destroyed()) {
+                    write(to, frame);
                     write(to, marker.fill((byte) 0));
+                } else if (seals) {
+                    Sealer.Sealed sealed = sealed(file, entry, next, manifest, sealer, reader);
+                    write(to, sealed.bytes());
+                    SegmentLayout.writeMarker(marker, next.offset(), sealed.bodyCrc(), sealed.headerCrc());
+                    write(to, marker);
                 } else {
-                    if (!reader.holds(entry))
-                        throw new DamagedDataException(file + " at byte " + entry.offset() + ": the payload does not match"
-                                + " its checksum; the segment is left as it was");
+                    write(to, frame);
                     long body = SegmentLayout.padded(entry.length());
                     long start = entry.offset() + SegmentLayout.ENTRY_HEADER_BYTES;
                     LedgerFolder.copy(from, start, body, to);
@@ -108,6 +137,23 @@ public record Compaction(int entries, int destroyed, long bytesBefore, long byte
         }
         PrivateFiles.replace(part, file);
         return moved;
+    }
+
+    private static Sealer.Sealed sealed(Path file, Entry entry, Entry next, LedgerManifest manifest, Sealer sealer,
+            PayloadReader reader) {
+        return reader.unsealed(entry, (frame, room) -> {
+            if (entry.encrypted())
+                GradientLedger.decrypt(manifest.keys(), sealer.keys(), entry, frame, room).ifPresent(what -> {
+                    throw damaged(file, entry, what);
+                });
+            else if (manifest.keys().all()) throw damaged(file, entry, GradientLedger.IN_THE_CLEAR);
+            else room.copyFrom(frame.asSlice(SegmentLayout.ENTRY_HEADER_BYTES, entry.length()));
+            return sealer.seal(next, room);
+        });
+    }
+
+    private static DamagedDataException damaged(Path file, Entry entry, String what) {
+        return new DamagedDataException(file + " at byte " + entry.offset() + ": " + what + "; the segment is left as it was");
     }
 
     private static void header(FileChannel from, FileChannel to, Arena arena) throws IOException {

@@ -1,6 +1,7 @@
 /*
- * Destroying entries, in an order that a kill at any point cannot undo: (1) the index goes, (2) each touched segment's
- * count of changes rises, so that indexes of other folders that share the file by hard links go stale too, (3) every
+ * Destroying entries, in an order that a kill at any point cannot undo: (0) under keys those of the records, with which every
+ * copy of the ledger becomes unreadable; where that fails the entries are overwritten all the same, (1) the index goes, (2) each touched
+ * segment's count of changes rises, so that indexes of other folders that share the file by hard links go stale too, (3) every
  * entry is marked destroyed: from here no reader uses it, (4) its key becomes zero, with the header's checksum beside it
  * in one write inside one disk sector, (5) payloads and markers become zeros, (6) a new index. Each stage is on the disk
  * before the next begins. What stages 4 and 5 did not reach is found and finished by the next writer.
@@ -24,6 +25,7 @@ import java.util.Set;
 import java.util.SortedSet;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.stream.Collectors;
 
 /** Overwrites entries of a ledger that nobody writes. */
 final class Destruction implements AutoCloseable {
@@ -36,6 +38,20 @@ final class Destruction implements AutoCloseable {
     }
 
     static int destroy(LedgerFolder folder, Set<Entry.RecordKey> keys) {
+        LedgerManifest.Keys where = LedgerManifest.read(folder).keys();
+        if (where == null) return overwrite(folder, keys);
+        RuntimeException failed = null;
+        try {
+            LedgerKeys.of(where).destroy(keys.stream().map(key -> LedgerKeys.name(where, key)).collect(Collectors.toSet()));
+        } catch (RuntimeException e) {
+            failed = e;
+        }
+        int overwritten = overwrite(folder, keys);
+        if (failed != null) throw failed;
+        return overwritten;
+    }
+
+    private static int overwrite(LedgerFolder folder, Set<Entry.RecordKey> keys) {
         LedgerFolder.LedgerIoEvent event = LedgerFolder.LedgerIoEvent.start("destroy");
         int identity = LedgerManifest.read(folder).identity();
         try (LedgerFolder.WriterLock lock = LedgerFolder.WriterLock.acquire(folder, "destroying entries")) {

@@ -11,16 +11,22 @@ import java.util.Objects;
  *
  * @param segment   number of the segment file
  * @param offset    of the entry's frame in that file, a multiple of 64
- * @param length    of the payload in bytes, as it was reserved
+ * @param length    of the payload in bytes as it lies in the file; {@link #payloadBytes} as it was reserved
+ * @param encrypted the payload lies under the record's key
  * @param destroyed the payload is gone; only this header is left, with the key {@link RecordKey#NONE}
  */
-public record Entry(EntryHeader header, int segment, long offset, long length, boolean destroyed) {
+public record Entry(EntryHeader header, int segment, long offset, long length, boolean encrypted, boolean destroyed) {
     public Entry {
         if (destroyed) header = header.withoutKey();
     }
 
     Entry asDestroyed() {
-        return new Entry(header, segment, offset, length, true);
+        return new Entry(header, segment, offset, length, encrypted, true);
+    }
+
+    /** Bytes of the payload that {@link GradientLedger#payload} gives. */
+    public long payloadBytes() {
+        return encrypted ? length - EntryCipher.TAG_BYTES : length;
     }
 
     /**

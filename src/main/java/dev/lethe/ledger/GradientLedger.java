@@ -36,6 +36,8 @@ public final class GradientLedger implements AutoCloseable {
     private static final Comparator<Entry> FILE_ORDER =
             Comparator.comparingInt(Entry::segment).thenComparingLong(Entry::offset);
 
+    static final String IN_THE_CLEAR = "somebody put it there: it lies in the clear in a ledger that is under keys";
+
     private record Place(RecordKey key, int epoch) {}
 
     private final LedgerFolder folder;
@@ -45,6 +47,8 @@ public final class GradientLedger implements AutoCloseable {
     private final boolean[] checked; // payload verified; a lost race checks twice
     private final Optional<LedgerCheck.Tail> tail;
     private final List<MappedFile> segments = new ArrayList<>(); // [segment number], up to its last committed entry
+    private final LedgerKeys keys; // null of one in the clear; read when first needed
+    private final List<Payloads> kept = new ArrayList<>(); // guarded by itself
 
     private GradientLedger(LedgerFolder folder, LedgerManifest manifest, LedgerContents contents) {
         this.folder = folder;
@@ -52,6 +56,7 @@ public final class GradientLedger implements AutoCloseable {
         entries = List.copyOf(contents.entries());
         tail = contents.tail();
         checked = new boolean[entries.size()];
+        keys = manifest.keys() == null ? null : LedgerKeys.of(manifest.keys());
     }
 
     /**
@@ -183,14 +188,31 @@ public final class GradientLedger implements AutoCloseable {
     }
 
     /**
-     * The payload: read-only, 64-byte aligned, {@code entry.length()} bytes, valid until close. The first call checks
-     * header, marker and checksum, at the price of reading the payload once.
+     * The payload: read-only, 64-byte aligned, {@code entry.payloadBytes()} bytes, valid until close. The first call checks
+     * header, marker and checksum, at the price of reading the payload once. One under a key is a copy that takes memory until
+     * then: of more than a few ask {@link #payloads}.
      *
-     * @throws DamagedDataException naming segment and offset when the bytes are not what was committed, or are cut off
-     * @throws BadInputException when the entry has been destroyed, or the ledger compacted or cut back since it was opened
+     * @throws DamagedDataException naming segment and offset when the bytes are not what was committed, or are cut off; when one
+     *                              under a key was tampered with, or its key is not there
+     * @throws BadInputException when the entry has been destroyed, or the ledger compacted or cut back since it was opened; when
+     *                           the folder of its keys is not there or is another
      */
     public MemorySegment payload(Entry entry) {
         Objects.requireNonNull(entry, "entry");
+        if (!entry.encrypted()) return read(entry, null);
+        Payloads one = payloads(List.of(entry));
+        synchronized (kept) {
+            kept.add(one);
+        }
+        return one.list().getFirst();
+    }
+
+    /** Payloads until they are closed; throws as {@link #payload}. */
+    public Payloads payloads(List<Entry> some) {
+        return Payloads.of(some, this::read);
+    }
+
+    private MemorySegment read(Entry entry, MemorySegment room) {
         int ordinal = Collections.binarySearch(entries, entry, FILE_ORDER);
         if (ordinal < 0 || !entries.get(ordinal).equals(entry))
             throw new IllegalArgumentException(entry + " is no entry of the ledger " + folder.path());
@@ -205,7 +227,26 @@ public final class GradientLedger implements AutoCloseable {
             check(entry, frame);
             checked[ordinal] = true;
         }
+        if (entry.encrypted()) {
+            decrypt(manifest.keys(), keys, entry, frame, room).ifPresent(what -> {
+                throw damaged(entry, what);
+            });
+            return room;
+        }
+        if (keys != null && manifest.keys().all()) throw damaged(entry, IN_THE_CLEAR);
         return frame.asSlice(SegmentLayout.ENTRY_HEADER_BYTES, entry.length(), SegmentLayout.ALIGNMENT);
+    }
+
+    /** Decrypts a whole entry; gives what is wrong with it, if anything. */
+    static Optional<String> decrypt(LedgerManifest.Keys where, LedgerKeys keys, Entry entry, MemorySegment frame, MemorySegment to) {
+        byte[] key = keys == null ? null : keys.key(LedgerKeys.name(where, entry.header().key()));
+        if (key == null)
+            return Optional.of("the record's key is not in " + (keys == null ? "the manifest" : WrappedKeys.file(keys.folder()))
+                    + ": it was destroyed or lost; bring back a copy of the keys that is not older than the last erasure");
+        MemorySegment stored = frame.asSlice(SegmentLayout.ENTRY_HEADER_BYTES, entry.length());
+        return EntryCipher.open(key, frame, stored, to) ? Optional.empty()
+                : Optional.of("somebody changed, moved or exchanged the entry, or its key: the checksum holds and the key's seal"
+                        + " does not");
     }
 
     /**
@@ -268,22 +309,30 @@ public final class GradientLedger implements AutoCloseable {
 
     private static LedgerCheck checked(Path directory) {
         LedgerFolder folder = new LedgerFolder(directory);
-        LedgerContents contents = LedgerContents.scan(folder, LedgerManifest.read(folder).identity());
+        LedgerManifest manifest = LedgerManifest.read(folder);
+        LedgerContents contents = LedgerContents.scan(folder, manifest.identity());
         List<LedgerCheck.Damage> damage = new ArrayList<>(contents.damage());
         try {
-            LedgerIndex.read(folder, LedgerManifest.read(folder).identity());
+            LedgerIndex.read(folder, manifest.identity());
         } catch (DamagedDataException e) {
             damage.add(new LedgerCheck.Damage("index", 0, Reason.of(e)));
         }
         int destroyed = 0;
+        LedgerKeys keys = manifest.keys() == null ? null : LedgerKeys.of(manifest.keys());
         try (PayloadReader reader = new PayloadReader(folder)) {
             for (Entry entry : contents.entries()) {
                 String name = LedgerFolder.segmentName(entry.segment());
                 if (entry.destroyed()) destroyed++;
                 if (entry.destroyed() && !reader.isGone(entry))
                     damage.add(new LedgerCheck.Damage(name, entry.offset(), "a destroyed entry still holds its key or bytes"));
-                if (!entry.destroyed() && !reader.holds(entry))
+                if (entry.destroyed()) continue;
+                if (!reader.holds(entry))
                     damage.add(new LedgerCheck.Damage(name, entry.offset(), "the payload does not match its checksum"));
+                else if (entry.encrypted())
+                    reader.unsealed(entry, (frame, room) -> decrypt(manifest.keys(), keys, entry, frame, room))
+                            .ifPresent(what -> damage.add(new LedgerCheck.Damage(name, entry.offset(), what)));
+                else if (keys != null && manifest.keys().all())
+                    damage.add(new LedgerCheck.Damage(name, entry.offset(), IN_THE_CLEAR));
             }
         }
         return new LedgerCheck(contents.entries().size(), destroyed, folder.bytes(), damage, contents.tail());
@@ -312,6 +361,10 @@ public final class GradientLedger implements AutoCloseable {
     /** Unmaps the segments when no native call reads them any more; payloads handed out become unusable. Idempotent. */
     @Override
     public void close() {
+        synchronized (kept) {
+            kept.forEach(Payloads::close);
+            kept.clear();
+        }
         segments.forEach(MappedFile::close);
     }
 }

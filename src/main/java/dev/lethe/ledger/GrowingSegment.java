@@ -20,6 +20,7 @@ import java.nio.channels.FileChannel.MapMode;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Future;
 
 /** One segment being appended to. One thread at a time: the one that opened it, at last whichever closes it. */
@@ -237,14 +238,26 @@ final class GrowingSegment implements AutoCloseable {
      * @param frame     the whole entry's place; null when it is written
      * @param headerCrc of a written entry
      * @param bodyCrc   of a written entry's payload and padding, or under way
+     * @param clear     the payload of one under a key, beside the file; null of others, and once its ciphertext is written
      */
-    record PendingEntry(GrowingSegment segment, Entry entry, MemorySegment frame, int headerCrc, Future<Integer> bodyCrc) {
+    record PendingEntry(GrowingSegment segment, Entry entry, MemorySegment frame, int headerCrc, Future<Integer> bodyCrc,
+            MemorySegment clear) {
         static PendingEntry room(GrowingSegment segment, Entry entry, MemorySegment frame) {
-            return new PendingEntry(segment, entry, frame, 0, null);
+            return new PendingEntry(segment, entry, frame, 0, null, null);
         }
 
         static PendingEntry written(GrowingSegment segment, Entry entry, int headerCrc, Future<Integer> bodyCrc) {
-            return new PendingEntry(segment, entry, null, headerCrc, bodyCrc);
+            return new PendingEntry(segment, entry, null, headerCrc, bodyCrc, null);
+        }
+
+        PendingEntry filledFrom(MemorySegment payload) {
+            return new PendingEntry(segment, entry, null, 0, null, payload);
+        }
+
+        PendingEntry sealedBy(Sealer sealer) {
+            Sealer.Sealed sealed = sealer.seal(entry, clear);
+            segment.write(entry.offset(), sealed.bytes());
+            return written(segment, entry, sealed.headerCrc(), CompletableFuture.completedFuture(sealed.bodyCrc()));
         }
 
         /** Makes it an entry: its marker comes last. */

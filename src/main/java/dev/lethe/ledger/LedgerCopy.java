@@ -61,8 +61,8 @@ final class LedgerCopy {
     }
 
     /**
-     * A ledger in `to` with the entries of all other records, byte for byte, sealed; `from` is left as it is. The
-     * records left out, and those destroyed in `from`, keep an empty, destroyed entry that shows they were there.
+     * A ledger in `to` with the entries of all other records, byte for byte (under their keys written anew), sealed; `from` is
+     * left as it is. The records left out, and those destroyed in `from`, keep an empty, destroyed entry that shows they were there.
      */
     static void without(Path from, Path to, Set<Entry.RecordKey> keys) {
         LedgerIoEvent event = LedgerIoEvent.start("copy");
@@ -72,7 +72,7 @@ final class LedgerCopy {
                 for (Entry entry : entries) {
                     boolean left = entry.destroyed() || keys.contains(entry.header().key());
                     if (left) writer.reserveDestroyed(entry.header(), 0);
-                    else writer.reserve(entry.header(), entry.length()).copyFrom(source.payload(entry));
+                    else copy(source, entry, writer);
                     writer.commit();
                 }
                 writer.seal();
@@ -95,11 +95,17 @@ final class LedgerCopy {
             try (LedgerWriter writer = LedgerWriter.create(to, source.manifest().withSealed(false))) {
                 for (Entry entry : all.subList(0, entries)) {
                     if (entry.destroyed()) writer.reserveDestroyed(entry.header(), 0);
-                    else writer.reserve(entry.header(), entry.length()).copyFrom(source.payload(entry));
+                    else copy(source, entry, writer);
                     writer.commit();
                 }
                 writer.sync();
             }
+        }
+    }
+
+    private static void copy(GradientLedger source, Entry entry, LedgerWriter writer) {
+        try (Payloads one = source.payloads(List.of(entry))) {
+            writer.reserve(entry.header(), entry.payloadBytes()).copyFrom(one.list().getFirst());
         }
     }
 

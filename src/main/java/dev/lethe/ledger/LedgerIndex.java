@@ -34,6 +34,7 @@ record LedgerIndex(List<SegmentState> segments, List<Entry> entries) {
     private static final int SEGMENT_BYTES = 24;
     private static final int ENTRY_BYTES = 80;
     private static final int DESTROYED = 1;
+    private static final int ENCRYPTED = 2;
 
     /** A segment's number, length of its file, and count of destructions in it. */
     record SegmentState(int number, long bytes, long changes) {}
@@ -60,11 +61,15 @@ record LedgerIndex(List<SegmentState> segments, List<Entry> entries) {
             Entry.EntryHeader h = entry.header();
             out.putLong(h.key().high()).putLong(h.key().low()).putLong(h.step()).putDouble(h.learningRate());
             out.putDouble(h.weight()).putLong(entry.length()).putLong(entry.offset()).putInt(entry.segment());
-            out.putInt(h.epoch()).putInt(h.tokens()).putInt(h.targets()).putInt(entry.destroyed() ? DESTROYED : 0);
+            out.putInt(h.epoch()).putInt(h.tokens()).putInt(h.targets()).putInt(flags(entry));
             out.putInt(0);
         }
         out.putInt(crc(out.array(), out.position()));
         folder.write(folder.index(), out.array());
+    }
+
+    private static int flags(Entry entry) {
+        return (entry.destroyed() ? DESTROYED : 0) | (entry.encrypted() ? ENCRYPTED : 0);
     }
 
     /**
@@ -132,12 +137,13 @@ record LedgerIndex(List<SegmentState> segments, List<Entry> entries) {
         int epoch = in.getInt();
         int tokens = in.getInt();
         int targets = in.getInt();
-        boolean destroyed = in.getInt() == DESTROYED;
+        int flags = in.getInt();
+        boolean destroyed = (flags & DESTROYED) != 0;
         in.getInt();
         if (destroyed && !key.equals(Entry.RecordKey.NONE)) return null;
         try {
             Entry.EntryHeader header = new Entry.EntryHeader(key, epoch, step, learningRate, weight, tokens, targets);
-            return new Entry(header, segment, offset, length, destroyed);
+            return new Entry(header, segment, offset, length, (flags & ENCRYPTED) != 0, destroyed);
         } catch (IllegalArgumentException outOfRange) {
             return null;
         }

@@ -26,17 +26,18 @@ import tools.jackson.databind.node.ObjectNode;
 /**
  * What all entries of a ledger have in common; {@code manifest.json}.
  *
- * @param version   of the ledger format
+ * @param version   of the ledger format: 1, or 2 when entries lie under keys
  * @param modelHash SHA-256 hex of the model that training started from
  * @param sites     names of the sites held, in the model's order
  * @param headTopK  0 when the softmax error at the head is kept exactly, else its entries kept a token
  * @param rank      0 when a linear site keeps a row a token, else the most rows a record keeps there
  * @param sealed    no writer may append any more; destroying entries stays possible
+ * @param keys      where the keys of its records are, null of a ledger in the clear
  */
 public record LedgerManifest(
         int version, String modelHash, ModelShape shape, List<String> sites, int headTopK, Dtype dtype,
-        int rank, boolean sealed) {
-    /** The format this version writes, and the only one it reads. */
+        int rank, boolean sealed, Keys keys) {
+    /** The format of a ledger in the clear; this version also reads and writes that of one under keys. */
     public static final int VERSION = SegmentLayout.VERSION;
 
     private static final JsonMapper JSON = JsonMapper.builder().build();
@@ -51,24 +52,58 @@ public record LedgerManifest(
         if (rank < 0) throw new IllegalArgumentException("rank is " + rank + ", must be 0 or more");
     }
 
+    /**
+     * The keys of a ledger's records.
+     *
+     * @param folder  of the keys, {@link LedgerKeys}; absolute
+     * @param id      of that folder, 32 hexadecimal digits, whatever its name
+     * @param ledger  of this ledger and its copies, 32 hexadecimal digits: one record has another key in another ledger
+     * @param all     whether every live entry is under its key, so that one that is not was put there by somebody
+     */
+    public record Keys(String folder, String id, String ledger, boolean all) {
+        public Keys {
+            Objects.requireNonNull(folder, "folder");
+            if (!id.matches("[0-9a-f]{32}") || !ledger.matches("[0-9a-f]{32}"))
+                throw new IllegalArgumentException("keys " + id + " of ledger " + ledger + " are no 32 hexadecimal digits");
+        }
+
+        Keys in(String other) {
+            return new Keys(other, id, ledger, all);
+        }
+
+        Keys ofAll(boolean value) {
+            return new Keys(folder, id, ledger, value);
+        }
+    }
+
     /** An open ledger's manifest in the current format. */
     public static LedgerManifest of(
             String modelHash, ModelShape shape, List<String> sites, int headTopK, Dtype dtype) {
-        return new LedgerManifest(VERSION, modelHash, shape, sites, headTopK, dtype, 0, false);
+        return new LedgerManifest(VERSION, modelHash, shape, sites, headTopK, dtype, 0, false, null);
     }
 
     /** The same with linear sites truncated to this many rows a record. */
     public LedgerManifest withRank(int value) {
-        return new LedgerManifest(version, modelHash, shape, sites, headTopK, dtype, value, sealed);
+        return new LedgerManifest(version, modelHash, shape, sites, headTopK, dtype, value, sealed, keys);
+    }
+
+    /** The same of a new ledger whose entries all lie under keys of that folder. */
+    public LedgerManifest under(LedgerKeys folder) {
+        return withKeys(new Keys(folder.folder().toString(), folder.id(), LedgerKeys.newId(), true));
+    }
+
+    LedgerManifest withKeys(Keys value) {
+        return new LedgerManifest(value == null ? VERSION : SegmentLayout.ENCRYPTED, modelHash, shape, sites, headTopK, dtype, rank,
+                sealed, value);
     }
 
     LedgerManifest withSealed(boolean value) {
-        return new LedgerManifest(version, modelHash, shape, sites, headTopK, dtype, rank, value);
+        return new LedgerManifest(version, modelHash, shape, sites, headTopK, dtype, rank, value, keys);
     }
 
-    /** Ties segments to their manifest: a checksum of everything but {@code sealed}. */
+    /** Ties segments to their manifest: a checksum of everything but {@code sealed} and the keys. */
     int identity() {
-        return checksum(withSealed(false).fields());
+        return checksum(withSealed(false).withKeys(null).fields());
     }
 
     void write(LedgerFolder folder) {
@@ -102,9 +137,12 @@ public record LedgerManifest(
         JsonNode version = fields.path("version");
         JsonNode checksum = fields.remove("checksum");
         boolean holds = checksum != null && checksum.asString("").equals(Integer.toHexString(checksum(fields)));
-        if (version.isIntegralNumber() && version.asInt(0) != VERSION && (holds || version.asInt(0) > VERSION))
-            throw new BadInputException(folder.path() + " was written in ledger format " + version.asInt(0)
-                    + "; this version reads format " + VERSION + ". Open it with the version that made it");
+        int format = version.asInt(0);
+        if (version.isIntegralNumber() && format != VERSION && format != SegmentLayout.ENCRYPTED
+                && (holds || format > SegmentLayout.ENCRYPTED))
+            throw new BadInputException(folder.path() + " was written in ledger format " + format
+                    + "; this version reads formats " + VERSION + " and " + SegmentLayout.ENCRYPTED
+                    + ". Open it with the version that made it");
         if (!holds) throw new DamagedDataException(folder.manifest() + " is damaged: its checksum does not match");
         JsonNode shape = fields.required("shape");
         List<String> sites = new ArrayList<>();
@@ -118,7 +156,8 @@ public record LedgerManifest(
                         shape.has("adapters") ? List.of(JSON.treeToValue(shape.get("adapters"), Adapter[].class)) : List.of()),
                 sites, fields.required("headTopK").asInt(),
                 Dtype.valueOf(fields.required("dtype").asString().toUpperCase(Locale.ROOT)),
-                fields.path("rank").asInt(0), fields.required("sealed").asBoolean());
+                fields.path("rank").asInt(0), fields.required("sealed").asBoolean(),
+                fields.has("keys") ? JSON.treeToValue(fields.get("keys"), Keys.class) : null);
     }
 
     private ObjectNode fields() {
@@ -134,6 +173,7 @@ public record LedgerManifest(
         sites.forEach(names::add);
         fields.put("headTopK", headTopK).put("dtype", dtype.name().toLowerCase(Locale.ROOT));
         if (rank > 0) fields.put("rank", rank);
+        if (keys != null) fields.set("keys", JSON.valueToTree(keys));
         return fields.put("sealed", sealed);
     }
 

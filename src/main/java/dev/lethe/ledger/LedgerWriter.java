@@ -50,6 +50,7 @@ public final class LedgerWriter implements AutoCloseable {
     private final List<GrowingSegment> open = new ArrayList<>(); // ascending; all but the last await a commit
     private final WriterThreads threads = new WriterThreads();
     private final WriterThreads.FirstFailure broken;
+    private final Sealer sealer; // null of a ledger in the clear
     private int nextNumber;
     private long lastReservedStep;
     private boolean closed;
@@ -62,6 +63,7 @@ public final class LedgerWriter implements AutoCloseable {
         this.allocation = allocation;
         this.lock = lock;
         identity = manifest.identity();
+        sealer = manifest.keys() == null ? null : new Sealer(manifest.keys());
         broken = new WriterThreads.FirstFailure("writing the ledger " + folder.path());
     }
 
@@ -193,12 +195,18 @@ public final class LedgerWriter implements AutoCloseable {
 
     /**
      * Room for one entry: a zeroed or reused slice of the mapped segment, 64-byte aligned, `payloadBytes` long, valid
-     * until {@link #commit} or {@link #discard}. Disk blocks stand behind it.
+     * until {@link #commit} or {@link #discard}. Disk blocks stand behind it. Under keys it is memory beside the file.
      *
      * @throws BadInputException when the disk has no room; earlier entries and reservations stay as they are
      * @throws IllegalArgumentException when the header's step lies before the last one's
      */
     public MemorySegment reserve(EntryHeader header, long payloadBytes) {
+        if (sealer != null) {
+            PendingEntry next = take(header, Sealer.storedBytes(payloadBytes), true);
+            MemorySegment clear = sealer.room(payloadBytes);
+            pending.add(next.filledFrom(clear));
+            return clear;
+        }
         return room(header, payloadBytes, false)
                 .asSlice(SegmentLayout.ENTRY_HEADER_BYTES, payloadBytes, SegmentLayout.ALIGNMENT);
     }
@@ -212,7 +220,7 @@ public final class LedgerWriter implements AutoCloseable {
         GrowingSegment segment = segmentFor(header, payloadBytes);
         long offset = segment.reservedEnd();
         MemorySegment frame = segment.reserve(SegmentLayout.frameBytes(payloadBytes), options.segmentBytes());
-        Entry entry = new Entry(header, segment.number(), offset, payloadBytes, destroyed);
+        Entry entry = new Entry(header, segment.number(), offset, payloadBytes, false, destroyed);
         pending.add(PendingEntry.room(segment, entry, frame));
         lastReservedStep = header.step();
         return frame;
@@ -229,12 +237,50 @@ public final class LedgerWriter implements AutoCloseable {
         requireOpen();
         if (headers.size() != payloads.size())
             throw new IllegalArgumentException(headers.size() + " headers for " + payloads.size() + " payloads");
+        if (sealer != null) {
+            discardUnless(() -> writeSealed(headers, payloads));
+            return;
+        }
         List<Future<Integer>> sums = new ArrayList<>();
+        discardUnless(() -> writeClear(headers, payloads, sums));
+    }
+
+    private void writeClear(List<EntryHeader> headers, List<MemorySegment> payloads, List<Future<Integer>> sums) {
         try (Arena scratch = Arena.ofConfined()) {
             for (MemorySegment payload : payloads) sums.add(threads.checksum(payload));
             MemorySegment head = scratch.allocate(SegmentLayout.ENTRY_HEADER_BYTES, SegmentLayout.ALIGNMENT);
             for (int i = 0; i < payloads.size(); i++) write(headers.get(i), payloads.get(i), sums.get(i), head);
             sums.forEach(WriterThreads::await);
+        } finally {
+            sums.forEach(WriterThreads::settle); // the payloads are read no more, whatever failed
+        }
+    }
+
+    private void writeSealed(List<EntryHeader> headers, List<MemorySegment> payloads) {
+        int first = pending.size();
+        for (int i = 0; i < payloads.size(); i++)
+            pending.add(take(headers.get(i), Sealer.storedBytes(payloads.get(i).byteSize()), true).filledFrom(payloads.get(i)));
+        seal(pending.subList(first, pending.size()));
+    }
+
+    /** Puts the ciphertext of those that are filled from memory beside the file into it. */
+    private void seal(List<PendingEntry> some) {
+        sealer.prepare(some.stream().filter(next -> next.clear() != null).map(PendingEntry::entry));
+        some.replaceAll(next -> next.clear() == null ? next : next.sealedBy(sealer));
+    }
+
+    /** The next place in the files, without a word there yet. */
+    private PendingEntry take(EntryHeader header, long storedBytes, boolean encrypted) {
+        GrowingSegment segment = segmentFor(header, storedBytes);
+        Entry entry = new Entry(header, segment.number(), segment.reservedEnd(), storedBytes, encrypted, false);
+        segment.take(SegmentLayout.frameBytes(storedBytes), options.segmentBytes());
+        lastReservedStep = header.step();
+        return PendingEntry.written(segment, entry, 0, null);
+    }
+
+    private void discardUnless(Runnable done) {
+        try {
+            done.run();
         } catch (Throwable e) {
             try {
                 discard();
@@ -242,20 +288,16 @@ public final class LedgerWriter implements AutoCloseable {
                 e.addSuppressed(worse);
             }
             throw e;
-        } finally {
-            sums.forEach(WriterThreads::settle); // the payloads are read no more, whatever failed
         }
     }
 
     private void write(EntryHeader header, MemorySegment payload, Future<Integer> checksum, MemorySegment head) {
-        GrowingSegment segment = segmentFor(header, payload.byteSize());
-        Entry entry = new Entry(header, segment.number(), segment.reservedEnd(), payload.byteSize(), false);
+        PendingEntry next = take(header, payload.byteSize(), false);
+        Entry entry = next.entry();
         SegmentLayout.writeEntryHeader(head, entry);
-        segment.take(SegmentLayout.frameBytes(payload.byteSize()), options.segmentBytes());
-        segment.write(entry.offset(), head);
-        segment.write(entry.offset() + SegmentLayout.ENTRY_HEADER_BYTES, payload);
-        pending.add(PendingEntry.written(segment, entry, SegmentLayout.headerCrc(head), checksum));
-        lastReservedStep = header.step();
+        next.segment().write(entry.offset(), head);
+        next.segment().write(entry.offset() + SegmentLayout.ENTRY_HEADER_BYTES, payload);
+        pending.add(PendingEntry.written(next.segment(), entry, SegmentLayout.headerCrc(head), checksum));
     }
 
     /** The segment that takes such an entry next. */
@@ -280,13 +322,14 @@ public final class LedgerWriter implements AutoCloseable {
         requireOpen();
         LedgerIoEvent event = LedgerIoEvent.start("commit");
         long bytes = 0;
+        if (sealer != null) seal(pending);
         for (PendingEntry next : pending) {
             next.commit();
             bytes += SegmentLayout.frameBytes(next.entry().length());
         }
         pending.forEach(next -> entries.add(next.entry()));
         int committed = pending.size();
-        pending.clear();
+        forget();
         open.forEach(GrowingSegment::committed);
         while (open.size() > 1) {
             GrowingSegment full = open.removeFirst();
@@ -306,8 +349,14 @@ public final class LedgerWriter implements AutoCloseable {
         broken.orKeep(this::giveBack);
     }
 
-    private void giveBack() {
+    /** Nothing awaits a commit any more. */
+    private void forget() {
         pending.clear();
+        if (sealer != null) sealer.wipe();
+    }
+
+    private void giveBack() {
+        forget();
         open.forEach(GrowingSegment::discard);
         while (!open.isEmpty() && open.getLast().isEmpty()) { // its header counts entries that are not to be
             GrowingSegment empty = open.removeLast();
@@ -371,6 +420,7 @@ public final class LedgerWriter implements AutoCloseable {
      * destroyed. Key, token ids, gradients and their checksums are gone; epoch, step and counts stay. Safe to repeat,
      * and a killed destruction is finished by the next call or the next writer, never by a reader. Ledgers that share
      * segments by {@link GradientLedger#link} lose the entries together.
+     * Under keys theirs go first, for all copies of the ledger at once.
      * An overwrite reaches the blocks of file systems that write in place; on copy-on-write
      * file systems, in snapshots and in worn flash cells old blocks may outlive it.
      *
@@ -382,6 +432,23 @@ public final class LedgerWriter implements AutoCloseable {
     }
 
     /**
+     * As {@link #compact(Path)}, and moves every entry under keys: those that lie in the clear are written anew, encrypted. A kill
+     * leaves a ledger that is read as it is and gone on with by a repetition. A ledger under these keys already only notes where
+     * they lie now.
+     *
+     * @param keys a folder of keys, made if need be
+     * @throws BadInputException also when the ledger is under other keys
+     */
+    public static Compaction encrypt(Path directory, Path keys) {
+        return Work.run("compaction", () -> {
+            LedgerFolder folder = new LedgerFolder(directory);
+            LedgerManifest.read(folder);
+            LedgerKeys.requireOutside(keys, directory);
+            return Compaction.compact(folder, LedgerKeys.openOrMake(keys));
+        });
+    }
+
+    /**
      * Gives the room of destroyed entries back to the disk; the entries that are left keep their bytes and their order.
      * What the files held before is overwritten: readers opened before must open again. A kill leaves a whole ledger.
      *
@@ -389,7 +456,7 @@ public final class LedgerWriter implements AutoCloseable {
      * @throws DamagedDataException when it is broken; then the broken segment is left as it was
      */
     public static Compaction compact(Path directory) {
-        return Work.run("compaction", () -> Compaction.compact(new LedgerFolder(directory)));
+        return Work.run("compaction", () -> Compaction.compact(new LedgerFolder(directory), null));
     }
 
     /**
@@ -401,7 +468,7 @@ public final class LedgerWriter implements AutoCloseable {
     public void close() {
         if (closed) return;
         closed = true;
-        try (lock; threads) {
+        try (lock; threads; sealer) {
             pending.clear();
             broken.attempt(threads::awaitClosed);
             while (!open.isEmpty()) {

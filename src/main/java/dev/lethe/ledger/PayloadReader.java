@@ -8,6 +8,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.StandardOpenOption;
+import java.util.function.BiFunction;
 import java.util.zip.CRC32C;
 
 /** Reads payloads by positional reads to judge them; for checks and recovery, where a mapping might fault. */
@@ -40,6 +41,23 @@ final class PayloadReader implements AutoCloseable {
             crc.update(bytes.flip());
         }
         return (int) crc.getValue() == SegmentLayout.payloadCrc(marker);
+    }
+
+    /** A live entry's whole frame, mapped, and zeroed memory for its payload that is zeroed again afterwards. */
+    <T> T unsealed(Entry entry, BiFunction<MemorySegment, MemorySegment, T> use) {
+        open(entry.segment());
+        try (Arena own = Arena.ofConfined()) {
+            long bytes = SegmentLayout.frameBytes(entry.length());
+            MemorySegment frame = channel.map(FileChannel.MapMode.READ_ONLY, entry.offset(), bytes, own);
+            MemorySegment room = own.allocate(entry.payloadBytes(), SegmentLayout.ALIGNMENT);
+            try {
+                return use.apply(frame, room);
+            } finally {
+                room.fill((byte) 0);
+            }
+        } catch (IOException e) {
+            throw new BadInputException("cannot read segment " + entry.segment() + ": " + Reason.of(e), e);
+        }
     }
 
     /** Whether nothing is left of a destroyed entry's key, payload and marker. */

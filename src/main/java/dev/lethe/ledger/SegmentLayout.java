@@ -1,6 +1,7 @@
 /*
- * The frame of a segment file, version 1; all numbers little-endian. Every byte is covered by a checksum or by a
- * self-checking word, so that a flipped bit anywhere is seen.
+ * The frame of a segment file; all numbers little-endian. Every byte is covered by a checksum or by a
+ * self-checking word, so that a flipped bit anywhere is seen. An entry of version 2 is under a key (EntryCipher): its header
+ * has a nonce, its payload is ciphertext and tag, its checksum is theirs.
  *
  *   segment  = header [64]  entry*
  *   entry    = header [128]  payload [length rounded up to 64]  marker [64]      every part starts at a multiple of 64
@@ -23,10 +24,12 @@ import java.util.zip.CRC32C;
 /** Layouts of the ledger's bytes and the checksums over them. Knows no files. */
 final class SegmentLayout {
     static final int VERSION = 1;
+    static final int ENCRYPTED = 2; // version of an entry under a key, and of the manifest of a ledger that may have them
     static final long ALIGNMENT = 64;
     static final long SEGMENT_HEADER_BYTES = 64;
     static final long ENTRY_HEADER_BYTES = 128;
     static final long MARKER_BYTES = 64;
+    static final int NONCE_BYTES = 12;
     static final long SMALLEST_ENTRY_BYTES = ENTRY_HEADER_BYTES + MARKER_BYTES;
 
     static final long SEGMENT_MAGIC = 0x31474553_4548544CL; // "LTHESEG1"
@@ -58,7 +61,7 @@ final class SegmentLayout {
             LONG.withName("keyHigh"), LONG.withName("keyLow"), LONG.withName("step"), LONG.withName("length"),
             LONG.withName("offset"), DOUBLE.withName("learningRate"), DOUBLE.withName("weight"),
             INT.withName("segment"), INT.withName("epoch"), INT.withName("tokens"), INT.withName("targets"),
-            MemoryLayout.paddingLayout(32));
+            MemoryLayout.sequenceLayout(NONCE_BYTES, ValueLayout.JAVA_BYTE).withName("nonce"), MemoryLayout.paddingLayout(20));
     private static final VarHandle ENTRY_MAGIC_WORD = field(ENTRY, "magic");
     private static final VarHandle STATE = field(ENTRY, "state");
     private static final VarHandle ENTRY_VERSION = field(ENTRY, "version");
@@ -74,6 +77,7 @@ final class SegmentLayout {
     private static final VarHandle EPOCH = field(ENTRY, "epoch");
     private static final VarHandle TOKENS = field(ENTRY, "tokens");
     private static final VarHandle TARGETS = field(ENTRY, "targets");
+    static final long NONCE_OFFSET = ENTRY.byteOffset(PathElement.groupElement("nonce"));
     static final long STATE_OFFSET = ENTRY.byteOffset(PathElement.groupElement("state"));
     static final long ENTRY_CRC_OFFSET = ENTRY.byteOffset(PathElement.groupElement("crc"));
     static final long KEY_END = ENTRY.byteOffset(PathElement.groupElement("step")); // crc and key lie between
@@ -170,9 +174,14 @@ final class SegmentLayout {
     // ---- entry header
 
     static void writeEntryHeader(MemorySegment to, Entry entry) {
+        writeEntryHeader(to, entry, new byte[NONCE_BYTES]);
+    }
+
+    static void writeEntryHeader(MemorySegment to, Entry entry, byte[] nonce) {
         Entry.EntryHeader header = entry.header();
         to.asSlice(0, ENTRY_HEADER_BYTES).fill((byte) 0);
-        ENTRY_VERSION.set(to, 0L, VERSION);
+        ENTRY_VERSION.set(to, 0L, entry.encrypted() ? ENCRYPTED : VERSION);
+        MemorySegment.copy(nonce, 0, to, ValueLayout.JAVA_BYTE, NONCE_OFFSET, NONCE_BYTES);
         KEY_HIGH.set(to, 0L, header.key().high());
         KEY_LOW.set(to, 0L, header.key().low());
         STEP.set(to, 0L, header.step());
@@ -197,8 +206,9 @@ final class SegmentLayout {
     static Entry readEntryHeader(MemorySegment from, int segment, long offset) {
         long state = (long) STATE.get(from, 0L);
         long length = (long) LENGTH.get(from, 0L);
+        int version = (int) ENTRY_VERSION.get(from, 0L);
         boolean holds = (long) ENTRY_MAGIC_WORD.get(from, 0L) == ENTRY_MAGIC && (state == LIVE || state == DESTROYED)
-                && (int) ENTRY_CRC.get(from, 0L) == headerCrc(from) && (int) ENTRY_VERSION.get(from, 0L) == VERSION
+                && (int) ENTRY_CRC.get(from, 0L) == headerCrc(from) && (version == VERSION || version == ENCRYPTED)
                 && (int) SEGMENT_OF_ENTRY.get(from, 0L) == segment && (long) OFFSET.get(from, 0L) == offset
                 && length >= 0 && length <= Long.MAX_VALUE / 2;
         if (!holds) return null;
@@ -207,7 +217,7 @@ final class SegmentLayout {
             Entry.EntryHeader header = new Entry.EntryHeader(key, (int) EPOCH.get(from, 0L), (long) STEP.get(from, 0L),
                     (double) LEARNING_RATE.get(from, 0L), (double) WEIGHT.get(from, 0L), (int) TOKENS.get(from, 0L),
                     (int) TARGETS.get(from, 0L));
-            return new Entry(header, segment, offset, length, state == DESTROYED);
+            return new Entry(header, segment, offset, length, version == ENCRYPTED, state == DESTROYED);
         } catch (IllegalArgumentException outOfRange) {
             return null; // a right checksum over impossible values: not ours
         }
@@ -225,10 +235,20 @@ final class SegmentLayout {
 
     static int headerCrc(MemorySegment header) {
         CRC32C crc = new CRC32C();
-        update(crc, header.asSlice(0, STATE_OFFSET));
-        update(crc, header.asSlice(STATE_OFFSET + 8, ENTRY_CRC_OFFSET - STATE_OFFSET - 8));
-        update(crc, header.asSlice(ENTRY_CRC_OFFSET + 4, ENTRY_HEADER_BYTES - ENTRY_CRC_OFFSET - 4));
+        crc.update(bound(header));
         return (int) crc.getValue();
+    }
+
+    /** All of an entry's header but its state, which changes when it is destroyed, and the checksum over this. */
+    static byte[] bound(MemorySegment header) {
+        byte[] all = header.asSlice(0, ENTRY_HEADER_BYTES).toArray(ValueLayout.JAVA_BYTE);
+        int state = (int) STATE_OFFSET;
+        int crc = (int) ENTRY_CRC_OFFSET;
+        byte[] bound = new byte[all.length - 12];
+        System.arraycopy(all, 0, bound, 0, state);
+        System.arraycopy(all, state + 8, bound, state, crc - state - 8);
+        System.arraycopy(all, crc + 4, bound, crc - 8, all.length - crc - 4);
+        return bound;
     }
 
     static long state(MemorySegment entry) {

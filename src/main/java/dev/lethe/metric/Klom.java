@@ -1,6 +1,7 @@
 package dev.lethe.metric;
 
 import java.util.Arrays;
+import java.util.stream.IntStream;
 
 /**
  * KLoM, Kullback-Leibler divergence of margins (Georgiev et al. 2024, arXiv 2410.23232; "Ascent Fails to Forget",
@@ -107,11 +108,7 @@ public final class Klom {
     }
 
     private static double[] everySecond(double[] values, int from) {
-        double[] half = new double[(values.length - from + 1) / 2];
-        for (int i = 0; i < half.length; i++) {
-            half[i] = values[from + 2 * i];
-        }
-        return half;
+        return IntStream.range(0, values.length).filter(i -> i % 2 == from).mapToDouble(i -> values[i]).toArray();
     }
 
     /** Linear between the two nearest, as numpy.percentile. */

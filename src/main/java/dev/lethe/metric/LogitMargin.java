@@ -1,5 +1,7 @@
 package dev.lethe.metric;
 
+import java.util.Arrays;
+
 /**
  * The logit of a record's confidence, {@code phi = log(p / (1 - p))} with p = exp(-mean token loss): unlike p it is near
  * normal over models trained alike, which {@link ULira} needs (Carlini et al. 2022, arXiv 2112.03570, section IV-C), and
@@ -19,11 +21,7 @@ public final class LogitMargin {
 
     /** The margins of a list of losses, in the same order. */
     public static double[] of(double[] losses) {
-        double[] margins = new double[losses.length];
-        for (int i = 0; i < losses.length; i++) {
-            margins[i] = of(losses[i]);
-        }
-        return margins;
+        return Arrays.stream(losses).map(LogitMargin::of).toArray();
     }
 
     /** Refuses margins that are not [models][records] with equally many records each and no NaN; returns the records. */
@@ -33,10 +31,8 @@ public final class LogitMargin {
         }
         for (double[] model : margins) {
             MetricValues.requireSameLength(what, margins[0].length, model.length);
-            for (double margin : model) {
-                if (Double.isNaN(margin)) {
-                    throw new IllegalArgumentException(what + ": a margin is not a number");
-                }
+            if (Arrays.stream(model).anyMatch(Double::isNaN)) {
+                throw new IllegalArgumentException(what + ": a margin is not a number");
             }
         }
         return margins[0].length;
@@ -44,10 +40,6 @@ public final class LogitMargin {
 
     /** One record's margins over the models. */
     static double[] column(double[][] margins, int record) {
-        double[] column = new double[margins.length];
-        for (int m = 0; m < column.length; m++) {
-            column[m] = margins[m][record];
-        }
-        return column;
+        return Arrays.stream(margins).mapToDouble(model -> model[record]).toArray();
     }
 }

@@ -1,5 +1,7 @@
 package dev.lethe.metric;
 
+import java.util.Arrays;
+
 /**
  * TOFU's probability of an answer (Maini et al. 2024, arXiv 2401.06121), as OpenUnlearning (evaluate_probability,
  * probability_w_options) computes it from mean token losses in nats: {@code p = exp(-loss)}, the geometric
@@ -11,11 +13,7 @@ public final class TofuProbability {
 
     /** @param losses mean token loss of each record's answer; the aggregate is the mean of exp(-loss) */
     public static MetricValues of(double[] losses) {
-        double[] probability = new double[losses.length];
-        for (int i = 0; i < losses.length; i++) {
-            probability[i] = Math.exp(-losses[i]);
-        }
-        return MetricValues.mean(probability);
+        return MetricValues.mean(Arrays.stream(losses).map(loss -> Math.exp(-loss)).toArray());
     }
 
     /**

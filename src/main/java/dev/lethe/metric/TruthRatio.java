@@ -1,6 +1,7 @@
 package dev.lethe.metric;
 
 import java.util.Arrays;
+import java.util.stream.IntStream;
 
 /**
  * TOFU's truth ratio (Maini et al. 2024, arXiv 2401.06121), as OpenUnlearning computes it:
@@ -38,10 +39,7 @@ public final class TruthRatio {
      */
     public static MetricValues of(double[] right, double[][] wrong, Aggregation aggregation) {
         MetricValues.requireSameLength("truth ratio", right.length, wrong.length);
-        double[] ratios = new double[right.length];
-        for (int i = 0; i < right.length; i++) {
-            ratios[i] = ratio(right[i], wrong[i]);
-        }
+        double[] ratios = IntStream.range(0, right.length).mapToDouble(i -> ratio(right[i], wrong[i])).toArray();
         return new MetricValues(Arrays.stream(ratios).map(aggregation::of).average().orElse(Double.NaN), ratios);
     }
 
@@ -55,12 +53,10 @@ public final class TruthRatio {
      */
     public static MetricValues shares(double[] right, double[][] wrong) {
         MetricValues.requireSameLength("truth ratio", right.length, wrong.length);
-        double[] shares = new double[right.length];
-        for (int i = 0; i < right.length; i++) {
+        return MetricValues.mean(IntStream.range(0, right.length).mapToDouble(i -> {
             double p = Math.exp(-right[i]);
-            shares[i] = p / (p + Math.exp(-meanLoss(wrong[i])) + EPSILON);
-        }
-        return MetricValues.mean(shares);
+            return p / (p + Math.exp(-meanLoss(wrong[i])) + EPSILON);
+        }).toArray());
     }
 
     private static double ratio(double right, double[] wrong) {

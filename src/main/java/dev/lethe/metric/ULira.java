@@ -4,7 +4,7 @@ import dev.lethe.metric.Klom.Gaussian;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Locale;
+import java.util.stream.IntStream;
 
 /**
  * U-LiRA (Hayes et al. 2024, arXiv 2403.01218), the per-example likelihood-ratio attack on unlearning: given one model,
@@ -35,13 +35,10 @@ public final class ULira {
      * @param accuracy   share of the left-out models judged rightly; by record, and the mean over them
      * @param auc        AUC of the log ratios of a record's left-out models, unlearned against retrained, by record; the
      *                   aggregate pools the ratios of all records
-     * @param byModel    accuracy over the records for each pair left out: records of one model go together, so intervals
-     *                   must be taken over these
      * @param detectable the shift of a record's margin, in standard deviations over models, that so many models find in
      *                   four cases of five at 5 % false alarms; smaller ones go unseen
-     * @param power      the same in words
      */
-    public record Result(MetricValues accuracy, MetricValues auc, double[] byModel, double detectable, String power) {}
+    public record Result(MetricValues accuracy, MetricValues auc, double detectable) {}
 
     /**
      * @param unlearned margins, [models][records], at least three models: trained with the records, then unlearned
@@ -67,8 +64,7 @@ public final class ULira {
             }
         }
         double detectable = FIVE_PERCENT_EIGHTY_POWER * Math.sqrt(1.0 / unlearned.length + 1.0 / retrained.length);
-        return new Result(accuracy(ofUnlearned, ofRetrained), auc(ofUnlearned, ofRetrained),
-                byModel(ofUnlearned, ofRetrained), detectable, power(unlearned.length, retrained.length, detectable));
+        return new Result(accuracy(ofUnlearned, ofRetrained), auc(ofUnlearned, ofRetrained), detectable);
     }
 
     /**
@@ -85,11 +81,8 @@ public final class ULira {
             throw new IllegalArgumentException("LiRA needs at least " + LEAST_OFFLINE + " retrained models, got " + retrained.length);
         }
         Gaussian[] fits = fits(retrained);
-        double[] deviations = new double[model.length];
-        for (int r = 0; r < model.length; r++) {
-            deviations[r] = (model[r] - fits[r].mean()) / fits[r].deviation();
-        }
-        return deviations;
+        return IntStream.range(0, model.length)
+                .mapToDouble(r -> (model[r] - fits[r].mean()) / fits[r].deviation()).toArray();
     }
 
     private static double ratio(Gaussian in, Gaussian out, double margin) {
@@ -128,35 +121,18 @@ public final class ULira {
         return MetricValues.mean(byRecord);
     }
 
-    private static double[] byModel(double[][] ofUnlearned, double[][] ofRetrained) {
-        double[] byModel = new double[ofUnlearned[0].length];
-        for (int fold = 0; fold < byModel.length; fold++) {
-            for (int r = 0; r < ofUnlearned.length; r++) {
-                byModel[fold] += right(ofUnlearned[r][fold], ofRetrained[r][fold]) / ofUnlearned.length;
-            }
-        }
-        return byModel;
-    }
-
     /** Share of a pair judged rightly; a ratio of exactly 0 is a coin toss. */
     private static double right(double ofUnlearned, double ofRetrained) {
         return (1 + Math.signum(ofUnlearned)) / 4 + (1 - Math.signum(ofRetrained)) / 4;
     }
 
     private static MetricValues auc(double[][] ofUnlearned, double[][] ofRetrained) {
-        double[] byRecord = new double[ofUnlearned.length];
-        for (int r = 0; r < byRecord.length; r++) {
-            byRecord[r] = Auc.of(ofUnlearned[r], ofRetrained[r]);
-        }
+        double[] byRecord = IntStream.range(0, ofUnlearned.length)
+                .mapToDouble(r -> Auc.of(ofUnlearned[r], ofRetrained[r])).toArray();
         return new MetricValues(Auc.of(pooled(ofUnlearned), pooled(ofRetrained)), byRecord);
     }
 
     private static double[] pooled(double[][] ratios) {
         return Arrays.stream(ratios).flatMapToDouble(Arrays::stream).toArray();
-    }
-
-    private static String power(int unlearned, int retrained, double detectable) {
-        return String.format(Locale.ROOT, "%d unlearned against %d retrained models: a record whose margin moved by less than"
-                + " %.1f standard deviations is missed more often than one time in five", unlearned, retrained, detectable);
     }
 }

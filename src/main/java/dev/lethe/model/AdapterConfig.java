@@ -33,7 +33,16 @@ record AdapterConfig(Map<String, Object> raw) {
     static final String ALL_LINEAR = "all-linear";
 
     /** Fields that make something else of a LoRA adapter wherever they are not null, false or empty. */
-    private static final Map<String, String> VARIANTS = variants();
+    private static final Map<String, String> VARIANTS = Map.ofEntries(Map.entry("use_dora", "DoRA"),
+            Map.entry("use_qalora", "QA-LoRA"), Map.entry("use_bdlora", "BD-LoRA"),
+            Map.entry("alora_invocation_tokens", "activated LoRA"), Map.entry("kasa_config", "KaSA"),
+            Map.entry("velora_config", "VeLoRA"), Map.entry("monteclora_config", "MonteCLoRA"),
+            Map.entry("arrow_config", "Arrow routing"), Map.entry("loftq_config", "LoftQ"),
+            Map.entry("modules_to_save", "whole modules beside the adapter"),
+            Map.entry("trainable_token_indices", "trained rows of the token table"),
+            Map.entry("target_parameters", "adapters on parameters that are no modules"),
+            Map.entry("layer_replication", "repeated layers"), Map.entry("megatron_config", "Megatron"),
+            Map.entry("lora_bias", "biases of the adapter"));
     private static final String WEIGHT = ".weight";
     private static final int LONGEST_PATTERN = 4096;
     /** A group with a repetition in it that is itself repeated. */
@@ -71,26 +80,6 @@ record AdapterConfig(Map<String, Object> raw) {
         raw.put("init_lora_weights", true);
         raw.put("target_modules", LoraTargets.of(lora, base.shape()));
         return new AdapterConfig(raw);
-    }
-
-    private static Map<String, String> variants() {
-        Map<String, String> names = new LinkedHashMap<>();
-        names.put("use_dora", "DoRA");
-        names.put("use_qalora", "QA-LoRA");
-        names.put("use_bdlora", "BD-LoRA");
-        names.put("alora_invocation_tokens", "activated LoRA");
-        names.put("kasa_config", "KaSA");
-        names.put("velora_config", "VeLoRA");
-        names.put("monteclora_config", "MonteCLoRA");
-        names.put("arrow_config", "Arrow routing");
-        names.put("loftq_config", "LoftQ");
-        names.put("modules_to_save", "whole modules beside the adapter");
-        names.put("trainable_token_indices", "trained rows of the token table");
-        names.put("target_parameters", "adapters on parameters that are no modules");
-        names.put("layer_replication", "repeated layers");
-        names.put("megatron_config", "Megatron");
-        names.put("lora_bias", "biases of the adapter");
-        return names;
     }
 
     private void refuseOthers(Problems problems) {

@@ -52,11 +52,6 @@ public final class Checkpoint {
         BaseFolder.give(folder);
     }
 
-    /** The folder of the model that an adapter is on. @throws BadInputException when it is not there */
-    public static Path base(Path adapter) {
-        return BaseFolder.of(adapter);
-    }
-
     /** The folder whose tokenizer is a model's: its own, or of an adapter without one its base. @param base null for where it says */
     public static Path tokenizer(Path folder, Path base) {
         return AdapterFolder.isIn(folder) && !TokenizerFiles.isIn(folder) ? baseOf(folder, base) : folder;

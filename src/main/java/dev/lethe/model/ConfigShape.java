@@ -3,6 +3,7 @@ package dev.lethe.model;
 import static dev.lethe.model.ConfigFields.LARGEST;
 import static dev.lethe.model.ConfigFields.MOST_LAYERS;
 
+import dev.lethe.base.Sizes;
 import dev.lethe.shape.Block;
 import dev.lethe.shape.Block.Family;
 import dev.lethe.shape.Block.Option;

@@ -15,19 +15,11 @@ import dev.lethe.settings.Tuning;
 import dev.lethe.text.Example;
 import java.util.List;
 
-public final class CrossEntropyUnlearning implements Objective {
+public record CrossEntropyUnlearning(LanguageModel model, Tuning tuning) implements Objective {
     /** Target tokens at a record's beginning that carry no loss. */
     private static final int LEFT = 1;
     /** What fp32 tells of 1 - p: below it the odds of a token are noise. */
     private static final double LEAST = Math.scalb(1.0, -20);
-
-    private final LanguageModel model;
-    private final Tuning tuning;
-
-    public CrossEntropyUnlearning(LanguageModel model, Tuning tuning) {
-        this.model = model;
-        this.tuning = tuning;
-    }
 
     @Override
     public double gradient(List<Example> forget, List<Example> retain) {

@@ -8,34 +8,15 @@
 package dev.lethe.objective;
 
 import dev.lethe.engine.LanguageModel;
+import dev.lethe.settings.Tuning;
 import dev.lethe.text.Example;
-import java.util.Arrays;
 import java.util.List;
 
-public final class GradientDifference implements Objective {
-    private final LanguageModel model;
-    private final double gamma;
-    private final double alpha;
-
-    public GradientDifference(LanguageModel model, double gamma, double alpha) {
-        this.model = model;
-        this.gamma = gamma;
-        this.alpha = alpha;
-    }
-
+public record GradientDifference(LanguageModel model, Tuning tuning) implements Objective {
     @Override
     public double gradient(List<Example> forget, List<Example> retain) {
-        double[] weights = Arrays.stream(WeightedLoss.shares(forget)).map(share -> -gamma * share).toArray();
-        double[] losses = WeightedLoss.gradient(model, forget, weights, retain, alpha);
-        double value = alpha * losses[forget.size()];
-        for (int b = 0; b < weights.length; b++) {
-            value += weights[b] * losses[b];
-        }
-        return value;
-    }
-
-    @Override
-    public boolean usesRetain() {
-        return alpha > 0;
+        double[] weights = WeightedLoss.shares(forget, -tuning.forgetWeight());
+        double[] losses = WeightedLoss.gradient(model, forget, weights, retain, tuning.retainWeight());
+        return WeightedLoss.sum(tuning.retainWeight() * losses[forget.size()], weights, losses);
     }
 }

@@ -43,7 +43,7 @@ public final class Hold implements AutoCloseable {
         this.records = records;
         this.length = (int) Math.min(LENGTH, model.shape().context());
         this.random = new Random(seed);
-        this.before = ReferenceModel.of(engine, model);
+        this.before = Objective.copy(engine, model);
     }
 
     /** Adds the divergence's gradient to the model's. */

@@ -12,40 +12,23 @@ import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.settings.Tuning;
 import dev.lethe.text.Example;
-import java.util.Arrays;
 import java.util.List;
 
-public final class KlMinimisation implements Objective {
-    private final LanguageModel model;
-    private final LanguageModel reference;
-    private final Objective ascent;
-    private final double alpha;
-
+public record KlMinimisation(LanguageModel model, LanguageModel reference, Tuning tuning) implements Objective {
     /** Takes the model as it is now for the reference. */
     public KlMinimisation(Engine engine, LanguageModel model, Tuning tuning) {
-        this.model = model;
-        this.reference = ReferenceModel.of(engine, model);
-        this.ascent = new GradientDifference(model, tuning.forgetWeight(), 0);
-        this.alpha = tuning.retainWeight();
+        this(model, Objective.copy(engine, model), tuning);
     }
 
     @Override
     public double gradient(List<Example> forget, List<Example> retain) {
-        double value = ascent.gradient(forget, List.of());
+        double value = new GradientDifference(model, tuning.withRetainWeight(0)).gradient(forget, List.of());
         if (!usesRetain()) {
             return value;
         }
-        double[] weights = Arrays.stream(WeightedLoss.shares(retain)).map(share -> alpha * share).toArray();
-        double[] divergences = model.distances().klGradient(WeightedLoss.batch(retain, weights), reference, true);
-        for (int b = 0; b < weights.length; b++) {
-            value += weights[b] * divergences[b];
-        }
-        return value;
-    }
-
-    @Override
-    public boolean usesRetain() {
-        return alpha > 0;
+        double[] weights = WeightedLoss.shares(retain, tuning.retainWeight());
+        return WeightedLoss.sum(value, weights,
+                model.distances().klGradient(WeightedLoss.batch(retain, weights), reference, true));
     }
 
     @Override

@@ -20,18 +20,12 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
-public final class Npo implements Objective {
-    private final LanguageModel model;
-    private final Tuning tuning;
-    private final Map<String, Double> reference = new HashMap<>(); // id to the mean loss before the erasure
-
+/** @param reference mean loss before the erasure of each record that is to be forgotten, by its id */
+public record Npo(LanguageModel model, Map<String, Double> reference, Tuning tuning) implements Objective {
     /** Takes the model as it is now for the reference. */
     public Npo(LanguageModel model, List<Example> forget, Tuning tuning) {
-        this.model = model;
-        this.tuning = tuning;
-        for (Example record : forget) {
-            reference.put(record.id(), WeightedLoss.losses(model, List.of(record))[0]);
-        }
+        this(model, new HashMap<>(), tuning);
+        forget.forEach(record -> reference.put(record.id(), WeightedLoss.losses(model, List.of(record))[0]));
     }
 
     @Override
@@ -48,10 +42,5 @@ public final class Npo implements Objective {
         }
         double kept = WeightedLoss.gradient(model, forget, weights, retain, tuning.retainWeight())[losses.length];
         return value + tuning.retainWeight() * kept;
-    }
-
-    @Override
-    public boolean usesRetain() {
-        return tuning.retainWeight() > 0;
     }
 }

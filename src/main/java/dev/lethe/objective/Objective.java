@@ -1,5 +1,9 @@
 package dev.lethe.objective;
 
+import dev.lethe.engine.Buffer;
+import dev.lethe.engine.Engine;
+import dev.lethe.engine.LanguageModel;
+import dev.lethe.settings.Tuning;
 import dev.lethe.text.Example;
 import java.util.List;
 
@@ -17,9 +21,29 @@ public interface Objective extends AutoCloseable {
      */
     double gradient(List<Example> forget, List<Example> retain);
 
+    /** Its numbers. */
+    Tuning tuning();
+
     /** Whether it looks at retain records. */
-    boolean usesRetain();
+    default boolean usesRetain() {
+        return tuning().retainWeight() > 0;
+    }
 
     @Override
     default void close() { }
+
+    /**
+     * A model of its own with the weights that another has now: what an objective measures its distance from. The
+     * caller closes it. Holds a model's weights and gradients again; of adapters theirs.
+     */
+    static LanguageModel copy(Engine engine, LanguageModel model) {
+        LanguageModel copy = engine.like(model);
+        try {
+            copy.buffer(Buffer.PARAMETERS).assign(model.buffer(Buffer.PARAMETERS));
+            return copy;
+        } catch (Throwable e) {
+            copy.close();
+            throw e;
+        }
+    }
 }

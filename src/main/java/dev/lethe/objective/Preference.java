@@ -18,18 +18,11 @@ import dev.lethe.text.Example;
 import java.util.ArrayList;
 import java.util.List;
 
-public final class Preference implements Objective {
-    private final LanguageModel model;
-    private final LanguageModel reference;
-    private final Alternates alternates;
-    private final Tuning tuning;
-
+public record Preference(LanguageModel model, LanguageModel reference, Alternates alternates, Tuning tuning)
+        implements Objective {
     /** Takes the model as it is now for the reference. */
     public Preference(Engine engine, LanguageModel model, Alternates alternates, Tuning tuning) {
-        this.model = model;
-        this.alternates = alternates;
-        this.tuning = tuning;
-        this.reference = ReferenceModel.of(engine, model);
+        this(model, Objective.copy(engine, model), alternates, tuning);
     }
 
     @Override
@@ -53,11 +46,6 @@ public final class Preference implements Objective {
         }
         double kept = WeightedLoss.gradient(model, both, weights, retain, tuning.retainWeight())[both.size()];
         return value + tuning.retainWeight() * kept;
-    }
-
-    @Override
-    public boolean usesRetain() {
-        return tuning.retainWeight() > 0;
     }
 
     @Override

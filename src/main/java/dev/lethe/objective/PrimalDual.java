@@ -13,7 +13,6 @@ package dev.lethe.objective;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.settings.Tuning;
 import dev.lethe.text.Example;
-import java.util.Arrays;
 import java.util.List;
 
 public final class PrimalDual implements Objective {
@@ -32,31 +31,21 @@ public final class PrimalDual implements Objective {
 
     @Override
     public double gradient(List<Example> forget, List<Example> retain) {
-        double[] weights = Arrays.stream(WeightedLoss.shares(forget)).map(share -> tuning.forgetWeight() * share).toArray();
-        double[] margins = model.distances().flatGradient(WeightedLoss.batch(forget, weights), false);
-        double value = 0;
-        for (int b = 0; b < weights.length; b++) {
-            value += weights[b] * margins[b];
-        }
-        double[] shares = WeightedLoss.shares(retain);
-        double loss = 0;
-        if (price > 0) {
-            double[] priced = Arrays.stream(shares).map(share -> price * share).toArray();
-            loss = mean(shares, model.gradient(WeightedLoss.batch(retain, priced), true, null));
-        } else {
-            loss = mean(shares, WeightedLoss.losses(model, retain));
-        }
+        double[] weights = WeightedLoss.shares(forget, tuning.forgetWeight());
+        double value = WeightedLoss.sum(0, weights,
+                model.distances().flatGradient(WeightedLoss.batch(forget, weights), false));
+        double[] losses = price > 0
+                ? model.gradient(WeightedLoss.batch(retain, WeightedLoss.shares(retain, price)), true, null)
+                : WeightedLoss.losses(model, retain);
+        double loss = WeightedLoss.sum(0, WeightedLoss.shares(retain), losses);
         value += price * (loss - most);
         price = Math.max(0, price + tuning.dualRate() * (loss - most));
         return value;
     }
 
-    private static double mean(double[] shares, double[] losses) {
-        double sum = 0;
-        for (int b = 0; b < shares.length; b++) {
-            sum += shares[b] * losses[b];
-        }
-        return sum;
+    @Override
+    public Tuning tuning() {
+        return tuning;
     }
 
     @Override

@@ -41,7 +41,7 @@ public final class Rmu implements Objective {
         this.tuning = tuning;
         this.block = tuning.block() < 0 ? blocks / 2 : tuning.block();
         this.toward = toward;
-        this.reference = ReferenceModel.of(engine, model);
+        this.reference = Objective.copy(engine, model);
     }
 
     private static double[] direction(int channels, double length, long seed) {
@@ -72,8 +72,8 @@ public final class Rmu implements Objective {
     }
 
     @Override
-    public boolean usesRetain() {
-        return tuning.retainWeight() > 0;
+    public Tuning tuning() {
+        return tuning;
     }
 
     @Override

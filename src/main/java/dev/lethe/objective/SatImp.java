@@ -12,23 +12,10 @@ import dev.lethe.settings.Tuning;
 import dev.lethe.text.Example;
 import java.util.List;
 
-public final class SatImp implements Objective {
-    private final LanguageModel model;
-    private final Tuning tuning;
-
-    public SatImp(LanguageModel model, Tuning tuning) {
-        this.model = model;
-        this.tuning = tuning;
-    }
-
+public record SatImp(LanguageModel model, Tuning tuning) implements Objective {
     @Override
     public double gradient(List<Example> forget, List<Example> retain) {
         return WeighedTokens.descend(model, forget,
                 said -> Math.exp(tuning.beta() * said) * Math.pow(-Math.expm1(said), tuning.beta2()), retain, tuning);
-    }
-
-    @Override
-    public boolean usesRetain() {
-        return tuning.retainWeight() > 0;
     }
 }

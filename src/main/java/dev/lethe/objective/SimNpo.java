@@ -13,15 +13,7 @@ import dev.lethe.settings.Tuning;
 import dev.lethe.text.Example;
 import java.util.List;
 
-public final class SimNpo implements Objective {
-    private final LanguageModel model;
-    private final Tuning tuning;
-
-    public SimNpo(LanguageModel model, Tuning tuning) {
-        this.model = model;
-        this.tuning = tuning;
-    }
-
+public record SimNpo(LanguageModel model, Tuning tuning) implements Objective {
     @Override
     public double gradient(List<Example> forget, List<Example> retain) {
         double[] losses = WeightedLoss.losses(model, forget);
@@ -35,10 +27,5 @@ public final class SimNpo implements Objective {
         }
         double kept = WeightedLoss.gradient(model, forget, weights, retain, tuning.retainWeight())[losses.length];
         return value + tuning.retainWeight() * kept;
-    }
-
-    @Override
-    public boolean usesRetain() {
-        return tuning.retainWeight() > 0;
     }
 }

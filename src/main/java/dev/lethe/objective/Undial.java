@@ -14,36 +14,20 @@ import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.settings.Tuning;
 import dev.lethe.text.Example;
-import java.util.Arrays;
 import java.util.List;
 
-public final class Undial implements Objective {
-    private final LanguageModel model;
-    private final LanguageModel reference;
-    private final Tuning tuning;
-
+public record Undial(LanguageModel model, LanguageModel reference, Tuning tuning) implements Objective {
     /** Takes the model as it is now for the reference. */
     public Undial(Engine engine, LanguageModel model, Tuning tuning) {
-        this.model = model;
-        this.tuning = tuning;
-        this.reference = ReferenceModel.of(engine, model);
+        this(model, Objective.copy(engine, model), tuning);
     }
 
     @Override
     public double gradient(List<Example> forget, List<Example> retain) {
         double value = WeightedLoss.retain(model, retain, tuning.retainWeight());
-        double[] weights = Arrays.stream(WeightedLoss.shares(forget)).map(share -> tuning.forgetWeight() * share).toArray();
-        double[] divergences = model.distances().dampenedGradient(WeightedLoss.batch(forget, weights), reference,
-                tuning.beta(), !retain.isEmpty());
-        for (int b = 0; b < weights.length; b++) {
-            value += weights[b] * divergences[b];
-        }
-        return value;
-    }
-
-    @Override
-    public boolean usesRetain() {
-        return tuning.retainWeight() > 0;
+        double[] weights = WeightedLoss.shares(forget, tuning.forgetWeight());
+        return WeightedLoss.sum(value, weights, model.distances().dampenedGradient(
+                WeightedLoss.batch(forget, weights), reference, tuning.beta(), !retain.isEmpty()));
     }
 
     @Override

@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.DoubleUnaryOperator;
+import java.util.stream.DoubleStream;
 
 final class WeighedTokens {
     private WeighedTokens() { }
@@ -30,11 +31,11 @@ final class WeighedTokens {
                           Tuning tuning) {
         double[] said = model.score(WeightedLoss.batch(forget)).logProbability(); // NaN where there is no target
         List<Example> all = new ArrayList<>(forget);
-        double[] shares = Arrays.stream(WeightedLoss.shares(forget)).map(share -> -tuning.forgetWeight() * share).toArray();
+        double[] shares = WeightedLoss.shares(forget, -tuning.forgetWeight());
         if (!retain.isEmpty()) {
             all.addAll(retain);
-            double[] kept = Arrays.stream(WeightedLoss.shares(retain)).map(share -> tuning.retainWeight() * share).toArray();
-            shares = concatenate(shares, kept);
+            double[] kept = WeightedLoss.shares(retain, tuning.retainWeight());
+            shares = DoubleStream.concat(Arrays.stream(shares), Arrays.stream(kept)).toArray();
         }
         Batch batch = WeightedLoss.batch(all, shares);
         double[] weights = new double[batch.tokenCount()];
@@ -42,17 +43,6 @@ final class WeighedTokens {
         for (int t = 0; t < said.length; t++) {
             weights[t] = Double.isNaN(said[t]) ? 0 : weight.applyAsDouble(said[t]);
         }
-        double[] values = model.distances().weighedGradient(batch, weights, false);
-        double value = 0;
-        for (int b = 0; b < values.length; b++) {
-            value += shares[b] * values[b];
-        }
-        return value;
-    }
-
-    private static double[] concatenate(double[] first, double[] second) {
-        double[] all = Arrays.copyOf(first, first.length + second.length);
-        System.arraycopy(second, 0, all, first.length, second.length);
-        return all;
+        return WeightedLoss.sum(0, shares, model.distances().weighedGradient(batch, weights, false));
     }
 }

@@ -12,22 +12,9 @@ import dev.lethe.settings.Tuning;
 import dev.lethe.text.Example;
 import java.util.List;
 
-public final class WeightedAscent implements Objective {
-    private final LanguageModel model;
-    private final Tuning tuning;
-
-    public WeightedAscent(LanguageModel model, Tuning tuning) {
-        this.model = model;
-        this.tuning = tuning;
-    }
-
+public record WeightedAscent(LanguageModel model, Tuning tuning) implements Objective {
     @Override
     public double gradient(List<Example> forget, List<Example> retain) {
         return WeighedTokens.descend(model, forget, said -> Math.exp(tuning.beta() * said), retain, tuning);
-    }
-
-    @Override
-    public boolean usesRetain() {
-        return tuning.retainWeight() > 0;
     }
 }

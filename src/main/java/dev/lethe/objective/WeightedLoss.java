@@ -63,6 +63,20 @@ public final class WeightedLoss {
         return TokenMean.weights(records, positions(records));
     }
 
+    /** [B] {@link #shares} times {@code weight}. */
+    static double[] shares(List<Example> records, double weight) {
+        return Arrays.stream(shares(records)).map(share -> weight * share).toArray();
+    }
+
+    /** {@code from} and each weight times its value, added up in their order. */
+    static double sum(double from, double[] weights, double[] values) {
+        double sum = from;
+        for (int b = 0; b < weights.length; b++) {
+            sum += weights[b] * values[b];
+        }
+        return sum;
+    }
+
     /** log(1 / (1 + e^-x)) without overflow. */
     public static double logSigmoid(double x) {
         return x > 0 ? -Math.log1p(Math.exp(-x)) : x - Math.log1p(Math.exp(x));

@@ -6,21 +6,21 @@ import java.util.Optional;
 /** A result beside the model retrained with the same seed, head and forget set. */
 enum AgainstRetrained {
     /** |forget loss - the retrained model's|, nats a token. */
-    FORGET("forget distance", false) {
+    FORGET("forget distance", false, Quantity.POSITIVE) {
         @Override
         double of(CellResult result, CellResult retrained) {
             return Math.abs(Variant.value(result, "forget.loss") - Variant.value(retrained, "forget.loss"));
         }
     },
     /** Retain loss - the retrained model's, nats a token. */
-    RETAIN("retain harm", false) {
+    RETAIN("retain harm", false, Quantity.ANY) {
         @Override
         double of(CellResult result, CellResult retrained) {
             return Variant.value(result, "retain.loss") - Variant.value(retrained, "retain.loss");
         }
     },
     /** Loss after relearning, share of the retrained model's. */
-    RELEARN("relearn share", true) {
+    RELEARN("relearn share", true, Quantity.POSITIVE) {
         @Override
         double of(CellResult result, CellResult retrained) {
             return Variant.value(result, "relearn.share");
@@ -29,10 +29,12 @@ enum AgainstRetrained {
 
     final String label;
     final boolean moreIsBetter;
+    private final Quantity quantity;
 
-    AgainstRetrained(String label, boolean moreIsBetter) {
+    AgainstRetrained(String label, boolean moreIsBetter, Quantity quantity) {
         this.label = label;
         this.moreIsBetter = moreIsBetter;
+        this.quantity = quantity;
     }
 
     /** NaN where something was not measured. */
@@ -47,6 +49,6 @@ enum AgainstRetrained {
 
     /** Over the seeds. */
     Interval of(Study study, Variant variant) {
-        return Interval.of(study.seeds().stream().mapToDouble(seed -> of(study, variant, seed)).toArray());
+        return Interval.of(quantity, study.seeds().stream().mapToDouble(seed -> of(study, variant, seed)).toArray());
     }
 }

@@ -235,14 +235,14 @@ final class Claims {
 
         /** (forget loss - original's) / (retrained model's - original's): 0 = where it was, 1 = as if never learned. */
         static Interval way(Study study, List<Variant> variants) {
-            return Interval.of(study.seeds().stream().mapToDouble(seed -> way(study, variants, seed)).toArray());
+            return Interval.of(Quantity.ANY, study.seeds().stream().mapToDouble(seed -> way(study, variants, seed)).toArray());
         }
 
         /** Over seeds that have both heads. */
         static Interval untiedMinusTied(Study study) {
             List<Variant> tied = of(study, "tied");
             List<Variant> untied = of(study, "untied");
-            return Interval.of(study.seeds().stream().mapToDouble(seed -> way(study, untied, seed) - way(study, tied,
+            return Interval.of(Quantity.ANY, study.seeds().stream().mapToDouble(seed -> way(study, untied, seed) - way(study, tied,
                     seed)).toArray());
         }
 

@@ -4,7 +4,7 @@ import dev.lethe.chart.LineChart.Line;
 import dev.lethe.chart.LineGrid;
 import dev.lethe.chart.LineGrid.Panel;
 import dev.lethe.chart.Style;
-import dev.lethe.page.StudyFigures.Figure;
+import dev.lethe.report.Section.Figure;
 import dev.lethe.spec.CellResult.CurvePoint;
 import java.util.ArrayList;
 import java.util.Arrays;

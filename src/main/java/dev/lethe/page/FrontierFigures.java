@@ -4,7 +4,7 @@ import dev.lethe.chart.Scatter;
 import dev.lethe.chart.Scatter.Axis;
 import dev.lethe.chart.Scatter.Dot;
 import dev.lethe.chart.Scatter.Value;
-import dev.lethe.page.StudyFigures.Figure;
+import dev.lethe.report.Section.Figure;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Function;
@@ -41,7 +41,7 @@ final class FrontierFigures {
         if (variant.isRetrained() && !variant.has("forget_quality")) {
             return new Interval(1, Double.NaN, Double.NaN, 1);
         }
-        Interval log = Interval.of(variant.results().stream()
+        Interval log = Interval.of(Quantity.ANY, variant.results().stream()
                 .mapToDouble(result -> Math.log(Math.max(LEAST_P, Variant.value(result, "forget_quality")))).toArray());
         return new Interval(Math.exp(log.mean()), Math.exp(log.low()), Math.min(1, Math.exp(log.high())), log.n());
     }

@@ -3,7 +3,7 @@ package dev.lethe.page;
 import dev.lethe.chart.HeatMap;
 import dev.lethe.chart.HeatMap.Panel;
 import dev.lethe.chart.HeatMap.Shades;
-import dev.lethe.page.StudyFigures.Figure;
+import dev.lethe.report.Section.Figure;
 import dev.lethe.spec.Cell;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -59,7 +59,7 @@ final class GridFigures {
                 panels)), (beside ? "Forget loss: below 0 it knows more than the retrained "
                 + "model, above 0 it was pushed too far; retain loss: above 0 it was harmed. "
                 : "Without a retrained model the losses stand alone. ")
-                + "Small: half of the 95 % interval over seeds, paired by seed. "
+                + "Small: the 95 % interval over seeds, paired by seed. "
                 + "– = not measured.");
     }
 
@@ -88,7 +88,7 @@ final class GridFigures {
                 .orElse(Interval.NONE);
         Interval retain = study.retrained(grids.get(ways.getFirst()).getFirst()).map(r -> r.of("retain.loss"))
                 .orElse(Interval.NONE);
-        return new Figure(heading, maps, "Means over seeds; small: half of the 95 % interval. "
+        return new Figure(heading, maps, "Means over seeds; small: the 95 % interval. "
                 + (forget.n() > 0 ? "The retrained model: forget " + forget.text("%.2f") + ", retain "
                 + retain.text("%.2f") + ". " : "") + (ways.size() > MOST ? ways.size() - MOST
                 + " more grids are in tables/variants.csv." : ""));
@@ -146,8 +146,8 @@ final class GridFigures {
                 Variant variant = rows.get(r).get(columns.get(c));
                 Interval interval = variant == null ? Interval.NONE : measured.apply(variant);
                 values[r][c] = interval.mean();
-                below[r][c] = interval.decides() ? String.format(Locale.ROOT, "± %.2g",
-                        interval.high() - interval.mean()) : "";
+                below[r][c] = interval.decides() ? String.format(Locale.ROOT, "%.2g to %.2g",
+                        interval.low(), interval.high()).replace("-", "−") : "";
             }
         }
         return new Panel(label, shades, values, below);

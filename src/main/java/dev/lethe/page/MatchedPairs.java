@@ -89,20 +89,20 @@ record MatchedPairs(Study study, List<Pair> pairs, Set<String> alsoDiffer) {
 
     /** One minus the other. */
     Interval difference(AgainstRetrained beside) {
-        return bySeed((pair, seed) -> beside.of(study, pair.one, seed) - beside.of(study, pair.other, seed));
+        return bySeed(Quantity.ANY, (pair, seed) -> beside.of(study, pair.one, seed) - beside.of(study, pair.other, seed));
     }
 
     /** One as a share of the other. */
     Interval ratio(String metric) {
-        return bySeed((pair, seed) -> value(pair.one, metric, seed) / value(pair.other, metric, seed));
+        return bySeed(Quantity.POSITIVE, (pair, seed) -> value(pair.one, metric, seed) / value(pair.other, metric, seed));
     }
 
     private static double value(Variant variant, String metric, long seed) {
         return variant.with(seed).map(result -> Variant.value(result, metric)).orElse(Double.NaN);
     }
 
-    private Interval bySeed(ToDoubleBiFunction<Pair, Long> value) {
-        return Interval.of(study.seeds().stream().mapToDouble(seed -> Arrays.stream(pairs.stream()
+    private Interval bySeed(Quantity quantity, ToDoubleBiFunction<Pair, Long> value) {
+        return Interval.of(quantity, study.seeds().stream().mapToDouble(seed -> Arrays.stream(pairs.stream()
                 .mapToDouble(pair -> value.applyAsDouble(pair, seed)).toArray()).filter(Double::isFinite).average()
                 .orElse(Double.NaN)).toArray());
     }

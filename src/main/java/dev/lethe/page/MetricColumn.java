@@ -7,6 +7,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /**
  * How a metric is shown.
@@ -17,7 +19,16 @@ import java.util.stream.Collectors;
  */
 record MetricColumn(String key, String label, String format) {
     /** Measures that are read together. */
-    record Topic(String title, List<MetricColumn> measures) {}
+    record Topic(String title, List<MetricColumn> measures) {
+        /** As many as fit a page each; none of an empty one. */
+        Stream<Topic> parts() {
+            int parts = (measures.size() + WIDEST - 1) / WIDEST;
+            return IntStream.range(0, parts).mapToObj(i -> new Topic(title + (parts == 1 ? "" : " (" + (i + 1) + " of " + parts + ")"),
+                    measures.subList(i * measures.size() / parts, (i + 1) * measures.size() / parts)));
+        }
+    }
+
+    private static final int WIDEST = 7;
 
     private static final List<Topic> KNOWN = List.of(
             new Topic("What the model knows", List.of(
@@ -70,8 +81,8 @@ record MetricColumn(String key, String label, String format) {
                     new MetricColumn("cost.steps", "steps", "%.0f"),
                     new MetricColumn("cost.share", "share of retraining", "%.3f"),
                     new MetricColumn("cost.seconds", "time, s", "%.1f"),
-                    new MetricColumn("cost.ledger_bytes", "ledger, bytes", "%,.0f"),
-                    new MetricColumn("cost.peak_bytes", "peak memory, bytes", "%,.0f"))));
+                    new MetricColumn("cost.ledger_bytes", "ledger, MB", "%,.1f"),
+                    new MetricColumn("cost.peak_bytes", "peak memory, MB", "%,.0f"))));
 
     /** Measures without a heading of their own, by how their keys begin. */
     private static final Map<String, String> OTHERS = others();
@@ -97,7 +108,7 @@ record MetricColumn(String key, String label, String format) {
                 study)));
         topics.add(measured(new Topic("Other measures", others.stream()
                 .filter(measure -> OTHERS.keySet().stream().noneMatch(measure.key::startsWith)).toList()), study));
-        return topics.stream().filter(topic -> !topic.measures.isEmpty()).toList();
+        return topics.stream().flatMap(Topic::parts).toList();
     }
 
     /** Whose heading does not repeat what the table's title says. */

@@ -1,6 +1,6 @@
 package dev.lethe.page;
 
-import dev.lethe.chart.Chart;
+import dev.lethe.report.Section.Figure;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -29,19 +29,5 @@ final class StudyFigures {
         figures.add(GridFigures.fixedRates(study, suffix));
         figures.add(CurveFigures.sequence(study, suffix));
         return figures;
-    }
-
-    /**
-     * A figure of the study, or why there is none.
-     *
-     * @param heading what it shows
-     * @param charts  empty = left out
-     * @param caption how to read it, or why it is left out
-     */
-    record Figure(String heading, List<? extends Chart> charts, String caption) {
-        /** @param why a sentence */
-        static Figure missing(String heading, String why) {
-            return new Figure(heading, List.of(), why);
-        }
     }
 }

@@ -1,12 +1,14 @@
 package dev.lethe.page;
 
 import dev.lethe.base.BadInputException;
+import dev.lethe.base.Html;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
 import dev.lethe.chart.Chart;
 import dev.lethe.chart.Pictures;
-import dev.lethe.report.HtmlPage;
+import dev.lethe.html.JtestudyGenerated;
 import dev.lethe.report.ReportData.Fact;
+import dev.lethe.report.Section;
 import dev.lethe.report.Table;
 import dev.lethe.run.RunJson;
 import dev.lethe.spec.Cell;
@@ -77,19 +79,18 @@ public final class StudyPage {
             throw new BadInputException(dir + ": there are no results to show; let at least one cell finish");
         }
         Study study = Study.of(results);
-        HtmlPage page = new HtmlPage(name, 66);
-        List<Chart> charts = new ArrayList<>();
-        page.facts(facts(study));
+        List<Section> sections = new ArrayList<>();
         Table claims = Claims.table(study);
         if (!claims.rows().isEmpty()) {
-            page.heading(2, "The paper's claims").note(Claims.EXPLANATION).table(claims, true);
+            sections.add(new Section("The paper's claims", Claims.EXPLANATION, List.of(claims), List.of(), List.of()));
         }
         for (String forget : study.forgetSets()) {
-            section(page, study.about(forget), study.forgetSets().size() > 1 ? "-" + file(forget, study.forgetSets())
-                    : "", charts);
+            sections.add(section(study.about(forget), study.forgetSets().size() > 1 ? "-" + file(forget, study.forgetSets()) : ""));
         }
-        page.files("Tables as CSV:", List.of("tables/variants.csv", "tables/claims.csv"))
-                .note("Every figure is also in figures/, as SVG and PNG.");
+        List<Chart> charts = sections.stream().flatMap(section -> section.figures().stream())
+                .<Chart>flatMap(figure -> figure.charts().stream()).toList();
+        String page = Html.page(out -> JtestudyGenerated.render(out, null, name, facts(study), sections,
+                List.of("tables/variants.csv", "tables/claims.csv")));
         try {
             Path figures = PrivateFiles.makeFolder(dir.resolve("figures"));
             Path tables = PrivateFiles.makeFolder(dir.resolve("tables"));
@@ -98,7 +99,7 @@ public final class StudyPage {
             PrivateFiles.write(tables.resolve("variants.csv"), StudyTables.csv(study));
             PrivateFiles.write(tables.resolve("claims.csv"), Table.csv(claims.columns(),
                     claims.rows().stream().map(Table.Row::cells).toList()));
-            PrivateFiles.write(dir.resolve("study.html"), page.finish());
+            PrivateFiles.write(dir.resolve("study.html"), page);
         } catch (IOException e) {
             throw new BadInputException(dir + ": the study's page cannot be written: " + Reason.of(e, dir), e);
         }
@@ -109,7 +110,7 @@ public final class StudyPage {
         List<Long> seeds = study.seeds();
         String intervals = seeds.size() == 1
                 ? "one seed was run: numbers stand without intervals, and no claim is decided by them"
-                : "means over seeds with 95 % intervals (Student's t); a variant measured with one seed has none";
+                : "means over seeds with 95 % intervals by " + Quantity.INTERVALS + "; a variant measured with one seed has none";
         return List.of(new Fact("measured", study.variants().stream().mapToInt(variant -> variant.results().size())
                 .sum() + " cells of " + study.variants().size() + " variants"),
                 new Fact("forget sets", String.join(", ", study.forgetSets())),
@@ -117,26 +118,12 @@ public final class StudyPage {
                 new Fact("intervals", intervals));
     }
 
-    private static void section(HtmlPage page, Study study, String suffix, List<Chart> charts) {
-        page.heading(2, study.variants().stream().allMatch(CurveFigures::isSequence) ? "One request after the other"
-                : "Forgetting " + study.forgetSets().getFirst());
-        StudyTables.of(study).forEach(table -> page.table(table, true));
-        notes(page, study);
-        List<StudyFigures.Figure> figures = StudyFigures.of(study, suffix);
-        for (StudyFigures.Figure figure : figures.stream().filter(figure -> !figure.charts().isEmpty()).toList()) {
-            page.heading(3, figure.heading());
-            figure.charts().forEach(chart -> page.figure(chart, ""));
-            page.note(figure.caption());
-            charts.addAll(figure.charts());
-        }
-        List<StudyFigures.Figure> missing = figures.stream().filter(figure -> figure.charts().isEmpty()).toList();
-        if (!missing.isEmpty()) {
-            page.heading(3, "Figures left out");
-            missing.forEach(figure -> page.note(figure.heading() + ": " + figure.caption()));
-        }
+    private static Section section(Study study, String suffix) {
+        return new Section(study.variants().stream().allMatch(CurveFigures::isSequence) ? "One request after the other"
+                : "Forgetting " + study.forgetSets().getFirst(), "", StudyTables.of(study), notes(study), StudyFigures.of(study, suffix));
     }
 
-    private static void notes(HtmlPage page, Study study) {
+    private static List<String> notes(Study study) {
         Set<String> notes = new LinkedHashSet<>();
         for (Variant variant : study.variants()) {
             variant.results().stream().filter(result -> result.note() != null && !result.note().isBlank())
@@ -145,7 +132,7 @@ public final class StudyPage {
                             .map(result -> String.valueOf(result.cell().seed())).collect(Collectors.joining(", "))
                             + "): " + note));
         }
-        notes.forEach(page::note);
+        return List.copyOf(notes);
     }
 
     /** A forget set's name as part of a file's, distinct among all. */
@@ -183,7 +170,7 @@ public final class StudyPage {
             List<String> cells = new ArrayList<>(List.of(variant.name(), String.valueOf(seeds),
                     variant.isReference() ? "" : reached + " of " + seeds));
             for (MetricColumn measure : topic.measures()) {
-                Interval interval = variant.of(measure.key());
+                Interval interval = variant.of(measure.key()).times(Quantity.of(measure.key()).unit);
                 cells.add(interval.text(measure.format()).replace(" [", "\n[")
                         + (interval.n() > 0 && interval.n() < seeds ? " (n " + interval.n() + ")" : ""));
             }

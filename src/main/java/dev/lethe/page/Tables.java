@@ -48,7 +48,7 @@ public final class Tables {
         return csv.toString();
     }
 
-    /** A line a metric of a variant: seeds, mean, and the ends of its 95 % interval (Student's t; empty with one seed). */
+    /** A line a metric of a variant: seeds, mean, and the ends of its 95 % interval ({@link Interval}; empty with one seed). */
     public static String summary(List<CellResult> results) {
         Map<String, List<CellResult>> variants = new LinkedHashMap<>();
         for (CellResult result : results) {
@@ -67,7 +67,7 @@ public final class Tables {
     }
 
     private static void row(StringBuilder csv, String key, String metric, double[] values) {
-        Interval interval = Interval.of(values);
+        Interval interval = Interval.of(Quantity.of(metric), values);
         csv.append(key).append(',').append(Csv.cell(metric)).append(',').append(values.length).append(',')
                 .append(number(interval.mean())).append(',').append(number(interval.low())).append(',')
                 .append(number(interval.high())).append('\n');

@@ -36,7 +36,7 @@ public record Variant(Cell cell, String name, List<CellResult> results) {
 
     /** Over the seeds that have the measure. */
     public Interval of(String metric) {
-        return Interval.of(results.stream().mapToDouble(result -> value(result, metric)).toArray());
+        return Interval.of(Quantity.of(metric), results.stream().mapToDouble(result -> value(result, metric)).toArray());
     }
 
     public boolean has(String metric) {
@@ -56,7 +56,7 @@ public record Variant(Cell cell, String name, List<CellResult> results) {
 
     /** This minus the other, seed by seed, over the seeds that have both. */
     Interval minus(Variant other, String metric) {
-        return Interval.of(results.stream().mapToDouble(result -> other.with(result.cell().seed())
+        return Interval.of(Quantity.ANY, results.stream().mapToDouble(result -> other.with(result.cell().seed())
                 .map(beside -> value(result, metric) - value(beside, metric)).orElse(Double.NaN)).toArray());
     }
 

@@ -6,7 +6,7 @@ import dev.lethe.chart.RowChart.Panel;
 import dev.lethe.chart.RowChart.Point;
 import dev.lethe.chart.RowChart.Series;
 import dev.lethe.chart.Style;
-import dev.lethe.page.StudyFigures.Figure;
+import dev.lethe.report.Section.Figure;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Function;

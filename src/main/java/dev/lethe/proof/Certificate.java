@@ -86,7 +86,7 @@ final class Certificate {
     }
 
     /** In short; null where there is none. */
-    private static Statement.Proof proof(RunFolder run) throws IOException {
+    static Statement.Proof proof(RunFolder run) throws IOException {
         Path file = run.root().resolve(ATTACKS);
         if (!Files.exists(file)) {
             return null;
@@ -113,7 +113,8 @@ final class Certificate {
                 new Statement.Method(config.strategy().label(), config.seed(), settings(config, draft.key)),
                 by == null ? null : new Statement.Software(by.lethe(), by.java(), by.torch(), by.isa(), by.device()),
                 new Statement.Models(draft.before, draft.after, base == null ? null : base.sha256()), draft.files,
-                account.places().stream().map(one -> new Statement.Touched(one.identity(), one.entries(), one.done())).toList(),
+                account.places().stream().map(one -> new Statement.Touched(one.identity(), one.entries(), one.keys(),
+                        one.done())).toList(),
                 account.left().stream().map(place -> remains(place, draft.key)).toList(),
                 outcome(account), draft.proof, notProven(account, draft.proof), log.text()));
     }
@@ -167,7 +168,7 @@ final class Certificate {
                         + " others may.";
     }
 
-    private static List<String> notProven(Erasure account, Statement.Proof proof) {
+    static List<String> notProven(Erasure account, Statement.Proof proof) {
         List<String> open = new ArrayList<>(List.of(
                 forgetting(proof),
                 "That it equals a model trained without the records: only losses were compared.",
@@ -181,6 +182,10 @@ final class Certificate {
                 "That the times are true: they are the signer's clock, and no third party has stamped them."));
         if (!account.left().isEmpty()) {
             open.add("That the " + account.left().size() + " places under remains are clean: no erasure cleans them.");
+        }
+        if (account.places().stream().anyMatch(place -> place.keys() != null)) {
+            open.add("That nobody kept a copy of the key-encryption key that the keys of the records' stored gradients were under:"
+                    + " with it, an older file of keys and an older ledger they can be read.");
         }
         if (account.records().isEmpty()) {
             open.add("That any learned record was erased: the request came in its own words, no record was looked for and"

@@ -134,8 +134,11 @@ record Statement(@JsonProperty("_type") String type, List<Subject> subject, Stri
     /** @param outcome as the proof's, or TOLD */
     record Attack(String attack, String outcome, String sentence) { }
 
-    /** @param run its identity, a hash */
-    record Touched(String run, int entriesDestroyed, boolean done) { }
+    /**
+     * @param run           its identity, a hash
+     * @param keysDestroyed keys that such entries lay under, null of a ledger in the clear
+     */
+    record Touched(String run, int entriesDestroyed, Integer keysDestroyed, boolean done) { }
 
     /** @param place HMAC of its path */
     record Remains(String place, String kind, Long records, int files, long bytes, String reach, String found) { }

@@ -1,6 +1,5 @@
 /*
- * What can be said of so few records: intervals of an AUC, the chance of so many alarms, the best of k samples. Intervals are
- * of 99 %, since a proof looks at many numbers and one outside would be told as a leak.
+ * What can be said of so few records: the chance of so many alarms, the best of k samples.
  */
 package dev.lethe.prove;
 
@@ -8,44 +7,10 @@ import java.util.Arrays;
 
 /** Stateless, any thread. */
 final class Chances {
-    /** The standard normal's 99.5th percentile. */
-    private static final double Z = 2.5758293035489004;
     /** False alarms allowed, of controls. */
     private static final double FALSE_ALARMS = 0.01;
 
     private Chances() { }
-
-    /**
-     * The 99 % interval of an AUC by Newcombe's method 5 (2006, Statistics in Medicine 25:559): it stays within 0 and 1, and has
-     * a width where the two sides are apart altogether.
-     *
-     * @param m records of one side, at least 1
-     * @param n records of the other
-     * @return {low, high}
-     */
-    static double[] interval(double auc, int m, int n) {
-        return new double[] {bound(auc, 0, m, n), bound(auc, 1, m, n)};
-    }
-
-    /** Where the distance to {@code auc} is Z standard deviations, between it and {@code end}. */
-    private static double bound(double auc, double end, int m, int n) {
-        double within = auc;
-        double beyond = end;
-        for (int i = 0; i < 100; i++) {
-            double middle = (within + beyond) / 2;
-            if (Math.abs(auc - middle) < Z * deviation(middle, m, n)) {
-                within = middle;
-            } else {
-                beyond = middle;
-            }
-        }
-        return (within + beyond) / 2;
-    }
-
-    private static double deviation(double auc, int m, int n) {
-        double half = (m + n) / 2.0 - 1;
-        return Math.sqrt(auc * (1 - auc) * (1 + half * (1 - auc) / (2 - auc) + half * auc / (1 + auc)) / ((double) m * n));
-    }
 
     /**
      * Records above all controls but the highest hundredth.

@@ -14,31 +14,22 @@ import dev.lethe.text.Example;
 import java.util.ArrayList;
 import java.util.List;
 
-record Distance() implements Attack {
+final class Distance extends Attack {
     private static final int MOST_RECORDS = 200;
 
-    @Override
-    public String name() {
-        return "distance";
+    Distance() {
+        super("distance",
+                "How far is the model from the one before, and from one trained without the records?",
+                "distances in weights and in predictions (arXiv 1911.04933, arXiv 2012.13431)");
     }
 
     @Override
-    public String question() {
-        return "How far is the model from the one before, and from one trained without the records?";
-    }
-
-    @Override
-    public String papers() {
-        return "distances in weights and in predictions (arXiv 1911.04933, arXiv 2012.13431)";
-    }
-
-    @Override
-    public boolean descriptive() {
+    boolean descriptive() {
         return true;
     }
 
     @Override
-    public List<Row> rows(Suspect suspect, Bench bench) {
+    List<Row> rows(Suspect suspect, Bench bench) {
         List<Row> rows = new ArrayList<>();
         for (Suspect other : bench.suspects) {
             if (other != suspect && other.role() != Role.ERASED) {

@@ -46,7 +46,7 @@ record Judge(List<Row> rows, List<Row> mine, List<Row> original, List<Row> besid
         Judge judge = new Judge(rows, of(rows, bench.erased()), original, beside);
         Verdict verdict = attack.descriptive() ? new Verdict(Outcome.TOLD, judge.told())
                 : judge.verdict(attack.undecided(bench), attack instanceof Membership);
-        return new Finding(attack.name(), attack.question(), attack.papers(), verdict.outcome, sentence(verdict.text), rows, seconds);
+        return new Finding(attack.name, attack.question, attack.papers, verdict.outcome, sentence(verdict.text), rows, seconds);
     }
 
     record Verdict(Outcome outcome, String text) { }

@@ -5,6 +5,7 @@
 package dev.lethe.prove;
 
 import dev.lethe.eval.MembershipInference;
+import dev.lethe.metric.Auc;
 import dev.lethe.metric.ULira;
 import dev.lethe.prove.Suspect.Role;
 import dev.lethe.results.Evaluation;
@@ -16,28 +17,19 @@ import java.util.Locale;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
-record Membership() implements Attack {
+final class Membership extends Attack {
     /** With fewer, one false alarm is more than 1 %. */
     static final int LEAST_CONTROLS = 100;
 
-    @Override
-    public String name() {
-        return "membership";
+    Membership() {
+        super("membership",
+                "Can somebody who has a record's text tell from the model that it was once learned?",
+                "LOSS (Yeom 2018), zlib and reference (Carlini 2021, arXiv 2012.07805), Min-K% (arXiv 2310.16789), Min-K%++"
+                + " (arXiv 2404.02936), LiRA (arXiv 2112.03570), U-LiRA (arXiv 2403.01218)");
     }
 
     @Override
-    public String question() {
-        return "Can somebody who has a record's text tell from the model that it was once learned?";
-    }
-
-    @Override
-    public String papers() {
-        return "LOSS (Yeom 2018), zlib and reference (Carlini 2021, arXiv 2012.07805), Min-K% (arXiv 2310.16789), Min-K%++ (arXiv"
-                + " 2404.02936), LiRA (arXiv 2112.03570), U-LiRA (arXiv 2403.01218)";
-    }
-
-    @Override
-    public String undecided(Bench bench) {
+    String undecided(Bench bench) {
         int controls = bench.material.controls().size();
         return controls >= LEAST_CONTROLS ? null : String.format(Locale.ROOT,
                 "no verdict with %d records never seen: %d are needed, %d more, so that a false alarm in a hundred"
@@ -45,7 +37,7 @@ record Membership() implements Attack {
     }
 
     @Override
-    public List<Row> rows(Suspect suspect, Bench bench) {
+    List<Row> rows(Suspect suspect, Bench bench) {
         Evaluation mine = bench.evaluation(suspect);
         List<Row> rows = new ArrayList<>();
         for (MembershipInference.Attack attack : MembershipInference.Attack.values()) {
@@ -87,7 +79,7 @@ record Membership() implements Attack {
         ULira.Result result = ULira.attack(in, out);
         double auc = result.auc().aggregate();
         int folds = Math.min(in.length, out.length); // records of one model go together
-        double[] interval = Chances.interval(auc, folds, folds);
+        double[] interval = Auc.interval(auc, folds, folds);
         return new Row("u_lira", suspect.name(), null, null, null, new Row.Apart(auc, interval[0], interval[1], null, null),
                 null, null);
     }

@@ -1,10 +1,13 @@
 package dev.lethe.prove;
 
+import dev.lethe.base.Html;
+import dev.lethe.chart.Chart;
 import dev.lethe.chart.LineChart;
 import dev.lethe.chart.LineChart.Line;
 import dev.lethe.chart.Style;
-import dev.lethe.report.HtmlPage;
+import dev.lethe.html.JteproofGenerated;
 import dev.lethe.report.ReportData.Fact;
+import dev.lethe.report.Section;
 import dev.lethe.report.Table;
 import dev.lethe.results.Finding;
 import dev.lethe.results.Proof;
@@ -25,29 +28,26 @@ final class ProofPage {
     private ProofPage() { }
 
     static String page(Proof proof) {
-        HtmlPage page = new HtmlPage("Is it gone?", 66);
-        page.facts(List.of(new Fact("verdict", proof.verdict()),
+        List<Fact> facts = List.of(
                 new Fact("records", proof.erased() + " erased, beside " + proof.controls() + " that were never seen"),
                 new Fact("models", String.join(", ", proof.models().stream().map(Proof.Model::name).toList())),
-                new Fact("run", proof.run()), new Fact("took", String.format(Locale.ROOT, "%.0f s", proof.seconds()))));
-        List<Table.Row> findings = proof.findings().stream()
-                .map(one -> new Table.Row(false, List.of(one.question(), one.outcome().words(), one.sentence()))).toList();
-        page.table(new Table("", List.of("attack", "outcome", "what it showed"), findings, true), true);
-        proof.notes().forEach(page::note);
-        for (Finding finding : proof.findings()) {
-            page.heading(2, finding.attack()).note(finding.question() + " " + finding.papers() + ".");
-            page.table(Table.of("", columns(proof), rows(finding, proof)), true);
-            chart(page, finding, proof, "same subject", STEPS, "steps of training on others of the same subject", true);
-            chart(page, finding, proof, "unrelated text", STEPS, "steps of training on unrelated text", true);
-            chart(page, finding, proof, "leak", TRIES, "texts drawn", false);
-        }
-        return page.note("A cell: erased records / records never seen, as a mean (nats a token; of leak@k, greedy and rarest words a"
-                + " share), then how many of 100 pairs the erased one looks better known in, with its 99 % interval; 50 is chance.")
-                .finish();
+                new Fact("run", proof.run()), new Fact("made by", "Lethe " + proof.lethe() + String.format(Locale.ROOT, " in %.0f s",
+                        proof.seconds())));
+        List<Section> sections = proof.findings().stream().map(finding -> section(finding, proof)).toList();
+        return Html.page(out -> JteproofGenerated.render(out, null, proof, facts, sections));
+    }
+
+    private static Section section(Finding finding, Proof proof) {
+        List<Chart> charts = new ArrayList<>();
+        chart(charts, finding, proof, "same subject", STEPS, "steps of training on others of the same subject", true);
+        chart(charts, finding, proof, "unrelated text", STEPS, "steps of training on unrelated text", true);
+        chart(charts, finding, proof, "leak", TRIES, "texts drawn", false);
+        return new Section(finding.attack(), finding.question() + " " + finding.papers() + ".",
+                List.of(Table.of("", columns(proof), rows(finding, proof))), List.of(), List.of(new Section.Figure("", charts, "")));
     }
 
     private static List<String> columns(Proof proof) {
-        List<String> columns = new ArrayList<>(List.of(""));
+        List<String> columns = new ArrayList<>(List.of("measure"));
         proof.models().forEach(model -> columns.add(model.name()));
         return columns;
     }
@@ -59,7 +59,7 @@ final class ProofPage {
             List<String> cells = new ArrayList<>(List.of(judged ? measure : measure + " (not judged)"));
             proof.models().forEach(model -> cells.add(finding.rows().stream()
                     .filter(row -> row.measure().equals(measure) && row.model().equals(model.name())).findFirst().map(ProofPage::cell)
-                    .orElse("–")));
+                    .orElse("–").replace("  ", "\n")));
             return new Table.Row(false, cells);
         }).toList();
     }
@@ -83,7 +83,7 @@ final class ProofPage {
         return text.toString().strip();
     }
 
-    private static void chart(HtmlPage page, Finding finding, Proof proof, String what, Pattern measure, String axis, boolean loss) {
+    private static void chart(List<Chart> charts, Finding finding, Proof proof, String what, Pattern measure, String axis, boolean loss) {
         List<Line> lines = new ArrayList<>();
         for (Proof.Model model : proof.models()) {
             Line line = line(finding, model.name(), what, measure, true, lines.size());
@@ -93,8 +93,8 @@ final class ProofPage {
         }
         if (!lines.isEmpty()) {
             lines.add(line(finding, proof.models().getFirst().name(), what, measure, false, lines.size()));
-            page.figure(new LineChart(finding.attack() + "-" + what.replace(' ', '-'), finding.attack() + ": " + what, axis,
-                    loss ? "mean token loss of the erased, nats" : "ROUGE-L recall of the best", false, lines, Double.NaN, ""), "");
+            charts.add(new LineChart(finding.attack() + "-" + what.replace(' ', '-'), finding.attack() + ": " + what, axis,
+                    loss ? "mean token loss of the erased, nats" : "ROUGE-L recall of the best", false, lines, Double.NaN, ""));
         }
     }
 

@@ -79,7 +79,7 @@ public final class Prover {
             double seconds = 0;
             for (Suspect suspect : bench.suspects) {
                 int before = done++;
-                bench.tell((now, total) -> listener.at(attack.name(), suspect.name(), (before + (double) now / total) / parts));
+                bench.tell((now, total) -> listener.at(attack.name, suspect.name(), (before + (double) now / total) / parts));
                 bench.progress(0, 1);
                 Part part = part(run, attack, suspect, bench);
                 rows.addAll(part.rows());
@@ -110,7 +110,7 @@ public final class Prover {
     }
 
     private static Part part(RunFolder run, Attack attack, Suspect suspect, Bench bench) {
-        String name = "parts/" + attack.name() + "-" + suspect.name().replace(' ', '-') + ".json";
+        String name = "parts/" + attack.name + "-" + suspect.name().replace(' ', '-') + ".json";
         Path file = folder(run).resolve(name);
         String key = key(attack, suspect, bench);
         if (Files.exists(file)) {
@@ -136,7 +136,7 @@ public final class Prover {
     /** Of everything that a part's numbers come from. */
     private static String key(Attack attack, Suspect suspect, Bench bench) {
         Material material = bench.material;
-        List<Object> on = new ArrayList<>(List.of(Proof.FORMAT, RunInfo.VERSION, attack.name(), suspect.name(), suspect.hash(),
+        List<Object> on = new ArrayList<>(List.of(Proof.FORMAT, RunInfo.VERSION, attack.name, suspect.name(), suspect.hash(),
                 hashes(material.erased()), hashes(material.controls()), hashes(material.kept()),
                 material.paraphrases().values().stream().map(TextRecord::hash).sorted().toList()));
         if (attack instanceof Membership || attack instanceof Distance) {

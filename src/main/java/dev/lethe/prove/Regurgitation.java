@@ -14,26 +14,18 @@ import java.util.Set;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
-record Regurgitation() implements Attack {
+final class Regurgitation extends Attack {
     static final int SAMPLES = 128;
 
-    @Override
-    public String name() {
-        return "regurgitation";
+    Regurgitation() {
+        super("regurgitation",
+                "Given a record's beginning, does the model go on with it, at its likeliest or in one of "
+                + SAMPLES + " tries?",
+                "extraction (Carlini 2021, arXiv 2012.07805), leak@k (arXiv 2511.04934), ROUGE-L (Lin 2004)");
     }
 
     @Override
-    public String question() {
-        return "Given a record's beginning, does the model go on with it, at its likeliest or in one of " + SAMPLES + " tries?";
-    }
-
-    @Override
-    public String papers() {
-        return "extraction (Carlini 2021, arXiv 2012.07805), leak@k (arXiv 2511.04934), ROUGE-L (Lin 2004)";
-    }
-
-    @Override
-    public List<Row> rows(Suspect suspect, Bench bench) {
+    List<Row> rows(Suspect suspect, Bench bench) {
         Side erased = new Side(prompts(bench, bench.material.erased()), suspect, bench, 0);
         Side controls = new Side(prompts(bench, bench.material.controls()), suspect, bench, SAMPLES);
         List<Row> rows = new ArrayList<>();

@@ -20,7 +20,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 
-record Relearning() implements Attack {
+final class Relearning extends Attack {
     static final List<Integer> STEPS = List.of(0, 5, 10, 20, 50);
     /** Records shown at most; the others are asked for. */
     private static final int MOST_SHOWN = 32;
@@ -35,29 +35,20 @@ record Relearning() implements Attack {
         }
     }
 
-    @Override
-    public String name() {
-        return "relearning";
+    Relearning() {
+        super("relearning",
+                "Trained for a few steps on other records, does the model know again what it was made to forget?",
+                "benign relearning (arXiv 2406.13356), unlearn-relearn attack (arXiv 2310.08320)");
     }
 
     @Override
-    public String question() {
-        return "Trained for a few steps on other records, does the model know again what it was made to forget?";
-    }
-
-    @Override
-    public String papers() {
-        return "benign relearning (arXiv 2406.13356), unlearn-relearn attack (arXiv 2310.08320)";
-    }
-
-    @Override
-    public String undecided(Bench bench) {
+    String undecided(Bench bench) {
         return bench.material.erased().size() > 1 ? null
                 : "no verdict with one erased record: there is no other of its kind to be shown";
     }
 
     @Override
-    public List<Row> rows(Suspect suspect, Bench bench) {
+    List<Row> rows(Suspect suspect, Bench bench) {
         List<Row> rows = new ArrayList<>();
         Halves erased = halves(bench.material.erased(), bench);
         Halves controls = halves(bySubject(bench.material.controls(), bench.material.erased().size()), bench);

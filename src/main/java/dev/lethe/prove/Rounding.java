@@ -13,34 +13,25 @@ import dev.lethe.results.Row;
 import java.util.ArrayList;
 import java.util.List;
 
-record Rounding() implements Attack {
+final class Rounding extends Attack {
     static final int GROUP = 64;
     private static final int CHUNK = GROUP << 14;
 
-    @Override
-    public String name() {
-        return "rounding";
+    Rounding() {
+        super("rounding",
+                "With its weights rounded to 8 or 4 bits, as models are deployed, does the model know again what it was made to"
+                + " forget?",
+                "quantization restores unlearned knowledge (arXiv 2410.16454)");
     }
 
     @Override
-    public String question() {
-        return "With its weights rounded to 8 or 4 bits, as models are deployed, does the model know again what it was made to"
-                + " forget?";
-    }
-
-    @Override
-    public String papers() {
-        return "quantization restores unlearned knowledge (arXiv 2410.16454)";
-    }
-
-    @Override
-    public String undecided(Bench bench) {
+    String undecided(Bench bench) {
         return bench.erased().model().shape().hasAdapters()
                 ? "no verdict on an adapter, which is deployed on a base: merge the two and prove that" : null;
     }
 
     @Override
-    public List<Row> rows(Suspect suspect, Bench bench) {
+    List<Row> rows(Suspect suspect, Bench bench) {
         LanguageModel model = suspect.model();
         if (model.shape().hasAdapters()) {
             return List.of();

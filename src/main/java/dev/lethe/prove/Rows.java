@@ -34,7 +34,7 @@ final class Rows {
         Row.Apart apart = null;
         if (mine.length > 0 && others.length > 0) {
             double auc = Auc.of(mine, others);
-            double[] interval = Chances.interval(auc, mine.length, others.length);
+            double[] interval = Auc.interval(auc, mine.length, others.length);
             int flagged = Chances.flagged(mine, others);
             apart = new Row.Apart(auc, interval[0], interval[1], (double) flagged / mine.length,
                     Chances.ofFlagged(flagged, mine.length, others.length));

@@ -7,25 +7,17 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 
-record Shifts() implements Attack {
-    @Override
-    public String name() {
-        return "other-wording";
+final class Shifts extends Attack {
+    Shifts() {
+        super("other-wording",
+                "Asked in another form (from the answer to the question, with blanks, as a statement, in another template, after"
+                + " more of it), does the model still know a record?",
+                "eight methods to evaluate unlearning (arXiv 2402.16835), reversal (arXiv 2309.12288), prefixes"
+                + " (arXiv 2202.07646)");
     }
 
     @Override
-    public String question() {
-        return "Asked in another form (from the answer to the question, with blanks, as a statement, in another template, after"
-                + " more of it), does the model still know a record?";
-    }
-
-    @Override
-    public String papers() {
-        return "eight methods to evaluate unlearning (arXiv 2402.16835), reversal (arXiv 2309.12288), prefixes (arXiv 2202.07646)";
-    }
-
-    @Override
-    public List<Row> rows(Suspect suspect, Bench bench) {
+    List<Row> rows(Suspect suspect, Bench bench) {
         List<Row> rows = new ArrayList<>();
         for (Rewording way : Rewording.values()) {
             List<TextRecord> erased = reworded(way, bench.material.erased(), bench);

@@ -6,9 +6,11 @@ import java.util.List;
  * Everything a report shows, as report.json has it. Parts that do not exist are empty lists. Losses in nats a token.
  *
  * @param title heading of the page
+ * @param summary what an officer reads first
  * @param facts what was done, label and value, in order
  * @param columns names of the models compared, in order, such as before, after, retrained
  * @param groups rows of the comparison
+ * @param records one a measured record, group by group
  * @param training one a training step
  * @param erasure one a move of the erasure
  * @param target forget loss aimed at, NaN without an erasure
@@ -16,8 +18,8 @@ import java.util.List;
  * @param samples continuations by each model
  * @param notes what a reader should know, such as limits
  */
-public record ReportData(String title, List<Fact> facts, List<String> columns, List<Group> groups,
-                         List<TrainingPoint> training, List<ErasurePoint> erasure, double target,
+public record ReportData(String title, ErasureSummary summary, List<Fact> facts, List<String> columns, List<Group> groups,
+                         List<Line> records, List<TrainingPoint> training, List<ErasurePoint> erasure, double target,
                          List<Influence> influence, List<Sample> samples, List<String> notes) {
     public record Fact(String label, String value) {}
 
@@ -27,6 +29,18 @@ public record ReportData(String title, List<Fact> facts, List<String> columns, L
     /** Of one group under one model. */
     public record Scores(double meanLoss, double perplexity, double exactMemorisation, double extractionStrength,
                          double rougeLRecall) {}
+
+    /**
+     * One record under each model; NaN where a model has no such number.
+     *
+     * @param name              of an erased one its name in the account, of another its place in the group; its id where that was
+     *                          asked for
+     * @param group             as in the groups
+     * @param loss              one a model, in the columns' order, nats a token
+     * @param exactMemorisation the same, a share
+     * @param rougeLRecall      the same, a share; empty where it was not continued
+     */
+    public record Line(String name, String group, List<Double> loss, List<Double> exactMemorisation, List<Double> rougeLRecall) {}
 
     /** @param heldOutLoss NaN where it was not measured */
     public record TrainingPoint(long step, double loss, double heldOutLoss) {}
@@ -47,6 +61,7 @@ public record ReportData(String title, List<Fact> facts, List<String> columns, L
         facts = List.copyOf(facts);
         columns = List.copyOf(columns);
         groups = List.copyOf(groups);
+        records = List.copyOf(records);
         training = List.copyOf(training);
         erasure = List.copyOf(erasure);
         influence = List.copyOf(influence);

@@ -1,10 +1,12 @@
 package dev.lethe.report;
 
 import dev.lethe.base.BadInputException;
+import dev.lethe.base.Html;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
 import dev.lethe.chart.Chart;
 import dev.lethe.chart.Pictures;
+import dev.lethe.html.JtereportGenerated;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
@@ -26,10 +28,15 @@ public final class ReportWriter {
             PrivateFiles.makeFolder(folder);
             PrivateFiles.write(folder.resolve("report.json"), ResultJson.pretty(data));
             Pictures.png(charts, folder);
-            PrivateFiles.write(page, HtmlReport.page(data, charts));
+            PrivateFiles.write(page, page(data, charts));
         } catch (IOException e) {
             throw new BadInputException(folder + ": the report cannot be written: " + Reason.of(e, folder), e);
         }
         return page;
+    }
+
+    private static String page(ReportData data, List<Chart> charts) {
+        Section figures = new Section("Curves", "", List.of(), List.of(), List.of(new Section.Figure("", charts, "")));
+        return Html.page(out -> JtereportGenerated.render(out, null, data, ReportTables.of(data), figures));
     }
 }

@@ -5,6 +5,8 @@ import dev.lethe.base.Reason;
 import dev.lethe.report.ReportData.ErasurePoint;
 import dev.lethe.report.ReportData.Influence;
 import dev.lethe.report.ReportData.TrainingPoint;
+import dev.lethe.results.Erasure;
+import dev.lethe.results.InfluenceChange;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunJson;
 import java.io.IOException;
@@ -38,23 +40,29 @@ final class RunLogs {
     }
 
     /** journal/erasure.json, or null for a run that no erasure made. */
-    static JsonNode account(RunFolder run) {
+    static Erasure account(RunFolder run) {
         Path file = run.journal().resolve(RunFolder.ACCOUNT);
-        return Files.isRegularFile(file) ? RunJson.tree(text(file), file.toString()) : null;
+        return Files.isRegularFile(file) ? RunJson.read(text(file), Erasure.class, file.toString()) : null;
     }
 
-    static List<Influence> influence(JsonNode account) {
+    /** What proof/proof.json says of this run's model. */
+    static ErasureSummary.Attacks attacks(RunFolder run) {
+        Path file = run.root().resolve("proof/proof.json");
+        JsonNode proof = Files.isRegularFile(file) ? RunJson.tree(text(file), file.toString()) : null;
+        return proof == null || !proof.path("run").asString("").equals(run.identity()) ? new ErasureSummary.Attacks(null, "")
+                : new ErasureSummary.Attacks(proof.path("outcome").asString(), proof.path("verdict").asString());
+    }
+
+    static List<Influence> influence(InfluenceChange change) {
         List<Influence> all = new ArrayList<>();
-        JsonNode influence = account.path("influence");
-        influence.path("dot").forEach(series -> all.add(series("dot", series)));
-        influence.path("cosine").forEach(series -> all.add(series("cosine", series)));
-        influence.path("act_grad").forEach(series -> all.add(series("act-grad", series)));
+        change.dot().forEach(series -> all.add(series("dot", series)));
+        change.cosine().forEach(series -> all.add(series("cosine", series)));
+        change.actGrad().forEach(series -> all.add(series("act-grad", series)));
         return all;
     }
 
-    private static Influence series(String measure, JsonNode series) {
-        return new Influence(measure, series.path("site").asString(), series.path("group").asString(),
-                numbers(series.path("before")), numbers(series.path("after")));
+    private static Influence series(String measure, InfluenceChange.Series series) {
+        return new Influence(measure, series.site(), series.group(), finite(series.before()), finite(series.after()));
     }
 
     /** NaN where the key is absent or no number; the logs write NaN as a string. */
@@ -63,11 +71,7 @@ final class RunLogs {
         return value.isNumber() ? value.asDouble() : Double.NaN;
     }
 
-    private static double[] numbers(JsonNode array) {
-        double[] values = new double[array.size()];
-        for (int i = 0; i < values.length; i++) {
-            values[i] = array.get(i).isNumber() ? array.get(i).asDouble() : Double.NaN;
-        }
+    private static double[] finite(double[] values) {
         return Arrays.stream(values).filter(Double::isFinite).toArray();
     }
 

@@ -10,26 +10,34 @@ import dev.lethe.eval.Continuations;
 import dev.lethe.eval.Continuations.Continuation;
 import dev.lethe.eval.Evaluator;
 import dev.lethe.eval.MembershipInference;
+import dev.lethe.metric.Auc;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.model.Tokenizer;
+import dev.lethe.proof.CertificateSummary;
+import dev.lethe.report.ErasureSummary.Measured;
 import dev.lethe.report.ReportData.Fact;
 import dev.lethe.report.ReportData.Group;
+import dev.lethe.report.ReportData.Line;
 import dev.lethe.report.ReportData.Sample;
 import dev.lethe.report.ReportData.Scores;
+import dev.lethe.results.Erasure;
 import dev.lethe.results.Evaluation;
+import dev.lethe.results.Evaluation.RecordMeasures;
+import dev.lethe.run.IdKey;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunInfo;
 import dev.lethe.run.RunRecord.Split;
+import dev.lethe.settings.EraseConfig;
 import dev.lethe.settings.TrainConfig;
 import dev.lethe.shape.Dtype;
 import dev.lethe.text.Encoder;
 import dev.lethe.text.Example;
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.stream.IntStream;
-import tools.jackson.databind.JsonNode;
 
 /**
  * Gathers a report on a run: what its logs say, and what its model, the model before the erasure and a retrained one
@@ -44,7 +52,7 @@ public final class RunReport {
 
     private final Engine engine;
     private final RunFolder run;
-    private final JsonNode account; // null without an erasure
+    private final Erasure account; // null without an erasure
     private final RunFolder source; // null without an erasure, or when it is gone
     private final List<String> notes = new ArrayList<>();
 
@@ -86,11 +94,72 @@ public final class RunReport {
         unread(names, witnesses.getFirst());
         List<Group> table = IntStream.range(0, names.size()).mapToObj(g -> new Group(names.get(g), groups.get(g).size(),
                 witnesses.stream().map(witness -> witness.scores(g)).toList())).toList();
-        return new ReportData(title(), facts(columns, names, witnesses), columns, table,
-                RunLogs.training(source == null ? run : source), RunLogs.erasure(run),
-                account == null ? Double.NaN : RunLogs.number(account, "target"),
-                account == null ? List.of() : RunLogs.influence(account), samples(names, witnesses, shown),
-                notes);
+        return new ReportData(title(), summary(columns, names, witnesses), facts(names, witnesses), columns, table,
+                lines(names, groups, witnesses, shown), RunLogs.training(source == null ? run : source), RunLogs.erasure(run),
+                account == null ? Double.NaN : account.target(),
+                account == null ? List.of() : RunLogs.influence(account.influence()), samples(names, witnesses, shown), notes);
+    }
+
+    private ErasureSummary summary(List<String> columns, List<String> names, List<Answers> witnesses) {
+        int learned = run.info().data().records();
+        if (account == null) {
+            return ErasureSummary.ofTraining(learned, run.info().kin().stream()
+                    .filter(kin -> kin.state() == RunInfo.Kin.State.MADE).count());
+        }
+        return ErasureSummary.of(account, learned + account.records().size(), run.info().source().shape().hasAdapters(),
+                CertificateSummary.of(run, account), RunLogs.attacks(run), membership(columns, names, witnesses));
+    }
+
+    /** Null without records of both sides. */
+    private Measured membership(List<String> columns, List<String> names, List<Answers> witnesses) {
+        List<String> cells = apart(names, witnesses);
+        int after = columns.indexOf("after");
+        return cells.isEmpty() || !names.getFirst().equals(FORGET) ? null : new Measured(ErasureSummary.MEMBERSHIP,
+                after > 0 ? cells.getFirst() : "–", cells.get(after), after < cells.size() - 1 ? cells.getLast() + " retrained"
+                : "0.50 if alike");
+    }
+
+    /** Membership AUC of the first group beside the held-out records by loss under each model; empty without these. */
+    private static List<String> apart(List<String> names, List<Answers> witnesses) {
+        return names.size() < 2 || !names.getLast().equals("held-out") ? List.of() : witnesses.stream().map(witness -> {
+            List<RecordMeasures> known = witness.evaluations().getFirst().records();
+            List<RecordMeasures> unseen = witness.evaluations().getLast().records();
+            double auc = MembershipInference.auc(MembershipInference.Attack.LOSS, known, unseen);
+            double[] interval = Auc.interval(auc, known.size(), unseen.size());
+            return String.format(Locale.ROOT, "%.2f [%.2f, %.2f]", auc, interval[0], interval[1]);
+        }).toList();
+    }
+
+    private List<Line> lines(List<String> names, List<List<TextRecord>> groups, List<Answers> witnesses, Text shown) {
+        List<Line> lines = new ArrayList<>();
+        IdKey key = key();
+        for (int g = 0; g < names.size(); g++) {
+            for (int i = 0; i < groups.get(g).size(); i++) {
+                int group = g;
+                int index = i;
+                lines.add(new Line(name(groups.get(g).get(i).id(), names.get(g), i, shown, key), names.get(g),
+                        witnesses.stream().map(one -> one.evaluations().get(group).records().get(index).loss()).toList(),
+                        witnesses.stream().map(one -> one.evaluations().get(group).records().get(index).exactMemorisation()).toList(),
+                        witnesses.stream().filter(one -> index < one.continuations().get(group).size())
+                                .map(one -> one.continuations().get(group).get(index).stemmed())
+                                .map(one -> one == null ? Double.NaN : one.rougeL().recall()).toList()));
+            }
+        }
+        return lines;
+    }
+
+    /** No id stands there unless the erased's text is asked for: of an erased record its name in the account. */
+    private static String name(String id, String group, int index, Text shown, IdKey key) {
+        return shown == Text.ERASED_TOO ? id : key == null || !group.equals(FORGET) ? group + " " + (index + 1) : key.of(id);
+    }
+
+    /** Null where there is none. */
+    private IdKey key() {
+        try {
+            return account == null ? null : IdKey.read(run.journal());
+        } catch (IOException e) {
+            throw new BadInputException(IdKey.file(run.journal()) + ": cannot be read: " + Reason.of(e), e);
+        }
     }
 
     private void unread(List<String> names, Answers witness) {
@@ -106,7 +175,7 @@ public final class RunReport {
 
     private void groups(List<String> names, List<List<TextRecord>> groups) {
         if (account != null) {
-            int erased = account.path("records").size();
+            int erased = account.records().size();
             List<TextRecord> there = erased();
             if (there.size() < erased) {
                 notes.add(String.format(Locale.ROOT, "%,d of the %,d erased records cannot be measured any more: %s does not have"
@@ -150,11 +219,11 @@ public final class RunReport {
     }
 
     private String title() {
-        return account == null ? "Training run " + run.root().getFileName()
-                : "Erasure of " + account.path("records").size() + " records";
+        return account == null ? "Training run " + run.root().getFileName() : "Erasure of " + (account.records().size() == 1
+                ? "1 record" : account.records().size() + " records");
     }
 
-    private List<Fact> facts(List<String> columns, List<String> names, List<Answers> witnesses) {
+    private List<Fact> facts(List<String> names, List<Answers> witnesses) {
         RunInfo info = run.info();
         List<Fact> facts = new ArrayList<>();
         facts.add(fact("run", "%s, Lethe %s, %s, %d threads, libtorch %s", run.root(), info.lethe(), info.machine().device(),
@@ -164,38 +233,17 @@ public final class RunReport {
                 info.data().holdout(), info.config().epochs(), info.result().steps(),
                 info.config().capture().toString().toLowerCase(Locale.ROOT)));
         if (account != null) {
-            JsonNode config = account.path("config");
-            facts.add(fact("erasure", "%s, %s on %s, contrast %s", account.path("id").asString(),
-                    config.path("strategy").asString().toLowerCase(Locale.ROOT).replace('_', '-'),
-                    config.path("sites").asString(), contrast(config.path("contrast"))));
-            facts.add(fact("steps", "%d of ascent, %d of repair (%.1f %% of the training's)", account.path("ascents").asInt(),
-                    account.path("repairs").asInt(), 100.0 * account.path("repairs").asInt() / Math.max(1, info.result().steps())));
-            JsonNode relearning = account.path("relearning");
-            facts.add(fact("relearning probe", "loss of forgotten records after fine-tuning on others of them: before %.2f,"
-                            + " after %.2f, never seen %.2f", RunLogs.number(relearning, "before"),
-                    RunLogs.number(relearning, "after"), RunLogs.number(relearning, "held_out")));
+            EraseConfig config = account.config();
+            facts.add(fact("erasure", "%s, %s on %s, contrast %s", account.id(), config.strategy().label(), config.sites(),
+                    config.contrast().kind().name().toLowerCase(Locale.ROOT) + (config.contrast().rank() > 0
+                            ? " " + config.contrast().rank() : "")));
+            facts.add(fact("steps", "%d of ascent, %d of repair (%.1f %% of the training's)", account.ascents(), account.repairs(),
+                    100 * account.repairShare()));
+        } else {
+            apart(names, witnesses).forEach(auc -> facts.add(fact("membership", "chance that a learned record looks better known than"
+                    + " a held-out one, by loss: %s (0.5 = alike, 99 %% interval)", auc)));
         }
-        membership(facts, columns, names, witnesses);
         return facts;
-    }
-
-    private static void membership(List<Fact> facts, List<String> columns, List<String> names, List<Answers> witnesses) {
-        if (names.size() < 2 || !names.getLast().equals("held-out")) {
-            return;
-        }
-        List<String> values = new ArrayList<>();
-        for (int m = 0; m < columns.size(); m++) {
-            values.add(String.format(Locale.ROOT, "%s %.2f", columns.get(m), MembershipInference.auc(
-                    MembershipInference.Attack.LOSS, witnesses.get(m).evaluations().getFirst().records(),
-                    witnesses.get(m).evaluations().getLast().records())));
-        }
-        facts.add(fact("membership AUC", "%s against held-out, by loss: %s (0.5 = cannot be told apart)", names.getFirst(),
-                String.join(", ", values)));
-    }
-
-    private static String contrast(JsonNode contrast) {
-        return contrast.isObject() ? (contrast.path("kind").asString() + " " + contrast.path("rank").asString())
-                .toLowerCase(Locale.ROOT) : contrast.asString();
     }
 
     private List<Sample> samples(List<String> names, List<Answers> witnesses, Text shown) {

@@ -1,9 +1,7 @@
 package dev.lethe.results;
 
 import dev.lethe.results.Finding.Outcome;
-import dev.lethe.results.Finding.Outcome;
 import java.util.List;
-import java.util.stream.Collectors;
 
 /**
  * What attacks on an erased model showed; {@code proof/proof.json} of the run. No name, no text, no path.

@@ -252,6 +252,10 @@ public record RunInfo(int format, String lethe, State state, Source source, Data
         return new RunInfo(format, lethe, state, source, data, config, machine, result, lineage, kin, adopted, plan);
     }
 
+    public RunInfo withConfig(TrainConfig config) {
+        return new RunInfo(format, lethe, state, source, data, config, machine, result, lineage, kin, adopted, plan);
+    }
+
     public RunInfo withData(Data data) {
         return new RunInfo(format, lethe, state, source, data, config, machine, result, lineage, kin, adopted, plan);
     }

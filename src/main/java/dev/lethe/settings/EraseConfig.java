@@ -190,38 +190,13 @@ public record EraseConfig(Strategy strategy, @Nullable String sites, @Nullable E
 
     /** {@return A builder that starts from this configuration} */
     public Builder toBuilder() {
-        Builder builder = new Builder();
-        builder.strategy = strategy;
-        builder.sites = sites;
-        builder.epochs = epochs;
-        builder.tuning = tuning;
-        builder.fixed = fixed;
-        builder.iterative = iterative;
-        builder.precondition = precondition;
-        builder.contrast = contrast;
-        builder.contrastSample = contrastSample;
-        builder.liveContrast = liveContrast;
-        builder.rate = rate;
-        builder.maxAscents = maxAscents;
-        builder.repair = repair;
-        builder.polish = polish;
-        builder.hold = hold;
-        builder.harden = harden;
-        builder.repairRate = repairRate;
-        builder.repairBudget = repairBudget;
-        builder.reference = reference;
-        builder.overshoot = overshoot;
-        builder.retainGuard = retainGuard;
-        builder.heldOutGuard = heldOutGuard;
-        builder.guardSample = guardSample;
-        builder.relearnSteps = relearnSteps;
-        builder.ignoreGuards = ignoreGuards;
-        builder.keepEntries = keepEntries;
-        builder.seed = seed;
-        builder.copies = copies;
-        builder.keep = keep;
-        builder.alternates = alternates;
-        return builder;
+        return new Builder().strategy(strategy).sites(sites).epochs(epochs).tuning(tuning).fixed(fixed)
+                .iterative(iterative).precondition(precondition).contrast(contrast).contrastSample(contrastSample)
+                .liveContrast(liveContrast).rate(rate).maxAscents(maxAscents).repair(repair).polish(polish).hold(hold)
+                .harden(harden).repairRate(repairRate).repairBudget(repairBudget).reference(reference)
+                .overshoot(overshoot).retainGuard(retainGuard).heldOutGuard(heldOutGuard).guardSample(guardSample)
+                .relearnSteps(relearnSteps).ignoreGuards(ignoreGuards).keepEntries(keepEntries).seed(seed)
+                .copies(copies).keep(keep).alternates(alternates);
     }
 
     /** Collects changes to a configuration; each setter is documented at the record's component. Not thread-safe. */

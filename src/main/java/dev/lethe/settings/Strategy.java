@@ -121,11 +121,8 @@ public enum Strategy {
      * @throws IllegalArgumentException naming the known ones
      */
     public static Strategy parse(String text) {
-        for (Strategy strategy : values()) {
-            if (strategy.label.equals(text)) {
-                return strategy;
-            }
-        }
-        throw new IllegalArgumentException("unknown strategy '" + text + "'; known are " + labels());
+        return Arrays.stream(values()).filter(strategy -> strategy.label.equals(text)).findFirst()
+                .orElseThrow(() -> new IllegalArgumentException("unknown strategy '" + text + "'; known are "
+                        + labels()));
     }
 }

@@ -45,6 +45,7 @@ import tools.jackson.databind.ser.std.ToStringSerializer;
  *                             as often as others in all of it, so that a replay without them is short; or null
  * @param keepAt               shares of the first epoch after which a checkpoint is kept to replay from
  * @param keepText             whether records.jsonl keeps the records' text, so that the run needs its data file no more
+ * @param ledgerKeys           folder of the keys that the captured gradients lie under, outside of the run; null: in the clear
  */
 public record TrainConfig(int epochs, long maxSteps, int batchSize, double learningRate, Schedule schedule,
                           long warmupSteps, double weightDecay, double maxNorm, long seed, Dtype dtype,
@@ -52,7 +53,9 @@ public record TrainConfig(int epochs, long maxSteps, int batchSize, double learn
                           long checkpointEverySteps, OnLong onLong, double holdoutFraction,
                           @JsonSerialize(using = ToStringSerializer.class) @Nullable Path holdoutData,
                           @JsonSerialize(using = ToStringSerializer.class) @Nullable Path late,
-                          @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Double> keepAt, boolean keepText) {
+                          @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Double> keepAt, boolean keepText,
+                          @JsonInclude(JsonInclude.Include.NON_NULL) @JsonSerialize(using = ToStringSerializer.class)
+                          @Nullable Path ledgerKeys) {
     private static final long EXACT_VOCABULARY = 4096;
     private static final int AUTOMATIC_TOP_K = 256;
     private static final double AUTOMATIC_HOLDOUT = 0.05;
@@ -101,30 +104,11 @@ public record TrainConfig(int epochs, long maxSteps, int batchSize, double learn
 
     /** {@return A builder that starts from these values} */
     public Builder toBuilder() {
-        Builder builder = new Builder();
-        builder.epochs = epochs;
-        builder.maxSteps = maxSteps;
-        builder.batchSize = batchSize;
-        builder.learningRate = learningRate;
-        builder.schedule = schedule;
-        builder.warmupSteps = warmupSteps;
-        builder.weightDecay = weightDecay;
-        builder.maxNorm = maxNorm;
-        builder.seed = seed;
-        builder.dtype = dtype;
-        builder.capture = capture;
-        builder.sites = sites;
-        builder.headTopK = headTopK;
-        builder.rank = rank;
-        builder.ledgerDtype = ledgerDtype;
-        builder.checkpointEverySteps = checkpointEverySteps;
-        builder.onLong = onLong;
-        builder.holdoutFraction = holdoutFraction;
-        builder.holdoutData = holdoutData;
-        builder.late = late;
-        builder.keepAt = keepAt;
-        builder.keepText = keepText;
-        return builder;
+        return new Builder().epochs(epochs).maxSteps(maxSteps).batchSize(batchSize).learningRate(learningRate)
+                .schedule(schedule).warmupSteps(warmupSteps).weightDecay(weightDecay).maxNorm(maxNorm).seed(seed)
+                .dtype(dtype).capture(capture).sites(sites).headTopK(headTopK).rank(rank).ledgerDtype(ledgerDtype)
+                .checkpointEverySteps(checkpointEverySteps).onLong(onLong).holdoutFraction(holdoutFraction)
+                .holdoutData(holdoutData).late(late).keepAt(keepAt).keepText(keepText).ledgerKeys(ledgerKeys);
     }
 
     /**
@@ -213,6 +197,7 @@ public record TrainConfig(int epochs, long maxSteps, int batchSize, double learn
         private @Nullable Path late;
         private List<Double> keepAt = List.of();
         private boolean keepText;
+        private @Nullable Path ledgerKeys;
 
         private Builder() { }
 
@@ -282,6 +267,9 @@ public record TrainConfig(int epochs, long maxSteps, int batchSize, double learn
         /** {@return this, with another {@link TrainConfig#keepText}}
          * @param value it */
         public Builder keepText(boolean value) { keepText = value; return this; }
+        /** {@return this, with another {@link TrainConfig#ledgerKeys}}
+         * @param value it */
+        public Builder ledgerKeys(@Nullable Path value) { ledgerKeys = value; return this; }
 
         /**
          * {@return the configuration}
@@ -291,7 +279,7 @@ public record TrainConfig(int epochs, long maxSteps, int batchSize, double learn
         public TrainConfig build() {
             return new TrainConfig(epochs, maxSteps, batchSize, learningRate, schedule, warmupSteps, weightDecay,
                     maxNorm, seed, dtype, capture, sites, headTopK, rank, ledgerDtype, checkpointEverySteps, onLong,
-                    holdoutFraction, holdoutData, late, keepAt, keepText);
+                    holdoutFraction, holdoutData, late, keepAt, keepText, ledgerKeys);
         }
     }
 

@@ -7,6 +7,7 @@
 package dev.lethe.solve;
 
 import dev.lethe.engine.ParameterVector;
+import dev.lethe.engine.Work;
 import dev.lethe.solve.Solution.NotConvergedException;
 import dev.lethe.solve.Solution.Stop;
 import java.util.Locale;
@@ -18,7 +19,6 @@ public final class ConjugateGradient {
     private final Options options;
     private final LinearOperator preconditioner;
     private final EarlyStop early;
-    private final SolverListener listener;
 
     /**
      * @param damping       added to the operator's diagonal, 0 or more
@@ -27,25 +27,24 @@ public final class ConjugateGradient {
      */
     public record Options(double damping, double tolerance, int maxIterations) {
         public Options {
-            Iterations.require(damping >= 0 && Double.isFinite(damping), "damping", damping, "0 or more");
-            Iterations.require(tolerance > 0 && tolerance < 1, "tolerance", tolerance, "between 0 and 1");
-            Iterations.require(maxIterations >= 1, "maxIterations", maxIterations, "at least 1");
+            Solution.require(damping >= 0 && Double.isFinite(damping), "damping", damping, "0 or more");
+            Solution.require(tolerance > 0 && tolerance < 1, "tolerance", tolerance, "between 0 and 1");
+            Solution.require(maxIterations >= 1, "maxIterations", maxIterations, "at least 1");
         }
     }
 
     public ConjugateGradient(Options options) {
-        this(options, null, EarlyStop.NEVER, SolverListener.NONE);
+        this(options, null, EarlyStop.NEVER);
     }
 
     /**
      * @param preconditioner about (A + damping I)^-1, symmetric and positive definite; null for none
      * @param early          may end the iteration before the residual does
      */
-    public ConjugateGradient(Options options, LinearOperator preconditioner, EarlyStop early, SolverListener listener) {
+    public ConjugateGradient(Options options, LinearOperator preconditioner, EarlyStop early) {
         this.options = options;
         this.preconditioner = preconditioner;
         this.early = early;
-        this.listener = listener;
     }
 
     /**
@@ -79,7 +78,7 @@ public final class ConjugateGradient {
         private final ParameterVector z; // preconditioned residual; r itself without a preconditioner
         private final ParameterVector p; // direction
         private final ParameterVector q; // (A + damping I) p
-        private final Iterations history = new Iterations("CG", listener);
+        private double residual; // relative
         private int iteration;
 
         Run(LinearOperator operator, ParameterVector b, ParameterVector x) {
@@ -97,10 +96,10 @@ public final class ConjugateGradient {
             if (!Double.isFinite(norm)) {
                 throw new IllegalArgumentException("CG: the right-hand side is not finite");
             }
-            history.note(0, norm == 0 ? 0 : 1);
             if (norm == 0) {
                 return end(Stop.CONVERGED, "");
             }
+            residual = 1;
             for (int restart = 0; restart <= RESTARTS; restart++) {
                 Solution ended = descend(norm);
                 if (ended != null) {
@@ -127,7 +126,7 @@ public final class ConjugateGradient {
                     return end(Stop.ITERATIONS, "allow more iterations, use a preconditioner, or raise the damping (it"
                             + " is " + options.damping() + ")");
                 }
-                history.checkInterrupt();
+                Work.check("CG was interrupted");
                 multiply(p, q);
                 double curvature = p.dot(q);
                 if (!(curvature > 0)) {
@@ -137,8 +136,7 @@ public final class ConjugateGradient {
                 x.axpy(step, p);
                 r.axpy(-step, q);
                 iteration++;
-                double residual = r.norm() / norm;
-                history.note(iteration, residual);
+                residual = r.norm() / norm;
                 if (residual <= options.tolerance()) {
                     return null;
                 }
@@ -184,12 +182,12 @@ public final class ConjugateGradient {
             }
             return end(Stop.NEGATIVE_CURVATURE, String.format(Locale.ROOT, "a direction has curvature %.4g with damping"
                     + " %.4g: the operator is not positive definite, so the system has no minimum. Use the Gauss-Newton"
-                    + " matrix, which never is negative, or a damping above %.4g (above minus the smallest eigenvalue:"
-                    + " Lanczos finds it)", curvature, options.damping(), options.damping() - curvature));
+                    + " matrix, which never is negative, or a damping above %.4g (above minus the smallest eigenvalue)",
+                    curvature, options.damping(), options.damping() - curvature));
         }
 
         private Solution end(Stop stop, String reason) {
-            return new Solution(x, stop, iteration, history.measures(), reason);
+            return new Solution(x, stop, iteration, residual, reason);
         }
 
         @Override

@@ -12,26 +12,11 @@ public interface LinearOperator {
     /** out = A in. {@code out} is another vector than {@code in}; what it held before does not matter. */
     void apply(ParameterVector in, ParameterVector out);
 
-    /** A + shift I. */
-    default LinearOperator shifted(double shift) {
-        return (in, out) -> {
-            apply(in, out);
-            if (shift != 0) {
-                out.axpy(shift, in);
-            }
-        };
-    }
-
     /** An operator known by unbiased samples, as a Hessian by its batches: the mean over all draws is the operator. */
     @FunctionalInterface
     public interface SampledOperator {
 
         /** out = A_draw in; the same draw gives the same sample. {@code out} is another vector than {@code in}. */
         void apply(long draw, ParameterVector in, ParameterVector out);
-
-        /** Every draw is the whole operator. */
-        static SampledOperator whole(LinearOperator operator) {
-            return (draw, in, out) -> operator.apply(in, out);
-        }
     }
 }

@@ -8,6 +8,7 @@
 package dev.lethe.solve;
 
 import dev.lethe.engine.ParameterVector;
+import dev.lethe.engine.Work;
 import dev.lethe.solve.Solution.NotConvergedException;
 import dev.lethe.solve.Solution.Stop;
 import java.util.Locale;
@@ -17,7 +18,6 @@ public final class Lissa {
     private static final double ROUNDING = 1 + 1e-4;
 
     private final Options options;
-    private final SolverListener listener;
 
     /**
      * @param damping   added to the operator's diagonal, 0 or more
@@ -29,17 +29,16 @@ public final class Lissa {
      */
     public record Options(double damping, double scale, int depth, int repeats, double tolerance) {
         public Options {
-            Iterations.require(damping >= 0 && Double.isFinite(damping), "damping", damping, "0 or more");
-            Iterations.require(scale > 0 && Double.isFinite(scale), "scale", scale, "above 0");
-            Iterations.require(depth >= 1, "depth", depth, "at least 1");
-            Iterations.require(repeats >= 1, "repeats", repeats, "at least 1");
-            Iterations.require(tolerance > 0 && tolerance < 1, "tolerance", tolerance, "between 0 and 1");
+            Solution.require(damping >= 0 && Double.isFinite(damping), "damping", damping, "0 or more");
+            Solution.require(scale > 0 && Double.isFinite(scale), "scale", scale, "above 0");
+            Solution.require(depth >= 1, "depth", depth, "at least 1");
+            Solution.require(repeats >= 1, "repeats", repeats, "at least 1");
+            Solution.require(tolerance > 0 && tolerance < 1, "tolerance", tolerance, "between 0 and 1");
         }
     }
 
-    public Lissa(Options options, SolverListener listener) {
+    public Lissa(Options options) {
         this.options = options;
-        this.listener = listener;
     }
 
     /**
@@ -59,34 +58,32 @@ public final class Lissa {
         if (!Double.isFinite(norm)) {
             throw new IllegalArgumentException("LiSSA: the right-hand side is not finite");
         }
-        Iterations history = new Iterations("LiSSA", listener);
-        history.note(0, norm == 0 ? 0 : 1);
         ParameterVector x = b.zeros();
         try (ParameterVector h = b.zeros(); ParameterVector product = b.zeros()) {
             int drawn = 0;
             double worst = 0;
+            double residual = 0;
             for (int repeat = 0; repeat < options.repeats() && norm > 0; repeat++) {
                 h.assign(b);
-                double residual = 1;
+                residual = 1;
                 for (int step = 1; step <= options.depth() && residual > options.tolerance(); step++) {
-                    history.checkInterrupt();
+                    Work.check("LiSSA was interrupted");
                     operator.apply(drawn++, h, product);
                     product.axpy(options.damping(), h);
                     product.combine(-1 / options.scale(), 1, b); // b - (A + damping) h / scale
                     h.axpy(1, product);
                     residual = product.norm() / norm;
-                    history.note(drawn, residual);
                     double length = h.norm();
                     if (!(length <= ROUNDING * (step + 1) * norm)) {
-                        return new Solution(x, Stop.DIVERGED, drawn, history.measures(), diverged(step, length / norm));
+                        return new Solution(x, Stop.DIVERGED, drawn, residual, diverged(step, length / norm));
                     }
                 }
                 x.axpy(1 / (options.scale() * options.repeats()), h);
                 worst = Math.max(worst, residual);
             }
             return worst <= options.tolerance()
-                    ? new Solution(x, Stop.CONVERGED, drawn, history.measures(), "")
-                    : new Solution(x, Stop.ITERATIONS, drawn, history.measures(), String.format(Locale.ROOT,
+                    ? new Solution(x, Stop.CONVERGED, drawn, residual, "")
+                    : new Solution(x, Stop.ITERATIONS, drawn, residual, String.format(Locale.ROOT,
                             "allow more depth than %d, lower the scale (%.4g) towards half of the largest eigenvalue,"
                             + " raise the damping (%.4g), or draw larger samples", options.depth(), options.scale(),
                             options.damping()));

@@ -11,20 +11,15 @@ import java.util.Locale;
  * @param x          the last iterate; of use also when not converged, to those who asked for it
  * @param stop       why it ended
  * @param iterations operator applications that moved x
- * @param residuals  ||b - A x|| / ||b|| after 0, 1, ... iterations
+ * @param residual   the last ||b - A x|| / ||b||
  * @param reason     the stop in words, with numbers and what to try; empty when converged
  */
-public record Solution(ParameterVector x, Stop stop, int iterations, double[] residuals, String reason)
+public record Solution(ParameterVector x, Stop stop, int iterations, double residual, String reason)
         implements AutoCloseable {
 
     /** Whether the tolerance was reached, or whoever asked wanted no more. */
     public boolean converged() {
         return stop == Stop.CONVERGED || stop == Stop.SETTLED;
-    }
-
-    /** The last relative residual. */
-    public double residual() {
-        return residuals[residuals.length - 1];
     }
 
     @Override
@@ -39,8 +34,14 @@ public record Solution(ParameterVector x, Stop stop, int iterations, double[] re
         }
         close();
         throw new NotConvergedException(String.format(Locale.ROOT,
-                "%s did not converge: relative residual %.3g after %d iterations: %s", solver, residual(), iterations,
-                reason), stop, iterations, residual());
+                "%s did not converge: relative residual %.3g after %d iterations: %s", solver, residual, iterations,
+                reason), stop);
+    }
+
+    static void require(boolean holds, String what, Object value, String allowed) {
+        if (!holds) {
+            throw new IllegalArgumentException(what + " is " + value + ", must be " + allowed);
+        }
     }
 
     /** A solver did not reach its tolerance. The message names the measure, the iterations, the reason and what to try. */
@@ -48,27 +49,14 @@ public record Solution(ParameterVector x, Stop stop, int iterations, double[] re
         private static final long serialVersionUID = 1;
 
         private final Stop stop;
-        private final int iterations;
-        private final double residual;
 
-        NotConvergedException(String message, Stop stop, int iterations, double residual) {
+        NotConvergedException(String message, Stop stop) {
             super(Code.INPUT, message, null);
             this.stop = stop;
-            this.iterations = iterations;
-            this.residual = residual;
         }
 
         public Stop stop() {
             return stop;
-        }
-
-        public int iterations() {
-            return iterations;
-        }
-
-        /** The last measure: relative residual, standard error or change; NaN when there was none. */
-        public double residual() {
-            return residual;
         }
     }
 

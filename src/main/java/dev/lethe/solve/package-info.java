@@ -1,7 +1,7 @@
 /**
- * Iterative solvers over symmetric operators in parameter space: conjugate gradients, LiSSA, Hutchinson's trace, power
- * iteration, Lanczos. They know vectors and nothing of models, records or files; what an operator is made of is its
- * maker's business. A solver that does not reach what was asked throws, unless the caller asks for what there is.
+ * Iterative solvers over symmetric operators in parameter space: conjugate gradients, LiSSA, power iteration. They know
+ * vectors and nothing of models, records or files; what an operator is made of is its maker's business. A solver
+ * that does not reach what was asked throws, unless the caller asks for what there is.
  *
  * <p>May import {@code engine} only.
  */

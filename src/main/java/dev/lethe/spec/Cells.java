@@ -23,7 +23,6 @@ import java.util.stream.Collectors;
  * each of those the trained model as it is ({@code original}) and the one trained without ({@code retrain}).
  */
 public final class Cells {
-    static final List<String> HEADS = List.of("tied", "untied");
     public static final String ORIGINAL = "original";
     /** The model before it learned any record, of a study that has one. */
     public static final String BASE = "base";
@@ -48,10 +47,6 @@ public final class Cells {
     public record Config(EraseConfig erase, boolean toRetrained, Keeping keep) { }
 
     private Cells() { }
-
-    static String strategies() {
-        return ORIGINAL + ", " + Strategy.labels();
-    }
 
     /**
      * Every cell, references first, each once.
@@ -234,6 +229,15 @@ public final class Cells {
         axis.forEach((name, value) -> parse(path + "." + name, () -> set(settings, name, value), problems));
         settings.only(known(settings));
         options.forEach((name, value) -> parse(path + ".erase." + name, () -> set(settings, name, value), problems));
+        if (problems.size() == before) {
+            List<String> set = new ArrayList<>(options.keySet());
+            axis.forEach((name, value) -> {
+                if (value != null) {
+                    set.add(name);
+                }
+            });
+            erase.unused(set).forEach(problem -> problems.add(path + ".erase." + problem));
+        }
         Keeping keep = keep(path, options, problems);
         String sites = axes.sites != null ? axes.sites : EraseConfig.usualSites(Strategy.parse(strategy));
         Config config = parse(path, () -> new Config(erase.config().toBuilder().sites(sites).relearnSteps(0).keepEntries(true).ignoreGuards(true)
@@ -250,28 +254,19 @@ public final class Cells {
     }
 
     private static Settings set(Settings settings, String name, Object value) {
-        if (name.equals("reference") && !(value instanceof Number) && !value.equals(RETRAINED) && !value.equals("held-out")) {
-            throw new IllegalArgumentException("is " + value + ", must be held-out, retrained or a loss");
-        }
         if (value != null && !RETRAINED.equals(value) && !name.equals("keep") && !name.equals("keep_guard")) { // the study does those
             settings.set(name, value.toString());
         }
         return settings;
     }
 
-    /** Null when nothing is asked to be kept, or not well. */
+    /** Null when nothing is asked to be kept. */
     private static Keeping keep(String path, Map<String, Object> options, List<String> problems) {
-        Object records = options.get("keep");
-        Object guard = options.getOrDefault("keep_guard", Keep.GUARD);
-        int before = problems.size();
-        if (options.containsKey("keep_guard") && (records == null || !(guard instanceof Number number && number.doubleValue() > 0))) {
-            problems.add(path + ".erase.keep_guard: is " + guard + ", must be above 0 and beside keep");
+        if (options.containsKey("keep_guard") && !options.containsKey("keep")) {
+            problems.add(path + ".erase.keep_guard: watches the text of keep, which is missing");
         }
-        if (records != null && !(records instanceof Long count && count >= 2 && count <= Integer.MAX_VALUE)) {
-            problems.add(path + ".erase.keep: is " + records + ", must be a number of records, at least 2");
-        }
-        return records == null || problems.size() > before ? null
-                : new Keeping(((Long) records).intValue(), ((Number) guard).doubleValue());
+        return options.get("keep") instanceof Number records ? new Keeping(records.intValue(),
+                ((Number) options.getOrDefault("keep_guard", Keep.GUARD)).doubleValue()) : null;
     }
 
     private static String fixed(String calibration) {

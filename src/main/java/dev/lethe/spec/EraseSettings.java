@@ -23,6 +23,7 @@ import java.util.Set;
 import java.util.function.Predicate;
 import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * The settings of an erasure by name, as {@code lethe erase --set} and a study's {@code erase} know them. One that the strategy
@@ -153,7 +154,7 @@ public final class EraseSettings {
                 .whole("tune_steps", tuning.tuneSteps(), "Steps of the fine-tuning", value -> tune(t -> t.withTuneSteps(value)));
     }
 
-    /** What of {@code names} does not count beside others of them, a sentence each. */
+    /** What of {@code names}, which are set, does not count beside others of them, a sentence each. */
     public List<String> unused(Collection<String> names) {
         List<String> problems = new ArrayList<>();
         if (names.contains("keep_guard") && !names.contains("keep")) {
@@ -161,6 +162,13 @@ public final class EraseSettings {
         }
         unused(names, "fixed", problems, "rate", "max_ascents", "harden", "overshoot", "precondition");
         unused(names, "iterative", problems, "max_ascents", "polish", "harden");
+        EraseConfig set = config();
+        if (set.strategy().kind() == Kind.OBJECTIVE) {
+            unused(names, "fixed", problems, "learning_rate");
+        } else if (set.repair() == 0 && (set.polish() == 0 || set.iterative() != null)) {
+            Stream.of("repair_rate", "repair_budget", "hold").filter(names::contains)
+                    .forEach(name -> problems.add(name + " is not used without repair and polish"));
+        }
         return problems;
     }
 

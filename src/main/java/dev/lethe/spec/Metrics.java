@@ -27,10 +27,6 @@ public enum Metrics {
         return name().toLowerCase(Locale.ROOT);
     }
 
-    static List<String> labels() {
-        return Arrays.stream(values()).map(Metrics::label).toList();
-    }
-
     /** Those of a spec that names none. */
     static List<String> usual() {
         return Arrays.stream(values()).filter(metrics -> metrics != INFLUENCE_CURVE).map(Metrics::label).toList();

@@ -12,8 +12,6 @@ import java.util.Set;
 
 /** What a spec's fields must be to each other, and to what Lethe knows. Problems are added, nothing is thrown. */
 public final class SpecCheck {
-    static final String BUNDLED = "people";
-
     private final Spec spec;
     private final List<String> problems;
 
@@ -40,9 +38,6 @@ public final class SpecCheck {
     }
 
     private void data() {
-        if (spec.data().bundled() != null && !spec.data().bundled().equals(BUNDLED)) {
-            add("$.data.bundled", "unknown data \"" + spec.data().bundled() + "\"; bundled is " + BUNDLED);
-        }
         Spec.Holdout holdout = spec.data().holdout();
         boolean heldOut = spec.data().bundled() != null || holdout != null;
         if (!heldOut) {
@@ -77,16 +72,6 @@ public final class SpecCheck {
     }
 
     private void names() {
-        for (String metric : spec.measure().metrics()) {
-            if (!Metrics.labels().contains(metric)) {
-                add("$.metrics", "unknown metric \"" + metric + "\"; known are " + String.join(", ", Metrics.labels()));
-            }
-        }
-        for (String head : spec.heads()) {
-            if (!Cells.HEADS.contains(head)) {
-                add("$.heads", "unknown head \"" + head + "\"; known are " + String.join(", ", Cells.HEADS));
-            }
-        }
         if (spec.forget().isEmpty() && spec.sequential() == null) {
             add("$.forget", "is missing: at least one set of records to forget");
         }

@@ -1,8 +1,6 @@
 package dev.lethe.spec;
 
 import dev.lethe.base.Settings;
-import dev.lethe.settings.TrainConfig.CapturePolicy;
-import dev.lethe.settings.TrainConfig.OnLong;
 import dev.lethe.settings.TrainConfig;
 import dev.lethe.settings.TrainConfig.CapturePolicy;
 import dev.lethe.settings.TrainConfig.OnLong;
@@ -52,6 +50,14 @@ public final class TrainSettings {
                         to::onLong)
                 .flag("keep_text", "Keep the records' text in the run, so that it needs its data file no more", to::keepText)
                 .wholeLong("seed", 0, "Of whatever is drawn: weights, order, held-out records", to::seed);
+    }
+
+    /** Adds where the keys are. */
+    public static void keys(Settings settings, TrainConfig.Builder to) {
+        settings.section("who can read it")
+                .text("ledger_keys", "DIR", "", "Keep the gradients encrypted, each record's under a key of its own in this folder outside"
+                        + " the run, which is made if need be: copies die with the keys (default: in the clear)",
+                        value -> to.ledgerKeys(Path.of(value).toAbsolutePath().normalize()));
     }
 
     private static List<Double> shares(String value) {

@@ -146,6 +146,9 @@ final class Ascent implements AutoCloseable {
         steady.close();
         direction.close();
         snapshot.close();
+        if (span != null) {
+            span.close();
+        }
     }
 
     /**
@@ -157,7 +160,9 @@ final class Ascent implements AutoCloseable {
         void compute(ParameterVector out);
 
         /** Whether {@link #compute} gives another vector once the weights have moved. */
-        boolean followsWeights();
+        default boolean followsWeights() {
+            return false;
+        }
 
         /** What makes of the computed vector the one that a fixed rate multiplies: a mean of gradients, not their sum. */
         double unit();

@@ -9,12 +9,12 @@ import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
+import dev.lethe.ledger.Payloads;
 import dev.lethe.results.InfluenceChange;
 import dev.lethe.results.InfluenceChange.Series;
 import dev.lethe.shape.Site;
 import dev.lethe.shape.SiteSet;
 import dev.lethe.text.Example;
-import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -106,11 +106,12 @@ public final class InfluenceProbe {
     }
 
     private double[][] products(List<Entry> entries, ParameterVector vector) {
-        return entries.isEmpty() ? new double[0][] : model.entries().dot(ledger.format(model), payloads(entries), sites, vector);
-    }
-
-    private List<MemorySegment> payloads(List<Entry> entries) {
-        return entries.stream().map(ledger::payload).toList();
+        if (entries.isEmpty()) {
+            return new double[0][];
+        }
+        try (Payloads data = ledger.payloads(entries)) {
+            return model.entries().dot(ledger.format(model), data.list(), sites, vector);
+        }
     }
 
     /** The head of a tied table whose other part is chosen too: its numbers are in wte's. */
@@ -130,7 +131,10 @@ public final class InfluenceProbe {
 
     /** [N][S], 0 where one of the two is 0. */
     private double[][] cosines(List<Entry> entries, double[][] products, double[] lengths) {
-        double[][] squares = model.entries().squaredNorms(ledger.format(model), payloads(entries), sites);
+        double[][] squares;
+        try (Payloads data = ledger.payloads(entries)) {
+            squares = model.entries().squaredNorms(ledger.format(model), data.list(), sites);
+        }
         double[][] cosines = new double[products.length][lengths.length];
         for (int i = 0; i < products.length; i++) {
             double[] whole = products[i].clone();

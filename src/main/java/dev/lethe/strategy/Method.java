@@ -183,8 +183,8 @@ public final class Method {
     private Objective objective() {
         Tuning tuning = config.tuning();
         return switch (config.strategy()) {
-            case GRAD_ASCENT -> new GradientDifference(model, tuning.forgetWeight(), 0);
-            case GRAD_DIFF -> new GradientDifference(model, tuning.forgetWeight(), tuning.retainWeight());
+            case GRAD_ASCENT -> new GradientDifference(model, tuning.withRetainWeight(0));
+            case GRAD_DIFF -> new GradientDifference(model, tuning);
             case KL -> new KlMinimisation(in.engine(), model, tuning);
             case RMU -> new Rmu(in.engine(), model, tuning, config.seed());
             case NPO -> new Npo(model, in.data().forget(), tuning);

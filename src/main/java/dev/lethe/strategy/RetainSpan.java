@@ -12,14 +12,14 @@ import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
+import dev.lethe.ledger.Payloads;
 import dev.lethe.settings.Contrast;
 import dev.lethe.shape.SiteSet;
 import java.lang.foreign.MemorySegment;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
-final class RetainSpan {
+final class RetainSpan implements AutoCloseable {
     private static final long GRAM_SCRATCH_BYTES = 256L << 20;
     /** Below this share of the largest eigenvalue a direction is rounding, and dividing by it would be noise. */
     private static final double EIGENVALUE_FLOOR = 1e-6;
@@ -27,6 +27,7 @@ final class RetainSpan {
     private final LanguageModel model;
     private final EntryFormat format;
     private final SiteSet sites;
+    private final Payloads held;
     private final List<MemorySegment> data;
     private final Contrast contrast;
     private double[] vectors; // row i is the eigenvector of values[i]; null for the mean
@@ -38,11 +39,16 @@ final class RetainSpan {
         this.format = ledger.format(model);
         this.sites = sites;
         this.contrast = contrast;
-        this.data = new ArrayList<>(retain.size());
-        retain.forEach(entry -> data.add(ledger.payload(entry)));
-        if (contrast.kind() == Contrast.Kind.SPAN) {
-            vectors = model.entries().gram(format, data, sites, GRAM_SCRATCH_BYTES);
-            values = Engine.eigen(vectors, data.size());
+        this.held = ledger.payloads(retain);
+        this.data = held.list();
+        try {
+            if (contrast.kind() == Contrast.Kind.SPAN) {
+                vectors = model.entries().gram(format, data, sites, GRAM_SCRATCH_BYTES);
+                values = Engine.eigen(vectors, data.size());
+            }
+        } catch (Throwable e) {
+            held.close();
+            throw e;
         }
     }
 
@@ -55,6 +61,11 @@ final class RetainSpan {
         }
         model.entries().accumulate(format, data, coefficients, sites, direction);
         return before == 0 ? 0 : 1 - direction.dot(direction, sites) / before;
+    }
+
+    @Override
+    public void close() {
+        held.close();
     }
 
     private double[] spanPart(ParameterVector direction) {

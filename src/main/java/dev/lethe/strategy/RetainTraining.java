@@ -16,7 +16,6 @@ import dev.lethe.results.TrainListener;
 import dev.lethe.results.TrainStep;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunInfo;
-import dev.lethe.settings.ModelSource;
 import dev.lethe.settings.TrainConfig;
 import dev.lethe.shape.Dtype;
 import dev.lethe.train.Replay;
@@ -24,17 +23,7 @@ import dev.lethe.train.Trainer;
 import java.nio.file.Path;
 import java.util.List;
 
-final class RetainTraining {
-    private final Engine engine;
-    private final RunFolder source;
-    private final EraseListener listener;
-
-    RetainTraining(Engine engine, RunFolder source, EraseListener listener) {
-        this.engine = engine;
-        this.source = source;
-        this.listener = listener;
-    }
-
+record RetainTraining(Engine engine, RunFolder source, EraseListener listener) {
     /** Trains into {@code folder}, which must be free, and puts the weights into {@code model}; the steps it took. */
     long into(LanguageModel model, Dataset retain, Path folder) {
         RunInfo info = source.info();

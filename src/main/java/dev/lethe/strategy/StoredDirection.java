@@ -11,10 +11,9 @@ import dev.lethe.engine.ParameterVector;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.Entry.RecordKey;
 import dev.lethe.ledger.GradientLedger;
+import dev.lethe.ledger.Payloads;
 import dev.lethe.settings.Epochs;
 import dev.lethe.shape.SiteSet;
-import java.lang.foreign.MemorySegment;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
@@ -80,17 +79,12 @@ final class StoredDirection implements Ascent.AscentDirection {
         EntryFormat format = ledger.format(model);
         for (int from = 0; from < entries.size(); from += BLOCK) {
             List<Entry> block = entries.subList(from, Math.min(entries.size(), from + BLOCK));
-            List<MemorySegment> data = new ArrayList<>(block.size());
-            block.forEach(entry -> data.add(ledger.payload(entry)));
-            double[] ones = new double[data.size()];
+            double[] ones = new double[block.size()];
             Arrays.fill(ones, 1);
-            model.entries().accumulate(format, data, ones, sites, out);
+            try (Payloads data = ledger.payloads(block)) {
+                model.entries().accumulate(format, data.list(), ones, sites, out);
+            }
         }
-    }
-
-    @Override
-    public boolean followsWeights() {
-        return false;
     }
 
     @Override

@@ -10,18 +10,8 @@ import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
 import dev.lethe.train.FineTune;
 
-final class TaskVector implements Ascent.AscentDirection {
-    private final LanguageModel model;
-    private final FineTune tuning;
-    private final int steps;
-
-    /** @param steps of fine-tuning; it zeroes the model's moments here and leaves its weights alone */
-    TaskVector(LanguageModel model, FineTune tuning, int steps) {
-        this.model = model;
-        this.tuning = tuning;
-        this.steps = steps;
-    }
-
+/** @param steps of fine-tuning; it zeroes the model's moments here and leaves its weights alone */
+record TaskVector(LanguageModel model, FineTune tuning, int steps) implements Ascent.AscentDirection {
     @Override
     public void compute(ParameterVector out) {
         out.assign(model.buffer(Buffer.PARAMETERS));
@@ -32,11 +22,6 @@ final class TaskVector implements Ascent.AscentDirection {
             model.buffer(Buffer.PARAMETERS).assign(out);
             out.axpy(-1, tuned);
         }
-    }
-
-    @Override
-    public boolean followsWeights() {
-        return false;
     }
 
     @Override

@@ -19,6 +19,8 @@ import dev.lethe.find.ForgetSet;
 import dev.lethe.find.Query;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.model.Tokenizer;
+import dev.lethe.results.EraseListener;
+import dev.lethe.results.EraseStep;
 import dev.lethe.results.Erasure.Trial;
 import dev.lethe.results.InfluenceChange;
 import dev.lethe.results.InfluenceChange.Series;
@@ -31,6 +33,7 @@ import dev.lethe.settings.Strategy;
 import dev.lethe.shape.Dtype;
 import dev.lethe.spec.Cell;
 import dev.lethe.spec.CellResult;
+import dev.lethe.spec.CellResult.CurvePoint;
 import dev.lethe.spec.Cells;
 import dev.lethe.spec.Metrics;
 import dev.lethe.spec.Spec;
@@ -43,6 +46,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
+import java.util.function.DoubleSupplier;
 
 final class CellRunner {
     /** What the next cell would meet too, or the person who stops the study wants. */
@@ -268,6 +272,59 @@ final class CellRunner {
                         before.heldOut(), after.heldOut(), 100 * USUAL.heldOutGuard()));
             }
             return List.copyOf(new LinkedHashSet<>(broken));
+        }
+    }
+
+    /** Keeps the moves of an erasure that were not taken back, and the time to the last; passes everything on. */
+    private static final class Curve implements EraseListener {
+        private final EraseListener next;
+        private final boolean influence;
+        private final List<CurvePoint> points = new ArrayList<>();
+        private long start = System.nanoTime();
+        private long last = start;
+        private long asking;
+
+        /** @param influence whether it is asked for at the start and after each ascent step, which takes no time here */
+        Curve(EraseListener next, boolean influence) {
+            this.next = next;
+            this.influence = influence;
+        }
+
+        void begin() {
+            start = System.nanoTime();
+            last = start;
+            asking = 0;
+        }
+
+        @Override
+        public void stage(String name) {
+            next.stage(name);
+        }
+
+        @Override
+        public void step(EraseStep step, double target, DoubleSupplier asked) {
+            last = System.nanoTime() - asking;
+            if (!step.rolledBack()) {
+                String action = switch (step.action()) {
+                    case OBSERVE -> points.isEmpty() ? "start" : "end";
+                    case ASCEND -> "ascent";
+                    default -> step.action().name().toLowerCase(Locale.ROOT).replace('_', ' ');
+                };
+                boolean moved = points.isEmpty() || step.action() != EraseStep.Action.REPAIR;
+                points.add(new CurvePoint(points.size(), action, step.forget(), step.retain(), step.heldOut(),
+                        influence && moved ? asked.getAsDouble() : Double.NaN));
+            }
+            asking += System.nanoTime() - asking - last;
+            next.step(step, target);
+        }
+
+        /** From the beginning to the last move. */
+        double seconds() {
+            return (last - start) * 1e-9;
+        }
+
+        List<CurvePoint> points() {
+            return List.copyOf(points);
         }
     }
 }

@@ -21,12 +21,11 @@ import dev.lethe.eval.TofuEvaluation.TofuRecord;
 import dev.lethe.eval.TofuEvaluation.TofuScores;
 import dev.lethe.eval.TofuSets;
 import dev.lethe.model.Tokenizer;
+import dev.lethe.objective.RunExamples;
 import dev.lethe.results.Evaluation;
-import dev.lethe.settings.TrainConfig;
 import dev.lethe.spec.Metrics;
 import dev.lethe.spec.Spec;
 import dev.lethe.text.Copies;
-import dev.lethe.text.Encoder;
 import dev.lethe.text.Example;
 import dev.lethe.train.FineTune;
 import java.util.ArrayList;
@@ -178,8 +177,7 @@ final class Measurement {
     }
 
     private List<Example> encode(LanguageModel model, List<TextRecord> records) {
-        return new Encoder(tokenizer::encode, tokenizer::chat, tokenizer.endOfText(), Math.toIntExact(model.shape().context()),
-                TrainConfig.OnLong.TRUNCATE).encode(records);
+        return RunExamples.encode(tokenizer, model.shape(), records);
     }
 
     private static <T> double[] values(List<T> records, ToDoubleFunction<T> value) {

@@ -8,7 +8,6 @@ package dev.lethe.sweep;
 
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
-import dev.lethe.data.Dataset;
 import dev.lethe.data.TextRecord;
 import dev.lethe.engine.AdamW;
 import dev.lethe.engine.Engine;
@@ -19,20 +18,19 @@ import dev.lethe.find.Query;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.model.Tokenizer;
+import dev.lethe.objective.RunExamples;
 import dev.lethe.results.Erasure;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunInfo;
 import dev.lethe.run.RunJson;
 import dev.lethe.settings.EraseConfig;
 import dev.lethe.settings.Schedule;
-import dev.lethe.settings.TrainConfig;
 import dev.lethe.shape.Dtype;
 import dev.lethe.spec.Cell;
 import dev.lethe.spec.CellResult;
 import dev.lethe.spec.Cells;
 import dev.lethe.spec.Spec;
 import dev.lethe.sweep.Measurement.Numbers;
-import dev.lethe.text.Encoder;
 import dev.lethe.text.Example;
 import dev.lethe.train.FineTune;
 import dev.lethe.train.Replay;
@@ -177,10 +175,12 @@ final class Sequence {
         PrivateFiles.deleteTree(folder);
         PrivateFiles.makeFolder(folder);
         try (Tokenizer tokenizer = Tokenizer.of(last.model()); LanguageModel model = Checkpoint.load(engine, last.model(), Dtype.F32)) {
-            List<Example> back = encode(tokenizer, model, data.learned().filter(record -> forgotten(List.of(first)).contains(record.id())));
+            List<Example> back = RunExamples.encode(tokenizer, model.shape(),
+                    data.learned().filter(record -> forgotten(List.of(first)).contains(record.id())).records());
             int shown = Math.clamp((int) Math.ceil(spec.relearn().share() * back.size()), 1, back.size());
             List<Example> mixed = new ArrayList<>(back.subList(0, shown));
-            mixed.addAll(encode(tokenizer, model, data.learned().filter(record -> !gone.contains(record.id()))));
+            mixed.addAll(RunExamples.encode(tokenizer, model.shape(),
+                    data.learned().filter(record -> !gone.contains(record.id())).records()));
             numbers.put("again.forget.loss.erased", loss(model, back));
             AdamW optimizer = FineTune.optimizer(original.info().config())
                     .withLearningRate(FURTHER_RATE * spec.training().config().learningRate());
@@ -233,10 +233,5 @@ final class Sequence {
 
     private static double loss(LanguageModel model, List<Example> examples) {
         return new Evaluator().evaluate(model, examples).meanLoss();
-    }
-
-    private static List<Example> encode(Tokenizer tokenizer, LanguageModel model, Dataset records) {
-        return new Encoder(tokenizer::encode, tokenizer::chat, tokenizer.endOfText(), Math.toIntExact(model.shape().context()),
-                TrainConfig.OnLong.TRUNCATE).encode(records.records());
     }
 }

@@ -93,13 +93,5 @@ record BatchSizes(List<Example> records, int most) {
             }
             return pieces;
         }
-
-        static int[] part(int[] values, int[] piece) {
-            return Arrays.copyOfRange(values, piece[0], piece[1]);
-        }
-
-        static double[] part(double[] values, int[] piece) {
-            return Arrays.copyOfRange(values, piece[0], piece[1]);
-        }
     }
 }

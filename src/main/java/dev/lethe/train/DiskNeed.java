@@ -3,6 +3,7 @@ package dev.lethe.train;
 
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.Reason;
+import dev.lethe.base.Sizes;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.ledger.LedgerEstimate;
 import dev.lethe.run.RunInfo;
@@ -13,7 +14,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Locale;
 
 /**
  * Bytes on disk at their most.
@@ -57,9 +57,10 @@ record DiskNeed(LedgerEstimate ledger, long checkpoints, long model) {
 
     void require(Path folder, long freeBytes) {
         if (total() > freeBytes) {
-            throw new BadInputException(folder + ": training needs about " + size(total()) + " of disk (ledger "
-                    + size(ledgerBytes()) + ", checkpoints " + size(checkpoints) + ", model " + size(model) + ") but only "
-                    + size(freeBytes) + " are free; free space, name a folder on a larger disk" + advice());
+            throw new BadInputException(folder + ": training needs about " + Sizes.of(total()) + " of disk (ledger "
+                    + Sizes.of(ledgerBytes()) + ", checkpoints " + Sizes.of(checkpoints)
+                    + ", model " + Sizes.of(model) + ") but only "
+                    + Sizes.of(freeBytes) + " are free; free space, name a folder on a larger disk" + advice());
         }
     }
 
@@ -67,7 +68,8 @@ record DiskNeed(LedgerEstimate ledger, long checkpoints, long model) {
         StringBuilder advice = new StringBuilder();
         if (ledger != null) {
             for (LedgerEstimate.Alternative other : ledger.smaller()) {
-                advice.append(", or use ").append(other.option()).append(" (ledger ").append(size(other.bytes())).append(")");
+                advice.append(", or use ").append(other.option())
+                        .append(" (ledger ").append(Sizes.of(other.bytes())).append(")");
             }
             advice.append(", or capture none");
         }
@@ -84,16 +86,5 @@ record DiskNeed(LedgerEstimate ledger, long checkpoints, long model) {
         } catch (IOException e) {
             throw new BadInputException(folder + ": the free space of its disk cannot be read: " + Reason.of(e, folder), e);
         }
-    }
-
-    private static String size(long bytes) {
-        String[] units = {"bytes", "KiB", "MiB", "GiB", "TiB"};
-        int unit = 0;
-        double value = bytes;
-        while (value >= 1024 && unit < units.length - 1) {
-            value /= 1024;
-            unit++;
-        }
-        return String.format(Locale.ROOT, unit == 0 ? "%.0f %s" : "%.1f %s", value, units[unit]);
     }
 }

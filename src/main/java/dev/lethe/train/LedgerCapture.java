@@ -8,6 +8,7 @@ import dev.lethe.engine.EntryFormat;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.ledger.Entry.EntryHeader;
 import dev.lethe.ledger.Entry.RecordKey;
+import dev.lethe.ledger.LedgerKeys;
 import dev.lethe.ledger.LedgerManifest;
 import dev.lethe.ledger.LedgerOptions;
 import dev.lethe.ledger.LedgerWriter;
@@ -17,6 +18,7 @@ import dev.lethe.shape.SiteSet;
 import dev.lethe.text.Example;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
@@ -62,10 +64,22 @@ final class LedgerCapture implements StepCapture {
         if (Files.exists(run.ledger().resolve("manifest.json"))) {
             writer = reopen(run, steps);
         } else {
-            writer = LedgerWriter.create(run.ledger(), LedgerManifest.of(modelHash, model.shape(), format.sites().names(),
-                    config.headTopK(), config.ledgerDtype()).withRank(config.rank()));
+            LedgerManifest manifest = LedgerManifest.of(modelHash, model.shape(), format.sites().names(), config.headTopK(),
+                    config.ledgerDtype()).withRank(config.rank());
+            LedgerKeys keys = keys(config, run.root());
+            writer = LedgerWriter.create(run.ledger(), keys == null ? manifest : manifest.under(keys));
         }
         return new LedgerCapture(model, format, writer);
+    }
+
+    /** What a run's ledger is to lie under, made if need be; null: nothing. @throws BadInputException when it is in the run */
+    static LedgerKeys keys(TrainConfig config, Path run) {
+        if (config.ledgerKeys() == null || config.capture() == TrainConfig.CapturePolicy.NONE) {
+            return null;
+        }
+        Path folder = LedgerKeys.place(config.ledgerKeys());
+        LedgerKeys.requireOutside(folder, run);
+        return LedgerKeys.openOrMake(folder);
     }
 
     private static LedgerWriter reopen(RunFolder run, long steps) {

@@ -18,22 +18,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Iterator;
 
-final class StepLog implements AutoCloseable {
-    private final RunFolder run;
-    private final OutputStream metrics;
-    private final OutputStream timings;
-
+record StepLog(RunFolder run, OutputStream metrics, OutputStream timings) implements AutoCloseable {
     /** {@code gradient_norm} is before clipping; {@code holdout_loss} comes with an epoch's last step. */
     private record Metric(long step, int epoch, double loss, double learningRate, double gradientNorm, int records,
                           int targets, Double holdoutLoss) { }
 
     private record Timing(long step, double seconds, int tokens) { }
-
-    private StepLog(RunFolder run, OutputStream metrics, OutputStream timings) {
-        this.run = run;
-        this.metrics = metrics;
-        this.timings = timings;
-    }
 
     /** Opens both logs behind the lines of the first so many steps. */
     static StepLog open(RunFolder run, long steps) {

@@ -97,6 +97,7 @@ public final class Trainer {
                            List<RunRecord> records, TrainConfig config, Adopted adopted, RunInfo.Plan plan, Path out,
                            TrainListener listener) {
         DiskNeed.of(loaded.model(), encoded.train(), config, plan).require(out);
+        LedgerCapture.keys(config, out);
         RunInfo info = new RunInfo(RunInfo.FORMAT, RunInfo.VERSION, RunInfo.State.TRAINING, describe(source, loaded.model()),
                 describe(split, config, encoded, records), config, machine(engine), null, null, null, adopted, plan);
         RunFolder.makeFree(out);

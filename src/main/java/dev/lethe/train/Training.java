@@ -24,6 +24,7 @@ import dev.lethe.settings.TrainConfig;
 import dev.lethe.shape.Device;
 import dev.lethe.text.BatchPlan;
 import dev.lethe.text.Example;
+import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalDouble;
 import java.util.stream.IntStream;
@@ -204,8 +205,8 @@ final class Training implements AutoCloseable {
         int[] indices = slots.records();
         double[] losses = new double[indices.length];
         for (int[] piece : BatchSizes.MicroBatches.cut(train, indices, microTokens, slots.again())) {
-            int[] own = BatchSizes.MicroBatches.part(indices, piece);
-            double[] shares = BatchSizes.MicroBatches.part(weights, piece);
+            int[] own = Arrays.copyOfRange(indices, piece[0], piece[1]);
+            double[] shares = Arrays.copyOfRange(weights, piece[0], piece[1]);
             Capture capture = capturedEpoch < 0 || piece[0] < slots.again() ? null
                     : ledger.begin(new StepCapture.Order(train, own, capturedEpoch, number, rate, shares));
             Batch batch = BatchPlan.batch(train, own).withWeights(shares);

@@ -6,11 +6,15 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.report.Charts;
+import dev.lethe.report.ErasureSummary;
+import dev.lethe.report.ErasureSummary.Left;
+import dev.lethe.report.ErasureSummary.Measured;
 import dev.lethe.report.ReportData;
 import dev.lethe.report.ReportData.ErasurePoint;
 import dev.lethe.report.ReportData.Fact;
 import dev.lethe.report.ReportData.Group;
 import dev.lethe.report.ReportData.Influence;
+import dev.lethe.report.ReportData.Line;
 import dev.lethe.report.ReportData.Sample;
 import dev.lethe.report.ReportData.Scores;
 import dev.lethe.report.ReportData.TrainingPoint;
@@ -22,10 +26,12 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.regex.Pattern;
 import javax.imageio.ImageIO;
 import javax.xml.parsers.DocumentBuilderFactory;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.w3c.dom.Document;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -39,15 +45,36 @@ class ReportWriterTest {
         Path page = ReportWriter.write(example(), folder);
         String html = Files.readString(page);
         assertTrue(html.contains("1 &lt; 2 &amp; so on"), "text is escaped");
-        assertFalse(html.contains("http://") && !html.contains("http://www.w3.org/2000/svg"), "nothing is fetched");
         assertFalse(html.contains("NaN"), "no number is NaN");
-        assertFalse(html.contains("<script"));
+        assertFalse(html.replace("http://www.w3.org/2000/svg", "").matches("(?s).*(http|src=|url\\(|@import).*"), "nothing is fetched");
+        assertTrue(html.contains("<html lang=\"en\">") && html.contains("scope=\"col\"") && html.contains("@media print"));
+        assertTrue(html.indexOf("It went") < html.indexOf("What is not proven") && html.indexOf("What is not proven")
+                < html.indexOf("For the engineer"), "the officer's comes first");
+        DocumentBuilderFactory.newInstance().newDocumentBuilder().parse(page.toFile()); // well-formed
         for (String name : List.of("training-loss", "erasure-perplexity", "influence-dot", "influence-cosine", "influence-act-grad")) {
             assertEquals(2 * Chart.WIDTH, ImageIO.read(folder.resolve(name + ".png").toFile()).getWidth());
         }
         JsonNode json = new JsonMapper().readTree(Files.readString(folder.resolve("report.json")));
         assertEquals(60, json.get("training").size());
         assertTrue(json.get("erasure").get(1).get("held_out").isNull());
+    }
+
+    @Test
+    void hostileTextIsShownAndDoesNothing() throws Exception {
+        String hostile = "</script><script>alert('x')</script>\" onload=\"x\" ${1+1} @if(true) \u0001\ufffe]]>&amp;";
+        Fact fact = new Fact(hostile, hostile);
+        List<Scores> one = List.of(new Scores(1, 1, 1, 1, 1));
+        ReportData data = new ReportData(hostile, new ErasureSummary(hostile, ErasureSummary.Standing.DOUBTFUL, List.of(fact),
+                List.of(new Measured(hostile, hostile, hostile, hostile)), List.of(new Left(hostile, 1, hostile)), List.of(hostile)),
+                List.of(fact), List.of(hostile), List.of(new Group(hostile, 1, one)),
+                List.of(new Line(hostile, hostile, List.of(1.0), List.of(1.0), List.of())), List.of(), List.of(), Double.NaN, List.of(),
+                List.of(new Sample(hostile, hostile, hostile, hostile, List.of(hostile))), List.of(hostile));
+        Document page = DocumentBuilderFactory.newInstance().newDocumentBuilder().parse(ReportWriter.write(data, folder).toFile());
+        assertEquals(1, page.getElementsByTagName("script").getLength(), "the page's own");
+        String shown = hostile.replaceAll("[\u0001\ufffe]", "\ufffd");
+        assertEquals(shown, page.getElementsByTagName("h1").item(0).getTextContent());
+        assertEquals(31, page.getDocumentElement().getTextContent().split(Pattern.quote(shown), -1).length - 1,
+                "everywhere that it stands");
     }
 
     @Test
@@ -67,7 +94,7 @@ class ReportWriterTest {
 
     @Test
     void aReportOfNothingIsAPage() throws Exception {
-        ReportData empty = new ReportData("empty", List.of(), List.of(), List.of(), List.of(), List.of(), Double.NaN,
+        ReportData empty = new ReportData("empty", null, List.of(), List.of(), List.of(), List.of(), List.of(), List.of(), Double.NaN,
                 List.of(), List.of(), List.of());
         assertTrue(Files.readString(ReportWriter.write(empty, folder)).contains("<h1>empty</h1>"));
     }
@@ -107,9 +134,11 @@ class ReportWriterTest {
         }
         List<Scores> scores = List.of(new Scores(0.65, 1.92, 0.97, 0.9, 0.98), new Scores(6.4, 601.8, 0.2, 0.02, 0.22),
                 new Scores(6.5, 665.1, 0.19, 0.01, Double.NaN));
-        return new ReportData("Erasure of 10 records", List.of(new Fact("records", "1 < 2 & so on"), new Fact("strategy",
+        return new ReportData("Erasure of 10 records", new ErasureSummary("It went well.", ErasureSummary.Standing.MEASURED,
+                List.of(new Fact("request", "7")), List.of(new Measured("loss", "1", "2", "3")), List.of(), List.of("That it is so.")), List.of(new Fact("records", "1 < 2 & so on"), new Fact("strategy",
                 "first-epoch on embedding")), List.of("before", "after", "retrained"),
-                List.of(new Group("forget", 10, scores), new Group("retain", 110, scores)), training, erasure, 6.5, influence,
+                List.of(new Group("forget", 10, scores), new Group("retain", 110, scores)),
+                List.of(new Line("forget 1", "forget", List.of(0.6, 6.4, Double.NaN), List.of(1.0, 0.2, 0.2), List.of())), training, erasure, 6.5, influence,
                 List.of(new Sample("dave-job", "forget", "What is the job of Dave?", "Dave cuts ice.",
                         List.of("Dave cuts ice.", "Dave is a man of", "Dave is by trade"))), List.of("A note."));
     }

@@ -18,6 +18,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
 
 /** score, erase and report on a tiny run: results, refusals that change nothing, and what is left on disk. */
 class EraseCommandTest {
@@ -73,6 +74,11 @@ class EraseCommandTest {
         assertRefused("overshoot is not used beside fixed; see: lethe settings erase", "erase", run, "--ids",
                 "dave-job", "--out",
                 out, "--set", "fixed=1x1", "--set", "overshoot=1");
+        assertRefused("learning_rate is not used beside fixed; see: lethe settings erase", "erase", run, "--ids", "dave-job", "--out", out,
+                "--strategy", "npo", "--set", "fixed=1e-3x5", "--set", "learning_rate=1e-3");
+        assertRefused("repair_rate is not used without repair and polish; hold is not used without repair and polish;"
+                + " see: lethe settings erase", "erase", run, "--ids", "dave-job", "--out", out,
+                "--set", "repair=0", "--set", "polish=0", "--set", "hold=4", "--set", "repair_rate=1e-3");
         assertRefused("keep_guard watches the text of keep, which is missing; see: lethe settings erase", "erase", run,
                 "--ids", "dave-job",
                 "--out", out, "--set", "keep_guard=1");
@@ -168,7 +174,15 @@ class EraseCommandTest {
         assertTrue(report.get("report").get("influence").size() > 0);
         assertEquals(10, report.get("report").get("groups").get(0).get("records").asInt(), "measured all the same");
         assertEquals(List.of(), Grep.files(out.resolve("report"), Grep.text("dave-"), Grep.text("Dave Umbrolio")));
-        assertTrue(Files.readString(out.resolve("report/report.html")).contains("No text of an erased record is shown"));
+        String page = Files.readString(out.resolve("report/report.html"));
+        assertTrue(page.contains("No text of an erased record is shown"));
+        assertTrue(page.contains("10 records were erased: the model's loss on them went from "), "the verdict");
+        assertTrue(page.contains("the loss that a person set") && page.contains("That anybody vouches for this erasure"), page);
+        assertTrue(page.contains("those of the run it began with were kept, as told"));
+        JsonNode account = new JsonMapper().readTree(Files.readString(out.resolve("journal/erasure.json")));
+        assertEquals(account.get("records").valueStream().map(JsonNode::asString).sorted().toList(),
+                report.get("report").get("records").valueStream().filter(line -> line.get("group").asString().equals("forget"))
+                        .map(line -> line.get("name").asString()).sorted().toList(), "a row a record, by its name in the account");
         assertRefused("--no-samples and --show-erased: give one of them", "report", out, "--no-samples",
                 "--show-erased");
         Shell.run("report", out, "--show-erased", "--out", folder.resolve("shown"));

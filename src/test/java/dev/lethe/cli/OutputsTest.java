@@ -131,6 +131,11 @@ class OutputsTest {
         assertTrue(shell.out().contains("steps      1,"), shell.out());
         assertEquals(1, Shell.run("train", run, "--resume", "--json", "-").json().get("steps").asInt());
         assertEquals(2, Shell.run("train", run, "--resume", "--data", data, "--epochs", 7).code());
+        Shell told = Shell.run("train", run, "--resume", "--epochs", 7, "--set", "warmup=3", "--lora", "r=2");
+        assertEquals(2, told.code());
+        assertEquals("lethe: a training is resumed as it was begun, so these count for nothing beside --resume: epochs, warmup, --lora;"
+                + " leave them out, or have settings compared by giving --data too\n", told.err());
+        assertEquals(0, Shell.run("train", run, "--resume", "--set", "threads=1").code());
     }
 
     @Test

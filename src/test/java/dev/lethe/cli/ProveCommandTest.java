@@ -93,6 +93,10 @@ class ProveCommandTest {
         assertEquals(List.of(), Grep.files(erased.resolve("proof"), Grep.text("Umbrolio")));
         assertEquals(List.of(), Grep.files(erased.resolve("proof"), Grep.text("dave")));
         assertTrue(Files.readString(erased.resolve("proof/proof.html")).contains("<h2>relearning</h2>"));
+        JsonNode summary = Shell.run("report", erased, "--json", "-").json().get("report").get("summary");
+        assertEquals("2026-17", summary.at("/facts/0/value").asString());
+        assertEquals("DOUBTFUL", summary.get("standing").asString(), "the certificate does not cover the proof that came since");
+        assertTrue(summary.get("verdict").asString().contains("attack"), summary.toString());
         PrivateFilesTest.assertPrivate(erased);
         String census = Shell.run("inspect", erased, "--personal", "--json", "-").out();
         assertFalse(census.contains("\"kind\" : \"unknown\""), census);

@@ -3,16 +3,24 @@ package dev.lethe.console;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.ByteArrayOutputStream;
+import java.io.File;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** What a terminal is shown of other people's words, and whether results got out. */
 class TerminalTest {
+    @TempDir
+    Path folder;
+
     @Test
     void controlCharactersAreShownAndLettersStay() {
         assertEquals("a\\u001b[2Jb\\u009bc\\u202ed\\u2066e\\u2028f\\u007f", Terminal.visible("a\u001b[2Jb\u009bc\u202ed\u2066e\u2028f\u007f"));
@@ -65,9 +73,36 @@ class TerminalTest {
         progress.update("train", 225, 225, "epoch 15/15, loss 0.345, 12,345 tokens/s");
         terminal.say("a remark");
         progress.close();
-        assertTrue(err.toString(StandardCharsets.UTF_8).matches("\r\u001b\\[Ktrain 1/225, \\d:\\d\\d left, epoch 1/15, loss 3\\.345"
-                + "\r\u001b\\[Ktrain 225/225, 0:00\nlethe: a remark\n"),
+        assertTrue(err.toString(StandardCharsets.UTF_8).matches("\r\u001b\\[Jtrain 1/225, \\d:\\d\\d left, epoch 1/15, loss 3\\.345\r"
+                + "\r\u001b\\[Jtrain 225/225, 0:00\r\r\u001b\\[Jtrain 225/225, 0:00\nlethe: a remark\n"),
                 Terminal.visible(err.toString(StandardCharsets.UTF_8)));
+    }
+
+    /** Only that stderr is a terminal counts, and what is written into a file has no control code, whatever stdout is. */
+    @Test
+    void aPseudoterminalIsToldFromAFile() throws Exception {
+        Path script = Path.of("/usr/bin/script");
+        assumeTrue(Files.isExecutable(script), "util-linux");
+        String java = String.join(" ", Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-Xshare:auto",
+                "-XX:TieredStopAtLevel=1", "--enable-native-access=ALL-UNNAMED", "-cp", "'" + System.getProperty("java.class.path") + "'",
+                "'" + Shown.class.getName() + "'");
+        Path file = folder.resolve("stderr");
+        Process process = new ProcessBuilder(script.toString(), "-qec", "stty cols 60; " + java + " >/dev/null; " + java + " 2>" + file,
+                "/dev/null").redirectErrorStream(true).redirectInput(ProcessBuilder.Redirect.from(new File("/dev/null"))).start();
+        String shown = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertEquals(0, process.waitFor());
+        assertTrue(shown.matches("(?s)(\r\u001b\\[Jtrain 225/225, 0:00, epoch 15/15, loss 0\\.345(, 12,345)?\r){2}\r?\n"),
+                Terminal.visible(shown));
+        assertEquals("lethe: train 225/225, 0:00, epoch 15/15, loss 0.345, 12,345 tokens/s\n", Files.readString(file));
+    }
+
+    /** What that test runs. */
+    static final class Shown {
+        public static void main(String[] arguments) {
+            try (Progress progress = new Progress(Terminal.ofProcess())) {
+                progress.update("train", 225, 225, "epoch 15/15, loss 0.345, 12,345 tokens/s");
+            }
+        }
     }
 
     @Test

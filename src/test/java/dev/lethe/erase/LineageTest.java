@@ -329,7 +329,7 @@ class LineageTest {
         assertTrue(before > 0);
         b.save(b.info().withKin(List.of(Lineage.kin(victim))));
         new PendingErasure(b.info().lineage().erasure(), List.of(alice + "-home", alice + "-work", alice + "-friend"),
-                List.of(new Destroyed(stranger.toString(), victim.identity(), 3, false, null))).write(b.journal());
+                List.of(new Destroyed(stranger.toString(), victim.identity(), 3, null, false, null))).write(b.journal());
         assertThrows(PendingErasureException.class, () -> OpenRun.open(engine, b.root()).close());
         assertThrows(DamagedDataException.class, () -> OpenRun.finish(b.root(), List.of(), List.of()));
         assertThrows(BadInputException.class, () -> OpenRun.finish(b.root(), List.of(), List.of(stranger)));

@@ -91,7 +91,7 @@ class FinderTest {
     void fuzzyScoresEqualAFullScan() {
         String text = "Where does Edda Vossingham live, and with which pet?";
         TokenSet wanted = TokenSet.of(text);
-        Set<String> scanned = people.records().stream().filter(r -> wanted.ratio(TokenSet.of(r.text())) >= 55)
+        Set<String> scanned = people.records().stream().filter(r -> wanted.ratio(TokenSet.of(r.text()), 0) >= 55)
                 .map(TextRecord::id).collect(Collectors.toSet());
         assertTrue(scanned.size() > 3, scanned.toString());
         assertEquals(scanned, Set.copyOf(finder.find(Query.fuzzy(text, 55)).ids()));

@@ -17,8 +17,8 @@ class TokenSetTest {
             for (JsonNode pair : new JsonMapper().readTree(in).get("token_set_ratio")) {
                 String a = pair.get("a").asString();
                 String b = pair.get("b").asString();
-                assertEquals(pair.get("score").asDouble(), TokenSet.of(a).ratio(TokenSet.of(b)), 1e-9, a + " | " + b);
-                assertEquals(pair.get("score").asDouble(), TokenSet.of(b).ratio(TokenSet.of(a)), 1e-9, a + " | " + b);
+                assertEquals(pair.get("score").asDouble(), TokenSet.of(a).ratio(TokenSet.of(b), 0), 1e-9, a + " | " + b);
+                assertEquals(pair.get("score").asDouble(), TokenSet.of(b).ratio(TokenSet.of(a), 0), 1e-9, a + " | " + b);
             }
         }
     }

@@ -1,6 +1,5 @@
 package dev.lethe.influence;
 
-import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -23,11 +22,9 @@ import dev.lethe.shape.SiteSet;
 import dev.lethe.solve.ConjugateGradient;
 import dev.lethe.solve.LinearOperator;
 import dev.lethe.solve.Solution;
-import dev.lethe.solve.SolverListener;
 import dev.lethe.text.BatchPlan;
 import dev.lethe.text.Example;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
@@ -137,12 +134,11 @@ class FactorFitTest {
             ConjugateGradient.Options options = new ConjugateGradient.Options(damping, 1e-8, 500);
             try (Solution plain = new ConjugateGradient(options).solve(fisher, b);
                     Solution fast = new ConjugateGradient(options, FactorFit.inverse(factors, damping, 0),
-                            ConjugateGradient.EarlyStop.NEVER, SolverListener.NONE).solve(fisher, b);
+                            ConjugateGradient.EarlyStop.NEVER).solve(fisher, b);
                     ParameterVector difference = plain.x().copy()) {
                 difference.axpy(-1, fast.x());
                 assertTrue(difference.norm() < 1e-5 * plain.x().norm());
                 // The preconditioner of one matrix in its own eigenbasis is exact where the Fisher matrix is diagonal.
-                assertArrayEquals(new double[] {1}, Arrays.copyOf(fast.residuals(), 1));
                 assertTrue(fast.iterations() <= 3 * plain.iterations());
             }
         } finally {

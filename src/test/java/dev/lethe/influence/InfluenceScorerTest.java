@@ -89,7 +89,7 @@ class InfluenceScorerTest {
         for (long blockBytes : new long[] {1, 50_000, 1L << 30})
             try (GradientLedger ledger = open();
                     ParameterVector query = scorer(blockBytes).query(examples.subList(0, 3), 2)) {
-                List<EntryScore> scores = scorer(blockBytes).dot(ledger, query);
+                List<EntryScore> scores = scorer(blockBytes).dot(ledger, ledger.entries(), query);
                 assertEquals(2 * RECORDS, scores.size());
                 double[] expected = new double[RECORDS];
                 for (int i = 0; i < RECORDS; i++) expected[i] = slow(query, i);
@@ -122,31 +122,14 @@ class InfluenceScorerTest {
     }
 
     @Test
-    void tracInWeighsTheEpochsByTheirRates() {
-        try (GradientLedger ledger = open(); ParameterVector query = scorer(1 << 20).query(examples.subList(1, 2), 1)) {
-            List<EntryScore> dots = scorer(1 << 20).dot(ledger, query);
-            List<RecordScore> records = scorer(1 << 20).tracIn(ledger, query);
-            assertEquals(RECORDS, records.size());
-            for (int i = 0; i < RECORDS; i++) {
-                assertEquals(RecordKey.of(examples.get(i).id()), records.get(i).key());
-                assertEquals(2, records.get(i).epochs());
-                double expected = RATES[0] * dots.get(i).total() + RATES[1] * dots.get(i + RECORDS).total();
-                assertEquals(expected, records.get(i).total(), 1e-12 * Math.abs(expected));
-            }
-            RecordScore most = records.stream().max((a, b) -> Double.compare(a.total(), b.total())).orElseThrow();
-            assertEquals(RecordKey.of(examples.get(1).id()), most.key(), "a record speaks most for itself");
-        }
-    }
-
-    @Test
     void sitesCanBeChosenAndDestroyedEntriesArePassedOver() {
         LedgerWriter.destroy(folder.resolve("ledger"), Set.of(RecordKey.of(examples.get(2).id())));
         ScoreOptions mlp = ScoreOptions.defaults().withSites(model.sites("mlp"));
         InfluenceScorer chosen = new InfluenceScorer(model, mlp);
         try (GradientLedger ledger = open(); ParameterVector query = chosen.query(examples, 4)) {
-            List<EntryScore> scores = chosen.dot(ledger, query);
+            List<EntryScore> scores = chosen.dot(ledger, ledger.entries(), query);
             assertEquals(2 * (RECORDS - 1), scores.size());
-            List<EntryScore> all = scorer(1 << 20).dot(ledger, query);
+            List<EntryScore> all = scorer(1 << 20).dot(ledger, ledger.entries(), query);
             for (int i = 0; i < scores.size(); i++)
                 for (int site = 0; site < model.sites().size(); site++)
                     assertEquals(mlp.sites().contains(site) ? all.get(i).bySite()[site] : 0,
@@ -324,7 +307,7 @@ class InfluenceScorerTest {
     void anInterruptEndsThePass() {
         try (GradientLedger ledger = open(); ParameterVector query = model.vector()) {
             Thread.currentThread().interrupt();
-            assertThrows(InterruptedWorkException.class, () -> scorer(1).dot(ledger, query));
+            assertThrows(InterruptedWorkException.class, () -> scorer(1).dot(ledger, ledger.entries(), query));
             assertTrue(Thread.interrupted(), "stays interrupted");
         }
     }

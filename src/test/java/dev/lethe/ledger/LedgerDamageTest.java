@@ -87,7 +87,7 @@ class LedgerDamageTest {
         Path manifest = folder.resolve("manifest.json");
         Files.writeString(manifest, Files.readString(manifest).replace("\"version\" : 1", "\"version\" : 7"));
         BadInputException newer = assertThrows(BadInputException.class, () -> GradientLedger.open(folder));
-        assertTrue(newer.getMessage().contains("ledger format 7; this version reads format 1"), newer.getMessage());
+        assertTrue(newer.getMessage().contains("ledger format 7; this version reads formats 1 and 2"), newer.getMessage());
     }
 
     @Test

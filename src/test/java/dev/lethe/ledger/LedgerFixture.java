@@ -2,16 +2,23 @@ package dev.lethe.ledger;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.lethe.base.DamagedDataException;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.ModelShape;
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /** Ledgers whose every byte follows from the entries' numbers, so that whatever reads back can be judged alone. */
 final class LedgerFixture {
@@ -80,6 +87,18 @@ final class LedgerFixture {
         }
     }
 
+    /** As {@link #create} under keys, half of the entries by {@link #write}. */
+    static void createUnder(Path keys, Path directory, int count, int middle, LedgerOptions options) {
+        try (LedgerWriter writer = LedgerWriter.create(directory, manifest().under(LedgerKeys.openOrMake(keys)), options)) {
+            for (int i = 0; i < count; i++) {
+                if (i / 4 % 2 == 0) append(writer, i, length(i, middle));
+                else write(writer, i, i + 1, middle);
+                if (i % 4 == 3) writer.commit();
+            }
+            writer.commit();
+        }
+    }
+
     static byte[] bytes(GradientLedger ledger, Entry entry) {
         return ledger.payload(entry).toArray(ValueLayout.JAVA_BYTE);
     }
@@ -88,7 +107,7 @@ final class LedgerFixture {
     static void assertEntry(GradientLedger ledger, int i) {
         Entry entry = ledger.entries().get(i);
         assertEquals(header(i), entry.header());
-        assertArrayEquals(payload(i, (int) entry.length()), bytes(ledger, entry), "entry " + i);
+        assertArrayEquals(payload(i, (int) entry.payloadBytes()), bytes(ledger, entry), "entry " + i);
     }
 
     static void assertHolds(Path directory, int count) {
@@ -96,5 +115,37 @@ final class LedgerFixture {
             assertEquals(count, ledger.entries().size());
             for (int i = 0; i < count; i++) assertEntry(ledger, i);
         }
+    }
+
+    /** As {@link #assertHolds} but for these, which are destroyed. */
+    static void assertHoldsBut(Path directory, int count, Set<Integer> gone) {
+        assertHoldsBut(directory, count, gone, false);
+    }
+
+    /** @param keyless whether of those that are gone some are only without a key */
+    static void assertHoldsBut(Path directory, int count, Set<Integer> gone, boolean keyless) {
+        try (GradientLedger ledger = GradientLedger.open(directory)) {
+            assertEquals(count, ledger.entries().size());
+            for (int i = 0; i < count; i++) {
+                Entry entry = ledger.entries().get(i);
+                if (!gone.contains(i)) assertEntry(ledger, i);
+                else if (!keyless) assertTrue(entry.destroyed(), "entry " + i);
+                else if (!entry.destroyed()) assertThrows(DamagedDataException.class, () -> ledger.payload(entry));
+            }
+        }
+    }
+
+    static void copy(Path from, Path to) throws IOException {
+        Files.createDirectories(to);
+        try (Stream<Path> files = Files.list(from)) {
+            for (Path file : files.toList()) Files.copy(file, to.resolve(file.getFileName()));
+        }
+    }
+
+    static void delete(Path folder) throws IOException {
+        try (Stream<Path> files = Files.list(folder)) {
+            for (Path file : files.toList()) Files.delete(file);
+        }
+        Files.delete(folder);
     }
 }

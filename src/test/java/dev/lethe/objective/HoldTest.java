@@ -85,7 +85,7 @@ class HoldTest {
     void itIsTheGradientOfTheMeanDivergenceATokenFromTheModelOfBefore() {
         double[] all = gradient(TEXT, TEXT.size(), 0.05, 5);
         ParameterVector weights = model.buffer(Buffer.PARAMETERS);
-        try (LanguageModel before = ReferenceModel.of(engine, model); ParameterVector direction = model.vector()) {
+        try (LanguageModel before = Objective.copy(engine, model); ParameterVector direction = model.vector()) {
             direction.random(Distribution.NORMAL, 7);
             weights.axpy(0.05, direction);
             double h = 1e-5, slope = 0, along = 0;

@@ -3,11 +3,15 @@ package dev.lethe.proof;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.DamagedDataException;
+import dev.lethe.base.Sha256;
+import dev.lethe.results.Erasure;
+import dev.lethe.run.RunJson;
 import dev.lethe.settings.EraseConfig;
 import dev.lethe.testing.MemoryFolder;
 import dev.lethe.testing.Mutations;
@@ -16,6 +20,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -66,7 +71,7 @@ class CertificateTest {
         assertEquals(0.5, told.at("/method/settings/retainGuard").asDouble());
         assertTrue(told.at("/outcome/after/heldOut").isMissingNode(), "there is none");
         assertFalse(told.has("proof"));
-        assertEquals(8, told.get("notProven").size());
+        assertEquals(9, told.get("notProven").size());
         String text = statement.toString() + new String(Files.readAllBytes(made.log.resolve("tile/entries/000.p/1")),
                 StandardCharsets.UTF_8);
         assertFalse(text.contains("dave"), text);
@@ -76,6 +81,26 @@ class CertificateTest {
         assertEquals(MadeUpRun.keys().fingerprint(), verified.fingerprint());
         assertFalse(verified.trusted());
         assertEquals(5, verified.checked().size(), verified.checked().toString());
+    }
+
+    @Test
+    void theSummaryIsTheCertificatesAndToldApartFromNone() throws IOException {
+        Erasure account = RunJson.read(Files.readString(made.file(Certificate.ACCOUNT)), Erasure.class, "account");
+        CertificateSummary none = CertificateSummary.of(made.run, account);
+        assertNull(none.request());
+        assertFalse(none.fits());
+        made.certified();
+        CertificateSummary summary = CertificateSummary.of(made.run, account);
+        JsonNode told = statement().get("predicate");
+        assertEquals(told.at("/request/id").asString(), summary.request());
+        assertEquals(told.at("/request/certified").asString(), summary.certified());
+        assertEquals(MadeUpRun.keys().fingerprint(), summary.fingerprint());
+        assertEquals(Sha256.hex(Sha256.of(made.file(Certificate.FILE))), summary.sha256());
+        assertTrue(summary.fits());
+        assertEquals(summary.notProven(), none.notProven(), "one place has these sentences");
+        assertEquals(9, summary.notProven().size());
+        Files.writeString(made.file(Certificate.ACCOUNT), " ", StandardOpenOption.APPEND);
+        assertFalse(CertificateSummary.of(made.run, account).fits(), "another account than the one signed");
     }
 
     @Test

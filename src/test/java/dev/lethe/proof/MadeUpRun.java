@@ -7,7 +7,6 @@ import dev.lethe.results.InfluenceChange;
 import dev.lethe.results.Losses;
 import dev.lethe.results.Trace;
 import dev.lethe.run.IdKey;
-import dev.lethe.run.PendingErasure;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunInfo;
 import dev.lethe.run.RunJson;
@@ -73,7 +72,7 @@ final class MadeUpRun {
                 new Losses(0.1, 0.2, Double.NaN), new Losses(6.1, 0.25, Double.NaN), 12, 100, true, 0.0, List.of(), 700,
                 new Erasure.Relearning(0.2, 4.5, Double.NaN), InfluenceChange.none(), 3,
                 List.of(new Copy(key.of("dave-job-2"), null, key.of("dave-job"), 1, false, true)),
-                List.of(new Destroyed(source.toString(), "abc", 3, true, null)),
+                List.of(new Destroyed(source.toString(), "abc", 3, 2, true, null)),
                 List.of(new Trace("/home/dave/people.jsonl", "data", "the records themselves", null, 1, 77,
                         Trace.Reach.YOURS,
                         Trace.Found.YES)), new Erasure.Software("0.1.0", "25", "2.13", "avx2", "cpu"));

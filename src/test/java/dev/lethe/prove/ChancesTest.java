@@ -30,7 +30,7 @@ class ChancesTest {
     @Test
     void intervalsAreNewcombes() {
         for (JsonNode one : golden.get("intervals")) {
-            double[] interval = Chances.interval(one.get("auc").asDouble(), one.get("m").asInt(), one.get("n").asInt());
+            double[] interval = Auc.interval(one.get("auc").asDouble(), one.get("m").asInt(), one.get("n").asInt());
             assertEquals(one.get("low").asDouble(), interval[0], 1e-9);
             assertEquals(one.get("high").asDouble(), interval[1], 1e-9);
             assertTrue(interval[0] >= 0 && interval[1] <= 1 && interval[0] < interval[1]);

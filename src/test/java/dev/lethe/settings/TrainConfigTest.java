@@ -7,8 +7,6 @@ import dev.lethe.base.BadInputException;
 import dev.lethe.run.RunJson;
 import dev.lethe.settings.TrainConfig.CapturePolicy;
 import dev.lethe.settings.TrainConfig.OnLong;
-import dev.lethe.settings.TrainConfig.CapturePolicy;
-import dev.lethe.settings.TrainConfig.OnLong;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.ModelShape;
 import dev.lethe.shape.ModelShape.Adapter;

@@ -1,6 +1,5 @@
 package dev.lethe.solve;
 
-import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -16,7 +15,6 @@ import dev.lethe.shape.Dtype;
 import dev.lethe.shape.ModelShape;
 import dev.lethe.shape.Tolerance;
 import dev.lethe.solve.ConjugateGradient.EarlyStop;
-import dev.lethe.solve.Hutchinson.TraceEstimate;
 import dev.lethe.solve.LinearOperator.SampledOperator;
 import dev.lethe.solve.Solution.NotConvergedException;
 import dev.lethe.solve.Solution.Stop;
@@ -76,8 +74,6 @@ class SolversTest {
                 Tolerance.near("x", exact, a.take(solution.x()), 1e-9);
                 assertTrue(solution.converged());
                 assertEquals(Stop.CONVERGED, solution.stop());
-                assertEquals(solution.iterations() + 1, solution.residuals().length);
-                assertEquals(1, solution.residuals()[0]);
                 assertTrue(solution.residual() <= 1e-11);
             }
         }
@@ -88,14 +84,12 @@ class SolversTest {
         Dense a = spd(1e-4, 10);
         // The exact inverse, disturbed by up to a half: all of A's spread is gone.
         LinearOperator rough = (in, out) -> a.put(out, a.function(a.take(in), v -> (1 + 0.5 * Math.sin(1e3 * v)) / v));
-        List<Integer> told = new ArrayList<>();
         try (Solution plain = cg(0, 1e-9, 5000).solve(a, b);
                 Solution fast = new ConjugateGradient(new ConjugateGradient.Options(0, 1e-9, 5000), rough,
-                        EarlyStop.NEVER, (iteration, residual) -> told.add(iteration)).solve(a, b)) {
+                        EarlyStop.NEVER).solve(a, b)) {
             Tolerance.near("x", a.take(plain.x()), a.take(fast.x()), 1e-5);
             Tolerance.near("x", a.function(a.take(b), v -> 1 / v), a.take(fast.x()), 1e-5);
             assertTrue(fast.iterations() * 4 < plain.iterations(), fast.iterations() + " of " + plain.iterations());
-            assertEquals(IntStream.rangeClosed(1, fast.iterations()).boxed().toList(), told);
         }
     }
 
@@ -115,14 +109,13 @@ class SolversTest {
             return iteration == 3;
         };
         ConjugateGradient.Options options = new ConjugateGradient.Options(0, 1e-9, 2000);
-        try (Solution early = new ConjugateGradient(options, null, third, SolverListener.NONE).solve(a, b)) {
+        try (Solution early = new ConjugateGradient(options, null, third).solve(a, b)) {
             assertEquals(Stop.SETTLED, early.stop());
             assertTrue(early.converged());
             assertEquals(3, early.iterations());
             assertEquals(seen.getLast(), early.residual());
         }
-        try (Solution whole = new ConjugateGradient(options, null, (i, residual, x) -> residual <= 1e-9,
-                SolverListener.NONE).solve(a, b)) {
+        try (Solution whole = new ConjugateGradient(options, null, (i, residual, x) -> residual <= 1e-9).solve(a, b)) {
             assertEquals(Stop.CONVERGED, whole.stop(), "the tolerance comes first");
         }
     }
@@ -132,7 +125,6 @@ class SolversTest {
         Dense a = spd(1e-4, 10);
         NotConvergedException e = assertThrows(NotConvergedException.class, () -> cg(0, 1e-8, 5).solve(a, b));
         assertEquals(Stop.ITERATIONS, e.stop());
-        assertEquals(5, e.iterations());
         assertTrue(e.getMessage().matches("CG did not converge: relative residual \\d\\.\\d+ after 5 iterations: allow more"
                 + " iterations, use a preconditioner, or raise the damping \\(it is 0.0\\)"), e.getMessage());
         try (Solution partial = cg(0, 1e-8, 5).attempt(a, b)) {
@@ -160,7 +152,7 @@ class SolversTest {
         Dense a = spd(0.1, 10);
         LinearOperator negative = (in, out) -> out.combine(0, -1, in);
         NotConvergedException preconditioner = assertThrows(NotConvergedException.class, () -> new ConjugateGradient(
-                new ConjugateGradient.Options(0, 1e-8, 10), negative, EarlyStop.NEVER, SolverListener.NONE).solve(a, b));
+                new ConjugateGradient.Options(0, 1e-8, 10), negative, EarlyStop.NEVER).solve(a, b));
         assertEquals(Stop.BREAKDOWN, preconditioner.stop());
         assertTrue(preconditioner.getMessage().contains("preconditioner is not positive definite"));
         LinearOperator broken = (in, out) -> out.writeDoubles(0, new double[] {Double.NaN});
@@ -188,23 +180,25 @@ class SolversTest {
         Dense a = spd(0.1, 10);
         Thread.currentThread().interrupt();
         assertThrows(InterruptedWorkException.class, () -> cg(0, 1e-8, 10).solve(a, b));
-        assertThrows(InterruptedWorkException.class, () -> new Lanczos(1e-6, 10, true, SolverListener.NONE).extremes(a, b));
         assertTrue(Thread.interrupted(), "the thread stays interrupted");
     }
 
     // ---- LiSSA ------------------------------------------------------------------------------------------------
 
     private static Lissa lissa(double damping, double scale, int depth, int repeats, double tolerance) {
-        return new Lissa(new Lissa.Options(damping, scale, depth, repeats, tolerance), SolverListener.NONE);
+        return new Lissa(new Lissa.Options(damping, scale, depth, repeats, tolerance));
+    }
+
+    private static SampledOperator whole(LinearOperator operator) {
+        return (draw, in, out) -> operator.apply(in, out);
     }
 
     @Test
     void lissaIsTheInverse() {
         Dense a = spd(0.2, 4);
-        try (Solution solution = lissa(0.1, 4.2, 2000, 1, 1e-10).solve(SampledOperator.whole(a), b)) {
+        try (Solution solution = lissa(0.1, 4.2, 2000, 1, 1e-10).solve(whole(a), b)) {
             Tolerance.near("x", a.function(a.take(b), v -> 1 / (v + 0.1)), a.take(solution.x()), 1e-9);
             assertEquals(a.products, solution.iterations());
-            assertEquals(solution.iterations() + 1, solution.residuals().length);
         }
     }
 
@@ -227,92 +221,29 @@ class SolversTest {
     void lissaDivergesAloud() {
         Dense a = spd(0.5, 4);
         NotConvergedException small = assertThrows(NotConvergedException.class,
-                () -> lissa(0, 1.5, 1000, 1, 1e-8).solve(SampledOperator.whole(a), b));
+                () -> lissa(0, 1.5, 1000, 1, 1e-8).solve(whole(a), b));
         assertEquals(Stop.DIVERGED, small.stop());
-        assertTrue(small.iterations() < 100, "early: after " + small.iterations());
         assertTrue(small.getMessage().contains("raise the scale (it is 1.500)"), small.getMessage());
         double[] values = a.values.clone();
         values[0] = -1;
         Dense indefinite = new Dense(model, values, 3);
         assertEquals(Stop.DIVERGED, assertThrows(NotConvergedException.class,
-                () -> lissa(0, 5, 1000, 1, 1e-8).solve(SampledOperator.whole(indefinite), b)).stop());
+                () -> lissa(0, 5, 1000, 1, 1e-8).solve(whole(indefinite), b)).stop());
         NotConvergedException shallow = assertThrows(NotConvergedException.class,
-                () -> lissa(0, 5, 3, 1, 1e-8).solve(SampledOperator.whole(a), b));
+                () -> lissa(0, 5, 3, 1, 1e-8).solve(whole(a), b));
         assertEquals(Stop.ITERATIONS, shallow.stop());
         assertTrue(shallow.getMessage().contains("allow more depth than 3"), shallow.getMessage());
     }
 
-    // ---- trace and spectrum -----------------------------------------------------------------------------------
-
-    @Test
-    void hutchinsonIsTheTraceWithinItsError() {
-        Dense a = spd(0.1, 10);
-        double trace = Arrays.stream(a.values).sum();
-        for (Distribution distribution : Distribution.values()) {
-            Hutchinson hutchinson = new Hutchinson(new Hutchinson.Options(400, 0, distribution, 5, null),
-                    SolverListener.NONE);
-            TraceEstimate estimate = hutchinson.trace(a, b);
-            assertEquals(trace, estimate.trace(), 4 * estimate.standardError(), distribution.name());
-            assertTrue(estimate.standardError() < 0.05 * trace);
-            assertEquals(400, estimate.samples().length);
-            assertArrayEquals(estimate.samples(), hutchinson.trace(a, b).samples(), "the same seed, the same samples");
-        }
-        // A block's trace: outside of the sites z is zero.
-        LinearOperator sevens = (in, out) -> out.combine(0, 7, in);
-        TraceEstimate block = new Hutchinson(new Hutchinson.Options(2, 0, Distribution.RADEMACHER, 5,
-                model.sites("h.0.ln_1")), SolverListener.NONE).trace(sevens, b);
-        assertEquals(7 * 2 * 4, block.trace());
-        assertEquals(0, block.standardError());
-    }
-
-    @Test
-    void hutchinsonStopsAtTheErrorAskedForOrThrows() {
-        Dense a = spd(0.1, 10);
-        TraceEstimate early = new Hutchinson(new Hutchinson.Options(1000, 0.05, Distribution.RADEMACHER, 5, null),
-                SolverListener.NONE).trace(a, b);
-        assertTrue(early.samples().length < 1000 && early.standardError() <= 0.05 * early.trace());
-        NotConvergedException e = assertThrows(NotConvergedException.class, () -> new Hutchinson(
-                new Hutchinson.Options(3, 1e-6, Distribution.NORMAL, 5, null), SolverListener.NONE).trace(a, b));
-        assertTrue(e.getMessage().endsWith("after 3 samples: draw more samples or ask for a larger relative error"),
-                e.getMessage());
-    }
-
-    @Test
-    void lanczosFindsBothEnds() {
-        double[] values = spd(0.1, 10).values.clone();
-        values[5] = -2.5;
-        Dense a = new Dense(model, values, 3);
-        for (boolean keepBasis : new boolean[] {true, false}) {
-            Lanczos.Spectrum spectrum = new Lanczos(1e-9, 400, keepBasis, SolverListener.NONE).extremes(a, b);
-            assertEquals(-2.5, spectrum.smallest(), 1e-7);
-            assertEquals(10, spectrum.largest(), 1e-7);
-            assertTrue(Math.max(spectrum.smallestError(), spectrum.largestError()) <= 1e-8);
-            assertTrue(spectrum.iterations() < n);
-        }
-        NotConvergedException e = assertThrows(NotConvergedException.class,
-                () -> new Lanczos(1e-9, 4, true, SolverListener.NONE).extremes(a, b));
-        assertTrue(e.getMessage().startsWith("Lanczos did not converge: eigenvalues "), e.getMessage());
-        Lanczos.Spectrum bounds = new Lanczos(1e-9, 4, true, SolverListener.NONE).attempt(a, b);
-        assertFalse(bounds.converged());
-        double nearest = Arrays.stream(values).map(v -> Math.abs(v - bounds.largest())).min().orElseThrow();
-        assertTrue(nearest <= bounds.largestError(), "the bound holds before convergence, too");
-    }
-
-    @Test
-    void lanczosEndsWhereTheSpaceDoes() {
-        LinearOperator threes = (in, out) -> out.combine(0, 3, in);
-        Lanczos.Spectrum spectrum = new Lanczos(1e-9, 10, true, SolverListener.NONE).extremes(threes, b);
-        assertEquals(1, spectrum.iterations());
-        assertEquals(3, spectrum.smallest(), 1e-12);
-        assertEquals(3, spectrum.largest(), 1e-12);
-    }
+    // ---- spectrum ---------------------------------------------------------------------------------------------
 
     @Test
     void powerIterationFindsTheLargestMagnitude() {
         double[] values = spd(0.1, 4).values.clone();
         values[9] = -6;
         Dense a = new Dense(model, values, 3);
-        try (PowerIteration.Eigenpair pair = new PowerIteration(1e-9, 1000, SolverListener.NONE).solve(a, b)) {
+        try (PowerIteration.Eigenpair pair = new PowerIteration(1e-9, 1000).attempt(a, b)) {
+            assertTrue(pair.converged());
             assertEquals(-6, pair.value(), 1e-8);
             assertEquals(1, pair.vector().norm(), 1e-12);
             double[] exact = Arrays.copyOfRange(a.vectors, 9 * n, 10 * n);
@@ -320,8 +251,8 @@ class SolversTest {
             double sign = Math.signum(IntStream.range(0, n).mapToDouble(i -> exact[i] * found[i]).sum());
             Tolerance.near("vector", exact, Arrays.stream(found).map(v -> sign * v).toArray(), 1e-7);
         }
-        NotConvergedException e = assertThrows(NotConvergedException.class,
-                () -> new PowerIteration(1e-9, 3, SolverListener.NONE).solve(a, b));
-        assertTrue(e.getMessage().contains("after 3 iterations: allow more, or use Lanczos"), e.getMessage());
+        try (PowerIteration.Eigenpair early = new PowerIteration(1e-9, 3).attempt(a, b)) {
+            assertFalse(early.converged());
+        }
     }
 }

@@ -89,12 +89,12 @@ class ObjectiveTest {
 
     @Test
     void gradientAscent() {
-        check("grad-ascent", new GradientDifference(model, tuning.forgetWeight(), 0));
+        check("grad-ascent", new GradientDifference(model, tuning.withRetainWeight(0)));
     }
 
     @Test
     void gradientDifference() {
-        check("grad-diff", new GradientDifference(model, tuning.forgetWeight(), tuning.retainWeight()));
+        check("grad-diff", new GradientDifference(model, tuning));
     }
 
     @Test

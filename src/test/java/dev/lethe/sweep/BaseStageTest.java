@@ -204,15 +204,17 @@ class BaseStageTest {
         String message = assertThrows(BadInputException.class, () -> SpecReader.read(bad)).getMessage();
         assertEquals(bad + """
                 : 3 problems
-                  $.base.training: has head_top_k, rank, ledger_dtype, keep_at, late or model, but a base leaves no ledger, is trained here and is not erased from
+                  $.base.training.rank: is not known here (of the base, as the study's; nothing is captured); the nearest is batch; \
+                known are epochs, batch, learning_rate, schedule, warmup, weight_decay, max_norm
                   $.base.vocabulary: is needed, or $.tokenizer, and not both: the tokenizer is made of the text or given
                   $.model: has vocab=1024, and the base's tokenizer has 300; leave vocab out""", message);
         Path none = Files.writeString(folder.resolve("none.json"), SPEC.replaceFirst("(?s)\"base\": .*?}},", "")
                 .replace("ctx=128", "ctx=128,vocab=1024").replace("\"keep\": 20", "\"keep\": 1.5, \"keep_guard\": 0"));
         assertEquals(none + """
-                : 2 problems
-                  $.cells[1].erase.keep_guard: is 0, must be above 0 and beside keep
-                  $.cells[1].erase.keep: is 1.5, must be a number of records, at least 2""",
+                : 3 problems
+                  $.cells[1].erase.keep: is 1.5, must be a whole number or a list
+                  $.cells[1].erase.keep: is 1.5, must be at least 2
+                  $.cells[1].erase.keep_guard: is 0, must be above 0""",
                 assertThrows(BadInputException.class, () -> SpecReader.read(none)).getMessage());
         Files.writeString(none, Files.readString(none).replace("\"keep\": 1.5, \"keep_guard\": 0", "\"keep\": 15"));
         assertTrue(assertThrows(BadInputException.class, () -> SpecReader.read(none)).getMessage()

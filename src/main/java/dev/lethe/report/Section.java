@@ -1,0 +1,34 @@
+package dev.lethe.report;
+
+import dev.lethe.chart.Chart;
+import java.util.List;
+
+/**
+ * A part of a page under a heading of its own.
+ *
+ * @param heading of the part
+ * @param lead    what it is about, may be empty
+ * @param tables  first
+ * @param notes   sentences below the tables
+ * @param figures below these; what cannot be drawn is named at the end
+ */
+public record Section(String heading, String lead, List<Table> tables, List<String> notes, List<Figure> figures) {
+    /**
+     * Pictures that belong together, or why there are none.
+     *
+     * @param heading what they show, may be empty
+     * @param charts  empty = left out
+     * @param caption how to read them, or why they are left out; may be empty
+     */
+    public record Figure(String heading, List<? extends Chart> charts, String caption) {
+        /** @param why a sentence */
+        public static Figure missing(String heading, String why) {
+            return new Figure(heading, List.of(), why);
+        }
+    }
+
+    /** Figures that could not be drawn. */
+    public List<Figure> missing() {
+        return figures.stream().filter(figure -> figure.charts().isEmpty()).toList();
+    }
+}
