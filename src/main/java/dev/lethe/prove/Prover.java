@@ -27,6 +27,8 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
@@ -137,8 +139,8 @@ public final class Prover {
     private static String key(Attack attack, Suspect suspect, Bench bench) {
         Material material = bench.material;
         List<Object> on = new ArrayList<>(List.of(Proof.FORMAT, RunInfo.VERSION, attack.name, suspect.name(), suspect.hash(),
-                hashes(material.erased()), hashes(material.controls()), hashes(material.kept()),
-                material.paraphrases().values().stream().map(TextRecord::hash).sorted().toList()));
+                told(material.erased()), told(material.controls()), told(material.kept()),
+                told(material.paraphrases().values().stream().sorted(Comparator.comparing(TextRecord::id)).toList())));
         if (attack instanceof Membership || attack instanceof Distance) {
             Stream<Suspect> beside = attack instanceof Membership ? bench.references().stream()
                     : bench.suspects.stream().filter(one -> one.role() != Role.ERASED);
@@ -148,8 +150,9 @@ public final class Prover {
         return hash(RunJson.line(on));
     }
 
-    private static List<String> hashes(List<TextRecord> records) {
-        return records.stream().map(TextRecord::hash).toList();
+    /** Of records, what attacks look at: the same text may stand for another subject, or reword another record. */
+    private static List<List<String>> told(List<TextRecord> records) {
+        return records.stream().map(record -> Arrays.asList(record.id(), record.subject(), record.hash())).toList();
     }
 
     private static String hash(String text) {
