@@ -6,6 +6,7 @@
 package dev.lethe.base;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
@@ -78,9 +79,9 @@ public final class LockFile implements AutoCloseable {
         return key != null ? key : file.toRealPath();
     }
 
-    /** Gives it up; again does nothing. */
+    /** Gives it up; again does nothing. @throws UncheckedIOException when the disk refuses; it is given up all the same */
     @Override
-    public void close() throws IOException {
+    public void close() {
         synchronized (HELD) {
             if (!channel.isOpen()) {
                 return;
@@ -89,6 +90,8 @@ public final class LockFile implements AutoCloseable {
                 if (told) {
                     channel.truncate(0);
                 }
+            } catch (IOException e) {
+                throw new UncheckedIOException("closing a lock: " + Reason.of(e), e);
             } finally {
                 HELD.remove(identity);
             }

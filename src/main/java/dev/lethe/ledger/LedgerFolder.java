@@ -7,6 +7,7 @@ import dev.lethe.base.Reason;
 import dev.lethe.base.Shred;
 import java.io.EOFException;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
@@ -225,7 +226,7 @@ record LedgerFolder(Path path) {
         public void close() {
             try {
                 lock.close();
-            } catch (IOException e) {
+            } catch (UncheckedIOException e) {
                 System.getLogger("dev.lethe.ledger").log(System.Logger.Level.WARNING, "cannot close the writer lock", e);
             }
         }

@@ -226,10 +226,6 @@ final class LogWriter implements AutoCloseable {
 
     @Override
     public void close() {
-        try {
-            lock.close();
-        } catch (IOException e) {
-            throw new UncheckedIOException("closing a lock: " + Reason.of(e), e);
-        }
+        lock.close();
     }
 }

@@ -6,7 +6,6 @@ import dev.lethe.base.ConflictException;
 import dev.lethe.base.LockFile;
 import dev.lethe.base.Reason;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Path;
 
 /** The right to write into a run. Any thread. */
@@ -38,10 +37,6 @@ public final class RunLock implements AutoCloseable {
 
     @Override
     public void close() {
-        try {
-            lock.close();
-        } catch (IOException e) {
-            throw new UncheckedIOException("closing a lock: " + Reason.of(e), e);
-        }
+        lock.close();
     }
 }
