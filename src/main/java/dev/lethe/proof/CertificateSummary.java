@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 
 /**
  * What the certificate in a run says of its erasure, in short. Nobody's signature is checked: that is {@link Verifier}'s.
@@ -29,14 +30,14 @@ public record CertificateSummary(String request, String requested, String certif
      *
      * @param account its account
      * @throws BadInputException when the certificate, or a file that it names, cannot be read
-     * @throws dev.lethe.DamagedDataException when it is not as Lethe writes it
+     * @throws dev.lethe.base.DamagedDataException when it is not as Lethe writes it
      */
     public static CertificateSummary of(RunFolder run, Erasure account) {
         Path file = run.root().resolve(Certificate.FILE);
         try {
             if (!Files.exists(file)) {
                 return new CertificateSummary(null, null, null, null, null, false,
-                        Certificate.notProven(account, Certificate.proof(run)));
+                        Certificate.notProven(account, proof(run)));
             }
             byte[] bytes = AuditLog.bytes(file);
             Dsse.Envelope envelope = ProofJson.read(bytes, Dsse.Envelope.class, file.toString());
@@ -44,9 +45,18 @@ public record CertificateSummary(String request, String requested, String certif
                     file.toString()).predicate();
             return new CertificateSummary(said.request().id(), said.request().requested(), said.request().certified(),
                     Sha256.hex(Sha256.of(bytes)), envelope.signatures().stream().map(Dsse.Signed::keyid).findFirst().orElse(""),
-                    fits(run, said.files()), said.notProven());
+                    fits(run, said.files()), notProven(run, said));
         } catch (IOException e) {
             throw new BadInputException(file + ": cannot be read: " + Reason.of(e, file), e);
+        }
+    }
+
+    /** Null where there is none, or another run's: a page tells of no attacks then. */
+    private static Statement.Proof proof(RunFolder run) throws IOException {
+        try {
+            return Certificate.proof(run);
+        } catch (BadInputException e) {
+            return null;
         }
     }
 
@@ -57,6 +67,12 @@ public record CertificateSummary(String request, String requested, String certif
                 return false;
             }
         }
-        return files.containsKey(Certificate.ATTACKS) || !Files.exists(run.root().resolve(Certificate.ATTACKS));
+        return true;
+    }
+
+    private static List<String> notProven(RunFolder run, Statement.Predicate said) {
+        boolean newer = !said.files().containsKey(Certificate.ATTACKS) && Files.exists(run.root().resolve(Certificate.ATTACKS));
+        return Stream.concat(said.notProven().stream(), newer ? Stream.of("That the proof in this run is the one that was made: the"
+                + " certificate is older and does not cover it.") : Stream.empty()).toList();
     }
 }

@@ -65,6 +65,8 @@ public record ErasureSummary(String verdict, Standing standing, List<Fact> facts
      */
     public record Attacks(String outcome, String verdict) { }
 
+    /** A loss, in nats a token, that no model comes to. */
+    private static final double NO_LIMIT = 1000;
     static final String MEMBERSHIP = "Chance that an erased record looks better known than one held out, with its 99 % interval";
 
     /** Copies the lists. */
@@ -90,11 +92,10 @@ public record ErasureSummary(String verdict, Standing standing, List<Fact> facts
     /**
      * Of an erasure.
      *
-     * @param learned    records that the run learned before
      * @param adapter    whether the model is one, so that its base is the reference
      * @param membership the last of the numbers; null where it was not measured
      */
-    static ErasureSummary of(Erasure account, int learned, boolean adapter, CertificateSummary certificate, Attacks attacks,
+    static ErasureSummary of(Erasure account, boolean adapter, CertificateSummary certificate, Attacks attacks,
                              Measured membership) {
         boolean certified = certificate.request() != null;
         Standing standing = !account.broken().isEmpty() || "FOUND".equals(attacks.outcome) || certified && !certificate.fits()
@@ -103,11 +104,11 @@ public record ErasureSummary(String verdict, Standing standing, List<Fact> facts
         if (!certified) {
             notProven.addFirst("That anybody vouches for this erasure: it has no certificate.");
         }
-        return new ErasureSummary(verdict(account, adapter, attacks), standing, facts(account, learned, certificate, attacks),
+        return new ErasureSummary(verdict(account, adapter, certificate, attacks), standing, facts(account, certificate, attacks),
                 numbers(account, adapter, membership), account.left().stream().map(ErasureSummary::left).toList(), notProven);
     }
 
-    private static String verdict(Erasure account, boolean adapter, Attacks attacks) {
+    private static String verdict(Erasure account, boolean adapter, CertificateSummary certificate, Attacks attacks) {
         String what = outcome(account, adapter);
         String limits = account.broken().isEmpty() ? "" : "; it broke limits that were to refuse it, and they were ignored";
         String tried = switch (attacks.outcome) {
@@ -116,7 +117,9 @@ public record ErasureSummary(String verdict, Standing standing, List<Fact> facts
             case "UNDECIDED" -> "; the attacks that were tried on the new model do not decide whether something of them is left";
             case null, default -> "; no attack was tried on the new model";
         };
-        return what + limits + tried + ".";
+        String signed = certificate.request() == null || certificate.fits() ? ""
+                : "; the files in this run are not those that its certificate signs";
+        return what + limits + tried + signed + ".";
     }
 
     private static String outcome(Erasure account, boolean adapter) {
@@ -141,7 +144,7 @@ public record ErasureSummary(String verdict, Standing standing, List<Fact> facts
                 }, account.target());
     }
 
-    private static List<Fact> facts(Erasure account, int learned, CertificateSummary certificate, Attacks attacks) {
+    private static List<Fact> facts(Erasure account, CertificateSummary certificate, Attacks attacks) {
         boolean certified = certificate.request() != null;
         EraseConfig config = account.config();
         List<Fact> facts = new ArrayList<>();
@@ -151,7 +154,7 @@ public record ErasureSummary(String verdict, Standing standing, List<Fact> facts
         facts.add(new Fact("erased", certified ? "by " + certificate.certified() + ", when it was certified"
                 : "no time was kept: only a certificate has one"));
         facts.add(new Fact("records", account.records().isEmpty() ? "none looked for"
-                : String.format(Locale.ROOT, "%,d of %,d learned; %s", account.records().size(), learned, found(account))));
+                : String.format(Locale.ROOT, "%,d; %s", account.records().size(), found(account))));
         facts.add(new Fact("how", config.strategy().label() + (config.strategy().kind() == Strategy.Kind.RETRAIN ? ""
                 : " on " + config.sites()) + ", erasure " + account.id()));
         facts.add(new Fact("destroyed", destroyed(account)));
@@ -196,16 +199,21 @@ public record ErasureSummary(String verdict, Standing standing, List<Fact> facts
             case Reference.Loss _ -> "set by a person";
         };
         List<Measured> numbers = new ArrayList<>();
-        numbers.add(loss("Loss on the erased records", account.before().forget(), account.after().forget(), account.target(), reference));
+        numbers.add(loss(account.records().isEmpty() ? "Loss on the request's text" : "Loss on the erased records", account.before().forget(), account.after().forget(), account.target(), reference));
         numbers.add(loss("Loss on records kept, a sample", account.before().retain(), account.after().retain(),
-                account.before().retain() + account.config().retainGuard(), "at most"));
+                limit(account, account.before().retain() + account.config().retainGuard()), "at most"));
         numbers.add(loss("Loss on records held out", account.before().heldOut(), account.after().heldOut(),
-                account.before().heldOut() * (1 + account.config().heldOutGuard()), "at most"));
+                limit(account, account.before().heldOut() * (1 + account.config().heldOutGuard())), "at most"));
         numbers.add(loss("Loss on some erased, once others were learned again", probe.before(), probe.after(), probe.heldOut(),
                 "held out"));
         numbers.add(membership != null ? membership
                 : new Measured(MEMBERSHIP, "–", "–", "not measured: no records of both"));
         return numbers;
+    }
+
+    /** NaN where no guard held: a retraining has none, and those of the paper's defaults are none. */
+    private static double limit(Erasure account, double nats) {
+        return account.config().strategy().kind() == Strategy.Kind.RETRAIN || nats > NO_LIMIT ? Double.NaN : nats;
     }
 
     private static Measured loss(String what, double before, double after, double control, String name) {

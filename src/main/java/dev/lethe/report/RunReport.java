@@ -101,12 +101,11 @@ public final class RunReport {
     }
 
     private ErasureSummary summary(List<String> columns, List<String> names, List<Answers> witnesses) {
-        int learned = run.info().data().records();
         if (account == null) {
-            return ErasureSummary.ofTraining(learned, run.info().kin().stream()
+            return ErasureSummary.ofTraining(run.info().data().records(), run.info().kin().stream()
                     .filter(kin -> kin.state() == RunInfo.Kin.State.MADE).count());
         }
-        return ErasureSummary.of(account, learned + account.records().size(), run.info().source().shape().hasAdapters(),
+        return ErasureSummary.of(account, run.info().source().shape().hasAdapters(),
                 CertificateSummary.of(run, account), RunLogs.attacks(run), membership(columns, names, witnesses));
     }
 
@@ -219,7 +218,8 @@ public final class RunReport {
     }
 
     private String title() {
-        return account == null ? "Training run " + run.root().getFileName() : "Erasure of " + (account.records().size() == 1
+        return account == null ? "Training run " + run.root().getFileName()
+                : account.records().isEmpty() ? "Unlearning of a request in its own words" : "Erasure of " + (account.records().size() == 1
                 ? "1 record" : account.records().size() + " records");
     }
 

@@ -16,7 +16,10 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * The cells a spec's blocks stand for: every block a cross product of its axes over seeds, heads and forget sets, and for
@@ -43,8 +46,8 @@ public final class Cells {
     /** One value of each axis; null = the strategy's own. */
     public record Axes(String sites, String epochs, String matching, String calibration, String contrast, Integer repair) { }
 
-    /** An erasure's configuration, whether its reference is the retrained model, and what of the base's text it keeps. */
-    public record Config(EraseConfig erase, boolean toRetrained, Keeping keep) { }
+    /** An erasure's configuration, whether its reference is the retrained model, what of the base's text it keeps, what is set for nothing. */
+    public record Config(EraseConfig erase, boolean toRetrained, Keeping keep, List<String> unused) { }
 
     private Cells() { }
 
@@ -71,7 +74,10 @@ public final class Cells {
             Block block = spec.cells().get(b);
             String path = "$.cells[" + b + "]";
             List<String> found = new ArrayList<>(); // of many cells the same
-            List<Draft> cells = block(spec, block, path, layout, found);
+            List<Set<String>> unused = new ArrayList<>();
+            List<Draft> cells = block(spec, block, path, layout, found, unused);
+            unused.stream().reduce((some, others) -> some.stream().filter(others::contains).collect(Collectors.toSet())) // by no cell
+                    .stream().flatMap(Set::stream).sorted().forEach(problem -> found.add(path + ".erase." + problem));
             found.stream().distinct().forEach(problems::add);
             for (Draft draft : cells) {
                 List<Object> name = List.of(draft.variant, draft.cell.seed(), draft.cell.forget());
@@ -87,7 +93,8 @@ public final class Cells {
         return List.copyOf(drafts.values());
     }
 
-    private static List<Draft> block(Spec spec, Block block, String path, ModelLayout layout, List<String> problems) {
+    private static List<Draft> block(Spec spec, Block block, String path, ModelLayout layout, List<String> problems,
+                                     List<Set<String>> unused) {
         List<Draft> drafts = new ArrayList<>();
         for (String strategy : block.strategy()) {
             if (strategy.equals(ORIGINAL) || strategy.equals(RETRAIN) || spec.base() != null && strategy.equals(BASE)) {
@@ -99,6 +106,7 @@ public final class Cells {
                     if (config == null) {
                         continue;
                     }
+                    unused.add(Set.copyOf(config.unused));
                     if (config.erase.strategy() == Strategy.ALTPO && spec.data().tofu() == null) {
                         problems.add(path + ".strategy: altpo needs wrong answers to the records, in $.data.tofu.records");
                     }
@@ -229,19 +237,13 @@ public final class Cells {
         axis.forEach((name, value) -> parse(path + "." + name, () -> set(settings, name, value), problems));
         settings.only(known(settings));
         options.forEach((name, value) -> parse(path + ".erase." + name, () -> set(settings, name, value), problems));
-        if (problems.size() == before) {
-            List<String> set = new ArrayList<>(options.keySet());
-            axis.forEach((name, value) -> {
-                if (value != null) {
-                    set.add(name);
-                }
-            });
-            erase.unused(set).forEach(problem -> problems.add(path + ".erase." + problem));
-        }
-        Keeping keep = keep(path, options, problems);
+        axis.values().removeIf(Objects::isNull);
+        List<String> all = Stream.concat(options.keySet().stream(), axis.keySet().stream()).toList();
+        Keeping keep = keep(options);
         String sites = axes.sites != null ? axes.sites : EraseConfig.usualSites(Strategy.parse(strategy));
         Config config = parse(path, () -> new Config(erase.config().toBuilder().sites(sites).relearnSteps(0).keepEntries(true).ignoreGuards(true)
-                .build(), RETRAINED.equals(options.get("reference")), keep), problems);
+                .build(), RETRAINED.equals(options.get("reference")), keep,
+                erase.unused(all)), problems);
         return problems.size() > before ? null : config;
     }
 
@@ -261,10 +263,7 @@ public final class Cells {
     }
 
     /** Null when nothing is asked to be kept. */
-    private static Keeping keep(String path, Map<String, Object> options, List<String> problems) {
-        if (options.containsKey("keep_guard") && !options.containsKey("keep")) {
-            problems.add(path + ".erase.keep_guard: watches the text of keep, which is missing");
-        }
+    private static Keeping keep(Map<String, Object> options) {
         return options.get("keep") instanceof Number records ? new Keeping(records.intValue(),
                 ((Number) options.getOrDefault("keep_guard", Keep.GUARD)).doubleValue()) : null;
     }

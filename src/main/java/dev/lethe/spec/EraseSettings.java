@@ -163,10 +163,11 @@ public final class EraseSettings {
         unused(names, "fixed", problems, "rate", "max_ascents", "harden", "overshoot", "precondition");
         unused(names, "iterative", problems, "max_ascents", "polish", "harden");
         EraseConfig set = config();
-        if (set.strategy().kind() == Kind.OBJECTIVE) {
+        boolean repairs = set.repair() > 0 || set.polish() != 0 && set.iterative() == null;
+        if (set.strategy().kind() == Kind.OBJECTIVE && !repairs) {
             unused(names, "fixed", problems, "learning_rate");
-        } else if (set.repair() == 0 && (set.polish() == 0 || set.iterative() != null)) {
-            Stream.of("repair_rate", "repair_budget", "hold").filter(names::contains)
+        } else if (set.strategy().kind() == Kind.ASCENT && !repairs) {
+            Stream.of("repair_rate", "hold").filter(names::contains)
                     .forEach(name -> problems.add(name + " is not used without repair and polish"));
         }
         return problems;

@@ -134,6 +134,7 @@ public final class SpecCheck {
         Cells.Config config = Cells.config("$.sequential", sequential.strategy(),
                 new Cells.Axes(null, null, null, null, null, null), sequential.erase(), problems);
         if (config != null) {
+            config.unused().forEach(problem -> problems.add("$.sequential.erase." + problem));
             if (config.keep() != null) {
                 add("$.sequential.erase.keep", "is of cells only; no text is kept through a sequence");
             }

@@ -46,7 +46,7 @@ class ErasureSummaryTest {
     }
 
     private static ErasureSummary of(EraseConfig config, Attacks attacks) {
-        return ErasureSummary.of(account(config, 2, List.of()), 120, false, UNSIGNED, attacks, null);
+        return ErasureSummary.of(account(config, 2, List.of()), false, UNSIGNED, attacks, null);
     }
 
     private static EraseConfig usual() {
@@ -67,8 +67,8 @@ class ErasureSummaryTest {
         assertEquals(start + "and the model named as one that never saw them is at 6.16" + end,
                 of(config(Strategy.NPO, new Reference.Retrained(Path.of("/runs/c"))), NONE).verdict());
         assertEquals(start + "and its base without the adapter is at 6.16" + end,
-                ErasureSummary.of(account(usual(), 2, List.of()), 120, true, UNSIGNED, NONE, null).verdict());
-        assertTrue(ErasureSummary.of(account(usual(), 1, List.of()), 120, false, UNSIGNED, NONE, null).verdict()
+                ErasureSummary.of(account(usual(), 2, List.of()), true, UNSIGNED, NONE, null).verdict());
+        assertTrue(ErasureSummary.of(account(usual(), 1, List.of()), false, UNSIGNED, NONE, null).verdict()
                 .startsWith("1 record was erased: "));
     }
 
@@ -106,7 +106,7 @@ class ErasureSummaryTest {
 
     @Test
     void whatItsGuardsRefusedIsDoubtful() {
-        ErasureSummary refused = ErasureSummary.of(account(usual(), 2, List.of("the retain loss rose")), 120, false, SIGNED,
+        ErasureSummary refused = ErasureSummary.of(account(usual(), 2, List.of("the retain loss rose")), false, SIGNED,
                 new Attacks("NOT_FOUND", "No attack did."), null);
         assertEquals(Standing.DOUBTFUL, refused.standing());
         assertTrue(refused.verdict().contains("; it broke limits that were to refuse it, and they were ignored; "), refused.verdict());
@@ -115,7 +115,7 @@ class ErasureSummaryTest {
 
     @Test
     void aRequestInItsOwnWordsErasesNoRecord() {
-        ErasureSummary unmatched = ErasureSummary.of(account(usual(), 0, List.of()), 120, false, UNSIGNED, NONE, null);
+        ErasureSummary unmatched = ErasureSummary.of(account(usual(), 0, List.of()), false, UNSIGNED, NONE, null);
         assertTrue(unmatched.verdict().startsWith("No record was erased: "), unmatched.verdict());
         assertEquals("none looked for", facts(unmatched).get("records"));
         assertTrue(facts(unmatched).get("destroyed").startsWith("no stored gradient"));
@@ -128,7 +128,7 @@ class ErasureSummaryTest {
         assertEquals("nobody has signed for whose request it was", facts(unsigned).get("request"));
         assertEquals("no time was kept: only a certificate has one", facts(unsigned).get("erased"));
         assertEquals("none (lethe certify makes one)", facts(unsigned).get("certificate"));
-        ErasureSummary signed = ErasureSummary.of(account(usual(), 2, List.of()), 120, false, SIGNED, NONE, null);
+        ErasureSummary signed = ErasureSummary.of(account(usual(), 2, List.of()), false, SIGNED, NONE, null);
         assertEquals(List.of("That it is gone."), signed.notProven());
         assertEquals("2026-0117", facts(signed).get("request"));
         assertEquals("2026-11-01T00:00:00Z", facts(signed).get("asked for"));
@@ -136,7 +136,7 @@ class ErasureSummaryTest {
         assertEquals("SHA-256 ab12", facts(signed).get("certificate"));
         assertEquals("key cd34, as the certificate says; lethe verify checks it", facts(signed).get("signed with"));
         CertificateSummary other = new CertificateSummary("1", null, "2026-11-27T21:57:08Z", "ab12", "cd34", false, List.of());
-        ErasureSummary unfit = ErasureSummary.of(account(usual(), 2, List.of()), 120, false, other, NONE, null);
+        ErasureSummary unfit = ErasureSummary.of(account(usual(), 2, List.of()), false, other, NONE, null);
         assertEquals(Standing.DOUBTFUL, unfit.standing());
         assertTrue(facts(unfit).get("signed with").endsWith("is not the one that it signs"), facts(unfit).toString());
         assertEquals("nobody said when", facts(unfit).get("asked for"));
@@ -149,7 +149,7 @@ class ErasureSummaryTest {
                 summary.numbers().stream().map(ErasureSummary.Measured::control).toList());
         assertEquals(List.of("6.501", "0.177", "6.263", "4.687", "–"),
                 summary.numbers().stream().map(ErasureSummary.Measured::after).toList());
-        assertEquals("2 of 120 learned; its subject was asked for (2); 1 record like them stayed", facts(summary).get("records"));
+        assertEquals("2; its subject was asked for (2); 1 record like them stayed", facts(summary).get("records"));
         assertEquals(List.of(new ErasureSummary.Left("/data/people.jsonl", 1, "the records themselves; the erased are in it")),
                 summary.left());
         assertEquals("6.160 set by a person", of(config(Strategy.FRESH, new Reference.Loss(6.16)), NONE).numbers().getFirst().control());

@@ -244,6 +244,18 @@ class SpecReaderTest {
         assertEquals(8, drafts.stream().filter(draft -> draft.config() != null).map(Cells.Draft::cell).distinct().count());
     }
 
+    @Test
+    void anOptionMayCountForSomeCellsOfABlockAlone() throws IOException {
+        Spec spec = SpecReader.read(write("""
+                {"data": {"bundled": "people"}, "model": "gpt2:layers=2,hidden=32,heads=2,ctx=64,vocab=1024",
+                 "forget": {"dave": {"subjects": ["dave"]}},
+                 "cells": [{"strategy": "fresh", "calibration": ["calibrated", "fixed:1e-4x5"], "erase": {"overshoot": 0.2}}]}
+                """));
+        List<String> problems = new ArrayList<>();
+        Cells.of(spec, ModelLayout.of(((ModelSource.Fresh) ModelSource.parse(spec.model())).shape()), problems);
+        assertEquals(List.of(), problems);
+    }
+
     /** Once, however many cells the block has. */
     @Test
     void anOptionThatTheStrategyDoesNotUseIsRefusedByName() throws IOException {
