@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What the certificate in a run says of its erasure, in short. Nobody's signature is checked: that is {@link Verifier}'s.
@@ -20,19 +21,22 @@ import java.util.stream.Stream;
  * @param certified   when it was signed, ISO 8601, by the signer's clock
  * @param sha256      of the certificate's file
  * @param fingerprint of the key that it names
- * @param fits        whether the files in the run that it names are those of then, and no proof came since; false without one
+ * @param fits        whether the files in the run that it names are those of then; false without one
  * @param notProven   sentences: the certificate's, else those that one made now would have
  */
-public record CertificateSummary(String request, String requested, String certified, String sha256, String fingerprint, boolean fits,
-                                 List<String> notProven) {
+public record CertificateSummary(@Nullable String request, @Nullable String requested, @Nullable String certified,
+                                 @Nullable String sha256, @Nullable String fingerprint, boolean fits, List<String> notProven) {
     /**
      * Of a run that an erasure made.
      *
+     * @param folder  its folder
      * @param account its account
+     * @return what is there, or that nothing is
      * @throws BadInputException when the certificate, or a file that it names, cannot be read
      * @throws dev.lethe.base.DamagedDataException when it is not as Lethe writes it
      */
-    public static CertificateSummary of(RunFolder run, Erasure account) {
+    public static CertificateSummary of(Path folder, Erasure account) {
+        RunFolder run = RunFolder.openAny(folder);
         Path file = run.root().resolve(Certificate.FILE);
         try {
             if (!Files.exists(file)) {
@@ -52,7 +56,7 @@ public record CertificateSummary(String request, String requested, String certif
     }
 
     /** Null where there is none, or another run's: a page tells of no attacks then. */
-    private static Statement.Proof proof(RunFolder run) throws IOException {
+    private static Statement.@Nullable Proof proof(RunFolder run) throws IOException {
         try {
             return Certificate.proof(run);
         } catch (BadInputException e) {

@@ -106,7 +106,7 @@ public final class RunReport {
                     .filter(kin -> kin.state() == RunInfo.Kin.State.MADE).count());
         }
         return ErasureSummary.of(account, run.info().source().shape().hasAdapters(),
-                CertificateSummary.of(run, account), RunLogs.attacks(run), membership(columns, names, witnesses));
+                CertificateSummary.of(run.root(), account), RunLogs.attacks(run), membership(columns, names, witnesses));
     }
 
     /** Null without records of both sides. */

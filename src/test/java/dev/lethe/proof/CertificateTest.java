@@ -86,11 +86,11 @@ class CertificateTest {
     @Test
     void theSummaryIsTheCertificatesAndToldApartFromNone() throws IOException {
         Erasure account = RunJson.read(Files.readString(made.file(Certificate.ACCOUNT)), Erasure.class, "account");
-        CertificateSummary none = CertificateSummary.of(made.run, account);
+        CertificateSummary none = CertificateSummary.of(made.run.root(), account);
         assertNull(none.request());
         assertFalse(none.fits());
         made.certified();
-        CertificateSummary summary = CertificateSummary.of(made.run, account);
+        CertificateSummary summary = CertificateSummary.of(made.run.root(), account);
         JsonNode told = statement().get("predicate");
         assertEquals(told.at("/request/id").asString(), summary.request());
         assertEquals(told.at("/request/certified").asString(), summary.certified());
@@ -100,7 +100,7 @@ class CertificateTest {
         assertEquals(summary.notProven(), none.notProven(), "one place has these sentences");
         assertEquals(9, summary.notProven().size());
         Files.writeString(made.file(Certificate.ACCOUNT), " ", StandardOpenOption.APPEND);
-        assertFalse(CertificateSummary.of(made.run, account).fits(), "another account than the one signed");
+        assertFalse(CertificateSummary.of(made.run.root(), account).fits(), "another account than the one signed");
     }
 
     @Test
