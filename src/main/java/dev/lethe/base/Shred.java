@@ -47,7 +47,9 @@ public final class Shred {
             old = null; // nothing there, or a file system without links: then its blocks are only freed
         }
         Files.move(fresh, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-        if (old != null) file(old);
+        if (old == null) return;
+        PrivateFiles.syncFolder(file.toAbsolutePath().getParent()); // or a power cut brings the name back, with zeros
+        file(old);
     }
 
     /** Overwrites the bytes of a file behind `from` and cuts them off. */
