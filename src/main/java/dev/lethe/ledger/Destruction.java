@@ -38,23 +38,36 @@ final class Destruction implements AutoCloseable {
     }
 
     static int destroy(LedgerFolder folder, Set<Entry.RecordKey> keys) {
-        LedgerManifest.Keys where = LedgerManifest.read(folder).keys();
-        if (where == null) return overwrite(folder, keys);
-        RuntimeException failed = null;
-        try {
-            LedgerKeys.of(where).destroy(keys.stream().map(key -> LedgerKeys.name(where, key)).collect(Collectors.toSet()));
-        } catch (RuntimeException e) {
-            failed = e;
+        LedgerManifest.read(folder); // before a lock is put into what is no ledger
+        try (LedgerFolder.WriterLock lock = LedgerFolder.WriterLock.acquire(folder, "destroying entries")) {
+            RuntimeException failed = null;
+            try {
+                drop(LedgerManifest.read(folder).keys(), keys);
+            } catch (RuntimeException e) {
+                failed = e;
+            }
+            int overwritten = 0;
+            try {
+                overwritten = overwrite(folder, keys);
+            } catch (RuntimeException e) {
+                if (failed == null) throw e;
+                failed.addSuppressed(e);
+            }
+            if (failed != null) throw failed;
+            return overwritten;
         }
-        int overwritten = overwrite(folder, keys);
-        if (failed != null) throw failed;
-        return overwritten;
     }
 
+    private static void drop(LedgerManifest.Keys where, Set<Entry.RecordKey> keys) {
+        if (where != null)
+            LedgerKeys.of(where).destroy(keys.stream().map(key -> LedgerKeys.name(where, key)).collect(Collectors.toSet()));
+    }
+
+    /** Needs the writer lock. */
     private static int overwrite(LedgerFolder folder, Set<Entry.RecordKey> keys) {
         LedgerFolder.LedgerIoEvent event = LedgerFolder.LedgerIoEvent.start("destroy");
         int identity = LedgerManifest.read(folder).identity();
-        try (LedgerFolder.WriterLock lock = LedgerFolder.WriterLock.acquire(folder, "destroying entries")) {
+        try {
             folder.deleteLeftovers();
             LedgerContents contents = LedgerContents.load(folder, identity);
             Set<Entry.RecordKey> wanted = new HashSet<>(keys);
@@ -152,7 +165,7 @@ final class Destruction implements AutoCloseable {
     }
 
     /** A torn tail holds a record's gradient too, and nobody can say whose. */
-    private static void wipe(LedgerFolder folder, LedgerContents contents, Tail tail) {
+    static void wipe(LedgerFolder folder, LedgerContents contents, Tail tail) {
         try (Destruction work = new Destruction(folder)) {
             for (int number : contents.numbers())
                 if (LedgerFolder.segmentName(number).equals(tail.file()))
