@@ -46,6 +46,7 @@ public record Compaction(int entries, int destroyed, long bytesBefore, long byte
                             : keys != null && !entry.encrypted()))).toList();
             for (int number : loose) requireUnshared(folder.segment(number));
             LedgerManifest manifest = under(folder, keys);
+            if (keys != null) contents.tail().ifPresent(tail -> Destruction.wipe(folder, contents, tail)); // in the clear
             long before = folder.bytes();
             List<Entry> entries = new ArrayList<>(contents.entries().size());
             if (!loose.isEmpty()) folder.delete(folder.index());
