@@ -35,6 +35,8 @@ import java.util.stream.Stream;
 public final class LedgerKeys {
     /** Names the folder in place of what ledgers remember, for when it has moved; a system property or of the environment. */
     public static final String MOVED = "LETHE_LEDGER_KEYS";
+    private static final String KEK = "ledger-[0-9a-f]{16}\\.kek";
+    private static final String LEFTOVER = "(ledger\\.keys|" + KEK + ")\\.part-\\d+";
     private static final long PATIENCE_MILLIS = 60_000;
     private static final long PAUSE_NANOS = 5_000_000;
 
@@ -50,7 +52,7 @@ public final class LedgerKeys {
     /**
      * The keys in a folder, which is made with none where there are none.
      *
-     * @throws BadInputException    when it cannot be made or read, or its key-encryption key is missing
+     * @throws BadInputException    when it cannot be made or read, or one of its two files is missing
      * @throws DamagedDataException when it is damaged
      */
     public static LedgerKeys openOrMake(Path folder) {
@@ -59,13 +61,23 @@ public final class LedgerKeys {
             PrivateFiles.makeFolder(place);
             if (!Files.exists(WrappedKeys.file(place))) {
                 try (LockFile _ = lock(place)) {
-                    if (!Files.exists(WrappedKeys.file(place))) put(place, WrappedKeys.empty());
+                    if (!Files.exists(WrappedKeys.file(place))) create(place);
                 }
             }
         } catch (IOException e) {
             throw new BadInputException(folder + ": keys of ledgers cannot be kept there: " + Reason.of(e, folder), e);
         }
         return new LedgerKeys(place, read(place).id());
+    }
+
+    /** A key-encryption key that is there opened keys that may yet come back: it stays. */
+    private static void create(Path place) throws IOException {
+        List<Path> keks = list(place, KEK);
+        if (!keks.isEmpty())
+            throw new BadInputException(WrappedKeys.file(place) + ": is missing beside " + keks.getFirst().getFileName() + ": bring"
+                    + " it back from a copy, or name a new folder; one whose making was cut off, before any ledger lay under it,"
+                    + " may be deleted");
+        WrappedKeys.empty().write(place);
     }
 
     /** Those that a ledger lies under; nothing is read yet. */
@@ -81,9 +93,27 @@ public final class LedgerKeys {
 
     /** @throws BadInputException when keys would lie in the run or ledger whose copies they are to lock */
     public static void requireOutside(Path keys, Path run) {
-        if (keys.toAbsolutePath().normalize().startsWith(run.toAbsolutePath().normalize()))
+        if (real(keys).startsWith(real(run)))
             throw new BadInputException(keys + ": lies in " + run + ", whose copies its keys would go along with; name a folder"
                     + " elsewhere for them");
+    }
+
+    /** @throws BadInputException when {@link #MOVED} names another folder, which would count from then on */
+    static void requireCounts(Path keys) {
+        Path counts = place(keys);
+        if (!real(counts).equals(real(keys)))
+            throw new BadInputException(keys + ": " + MOVED + " names another folder, " + counts + ", where the keys would be looked"
+                    + " for; unset it, or name that folder");
+    }
+
+    /** Links followed as far as there is something. */
+    private static Path real(Path path) {
+        Path place = path.toAbsolutePath().normalize();
+        try {
+            return place.toRealPath();
+        } catch (IOException e) {
+            return place.getParent() == null ? place : real(place.getParent()).resolve(place.getFileName());
+        }
     }
 
     /**
@@ -140,6 +170,7 @@ public final class LedgerKeys {
      */
     synchronized byte[] key(Name name) {
         if (loaded == null || !loaded.has(name)) loaded = mine(read(folder)); // a training may have added it meanwhile
+        if (!loaded.has(name)) loaded = mine(settled(folder)); // or was just about to
         return loaded.key(name);
     }
 
@@ -149,7 +180,7 @@ public final class LedgerKeys {
         try (LockFile _ = lock(folder); FileChannel file = PrivateFiles.open(WrappedKeys.file(folder))) {
             ByteBuffer head = ByteBuffer.allocate(WrappedKeys.BLOCK_BYTES);
             LedgerFolder.read(file, head, 0);
-            if (loaded == null || !loaded.isStill(head.array(), file.size())) loaded = mine(read(folder));
+            if (loaded == null || !loaded.isStill(head.array(), file.size())) loaded = mine(WrappedKeys.read(folder));
             Set<Name> missing = new LinkedHashSet<>(names);
             missing.removeIf(loaded::has);
             long at = loaded.end();
@@ -174,9 +205,8 @@ public final class LedgerKeys {
     }
 
     private int change(Set<Name> dropped, boolean always) {
-        if (!Files.isDirectory(folder)) read(folder); // which says what is missing
+        if (!Files.exists(WrappedKeys.file(folder))) read(folder); // which says what is missing, before a lock is put there
         try (LockFile _ = lock(folder)) {
-            PrivateFiles.deleteLeftovers(folder);
             WrappedKeys now = mine(WrappedKeys.read(folder));
             int there = (int) dropped.stream().filter(now::has).count();
             if (there > 0 || always) put(folder, now.without(dropped));
@@ -189,18 +219,20 @@ public final class LedgerKeys {
 
     private static void put(Path folder, WrappedKeys keys) throws IOException {
         keys.write(folder);
+        PrivateFiles.sync(folder); // or throws: the disk may still hold the old ledger.keys, which needs the old key
         clear(folder, keys);
     }
 
-    /** Overwrites and removes every key-encryption key but that of these keys. */
+    /** Overwrites and removes every key-encryption key but that of these keys, and what killed writers of keys left. */
     private static void clear(Path folder, WrappedKeys keys) throws IOException {
-        List<Path> old;
-        try (Stream<Path> files = Files.list(folder)) {
-            old = files.filter(file -> file.getFileName().toString().matches("ledger-[0-9a-f]{16}\\.kek")
-                    && !file.endsWith(keys.kekName())).toList();
-        }
-        for (Path file : old) Shred.file(file);
+        for (Path file : list(folder, KEK + "|" + LEFTOVER)) if (!file.endsWith(keys.kekName())) Shred.file(file);
         PrivateFiles.syncFolder(folder);
+    }
+
+    private static List<Path> list(Path folder, String names) throws IOException {
+        try (Stream<Path> files = Files.list(folder)) {
+            return files.filter(file -> file.getFileName().toString().matches(names)).toList();
+        }
     }
 
     private WrappedKeys mine(WrappedKeys keys) {
@@ -210,14 +242,22 @@ public final class LedgerKeys {
         return keys;
     }
 
-    /** Another process may be putting new files in the place of those being read. */
+    /** Another process may be putting new files in the place of those being read. Not under the lock. */
     private static WrappedKeys read(Path folder) {
-        for (int attempt = 1; ; attempt++) {
-            try {
-                return WrappedKeys.read(folder);
-            } catch (BadInputException | DamagedDataException e) {
-                if (attempt == 3) throw e;
-            }
+        try {
+            return WrappedKeys.read(folder);
+        } catch (BadInputException | DamagedDataException e) {
+            if (!Files.exists(WrappedKeys.file(folder))) throw e; // no lock is put there
+            return settled(folder);
+        }
+    }
+
+    /** While nobody changes them; as they are for one who may not lock them. */
+    private static WrappedKeys settled(Path folder) {
+        try (LockFile _ = lock(folder)) {
+            return WrappedKeys.read(folder);
+        } catch (IOException e) {
+            return WrappedKeys.read(folder);
         }
     }
 

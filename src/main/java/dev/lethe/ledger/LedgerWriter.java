@@ -437,13 +437,14 @@ public final class LedgerWriter implements AutoCloseable {
      * they lie now.
      *
      * @param keys a folder of keys, made if need be
-     * @throws BadInputException also when the ledger is under other keys
+     * @throws BadInputException also when the ledger is under other keys, or {@link LedgerKeys#MOVED} names another folder
      */
     public static Compaction encrypt(Path directory, Path keys) {
         return Work.run("compaction", () -> {
             LedgerFolder folder = new LedgerFolder(directory);
             LedgerManifest.read(folder);
             LedgerKeys.requireOutside(keys, directory);
+            LedgerKeys.requireCounts(keys);
             return Compaction.compact(folder, LedgerKeys.openOrMake(keys));
         });
     }

@@ -19,6 +19,7 @@ import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Arrays;
 import java.util.HashSet;
@@ -318,6 +319,81 @@ class EncryptedLedgerTest {
             RuntimeException refused = assertThrows(kind, () -> open.payload(open.entries().getFirst()));
             assertTrue(refused.getMessage().startsWith(what), refused.getMessage());
         }
+    }
+
+    @Test
+    void keysWhoseFileIsMissingAreNotMadeAnewAndOtherFilesStay() throws IOException {
+        Path saved = folder.resolve("saved.keys");
+        Files.move(WrappedKeys.file(keys), saved);
+        Path kek = only(keys);
+        BadInputException refused = assertThrows(BadInputException.class, () -> LedgerKeys.openOrMake(keys));
+        assertTrue(refused.getMessage().startsWith(WrappedKeys.file(keys) + ": is missing beside " + kek.getFileName()),
+                refused.getMessage());
+        assertEquals(kek, only(keys));
+        Path other = Files.createDirectory(folder.resolve("other"));
+        Files.writeString(other.resolve("movie.part-1"), "mine");
+        assertThrows(BadInputException.class, () -> LedgerKeys.rotate(other));
+        try (var files = Files.list(other)) {
+            assertEquals(List.of(other.resolve("movie.part-1")), files.toList(), "no lock, and nothing is deleted");
+        }
+        Files.move(saved, WrappedKeys.file(keys));
+        Files.writeString(keys.resolve("movie.part-1"), "mine");
+        Files.writeString(keys.resolve("ledger.keys.part-17"), "half");
+        Files.writeString(keys.resolve(kek.getFileName() + ".part-17"), "half");
+        LedgerKeys.rotate(keys);
+        try (var files = Files.list(keys)) {
+            assertEquals(Set.of("movie.part-1", "ledger.keys", "keys.lock", only(keys).getFileName().toString()),
+                    Set.copyOf(files.map(file -> file.getFileName().toString()).toList()));
+        }
+        LedgerFixture.assertHolds(ledger, COUNT);
+    }
+
+    @Test
+    void aDestructionNeedsTheLedgerFirstAndTellsEveryFailure() throws IOException {
+        byte[] before = Files.readAllBytes(WrappedKeys.file(keys));
+        try (LedgerWriter _ = LedgerWriter.append(ledger)) {
+            assertThrows(BadInputException.class, () -> LedgerWriter.destroy(ledger, Set.of(key(3))));
+        }
+        assertArrayEquals(before, Files.readAllBytes(WrappedKeys.file(keys)), "no key went");
+        Files.move(keys, folder.resolve("away"));
+        Files.delete(segment(ledger, 1));
+        BadInputException both = assertThrows(BadInputException.class, () -> LedgerWriter.destroy(ledger, Set.of(key(3))));
+        assertTrue(both.getMessage().contains("is not there"), both.getMessage());
+        assertTrue(both.getSuppressed()[0] instanceof DamagedDataException, Arrays.toString(both.getSuppressed()));
+    }
+
+    @Test
+    void aTailThatWasNotCommittedDoesNotOutliveTheMove() throws IOException {
+        byte[] clear = LedgerFixture.payload(0, LedgerFixture.length(0, 500));
+        Path last;
+        try (GradientLedger open = GradientLedger.open(ledger)) {
+            last = segment(ledger, open.entries().getLast().segment());
+        }
+        Files.delete(ledger.resolve("index"));
+        Files.write(last, clear, StandardOpenOption.APPEND);
+        assertTrue(holds(Files.readAllBytes(last), clear, 16));
+        LedgerWriter.encrypt(ledger, keys);
+        assertFalse(holds(Files.readAllBytes(last), clear, 16));
+        LedgerFixture.assertHolds(ledger, COUNT);
+    }
+
+    @Test
+    void keysAreMadeWhereTheyWillBeLookedForAndNotThroughALinkIntoTheRun() throws IOException {
+        Path plain = folder.resolve("plain/ledger");
+        LedgerFixture.create(plain, 3, 500, LedgerOptions.defaults());
+        byte[] manifest = Files.readAllBytes(plain.resolve("manifest.json"));
+        Path other = folder.resolve("other");
+        System.setProperty(LedgerKeys.MOVED, keys.toString());
+        try {
+            BadInputException refused = assertThrows(BadInputException.class, () -> LedgerWriter.encrypt(plain, other));
+            assertTrue(refused.getMessage().startsWith(other + ": LETHE_LEDGER_KEYS names another folder, " + keys), refused.getMessage());
+        } finally {
+            System.clearProperty(LedgerKeys.MOVED);
+        }
+        Path link = Files.createSymbolicLink(folder.resolve("link"), plain);
+        assertThrows(BadInputException.class, () -> LedgerWriter.encrypt(plain, link.resolve("new/keys")));
+        assertFalse(Files.exists(other) || Files.exists(plain.resolve("new")), "nothing is made");
+        assertArrayEquals(manifest, Files.readAllBytes(plain.resolve("manifest.json")));
     }
 
     @Test
