@@ -6,6 +6,7 @@ import dev.lethe.console.Common;
 import dev.lethe.ledger.Compaction;
 import dev.lethe.ledger.LedgerKeys;
 import dev.lethe.ledger.LedgerWriter;
+import dev.lethe.run.Lineage;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunLock;
 import java.nio.file.Files;
@@ -35,7 +36,7 @@ final class CompactCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        RunFolder run = RunFolder.isRun(path) ? RunFolder.open(path) : null;
+        RunFolder run = run();
         Path ledger = run == null ? path : run.ledger();
         if (!Files.isRegularFile(ledger.resolve("manifest.json"))) {
             throw new BadInputException(path + ": neither a run with a ledger nor a ledger (no manifest.json)");
@@ -46,6 +47,14 @@ final class CompactCommand implements Callable<Integer> {
         common.result(result, terminal -> terminal.print("%s: %s before, %s now; %,d entries, %,d of them destroyed",
                 result.path, Sizes.of(result.bytesBefore), Sizes.of(result.bytesAfter), result.entries, result.destroyed));
         return 0;
+    }
+
+    /** The run that the path is, or whose ledger it is; null of a ledger by itself. */
+    private RunFolder run() {
+        if (RunFolder.isRun(path)) return RunFolder.open(path);
+        Path real = Lineage.real(path);
+        Path above = real.getParent();
+        return above != null && RunFolder.isRun(above) && real.endsWith("ledger") ? RunFolder.open(above) : null;
     }
 
     /** Runs that are trained anew from this one are to lie under the keys too. */

@@ -31,7 +31,10 @@ class LedgerKeysCommandTest {
         }
         JsonNode plain = Shell.run("score", run, "--ids", "person1-home", "--json", "-").json().get("records");
         assertEquals(2, Shell.run("compact", run, "--encrypt", run.resolve("keys")).code(), "keys in the run");
-        assertEquals(1, Shell.run("compact", run, "--encrypt", keys, "--json", "-").json().get("segments_rewritten").asInt());
+        Path link = Files.createSymbolicLink(folder.resolve("link"), run);
+        assertEquals(2, Shell.run("compact", run, "--encrypt", link.resolve("keys")).code(), "by a link");
+        assertEquals(2, Shell.run("compact", run.resolve("ledger"), "--encrypt", run.resolve("keys")).code(), "beside its ledger");
+        assertEquals(1, Shell.run("compact", link.resolve("ledger"), "--encrypt", keys, "--json", "-").json().get("segments_rewritten").asInt());
         assertEquals(keys, RunFolder.open(run).info().config().ledgerKeys(), "a run trained anew from it lies under them too");
         assertEquals(plain, Shell.run("score", run, "--ids", "person1-home", "--json", "-").json().get("records"));
         Shell inspect = Shell.run("inspect", run);
