@@ -1,6 +1,7 @@
 /*
  * The writing side of a ledger under keys: native code and devices write payloads into memory of their own, which becomes an
- * entry's ciphertext in the file when the batch is committed and is zeroed then. No plain byte of them reaches the disk.
+ * entry's ciphertext in the file when the batch is committed and is zeroed then. Nothing here writes a plain byte of them to
+ * the disk; the system may, when it swaps the process out or dumps its memory.
  */
 package dev.lethe.ledger;
 

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.DamagedDataException;
+import dev.lethe.base.PrivateFiles;
 import dev.lethe.data.TextRecord;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.Engine;
@@ -28,7 +29,10 @@ import dev.lethe.run.PendingErasureException;
 import dev.lethe.run.RunFolder;
 import dev.lethe.settings.Contrast;
 import dev.lethe.settings.EraseConfig;
+import dev.lethe.settings.Reference;
+import dev.lethe.settings.Strategy;
 import dev.lethe.shape.Dtype;
+import dev.lethe.train.RunCheck;
 import dev.lethe.train.TinyData;
 import dev.lethe.train.Trainer;
 import java.io.IOException;
@@ -174,6 +178,34 @@ class EncryptedRunTest {
         Files.move(keys, away);
         BadInputException early = assertThrows(BadInputException.class, () -> erase(run, folder.resolve("run-3"), 1));
         assertTrue(early.getMessage().startsWith(keys.resolve("ledger.keys") + ": is not there"), early.getMessage());
+    }
+
+    @Test
+    void runsWhoseKeysAreLostAreErasedFromWithoutTheirLedgers() throws IOException {
+        Path second = folder.resolve("run-2");
+        erase(run, second, 0);
+        PrivateFiles.deleteTree(keys);
+        PrivateFiles.deleteTree(second.resolve("ledger"));
+        BadInputException first = assertThrows(BadInputException.class, () -> erase(second, folder.resolve("run-3"), 0));
+        assertTrue(first.getMessage().startsWith(keys.resolve("ledger.keys") + ": is not there"), first.getMessage());
+        PrivateFiles.deleteTree(run.resolve("ledger"));
+        erase(second, folder.resolve("fresh"), EraserTest.CONFIG.toBuilder().strategy(Strategy.FRESH).contrast(Contrast.NONE).build());
+        assertFalse(Files.exists(folder.resolve("fresh/ledger")) || Files.exists(keys));
+        erase(folder.resolve("fresh"), folder.resolve("anew"), EraseConfig.of(Strategy.RETRAIN).toBuilder()
+                .reference(new Reference.Loss(2)).build());
+        try (GradientLedger anew = GradientLedger.open(folder.resolve("anew/ledger"))) { // captured again, under new keys
+            anew.payload(anew.entries().getFirst());
+        }
+        for (String one : List.of("run-2", "fresh", "anew")) {
+            assertEquals(List.of(), RunCheck.ledger(RunFolder.open(folder.resolve(one))));
+        }
+        assertTrue(RunCheck.ledger(RunFolder.open(run)).getFirst().contains("ledger: is missing"));
+    }
+
+    private static void erase(Path source, Path out, EraseConfig config) {
+        try (Engine engine = Engine.cpu(); OpenRun open = OpenRun.open(engine, source)) {
+            open.erase(open.find(Query.subject(subject(open.records(), 0))), config, out, EraseListener.NONE);
+        }
     }
 
     @Test
