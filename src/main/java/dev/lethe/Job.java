@@ -51,6 +51,8 @@ public final class Job<T> {
         T run(Consumer<Progress> progress);
     }
 
+    private static final System.Logger LOG = System.getLogger("dev.lethe");
+
     private final String kind;
     private final Consumer<Job<?>> listener;
     private final CompletableFuture<T> result = new CompletableFuture<>();
@@ -137,24 +139,23 @@ public final class Job<T> {
 
     /** Asks it to end. It does at its next whole step; one that is past the point of no return comes to its end all the same. */
     public void cancel() {
-        boolean queued;
         synchronized (this) {
-            cancelled = true;
-            queued = state == State.QUEUED;
+            cancelled = true; // from here on a queued one does not begin
             if (runner != null) {
                 runner.interrupt();
             }
+            if (state != State.QUEUED) {
+                return;
+            }
         }
-        if (queued) {
-            end(null, new InterruptedWorkException(kind + ": cancelled before it began"));
-        }
+        end(null, new InterruptedWorkException(kind + ": cancelled before it began"));
     }
 
     /** On the executor's thread. */
     void run() {
         Body<T> work;
         synchronized (this) {
-            if (state != State.QUEUED) {
+            if (state != State.QUEUED || cancelled) {
                 return;
             }
             state = State.RUNNING;
@@ -186,7 +187,7 @@ public final class Job<T> {
             failure = why;
             state = why == null ? State.DONE
                     : why instanceof LetheException known && known.code() == LetheException.Code.CANCELLED ? State.CANCELLED : State.FAILED;
-            if (runner != null && cancelled) {
+            if (runner == Thread.currentThread() && cancelled) {
                 Thread.interrupted(); // was for this job, not for the next on this thread
             }
             runner = null;
@@ -197,6 +198,10 @@ public final class Job<T> {
         } else {
             result.completeExceptionally(why);
         }
-        listener.accept(this);
+        try {
+            listener.accept(this);
+        } catch (Throwable e) { // an Error too: the job has ended as it has, and who cancelled it has not failed
+            LOG.log(System.Logger.Level.WARNING, kind + ": the listener failed at its end", e);
+        }
     }
 }

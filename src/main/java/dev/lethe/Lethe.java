@@ -182,7 +182,8 @@ public final class Lethe implements AutoCloseable {
         }
 
         /**
-         * Told of a job whenever it has come further, and at its end; on its thread, and to return soon.
+         * Told of a job whenever it has come further, and at its end; on its thread, and to return soon. What it throws while the
+         * job is at work fails the job; what it throws at the end is logged and changes nothing.
          *
          * @param value it
          * @return this
@@ -460,11 +461,12 @@ public final class Lethe implements AutoCloseable {
 
     private <T> Job<T> job(String kind, Job.Body<T> body) {
         requireOpen();
-        Job<T> job = new Job<>(kind, body, listener.andThen(one -> {
+        Job<T> job = new Job<>(kind, body, one -> {
             if (one.state().ended()) {
-                open.remove(one);
+                open.remove(one); // first, for a listener may throw
             }
-        }));
+            listener.accept(one);
+        });
         open.add(job);
         executor.execute(job::run);
         return job;
