@@ -1,6 +1,7 @@
 package dev.lethe;
 
 import dev.lethe.base.InterruptedWorkException;
+import dev.lethe.engine.Work;
 import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
@@ -168,6 +169,16 @@ public final class Job<T> {
         } catch (Throwable e) { // an Error too: who waits must hear of it
             end(null, e);
         }
+    }
+
+    /** It will never be run; one that was cancelled stays so. */
+    void refused(RuntimeException why) {
+        end(null, why);
+    }
+
+    /** Whether the calling thread is at work for it, in a listener then. */
+    synchronized boolean mine() {
+        return runner != null && (runner == Thread.currentThread() || runner == Work.caller());
     }
 
     private void tell(Progress now) {

@@ -35,6 +35,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -236,7 +237,7 @@ public final class Lethe implements AutoCloseable {
      * @return the complete run; INPUT when the numbers stop being finite; cancelled, it goes on with {@link #resume}
      */
     public Job<Run> train(ModelSource model, Dataset data, Path run, TrainConfig config) {
-        return job("train", progress -> open(Trainer.train(engine, model, data, run, config, Telling.training(progress, training)).root()));
+        return job("train", progress -> opened(Trainer.train(engine, model, data, run, config, Telling.training(progress, training))));
     }
 
     /**
@@ -246,7 +247,7 @@ public final class Lethe implements AutoCloseable {
      * @return the complete run
      */
     public Job<Run> resume(Path run) {
-        return job("resume", progress -> open(Trainer.resume(engine, run, Telling.training(progress, training)).root()));
+        return job("resume", progress -> opened(Trainer.resume(engine, run, Telling.training(progress, training))));
     }
 
     /**
@@ -258,7 +259,7 @@ public final class Lethe implements AutoCloseable {
      * @return the complete run
      */
     public Job<Run> resume(Path run, TrainConfig expected, Dataset data) {
-        return job("resume", progress -> open(Trainer.resume(engine, run, expected, data, Telling.training(progress, training)).root()));
+        return job("resume", progress -> opened(Trainer.resume(engine, run, expected, data, Telling.training(progress, training))));
     }
 
     /**
@@ -271,8 +272,8 @@ public final class Lethe implements AutoCloseable {
      * @return the complete run
      */
     public Job<Run> adopt(ModelSource.Pretrained model, Dataset data, Path run, AdoptConfig config) {
-        return job("adopt", progress -> open(Adopter.adopt(engine, model, data, run, config.training(),
-                new Adopter.Asked(config.base(), config.measureRate(), config.epochsAssumed(), config.force()), Telling.training(progress, training)).root()));
+        return job("adopt", progress -> opened(Adopter.adopt(engine, model, data, run, config.training(),
+                new Adopter.Asked(config.base(), config.measureRate(), config.epochsAssumed(), config.force()), Telling.training(progress, training))));
     }
 
     /**
@@ -295,6 +296,11 @@ public final class Lethe implements AutoCloseable {
     public Run open(Path run, @Nullable Dataset data) {
         requireOpen();
         return new Run(OpenRun.open(engine, run, data));
+    }
+
+    /** What a job has made, closed or not meanwhile: it is complete. */
+    private Run opened(RunFolder run) {
+        return new Run(OpenRun.open(engine, run.root()));
     }
 
     /**
@@ -468,7 +474,15 @@ public final class Lethe implements AutoCloseable {
             listener.accept(one);
         });
         open.add(job);
-        executor.execute(job::run);
+        if (closed) { // meanwhile, by who may not have seen it
+            job.cancel();
+            requireOpen();
+        }
+        try {
+            executor.execute(job::run);
+        } catch (RejectedExecutionException e) {
+            job.refused(e);
+        }
         return job;
     }
 
@@ -478,16 +492,21 @@ public final class Lethe implements AutoCloseable {
         }
     }
 
-    /** Cancels every job that has not ended, and waits for their ends. Runs stay open until they are closed themselves. */
+    /**
+     * Cancels every job that has not ended, and waits for their ends; a listener may still be being told of them. Called by a
+     * listener of a job at work it waits for none, since it would wait for itself. Runs stay open until they are closed themselves.
+     */
     @Override
     public void close() {
         closed = true;
         List<Job<?>> left = List.copyOf(open);
         left.forEach(Job::cancel);
-        left.forEach(job -> job.future().handle((_, _) -> null).join());
         if (own != null) {
-            own.close();
+            own.shutdown(); // its threads end with the jobs, and this may be one of them
         }
-        engine.close();
+        if (left.stream().noneMatch(Job::mine)) {
+            left.forEach(job -> job.future().handle((_, _) -> null).join());
+            engine.close();
+        }
     }
 }

@@ -17,6 +17,7 @@ import dev.lethe.results.Erasure;
 import dev.lethe.results.Evaluation;
 import dev.lethe.results.Score;
 import dev.lethe.results.Trace;
+import dev.lethe.results.TrainListener;
 import dev.lethe.settings.AdoptConfig;
 import dev.lethe.settings.EraseConfig;
 import dev.lethe.settings.ModelSource;
@@ -34,6 +35,9 @@ import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -154,6 +158,41 @@ class LetheTest {
         Lethe closed = Lethe.open();
         closed.close();
         assertThrows(IllegalStateException.class, () -> closed.open(taken));
+    }
+
+    @Test
+    void aListenerMayCloseItAndWhatIsCompleteIsGivenAllTheSame() throws Exception {
+        AtomicReference<Lethe> one = new AtomicReference<>();
+        one.set(Lethe.builder().threads(2).training(new TrainListener() {
+            @Override
+            public void finished(Path run) {
+                one.get().close();
+            }
+        }).build());
+        Job<Run> training = one.get().train(tiny.source, tiny.data, folder.resolve("whole"), CONFIG);
+        training.future().get(60, TimeUnit.SECONDS).close();
+        assertEquals(Job.State.DONE, training.state());
+        one.get().close();
+        CountDownLatch closed = new CountDownLatch(1);
+        one.set(Lethe.builder().listener(job -> {
+            if (job.state().ended()) {
+                one.get().close();
+                closed.countDown();
+            }
+        }).build());
+        one.get().evaluate(folder.resolve("none"));
+        assertTrue(closed.await(60, TimeUnit.SECONDS));
+    }
+
+    @Test
+    void aJobThatTheExecutorRefusesFails() {
+        ExecutorService none = Executors.newSingleThreadExecutor();
+        none.shutdown();
+        try (Lethe refused = Lethe.builder().executor(none).build()) {
+            Job<Evaluation> job = refused.evaluate(folder.resolve("none"));
+            assertEquals(Job.State.FAILED, job.state());
+            assertThrows(RejectedExecutionException.class, job::join);
+        }
     }
 
     @Test
