@@ -3,6 +3,7 @@ package dev.lethe;
 import dev.lethe.data.Dataset;
 import dev.lethe.data.TextRecord;
 import dev.lethe.engine.Engine;
+import dev.lethe.engine.Work;
 import dev.lethe.erase.Census;
 import dev.lethe.erase.OpenRun;
 import dev.lethe.find.ForgetSet;
@@ -445,13 +446,14 @@ public final class Lethe implements AutoCloseable {
      * @return the page
      */
     public Job<Path> report(Path run, @Nullable Path reference, Shown shown, @Nullable Path folder) {
-        return job("report", _ -> {
+        return job("report", _ -> Work.run("report", () -> {
             RunFolder of = RunFolder.open(run);
             Path to = folder == null ? of.report() : folder;
             var data = RunReport.of(engine, run, reference, RunReport.Text.valueOf(shown.name()));
+            Work.check(run + ": the report was interrupted, nothing is written");
             of.keep(() -> ReportWriter.write(data, to));
             return to.resolve("report.html");
-        });
+        }));
     }
 
     /**
@@ -462,7 +464,7 @@ public final class Lethe implements AutoCloseable {
      * @return the places, whether anything was found there or not
      */
     public Job<List<Trace>> traces(Path run, List<TextRecord> records) {
-        return job("traces", _ -> Census.of(run, Census.Search.of(records)));
+        return job("traces", _ -> Work.run("traces", () -> Census.of(run, Census.Search.of(records))));
     }
 
     private <T> Job<T> job(String kind, Job.Body<T> body) {

@@ -5,13 +5,10 @@ import dev.lethe.erase.OpenRun;
 import dev.lethe.find.ForgetSet;
 import dev.lethe.find.Query;
 import dev.lethe.results.ReplayPrice;
-import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunInfo;
 import dev.lethe.settings.Copy;
 import dev.lethe.shape.ModelShape;
-import dev.lethe.train.RunCheck;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -92,10 +89,7 @@ public final class Run implements AutoCloseable {
      * {@return what is wrong with the run's records and ledger, sentences: data that is not what was learned, entries too many}
      */
     public List<String> check() {
-        RunFolder now = RunFolder.open(path());
-        List<String> problems = new ArrayList<>(RunCheck.records(now));
-        problems.addAll(now.hasLedger() ? RunCheck.ledger(now) : List.of());
-        return problems;
+        return open.check();
     }
 
     /** Releases what it holds, after the call that is under way. Again does nothing. */

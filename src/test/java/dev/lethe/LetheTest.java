@@ -196,6 +196,21 @@ class LetheTest {
     }
 
     @Test
+    void anInterruptCancelsWhatReadsOnlyFilesToo() {
+        try (Run run = train("read", CONFIG).join(); Lethe here = Lethe.builder().executor(task -> {
+            Thread.currentThread().interrupt();
+            task.run();
+            assertTrue(Thread.interrupted());
+        }).build()) {
+            assertEquals(Job.State.CANCELLED, here.report(run.path(), null, Lethe.Shown.NONE, null).state());
+            assertEquals(Job.State.CANCELLED, here.traces(run.path(), run.records()).state());
+            Thread.currentThread().interrupt();
+            assertEquals(Code.CANCELLED, assertThrows(LetheException.class, run::check).code());
+            assertTrue(Thread.interrupted());
+        }
+    }
+
+    @Test
     void anOpenRunIsSharedAndOnesForgottenAreFreed() throws Exception {
         Path path;
         try (Run run = train("shared", CONFIG).join()) {

@@ -9,6 +9,7 @@ import dev.lethe.base.BadInputException;
 import dev.lethe.base.DamagedDataException;
 import dev.lethe.base.Reason;
 import dev.lethe.data.TextRecord;
+import dev.lethe.engine.Work;
 import dev.lethe.ledger.Entry.RecordKey;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.ledger.LedgerKeys;
@@ -116,6 +117,7 @@ public final class Census {
             groups.computeIfAbsent(new Group(alone ? file : file.getParent(), kind), _ -> new ArrayList<>()).add(file);
         }
         for (Map.Entry<Group, List<Path>> group : groups.entrySet()) {
+            Work.check(root + ": looking through it was interrupted");
             place(group.getKey(), group.getValue());
         }
         for (RunFolder run : own) {

@@ -33,6 +33,7 @@ import dev.lethe.settings.EraseConfig;
 import dev.lethe.settings.Strategy;
 import dev.lethe.shape.Dtype;
 import dev.lethe.train.Replay;
+import dev.lethe.train.RunCheck;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -118,6 +119,17 @@ public final class OpenRun implements AutoCloseable {
      */
     public ReplayPrice replayPrice(ForgetSet forget) {
         return alone("price", () -> Replay.price(folder, forget.ids()));
+    }
+
+    /** What is wrong with the run's records and ledger as they are on disk now, sentences. Changes nothing. */
+    public List<String> check() {
+        return alone("check", () -> {
+            RunFolder now = RunFolder.open(folder.root());
+            List<String> problems = new ArrayList<>(RunCheck.records(now));
+            Work.check(folder + ": the check was interrupted");
+            problems.addAll(now.hasLedger() ? RunCheck.ledger(now) : List.of());
+            return problems;
+        });
     }
 
     /**
