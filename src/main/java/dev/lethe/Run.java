@@ -27,7 +27,7 @@ public final class Run implements AutoCloseable {
     /**
      * What a run is.
      *
-     * @param records learned and not erased
+     * @param records learned and not erased when it was opened
      * @param heldOut never trained on
      * @param steps   optimizer steps of its training
      * @param loss    of the last step's batch, nats a token
@@ -41,14 +41,17 @@ public final class Run implements AutoCloseable {
         return open.folder().root();
     }
 
-    /** {@return what it is, as {@code lethe.json} in its folder says} */
+    /** {@return what it is, as {@code lethe.json} in its folder said when it was opened} */
     public Summary summary() {
         RunInfo info = open.folder().info();
         return new Summary(info.data().records(), info.data().holdout(), info.result().steps(), info.result().finalLoss(),
                 info.source().shape(), info.lineage() == null ? null : Path.of(info.lineage().parent()));
     }
 
-    /** {@return the records that it learned and has not erased, in the data's order} */
+    /**
+     * {@return the records that it learned and had not erased when they were first asked for, in the data's order; who opens the
+     * run again sees what an erasure has done to it since}
+     */
     public List<TextRecord> records() {
         return open.records();
     }
