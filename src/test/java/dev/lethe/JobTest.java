@@ -11,7 +11,7 @@ import org.junit.jupiter.api.Test;
 
 /** How a job begins and ends, without the door. */
 class JobTest {
-    private static final int TIMES = 20_000;
+    private static final int TIMES = 5_000;
 
     @Test
     void oneCancelledBeforeItBeganNeverBegins() throws Exception {
