@@ -160,10 +160,10 @@ public record EraseConfig(Strategy strategy, @Nullable String sites, @Nullable E
     /**
      * {@return records on which a step is held to what the model said before: as asked for, else what measured best}
      *
-     * @param fromNothing whether the model knows nothing but the run's records
+     * @param alone whether what is trained knows nothing but the run's records: a model made from nothing, or an adapter
      */
-    public int held(boolean fromNothing) {
-        return hold >= 0 ? hold : keep != null || strategy.kind() == Kind.ASCENT && !fromNothing ? HELD : 0;
+    public int held(boolean alone) {
+        return hold >= 0 ? hold : keep != null || strategy.kind() == Kind.ASCENT && !alone ? HELD : 0;
     }
 
     /** {@return the epochs whose captured gradients are taken: as asked for, else the strategy's own} */

@@ -95,7 +95,7 @@ public final class EraseSettings {
                 .whole("polish", usual.polish(), "Annealed repair steps at the end; -1 = a seventh of the training's, at least 100",
                         to::polish)
                 .whole("hold", usual.hold(), "Records of the text to keep, or of random tokens without any, on which each step holds the"
-                        + " model to what it said before; 0 = none; -1 = 4, but without such text none of an objective, nor of a model made from"
+                        + " model to what it said before; 0 = none; -1 = 4, but without such text none of an objective, nor of an adapter or a model made from"
                         + " nothing", to::hold)
                 .number("repair_budget", "SHARE", usual.repairBudget(), "Most repair steps, as a share of the training's",
                         to::repairBudget)

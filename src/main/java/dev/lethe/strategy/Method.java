@@ -220,7 +220,7 @@ public final class Method {
     }
 
     private int held() {
-        return config.held(in.source().info().fromNothing());
+        return config.held(in.source().info().fromNothing() || model.shape().hasAdapters()); // a base keeps itself
     }
 
     /** An objective's, with as great a share of the training's rate as measured best: an adapter lies further from rest. */

@@ -18,7 +18,7 @@ public final class Repair {
     private static final double BETA2 = 0.99;
     /**
      * Epsilon, as a share of the root mean square of a gradient of norm one: without it weights that retain records hardly touch,
-     * those of words that are not theirs, move as far as all others.
+     * those of words that are not theirs, move as far as all others. An adapter has no such weights, and is not repaired in time so.
      */
     private static final double FLOOR = 0.1;
 
@@ -27,11 +27,12 @@ public final class Repair {
     private final double peak;
 
     /**
-     * @param options its learning rate is the peak; beta2 and epsilon are replaced
+     * @param options its learning rate is the peak; beta2 and, but for adapters, epsilon are replaced
      * @param more    adds to the gradient of a step what it must answer besides
      */
     public Repair(LanguageModel model, List<Example> retain, int batchSize, AdamW options, long seed, Runnable more) {
-        double epsilon = FLOOR / Math.sqrt(model.buffer(Buffer.PARAMETERS).size());
+        double epsilon = model.shape().hasAdapters() ? options.epsilon()
+                : FLOOR / Math.sqrt(model.buffer(Buffer.PARAMETERS).size());
         AdamW quick = new AdamW(options.learningRate(), options.beta1(), BETA2, epsilon, options.weightDecay(), options.maxNorm());
         this.more = more;
         this.tuning = new FineTune(model, retain, new FineTune.Options(batchSize, quick, null, seed));
