@@ -76,7 +76,7 @@ final class AdoptCommand implements Callable<Integer> {
         if (!resume && (model == null || data == null)) {
             throw new BadInputException("--model DIR or --data FILE is missing: a model and the records it was trained on");
         }
-        try (TrainProgress progress = new TrainProgress(common, "adopt"); Lethe lethe = Door.of(place).training(progress).build()) {
+        try (TrainProgress progress = new TrainProgress(common, "adopt"); Lethe lethe = Main.door(place).training(progress).build()) {
             RunFolder run = RunFolder.open((resume ? lethe.resume(out) : lethe.adopt(known.source(model), form.read(data, null), out,
                     known.config(kept))).join().path());
             if (run.info().adopted() == null) {

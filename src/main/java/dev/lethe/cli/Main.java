@@ -1,10 +1,12 @@
 package dev.lethe.cli;
 
+import dev.lethe.Lethe;
 import dev.lethe.LetheException;
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.EngineException;
 import dev.lethe.base.Reason;
 import dev.lethe.base.Sizes;
+import dev.lethe.console.ModelPlace;
 import dev.lethe.console.SettingOptions;
 import dev.lethe.console.Terminal;
 import dev.lethe.engine.Work;
@@ -64,6 +66,12 @@ public final class Main implements Runnable, Terminal.Owner {
 
     private Main(Terminal terminal) {
         this.terminal = terminal;
+    }
+
+    /** Lethe as a command has it: a job runs where it is asked for, on the command's own thread, which hears Ctrl-C. */
+    static Lethe.Builder door(ModelPlace place) {
+        place.useBase();
+        return Lethe.builder().device(place.device()).compute(place.compute()).threads(place.threads()).executor(Runnable::run);
     }
 
     /** The process's entry. An interrupt (Ctrl-C) lets the command stop at a whole step first. */

@@ -61,7 +61,7 @@ final class ProveCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         settings.apply();
-        try (Progress progress = common.progress(); Lethe lethe = Door.of(place).listener(job -> progress.update("prove",
+        try (Progress progress = common.progress(); Lethe lethe = Main.door(place).listener(job -> progress.update("prove",
                 job.progress().done(), job.progress().of(), job.progress().detail())).build()) {
             Proof proof = lethe.prove(new ProofRequest(run, references, oracles, controls, data, paraphrases)).join();
             progress.end();

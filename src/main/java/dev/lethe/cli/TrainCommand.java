@@ -78,7 +78,7 @@ final class TrainCommand implements Callable<Integer> {
         if (resume) {
             refuseBesideResume();
         }
-        try (TrainProgress progress = new TrainProgress(common, "train"); Lethe lethe = Door.of(place).training(progress).build()) {
+        try (TrainProgress progress = new TrainProgress(common, "train"); Lethe lethe = Main.door(place).training(progress).build()) {
             Path run = (resume ? resumed(lethe) : lethe.train(source(), form.read(data, null), out, config.build())).join().path();
             RunInfo info = RunFolder.open(run).info();
             if (progress.memory() == null) { // it was never started

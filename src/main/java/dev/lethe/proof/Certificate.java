@@ -74,6 +74,9 @@ final class Certificate {
                 files.put(name, Sha256.hex(Sha256.of(run.root().resolve(name))));
             }
             Statement.Proof proof = proof(run);
+            if (proof == null && Files.exists(run.root().resolve(ATTACKS))) {
+                throw new BadInputException(run.root().resolve(ATTACKS) + ": is a proof of another run's model; prove this one, or take it away");
+            }
             for (String name : proof == null ? List.<String>of() : List.of(ATTACKS, PAGE)) {
                 files.put(name, Sha256.hex(Sha256.of(run.root().resolve(name))));
             }
@@ -85,17 +88,11 @@ final class Certificate {
         }
     }
 
-    /** In short; null where there is none. */
+    /** In short; null where there is none, or only another run's, of which a page says nothing and a certificate must not. */
     static Statement.Proof proof(RunFolder run) throws IOException {
         Path file = run.root().resolve(ATTACKS);
-        if (!Files.exists(file)) {
-            return null;
-        }
-        JsonNode told = RunJson.tree(Files.readString(file), file.toString());
-        if (!told.path("run").asString("").equals(run.identity())) {
-            throw new BadInputException(file + ": is a proof of another run's model; prove this one, or take it away");
-        }
-        return new Statement.Proof(told.path("outcome").asString(), told.path("erased").asInt(), told.path("controls").asInt(),
+        JsonNode told = Files.exists(file) ? RunJson.tree(Files.readString(file), file.toString()) : null;
+        return told == null || !told.path("run").asString("").equals(run.identity()) ? null : new Statement.Proof(told.path("outcome").asString(), told.path("erased").asInt(), told.path("controls").asInt(),
                 told.path("findings").valueStream().map(one -> new Statement.Attack(one.path("attack").asString(),
                         one.path("outcome").asString(), one.path("sentence").asString())).toList(),
                 told.path("notes").valueStream().map(JsonNode::asString).toList());

@@ -41,7 +41,7 @@ public record CertificateSummary(@Nullable String request, @Nullable String requ
         try {
             if (!Files.exists(file)) {
                 return new CertificateSummary(null, null, null, null, null, false,
-                        Certificate.notProven(account, proof(run)));
+                        Certificate.notProven(account, Certificate.proof(run)));
             }
             byte[] bytes = AuditLog.bytes(file);
             Dsse.Envelope envelope = ProofJson.read(bytes, Dsse.Envelope.class, file.toString());
@@ -52,15 +52,6 @@ public record CertificateSummary(@Nullable String request, @Nullable String requ
                     fits(run, said.files()), notProven(run, said));
         } catch (IOException e) {
             throw new BadInputException(file + ": cannot be read: " + Reason.of(e, file), e);
-        }
-    }
-
-    /** Null where there is none, or another run's: a page tells of no attacks then. */
-    private static Statement.@Nullable Proof proof(RunFolder run) throws IOException {
-        try {
-            return Certificate.proof(run);
-        } catch (BadInputException e) {
-            return null;
         }
     }
 
