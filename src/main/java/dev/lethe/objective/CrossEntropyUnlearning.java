@@ -42,7 +42,7 @@ public record CrossEntropyUnlearning(LanguageModel model, Tuning tuning) impleme
                 position++;
             }
         }
-        double scale = tuning.forgetWeight() / Math.max(1, taken);
+        double scale = forgetWeight() / Math.max(1, taken);
         double[] each = forget.stream().mapToDouble(record -> scale * Math.max(1, record.targetCount())).toArray();
         model.distances().weighedGradient(WeightedLoss.batch(forget, each), weights, false);
         return scale * entropy;

@@ -15,8 +15,8 @@ import java.util.List;
 public record GradientDifference(LanguageModel model, Tuning tuning) implements Objective {
     @Override
     public double gradient(List<Example> forget, List<Example> retain) {
-        double[] weights = WeightedLoss.shares(forget, -tuning.forgetWeight());
-        double[] losses = WeightedLoss.gradient(model, forget, weights, retain, tuning.retainWeight());
-        return WeightedLoss.sum(tuning.retainWeight() * losses[forget.size()], weights, losses);
+        double[] weights = WeightedLoss.shares(forget, -forgetWeight());
+        double[] losses = WeightedLoss.gradient(model, forget, weights, retain, retainWeight());
+        return WeightedLoss.sum(retainWeight() * losses[forget.size()], weights, losses);
     }
 }

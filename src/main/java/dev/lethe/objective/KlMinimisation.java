@@ -8,6 +8,8 @@
  */
 package dev.lethe.objective;
 
+import static dev.lethe.settings.Parameter.RETAIN_WEIGHT;
+
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.settings.Tuning;
@@ -22,11 +24,11 @@ public record KlMinimisation(LanguageModel model, LanguageModel reference, Tunin
 
     @Override
     public double gradient(List<Example> forget, List<Example> retain) {
-        double value = new GradientDifference(model, tuning.withRetainWeight(0)).gradient(forget, List.of());
+        double value = new GradientDifference(model, tuning.with(RETAIN_WEIGHT, 0)).gradient(forget, List.of());
         if (!usesRetain()) {
             return value;
         }
-        double[] weights = WeightedLoss.shares(retain, tuning.retainWeight());
+        double[] weights = WeightedLoss.shares(retain, retainWeight());
         return WeightedLoss.sum(value, weights,
                 model.distances().klGradient(WeightedLoss.batch(retain, weights), reference, true));
     }

@@ -13,6 +13,8 @@
  */
 package dev.lethe.objective;
 
+import static dev.lethe.settings.Parameter.BETA;
+
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.settings.Tuning;
 import dev.lethe.text.Example;
@@ -35,12 +37,12 @@ public record Npo(LanguageModel model, Map<String, Double> reference, Tuning tun
         double value = 0;
         for (int b = 0; b < losses.length; b++) {
             int targets = forget.get(b).targetCount();
-            double rise = tuning.beta() * targets * (losses[b] - reference.get(forget.get(b).id()));
-            double scale = 2 * tuning.forgetWeight() / losses.length;
+            double rise = tuning.get(BETA) * targets * (losses[b] - reference.get(forget.get(b).id()));
+            double scale = 2 * forgetWeight() / losses.length;
             weights[b] = -scale * targets * WeightedLoss.sigmoid(-rise);
-            value -= scale / tuning.beta() * WeightedLoss.logSigmoid(rise);
+            value -= scale / tuning.get(BETA) * WeightedLoss.logSigmoid(rise);
         }
-        double kept = WeightedLoss.gradient(model, forget, weights, retain, tuning.retainWeight())[losses.length];
-        return value + tuning.retainWeight() * kept;
+        double kept = WeightedLoss.gradient(model, forget, weights, retain, retainWeight())[losses.length];
+        return value + retainWeight() * kept;
     }
 }

@@ -1,5 +1,8 @@
 package dev.lethe.objective;
 
+import static dev.lethe.settings.Parameter.FORGET_WEIGHT;
+import static dev.lethe.settings.Parameter.RETAIN_WEIGHT;
+
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
@@ -26,7 +29,17 @@ public interface Objective extends AutoCloseable {
 
     /** Whether it looks at retain records. */
     default boolean usesRetain() {
-        return tuning().retainWeight() > 0;
+        return retainWeight() > 0;
+    }
+
+    /** Gamma. */
+    default double forgetWeight() {
+        return tuning().get(FORGET_WEIGHT);
+    }
+
+    /** Alpha; 0 where there is no such term. */
+    default double retainWeight() {
+        return tuning().has(RETAIN_WEIGHT) ? tuning().get(RETAIN_WEIGHT) : 0;
     }
 
     @Override

@@ -11,6 +11,8 @@
  */
 package dev.lethe.objective;
 
+import static dev.lethe.settings.Parameter.BETA;
+
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.settings.Tuning;
@@ -33,19 +35,19 @@ public record Preference(LanguageModel model, LanguageModel reference, Alternate
         double[] now = WeightedLoss.losses(model, both);
         double[] before = WeightedLoss.losses(reference, both);
         double[] weights = new double[2 * count];
-        double scale = 2 * tuning.forgetWeight() / count;
+        double scale = 2 * forgetWeight() / count;
         double value = 0;
         for (int b = 0; b < count; b++) {
             int said = both.get(b).targetCount();
             int instead = both.get(count + b).targetCount();
-            double margin = tuning.beta() * (said * (now[b] - before[b])
+            double margin = tuning.get(BETA) * (said * (now[b] - before[b])
                     - instead * (now[count + b] - before[count + b]));
             weights[b] = -scale * said * WeightedLoss.sigmoid(-margin);
             weights[count + b] = scale * instead * WeightedLoss.sigmoid(-margin);
-            value -= scale / tuning.beta() * WeightedLoss.logSigmoid(margin);
+            value -= scale / tuning.get(BETA) * WeightedLoss.logSigmoid(margin);
         }
-        double kept = WeightedLoss.gradient(model, both, weights, retain, tuning.retainWeight())[both.size()];
-        return value + tuning.retainWeight() * kept;
+        double kept = WeightedLoss.gradient(model, both, weights, retain, retainWeight())[both.size()];
+        return value + retainWeight() * kept;
     }
 
     @Override

@@ -10,6 +10,8 @@
  */
 package dev.lethe.objective;
 
+import static dev.lethe.settings.Parameter.DUAL_RATE;
+
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.settings.Tuning;
 import dev.lethe.text.Example;
@@ -26,12 +28,12 @@ public final class PrimalDual implements Objective {
         this.model = model;
         this.tuning = tuning;
         this.most = most;
-        this.price = tuning.retainWeight();
+        this.price = retainWeight();
     }
 
     @Override
     public double gradient(List<Example> forget, List<Example> retain) {
-        double[] weights = WeightedLoss.shares(forget, tuning.forgetWeight());
+        double[] weights = WeightedLoss.shares(forget, forgetWeight());
         double value = WeightedLoss.sum(0, weights,
                 model.distances().flatGradient(WeightedLoss.batch(forget, weights), false));
         double[] losses = price > 0
@@ -39,7 +41,7 @@ public final class PrimalDual implements Objective {
                 : WeightedLoss.losses(model, retain);
         double loss = WeightedLoss.sum(0, WeightedLoss.shares(retain), losses);
         value += price * (loss - most);
-        price = Math.max(0, price + tuning.dualRate() * (loss - most));
+        price = Math.max(0, price + tuning.get(DUAL_RATE) * (loss - most));
         return value;
     }
 

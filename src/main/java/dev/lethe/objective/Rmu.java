@@ -9,6 +9,9 @@
  */
 package dev.lethe.objective;
 
+import static dev.lethe.settings.Parameter.BLOCK;
+import static dev.lethe.settings.Parameter.STEERING;
+
 import dev.lethe.base.BadInputException;
 import dev.lethe.engine.Batch;
 import dev.lethe.engine.Engine;
@@ -28,18 +31,19 @@ public final class Rmu implements Objective {
 
     /** Takes the model as it is now for the reference. */
     public Rmu(Engine engine, LanguageModel model, Tuning tuning, long seed) {
-        this(engine, model, tuning, direction(Math.toIntExact(model.shape().channels()), tuning.steering(), seed));
+        this(engine, model, tuning, direction(Math.toIntExact(model.shape().channels()), tuning.get(STEERING), seed));
     }
 
     /** @param toward c u, [C] */
     public Rmu(Engine engine, LanguageModel model, Tuning tuning, double[] toward) {
         int blocks = Math.toIntExact(model.shape().layers());
-        if (tuning.block() >= blocks) {
-            throw new BadInputException("block " + tuning.block() + ": the model has blocks 0 to " + (blocks - 1));
+        int chosen = (int) tuning.get(BLOCK);
+        if (chosen >= blocks) {
+            throw new BadInputException("block " + chosen + ": the model has blocks 0 to " + (blocks - 1));
         }
         this.model = model;
         this.tuning = tuning;
-        this.block = tuning.block() < 0 ? blocks / 2 : tuning.block();
+        this.block = chosen < 0 ? blocks / 2 : chosen;
         this.toward = toward;
         this.reference = Objective.copy(engine, model);
     }
@@ -52,11 +56,11 @@ public final class Rmu implements Objective {
 
     @Override
     public double gradient(List<Example> forget, List<Example> retain) {
-        double value = sum(model.distances().hiddenGradient(batch(forget, tuning.forgetWeight()), block, toward, false),
-                tuning.forgetWeight());
+        double value = sum(model.distances().hiddenGradient(batch(forget, forgetWeight()), block, toward, false),
+                forgetWeight());
         if (usesRetain()) {
-            value += sum(model.distances().hiddenGradient(batch(retain, tuning.retainWeight()), block, reference, true),
-                    tuning.retainWeight());
+            value += sum(model.distances().hiddenGradient(batch(retain, retainWeight()), block, reference, true),
+                    retainWeight());
         }
         return value;
     }

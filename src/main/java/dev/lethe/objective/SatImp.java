@@ -7,6 +7,9 @@
  */
 package dev.lethe.objective;
 
+import static dev.lethe.settings.Parameter.BETA;
+import static dev.lethe.settings.Parameter.BETA2;
+
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.settings.Tuning;
 import dev.lethe.text.Example;
@@ -16,6 +19,6 @@ public record SatImp(LanguageModel model, Tuning tuning) implements Objective {
     @Override
     public double gradient(List<Example> forget, List<Example> retain) {
         return WeighedTokens.descend(model, forget,
-                said -> Math.exp(tuning.beta() * said) * Math.pow(-Math.expm1(said), tuning.beta2()), retain, tuning);
+                said -> Math.exp(tuning.get(BETA) * said) * Math.pow(-Math.expm1(said), tuning.get(BETA2)), retain, tuning);
     }
 }

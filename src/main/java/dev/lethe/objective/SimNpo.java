@@ -8,6 +8,9 @@
  */
 package dev.lethe.objective;
 
+import static dev.lethe.settings.Parameter.BETA;
+import static dev.lethe.settings.Parameter.DELTA;
+
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.settings.Tuning;
 import dev.lethe.text.Example;
@@ -20,12 +23,12 @@ public record SimNpo(LanguageModel model, Tuning tuning) implements Objective {
         double[] weights = new double[losses.length];
         double value = 0;
         for (int b = 0; b < losses.length; b++) {
-            double margin = tuning.beta() * (losses[b] - tuning.delta());
-            double scale = 2 * tuning.forgetWeight() / losses.length;
+            double margin = tuning.get(BETA) * (losses[b] - tuning.get(DELTA));
+            double scale = 2 * forgetWeight() / losses.length;
             weights[b] = -scale * WeightedLoss.sigmoid(-margin);
-            value -= scale / tuning.beta() * WeightedLoss.logSigmoid(margin);
+            value -= scale / tuning.get(BETA) * WeightedLoss.logSigmoid(margin);
         }
-        double kept = WeightedLoss.gradient(model, forget, weights, retain, tuning.retainWeight())[losses.length];
-        return value + tuning.retainWeight() * kept;
+        double kept = WeightedLoss.gradient(model, forget, weights, retain, retainWeight())[losses.length];
+        return value + retainWeight() * kept;
     }
 }

@@ -10,6 +10,8 @@
  */
 package dev.lethe.objective;
 
+import static dev.lethe.settings.Parameter.BETA;
+
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.settings.Tuning;
@@ -24,10 +26,10 @@ public record Undial(LanguageModel model, LanguageModel reference, Tuning tuning
 
     @Override
     public double gradient(List<Example> forget, List<Example> retain) {
-        double value = WeightedLoss.retain(model, retain, tuning.retainWeight());
-        double[] weights = WeightedLoss.shares(forget, tuning.forgetWeight());
+        double value = WeightedLoss.retain(model, retain, retainWeight());
+        double[] weights = WeightedLoss.shares(forget, forgetWeight());
         return WeightedLoss.sum(value, weights, model.distances().dampenedGradient(
-                WeightedLoss.batch(forget, weights), reference, tuning.beta(), !retain.isEmpty()));
+                WeightedLoss.batch(forget, weights), reference, tuning.get(BETA), !retain.isEmpty()));
     }
 
     @Override

@@ -4,6 +4,9 @@
  */
 package dev.lethe.objective;
 
+import static dev.lethe.settings.Parameter.FORGET_WEIGHT;
+import static dev.lethe.settings.Parameter.RETAIN_WEIGHT;
+
 import dev.lethe.engine.Batch;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.settings.Tuning;
@@ -31,10 +34,10 @@ final class WeighedTokens {
                           Tuning tuning) {
         double[] said = model.score(WeightedLoss.batch(forget)).logProbability(); // NaN where there is no target
         List<Example> all = new ArrayList<>(forget);
-        double[] shares = WeightedLoss.shares(forget, -tuning.forgetWeight());
+        double[] shares = WeightedLoss.shares(forget, -tuning.get(FORGET_WEIGHT));
         if (!retain.isEmpty()) {
             all.addAll(retain);
-            double[] kept = WeightedLoss.shares(retain, tuning.retainWeight());
+            double[] kept = WeightedLoss.shares(retain, tuning.get(RETAIN_WEIGHT));
             shares = DoubleStream.concat(Arrays.stream(shares), Arrays.stream(kept)).toArray();
         }
         Batch batch = WeightedLoss.batch(all, shares);

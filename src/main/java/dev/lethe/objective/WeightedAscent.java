@@ -7,6 +7,8 @@
  */
 package dev.lethe.objective;
 
+import static dev.lethe.settings.Parameter.BETA;
+
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.settings.Tuning;
 import dev.lethe.text.Example;
@@ -15,6 +17,6 @@ import java.util.List;
 public record WeightedAscent(LanguageModel model, Tuning tuning) implements Objective {
     @Override
     public double gradient(List<Example> forget, List<Example> retain) {
-        return WeighedTokens.descend(model, forget, said -> Math.exp(tuning.beta() * said), retain, tuning);
+        return WeighedTokens.descend(model, forget, said -> Math.exp(tuning.get(BETA) * said), retain, tuning);
     }
 }

@@ -17,7 +17,7 @@ import tools.jackson.databind.ser.std.ToStringSerializer;
  * @param sites         selector of the sites that the strategy moves, as {@code SiteSelector} reads it; repair moves all sites;
  *                      null is the strategy's own choice ({@link #usualSites}), of an adapter, whose embedding is frozen, all
  * @param epochs        whose captured gradients; null is the strategy's own choice, and multi-epoch alone has another
- * @param tuning        numbers of particular strategies
+ * @param tuning        the strategy's own numbers
  * @param fixed         steps without calibration; null is calibrated
  * @param iterative     rounds until the influence is gone, not until the reference is reached; null is to the reference
  * @param precondition  batches of retain records whose mean squared gradients scale an ascent's direction down; 0 = none
@@ -131,7 +131,7 @@ public record EraseConfig(Strategy strategy, @Nullable String sites, @Nullable E
      * @param strategy whose
      */
     public static EraseConfig of(Strategy strategy) {
-        Builder builder = new Builder().strategy(strategy).tuning(Tuning.of(strategy));
+        Builder builder = new Builder().strategy(strategy);
         if (strategy.alongGradients()) {
             return builder.build();
         }
@@ -190,7 +190,7 @@ public record EraseConfig(Strategy strategy, @Nullable String sites, @Nullable E
 
     /** {@return A builder that starts from this configuration} */
     public Builder toBuilder() {
-        return new Builder().strategy(strategy).sites(sites).epochs(epochs).tuning(tuning).fixed(fixed)
+        return new Builder().strategy(strategy).sites(sites).epochs(epochs).tuned(tuning).fixed(fixed)
                 .iterative(iterative).precondition(precondition).contrast(contrast).contrastSample(contrastSample)
                 .liveContrast(liveContrast).rate(rate).maxAscents(maxAscents).repair(repair).polish(polish).hold(hold)
                 .harden(harden).repairRate(repairRate).repairBudget(repairBudget).reference(reference)
@@ -206,7 +206,7 @@ public record EraseConfig(Strategy strategy, @Nullable String sites, @Nullable E
         private Strategy strategy = Strategy.LAST_EPOCH;
         private @Nullable String sites = null;
         private @Nullable Epochs epochs = null;
-        private Tuning tuning = Tuning.of(Strategy.LAST_EPOCH);
+        private Tuning tuning = strategy.tuning();
         private @Nullable FixedRate fixed = null;
         private @Nullable Iterative iterative = null;
         private int precondition = 8;
@@ -234,18 +234,24 @@ public record EraseConfig(Strategy strategy, @Nullable String sites, @Nullable E
         private @Nullable Keep keep = null;
         private @Nullable Path alternates = null;
 
-        /** {@return this, with another {@link EraseConfig#strategy}}
+        /** {@return this, with another {@link EraseConfig#strategy} and its own numbers}
          * @param value it */
-        public Builder strategy(Strategy value) { strategy = value; return this; }
+        public Builder strategy(Strategy value) {
+            tuning = value == strategy ? tuning : value.tuning();
+            strategy = value;
+            return this;
+        }
         /** {@return this, with another {@link EraseConfig#sites}}
          * @param value it */
         public Builder sites(@Nullable String value) { sites = value; return this; }
         /** {@return this, with another {@link EraseConfig#epochs}}
          * @param value it */
         public Builder epochs(@Nullable Epochs value) { epochs = value; return this; }
-        /** {@return this, with another {@link EraseConfig#tuning}}
+        /** {@return this, with another value of one of the strategy's numbers}
+         * @param parameter which
          * @param value it */
-        public Builder tuning(Tuning value) { tuning = value; return this; }
+        public Builder tuning(Parameter parameter, double value) { tuning = tuning.with(parameter, value); return this; }
+        private Builder tuned(Tuning value) { tuning = value; return this; }
         /** {@return this, with another {@link EraseConfig#fixed}}
          * @param value it */
         public Builder fixed(@Nullable FixedRate value) { fixed = value; return this; }

@@ -1,195 +1,96 @@
 package dev.lethe.settings;
 
-import com.fasterxml.jackson.annotation.JsonInclude;
-import java.util.ArrayList;
-import java.util.List;
+import com.fasterxml.jackson.annotation.JsonCreator;
+import com.fasterxml.jackson.annotation.JsonValue;
+import java.util.Collections;
+import java.util.EnumMap;
+import java.util.LinkedHashMap;
+import java.util.Map;
 
 /**
- * The numbers of particular strategies; each uses some (docs/strategies.md) and ignores the rest. Immutable.
+ * A strategy's own numbers. Immutable.
  *
- * @param retainWeight alpha: of the retain records' term in an objective
- * @param forgetWeight gamma: of the forget records' term
- * @param beta         inverse temperature of npo, simnpo, dpo and altpo; power of a token's probability in wga and satimp;
- *                     nats that undial takes off a target's logit
- * @param delta        margin of simnpo, nats a token
- * @param learningRate AdamW's peak in an objective and in the task vector's fine-tuning; 0 = half of the training's, of an
- *                     adapter all of it
- * @param steering     c: length of rmu's random direction, in units of the hidden state
- * @param block        block whose output rmu steers, counted from 0; -1 = the middle one
- * @param damping      lambda of gauss-newton; 0 = a tenth of the mean eigenvalue of each block
- * @param tuneSteps    steps of the task vector's fine-tuning
- * @param beta2        power of 1 less a token's probability in satimp
- * @param slack        by how much pdu lets the retain loss rise, nats a token
- * @param dualRate     of the price that pdu has on it
+ * @param values by parameter, all that the strategy has
  */
-public record Tuning(double retainWeight, double forgetWeight, double beta, double delta, double learningRate,
-                     double steering, int block, double damping, int tuneSteps,
-                     // absent from JSON where they are 0, as before there were these
-                     @JsonInclude(JsonInclude.Include.NON_DEFAULT) double beta2,
-                     @JsonInclude(JsonInclude.Include.NON_DEFAULT) double slack,
-                     @JsonInclude(JsonInclude.Include.NON_DEFAULT) double dualRate) {
+public record Tuning(Map<Parameter, Double> values) {
+    static final Tuning NONE = new Tuning(Map.of());
+    /** An objective's that sees no retain record, and one's that does. */
+    static final Tuning ALONE = of(Parameter.LEARNING_RATE, Parameter.FORGET_WEIGHT);
+    static final Tuning BOTH = of(Parameter.LEARNING_RATE, Parameter.FORGET_WEIGHT, Parameter.RETAIN_WEIGHT);
 
-    /** Validates every value and lists all problems at once. */
+    /**
+     * Validates every value.
+     *
+     * @throws IllegalArgumentException naming the first out of range
+     */
     public Tuning {
-        List<String> problems = new ArrayList<>();
-        require(problems, retainWeight >= 0 && Double.isFinite(retainWeight), "retainWeight", retainWeight, "at least 0");
-        require(problems, forgetWeight > 0 && Double.isFinite(forgetWeight), "forgetWeight", forgetWeight, "above 0");
-        require(problems, beta > 0 && Double.isFinite(beta), "beta", beta, "above 0");
-        require(problems, Double.isFinite(delta), "delta", delta, "finite");
-        require(problems, learningRate >= 0 && learningRate < 1, "learningRate", learningRate, "0 (automatic) to below 1");
-        require(problems, steering > 0 && Double.isFinite(steering), "steering", steering, "above 0");
-        require(problems, block >= -1, "block", block, "at least 0, or -1 for the middle one");
-        require(problems, damping >= 0 && Double.isFinite(damping), "damping", damping, "at least 0");
-        require(problems, tuneSteps >= 1, "tuneSteps", tuneSteps, "at least 1");
-        require(problems, beta2 >= 0 && Double.isFinite(beta2), "beta2", beta2, "at least 0");
-        require(problems, slack >= 0 && Double.isFinite(slack), "slack", slack, "at least 0");
-        require(problems, dualRate >= 0 && Double.isFinite(dualRate), "dualRate", dualRate, "at least 0");
-        if (!problems.isEmpty()) {
-            throw new IllegalArgumentException(String.join("; ", problems));
+        Map<Parameter, Double> sorted = new EnumMap<>(Parameter.class);
+        values.forEach((parameter, value) -> sorted.put(parameter, parameter.require(value)));
+        values = Collections.unmodifiableMap(sorted);
+    }
+
+    /** With their usual values. */
+    static Tuning of(Parameter... own) {
+        Tuning tuning = NONE;
+        for (Parameter parameter : own) {
+            tuning = tuning.and(parameter, parameter.usual());
         }
+        return tuning;
     }
 
-    private static void require(List<String> problems, boolean holds, String name, Object value, String allowed) {
-        if (!holds) {
-            problems.add(name + " is " + value + ", allowed: " + allowed);
+    /** With one more, or another value of one. */
+    Tuning and(Parameter parameter, double value) {
+        Map<Parameter, Double> more = new EnumMap<>(Parameter.class);
+        more.putAll(values);
+        more.put(parameter, value);
+        return new Tuning(more);
+    }
+
+    /**
+     * {@return whether the strategy has such a number}
+     *
+     * @param parameter which
+     */
+    public boolean has(Parameter parameter) {
+        return values.containsKey(parameter);
+    }
+
+    /**
+     * {@return its value}
+     *
+     * @param parameter which
+     * @throws IllegalArgumentException when the strategy has none
+     */
+    public double get(Parameter parameter) {
+        if (!has(parameter)) {
+            throw new IllegalArgumentException(parameter.label() + " is no number of this strategy");
         }
+        return values.get(parameter);
     }
 
     /**
-     * {@return the strategy's own numbers, OpenUnlearning's (arXiv 2506.12618) where it has them}
+     * {@return the same with another value}
      *
-     * @param strategy whose
+     * @param parameter one that the strategy has
+     * @param value     its value
+     * @throws IllegalArgumentException when the strategy has none, or the value is out of range
      */
-    public static Tuning of(Strategy strategy) {
-        Tuning plain = new Tuning(1, 1, 1, 0, 0, 20, -1, 0, 30, 0, 0, 0);
-        return switch (strategy) {
-            case NPO -> plain.withBeta(0.1);
-            case SIMNPO -> plain.withBeta(4.5).withForgetWeight(0.125);
-            case DPO, ALTPO -> plain.withBeta(0.1);
-            case SATIMP -> plain.withBeta(5).withBeta2(1).withForgetWeight(0.1);
-            case UNDIAL -> plain.withBeta(10).withRetainWeight(0);
-            case PDU -> plain.withRetainWeight(100).withSlack(0.2).withDualRate(5);
-            default -> plain;
-        };
+    public Tuning with(Parameter parameter, double value) {
+        get(parameter);
+        return and(parameter, value);
     }
 
-    /**
-     * {@return the same with another {@link #retainWeight}}
-     *
-     * @param value it
-     */
-    public Tuning withRetainWeight(double value) {
-        return new Tuning(value, forgetWeight, beta, delta, learningRate, steering, block, damping, tuneSteps, beta2,
-                slack, dualRate);
+    @JsonValue
+    Map<String, Double> named() {
+        Map<String, Double> named = new LinkedHashMap<>();
+        values.forEach((parameter, value) -> named.put(parameter.label(), value));
+        return named;
     }
 
-    /**
-     * {@return the same with another {@link #forgetWeight}}
-     *
-     * @param value it
-     */
-    public Tuning withForgetWeight(double value) {
-        return new Tuning(retainWeight, value, beta, delta, learningRate, steering, block, damping, tuneSteps, beta2,
-                slack, dualRate);
-    }
-
-    /**
-     * {@return the same with another {@link #beta}}
-     *
-     * @param value it
-     */
-    public Tuning withBeta(double value) {
-        return new Tuning(retainWeight, forgetWeight, value, delta, learningRate, steering, block, damping, tuneSteps, beta2,
-                slack, dualRate);
-    }
-
-    /**
-     * {@return the same with another {@link #delta}}
-     *
-     * @param value it
-     */
-    public Tuning withDelta(double value) {
-        return new Tuning(retainWeight, forgetWeight, beta, value, learningRate, steering, block, damping, tuneSteps, beta2,
-                slack, dualRate);
-    }
-
-    /**
-     * {@return the same with another {@link #learningRate}}
-     *
-     * @param value it
-     */
-    public Tuning withLearningRate(double value) {
-        return new Tuning(retainWeight, forgetWeight, beta, delta, value, steering, block, damping, tuneSteps, beta2,
-                slack, dualRate);
-    }
-
-    /**
-     * {@return the same with another {@link #steering}}
-     *
-     * @param value it
-     */
-    public Tuning withSteering(double value) {
-        return new Tuning(retainWeight, forgetWeight, beta, delta, learningRate, value, block, damping, tuneSteps, beta2,
-                slack, dualRate);
-    }
-
-    /**
-     * {@return the same with another {@link #block}}
-     *
-     * @param value it
-     */
-    public Tuning withBlock(int value) {
-        return new Tuning(retainWeight, forgetWeight, beta, delta, learningRate, steering, value, damping, tuneSteps, beta2,
-                slack, dualRate);
-    }
-
-    /**
-     * {@return the same with another {@link #damping}}
-     *
-     * @param value it
-     */
-    public Tuning withDamping(double value) {
-        return new Tuning(retainWeight, forgetWeight, beta, delta, learningRate, steering, block, value, tuneSteps, beta2,
-                slack, dualRate);
-    }
-
-    /**
-     * {@return the same with another {@link #tuneSteps}}
-     *
-     * @param value it
-     */
-    public Tuning withTuneSteps(int value) {
-        return new Tuning(retainWeight, forgetWeight, beta, delta, learningRate, steering, block, damping, value, beta2,
-                slack, dualRate);
-    }
-
-    /**
-     * {@return the same with another {@link #beta2}}
-     *
-     * @param value it
-     */
-    public Tuning withBeta2(double value) {
-        return new Tuning(retainWeight, forgetWeight, beta, delta, learningRate, steering, block, damping, tuneSteps, value,
-                slack, dualRate);
-    }
-
-    /**
-     * {@return the same with another {@link #slack}}
-     *
-     * @param value it
-     */
-    public Tuning withSlack(double value) {
-        return new Tuning(retainWeight, forgetWeight, beta, delta, learningRate, steering, block, damping, tuneSteps, beta2,
-                value, dualRate);
-    }
-
-    /**
-     * {@return the same with another {@link #dualRate}}
-     *
-     * @param value it
-     */
-    public Tuning withDualRate(double value) {
-        return new Tuning(retainWeight, forgetWeight, beta, delta, learningRate, steering, block, damping, tuneSteps, beta2,
-                slack, value);
+    @JsonCreator(mode = JsonCreator.Mode.DELEGATING)
+    static Tuning read(Map<String, Double> named) {
+        Map<Parameter, Double> values = new EnumMap<>(Parameter.class);
+        named.forEach((label, value) -> values.put(Parameter.parse(label), value));
+        return new Tuning(values);
     }
 }

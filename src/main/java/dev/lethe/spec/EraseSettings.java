@@ -11,17 +11,15 @@ import dev.lethe.settings.Keep;
 import dev.lethe.settings.Reference;
 import dev.lethe.settings.Strategy;
 import dev.lethe.settings.Strategy.Kind;
+import dev.lethe.settings.Parameter;
 import dev.lethe.settings.Tuning;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
-import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.function.Predicate;
-import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
@@ -34,12 +32,8 @@ public final class EraseSettings {
     private static final String DEFAULTS = "defaults";
     private static final String PAPER = "paper";
 
-    private static final Set<Strategy> BETA = EnumSet.of(Strategy.NPO, Strategy.SIMNPO, Strategy.WGA, Strategy.SATIMP,
-            Strategy.UNDIAL, Strategy.DPO, Strategy.ALTPO);
-
     private final EraseConfig usual;
     private final EraseConfig.Builder to;
-    private Tuning tuning;
     private Path keep;
     private double keepGuard = Keep.GUARD;
 
@@ -56,12 +50,11 @@ public final class EraseSettings {
         EraseConfig base = defaults.equals(PAPER) ? EraseConfig.paper() : EraseConfig.of(strategy == null ? Strategy.LAST_EPOCH : strategy);
         usual = strategy == null ? base : base.toBuilder().strategy(strategy).build();
         to = usual.toBuilder();
-        tuning = usual.tuning();
     }
 
     /** What was set and the defaults of the rest. @throws IllegalArgumentException listing every value out of range */
     public EraseConfig config() {
-        return to.tuning(tuning).keep(keep == null ? null : new Keep(keep, keepGuard)).build();
+        return to.keep(keep == null ? null : new Keep(keep, keepGuard)).build();
     }
 
     /** Adds all. */
@@ -119,39 +112,14 @@ public final class EraseSettings {
                 .number("repair_rate", "RATE", usual.repairRate(), "Peak learning rate of repair; 0 = the training's, of a model made from nothing half of it", to::repairRate)
                 .whole("harden", usual.harden(), "Trial steps of relearning before each step against it, in the annealed end; 0 ="
                         + " off", to::harden);
-        of(settings, one -> one.kind() == Kind.OBJECTIVE || one == Strategy.TASK_VECTOR)
-                .number("learning_rate", "RATE", tuning.learningRate(), "AdamW's peak; 0 = half of the training's, of an adapter all"
-                        + " of it", value -> tune(t -> t.withLearningRate(value)));
-        of(settings, one -> one.kind() == Kind.OBJECTIVE)
-                .number("forget_weight", "X", tuning.forgetWeight(), "Weight of the forget records' term",
-                        value -> tune(t -> t.withForgetWeight(value)));
-        of(settings, Strategy::seesRetain)
-                .number("retain_weight", "X", tuning.retainWeight(), "Weight of the retain records' term",
-                        value -> tune(t -> t.withRetainWeight(value)));
-        of(settings, BETA::contains)
-                .number("beta", "X", tuning.beta(), "Inverse temperature; of wga and satimp a power of a token's probability, of undial"
-                        + " nats off a target's logit", value -> tune(t -> t.withBeta(value)));
-        of(settings, one -> one == Strategy.SIMNPO)
-                .number("delta", "NATS", tuning.delta(), "Margin", value -> tune(t -> t.withDelta(value)));
-        of(settings, one -> one == Strategy.SATIMP)
-                .number("beta2", "X", tuning.beta2(), "Power of 1 less a token's probability", value -> tune(t -> t.withBeta2(value)));
-        of(settings, one -> one == Strategy.PDU)
-                .number("slack", "NATS", tuning.slack(), "By how much the retain loss may rise before it has a price",
-                        value -> tune(t -> t.withSlack(value)))
-                .number("dual_rate", "X", tuning.dualRate(), "By how much that price, retain_weight at first, changes a step and nat",
-                        value -> tune(t -> t.withDualRate(value)));
+        for (Parameter own : Parameter.values()) {
+            Tuning tuning = usual.tuning();
+            of(settings, one -> one.tuning().has(own)).number(own.label(), own.placeholder(), tuning.has(own) ? tuning.get(own) : own.usual(),
+                    own.says(), value -> to.tuning(own, value));
+        }
         of(settings, one -> one == Strategy.ALTPO)
                 .text("alternates", "FILE", "", "Wrong answers to the records to erase, as TOFU's perturbed sets have them; needed",
                         value -> to.alternates(Path.of(value)));
-        of(settings, one -> one == Strategy.RMU)
-                .number("steering", "C", tuning.steering(), "Length of the random direction", value -> tune(t -> t.withSteering(value)))
-                .whole("block", tuning.block(), "Block whose output is steered, counted from 0; -1 = the middle one",
-                        value -> tune(t -> t.withBlock(value)));
-        of(settings, one -> one == Strategy.GAUSS_NEWTON)
-                .number("damping", "X", tuning.damping(), "Of the curvature; 0 = a tenth of each block's mean eigenvalue",
-                        value -> tune(t -> t.withDamping(value)));
-        of(settings, one -> one == Strategy.TASK_VECTOR)
-                .whole("tune_steps", tuning.tuneSteps(), "Steps of the fine-tuning", value -> tune(t -> t.withTuneSteps(value)));
     }
 
     /** What of {@code names}, which are set, does not count beside others of them, a sentence each. */
@@ -176,10 +144,6 @@ public final class EraseSettings {
     private static void unused(Collection<String> names, String by, List<String> problems, String... what) {
         Arrays.stream(what).filter(name -> names.contains(by) && names.contains(name))
                 .forEach(name -> problems.add(name + " is not used beside " + by));
-    }
-
-    private void tune(UnaryOperator<Tuning> change) {
-        tuning = change.apply(tuning);
     }
 
     private Settings of(Settings settings, Predicate<Strategy> users) {

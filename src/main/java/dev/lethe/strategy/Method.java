@@ -4,6 +4,11 @@
  */
 package dev.lethe.strategy;
 
+import static dev.lethe.settings.Parameter.DAMPING;
+import static dev.lethe.settings.Parameter.LEARNING_RATE;
+import static dev.lethe.settings.Parameter.SLACK;
+import static dev.lethe.settings.Parameter.TUNE_STEPS;
+
 import dev.lethe.data.Dataset;
 import dev.lethe.data.TextRecord;
 import dev.lethe.engine.AdamW;
@@ -121,13 +126,13 @@ public final class Method {
             case FRESH -> along(new FreshDirection(model, in.data().forget()), target);
             case TASK_VECTOR -> {
                 FineTune.Options options = new FineTune.Options(training.batchSize(),
-                        optimizer(config.tuning().learningRate()), stored.sites(), config.seed());
+                        optimizer(config.tuning().get(LEARNING_RATE)), stored.sites(), config.seed());
                 FineTune tuning = new FineTune(model, in.data().forget(), options);
-                yield along(new TaskVector(model, tuning, config.tuning().tuneSteps()), target);
+                yield along(new TaskVector(model, tuning, (int) config.tuning().get(TUNE_STEPS)), target);
             }
             case GAUSS_NEWTON -> {
                 in.listener().stage("curvature of the retain records");
-                try (GaussNewton direction = new GaussNewton(model, stored.sites(), in.data(), config.tuning().damping(),
+                try (GaussNewton direction = new GaussNewton(model, stored.sites(), in.data(), config.tuning().get(DAMPING),
                         config.contrastSample(), config.seed())) {
                     yield along(direction, target);
                 }
@@ -172,7 +177,7 @@ public final class Method {
 
     private LoopResult descend(double target) {
         in.listener().stage("objective " + config.strategy().label());
-        ObjectiveSteps steps = new ObjectiveSteps(model, optimizer(config.tuning().learningRate()), in.stored().sites());
+        ObjectiveSteps steps = new ObjectiveSteps(model, optimizer(config.tuning().get(LEARNING_RATE)), in.stored().sites());
         try (Objective objective = objective();
              Hold hold = hold();
              ObjectiveLoop loop = new ObjectiveLoop(model, config, in.data(), objective, more(hold), steps, training.batchSize(), heard)) {
@@ -183,8 +188,7 @@ public final class Method {
     private Objective objective() {
         Tuning tuning = config.tuning();
         return switch (config.strategy()) {
-            case GRAD_ASCENT -> new GradientDifference(model, tuning.withRetainWeight(0));
-            case GRAD_DIFF -> new GradientDifference(model, tuning);
+            case GRAD_ASCENT, GRAD_DIFF -> new GradientDifference(model, tuning);
             case KL -> new KlMinimisation(in.engine(), model, tuning);
             case RMU -> new Rmu(in.engine(), model, tuning, config.seed());
             case NPO -> new Npo(model, in.data().forget(), tuning);
@@ -193,7 +197,7 @@ public final class Method {
             case SATIMP -> new SatImp(model, tuning);
             case UNDIAL -> new Undial(in.engine(), model, tuning);
             case CEU -> new CrossEntropyUnlearning(model, tuning);
-            case PDU -> new PrimalDual(model, tuning, SetLoss.mean(model, in.data().guard()) + tuning.slack());
+            case PDU -> new PrimalDual(model, tuning, SetLoss.mean(model, in.data().guard()) + tuning.get(SLACK));
             case DPO -> new Preference(in.engine(), model,
                     Alternates.notKnowing(in.source(), in.erased(), config.seed()), tuning);
             case ALTPO -> new Preference(in.engine(), model,

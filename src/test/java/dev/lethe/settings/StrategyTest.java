@@ -67,9 +67,12 @@ class StrategyTest {
     }
 
     private static EraseConfig.Builder config(Strategy strategy) {
-        Tuning tuning = strategy == Strategy.SATIMP ? Tuning.of(strategy).withBeta(1) : Tuning.of(strategy); // p^5 stands still
-        return EraseConfig.of(strategy).toBuilder().reference(new Reference.Loss(TARGET)).keepEntries(true).ignoreGuards(true)
-                .retainGuard(1e9).repairBudget(1).tuning(tuning.withForgetWeight(1)).relearnSteps(2);
+        EraseConfig.Builder config = EraseConfig.of(strategy).toBuilder().reference(new Reference.Loss(TARGET)).keepEntries(true)
+                .ignoreGuards(true).retainGuard(1e9).repairBudget(1).relearnSteps(2);
+        if (strategy == Strategy.SATIMP) {
+            config.tuning(Parameter.BETA, 1); // p^5 stands still
+        }
+        return strategy.kind() == Strategy.Kind.OBJECTIVE ? config.tuning(Parameter.FORGET_WEIGHT, 1) : config;
     }
 
     private Erasure erase(EraseConfig config, String out) {
@@ -134,8 +137,8 @@ class StrategyTest {
     void tuningOfOlderAccounts() {
         Tuning read = dev.lethe.run.RunJson.read("{\"retain_weight\":1,\"forget_weight\":1,\"beta\":0.1,\"delta\":0,"
                 + "\"learning_rate\":0,\"steering\":20,\"block\":-1,\"damping\":0,\"tune_steps\":30}", Tuning.class, "account");
-        assertEquals(0.1, read.beta());
-        assertEquals(0, read.beta2());
+        assertEquals(0.1, read.get(Parameter.BETA));
+        assertThrows(IllegalArgumentException.class, () -> read.get(Parameter.BETA2));
     }
 
     @Test
@@ -226,7 +229,9 @@ class StrategyTest {
                 () -> EraseConfig.of(Strategy.RETRAIN).toBuilder().fixed(new FixedRate(1, 3)).build());
         assertThrows(IllegalArgumentException.class, () -> Epochs.parse("second"));
         assertThrows(IllegalArgumentException.class, () -> FixedRate.parse("0.5"));
-        assertThrows(IllegalArgumentException.class, () -> Tuning.of(Strategy.NPO).withBeta(0));
+        assertThrows(IllegalArgumentException.class, () -> Strategy.NPO.tuning().with(Parameter.BETA, 0));
+        assertThrows(IllegalArgumentException.class, () -> EraseConfig.of(Strategy.NPO).toBuilder().tuning(Parameter.DELTA, 1));
+        assertThrows(IllegalArgumentException.class, () -> EraseConfig.of(Strategy.RMU).toBuilder().tuning(Parameter.BLOCK, 0.5));
         assertArrayEquals(new String[] {"0.5x20", "0.1x3"},
                 new String[] {FixedRate.parse("0.5x20").toString(), Iterative.parse("0.1x3").toString()});
     }

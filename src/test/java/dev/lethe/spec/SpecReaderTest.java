@@ -240,7 +240,7 @@ class SpecReaderTest {
         Cells.Draft last = drafts.getLast();
         assertEquals("NPO fixed:1e-4x9 beta 2 retain_weight 5", last.variant());
         assertEquals("beta=2,retain_weight=5,forget_weight=2", last.cell().options());
-        assertEquals(2, last.config().tuning().beta());
+        assertEquals(2, last.config().tuning().get(dev.lethe.settings.Parameter.BETA));
         assertEquals(8, drafts.stream().filter(draft -> draft.config() != null).map(Cells.Draft::cell).distinct().count());
     }
 

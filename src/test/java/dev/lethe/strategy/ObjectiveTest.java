@@ -27,6 +27,7 @@ import dev.lethe.objective.Undial;
 import dev.lethe.objective.WeightedAscent;
 import dev.lethe.objective.WeightedLoss;
 import dev.lethe.settings.Strategy;
+import dev.lethe.settings.Parameter;
 import dev.lethe.settings.Tuning;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.Tolerance;
@@ -46,8 +47,9 @@ import org.junit.jupiter.api.extension.ExtendWith;
 class ObjectiveTest {
     private final Golden weights = Golden.of("tied");
     private final Golden golden = Golden.of("objectives");
-    private final Tuning tuning = Tuning.of(Strategy.NPO).withRetainWeight(golden.number("alpha"))
-            .withForgetWeight(golden.number("gamma")).withBeta(golden.number("beta")).withDelta(golden.number("delta"));
+    private final Tuning tuning = new Tuning(Map.of(Parameter.RETAIN_WEIGHT, golden.number("alpha"),
+            Parameter.FORGET_WEIGHT, golden.number("gamma"), Parameter.BETA, golden.number("beta"), Parameter.DELTA, golden.number("delta"),
+            Parameter.BETA2, 0.0, Parameter.DUAL_RATE, 0.0, Parameter.BLOCK, -1.0));
     private final List<Example> forget = examples("forget");
     private final List<Example> retain = examples("retain");
     private Engine engine;
@@ -89,7 +91,7 @@ class ObjectiveTest {
 
     @Test
     void gradientAscent() {
-        check("grad-ascent", new GradientDifference(model, tuning.withRetainWeight(0)));
+        check("grad-ascent", new GradientDifference(model, tuning.with(Parameter.RETAIN_WEIGHT, 0)));
     }
 
     @Test
@@ -116,7 +118,7 @@ class ObjectiveTest {
 
     @Test
     void representationMisdirection() {
-        try (Objective rmu = new Rmu(engine, model, tuning.withBlock((int) golden.number("block")),
+        try (Objective rmu = new Rmu(engine, model, tuning.with(Parameter.BLOCK, (int) golden.number("block")),
                 golden.doubles("direction"))) {
             check("rmu", rmu);
         }
@@ -129,12 +131,12 @@ class ObjectiveTest {
 
     @Test
     void saturationAndImportance() {
-        check("satimp", new SatImp(model, tuning.withBeta2(golden.number("beta2"))));
+        check("satimp", new SatImp(model, tuning.with(Parameter.BETA2, golden.number("beta2"))));
     }
 
     @Test
     void distillationTowardAdjustedLogits() {
-        try (Objective undial = new Undial(engine, model, tuning.withBeta(golden.number("penalty")))) {
+        try (Objective undial = new Undial(engine, model, tuning.with(Parameter.BETA, golden.number("penalty")))) {
             check("undial", undial);
         }
     }
@@ -146,12 +148,12 @@ class ObjectiveTest {
 
     @Test
     void primalDual() {
-        PrimalDual pdu = new PrimalDual(model, tuning.withDualRate(2), golden.number("epsilon"));
+        PrimalDual pdu = new PrimalDual(model, tuning.with(Parameter.DUAL_RATE, 2), golden.number("epsilon"));
         check("pdu", pdu);
         double first = golden.numbers().get("values").get("pdu").asDouble();
         double over = SetLoss.mean(model, retain) - golden.number("epsilon");
         assertEquals(first + 2 * over * over, pdu.gradient(forget, retain), 1e-9, "its price after a step");
-        PrimalDual free = new PrimalDual(model, tuning.withDualRate(1e9), 1e9); // a bound that nothing breaks: its price is none
+        PrimalDual free = new PrimalDual(model, tuning.with(Parameter.DUAL_RATE, 1e9), 1e9); // a bound that nothing breaks: its price is none
         free.gradient(forget, retain);
         double flat = free.gradient(forget, retain);
         assertEquals(first - golden.number("alpha") * over, flat, 1e-9, "flatness alone");
@@ -180,7 +182,7 @@ class ObjectiveTest {
         more.add(1, silent);
         try (Undial undial = new Undial(engine, model, tuning); KlMinimisation kl = new KlMinimisation(engine, model, tuning)) {
             for (Objective one : List.of(new WeightedAscent(model, tuning), new SatImp(model, tuning), undial, kl,
-                    new CrossEntropyUnlearning(model, tuning), new PrimalDual(model, tuning.withDualRate(0), 1))) {
+                    new CrossEntropyUnlearning(model, tuning), new PrimalDual(model, tuning.with(Parameter.DUAL_RATE, 0), 1))) {
                 List<Example> kept = one.usesRetain() ? retain : List.of();
                 double value = one.gradient(forget, kept);
                 assertEquals(value, one.gradient(more, kept), 1e-12 * Math.abs(value), one.getClass().getSimpleName());
@@ -193,7 +195,7 @@ class ObjectiveTest {
     void certainTokens() {
         move();
         model.buffer(Buffer.PARAMETERS).scale(200);
-        for (Objective one : List.of(new CrossEntropyUnlearning(model, tuning), new SatImp(model, tuning.withBeta2(0.5)),
+        for (Objective one : List.of(new CrossEntropyUnlearning(model, tuning), new SatImp(model, tuning.with(Parameter.BETA2, 0.5)),
                 new WeightedAscent(model, tuning))) {
             assertTrue(Double.isFinite(one.gradient(forget, retain)), one.getClass().getSimpleName());
             try (ParameterVector gradient = model.buffer(Buffer.GRADIENT).copy()) {
