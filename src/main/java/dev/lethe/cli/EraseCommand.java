@@ -16,6 +16,7 @@ import dev.lethe.find.Finder;
 import dev.lethe.find.ForgetSet;
 import dev.lethe.find.ForgetSet.Match;
 import dev.lethe.model.Checkpoint;
+import dev.lethe.objective.Alternates;
 import dev.lethe.proof.Certifier;
 import dev.lethe.results.Destroyed;
 import dev.lethe.results.Erasure;
@@ -180,7 +181,10 @@ final class EraseCommand implements Callable<Integer> {
         Dataset records = form.read(data, null);
         if (request == null) {
             try (Finder finder = new Finder(records.records())) {
-                finder.find(selection.query()).requireErasable();
+                ForgetSet forget = finder.find(selection.query());
+                forget.requireErasable();
+                Alternates.require(config.strategy(), records.filter(record -> forget.ids().contains(record.id())).records(),
+                        config.alternates());
             }
         }
         if (adopted == null) {

@@ -24,8 +24,8 @@ final class GrowingFolder implements AutoCloseable {
     private static final String MARK = "erasing.lock";
 
     private final Path path;
-    private final Path out;      // null for a trial
-    private final RunLock lock;  // null for a trial
+    private final Path out; // null for a trial
+    private final RunLock lock;
 
     private GrowingFolder(Path path, Path out, RunLock lock) {
         this.path = path;
@@ -54,13 +54,14 @@ final class GrowingFolder implements AutoCloseable {
         }
     }
 
-    /** One for what is never to be a run. */
+    /** One for what is never to be a run; what a killed trial of the same run left there goes. */
     static GrowingFolder trial(RunFolder source) {
         Path beside = Lineage.real(source.root());
+        Path path = beside.resolveSibling(beside.getFileName() + ".trial");
         try {
-            return new GrowingFolder(PrivateFiles.tempFolder(beside.getParent(), beside.getFileName() + "-trial"), null, null);
+            return new GrowingFolder(path, null, lock(path));
         } catch (IOException e) {
-            throw new UncheckedIOException(beside.getParent() + ": a trial's folder cannot be made: " + Reason.of(e), e);
+            throw new UncheckedIOException(path + ": a trial's folder cannot be made: " + Reason.of(e), e);
         }
     }
 
@@ -149,9 +150,7 @@ final class GrowingFolder implements AutoCloseable {
     public void close() {
         try {
             if (Files.isDirectory(path)) {
-                if (lock != null) {
-                    empty(path); // the lock goes last: with it whoever waits for the folder may have it
-                }
+                empty(path); // the lock goes last: with it whoever waits for the folder may have it
                 PrivateFiles.deleteTree(path);
             } else if (out != null) {
                 Files.deleteIfExists(out.resolve(MARK));
@@ -159,9 +158,7 @@ final class GrowingFolder implements AutoCloseable {
         } catch (IOException e) {
             throw new UncheckedIOException(path + ": cannot be removed: " + Reason.of(e), e);
         } finally {
-            if (lock != null) {
-                lock.close();
-            }
+            lock.close();
         }
     }
 

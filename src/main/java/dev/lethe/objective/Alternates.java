@@ -8,6 +8,7 @@ import dev.lethe.data.DataForm;
 import dev.lethe.data.PerturbedDataset;
 import dev.lethe.data.TextRecord;
 import dev.lethe.run.RunFolder;
+import dev.lethe.settings.Strategy;
 import dev.lethe.text.Example;
 import java.io.IOException;
 import java.io.InputStream;
@@ -45,7 +46,8 @@ public final class Alternates {
         for (int i = 0; i < records.size(); i++) {
             chosen.put(records.get(i).id(), EraseData.sample(answers, EACH, seed + i));
         }
-        return of(run, records, chosen, "dpo");
+        require(Strategy.DPO, records, null);
+        return of(run, records, chosen);
     }
 
     /**
@@ -55,10 +57,7 @@ public final class Alternates {
      * @throws BadInputException without a file, or when it has none for a record, by id or by prompt
      */
     public static Alternates of(RunFolder run, List<TextRecord> records, Path file, long seed) {
-        if (file == null) {
-            throw new BadInputException("strategy altpo needs a file of wrong answers to the records to erase,"
-                    + " as TOFU's perturbed sets are");
-        }
+        require(Strategy.ALTPO, records, file);
         DataForm form = run.info().data().form();
         Map<String, List<String>> known = new HashMap<>();
         for (PerturbedDataset.PerturbedRecord line : PerturbedDataset.read(file, false, form).records()) {
@@ -74,23 +73,34 @@ public final class Alternates {
             }
             chosen.put(record.id(), EraseData.sample(own, own.size(), seed));
         }
-        return of(run, records, chosen, "altpo");
+        return of(run, records, chosen);
+    }
+
+    /**
+     * What can be said before a model is read.
+     *
+     * @param file of wrong answers, or null
+     * @throws BadInputException when the strategy puts other answers in the place of records' and one has none, or there is no file
+     */
+    public static void require(Strategy strategy, List<TextRecord> records, Path file) {
+        if (strategy == Strategy.ALTPO && file == null) {
+            throw new BadInputException("strategy altpo needs a file of wrong answers to the records to erase,"
+                    + " as TOFU's perturbed sets are");
+        }
+        records.stream().filter(record -> strategy.answers() && !record.answers()).findFirst().ifPresent(record -> {
+            throw new BadInputException("strategy " + strategy.label() + " puts another answer in the place of each record's, and record "
+                    + record.id() + " has none: it has no prompt, or is a conversation that does not end with an answer");
+        });
     }
 
     private static String prompt(TextRecord record) {
         return "prompt " + record.prompt();
     }
 
-    private static Alternates of(RunFolder run, List<TextRecord> records, Map<String, List<String>> answers,
-                                 String strategy) {
+    private static Alternates of(RunFolder run, List<TextRecord> records, Map<String, List<String>> answers) {
         List<TextRecord> all = new ArrayList<>();
         List<String> owners = new ArrayList<>();
         for (TextRecord record : records) {
-            if (!record.answers()) {
-                throw new BadInputException("strategy " + strategy + " puts another answer in the place of each record's,"
-                        + " and record " + record.id() + " has none: it has no prompt, or is a conversation that does not"
-                        + " end with an answer");
-            }
             for (String answer : answers.get(record.id())) {
                 all.add(record.answered(record.id() + " (" + all.size() + ")", answer));
                 owners.add(record.id());

@@ -79,7 +79,7 @@ public final class SpecReader {
                 text(top, "tokenizer"), base, training("$.training", top.path("training")),
                 or(longs(top, "seeds"), List.of(0L)),
                 or(texts(top, "heads"), List.of("tied")), forget,
-                top.path("cells").valueStream().filter(JsonNode::isObject).map(SpecReader::block).toList(),
+                top.path("cells").valueStream().map(SpecReader::block).toList(),
                 top.path("oracles").asInt(0), new Spec.Relearn(relearn.path("share").asDouble(0.25),
                         relearn.path("steps").asInt(10), relearn.path("rate").asDouble(0.1)), measure(top),
                 top.has("sequential") ? sequential(top.get("sequential")) : null);

@@ -137,6 +137,8 @@ class EraseModelTest {
         assertRefused("--strategy retrain: the training of " + model + " is not Lethe's to repeat", Shell.run("erase",
                 model,
                 "--data", learned, "--subject", "person3", "--out", out, "--strategy", "retrain"));
+        assertRefused("strategy altpo needs a file of wrong answers", Shell.run("erase", model, "--data", learned, "--subject", "person3", "--out",
+                out, "--strategy", "altpo"));
         assertRefused("--out RUN2 is missing: the folder of the new run; force: of an adoption, and " + heldOut + " is no model folder",
                 Shell.run("erase", heldOut, "--subject", "x", "--set", "force"));
         assertRefused(model + " is a model and no run, and needs --data FILE: the records that it was trained on; --dry-run writes nothing", Shell.run("erase", model, "--subject", "x", "--dry-run"));

@@ -208,6 +208,21 @@ public class EraserTest {
     }
 
     @Test
+    void aTrialRemovesWhatAKilledOneLeft() throws IOException {
+        Path left = folder.resolve("source.trial");
+        Files.createDirectories(left.resolve("retrained"));
+        Files.writeString(left.resolve("retrained/records.jsonl"), "somebody");
+        try (OpenRun run = OpenRun.open(engine, source)) {
+            ForgetSet forget = run.find(Query.subject(person(run)));
+            BadInputException foreign = assertThrows(BadInputException.class, () -> run.trial(forget, CONFIG, EraseListener.NONE, _ -> { }));
+            assertTrue(foreign.getMessage().contains("is in the way, and no erasure made it"), foreign.getMessage());
+            Files.createFile(left.resolve("erasing.lock"));
+            run.trial(forget, CONFIG, EraseListener.NONE, _ -> { });
+        }
+        assertOnly("people.jsonl", "source", "tokenizer");
+    }
+
+    @Test
     void anInterruptLeavesNothing() throws IOException {
         try (OpenRun run = OpenRun.open(engine, source)) {
             ForgetSet forget = run.find(Query.subject(person(run)));

@@ -62,13 +62,13 @@ class SpecReaderTest {
     @Test
     void whatIsOfTheWrongKindIsToldAndSoIsTheRest() throws IOException {
         String message = refusal("""
-                {"data": [], "tokenizer": null, "training": 7, "forget": {"a b": 3}, "cells": [5, {"name": "x"}], "heads": "both",
+                {"data": [], "tokenizer": null, "training": 7, "forget": {"a b": 3}, "cells": [5, {"name": "x"}, {"strategy": "prayer"}], "heads": "both",
                  "seeds": [0.5, "1", 7, 7.0], "oracles": 10001, "measure": {"retain_sample": 3000000000}, "metrics": [],
                  "sequential": {"erase": {"sites": true, "reference": "held out"}, "fine_tune": -1}}
                 """);
         for (String expected : List.of("$.data: is a list, must be an object", "$.tokenizer: is null, must be a string",
                 "$.training: is 7, must be an object", "$.forget['a b']: is 3, must be an object", "$.cells[0]: is 5, must be an object",
-                "$.cells[1].strategy: is missing: one or a list of the labels", "$.heads: is \"both\", must be one of tied, untied",
+                "$.cells[1].strategy: is missing: one or a list of the labels", "$.cells[2].strategy: unknown strategy 'prayer'", "$.heads: is \"both\", must be one of tied, untied",
                 "$.seeds[0]: is 0.5, must be a whole number", "$.seeds[1]: is \"1\", must be a whole number",
                 "$.seeds[3]: 7.0 occurs twice",
                 "$.oracles: is 10001, must be at most 10000", "$.measure.retain_sample: is 3000000000, must be at most 2147483647",
