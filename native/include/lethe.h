@@ -581,6 +581,10 @@ LETHE_API lethe_status lethe_entries_cross(lethe_model *model, const lethe_entri
 /* out [N, N]: <g_i, g_j> over `sites`, symmetric, cross terms of a tied head included. Uses about scratch_bytes of memory. */
 LETHE_API lethe_status lethe_entries_gram(lethe_model *model, const lethe_entries *entries, const uint8_t *sites,
                                           int64_t scratch_bytes, double *out, const int32_t *cancel, lethe_error *err);
+/* lethe_kfac_accumulate of the entries' records, from the rows that the entries keep: at the weights that they were captured at, whatever
+ * the model's are. Entries must hold the chosen sites with a row a token; what a top-k head dropped counts as 0. LETHE_FISHER_EMPIRICAL alone. */
+LETHE_API lethe_status lethe_kfac_accumulate_entries(lethe_kfac *kfac, const lethe_model *model, const lethe_entries *entries,
+                                                     const int32_t *cancel, lethe_error *err);
 
 /* Eigen-decomposition of a symmetric [n, n] fp64 matrix. values: out [n] ascending. matrix: inout, row i becomes the
  * unit eigenvector of values[i]. */

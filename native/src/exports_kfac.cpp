@@ -4,6 +4,7 @@
 #include <cmath>
 #include <memory>
 
+#include "entry_set.h"
 #include "flat.h"
 #include "guard.h"
 #include "kfac.h"
@@ -73,6 +74,19 @@ lethe_status lethe_kfac_accumulate(lethe_kfac* kfac, lethe_model* model, const l
     const Batch checked_batch(checked(batch, "batch"), model->shape(), Targets::kRequired);
     const SerialIfSmall serial(checked_batch.rows() * model->layout.parameters());
     run_on(model->path, [&] { kfac_accumulate(*kfac, *model, checked_batch, losses, Cancel(cancel)); });
+  });
+}
+
+lethe_status lethe_kfac_accumulate_entries(lethe_kfac* kfac, const lethe_model* model, const lethe_entries* entries,
+                                           const int32_t* cancel, lethe_error* err) {
+  return guard(err, [&] {
+    require_pointer(kfac, "kfac");
+    require_pointer(model, "model");
+    kfac->require_whole();
+    require_same_space(*kfac, *model, model->parameters, "model");
+    run_on(model->path, [&] {
+      kfac_accumulate_entries(*kfac, EntrySet(*model, checked(entries, "entries"), nullptr), Cancel(cancel));
+    });
   });
 }
 

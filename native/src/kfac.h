@@ -18,6 +18,8 @@
 
 namespace lethe {
 
+class EntrySet;
+
 // sum of x^T x over batches, the upper triangle of it: column panels, each down to its own diagonal.
 class SymmetricSum {
  public:
@@ -90,6 +92,7 @@ struct Kfac {
 };
 
 void kfac_accumulate(Kfac& kfac, Model& model, const Batch& batch, double* losses, const Cancel& cancel);
+void kfac_accumulate_entries(Kfac& kfac, const EntrySet& set, const Cancel& cancel);
 void kfac_decompose(Kfac& kfac, const Cancel& cancel);
 
 struct KfacPower {
@@ -119,6 +122,10 @@ class KfacObserver : public GradientObserver {
   const Batch& batch_;
   const Rounding rounding_;  // of products, as the pass's own; the correction's squares are not rounded
 };
+
+// Around a batch, whoever tells the observer of it.
+std::unique_ptr<KfacObserver> kfac_begin(Kfac& kfac, const Batch& batch, Rounding rounding);
+void kfac_end(Kfac& kfac, const Batch& batch, KfacObserver& observer);
 
 std::unique_ptr<KfacObserver> make_covariance_pass(Kfac& kfac, const Batch& batch, Rounding rounding);
 std::unique_ptr<KfacObserver> make_correction_pass(Kfac& kfac, const Batch& batch, Rounding rounding);

@@ -58,17 +58,6 @@ Batch weighted(const Kfac& kfac, const Batch& batch, const std::vector<double>& 
   return Batch(view, kfac.layout.shape(), Targets::kRequired);
 }
 
-// The batch is in.
-void kfac_done(Kfac& kfac, const Batch& batch, KfacObserver& observer) {
-  observer.finish();
-  kfac.records += batch.records();
-  if (kfac.stage == KfacStage::kCovariance) {
-    kfac.tokens += batch.rows();
-    kfac.targets += batch.target_count();
-  }
-  kfac.broken = false;
-}
-
 }  // namespace
 
 void KfacObserver::relabel(int64_t first_row, const at::Tensor& errors) {
@@ -149,22 +138,36 @@ void add_squares(bool on_device, const at::Tensor& u, const at::Tensor& x, const
   });
 }
 
-void kfac_accumulate(Kfac& kfac, Model& model, const Batch& given, double* losses, const Cancel& cancel) {
-  const std::vector<double> weights = fisher_weights(kfac, given);
-  const Batch batch = weighted(kfac, given, weights);
+std::unique_ptr<KfacObserver> kfac_begin(Kfac& kfac, const Batch& batch, Rounding rounding) {
   if (kfac.stage == KfacStage::kKronecker) {  // the second pass begins
     kfac.stage = KfacStage::kCorrected;
     kfac.records = 0;
     for (KfacBlock& block : kfac.blocks) block.values.zero_();
   }
   kfac.broken = true;  // until the batch is in
-  const auto observer = kfac.stage == KfacStage::kCovariance ? make_covariance_pass(kfac, batch, model.rounding)
-                                                             : make_correction_pass(kfac, batch, model.rounding);
+  return kfac.stage == KfacStage::kCovariance ? make_covariance_pass(kfac, batch, rounding)
+                                              : make_correction_pass(kfac, batch, rounding);
+}
+
+void kfac_end(Kfac& kfac, const Batch& batch, KfacObserver& observer) {
+  observer.finish();
+  kfac.records += batch.records();
+  if (kfac.stage == KfacStage::kCovariance) {
+    kfac.tokens += batch.rows();
+    kfac.targets += batch.target_count();
+  }
+  kfac.broken = false;
+}
+
+void kfac_accumulate(Kfac& kfac, Model& model, const Batch& given, double* losses, const Cancel& cancel) {
+  const std::vector<double> weights = fisher_weights(kfac, given);
+  const Batch batch = weighted(kfac, given, weights);
+  const auto observer = kfac_begin(kfac, batch, model.rounding);
   std::vector<double> row_losses(static_cast<size_t>(batch.target_count()));
   if (kfac.path != nullptr) {
     model.path->observe(model, batch, {observer.get()}, row_losses.data(), cancel);
     record_losses(batch, row_losses.data(), losses);
-    return kfac_done(kfac, batch, *observer);
+    return kfac_end(kfac, batch, *observer);
   }
   const at::Tensor hidden = forward(model, batch, Keep::kForBackward, cancel);
   const HeadGradient head{
@@ -172,7 +175,7 @@ void kfac_accumulate(Kfac& kfac, Model& model, const Batch& given, double* losse
   head_gradient(model, batch, hidden, head, cancel);
   record_losses(batch, row_losses.data(), losses);
   backward(model, batch, {.accumulate = true, .observers = {observer.get()}, .weights = false}, cancel);
-  kfac_done(kfac, batch, *observer);
+  kfac_end(kfac, batch, *observer);
 }
 
 }  // namespace lethe

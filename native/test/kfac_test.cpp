@@ -159,6 +159,27 @@ void against_records(bool tied) {
         CHECK_CLOSE(kronecker[i].values.values[j] * static_cast<double>(gradients.size()), squares.values[j], 1e-12);
   }
 
+  // The same from what a ledger would keep of these records.
+  const auto stored = [&](int64_t top_k, int32_t dtype) {
+    const KfacHandle factors = make_kfac(model.get(), all_sites(model.get()), LETHE_FISHER_EMPIRICAL);
+    for (const bool corrects : {false, true}) {
+      for (const Ragged* batch : {&first, &second}) {
+        const Captured captured = capture(model.get(), *batch, all_sites(model.get()), top_k, dtype);
+        const lethe_entries entries = captured.view();
+        CHECK_OK(lethe_kfac_accumulate_entries(factors.get(), model.get(), &entries, nullptr, err));
+      }
+      if (!corrects) CHECK_OK(lethe_kfac_decompose(factors.get(), nullptr, err));
+    }
+    return numbers(factors.get());
+  };
+  for (const int64_t top_k : {0, 23}) {  // of a vocabulary of 23
+    const std::vector<Block> again = blocks_of(model.get(), tied, stored(top_k, LETHE_F64));
+    for (size_t i = 0; i < again.size(); ++i) {
+      const double error = relative(again[i].values.values, corrected[i].values.values);
+      if (!(error < 1e-9)) report(__FILE__, __LINE__, std::string(again[i].site.name) + ": " + std::to_string(error));
+    }
+  }
+
   // Powers, against the same in plain loops; damping of a block's mean included.
   Random random(4);
   std::vector<double> v(static_cast<size_t>(layout_of(model.get()).flat_size));
@@ -288,6 +309,21 @@ void refusals() {
   const int32_t cancelled = 1;
   CHECK_REFUSED(lethe_kfac_accumulate(kfac.get(), model.get(), &view, losses.data(), &cancelled, err), LETHE_CANCELLED, "");
   CHECK_REFUSED(lethe_kfac_apply(kfac.get(), 1, 0, -1, v.get(), v.get(), err), LETHE_INVALID_ARGUMENT, "whose pass failed");
+
+  const KfacHandle sampled = make_kfac(model.get(), only_site(model.get(), 3), LETHE_FISHER_SAMPLED);
+  const KfacHandle fresh = make_kfac(model.get(), only_site(model.get(), 3), LETHE_FISHER_EMPIRICAL);
+  Captured captured = capture(model.get(), batch, all_sites(model.get()), 0, LETHE_F64);
+  lethe_entries entries = captured.view();
+  CHECK_REFUSED(lethe_kfac_accumulate_entries(sampled.get(), model.get(), &entries, nullptr, err), LETHE_INVALID_ARGUMENT,
+                "factors over sampled ones need a pass");
+  captured = capture(model.get(), batch, only_site(model.get(), 4), 0, LETHE_F64);
+  entries = captured.view();
+  CHECK_REFUSED(lethe_kfac_accumulate_entries(fresh.get(), model.get(), &entries, nullptr, err), LETHE_INVALID_ARGUMENT,
+                "the entries do not hold h.0.attn.c_attn");
+  captured = capture(model.get(), batch, only_site(model.get(), 3), 0, LETHE_F64, 2);
+  entries = captured.view();
+  CHECK_REFUSED(lethe_kfac_accumulate_entries(fresh.get(), model.get(), &entries, nullptr, err), LETHE_INVALID_ARGUMENT,
+                "entry 0 keeps fewer rows at h.0.attn.c_attn");
 
   auto options = sized<lethe_kfac_options>();
   const std::vector<uint8_t> none(16, 0);

@@ -49,6 +49,7 @@ void nothing() {
   REFUSED(lethe_kfac_accumulate(nullptr, nullptr, nullptr, nullptr, nullptr, err));
   REFUSED(lethe_kfac_decompose(nullptr, nullptr, err));
   REFUSED(lethe_kfac_apply(nullptr, 0, 0, 1, nullptr, nullptr, err));
+  REFUSED(lethe_kfac_accumulate_entries(nullptr, nullptr, nullptr, nullptr, err));
   REFUSED(lethe_kfac_read(nullptr, 0, 0, LETHE_F32, nullptr, 0, err));
   REFUSED(lethe_kfac_write(nullptr, 0, 0, LETHE_F32, nullptr, 0, err));
   lethe_kfac_destroy(nullptr);

@@ -3968,6 +3968,70 @@ public class LetheNative extends LetheNative$shared {
         }
     }
 
+    private static class lethe_kfac_accumulate_entries {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            LetheNative.C_INT,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lethe_kfac_accumulate_entries");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lethe_status lethe_kfac_accumulate_entries(lethe_kfac *kfac, const lethe_model *model, const lethe_entries *entries, const int32_t *cancel, lethe_error *err)
+     * }
+     */
+    public static FunctionDescriptor lethe_kfac_accumulate_entries$descriptor() {
+        return lethe_kfac_accumulate_entries.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lethe_status lethe_kfac_accumulate_entries(lethe_kfac *kfac, const lethe_model *model, const lethe_entries *entries, const int32_t *cancel, lethe_error *err)
+     * }
+     */
+    public static MethodHandle lethe_kfac_accumulate_entries$handle() {
+        return lethe_kfac_accumulate_entries.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lethe_status lethe_kfac_accumulate_entries(lethe_kfac *kfac, const lethe_model *model, const lethe_entries *entries, const int32_t *cancel, lethe_error *err)
+     * }
+     */
+    public static MemorySegment lethe_kfac_accumulate_entries$address() {
+        return lethe_kfac_accumulate_entries.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lethe_status lethe_kfac_accumulate_entries(lethe_kfac *kfac, const lethe_model *model, const lethe_entries *entries, const int32_t *cancel, lethe_error *err)
+     * }
+     */
+    public static int lethe_kfac_accumulate_entries(MemorySegment kfac, MemorySegment model, MemorySegment entries, MemorySegment cancel, MemorySegment err) {
+        var mh$ = lethe_kfac_accumulate_entries.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lethe_kfac_accumulate_entries", kfac, model, entries, cancel, err);
+            }
+            return (int)mh$.invokeExact(kfac, model, entries, cancel, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
     private static class lethe_symmetric_eigen {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             LetheNative.C_INT,

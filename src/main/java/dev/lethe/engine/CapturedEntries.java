@@ -127,6 +127,23 @@ public final class CapturedEntries {
     }
 
     /**
+     * Adds the entries' records to the pass in progress of {@code into}, as {@link KroneckerFactors#accumulate(Batch)} does, from the rows
+     * that entries keep: at the weights that they were captured at. What a top-k head dropped counts as 0.
+     *
+     * @param into empirical, of this model, over sites that the format holds with a row a token
+     */
+    public void accumulate(EntryFormat format, List<MemorySegment> data, KroneckerFactors into) {
+        if (data.isEmpty()) {
+            return;
+        }
+        try (var _ = MappedFile.reading(data)) {
+            MemorySegment entries = entries("factors", format, data);
+            calls.done("factors of entries", LetheNative.lethe_kfac_accumulate_entries(into.handle(), model, entries, cancel.lowered(),
+                    calls.begin()));
+        }
+    }
+
+    /**
      * &lt;g_i, v&gt; site by site, [N][S], 0 at sites not selected. With a tied head, wte and lm_head are the two parts of
      * one tensor's product.
      */

@@ -131,6 +131,10 @@ public final class KroneckerFactors implements AutoCloseable {
         return spec;
     }
 
+    MemorySegment handle() {
+        return handle;
+    }
+
     public Stage stage() {
         return Stage.of(lethe_kfac_info.stage(described()));
     }

@@ -4,10 +4,15 @@
  */
 package dev.lethe.influence;
 
+import dev.lethe.base.BadInputException;
+import dev.lethe.engine.EntryFormat;
 import dev.lethe.engine.KroneckerFactors;
 import dev.lethe.engine.KroneckerFactors.Fisher;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.Work;
+import dev.lethe.ledger.Entry;
+import dev.lethe.ledger.GradientLedger;
+import dev.lethe.ledger.Payloads;
 import dev.lethe.shape.SiteSet;
 import dev.lethe.solve.LinearOperator;
 import dev.lethe.text.BatchPlan;
@@ -17,6 +22,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
+import java.util.function.BiConsumer;
 import java.util.stream.IntStream;
 
 /** How factors are made of examples. Immutable; the model's thread waits while a thread of Lethe's fits. */
@@ -77,21 +83,45 @@ public final class FactorFit {
         if (examples.isEmpty()) {
             throw new IllegalArgumentException("factors need at least one example");
         }
-        return Work.run("factors", () -> fitted(model, examples));
-    }
-
-    private KroneckerFactors fitted(LanguageModel model, List<Example> examples) {
-        SiteSet sites = options.sites() == null ? SiteSet.all(model.sites()) : options.sites();
         List<Example> drawn = options.samples() == 0 || options.samples() >= examples.size() ? examples
                 : DataSample.of(examples, options.samples(), options.seed());
+        return Work.run("factors", () -> fitted(model, drawn.size(), (factors, batch) -> factors.accumulate(BatchPlan.batch(drawn, batch))));
+    }
+
+    /**
+     * Factors of what live entries keep of their records, at the weights that these were captured at: the same as {@link #fit} makes there
+     * but for what a top-k head dropped, and no pass over data. The caller closes them.
+     *
+     * @throws IllegalArgumentException where the options ask for targets that the data does not have, or for a sample
+     * @throws BadInputException        when the ledger is of another shape, or does not hold the sites with a row a token
+     */
+    public KroneckerFactors fit(LanguageModel model, GradientLedger ledger, List<Entry> entries) {
+        EntryFormat format = ledger.format(model);
+        if (options.fisher() != Fisher.EMPIRICAL || options.samples() != 0 || entries.isEmpty()) {
+            throw new IllegalArgumentException("factors of " + entries.size() + " entries: empirical, and of all that are given");
+        }
+        if (format.rank() != 0 || !format.sites().containsAll(options.sites())) {
+            throw new BadInputException("the ledger holds " + String.join(", ", format.sites().names()) + (format.rank() == 0 ? ""
+                    : " by their " + format.rank() + " best rows") + ": curvature of " + String.join(", ", options.sites().names())
+                    + " needs a row a token of each; train with them as sites, and without rank");
+        }
+        return Work.run("factors", () -> fitted(model, entries.size(), (factors, batch) -> {
+            try (Payloads held = ledger.payloads(Arrays.stream(batch).mapToObj(entries::get).toList())) {
+                model.entries().accumulate(format, held.list(), factors);
+            }
+        }));
+    }
+
+    private KroneckerFactors fitted(LanguageModel model, int count, BiConsumer<KroneckerFactors, int[]> batches) {
+        SiteSet sites = options.sites() == null ? SiteSet.all(model.sites()) : options.sites();
         KroneckerFactors factors = model.factors(new KroneckerFactors.Spec(sites, options.fisher(), options.seed()));
         try {
-            pass(factors, drawn, Phase.COVARIANCES);
+            pass(factors, count, batches, Phase.COVARIANCES);
             Work.check(INTERRUPTED);
             factors.decompose();
             listener.step(Phase.EIGENBASES, 1, 1);
             if (options.corrected()) {
-                pass(factors, drawn, Phase.EIGENVALUES);
+                pass(factors, count, batches, Phase.EIGENVALUES);
             }
             return factors;
         } catch (Throwable e) {
@@ -100,11 +130,11 @@ public final class FactorFit {
         }
     }
 
-    private void pass(KroneckerFactors factors, List<Example> examples, Phase phase) {
-        List<int[]> batches = DataSample.batches(examples.size(), options.batchSize());
+    private void pass(KroneckerFactors factors, int count, BiConsumer<KroneckerFactors, int[]> add, Phase phase) {
+        List<int[]> batches = DataSample.batches(count, options.batchSize());
         for (int i = 0; i < batches.size(); i++) {
             Work.check(INTERRUPTED);
-            factors.accumulate(BatchPlan.batch(examples, batches.get(i)));
+            add.accept(factors, batches.get(i));
             listener.step(phase, i + 1, batches.size());
         }
     }

@@ -31,6 +31,9 @@ public enum Parameter {
             "Block whose output is steered, counted from 0; -1 = the middle one"),
     /** Lambda of gauss-newton; 0 = a tenth of the mean eigenvalue of each block. */
     DAMPING("damping", "X", 0, value -> value >= 0, "at least 0", "Of the curvature; 0 = a tenth of each block's mean eigenvalue"),
+    /** 1: gauss-newton's curvature is of what the ledger keeps of the retain records, 0: of passes over them. */
+    LEDGER_CURVATURE("ledger_curvature", "0|1", 0, value -> value == 0 || value == 1, "0 or 1",
+            "1 = the curvature of what the ledger keeps of retain records, without a pass over them; needs the sites captured"),
     /** Steps of the task vector's fine-tuning. */
     TUNE_STEPS("tune_steps", "N", 30, value -> value >= 1 && value == Math.rint(value), "a whole number of at least 1",
             "Steps of the fine-tuning");

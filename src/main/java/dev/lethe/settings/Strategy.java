@@ -19,7 +19,7 @@ public enum Strategy {
     /** Away from where fine-tuning on the forget set leads (Ilharco et al. 2023). */
     TASK_VECTOR("task-vector", Kind.ASCENT, false, Tuning.of(Parameter.LEARNING_RATE, Parameter.TUNE_STEPS)),
     /** Gauss-Newton steps uphill, with the curvature of the retain records (McKinney et al. 2026, K-FADE). */
-    GAUSS_NEWTON("gauss-newton", Kind.ASCENT, false, Tuning.of(Parameter.DAMPING)),
+    GAUSS_NEWTON("gauss-newton", Kind.ASCENT, false, Tuning.of(Parameter.DAMPING, Parameter.LEDGER_CURVATURE)),
     /** AdamW on the negated loss of the forget set (Jang et al. 2023). */
     GRAD_ASCENT("grad-ascent", Kind.OBJECTIVE, false, Tuning.ALONE),
     /** The same plus the loss of retain records (Liu et al. 2022). */

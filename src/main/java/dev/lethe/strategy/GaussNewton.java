@@ -4,7 +4,7 @@
  *     D = (C + lambda)^-1 grad L(forget)
  *
  * with C the Gauss-Newton matrix of the retain records' loss, as EK-FAC factors over targets drawn from the model, taken
- * once, and the gradient at the weights of now. It is the step that raises the forget loss most for a given change of the
+ * once, or the empirical Fisher matrix that the ledger's entries of them give without a pass; and the gradient at the weights of now. It is the step that raises the forget loss most for a given change of the
  * model's outputs on the retain records. Leaves out the paper's matrices over two distributions: C is of retain alone.
  */
 package dev.lethe.strategy;
@@ -16,8 +16,6 @@ import dev.lethe.engine.ParameterVector;
 import dev.lethe.influence.FactorFit;
 import dev.lethe.objective.EraseData;
 import dev.lethe.shape.SiteSet;
-import dev.lethe.text.Example;
-import java.util.List;
 
 final class GaussNewton implements Ascent.AscentDirection, AutoCloseable {
     private static final double RELATIVE = 0.1; // of the mean eigenvalue of each block, Grosse et al. 2023
@@ -28,14 +26,18 @@ final class GaussNewton implements Ascent.AscentDirection, AutoCloseable {
     private final double damping;
     private final int records;
 
-    /** Fits the factors to at most {@code sample} of the retain records at the weights of now. */
-    GaussNewton(LanguageModel model, SiteSet sites, EraseData data, double damping, int sample, long seed) {
+    /** @param factors of the retain records, which this closes */
+    GaussNewton(LanguageModel model, EraseData data, KroneckerFactors factors, double damping) {
         this.gradient = new FreshDirection(model, data.forget());
         this.damping = damping;
         this.records = data.forget().size();
-        List<Example> retain = data.retain();
-        this.factors = new FactorFit(new FactorFit.Options(sites, Fisher.SAMPLED, true, sample, BATCH, seed),
-                FactorFit.Listener.NONE).fit(model, retain);
+        this.factors = factors;
+    }
+
+    /** Factors of at most {@code sample} of the retain records at the weights of now. */
+    static KroneckerFactors passes(LanguageModel model, SiteSet sites, EraseData data, int sample, long seed) {
+        return new FactorFit(new FactorFit.Options(sites, Fisher.SAMPLED, true, sample, BATCH, seed), FactorFit.Listener.NONE)
+                .fit(model, data.retain());
     }
 
     @Override

@@ -13,6 +13,7 @@ import dev.lethe.data.Dataset;
 import dev.lethe.data.TextRecord;
 import dev.lethe.engine.AdamW;
 import dev.lethe.engine.Engine;
+import dev.lethe.engine.KroneckerFactors;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.objective.Alternates;
 import dev.lethe.objective.CrossEntropyUnlearning;
@@ -132,8 +133,9 @@ public final class Method {
             }
             case GAUSS_NEWTON -> {
                 in.listener().stage("curvature of the retain records");
-                try (GaussNewton direction = new GaussNewton(model, stored.sites(), in.data(), config.tuning().get(DAMPING),
-                        config.contrastSample(), config.seed())) {
+                KroneckerFactors curvature = StoredGradients.ofLedger(config) ? stored.curvature()
+                        : GaussNewton.passes(model, stored.sites(), in.data(), config.contrastSample(), config.seed());
+                try (GaussNewton direction = new GaussNewton(model, in.data(), curvature, config.tuning().get(DAMPING))) {
                     yield along(direction, target);
                 }
             }

@@ -6,7 +6,9 @@ package dev.lethe.strategy;
 
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.Reason;
+import dev.lethe.engine.KroneckerFactors;
 import dev.lethe.engine.LanguageModel;
+import dev.lethe.influence.FactorFit;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.objective.EraseData;
@@ -14,6 +16,7 @@ import dev.lethe.run.RunFolder;
 import dev.lethe.settings.Contrast;
 import dev.lethe.settings.Epochs;
 import dev.lethe.settings.EraseConfig;
+import dev.lethe.settings.Parameter;
 import dev.lethe.shape.SiteSet;
 import dev.lethe.text.Example;
 import java.util.List;
@@ -24,6 +27,8 @@ import java.util.stream.Collectors;
 public final class StoredGradients implements AutoCloseable {
     /** Retain entries whose influence is followed for the report. */
     private static final int INFLUENCE_SAMPLE = 64;
+
+    private static final int CURVATURE_BATCH = 32; // entries
 
     private final LanguageModel model;
     private final GradientLedger ledger; // null when the run has none
@@ -53,7 +58,7 @@ public final class StoredGradients implements AutoCloseable {
     /** @throws BadInputException when the configuration needs a ledger or sites that the run does not have */
     public static StoredGradients open(LanguageModel model, RunFolder run, EraseConfig config, Set<String> forgetIds) {
         SiteSet sites = chosen(model, config.sites());
-        boolean needed = config.strategy().usesLedger() || config.contrast().kind() != Contrast.Kind.NONE;
+        boolean needed = config.strategy().usesLedger() || config.contrast().kind() != Contrast.Kind.NONE || ofLedger(config);
         if (!run.hasLedger()) {
             if (needed) {
                 throw new BadInputException("run " + run + " captured no gradients; use the strategy fresh without contrast,"
@@ -77,6 +82,11 @@ public final class StoredGradients implements AutoCloseable {
         }
     }
 
+    /** Whether the strategy's curvature is of what is stored. */
+    static boolean ofLedger(EraseConfig config) {
+        return config.tuning().has(Parameter.LEDGER_CURVATURE) && config.tuning().get(Parameter.LEDGER_CURVATURE) == 1;
+    }
+
     private static SiteSet chosen(LanguageModel model, String selector) {
         try {
             return model.sites(selector);
@@ -92,6 +102,13 @@ public final class StoredGradients implements AutoCloseable {
     /** The ascent direction of the strategies that take captured gradients. */
     Ascent.AscentDirection direction() {
         return new StoredDirection(model, ledger, sites, forgetIds, epochs);
+    }
+
+    /** EK-FAC of what is stored of at most {@code contrastSample} retain records: no pass over data. */
+    KroneckerFactors curvature() {
+        List<Entry> sample = EraseData.sample(retain, config.contrastSample(), config.seed());
+        return new FactorFit(new FactorFit.Options(sites, KroneckerFactors.Fisher.EMPIRICAL, true, 0, CURVATURE_BATCH, config.seed()),
+                FactorFit.Listener.NONE).fit(model, ledger, sample);
     }
 
     /** The contrast to take out of a direction; null when none is configured. */

@@ -11,6 +11,8 @@ import dev.lethe.engine.Buffer;
 import dev.lethe.engine.CaptureRing.Capture;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.EntryFormat;
+import dev.lethe.engine.KroneckerFactors.Fisher;
+import dev.lethe.engine.KroneckerFactors;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.NoLeaks;
 import dev.lethe.engine.ParameterVector;
@@ -245,6 +247,26 @@ class InfluenceScorerTest {
                 Tolerance.near(form + " " + format, expected,
                         scores.getFirst().records().stream().mapToDouble(RecordScore::total).toArray(), tolerance);
             }
+        }
+    }
+
+    @Test
+    void factorsOfWhatIsStoredAreThoseOfAPass() {
+        FactorFit fit = new FactorFit(new FactorFit.Options(model.sites("all"), Fisher.EMPIRICAL, true, 0, 3, 1), FactorFit.Listener.NONE);
+        try (GradientLedger ledger = open(); KroneckerFactors stored = fit.fit(model, ledger, ledger.entries(0));
+                KroneckerFactors passed = fit.fit(model, examples); ParameterVector a = model.vector(); ParameterVector b = model.vector()) {
+            assertEquals(passed.records(), stored.records());
+            a.random(ParameterVector.Distribution.NORMAL, 1);
+            b.assign(a);
+            stored.apply(0.01, 0.1, -1, a, a);
+            passed.apply(0.01, 0.1, -1, b, b);
+            b.axpy(-1, a);
+            assertTrue(b.norm() < 1e-9 * a.norm(), b.norm() + " of " + a.norm());
+        }
+        capture(model, folder.resolve("rows"), new EntryFormat(model.sites("all"), 8, Dtype.F64, 2));
+        try (GradientLedger ledger = GradientLedger.open(folder.resolve("rows"))) {
+            String message = assertThrows(BadInputException.class, () -> fit.fit(model, ledger, ledger.entries())).getMessage();
+            assertTrue(message.contains(" by their 2 best rows: curvature of "), message);
         }
     }
 

@@ -258,7 +258,7 @@ class ObjectiveTest {
     void gaussNewtonSolvesForTheGradient() {
         EraseData data = new EraseData(forget, retain, retain, List.of(), List.of());
         double damping = 0.05;
-        try (GaussNewton uphill = new GaussNewton(model, model.sites("all"), data, damping, 0, 3);
+        try (GaussNewton uphill = new GaussNewton(model, data, GaussNewton.passes(model, model.sites("all"), data, 0, 3), damping);
              ParameterVector direction = model.vector();
              ParameterVector gradient = model.vector();
              ParameterVector back = model.vector();
