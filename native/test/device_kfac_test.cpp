@@ -1,6 +1,7 @@
 // Kronecker factors on the emulated device against the CPU's: both passes, by what they make of a vector at several
 // powers, which no choice of an eigenvector's sign changes; every family in fp64 and fp32, bf16 around fp32; labels of the
-// batch and drawn ones; numbers that one place wrote and the other reads; and what is refused.
+// batch and drawn ones, and entries; numbers that one place wrote and the other reads; and what is refused.
+#include "captured.h"
 #include "device_shapes.h"
 
 using namespace test;
@@ -62,7 +63,10 @@ KfacHandle copy_of(const lethe_kfac* kfac, const lethe_model* model, const std::
   return copy;
 }
 
-void all_of(const lethe_model_config& shape, const Precision& precision, int32_t fisher) {
+// Where a pass's records come from: batches, or entries that were captured of them on the CPU.
+enum class From { kBatches, kEntries };
+
+void all_of(const lethe_model_config& shape, const Precision& precision, int32_t fisher, From from = From::kBatches) {
   const Pair pair = pair_of(shape, precision);
   const std::vector<uint8_t> sites = all_sites(pair.cpu.get());
   const KfacHandle cpu = make_kfac(pair.cpu.get(), sites, fisher);
@@ -70,8 +74,16 @@ void all_of(const lethe_model_config& shape, const Precision& precision, int32_t
   const Ragged first = random_batch({7, 1, 33, 5}, pair.vocabulary(), 11, 3), second = random_batch({12, 4}, pair.vocabulary(), 12);
   const std::vector<double> vector = gradient(pair.cpu.get(), second);
   const auto pass = [&] {
-    for (const Ragged* batch : {&first, &second})
+    for (const Ragged* batch : {&first, &second}) {
+      if (from == From::kEntries) {
+        const Captured captured = capture(pair.cpu.get(), *batch, sites, pair.vocabulary() / 2, precision.dtype);
+        const lethe_entries entries = captured.view();
+        CHECK_OK(lethe_kfac_accumulate_entries(cpu.get(), pair.cpu.get(), &entries, nullptr, err));
+        CHECK_OK(lethe_kfac_accumulate_entries(device.get(), pair.device.get(), &entries, nullptr, err));
+        continue;
+      }
       pair.same(losses_of(device.get(), pair.device.get(), *batch), losses_of(cpu.get(), pair.cpu.get(), *batch), "losses");
+    }
   };
   const auto powers = [&](const std::string& what) {
     for (const double power : {-1.0, 0.5, 1.0})
@@ -116,6 +128,7 @@ int main() {
     for (const Precision& precision : {kWide, kHalf}) {
       all_of(shape, precision, LETHE_FISHER_EMPIRICAL);
       all_of(shape, precision, LETHE_FISHER_SAMPLED);
+      if (number == 0) all_of(shape, precision, LETHE_FISHER_EMPIRICAL, From::kEntries);
     }
     if (number % 4 == 0) all_of(shape, kNarrowest, LETHE_FISHER_EMPIRICAL);
     if (failures > before) report(__FILE__, __LINE__, "shape " + std::to_string(number));

@@ -166,6 +166,16 @@ public record EraseConfig(Strategy strategy, @Nullable String sites, @Nullable E
         return hold >= 0 ? hold : keep != null || strategy.kind() == Kind.ASCENT && !alone ? HELD : 0;
     }
 
+    /** {@return whether it takes captured gradients: for its direction, the contrast, or the curvature of the retain records} */
+    public boolean usesLedger() {
+        return strategy.usesLedger() || contrast.kind() != Contrast.Kind.NONE || ledgerCurvature();
+    }
+
+    /** {@return whether the curvature is of captured gradients} */
+    public boolean ledgerCurvature() {
+        return tuning.has(Parameter.LEDGER_CURVATURE) && tuning.get(Parameter.LEDGER_CURVATURE) == 1;
+    }
+
     /** {@return the epochs whose captured gradients are taken: as asked for, else the strategy's own} */
     public Epochs storedEpochs() {
         return epochs != null ? epochs : own(strategy);

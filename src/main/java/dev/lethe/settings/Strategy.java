@@ -29,7 +29,8 @@ public enum Strategy {
     /** Negative preference optimisation (Zhang et al. 2024). */
     NPO("npo", Kind.OBJECTIVE, false, Tuning.BOTH.and(Parameter.BETA, 0.1)),
     /** The same by length-normalised losses, without a reference model (Fan et al. 2024). */
-    SIMNPO("simnpo", Kind.OBJECTIVE, false, Tuning.BOTH.and(Parameter.FORGET_WEIGHT, 0.125).and(Parameter.BETA, 4.5).and(Parameter.DELTA, 0)),
+    SIMNPO("simnpo", Kind.OBJECTIVE, false,
+            Tuning.BOTH.and(Parameter.FORGET_WEIGHT, 0.125).and(Parameter.BETA, 4.5).and(Parameter.DELTA, 0)),
     /** Hidden states misdirected on forget records, held on retain records (Li et al. 2024). */
     RMU("rmu", Kind.OBJECTIVE, false, Tuning.BOTH.and(Parameter.STEERING, 20).and(Parameter.BLOCK, -1)),
     /** Ascent on each token by its probability (Wang et al. 2025). */

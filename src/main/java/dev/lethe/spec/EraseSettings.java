@@ -114,8 +114,8 @@ public final class EraseSettings {
                         + " off", to::harden);
         for (Parameter own : Parameter.values()) {
             Tuning tuning = usual.tuning();
-            of(settings, one -> one.tuning().has(own)).number(own.label(), own.placeholder(), tuning.has(own) ? tuning.get(own) : own.usual(),
-                    own.says(), value -> to.tuning(own, value));
+            of(settings, one -> one.tuning().has(own)).number(own.label(), own.placeholder(),
+                    tuning.has(own) ? tuning.get(own) : own.usual(), own.says(), value -> to.tuning(own, value));
         }
         of(settings, one -> one == Strategy.ALTPO)
                 .text("alternates", "FILE", "", "Wrong answers to the records to erase, as TOFU's perturbed sets have them; needed",

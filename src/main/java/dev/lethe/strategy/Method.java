@@ -133,7 +133,7 @@ public final class Method {
             }
             case GAUSS_NEWTON -> {
                 in.listener().stage("curvature of the retain records");
-                KroneckerFactors curvature = StoredGradients.ofLedger(config) ? stored.curvature()
+                KroneckerFactors curvature = config.ledgerCurvature() ? stored.curvature()
                         : GaussNewton.passes(model, stored.sites(), in.data(), config.contrastSample(), config.seed());
                 try (GaussNewton direction = new GaussNewton(model, in.data(), curvature, config.tuning().get(DAMPING))) {
                     yield along(direction, target);

@@ -16,7 +16,6 @@ import dev.lethe.run.RunFolder;
 import dev.lethe.settings.Contrast;
 import dev.lethe.settings.Epochs;
 import dev.lethe.settings.EraseConfig;
-import dev.lethe.settings.Parameter;
 import dev.lethe.shape.SiteSet;
 import dev.lethe.text.Example;
 import java.util.List;
@@ -58,7 +57,7 @@ public final class StoredGradients implements AutoCloseable {
     /** @throws BadInputException when the configuration needs a ledger or sites that the run does not have */
     public static StoredGradients open(LanguageModel model, RunFolder run, EraseConfig config, Set<String> forgetIds) {
         SiteSet sites = chosen(model, config.sites());
-        boolean needed = config.strategy().usesLedger() || config.contrast().kind() != Contrast.Kind.NONE || ofLedger(config);
+        boolean needed = config.usesLedger();
         if (!run.hasLedger()) {
             if (needed) {
                 throw new BadInputException("run " + run + " captured no gradients; use the strategy fresh without contrast,"
@@ -80,11 +79,6 @@ public final class StoredGradients implements AutoCloseable {
             ledger.close();
             throw e;
         }
-    }
-
-    /** Whether the strategy's curvature is of what is stored. */
-    static boolean ofLedger(EraseConfig config) {
-        return config.tuning().has(Parameter.LEDGER_CURVATURE) && config.tuning().get(Parameter.LEDGER_CURVATURE) == 1;
     }
 
     private static SiteSet chosen(LanguageModel model, String selector) {

@@ -1,7 +1,6 @@
 package dev.lethe.sweep;
 
 import dev.lethe.engine.ModelLayout;
-import dev.lethe.settings.Contrast;
 import dev.lethe.settings.Epochs;
 import dev.lethe.settings.EraseConfig;
 import dev.lethe.settings.TrainConfig.CapturePolicy;
@@ -56,7 +55,7 @@ final class Captures {
 
     /** NONE for an erasure that takes nothing from a ledger. */
     private static CapturePolicy policy(EraseConfig config) {
-        if (config == null || !config.strategy().usesLedger() && config.contrast().kind() == Contrast.Kind.NONE) {
+        if (config == null || !config.usesLedger()) {
             return CapturePolicy.NONE;
         }
         Epochs epochs = config.storedEpochs();

@@ -39,7 +39,7 @@ final class Costs {
 
     /** Bytes that a ledger of only these sites and epochs holds: what the strategy would need, not what the study captured. */
     static void ledger(Numbers numbers, Engine engine, RunFolder source, EraseConfig config) {
-        if (!config.strategy().usesLedger() || !source.hasLedger()) {
+        if (!config.usesLedger() || !source.hasLedger()) {
             numbers.put("cost.ledger_bytes", 0);
             return;
         }
