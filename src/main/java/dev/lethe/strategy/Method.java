@@ -135,8 +135,10 @@ public final class Method {
                 in.listener().stage("curvature of the retain records");
                 KroneckerFactors curvature = config.ledgerCurvature() ? stored.curvature()
                         : GaussNewton.passes(model, stored.sites(), in.data(), config.contrastSample(), config.seed());
+                int seen = Math.min(config.contrastSample(), in.data().retain().size()); // in each of two passes
                 try (GaussNewton direction = new GaussNewton(model, in.data(), curvature, config.tuning().get(DAMPING))) {
-                    yield along(direction, target);
+                    LoopResult result = along(direction, target);
+                    yield config.ledgerCurvature() ? result : result.after(2 * Math.ceilDiv(seen, training.batchSize()));
                 }
             }
             default -> throw new IllegalStateException(config.strategy() + " is no ascent");
@@ -245,7 +247,7 @@ public final class Method {
      * @param before  losses before the first step
      * @param after   losses at the end
      * @param ascents steps of the ascent or of the objective that were kept
-     * @param repairs steps that saw retain records
+     * @param repairs steps that saw retain records, as a fit of curvature does in two passes
      * @param reached whether it ended where it was to: the forget loss within the reference (two percent short still counts),
      *                the influence gone
      * @param left    share of the influence before that is left; see {@code Erasure.influenceLeft()}
@@ -256,6 +258,11 @@ public final class Method {
 
         static LoopResult of(Losses before, Losses after, int ascents, int repairs, double target) {
             return new LoopResult(before, after, ascents, repairs, after.forget() >= NEAR * target, left(before, after, target));
+        }
+
+        /** As it is, after so many more steps' worth of retain records. */
+        LoopResult after(int steps) {
+            return new LoopResult(before, after, ascents, repairs + steps, reached, left);
         }
 
         /** How much lower the forget loss still is than the target, as a share of what it was before. */

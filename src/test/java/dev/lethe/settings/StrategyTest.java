@@ -111,14 +111,15 @@ class StrategyTest {
         assertTrue(erase(config.build(), Query.ids(Set.of("person1-home")), "out").reached(), strategy.label());
         BadInputException text = assertThrows(BadInputException.class,
                 () -> erase(config.build(), Query.ids(Set.of("person1-work")), "text"));
+        assertEquals("strategy " + strategy.label() + " puts another answer in the place of each record's, and record person1-work has none: it"
+                + " has no prompt, or is a conversation that does not end with an answer", text.getMessage());
         if (strategy == Strategy.DPO) {
-            assertEquals("strategy dpo puts another answer in the place of each record's, and record person1-work has none: it has no"
-                    + " prompt, or is a conversation that does not end with an answer", text.getMessage());
             assertEquals("alternates is " + wrong + ", must be none but with altpo",
                     assertThrows(BadInputException.class, () -> config.alternates(wrong).build()).getMessage());
         } else {
-            assertEquals(wrong + ": has no wrong answers for record person1-work, neither by its id nor by its prompt; strategy"
-                    + " altpo needs some for every record to erase", text.getMessage());
+            assertEquals(wrong + ": has no wrong answers for record person2-home, neither by its id nor by its prompt; strategy"
+                    + " altpo needs some for every record to erase", assertThrows(BadInputException.class,
+                            () -> erase(config.build(), Query.ids(Set.of("person2-home")), "missing")).getMessage());
             EraseConfig none = config.alternates(null).build();
             assertEquals("strategy altpo needs a file of wrong answers to the records to erase, as TOFU's"
                     + " perturbed sets are", assertThrows(BadInputException.class,
