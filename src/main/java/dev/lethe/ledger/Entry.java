@@ -3,6 +3,7 @@ package dev.lethe.ledger;
 import dev.lethe.base.Sha256;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.util.Comparator;
 import java.util.Locale;
 import java.util.Objects;
 
@@ -16,6 +17,9 @@ import java.util.Objects;
  * @param destroyed the payload is gone; only this header is left, with the key {@link RecordKey#NONE}
  */
 public record Entry(EntryHeader header, int segment, long offset, long length, boolean encrypted, boolean destroyed) {
+    /** By where the bytes lie: segment by segment, from front to back. */
+    public static final Comparator<Entry> BY_PLACE = Comparator.comparingInt(Entry::segment).thenComparingLong(Entry::offset);
+
     public Entry {
         if (destroyed) header = header.withoutKey();
     }

@@ -19,7 +19,6 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Collections;
-import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -33,9 +32,6 @@ import java.util.Set;
  * out live until {@link #close}.
  */
 public final class GradientLedger implements AutoCloseable {
-    private static final Comparator<Entry> FILE_ORDER =
-            Comparator.comparingInt(Entry::segment).thenComparingLong(Entry::offset);
-
     static final String IN_THE_CLEAR = "somebody put it there: it lies in the clear in a ledger that is under keys";
 
     private record Place(RecordKey key, int epoch) {}
@@ -213,7 +209,7 @@ public final class GradientLedger implements AutoCloseable {
     }
 
     private MemorySegment read(Entry entry, MemorySegment room) {
-        int ordinal = Collections.binarySearch(entries, entry, FILE_ORDER);
+        int ordinal = Collections.binarySearch(entries, entry, Entry.BY_PLACE);
         if (ordinal < 0 || !entries.get(ordinal).equals(entry))
             throw new IllegalArgumentException(entry + " is no entry of the ledger " + folder.path());
         MappedFile segment = segments.get(entry.segment());
