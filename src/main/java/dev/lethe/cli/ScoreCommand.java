@@ -1,39 +1,47 @@
 package dev.lethe.cli;
 
-import com.fasterxml.jackson.annotation.JsonInclude;
 import dev.lethe.base.BadInputException;
+import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
 import dev.lethe.base.Settings;
+import dev.lethe.base.Sizes;
 import dev.lethe.console.Common;
 import dev.lethe.console.Counted;
 import dev.lethe.console.CurvatureChoice;
 import dev.lethe.console.ModelPlace;
 import dev.lethe.console.OpenModel;
 import dev.lethe.console.SettingOptions;
-import dev.lethe.console.Terminal;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.ParameterVector;
+import dev.lethe.influence.EntryRows;
 import dev.lethe.influence.InfluenceQuery;
 import dev.lethe.influence.InfluenceScorer;
+import dev.lethe.influence.LedgerBlocks;
+import dev.lethe.influence.LedgerBlocks.Shard;
+import dev.lethe.influence.PartialScores;
 import dev.lethe.influence.QueryScores;
-import dev.lethe.influence.QueryScores.RecordScore;
+import dev.lethe.influence.ScoreMerger;
 import dev.lethe.influence.ScoreMethod;
+import dev.lethe.influence.ScoreMethod.Weighing;
 import dev.lethe.influence.ScoreOptions;
+import dev.lethe.influence.ScoreRequest;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.Entry.RecordKey;
 import dev.lethe.ledger.GradientLedger;
+import dev.lethe.model.Checkpoint;
 import dev.lethe.report.OutputFile;
-import dev.lethe.report.ScorePlot;
 import dev.lethe.shape.SiteSet;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.concurrent.Callable;
-import java.util.function.Consumer;
+import java.util.function.BiConsumer;
 import java.util.function.Function;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -63,6 +71,13 @@ final class ScoreCommand implements Callable<Integer> {
     @Option(names = "--plot", paramLabel = "FILE", description = "Draw the distribution of all scores, .svg or .png.")
     private OutputFile plot;
 
+    @Option(names = "--shard", paramLabel = "I/N", description = "Score the I-th of N parts of the ledger alone: lethe merge-scores makes"
+            + " one result of all.")
+    private String shard;
+
+    @Option(names = "--out", paramLabel = "DIR", description = "With --shard: folder of the partial results.")
+    private Path out;
+
     private int top = 20;
     private final Counted counted = new Counted(1024);
     private final CurvatureChoice curvature = new CurvatureChoice();
@@ -80,11 +95,6 @@ final class ScoreCommand implements Callable<Integer> {
     @Mixin
     private Common common;
 
-    /** What --json gives; records of the only query, or queries when there are several. */
-    @JsonInclude(JsonInclude.Include.NON_NULL)
-    record Result(String method, String form, Integer scored, List<ScoreTable.Scored> records,
-                  List<ScoreTable.Ranking> queries) {}
-
     @Override
     public Integer call() {
         settings.apply();
@@ -96,17 +106,11 @@ final class ScoreCommand implements Callable<Integer> {
             if (chosen == ScoreMethod.ACT_GRAD) {
                 respond(open, asked, table);
             } else {
-                rank(open, asked, chosen, table, told -> common.remark("%s", told));
+                rank(open, asked, chosen, table);
             }
-            if (csv != null) {
-                csv.write(table.csv());
+            if (shard == null) {
+                table.output(common, chosen, csv, plot, asked.size());
             }
-            if (plot != null) {
-                ScorePlot.write(plot, "Influence of records, " + chosen.label() + (asked.size() > 1 ? ", "
-                        + asked.size() + " queries" : ""), chosen.unit(), table.totals());
-            }
-            Result result = result(chosen, table.rankings());
-            common.result(result, terminal -> print(terminal, chosen, table.rankings()));
         }
         return 0;
     }
@@ -118,46 +122,87 @@ final class ScoreCommand implements Callable<Integer> {
         } catch (IllegalArgumentException e) {
             throw new BadInputException("--method " + Reason.of(e), e);
         }
+        if (shard == null && out != null || shard != null && out == null) {
+            throw new BadInputException("--shard I/N and --out DIR go together: a shard's partial result is a file in that folder");
+        }
+        ShardChoice.of(shard);
+        if (shard != null && (chosen == ScoreMethod.ACT_GRAD || csv != null || plot != null)) {
+            throw new BadInputException(chosen == ScoreMethod.ACT_GRAD ? "--method act-grad reads no ledger, which has the shards"
+                    : "--csv and --plot go with lethe merge-scores, which has all shards' scores");
+        }
         if (chosen == ScoreMethod.SELF && !queries.isEmpty()) {
             throw new BadInputException("--method self scores each record on itself and takes no query");
         }
         return chosen;
     }
 
-    private void rank(OpenModel open, List<InfluenceQuery> asked, ScoreMethod chosen, ScoreTable table,
-                      Consumer<String> told) {
+    /** Scores of the whole ledger into the table, or a shard's rows into its file. */
+    private void rank(OpenModel open, List<InfluenceQuery> asked, ScoreMethod chosen, ScoreTable table) {
         if (open.run() == null || !open.run().hasLedger()) {
             throw new BadInputException(run + ": has no ledger, and " + chosen.label() + " needs the gradients captured in"
                     + " training; use --method act-grad, or train with --capture");
         }
-        Map<RecordKey, String> names = new HashMap<>();
-        open.run().records().forEach(record -> names.put(RecordKey.of(record.id()), record.id()));
         try (GradientLedger ledger = GradientLedger.open(open.run().ledger())) {
             ledger.requireModel(open.run().info().source().modelHash());
             SiteSet sites = open.sites(counted.sites(), ledger);
             List<Entry> entries = counted.entries(ledger);
-            InfluenceScorer scorer = new InfluenceScorer(open.model(), ScoreOptions.defaults().withSites(sites)
-                    .withQueryBytes(counted.queryBytes()));
-            if (chosen == ScoreMethod.SELF) {
-                table.add("self", null, named(table, names, scorer.selfInfluence(ledger, entries)));
-                return;
-            }
+            InfluenceScorer scorer = new InfluenceScorer(open.model(), counted.options(sites));
+            LedgerBlocks blocks = scorer.blocks(entries);
+            List<Weighing> weighings = List.of(chosen.weighing());
             long records = entries.stream().map(entry -> entry.header().key()).distinct().count();
             Function<ParameterVector, Set<RecordKey>> shown = top == 0 || top >= records || plot != null ? null // all are asked for
                     : vector -> scorer.first(ledger, entries, vector, top);
-            try (InfluenceQuery.QueryVector along = curvature.along(chosen, open, sites, shown, told)) {
-                scorer.scores(ledger, entries, asked, chosen.weighing(), along, scores -> add(table, names, scores));
+            BiConsumer<Shard, EntryRows.Sink> pass = (part, sink) -> {
+                if (chosen == ScoreMethod.SELF) {
+                    scorer.selfRows(ledger, blocks, part, sink);
+                    return;
+                }
+                try (InfluenceQuery.QueryVector along = curvature.along(chosen, open, sites, shown, told -> common.remark("%s", told))) {
+                    scorer.rows(ledger, blocks, part, asked, weighings, along, sink);
+                }
+            };
+            if (shard != null) {
+                write(open, ScoreRequest.of(Checkpoint.hash(open.folder()), blocks, sites.names(), asked, weighings, asSet(chosen)),
+                        blocks, pass);
+                return;
             }
+            Map<RecordKey, String> names = ScoreTable.names(open.run());
+            ScoreMerger merger = new ScoreMerger(blocks, open.model().sites().size(), weighings, (_, scores) -> table.add(names, scores));
+            pass.accept(blocks.all(), merger);
+            merger.end();
         }
     }
 
-    private static void add(ScoreTable table, Map<RecordKey, String> names, QueryScores scores) {
-        table.add(scores.query(), scores.form().name().toLowerCase(Locale.ROOT), named(table, names, scores.records()));
+    /** Whatever of the settings decides about a partial result and is not told by something else of it. */
+    private Map<String, String> asSet(ScoreMethod chosen) {
+        Map<String, String> set = new TreeMap<>(settings.given());
+        set.keySet().removeAll(List.of("sites", "device", "threads", "base"));
+        if (chosen == ScoreMethod.CG) {
+            set.put("top", String.valueOf(top)); // when it ends
+        } else {
+            set.remove("top");
+        }
+        set.put("method", chosen.label());
+        return set;
     }
 
-    private static List<ScoreTable.Scored> named(ScoreTable table, Map<RecordKey, String> names, List<RecordScore> scores) {
-        return scores.stream().map(score -> table.scored(names.getOrDefault(score.key(), score.key().toString()),
-                score.total(), score.bySite())).toList();
+    /** What --json gives of a shard. */
+    record Partial(String file, String method, int shard, int of, int entries, int first, int last, long bytes) {}
+
+    private void write(OpenModel open, ScoreRequest request, LedgerBlocks blocks, BiConsumer<Shard, EntryRows.Sink> pass) {
+        ShardChoice choice = ShardChoice.of(shard);
+        Shard part = blocks.shard(choice.i(), choice.n());
+        Path file = out.resolve(String.format(Locale.ROOT, "shard-%04d-of-%04d" + PartialScores.ENDING, part.i(), part.n()));
+        try {
+            PrivateFiles.makeFolder(out);
+            PartialScores.write(file, request, part, open.model().sites(), sink -> pass.accept(part, sink));
+            Partial result = new Partial(file.toString(), request.settings().get("method"), part.i(), part.n(), part.last() - part.first(),
+                    part.first(), part.last(), Files.size(file));
+            common.result(result, terminal -> terminal.print("shard %s  %,d of %,d entries, %s: %s", part, result.entries,
+                    blocks.entries().size(), Sizes.of(result.bytes), file));
+        } catch (IOException e) {
+            throw new BadInputException(file + ": cannot be written: " + Reason.of(e, file), e);
+        }
     }
 
     private void respond(OpenModel open, List<InfluenceQuery> asked, ScoreTable table) {
@@ -170,23 +215,5 @@ final class ScoreCommand implements Callable<Integer> {
             }
         }
         table.add(asked.size() == 1 ? asked.getFirst().name() : "all", null, scores);
-    }
-
-    private static Result result(ScoreMethod method, List<ScoreTable.Ranking> rankings) {
-        if (rankings.size() != 1) {
-            return new Result(method.label(), null, null, null, rankings);
-        }
-        ScoreTable.Ranking only = rankings.getFirst();
-        return new Result(method.label(), only.form(), only.scored(), only.records(), null);
-    }
-
-    private static void print(Terminal terminal, ScoreMethod method, List<ScoreTable.Ranking> rankings) {
-        for (ScoreTable.Ranking ranking : rankings) {
-            if (rankings.size() > 1) {
-                terminal.print("%s", ranking.query());
-            }
-            ranking.records().forEach(score -> terminal.print("%14.6g  %s", score.score(), score.id()));
-            terminal.print("%,d of %,d records, %s", ranking.records().size(), ranking.scored(), method.label());
-        }
     }
 }
