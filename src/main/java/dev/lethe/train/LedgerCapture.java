@@ -20,6 +20,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 import jdk.jfr.Category;
@@ -56,20 +57,45 @@ final class LedgerCapture implements StepCapture {
         }
     }
 
-    /** Opens the run's ledger behind the entries of this many steps, or makes it. */
-    static LedgerCapture open(RunFolder run, LanguageModel model, String modelHash, long steps) {
+    /** Opens this rank's ledger behind the entries of this many steps, or makes it; ledgers of ranks that are no more are cut there. */
+    static LedgerCapture open(RunFolder run, LanguageModel model, String modelHash, long steps, Ranks ranks) {
         TrainConfig config = run.info().config();
         EntryFormat format = format(model, config);
-        LedgerWriter writer;
-        if (Files.exists(run.ledger().resolve("manifest.json"))) {
-            writer = reopen(run, steps);
-        } else {
-            LedgerManifest manifest = LedgerManifest.of(modelHash, model.shape(), format.sites().names(), config.headTopK(),
-                    config.ledgerDtype()).withRank(config.rank());
-            LedgerKeys keys = keys(config, run.root());
-            writer = LedgerWriter.create(run.ledger(), keys == null ? manifest : manifest.under(keys));
+        if (!ranks.leads()) {
+            ranks.meet(); // the others' lie in rank 0's
         }
-        return new LedgerCapture(model, format, writer);
+        LedgerManifest manifest = LedgerManifest.of(modelHash, model.shape(), format.sites().names(), config.headTopK(),
+                config.ledgerDtype()).withRank(config.rank());
+        LedgerWriter writer = open(run, ranks.rank(), manifest, steps);
+        try {
+            if (ranks.leads()) {
+                for (int rank = ranks.size(); isThere(run, rank); rank++) {
+                    open(run, rank, manifest, steps).close();
+                }
+                ranks.meet();
+            }
+            return new LedgerCapture(model, format, writer);
+        } catch (Throwable e) {
+            writer.close();
+            throw e;
+        }
+    }
+
+    private static LedgerWriter open(RunFolder run, int rank, LedgerManifest manifest, long steps) {
+        if (isThere(run, rank)) {
+            return reopen(run, rank, steps);
+        }
+        LedgerKeys keys = keys(run.info().config(), run.root());
+        return LedgerWriter.create(folder(run, rank), keys == null ? manifest : manifest.under(keys));
+    }
+
+    /** Where a rank's entries go: rank 0's where those of a training by one process do, the others' in folders within. */
+    private static Path folder(RunFolder run, int rank) {
+        return rank == 0 ? run.ledger() : run.ledger().resolve(String.format(Locale.ROOT, "rank-%04d", rank));
+    }
+
+    private static boolean isThere(RunFolder run, int rank) {
+        return Files.exists(folder(run, rank).resolve("manifest.json"));
     }
 
     /** What a run's ledger is to lie under, made if need be; null: nothing. @throws BadInputException when it is in the run */
@@ -82,12 +108,12 @@ final class LedgerCapture implements StepCapture {
         return LedgerKeys.openOrMake(folder);
     }
 
-    private static LedgerWriter reopen(RunFolder run, long steps) {
-        Integer entries = steps == 0 ? Integer.valueOf(0) : TrainCheckpoint.entries(run, steps);
+    private static LedgerWriter reopen(RunFolder run, int rank, long steps) {
+        Integer entries = steps == 0 ? Integer.valueOf(0) : TrainCheckpoint.entries(run, steps, rank);
         if (entries != null) {
-            return LedgerWriter.resume(run.ledger(), entries, LedgerOptions.defaults());
+            return LedgerWriter.resume(folder(run, rank), entries, LedgerOptions.defaults());
         }
-        LedgerWriter writer = LedgerWriter.append(run.ledger());
+        LedgerWriter writer = LedgerWriter.append(folder(run, rank));
         writer.truncateAfter(steps);
         return writer;
     }
@@ -140,9 +166,11 @@ final class LedgerCapture implements StepCapture {
 
     @Override
     public void commit() {
-        writer.commit();
-        event.commit();
-        event = null;
+        if (event != null) { // else this rank had none of the step's records
+            writer.commit();
+            event.commit();
+            event = null;
+        }
     }
 
     @Override

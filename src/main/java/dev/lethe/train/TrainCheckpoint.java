@@ -32,11 +32,25 @@ final class TrainCheckpoint {
     private static final List<Buffer> BUFFERS = List.of(Buffer.PARAMETERS, Buffer.MOMENT1, Buffer.MOMENT2);
 
     /**
-     * @param entries of the ledger, synced before it; null in a checkpoint of an earlier version
+     * @param entries of the ledger, synced before it, rank 0's where there are several; null in a checkpoint of an earlier version
+     * @param ranks   entries of the ledgers of ranks 1 and on, null where there were none
      * @param plan    {@link TrainOrder#hash}, of a kept one
      * @param sha256  of its three files one after the other, of a kept one
      */
-    private record State(long step, long numbers, Dtype dtype, Integer entries, String plan, String sha256) { }
+    private record State(long step, long numbers, Dtype dtype, Integer entries, List<Integer> ranks, String plan, String sha256) {
+        static State of(LanguageModel model, long step, List<Integer> entries, String plan) {
+            return new State(step, model.flatSize(), model.dtype(), entries.getFirst(),
+                    entries.size() == 1 ? null : entries.subList(1, entries.size()), plan, null);
+        }
+
+        State withSha256(String hash) {
+            return new State(step, numbers, dtype, entries, ranks, plan, hash);
+        }
+
+        Integer entries(int rank) {
+            return rank == 0 ? entries : ranks == null || rank > ranks.size() ? Integer.valueOf(0) : ranks.get(rank - 1);
+        }
+    }
 
     private TrainCheckpoint() { }
 
@@ -49,14 +63,14 @@ final class TrainCheckpoint {
         return BUFFERS.size() * model.flatSize() * model.dtype().bytes();
     }
 
-    /** Writes the state after this many whole steps and ledger entries, then removes every earlier checkpoint. */
-    static void write(RunFolder run, LanguageModel model, long step, int entries) {
-        write(run, model, run.root().resolve("checkpoint-" + step), new State(step, model.flatSize(), model.dtype(), entries, null, null));
+    /** Writes the state after this many whole steps and entries of each rank's ledger, then removes every earlier checkpoint. */
+    static void write(RunFolder run, LanguageModel model, long step, List<Integer> entries) {
+        write(run, model, run.root().resolve("checkpoint-" + step), State.of(model, step, entries, null));
     }
 
     /** As {@link #write}, to stay. @param plan {@link TrainOrder#hash} after these steps */
-    static void keep(RunFolder run, LanguageModel model, long step, int entries, String plan) {
-        write(run, model, kept(run.root(), step), new State(step, model.flatSize(), model.dtype(), entries, plan, ""));
+    static void keep(RunFolder run, LanguageModel model, long step, List<Integer> entries, String plan) {
+        write(run, model, kept(run.root(), step), State.of(model, step, entries, plan));
     }
 
     private static void write(RunFolder run, LanguageModel model, Path folder, State state) {
@@ -69,7 +83,7 @@ final class TrainCheckpoint {
                     }
                 }
                 PrivateFiles.write(fresh.resolve("state.json"), RunJson.pretty(state.plan == null ? state
-                        : new State(state.step, state.numbers, state.dtype, state.entries, state.plan, sha256(fresh))));
+                        : state.withSha256(sha256(fresh))));
             });
             remove(run, folder);
         } catch (IOException e) {
@@ -131,7 +145,7 @@ final class TrainCheckpoint {
     static void restore(RunFolder run, LanguageModel model, long step) {
         Path folder = folder(run, step);
         State state = state(folder);
-        State wanted = new State(step, model.flatSize(), model.dtype(), state.entries(), state.plan(), state.sha256());
+        State wanted = new State(step, model.flatSize(), model.dtype(), state.entries, state.ranks, state.plan, state.sha256);
         if (!state.equals(wanted)) {
             throw new DamagedDataException(folder + ": is of " + state + ", the run's model needs " + wanted);
         }
@@ -140,13 +154,15 @@ final class TrainCheckpoint {
         }
     }
 
-    /** Entries that the ledger had at the checkpoint; null when an earlier version made it, which did not say. */
-    static Integer entries(RunFolder run, long step) {
-        return state(folder(run, step)).entries();
+    /** Entries that a rank's ledger had at the checkpoint; null when an earlier version made it, which did not say. */
+    static Integer entries(RunFolder run, long step, int rank) {
+        return state(folder(run, step)).entries(rank);
     }
 
+    /** Of all ranks. */
     static int keptEntries(Path root, long step) {
-        return state(kept(root, step)).entries();
+        State state = state(kept(root, step));
+        return state.entries + (state.ranks == null ? 0 : state.ranks.stream().mapToInt(Integer::intValue).sum());
     }
 
     private static State state(Path folder) {

@@ -1,0 +1,124 @@
+// Exports of ranks: one process among those that train a model together. What carries the numbers is a library loaded when
+// a group is opened (../ranks/transport.h); here are the checks, the buckets and the waiting, which can be cancelled.
+#include <dlfcn.h>
+#include <time.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "../ranks/transport.h"
+#include "guard.h"
+#include "model.h"
+
+namespace {
+
+using namespace lethe;
+using Clock = std::chrono::steady_clock;
+
+constexpr int64_t kBucketBytes = 4 << 20;
+// A bucket under way moves only when it is asked for; who waits longer than this waits for a rank that is not there yet.
+constexpr auto kPatience = std::chrono::milliseconds(5);
+constexpr timespec kNap{0, 50'000};
+
+std::atomic<bool> opened{false};
+
+}  // namespace
+
+struct lethe_group final {
+  const lethe_transport* transport;
+  int32_t rank = 0, size = 0;
+  bool broken = false;
+  char message[kTransportMessage] = "";
+  lethe::LiveHandle live;
+
+  void require_whole() const { if (broken) refuse(LETHE_INTERNAL, "a call of this group failed before; only close is left"); }
+
+  void told(int status) {
+    if (status != 0) refuse(LETHE_INTERNAL, message);
+  }
+
+  // What begin() started, to its end.
+  template <class Begin>
+  void run(const int32_t* flag, Begin&& begin) {
+    const Cancel cancel(flag);
+    const Clock::time_point start = Clock::now();
+    broken = true;
+    told(begin());
+    for (int32_t done = 0;;) {
+      told(transport->progress(&done, message));
+      if (done) break;
+      cancel.poll();
+      if (Clock::now() - start < kPatience) sched_yield();
+      else nanosleep(&kNap, nullptr);
+    }
+    broken = false;
+  }
+};
+
+extern "C" {
+
+lethe_status lethe_group_open(const char* library, lethe_group** out, int32_t* rank, int32_t* size, lethe_error* err) {
+  return guard(err, [&] {
+    require_pointer(library, "library");
+    require_pointer(out, "out");
+    require_pointer(rank, "rank");
+    require_pointer(size, "size");
+    *out = nullptr;
+    void* loaded = dlopen(library, RTLD_NOW | RTLD_LOCAL);
+    if (loaded == nullptr) refuse(LETHE_UNSUPPORTED, dlerror());
+    const auto give = reinterpret_cast<decltype(&lethe_transport_table)>(dlsym(loaded, "lethe_transport_table"));
+    if (give == nullptr) refuse(LETHE_UNSUPPORTED, library, " is not a library of Lethe's ranks");
+    const lethe_transport* transport = give();
+    if (transport->version != kTransportVersion) {
+      refuse(LETHE_UNSUPPORTED, library, " has version ", transport->version, ", this library needs ", kTransportVersion);
+    }
+    if (opened.exchange(true)) refuse(LETHE_UNSUPPORTED, "a process joins a group once");
+    auto group = std::make_unique<lethe_group>();
+    group->transport = transport;
+    if (transport->open(&group->rank, &group->size, group->message) != 0) refuse(LETHE_UNSUPPORTED, group->message);
+    *rank = group->rank;
+    *size = group->size;
+    *out = group.release();
+  });
+}
+
+void lethe_group_close(lethe_group* group) {
+  if (group == nullptr) return;
+  if (!group->broken) group->transport->close(group->message);
+  delete group;
+}
+
+lethe_status lethe_group_sum(lethe_group* group, lethe_vector* vector, const int32_t* cancel, lethe_error* err) {
+  return guard(err, [&] {
+    require_pointer(group, "group");
+    require_pointer(vector, "vector");
+    if (vector->path != nullptr) refuse(LETHE_UNSUPPORTED, "ranks add up vectors on the host, this one is on a device");
+    group->require_whole();
+    const bool wide = vector->values.scalar_type() == at::kDouble;
+    const int64_t width = wide ? 8 : 4, count = vector->values.numel(), bucket = kBucketBytes / width;
+    char* values = static_cast<char*>(vector->values.data_ptr());
+    for (int64_t at = 0; at < count; at += bucket) {
+      group->run(cancel, [&] {
+        return group->transport->begin_sum(values + at * width, std::min(bucket, count - at), wide ? LETHE_F64 : LETHE_F32,
+                                           group->message);
+      });
+    }
+  });
+}
+
+lethe_status lethe_group_gather(lethe_group* group, const void* in, int64_t bytes, void* out, const int32_t* cancel,
+                                lethe_error* err) {
+  return guard(err, [&] {
+    require_pointer(group, "group");
+    require_pointer(in, "in");
+    require_pointer(out, "out");
+    require(bytes >= 1 && bytes < (int64_t{1} << 31), "bytes is ", bytes, ", allowed 1 to 2^31 - 1");
+    group->require_whole();
+    group->run(cancel, [&] { return group->transport->begin_gather(in, bytes, out, group->message); });
+  });
+}
+
+}  // extern "C"
