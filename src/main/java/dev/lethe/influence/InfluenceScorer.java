@@ -13,11 +13,9 @@ import dev.lethe.engine.Work;
 import dev.lethe.influence.InfluenceQuery.QueryVector;
 import dev.lethe.influence.QueryScores.ActivationScore;
 import dev.lethe.influence.QueryScores.EntryScore;
-import dev.lethe.influence.RecordIndex.ScoreSums;
 import dev.lethe.influence.ScoreMethod.Weighing;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
-import dev.lethe.shape.Site;
 import dev.lethe.shape.SiteSet;
 import dev.lethe.text.BatchPlan;
 import dev.lethe.text.Example;
@@ -54,7 +52,7 @@ public record InfluenceScorer(LanguageModel model, ScoreOptions options) {
     }
 
     /**
-     * &lt;g_q, g_i&gt; of these entries, in their order; destroyed ones are passed over.
+     * &lt;g_q, g_i&gt; of these entries in the order in which they lie; destroyed ones are passed over.
      *
      * @throws dev.lethe.base.DamagedDataException when an entry's bytes are not what was captured
      * @throws BadInputException when the ledger is of a model of another shape, or lacks a site that is asked for
@@ -67,7 +65,8 @@ public record InfluenceScorer(LanguageModel model, ScoreOptions options) {
         EntryFormat format = ledger.format(model);
         sites(format);
         List<EntryScore> scores = new ArrayList<>(entries.size());
-        LedgerPass.run(ledger, live(entries), options.blockBytes(), block -> {
+        LedgerBlocks blocks = blocks(entries);
+        LedgerPass.run(ledger, blocks, blocks.all(), block -> {
             double[][] products = model.entries().dot(format, block.payloads(), options.sites(), query);
             for (int e = 0; e < products.length; e++)
                 scores.add(new EntryScore(block.entries().get(e).header(), sum(products[e]), products[e]));
@@ -98,20 +97,38 @@ public record InfluenceScorer(LanguageModel model, ScoreOptions options) {
     /** As above for several weighings of the same products, at the price of one; each query's come one after the other. */
     public void scores(GradientLedger ledger, List<Entry> entries, List<InfluenceQuery> queries, List<Weighing> weighings,
             QueryVector along, BiConsumer<Weighing, QueryScores> each) {
+        LedgerBlocks blocks = blocks(entries);
+        ScoreMerger merger = new ScoreMerger(blocks, model.sites().size(), weighings, each);
+        rows(ledger, blocks, blocks.all(), queries, weighings, along, merger);
+        merger.end();
+    }
+
+    /** How these entries are cut by {@link ScoreOptions#blockBytes}: the same wherever they are scored. */
+    public LedgerBlocks blocks(List<Entry> entries) {
+        return LedgerBlocks.of(entries, options.blockBytes());
+    }
+
+    /**
+     * What {@link #scores} sums, of one shard. Rows of all shards in order, turn by turn, make the scores of one process, bit for
+     * bit, in a {@link ScoreMerger}, where options, machine and number of threads are the same. Throws as {@link #scores}.
+     *
+     * @param weighings that the rows are for
+     * @param sink      is called on a thread of Lethe's that works for the caller
+     */
+    public void rows(GradientLedger ledger, LedgerBlocks blocks, LedgerBlocks.Shard shard, List<InfluenceQuery> queries,
+            List<Weighing> weighings, QueryVector along, EntryRows.Sink sink) {
         work(() -> {
-            passes(ledger, entries, queries, weighings, along, each);
+            passes(ledger, blocks, shard, queries, weighings, along, sink);
             return null;
         });
     }
 
-    private void passes(GradientLedger ledger, List<Entry> entries, List<InfluenceQuery> queries, List<Weighing> weighings,
-            QueryVector along, BiConsumer<Weighing, QueryScores> each) {
+    private void passes(GradientLedger ledger, LedgerBlocks blocks, LedgerBlocks.Shard shard, List<InfluenceQuery> queries,
+            List<Weighing> weighings, QueryVector along, EntryRows.Sink sink) {
         EntryFormat format = ledger.format(model);
         SiteSet sites = sites(format);
-        List<Entry> live = live(entries);
-        RecordIndex records = new RecordIndex(live);
-        double[] entryNorms = weighings.contains(Weighing.COSINE) ? norms(ledger, format, live) : null;
-        long scoreBytes = (long) weighings.size() * records.size() * (model.sites().size() + 1) * Double.BYTES;
+        long scoreBytes = (long) weighings.size() * blocks.records().size() * (model.sites().size() + 1) * Double.BYTES;
+        boolean norms = weighings.contains(Weighing.COSINE);
         for (int from = 0; from < queries.size(); ) {
             QueryForm form = form(format, sites, queries.get(from), along);
             int to = from;
@@ -120,8 +137,14 @@ public record InfluenceScorer(LanguageModel model, ScoreOptions options) {
                 bytes += form.bytes(model, sites, next) + scoreBytes;
                 if (to > from && (bytes > options.queryBytes() || form(format, sites, next, along) != form)) break;
             }
-            try (QueryBlock block = new QueryBlock(model, sites, queries.subList(from, to), form, along)) {
-                pass(ledger, format, live, records, block, weighings, entryNorms, each);
+            try (QueryBlock turn = new QueryBlock(model, sites, queries.subList(from, to), form, along)) {
+                sink.turn(turn.asked());
+                boolean withNorms = norms && from == 0;
+                LedgerPass.run(ledger, blocks, shard, block -> {
+                    double[][][] products = turn.products(format, block.payloads(), options.sites());
+                    requireFinite(turn, block.entries(), products);
+                    sink.rows(new EntryRows(block.first(), withNorms ? norms(format, block) : null, products));
+                });
             }
             from = to;
         }
@@ -129,20 +152,24 @@ public record InfluenceScorer(LanguageModel model, ScoreOptions options) {
 
     /** &lt;g_i, g_i&gt; of every record with live entries among these, summed over the epochs. */
     public List<QueryScores.RecordScore> selfInfluence(GradientLedger ledger, List<Entry> entries) {
-        return work(() -> squaredNorms(ledger, entries));
+        List<QueryScores> scores = new ArrayList<>(1);
+        LedgerBlocks blocks = blocks(entries);
+        ScoreMerger merger = new ScoreMerger(blocks, model.sites().size(), List.of(Weighing.SUM), (_, one) -> scores.add(one));
+        selfRows(ledger, blocks, blocks.all(), merger);
+        merger.end();
+        return scores.getFirst().records();
     }
 
-    private List<QueryScores.RecordScore> squaredNorms(GradientLedger ledger, List<Entry> entries) {
-        EntryFormat format = ledger.format(model);
-        sites(format);
-        List<Entry> live = live(entries);
-        RecordIndex records = new RecordIndex(live);
-        ScoreSums sums = new ScoreSums(records.size(), model.sites().size());
-        LedgerPass.run(ledger, live, options.blockBytes(), block -> {
-            double[][] norms = model.entries().squaredNorms(format, block.payloads(), options.sites());
-            for (int e = 0; e < norms.length; e++) sums.add(records.of(block.first() + e), 1, norms[e]);
+    /** What {@link #selfInfluence} sums, of one shard, as of one query; as {@link #rows}. */
+    public void selfRows(GradientLedger ledger, LedgerBlocks blocks, LedgerBlocks.Shard shard, EntryRows.Sink sink) {
+        work(() -> {
+            EntryFormat format = ledger.format(model);
+            sites(format);
+            sink.turn(List.of(new EntryRows.Asked("self", null, Double.NaN)));
+            LedgerPass.run(ledger, blocks, shard, block -> sink.rows(new EntryRows(block.first(), null, new double[][][] {
+                    model.entries().squaredNorms(format, block.payloads(), options.sites())})));
+            return null;
         });
-        return sums.scores(records);
     }
 
     /**
@@ -174,54 +201,25 @@ public record InfluenceScorer(LanguageModel model, ScoreOptions options) {
         return Work.run("scoring", body);
     }
 
-    private void pass(GradientLedger ledger, EntryFormat format, List<Entry> live, RecordIndex records, QueryBlock queries,
-            List<Weighing> weighings, double[] entryNorms, BiConsumer<Weighing, QueryScores> each) {
-        int count = queries.queries().size();
-        double[] queryNorms = entryNorms == null ? null : queries.norms();
-        ScoreSums[][] sums = new ScoreSums[count][weighings.size()];
-        for (ScoreSums[] row : sums) Arrays.setAll(row, _ -> new ScoreSums(records.size(), model.sites().size()));
-        LedgerPass.run(ledger, live, options.blockBytes(), block -> {
-            double[][][] products = queries.products(format, block.payloads(), options.sites());
-            for (int m = 0; m < count; m++)
-                for (int e = 0; e < products[m].length; e++) {
-                    int at = block.first() + e;
-                    Entry.EntryHeader header = live.get(at).header();
-                    requireFinite(queries, queries.queries().get(m), header, products[m][e]);
-                    for (int w = 0; w < weighings.size(); w++) {
-                        double weight = switch (weighings.get(w)) {
-                            case SUM -> 1;
-                            case LEARNING_RATE -> header.learningRate();
-                            case COSINE -> inverse(queryNorms[m] * entryNorms[at]) / records.epochs(records.of(at));
-                        };
-                        sums[m][w].add(records.of(at), weight, products[m][e]);
-                    }
-                }
-        });
-        for (int m = 0; m < count; m++)
-            for (int w = 0; w < weighings.size(); w++)
-                each.accept(weighings.get(w), new QueryScores(queries.queries().get(m).name(), queries.form(),
-                        sums[m][w].scores(records)));
-    }
-
     /** |g_i| of each entry, its tied table whole. */
-    private double[] norms(GradientLedger ledger, EntryFormat format, List<Entry> live) {
-        double[] norms = new double[live.size()];
-        LedgerPass.run(ledger, live, options.blockBytes(), block -> {
-            double[][] squares = model.entries().squaredNorms(format, block.payloads(), options.sites());
-            for (int e = 0; e < squares.length; e++) norms[block.first() + e] = Math.sqrt(Math.max(0, sum(squares[e])));
-        });
-        return norms;
+    private double[] norms(EntryFormat format, LedgerPass.Block block) {
+        double[][] squares = model.entries().squaredNorms(format, block.payloads(), options.sites());
+        return Arrays.stream(squares).mapToDouble(bySite -> Math.sqrt(Math.max(0, sum(bySite)))).toArray();
     }
 
-    private void requireFinite(QueryBlock queries, InfluenceQuery query, Entry.EntryHeader record, double[] bySite) {
-        if (Double.isFinite(sum(bySite))) return;
-        queries.requireFinite(query);
-        for (Site site : model.sites())
-            if (!Double.isFinite(bySite[site.index()]))
-                throw new BadInputException("the score of record " + record.key() + ", epoch " + record.epoch()
-                        + ", at site " + site.name() + " is not finite");
-        throw new BadInputException("the score of record " + record.key() + ", epoch " + record.epoch()
-                + " is not finite");
+    private void requireFinite(QueryBlock queries, List<Entry> entries, double[][][] products) {
+        for (int m = 0; m < products.length; m++)
+            for (int e = 0; e < products[m].length; e++)
+                if (!Double.isFinite(sum(products[m][e]))) {
+                    queries.requireFinite(queries.queries().get(m));
+                    throw notFinite(entries.get(e).header(), products[m][e]);
+                }
+    }
+
+    private BadInputException notFinite(Entry.EntryHeader record, double[] bySite) {
+        String at = model.sites().stream().filter(site -> !Double.isFinite(bySite[site.index()])).findFirst()
+                .map(site -> ", at site " + site.name()).orElse("");
+        return new BadInputException("the score of record " + record.key() + ", epoch " + record.epoch() + at + " is not finite");
     }
 
     private QueryForm form(EntryFormat format, SiteSet sites, InfluenceQuery query, QueryVector along) {
@@ -240,14 +238,6 @@ public record InfluenceScorer(LanguageModel model, ScoreOptions options) {
                     + String.join(", ", format.sites().names()));
         }
         return options.sites();
-    }
-
-    private static List<Entry> live(List<Entry> entries) {
-        return entries.stream().filter(entry -> !entry.destroyed()).toList();
-    }
-
-    private static double inverse(double value) {
-        return value == 0 ? 0 : 1 / value;
     }
 
     private static double sum(double[] values) {

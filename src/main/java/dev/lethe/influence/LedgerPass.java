@@ -10,7 +10,6 @@ import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.ledger.Payloads;
 import java.lang.foreign.MemorySegment;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
@@ -19,13 +18,12 @@ import java.util.concurrent.Future;
 
 /** Reads ahead of its caller. */
 final class LedgerPass {
-    private static final int LARGEST_BLOCK = 4096; // entries
     private static final String INTERRUPTED = "scoring was interrupted";
 
     /**
      * A block's entries, read and checked.
      *
-     * @param first position of its first entry among the live entries of the pass
+     * @param first position of its first entry
      * @param held  their payloads, until the block is handled
      */
     record Block(int first, List<Entry> entries, Payloads held) {
@@ -41,23 +39,19 @@ final class LedgerPass {
 
     private LedgerPass() {}
 
-    /** Runs of live entries of at most blockBytes together; an entry larger than that is a block of its own. */
-    static void run(GradientLedger ledger, List<Entry> live, long blockBytes, Handler handler) {
-        List<List<Entry>> blocks = blocks(live, blockBytes);
-        if (blocks.isEmpty()) return;
+    /** A range of blocks, one after the other. */
+    static void run(GradientLedger ledger, LedgerBlocks blocks, LedgerBlocks.Shard shard, Handler handler) {
+        if (shard.from() == shard.to()) return;
         try (ExecutorService reader = Executors.newSingleThreadExecutor(Thread.ofPlatform().daemon().factory())) {
-            Future<Block> next = reader.submit(() -> read(ledger, 0, blocks.getFirst()));
-            int first = 0;
+            Future<Block> next = reader.submit(() -> read(ledger, blocks, shard.from()));
             try {
-                for (int i = 0; i < blocks.size(); i++) {
+                for (int b = shard.from(); b < shard.to(); b++) {
                     Block block = await(next);
                     next = null;
                     try (block.held) {
-                        first += block.entries.size();
-                        if (i + 1 < blocks.size()) {
-                            List<Entry> following = blocks.get(i + 1);
-                            int start = first;
-                            next = reader.submit(() -> read(ledger, start, following));
+                        if (b + 1 < shard.to()) {
+                            int following = b + 1;
+                            next = reader.submit(() -> read(ledger, blocks, following));
                         }
                         handler.handle(block);
                         ledger.requireThere(block.entries);
@@ -78,28 +72,12 @@ final class LedgerPass {
         }
     }
 
-    private static List<List<Entry>> blocks(List<Entry> entries, long blockBytes) {
-        List<List<Entry>> blocks = new ArrayList<>();
-        List<Entry> block = new ArrayList<>();
-        long bytes = 0;
-        for (Entry entry : entries) {
-            if (!block.isEmpty() && (bytes + entry.length() > blockBytes || block.size() == LARGEST_BLOCK)) {
-                blocks.add(block);
-                block = new ArrayList<>();
-                bytes = 0;
-            }
-            block.add(entry);
-            bytes += entry.length();
-        }
-        if (!block.isEmpty()) blocks.add(block);
-        return blocks;
-    }
-
     /** The first read of an entry checks every byte; a later one only brings its pages in. */
-    private static Block read(GradientLedger ledger, int first, List<Entry> entries) {
+    private static Block read(GradientLedger ledger, LedgerBlocks blocks, int block) {
+        List<Entry> entries = blocks.block(block);
         Payloads held = ledger.payloads(entries);
         held.list().stream().filter(MemorySegment::isMapped).forEach(MemorySegment::load);
-        return new Block(first, entries, held);
+        return new Block(blocks.first(block), entries, held);
     }
 
     private static Block await(Future<Block> next) {

@@ -91,8 +91,10 @@ final class QueryBlock implements AutoCloseable {
         return queries;
     }
 
-    QueryForm form() {
-        return form;
+    /** The queries as the rows know them. */
+    List<EntryRows.Asked> asked() {
+        double[] norms = norms();
+        return IntStream.range(0, norms.length).mapToObj(m -> new EntryRows.Asked(queries.get(m).name(), form, norms[m])).toList();
     }
 
     /** [M][N][S] of a block of the ledger's entries. */
@@ -119,7 +121,7 @@ final class QueryBlock implements AutoCloseable {
     }
 
     /** |g_q| over the sites, a tied table whole, of each query: [M]. */
-    double[] norms() {
+    private double[] norms() {
         if (form == QueryForm.DENSE) return vectors.stream().mapToDouble(v -> Math.sqrt(v.dot(v, sites))).toArray();
         double[] norms = new double[queries.size()];
         int next = 0;

@@ -3,21 +3,30 @@ package dev.lethe.ledger;
 import dev.lethe.base.Sha256;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.util.Comparator;
 import java.util.Locale;
 import java.util.Objects;
 
 /**
  * Where a committed entry lies. It carries no bytes: {@link GradientLedger#payload} maps and checks them.
  *
- * @param segment   number of the segment file
+ * @param segment   number of the segment file; in an open ledger of several folders its number among the segments of all
  * @param offset    of the entry's frame in that file, a multiple of 64
  * @param length    of the payload in bytes as it lies in the file; {@link #payloadBytes} as it was reserved
  * @param encrypted the payload lies under the record's key
  * @param destroyed the payload is gone; only this header is left, with the key {@link RecordKey#NONE}
  */
 public record Entry(EntryHeader header, int segment, long offset, long length, boolean encrypted, boolean destroyed) {
+    /** By where the bytes lie: segment by segment, from front to back. */
+    public static final Comparator<Entry> BY_PLACE = Comparator.comparingInt(Entry::segment).thenComparingLong(Entry::offset);
+
     public Entry {
         if (destroyed) header = header.withoutKey();
+    }
+
+    /** The same by another number of its segment. */
+    Entry inSegment(int number) {
+        return number == segment ? this : new Entry(header, number, offset, length, encrypted, destroyed);
     }
 
     Entry asDestroyed() {
