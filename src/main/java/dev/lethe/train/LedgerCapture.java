@@ -10,17 +10,14 @@ import dev.lethe.ledger.Entry.EntryHeader;
 import dev.lethe.ledger.Entry.RecordKey;
 import dev.lethe.ledger.LedgerKeys;
 import dev.lethe.ledger.LedgerManifest;
-import dev.lethe.ledger.LedgerOptions;
 import dev.lethe.ledger.LedgerWriter;
 import dev.lethe.run.RunFolder;
 import dev.lethe.settings.TrainConfig;
 import dev.lethe.shape.SiteSet;
 import dev.lethe.text.Example;
 import java.lang.foreign.MemorySegment;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Locale;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 import jdk.jfr.Category;
@@ -57,45 +54,13 @@ final class LedgerCapture implements StepCapture {
         }
     }
 
-    /** Opens this rank's ledger behind the entries of this many steps, or makes it; ledgers of ranks that are no more are cut there. */
-    static LedgerCapture open(RunFolder run, LanguageModel model, String modelHash, long steps, Ranks ranks) {
+    /** Opens this rank's ledger behind what the checkpoint says that it had, or makes it. */
+    static LedgerCapture open(RunFolder run, LanguageModel model, String modelHash, RankLedgers ledgers) {
         TrainConfig config = run.info().config();
         EntryFormat format = format(model, config);
-        if (!ranks.leads()) {
-            ranks.meet(); // the others' lie in rank 0's
-        }
         LedgerManifest manifest = LedgerManifest.of(modelHash, model.shape(), format.sites().names(), config.headTopK(),
                 config.ledgerDtype()).withRank(config.rank());
-        LedgerWriter writer = open(run, ranks.rank(), manifest, steps);
-        try {
-            if (ranks.leads()) {
-                for (int rank = ranks.size(); isThere(run, rank); rank++) {
-                    open(run, rank, manifest, steps).close();
-                }
-                ranks.meet();
-            }
-            return new LedgerCapture(model, format, writer);
-        } catch (Throwable e) {
-            writer.close();
-            throw e;
-        }
-    }
-
-    private static LedgerWriter open(RunFolder run, int rank, LedgerManifest manifest, long steps) {
-        if (isThere(run, rank)) {
-            return reopen(run, rank, steps);
-        }
-        LedgerKeys keys = keys(run.info().config(), run.root());
-        return LedgerWriter.create(folder(run, rank), keys == null ? manifest : manifest.under(keys));
-    }
-
-    /** Where a rank's entries go: rank 0's where those of a training by one process do, the others' in folders within. */
-    private static Path folder(RunFolder run, int rank) {
-        return rank == 0 ? run.ledger() : run.ledger().resolve(String.format(Locale.ROOT, "rank-%04d", rank));
-    }
-
-    private static boolean isThere(RunFolder run, int rank) {
-        return Files.exists(folder(run, rank).resolve("manifest.json"));
+        return new LedgerCapture(model, format, ledgers.open(manifest));
     }
 
     /** What a run's ledger is to lie under, made if need be; null: nothing. @throws BadInputException when it is in the run */
@@ -106,16 +71,6 @@ final class LedgerCapture implements StepCapture {
         Path folder = LedgerKeys.place(config.ledgerKeys());
         LedgerKeys.requireOutside(folder, run);
         return LedgerKeys.openOrMake(folder);
-    }
-
-    private static LedgerWriter reopen(RunFolder run, int rank, long steps) {
-        Integer entries = steps == 0 ? Integer.valueOf(0) : TrainCheckpoint.entries(run, steps, rank);
-        if (entries != null) {
-            return LedgerWriter.resume(folder(run, rank), entries, LedgerOptions.defaults());
-        }
-        LedgerWriter writer = LedgerWriter.append(folder(run, rank));
-        writer.truncateAfter(steps);
-        return writer;
     }
 
     EntryFormat format() {

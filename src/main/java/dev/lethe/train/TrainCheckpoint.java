@@ -17,6 +17,7 @@ import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunJson;
 import dev.lethe.run.TrainOrder;
 import dev.lethe.shape.Dtype;
+import dev.lethe.train.RankLedgers.Counts;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.channels.FileChannel;
@@ -32,23 +33,23 @@ final class TrainCheckpoint {
     private static final List<Buffer> BUFFERS = List.of(Buffer.PARAMETERS, Buffer.MOMENT1, Buffer.MOMENT2);
 
     /**
-     * @param entries of the ledger, synced before it, rank 0's where there are several; null in a checkpoint of an earlier version
-     * @param ranks   entries of the ledgers of ranks 1 and on, null where there were none
+     * @param entries of the ledger's own folder, synced before it; null in a checkpoint of an earlier version
+     * @param ranks   of its folders rank-0000 and on, null where there are none
      * @param plan    {@link TrainOrder#hash}, of a kept one
      * @param sha256  of its three files one after the other, of a kept one
      */
     private record State(long step, long numbers, Dtype dtype, Integer entries, List<Integer> ranks, String plan, String sha256) {
-        static State of(LanguageModel model, long step, List<Integer> entries, String plan) {
-            return new State(step, model.flatSize(), model.dtype(), entries.getFirst(),
-                    entries.size() == 1 ? null : entries.subList(1, entries.size()), plan, null);
+        static State of(LanguageModel model, long step, Counts entries, String plan) {
+            return new State(step, model.flatSize(), model.dtype(), entries.own(), entries.ranks().isEmpty() ? null : entries.ranks(),
+                    plan, null);
         }
 
         State withSha256(String hash) {
             return new State(step, numbers, dtype, entries, ranks, plan, hash);
         }
 
-        Integer entries(int rank) {
-            return rank == 0 ? entries : ranks == null || rank > ranks.size() ? Integer.valueOf(0) : ranks.get(rank - 1);
+        Counts counts() {
+            return new Counts(entries, ranks == null ? List.of() : ranks);
         }
     }
 
@@ -63,13 +64,13 @@ final class TrainCheckpoint {
         return BUFFERS.size() * model.flatSize() * model.dtype().bytes();
     }
 
-    /** Writes the state after this many whole steps and entries of each rank's ledger, then removes every earlier checkpoint. */
-    static void write(RunFolder run, LanguageModel model, long step, List<Integer> entries) {
+    /** Writes the state after this many whole steps and ledger entries, then removes every earlier checkpoint. */
+    static void write(RunFolder run, LanguageModel model, long step, Counts entries) {
         write(run, model, run.root().resolve("checkpoint-" + step), State.of(model, step, entries, null));
     }
 
     /** As {@link #write}, to stay. @param plan {@link TrainOrder#hash} after these steps */
-    static void keep(RunFolder run, LanguageModel model, long step, List<Integer> entries, String plan) {
+    static void keep(RunFolder run, LanguageModel model, long step, Counts entries, String plan) {
         write(run, model, kept(run.root(), step), State.of(model, step, entries, plan));
     }
 
@@ -154,15 +155,13 @@ final class TrainCheckpoint {
         }
     }
 
-    /** Entries that a rank's ledger had at the checkpoint; null when an earlier version made it, which did not say. */
-    static Integer entries(RunFolder run, long step, int rank) {
-        return state(folder(run, step)).entries(rank);
+    /** Entries that the ledger had at the checkpoint. */
+    static Counts entries(RunFolder run, long step) {
+        return state(folder(run, step)).counts();
     }
 
-    /** Of all ranks. */
     static int keptEntries(Path root, long step) {
-        State state = state(kept(root, step));
-        return state.entries + (state.ranks == null ? 0 : state.ranks.stream().mapToInt(Integer::intValue).sum());
+        return state(kept(root, step)).counts().all();
     }
 
     private static State state(Path folder) {

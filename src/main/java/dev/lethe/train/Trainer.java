@@ -194,7 +194,9 @@ public final class Trainer {
                     return now; // by another process, before this one had the lock
                 }
                 requireSameModel(out, run.info().source(), loaded.model());
-                warnOfMachine(run, machine(engine));
+                if (ranks.leads()) {
+                    warnOfMachine(run, machine(engine));
+                }
                 Holdout split = new Holdout(RunData.read(run, Split.TRAIN, data), RunData.read(run, Split.HOLDOUT, data));
                 EncodedRecords encoded = EncodedRecords.of(split, loaded, config);
                 requireSame(out, "data", run.info().data().sha256(),

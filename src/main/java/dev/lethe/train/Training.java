@@ -51,11 +51,13 @@ final class Training implements AutoCloseable {
     private final long before;
     private final long microTokens;
     private final Ranks ranks;
+    private final RankLedgers ledgers; // null without capture
     private long done;
     private long checkpointed;
     private double lastLoss;
     private long checkpointNanos;
     private long sinceCheckpoint = System.nanoTime();
+    private final long[] apart = new long[2]; // nanoseconds of the last step: waited for the other ranks' gradients, summed
 
     /**
      * What a training needs besides its run: the examples by split, who listens, how many tokens fit into memory at
@@ -84,10 +86,10 @@ final class Training implements AutoCloseable {
             TrainCheckpoint.restore(run, model, done);
         }
         ranks.requireSame("checkpoint to go on from", "step " + done);
+        this.ledgers = config.capture() == TrainConfig.CapturePolicy.NONE ? null : new RankLedgers(run, ranks, done);
         this.log = ranks.leads() ? StepLog.open(run, done) : null;
         try {
-            this.ledger = config.capture() == TrainConfig.CapturePolicy.NONE ? null
-                    : openLedger();
+            this.ledger = ledgers == null ? null : openLedger();
         } catch (RuntimeException e) {
             closeLog();
             throw e;
@@ -97,12 +99,12 @@ final class Training implements AutoCloseable {
     private StepCapture openLedger() {
         String hash = run.info().source().modelHash();
         if (model.device().kind() == Device.Kind.CPU) {
-            return LedgerCapture.open(run, model, hash, done, ranks);
+            return LedgerCapture.open(run, model, hash, ledgers);
         }
         EntryFormat format = LedgerCapture.format(model, config);
         EntryFormat made = format.untruncated(model.dtype());
         return new RingCapture(model, format, BatchSizes.of(train, config, microTokens).entryBytes(model, made),
-                () -> LedgerCapture.open(run, model, hash, done, ranks));
+                () -> LedgerCapture.open(run, model, hash, ledgers));
     }
 
     private boolean adopted() {
@@ -175,7 +177,7 @@ final class Training implements AutoCloseable {
         TrainStep step = new TrainStep(done + 1, steps, epoch + 1, config.epochs(), lastLoss, rate, norm, indices.length,
                 TokenMean.targets(train, indices), TokenMean.tokens(train, indices), nanos, captured, holdoutLoss);
         if (log != null) {
-            log.write(step);
+            log.write(step, ranks.alone() ? null : apart);
         }
         done++;
         event.finish(step);
@@ -201,7 +203,9 @@ final class Training implements AutoCloseable {
             if (!Double.isFinite(lastLoss)) {
                 throw notFinite(number, indices, losses, null);
             }
+            apart[1] = System.nanoTime();
             ranks.sum(model, own[0] == own[1]);
+            apart[1] = System.nanoTime() - apart[1];
             norm = adopted() ? model.buffer(Buffer.GRADIENT).norm() : model.step(optimizer.withLearningRate(rate), number);
         } catch (EngineException e) {
             throw e.status() == EngineException.Status.NOT_FINITE ? notFinite(number, indices, new double[0], e) : e;
@@ -223,7 +227,9 @@ final class Training implements AutoCloseable {
         } catch (InterruptedWorkException e) {
             // told to the others here
         }
+        apart[0] = System.nanoTime();
         double[][] all = ranks.exchange(own == null ? new double[] {1} : DoubleStream.concat(DoubleStream.of(0), Arrays.stream(own)).toArray());
+        apart[0] = System.nanoTime() - apart[0];
         if (Arrays.stream(all).anyMatch(one -> one[0] != 0)) {
             throw new InterruptedWorkException("a rank was asked to end");
         }
@@ -291,8 +297,7 @@ final class Training implements AutoCloseable {
     /** @param kept whether it stays, to replay from */
     private void checkpoint(boolean kept) {
         long start = System.nanoTime();
-        int own = ledger == null ? 0 : ledger.sync();
-        List<Integer> entries = Arrays.stream(ranks.exchange(own)).map(one -> (int) one[0]).toList();
+        RankLedgers.Counts entries = ledger == null ? RankLedgers.Counts.NONE : ledgers.counts(ledger.sync());
         requireSameWeights();
         if (log != null) {
             log.sync();
