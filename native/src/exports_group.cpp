@@ -1,6 +1,7 @@
 // Exports of ranks: one process among those that train a model together. What carries the numbers is a library loaded when
-// a group is opened (../ranks/transport.h); here are the checks, the buckets and the waiting, which can be cancelled.
+// a group is opened (../ranks/transport.h); here are the checks, the buckets and the waiting, which can be cancelled. On the host alone.
 #include <dlfcn.h>
+#include <sched.h>
 #include <time.h>
 
 #include <algorithm>
@@ -18,10 +19,13 @@ namespace {
 using namespace lethe;
 using Clock = std::chrono::steady_clock;
 
-constexpr int64_t kBucketBytes = 4 << 20;
-// A bucket under way moves only when it is asked for; who waits longer than this waits for a rank that is not there yet.
+// Each costs every rank twice as many messages as there are ranks, one after the other: not too small.
+constexpr int64_t kBucketBytes = 64 << 20;
+// What is under way moves only when it is asked for. A gathering that takes longer waits for a rank that still computes.
 constexpr auto kPatience = std::chrono::milliseconds(5);
 constexpr timespec kNap{0, 50'000};
+// An interrupt often comes to all ranks, each of which tells the others so: they have this long to.
+constexpr auto kGrace = std::chrono::milliseconds(500);
 
 std::atomic<bool> opened{false};
 
@@ -40,19 +44,21 @@ struct lethe_group final {
     if (status != 0) refuse(LETHE_INTERNAL, message);
   }
 
-  // What begin() started, to its end.
+  // What begin() started, to its end. `naps`: between questions, once it has taken long.
   template <class Begin>
-  void run(const int32_t* flag, Begin&& begin) {
-    const Cancel cancel(flag);
+  void run(const int32_t* flag, bool naps, Begin&& begin) {
     const Clock::time_point start = Clock::now();
+    Clock::time_point last = start;  // time at which nobody had cancelled yet
     broken = true;
     told(begin());
     for (int32_t done = 0;;) {
       told(transport->progress(&done, message));
       if (done) break;
-      cancel.poll();
-      if (Clock::now() - start < kPatience) sched_yield();
-      else nanosleep(&kNap, nullptr);
+      const Clock::time_point now = Clock::now();
+      if (flag == nullptr || __atomic_load_n(flag, __ATOMIC_RELAXED) == 0) last = now;
+      if (now - last > kGrace) refuse(LETHE_CANCELLED, "cancelled");
+      if (naps && now - start > kPatience) nanosleep(&kNap, nullptr);
+      else sched_yield();
     }
     broken = false;
   }
@@ -101,7 +107,7 @@ lethe_status lethe_group_sum(lethe_group* group, lethe_vector* vector, const int
     const int64_t width = wide ? 8 : 4, count = vector->values.numel(), bucket = kBucketBytes / width;
     char* values = static_cast<char*>(vector->values.data_ptr());
     for (int64_t at = 0; at < count; at += bucket) {
-      group->run(cancel, [&] {
+      group->run(cancel, false, [&] {
         return group->transport->begin_sum(values + at * width, std::min(bucket, count - at), wide ? LETHE_F64 : LETHE_F32,
                                            group->message);
       });
@@ -117,7 +123,7 @@ lethe_status lethe_group_gather(lethe_group* group, const void* in, int64_t byte
     require_pointer(out, "out");
     require(bytes >= 1 && bytes < (int64_t{1} << 31), "bytes is ", bytes, ", allowed 1 to 2^31 - 1");
     group->require_whole();
-    group->run(cancel, [&] { return group->transport->begin_gather(in, bytes, out, group->message); });
+    group->run(cancel, true, [&] { return group->transport->begin_gather(in, bytes, out, group->message); });
   });
 }
 
