@@ -91,6 +91,9 @@ final class TrainCommand implements Callable<Integer> {
         try (TrainProgress progress = new TrainProgress(common, "train");
                 Lethe lethe = Main.door(place).ranks(ranks).training(progress).build()) {
             Path run = (resume ? resumed(lethe) : lethe.train(source(), form.read(data, null), out, config.build())).join().path();
+            if (ranks && MpiGroup.follows()) {
+                return 0; // the first rank hands the result over
+            }
             RunInfo info = RunFolder.open(run).info();
             if (progress.memory() == null) { // it was never started
                 common.remark("train: %s is complete, nothing was left to do", run);

@@ -30,7 +30,8 @@ class MpiRanksTest {
     private static final double LOSSES = 1e-5; // what the order of fp32 sums comes to here; docs/scaling.md
     private static final Map<String, String> ROOT = Map.of("OMPI_ALLOW_RUN_AS_ROOT", "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1",
             "LC_ALL", "C.UTF-8");
-    private static final String MPIRUN = "mpirun --oversubscribe --bind-to none ";
+    /** Time for rank 0 to speak: mpirun kills what it has told to end after one second, which a busy machine may need. */
+    private static final String MPIRUN = "mpirun --oversubscribe --bind-to none --mca odls_base_sigkill_timeout 30 ";
 
     @TempDir
     Path folder;
@@ -46,9 +47,9 @@ class MpiRanksTest {
         tiny = new TinyData(folder, 12);
     }
 
-    private Object[] train(Path out, Object... more) {
+    private Object[] train(Path out, int epochs, Object... more) {
         List<Object> arguments = new ArrayList<>(List.of("train", out, "--data", tiny.file, "--model",
-                "gpt2:layers=1,hidden=16,heads=2,ctx=32", "--epochs", 4, "--batch", 4, "--learning-rate", "5e-3", "--sites", "all",
+                "gpt2:layers=1,hidden=16,heads=2,ctx=32", "--epochs", epochs, "--batch", 4, "--learning-rate", "5e-3", "--sites", "all",
                 "--capture", "all", "--set", "checkpoint_every=5", "--holdout", "0.1", "--set", "threads=1", "--json", "-"));
         arguments.addAll(List.of(more));
         return arguments.toArray();
@@ -84,10 +85,10 @@ class MpiRanksTest {
     @Test
     void twoAndThreeRanksTrainAsOneProcess() throws Exception {
         Path one = folder.resolve("one");
-        assertEquals(0, Shell.run(train(one)).code());
+        assertEquals(0, Shell.run(train(one, 4)).code());
         for (int ranks : new int[] {2, 3}) {
             Path out = folder.resolve("on-" + ranks);
-            Shell ended = ranks(MPIRUN + "-n " + ranks + " \"$@\"", train(out, "--ranks"));
+            Shell ended = ranks(MPIRUN + "-n " + ranks + " \"$@\"", train(out, 4, "--ranks"));
             assertEquals(0, ended.code(), ended.err());
             assertEquals(out.toString(), ended.json().get("run").asString(), "rank 0 alone speaks");
             assertSame(one, out);
@@ -97,11 +98,11 @@ class MpiRanksTest {
     @Test
     void aKilledRankEndsAllAndAnyNumberGoesOn() throws Exception {
         Path one = folder.resolve("one");
-        assertEquals(0, Shell.run(train(one, "--epochs", 40)).code());
+        assertEquals(0, Shell.run(train(one, 40)).code());
         Path out = folder.resolve("killed");
         Shell ended = ranks("cd " + folder + "; " + MPIRUN + "-n 2 bash -c 'echo $$ >pid.$OMPI_COMM_WORLD_RANK; exec \"$@\"' bash \"$@\" & "
                 + "until [ -f killed/metrics.jsonl ] && [ $(wc -l <killed/metrics.jsonl) -ge 12 ]; do sleep 0.02; done; "
-                + "kill -9 $(cat pid.1); wait $!", train(out, "--epochs", 40, "--ranks"));
+                + "kill -9 $(cat pid.1); wait $!", train(out, 40, "--ranks"));
         assertNotEquals(0, ended.code());
         assertTrue(ended.err().contains("lethe: rank 0 of 2: another rank is lost, or did not answer in time")
                 && ended.err().contains(end(out)), ended.err());
@@ -116,7 +117,7 @@ class MpiRanksTest {
     @Test
     void oneRankOutOfDiskEndsAll() throws Exception {
         Path out = folder.resolve("full");
-        Shell ended = ranks(MPIRUN + "-n 1 \"$@\" : -n 1 bash -c 'ulimit -f 200; exec \"$@\"' bash \"$@\"", train(out, "--epochs", 40, "--ranks"));
+        Shell ended = ranks(MPIRUN + "-n 1 \"$@\" : -n 1 bash -c 'ulimit -f 200; exec \"$@\"' bash \"$@\"", train(out, 40, "--ranks"));
         assertEquals(2, ended.code(), ended.err());
         List<String> said = ended.err().lines().filter(line -> line.startsWith("lethe: rank")).toList();
         assertEquals(1, said.size(), ended.err());
@@ -129,17 +130,17 @@ class MpiRanksTest {
     @Test
     void whatDiffersIsRefusedBeforeAnythingIsWritten() throws Exception {
         Path out = folder.resolve("none");
-        Shell ended = ranks(MPIRUN + "-n 1 \"$@\" : -n 1 \"$@\" --set max_norm=2", train(out, "--ranks"));
+        Shell ended = ranks(MPIRUN + "-n 1 \"$@\" : -n 1 \"$@\" --set max_norm=2", train(out, 4, "--ranks"));
         assertEquals(2, ended.code(), ended.err());
         assertTrue(ended.err().contains("lethe: rank 1 of 2 has another training by its options than rank 0: maxNorm is 2.0, rank 0 has 1.0"),
                 ended.err());
-        Shell alone = ranks(MPIRUN + "-n 2 \"$@\"", train(out));
+        Shell alone = ranks(MPIRUN + "-n 2 \"$@\"", train(out, 4));
         assertTrue(alone.err().contains("lethe: one of 2 processes that mpirun started, and each would train by itself; add --ranks"),
                 alone.err());
-        Shell none = ranks("\"$@\"", train(out, "--ranks"));
+        Shell none = ranks("\"$@\"", train(out, 4, "--ranks"));
         assertTrue(none.err().contains("lethe: ranks: no launcher has started this process as one of several; start the ranks with: mpirun"),
                 none.err());
-        Shell torchrun = ranks("RANK=0 WORLD_SIZE=2 MASTER_ADDR=localhost MASTER_PORT=29500 \"$@\"", train(out, "--ranks"));
+        Shell torchrun = ranks("RANK=0 WORLD_SIZE=2 MASTER_ADDR=localhost MASTER_PORT=29500 \"$@\"", train(out, 4, "--ranks"));
         assertTrue(torchrun.err().contains("RANK and WORLD_SIZE say rank 0 of 2, as torchrun does"), torchrun.err());
         assertFalse(Files.exists(out));
     }
