@@ -31,6 +31,7 @@ public final class MpiGroup implements RankGroup {
     private final int size;
 
     private MpiGroup(Path library) {
+        NativeLibrary.ensure();
         memory = new OwnedMemory("the group of ranks", 0);
         try {
             cancel = new OwnedMemory.CancelFlag(memory);
