@@ -169,7 +169,7 @@ final class Ranks {
     /**
      * Refuses ranks that are not at the same; all say so.
      *
-     * @param what that is compared, as {@code the options}
+     * @param what is compared, as {@code options}
      * @throws BadInputException naming the first rank that differs from rank 0
      */
     void requireSame(String what, String own) {
@@ -181,7 +181,7 @@ final class Ranks {
         String[] all = exchange(own);
         for (int r = 1; r < all.length; r++) {
             if (!all[r].equals(all[0])) {
-                throw new BadInputException("rank " + r + " of " + size() + " has another " + what + " than rank 0: "
+                throw new BadInputException("rank " + r + " of " + size() + " differs from rank 0 in " + what + ": "
                         + difference.apply(all[r], all[0]) + "; start every rank with one command, the same files and the same build of Lethe");
             }
         }

@@ -113,14 +113,14 @@ public final class Trainer {
     /** What must be the same on every rank; nothing is written before that is known. */
     private static void requireSame(Ranks ranks, Path out, RunInfo info) {
         if (!ranks.alone()) {
-            ranks.requireSame("version of Lethe", info.lethe());
+            ranks.requireSame("the version of Lethe", info.lethe());
             ranks.requireSame("libtorch or instruction set", Engine.buildInfo().torchVersion() + " " + Engine.buildInfo().isa());
-            ranks.requireSame("run", absolute(out));
-            ranks.requireSame("training by its options", RunJson.line(info.config()), (other, first) -> String.join(", ",
+            ranks.requireSame("the run's folder", absolute(out));
+            ranks.requireSame("options", RunJson.line(info.config()), (other, first) -> String.join(", ",
                     RunJson.read(other, TrainConfig.class, "options").differences(RunJson.read(first, TrainConfig.class, "options")))
                     .replace("asked for", "rank 0 has"));
-            ranks.requireSame("data, by the SHA-256 of its records", info.data().sha256());
-            ranks.requireSame("model to begin with, by its SHA-256", info.source().modelHash());
+            ranks.requireSame("data (SHA-256 of its records)", info.data().sha256());
+            ranks.requireSame("the model to begin with (SHA-256)", info.source().modelHash());
             if (info.config().ledgerKeys() != null) {
                 throw new BadInputException("ledger_keys with ranks: a ledger that several ranks write cannot lie under keys; train without"
                         + " keys, then: lethe compact " + out + " --encrypt " + info.config().ledgerKeys());
@@ -189,7 +189,7 @@ public final class Trainer {
                     LoadedModel loaded = LoadedModel.load(engine, run.info().source().again(), config.dtype(),
                             config.seed())) {
                 RunFolder now = RunFolder.openAny(out);
-                ranks.requireSame("state of the run", now.info().state().toString());
+                ranks.requireSame("the state of the run", now.info().state().toString());
                 if (now.info().state() == RunInfo.State.COMPLETE) {
                     return now; // by another process, before this one had the lock
                 }

@@ -85,7 +85,7 @@ final class Training implements AutoCloseable {
         if (done > 0) {
             TrainCheckpoint.restore(run, model, done);
         }
-        ranks.requireSame("checkpoint to go on from", "step " + done);
+        ranks.requireSame("the checkpoint to go on from", "step " + done);
         this.ledgers = config.capture() == TrainConfig.CapturePolicy.NONE ? null : new RankLedgers(run, ranks, done);
         this.log = ranks.leads() ? StepLog.open(run, done) : null;
         try {

@@ -132,7 +132,7 @@ class MpiRanksTest {
         Path out = folder.resolve("none");
         Shell ended = ranks(MPIRUN + "-n 1 \"$@\" : -n 1 \"$@\" --set max_norm=2", train(out, 4, "--ranks"));
         assertEquals(2, ended.code(), ended.err());
-        assertTrue(ended.err().contains("lethe: rank 1 of 2 has another training by its options than rank 0: maxNorm is 2.0, rank 0 has 1.0"),
+        assertTrue(ended.err().contains("lethe: rank 1 of 2 differs from rank 0 in options: maxNorm is 2.0, rank 0 has 1.0"),
                 ended.err());
         Shell alone = ranks(MPIRUN + "-n 2 \"$@\"", train(out, 4));
         assertTrue(alone.err().contains("lethe: one of 2 processes that mpirun started, and each would train by itself; add --ranks"),

@@ -228,7 +228,7 @@ class RanksTest {
     @Test
     void ranksThatAreNotAtTheSameWriteNothing() throws IOException {
         Path out = folder.resolve("none");
-        assertRefused("rank 1 of 2 has another training by its options than rank 0: epochs is 5, rank 0 has 4; start every rank with one"
+        assertRefused("rank 1 of 2 differs from rank 0 in options: epochs is 5, rank 0 has 4; start every rank with one"
                 + " command, the same files and the same build of Lethe", ThreadRanks.run(2, group -> train(group, out,
                 group.rank() == 0 ? CONFIG : CONFIG.toBuilder().epochs(5).build(), TrainListener.silent())));
         Path elsewhere = Files.createDirectory(folder.resolve("elsewhere"));
@@ -239,10 +239,10 @@ class RanksTest {
             }
         });
         assertTrue(assertInstanceOf(BadInputException.class, data.get(1)).getMessage()
-                .startsWith("rank 1 of 2 has another data, by the SHA-256 of its records than rank 0: "), data.toString());
+                .startsWith("rank 1 of 2 differs from rank 0 in data (SHA-256 of its records): "), data.toString());
         List<Object> models = ThreadRanks.run(2, group -> train(group, out, CONFIG.toBuilder().seed(3).build(), TrainListener.silent(),
                 group.rank() == 0 ? tiny : other));
-        assertTrue(assertInstanceOf(LetheException.class, models.get(0)).getMessage().startsWith("rank 1 of 2 has another "), models.toString());
+        assertTrue(assertInstanceOf(LetheException.class, models.get(0)).getMessage().startsWith("rank 1 of 2 differs from rank 0 in "), models.toString());
         assertRefused("ledger_keys with ranks: a ledger that several ranks write cannot lie under keys; train without keys, then: lethe compact "
                 + out + " --encrypt " + folder.resolve("keys"), ThreadRanks.run(2, group -> train(group, out,
                 CONFIG.toBuilder().ledgerKeys(folder.resolve("keys")).build(), TrainListener.silent())));
