@@ -85,8 +85,8 @@ final class TrainCommand implements Callable<Integer> {
             refuseBesideResume();
         }
         if (!ranks && MpiGroup.announced() > 1) {
-            throw new BadInputException("one of " + MpiGroup.announced() + " processes that mpirun started, and each would train by itself; add"
-                    + " --ranks, for them to train together");
+            throw new BadInputException("one of " + MpiGroup.announced() + " processes that mpirun started, and each would train by itself;"
+                    + " add --ranks, for them to train together");
         }
         try (TrainProgress progress = new TrainProgress(common, "train");
                 Lethe lethe = Main.door(place).ranks(ranks).training(progress).build()) {

@@ -84,8 +84,8 @@ public final class MpiGroup implements RankGroup {
                     + " does not start" + HOW);
         }
         if (library == null || !Files.isRegularFile(library)) {
-            throw new BadInputException("ranks: " + (library == null ? "the jars of Lethe hold no MPI, which is each machine's own: it needs a"
-                    + " build from source" : library + " is not there, for Lethe was built where there was no MPI") + INSTALL);
+            throw new BadInputException("ranks: " + (library == null ? "the jars of Lethe hold no MPI, which is each machine's own:"
+                    + " it needs a build from source" : library + " is not there, for Lethe was built where there was no MPI") + INSTALL);
         }
         MpiGroup group;
         try {

@@ -182,7 +182,8 @@ final class Ranks {
         for (int r = 1; r < all.length; r++) {
             if (!all[r].equals(all[0])) {
                 throw new BadInputException("rank " + r + " of " + size() + " differs from rank 0 in " + what + ": "
-                        + difference.apply(all[r], all[0]) + "; start every rank with one command, the same files and the same build of Lethe");
+                        + difference.apply(all[r], all[0]) + "; start every rank with one command, the same files and the same build of"
+                        + " Lethe");
             }
         }
     }

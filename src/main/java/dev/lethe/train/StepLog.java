@@ -23,7 +23,7 @@ record StepLog(RunFolder run, OutputStream metrics, OutputStream timings) implem
     private record Metric(long step, int epoch, double loss, double learningRate, double gradientNorm, int records,
                           int targets, Double holdoutLoss) { }
 
-    /** {@code waited} for other ranks to have their gradients, {@code summed} adding all up: seconds of {@code seconds}, with several ranks. */
+    /** Of {@code seconds}, with several ranks, those {@code waited} for the others' gradients and those that adding all up took. */
     private record Timing(long step, double seconds, int tokens, Double waited, Double summed) { }
 
     /** Opens both logs behind the lines of the first so many steps. */

@@ -105,7 +105,7 @@ public final class Trainer {
                 return ranks.together(() -> body.apply(ranks));
             } catch (RankException e) {
                 throw !e.lost() || !RunFolder.isRun(out) ? e : RankException.lost(Reason.of(e) + "; " + out + " stands at the checkpoint of"
-                        + " step " + TrainCheckpoint.last(RunFolder.openAny(out)) + ": go on with --resume, on as many ranks as there are", e);
+                        + " step " + TrainCheckpoint.last(RunFolder.openAny(out)) + "; resume it, on as many ranks as there are", e);
             }
         });
     }
@@ -152,8 +152,8 @@ public final class Trainer {
 
     private static RunFolder openAsShared(Path out) {
         if (!RunFolder.isRun(out)) {
-            throw new BadInputException(out + ": rank 0 has begun the run and this rank does not see it; name a folder on a file system that"
-                    + " all ranks share");
+            throw new BadInputException(out + ": rank 0 has begun the run and this rank does not see it; name a folder on a file system"
+                    + " that all ranks share");
         }
         return RunFolder.openAny(out);
     }

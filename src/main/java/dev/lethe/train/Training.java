@@ -228,7 +228,8 @@ final class Training implements AutoCloseable {
             // told to the others here
         }
         apart[0] = System.nanoTime();
-        double[][] all = ranks.exchange(own == null ? new double[] {1} : DoubleStream.concat(DoubleStream.of(0), Arrays.stream(own)).toArray());
+        double[][] all = ranks.exchange(own == null ? new double[] {1}
+                : DoubleStream.concat(DoubleStream.of(0), Arrays.stream(own)).toArray());
         apart[0] = System.nanoTime() - apart[0];
         if (Arrays.stream(all).anyMatch(one -> one[0] != 0)) {
             throw new InterruptedWorkException("a rank was asked to end");

@@ -76,7 +76,8 @@ class MpiRanksTest {
         for (int i = 0; i < expected.size(); i++) {
             assertEquals(1, found.get(i) / expected.get(i), LOSSES, "step " + (i + 1));
         }
-        try (GradientLedger a = GradientLedger.open(one.resolve("ledger")); GradientLedger b = GradientLedger.open(several.resolve("ledger"))) {
+        try (GradientLedger a = GradientLedger.open(one.resolve("ledger"));
+                GradientLedger b = GradientLedger.open(several.resolve("ledger"))) {
             assertEquals(a.entries().stream().map(Entry::header).toList(), b.entries().stream().map(Entry::header).toList());
             assertTrue(b.verify().whole());
         }
@@ -138,7 +139,7 @@ class MpiRanksTest {
         assertTrue(alone.err().contains("lethe: one of 2 processes that mpirun started, and each would train by itself; add --ranks"),
                 alone.err());
         Shell none = ranks("\"$@\"", train(out, 4, "--ranks"));
-        assertTrue(none.err().contains("lethe: ranks: no launcher has started this process as one of several; start the ranks with: mpirun"),
+        assertTrue(none.err().contains("lethe: ranks: no launcher has started this process as one of several; start the ranks with:"),
                 none.err());
         Shell torchrun = ranks("RANK=0 WORLD_SIZE=2 MASTER_ADDR=localhost MASTER_PORT=29500 \"$@\"", train(out, 4, "--ranks"));
         assertTrue(torchrun.err().contains("RANK and WORLD_SIZE say rank 0 of 2, as torchrun does"), torchrun.err());
