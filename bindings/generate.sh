@@ -13,6 +13,6 @@ grep -E '^--include-[a-z]+ (lethe_|LETHE_)' "$includes" | sed 's/ *#.*//' >"$inc
 rm -rf bindings/src
 # The opaque handles have no layout; jextract says that it skips them.
 jextract --output bindings/src -t dev.lethe.bindings --header-class-name LetheNative "@$includes.ours" "$header" \
-  2> >(grep -v 'Declared(lethe_\(model\|base\|vector\|ring\|kfac\))' >&2)
+  2> >(grep -v 'Declared(lethe_\(model\|base\|vector\|group\|ring\|kfac\))' >&2)
 rm -f "$includes.ours"
 sha256sum "$header" | cut -d' ' -f1 >bindings/header.sha256

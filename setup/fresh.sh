@@ -10,6 +10,6 @@ fresh() {
   [[ $LETHE_ROOT == "$root" && -x $JDK/bin/java ]] || return 1
   [[ -z ${LETHE_LIBTORCH-} || $(readlink -f -- "$LETHE_LIBTORCH") == "$LIBTORCH" ]] || return 1
   local newer
-  newer=$(find "$root"/{native/include,native/src,native/cmake,bindings/src,src/main,setup,pom.xml,CMakeLists.txt} \
+  newer=$(find "$root"/{native/include,native/src,native/ranks,native/cmake,bindings/src,src/main,setup,pom.xml,CMakeLists.txt} \
     "$LIBTORCH/lib/libtorch_cpu.so" -newer "$launch" -print -quit 2>&1) && [[ -z $newer ]]
 }

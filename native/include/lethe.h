@@ -97,6 +97,7 @@ typedef struct lethe_model lethe_model;   /* parameters, gradient, moments and w
 typedef struct lethe_base lethe_base;     /* frozen weights that models with adapters share */
 typedef struct lethe_ring lethe_ring;     /* pinned host memory through which captures leave a device */
 typedef struct lethe_vector lethe_vector; /* a vector in one model's parameter space, [P], the model's dtype */
+typedef struct lethe_group lethe_group;   /* this process's place among those that train one model together */
 
 /* ---- process ------------------------------------------------------------------------------------------------- */
 
@@ -453,6 +454,24 @@ LETHE_API lethe_status lethe_vector_read(const lethe_vector *vector, int64_t off
                                          int64_t bytes, lethe_error *err);
 LETHE_API lethe_status lethe_vector_write(lethe_vector *vector, int64_t offset, int64_t count, int32_t dtype,
                                           const void *in, int64_t bytes, lethe_error *err);
+
+/* ---- ranks ---------------------------------------------------------------------------------------------------- */
+
+/* Joins the processes that a launcher (mpirun, srun) has started with this one. library: in, path of liblethe_mpi.so, which is
+ * loaded now and needs MPI, so that this library never does. rank: out, 0..size-1. Once a process, for MPI begins once.
+ * LETHE_UNSUPPORTED: that library, its MPI or the threads it must allow are not there. No other function speaks to another
+ * process. Every rank calls the functions below in the same order; one that fails or is cancelled leaves a group that
+ * refuses all but close. */
+LETHE_API lethe_status lethe_group_open(const char *library, lethe_group **out, int32_t *rank, int32_t *size,
+                                        lethe_error *err);
+/* Waits for the other ranks' close, unless a call before has failed. */
+LETHE_API void lethe_group_close(lethe_group *group);
+/* vector = the sum over all ranks' vectors, which are of one shape, dtype and the host; the same bits on every rank. Added in the
+ * vector's dtype, in an order that the number of ranks fixes. */
+LETHE_API lethe_status lethe_group_sum(lethe_group *group, lethe_vector *vector, const int32_t *cancel, lethe_error *err);
+/* out [size, bytes]: every rank's in [bytes], 1 byte or more, in the order of ranks. Also the barrier. */
+LETHE_API lethe_status lethe_group_gather(lethe_group *group, const void *in, int64_t bytes, void *out, const int32_t *cancel,
+                                          lethe_error *err);
 
 /* ---- curvature ------------------------------------------------------------------------------------------------ */
 

@@ -53,6 +53,10 @@ void nothing() {
   REFUSED(lethe_kfac_read(nullptr, 0, 0, LETHE_F32, nullptr, 0, err));
   REFUSED(lethe_kfac_write(nullptr, 0, 0, LETHE_F32, nullptr, 0, err));
   lethe_kfac_destroy(nullptr);
+  REFUSED(lethe_group_open(nullptr, nullptr, nullptr, nullptr, err));
+  REFUSED(lethe_group_sum(nullptr, nullptr, nullptr, err));
+  REFUSED(lethe_group_gather(nullptr, nullptr, 0, nullptr, nullptr, err));
+  lethe_group_close(nullptr);
   REFUSED(lethe_vector_dot(nullptr, nullptr, nullptr, nullptr, err));
   REFUSED(lethe_vector_read(nullptr, 0, 0, 0, nullptr, 0, err));
   REFUSED(lethe_vector_write(nullptr, 0, 0, 0, nullptr, 0, err));

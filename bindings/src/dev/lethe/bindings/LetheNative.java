@@ -2872,6 +2872,257 @@ public class LetheNative extends LetheNative$shared {
            throw new AssertionError("should not reach here", ex$);
         }
     }
+
+    private static class lethe_group_open {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            LetheNative.C_INT,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lethe_group_open");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lethe_status lethe_group_open(const char *library, lethe_group **out, int32_t *rank, int32_t *size, lethe_error *err)
+     * }
+     */
+    public static FunctionDescriptor lethe_group_open$descriptor() {
+        return lethe_group_open.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lethe_status lethe_group_open(const char *library, lethe_group **out, int32_t *rank, int32_t *size, lethe_error *err)
+     * }
+     */
+    public static MethodHandle lethe_group_open$handle() {
+        return lethe_group_open.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lethe_status lethe_group_open(const char *library, lethe_group **out, int32_t *rank, int32_t *size, lethe_error *err)
+     * }
+     */
+    public static MemorySegment lethe_group_open$address() {
+        return lethe_group_open.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lethe_status lethe_group_open(const char *library, lethe_group **out, int32_t *rank, int32_t *size, lethe_error *err)
+     * }
+     */
+    public static int lethe_group_open(MemorySegment library, MemorySegment out, MemorySegment rank, MemorySegment size, MemorySegment err) {
+        var mh$ = lethe_group_open.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lethe_group_open", library, out, rank, size, err);
+            }
+            return (int)mh$.invokeExact(library, out, rank, size, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lethe_group_close {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.ofVoid(
+            LetheNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lethe_group_close");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * void lethe_group_close(lethe_group *group)
+     * }
+     */
+    public static FunctionDescriptor lethe_group_close$descriptor() {
+        return lethe_group_close.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * void lethe_group_close(lethe_group *group)
+     * }
+     */
+    public static MethodHandle lethe_group_close$handle() {
+        return lethe_group_close.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * void lethe_group_close(lethe_group *group)
+     * }
+     */
+    public static MemorySegment lethe_group_close$address() {
+        return lethe_group_close.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * void lethe_group_close(lethe_group *group)
+     * }
+     */
+    public static void lethe_group_close(MemorySegment group) {
+        var mh$ = lethe_group_close.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lethe_group_close", group);
+            }
+            mh$.invokeExact(group);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lethe_group_sum {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            LetheNative.C_INT,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lethe_group_sum");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lethe_status lethe_group_sum(lethe_group *group, lethe_vector *vector, const int32_t *cancel, lethe_error *err)
+     * }
+     */
+    public static FunctionDescriptor lethe_group_sum$descriptor() {
+        return lethe_group_sum.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lethe_status lethe_group_sum(lethe_group *group, lethe_vector *vector, const int32_t *cancel, lethe_error *err)
+     * }
+     */
+    public static MethodHandle lethe_group_sum$handle() {
+        return lethe_group_sum.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lethe_status lethe_group_sum(lethe_group *group, lethe_vector *vector, const int32_t *cancel, lethe_error *err)
+     * }
+     */
+    public static MemorySegment lethe_group_sum$address() {
+        return lethe_group_sum.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lethe_status lethe_group_sum(lethe_group *group, lethe_vector *vector, const int32_t *cancel, lethe_error *err)
+     * }
+     */
+    public static int lethe_group_sum(MemorySegment group, MemorySegment vector, MemorySegment cancel, MemorySegment err) {
+        var mh$ = lethe_group_sum.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lethe_group_sum", group, vector, cancel, err);
+            }
+            return (int)mh$.invokeExact(group, vector, cancel, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class lethe_group_gather {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            LetheNative.C_INT,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER,
+            LetheNative.C_LONG,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER,
+            LetheNative.C_POINTER
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("lethe_group_gather");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * lethe_status lethe_group_gather(lethe_group *group, const void *in, int64_t bytes, void *out, const int32_t *cancel, lethe_error *err)
+     * }
+     */
+    public static FunctionDescriptor lethe_group_gather$descriptor() {
+        return lethe_group_gather.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * lethe_status lethe_group_gather(lethe_group *group, const void *in, int64_t bytes, void *out, const int32_t *cancel, lethe_error *err)
+     * }
+     */
+    public static MethodHandle lethe_group_gather$handle() {
+        return lethe_group_gather.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * lethe_status lethe_group_gather(lethe_group *group, const void *in, int64_t bytes, void *out, const int32_t *cancel, lethe_error *err)
+     * }
+     */
+    public static MemorySegment lethe_group_gather$address() {
+        return lethe_group_gather.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * lethe_status lethe_group_gather(lethe_group *group, const void *in, int64_t bytes, void *out, const int32_t *cancel, lethe_error *err)
+     * }
+     */
+    public static int lethe_group_gather(MemorySegment group, MemorySegment in, long bytes, MemorySegment out, MemorySegment cancel, MemorySegment err) {
+        var mh$ = lethe_group_gather.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("lethe_group_gather", group, in, bytes, out, cancel, err);
+            }
+            return (int)mh$.invokeExact(group, in, bytes, out, cancel, err);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
     private static final int LETHE_HESSIAN = (int)0L;
     /**
      * {@snippet lang=c :

@@ -1,8 +1,10 @@
 package dev.lethe;
 
+import dev.lethe.base.BadInputException;
 import dev.lethe.data.Dataset;
 import dev.lethe.data.TextRecord;
 import dev.lethe.engine.Engine;
+import dev.lethe.engine.MpiGroup;
 import dev.lethe.engine.Work;
 import dev.lethe.erase.Census;
 import dev.lethe.erase.OpenRun;
@@ -68,7 +70,8 @@ public final class Lethe implements AutoCloseable {
         if (builder.libtorch != null) {
             Engine.libtorch(builder.libtorch);
         }
-        engine = Engine.open(builder.device, builder.compute, builder.threads);
+        Engine here = Engine.open(builder.device, builder.compute, builder.threads);
+        engine = builder.ranks ? here.among(MpiGroup.join()) : here;
         own = builder.executor == null ? Executors.newVirtualThreadPerTaskExecutor() : null;
         executor = own == null ? builder.executor : own;
         listener = builder.listener;
@@ -119,6 +122,7 @@ public final class Lethe implements AutoCloseable {
         private Device device = Device.cpu();
         private Dtype compute = Dtype.F32;
         private int threads;
+        private boolean ranks;
         private Path libtorch;
         private Executor executor;
         private Consumer<Job<?>> listener = _ -> { };
@@ -157,6 +161,18 @@ public final class Lethe implements AutoCloseable {
          */
         public Builder threads(int value) {
             threads = value;
+            return this;
+        }
+
+        /**
+         * That mpirun or srun has started this process as one of several which share its trainings: all make the same calls, on the
+         * thread that builds and closes this. {@link Lethe#train} and {@link Lethe#resume} alone; once a process, on the CPU.
+         *
+         * @param value whether
+         * @return this
+         */
+        public Builder ranks(boolean value) {
+            ranks = value;
             return this;
         }
 
@@ -469,6 +485,9 @@ public final class Lethe implements AutoCloseable {
 
     private <T> Job<T> job(String kind, Job.Body<T> body) {
         requireOpen();
+        if (engine.group().size() > 1 && !List.of("train", "resume").contains(kind)) {
+            throw new BadInputException(kind + ": ranks share trainings alone; do this in one process without them");
+        }
         Job<T> job = new Job<>(kind, body, one -> {
             if (one.state().ended()) {
                 open.remove(one); // first, for a listener may throw

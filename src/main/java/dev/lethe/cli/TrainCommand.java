@@ -10,6 +10,7 @@ import dev.lethe.console.Common;
 import dev.lethe.console.ModelPlace;
 import dev.lethe.console.SettingOptions;
 import dev.lethe.console.Terminal;
+import dev.lethe.engine.MpiGroup;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunInfo;
@@ -49,6 +50,11 @@ final class TrainCommand implements Callable<Integer> {
     @Option(names = "--resume", description = "Go on with a training that was stopped, or find it complete.")
     private boolean resume;
 
+    static final String RANKS = "--ranks";
+
+    @Option(names = RANKS, description = "One of several processes that train together: mpirun -n 2 lethe train ... --ranks")
+    private boolean ranks;
+
     private final TrainConfig.Builder config = TrainConfig.builder();
     private final FormSettings form = new FormSettings();
     private final ModelPlace place = new ModelPlace();
@@ -78,8 +84,16 @@ final class TrainCommand implements Callable<Integer> {
         if (resume) {
             refuseBesideResume();
         }
-        try (TrainProgress progress = new TrainProgress(common, "train"); Lethe lethe = Main.door(place).training(progress).build()) {
+        if (!ranks && MpiGroup.announced() > 1) {
+            throw new BadInputException("one of " + MpiGroup.announced() + " processes that mpirun started, and each would train by itself;"
+                    + " add --ranks, for them to train together");
+        }
+        try (TrainProgress progress = new TrainProgress(common, "train");
+                Lethe lethe = Main.door(place).ranks(ranks).training(progress).build()) {
             Path run = (resume ? resumed(lethe) : lethe.train(source(), form.read(data, null), out, config.build())).join().path();
+            if (ranks && MpiGroup.follows()) {
+                return 0; // the first rank hands the result over
+            }
             RunInfo info = RunFolder.open(run).info();
             if (progress.memory() == null) { // it was never started
                 common.remark("train: %s is complete, nothing was left to do", run);

@@ -28,12 +28,14 @@ public final class Engine implements AutoCloseable {
     private final Device device;
     private final Dtype compute;
     private final int threads;
+    private final RankGroup group;
     private volatile boolean closed;
 
-    private Engine(Device device, Dtype compute, int threads) {
+    private Engine(Device device, Dtype compute, int threads, RankGroup group) {
         this.device = device;
         this.compute = compute;
         this.threads = threads;
+        this.group = group;
     }
 
     public static Engine cpu() {
@@ -76,7 +78,7 @@ public final class Engine implements AutoCloseable {
         if (device.kind() == Device.Kind.CUDA) {
             requireDevice(device);
         }
-        return new Engine(device, compute, threads);
+        return new Engine(device, compute, threads, RankGroup.ALONE);
     }
 
     private static void requireDevice(Device device) {
@@ -135,6 +137,25 @@ public final class Engine implements AutoCloseable {
 
     public Device device() {
         return device;
+    }
+
+    /**
+     * An engine like this one whose trainings are shared with other ranks; it closes the group.
+     *
+     * @throws BadInputException on a device: sums over ranks are made on the host
+     */
+    public Engine among(RankGroup ranks) {
+        if (device.kind() != Device.Kind.CPU) {
+            ranks.close();
+            throw new BadInputException("ranks on " + device + ": Lethe adds up gradients over ranks on hosts alone, through MPI; leave"
+                    + " out --device, or train on one device without --ranks");
+        }
+        return new Engine(device, compute, threads, ranks);
+    }
+
+    /** Whom its trainings are shared with. */
+    public RankGroup group() {
+        return group;
     }
 
     /** F32 or BF16: what F32 models compute in. */
@@ -259,7 +280,10 @@ public final class Engine implements AutoCloseable {
     /** No more models after this; models already made stay usable until their owner closes them. */
     @Override
     public void close() {
-        closed = true;
+        if (!closed) {
+            closed = true;
+            group.close();
+        }
     }
 
     /**

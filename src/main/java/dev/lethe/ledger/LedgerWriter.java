@@ -153,6 +153,11 @@ public final class LedgerWriter implements AutoCloseable {
         }
     }
 
+    /** Names of the folders that a ledger lies in beside its own. @throws BadInputException when there is none */
+    public static List<String> folders(Path directory) {
+        return LedgerManifest.read(new LedgerFolder(directory)).folders();
+    }
+
     /**
      * Makes folders of a ledger's folder part of it, behind those that are already; each is then to be written as a ledger of its own
      * with the same manifest. Until all are, the ledger cannot be opened.

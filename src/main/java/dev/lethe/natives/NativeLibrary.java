@@ -138,6 +138,12 @@ public final class NativeLibrary {
                 + ", or name one with -Dlethe.native=FILE (" + BUILD + " makes build/native/" + FILE + ")";
     }
 
+    /** Where another library of the same build lies, there or not; null where the jar of natives is used, which holds none. */
+    public static Path beside(String name) {
+        Path named = named();
+        return named == null ? null : named.toAbsolutePath().resolveSibling(System.mapLibraryName(name));
+    }
+
     private static Path named() {
         Path named = named("-Dlethe.native", System.getProperty("lethe.native"));
         return named != null ? named : named("LETHE_NATIVE", System.getenv("LETHE_NATIVE"));

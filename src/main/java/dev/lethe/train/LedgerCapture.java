@@ -10,14 +10,12 @@ import dev.lethe.ledger.Entry.EntryHeader;
 import dev.lethe.ledger.Entry.RecordKey;
 import dev.lethe.ledger.LedgerKeys;
 import dev.lethe.ledger.LedgerManifest;
-import dev.lethe.ledger.LedgerOptions;
 import dev.lethe.ledger.LedgerWriter;
 import dev.lethe.run.RunFolder;
 import dev.lethe.settings.TrainConfig;
 import dev.lethe.shape.SiteSet;
 import dev.lethe.text.Example;
 import java.lang.foreign.MemorySegment;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.IntStream;
@@ -56,20 +54,13 @@ final class LedgerCapture implements StepCapture {
         }
     }
 
-    /** Opens the run's ledger behind the entries of this many steps, or makes it. */
-    static LedgerCapture open(RunFolder run, LanguageModel model, String modelHash, long steps) {
+    /** Opens this rank's ledger behind what the checkpoint says that it had, or makes it. */
+    static LedgerCapture open(RunFolder run, LanguageModel model, String modelHash, RankLedgers ledgers) {
         TrainConfig config = run.info().config();
         EntryFormat format = format(model, config);
-        LedgerWriter writer;
-        if (Files.exists(run.ledger().resolve("manifest.json"))) {
-            writer = reopen(run, steps);
-        } else {
-            LedgerManifest manifest = LedgerManifest.of(modelHash, model.shape(), format.sites().names(), config.headTopK(),
-                    config.ledgerDtype()).withRank(config.rank());
-            LedgerKeys keys = keys(config, run.root());
-            writer = LedgerWriter.create(run.ledger(), keys == null ? manifest : manifest.under(keys));
-        }
-        return new LedgerCapture(model, format, writer);
+        LedgerManifest manifest = LedgerManifest.of(modelHash, model.shape(), format.sites().names(), config.headTopK(),
+                config.ledgerDtype()).withRank(config.rank());
+        return new LedgerCapture(model, format, ledgers.open(manifest));
     }
 
     /** What a run's ledger is to lie under, made if need be; null: nothing. @throws BadInputException when it is in the run */
@@ -80,16 +71,6 @@ final class LedgerCapture implements StepCapture {
         Path folder = LedgerKeys.place(config.ledgerKeys());
         LedgerKeys.requireOutside(folder, run);
         return LedgerKeys.openOrMake(folder);
-    }
-
-    private static LedgerWriter reopen(RunFolder run, long steps) {
-        Integer entries = steps == 0 ? Integer.valueOf(0) : TrainCheckpoint.entries(run, steps);
-        if (entries != null) {
-            return LedgerWriter.resume(run.ledger(), entries, LedgerOptions.defaults());
-        }
-        LedgerWriter writer = LedgerWriter.append(run.ledger());
-        writer.truncateAfter(steps);
-        return writer;
     }
 
     EntryFormat format() {
@@ -140,9 +121,11 @@ final class LedgerCapture implements StepCapture {
 
     @Override
     public void commit() {
-        writer.commit();
-        event.commit();
-        event = null;
+        if (event != null) { // else this rank had none of the step's records
+            writer.commit();
+            event.commit();
+            event = null;
+        }
     }
 
     @Override

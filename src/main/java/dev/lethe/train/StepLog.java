@@ -23,7 +23,8 @@ record StepLog(RunFolder run, OutputStream metrics, OutputStream timings) implem
     private record Metric(long step, int epoch, double loss, double learningRate, double gradientNorm, int records,
                           int targets, Double holdoutLoss) { }
 
-    private record Timing(long step, double seconds, int tokens) { }
+    /** Of {@code seconds}, with several ranks, those {@code waited} for the others' gradients and those that adding all up took. */
+    private record Timing(long step, double seconds, int tokens, Double waited, Double summed) { }
 
     /** Opens both logs behind the lines of the first so many steps. */
     static StepLog open(RunFolder run, long steps) {
@@ -57,11 +58,13 @@ record StepLog(RunFolder run, OutputStream metrics, OutputStream timings) implem
         PrivateFiles.write(file, kept.toString());
     }
 
-    void write(TrainStep step) {
+    /** @param apart nanoseconds waited and summed, null of one rank */
+    void write(TrainStep step, long[] apart) {
         Double holdout = step.holdoutLoss().isPresent() ? step.holdoutLoss().getAsDouble() : null;
         append(metrics, new Metric(step.step(), step.epoch(), step.loss(), step.learningRate(), step.gradientNorm(),
                 step.records(), step.targets(), holdout));
-        append(timings, new Timing(step.step(), step.elapsedNanos() * 1e-9, step.tokens()));
+        append(timings, new Timing(step.step(), step.elapsedNanos() * 1e-9, step.tokens(), apart == null ? null : apart[0] * 1e-9,
+                apart == null ? null : apart[1] * 1e-9));
     }
 
     private static void append(OutputStream log, Object line) {

@@ -17,6 +17,7 @@ import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunJson;
 import dev.lethe.run.TrainOrder;
 import dev.lethe.shape.Dtype;
+import dev.lethe.train.RankLedgers.Counts;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.channels.FileChannel;
@@ -32,11 +33,25 @@ final class TrainCheckpoint {
     private static final List<Buffer> BUFFERS = List.of(Buffer.PARAMETERS, Buffer.MOMENT1, Buffer.MOMENT2);
 
     /**
-     * @param entries of the ledger, synced before it; null in a checkpoint of an earlier version
+     * @param entries of the ledger's own folder, synced before it; null in a checkpoint of an earlier version
+     * @param ranks   of its folders rank-0000 and on, null where there are none
      * @param plan    {@link TrainOrder#hash}, of a kept one
      * @param sha256  of its three files one after the other, of a kept one
      */
-    private record State(long step, long numbers, Dtype dtype, Integer entries, String plan, String sha256) { }
+    private record State(long step, long numbers, Dtype dtype, Integer entries, List<Integer> ranks, String plan, String sha256) {
+        static State of(LanguageModel model, long step, Counts entries, String plan) {
+            return new State(step, model.flatSize(), model.dtype(), entries.own(), entries.ranks().isEmpty() ? null : entries.ranks(),
+                    plan, null);
+        }
+
+        State withSha256(String hash) {
+            return new State(step, numbers, dtype, entries, ranks, plan, hash);
+        }
+
+        Counts counts() {
+            return new Counts(entries, ranks == null ? List.of() : ranks);
+        }
+    }
 
     private TrainCheckpoint() { }
 
@@ -50,13 +65,13 @@ final class TrainCheckpoint {
     }
 
     /** Writes the state after this many whole steps and ledger entries, then removes every earlier checkpoint. */
-    static void write(RunFolder run, LanguageModel model, long step, int entries) {
-        write(run, model, run.root().resolve("checkpoint-" + step), new State(step, model.flatSize(), model.dtype(), entries, null, null));
+    static void write(RunFolder run, LanguageModel model, long step, Counts entries) {
+        write(run, model, run.root().resolve("checkpoint-" + step), State.of(model, step, entries, null));
     }
 
     /** As {@link #write}, to stay. @param plan {@link TrainOrder#hash} after these steps */
-    static void keep(RunFolder run, LanguageModel model, long step, int entries, String plan) {
-        write(run, model, kept(run.root(), step), new State(step, model.flatSize(), model.dtype(), entries, plan, ""));
+    static void keep(RunFolder run, LanguageModel model, long step, Counts entries, String plan) {
+        write(run, model, kept(run.root(), step), State.of(model, step, entries, plan));
     }
 
     private static void write(RunFolder run, LanguageModel model, Path folder, State state) {
@@ -69,7 +84,7 @@ final class TrainCheckpoint {
                     }
                 }
                 PrivateFiles.write(fresh.resolve("state.json"), RunJson.pretty(state.plan == null ? state
-                        : new State(state.step, state.numbers, state.dtype, state.entries, state.plan, sha256(fresh))));
+                        : state.withSha256(sha256(fresh))));
             });
             remove(run, folder);
         } catch (IOException e) {
@@ -131,7 +146,7 @@ final class TrainCheckpoint {
     static void restore(RunFolder run, LanguageModel model, long step) {
         Path folder = folder(run, step);
         State state = state(folder);
-        State wanted = new State(step, model.flatSize(), model.dtype(), state.entries(), state.plan(), state.sha256());
+        State wanted = new State(step, model.flatSize(), model.dtype(), state.entries, state.ranks, state.plan, state.sha256);
         if (!state.equals(wanted)) {
             throw new DamagedDataException(folder + ": is of " + state + ", the run's model needs " + wanted);
         }
@@ -140,13 +155,13 @@ final class TrainCheckpoint {
         }
     }
 
-    /** Entries that the ledger had at the checkpoint; null when an earlier version made it, which did not say. */
-    static Integer entries(RunFolder run, long step) {
-        return state(folder(run, step)).entries();
+    /** Entries that the ledger had at the checkpoint. */
+    static Counts entries(RunFolder run, long step) {
+        return state(folder(run, step)).counts();
     }
 
     static int keptEntries(Path root, long step) {
-        return state(kept(root, step)).entries();
+        return state(kept(root, step)).counts().all();
     }
 
     private static State state(Path folder) {

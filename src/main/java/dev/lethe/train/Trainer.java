@@ -14,6 +14,7 @@ import dev.lethe.engine.Base;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
+import dev.lethe.engine.RankException;
 import dev.lethe.engine.Work;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.model.Checkpoint;
@@ -23,6 +24,7 @@ import dev.lethe.run.RunData;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunInfo;
 import dev.lethe.run.RunInfo.Adopted;
+import dev.lethe.run.RunJson;
 import dev.lethe.run.RunLock;
 import dev.lethe.run.RunRecord;
 import dev.lethe.run.RunRecord.Split;
@@ -44,6 +46,7 @@ import java.security.MessageDigest;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Set;
+import java.util.function.Function;
 
 /**
  * Training of a run. Stateless; the methods block until the training ends and may be called from any thread, which need
@@ -78,8 +81,10 @@ public final class Trainer {
      */
     public static RunFolder train(Engine engine, ModelSource source, Dataset data, Set<String> masked, Path out, TrainConfig asked,
                                   TrainListener listener) {
-        return Work.run("training", () -> {
-            RunFolder.requireFree(out);
+        return shared(engine, out, ranks -> {
+            if (ranks.leads()) {
+                RunFolder.requireFree(out);
+            }
             try (LoadedModel loaded = LoadedModel.load(engine, source, asked.dtype(), asked.seed())) {
                 TrainConfig config = asked.settled(loaded.model().shape(), false);
                 Holdout all = Holdout.of(data, config);
@@ -92,18 +97,65 @@ public final class Trainer {
         });
     }
 
+    /** Work on a run, which ranks may share: one that is lost ends all, and the run is to be gone on with. */
+    private static RunFolder shared(Engine engine, Path out, Function<Ranks, RunFolder> body) {
+        Ranks ranks = new Ranks(engine.group());
+        return Work.run("training", () -> {
+            try {
+                return ranks.together(() -> body.apply(ranks));
+            } catch (RankException e) {
+                throw !e.lost() || !RunFolder.isRun(out) ? e : RankException.lost(Reason.of(e) + "; " + out + " stands at the checkpoint of"
+                        + " step " + TrainCheckpoint.last(RunFolder.openAny(out)) + "; resume it, on as many ranks as there are", e);
+            }
+        });
+    }
+
+    /** What must be the same on every rank; nothing is written before that is known. */
+    private static void requireSame(Ranks ranks, Path out, RunInfo info) {
+        if (!ranks.alone()) {
+            ranks.requireSame("the version of Lethe", info.lethe());
+            ranks.requireSame("libtorch or instruction set", Engine.buildInfo().torchVersion() + " " + Engine.buildInfo().isa());
+            ranks.requireSame("the run's folder", absolute(out));
+            ranks.requireSame("options", RunJson.line(info.config()), (other, first) -> String.join(", ",
+                    RunJson.read(other, TrainConfig.class, "options").differences(RunJson.read(first, TrainConfig.class, "options")))
+                    .replace("asked for", "rank 0 has"));
+            ranks.requireSame("data (SHA-256 of its records)", info.data().sha256());
+            ranks.requireSame("the model to begin with (SHA-256)", info.source().modelHash());
+            if (info.config().ledgerKeys() != null) {
+                throw new BadInputException("ledger_keys with ranks: a ledger that several ranks write cannot lie under keys; train without"
+                        + " keys, then: lethe compact " + out + " --encrypt " + info.config().ledgerKeys());
+            }
+        }
+    }
+
     /** Makes the run's folder and trains in it, or, of an adopted model, captures. */
     static RunFolder begin(Engine engine, ModelSource source, LoadedModel loaded, Holdout split, EncodedRecords encoded,
                            List<RunRecord> records, TrainConfig config, Adopted adopted, RunInfo.Plan plan, Path out,
                            TrainListener listener) {
-        DiskNeed.of(loaded.model(), encoded.train(), config, plan).require(out);
-        LedgerCapture.keys(config, out);
+        Ranks ranks = new Ranks(engine.group());
         RunInfo info = new RunInfo(RunInfo.FORMAT, RunInfo.VERSION, RunInfo.State.TRAINING, describe(source, loaded.model()),
                 describe(split, config, encoded, records), config, machine(engine), null, null, null, adopted, plan);
+        requireSame(ranks, out, info);
+        if (!ranks.leads()) {
+            ranks.meet();
+            return toEnd(engine, openAsShared(out), loaded, encoded, listener);
+        }
+        DiskNeed.of(loaded.model(), encoded.train(), config, plan).require(out);
+        LedgerCapture.keys(config, out);
         RunFolder.makeFree(out);
         try (var _ = RunLock.take(out.resolve(RunFolder.LOCK))) {
-            return toEnd(engine, RunFolder.create(out, info, records), loaded, encoded, listener);
+            RunFolder run = RunFolder.create(out, info, records);
+            ranks.meet();
+            return toEnd(engine, run, loaded, encoded, listener);
         }
+    }
+
+    private static RunFolder openAsShared(Path out) {
+        if (!RunFolder.isRun(out)) {
+            throw new BadInputException(out + ": rank 0 has begun the run and this rank does not see it; name a folder on a file system"
+                    + " that all ranks share");
+        }
+        return RunFolder.openAny(out);
     }
 
     /** Goes on with a training that was stopped or killed, as it was begun; a complete run is returned as it is. */
@@ -121,9 +173,10 @@ public final class Trainer {
      *                           has both values
      */
     public static RunFolder resume(Engine engine, Path out, TrainConfig expected, Dataset data, TrainListener listener) {
-        return Work.run("training", () -> {
+        return shared(engine, out, ranks -> {
             RunFolder run = RunFolder.openAny(out);
             TrainConfig config = run.info().config();
+            requireSame(ranks, out, run.info());
             List<String> differences = expected == null ? List.of() : config.differences(expected.settled(config));
             if (!differences.isEmpty()) {
                 throw new BadInputException(out + ": was begun with other options, " + String.join("; ", differences)
@@ -132,15 +185,18 @@ public final class Trainer {
             if (run.info().state() == RunInfo.State.COMPLETE) {
                 return run;
             }
-            try (var _ = RunLock.take(out.resolve(RunFolder.LOCK));
+            try (var _ = ranks.leads() ? RunLock.take(out.resolve(RunFolder.LOCK)) : null;
                     LoadedModel loaded = LoadedModel.load(engine, run.info().source().again(), config.dtype(),
                             config.seed())) {
                 RunFolder now = RunFolder.openAny(out);
+                ranks.requireSame("the state of the run", now.info().state().toString());
                 if (now.info().state() == RunInfo.State.COMPLETE) {
                     return now; // by another process, before this one had the lock
                 }
                 requireSameModel(out, run.info().source(), loaded.model());
-                warnOfMachine(run, machine(engine));
+                if (ranks.leads()) {
+                    warnOfMachine(run, machine(engine));
+                }
                 Holdout split = new Holdout(RunData.read(run, Split.TRAIN, data), RunData.read(run, Split.HOLDOUT, data));
                 EncodedRecords encoded = EncodedRecords.of(split, loaded, config);
                 requireSame(out, "data", run.info().data().sha256(),
@@ -177,25 +233,31 @@ public final class Trainer {
         LanguageModel model = loaded.model();
         TrainConfig config = run.info().config();
         RunInfo.Plan plan = run.info().plan();
+        Ranks ranks = new Ranks(engine.group());
         List<Long> kept = plan == null ? List.of() : plan.kept();
         DiskNeed need = DiskNeed.of(model, encoded.train(), config, plan);
         MemoryPlan memory = MemoryNeed.of(engine, model, encoded.train(), config);
         long microTokens = MemoryNeed.microTokens(engine, memory);
-        Training.Inputs inputs = new Training.Inputs(encoded.train(), encoded.holdout(), listener, microTokens);
+        Training.Inputs inputs = new Training.Inputs(encoded.train(), encoded.holdout(),
+                ranks.leads() ? listener : TrainListener.silent(), microTokens, ranks);
         long steps;
         double loss;
         try (Training training = new Training(run, model, inputs)) {
-            listener.started(new TrainPlan(encoded.train().size(), encoded.holdout().size(), encoded.truncated(),
+            inputs.listener().started(new TrainPlan(encoded.train().size(), encoded.holdout().size(), encoded.truncated(),
                     encoded.targets(), training.steps(), training.done(), model.parameters(), need.ledgerBytes(), need.total(),
                     kept, kept.size() * TrainCheckpoint.bytes(model), BatchSizes.of(encoded.train(), config, 0).tokens(), memory,
                     microTokens));
             training.toEnd();
+            training.requireSameWeights();
             steps = training.allSteps();
             loss = training.lastLoss();
         } catch (UncheckedIOException e) {
             throw new BadInputException(Reason.of(e) + "; see that the disk is well and has room, then resume", e);
         }
-        return finish(run, loaded, steps, loss, listener);
+        ranks.meet(); // every ledger is closed
+        RunFolder complete = ranks.leads() ? finish(run, loaded, steps, loss, listener) : null;
+        ranks.meet();
+        return ranks.leads() ? complete : RunFolder.openAny(run.root());
     }
 
     /** The ledger is closed by now. */
@@ -245,7 +307,7 @@ public final class Trainer {
     }
 
     static RunInfo.Machine machine(Engine engine) {
-        String device = engine.device() + (engine.compute() == Dtype.F32 ? "" : " computing in bf16");
+        String device = engine.device() + (engine.compute() == Dtype.F32 ? "" : " computing in bf16") + new Ranks(engine.group());
         return new RunInfo.Machine(device, engine.threads(), Engine.buildInfo().torchVersion());
     }
 

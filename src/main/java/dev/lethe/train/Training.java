@@ -27,6 +27,8 @@ import dev.lethe.text.Example;
 import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalDouble;
+import java.util.function.Supplier;
+import java.util.stream.DoubleStream;
 import java.util.stream.IntStream;
 
 /** Belongs to one thread. Owns its logs and its ledger writer, not the model. */
@@ -48,17 +50,20 @@ final class Training implements AutoCloseable {
     /** Steps before the first: an adopted model made them elsewhere, and its one pass stands for its last epoch. */
     private final long before;
     private final long microTokens;
+    private final Ranks ranks;
+    private final RankLedgers ledgers; // null without capture
     private long done;
     private long checkpointed;
     private double lastLoss;
     private long checkpointNanos;
     private long sinceCheckpoint = System.nanoTime();
+    private final long[] apart = new long[2]; // nanoseconds of the last step: waited for the other ranks' gradients, summed
 
     /**
-     * What a training needs besides its run: the examples by split, who listens, and how many tokens fit into memory at
-     * once (0 = as many as there are).
+     * What a training needs besides its run: the examples by split, who listens, how many tokens fit into memory at
+     * once (0 = as many as there are), and whom it is shared with.
      */
-    record Inputs(List<Example> train, List<Example> holdout, TrainListener listener, long microTokens) { }
+    record Inputs(List<Example> train, List<Example> holdout, TrainListener listener, long microTokens, Ranks ranks) { }
 
     /** Takes the run up behind its last checkpoint; the model must hold the weights it began with. */
     Training(RunFolder run, LanguageModel model, Inputs inputs) {
@@ -69,6 +74,7 @@ final class Training implements AutoCloseable {
         this.holdout = inputs.holdout();
         this.listener = inputs.listener();
         this.microTokens = inputs.microTokens();
+        this.ranks = inputs.ranks();
         this.optimizer = FineTune.optimizer(config);
         this.order = new TrainOrder(config, run.info().plan() == null ? RunInfo.Plan.whole(train.size()) : run.info().plan());
         this.keeps = run.info().plan() == null ? List.of() : run.info().plan().kept();
@@ -79,12 +85,13 @@ final class Training implements AutoCloseable {
         if (done > 0) {
             TrainCheckpoint.restore(run, model, done);
         }
-        this.log = StepLog.open(run, done);
+        ranks.requireSame("the checkpoint to go on from", "step " + done);
+        this.ledgers = config.capture() == TrainConfig.CapturePolicy.NONE ? null : new RankLedgers(run, ranks, done);
+        this.log = ranks.leads() ? StepLog.open(run, done) : null;
         try {
-            this.ledger = config.capture() == TrainConfig.CapturePolicy.NONE ? null
-                    : openLedger();
+            this.ledger = ledgers == null ? null : openLedger();
         } catch (RuntimeException e) {
-            log.close();
+            closeLog();
             throw e;
         }
     }
@@ -92,12 +99,12 @@ final class Training implements AutoCloseable {
     private StepCapture openLedger() {
         String hash = run.info().source().modelHash();
         if (model.device().kind() == Device.Kind.CPU) {
-            return LedgerCapture.open(run, model, hash, done);
+            return LedgerCapture.open(run, model, hash, ledgers);
         }
         EntryFormat format = LedgerCapture.format(model, config);
         EntryFormat made = format.untruncated(model.dtype());
         return new RingCapture(model, format, BatchSizes.of(train, config, microTokens).entryBytes(model, made),
-                () -> LedgerCapture.open(run, model, hash, done));
+                () -> LedgerCapture.open(run, model, hash, ledgers));
     }
 
     private boolean adopted() {
@@ -124,7 +131,7 @@ final class Training implements AutoCloseable {
     /** Runs to the last step, or to an interrupt. */
     void toEnd() {
         while (done < steps) {
-            if (Work.interrupted()) {
+            if (ranks.alone() && Work.interrupted()) { // of several, one is told by the others, in the step
                 throw interrupted();
             }
             try {
@@ -142,7 +149,10 @@ final class Training implements AutoCloseable {
 
     private InterruptedWorkException interrupted() {
         if (done > checkpointed) {
-            checkpoint(false);
+            Work.shielded(() -> {
+                checkpoint(false);
+                return null;
+            });
         }
         return new InterruptedWorkException("training interrupted after step " + done + " of " + steps + "; " + run.root()
                 + " can be resumed");
@@ -162,11 +172,13 @@ final class Training implements AutoCloseable {
         double norm = move(before + done + 1, slots, rate, captured ? epoch : -1);
         long nanos = System.nanoTime() - start;
         boolean epochEnds = order.endsEpoch(before + done + 1) || done + 1 == steps;
-        OptionalDouble holdoutLoss = epochEnds && !holdout.isEmpty() ? OptionalDouble.of(Work.shielded(this::holdoutLoss))
+        OptionalDouble holdoutLoss = ranks.leads() && epochEnds && !holdout.isEmpty() ? OptionalDouble.of(Work.shielded(this::holdoutLoss))
                 : OptionalDouble.empty();
         TrainStep step = new TrainStep(done + 1, steps, epoch + 1, config.epochs(), lastLoss, rate, norm, indices.length,
                 TokenMean.targets(train, indices), TokenMean.tokens(train, indices), nanos, captured, holdoutLoss);
-        log.write(step);
+        if (log != null) {
+            log.write(step, ranks.alone() ? null : apart);
+        }
         done++;
         event.finish(step);
         listener.step(step);
@@ -185,11 +197,15 @@ final class Training implements AutoCloseable {
         double[] weights = TokenMean.weights(train, indices);
         double norm;
         try {
-            double[] losses = gradient(number, slots, weights, rate, capturedEpoch);
+            int[] own = ranks.share(train, indices);
+            double[] losses = shared(() -> gradient(number, slots, own, weights, rate, capturedEpoch));
             lastLoss = TokenMean.loss(weights, losses);
             if (!Double.isFinite(lastLoss)) {
                 throw notFinite(number, indices, losses, null);
             }
+            apart[1] = System.nanoTime();
+            ranks.sum(model, own[0] == own[1]);
+            apart[1] = System.nanoTime() - apart[1];
             norm = adopted() ? model.buffer(Buffer.GRADIENT).norm() : model.step(optimizer.withLearningRate(rate), number);
         } catch (EngineException e) {
             throw e.status() == EngineException.Status.NOT_FINITE ? notFinite(number, indices, new double[0], e) : e;
@@ -200,16 +216,38 @@ final class Training implements AutoCloseable {
         return norm;
     }
 
-    /** The step's gradient, in as many pieces as memory wants; the losses [B]. */
-    private double[] gradient(long number, TrainOrder.Slots slots, double[] weights, double rate, int capturedEpoch) {
-        int[] indices = slots.records();
+    /** All ranks' losses [B], of this one's. @throws InterruptedWorkException on every rank when one was asked to end */
+    private double[] shared(Supplier<double[]> gradient) {
+        if (ranks.alone()) {
+            return gradient.get();
+        }
+        double[] own = null;
+        try {
+            own = Work.interrupted() ? null : gradient.get();
+        } catch (InterruptedWorkException e) {
+            // told to the others here
+        }
+        apart[0] = System.nanoTime();
+        double[][] all = ranks.exchange(own == null ? new double[] {1}
+                : DoubleStream.concat(DoubleStream.of(0), Arrays.stream(own)).toArray());
+        apart[0] = System.nanoTime() - apart[0];
+        if (Arrays.stream(all).anyMatch(one -> one[0] != 0)) {
+            throw new InterruptedWorkException("a rank was asked to end");
+        }
+        return Arrays.stream(all).flatMapToDouble(one -> Arrays.stream(one, 1, one.length)).toArray();
+    }
+
+    /** The gradient of this rank's records, {begin, end} of the step's, in as many pieces as memory wants; their losses. */
+    private double[] gradient(long number, TrainOrder.Slots slots, int[] own, double[] weights, double rate, int capturedEpoch) {
+        int[] indices = Arrays.copyOfRange(slots.records(), own[0], own[1]);
+        int again = Math.clamp(slots.again() - own[0], 0, indices.length);
         double[] losses = new double[indices.length];
-        for (int[] piece : BatchSizes.MicroBatches.cut(train, indices, microTokens, slots.again())) {
-            int[] own = Arrays.copyOfRange(indices, piece[0], piece[1]);
-            double[] shares = Arrays.copyOfRange(weights, piece[0], piece[1]);
-            Capture capture = capturedEpoch < 0 || piece[0] < slots.again() ? null
-                    : ledger.begin(new StepCapture.Order(train, own, capturedEpoch, number, rate, shares));
-            Batch batch = BatchPlan.batch(train, own).withWeights(shares);
+        for (int[] piece : indices.length == 0 ? List.<int[]>of() : BatchSizes.MicroBatches.cut(train, indices, microTokens, again)) {
+            int[] some = Arrays.copyOfRange(indices, piece[0], piece[1]);
+            double[] shares = Arrays.copyOfRange(weights, own[0] + piece[0], own[0] + piece[1]);
+            Capture capture = capturedEpoch < 0 || piece[0] < again ? null
+                    : ledger.begin(new StepCapture.Order(train, some, capturedEpoch, number, rate, shares));
+            Batch batch = BatchPlan.batch(train, some).withWeights(shares);
             double[] part = model.gradient(batch, piece[0] > 0, capture);
             if (capture != null) {
                 ledger.captured();
@@ -254,18 +292,21 @@ final class Training implements AutoCloseable {
             return true;
         }
         return order.endsEpoch(before + done)
-                && (System.nanoTime() - sinceCheckpoint) * CHECKPOINT_SHARE >= checkpointNanos;
+                && ranks.first((System.nanoTime() - sinceCheckpoint) * CHECKPOINT_SHARE >= checkpointNanos);
     }
 
     /** @param kept whether it stays, to replay from */
     private void checkpoint(boolean kept) {
         long start = System.nanoTime();
-        int entries = ledger == null ? 0 : ledger.sync();
-        log.sync();
-        if (kept) {
-            TrainCheckpoint.keep(run, model, done, entries, Replay.hash(run.info(), run.records(), done));
-        } else {
-            TrainCheckpoint.write(run, model, done, entries);
+        RankLedgers.Counts entries = ledger == null ? RankLedgers.Counts.NONE : ledgers.counts(ledger.sync());
+        requireSameWeights();
+        if (log != null) {
+            log.sync();
+            if (kept) {
+                TrainCheckpoint.keep(run, model, done, entries, Replay.hash(run.info(), run.records(), done));
+            } else {
+                TrainCheckpoint.write(run, model, done, entries);
+            }
         }
         checkpointed = done;
         sinceCheckpoint = System.nanoTime();
@@ -273,12 +314,27 @@ final class Training implements AutoCloseable {
         listener.checkpoint(done);
     }
 
+    /** Ranks hold the same weights, bit for bit: each has added up the same gradients and made the same steps. */
+    void requireSameWeights() {
+        if (!ranks.alone()) {
+            ranks.requireSame("weights after step " + done, Trainer.modelHash(model));
+        }
+    }
+
+    private void closeLog() {
+        if (log != null) {
+            log.close();
+        }
+    }
+
     @Override
     public void close() {
-        try (log) {
+        try {
             if (ledger != null) {
                 ledger.close();
             }
+        } finally {
+            closeLog();
         }
     }
 }

@@ -1,0 +1,108 @@
+package dev.lethe.train;
+
+import dev.lethe.engine.ParameterVector;
+import dev.lethe.engine.RankException;
+import dev.lethe.engine.RankGroup;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.BrokenBarrierException;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.CyclicBarrier;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.function.Function;
+
+/** Ranks that are threads of this process: a group without MPI, whose sums are added in the order of ranks. */
+final class ThreadRanks {
+    private static final int SECONDS = 60;
+
+    private final CyclicBarrier barrier;
+    private final byte[][] words;
+    private final float[][] values;
+
+    private ThreadRanks(int size) {
+        barrier = new CyclicBarrier(size);
+        words = new byte[size][];
+        values = new float[size][];
+    }
+
+    /** Runs the body once a rank, at once; what it returned or threw, by rank. */
+    static List<Object> run(int size, Function<RankGroup, Object> body) {
+        ThreadRanks all = new ThreadRanks(size);
+        try (ExecutorService threads = Executors.newFixedThreadPool(size)) {
+            List<Future<Object>> ranks = new ArrayList<>();
+            for (int r = 0; r < size; r++) {
+                RankGroup group = all.group(r);
+                ranks.add(threads.submit(() -> body.apply(group)));
+            }
+            return ranks.stream().map(rank -> {
+                try {
+                    return rank.get();
+                } catch (ExecutionException e) {
+                    return (Object) e.getCause();
+                } catch (InterruptedException e) {
+                    throw new CompletionException(e);
+                }
+            }).toList();
+        }
+    }
+
+    private void await() {
+        try {
+            barrier.await(SECONDS, TimeUnit.SECONDS);
+        } catch (InterruptedException | BrokenBarrierException | TimeoutException e) {
+            throw RankException.lost("a rank is lost", e);
+        }
+    }
+
+    private RankGroup group(int rank) {
+        return new RankGroup() {
+            @Override
+            public int rank() {
+                return rank;
+            }
+
+            @Override
+            public int size() {
+                return words.length;
+            }
+
+            @Override
+            public void own() {
+                // Any thread's.
+            }
+
+            @Override
+            public void sum(ParameterVector vector) {
+                values[rank] = vector.readFloats(0, Math.toIntExact(vector.size()));
+                await();
+                float[] sum = values[0].clone();
+                for (int r = 1; r < values.length; r++) {
+                    for (int i = 0; i < sum.length; i++) {
+                        sum[i] += values[r][i];
+                    }
+                }
+                await();
+                vector.writeFloats(0, sum);
+            }
+
+            @Override
+            public byte[][] gather(byte[] own) {
+                words[rank] = own.clone();
+                await();
+                byte[][] all = words.clone();
+                await();
+                return all;
+            }
+
+            @Override
+            public void close() {
+                // Holds nothing.
+            }
+        };
+    }
+}
