@@ -15,15 +15,21 @@ import dev.lethe.engine.Engine;
 import dev.lethe.engine.ParameterVector;
 import dev.lethe.influence.InfluenceQuery;
 import dev.lethe.influence.InfluenceScorer;
-import dev.lethe.influence.QueryScores;
+import dev.lethe.influence.LedgerBlocks;
 import dev.lethe.influence.QueryScores.RecordScore;
+import dev.lethe.influence.QueryScores;
+import dev.lethe.influence.RowSource;
+import dev.lethe.influence.ScoreMerger;
+import dev.lethe.influence.ScoreMethod.Weighing;
 import dev.lethe.influence.ScoreMethod;
 import dev.lethe.influence.ScoreOptions;
-import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.Entry.RecordKey;
+import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.report.OutputFile;
 import dev.lethe.report.ScorePlot;
+import dev.lethe.shape.Device;
+import dev.lethe.shape.Dtype;
 import dev.lethe.shape.SiteSet;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -62,6 +68,9 @@ final class ScoreCommand implements Callable<Integer> {
 
     @Option(names = "--plot", paramLabel = "FILE", description = "Draw the distribution of all scores, .svg or .png.")
     private OutputFile plot;
+
+    @Option(names = "--spark", description = "The pass over the ledger is a Spark job (spark/README.md).")
+    private boolean spark;
 
     private int top = 20;
     private final Counted counted = new Counted(1024);
@@ -121,6 +130,10 @@ final class ScoreCommand implements Callable<Integer> {
         if (chosen == ScoreMethod.SELF && !queries.isEmpty()) {
             throw new BadInputException("--method self scores each record on itself and takes no query");
         }
+        if (spark && (chosen == ScoreMethod.ACT_GRAD || !place.device().equals(Device.cpu()) || place.compute() != Dtype.F32)) {
+            throw new BadInputException("--spark is for passes over a ledger, on CPUs and in f32: give it no --method act-grad, device"
+                    + " and compute");
+        }
         return chosen;
     }
 
@@ -138,7 +151,7 @@ final class ScoreCommand implements Callable<Integer> {
             List<Entry> entries = counted.entries(ledger);
             InfluenceScorer scorer = new InfluenceScorer(open.model(), ScoreOptions.defaults().withSites(sites)
                     .withQueryBytes(counted.queryBytes()));
-            if (chosen == ScoreMethod.SELF) {
+            if (chosen == ScoreMethod.SELF && !spark) {
                 table.add("self", null, named(table, names, scorer.selfInfluence(ledger, entries)));
                 return;
             }
@@ -146,13 +159,27 @@ final class ScoreCommand implements Callable<Integer> {
             Function<ParameterVector, Set<RecordKey>> shown = top == 0 || top >= records || plot != null ? null // all are asked for
                     : vector -> scorer.first(ledger, entries, vector, top);
             try (InfluenceQuery.QueryVector along = curvature.along(chosen, open, sites, shown, told)) {
-                scorer.scores(ledger, entries, asked, chosen.weighing(), along, scores -> add(table, names, scores));
+                Consumer<QueryScores> each = scores -> add(table, names, scores);
+                if (spark) {
+                    elsewhere(scorer, ledger, entries, asked, chosen.weighing(), along, each);
+                } else {
+                    scorer.scores(ledger, entries, asked, chosen.weighing(), along, each);
+                }
             }
         }
     }
 
+    private void elsewhere(InfluenceScorer scorer, GradientLedger ledger, List<Entry> entries, List<InfluenceQuery> asked,
+                           Weighing weighing, InfluenceQuery.QueryVector along, Consumer<QueryScores> each) {
+        LedgerBlocks blocks = scorer.blocks(entries);
+        ScoreMerger merger = new ScoreMerger(blocks, scorer.model().sites().size(), List.of(weighing), (_, scores) -> each.accept(scores));
+        RowSource.spark().rows(new RowSource.Pass(run, scorer.model(), ledger, blocks, scorer.options(), asked, List.of(weighing), along),
+                merger);
+        merger.end();
+    }
+
     private static void add(ScoreTable table, Map<RecordKey, String> names, QueryScores scores) {
-        table.add(scores.query(), scores.form().name().toLowerCase(Locale.ROOT), named(table, names, scores.records()));
+        table.add(scores.query(), scores.form() == null ? null : scores.form().name().toLowerCase(Locale.ROOT), named(table, names, scores.records()));
     }
 
     private static List<ScoreTable.Scored> named(ScoreTable table, Map<RecordKey, String> names, List<RecordScore> scores) {
