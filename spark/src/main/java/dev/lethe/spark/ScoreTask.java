@@ -1,6 +1,5 @@
 package dev.lethe.spark;
 
-import dev.lethe.influence.EntryRows;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
@@ -17,25 +16,13 @@ import org.apache.spark.util.LongAccumulator;
 record ScoreTask(Broadcast<ScoreJob> job, int n, LongAccumulator entries) implements FlatMapFunction<Iterator<Integer>, RowBlock> {
     @Override
     public Iterator<RowBlock> call(Iterator<Integer> shards) {
-        List<RowBlock> rows = new ArrayList<>();
+        List<RowBlock> all = new ArrayList<>();
         while (shards.hasNext()) {
-            Workplace.score(job.value(), shards.next(), n, new EntryRows.Sink() {
-                private List<EntryRows.Asked> asked;
-                private int turn = -1;
-
-                @Override
-                public void turn(List<EntryRows.Asked> queries) {
-                    asked = queries;
-                    turn++;
-                }
-
-                @Override
-                public void rows(EntryRows block) {
-                    rows.add(RowBlock.of(turn, asked, block));
-                }
+            Workplace.score(job.value(), shards.next(), n, rows -> {
+                all.add(rows);
+                entries.add(rows.turn() == 0 ? rows.entries().size() : 0);
             });
         }
-        rows.stream().filter(block -> block.turn() == 0).forEach(block -> entries.add(block.entries()));
-        return rows.iterator();
+        return all.iterator();
     }
 }

@@ -74,7 +74,7 @@ final class Workplace {
     }
 
     /** The rows of one of a job's n shards, from 1; waits while another task of this process is at it. */
-    static void score(ScoreJob job, int i, int n, EntryRows.Sink sink) {
+    static void score(ScoreJob job, int i, int n, Taker taker) {
         try {
             TURN.acquire();
         } catch (InterruptedException e) {
@@ -82,7 +82,7 @@ final class Workplace {
             throw new InterruptedWorkException("the task was told to end", e);
         }
         try {
-            Work.run("spark", () -> of(job).score(i, n, sink));
+            Work.run("spark", () -> of(job).score(i, n, taker));
         } finally {
             TURN.release();
         }
@@ -107,7 +107,27 @@ final class Workplace {
         }
     }
 
-    private void score(int i, int n, EntryRows.Sink sink) {
+    /** Takes rows as they come. */
+    interface Taker {
+        void take(RowBlock rows);
+    }
+
+    private void score(int i, int n, Taker taker) {
+        EntryRows.Sink sink = new EntryRows.Sink() {
+            private List<EntryRows.Asked> asked;
+            private int turn = -1;
+
+            @Override
+            public void turn(List<EntryRows.Asked> queries) {
+                asked = queries;
+                turn++;
+            }
+
+            @Override
+            public void rows(EntryRows rows) {
+                taker.take(RowBlock.of(turn, asked, rows, blocks.entries()));
+            }
+        };
         InfluenceScorer scorer = new InfluenceScorer(model, job.options(model));
         LedgerBlocks.Shard shard = blocks.shard(i, n);
         if (queries.isEmpty()) {
