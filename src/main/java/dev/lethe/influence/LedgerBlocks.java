@@ -5,7 +5,10 @@
  */
 package dev.lethe.influence;
 
+import dev.lethe.base.Sha256;
 import dev.lethe.ledger.Entry;
+import java.nio.ByteBuffer;
+import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -58,6 +61,25 @@ public final class LedgerBlocks {
     /** [N] by position. */
     public List<Entry> entries() {
         return entries;
+    }
+
+    /** SHA-256, lower-case hex, of what the ledger says of these entries: who, when, how long, where they are cut. */
+    public String sha256() {
+        MessageDigest digest = Sha256.digest();
+        ByteBuffer bytes = ByteBuffer.allocate(1 << 16);
+        for (int i = 0, block = 0; i < entries.size(); i++) {
+            if (bytes.remaining() < 80) {
+                digest.update(bytes.flip());
+                bytes.clear();
+            }
+            Entry.EntryHeader header = entries.get(i).header();
+            if (starts[block] == i) block++;
+            bytes.putLong(header.key().high()).putLong(header.key().low()).putInt(header.epoch()).putLong(header.step())
+                    .putDouble(header.learningRate()).putDouble(header.weight()).putInt(header.tokens()).putInt(header.targets())
+                    .putLong(entries.get(i).payloadBytes()).putInt(block);
+        }
+        digest.update(bytes.flip());
+        return Sha256.hex(digest.digest());
     }
 
     RecordIndex records() {
