@@ -9,20 +9,25 @@ import dev.lethe.base.Reason;
 import dev.lethe.influence.EntryRows;
 import dev.lethe.influence.LedgerBlocks;
 import dev.lethe.influence.QueryScores;
+import dev.lethe.influence.RowSource.Pass;
 import dev.lethe.influence.ScoreMerger;
 import dev.lethe.influence.ScoreMethod.Weighing;
 import dev.lethe.ledger.Entry;
+import dev.lethe.run.RunFolder;
+import dev.lethe.shape.Site;
 import java.io.IOException;
 import java.io.Serializable;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.Iterator;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.Path;
 import org.apache.spark.api.java.JavaRDD;
+import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
@@ -31,6 +36,7 @@ import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
 import scala.Tuple2;
+import scala.jdk.javaapi.CollectionConverters;
 
 /**
  * Sums rows.
@@ -38,7 +44,7 @@ import scala.Tuple2;
  * @param sites [S] names in the model's order
  * @param ids   of the run's records by their keys
  */
-record RecordScores(Weighing weighing, List<String> sites, Broadcast<Map<String, String>> ids) implements Serializable {
+record RecordScores(Weighing weighing, List<String> sites, Broadcast<HashMap<String, String>> ids) implements Serializable {
     /** A row a query and record. */
     static final StructType SCHEMA = new StructType()
             .add("query", DataTypes.StringType, false)
@@ -48,7 +54,25 @@ record RecordScores(Weighing weighing, List<String> sites, Broadcast<Map<String,
             .add("score", DataTypes.DoubleType, false)
             .add("by_site", DataTypes.createMapType(DataTypes.StringType, DataTypes.DoubleType, false), false);
 
-    Dataset<Row> of(SparkSession spark, JavaRDD<RowBlock> rows) {
+    /**
+     * Writes the scores of all of a pass's records.
+     *
+     * @param out a folder that is not there, on any file system that Hadoop knows
+     * @throws BadInputException when it is there, or cannot be written
+     */
+    static void write(SparkSession spark, Pass pass, ScoreJob job, JavaRDD<RowBlock> rows, String out) {
+        HashMap<String, String> ids = new HashMap<>();
+        RunFolder.open(pass.run()).records().forEach(record -> ids.put(Entry.RecordKey.of(record.id()).toString(), record.id()));
+        Broadcast<HashMap<String, String>> told = JavaSparkContext.fromSparkContext(spark.sparkContext()).broadcast(ids);
+        try {
+            RecordScores scores = new RecordScores(pass.weighings().getFirst(), pass.model().sites().stream().map(Site::name).toList(), told);
+            write(spark, scores.of(spark, rows), out, job.id());
+        } finally {
+            told.destroy();
+        }
+    }
+
+    private Dataset<Row> of(SparkSession spark, JavaRDD<RowBlock> rows) {
         return spark.createDataFrame(rows.flatMapToPair(RecordScores::entries).groupByKey().flatMap(record -> scores(record._2())),
                 SCHEMA);
     }
@@ -98,16 +122,12 @@ record RecordScores(Weighing weighing, List<String> sites, Broadcast<Map<String,
             }
         }
         String key = only.key().toString();
-        return RowFactory.create(found.query(), ids.value().getOrDefault(key, key), key, only.epochs(), only.total(), bySite);
+        return RowFactory.create(found.query(), ids.value().getOrDefault(key, key), key, only.epochs(), only.total(),
+                CollectionConverters.asScala(bySite));
     }
 
-    /**
-     * Writes beside its place and renames.
-     *
-     * @param out a folder that is not there, on any file system that Hadoop knows
-     * @throws BadInputException when it is there, or cannot be written
-     */
-    static void write(SparkSession spark, Dataset<Row> scores, String out, String id) {
+    /** Beside its place, and then by one rename. */
+    private static void write(SparkSession spark, Dataset<Row> scores, String out, String id) {
         Path place = new Path(out);
         Path part = new Path(place.getParent(), "." + place.getName() + ".part-" + id);
         try {

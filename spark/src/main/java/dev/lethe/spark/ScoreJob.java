@@ -1,6 +1,5 @@
 package dev.lethe.spark;
 
-import dev.lethe.base.Sha256;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
@@ -10,15 +9,12 @@ import dev.lethe.influence.QueryForm;
 import dev.lethe.influence.RowSource.Pass;
 import dev.lethe.influence.ScoreMethod.Weighing;
 import dev.lethe.influence.ScoreOptions;
-import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.run.RunInfo;
 import dev.lethe.shape.SiteSet;
 import dev.lethe.text.Example;
 import dev.lethe.train.Trainer;
 import java.io.Serializable;
-import java.nio.ByteBuffer;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -34,7 +30,7 @@ import java.util.UUID;
  * @param run        the run's folder, at the same path everywhere
  * @param machine    {@link #here} of the driver
  * @param modelHash  {@link Trainer#modelHash} of the run's model
- * @param ledgerHash {@link #hash} of its ledger
+ * @param ledgerHash {@link LedgerBlocks#sha256} of what is asked for
  * @param base       folder of the model that an adapter is on, or null
  * @param threads    of the native engine in each executor
  * @param sites      names of those that count; null = all that the ledger holds
@@ -75,7 +71,7 @@ record ScoreJob(String id, String run, String machine, String modelHash, String 
         LanguageModel model = pass.model();
         ScoreOptions options = pass.options();
         return new ScoreJob(UUID.randomUUID().toString().replace("-", ""), pass.run().toAbsolutePath().normalize().toString(), here(),
-                Trainer.modelHash(model), hash(pass.ledger()), model.base() == null ? null : model.base().files().folder().toString(), threads,
+                Trainer.modelHash(model), pass.blocks().sha256(), model.base() == null ? null : model.base().files().folder().toString(), threads,
                 options.sites() == null ? null : List.copyOf(options.sites().names()), epochs, options.blockBytes(), options.queryBytes(),
                 options.form(), pass.queries().stream().map(Question::of).toList(), List.copyOf(pass.weighings()), along(pass));
     }
@@ -97,17 +93,6 @@ record ScoreJob(String id, String run, String machine, String modelHash, String 
     static String here() {
         Engine.BuildInfo build = Engine.buildInfo();
         return "lethe " + RunInfo.VERSION + " (ABI " + build.abiVersion() + "), libtorch " + build.torchVersion() + ", " + build.isa();
-    }
-
-    /** SHA-256 hex over the entries of a ledger as it is now: whose, where and whether destroyed. Reads no payload. */
-    static String hash(GradientLedger ledger) {
-        ByteBuffer bytes = ByteBuffer.allocate(Math.multiplyExact(ledger.entries().size(), 53));
-        for (Entry entry : ledger.entries()) {
-            bytes.putLong(entry.header().key().high()).putLong(entry.header().key().low()).putInt(entry.header().epoch())
-                    .putLong(entry.header().step()).putInt(entry.segment()).putLong(entry.offset()).putLong(entry.length())
-                    .putInt(entry.header().tokens()).put((byte) (entry.destroyed() ? 1 : 0));
-        }
-        return Sha256.hex(Sha256.of(ledger.manifest().modelHash().getBytes(StandardCharsets.UTF_8), bytes.array()));
     }
 
     ScoreOptions options(LanguageModel model) {

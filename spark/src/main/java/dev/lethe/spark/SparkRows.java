@@ -4,10 +4,10 @@
  */
 package dev.lethe.spark;
 
+import dev.lethe.LetheException;
 import dev.lethe.base.BadInputException;
 import dev.lethe.engine.Work;
 import dev.lethe.influence.EntryRows;
-import dev.lethe.influence.InfluenceScorer;
 import dev.lethe.influence.RowSource;
 import dev.lethe.ledger.Entry;
 import java.util.Iterator;
@@ -25,10 +25,27 @@ import org.apache.spark.util.LongAccumulator;
 public final class SparkRows implements RowSource {
     /** Bytes of the ledger a task, by default. */
     private static final String PARTITION_BYTES = "spark.lethe.partitionBytes";
+    /** A folder for the scores of all records as Parquet. */
+    private static final String PARQUET = "spark.lethe.parquet";
 
     @Override
     public void rows(Pass pass, EntryRows.Sink sink) {
-        rows(session(), pass, sink);
+        SparkSession spark = session();
+        String out = spark.sparkContext().conf().get(PARQUET, null);
+        run(spark, pass, (job, rows) -> {
+            if (out != null) {
+                RecordScores.write(spark, pass, job, rows, out);
+            }
+            int turns = rows.map(RowBlock::turn).reduce(Math::max) + 1;
+            for (int turn = 0; turn < turns; turn++) {
+                give(rows, turn, sink);
+            }
+        });
+    }
+
+    /** What is done with rows once all are computed. */
+    interface Use {
+        void of(ScoreJob job, JavaRDD<RowBlock> rows) throws Exception;
     }
 
     /** The session that spark-submit or a program made, or one of this machine. */
@@ -38,10 +55,14 @@ public final class SparkRows implements RowSource {
                 ? builder.master("local[*]").config("spark.driver.bindAddress", "127.0.0.1").getOrCreate() : builder.getOrCreate();
     }
 
-    static void rows(SparkSession spark, Pass pass, EntryRows.Sink sink) {
-        if (pass.blocks().count() == 0) { // nothing to share out: the queries' names and norms alone
-            local(pass, sink);
-            return;
+    /**
+     * Computes a pass's rows, which stay with the executors while they are used.
+     *
+     * @throws dev.lethe.LetheException with the executor's words, for what would go wrong on every try
+     */
+    static void run(SparkSession spark, Pass pass, Use use) {
+        if (pass.blocks().count() == 0) {
+            throw new BadInputException(pass.run() + ": its ledger has no entry to score");
         }
         SparkContext context = spark.sparkContext();
         JavaSparkContext java = JavaSparkContext.fromSparkContext(context);
@@ -52,16 +73,16 @@ public final class SparkRows implements RowSource {
         context.addSparkListener(failures);
         Broadcast<ScoreJob> told = java.broadcast(job);
         String what = (job.queries().isEmpty() ? "self-influence" : job.queries().size() + " queries") + " on " + pass.run();
-        context.setJobGroup(job.id(), what, true);
         LongAccumulator scored = context.longAccumulator("entries scored of " + pass.blocks().entries().size());
         JavaRDD<RowBlock> rows = java.parallelize(IntStream.rangeClosed(1, n).boxed().toList(), n)
                 .mapPartitions(new ScoreTask(told, n, scored)).persist(StorageLevel.MEMORY_AND_DISK());
         try {
-            int turns = rows.map(RowBlock::turn).reduce(Math::max) + 1;
-            context.setJobGroup(job.id(), what + ": rows to the driver", true);
-            for (int turn = 0; turn < turns; turn++) {
-                give(rows, turn, sink);
-            }
+            context.setJobGroup(job.id(), "scores: " + what, true);
+            rows.count();
+            context.setJobGroup(job.id(), "sums: " + what, true);
+            use.of(job, rows);
+        } catch (LetheException e) {
+            throw e;
         } catch (Exception e) { // Spark's are not declared
             throw failures.why(e);
         } finally {
@@ -73,24 +94,19 @@ public final class SparkRows implements RowSource {
     }
 
     private static void give(JavaRDD<RowBlock> rows, int turn, EntryRows.Sink sink) {
-        boolean begun = false;
+        RowBlock first = null;
         for (Iterator<RowBlock> all = rows.filter(block -> block.turn() == turn).toLocalIterator(); all.hasNext(); ) {
             Work.check("scoring was interrupted");
             RowBlock block = all.next();
-            if (!begun) {
-                sink.turn(block.asked());
-                begun = true;
+            if (first == null) {
+                sink.turn(block.queries());
+                first = block;
+            }
+            if (!block.asked().equals(first.asked())) { // norms stand for the vectors, which every executor computes for itself
+                throw new BadInputException("executors computed the queries' gradients to other bits than each other; use machines of"
+                        + " one kind, or set spark.executorEnv.LETHE_ISA=avx2");
             }
             sink.rows(block.rows());
-        }
-    }
-
-    private static void local(Pass pass, EntryRows.Sink sink) {
-        InfluenceScorer scorer = new InfluenceScorer(pass.model(), pass.options());
-        if (pass.queries().isEmpty()) {
-            scorer.selfRows(pass.ledger(), pass.blocks(), pass.blocks().all(), sink);
-        } else {
-            scorer.rows(pass.ledger(), pass.blocks(), pass.blocks().all(), pass.queries(), pass.weighings(), pass.along(), sink);
         }
     }
 

@@ -53,8 +53,9 @@ final class Workplace {
         try {
             requireSame("the model in " + run.model() + " is", job.modelHash(), Trainer.modelHash(model), "let all machines see one run");
             opened = GradientLedger.open(run.ledger());
-            requireSame("the ledger in " + run.ledger() + " is", job.ledgerHash(), ScoreJob.hash(opened), "let all machines see one run;"
-                    + " when it was erased from meanwhile, score again");
+            blocks = job.blocks(opened);
+            requireSame("the ledger in " + run.ledger() + " is", job.ledgerHash(), blocks.sha256(), "let all machines see one run; when it"
+                    + " was erased from meanwhile, score again");
         } catch (RuntimeException e) {
             if (opened != null) {
                 opened.close();
@@ -63,7 +64,6 @@ final class Workplace {
             throw e;
         }
         ledger = opened;
-        blocks = job.blocks(ledger);
         queries = job.queries().stream().map(ScoreJob.Question::query).toList();
     }
 
