@@ -22,13 +22,21 @@ while (($#)); do
   shift || fail "an option's value is missing"
 done
 [[ $cores =~ ^[1-9][0-9]*$ ]] || fail "--cores $cores: must be a number from 1"
+[[ ! ${arguments[0]-} =~ ^[a-z0-9]+:// ]] || fail "${arguments[0]}: a run is read where it is mapped, on a local disk or NFS; a ledger is not \
+copied out of hdfs:// and its like, for an erasure would not reach the copy"
+case $master in
+  local) cores=1 ;;
+  "local["[0-9]*) cores=${master#"local["} cores=${cores%%[],]*} ;;
+esac
+[[ -n $master && $master != local* ]] || export SPARK_LOCAL_IP=127.0.0.1
+umask 077
 
-# Threads that spin starve their neighbours; by one count of threads everywhere the sums of one process are repeated to the bit.
+# One count of threads everywhere: by it and by the instruction set are sums repeated to the bit.
 places="-Dlethe.native=\"$NATIVE\" -Dlethe.libtorch=\"$LIBTORCH\""
 spark_class org.apache.spark.deploy.SparkSubmit --master "${master:-local[$cores]}" --name "lethe score" \
   --conf "spark.driver.extraClassPath=$out/lib/*" --conf "spark.executor.extraClassPath=$out/lib/*" \
-  --conf "spark.driver.extraJavaOptions=$places -Dlog4j2.configurationFile=file:$root/spark/log4j2.properties" \
-  --conf "spark.executor.extraJavaOptions=$places" --conf "spark.executorEnv.GOMP_SPINCOUNT=5000" \
+  --conf "spark.driver.extraJavaOptions=$places \"-Dlog4j2.configurationFile=file:$root/spark/log4j2.properties\"" \
+  --conf "spark.executor.extraJavaOptions=$places" \
   --conf "spark.executor.cores=$cores" --conf "spark.task.cpus=$cores" \
   --conf spark.executor.memory=1g --conf spark.executor.memoryOverhead=4g \
   --conf spark.hadoop.fs.permissions.umask-mode=077 --conf spark.ui.showConsoleProgress=false \

@@ -55,7 +55,7 @@ public final class LetheSpark {
                     ledger.requireModel(open.run().info().source().modelHash());
                     LedgerBlocks blocks = new InfluenceScorer(open.model(), options).blocks(ledger.entries());
                     Pass pass = new Pass(run, open.model(), ledger, blocks, options, asked, List.of(method.weighing()), null);
-                    SparkRows.run(spark, pass, (job, rows) -> RecordScores.write(spark, pass, job, rows, out));
+                    SparkRows.run(spark, pass, (job, rows, check) -> RecordScores.write(spark, pass, job, rows, out, check));
                 }
             }
         });

@@ -58,15 +58,17 @@ record RecordScores(Weighing weighing, List<String> sites, Broadcast<HashMap<Str
      * Writes the scores of all of a pass's records.
      *
      * @param out a folder that is not there, on any file system that Hadoop knows
+     * @param check throws where rows are missing
      * @throws BadInputException when it is there, or cannot be written
      */
-    static void write(SparkSession spark, Pass pass, ScoreJob job, JavaRDD<RowBlock> rows, String out) {
+    static void write(SparkSession spark, Pass pass, ScoreJob job, JavaRDD<RowBlock> rows, String out, Runnable check) {
         HashMap<String, String> ids = new HashMap<>();
         RunFolder.open(pass.run()).records().forEach(record -> ids.put(Entry.RecordKey.of(record.id()).toString(), record.id()));
         Broadcast<HashMap<String, String>> told = JavaSparkContext.fromSparkContext(spark.sparkContext()).broadcast(ids);
         try {
-            RecordScores scores = new RecordScores(pass.weighings().getFirst(), pass.model().sites().stream().map(Site::name).toList(), told);
-            write(spark, scores.of(spark, rows), out, job.id());
+            List<String> sites = pass.model().sites().stream().map(Site::name).toList();
+            RecordScores scores = new RecordScores(pass.weighings().getFirst(), sites, told);
+            write(spark, scores.of(spark, rows), out, job.id(), check);
         } finally {
             told.destroy();
         }
@@ -127,7 +129,7 @@ record RecordScores(Weighing weighing, List<String> sites, Broadcast<HashMap<Str
     }
 
     /** Beside its place, and then by one rename. */
-    private static void write(SparkSession spark, Dataset<Row> scores, String out, String id) {
+    private static void write(SparkSession spark, Dataset<Row> scores, String out, String id, Runnable check) {
         Path place = new Path(out);
         Path part = new Path(place.getParent(), "." + place.getName() + ".part-" + id);
         try {
@@ -135,6 +137,7 @@ record RecordScores(Weighing weighing, List<String> sites, Broadcast<HashMap<Str
             requireFree(files, place);
             try {
                 scores.write().parquet(part.toString());
+                check.run();
                 requireFree(files, place);
                 if (!files.rename(part, place)) {
                     throw new IOException("it cannot be put in its place");

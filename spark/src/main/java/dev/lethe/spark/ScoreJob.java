@@ -71,9 +71,10 @@ record ScoreJob(String id, String run, String machine, String modelHash, String 
         LanguageModel model = pass.model();
         ScoreOptions options = pass.options();
         return new ScoreJob(UUID.randomUUID().toString().replace("-", ""), pass.run().toAbsolutePath().normalize().toString(), here(),
-                Trainer.modelHash(model), pass.blocks().sha256(), model.base() == null ? null : model.base().files().folder().toString(), threads,
-                options.sites() == null ? null : List.copyOf(options.sites().names()), epochs, options.blockBytes(), options.queryBytes(),
-                options.form(), pass.queries().stream().map(Question::of).toList(), List.copyOf(pass.weighings()), along(pass));
+                Trainer.modelHash(model), pass.blocks().sha256(), model.base() == null ? null : model.base().files().folder().toString(),
+                threads, options.sites() == null ? null : List.copyOf(options.sites().names()), epochs,
+                options.blockBytes(), options.queryBytes(), options.form(),
+                pass.queries().stream().map(Question::of).toList(), List.copyOf(pass.weighings()), along(pass));
     }
 
     private static float[][] along(Pass pass) {

@@ -32,9 +32,9 @@ public final class SparkRows implements RowSource {
     public void rows(Pass pass, EntryRows.Sink sink) {
         SparkSession spark = session();
         String out = spark.sparkContext().conf().get(PARQUET, null);
-        run(spark, pass, (job, rows) -> {
+        run(spark, pass, (job, rows, check) -> {
             if (out != null) {
-                RecordScores.write(spark, pass, job, rows, out);
+                RecordScores.write(spark, pass, job, rows, out, check);
             }
             int turns = rows.map(RowBlock::turn).reduce(Math::max) + 1;
             for (int turn = 0; turn < turns; turn++) {
@@ -45,7 +45,8 @@ public final class SparkRows implements RowSource {
 
     /** What is done with rows once all are computed. */
     interface Use {
-        void of(ScoreJob job, JavaRDD<RowBlock> rows) throws Exception;
+        /** @param check throws where rows turn out to be missing: those of a machine that is gone are computed once more */
+        void of(ScoreJob job, JavaRDD<RowBlock> rows, Runnable check) throws Exception;
     }
 
     /** The session that spark-submit or a program made, or one of this machine. */
@@ -69,27 +70,28 @@ public final class SparkRows implements RowSource {
         int cpus = context.conf().getInt("spark.task.cpus", 1);
         ScoreJob job = ScoreJob.of(pass, cpus);
         int n = shards(context, pass, cpus);
-        Failures failures = new Failures(context, job.id());
-        context.addSparkListener(failures);
+        Refusals refusals = new Refusals(context, job.id());
+        context.addSparkListener(refusals);
         Broadcast<ScoreJob> told = java.broadcast(job);
         String what = (job.queries().isEmpty() ? "self-influence" : job.queries().size() + " queries") + " on " + pass.run();
         LongAccumulator scored = context.longAccumulator("entries scored of " + pass.blocks().entries().size());
         JavaRDD<RowBlock> rows = java.parallelize(IntStream.rangeClosed(1, n).boxed().toList(), n)
-                .mapPartitions(new ScoreTask(told, n, scored)).persist(StorageLevel.MEMORY_AND_DISK());
+                .mapPartitions(new ScoreTask(told, n, scored, refusals.all())).persist(StorageLevel.MEMORY_AND_DISK());
         try {
             context.setJobGroup(job.id(), "scores: " + what, true);
             rows.count();
+            refusals.check();
             context.setJobGroup(job.id(), "sums: " + what, true);
-            use.of(job, rows);
+            use.of(job, rows, refusals::check);
         } catch (LetheException e) {
             throw e;
         } catch (Exception e) { // Spark's are not declared
-            throw failures.why(e);
+            throw refusals.why(e);
         } finally {
             rows.unpersist();
             told.destroy();
             context.clearJobGroup();
-            context.removeSparkListener(failures);
+            context.removeSparkListener(refusals);
         }
     }
 
