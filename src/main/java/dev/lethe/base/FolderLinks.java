@@ -13,7 +13,7 @@ import java.util.stream.Stream;
 
 /** Refuses links that lead out of their folder. Stateless. */
 public final class FolderLinks {
-    private static final int DEPTH = 2; // runs/a/ledger/index: Lethe's own files lie no deeper
+    private static final int DEPTH = 3; // runs/a/ledger/rank-0000/index: Lethe's own files lie no deeper
 
     private FolderLinks() { }
 

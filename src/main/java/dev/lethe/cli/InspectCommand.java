@@ -188,10 +188,12 @@ final class InspectCommand implements Callable<Integer> {
      * @param uncommitted     bytes that an interrupted writer left behind, unused
      * @param keys            folder of the keys that it lies under, null of a ledger in the clear
      * @param clear           live entries that are not under keys yet
+     * @param folders         in the ledger's that hold entries too
      */
     record LedgerView(List<String> sites, int headTopK, Dtype dtype, int rank, boolean sealed, int entries, int destroyed,
                       long bytes, long reclaimable, long meanEntryBytes, double droppedShare, double truncatedShare,
-                      long uncommitted, @JsonInclude(JsonInclude.Include.NON_NULL) String keys, long clear, List<Epoch> epochs) {
+                      long uncommitted, @JsonInclude(JsonInclude.Include.NON_NULL) String keys, long clear,
+                      @JsonInclude(JsonInclude.Include.NON_EMPTY) List<String> folders, List<Epoch> epochs) {
         private static final int SAMPLE = 1000;
 
         /** @param bytes of live payloads */
@@ -224,9 +226,9 @@ final class InspectCommand implements Callable<Integer> {
             long liveBytes = live.stream().mapToLong(Entry::length).sum();
             return new LedgerView(manifest.sites(), manifest.headTopK(), manifest.dtype(), manifest.rank(), manifest.sealed(),
                     check.entries(), check.destroyed(), check.bytes(), reclaimable, live.isEmpty() ? 0 : liveBytes / live.size(),
-                    dropped, truncated, check.tail().map(LedgerCheck.Tail::bytes).orElse(0L),
+                    dropped, truncated, check.tails().stream().mapToLong(LedgerCheck.Tail::bytes).sum(),
                     manifest.keys() == null ? null : manifest.keys().folder(),
-                    live.stream().filter(entry -> !entry.encrypted()).count(), List.copyOf(epochs.values()));
+                    live.stream().filter(entry -> !entry.encrypted()).count(), ledger.folders(), List.copyOf(epochs.values()));
         }
 
         void print(Terminal terminal) {
@@ -241,6 +243,9 @@ final class InspectCommand implements Callable<Integer> {
             if (keys != null) {
                 terminal.print("keys     %s%s", keys, clear == 0 ? "" : String.format(Locale.ROOT, "; %,d entries lie in the clear still"
                         + " (lethe compact --encrypt)", clear));
+            }
+            if (!folders.isEmpty()) {
+                terminal.print("folders  %s", String.join(" ", folders));
             }
             terminal.print("sites    %s", String.join(" ", sites));
             for (Epoch epoch : epochs) {

@@ -146,7 +146,8 @@ public final class Census {
         }
         Path folder = group.folder();
         Path above = folder.getParent();
-        RunFolder run = runs.get(kind == FileKind.RECORDS ? folder : kind == FileKind.KEPT ? above.getParent() : above);
+        boolean below = kind == FileKind.KEPT || kind == FileKind.LEDGER && above.endsWith("ledger"); // a folder of the ledger's
+        RunFolder run = runs.get(kind == FileKind.RECORDS ? folder : below ? above.getParent() : above);
         Long records = null;
         if (kind == FileKind.RECORDS) {
             records = lines(files.getFirst());

@@ -12,7 +12,7 @@ enum FileKind {
     LEFTOVER("[^/]+\\.part-\\d+(/.+)?",
             "left by a kill, of any content", Trace.Reach.YOURS, Look.OPAQUE),
     RECORDS("records\\.jsonl", "ids, hashes of texts", Trace.Reach.ERASE, Look.BYTES),
-    LEDGER("ledger/(segment-\\p{Nd}+\\.ledger|index)", "gradients, token ids, hashed ids", Trace.Reach.ERASE, Look.ENTRIES),
+    LEDGER("ledger/([^/]+/)?(segment-\\p{Nd}+\\.ledger|index)", "gradients, token ids, hashed ids", Trace.Reach.ERASE, Look.ENTRIES),
     FACTORS("factors/.+", "sums of gradients, which show the tokens used", Trace.Reach.ERASE, Look.OPAQUE),
     REPORT("report/.+", "numbers of groups, texts of samples", Trace.Reach.ERASE, Look.BYTES),
     PENDING("journal/pending\\.json", "ids of erased records, until lethe finish", Trace.Reach.ERASE, Look.BYTES),
@@ -32,9 +32,9 @@ enum FileKind {
     STUDY("(cells|oracles)/[^/]+\\.json|order\\.json|results\\.(jsonl|csv)|summary\\.csv|study\\.html|(figures|tables)/[^/]+"
             + "|sequential-[^/]+/progress\\.json", "names of whom it forgets, losses of records", Trace.Reach.YOURS, Look.BYTES),
     /** Never opened: closing any file of a locked one gives the lock of this process up (POSIX). */
-    LOCK("(lethe|erasing|keys)\\.lock|ledger/writer\\.lock", "who is writing", null, Look.OPAQUE),
+    LOCK("(lethe|erasing|keys)\\.lock|ledger/([^/]+/)?writer\\.lock", "who is writing", null, Look.OPAQUE),
     PLAIN("lethe\\.json|model/model\\.sig|keys\\.(p12|password|pem|vkey)|(metrics|timings)\\.jsonl|journal/steps\\.jsonl"
-            + "|ledger\\.keys|ledger-[0-9a-f]{16}\\.kek|ledger/manifest\\.json|done\\.txt|timings\\.csv", "settings, numbers of batches", null,
+            + "|ledger\\.keys|ledger-[0-9a-f]{16}\\.kek|ledger/([^/]+/)?manifest\\.json|done\\.txt|timings\\.csv", "settings, numbers of batches", null,
             Look.BYTES),
     DATA(null, "the records themselves", Trace.Reach.YOURS, Look.BYTES),
     UNKNOWN(null, "not known to Lethe", Trace.Reach.YOURS, Look.BYTES);

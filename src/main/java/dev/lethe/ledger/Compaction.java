@@ -33,8 +33,17 @@ import java.util.List;
  * @param rewritten   segments that had room to give back
  */
 public record Compaction(int entries, int destroyed, long bytesBefore, long bytesAfter, int rewritten) {
-    /** @param keys to move the entries under that lie in the clear, or null */
-    static Compaction compact(LedgerFolder folder, LedgerKeys keys) {
+    /** Folder by folder. @param keys to move the entries under that lie in the clear, or null */
+    static Compaction compact(LedgerFolder ledger, LedgerKeys keys) {
+        return LedgerParts.of(ledger).folders().stream().map(folder -> compactOne(folder, keys)).reduce(Compaction::plus).orElseThrow();
+    }
+
+    private Compaction plus(Compaction other) {
+        return new Compaction(entries + other.entries, destroyed + other.destroyed, bytesBefore + other.bytesBefore,
+                bytesAfter + other.bytesAfter, rewritten + other.rewritten);
+    }
+
+    private static Compaction compactOne(LedgerFolder folder, LedgerKeys keys) {
         LedgerFolder.LedgerIoEvent event = LedgerFolder.LedgerIoEvent.start("compact");
         int identity = LedgerManifest.read(folder).identity();
         try (LedgerFolder.WriterLock lock = LedgerFolder.WriterLock.acquire(folder, "compacting")) {

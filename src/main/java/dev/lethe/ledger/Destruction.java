@@ -37,8 +37,23 @@ final class Destruction implements AutoCloseable {
         this.folder = folder;
     }
 
-    static int destroy(LedgerFolder folder, Set<Entry.RecordKey> keys) {
-        LedgerManifest.read(folder); // before a lock is put into what is no ledger
+    /** In every folder of a ledger, whatever fails in another. */
+    static int destroy(LedgerFolder ledger, Set<Entry.RecordKey> keys) {
+        int overwritten = 0;
+        RuntimeException failed = null;
+        for (LedgerParts.Part part : LedgerParts.of(ledger).parts()) { // read before a lock is put into what is no ledger
+            try {
+                overwritten += destroyIn(part.folder(), keys);
+            } catch (RuntimeException e) {
+                if (failed == null) failed = e;
+                else failed.addSuppressed(e);
+            }
+        }
+        if (failed != null) throw failed;
+        return overwritten;
+    }
+
+    private static int destroyIn(LedgerFolder folder, Set<Entry.RecordKey> keys) {
         try (LedgerFolder.WriterLock lock = LedgerFolder.WriterLock.acquire(folder, "destroying entries")) {
             RuntimeException failed = null;
             try {

@@ -10,7 +10,7 @@ import java.util.Objects;
 /**
  * Where a committed entry lies. It carries no bytes: {@link GradientLedger#payload} maps and checks them.
  *
- * @param segment   number of the segment file
+ * @param segment   number of the segment file; in an open ledger of several folders its number among the segments of all
  * @param offset    of the entry's frame in that file, a multiple of 64
  * @param length    of the payload in bytes as it lies in the file; {@link #payloadBytes} as it was reserved
  * @param encrypted the payload lies under the record's key
@@ -22,6 +22,11 @@ public record Entry(EntryHeader header, int segment, long offset, long length, b
 
     public Entry {
         if (destroyed) header = header.withoutKey();
+    }
+
+    /** The same by another number of its segment. */
+    Entry inSegment(int number) {
+        return number == segment ? this : new Entry(header, number, offset, length, encrypted, destroyed);
     }
 
     Entry asDestroyed() {

@@ -14,11 +14,11 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.channels.FileChannel;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -34,33 +34,63 @@ import java.util.Set;
 public final class GradientLedger implements AutoCloseable {
     static final String IN_THE_CLEAR = "somebody put it there: it lies in the clear in a ledger that is under keys";
 
+    /** Of folders that were written side by side: as one writer would have captured them. */
+    private static final Comparator<Entry> CAPTURED = Comparator.comparingInt((Entry entry) -> entry.header().epoch())
+            .thenComparingLong(entry -> entry.header().step());
+
     private record Place(RecordKey key, int epoch) {}
 
-    private final LedgerFolder folder;
+    /**
+     * One of the ledger's folders, open.
+     *
+     * @param first number of its first segment among those of all folders
+     * @param keys  null of one in the clear; read when first needed
+     */
+    private record OpenPart(LedgerParts.Part part, int first, LedgerKeys keys) {
+        LedgerManifest.Keys under() {
+            return part.manifest().keys();
+        }
+    }
+
+    private final Path path;
     private final LedgerManifest manifest;
-    private final List<Entry> entries; // in file order
+    private final List<OpenPart> parts = new ArrayList<>();
+    private final List<Entry> entries; // as captured
+    private final List<Entry> placed;  // the same by place
     private volatile Map<Place, Entry> places; // made by the first find
-    private final boolean[] checked; // payload verified; a lost race checks twice
-    private final Optional<LedgerCheck.Tail> tail;
-    private final List<MappedFile> segments = new ArrayList<>(); // [segment number], up to its last committed entry
-    private final LedgerKeys keys; // null of one in the clear; read when first needed
+    private final boolean[] checked; // of placed: payload verified; a lost race checks twice
+    private final List<LedgerCheck.Tail> tails;
+    private final List<MappedFile> segments = new ArrayList<>(); // of all parts, each up to its last committed entry
     private final List<Payloads> kept = new ArrayList<>(); // guarded by itself
 
-    private GradientLedger(LedgerFolder folder, LedgerManifest manifest, LedgerContents contents) {
-        this.folder = folder;
-        this.manifest = manifest;
-        entries = List.copyOf(contents.entries());
-        tail = contents.tail();
+    private GradientLedger(LedgerFolder folder, LedgerParts all, List<LedgerContents> contents) {
+        path = folder.path();
+        manifest = all.manifest();
+        List<Entry> concatenated = new ArrayList<>();
+        List<LedgerCheck.Tail> left = new ArrayList<>();
+        int first = 0;
+        for (int i = 0; i < contents.size(); i++) {
+            LedgerParts.Part part = all.parts().get(i);
+            LedgerManifest.Keys under = part.manifest().keys();
+            parts.add(new OpenPart(part, first, under == null ? null : LedgerKeys.of(under)));
+            for (Entry entry : contents.get(i).entries()) concatenated.add(entry.inSegment(first + entry.segment()));
+            contents.get(i).tail().ifPresent(tail -> left.add(tail.in(part)));
+            first += contents.get(i).numbers().size();
+        }
+        placed = List.copyOf(concatenated);
+        if (parts.size() > 1) concatenated.sort(CAPTURED);
+        entries = parts.size() > 1 ? List.copyOf(concatenated) : placed;
+        tails = List.copyOf(left);
         checked = new boolean[entries.size()];
-        keys = manifest.keys() == null ? null : LedgerKeys.of(manifest.keys());
     }
 
     /**
-     * Opens a ledger for reading. With an index this reads one small file; without, the headers of all entries.
+     * Opens a ledger for reading, with all its folders. With an index this reads one small file a folder; without, the headers of
+     * all entries.
      *
-     * @throws BadInputException when there is no ledger or another version wrote it
-     * @throws DamagedDataException when the manifest, a segment's header or an entry's header does not match its
-     *     checksum, naming segment and offset; {@link #check} lists every such place instead
+     * @throws BadInputException when there is no ledger, another version wrote it, or one of its folders is a link or of another ledger
+     * @throws DamagedDataException when a manifest, a segment's header or an entry's header does not match its
+     *     checksum, naming segment and offset, or a folder is missing; {@link #check} lists every such place instead
      */
     public static GradientLedger open(Path directory) {
         return Work.run("ledger", () -> openAsIs(directory)); // an interrupt of the caller would close the channels
@@ -69,33 +99,36 @@ public final class GradientLedger implements AutoCloseable {
     private static GradientLedger openAsIs(Path directory) {
         LedgerFolder folder = new LedgerFolder(directory);
         for (int attempt = 1; ; attempt++) {
-            List<Long> before = changes(folder);
-            GradientLedger ledger = openOnce(folder);
+            LedgerParts parts = LedgerParts.of(folder);
+            List<Long> before = new ArrayList<>();
+            for (LedgerFolder one : parts.folders()) before.addAll(changes(one));
+            GradientLedger ledger = openOnce(folder, parts);
             if (attempt == 3 || ledger.mappedAs(before)) return ledger; // else a compaction moved entries meanwhile
             ledger.close();
         }
     }
 
-    private static GradientLedger openOnce(LedgerFolder folder) {
+    private static GradientLedger openOnce(LedgerFolder folder, LedgerParts parts) {
         LedgerIoEvent event = LedgerIoEvent.start("open");
-        LedgerManifest manifest = LedgerManifest.read(folder);
-        LedgerContents contents = LedgerContents.load(folder, manifest.identity()).requireWhole(folder);
-        GradientLedger ledger = new GradientLedger(folder, manifest, contents);
+        List<LedgerContents> contents = parts.folders().stream()
+                .map(part -> LedgerContents.load(part, parts.manifest().identity()).requireWhole(part)).toList();
+        GradientLedger ledger = new GradientLedger(folder, parts, contents);
         try {
-            for (int i = 0; i < contents.numbers().size(); i++)
-                ledger.segments.add(MappedFile.open(folder.segment(contents.numbers().get(i)), contents.ends().get(i)));
+            for (int p = 0; p < contents.size(); p++)
+                for (int i = 0; i < contents.get(p).numbers().size(); i++)
+                    ledger.segments.add(MappedFile.open(parts.folders().get(p).segment(contents.get(p).numbers().get(i)),
+                            contents.get(p).ends().get(i)));
         } catch (RuntimeException e) {
             ledger.close();
             throw e;
         }
-        event.finish(contents.entries().size(), contents.ends().stream().mapToLong(Long::longValue).sum());
+        event.finish(ledger.entries.size(), ledger.segments.stream().mapToLong(MappedFile::size).sum());
         return ledger;
     }
 
     /** The count of changes in each segment's header, -1 where there is none yet. */
     private static List<Long> changes(LedgerFolder folder) {
         List<Long> changes = new ArrayList<>();
-        if (!Files.isDirectory(folder.path())) return changes;
         try (Arena own = Arena.ofConfined()) {
             MemorySegment header = own.allocate(SegmentLayout.SEGMENT_HEADER_BYTES, SegmentLayout.ALIGNMENT);
             for (int number : folder.segments())
@@ -132,7 +165,7 @@ public final class GradientLedger implements AutoCloseable {
      */
     public EntryFormat format(LanguageModel model) {
         if (!model.shape().equals(manifest.shape()))
-            throw new BadInputException("ledger " + folder.path() + " was captured from a model of shape "
+            throw new BadInputException("ledger " + path + " was captured from a model of shape "
                     + manifest.shape() + ", not " + model.shape());
         return new EntryFormat(SiteSet.of(model.sites(), manifest.sites()), manifest.headTopK(), manifest.dtype(),
                 manifest.rank());
@@ -146,12 +179,15 @@ public final class GradientLedger implements AutoCloseable {
      */
     public void requireModel(String modelHash) {
         if (!manifest.modelHash().equals(modelHash))
-            throw new BadInputException("ledger " + folder.path() + " was captured in the training of another model (it "
+            throw new BadInputException("ledger " + path + " was captured in the training of another model (it "
                     + "began with weights " + manifest.modelHash() + ", this one with " + modelHash
                     + "): its gradients say nothing about this one. Put the run's own ledger back");
     }
 
-    /** All committed entries in the order they were captured, destroyed ones included. */
+    /**
+     * All committed entries in the order they were captured, destroyed ones included: of several folders by epoch and step, and within a
+     * step by folder, as the manifest names them.
+     */
     public List<Entry> entries() {
         return entries;
     }
@@ -178,9 +214,14 @@ public final class GradientLedger implements AutoCloseable {
         return Optional.ofNullable(known.get(new Place(key, epoch)));
     }
 
-    /** What an interrupted writer left after the last committed entry; it is not used. */
-    public Optional<LedgerCheck.Tail> tail() {
-        return tail;
+    /** Names of the folders in the ledger's that hold entries too, in the order of entries of one step. */
+    public List<String> folders() {
+        return manifest.folders();
+    }
+
+    /** What interrupted writers left after the last committed entry of a folder; it is not used. */
+    public List<LedgerCheck.Tail> tails() {
+        return tails;
     }
 
     /**
@@ -209,9 +250,10 @@ public final class GradientLedger implements AutoCloseable {
     }
 
     private MemorySegment read(Entry entry, MemorySegment room) {
-        int ordinal = Collections.binarySearch(entries, entry, Entry.BY_PLACE);
-        if (ordinal < 0 || !entries.get(ordinal).equals(entry))
-            throw new IllegalArgumentException(entry + " is no entry of the ledger " + folder.path());
+        int ordinal = Collections.binarySearch(placed, entry, Entry.BY_PLACE);
+        if (ordinal < 0 || !placed.get(ordinal).equals(entry))
+            throw new IllegalArgumentException(entry + " is no entry of the ledger " + path);
+        OpenPart part = part(entry);
         MappedFile segment = segments.get(entry.segment());
         long frameBytes = SegmentLayout.frameBytes(entry.length());
         if (entry.offset() + frameBytes > segment.size())
@@ -220,16 +262,16 @@ public final class GradientLedger implements AutoCloseable {
         MemorySegment frame = segment.slice(entry.offset(), frameBytes);
         requireThere(entry, frame);
         if (!checked[ordinal]) {
-            check(entry, frame);
+            check(entry, part, frame);
             checked[ordinal] = true;
         }
         if (entry.encrypted()) {
-            decrypt(manifest.keys(), keys, entry, frame, room).ifPresent(what -> {
+            decrypt(part.under(), part.keys, entry, frame, room).ifPresent(what -> {
                 throw damaged(entry, what);
             });
             return room;
         }
-        if (keys != null && manifest.keys().all()) throw damaged(entry, IN_THE_CLEAR);
+        if (part.keys != null && part.under().all()) throw damaged(entry, IN_THE_CLEAR);
         return frame.asSlice(SegmentLayout.ENTRY_HEADER_BYTES, entry.length(), SegmentLayout.ALIGNMENT);
     }
 
@@ -265,10 +307,11 @@ public final class GradientLedger implements AutoCloseable {
                     + " open it again");
     }
 
-    private void check(Entry entry, MemorySegment frame) {
+    private void check(Entry entry, OpenPart part, MemorySegment frame) {
         LedgerIoEvent event = LedgerIoEvent.start("check");
         if (frame.isMapped()) frame.load(); // reads ahead at the disk's rate; page faults in order reach half of it
-        if (!entry.equals(SegmentLayout.readEntryHeader(frame, entry.segment(), entry.offset())))
+        int number = entry.segment() - part.first;
+        if (!entry.inSegment(number).equals(SegmentLayout.readEntryHeader(frame, number, entry.offset())))
             throw damaged(entry, "the entry's header does not match its checksum");
         long body = SegmentLayout.padded(entry.length());
         MemorySegment marker = frame.asSlice(SegmentLayout.ENTRY_HEADER_BYTES + body);
@@ -279,8 +322,16 @@ public final class GradientLedger implements AutoCloseable {
         event.finish(1, body);
     }
 
+    /** The folder in which an entry lies. */
+    private OpenPart part(Entry entry) {
+        int last = parts.size() - 1;
+        while (parts.get(last).first > entry.segment()) last--; // an empty one begins where the next does
+        return parts.get(last);
+    }
+
     private String place(Entry entry) {
-        return folder.segment(entry.segment()) + " at byte " + entry.offset();
+        OpenPart part = part(entry);
+        return part.part.folder().segment(entry.segment() - part.first) + " at byte " + entry.offset();
     }
 
     private DamagedDataException damaged(Entry entry, String what) {
@@ -290,7 +341,7 @@ public final class GradientLedger implements AutoCloseable {
 
     /** As {@link #check(Path)}, of this ledger as it is on the disk now. */
     public LedgerCheck verify() {
-        return check(folder.path());
+        return check(path);
     }
 
     /**
@@ -304,12 +355,20 @@ public final class GradientLedger implements AutoCloseable {
     }
 
     private static LedgerCheck checked(Path directory) {
-        LedgerFolder folder = new LedgerFolder(directory);
-        LedgerManifest manifest = LedgerManifest.read(folder);
-        LedgerContents contents = LedgerContents.scan(folder, manifest.identity());
+        LedgerParts parts = LedgerParts.of(new LedgerFolder(directory));
+        List<LedgerCheck> checks = parts.parts().stream().map(part -> checked(part, parts.manifest().identity())).toList();
+        return new LedgerCheck(checks.stream().mapToInt(LedgerCheck::entries).sum(), checks.stream().mapToInt(LedgerCheck::destroyed).sum(),
+                parts.bytes(), checks.stream().flatMap(check -> check.damage().stream()).toList(),
+                checks.stream().flatMap(check -> check.tails().stream()).toList());
+    }
+
+    private static LedgerCheck checked(LedgerParts.Part part, int identity) {
+        LedgerFolder folder = part.folder();
+        LedgerManifest manifest = part.manifest();
+        LedgerContents contents = LedgerContents.scan(folder, identity);
         List<LedgerCheck.Damage> damage = new ArrayList<>(contents.damage());
         try {
-            LedgerIndex.read(folder, manifest.identity());
+            LedgerIndex.read(folder, identity);
         } catch (DamagedDataException e) {
             damage.add(new LedgerCheck.Damage("index", 0, Reason.of(e)));
         }
@@ -331,12 +390,13 @@ public final class GradientLedger implements AutoCloseable {
                     damage.add(new LedgerCheck.Damage(name, entry.offset(), IN_THE_CLEAR));
             }
         }
-        return new LedgerCheck(contents.entries().size(), destroyed, folder.bytes(), damage, contents.tail());
+        return new LedgerCheck(contents.entries().size(), destroyed, folder.bytes(), damage.stream().map(place -> place.in(part)).toList(),
+                contents.tail().map(tail -> tail.in(part)).stream().toList());
     }
 
     /** Bytes of all segments on disk. */
     public long bytes() {
-        return folder.bytes();
+        return parts.stream().mapToLong(part -> part.part.folder().bytes()).sum();
     }
 
     /** As {@link LedgerCopy#link}. */

@@ -24,8 +24,19 @@ final class LedgerCopy {
      */
     static void link(LedgerFolder from, LedgerFolder to) {
         LedgerIoEvent event = LedgerIoEvent.start("link");
-        LedgerManifest manifest = LedgerManifest.read(from);
+        LedgerParts parts = LedgerParts.of(from);
         requireFree(to);
+        int entries = 0;
+        for (LedgerParts.Part part : parts.parts().reversed()) // the manifest that names the others comes last
+            entries += link(part, part.name().isEmpty() ? to : new LedgerFolder(to.path().resolve(part.name())));
+        event.finish(entries, parts.bytes());
+    }
+
+    /** Gives the entries. */
+    private static int link(LedgerParts.Part part, LedgerFolder to) {
+        LedgerFolder from = part.folder();
+        LedgerManifest manifest = part.manifest();
+        if (!part.name().isEmpty()) requireFree(to);
         LedgerContents contents = LedgerContents.load(from, manifest.identity()).requireWhole(from);
         try (LedgerFolder.WriterLock lock = LedgerFolder.WriterLock.acquire(to, "linking " + from.path())) {
             for (int i = 0; i < contents.numbers().size(); i++) {
@@ -38,7 +49,7 @@ final class LedgerCopy {
             manifest.withSealed(true).write(to);
             LedgerIndex.rewrite(to, manifest.identity(), contents.entries());
         }
-        event.finish(contents.entries().size(), to.bytes());
+        return contents.entries().size();
     }
 
     private static boolean linked(Path from, Path to) {
@@ -61,14 +72,14 @@ final class LedgerCopy {
     }
 
     /**
-     * A ledger in `to` with the entries of all other records, byte for byte (under their keys written anew), sealed; `from` is
-     * left as it is. The records left out, and those destroyed in `from`, keep an empty, destroyed entry that shows they were there.
+     * A ledger in `to` with the entries of all other records, byte for byte (under their keys written anew), sealed, in one folder as
+     * they were captured; `from` is left as it is. The records left out, and those destroyed in `from`, keep an empty, destroyed entry that shows they were there.
      */
     static void without(Path from, Path to, Set<Entry.RecordKey> keys) {
         LedgerIoEvent event = LedgerIoEvent.start("copy");
         try (GradientLedger source = GradientLedger.open(from)) {
             List<Entry> entries = source.entries();
-            try (LedgerWriter writer = LedgerWriter.create(to, source.manifest().withSealed(false))) {
+            try (LedgerWriter writer = LedgerWriter.create(to, source.manifest().withSealed(false).withFolders(List.of()))) {
                 for (Entry entry : entries) {
                     boolean left = entry.destroyed() || keys.contains(entry.header().key());
                     if (left) writer.reserveDestroyed(entry.header(), 0);
@@ -82,7 +93,7 @@ final class LedgerCopy {
     }
 
     /**
-     * A ledger in `to` with the first `entries` entries, byte for byte, to be gone on with; `from` is left as it is.
+     * A ledger in `to` with the first `entries` entries, byte for byte, in one folder, to be gone on with; `from` is left as it is.
      *
      * @throws DamagedDataException when `from` has fewer; nothing is written then
      */
@@ -92,7 +103,7 @@ final class LedgerCopy {
             if (all.size() < entries)
                 throw new DamagedDataException("ledger " + from + " has " + all.size() + " entries, the first " + entries
                         + " are wanted; bring the whole ledger back from a copy");
-            try (LedgerWriter writer = LedgerWriter.create(to, source.manifest().withSealed(false))) {
+            try (LedgerWriter writer = LedgerWriter.create(to, source.manifest().withSealed(false).withFolders(List.of()))) {
                 for (Entry entry : all.subList(0, entries)) {
                     if (entry.destroyed()) writer.reserveDestroyed(entry.header(), 0);
                     else copy(source, entry, writer);

@@ -148,10 +148,12 @@ public final class LedgerKeys {
      * @throws BadInputException naming what is missing
      */
     public static void requireFor(Path ledger) {
-        LedgerManifest.Keys where = LedgerManifest.read(new LedgerFolder(ledger)).keys();
-        if (where != null) {
-            LedgerKeys keys = of(where);
-            keys.mine(read(keys.folder));
+        for (LedgerParts.Part part : LedgerParts.of(new LedgerFolder(ledger)).parts()) {
+            LedgerManifest.Keys where = part.manifest().keys();
+            if (where != null) {
+                LedgerKeys keys = of(where);
+                keys.mine(read(keys.folder));
+            }
         }
     }
 

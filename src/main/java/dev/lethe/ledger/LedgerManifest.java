@@ -12,6 +12,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
@@ -26,19 +27,22 @@ import tools.jackson.databind.node.ObjectNode;
 /**
  * What all entries of a ledger have in common; {@code manifest.json}.
  *
- * @param version   of the ledger format: 1, or 2 when entries lie under keys
+ * @param version   of the ledger format: 1, 2 when entries may lie under keys, 3 when some lie in further folders
  * @param modelHash SHA-256 hex of the model that training started from
  * @param sites     names of the sites held, in the model's order
  * @param headTopK  0 when the softmax error at the head is kept exactly, else its entries kept a token
  * @param rank      0 when a linear site keeps a row a token, else the most rows a record keeps there
  * @param sealed    no writer may append any more; destroying entries stays possible
  * @param keys      where the keys of its records are, null of a ledger in the clear
+ * @param folders   names of the folders in the ledger's that hold entries of it too, each as a ledger of its own
  */
 public record LedgerManifest(
         int version, String modelHash, ModelShape shape, List<String> sites, int headTopK, Dtype dtype,
-        int rank, boolean sealed, Keys keys) {
+        int rank, boolean sealed, Keys keys, List<String> folders) {
     /** The format of a ledger in the clear; this version also reads and writes that of one under keys. */
     public static final int VERSION = SegmentLayout.VERSION;
+
+    private static final int FOLDERS = 3;
 
     private static final JsonMapper JSON = JsonMapper.builder().build();
 
@@ -47,6 +51,11 @@ public record LedgerManifest(
         Objects.requireNonNull(shape, "shape");
         Objects.requireNonNull(dtype, "dtype");
         sites = List.copyOf(sites);
+        folders = List.copyOf(folders);
+        for (String folder : folders)
+            if (!folder.matches("[A-Za-z0-9][A-Za-z0-9_-]{0,63}"))
+                throw new IllegalArgumentException("folder '" + folder + "' of a ledger: must be 1 to 64 letters, digits, - and _");
+        if (new HashSet<>(folders).size() < folders.size()) throw new IllegalArgumentException("folders " + folders + " of a ledger: one is there twice");
         if (sites.isEmpty()) throw new IllegalArgumentException("a ledger needs at least one site");
         if (headTopK < 0) throw new IllegalArgumentException("head top-k is " + headTopK + ", must be 0 or more");
         if (rank < 0) throw new IllegalArgumentException("rank is " + rank + ", must be 0 or more");
@@ -79,12 +88,12 @@ public record LedgerManifest(
     /** An open ledger's manifest in the current format. */
     public static LedgerManifest of(
             String modelHash, ModelShape shape, List<String> sites, int headTopK, Dtype dtype) {
-        return new LedgerManifest(VERSION, modelHash, shape, sites, headTopK, dtype, 0, false, null);
+        return new LedgerManifest(VERSION, modelHash, shape, sites, headTopK, dtype, 0, false, null, List.of());
     }
 
     /** The same with linear sites truncated to this many rows a record. */
     public LedgerManifest withRank(int value) {
-        return new LedgerManifest(version, modelHash, shape, sites, headTopK, dtype, value, sealed, keys);
+        return with(value, sealed, keys, folders);
     }
 
     /** The same of a new ledger whose entries all lie under keys of that folder. */
@@ -92,18 +101,27 @@ public record LedgerManifest(
         return withKeys(new Keys(folder.folder().toString(), folder.id(), LedgerKeys.newId(), true));
     }
 
+    /** The same of a ledger with entries in these folders of its folder too, whose order is that of entries of one step. */
+    public LedgerManifest withFolders(List<String> names) {
+        return with(rank, sealed, keys, names);
+    }
+
     LedgerManifest withKeys(Keys value) {
-        return new LedgerManifest(value == null ? VERSION : SegmentLayout.ENCRYPTED, modelHash, shape, sites, headTopK, dtype, rank,
-                sealed, value);
+        return with(rank, sealed, value, folders);
     }
 
     LedgerManifest withSealed(boolean value) {
-        return new LedgerManifest(version, modelHash, shape, sites, headTopK, dtype, rank, value, keys);
+        return with(rank, value, keys, folders);
     }
 
-    /** Ties segments to their manifest: a checksum of everything but {@code sealed} and the keys. */
+    private LedgerManifest with(int rows, boolean closed, Keys under, List<String> names) {
+        int format = !names.isEmpty() ? FOLDERS : under != null ? SegmentLayout.ENCRYPTED : VERSION;
+        return new LedgerManifest(format, modelHash, shape, sites, headTopK, dtype, rows, closed, under, names);
+    }
+
+    /** Ties segments to their manifest: a checksum of everything but {@code sealed}, keys and folders. */
     int identity() {
-        return checksum(withSealed(false).withKeys(null).fields());
+        return checksum(with(rank, false, null, List.of()).fields());
     }
 
     void write(LedgerFolder folder) {
@@ -138,15 +156,15 @@ public record LedgerManifest(
         JsonNode checksum = fields.remove("checksum");
         boolean holds = checksum != null && checksum.asString("").equals(Integer.toHexString(checksum(fields)));
         int format = version.asInt(0);
-        if (version.isIntegralNumber() && format != VERSION && format != SegmentLayout.ENCRYPTED
-                && (holds || format > SegmentLayout.ENCRYPTED))
+        if (version.isIntegralNumber() && (format < VERSION || format > FOLDERS) && (holds || format > FOLDERS))
             throw new BadInputException(folder.path() + " was written in ledger format " + format
-                    + "; this version reads formats " + VERSION + " and " + SegmentLayout.ENCRYPTED
-                    + ". Open it with the version that made it");
+                    + "; this version reads formats " + VERSION + " to " + FOLDERS + ". Open it with the version that made it");
         if (!holds) throw new DamagedDataException(folder.manifest() + " is damaged: its checksum does not match");
         JsonNode shape = fields.required("shape");
         List<String> sites = new ArrayList<>();
         fields.required("sites").forEach(site -> sites.add(site.asString()));
+        List<String> folders = new ArrayList<>();
+        fields.path("folders").forEach(name -> folders.add(name.asString()));
         return new LedgerManifest(version.asInt(), fields.required("modelHash").asString(),
                 new ModelShape(shape.required("vocabulary").asLong(), shape.required("context").asLong(),
                         shape.required("channels").asLong(), shape.required("heads").asLong(),
@@ -157,7 +175,7 @@ public record LedgerManifest(
                 sites, fields.required("headTopK").asInt(),
                 Dtype.valueOf(fields.required("dtype").asString().toUpperCase(Locale.ROOT)),
                 fields.path("rank").asInt(0), fields.required("sealed").asBoolean(),
-                fields.has("keys") ? JSON.treeToValue(fields.get("keys"), Keys.class) : null);
+                fields.has("keys") ? JSON.treeToValue(fields.get("keys"), Keys.class) : null, folders);
     }
 
     private ObjectNode fields() {
@@ -174,6 +192,7 @@ public record LedgerManifest(
         fields.put("headTopK", headTopK).put("dtype", dtype.name().toLowerCase(Locale.ROOT));
         if (rank > 0) fields.put("rank", rank);
         if (keys != null) fields.set("keys", JSON.valueToTree(keys));
+        if (!folders.isEmpty()) folders.forEach(fields.putArray("folders")::add);
         return fields.put("sealed", sealed);
     }
 

@@ -21,6 +21,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.Future;
+import java.util.stream.Stream;
 
 /**
  * Appends entries to a ledger. Reserve room for the records of a batch, let native code fill it, commit.
@@ -138,6 +139,9 @@ public final class LedgerWriter implements AutoCloseable {
         LedgerManifest manifest = LedgerManifest.read(folder);
         if (manifest.sealed())
             throw new BadInputException("ledger " + directory + " is sealed: nothing can be appended");
+        if (!manifest.folders().isEmpty())
+            throw new BadInputException("ledger " + directory + " lies in several folders: go on with one of " + manifest.folders()
+                    + " in it, or name a new one");
         WriterLock lock = WriterLock.acquire(folder, "capturing");
         try {
             LedgerWriter writer = new LedgerWriter(folder, manifest, options, allocation, lock);
@@ -146,6 +150,21 @@ public final class LedgerWriter implements AutoCloseable {
         } catch (RuntimeException e) {
             lock.close();
             throw e;
+        }
+    }
+
+    /**
+     * Makes folders of a ledger's folder part of it, behind those that are already; each is then to be written as a ledger of its own
+     * with the same manifest. Until all are, the ledger cannot be opened.
+     *
+     * @throws BadInputException as {@link #append(Path)}
+     */
+    public static void addFolders(Path directory, List<String> names) {
+        LedgerFolder folder = new LedgerFolder(directory);
+        LedgerManifest.read(folder);
+        try (WriterLock lock = WriterLock.acquire(folder, "adding folders")) {
+            LedgerManifest manifest = LedgerManifest.read(folder);
+            manifest.withFolders(Stream.concat(manifest.folders().stream(), names.stream()).distinct().toList()).write(folder);
         }
     }
 
@@ -442,7 +461,7 @@ public final class LedgerWriter implements AutoCloseable {
     public static Compaction encrypt(Path directory, Path keys) {
         return Work.run("compaction", () -> {
             LedgerFolder folder = new LedgerFolder(directory);
-            LedgerManifest.read(folder);
+            LedgerParts.of(folder);
             LedgerKeys.requireOutside(keys, directory);
             LedgerKeys.requireCounts(keys);
             return Compaction.compact(folder, LedgerKeys.openOrMake(keys));

@@ -179,7 +179,7 @@ class LedgerDestroyTest {
         assertEquals(1, LedgerWriter.destroy(folder, Set.of(key(3))));
         assertFalse(contains(Files.readAllBytes(segment), payload(11, LedgerFixture.length(11, 500))));
         assertEquals(11, GradientLedger.check(folder).entries());
-        assertTrue(GradientLedger.check(folder).tail().isEmpty());
+        assertTrue(GradientLedger.check(folder).tails().isEmpty());
     }
 
     @Test

@@ -74,7 +74,7 @@ class LedgerIndexTest {
     }
 
     @Test
-    void segmentsNamedInOtherDigitsAreFound() throws IOException {
+    void segmentsNamedInOtherDigitsAreFound(@TempDir Path linked) throws IOException {
         assumeTrue("UTF-8".equals(System.getProperty("sun.jnu.encoding")), "this JVM cannot name such files");
         for (String digits : List.of("٠٠٠٠٠٠", "۰۰۰۰۰۰", "००००००")) { // of ar_EG, fa_IR, mr_IN
             Path segment = folder.resolve("segment-" + digits + ".ledger");
@@ -84,7 +84,6 @@ class LedgerIndexTest {
             assertEquals(9, payloads());
             assertTrue(GradientLedger.check(folder).whole());
         }
-        Path linked = Files.createDirectory(folder.resolve("linked"));
         GradientLedger.link(folder, linked);
         assertTrue(Files.exists(linked.resolve("segment-000000.ledger")));
         assertEquals(1, LedgerWriter.destroy(folder, Set.of(LedgerFixture.key(3))));

@@ -62,7 +62,7 @@ class LedgerWriteTest {
                 assertEquals(5, reader.entries().size());
             }
             writer.discard();
-            assertTrue(GradientLedger.check(folder).tail().isEmpty(), "a discarded entry leaves zeros");
+            assertTrue(GradientLedger.check(folder).tails().isEmpty(), "a discarded entry leaves zeros");
             write(writer, 5, 9, 2000);
             writer.commit();
             writer.truncateAfter(0); // header i has step i / 8
