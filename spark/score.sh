@@ -16,7 +16,7 @@ while (($#)); do
     --cores=*) cores=${1#*=} ;;
     --conf) conf+=(--conf "${2-}") && shift ;;
     --conf=*) conf+=(--conf "${1#*=}") ;;
-    --spark) ;;
+    --spark) ;; # which brings ./lethe score here
     *) arguments+=("$1") ;;
   esac
   shift || fail "an option's value is missing"
@@ -40,4 +40,5 @@ spark_class org.apache.spark.deploy.SparkSubmit --master "${master:-local[$cores
   --conf "spark.executor.cores=$cores" --conf "spark.task.cpus=$cores" \
   --conf spark.executor.memory=1g --conf spark.executor.memoryOverhead=4g \
   --conf spark.hadoop.fs.permissions.umask-mode=077 --conf spark.ui.showConsoleProgress=false \
-  "${conf[@]}" --class dev.lethe.cli.Main "$out/lethe-spark.jar" score --spark --set "threads=$cores" "${arguments[@]}"
+  "${conf[@]}" --class dev.lethe.cli.Main "$out/lethe-spark.jar" score --set spark=true --set "threads=$cores" \
+  "${arguments[@]}"

@@ -48,9 +48,9 @@ import picocli.CommandLine.Spec;
         footer = {"", "Exit codes: 0 done, 2 bad usage or input, 3 a guard refused and nothing was changed, 4 damaged data,"
                 + " an erasure that is not finished or a certificate that does not hold, 70 a fault of Lethe's own."},
         subcommands = {DemoCommand.class, TrainCommand.class, AdoptCommand.class, MergeCommand.class, FindCommand.class, ScoreCommand.class,
-            EraseCommand.class, FinishCommand.class, ProveCommand.class, KeysCommand.class, CertifyCommand.class, VerifyCommand.class,
-            EvalCommand.class, ReportCommand.class, InspectCommand.class, CompactCommand.class, ExperimentCommand.class, DoctorCommand.class,
-            SettingsCommand.class, CommandLine.HelpCommand.class, AutoComplete.GenerateCompletion.class})
+            MergeScoresCommand.class, EraseCommand.class, FinishCommand.class, ProveCommand.class, KeysCommand.class, CertifyCommand.class,
+            VerifyCommand.class, EvalCommand.class, ReportCommand.class, InspectCommand.class, CompactCommand.class,
+            ExperimentCommand.class, DoctorCommand.class, SettingsCommand.class, CommandLine.HelpCommand.class, AutoComplete.GenerateCompletion.class})
 public final class Main implements Runnable, Terminal.Owner {
     static final int BAD_INPUT = 2;
     static final int REFUSED = 3;

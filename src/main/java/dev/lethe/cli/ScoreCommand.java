@@ -1,46 +1,53 @@
 package dev.lethe.cli;
 
-import com.fasterxml.jackson.annotation.JsonInclude;
 import dev.lethe.base.BadInputException;
+import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
 import dev.lethe.base.Settings;
+import dev.lethe.base.Sizes;
 import dev.lethe.console.Common;
 import dev.lethe.console.Counted;
 import dev.lethe.console.CurvatureChoice;
 import dev.lethe.console.ModelPlace;
 import dev.lethe.console.OpenModel;
 import dev.lethe.console.SettingOptions;
-import dev.lethe.console.Terminal;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.ParameterVector;
+import dev.lethe.influence.EntryRows;
 import dev.lethe.influence.InfluenceQuery;
 import dev.lethe.influence.InfluenceScorer;
 import dev.lethe.influence.LedgerBlocks;
-import dev.lethe.influence.QueryScores.RecordScore;
+import dev.lethe.influence.LedgerBlocks.Shard;
+import dev.lethe.influence.PartialScores;
 import dev.lethe.influence.QueryScores;
 import dev.lethe.influence.RowSource;
 import dev.lethe.influence.ScoreMerger;
-import dev.lethe.influence.ScoreMethod.Weighing;
 import dev.lethe.influence.ScoreMethod;
+import dev.lethe.influence.ScoreMethod.Weighing;
 import dev.lethe.influence.ScoreOptions;
-import dev.lethe.ledger.Entry.RecordKey;
+import dev.lethe.influence.ScoreRequest;
 import dev.lethe.ledger.Entry;
+import dev.lethe.ledger.Entry.RecordKey;
 import dev.lethe.ledger.GradientLedger;
+import dev.lethe.model.Checkpoint;
 import dev.lethe.report.OutputFile;
-import dev.lethe.report.ScorePlot;
 import dev.lethe.shape.Device;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.SiteSet;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.concurrent.Callable;
-import java.util.function.Consumer;
+import java.util.function.BiConsumer;
 import java.util.function.Function;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -51,6 +58,7 @@ import picocli.CommandLine.Parameters;
     "Method act-grad gives each query record's own activation-gradient product. Formulas: docs/influence.md."})
 final class ScoreCommand implements Callable<Integer> {
     private static final int BATCH = 16;
+    private static final Pattern SHARD = Pattern.compile("([0-9]{1,9})/([0-9]{1,9})");
 
     @Parameters(paramLabel = "RUN", description = "A run; act-grad also takes a model folder.")
     private Path run;
@@ -69,10 +77,15 @@ final class ScoreCommand implements Callable<Integer> {
     @Option(names = "--plot", paramLabel = "FILE", description = "Draw the distribution of all scores, .svg or .png.")
     private OutputFile plot;
 
-    @Option(names = "--spark", description = "The pass over the ledger is a Spark job (spark/README.md).")
-    private boolean spark;
+    @Option(names = "--shard", paramLabel = "I/N", description = "Score the I-th of N parts of the ledger alone: lethe merge-scores makes"
+            + " one result of all.")
+    private String shard;
+
+    @Option(names = "--out", paramLabel = "DIR", description = "With --shard: folder of the partial results.")
+    private Path out;
 
     private int top = 20;
+    private boolean spark;
     private final Counted counted = new Counted(1024);
     private final CurvatureChoice curvature = new CurvatureChoice();
     private final ModelPlace place = new ModelPlace();
@@ -80,7 +93,8 @@ final class ScoreCommand implements Callable<Integer> {
     @Mixin
     private final SettingOptions settings = new SettingOptions(all -> {
         counted.into(all);
-        all.whole("top", top, "How many to show; 0 = all", value -> top = Settings.atLeast(0, value));
+        all.whole("top", top, "How many to show; 0 = all", value -> top = Settings.atLeast(0, value))
+                .flag("spark", "The pass over the ledger is a Spark job, on CPUs and in f32: spark/README.md", value -> spark = value);
         curvature.into(all);
         this.queries.into(all);
         place.into(all);
@@ -88,11 +102,6 @@ final class ScoreCommand implements Callable<Integer> {
 
     @Mixin
     private Common common;
-
-    /** What --json gives; records of the only query, or queries when there are several. */
-    @JsonInclude(JsonInclude.Include.NON_NULL)
-    record Result(String method, String form, Integer scored, List<ScoreTable.Scored> records,
-                  List<ScoreTable.Ranking> queries) {}
 
     @Override
     public Integer call() {
@@ -105,17 +114,11 @@ final class ScoreCommand implements Callable<Integer> {
             if (chosen == ScoreMethod.ACT_GRAD) {
                 respond(open, asked, table);
             } else {
-                rank(open, asked, chosen, table, told -> common.remark("%s", told));
+                rank(open, asked, chosen, table);
             }
-            if (csv != null) {
-                csv.write(table.csv());
+            if (shard == null) {
+                table.output(common, chosen, csv, plot, asked.size());
             }
-            if (plot != null) {
-                ScorePlot.write(plot, "Influence of records, " + chosen.label() + (asked.size() > 1 ? ", "
-                        + asked.size() + " queries" : ""), chosen.unit(), table.totals());
-            }
-            Result result = result(chosen, table.rankings());
-            common.result(result, terminal -> print(terminal, chosen, table.rankings()));
         }
         return 0;
     }
@@ -127,64 +130,104 @@ final class ScoreCommand implements Callable<Integer> {
         } catch (IllegalArgumentException e) {
             throw new BadInputException("--method " + Reason.of(e), e);
         }
+        if (shard == null && out != null || shard != null && out == null) {
+            throw new BadInputException("--shard I/N and --out DIR go together: a shard's partial result is a file in that folder");
+        }
+        if (shard != null && (place(1) < 1 || place(1) > place(2))) {
+            throw new BadInputException("--shard " + shard + ": the first of N is 1/N and the last N/N");
+        }
+        if (shard != null && (chosen == ScoreMethod.ACT_GRAD || csv != null || plot != null)) {
+            throw new BadInputException(chosen == ScoreMethod.ACT_GRAD ? "--method act-grad reads no ledger, which has the shards"
+                    : "--csv and --plot go with lethe merge-scores, which has all shards' scores");
+        }
+        if (spark && (shard != null || chosen == ScoreMethod.ACT_GRAD || !place.device().equals(Device.cpu()) || place.compute() != Dtype.F32)) {
+            throw new BadInputException("spark: a Spark job passes over a whole ledger, on CPUs and in f32; leave out --shard, --method"
+                    + " act-grad, device and compute, or spark");
+        }
         if (chosen == ScoreMethod.SELF && !queries.isEmpty()) {
             throw new BadInputException("--method self scores each record on itself and takes no query");
-        }
-        if (spark && (chosen == ScoreMethod.ACT_GRAD || !place.device().equals(Device.cpu()) || place.compute() != Dtype.F32)) {
-            throw new BadInputException("--spark is for passes over a ledger, on CPUs and in f32: give it no --method act-grad, device"
-                    + " and compute");
         }
         return chosen;
     }
 
-    private void rank(OpenModel open, List<InfluenceQuery> asked, ScoreMethod chosen, ScoreTable table,
-                      Consumer<String> told) {
+    /** Scores of the whole ledger into the table, or a shard's rows into its file. */
+    private void rank(OpenModel open, List<InfluenceQuery> asked, ScoreMethod chosen, ScoreTable table) {
         if (open.run() == null || !open.run().hasLedger()) {
             throw new BadInputException(run + ": has no ledger, and " + chosen.label() + " needs the gradients captured in"
                     + " training; use --method act-grad, or train with --capture");
         }
-        Map<RecordKey, String> names = new HashMap<>();
-        open.run().records().forEach(record -> names.put(RecordKey.of(record.id()), record.id()));
         try (GradientLedger ledger = GradientLedger.open(open.run().ledger())) {
             ledger.requireModel(open.run().info().source().modelHash());
             SiteSet sites = open.sites(counted.sites(), ledger);
             List<Entry> entries = counted.entries(ledger);
-            InfluenceScorer scorer = new InfluenceScorer(open.model(), ScoreOptions.defaults().withSites(sites)
-                    .withQueryBytes(counted.queryBytes()));
-            if (chosen == ScoreMethod.SELF && !spark) {
-                table.add("self", null, named(table, names, scorer.selfInfluence(ledger, entries)));
-                return;
-            }
+            InfluenceScorer scorer = new InfluenceScorer(open.model(), counted.options(sites));
+            LedgerBlocks blocks = scorer.blocks(entries);
+            List<Weighing> weighings = List.of(chosen.weighing());
             long records = entries.stream().map(entry -> entry.header().key()).distinct().count();
             Function<ParameterVector, Set<RecordKey>> shown = top == 0 || top >= records || plot != null ? null // all are asked for
                     : vector -> scorer.first(ledger, entries, vector, top);
-            try (InfluenceQuery.QueryVector along = curvature.along(chosen, open, sites, shown, told)) {
-                Consumer<QueryScores> each = scores -> add(table, names, scores);
-                if (spark) {
-                    elsewhere(scorer, ledger, entries, asked, chosen.weighing(), along, each);
-                } else {
-                    scorer.scores(ledger, entries, asked, chosen.weighing(), along, each);
+            BiConsumer<Shard, EntryRows.Sink> pass = (part, sink) -> {
+                try (InfluenceQuery.QueryVector along = curvature.along(chosen, open, sites, shown, told -> common.remark("%s", told))) {
+                    if (spark) {
+                        RowSource.spark().rows(new RowSource.Pass(run, open.model(), ledger, blocks, scorer.options(), asked, weighings, along),
+                                sink);
+                    } else if (chosen == ScoreMethod.SELF) {
+                        scorer.selfRows(ledger, blocks, part, sink);
+                    } else {
+                        scorer.rows(ledger, blocks, part, asked, weighings, along, sink);
+                    }
                 }
+            };
+            if (shard != null) {
+                write(open, ScoreRequest.of(Checkpoint.hash(open.folder()), blocks, sites.names(), asked, weighings, asSet(chosen)),
+                        blocks, pass);
+                return;
             }
+            Map<RecordKey, String> names = ScoreTable.names(open.run());
+            ScoreMerger merger = new ScoreMerger(blocks, open.model().sites().size(), weighings, (_, scores) -> table.add(names, scores));
+            pass.accept(blocks.all(), merger);
+            merger.end();
         }
     }
 
-    private void elsewhere(InfluenceScorer scorer, GradientLedger ledger, List<Entry> entries, List<InfluenceQuery> asked,
-                           Weighing weighing, InfluenceQuery.QueryVector along, Consumer<QueryScores> each) {
-        LedgerBlocks blocks = scorer.blocks(entries);
-        ScoreMerger merger = new ScoreMerger(blocks, scorer.model().sites().size(), List.of(weighing), (_, scores) -> each.accept(scores));
-        RowSource.spark().rows(new RowSource.Pass(run, scorer.model(), ledger, blocks, scorer.options(), asked, List.of(weighing), along),
-                merger);
-        merger.end();
+    /** Whatever of the settings decides about a partial result and is not told by something else of it. */
+    private Map<String, String> asSet(ScoreMethod chosen) {
+        Map<String, String> set = new TreeMap<>(settings.given());
+        set.keySet().removeAll(List.of("sites", "device", "threads", "base"));
+        if (chosen == ScoreMethod.CG) {
+            set.put("top", String.valueOf(top)); // when it ends
+        } else {
+            set.remove("top");
+        }
+        set.put("method", chosen.label());
+        return set;
     }
 
-    private static void add(ScoreTable table, Map<RecordKey, String> names, QueryScores scores) {
-        table.add(scores.query(), scores.form() == null ? null : scores.form().name().toLowerCase(Locale.ROOT), named(table, names, scores.records()));
+    /** What --json gives of a shard. */
+    record Partial(String file, String method, int shard, int of, int entries, int first, int last, long bytes) {}
+
+    private void write(OpenModel open, ScoreRequest request, LedgerBlocks blocks, BiConsumer<Shard, EntryRows.Sink> pass) {
+        Shard part = blocks.shard(place(1), place(2));
+        Path file = out.resolve(String.format(Locale.ROOT, "shard-%04d-of-%04d" + PartialScores.ENDING, part.i(), part.n()));
+        try {
+            PrivateFiles.makeFolder(out);
+            PartialScores.write(file, request, part, open.model().sites(), sink -> pass.accept(part, sink));
+            Partial result = new Partial(file.toString(), request.settings().get("method"), part.i(), part.n(), part.last() - part.first(),
+                    part.first(), part.last(), Files.size(file));
+            common.result(result, terminal -> terminal.print("shard %s  %,d of %,d entries, %s: %s", part, result.entries,
+                    blocks.entries().size(), Sizes.of(result.bytes), file));
+        } catch (IOException e) {
+            throw new BadInputException(file + ": cannot be written: " + Reason.of(e, file), e);
+        }
     }
 
-    private static List<ScoreTable.Scored> named(ScoreTable table, Map<RecordKey, String> names, List<RecordScore> scores) {
-        return scores.stream().map(score -> table.scored(names.getOrDefault(score.key(), score.key().toString()),
-                score.total(), score.bySite())).toList();
+    /** The first or second number of --shard I/N. */
+    private int place(int group) {
+        Matcher asked = SHARD.matcher(shard);
+        if (!asked.matches()) {
+            throw new BadInputException("--shard " + shard + ": must be I/N, the I-th of N parts, such as 2/4");
+        }
+        return Integer.parseInt(asked.group(group));
     }
 
     private void respond(OpenModel open, List<InfluenceQuery> asked, ScoreTable table) {
@@ -197,23 +240,5 @@ final class ScoreCommand implements Callable<Integer> {
             }
         }
         table.add(asked.size() == 1 ? asked.getFirst().name() : "all", null, scores);
-    }
-
-    private static Result result(ScoreMethod method, List<ScoreTable.Ranking> rankings) {
-        if (rankings.size() != 1) {
-            return new Result(method.label(), null, null, null, rankings);
-        }
-        ScoreTable.Ranking only = rankings.getFirst();
-        return new Result(method.label(), only.form(), only.scored(), only.records(), null);
-    }
-
-    private static void print(Terminal terminal, ScoreMethod method, List<ScoreTable.Ranking> rankings) {
-        for (ScoreTable.Ranking ranking : rankings) {
-            if (rankings.size() > 1) {
-                terminal.print("%s", ranking.query());
-            }
-            ranking.records().forEach(score -> terminal.print("%14.6g  %s", score.score(), score.id()));
-            terminal.print("%,d of %,d records, %s", ranking.records().size(), ranking.scored(), method.label());
-        }
     }
 }

@@ -1,12 +1,23 @@
 package dev.lethe.cli;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
+import dev.lethe.console.Common;
+import dev.lethe.console.Terminal;
+import dev.lethe.influence.QueryScores;
+import dev.lethe.influence.ScoreMethod;
+import dev.lethe.ledger.Entry.RecordKey;
+import dev.lethe.report.OutputFile;
+import dev.lethe.report.ScorePlot;
 import dev.lethe.report.Table.Csv;
+import dev.lethe.run.RunFolder;
 import dev.lethe.shape.Site;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 
 /** Scores of records on queries, by falling score, as JSON and as CSV. */
@@ -47,16 +58,49 @@ final class ScoreTable {
                 List.copyOf(sorted.subList(0, top == 0 ? sorted.size() : Math.min(top, sorted.size())))));
     }
 
-    List<Ranking> rankings() {
-        return rankings;
+    /** Ids of the run's records by the keys that its ledger knows them by. */
+    static Map<RecordKey, String> names(RunFolder run) {
+        Map<RecordKey, String> names = new HashMap<>();
+        run.records().forEach(record -> names.put(RecordKey.of(record.id()), record.id()));
+        return names;
     }
 
-    double[] totals() {
-        return totals.stream().flatMapToDouble(java.util.Arrays::stream).toArray();
+    /** A query's records, by the names of those that the run still knows. */
+    void add(Map<RecordKey, String> names, QueryScores scores) {
+        add(scores.query(), scores.form() == null ? null : scores.form().name().toLowerCase(Locale.ROOT), scores.records().stream()
+                .map(score -> scored(names.getOrDefault(score.key(), score.key().toString()), score.total(), score.bySite())).toList());
+    }
+
+    /** What --json gives; records of the only query, or queries when there are several. */
+    @JsonInclude(JsonInclude.Include.NON_NULL)
+    record Result(String method, String form, Integer scored, List<Scored> records, List<Ranking> queries) {}
+
+    /** Hands the result over. @param csv or null @param plot or null, with so many queries */
+    void output(Common common, ScoreMethod method, OutputFile csv, OutputFile plot, int asked) {
+        if (csv != null) {
+            csv.write(csv());
+        }
+        if (plot != null) {
+            ScorePlot.write(plot, "Influence of records, " + method.label() + (asked > 1 ? ", " + asked + " queries" : ""), method.unit(),
+                    totals.stream().flatMapToDouble(Arrays::stream).toArray());
+        }
+        Ranking only = rankings.size() == 1 ? rankings.getFirst() : null;
+        common.result(only == null ? new Result(method.label(), null, null, null, rankings)
+                : new Result(method.label(), only.form(), only.scored(), only.records(), null), terminal -> print(terminal, method));
+    }
+
+    private void print(Terminal terminal, ScoreMethod method) {
+        for (Ranking ranking : rankings) {
+            if (rankings.size() > 1) {
+                terminal.print("%s", ranking.query());
+            }
+            ranking.records().forEach(score -> terminal.print("%14.6g  %s", score.score(), score.id()));
+            terminal.print("%,d of %,d records, %s", ranking.records().size(), ranking.scored(), method.label());
+        }
     }
 
     /** query,rank,id,score and a column a site that any shown record has a part at. */
-    String csv() {
+    private String csv() {
         List<String> named = sites.stream().map(Site::name).filter(name -> rankings.stream()
                 .flatMap(ranking -> ranking.records.stream()).anyMatch(score -> score.bySite.containsKey(name))).toList();
         StringBuilder csv = new StringBuilder("query,rank,id,score");

@@ -2,19 +2,22 @@ package dev.lethe.console;
 
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.Settings;
+import dev.lethe.influence.ScoreOptions;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
+import dev.lethe.shape.SiteSet;
 import java.util.Arrays;
 import java.util.List;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
-/** What of a ledger a score counts, and the memory for the gradients of queries. */
+/** What of a ledger a score counts, and the memory for the gradients of queries and entries. */
 public final class Counted {
     private String sites;
     private List<Integer> epochs;
     private long mebibytes;
+    private double block = 64;
 
     public Counted(long mebibytes) {
         this.mebibytes = mebibytes;
@@ -24,7 +27,8 @@ public final class Counted {
         settings.section("what is compared")
                 .text("sites", "SITES", "", "Sites that count (default: all that are stored)", value -> sites = value)
                 .text("epochs", "E,E", "", "Captured epochs that count, from 0 (default: all that are stored)", this::epochs)
-                .wholeLong("query_memory", mebibytes, "MiB for queries; more than fit take turns, a pass over the ledger each", this::memory);
+                .wholeLong("query_memory", mebibytes, "MiB for queries; more than fit take turns, a pass over the ledger each", this::memory)
+                .number("block_memory", "X", block, "MiB of entries read and scored at once; shards are cut between such blocks", this::block);
     }
 
     private void epochs(String text) {
@@ -42,13 +46,21 @@ public final class Counted {
         mebibytes = value;
     }
 
+    private void block(double value) {
+        if (!(value >= 1.0 / 1024 && value <= 1 << 20)) {
+            throw new BadInputException("must be 0.001 to " + (1 << 20) + " MiB");
+        }
+        block = value;
+    }
+
     /** A selector, or null for all. */
     public String sites() {
         return sites;
     }
 
-    public long queryBytes() {
-        return mebibytes << 20;
+    /** What is scored of these sites. */
+    public ScoreOptions options(SiteSet chosen) {
+        return ScoreOptions.defaults().withSites(chosen).withQueryBytes(mebibytes << 20).withBlockBytes((long) (block * (1 << 20)));
     }
 
     /** The entries of the epochs that count. @throws BadInputException when one was not captured */

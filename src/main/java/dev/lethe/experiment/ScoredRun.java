@@ -12,7 +12,6 @@ import dev.lethe.influence.InfluenceQuery;
 import dev.lethe.influence.InfluenceScorer;
 import dev.lethe.influence.QueryScores.RecordScore;
 import dev.lethe.influence.ScoreMethod;
-import dev.lethe.influence.ScoreOptions;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.run.RunFolder;
@@ -125,8 +124,7 @@ final class ScoredRun {
             columns.put(Entry.RecordKey.of(record.id()), columns.size());
         }
         SiteSet sites = open.sites(counted.sites(), ledger);
-        InfluenceScorer scorer = new InfluenceScorer(open.model(),
-                ScoreOptions.defaults().withSites(sites).withQueryBytes(counted.queryBytes()));
+        InfluenceScorer scorer = new InfluenceScorer(open.model(), counted.options(sites));
         List<Entry> entries = counted.entries(ledger);
         List<InfluenceQuery> asked = encoded(open).stream()
                 .map(example -> new InfluenceQuery(example.id(), List.of(example))).toList();

@@ -41,8 +41,10 @@ import java.util.function.Consumer;
 
 /** One shard's file, checked and open to be read once from front to back. One thread. */
 public final class PartialScores implements AutoCloseable {
-    /** Of the file's bytes and header. */
-    public static final int VERSION = 1;
+    /** How the names of such files end. */
+    public static final String ENDING = ".scores";
+
+    private static final int VERSION = 1;
     private static final long MAGIC = 0x31524353_4548544CL; // "LTHESCR1"
     private static final int LARGEST_HEADER = 1 << 26;
     private static final QueryForm[] FORMS = {QueryForm.DENSE, QueryForm.FACTORED, null};

@@ -29,6 +29,6 @@ public interface RowSource {
     /** @throws BadInputException when there is none */
     static RowSource spark() {
         return ServiceLoader.load(RowSource.class).findFirst().orElseThrow(() -> new BadInputException(
-                "--spark: Lethe's Spark module is not on the class path; begin with spark/score.sh (spark/README.md)"));
+                "spark: Lethe's Spark module is not on the class path; begin with spark/score.sh (spark/README.md)"));
     }
 }

@@ -26,7 +26,7 @@ import tools.jackson.databind.JsonNode;
 class HelpTest {
     private static final int HEIGHT = 50;
     private static final int WIDTH = 80;
-    private static final int OPTIONS = 16;
+    private static final int OPTIONS = 18;
 
     static List<CommandLine> commands() {
         List<CommandLine> all = new ArrayList<>();

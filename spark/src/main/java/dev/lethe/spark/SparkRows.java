@@ -21,7 +21,7 @@ import org.apache.spark.sql.SparkSession;
 import org.apache.spark.storage.StorageLevel;
 import org.apache.spark.util.LongAccumulator;
 
-/** What {@code lethe score --spark} asks. */
+/** What {@code lethe score --set spark=true} asks. */
 public final class SparkRows implements RowSource {
     /** Bytes of the ledger a task, by default. */
     private static final String PARTITION_BYTES = "spark.lethe.partitionBytes";

@@ -173,7 +173,7 @@ class LetheSparkTest {
                 arguments.addAll(List.of("--text", "Dave lives in a town by the sea."));
             }
             String one = command(0, arguments);
-            arguments.add("--spark");
+            arguments.addAll(List.of("--set", "spark=true"));
             assertEquals(one, command(0, arguments), method);
         }
     }
@@ -296,10 +296,10 @@ class LetheSparkTest {
                     () -> LetheSpark.score(spark, run, records.subList(0, 1), method, OPTIONS, folder + "/senseless"));
         }
         assertThrows(BadInputException.class, () -> LetheSpark.score(spark, run, List.of(), ScoreMethod.DOT, OPTIONS, folder + "/senseless"));
-        assertTrue(command(2, List.of("score", run.toString(), "--method", "act-grad", "--text", "a", "--spark"))
-                .contains("--spark is for passes over a ledger"));
+        assertTrue(command(2, List.of("score", run.toString(), "--method", "act-grad", "--text", "a", "--set", "spark=true"))
+                .contains("spark: a Spark job passes over a whole ledger"));
         spark.sparkContext().conf().set("spark.lethe.partitionBytes", "many");
-        assertTrue(command(2, List.of("score", run.toString(), "--text", "a", "--spark", "--set", "threads=1"))
+        assertTrue(command(2, List.of("score", run.toString(), "--text", "a", "--set", "spark=true", "--set", "threads=1"))
                 .contains("spark.lethe.partitionBytes=many: must be a size such as 256m"));
         spark.sparkContext().conf().set("spark.lethe.partitionBytes", "2m");
     }
