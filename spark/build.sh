@@ -20,7 +20,6 @@ else
 fi
 repository=()
 [[ -z ${LETHE_REPOSITORY-} ]] || repository=("-Dmaven.repo.local=$LETHE_REPOSITORY")
-lock
 step install "putting Lethe's jar into the local repository" \
   maven -q "${native[@]}" "${repository[@]}" -Dlethe.artefacts.skip -Dmaven.test.skip=true install
 of_spark() { JAVA_HOME=$JDK "$MVN" -B -ntp -q -Dstyle.color=never "${repository[@]}" "$@"; }

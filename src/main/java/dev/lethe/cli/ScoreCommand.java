@@ -140,7 +140,8 @@ final class ScoreCommand implements Callable<Integer> {
             throw new BadInputException(chosen == ScoreMethod.ACT_GRAD ? "--method act-grad reads no ledger, which has the shards"
                     : "--csv and --plot go with lethe merge-scores, which has all shards' scores");
         }
-        if (spark && (shard != null || chosen == ScoreMethod.ACT_GRAD || !place.device().equals(Device.cpu()) || place.compute() != Dtype.F32)) {
+        if (spark && (shard != null || chosen == ScoreMethod.ACT_GRAD || !place.device().equals(Device.cpu())
+                || place.compute() != Dtype.F32)) {
             throw new BadInputException("spark: a Spark job passes over a whole ledger, on CPUs and in f32; leave out --shard, --method"
                     + " act-grad, device and compute, or spark");
         }
@@ -169,8 +170,8 @@ final class ScoreCommand implements Callable<Integer> {
             BiConsumer<Shard, EntryRows.Sink> pass = (part, sink) -> {
                 try (InfluenceQuery.QueryVector along = curvature.along(chosen, open, sites, shown, told -> common.remark("%s", told))) {
                     if (spark) {
-                        RowSource.spark().rows(new RowSource.Pass(run, open.model(), ledger, blocks, scorer.options(), asked, weighings, along),
-                                sink);
+                        RowSource.spark().rows(new RowSource.Pass(run, open.model(), ledger, blocks, scorer.options(), asked, weighings,
+                                along), sink);
                     } else if (chosen == ScoreMethod.SELF) {
                         scorer.selfRows(ledger, blocks, part, sink);
                     } else {

@@ -89,6 +89,7 @@ public final class SparkRows implements RowSource {
             throw refusals.why(e);
         } finally {
             rows.unpersist();
+            Workplace.end();
             told.destroy();
             context.clearJobGroup();
             context.removeSparkListener(refusals);

@@ -97,6 +97,16 @@ final class Workplace {
         return held;
     }
 
+    /** Frees what this process holds, after the task that is at it: where the driver is an executor too, nothing outlives its job. */
+    static void end() {
+        TURN.acquireUninterruptibly();
+        try {
+            Work.run("spark", Workplace::leave);
+        } finally {
+            TURN.release();
+        }
+    }
+
     private static void leave() {
         if (held != null) {
             held.model.own();

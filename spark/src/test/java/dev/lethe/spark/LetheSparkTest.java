@@ -97,6 +97,7 @@ class LetheSparkTest {
     @AfterAll
     static void stop() {
         spark.stop();
+        assertEquals(0, Engine.liveHandles());
     }
 
     private record Found(int epochs, double score, Map<String, Double> bySite) { }
@@ -258,8 +259,8 @@ class LetheSparkTest {
             Pass pass = new Pass(erased, open.model(), ledger, new InfluenceScorer(open.model(), OPTIONS).blocks(entries), OPTIONS,
                     asked(open, records.subList(0, 1)), List.of(Weighing.SUM), null);
             LetheException e = assertThrows(BadInputException.class, () -> SparkRows.run(spark, pass, (_, rows, _) -> rows.count()));
-            assertTrue(e.getMessage().matches("executor driver on \\S+: the ledger in \\S+ is \\w{64}, the driver's \\w{64}; let all machines"
-                    + " see one run; when it was erased from meanwhile, score again"), e.getMessage());
+            assertTrue(e.getMessage().matches("executor driver on \\S+: the ledger in \\S+ is \\w{64}, the driver's \\w{64}; let all"
+                    + " machines see one run; when it was erased from meanwhile, score again"), e.getMessage());
         });
     }
 
@@ -295,7 +296,8 @@ class LetheSparkTest {
             assertThrows(BadInputException.class,
                     () -> LetheSpark.score(spark, run, records.subList(0, 1), method, OPTIONS, folder + "/senseless"));
         }
-        assertThrows(BadInputException.class, () -> LetheSpark.score(spark, run, List.of(), ScoreMethod.DOT, OPTIONS, folder + "/senseless"));
+        assertThrows(BadInputException.class,
+                () -> LetheSpark.score(spark, run, List.of(), ScoreMethod.DOT, OPTIONS, folder + "/senseless"));
         assertTrue(command(2, List.of("score", run.toString(), "--method", "act-grad", "--text", "a", "--set", "spark=true"))
                 .contains("spark: a Spark job passes over a whole ledger"));
         spark.sparkContext().conf().set("spark.lethe.partitionBytes", "many");
