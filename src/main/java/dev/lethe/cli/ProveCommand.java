@@ -6,6 +6,7 @@ import dev.lethe.console.ModelPlace;
 import dev.lethe.console.Progress;
 import dev.lethe.console.SettingOptions;
 import dev.lethe.console.Terminal;
+import dev.lethe.engine.Engine;
 import dev.lethe.prove.Prover;
 import dev.lethe.results.Finding;
 import dev.lethe.results.Proof;
@@ -47,6 +48,10 @@ final class ProveCommand implements Callable<Integer> {
     @Option(names = "--paraphrases", paramLabel = "FILE", description = "The same records in other words, by id.")
     private Path paraphrases;
 
+    @Option(names = "--shard", paramLabel = "I/N", description = "Make every N-th part of the proof alone, from the I-th on; lethe prove"
+            + " joins them when all are there.")
+    private String shard;
+
     private final ModelPlace place = new ModelPlace();
 
     @Mixin
@@ -61,14 +66,33 @@ final class ProveCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         settings.apply();
+        ProofRequest request = new ProofRequest(run, references, oracles, controls, data, paraphrases);
+        ShardChoice part = ShardChoice.of(shard);
+        if (part != null) {
+            parts(request, part);
+            return 0;
+        }
         try (Progress progress = common.progress(); Lethe lethe = Main.door(place).listener(job -> progress.update("prove",
                 job.progress().done(), job.progress().of(), job.progress().detail())).build()) {
-            Proof proof = lethe.prove(new ProofRequest(run, references, oracles, controls, data, paraphrases)).join();
+            Proof proof = lethe.prove(request).join();
             progress.end();
             Path page = Prover.folder(RunFolder.open(run)).resolve("proof.html");
             common.result(new Result(page.toString(), proof), terminal -> print(terminal, proof, page));
         }
         return 0;
+    }
+
+    /** What --json gives of a shard. @param parts made or already there */
+    record Parts(String folder, int shard, int of, int parts) { }
+
+    private void parts(ProofRequest request, ShardChoice part) {
+        try (Progress progress = common.progress(); Engine engine = place.open()) {
+            int made = Prover.parts(engine, request, part.i(), part.n(),
+                    (attack, model, share) -> progress.update("prove", Math.round(1000 * share), 1000, attack + ", " + model));
+            progress.end();
+            Parts result = new Parts(Prover.folder(RunFolder.open(run)).resolve("parts").toString(), part.i(), part.n(), made);
+            common.result(result, terminal -> terminal.print("shard %s: %d parts, %s", shard, made, result.folder));
+        }
     }
 
     private static void print(Terminal terminal, Proof proof, Path page) {

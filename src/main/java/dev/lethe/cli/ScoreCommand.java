@@ -46,8 +46,6 @@ import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import java.util.function.BiConsumer;
 import java.util.function.Function;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -58,7 +56,6 @@ import picocli.CommandLine.Parameters;
     "Method act-grad gives each query record's own activation-gradient product. Formulas: docs/influence.md."})
 final class ScoreCommand implements Callable<Integer> {
     private static final int BATCH = 16;
-    private static final Pattern SHARD = Pattern.compile("([0-9]{1,9})/([0-9]{1,9})");
 
     @Parameters(paramLabel = "RUN", description = "A run; act-grad also takes a model folder.")
     private Path run;
@@ -133,9 +130,7 @@ final class ScoreCommand implements Callable<Integer> {
         if (shard == null && out != null || shard != null && out == null) {
             throw new BadInputException("--shard I/N and --out DIR go together: a shard's partial result is a file in that folder");
         }
-        if (shard != null && (place(1) < 1 || place(1) > place(2))) {
-            throw new BadInputException("--shard " + shard + ": the first of N is 1/N and the last N/N");
-        }
+        ShardChoice.of(shard);
         if (shard != null && (chosen == ScoreMethod.ACT_GRAD || csv != null || plot != null)) {
             throw new BadInputException(chosen == ScoreMethod.ACT_GRAD ? "--method act-grad reads no ledger, which has the shards"
                     : "--csv and --plot go with lethe merge-scores, which has all shards' scores");
@@ -208,7 +203,8 @@ final class ScoreCommand implements Callable<Integer> {
     record Partial(String file, String method, int shard, int of, int entries, int first, int last, long bytes) {}
 
     private void write(OpenModel open, ScoreRequest request, LedgerBlocks blocks, BiConsumer<Shard, EntryRows.Sink> pass) {
-        Shard part = blocks.shard(place(1), place(2));
+        ShardChoice choice = ShardChoice.of(shard);
+        Shard part = blocks.shard(choice.i(), choice.n());
         Path file = out.resolve(String.format(Locale.ROOT, "shard-%04d-of-%04d" + PartialScores.ENDING, part.i(), part.n()));
         try {
             PrivateFiles.makeFolder(out);
@@ -220,15 +216,6 @@ final class ScoreCommand implements Callable<Integer> {
         } catch (IOException e) {
             throw new BadInputException(file + ": cannot be written: " + Reason.of(e, file), e);
         }
-    }
-
-    /** The first or second number of --shard I/N. */
-    private int place(int group) {
-        Matcher asked = SHARD.matcher(shard);
-        if (!asked.matches()) {
-            throw new BadInputException("--shard " + shard + ": must be I/N, the I-th of N parts, such as 2/4");
-        }
-        return Integer.parseInt(asked.group(group));
     }
 
     private void respond(OpenModel open, List<InfluenceQuery> asked, ScoreTable table) {

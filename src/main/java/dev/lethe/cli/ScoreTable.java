@@ -4,6 +4,7 @@ import com.fasterxml.jackson.annotation.JsonInclude;
 import dev.lethe.console.Common;
 import dev.lethe.console.Terminal;
 import dev.lethe.influence.QueryScores;
+import dev.lethe.influence.QueryScores.RecordScore;
 import dev.lethe.influence.ScoreMethod;
 import dev.lethe.ledger.Entry.RecordKey;
 import dev.lethe.report.OutputFile;
@@ -19,6 +20,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.function.Function;
+import java.util.function.ToDoubleFunction;
 
 /** Scores of records on queries, by falling score, as JSON and as CSV. */
 final class ScoreTable {
@@ -51,11 +54,15 @@ final class ScoreTable {
     }
 
     void add(String query, String form, List<Scored> scores) {
-        List<Scored> sorted = new ArrayList<>(scores);
-        sorted.sort(Comparator.comparingDouble((Scored score) -> -score.score));
-        totals.add(sorted.stream().mapToDouble(Scored::score).toArray());
+        add(query, form, scores, Scored::score, Function.identity());
+    }
+
+    private <T> void add(String query, String form, List<T> scores, ToDoubleFunction<T> score, Function<T, Scored> shown) {
+        List<T> sorted = new ArrayList<>(scores);
+        sorted.sort(Comparator.comparingDouble((T one) -> -score.applyAsDouble(one)));
+        totals.add(sorted.stream().mapToDouble(score).toArray());
         rankings.add(new Ranking(query, form, sorted.size(),
-                List.copyOf(sorted.subList(0, top == 0 ? sorted.size() : Math.min(top, sorted.size())))));
+                sorted.stream().limit(top == 0 ? sorted.size() : top).map(shown).toList()));
     }
 
     /** Ids of the run's records by the keys that its ledger knows them by. */
@@ -65,10 +72,10 @@ final class ScoreTable {
         return names;
     }
 
-    /** A query's records, by the names of those that the run still knows. */
+    /** A query's records, by the names of those that the run still knows; sites' parts are made of those alone that are shown. */
     void add(Map<RecordKey, String> names, QueryScores scores) {
-        add(scores.query(), scores.form() == null ? null : scores.form().name().toLowerCase(Locale.ROOT), scores.records().stream()
-                .map(score -> scored(names.getOrDefault(score.key(), score.key().toString()), score.total(), score.bySite())).toList());
+        add(scores.query(), scores.form() == null ? null : scores.form().name().toLowerCase(Locale.ROOT), scores.records(),
+                RecordScore::total, score -> scored(names.getOrDefault(score.key(), score.key().toString()), score.total(), score.bySite()));
     }
 
     /** What --json gives; records of the only query, or queries when there are several. */

@@ -72,12 +72,11 @@ final class LedgerPass {
         }
     }
 
-    /** The first read of an entry checks every byte; a later one only brings its pages in. */
+    /** Brings the pages in; the first read of an entry checks every byte. */
     private static Block read(GradientLedger ledger, LedgerBlocks blocks, int block) {
         List<Entry> entries = blocks.block(block);
-        Payloads held = ledger.payloads(entries);
-        held.list().stream().filter(MemorySegment::isMapped).forEach(MemorySegment::load);
-        return new Block(blocks.first(block), entries, held);
+        ledger.load(entries);
+        return new Block(blocks.first(block), entries, ledger.payloads(entries));
     }
 
     private static Block await(Future<Block> next) {

@@ -32,6 +32,8 @@ import java.util.Set;
  * out live until {@link #close}.
  */
 public final class GradientLedger implements AutoCloseable {
+    private static final long READ_AHEAD_BYTES = 1 << 16; // below, a system call costs more than it saves
+
     static final String IN_THE_CLEAR = "somebody put it there: it lies in the clear in a ledger that is under keys";
 
     /** Of folders that were written side by side: as one writer would have captured them. */
@@ -236,7 +238,10 @@ public final class GradientLedger implements AutoCloseable {
      */
     public MemorySegment payload(Entry entry) {
         Objects.requireNonNull(entry, "entry");
-        if (!entry.encrypted()) return read(entry, null);
+        if (!entry.encrypted()) {
+            requireWhole(List.of(entry));
+            return read(entry, null);
+        }
         Payloads one = payloads(List.of(entry));
         synchronized (kept) {
             kept.add(one);
@@ -246,7 +251,32 @@ public final class GradientLedger implements AutoCloseable {
 
     /** Payloads until they are closed; throws as {@link #payload}. */
     public Payloads payloads(List<Entry> some) {
+        requireWhole(some);
         return Payloads.of(some, this::read);
+    }
+
+    /** Asks the file system once a segment, which for small entries takes longer than reading them. */
+    private void requireWhole(List<Entry> some) {
+        some.stream().mapToInt(Entry::segment).distinct().filter(segment -> segment < segments.size())
+                .forEach(segment -> segments.get(segment).requireWhole());
+    }
+
+    /**
+     * Brings the pages of entries of one segment into memory, at the disk's rate: in one piece where they lie close together, for one
+     * after the other costs a system call an entry.
+     *
+     * @throws DamagedDataException as {@link #payload}
+     */
+    public void load(List<Entry> some) {
+        if (some.isEmpty()) return;
+        requireWhole(some);
+        MappedFile segment = segments.get(some.getFirst().segment());
+        long from = some.getFirst().offset();
+        long to = some.getLast().offset() + SegmentLayout.frameBytes(some.getLast().length());
+        if (to > segment.size()) return; // whoever reads them says so
+        if (to - from <= 2 * some.stream().mapToLong(entry -> SegmentLayout.frameBytes(entry.length())).sum())
+            segment.slice(from, to - from).load();
+        else for (Entry entry : some) segment.slice(entry.offset(), entry.length()).load();
     }
 
     private MemorySegment read(Entry entry, MemorySegment room) {
@@ -258,7 +288,6 @@ public final class GradientLedger implements AutoCloseable {
         long frameBytes = SegmentLayout.frameBytes(entry.length());
         if (entry.offset() + frameBytes > segment.size())
             throw damaged(entry, "the segment ends before the entry does");
-        segment.requireWhole();
         MemorySegment frame = segment.slice(entry.offset(), frameBytes);
         requireThere(entry, frame);
         if (!checked[ordinal]) {
@@ -309,7 +338,7 @@ public final class GradientLedger implements AutoCloseable {
 
     private void check(Entry entry, OpenPart part, MemorySegment frame) {
         LedgerIoEvent event = LedgerIoEvent.start("check");
-        if (frame.isMapped()) frame.load(); // reads ahead at the disk's rate; page faults in order reach half of it
+        if (frame.byteSize() >= READ_AHEAD_BYTES) frame.load(); // at the disk's rate; page faults in order reach half of it
         int number = entry.segment() - part.first;
         if (!entry.inSegment(number).equals(SegmentLayout.readEntryHeader(frame, number, entry.offset())))
             throw damaged(entry, "the entry's header does not match its checksum");

@@ -57,15 +57,50 @@ public final class Prover {
      * @throws ConflictException when the run's certificate covers a proof that differs
      */
     public static Proof prove(Engine engine, ProofRequest request, Listener listener) {
-        RunFolder run = RunFolder.open(request.run());
-        if (run.info().lineage() == null) {
-            throw new BadInputException(run + ": is not a run that an erasure made; there is nothing to prove");
-        }
+        RunFolder run = erasedRun(request);
         return Work.run("proof", () -> {
             try (Bench bench = Bench.open(engine, run, request)) {
                 Proof proof = proof(run, bench, listener);
                 write(run, proof);
                 return proof;
+            }
+        });
+    }
+
+    private static RunFolder erasedRun(ProofRequest request) {
+        RunFolder run = RunFolder.open(request.run());
+        if (run.info().lineage() == null) {
+            throw new BadInputException(run + ": is not a run that an erasure made; there is nothing to prove");
+        }
+        return run;
+    }
+
+    /**
+     * Makes every n-th part of a proof from the i-th on, from 1, and keeps them in {@code proof/parts}: once all are there
+     * {@link #prove} only joins them. Several processes may do so at once.
+     *
+     * @return parts of this shard, those that were there among them
+     * @throws BadInputException as {@link #prove}
+     */
+    public static int parts(Engine engine, ProofRequest request, int i, int n, Listener listener) {
+        RunFolder run = erasedRun(request);
+        return Work.run("proof", () -> {
+            try (Bench bench = Bench.open(engine, run, request)) {
+                int number = 0;
+                int own = 0;
+                int all = Attack.all().size() * bench.suspects.size();
+                for (Attack attack : Attack.all()) {
+                    for (Suspect suspect : bench.suspects) {
+                        if (number++ % n == i - 1) {
+                            int before = own++;
+                            bench.tell((now, total) -> listener.at(attack.name, suspect.name(),
+                                    Math.min(1, (before + (double) now / total) * n / all)));
+                            bench.progress(0, 1);
+                            part(run, attack, suspect, bench);
+                        }
+                    }
+                }
+                return own;
             }
         });
     }

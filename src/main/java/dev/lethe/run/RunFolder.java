@@ -20,6 +20,7 @@ import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashSet;
@@ -37,6 +38,8 @@ public final class RunFolder {
     public static final String INFO = "lethe.json";
     /** Within the journal: what an erasure did. */
     public static final String ACCOUNT = "erasure.json";
+
+    private static final Duration PATIENCE = Duration.ofSeconds(5);
 
     private final Path root;
     private final RunInfo info;
@@ -172,12 +175,13 @@ public final class RunFolder {
     }
 
     /**
-     * Writes something that was made of this run's records into it, unless an erasure has taken records out since it was read.
+     * Writes something that was made of this run's records into it, unless an erasure has taken records out since it was read. Waits
+     * some seconds for another writer.
      *
      * @throws BadInputException when one has, or is at it
      */
     public void keep(Runnable write) {
-        try (var _ = RunLock.take(root.resolve(LOCK))) {
+        try (var _ = RunLock.take(root.resolve(LOCK), PATIENCE)) {
             if (!openAny(root).info().data().equals(info.data())) {
                 throw new BadInputException(root + ": an erasure has taken records out of it meanwhile; ask again");
             }

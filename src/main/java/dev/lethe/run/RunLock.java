@@ -7,13 +7,31 @@ import dev.lethe.base.LockFile;
 import dev.lethe.base.Reason;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.util.concurrent.locks.LockSupport;
 
 /** The right to write into a run. Any thread. */
 public final class RunLock implements AutoCloseable {
+    private static final Duration PAUSE = Duration.ofMillis(50);
+
     private final LockFile lock;
 
     private RunLock(LockFile lock) {
         this.lock = lock;
+    }
+
+    /** As {@link #take(Path)}, having waited so long for another, which may be a shard that writes a part. */
+    static RunLock take(Path file, Duration patience) {
+        for (long end = System.nanoTime() + patience.toNanos(); ; ) {
+            try {
+                return take(file);
+            } catch (ConflictException e) {
+                if (System.nanoTime() > end || Thread.currentThread().isInterrupted()) {
+                    throw e;
+                }
+                LockSupport.parkNanos(PAUSE.toNanos());
+            }
+        }
     }
 
     /**

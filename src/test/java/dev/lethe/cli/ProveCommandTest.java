@@ -80,8 +80,14 @@ class ProveCommandTest {
         assertEquals(0, Shell.run("keys", "new", keys, "--password-file", password).code());
         Object[] certify = {"certify", erased, "--key", keys, "--password-file", password, "--request-id"};
         assertEquals(0, Shell.run(Stream.concat(Stream.of(certify), Stream.of("2026-17")).toArray()).code());
+        for (int i = 2; i >= 1; i--) {
+            Shell shard = Shell.run("prove", erased, "--shard", i + "/2", "--quiet", "--json", "-");
+            assertEquals(6, shard.json().get("parts").asInt(), shard.err());
+        }
+        Map<Path, Object> parts = times(erased.resolve("proof/parts"));
         Shell first = Shell.run("prove", erased, "--quiet", "--json", "-");
         assertEquals(0, first.code(), first.err());
+        assertEquals(parts, times(erased.resolve("proof/parts")), "the shards' parts are joined, and not made again");
         JsonNode proof = first.json().get("proof");
         assertEquals(List.of("membership", "regurgitation", "other-wording", "relearning", "rounding", "distance"),
                 proof.get("findings").valueStream().map(one -> one.get("attack").asString()).toList());
@@ -176,6 +182,8 @@ class ProveCommandTest {
     @Test
     void whatCannotBeProven() throws IOException {
         assertRefused(2, run + ": is not a run that an erasure made; there is nothing to prove", Shell.run("prove", run));
+        assertRefused(2, run + ": is not a run that an erasure made; there is nothing to prove", Shell.run("prove", run, "--shard", "1/2"));
+        assertRefused(2, "--shard 3/2: the first of N is 1/N and the last N/N", Shell.run("prove", erased, "--shard", "3/2"));
         assertRefused(2, run + ": learned or held out some of the erased records; a model beside must have been trained without them",
                 Shell.run("prove", erased, "--reference", run));
         assertRefused(2, people + ": is neither a run nor a Hugging Face folder", Shell.run("prove", erased, "--oracles", people));

@@ -244,6 +244,24 @@ class PartialScoresTest {
     }
 
     @Test
+    void compactingBetweenShardAndMergeChangesNothing() {
+        InfluenceScorer scorer = new InfluenceScorer(model, OPTIONS);
+        LedgerWriter.destroy(folder.resolve("ledger"), Set.of(RecordKey.of("record-4")));
+        List<String> whole = new ArrayList<>();
+        List<Path> files;
+        try (GradientLedger ledger = open()) {
+            scorer.scores(ledger, ledger.entries(), queries, Weighing.COSINE, null, scores -> whole.add(text(scores)));
+            files = write(ledger, scorer, 3, List.of(Weighing.COSINE));
+        }
+        LedgerWriter.compact(folder.resolve("ledger"));
+        try (GradientLedger ledger = open()) {
+            List<String> merged = new ArrayList<>();
+            merge(ledger, scorer, files, (_, scores) -> merged.add(text(scores)));
+            assertEquals(whole, merged);
+        }
+    }
+
+    @Test
     void aFileThatIsDamagedOrCutShortIsRefusedWhereverItIsHurt() throws IOException {
         InfluenceScorer scorer = new InfluenceScorer(model, OPTIONS);
         try (GradientLedger ledger = open()) {
