@@ -36,7 +36,7 @@ public final class SparkRows implements RowSource {
             if (out != null) {
                 RecordScores.write(spark, pass, job, rows, out, check);
             }
-            int turns = rows.map(RowBlock::turn).reduce(Math::max) + 1;
+            long turns = rows.map(RowBlock::turn).distinct().count();
             for (int turn = 0; turn < turns; turn++) {
                 give(rows, turn, sink);
             }
@@ -81,6 +81,7 @@ public final class SparkRows implements RowSource {
             context.setJobGroup(job.id(), "scores: " + what, true);
             rows.count();
             refusals.check();
+            requireOneMind(rows);
             context.setJobGroup(job.id(), "sums: " + what, true);
             use.of(job, rows, refusals::check);
         } catch (LetheException e) {
@@ -97,19 +98,24 @@ public final class SparkRows implements RowSource {
     }
 
     private static void give(JavaRDD<RowBlock> rows, int turn, EntryRows.Sink sink) {
-        RowBlock first = null;
+        boolean begun = false;
         for (Iterator<RowBlock> all = rows.filter(block -> block.turn() == turn).toLocalIterator(); all.hasNext(); ) {
             Work.check("scoring was interrupted");
             RowBlock block = all.next();
-            if (first == null) {
+            if (!begun) {
                 sink.turn(block.queries());
-                first = block;
-            }
-            if (!block.asked().equals(first.asked())) { // norms stand for the vectors, which every executor computes for itself
-                throw new BadInputException("executors computed the queries' gradients to other bits than each other; use machines of"
-                        + " one kind, or set spark.executorEnv.LETHE_ISA=avx2");
+                begun = true;
             }
             sink.rows(block.rows());
+        }
+    }
+
+    /** Norms stand for the queries' vectors, which every executor computes for itself. As text: an enum's hash is each process's own. */
+    static void requireOneMind(JavaRDD<RowBlock> rows) {
+        long turns = rows.map(RowBlock::turn).distinct().count();
+        if (rows.map(block -> block.turn() + " " + block.asked()).distinct().count() != turns) {
+            throw new BadInputException("executors computed the queries' gradients to other bits than each other; use machines of one kind,"
+                    + " or set spark.executorEnv.LETHE_ISA=avx2");
         }
     }
 

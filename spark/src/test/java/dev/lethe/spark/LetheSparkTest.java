@@ -16,6 +16,7 @@ import dev.lethe.data.TextRecord;
 import dev.lethe.engine.Engine;
 import dev.lethe.influence.InfluenceQuery;
 import dev.lethe.influence.InfluenceScorer;
+import dev.lethe.influence.QueryForm;
 import dev.lethe.influence.QueryScores;
 import dev.lethe.influence.RowSource.Pass;
 import dev.lethe.influence.ScoreMethod;
@@ -47,6 +48,7 @@ import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 import org.apache.spark.ExceptionFailure;
+import org.apache.spark.api.java.JavaSparkContext;
 import org.apache.spark.scheduler.SparkListener;
 import org.apache.spark.scheduler.SparkListenerTaskEnd;
 import org.apache.spark.sql.Row;
@@ -277,6 +279,21 @@ class LetheSparkTest {
             assertTrue(e.getMessage().startsWith("lethe and its libraries are " + job.machine() + ", the driver's " + others.machine()),
                     e.getMessage());
         });
+    }
+
+    @Test
+    void executorsThatDisagreeAboutAQueryAreRefused() {
+        RowBlock one = block(0, 1.5);
+        JavaSparkContext context = JavaSparkContext.fromSparkContext(spark.sparkContext());
+        SparkRows.requireOneMind(context.parallelize(List.of(one, block(1, 1.5)), 2));
+        BadInputException e = assertThrows(BadInputException.class,
+                () -> SparkRows.requireOneMind(context.parallelize(List.of(one, block(1, Math.nextUp(1.5))), 2)));
+        assertTrue(e.getMessage().contains("to other bits than each other"), e.getMessage());
+    }
+
+    private static RowBlock block(int first, double norm) {
+        return new RowBlock(0, new ArrayList<>(List.of(new RowBlock.Question("q", QueryForm.DENSE, norm))), first, new ArrayList<>(), null,
+                new double[1][0][0]);
     }
 
     @Test
