@@ -380,47 +380,7 @@ public final class GradientLedger implements AutoCloseable {
      * @throws DamagedDataException when the manifest itself is damaged
      */
     public static LedgerCheck check(Path directory) {
-        return Work.run("ledger", () -> checked(directory));
-    }
-
-    private static LedgerCheck checked(Path directory) {
-        LedgerParts parts = LedgerParts.of(new LedgerFolder(directory));
-        List<LedgerCheck> checks = parts.parts().stream().map(part -> checked(part, parts.manifest().identity())).toList();
-        return new LedgerCheck(checks.stream().mapToInt(LedgerCheck::entries).sum(), checks.stream().mapToInt(LedgerCheck::destroyed).sum(),
-                parts.bytes(), checks.stream().flatMap(check -> check.damage().stream()).toList(),
-                checks.stream().flatMap(check -> check.tails().stream()).toList());
-    }
-
-    private static LedgerCheck checked(LedgerParts.Part part, int identity) {
-        LedgerFolder folder = part.folder();
-        LedgerManifest manifest = part.manifest();
-        LedgerContents contents = LedgerContents.scan(folder, identity);
-        List<LedgerCheck.Damage> damage = new ArrayList<>(contents.damage());
-        try {
-            LedgerIndex.read(folder, identity);
-        } catch (DamagedDataException e) {
-            damage.add(new LedgerCheck.Damage("index", 0, Reason.of(e)));
-        }
-        int destroyed = 0;
-        LedgerKeys keys = manifest.keys() == null ? null : LedgerKeys.of(manifest.keys());
-        try (PayloadReader reader = new PayloadReader(folder)) {
-            for (Entry entry : contents.entries()) {
-                String name = LedgerFolder.segmentName(entry.segment());
-                if (entry.destroyed()) destroyed++;
-                if (entry.destroyed() && !reader.isGone(entry))
-                    damage.add(new LedgerCheck.Damage(name, entry.offset(), "a destroyed entry still holds its key or bytes"));
-                if (entry.destroyed()) continue;
-                if (!reader.holds(entry))
-                    damage.add(new LedgerCheck.Damage(name, entry.offset(), "the payload does not match its checksum"));
-                else if (entry.encrypted())
-                    reader.unsealed(entry, (frame, room) -> decrypt(manifest.keys(), keys, entry, frame, room))
-                            .ifPresent(what -> damage.add(new LedgerCheck.Damage(name, entry.offset(), what)));
-                else if (keys != null && manifest.keys().all())
-                    damage.add(new LedgerCheck.Damage(name, entry.offset(), IN_THE_CLEAR));
-            }
-        }
-        return new LedgerCheck(contents.entries().size(), destroyed, folder.bytes(), damage.stream().map(place -> place.in(part)).toList(),
-                contents.tail().map(tail -> tail.in(part)).stream().toList());
+        return Work.run("ledger", () -> LedgerCheck.of(LedgerParts.of(new LedgerFolder(directory))));
     }
 
     /** Bytes of all segments on disk. */
