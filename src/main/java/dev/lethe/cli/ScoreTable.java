@@ -75,7 +75,8 @@ final class ScoreTable {
     /** A query's records, by the names of those that the run still knows; sites' parts are made of those alone that are shown. */
     void add(Map<RecordKey, String> names, QueryScores scores) {
         add(scores.query(), scores.form() == null ? null : scores.form().name().toLowerCase(Locale.ROOT), scores.records(),
-                RecordScore::total, score -> scored(names.getOrDefault(score.key(), score.key().toString()), score.total(), score.bySite()));
+                RecordScore::total,
+                score -> scored(names.getOrDefault(score.key(), score.key().toString()), score.total(), score.bySite()));
     }
 
     /** What --json gives; records of the only query, or queries when there are several. */

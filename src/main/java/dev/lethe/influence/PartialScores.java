@@ -73,6 +73,7 @@ public final class PartialScores implements AutoCloseable {
     private final Header header;
     private final DataInputStream in;
     private int queries; // of the turn
+    private int tag = -1; // of the part that follows, read already
     private ByteBuffer row = ByteBuffer.allocate(0);
 
     private PartialScores(String place, Header header, DataInputStream in) {
@@ -99,13 +100,18 @@ public final class PartialScores implements AutoCloseable {
                 .getBytes(StandardCharsets.UTF_8);
         out.write(room(12 + json.length).putLong(MAGIC).putInt(json.length).put(json).array());
         try {
-            pass.accept(new Rows(out, sites.stream().filter(site -> request.sites().contains(site.name())).mapToInt(Site::index).toArray()));
+            pass.accept(new Rows(out, counted(request, sites)));
         } catch (UncheckedIOException e) {
             throw e.getCause();
         }
         out.write('E');
         out.flush();
         to.write(digest.digest());
+    }
+
+    /** Indices of the sites whose products are in the file. */
+    private static int[] counted(ScoreRequest request, List<Site> sites) {
+        return sites.stream().filter(site -> request.sites().contains(site.name())).mapToInt(Site::index).toArray();
     }
 
     private static ByteBuffer room(int bytes) {
@@ -222,7 +228,7 @@ public final class PartialScores implements AutoCloseable {
     public static void merge(List<PartialScores> parts, LedgerBlocks blocks, List<Site> sites, BiConsumer<Weighing, QueryScores> each) {
         List<PartialScores> shards = PartialCheck.inOrder(parts, blocks);
         ScoreRequest request = shards.getFirst().header.request;
-        int[] counted = sites.stream().filter(site -> request.sites().contains(site.name())).mapToInt(Site::index).toArray();
+        int[] counted = counted(request, sites);
         ScoreMerger merger = new ScoreMerger(blocks, sites.size(), request.weighings(), each);
         try {
             for (boolean first = true; ; first = false) {
@@ -245,8 +251,6 @@ public final class PartialScores implements AutoCloseable {
             throw damaged(shards.getFirst().place, Reason.of(e));
         }
     }
-
-    private int tag = -1; // read and not used
 
     /** The next turn's queries, or null at the end. */
     private List<Asked> turn(boolean first) {

@@ -73,7 +73,8 @@ final class LedgerCopy {
 
     /**
      * A ledger in `to` with the entries of all other records, byte for byte (under their keys written anew), sealed, in one folder as
-     * they were captured; `from` is left as it is. The records left out, and those destroyed in `from`, keep an empty, destroyed entry that shows they were there.
+     * they were captured; `from` is left as it is. The records left out, and those destroyed in `from`, keep an empty, destroyed
+     * entry that shows they were there.
      */
     static void without(Path from, Path to, Set<Entry.RecordKey> keys) {
         LedgerIoEvent event = LedgerIoEvent.start("copy");

@@ -55,7 +55,8 @@ public record LedgerManifest(
         for (String folder : folders)
             if (!folder.matches("[A-Za-z0-9][A-Za-z0-9_-]{0,63}"))
                 throw new IllegalArgumentException("folder '" + folder + "' of a ledger: must be 1 to 64 letters, digits, - and _");
-        if (new HashSet<>(folders).size() < folders.size()) throw new IllegalArgumentException("folders " + folders + " of a ledger: one is there twice");
+        if (new HashSet<>(folders).size() < folders.size())
+            throw new IllegalArgumentException("folders " + folders + " of a ledger: one is there twice");
         if (sites.isEmpty()) throw new IllegalArgumentException("a ledger needs at least one site");
         if (headTopK < 0) throw new IllegalArgumentException("head top-k is " + headTopK + ", must be 0 or more");
         if (rank < 0) throw new IllegalArgumentException("rank is " + rank + ", must be 0 or more");
