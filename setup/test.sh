@@ -23,6 +23,11 @@ embedding() {
   return "$status"
 }
 
+# In one process, then on two workers, of which one is killed.
+spark() {
+  "$root/spark/build.sh" && JAVA_HOME=$JDK "$MVN" -B -ntp -q -f "$root/spark/pom.xml" test && "$root/spark/test.sh"
+}
+
 lock
 build_all "$native"
 status=0
@@ -32,6 +37,7 @@ fi
 if [[ -n $java ]]; then
   maven test "${options[@]}" || status=1
   [[ -z $extended ]] || embedding || status=1
+  [[ -z $extended ]] || spark || status=1
   [[ -z $extended ]] || "$root/bench/gpu/rehearse.sh" || status=1
 fi
 exit "$status"

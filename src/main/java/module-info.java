@@ -31,6 +31,8 @@ module dev.lethe {
     requires static info.picocli; // the command alone
     requires static com.networknt.schema; // lethe experiment alone
 
+    uses dev.lethe.influence.RowSource;
+
     // Their records are written as JSON.
     opens dev.lethe.base to tools.jackson.databind;
     opens dev.lethe.chart to tools.jackson.databind;

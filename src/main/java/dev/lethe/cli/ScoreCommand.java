@@ -20,6 +20,7 @@ import dev.lethe.influence.LedgerBlocks;
 import dev.lethe.influence.LedgerBlocks.Shard;
 import dev.lethe.influence.PartialScores;
 import dev.lethe.influence.QueryScores;
+import dev.lethe.influence.RowSource;
 import dev.lethe.influence.ScoreMerger;
 import dev.lethe.influence.ScoreMethod;
 import dev.lethe.influence.ScoreMethod.Weighing;
@@ -30,6 +31,8 @@ import dev.lethe.ledger.Entry.RecordKey;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.report.OutputFile;
+import dev.lethe.shape.Device;
+import dev.lethe.shape.Dtype;
 import dev.lethe.shape.SiteSet;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -79,6 +82,7 @@ final class ScoreCommand implements Callable<Integer> {
     private Path out;
 
     private int top = 20;
+    private boolean spark;
     private final Counted counted = new Counted(1024);
     private final CurvatureChoice curvature = new CurvatureChoice();
     private final ModelPlace place = new ModelPlace();
@@ -86,7 +90,8 @@ final class ScoreCommand implements Callable<Integer> {
     @Mixin
     private final SettingOptions settings = new SettingOptions(all -> {
         counted.into(all);
-        all.whole("top", top, "How many to show; 0 = all", value -> top = Settings.atLeast(0, value));
+        all.whole("top", top, "How many to show; 0 = all", value -> top = Settings.atLeast(0, value))
+                .flag("spark", "The pass over the ledger is a Spark job, on CPUs and in f32: spark/README.md", value -> spark = value);
         curvature.into(all);
         this.queries.into(all);
         place.into(all);
@@ -130,6 +135,11 @@ final class ScoreCommand implements Callable<Integer> {
             throw new BadInputException(chosen == ScoreMethod.ACT_GRAD ? "--method act-grad reads no ledger, which has the shards"
                     : "--csv and --plot go with lethe merge-scores, which has all shards' scores");
         }
+        if (spark && (shard != null || chosen == ScoreMethod.ACT_GRAD || !place.device().equals(Device.cpu())
+                || place.compute() != Dtype.F32)) {
+            throw new BadInputException("spark: a Spark job passes over a whole ledger, on CPUs and in f32; leave out --shard, --method"
+                    + " act-grad, device and compute, or spark");
+        }
         if (chosen == ScoreMethod.SELF && !queries.isEmpty()) {
             throw new BadInputException("--method self scores each record on itself and takes no query");
         }
@@ -153,12 +163,15 @@ final class ScoreCommand implements Callable<Integer> {
             Function<ParameterVector, Set<RecordKey>> shown = top == 0 || top >= records || plot != null ? null // all are asked for
                     : vector -> scorer.first(ledger, entries, vector, top);
             BiConsumer<Shard, EntryRows.Sink> pass = (part, sink) -> {
-                if (chosen == ScoreMethod.SELF) {
-                    scorer.selfRows(ledger, blocks, part, sink);
-                    return;
-                }
                 try (InfluenceQuery.QueryVector along = curvature.along(chosen, open, sites, shown, told -> common.remark("%s", told))) {
-                    scorer.rows(ledger, blocks, part, asked, weighings, along, sink);
+                    if (spark) {
+                        RowSource.spark().rows(new RowSource.Pass(run, open.model(), ledger, blocks, scorer.options(), asked, weighings,
+                                along), sink);
+                    } else if (chosen == ScoreMethod.SELF) {
+                        scorer.selfRows(ledger, blocks, part, sink);
+                    } else {
+                        scorer.rows(ledger, blocks, part, asked, weighings, along, sink);
+                    }
                 }
             };
             if (shard != null) {
