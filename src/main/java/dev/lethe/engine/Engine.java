@@ -147,8 +147,8 @@ public final class Engine implements AutoCloseable {
     public Engine among(RankGroup ranks) {
         if (device.kind() != Device.Kind.CPU) {
             ranks.close();
-            throw new BadInputException("ranks on " + device + ": Lethe adds up gradients over ranks on hosts alone, through MPI; leave"
-                    + " out --device, or train on one device without --ranks");
+            throw new BadInputException("ranks on " + device + ": Lethe adds up gradients over ranks on hosts alone, through MPI; train"
+                    + " on the CPU, or on one device alone");
         }
         return new Engine(device, compute, threads, ranks);
     }

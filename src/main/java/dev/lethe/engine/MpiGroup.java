@@ -19,7 +19,7 @@ import java.util.Map;
 
 /** This process's place among those that mpirun or srun started. Once a process. */
 public final class MpiGroup implements RankGroup {
-    private static final String HOW = "; start the ranks with: mpirun -n 2 lethe train ... --ranks, or under SLURM: srun --mpi=pmix";
+    private static final String HOW = "; start the ranks by mpirun, or under SLURM by srun with PMIx (docs/scaling.md)";
     private static final String INSTALL = "; install Open MPI (Debian: apt install libopenmpi-dev openmpi-bin), then ./lethe build";
 
     private final OwnedMemory memory;

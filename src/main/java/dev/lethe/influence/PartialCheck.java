@@ -16,7 +16,7 @@ final class PartialCheck {
 
     /** The shards by their number. @throws BadInputException naming two files that do not go together, or what is missing */
     static List<PartialScores> inOrder(List<PartialScores> parts, LedgerBlocks blocks) {
-        if (parts.isEmpty()) throw new BadInputException("there is no partial result; lethe score --shard I/N writes them");
+        if (parts.isEmpty()) throw new BadInputException("there is no partial result; score a ledger in shards first");
         PartialScores one = parts.getFirst();
         parts.forEach(other -> requireSame(one, other));
         List<PartialScores> shards = parts.stream().sorted(Comparator.comparingInt(part -> part.header().shard())).toList();
@@ -41,7 +41,7 @@ final class PartialCheck {
     }
 
     private static BadInputException missing(int shard, int of) {
-        return new BadInputException("shard " + shard + "/" + of + " is missing; score it with --shard " + shard + "/" + of);
+        return new BadInputException("shard " + shard + "/" + of + " is missing; score that one too, as the others were");
     }
 
     private static void requireSame(PartialScores one, PartialScores other) {

@@ -311,7 +311,7 @@ public final class PartialScores implements AutoCloseable {
     }
 
     private static BadInputException foreign(String place) {
-        return new BadInputException(place + ": is no partial result, such as lethe score --shard writes");
+        return new BadInputException(place + ": is no partial result, which scoring a shard writes");
     }
 
     private static DamagedDataException damaged(String place, String what) {

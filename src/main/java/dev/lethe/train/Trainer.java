@@ -123,7 +123,7 @@ public final class Trainer {
             ranks.requireSame("the model to begin with (SHA-256)", info.source().modelHash());
             if (info.config().ledgerKeys() != null) {
                 throw new BadInputException("ledger_keys with ranks: a ledger that several ranks write cannot lie under keys; train without"
-                        + " keys, then: lethe compact " + out + " --encrypt " + info.config().ledgerKeys());
+                        + " keys, and put it under keys when it is complete (docs/ledger.md)");
             }
         }
     }

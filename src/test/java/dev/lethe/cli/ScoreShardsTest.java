@@ -104,7 +104,7 @@ class ScoreShardsTest {
         merges(2, folder.resolve("nowhere") + ": cannot be read: there is no such file or folder", folder.resolve("nowhere"));
         merges(2, folder + ": there is no partial result in it (*.scores); lethe score --shard I/N --out " + folder + " writes them", folder);
         score(asked, "--shard", "1/2", "--out", parts);
-        merges(2, "shard 2/2 is missing; score it with --shard 2/2", parts);
+        merges(2, "shard 2/2 is missing; score that one too, as the others were", parts);
         score(asked, "--shard", "2/2", "--out", parts, "--method", "tracin");
         Path first = parts.resolve("shard-0001-of-0002.scores");
         Path second = parts.resolve("shard-0002-of-0002.scores");

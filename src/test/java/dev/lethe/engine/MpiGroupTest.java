@@ -35,10 +35,10 @@ class MpiGroupTest {
     @Test
     void saysWhatToDoWhereRanksCannotMeet() throws Exception {
         Path absent = folder.resolve("liblethe_mpi.so");
-        assertEquals("ranks: no launcher has started this process as one of several; start the ranks with: mpirun -n 2 lethe train ..."
-                + " --ranks, or under SLURM: srun --mpi=pmix", refusal(Map.of(), absent));
+        assertEquals("ranks: no launcher has started this process as one of several; start the ranks by mpirun, or under SLURM by srun"
+                + " with PMIx (docs/scaling.md)", refusal(Map.of(), absent));
         assertEquals("ranks: RANK and WORLD_SIZE say rank 0 of 2, as torchrun does; on hosts Lethe's ranks meet through MPI, which torchrun"
-                + " does not start; start the ranks with: mpirun -n 2 lethe train ... --ranks, or under SLURM: srun --mpi=pmix",
+                + " does not start; start the ranks by mpirun, or under SLURM by srun with PMIx (docs/scaling.md)",
                 refusal(Map.of("RANK", "0", "WORLD_SIZE", "2"), absent));
         assertEquals("ranks: " + absent + " is not there, for Lethe was built where there was no MPI; install Open MPI (Debian: apt install"
                 + " libopenmpi-dev openmpi-bin), then ./lethe build", refusal(MPIRUN, absent));

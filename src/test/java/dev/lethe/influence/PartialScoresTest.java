@@ -181,10 +181,10 @@ class PartialScoresTest {
         try (GradientLedger ledger = open()) {
             List<Path> three = write(ledger, scorer, 3, sum);
             List<Path> two = write(ledger, scorer, 2, sum);
-            refused(ledger, scorer, List.of(three.get(0), three.get(2)), "shard 2/3 is missing; score it with --shard 2/3");
-            refused(ledger, scorer, List.of(three.get(1), three.get(2)), "shard 1/3 is missing; score it with --shard 1/3");
-            refused(ledger, scorer, List.of(three.get(0), three.get(1)), "shard 3/3 is missing; score it with --shard 3/3");
-            refused(ledger, scorer, List.of(), "there is no partial result; lethe score --shard I/N writes them");
+            refused(ledger, scorer, List.of(three.get(0), three.get(2)), "shard 2/3 is missing; score that one too, as the others were");
+            refused(ledger, scorer, List.of(three.get(1), three.get(2)), "shard 1/3 is missing; score that one too, as the others were");
+            refused(ledger, scorer, List.of(three.get(0), three.get(1)), "shard 3/3 is missing; score that one too, as the others were");
+            refused(ledger, scorer, List.of(), "there is no partial result; score a ledger in shards first");
             refused(ledger, scorer, List.of(three.get(0), three.get(1), three.get(1), three.get(2)),
                     three.get(1) + " and " + three.get(1) + " are both shard 2/3; leave one out");
             refused(ledger, scorer, List.of(three.get(0), two.get(1)), three.get(0) + " is shard 1/3, " + two.get(1)
@@ -198,7 +198,7 @@ class PartialScoresTest {
             other(ledger, scorer, three, request("m", blocks, queries, sum, Map.of("damping", "0.1")), "another damping");
             Files.writeString(folder.resolve("text"), "a file of another kind, and not a short one");
             refused(ledger, scorer, List.of(folder.resolve("text")),
-                    folder.resolve("text") + ": is no partial result, such as lethe score --shard writes");
+                    folder.resolve("text") + ": is no partial result, which scoring a shard writes");
         }
     }
 
