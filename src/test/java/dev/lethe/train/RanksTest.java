@@ -244,8 +244,8 @@ class RanksTest {
                 group.rank() == 0 ? tiny : other));
         assertTrue(assertInstanceOf(LetheException.class, models.get(0)).getMessage().startsWith("rank 1 of 2 differs from rank 0 in "),
                 models.toString());
-        assertRefused("ledger_keys with ranks: a ledger that several ranks write cannot lie under keys; train without keys, then: lethe"
-                + " compact " + out + " --encrypt " + folder.resolve("keys"), ThreadRanks.run(2, group -> train(group, out,
+        assertRefused("ledger_keys with ranks: a ledger that several ranks write cannot lie under keys; train without keys, and"
+                + " put it under keys when it is complete (docs/ledger.md)", ThreadRanks.run(2, group -> train(group, out,
                 CONFIG.toBuilder().ledgerKeys(folder.resolve("keys")).build(), TrainListener.silent())));
         assertFalse(Files.exists(out));
     }
