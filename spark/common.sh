@@ -9,6 +9,7 @@ fail() {
 }
 
 [[ -f $out/lethe-spark.jar ]] || fail "Lethe's Spark module is not built: run spark/build.sh"
+[[ ! $root/build/app/lethe.jar -nt $out/lethe-spark.jar ]] || fail "Lethe was built since its Spark module was: run spark/build.sh"
 [[ ! -f $root/build/launch ]] || source "$root/build/launch"
 JDK=${JDK:-${JAVA_HOME-}}
 [[ -x $JDK/bin/java ]] || fail "no JDK 25: set JAVA_HOME"

@@ -302,7 +302,7 @@ final class EraseCommand implements Callable<Integer> {
         print(terminal, "no reference ", result.copies, Copy::heldOut);
         printPlaces(terminal, result.places, result.left);
         result.broken.forEach(sentence -> terminal.print("guard ignored %s", sentence));
-        terminal.print("steps         %d of ascent, %d of repair (%.1f %% of the training's %,d)", result.ascents,
+        terminal.print("steps         %d of ascent, %d that saw retain records (%.1f %% of the training's %,d)", result.ascents,
                 result.repairs, 100 * result.repairShare, result.trainSteps);
         terminal.print("mean loss     %8s %8s", "before", "after");
         terminal.print("  forget      %8.3f %8.3f   reference %.3f", result.before.forget(), result.after.forget(), result.target);

@@ -31,6 +31,7 @@ import dev.lethe.ledger.Entry.RecordKey;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.report.OutputFile;
+import dev.lethe.run.RunInfo;
 import dev.lethe.shape.Device;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.SiteSet;
@@ -100,11 +101,16 @@ final class ScoreCommand implements Callable<Integer> {
     @Mixin
     private Common common;
 
+    private String machine;
+
     @Override
     public Integer call() {
         settings.apply();
         ScoreMethod chosen = checked();
         try (Engine engine = place.open(); OpenModel open = OpenModel.open(engine, run)) {
+            Engine.BuildInfo build = Engine.buildInfo();
+            machine = "lethe " + RunInfo.VERSION + ", libtorch " + build.torchVersion() + ", " + build.isa() + ", " + engine.device() + ", "
+                    + engine.threads() + " threads";
             List<InfluenceQuery> asked = chosen == ScoreMethod.SELF ? List.of() : queries.of(open,
                     answer -> common.remark("the model answers: %s", answer));
             ScoreTable table = new ScoreTable(open.model().sites(), top);
@@ -190,6 +196,7 @@ final class ScoreCommand implements Callable<Integer> {
     private Map<String, String> asSet(ScoreMethod chosen) {
         Map<String, String> set = new TreeMap<>(settings.given());
         set.keySet().removeAll(List.of("sites", "device", "threads", "base"));
+        set.put("machine", machine); // by which, too, the last bits of a product are decided
         if (chosen == ScoreMethod.CG) {
             set.put("top", String.valueOf(top)); // when it ends
         } else {

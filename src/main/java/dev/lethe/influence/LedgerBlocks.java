@@ -46,11 +46,11 @@ public final class LedgerBlocks {
         for (int i = 0; i < entries.size(); i++) {
             Entry entry = entries.get(i);
             if (i == 0 || entry.segment() != entries.get(i - 1).segment() || i - starts[blocks - 1] == LARGEST_BLOCK
-                    || sum - bytes[blocks - 1] + entry.length() > blockBytes) {
+                    || sum - bytes[blocks - 1] + entry.payloadBytes() > blockBytes) {
                 starts[blocks] = i;
                 bytes[blocks++] = sum;
             }
-            sum += entry.length();
+            sum += entry.payloadBytes(); // as in the clear: where it is cut does not depend on keys
         }
         starts[blocks] = entries.size();
         bytes[blocks] = sum;
@@ -115,17 +115,6 @@ public final class LedgerBlocks {
         if (n < 1 || i < 1 || i > n) throw new IllegalArgumentException("shard " + i + "/" + n + ": must be 1/" + Math.max(1, n) + " to "
                 + Math.max(1, n) + "/" + Math.max(1, n));
         return shard(i, n, cut(i - 1, n), cut(i, n));
-    }
-
-    /** Each segment's blocks as a shard, in order. */
-    public List<Shard> bySegment() {
-        List<Integer> cuts = new ArrayList<>();
-        for (int b = 0; b < count(); b++)
-            if (b == 0 || entries.get(starts[b]).segment() != entries.get(starts[b] - 1).segment()) cuts.add(b);
-        List<Shard> shards = new ArrayList<>();
-        for (int i = 0; i < cuts.size(); i++)
-            shards.add(shard(i + 1, cuts.size(), cuts.get(i), i + 1 < cuts.size() ? cuts.get(i + 1) : count()));
-        return shards;
     }
 
     private Shard shard(int i, int n, int from, int to) {

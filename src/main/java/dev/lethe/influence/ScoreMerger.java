@@ -21,7 +21,7 @@ public final class ScoreMerger implements EntryRows.Sink {
     private final BiConsumer<Weighing, QueryScores> each;
     private final double[] norms; // [N] |g_i|, where cosines are asked for
     private List<Asked> queries = List.of();
-    private double[][][] sums; // [M][weighings][records, S]
+    private double[][][][] sums; // [M][weighings][records][S]
     private int next;
 
     /**
@@ -41,7 +41,7 @@ public final class ScoreMerger implements EntryRows.Sink {
     public void turn(List<Asked> asked) {
         end();
         queries = List.copyOf(asked);
-        sums = new double[queries.size()][weighings.size()][Math.multiplyExact(blocks.records().size(), sites)];
+        sums = new double[queries.size()][weighings.size()][blocks.records().size()][sites];
         next = 0;
         giveWhenWhole();
     }
@@ -58,7 +58,7 @@ public final class ScoreMerger implements EntryRows.Sink {
                 int at = next + e;
                 int record = records.of(at);
                 for (int w = 0; w < weighings.size(); w++)
-                    add(sums[m][w], record, weight(weighings.get(w), m, at), rows.products()[m][e]);
+                    add(sums[m][w][record], weight(weighings.get(w), m, at), rows.products()[m][e]);
             }
         next += count;
         giveWhenWhole();
@@ -73,8 +73,8 @@ public final class ScoreMerger implements EntryRows.Sink {
         };
     }
 
-    private void add(double[] to, int record, double weight, double[] bySite) {
-        for (int site = 0; site < sites; site++) to[record * sites + site] += weight * bySite[site];
+    private static void add(double[] to, double weight, double[] bySite) {
+        for (int site = 0; site < to.length; site++) to[site] += weight * bySite[site];
     }
 
     private void giveWhenWhole() {
@@ -91,11 +91,11 @@ public final class ScoreMerger implements EntryRows.Sink {
             throw new IllegalStateException("rows end at " + next + " of " + blocks.entries().size());
     }
 
-    private List<RecordScore> scores(double[] values) {
+    private List<RecordScore> scores(double[][] values) {
         RecordIndex records = blocks.records();
         List<RecordScore> scores = new ArrayList<>(records.size());
         for (int record = 0; record < records.size(); record++) {
-            double[] bySite = Arrays.copyOfRange(values, record * sites, (record + 1) * sites);
+            double[] bySite = values[record];
             scores.add(new RecordScore(records.key(record), records.epochs(record), Arrays.stream(bySite).sum(), bySite));
         }
         return scores;

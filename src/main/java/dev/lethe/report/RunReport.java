@@ -237,7 +237,7 @@ public final class RunReport {
             facts.add(fact("erasure", "%s, %s on %s, contrast %s", account.id(), config.strategy().label(), config.sites(),
                     config.contrast().kind().name().toLowerCase(Locale.ROOT) + (config.contrast().rank() > 0
                             ? " " + config.contrast().rank() : "")));
-            facts.add(fact("steps", "%d of ascent, %d of repair (%.1f %% of the training's)", account.ascents(), account.repairs(),
+            facts.add(fact("steps", "%d of ascent, %d that saw retain records (%.1f %% of the training's)", account.ascents(), account.repairs(),
                     100 * account.repairShare()));
         } else {
             apart(names, witnesses).forEach(auc -> facts.add(fact("membership", "chance that a learned record looks better known than"

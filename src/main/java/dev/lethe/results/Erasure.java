@@ -27,7 +27,7 @@ import org.jspecify.annotations.Nullable;
  * @param before        losses before the first step
  * @param after         losses of the new run's model
  * @param ascents       steps of the ascent or the objective that were kept
- * @param repairs       steps that saw retain records: repair, objectives with a retain term, a retraining's own
+ * @param repairs       steps that saw retain records: repair, objectives with a retain term, a retraining's own, passes for a curvature
  * @param reached       whether it came to the target, or iteratively to the end of the influence
  * @param influenceLeft share of the influence before that is left. Influence is how much lower the records' loss is than the
  *                      target, which stands for a model that never saw them (counterfactual influence, Zhang et al. 2023,
@@ -111,7 +111,7 @@ public record Erasure(String id, Path source, Path out, List<String> records, Li
                 .collect(Collectors.toSet());
     }
 
-    /** {@return repair steps as a share of the training's steps} */
+    /** {@return steps that saw retain records as a share of the training's steps} */
     public double repairShare() {
         return trainSteps == 0 ? Double.NaN : (double) repairs / trainSteps;
     }

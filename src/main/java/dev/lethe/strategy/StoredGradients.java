@@ -60,8 +60,8 @@ public final class StoredGradients implements AutoCloseable {
         boolean needed = config.usesLedger();
         if (!run.hasLedger()) {
             if (needed) {
-                throw new BadInputException("run " + run + " captured no gradients; use the strategy fresh without contrast,"
-                        + " or train with capture last");
+                throw new BadInputException("run " + run + " captured no gradients; " + (config.ledgerCurvature() ? "set ledger_curvature to 0,"
+                        : "use the strategy fresh without contrast,") + " or train with capture last");
             }
             return new StoredGradients(model, null, sites, config, forgetIds);
         }
@@ -101,6 +101,9 @@ public final class StoredGradients implements AutoCloseable {
     /** EK-FAC of what is stored of at most {@code contrastSample} retain records: no pass over data. */
     KroneckerFactors curvature() {
         List<Entry> sample = EraseData.sample(retain, config.contrastSample(), config.seed());
+        if (sample.isEmpty()) {
+            throw new BadInputException("ledger_curvature: the ledger keeps nothing of any record that stays; set it to 0");
+        }
         return new FactorFit(new FactorFit.Options(sites, KroneckerFactors.Fisher.EMPIRICAL, true, 0, CURVATURE_BATCH, config.seed()),
                 FactorFit.Listener.NONE).fit(model, ledger, sample);
     }

@@ -21,7 +21,7 @@ import java.nio.file.Path;
 final class Costs {
     private Costs() { }
 
-    /** A step is one gradient of one batch that moved the weights. */
+    /** A step is one gradient of one batch, that moved the weights or that what moves them was made of. */
     static void put(Numbers numbers, int ascents, int repairs, long trainSteps) {
         numbers.put("cost.ascents", ascents);
         numbers.put("cost.repairs", repairs);

@@ -1,6 +1,6 @@
 /*
  * A pass over a ledger as a Spark job: n shards, a task each; rows stay with the executors until all are there, then come to the
- * driver in order. The driver has its own model and reads no payload.
+ * driver in order. The driver has its own model and reads no payload, but where cg asks for the first records (--top).
  */
 package dev.lethe.spark;
 
@@ -84,6 +84,7 @@ public final class SparkRows implements RowSource {
             requireOneMind(rows);
             context.setJobGroup(job.id(), "sums: " + what, true);
             use.of(job, rows, refusals::check);
+            refusals.check(); // rows of a machine that went away were computed once more
         } catch (LetheException e) {
             throw e;
         } catch (Exception e) { // Spark's are not declared
@@ -98,13 +99,15 @@ public final class SparkRows implements RowSource {
     }
 
     private static void give(JavaRDD<RowBlock> rows, int turn, EntryRows.Sink sink) {
-        boolean begun = false;
+        RowBlock first = null;
         for (Iterator<RowBlock> all = rows.filter(block -> block.turn() == turn).toLocalIterator(); all.hasNext(); ) {
             Work.check("scoring was interrupted");
             RowBlock block = all.next();
-            if (!begun) {
+            if (first == null) {
                 sink.turn(block.queries());
-                begun = true;
+                first = block;
+            } else if (!block.asked().equals(first.asked())) { // computed once more since requireOneMind
+                throw unlike();
             }
             sink.rows(block.rows());
         }
@@ -114,9 +117,13 @@ public final class SparkRows implements RowSource {
     static void requireOneMind(JavaRDD<RowBlock> rows) {
         long turns = rows.map(RowBlock::turn).distinct().count();
         if (rows.map(block -> block.turn() + " " + block.asked()).distinct().count() != turns) {
-            throw new BadInputException("executors computed the queries' gradients to other bits than each other; use machines of one kind,"
-                    + " or set spark.executorEnv.LETHE_ISA=avx2");
+            throw unlike();
         }
+    }
+
+    private static BadInputException unlike() {
+        return new BadInputException("executors computed the queries' gradients to other bits than each other; use machines of one kind,"
+                + " or set spark.executorEnv.LETHE_ISA=avx2");
     }
 
     /** Enough that two wait for each place, or that each has {@link #PARTITION_BYTES}; no more than blocks. */
