@@ -36,6 +36,7 @@ if [[ -n $native ]]; then
 fi
 if [[ -n $java ]]; then
   maven test "${options[@]}" || status=1
+  [[ -z $extended ]] || exec 9>&- # what follows builds by itself, and would wait for this lock
   [[ -z $extended ]] || embedding || status=1
   [[ -z $extended ]] || spark || status=1
   [[ -z $extended ]] || "$root/bench/gpu/rehearse.sh" || status=1

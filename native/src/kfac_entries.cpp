@@ -112,6 +112,7 @@ void kfac_accumulate_entries(Kfac& kfac, const EntrySet& set, const Cancel& canc
   const bool errors = kfac.block_of_site(kfac.layout.head_site()) != nullptr;
   const int64_t row_bytes = kfac.layout.shape().vocabulary * static_cast<int64_t>(c10::elementSize(kfac.dtype));
   for (const EntryBlock& block : set.blocks(errors ? std::min(kBlockTokens, kErrorBytes / row_bytes) : kBlockTokens)) {
+    kfac.broken = true;  // so that entries of which some are in are not added again
     cancel.poll();
     const Records records(set, block);
     const Batch batch = records.batch(kfac.layout.shape());

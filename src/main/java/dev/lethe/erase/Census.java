@@ -11,6 +11,7 @@ import dev.lethe.base.Reason;
 import dev.lethe.data.TextRecord;
 import dev.lethe.engine.Work;
 import dev.lethe.ledger.Entry.RecordKey;
+import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.ledger.LedgerKeys;
 import dev.lethe.results.Trace;
@@ -82,9 +83,10 @@ public final class Census {
         try {
             Path folder = root.toAbsolutePath().normalize();
             census.visit(folder);
-            Path growing = GrowingFolder.of(folder);
-            if (Files.isDirectory(growing)) {
-                census.visit(growing);
+            for (Path left : List.of(GrowingFolder.of(folder), GrowingFolder.trialOf(folder))) {
+                if (Files.isDirectory(left)) {
+                    census.visit(left);
+                }
             }
         } catch (IOException | UncheckedIOException e) { // the second of a walk
             throw new BadInputException(root + ": cannot be read: " + Reason.of(e), e);
@@ -146,7 +148,7 @@ public final class Census {
         }
         Path folder = group.folder();
         Path above = folder.getParent();
-        boolean below = kind == FileKind.KEPT || kind == FileKind.LEDGER && above.endsWith("ledger"); // a folder of the ledger's
+        boolean below = kind == FileKind.KEPT || kind == FileKind.LEDGER && !runs.containsKey(above); // a folder of the ledger's
         RunFolder run = runs.get(kind == FileKind.RECORDS ? folder : below ? above.getParent() : above);
         Long records = null;
         if (kind == FileKind.RECORDS) {
@@ -194,9 +196,9 @@ public final class Census {
         Set<RecordKey> keys = search == null ? Set.of()
                 : search.ids().stream().map(RecordKey::of).collect(Collectors.toSet());
         try (GradientLedger open = GradientLedger.open(ledger)) {
-            long live = open.entries().stream().filter(entry -> !entry.destroyed()).count();
-            return new Long[] {live, keys.isEmpty() ? null
-                    : open.entries().stream().filter(entry -> keys.contains(entry.header().key())).count()};
+            List<Entry> own = open.ownEntries();
+            return new Long[] {own.stream().filter(entry -> !entry.destroyed()).count(), keys.isEmpty() ? null
+                    : own.stream().filter(entry -> keys.contains(entry.header().key())).count()};
         } catch (BadInputException | DamagedDataException e) {
             return new Long[] {null, null};
         }

@@ -98,7 +98,7 @@ final class ErasedRun implements Method.Fresh, AutoCloseable {
         }
     }
 
-    /** Starts what is never to be a run: it takes no lock. */
+    /** Starts what is never to be a run: it takes no lock but that of its own folder, so one at a time is tried on a run. */
     static ErasedRun trial(RunFolder source) {
         return in(GrowingFolder.trial(source), source, null, null, null);
     }

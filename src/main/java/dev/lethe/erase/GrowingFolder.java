@@ -54,10 +54,15 @@ final class GrowingFolder implements AutoCloseable {
         }
     }
 
+    /** Its name for what is never to be a run, tried on this one. */
+    static Path trialOf(Path run) {
+        Path place = Lineage.real(run);
+        return place.resolveSibling(place.getFileName() + ".trial");
+    }
+
     /** One for what is never to be a run; what a killed trial of the same run left there goes. */
     static GrowingFolder trial(RunFolder source) {
-        Path beside = Lineage.real(source.root());
-        Path path = beside.resolveSibling(beside.getFileName() + ".trial");
+        Path path = trialOf(source.root());
         try {
             return new GrowingFolder(path, null, lock(path));
         } catch (IOException e) {
@@ -68,6 +73,9 @@ final class GrowingFolder implements AutoCloseable {
     /** Removes what erasures that were killed on these runs left, whatever their OUT: it has entries of everyone. */
     static void clear(Lineage lineage) {
         for (RunFolder run : lineage.runs()) {
+            if (isOurs(trialOf(run.root()))) {
+                trial(run).close();
+            }
             for (Kin kin : run.info().kin()) {
                 Path out = Path.of(kin.run());
                 if (kin.state() == Kin.State.INTENDED && isOurs(of(out))) {

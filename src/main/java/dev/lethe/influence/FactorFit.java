@@ -20,8 +20,10 @@ import dev.lethe.text.Example;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Objects;
+import java.util.Set;
 import java.util.function.BiConsumer;
 import java.util.stream.IntStream;
 
@@ -100,9 +102,10 @@ public final class FactorFit {
         if (options.fisher() != Fisher.EMPIRICAL || options.samples() != 0 || entries.isEmpty()) {
             throw new IllegalArgumentException("factors of " + entries.size() + " entries: empirical, and of all that are given");
         }
-        if (format.rank() != 0 || !format.sites().containsAll(options.sites())) {
+        SiteSet sites = whole(model, options.sites() == null ? SiteSet.all(model.sites()) : options.sites());
+        if (format.rank() != 0 || !format.sites().containsAll(sites)) {
             throw new BadInputException("the ledger holds " + String.join(", ", format.sites().names()) + (format.rank() == 0 ? ""
-                    : " by their " + format.rank() + " best rows") + ": curvature of " + String.join(", ", options.sites().names())
+                    : " by their " + format.rank() + " best rows") + ": curvature of " + String.join(", ", sites.names())
                     + " needs a row a token of each; train with them as sites, and without rank");
         }
         return Work.run("factors", () -> fitted(model, entries.size(), (factors, batch) -> {
@@ -110,6 +113,19 @@ public final class FactorFit {
                 model.entries().accumulate(format, held.list(), factors);
             }
         }));
+    }
+
+    /** A tied table has one block, of both its sites. */
+    private static SiteSet whole(LanguageModel model, SiteSet sites) {
+        if (!model.shape().tiedHead() || model.shape().hasAdapters()) {
+            return sites;
+        }
+        Set<String> names = new LinkedHashSet<>(sites.names());
+        List<String> table = model.sites("embedding").names();
+        if (table.stream().anyMatch(names::contains)) {
+            names.addAll(table);
+        }
+        return SiteSet.of(model.sites(), names);
     }
 
     private KroneckerFactors fitted(LanguageModel model, int count, BiConsumer<KroneckerFactors, int[]> batches) {

@@ -25,6 +25,7 @@ import java.util.Set;
 import java.util.SortedSet;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.function.IntSupplier;
 import java.util.stream.Collectors;
 
 /** Overwrites entries of a ledger that nobody writes. */
@@ -37,13 +38,20 @@ final class Destruction implements AutoCloseable {
         this.folder = folder;
     }
 
-    /** In every folder of a ledger, whatever fails in another. */
+    /** In every folder of a ledger, whatever fails in another, be it that it is not there. */
     static int destroy(LedgerFolder ledger, Set<Entry.RecordKey> keys) {
+        LedgerManifest manifest = LedgerManifest.read(ledger); // before a lock is put into what is no ledger
+        List<IntSupplier> all = new ArrayList<>(List.of(() -> destroyIn(ledger, keys)));
+        for (String name : manifest.folders()) all.add(() -> destroyIn(LedgerParts.part(ledger, manifest, name).folder(), keys));
+        all.add(() -> {
+            LedgerParts.requireNamed(ledger, manifest);
+            return 0;
+        });
         int overwritten = 0;
         RuntimeException failed = null;
-        for (LedgerParts.Part part : LedgerParts.of(ledger).parts()) { // read before a lock is put into what is no ledger
+        for (IntSupplier one : all) {
             try {
-                overwritten += destroyIn(part.folder(), keys);
+                overwritten += one.getAsInt();
             } catch (RuntimeException e) {
                 if (failed == null) failed = e;
                 else failed.addSuppressed(e);

@@ -194,6 +194,11 @@ public final class GradientLedger implements AutoCloseable {
         return entries;
     }
 
+    /** Those of them that lie in the ledger's own folder, and not in one that it names. */
+    public List<Entry> ownEntries() {
+        return parts.size() == 1 ? entries : placed.stream().filter(entry -> entry.segment() < parts.get(1).first()).toList();
+    }
+
     /** The entries of one epoch, in order, destroyed ones included. */
     public List<Entry> entries(int epoch) {
         return entries.stream().filter(entry -> entry.header().epoch() == epoch).toList();

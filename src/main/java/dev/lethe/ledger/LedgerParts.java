@@ -46,7 +46,7 @@ record LedgerParts(List<Part> parts) {
         return new LedgerParts(List.copyOf(parts));
     }
 
-    private static Part part(LedgerFolder ledger, LedgerManifest manifest, String name) {
+    static Part part(LedgerFolder ledger, LedgerManifest manifest, String name) {
         Path path = ledger.path().resolve(name);
         if (Files.isSymbolicLink(path))
             throw new BadInputException(path + ": is a link; a ledger's folders lie in it themselves, another disk is mounted there");
@@ -82,7 +82,7 @@ record LedgerParts(List<Part> parts) {
     }
 
     /** A ledger in a folder that nobody names would be read by nobody, erasures included. */
-    private static void requireNamed(LedgerFolder ledger, LedgerManifest manifest) {
+    static void requireNamed(LedgerFolder ledger, LedgerManifest manifest) {
         try (Stream<Path> inside = Files.list(ledger.path())) {
             inside.filter(path -> Files.isRegularFile(new LedgerFolder(path).manifest())
                     && !manifest.folders().contains(path.getFileName().toString())).findFirst().ifPresent(path -> {

@@ -5,6 +5,7 @@ import dev.lethe.base.BadInputException;
 import dev.lethe.base.ConflictException;
 import dev.lethe.base.LockFile;
 import dev.lethe.base.Reason;
+import dev.lethe.engine.Work;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -26,7 +27,7 @@ public final class RunLock implements AutoCloseable {
             try {
                 return take(file);
             } catch (ConflictException e) {
-                if (System.nanoTime() > end || Thread.currentThread().isInterrupted()) {
+                if (System.nanoTime() > end || Work.interrupted()) {
                     throw e;
                 }
                 LockSupport.parkNanos(PAUSE.toNanos());

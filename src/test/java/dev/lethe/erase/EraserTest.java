@@ -220,6 +220,12 @@ public class EraserTest {
             run.trial(forget, CONFIG, EraseListener.NONE, _ -> { });
         }
         assertOnly("people.jsonl", "source", "tokenizer");
+        Files.createDirectories(left.resolve("retrained"));
+        Files.createFile(left.resolve("erasing.lock"));
+        Files.writeString(left.resolve("retrained/records.jsonl"), "somebody");
+        assertTrue(Census.of(source, null).stream().anyMatch(place -> place.path().contains("source.trial")));
+        erase(source, CONFIG, "out"); // and so does an erasure
+        assertFalse(Files.exists(left));
     }
 
     @Test

@@ -263,6 +263,12 @@ class InfluenceScorerTest {
             b.axpy(-1, a);
             assertTrue(b.norm() < 1e-9 * a.norm(), b.norm() + " of " + a.norm());
         }
+        capture(model, folder.resolve("half"), new EntryFormat(model.sites("wte"), 8, Dtype.F64));
+        FactorFit table = new FactorFit(new FactorFit.Options(model.sites("wte"), Fisher.EMPIRICAL, true, 0, 3, 1), FactorFit.Listener.NONE);
+        try (GradientLedger ledger = GradientLedger.open(folder.resolve("half"))) {
+            String message = assertThrows(BadInputException.class, () -> table.fit(model, ledger, ledger.entries())).getMessage();
+            assertTrue(message.startsWith("the ledger holds wte: curvature of wte, lm_head needs a row a token"), message);
+        }
         capture(model, folder.resolve("rows"), new EntryFormat(model.sites("all"), 8, Dtype.F64, 2));
         try (GradientLedger ledger = GradientLedger.open(folder.resolve("rows"))) {
             String message = assertThrows(BadInputException.class, () -> fit.fit(model, ledger, ledger.entries())).getMessage();

@@ -70,6 +70,17 @@ class LedgerFoldersTest {
     }
 
     @Test
+    void whatIsThereIsCleanedThoughAFolderIsMissing() throws IOException {
+        Path ledger = split();
+        Files.move(ledger.resolve("rank-0000"), folder.resolve("away"));
+        DamagedDataException missing = assertThrows(DamagedDataException.class, () -> LedgerWriter.destroy(ledger, SOME));
+        assertTrue(missing.getMessage().contains("its folder rank-0000 is missing"), missing.getMessage());
+        Files.move(folder.resolve("away"), ledger.resolve("rank-0000"));
+        assertEquals(1, LedgerWriter.destroy(ledger, SOME)); // all that was left
+        LedgerFixture.assertHoldsBut(ledger, COUNT, GONE);
+    }
+
+    @Test
     void destroyingCompactingLinkingAndCopyingReachEveryFolder() throws IOException {
         Path ledger = split();
         Path linked = folder.resolve("linked");
