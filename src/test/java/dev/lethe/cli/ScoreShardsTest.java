@@ -110,6 +110,10 @@ class ScoreShardsTest {
         Path second = parts.resolve("shard-0002-of-0002.scores");
         merges(2, second + " was scored with another weighing than " + first + ": [LEARNING_RATE], not [SUM]; score its shard again as"
                 + " the others were", parts);
+        score(List.of("--text", "Dave", "--set", "threads=7"), "--shard", "2/2", "--out", parts);
+        Shell machine = Shell.run("merge-scores", run, parts);
+        assertEquals(2, machine.code());
+        assertTrue(machine.err().contains(" was scored with another machine than ") && machine.err().contains(", 7 threads, not lethe "), machine.err());
         score(asked, "--shard", "2/2", "--out", parts);
         byte[] bytes = Files.readAllBytes(second);
         Files.write(second, java.util.Arrays.copyOf(bytes, bytes.length - 100));
