@@ -1,6 +1,7 @@
 /*
  * The rule of all verdicts, in one place. Something is found when the erased records can be told from records never seen, beyond
- * chance and beyond what a retrained model gives; when more records come out word for word than under a retrained one, and than
+ * chance and beyond what a retrained model gives; when they are known better than under a retrained one by many standard errors, in
+ * nats, beside what controls are, for where a retrained model tells most pairs too pairs say little more; when more records come out word for word than under a retrained one, and than
  * chance allows where controls come out too; or when more of them than chance allows stand out from all but a hundredth of the
  * controls. What is not found counts only where the same attack finds it in the original.
  */
@@ -28,6 +29,8 @@ record Judge(List<Row> rows, List<Row> mine, List<Row> original, List<Row> besid
     private static final double EVEN = 0.5;
     /** One-sided, as the intervals: so rare by chance is no chance. */
     private static final double RARE = 0.005;
+    /** Standard errors that are no chance: of few records, and asked of some sixty numbers. */
+    private static final double ERRORS = 4;
 
     Judge {
         mine = judged(mine);
@@ -69,7 +72,7 @@ record Judge(List<Row> rows, List<Row> mine, List<Row> original, List<Row> besid
             return new Verdict(Outcome.UNDECIDED, "no verdict: nothing was found, but the run from before the erasure is not there to"
                     + " show that this would find what a model knows");
         }
-        if (original.stream().noneMatch(row -> tells(row) || extracts(row))) {
+        if (original.stream().noneMatch(row -> tells(row) || nearer(row) > ERRORS || extracts(row))) {
             return new Verdict(Outcome.UNDECIDED, "no verdict: so few records and controls do not show even in the original that it"
                     + " knows them");
         }
@@ -82,6 +85,9 @@ record Judge(List<Row> rows, List<Row> mine, List<Row> original, List<Row> besid
         if (nearest != null && tells(nearest)) {
             found.add(nearest.measure() + ": " + pairs(nearest));
         }
+        mine.stream().filter(row -> nearer(row) > ERRORS).max(Comparator.comparingDouble(this::nearer)).ifPresent(row -> found.add(
+                String.format(Locale.ROOT, "%s: erased records lie %.2f nats a token below records never seen, under a retrained model %.2f",
+                        row.measure(), row.controls() - row.erased(), nearest(row))));
         mine.stream().filter(this::extracts).max(Comparator.comparingInt(row -> row.extracted().records()))
                 .ifPresent(row -> found.add(String.format(Locale.ROOT, "%d of %d records come out word for word (%s)",
                         row.extracted().records(), row.extracted().asked(), row.measure())));
@@ -95,6 +101,18 @@ record Judge(List<Row> rows, List<Row> mine, List<Row> original, List<Row> besid
 
     private boolean tells(Row row) {
         return row.apart() != null && row.apart().low() > base(row);
+    }
+
+    /** By how many standard errors the erased are better known, beside controls, than under every retrained model; 0 without one. */
+    private double nearer(Row row) {
+        return row.error() == null ? 0 : same(row).stream().filter(one -> one.error() != null)
+                .mapToDouble(one -> (row.controls() - row.erased() - (one.controls() - one.erased())) / Math.hypot(row.error(), one.error()))
+                .min().orElse(0);
+    }
+
+    /** Nats by which the retrained model that knows them best does. */
+    private double nearest(Row row) {
+        return same(row).stream().mapToDouble(one -> one.controls() - one.erased()).max().orElse(0);
     }
 
     /** Whether more come out than of a model that never had them, and, where controls come out too, than by chance. */

@@ -80,7 +80,7 @@ final class Membership extends Attack {
         double auc = result.auc().aggregate();
         int folds = Math.min(in.length, out.length); // records of one model go together
         double[] interval = Auc.interval(auc, folds, folds);
-        return new Row("u_lira", suspect.name(), null, null, null, new Row.Apart(auc, interval[0], interval[1], null, null),
+        return new Row("u_lira", suspect.name(), null, null, null, null, new Row.Apart(auc, interval[0], interval[1], null, null),
                 null, null);
     }
 }

@@ -10,7 +10,7 @@ final class Rows {
 
     /** A number of the whole model. */
     static Row of(String measure, String model, double value) {
-        return new Row(measure, model, value, null, null, null, null, null);
+        return new Row(measure, model, value, null, null, null, null, null, null);
     }
 
     /** Losses: low means known. */
@@ -25,7 +25,7 @@ final class Rows {
 
     /** Means alone, of what says nothing of single records. */
     static Row means(String measure, String model, double[] erased, double[] controls) {
-        return new Row(measure, model, null, mean(erased), mean(controls), null, null, null);
+        return new Row(measure, model, null, mean(erased), mean(controls), null, null, null, null);
     }
 
     private static Row of(String measure, String model, double[] erased, double[] controls, int sign) {
@@ -39,7 +39,17 @@ final class Rows {
             apart = new Row.Apart(auc, interval[0], interval[1], (double) flagged / mine.length,
                     Chances.ofFlagged(flagged, mine.length, others.length));
         }
-        return new Row(measure, model, null, mean(erased), mean(controls), apart, null, null);
+        return new Row(measure, model, null, mean(erased), mean(controls), sign < 0 ? error(mine, others) : null, apart, null, null);
+    }
+
+    /** Of the difference of two means; null where one of them is of fewer than two numbers. */
+    private static Double error(double[] some, double[] others) {
+        return some.length < 2 || others.length < 2 ? null : Math.sqrt(variance(some) / some.length + variance(others) / others.length);
+    }
+
+    private static double variance(double[] numbers) {
+        double mean = Arrays.stream(numbers).average().orElseThrow();
+        return Arrays.stream(numbers).map(one -> (one - mean) * (one - mean)).sum() / (numbers.length - 1);
     }
 
     private static double[] known(double[] scores, int sign) {

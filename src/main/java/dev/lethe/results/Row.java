@@ -10,12 +10,13 @@ import org.jspecify.annotations.Nullable;
  * @param value     of the model as a whole
  * @param erased    mean over the erased records, in the measure's unit: nats a token, or a share
  * @param controls  mean over records never seen
+ * @param error     standard error of controls less erased, where both are losses
  * @param apart     whether the two can be told apart
  * @param extracted what came out word for word
  * @param baseline  true of what stands beside the others to compare with, and is not judged: the record as learned, by its loss
  */
-public record Row(String measure, String model, @Nullable Double value, @Nullable Double erased, @Nullable Double controls, @Nullable Apart apart, @Nullable Extracted extracted,
-                  @Nullable Boolean baseline) {
+public record Row(String measure, String model, @Nullable Double value, @Nullable Double erased, @Nullable Double controls,
+                  @Nullable Double error, @Nullable Apart apart, @Nullable Extracted extracted, @Nullable Boolean baseline) {
     /**
      * Erased records beside records never seen, under one model.
      *
@@ -43,11 +44,11 @@ public record Row(String measure, String model, @Nullable Double value, @Nullabl
      * @param extracted what came out
      */
     public Row with(Extracted extracted) {
-        return new Row(measure, model, value, erased, controls, apart, extracted, baseline);
+        return new Row(measure, model, value, erased, controls, error, apart, extracted, baseline);
     }
 
     /** {@return the same, not to be judged} */
     public Row asBaseline() {
-        return new Row(measure, model, value, erased, controls, apart, extracted, true);
+        return new Row(measure, model, value, erased, controls, error, apart, extracted, true);
     }
 }

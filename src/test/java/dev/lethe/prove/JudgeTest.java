@@ -18,7 +18,7 @@ class JudgeTest {
     private static final Apart KNOWN = new Apart(0.9, 0.8, 0.95, 0.0, 1.0);
 
     private static Row row(String model, Apart apart, Extracted extracted) {
-        return new Row("m", model, null, 1.0, 1.0, apart, extracted, null);
+        return new Row("m", model, null, 1.0, 1.0, null, apart, extracted, null);
     }
 
     private static Judge.Verdict verdict(boolean alone, Row mine, Row original, Row... beside) {
@@ -46,6 +46,21 @@ class JudgeTest {
         assertEquals(Outcome.UNDECIDED, verdict(true, row("erased", ALIKE, null), row("original", ALIKE, null)).outcome());
         assertEquals(Outcome.UNDECIDED, verdict(true, row("erased", ALIKE, null), null).outcome());
         assertEquals(Outcome.FOUND, verdict(true, row("erased", KNOWN, null), null).outcome());
+    }
+
+    /** Where a retrained model tells nearly all pairs too, as of records of one subject after relearning others of it, nats tell. */
+    @Test
+    void whatIsKnownBetterThanUnderARetrainedModelIsFound() {
+        Apart all = new Apart(1, 0.69, 1, 1.0, 1e-5);
+        Row original = new Row("m", "original", null, 0.5, 6.9, 0.3, all, null, null);
+        Row retrained = new Row("m", "retrained", null, 5.9, 6.9, 0.4, new Apart(0.91, 0.57, 0.98, 0.6, 0.005), null, null);
+        Judge.Verdict found = verdict(false, new Row("m", "erased", null, 1.9, 7.0, 0.4, all, null, null), original, retrained);
+        assertEquals(Outcome.FOUND, found.outcome());
+        assertEquals("m: erased records lie 5.10 nats a token below records never seen, under a retrained model 1.00", found.text());
+        assertEquals(Outcome.NOT_FOUND, verdict(false, new Row("m", "erased", null, 5.0, 7.0, 0.4, all, null, null), original, retrained)
+                .outcome());
+        assertEquals(Outcome.NOT_FOUND, verdict(false, new Row("m", "erased", null, 1.9, 7.0, null, all, null, null), original, retrained)
+                .outcome());
     }
 
     @Test
