@@ -23,6 +23,7 @@ import dev.lethe.results.TrainStep;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunInfo;
 import dev.lethe.run.RunJson;
+import dev.lethe.run.RunRecord;
 import dev.lethe.settings.TrainConfig;
 import dev.lethe.shape.Device;
 import dev.lethe.shape.Dtype;
@@ -32,6 +33,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.function.Function;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.BeforeEach;
@@ -158,6 +160,25 @@ class RanksTest {
 
     private static double[] products(LanguageModel model, GradientLedger ledger, Entry entry, ParameterVector direction) {
         return model.entries().dot(ledger.format(model), List.of(ledger.payload(entry)), null, direction)[0];
+    }
+
+    @Test
+    void aReplayGoesOnWithTheEntriesOfAllRanks() throws IOException {
+        TrainConfig config = CONFIG.toBuilder().holdoutFraction(0).checkpointEverySteps(0).keepAt(List.of(0.5)).build();
+        List<Path> replayed = new ArrayList<>();
+        for (int ranks : new int[] {1, 2}) {
+            Path out = folder.resolve("kept-on-" + ranks);
+            ThreadRanks.run(ranks, group -> train(group, out, config, TrainListener.silent()));
+            RunFolder run = RunFolder.open(out);
+            String late = run.records().stream().map(RunRecord::id).filter(id -> Replay.price(run, Set.of(id)).from() > 0).findFirst()
+                    .orElseThrow();
+            try (Engine engine = Engine.open(Device.cpu(), Dtype.F32, 1)) {
+                replayed.add(Replay.of(engine, run, tiny.data.filter(record -> !record.id().equals(late)), folder.resolve("replay-" + ranks),
+                        TrainListener.silent()).root());
+            }
+        }
+        assertEquals(4 * 35, RunFolder.open(replayed.get(1)).info().result().ledger().entries(), "all but the record left out");
+        compareVectors(replayed.get(0), replayed.get(1));
     }
 
     @Test
