@@ -34,6 +34,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.Function;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.BeforeEach;
@@ -244,6 +246,49 @@ class RanksTest {
         } finally {
             Thread.interrupted();
         }
+    }
+
+    /** Asked to end after step 7, at the end of epoch 1's last step, 9, and in the checkpoint of step 20: rank 0 takes longer than the grace. */
+    @Test
+    void ranksThatAreAskedToEndWaitForWhatTheFirstWrites() {
+        for (int[] at : new int[][] {{7, 7, 0}, {9, 0, 9}, {20, 20, 20}}) { // interrupted after step, slow checkpoint, slow step; 0: none
+            Path out = folder.resolve("ended-" + at[0]);
+            Set<Thread> callers = ConcurrentHashMap.newKeySet();
+            for (Object end : ThreadRanks.run(2, group -> {
+                callers.add(Thread.currentThread());
+                try {
+                    return train(group, out, CONFIG, slow(callers, at));
+                } finally {
+                    Thread.interrupted();
+                }
+            })) {
+                assertInstanceOf(InterruptedWorkException.class, end);
+            }
+            assertEquals(at[0], TrainCheckpoint.last(RunFolder.openAny(out)));
+        }
+    }
+
+    private static TrainListener slow(Set<Thread> callers, int[] at) {
+        return new TrainListener() {
+            @Override
+            public void step(TrainStep done) {
+                if (done.step() == at[0]) {
+                    callers.forEach(Thread::interrupt);
+                }
+                dawdle(done.step() == at[2]);
+            }
+
+            @Override
+            public void checkpoint(long step) {
+                dawdle(step == at[1]);
+            }
+
+            private void dawdle(boolean here) {
+                if (here) {
+                    LockSupport.parkNanos(1_200_000_000);
+                }
+            }
+        };
     }
 
     @Test
