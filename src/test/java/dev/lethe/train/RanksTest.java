@@ -62,13 +62,13 @@ class RanksTest {
     }
 
     private RunFolder train(RankGroup group, Path out, TrainConfig config, TrainListener listener) {
-        try (Engine engine = Engine.open(Device.cpu(), Dtype.F32, 1).among(group)) {
+        try (Engine engine = Engine.open(Device.cpu(), Dtype.F32, 1).among(() -> group)) {
             return Trainer.train(engine, tiny.source, tiny.data, out, config, listener);
         }
     }
 
     private RunFolder resume(RankGroup group, Path out) {
-        try (Engine engine = Engine.open(Device.cpu(), Dtype.F32, 1).among(group)) {
+        try (Engine engine = Engine.open(Device.cpu(), Dtype.F32, 1).among(() -> group)) {
             return Trainer.resume(engine, out, TrainListener.silent());
         }
     }
@@ -240,7 +240,7 @@ class RanksTest {
                 }
             }
         };
-        try (Engine engine = Engine.open(Device.cpu(), Dtype.F32, 1).among(group)) {
+        try (Engine engine = Engine.open(Device.cpu(), Dtype.F32, 1).among(() -> group)) {
             return resumed ? Trainer.resume(engine, out, listener)
                     : Trainer.train(engine, tiny.source, tiny.data, out, CONFIG, listener);
         } finally {
@@ -300,7 +300,7 @@ class RanksTest {
         Path elsewhere = Files.createDirectory(folder.resolve("elsewhere"));
         TinyData other = new TinyData(elsewhere, 13);
         List<Object> data = ThreadRanks.run(2, group -> {
-            try (Engine engine = Engine.cpu().among(group)) {
+            try (Engine engine = Engine.cpu().among(() -> group)) {
                 return Trainer.train(engine, tiny.source, group.rank() == 0 ? tiny.data : other.data, out, CONFIG, TrainListener.silent());
             }
         });
@@ -317,7 +317,7 @@ class RanksTest {
     }
 
     private RunFolder train(RankGroup group, Path out, TrainConfig config, TrainListener listener, TinyData data) {
-        try (Engine engine = Engine.cpu().among(group)) {
+        try (Engine engine = Engine.cpu().among(() -> group)) {
             return Trainer.train(engine, data.source, tiny.data, out, config, listener);
         }
     }
