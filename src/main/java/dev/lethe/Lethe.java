@@ -71,7 +71,7 @@ public final class Lethe implements AutoCloseable {
             Engine.libtorch(builder.libtorch);
         }
         Engine here = Engine.open(builder.device, builder.compute, builder.threads);
-        engine = builder.ranks ? here.among(MpiGroup.join()) : here;
+        engine = builder.ranks ? here.among(MpiGroup::join) : here;
         own = builder.executor == null ? Executors.newVirtualThreadPerTaskExecutor() : null;
         executor = own == null ? builder.executor : own;
         listener = builder.listener;

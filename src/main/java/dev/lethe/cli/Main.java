@@ -9,13 +9,11 @@ import dev.lethe.base.Sizes;
 import dev.lethe.console.ModelPlace;
 import dev.lethe.console.SettingOptions;
 import dev.lethe.console.Terminal;
-import dev.lethe.engine.MpiGroup;
 import dev.lethe.engine.Work;
 import dev.lethe.experiment.ExperimentCommand;
 import dev.lethe.report.OutputFile;
 import dev.lethe.run.RunInfo;
 import java.io.IOException;
-import java.io.OutputStream;
 import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
@@ -84,7 +82,7 @@ public final class Main implements Runnable, Terminal.Owner {
         AtomicInteger done = new AtomicInteger(-1);
         Thread stopper = new Thread(() -> stop(worker, done), "lethe-stop");
         Runtime.getRuntime().addShutdownHook(stopper);
-        int code = execute(terminal(arguments), arguments);
+        int code = execute(Terminal.ofProcess(), arguments);
         done.set(code);
         try {
             Runtime.getRuntime().removeShutdownHook(stopper);
@@ -92,12 +90,6 @@ public final class Main implements Runnable, Terminal.Owner {
             return; // the hook waits for this thread to end, so it must not wait for the hooks in exit
         }
         System.exit(code);
-    }
-
-    /** Of several ranks the first speaks for all: what went wrong on another it says too. */
-    private static Terminal terminal(String[] arguments) {
-        return List.of(arguments).contains(TrainCommand.RANKS) && MpiGroup.follows()
-                ? new Terminal(OutputStream.nullOutputStream(), OutputStream.nullOutputStream(), () -> 0) : Terminal.ofProcess();
     }
 
     /** A command that came to its end all the same says so by its own code, and not by the signal's. */

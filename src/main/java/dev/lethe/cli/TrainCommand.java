@@ -10,6 +10,7 @@ import dev.lethe.console.Common;
 import dev.lethe.console.ModelPlace;
 import dev.lethe.console.SettingOptions;
 import dev.lethe.console.Terminal;
+import dev.lethe.data.Dataset;
 import dev.lethe.engine.MpiGroup;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.run.RunFolder;
@@ -25,6 +26,7 @@ import java.util.LinkedHashSet;
 import java.util.Locale;
 import java.util.Set;
 import java.util.concurrent.Callable;
+import java.util.function.Function;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -50,9 +52,7 @@ final class TrainCommand implements Callable<Integer> {
     @Option(names = "--resume", description = "Go on with a training that was stopped, or find it complete.")
     private boolean resume;
 
-    static final String RANKS = "--ranks";
-
-    @Option(names = RANKS, description = "One of several processes that train together: mpirun -n 2 lethe train ... --ranks")
+    @Option(names = "--ranks", description = "One of several processes that train together: mpirun -n 2 lethe train ... --ranks")
     private boolean ranks;
 
     private final TrainConfig.Builder config = TrainConfig.builder();
@@ -88,10 +88,15 @@ final class TrainCommand implements Callable<Integer> {
             throw new BadInputException("one of " + MpiGroup.announced() + " processes that mpirun started, and each would train by itself;"
                     + " add --ranks, for them to train together");
         }
+        Function<Lethe, Job<Run>> training = resume ? resumed() : begun(); // read before ranks join and wait for each other
+        boolean follows = ranks && MpiGroup.follows();
         try (TrainProgress progress = new TrainProgress(common, "train");
                 Lethe lethe = Main.door(place).ranks(ranks).training(progress).build()) {
-            Path run = (resume ? resumed(lethe) : lethe.train(source(), form.read(data, null), out, config.build())).join().path();
-            if (ranks && MpiGroup.follows()) {
+            if (follows) {
+                common.terminal().mute(); // from here on the first rank says what went wrong on this one too
+            }
+            Path run = training.apply(lethe).join().path();
+            if (follows) {
                 return 0; // the first rank hands the result over
             }
             RunInfo info = RunFolder.open(run).info();
@@ -125,9 +130,20 @@ final class TrainCommand implements Callable<Integer> {
         }
     }
 
-    private Job<Run> resumed(Lethe lethe) {
-        return data == null ? lethe.resume(out)
-                : lethe.resume(out, config.build(), form.read(data, RunFolder.openAny(out).info().data().form()));
+    private Function<Lethe, Job<Run>> begun() {
+        ModelSource source = source();
+        Dataset records = form.read(data, null);
+        TrainConfig asked = config.build();
+        return lethe -> lethe.train(source, records, out, asked);
+    }
+
+    private Function<Lethe, Job<Run>> resumed() {
+        if (data == null) {
+            return lethe -> lethe.resume(out);
+        }
+        Dataset records = form.read(data, RunFolder.openAny(out).info().data().form());
+        TrainConfig expected = config.build();
+        return lethe -> lethe.resume(out, expected, records);
     }
 
     private static void print(Terminal terminal, Result result) {

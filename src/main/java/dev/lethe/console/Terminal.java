@@ -34,12 +34,20 @@ public final class Terminal {
     private final PrintStream err;
     private final IntSupplier columns;
     private String open; // the line that is being rewritten, or null
+    private volatile boolean muted;
 
     /** @param columns how wide {@code err} is where it is a terminal, on which a line can be rewritten; else 0 */
     public Terminal(OutputStream out, OutputStream err, IntSupplier columns) {
         this.watched = new Watched(out);
         this.out = new PrintStream(watched, true, StandardCharsets.UTF_8);
-        this.err = new PrintStream(err, true, StandardCharsets.UTF_8);
+        this.err = new PrintStream(new FilterOutputStream(err) {
+            @Override
+            public void write(byte[] bytes, int from, int count) throws IOException {
+                if (!muted) {
+                    this.out.write(bytes, from, count);
+                }
+            }
+        }, true, StandardCharsets.UTF_8);
         this.columns = columns;
     }
 
@@ -55,6 +63,11 @@ public final class Terminal {
 
     public PrintStream err() {
         return err;
+    }
+
+    /** From here on {@code err} is shown nothing: another process speaks for this one. Any thread. */
+    public void mute() {
+        muted = true;
     }
 
     /** 0 where there is no terminal. Asked anew each time: windows change. */

@@ -19,6 +19,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
 import java.util.Objects;
+import java.util.function.Supplier;
 
 /**
  * One device and the native library behind it. Any thread may use an engine and close it; the models it makes belong to the
@@ -142,15 +143,15 @@ public final class Engine implements AutoCloseable {
     /**
      * An engine like this one whose trainings are shared with other ranks; it closes the group.
      *
+     * @param ranks joins them: not asked where it is refused, for to leave a group waits for the others
      * @throws BadInputException on a device: sums over ranks are made on the host
      */
-    public Engine among(RankGroup ranks) {
+    public Engine among(Supplier<RankGroup> ranks) {
         if (device.kind() != Device.Kind.CPU) {
-            ranks.close();
             throw new BadInputException("ranks on " + device + ": Lethe adds up gradients over ranks on hosts alone, through MPI; train"
                     + " on the CPU, or on one device alone");
         }
-        return new Engine(device, compute, threads, ranks);
+        return new Engine(device, compute, threads, ranks.get());
     }
 
     /** Whom its trainings are shared with. */

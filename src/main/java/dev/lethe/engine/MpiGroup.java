@@ -147,6 +147,7 @@ public final class MpiGroup implements RankGroup {
 
     @Override
     public void close() {
+        memory.own(); // a job's thread may have it still
         memory.close();
     }
 }

@@ -52,7 +52,7 @@ record LedgerParts(List<Part> parts) {
             throw new BadInputException(path + ": is a link; a ledger's folders lie in it themselves, another disk is mounted there");
         if (!Files.isDirectory(path, LinkOption.NOFOLLOW_LINKS))
             throw new DamagedDataException("ledger " + ledger.path() + " is damaged: its folder " + name + " is missing, and the gradients"
-                    + " in it; put it back");
+                    + " in it; put it back, or resume the training if it was cut off before it made the folder");
         LedgerFolder folder = new LedgerFolder(path);
         LedgerManifest own = LedgerManifest.read(folder);
         if (!own.folders().isEmpty()) throw new BadInputException(path + ": names folders itself; only a whole ledger does");

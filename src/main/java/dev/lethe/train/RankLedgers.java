@@ -50,9 +50,10 @@ final class RankLedgers {
         this.run = run;
         this.ranks = ranks;
         this.step = step;
-        before = step == 0 ? Counts.NONE : TrainCheckpoint.entries(run, step);
-        own = before.own();
+        Counts then = step == 0 ? Counts.NONE : TrainCheckpoint.entries(run, step);
         folders = isThere(-1) ? LedgerWriter.folders(run.ledger()) : List.of();
+        before = folders.isEmpty() && then.own() != null ? new Counts(then.all(), List.of()) : then; // a replay's is one folder's copy
+        own = before.own();
         ranks.meet(); // before rank 0 adds to them
     }
 

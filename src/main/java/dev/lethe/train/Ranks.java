@@ -12,6 +12,7 @@ import dev.lethe.engine.Buffer;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.RankException;
 import dev.lethe.engine.RankGroup;
+import dev.lethe.engine.Work;
 import dev.lethe.text.Example;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
@@ -110,9 +111,15 @@ final class Ranks {
         }
     }
 
-    /** Waits until all ranks are here. @throws RankException when one has failed */
+    /**
+     * Waits until all ranks are here. An interrupt does not cut that short: one that left would end what the others still write.
+     *
+     * @throws RankException when one has failed
+     */
     void meet() {
-        exchange(new byte[0]);
+        if (!alone()) {
+            Work.shielded(() -> exchange(new byte[0]));
+        }
     }
 
     /**

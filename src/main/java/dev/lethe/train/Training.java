@@ -149,10 +149,7 @@ final class Training implements AutoCloseable {
 
     private InterruptedWorkException interrupted() {
         if (done > checkpointed) {
-            Work.shielded(() -> {
-                checkpoint(false);
-                return null;
-            });
+            checkpoint(false);
         }
         return new InterruptedWorkException("training interrupted after step " + done + " of " + steps + "; " + run.root()
                 + " can be resumed");
@@ -172,8 +169,8 @@ final class Training implements AutoCloseable {
         double norm = move(before + done + 1, slots, rate, captured ? epoch : -1);
         long nanos = System.nanoTime() - start;
         boolean epochEnds = order.endsEpoch(before + done + 1) || done + 1 == steps;
-        OptionalDouble holdoutLoss = ranks.leads() && epochEnds && !holdout.isEmpty() ? OptionalDouble.of(Work.shielded(this::holdoutLoss))
-                : OptionalDouble.empty();
+        boolean measured = epochEnds && !holdout.isEmpty();
+        OptionalDouble holdoutLoss = measured && ranks.leads() ? OptionalDouble.of(Work.shielded(this::holdoutLoss)) : OptionalDouble.empty();
         TrainStep step = new TrainStep(done + 1, steps, epoch + 1, config.epochs(), lastLoss, rate, norm, indices.length,
                 TokenMean.targets(train, indices), TokenMean.tokens(train, indices), nanos, captured, holdoutLoss);
         if (log != null) {
@@ -182,6 +179,9 @@ final class Training implements AutoCloseable {
         done++;
         event.finish(step);
         listener.step(step);
+        if (measured) {
+            ranks.meet(); // rank 0 alone has measured, which takes its time
+        }
     }
 
     /**
@@ -295,8 +295,16 @@ final class Training implements AutoCloseable {
                 && ranks.first((System.nanoTime() - sinceCheckpoint) * CHECKPOINT_SHARE >= checkpointNanos);
     }
 
-    /** @param kept whether it stays, to replay from */
+    /** Not cut short by an interrupt, on any rank. @param kept whether it stays, to replay from */
     private void checkpoint(boolean kept) {
+        Work.shielded(() -> {
+            write(kept);
+            ranks.meet();
+            return null;
+        });
+    }
+
+    private void write(boolean kept) {
         long start = System.nanoTime();
         RankLedgers.Counts entries = ledger == null ? RankLedgers.Counts.NONE : ledgers.counts(ledger.sync());
         requireSameWeights();

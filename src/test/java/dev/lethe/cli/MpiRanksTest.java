@@ -89,7 +89,7 @@ class MpiRanksTest {
         assertEquals(0, Shell.run(train(one, 4)).code());
         for (int ranks : new int[] {2, 3}) {
             Path out = folder.resolve("on-" + ranks);
-            Shell ended = ranks(MPIRUN + "-n " + ranks + " \"$@\"", train(out, 4, "--ranks"));
+            Shell ended = ranks(MPIRUN + "-n " + ranks + " \"$@\"", train(out, 4, ranks == 2 ? "--ranks" : "--ranks=true"));
             assertEquals(0, ended.code(), ended.err());
             assertEquals(out.toString(), ended.json().get("run").asString(), "rank 0 alone speaks");
             assertSame(one, out);
@@ -129,6 +129,16 @@ class MpiRanksTest {
     }
 
     @Test
+    void whatOneRankAloneLacksItSaysAndNobodyWaits() throws Exception {
+        Path out = folder.resolve("lacking");
+        Shell ended = ranks("timeout 100 mpirun --oversubscribe --bind-to none -n 1 \"$@\""
+                + " : -n 1 bash -c 'exec \"${@/people.jsonl/absent.jsonl}\"' bash \"$@\"", train(out, 4, "--ranks"));
+        assertEquals(2, ended.code(), ended.err());
+        assertTrue(ended.err().lines().anyMatch(line -> line.startsWith("lethe: ") && line.contains("absent.jsonl")), ended.err());
+        assertFalse(Files.exists(out));
+    }
+
+    @Test
     void whatDiffersIsRefusedBeforeAnythingIsWritten() throws Exception {
         Path out = folder.resolve("none");
         Shell ended = ranks(MPIRUN + "-n 1 \"$@\" : -n 1 \"$@\" --set max_norm=2", train(out, 4, "--ranks"));
@@ -139,7 +149,7 @@ class MpiRanksTest {
         assertTrue(alone.err().contains("lethe: one of 2 processes that mpirun started, and each would train by itself; add --ranks"),
                 alone.err());
         Shell none = ranks("\"$@\"", train(out, 4, "--ranks"));
-        assertTrue(none.err().contains("lethe: ranks: no launcher has started this process as one of several; start the ranks with:"),
+        assertTrue(none.err().contains("lethe: ranks: no launcher has started this process as one of several; start the ranks by mpirun"),
                 none.err());
         Shell torchrun = ranks("RANK=0 WORLD_SIZE=2 MASTER_ADDR=localhost MASTER_PORT=29500 \"$@\"", train(out, 4, "--ranks"));
         assertTrue(torchrun.err().contains("RANK and WORLD_SIZE say rank 0 of 2, as torchrun does"), torchrun.err());

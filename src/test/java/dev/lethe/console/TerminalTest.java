@@ -36,6 +36,20 @@ class TerminalTest {
     }
 
     @Test
+    void aMutedTerminalShowsResultsAlone() {
+        ByteArrayOutputStream out = new ByteArrayOutputStream();
+        ByteArrayOutputStream err = new ByteArrayOutputStream();
+        Terminal terminal = new Terminal(out, err, () -> 0);
+        terminal.say("before");
+        terminal.mute();
+        terminal.say("after");
+        terminal.err().print('x');
+        terminal.print("result");
+        assertEquals("lethe: before" + System.lineSeparator(), err.toString(StandardCharsets.UTF_8));
+        assertEquals("result" + System.lineSeparator(), out.toString(StandardCharsets.UTF_8));
+    }
+
+    @Test
     void aFailureOfStdoutIsKeptUnlessItsReaderLeft() {
         assertEquals("No space left on device", after("No space left on device").getMessage());
         assertNull(after("Broken pipe"));

@@ -175,7 +175,8 @@ class LedgerFoldersTest {
                 + " rank-0001] in it, or name a new one");
         Path second = ledger.resolve("rank-0001");
         Files.move(second, folder.resolve("elsewhere"));
-        assertEquals("ledger " + ledger + " is damaged: its folder rank-0001 is missing, and the gradients in it; put it back",
+        assertEquals("ledger " + ledger + " is damaged: its folder rank-0001 is missing, and the gradients in it; put it back, or"
+                + " resume the training if it was cut off before it made the folder",
                 assertThrows(DamagedDataException.class, () -> GradientLedger.open(ledger)).getMessage());
         Files.createSymbolicLink(second, folder.resolve("elsewhere"));
         refused(ledger, () -> GradientLedger.open(ledger), second + ": is a link; a ledger's folders lie in it themselves, another disk is"

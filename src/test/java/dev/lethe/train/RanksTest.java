@@ -23,6 +23,7 @@ import dev.lethe.results.TrainStep;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunInfo;
 import dev.lethe.run.RunJson;
+import dev.lethe.run.RunRecord;
 import dev.lethe.settings.TrainConfig;
 import dev.lethe.shape.Device;
 import dev.lethe.shape.Dtype;
@@ -32,6 +33,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.Function;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.BeforeEach;
@@ -58,13 +62,13 @@ class RanksTest {
     }
 
     private RunFolder train(RankGroup group, Path out, TrainConfig config, TrainListener listener) {
-        try (Engine engine = Engine.open(Device.cpu(), Dtype.F32, 1).among(group)) {
+        try (Engine engine = Engine.open(Device.cpu(), Dtype.F32, 1).among(() -> group)) {
             return Trainer.train(engine, tiny.source, tiny.data, out, config, listener);
         }
     }
 
     private RunFolder resume(RankGroup group, Path out) {
-        try (Engine engine = Engine.open(Device.cpu(), Dtype.F32, 1).among(group)) {
+        try (Engine engine = Engine.open(Device.cpu(), Dtype.F32, 1).among(() -> group)) {
             return Trainer.resume(engine, out, TrainListener.silent());
         }
     }
@@ -161,6 +165,25 @@ class RanksTest {
     }
 
     @Test
+    void aReplayGoesOnWithTheEntriesOfAllRanks() throws IOException {
+        TrainConfig config = CONFIG.toBuilder().holdoutFraction(0).checkpointEverySteps(0).keepAt(List.of(0.5)).build();
+        List<Path> replayed = new ArrayList<>();
+        for (int ranks : new int[] {1, 2}) {
+            Path out = folder.resolve("kept-on-" + ranks);
+            ThreadRanks.run(ranks, group -> train(group, out, config, TrainListener.silent()));
+            RunFolder run = RunFolder.open(out);
+            String late = run.records().stream().map(RunRecord::id).filter(id -> Replay.price(run, Set.of(id)).from() > 0).findFirst()
+                    .orElseThrow();
+            try (Engine engine = Engine.open(Device.cpu(), Dtype.F32, 1)) {
+                replayed.add(Replay.of(engine, run, tiny.data.filter(record -> !record.id().equals(late)), folder.resolve("replay-" + ranks),
+                        TrainListener.silent()).root());
+            }
+        }
+        assertEquals(4 * 35, RunFolder.open(replayed.get(1)).info().result().ledger().entries(), "all but the record left out");
+        compareVectors(replayed.get(0), replayed.get(1));
+    }
+
+    @Test
     void aFailureOfOneIsAllRanksFailure() {
         Path out = folder.resolve("failed");
         List<Object> ends = ThreadRanks.run(3, group -> train(group, out, CONFIG, new TrainListener() {
@@ -217,12 +240,55 @@ class RanksTest {
                 }
             }
         };
-        try (Engine engine = Engine.open(Device.cpu(), Dtype.F32, 1).among(group)) {
+        try (Engine engine = Engine.open(Device.cpu(), Dtype.F32, 1).among(() -> group)) {
             return resumed ? Trainer.resume(engine, out, listener)
                     : Trainer.train(engine, tiny.source, tiny.data, out, CONFIG, listener);
         } finally {
             Thread.interrupted();
         }
+    }
+
+    /** Asked to end after step 7, at the end of epoch 1's last step, 9, and in the checkpoint of step 20: rank 0 takes longer than the grace. */
+    @Test
+    void ranksThatAreAskedToEndWaitForWhatTheFirstWrites() {
+        for (int[] at : new int[][] {{7, 7, 0}, {9, 0, 9}, {20, 20, 20}}) { // interrupted after step, slow checkpoint, slow step; 0: none
+            Path out = folder.resolve("ended-" + at[0]);
+            Set<Thread> callers = ConcurrentHashMap.newKeySet();
+            for (Object end : ThreadRanks.run(2, group -> {
+                callers.add(Thread.currentThread());
+                try {
+                    return train(group, out, CONFIG, slow(callers, at));
+                } finally {
+                    Thread.interrupted();
+                }
+            })) {
+                assertInstanceOf(InterruptedWorkException.class, end);
+            }
+            assertEquals(at[0], TrainCheckpoint.last(RunFolder.openAny(out)));
+        }
+    }
+
+    private static TrainListener slow(Set<Thread> callers, int[] at) {
+        return new TrainListener() {
+            @Override
+            public void step(TrainStep done) {
+                if (done.step() == at[0]) {
+                    callers.forEach(Thread::interrupt);
+                }
+                dawdle(done.step() == at[2]);
+            }
+
+            @Override
+            public void checkpoint(long step) {
+                dawdle(step == at[1]);
+            }
+
+            private void dawdle(boolean here) {
+                if (here) {
+                    LockSupport.parkNanos(1_200_000_000);
+                }
+            }
+        };
     }
 
     @Test
@@ -234,7 +300,7 @@ class RanksTest {
         Path elsewhere = Files.createDirectory(folder.resolve("elsewhere"));
         TinyData other = new TinyData(elsewhere, 13);
         List<Object> data = ThreadRanks.run(2, group -> {
-            try (Engine engine = Engine.cpu().among(group)) {
+            try (Engine engine = Engine.cpu().among(() -> group)) {
                 return Trainer.train(engine, tiny.source, group.rank() == 0 ? tiny.data : other.data, out, CONFIG, TrainListener.silent());
             }
         });
@@ -251,7 +317,7 @@ class RanksTest {
     }
 
     private RunFolder train(RankGroup group, Path out, TrainConfig config, TrainListener listener, TinyData data) {
-        try (Engine engine = Engine.cpu().among(group)) {
+        try (Engine engine = Engine.cpu().among(() -> group)) {
             return Trainer.train(engine, data.source, tiny.data, out, config, listener);
         }
     }

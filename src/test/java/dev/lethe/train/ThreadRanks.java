@@ -3,6 +3,7 @@ package dev.lethe.train;
 import dev.lethe.engine.ParameterVector;
 import dev.lethe.engine.RankException;
 import dev.lethe.engine.RankGroup;
+import dev.lethe.engine.Work;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.BrokenBarrierException;
@@ -18,7 +19,8 @@ import java.util.function.Function;
 
 /** Ranks that are threads of this process: a group without MPI, whose sums are added in the order of ranks. */
 final class ThreadRanks {
-    private static final int SECONDS = 60;
+    private static final long PATIENCE = 60_000; // ms
+    private static final long GRACE = 500; // ms that one which is asked to end waits for the others, as MpiGroup does
 
     private final CyclicBarrier barrier;
     private final byte[][] words;
@@ -53,7 +55,7 @@ final class ThreadRanks {
 
     private void await() {
         try {
-            barrier.await(SECONDS, TimeUnit.SECONDS);
+            barrier.await(Work.interrupted() ? GRACE : PATIENCE, TimeUnit.MILLISECONDS);
         } catch (InterruptedException | BrokenBarrierException | TimeoutException e) {
             throw RankException.lost("a rank is lost", e);
         }
