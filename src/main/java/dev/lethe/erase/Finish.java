@@ -118,27 +118,19 @@ final class Finish {
         Set<RecordKey> keys = keys(ids);
         Map<String, String> reasons = new HashMap<>();
         for (RunFolder run : lineage.runs()) {
-            String reason = tried(() -> {
+            String reason = "";
+            try {
                 if (run.hasLedger()) {
                     LedgerWriter.destroy(run.ledger(), keys);
                 }
-            });
-            String other = tried(() -> Scrub.run(RunFolder.openAny(run.root()), ids));
-            reason = reason.isEmpty() ? other : reason;
+                Scrub.run(RunFolder.openAny(run.root()), ids);
+            } catch (RuntimeException e) { // one that fails must not keep the others
+                reason = Reason.of(e);
+            }
             reasons.merge(run.identity(), reason, (a, b) -> a.isEmpty() ? b : a); // a copy of a run is one, too
         }
         reasons.replaceAll((identity, reason) -> reason.isEmpty() ? null : reason);
         return reasons;
-    }
-
-    /** Why it failed, or nothing: what fails must not keep the rest. */
-    private static String tried(Runnable work) {
-        try {
-            work.run();
-            return "";
-        } catch (RuntimeException e) {
-            return Reason.of(e);
-        }
     }
 
     /** Whether a person has said that a place was deleted. */
