@@ -153,7 +153,7 @@ public record Compaction(int entries, int destroyed, long bytesBefore, long byte
             PayloadReader reader) {
         return reader.unsealed(entry, (frame, room) -> {
             if (entry.encrypted())
-                GradientLedger.decrypt(manifest.keys(), sealer.keys(), entry, frame, room).ifPresent(what -> {
+                EntryCipher.decrypt(manifest.keys(), sealer.keys(), entry, frame, room).ifPresent(what -> {
                     throw damaged(file, entry, what);
                 });
             else if (manifest.keys().all()) throw damaged(file, entry, GradientLedger.IN_THE_CLEAR);

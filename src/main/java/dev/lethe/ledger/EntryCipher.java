@@ -12,6 +12,7 @@ import java.lang.foreign.ValueLayout;
 import java.security.GeneralSecurityException;
 import java.security.SecureRandom;
 import java.util.Arrays;
+import java.util.Optional;
 import javax.crypto.AEADBadTagException;
 import javax.crypto.Cipher;
 import javax.crypto.spec.GCMParameterSpec;
@@ -74,6 +75,18 @@ final class EntryCipher {
         } catch (GeneralSecurityException e) {
             throw new IllegalStateException("this Java does not decrypt with AES-256-GCM", e);
         }
+    }
+
+    /** Decrypts a whole entry; gives what is wrong with it, if anything. */
+    static Optional<String> decrypt(LedgerManifest.Keys where, LedgerKeys keys, Entry entry, MemorySegment frame, MemorySegment to) {
+        byte[] key = keys == null ? null : keys.key(LedgerKeys.name(where, entry.header().key()));
+        if (key == null)
+            return Optional.of("the record's key is not in " + (keys == null ? "the manifest" : WrappedKeys.file(keys.folder()))
+                    + ": it was destroyed or lost; bring back a copy of the keys that is not older than the last erasure");
+        MemorySegment stored = frame.asSlice(SegmentLayout.ENTRY_HEADER_BYTES, entry.length());
+        return open(key, frame, stored, to) ? Optional.empty()
+                : Optional.of("somebody changed, moved or exchanged the entry, or its key: the checksum holds and the key's seal"
+                        + " does not");
     }
 
     private static Cipher cipher(int mode, byte[] key, MemorySegment header) throws GeneralSecurityException {

@@ -300,25 +300,13 @@ public final class GradientLedger implements AutoCloseable {
             checked[ordinal] = true;
         }
         if (entry.encrypted()) {
-            decrypt(part.under(), part.keys, entry, frame, room).ifPresent(what -> {
+            EntryCipher.decrypt(part.under(), part.keys, entry, frame, room).ifPresent(what -> {
                 throw damaged(entry, what);
             });
             return room;
         }
         if (part.keys != null && part.under().all()) throw damaged(entry, IN_THE_CLEAR);
         return frame.asSlice(SegmentLayout.ENTRY_HEADER_BYTES, entry.length(), SegmentLayout.ALIGNMENT);
-    }
-
-    /** Decrypts a whole entry; gives what is wrong with it, if anything. */
-    static Optional<String> decrypt(LedgerManifest.Keys where, LedgerKeys keys, Entry entry, MemorySegment frame, MemorySegment to) {
-        byte[] key = keys == null ? null : keys.key(LedgerKeys.name(where, entry.header().key()));
-        if (key == null)
-            return Optional.of("the record's key is not in " + (keys == null ? "the manifest" : WrappedKeys.file(keys.folder()))
-                    + ": it was destroyed or lost; bring back a copy of the keys that is not older than the last erasure");
-        MemorySegment stored = frame.asSlice(SegmentLayout.ENTRY_HEADER_BYTES, entry.length());
-        return EntryCipher.open(key, frame, stored, to) ? Optional.empty()
-                : Optional.of("somebody changed, moved or exchanged the entry, or its key: the checksum holds and the key's seal"
-                        + " does not");
     }
 
     /**

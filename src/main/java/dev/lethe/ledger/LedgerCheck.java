@@ -72,7 +72,7 @@ public record LedgerCheck(int entries, int destroyed, long bytes, List<Damage> d
                 if (entry.destroyed()) continue;
                 if (!reader.holds(entry)) damage.add(new Damage(name, entry.offset(), "the payload does not match its checksum"));
                 else if (entry.encrypted())
-                    reader.unsealed(entry, (frame, room) -> GradientLedger.decrypt(manifest.keys(), keys, entry, frame, room))
+                    reader.unsealed(entry, (frame, room) -> EntryCipher.decrypt(manifest.keys(), keys, entry, frame, room))
                             .ifPresent(what -> damage.add(new Damage(name, entry.offset(), what)));
                 else if (keys != null && manifest.keys().all()) damage.add(new Damage(name, entry.offset(), GradientLedger.IN_THE_CLEAR));
             }
