@@ -92,7 +92,7 @@ public final class PartialScores implements AutoCloseable {
     }
 
     /** The same into a stream, which stays open. */
-    public static void write(OutputStream to, ScoreRequest request, LedgerBlocks.Shard shard, List<Site> sites,
+    private static void write(OutputStream to, ScoreRequest request, LedgerBlocks.Shard shard, List<Site> sites,
             Consumer<EntryRows.Sink> pass) throws IOException {
         MessageDigest digest = Sha256.digest();
         OutputStream out = new BufferedOutputStream(new DigestOutputStream(to, digest), 1 << 16);
@@ -174,8 +174,8 @@ public final class PartialScores implements AutoCloseable {
         }
     }
 
-    /** The same of bytes from elsewhere, whose SHA-256 is not looked at. Closed with this. @param place what errors are to name */
-    public static PartialScores open(InputStream stream, String place) throws IOException {
+    /** Of bytes whose SHA-256 was looked at. Closed with this. @param place what errors are to name */
+    private static PartialScores open(InputStream stream, String place) throws IOException {
         DataInputStream in = new DataInputStream(new BufferedInputStream(stream, 1 << 16));
         try {
             if (Long.reverseBytes(in.readLong()) != MAGIC) throw foreign(place);
