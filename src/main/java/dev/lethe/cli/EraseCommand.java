@@ -7,6 +7,7 @@ import dev.lethe.base.Reason;
 import dev.lethe.base.Settings;
 import dev.lethe.console.Common;
 import dev.lethe.console.ModelPlace;
+import dev.lethe.console.Selection;
 import dev.lethe.console.SettingOptions;
 import dev.lethe.console.Terminal;
 import dev.lethe.data.Dataset;

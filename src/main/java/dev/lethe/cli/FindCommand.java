@@ -2,6 +2,7 @@ package dev.lethe.cli;
 
 import dev.lethe.base.BadInputException;
 import dev.lethe.console.Common;
+import dev.lethe.console.Selection;
 import dev.lethe.console.SettingOptions;
 import dev.lethe.console.Terminal;
 import dev.lethe.data.Dataset;

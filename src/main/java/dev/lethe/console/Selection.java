@@ -1,4 +1,4 @@
-package dev.lethe.cli;
+package dev.lethe.console;
 
 import dev.lethe.base.BadInputException;
 import dev.lethe.find.Query;
@@ -8,7 +8,7 @@ import java.util.stream.Stream;
 import picocli.CommandLine.Option;
 
 /** Which records are meant: by id, by subject, word for word or by likeness. */
-final class Selection {
+public final class Selection {
     @Option(names = "--ids", paramLabel = "ID", split = ",", description = "Records with these ids.")
     private List<String> ids;
 
@@ -24,12 +24,13 @@ final class Selection {
             description = "Least likeness of the words (token-set ratio; 85 when no number is given).")
     private Double fuzzy;
 
-    boolean isEmpty() {
+    /** Whether none is named. */
+    public boolean isEmpty() {
         return ids == null && subject == null && text == null;
     }
 
     /** The query; exactly one way of choosing must have been taken. */
-    Query query() {
+    public Query query() {
         if (Stream.of(ids, subject, text).filter(Objects::nonNull).count() != 1) {
             throw new BadInputException("say which records are meant by exactly one of --ids, --subject and --text");
         }

@@ -1,15 +1,15 @@
-package dev.lethe.cli;
+package dev.lethe.console;
 
 import dev.lethe.base.BadInputException;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /** The i-th of n parts of a work, from 1, as --shard I/N names it. */
-record ShardChoice(int i, int n) {
+public record ShardChoice(int i, int n) {
     private static final Pattern TEXT = Pattern.compile("([0-9]{1,9})/([0-9]{1,9})");
 
     /** Null for null. @throws BadInputException when there is no such part */
-    static ShardChoice of(String text) {
+    public static ShardChoice of(String text) {
         if (text == null) {
             return null;
         }
