@@ -38,7 +38,7 @@ public record EraseData(List<Example> forget, List<Example> distinct, List<Examp
     public static EraseData of(List<Example> forget, List<Example> distinct, List<Example> retain, List<Example> heldOut,
                         List<Example> keep, EraseConfig config) {
         List<Example> shuffled = sample(heldOut, heldOut.size(), config.seed());
-        boolean split = shuffled.size() >= LEAST_TO_SPLIT && (config.liveContrast() > 0 || config.harden() > 0);
+        boolean split = shuffled.size() >= LEAST_TO_SPLIT && config.liveContrast() > 0;
         int anchors = split ? shuffled.size() / 2 : 0;
         List<Example> kept = sample(keep, keep.size(), config.seed());
         int watched = Math.min(WATCHED, (kept.size() + 1) / 2);

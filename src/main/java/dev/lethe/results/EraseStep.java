@@ -40,16 +40,14 @@ public record EraseStep(int index, Phase phase, Action action, double rate, doub
         /** AdamW on sampled retain records. */
         REPAIR,
         /** The direction was computed anew from the gradients at the weights of now. */
-        RELINEARISE,
-        /** A step against relearning that was kept: what forgotten records relearned on trial bring back is undone. */
-        HARDEN
+        RELINEARISE
     }
 
     /** {@return whether this move was undone} */
     public boolean rolledBack() {
         return switch (action) {
             case ROLL_BACK_STALE, ROLL_BACK_OVERSHOOT, ROLL_BACK_GUARD -> true;
-            case OBSERVE, ASCEND, REPAIR, RELINEARISE, HARDEN -> false;
+            case OBSERVE, ASCEND, REPAIR, RELINEARISE -> false;
         };
     }
 }

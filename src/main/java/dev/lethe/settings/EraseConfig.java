@@ -1,5 +1,6 @@
 package dev.lethe.settings;
 
+import com.fasterxml.jackson.annotation.JsonIgnoreProperties;
 import dev.lethe.LetheException;
 import dev.lethe.base.Problems;
 import dev.lethe.settings.Strategy.Kind;
@@ -31,10 +32,9 @@ import tools.jackson.databind.ser.std.ToStringSerializer;
  * @param hold         records of the text to keep, or of random tokens without any, on which each step of repair or objective is
  *                     held to what the model said before; 0 = none; −1 is 4, but without text to keep none of an objective, nor of a
  *                     model made from nothing, which knows nothing else
- * @param harden        trial steps of relearning before each step against it, in a calibrated ascent's annealed end; 0 = off
  * @param repairRate    peak learning rate of repair; 0 means the run's training rate, of a model made from nothing half of it
- * @param repairBudget  most repair steps ({@code precondition} and trials of relearning counted in), and most steps of an
- *                      objective, as a share of the run's training steps
+ * @param repairBudget  most repair steps ({@code precondition} counted in), and most steps of an objective,
+ *                      as a share of the run's training steps
  * @param reference     what the forget loss is raised to
  * @param overshoot     share of the target by which one step may pass it before it is rolled back
  * @param retainGuard   most that the mean loss of sampled retain records may rise, nats a token, at the end
@@ -49,9 +49,10 @@ import tools.jackson.databind.ser.std.ToStringSerializer;
  * @param keep          text besides the run's records that must stay known; null is none
  * @param alternates    file of wrong answers to the records, as TOFU's perturbed sets have them: for altpo alone, which needs it
  */
+@JsonIgnoreProperties({"harden"}) // settings that are gone and stand in accounts of before
 public record EraseConfig(Strategy strategy, @Nullable String sites, @Nullable Epochs epochs, Tuning tuning, @Nullable FixedRate fixed, @Nullable Iterative iterative,
                           int precondition, Contrast contrast, int contrastSample, int liveContrast, double rate, int maxAscents,
-                          int repair, int polish, int hold, int harden, double repairRate, double repairBudget, Reference reference,
+                          int repair, int polish, int hold, double repairRate, double repairBudget, Reference reference,
                           double overshoot, double retainGuard, double heldOutGuard, int guardSample, int relearnSteps,
                           boolean ignoreGuards, boolean keepEntries, long seed, Copy.Rule copies, @Nullable Keep keep,
                           @JsonSerialize(using = ToStringSerializer.class) @Nullable Path alternates) {
@@ -74,7 +75,6 @@ public record EraseConfig(Strategy strategy, @Nullable String sites, @Nullable E
         problems.require(repair >= 0, "repair", repair, "at least 0");
         problems.require(polish >= -1, "polish", polish, "-1 (automatic) or more");
         problems.require(hold >= -1, "hold", hold, "-1 (automatic) or more");
-        problems.require(harden >= 0, "harden", harden, "at least 0");
         problems.require(repairRate >= 0 && repairRate < 1, "repair_rate", repairRate, "0 (automatic) to below 1");
         problems.require(repairBudget >= 0, "repair_budget", repairBudget, "at least 0");
         problems.require(overshoot > 0, "overshoot", overshoot, "above 0");
@@ -83,7 +83,6 @@ public record EraseConfig(Strategy strategy, @Nullable String sites, @Nullable E
         problems.require(guardSample >= 1, "guard_sample", guardSample, "at least 1");
         problems.require(relearnSteps >= 0, "relearn_steps", relearnSteps, "at least 0");
         requireUsed(problems, strategy, epochs, contrast, liveContrast);
-        problems.require(harden == 0 || strategy.kind() == Kind.ASCENT, "harden", harden, "0: only ascents are hardened");
         problems.require(precondition == 0 || strategy.kind() == Kind.ASCENT && fixed == null, "precondition", precondition,
                 "0: only a calibrated ascent is scaled");
         requireSteps(problems, strategy, fixed, iterative);
@@ -203,7 +202,7 @@ public record EraseConfig(Strategy strategy, @Nullable String sites, @Nullable E
         return new Builder().strategy(strategy).sites(sites).epochs(epochs).tuned(tuning).fixed(fixed)
                 .iterative(iterative).precondition(precondition).contrast(contrast).contrastSample(contrastSample)
                 .liveContrast(liveContrast).rate(rate).maxAscents(maxAscents).repair(repair).polish(polish).hold(hold)
-                .harden(harden).repairRate(repairRate).repairBudget(repairBudget).reference(reference)
+                .repairRate(repairRate).repairBudget(repairBudget).reference(reference)
                 .overshoot(overshoot).retainGuard(retainGuard).heldOutGuard(heldOutGuard).guardSample(guardSample)
                 .relearnSteps(relearnSteps).ignoreGuards(ignoreGuards).keepEntries(keepEntries).seed(seed)
                 .copies(copies).keep(keep).alternates(alternates);
@@ -228,7 +227,6 @@ public record EraseConfig(Strategy strategy, @Nullable String sites, @Nullable E
         private int repair = 1;
         private int polish = -1;
         private int hold = -1;
-        private int harden = 0;
         private double repairRate = 0;
         private double repairBudget = 0.2;
         private Reference reference = new Reference.HeldOut();
@@ -295,9 +293,6 @@ public record EraseConfig(Strategy strategy, @Nullable String sites, @Nullable E
         /** {@return this, with another {@link EraseConfig#hold}}
          * @param value it */
         public Builder hold(int value) { hold = value; return this; }
-        /** {@return this, with another {@link EraseConfig#harden}}
-         * @param value it */
-        public Builder harden(int value) { harden = value; return this; }
         /** {@return this, with another {@link EraseConfig#repairRate}}
          * @param value it */
         public Builder repairRate(double value) { repairRate = value; return this; }
@@ -354,7 +349,7 @@ public record EraseConfig(Strategy strategy, @Nullable String sites, @Nullable E
          */
         public EraseConfig build() {
             return new EraseConfig(strategy, sites, epochs, tuning, fixed, iterative, precondition, contrast, contrastSample,
-                    liveContrast, rate, maxAscents, repair, polish, hold, harden, repairRate, repairBudget, reference, overshoot, retainGuard,
+                    liveContrast, rate, maxAscents, repair, polish, hold, repairRate, repairBudget, reference, overshoot, retainGuard,
                     heldOutGuard, guardSample, relearnSteps, ignoreGuards, keepEntries, seed, copies, keep, alternates);
         }
     }

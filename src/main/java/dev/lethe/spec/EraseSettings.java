@@ -109,9 +109,7 @@ public final class EraseSettings {
                 .whole("contrast_sample", usual.contrastSample(), "Retain records that span the contrast", to::contrastSample)
                 .whole("live_contrast", usual.liveContrast(), "Retain and held-out records whose gradients of now steer each ascent"
                         + " step; 0 = none", to::liveContrast)
-                .number("repair_rate", "RATE", usual.repairRate(), "Peak learning rate of repair; 0 = the training's, of a model made from nothing half of it", to::repairRate)
-                .whole("harden", usual.harden(), "Trial steps of relearning before each step against it, in the annealed end; 0 ="
-                        + " off", to::harden);
+                .number("repair_rate", "RATE", usual.repairRate(), "Peak learning rate of repair; 0 = the training's, of a model made from nothing half of it", to::repairRate);
         for (Parameter own : Parameter.values()) {
             Tuning tuning = usual.tuning();
             of(settings, one -> one.tuning().has(own)).number(own.label(), own.placeholder(),
@@ -128,8 +126,8 @@ public final class EraseSettings {
         if (names.contains("keep_guard") && !names.contains("keep")) {
             problems.add("keep_guard watches the text of keep, which is missing");
         }
-        unused(names, "fixed", problems, "rate", "max_ascents", "harden", "overshoot", "precondition");
-        unused(names, "iterative", problems, "max_ascents", "polish", "harden");
+        unused(names, "fixed", problems, "rate", "max_ascents", "overshoot", "precondition");
+        unused(names, "iterative", problems, "max_ascents", "polish");
         EraseConfig set = config();
         boolean repairs = set.repair() > 0 || set.polish() != 0 && set.iterative() == null;
         if (set.strategy().kind() == Kind.OBJECTIVE && !repairs) {

@@ -1,12 +1,10 @@
 /*
  * The calibrated loop (DESIGN, Erasure): ascend, repair, look; stop at the reference and not at a step count; then anneal
  * the repair to nothing, ascending again whenever the forget loss falls back under the reference. Or without calibration: so
- * many steps of a fixed rate. While it anneals, a trial of relearning may ask for a step against it now and then. Leaves
- * out where the reference comes from and what is done with the weights it ends at.
+ * many steps of a fixed rate. Leaves out where the reference comes from and what is done with the weights it ends at.
  */
 package dev.lethe.strategy;
 
-import dev.lethe.engine.AdamW;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.Work;
 import dev.lethe.objective.EraseData;
@@ -32,10 +30,6 @@ final class EraseLoop {
     /** Rounds in which ascent and repair undo each other before the direction counts as stale. */
     private static final int STALE_ROUNDS = 5;
     private static final double STALE_GAIN = 0.01;
-    /** Annealed repair steps that the budget must pay for beside the trials: fewer do not mend what hardening does. */
-    private static final int LEAST_POLISH = 30;
-    /** Annealed repair steps from one trial of relearning to the next. */
-    private static final int HARDEN_EVERY = 6;
     /** The annealed end looks at the forget records so seldom that it costs this share of its steps. */
     private static final double LOOK_SHARE = 0.25;
     /** A forward pass of a record, in gradients of it. */
@@ -53,8 +47,6 @@ final class EraseLoop {
     private final Budget budget;
     private final Consumer<EraseStep> heard;
     private int index;
-    private int trials;
-    private boolean hardens;
     private int ascents;
     private int staleRounds;
     private EraseData watched; // the data, or less of the forget set
@@ -64,14 +56,13 @@ final class EraseLoop {
     /**
      * What the loop may spend besides the ascent.
      *
-     * @param steps     most repair steps, trials of relearning counted by their records
+     * @param steps     most repair steps
      * @param spent     of them before the loop: gradients of batches of retain records
      * @param polish    most annealed repair steps
      * @param batchSize records of a repair step
      * @param step      what one costs, in gradients of its retain records: more than 1 where it is held to other text
-     * @param relearn   AdamW of a trial
      */
-    record Budget(int steps, int spent, int polish, int batchSize, double step, AdamW relearn) {
+    record Budget(int steps, int spent, int polish, int batchSize, double step) {
         int left() {
             return Math.max(0, steps - spent);
         }
@@ -96,10 +87,8 @@ final class EraseLoop {
         limits = new Limits(target, config.overshoot(), before.retain() + SWING * config.retainGuard());
         now = before;
         tell(Phase.START, Action.OBSERVE, 0);
-        hardens = config.harden() > 0 && config.fixed() == null && polish(costOfHardened()) >= LEAST_POLISH;
-        double cost = hardens ? costOfHardened() : budget.step();
-        int polish = polish(cost);
-        int repairs = (int) ((budget.left() - Math.ceil(polish * cost)) / budget.step());
+        int polish = (int) Math.min(budget.polish(), POLISH_SHARE * budget.left() / budget.step());
+        int repairs = (int) ((budget.left() - Math.ceil(polish * budget.step())) / budget.step());
         if (config.fixed() != null) {
             walk(config.fixed(), repairs);
             anneal(Double.NEGATIVE_INFINITY, polish);
@@ -117,20 +106,9 @@ final class EraseLoop {
         return LoopResult.of(before, now, ascents, spent(), target);
     }
 
-    /** What retain records and trials cost so far, in repair steps. */
+    /** What retain records cost so far, in repair steps. */
     private int spent() {
-        return budget.spent() + (int) Math.ceil(repair.steps() * budget.step()) + trials;
-    }
-
-    /** Annealed steps that the budget pays for at this cost of one, in repair steps. */
-    private int polish(double cost) {
-        return (int) Math.min(budget.polish(), POLISH_SHARE * budget.left() / cost);
-    }
-
-    /** Of one annealed step, in repair steps, its share of a trial included. */
-    private double costOfHardened() {
-        double records = Hardening.recordsOfAStep(data.distinct().size(), config.harden());
-        return budget.step() + records / budget.batchSize() / HARDEN_EVERY;
+        return budget.spent() + (int) Math.ceil(repair.steps() * budget.step());
     }
 
     private void walk(FixedRate fixed, int repairs) {
@@ -193,19 +171,6 @@ final class EraseLoop {
         if (steps > 0 && config.fixed() == null) {
             relinearise(Phase.POLISH); // the stored direction has done the distance; what is left is best seen from here
         }
-        if (hardens) {
-            try (Hardening hardening = new Hardening(model, data, config, budget.relearn(), target)) {
-                anneal(target, steps, hardening);
-                trials = (int) Math.ceil((double) hardening.records() / budget.batchSize());
-            }
-        } else {
-            anneal(target, steps, null);
-        }
-        now = SetLoss.measure(model, data);
-        tell(Phase.POLISH, Action.OBSERVE, 0);
-    }
-
-    private void anneal(double target, int steps, Hardening hardening) {
         double share = config.rate();
         int every = stepsToALook(data.forget().size(), budget.batchSize());
         for (int i = 0; i < steps; i++) {
@@ -213,25 +178,15 @@ final class EraseLoop {
                 Outcome outcome = ascend(Phase.POLISH, share);
                 share = outcome.share() > 0 ? outcome.share() * GROWTH : share / 2;
             }
-            if (hardening != null && i % HARDEN_EVERY == 0) {
-                harden(hardening);
-            }
             repair(Phase.POLISH, 1 - (double) i / steps, (i + 1) % every == 0);
         }
+        now = SetLoss.measure(model, data);
+        tell(Phase.POLISH, Action.OBSERVE, 0);
     }
 
     /** Annealed steps from one look at so many forget records to the next. */
     static int stepsToALook(int forget, int batchSize) {
         return (int) Math.ceil(FORWARD * forget / batchSize / LOOK_SHARE);
-    }
-
-    private void harden(Hardening hardening) {
-        Work.check(Method.INTERRUPTED);
-        Hardening.Outcome outcome = hardening.step(now, limits);
-        if (outcome.share() > 0) {
-            now = outcome.losses();
-            tell(Phase.POLISH, Action.HARDEN, outcome.share());
-        }
     }
 
     private Outcome ascend(Phase phase, double share) {

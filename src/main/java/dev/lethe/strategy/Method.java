@@ -157,8 +157,7 @@ public final class Method {
                     optimizer(config.repairRate(), in.source().info().fromNothing() ? 0.5 : 1),
                     config.seed(), more(hold)); // after the ascent: a task vector's fine-tuning has moments of its own
             double cost = 1 + (hold == null ? 0 : Hold.cost(held(), in.data(), training.batchSize()));
-            EraseLoop.Budget budget = new EraseLoop.Budget(budget(), batches, polish(), training.batchSize(), cost,
-                    RelearnProbe.optimizer(training));
+            EraseLoop.Budget budget = new EraseLoop.Budget(budget(), batches, polish(), training.batchSize(), cost);
             return new EraseLoop(model, config, in.data(), ascent, repair, budget, heard).run(target);
         }
     }

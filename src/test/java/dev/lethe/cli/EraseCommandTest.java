@@ -192,6 +192,33 @@ class EraseCommandTest {
     }
 
     @Test
+    void anAccountWithSettingsThatAreGoneIsRead() throws IOException {
+        Path out = folder.resolve("before");
+        assertEquals(0, erase(run, "mirelle", out).code());
+        Path account = out.resolve("journal/erasure.json");
+        Files.writeString(account, Files.readString(account).replace("\"repair_rate\" :", "\"harden\" : 5, \"repair_rate\" :"));
+        Files.writeString(out.resolve("journal/steps.jsonl"), "{\"index\":99,\"phase\":\"POLISH\",\"action\":\"HARDEN\",\"rate\":0.003,"
+                + "\"forget\":6.1,\"retain\":0.2,\"held_out\":\"NaN\"}\n", StandardOpenOption.APPEND);
+        assertTrue(Files.readString(account).contains("harden"));
+        Shell report = Shell.run("report", out, "--json", "-");
+        assertEquals(0, report.code(), report.err());
+        assertTrue(Files.readString(out.resolve("report/report.html")).contains("10 records were erased"));
+        assertEquals(0, Shell.run("inspect", out, "--personal").code());
+        Shell next = erase(out, "dave", folder.resolve("after"));
+        assertEquals(0, next.code(), next.err());
+        Files.writeString(account, Files.readString(account).replace("\"harden\"", "\"softened\""));
+        Shell damaged = Shell.run("report", out);
+        assertEquals(4, damaged.code());
+        assertTrue(damaged.err().contains(account + ": Unrecognized property \"softened\""), damaged.err());
+    }
+
+    /** Calibrated in name only: what is read, not what is forgotten, is asked. */
+    private static Shell erase(Path from, String subject, Path out) {
+        return Shell.run("erase", from, "--subject", subject, "--out", out, "--set", "ignore_guards", "--set", "max_ascents=1",
+                "--set", "polish=0", "--set", "relearn_steps=0", "--set", "keep_entries", "--quiet");
+    }
+
+    @Test
     void copiesAreNamedTakenOrKept() throws Exception {
         List<String> people = Files.readAllLines(folder.resolve("people.jsonl"));
         String copy = people.getFirst().replace("\"dave-job\"", "\"other-job\"").replace("\"dave\"", "\"other\"").replace("hotels", "HOTELS");

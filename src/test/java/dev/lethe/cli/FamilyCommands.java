@@ -244,7 +244,7 @@ abstract class FamilyCommands {
         Path own = copy(run, out("own"));
         Path erased = out("reported");
         done("erase", own, "--subject", subject(), "--set", "ignore_guards", "--set", "max_ascents=4", "--set", "polish=3",
-                "--set", "relearn_steps=2", "--set", "harden=1", "--out", erased, "--quiet");
+                "--set", "relearn_steps=2", "--out", erased, "--quiet");
         for (Path whole : List.of(own, erased, own.resolve("model"))) {
             done("inspect", whole);
         }

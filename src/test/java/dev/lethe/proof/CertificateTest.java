@@ -84,6 +84,17 @@ class CertificateTest {
     }
 
     @Test
+    void anAccountWithSettingsThatAreGoneIsCertifiedAndVerified() throws IOException {
+        Path account = made.file(Certificate.ACCOUNT);
+        Files.writeString(account, Files.readString(account).replace("\"repair_rate\" :", "\"harden\" : 5, \"repair_rate\" :"));
+        made.certified();
+        assertTrue(Files.readString(account).contains("harden") && !statement().toString().contains("harden"), "of the settings there are");
+        assertEquals("R-1", made.verify().request());
+        Files.writeString(account, Files.readString(account).replace("\"harden\" : 5", "\"harden\" : 6"));
+        assertThrows(DamagedDataException.class, made::verify);
+    }
+
+    @Test
     void theSummaryIsTheCertificatesAndToldApartFromNone() throws IOException {
         Erasure account = RunJson.read(Files.readString(made.file(Certificate.ACCOUNT)), Erasure.class, "account");
         CertificateSummary none = CertificateSummary.of(made.run.root(), account);
