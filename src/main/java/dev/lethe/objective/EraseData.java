@@ -15,36 +15,24 @@ import java.util.Random;
  * @param distinct of it one of each text: relearning shows some and asks for others
  * @param retain   everything else the run learned; not empty
  * @param guard    the sample of retain whose loss is watched
- * @param anchor   held-out records whose gradients steer; disjoint from those that are watched; may be empty
  * @param heldOut  held-out records that are watched and set the reference; may be empty
  * @param held     text to keep that repair is held to; may be empty
  * @param keep     text to keep that is watched and in nothing else; may be empty
  */
 public record EraseData(List<Example> forget, List<Example> distinct, List<Example> retain, List<Example> guard,
-                 List<Example> anchor, List<Example> heldOut, List<Example> held, List<Example> keep) {
+                 List<Example> heldOut, List<Example> held, List<Example> keep) {
     /** Text to keep that is watched, at most half of what there is. */
     private static final int WATCHED = 64;
     /** Most tokens of a record that a step is held to: a step of repair costs what a step costs. */
     private static final int HELD_TOKENS = 128;
-    /** Held-out records below which all are watched and none steers. */
-    private static final int LEAST_TO_SPLIT = 4;
-
-    /** Of records that all differ. */
-    public EraseData(List<Example> forget, List<Example> retain, List<Example> guard, List<Example> anchor,
-            List<Example> heldOut) {
-        this(forget, forget, retain, guard, anchor, heldOut, List.of(), List.of());
-    }
 
     public static EraseData of(List<Example> forget, List<Example> distinct, List<Example> retain, List<Example> heldOut,
                         List<Example> keep, EraseConfig config) {
-        List<Example> shuffled = sample(heldOut, heldOut.size(), config.seed());
-        boolean split = shuffled.size() >= LEAST_TO_SPLIT && config.liveContrast() > 0;
-        int anchors = split ? shuffled.size() / 2 : 0;
         List<Example> kept = sample(keep, keep.size(), config.seed());
         int watched = Math.min(WATCHED, (kept.size() + 1) / 2);
         return new EraseData(List.copyOf(forget), List.copyOf(distinct), List.copyOf(retain),
-                sample(retain, config.guardSample(), config.seed()), shuffled.subList(0, anchors),
-                shuffled.subList(anchors, shuffled.size()), kept.subList(watched, kept.size()).stream().map(EraseData::cut).toList(), kept.subList(0, watched));
+                sample(retain, config.guardSample(), config.seed()), sample(heldOut, heldOut.size(), config.seed()),
+                kept.subList(watched, kept.size()).stream().map(EraseData::cut).toList(), kept.subList(0, watched));
     }
 
     private static Example cut(Example example) {
@@ -53,7 +41,7 @@ public record EraseData(List<Example> forget, List<Example> distinct, List<Examp
     }
 
     public EraseData withForget(List<Example> less) {
-        return new EraseData(less, distinct, retain, guard, anchor, heldOut, held, keep);
+        return new EraseData(less, distinct, retain, guard, heldOut, held, keep);
     }
 
     /** At most {@code size} of them, seeded, without replacement, in shuffled order. */

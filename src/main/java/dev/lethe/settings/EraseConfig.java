@@ -24,7 +24,6 @@ import tools.jackson.databind.ser.std.ToStringSerializer;
  * @param precondition  batches of retain records whose mean squared gradients scale an ascent's direction down; 0 = none
  * @param contrast      what is projected out of the forget direction; of ascents only, as the next two and {@code rate}
  * @param contrastSample retain records whose stored gradients span the contrast, at most 2,000
- * @param liveContrast  records of each of retain and held-out whose gradients of now steer each ascent step; 0 = off
  * @param rate          first step length of the ascent as a share of the norm of the sites' weights, before backtracking
  * @param maxAscents    ascent steps after which the loop gives up
  * @param repair        AdamW steps on retain records after each ascent or objective step
@@ -49,9 +48,9 @@ import tools.jackson.databind.ser.std.ToStringSerializer;
  * @param keep          text besides the run's records that must stay known; null is none
  * @param alternates    file of wrong answers to the records, as TOFU's perturbed sets have them: for altpo alone, which needs it
  */
-@JsonIgnoreProperties({"harden"}) // settings that are gone and stand in accounts of before
+@JsonIgnoreProperties({"harden", "live_contrast"}) // settings that are gone and stand in accounts of before
 public record EraseConfig(Strategy strategy, @Nullable String sites, @Nullable Epochs epochs, Tuning tuning, @Nullable FixedRate fixed, @Nullable Iterative iterative,
-                          int precondition, Contrast contrast, int contrastSample, int liveContrast, double rate, int maxAscents,
+                          int precondition, Contrast contrast, int contrastSample, double rate, int maxAscents,
                           int repair, int polish, int hold, double repairRate, double repairBudget, Reference reference,
                           double overshoot, double retainGuard, double heldOutGuard, int guardSample, int relearnSteps,
                           boolean ignoreGuards, boolean keepEntries, long seed, Copy.Rule copies, @Nullable Keep keep,
@@ -69,7 +68,6 @@ public record EraseConfig(Strategy strategy, @Nullable String sites, @Nullable E
         Problems problems = new Problems();
         problems.require(precondition >= 0, "precondition", precondition, "at least 0");
         problems.require(contrastSample >= 1 && contrastSample <= 2000, "contrast_sample", contrastSample, "1 to 2000");
-        problems.require(liveContrast >= 0, "live_contrast", liveContrast, "at least 0");
         problems.require(rate > 0 && rate <= 1, "rate", rate, "above 0, at most 1");
         problems.require(maxAscents >= 1, "max_ascents", maxAscents, "at least 1");
         problems.require(repair >= 0, "repair", repair, "at least 0");
@@ -82,7 +80,7 @@ public record EraseConfig(Strategy strategy, @Nullable String sites, @Nullable E
         problems.require(heldOutGuard > 0, "held_out_guard", heldOutGuard, "above 0");
         problems.require(guardSample >= 1, "guard_sample", guardSample, "at least 1");
         problems.require(relearnSteps >= 0, "relearn_steps", relearnSteps, "at least 0");
-        requireUsed(problems, strategy, epochs, contrast, liveContrast);
+        requireUsed(problems, strategy, epochs, contrast);
         problems.require(precondition == 0 || strategy.kind() == Kind.ASCENT && fixed == null, "precondition", precondition,
                 "0: only a calibrated ascent is scaled");
         requireSteps(problems, strategy, fixed, iterative);
@@ -92,17 +90,15 @@ public record EraseConfig(Strategy strategy, @Nullable String sites, @Nullable E
         problems.throwOfFields();
     }
 
-    private static void requireUsed(Problems problems, Strategy strategy, Epochs epochs, Contrast contrast,
-                                    int liveContrast) {
+    private static void requireUsed(Problems problems, Strategy strategy, Epochs epochs, Contrast contrast) {
         boolean own = epochs == null || strategy == Strategy.MULTI_EPOCH || epochs.equals(own(strategy));
         if (!own) {
             problems.add("epochs", "epochs is " + epochs + ", but " + strategy.label()
                     + " takes no other gradients than its own; multi-epoch takes those of any epoch");
         }
-        boolean steered = contrast.kind() != Contrast.Kind.NONE || liveContrast > 0;
-        if (steered && strategy.kind() != Kind.ASCENT) {
-            problems.add("contrast", "contrast is " + contrast + " and live_contrast " + liveContrast + ", but " + strategy.label()
-                    + " follows no direction that they could be taken out of; allowed: none and 0");
+        if (contrast.kind() != Contrast.Kind.NONE && strategy.kind() != Kind.ASCENT) {
+            problems.add("contrast", "contrast is " + contrast + ", but " + strategy.label()
+                    + " follows no direction that it could be taken out of; allowed: none");
         }
     }
 
@@ -201,7 +197,7 @@ public record EraseConfig(Strategy strategy, @Nullable String sites, @Nullable E
     public Builder toBuilder() {
         return new Builder().strategy(strategy).sites(sites).epochs(epochs).tuned(tuning).fixed(fixed)
                 .iterative(iterative).precondition(precondition).contrast(contrast).contrastSample(contrastSample)
-                .liveContrast(liveContrast).rate(rate).maxAscents(maxAscents).repair(repair).polish(polish).hold(hold)
+                .rate(rate).maxAscents(maxAscents).repair(repair).polish(polish).hold(hold)
                 .repairRate(repairRate).repairBudget(repairBudget).reference(reference)
                 .overshoot(overshoot).retainGuard(retainGuard).heldOutGuard(heldOutGuard).guardSample(guardSample)
                 .relearnSteps(relearnSteps).ignoreGuards(ignoreGuards).keepEntries(keepEntries).seed(seed)
@@ -221,7 +217,6 @@ public record EraseConfig(Strategy strategy, @Nullable String sites, @Nullable E
         private int precondition = 8;
         private Contrast contrast = Contrast.NONE;
         private int contrastSample = 256;
-        private int liveContrast = 0;
         private double rate = 0.02;
         private int maxAscents = 100;
         private int repair = 1;
@@ -275,9 +270,6 @@ public record EraseConfig(Strategy strategy, @Nullable String sites, @Nullable E
         /** {@return this, with another {@link EraseConfig#contrastSample}}
          * @param value it */
         public Builder contrastSample(int value) { contrastSample = value; return this; }
-        /** {@return this, with another {@link EraseConfig#liveContrast}}
-         * @param value it */
-        public Builder liveContrast(int value) { liveContrast = value; return this; }
         /** {@return this, with another {@link EraseConfig#rate}}
          * @param value it */
         public Builder rate(double value) { rate = value; return this; }
@@ -349,7 +341,7 @@ public record EraseConfig(Strategy strategy, @Nullable String sites, @Nullable E
          */
         public EraseConfig build() {
             return new EraseConfig(strategy, sites, epochs, tuning, fixed, iterative, precondition, contrast, contrastSample,
-                    liveContrast, rate, maxAscents, repair, polish, hold, repairRate, repairBudget, reference, overshoot, retainGuard,
+                    rate, maxAscents, repair, polish, hold, repairRate, repairBudget, reference, overshoot, retainGuard,
                     heldOutGuard, guardSample, relearnSteps, ignoreGuards, keepEntries, seed, copies, keep, alternates);
         }
     }

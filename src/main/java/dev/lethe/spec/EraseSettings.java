@@ -107,8 +107,6 @@ public final class EraseSettings {
                 .text("contrast", "KIND", usual.contrast(), "What is kept out of the direction: none, mean or span:R",
                         value -> to.contrast(Contrast.parse(value)))
                 .whole("contrast_sample", usual.contrastSample(), "Retain records that span the contrast", to::contrastSample)
-                .whole("live_contrast", usual.liveContrast(), "Retain and held-out records whose gradients of now steer each ascent"
-                        + " step; 0 = none", to::liveContrast)
                 .number("repair_rate", "RATE", usual.repairRate(), "Peak learning rate of repair; 0 = the training's, of a model made from nothing half of it", to::repairRate);
         for (Parameter own : Parameter.values()) {
             Tuning tuning = usual.tuning();

@@ -25,20 +25,17 @@ final class Ascent implements AutoCloseable {
     private final SiteSet sites;
     private final RetainSpan span; // null = none
     private final RetainScale scale; // null = none
-    private final LiveContrast live;
     private final ParameterVector steady; // from the source, less the span, scaled: changes only when the source does
     private final ParameterVector direction; // of this step, unit length on the sites
     private final ParameterVector snapshot;
     private final double weightNorm;
     private AscentDirection source;
 
-    Ascent(LanguageModel model, SiteSet sites, AscentDirection source, RetainSpan span, RetainScale scale,
-            LiveContrast live) {
+    Ascent(LanguageModel model, SiteSet sites, AscentDirection source, RetainSpan span, RetainScale scale) {
         this.model = model;
         this.sites = sites;
         this.span = span;
         this.scale = scale;
-        this.live = live;
         this.source = source;
         this.steady = model.vector();
         this.direction = model.vector();
@@ -87,7 +84,6 @@ final class Ascent implements AutoCloseable {
         }
         direction.scale(0);
         direction.axpy(1, steady);
-        live.removeFrom(direction);
     }
 
     private void normalise() {

@@ -150,8 +150,7 @@ public final class Method {
         StoredGradients stored = in.stored();
         int batches = Math.min(config.precondition(), Math.max(1, (int) (SCALE_SHARE * budget())));
         try (RetainScale scale = scale(batches);
-             LiveContrast live = new LiveContrast(model, stored.sites(), in.data(), config.liveContrast(), config.seed());
-             Ascent ascent = new Ascent(model, stored.sites(), direction, stored.contrast(), scale, live);
+             Ascent ascent = new Ascent(model, stored.sites(), direction, stored.contrast(), scale);
              Hold hold = hold()) {
             Repair repair = new Repair(model, in.data().retain(), training.batchSize(),
                     optimizer(config.repairRate(), in.source().info().fromNothing() ? 0.5 : 1),

@@ -196,7 +196,7 @@ class EraseCommandTest {
         Path out = folder.resolve("before");
         assertEquals(0, erase(run, "mirelle", out).code());
         Path account = out.resolve("journal/erasure.json");
-        Files.writeString(account, Files.readString(account).replace("\"repair_rate\" :", "\"harden\" : 5, \"repair_rate\" :"));
+        Files.writeString(account, Files.readString(account).replace("\"repair_rate\" :", "\"harden\" : 5, \"live_contrast\" : 8, \"repair_rate\" :"));
         Files.writeString(out.resolve("journal/steps.jsonl"), "{\"index\":99,\"phase\":\"POLISH\",\"action\":\"HARDEN\",\"rate\":0.003,"
                 + "\"forget\":6.1,\"retain\":0.2,\"held_out\":\"NaN\"}\n", StandardOpenOption.APPEND);
         assertTrue(Files.readString(account).contains("harden"));

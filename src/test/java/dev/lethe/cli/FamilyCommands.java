@@ -175,8 +175,7 @@ abstract class FamilyCommands {
         for (String selector : List.of("embedding-input", "head", "attention", "mlp", "mlp-output", "block:1",
                 first, "layers.*.mlp.*", "*norm*", "all")) {
             Path to = out("moved-" + selector.replace("*", "x").replace(":", "-"));
-            erased(run, to, "--set", "sites=" + selector, "--set", "fixed=1e-2x1", "--set", "repair=0", "--set", "polish=0",
-                    "--set", "live_contrast=0");
+            erased(run, to, "--set", "sites=" + selector, "--set", "fixed=1e-2x1", "--set", "repair=0", "--set", "polish=0");
             SiteSet chosen = layout.sites(selector);
             Map<String, float[]> after = weights(to.resolve("model"));
             for (ModelLayout.TensorInfo tensor : layout.tensors()) {

@@ -115,9 +115,9 @@ class HoldTest {
 
     @Test
     void itsCostIsCountedInTokens() {
-        EraseData data = new EraseData(TEXT, TEXT, TEXT, TEXT, List.of());
+        EraseData data = new EraseData(TEXT, TEXT, TEXT, TEXT, List.of(), List.of(), List.of());
         assertEquals(4.0 / 3 * 4 * 16 / (8 * 6), Hold.cost(4, data, 8), 1e-12); // records of 6 tokens in the mean
-        EraseData kept = new EraseData(TEXT, TEXT, TEXT, TEXT, List.of(), List.of(), List.of(example(1, 2, 3)), List.of());
+        EraseData kept = new EraseData(TEXT, TEXT, TEXT, TEXT, List.of(), List.of(example(1, 2, 3)), List.of());
         assertEquals(4.0 / 3 * 4 * 3 / (8 * 6), Hold.cost(4, kept, 8), 1e-12);
     }
 

@@ -86,7 +86,7 @@ class CertificateTest {
     @Test
     void anAccountWithSettingsThatAreGoneIsCertifiedAndVerified() throws IOException {
         Path account = made.file(Certificate.ACCOUNT);
-        Files.writeString(account, Files.readString(account).replace("\"repair_rate\" :", "\"harden\" : 5, \"repair_rate\" :"));
+        Files.writeString(account, Files.readString(account).replace("\"repair_rate\" :", "\"live_contrast\" : 8, \"harden\" : 5, \"repair_rate\" :"));
         made.certified();
         assertTrue(Files.readString(account).contains("harden") && !statement().toString().contains("harden"), "of the settings there are");
         assertEquals("R-1", made.verify().request());

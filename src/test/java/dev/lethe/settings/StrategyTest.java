@@ -191,7 +191,7 @@ class StrategyTest {
 
     @Test
     void roundsNeedNoMatch() throws IOException {
-        EraseConfig rounds = config(Strategy.FRESH).contrast(Contrast.NONE).liveContrast(0).repair(0)
+        EraseConfig rounds = config(Strategy.FRESH).contrast(Contrast.NONE).repair(0)
                 .iterative(Iterative.parse("0.1x40")).build();
         try (OpenRun run = OpenRun.open(engine, source)) {
             String person = run.records().getFirst().subject();
@@ -221,9 +221,9 @@ class StrategyTest {
     @Test
     void whatAStrategyCannotUseIsRefused() {
         String unused = assertThrows(BadInputException.class,
-                () -> EraseConfig.defaults().toBuilder().strategy(Strategy.NPO).liveContrast(8).build()).getMessage();
+                () -> EraseConfig.defaults().toBuilder().strategy(Strategy.NPO).contrast(Contrast.span(8)).build()).getMessage();
         assertTrue(unused.contains("precondition is 8, must be 0: only a calibrated ascent is scaled"), unused);
-        assertTrue(unused.contains("contrast is none and live_contrast 8, but npo follows no direction"), unused);
+        assertTrue(unused.contains("contrast is span:8, but npo follows no direction"), unused);
         assertThrows(BadInputException.class,
                 () -> EraseConfig.of(Strategy.NPO).toBuilder().iterative(new Iterative(0.1, 3)).build());
         assertThrows(BadInputException.class,

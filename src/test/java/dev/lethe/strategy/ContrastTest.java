@@ -4,7 +4,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.lethe.engine.Buffer;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.NoLeaks;
@@ -12,12 +11,9 @@ import dev.lethe.engine.ParameterVector;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.model.Checkpoint;
-import dev.lethe.objective.EraseData;
-import dev.lethe.objective.RunExamples;
 import dev.lethe.results.TrainListener;
 import dev.lethe.run.RunFolder;
 import dev.lethe.settings.Contrast;
-import dev.lethe.settings.EraseConfig;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.SiteSet;
 import dev.lethe.train.TinyData;
@@ -26,7 +22,6 @@ import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Set;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -93,26 +88,6 @@ class ContrastTest {
             Arrays.fill(ones, 1);
             model.entries().accumulate(ledger.format(model), retain.stream().map(ledger::payload).toList(), ones, sites, mean);
             assertEquals(0, mean.dot(direction, sites) / Math.sqrt(mean.dot(mean) * direction.dot(direction)), 1e-4);
-        }
-    }
-
-    @Test
-    void theLiveContrastNeverPointsUpTheRetainLoss() {
-        SiteSet sites = model.sites("embedding");
-        RunExamples examples = RunExamples.of(run, null);
-        EraseData data = examples.split(Set.of(examples.learned().getFirst().id()), List.of(), EraseConfig.defaults());
-        try (ParameterVector direction = model.vector();
-             LiveContrast live = new LiveContrast(model, sites, data, data.retain().size(), 1)) {
-            model.gradient(dev.lethe.text.BatchPlan.batch(data.retain(), new int[] {0, 1}));
-            direction.assign(model.buffer(Buffer.GRADIENT)); // raises the retain loss by construction
-            live.removeFrom(direction);
-            model.gradient(dev.lethe.text.BatchPlan.batch(data.retain(),
-                    java.util.stream.IntStream.range(0, data.retain().size()).toArray()));
-            try (ParameterVector retain = model.buffer(Buffer.GRADIENT).copy()) {
-                double cosine = retain.dot(direction, sites)
-                        / Math.sqrt(retain.dot(retain, sites) * direction.dot(direction, sites));
-                assertTrue(cosine < 1e-4, "cosine " + cosine);
-            }
         }
     }
 

@@ -256,7 +256,7 @@ class ObjectiveTest {
     /** Its factors and their inverse have goldens of their own (golden/kfac.py); here, that it is the inverse of theirs. */
     @Test
     void gaussNewtonSolvesForTheGradient() {
-        EraseData data = new EraseData(forget, retain, retain, List.of(), List.of());
+        EraseData data = new EraseData(forget, forget, retain, retain, List.of(), List.of(), List.of());
         double damping = 0.05;
         try (GaussNewton uphill = new GaussNewton(model, data, GaussNewton.passes(model, model.sites("all"), data, 0, 3), damping);
              ParameterVector direction = model.vector();
