@@ -15,8 +15,7 @@ import java.util.zip.Deflater;
  *
  * <p>Sign convention of all of them, as in OpenUnlearning: a score is like a loss, <b>low means "looks trained on"</b>.
  * The AUC is the chance that a member scores below a non-member (ties half): 1 = every member is recognised, 0.5 = they
- * cannot be told apart, below 0.5 = members look less known than records never seen. {@link ReferenceAttack}, which needs
- * a second model, and {@link GradientNormAttack}, which needs gradients, have files of their own. Definitions are those
+ * cannot be told apart, below 0.5 = members look less known than records never seen. Definitions are those
  * of OpenUnlearning's src/evals/metrics/mia and the k of its configs/eval/tofu_metrics and muse_metrics.
  */
 public final class MembershipInference {

@@ -15,7 +15,7 @@ public record MetricValues(double aggregate, double[] records) {
     }
 
     /** Refuses lists of different lengths, which would pair the wrong records. */
-    public static void requireSameLength(String what, int first, int second) {
+    static void requireSameLength(String what, int first, int second) {
         if (first != second) {
             throw new IllegalArgumentException(what + ": " + first + " and " + second + " records; must be the same records");
         }

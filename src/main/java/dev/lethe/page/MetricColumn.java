@@ -64,7 +64,6 @@ record MetricColumn(String key, String label, String format) {
                     new MetricColumn("mia.zlib", "MIA zlib, AUC", "%.3f"),
                     new MetricColumn("mia.min_k", "MIA Min-K%, AUC", "%.3f"),
                     new MetricColumn("mia.min_k_plus_plus", "MIA Min-K%++, AUC", "%.3f"),
-                    new MetricColumn("mia.grad_norm", "MIA grad-norm, AUC", "%.3f"),
                     new MetricColumn("mia.reference", "MIA reference, AUC", "%.3f"),
                     new MetricColumn("ulira.accuracy", "U-LiRA, accuracy", "%.3f"),
                     new MetricColumn("ulira.auc", "U-LiRA, AUC", "%.3f"))),
