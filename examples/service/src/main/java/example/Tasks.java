@@ -8,6 +8,7 @@ import dev.lethe.find.Query;
 import dev.lethe.results.Erasure;
 import dev.lethe.results.Evaluation;
 import dev.lethe.results.Losses;
+import dev.lethe.results.RecordMetric;
 import dev.lethe.settings.AdoptConfig;
 import dev.lethe.settings.EraseConfig;
 import dev.lethe.settings.ModelSource;
@@ -65,8 +66,8 @@ record Tasks(Lethe lethe, Jobs jobs, Path folder) {
 
     record Measured(int records, double loss, double perplexity, double exactMemorisation, double extractionStrength) {
         static Measured of(Evaluation found) {
-            return new Measured(found.records().size(), found.meanLoss(), found.perplexity(), found.exactMemorisation(),
-                    found.extractionStrength());
+            return new Measured(found.records().size(), found.meanLoss(), found.perplexity(),
+                    found.means().get(RecordMetric.EXACT_MEMORISATION), found.means().get(RecordMetric.EXTRACTION_STRENGTH));
         }
     }
 

@@ -5,6 +5,7 @@ import dev.lethe.base.Reason;
 import dev.lethe.eval.TofuEvaluation.TofuRecord;
 import dev.lethe.metric.ForgetQuality;
 import dev.lethe.metric.PrivacyLeak;
+import dev.lethe.results.RecordMetric;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -26,22 +27,29 @@ import tools.jackson.databind.json.JsonMapper;
  * @param relDiff       each metric of the forget set that both have: how far it is from the reference's, in percent of that
  */
 record AgainstReference(String reference, ForgetQuality forgetQuality, double privleak, Map<String, Double> relDiff) {
-    private static final String MIN_K = "membership_auc.min_k";
+    private static final String MIN_K = attack(RecordMetric.MIN_K);
 
     /** Names of metrics here, and in OpenUnlearning's TOFU_EVAL.json. */
-    private static final Map<String, String> FIELDS = Map.ofEntries(
-            Map.entry("exact_memorisation", "exact_memorization"), Map.entry("extraction_strength", "extraction_strength"),
-            Map.entry("probability", "forget_Q_A_Prob"), Map.entry("rouge_l_recall", "forget_Q_A_ROUGE"),
-            Map.entry("truth_ratio", "forget_truth_ratio"), Map.entry("membership_auc.loss", "mia_loss"),
-            Map.entry(MIN_K, "mia_min_k"), Map.entry("membership_auc.min_k_plus_plus", "mia_min_k_plus_plus"),
-            Map.entry("membership_auc.zlib", "mia_zlib"));
+    private static final Map<String, String> FIELDS = fields();
+
+    private static Map<String, String> fields() {
+        Map<String, String> fields = new LinkedHashMap<>(Map.of("probability", "forget_Q_A_Prob", "rouge_l_recall", "forget_Q_A_ROUGE",
+                "truth_ratio", "forget_truth_ratio"));
+        RecordMetric.means().forEach(metric -> fields.put(metric.label(), metric.field()));
+        RecordMetric.attacks().forEach(metric -> fields.put(attack(metric), metric.field()));
+        return fields;
+    }
+
+    private static String attack(RecordMetric metric) {
+        return "membership_auc." + metric.label();
+    }
 
     /** What is compared: the forget records' truth ratios, and aggregates by their name here. */
     private record Side(String name, double[] truthRatios, Map<String, Double> metrics) {}
 
     /** Beside no reference: what OpenUnlearning still gives. */
     static AgainstReference none(EvalResult mine) {
-        Double auc = mine.membershipAuc().get("min_k");
+        Double auc = mine.membershipAuc().get(RecordMetric.MIN_K);
         return new AgainstReference(null, null, auc == null ? Double.NaN : PrivacyLeak.percent(auc, PrivacyLeak.NO_RETRAINED),
                 Map.of());
     }
@@ -80,12 +88,11 @@ record AgainstReference(String reference, ForgetQuality forgetQuality, double pr
     private static Side side(EvalResult result) {
         EvalResult.TofuResult.SetMetrics forget = result.tofu().forget();
         Map<String, Double> metrics = new LinkedHashMap<>();
-        metrics.put("exact_memorisation", result.exactMemorisation());
-        metrics.put("extraction_strength", result.extractionStrength());
+        result.means().forEach((metric, mean) -> metrics.put(metric.label(), mean));
         metrics.put("probability", forget.probability());
         metrics.put("rouge_l_recall", forget.rougeLRecall());
         metrics.put("truth_ratio", forget.truthRatio());
-        result.membershipAuc().forEach((attack, auc) -> metrics.put("membership_auc." + attack, auc));
+        result.membershipAuc().forEach((attack, auc) -> metrics.put(attack(attack), auc));
         metrics.values().removeIf(value -> value.isNaN());
         return new Side(result.run(), forget.records().stream().mapToDouble(TofuRecord::truthRatio).toArray(), metrics);
     }

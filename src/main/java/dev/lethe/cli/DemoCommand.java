@@ -21,6 +21,7 @@ import dev.lethe.report.ReportWriter;
 import dev.lethe.report.RunReport;
 import dev.lethe.results.Erasure;
 import dev.lethe.results.Losses;
+import dev.lethe.results.RecordMetric;
 import dev.lethe.run.RunFolder;
 import dev.lethe.settings.EraseConfig;
 import dev.lethe.settings.ModelSource;
@@ -143,7 +144,7 @@ final class DemoCommand implements Callable<Integer> {
             };
             row(terminal, name, "perplexity", "%12.2f", group.scores(), Scores::perplexity);
             row(terminal, "", "mean token loss", "%12.3f", group.scores(), Scores::meanLoss);
-            row(terminal, "", "exact memorisation", "%12.3f", group.scores(), Scores::exactMemorisation);
+            row(terminal, "", "exact memorisation", "%12.3f", group.scores(), scores -> scores.means().get(RecordMetric.EXACT_MEMORISATION));
         }
         terminal.print("");
         terminal.print("Relearning: shown five of Dave's records for ten steps, the model is at a loss of %.2f on the others"

@@ -12,11 +12,12 @@ import dev.lethe.data.TextRecord;
 import dev.lethe.engine.Engine;
 import dev.lethe.eval.Continuations;
 import dev.lethe.eval.Evaluator;
-import dev.lethe.eval.MembershipInference;
 import dev.lethe.eval.TofuEvaluation;
 import dev.lethe.eval.TofuEvaluation.TofuScores;
 import dev.lethe.eval.TofuSets;
+import dev.lethe.metric.MembershipScores;
 import dev.lethe.results.Evaluation;
+import dev.lethe.results.RecordMetric;
 import dev.lethe.run.RunRecord.Split;
 import dev.lethe.settings.TrainConfig.OnLong;
 import dev.lethe.spec.FormSettings;
@@ -24,6 +25,7 @@ import dev.lethe.text.Copies;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
@@ -62,7 +64,7 @@ final class EvalCommand implements Callable<Integer> {
     private String split = "forget10";
     private int continued = -1;
     private int answerTokens = Continuations.ANSWER_TOKENS;
-    private double minK = MembershipInference.K;
+    private double minK = MembershipScores.K;
     private OnLong onLong = OnLong.TRUNCATE;
     private final FormSettings form = new FormSettings();
     private final ModelPlace place = new ModelPlace();
@@ -125,7 +127,7 @@ final class EvalCommand implements Callable<Integer> {
                         + " are of another script; go by loss, memorisation and extraction", unread, continuations.size());
             }
             Dataset strangers = strangers(open, records);
-            List<MembershipInference.Result> attacks = List.of();
+            Map<RecordMetric, Double> attacks = Map.of();
             if (strangers != null && !strangers.isEmpty()) {
                 Evaluation outside = evaluate(open, strangers.records(), open.encode(strangers.records(), OnLong.TRUNCATE),
                         progress, "eval of non-members");

@@ -1,11 +1,10 @@
 package dev.lethe.cli;
 
+import com.fasterxml.jackson.annotation.JsonAnyGetter;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import dev.lethe.console.Terminal;
 import dev.lethe.eval.Continuations;
 import dev.lethe.eval.Continuations.Continuation;
-import dev.lethe.eval.MembershipInference;
-import dev.lethe.eval.MembershipInference.Attack;
 import dev.lethe.eval.ModelUtility;
 import dev.lethe.eval.TofuEvaluation.TofuRecord;
 import dev.lethe.eval.TofuEvaluation.TofuScores;
@@ -13,9 +12,9 @@ import dev.lethe.eval.TofuEvaluation.TofuSetScores;
 import dev.lethe.metric.Rouge;
 import dev.lethe.results.Evaluation;
 import dev.lethe.results.Evaluation.RecordMeasures;
+import dev.lethe.results.RecordMetric;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.LinkedHashMap;
+import java.util.EnumMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -23,9 +22,9 @@ import java.util.function.Function;
 import java.util.function.ToDoubleFunction;
 
 /** What lethe eval found, as --json gives it and as a person reads it. */
-record EvalResult(String run, double meanLoss, double perplexity, double exactMemorisation, double extractionStrength,
-                  double extractionStrengthOrZero, long tokens, int truncated,
-                  @JsonInclude(JsonInclude.Include.NON_NULL) RougeMeans rouge, Map<String, Double> membershipAuc, int nonMembers,
+record EvalResult(String run, double meanLoss, double perplexity, @JsonAnyGetter Map<RecordMetric, Double> means, long tokens,
+                  int truncated, @JsonInclude(JsonInclude.Include.NON_NULL) RougeMeans rouge,
+                  Map<RecordMetric, Double> membershipAuc, int nonMembers,
                   @JsonInclude(JsonInclude.Include.NON_NULL) TofuResult tofu,
                   @JsonInclude(JsonInclude.Include.NON_NULL) AgainstReference besideReference, List<RecordMeasures> records,
                   @JsonInclude(JsonInclude.Include.NON_NULL) EvalResult reference) {
@@ -53,27 +52,22 @@ record EvalResult(String run, double meanLoss, double perplexity, double exactMe
     }
 
     static EvalResult of(Path run, Evaluation evaluation, int truncated, List<Continuation> continuations,
-                         List<MembershipInference.Result> attacks, int nonMembers, TofuResult tofu) {
-        Map<String, Double> auc = new LinkedHashMap<>();
-        attacks.forEach(result -> auc.put(result.attack(), result.auc()));
-        return new EvalResult(run.toString(), evaluation.meanLoss(), evaluation.perplexity(),
-                evaluation.exactMemorisation(), evaluation.extractionStrength(), evaluation.extractionStrengthOrZero(),
-                evaluation.tokens(), truncated, RougeMeans.of(continuations), auc, nonMembers, tofu, null, evaluation.records(),
+                         Map<RecordMetric, Double> attacks, int nonMembers, TofuResult tofu) {
+        return new EvalResult(run.toString(), evaluation.meanLoss(), evaluation.perplexity(), evaluation.means(),
+                evaluation.tokens(), truncated, RougeMeans.of(continuations), attacks, nonMembers, tofu, null, evaluation.records(),
                 null);
     }
 
-    static List<MembershipInference.Result> attacks(Evaluation members, Evaluation nonMembers) {
-        List<MembershipInference.Result> results = new ArrayList<>();
-        for (Attack attack : Attack.values()) {
-            results.add(MembershipInference.attack(attack, members.records(), nonMembers.records()));
-        }
-        return results;
+    static Map<RecordMetric, Double> attacks(Evaluation members, Evaluation nonMembers) {
+        Map<RecordMetric, Double> aucs = new EnumMap<>(RecordMetric.class);
+        RecordMetric.attacks().forEach(attack -> aucs.put(attack, members.auc(attack, nonMembers)));
+        return aucs;
     }
 
     /** @param other the reference's own result, or null */
     EvalResult beside(EvalResult other, AgainstReference comparison) {
-        return new EvalResult(run, meanLoss, perplexity, exactMemorisation, extractionStrength, extractionStrengthOrZero, tokens,
-                truncated, rouge, membershipAuc, nonMembers, tofu, comparison, records, other);
+        return new EvalResult(run, meanLoss, perplexity, means, tokens, truncated,
+                rouge, membershipAuc, nonMembers, tofu, comparison, records, other);
     }
 
     void print(Terminal terminal) {
@@ -84,8 +78,7 @@ record EvalResult(String run, double meanLoss, double perplexity, double exactMe
         terminal.print("%-32s %,12d", "tokens with a loss", tokens);
         line(terminal, "mean token loss, nats", "%12.4f", EvalResult::meanLoss);
         line(terminal, "perplexity", "%12.2f", EvalResult::perplexity);
-        line(terminal, "exact memorisation", "%12.3f", EvalResult::exactMemorisation);
-        line(terminal, "extraction strength", "%12.3f", EvalResult::extractionStrength);
+        means.keySet().forEach(metric -> line(terminal, metric.heading(), "%12.3f", result -> result.means.get(metric)));
         if (rouge != null) {
             line(terminal, "ROUGE-1 recall", "%12.3f", result -> result.rouge.stemmed().rouge1().recall());
             line(terminal, "ROUGE-2 recall", "%12.3f", result -> result.rouge.stemmed().rouge2().recall());
@@ -94,8 +87,8 @@ record EvalResult(String run, double meanLoss, double perplexity, double exactMe
                 terminal.print("%-32s %,12d", "not in ROUGE, of other scripts", rouge.unread);
             }
         }
-        for (String attack : membershipAuc.keySet()) {
-            line(terminal, "membership AUC, " + attack, "%12.3f",
+        for (RecordMetric attack : membershipAuc.keySet()) {
+            line(terminal, "membership AUC, " + attack.label(), "%12.3f",
                     result -> result.membershipAuc.getOrDefault(attack, Double.NaN));
         }
         if (nonMembers > 0) {

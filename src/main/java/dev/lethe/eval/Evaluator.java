@@ -3,9 +3,10 @@ package dev.lethe.eval;
 import dev.lethe.engine.Batch;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.Work;
-import dev.lethe.metric.Memorisation;
+import dev.lethe.metric.MembershipScores;
 import dev.lethe.results.Evaluation;
 import dev.lethe.results.Evaluation.RecordMeasures;
+import dev.lethe.results.RecordMetric;
 import dev.lethe.text.Example;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -41,7 +42,7 @@ public final class Evaluator {
      * @param progress told the number of records done, after each batch, on the working thread
      */
     public Evaluator(int batchTokens, IntConsumer progress) {
-        this(batchTokens, progress, MembershipInference.K);
+        this(batchTokens, progress, MembershipScores.K);
     }
 
     private Evaluator(int batchTokens, IntConsumer progress, double minK) {
@@ -56,12 +57,12 @@ public final class Evaluator {
         this.minK = minK;
     }
 
-    /** As this one, with another share of tokens for Min-K% and Min-K%++ than {@link MembershipInference#K}; (0, 1]. */
+    /** As this one, with another share of tokens for Min-K% and Min-K%++ than {@link MembershipScores#K}; (0, 1]. */
     public Evaluator withMinK(double k) {
         return new Evaluator(batchTokens, progress, k);
     }
 
-    /** As the other, without texts: the zlib attack then has no score. */
+    /** As the other, without texts: {@link RecordMetric#ZLIB} then has no value. */
     public Evaluation evaluate(LanguageModel model, List<Example> examples) {
         return evaluate(model, examples, example -> null);
     }
@@ -69,8 +70,8 @@ public final class Evaluator {
     /**
      * Scores every example.
      *
-     * @param text what an example's targets spell without the end of text ({@link Example#saidTokens}), for the zlib
-     *        attack; null where it is not known
+     * @param text what an example's targets spell without the end of text ({@link Example#saidTokens}), for
+     *        {@link RecordMetric#ZLIB}; null where it is not known
      * @throws dev.lethe.base.EngineException when a loss is not finite or the model refuses a token
      */
     public Evaluation evaluate(LanguageModel model, List<Example> examples, Function<Example, String> text) {
@@ -123,15 +124,13 @@ public final class Evaluator {
         int offset = 0;
         for (int b = 0; b < examples.size(); b++) {
             Example example = examples.get(b);
-            String spelled = text.apply(example);
-            into.add(recordScore(example, flat, offset, flat.losses()[b],
-                    spelled == null ? 0 : MembershipInference.zlibBytes(spelled)));
+            into.add(RecordMeasures.of(example.id(), targets(example, flat, offset, flat.losses()[b], text.apply(example))));
             offset += example.tokens().length;
         }
     }
 
-    /** One record's scores, from those of its tokens, which begin at {@code offset} in the flat arrays. */
-    RecordMeasures recordScore(Example example, LanguageModel.TokenScores flat, int offset, double loss, int zlibBytes) {
+    /** One record's targets, from the scores of its tokens, which begin at {@code offset} in the flat arrays. */
+    RecordMetric.Targets targets(Example example, LanguageModel.TokenScores flat, int offset, double loss, String text) {
         int[] targets = example.targets();
         double[] logProbability = new double[targets.length];
         double[] mean = new double[targets.length];
@@ -147,10 +146,7 @@ public final class Evaluator {
             }
         }
         int said = Math.max(n - 1, 0); // without the last, which ends the text
-        logProbability = Arrays.copyOf(logProbability, said);
-        boolean[] hit = Arrays.copyOf(hits, said);
-        return new RecordMeasures(example.id(), loss, n, Memorisation.exact(hit), Memorisation.extractionStrength(hit),
-                Memorisation.extractionStrengthOrZero(hit), MembershipInference.minK(logProbability, minK),
-                MembershipInference.minKPlusPlus(logProbability, mean, deviation, minK), zlibBytes);
+        return new RecordMetric.Targets(n, loss, Arrays.copyOf(logProbability, said), Arrays.copyOf(mean, said),
+                Arrays.copyOf(deviation, said), Arrays.copyOf(hits, said), text, minK);
     }
 }

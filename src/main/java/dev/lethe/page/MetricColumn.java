@@ -1,5 +1,6 @@
 package dev.lethe.page;
 
+import dev.lethe.results.RecordMetric;
 import dev.lethe.spec.CellResult;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -53,20 +54,16 @@ record MetricColumn(String key, String label, String format) {
                     new MetricColumn("forget.paraphrase_rougeL", "forget ROUGE-L of paraphrases", "%.3f"),
                     new MetricColumn("forget.perturbed_rougeL", "forget ROUGE-L of wrong answers", "%.3f"),
                     new MetricColumn("forget.probability", "forget probability", "%.3f"),
-                    new MetricColumn("forget.extraction_strength", "extraction strength", "%.3f"),
-                    new MetricColumn("forget.extraction_strength_or_zero", "… 0 where the end is missed", "%.3f"),
-                    new MetricColumn("forget.exact_memorisation", "exact memorisation", "%.3f"),
                     new MetricColumn("privleak", "privleak", "%.1f"),
                     new MetricColumn("klom", "KLoM", "%.2f"),
                     new MetricColumn("klom.percentile95", "… 95th percentile", "%.2f"),
                     new MetricColumn("klom.floor", "… among oracles", "%.2f"),
-                    new MetricColumn("mia.loss", "MIA loss, AUC", "%.3f"),
-                    new MetricColumn("mia.zlib", "MIA zlib, AUC", "%.3f"),
-                    new MetricColumn("mia.min_k", "MIA Min-K%, AUC", "%.3f"),
-                    new MetricColumn("mia.min_k_plus_plus", "MIA Min-K%++, AUC", "%.3f"),
-                    new MetricColumn("mia.reference", "MIA reference, AUC", "%.3f"),
                     new MetricColumn("ulira.accuracy", "U-LiRA, accuracy", "%.3f"),
                     new MetricColumn("ulira.auc", "U-LiRA, AUC", "%.3f"))),
+            new Topic("Memorisation and membership inference", Stream.of(
+                    RecordMetric.means().stream().map(one -> new MetricColumn("forget." + one.label(), one.heading(), "%.3f")),
+                    RecordMetric.attacks().stream().map(one -> attack(one.label(), one.title())),
+                    Stream.of(attack("reference", "reference"))).flatMap(all -> all).toList()),
             new Topic("Beside the retrained model, and relearning", List.of(
                     new MetricColumn("forget.loss_gap", "forget loss − retrained, nats", "%+.3f"),
                     new MetricColumn("retain.loss_gap", "retain loss − retrained, nats", "%+.3f"),
@@ -82,6 +79,10 @@ record MetricColumn(String key, String label, String format) {
                     new MetricColumn("cost.seconds", "time, s", "%.1f"),
                     new MetricColumn("cost.ledger_bytes", "ledger, MB", "%,.1f"),
                     new MetricColumn("cost.peak_bytes", "peak memory, MB", "%,.0f"))));
+
+    private static MetricColumn attack(String label, String title) {
+        return new MetricColumn("mia." + label, "MIA " + title + ", AUC", "%.3f");
+    }
 
     /** Measures without a heading of their own, by how their keys begin. */
     private static final Map<String, String> OTHERS = others();

@@ -1,5 +1,6 @@
 package dev.lethe.page;
 
+import dev.lethe.results.RecordMetric;
 import java.util.Set;
 
 /** What a number can be, in one place: where it ends, on what scale its seeds are alike, in what unit a person reads it. */
@@ -39,9 +40,13 @@ public enum Quantity {
         } else if (last.equals("perplexity")) {
             return PERPLEXITY;
         } else if (SHARES.contains(last) || last.endsWith("rougeL") || last.endsWith("probability") || last.equals("truth_share")
-                || last.startsWith("extraction_strength") || last.equals("exact_memorisation") || metric.contains("mia.")
-                || metric.contains("ulira.")) {
+                || metric.contains("mia.") || metric.contains("ulira.")) {
             return SHARE;
+        }
+        for (RecordMetric one : RecordMetric.means()) {
+            if (last.equals(one.label())) {
+                return one.unit().isEmpty() ? SHARE : POSITIVE;
+            }
         }
         return last.equals("loss") || last.equals("learned_loss") || last.equals("share") || last.equals("truth_ratio")
                 || metric.contains(".loss.") || metric.contains("klom") || metric.contains("cost.") || metric.contains("distance.") ? POSITIVE : ANY;

@@ -4,16 +4,17 @@
  */
 package dev.lethe.prove;
 
-import dev.lethe.eval.MembershipInference;
 import dev.lethe.metric.Auc;
 import dev.lethe.metric.ULira;
 import dev.lethe.prove.Suspect.Role;
 import dev.lethe.results.Evaluation;
+import dev.lethe.results.RecordMetric;
 import dev.lethe.results.Row;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
@@ -24,8 +25,8 @@ final class Membership extends Attack {
     Membership() {
         super("membership",
                 "Can somebody who has a record's text tell from the model that it was once learned?",
-                "LOSS (Yeom 2018), zlib and reference (Carlini 2021, arXiv 2012.07805), Min-K% (arXiv 2310.16789), Min-K%++"
-                + " (arXiv 2404.02936), LiRA (arXiv 2112.03570), U-LiRA (arXiv 2403.01218)");
+                RecordMetric.attacks().stream().map(one -> one.title() + " (" + one.source() + ")").collect(Collectors.joining(", "))
+                + ", reference (Carlini 2021, arXiv 2012.07805), LiRA (arXiv 2112.03570), U-LiRA (arXiv 2403.01218)");
     }
 
     @Override
@@ -40,13 +41,13 @@ final class Membership extends Attack {
     List<Row> rows(Suspect suspect, Bench bench) {
         Evaluation mine = bench.evaluation(suspect);
         List<Row> rows = new ArrayList<>();
-        for (MembershipInference.Attack attack : MembershipInference.Attack.values()) {
-            rows.add(row(attack.label(), suspect, bench, scores(mine, attack)));
+        for (RecordMetric attack : RecordMetric.attacks()) {
+            rows.add(row(attack.label(), suspect, bench, mine.values(attack)));
         }
         List<Suspect> others = bench.references().stream().filter(other -> other != suspect).toList();
         if (!others.isEmpty()) {
-            double[] losses = scores(mine, MembershipInference.Attack.LOSS);
-            double[] reference = scores(bench.evaluation(others.getFirst()), MembershipInference.Attack.LOSS);
+            double[] losses = mine.values(RecordMetric.LOSS);
+            double[] reference = bench.evaluation(others.getFirst()).values(RecordMetric.LOSS);
             rows.add(row("reference", suspect, bench,
                     IntStream.range(0, losses.length).mapToDouble(i -> losses[i] - reference[i]).toArray()));
         }
@@ -64,11 +65,6 @@ final class Membership extends Attack {
 
     private static Row row(String measure, Suspect suspect, Bench bench, double[] lowIsKnown) {
         return Rows.ofLosses(measure, suspect.name(), bench.ofErased(lowIsKnown), bench.ofControls(lowIsKnown));
-    }
-
-    private static double[] scores(Evaluation evaluation, MembershipInference.Attack attack) {
-        List<Evaluation.RecordMeasures> records = evaluation.records();
-        return records.stream().mapToDouble(attack::score).toArray();
     }
 
     /** Of the erased records alone: the AUC is of models that unlearned them against models that never had them. */

@@ -1,6 +1,9 @@
 package dev.lethe.report;
 
+import com.fasterxml.jackson.annotation.JsonAnyGetter;
+import dev.lethe.results.RecordMetric;
 import java.util.List;
+import java.util.Map;
 
 /**
  * Everything a report shows, as report.json has it. Parts that do not exist are empty lists. Losses in nats a token.
@@ -27,8 +30,7 @@ public record ReportData(String title, ErasureSummary summary, List<Fact> facts,
     public record Group(String name, int records, List<Scores> scores) {}
 
     /** Of one group under one model. */
-    public record Scores(double meanLoss, double perplexity, double exactMemorisation, double extractionStrength,
-                         double rougeLRecall) {}
+    public record Scores(double meanLoss, double perplexity, @JsonAnyGetter Map<RecordMetric, Double> means, double rougeLRecall) {}
 
     /**
      * One record under each model; NaN where a model has no such number.

@@ -4,6 +4,7 @@ import dev.lethe.report.ReportData.Group;
 import dev.lethe.report.ReportData.Line;
 import dev.lethe.report.ReportData.Scores;
 import dev.lethe.report.Table.Row;
+import dev.lethe.results.RecordMetric;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -19,7 +20,8 @@ final class ReportTables {
         List<Row> groups = new ArrayList<>();
         measure(groups, data, "mean token loss, nats", "%.3f", Scores::meanLoss);
         measure(groups, data, "perplexity", "%.2f", Scores::perplexity);
-        measure(groups, data, "exact memorisation", "%.3f", Scores::exactMemorisation);
+        RecordMetric.means().forEach(metric ->
+                measure(groups, data, metric.heading(), "%.3f", scores -> scores.means().getOrDefault(metric, Double.NaN)));
         measure(groups, data, "ROUGE-L recall of greedy continuations", "%.3f", Scores::rougeLRecall);
         if (!groups.isEmpty()) {
             List<String> columns = new ArrayList<>(List.of("measure", "of", "records"));

@@ -9,7 +9,6 @@ import dev.lethe.engine.Work;
 import dev.lethe.eval.Continuations;
 import dev.lethe.eval.Continuations.Continuation;
 import dev.lethe.eval.Evaluator;
-import dev.lethe.eval.MembershipInference;
 import dev.lethe.metric.Auc;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.model.Tokenizer;
@@ -22,7 +21,7 @@ import dev.lethe.report.ReportData.Sample;
 import dev.lethe.report.ReportData.Scores;
 import dev.lethe.results.Erasure;
 import dev.lethe.results.Evaluation;
-import dev.lethe.results.Evaluation.RecordMeasures;
+import dev.lethe.results.RecordMetric;
 import dev.lethe.run.IdKey;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunInfo;
@@ -121,10 +120,10 @@ public final class RunReport {
     /** Membership AUC of the first group beside the held-out records by loss under each model; empty without these. */
     private static List<String> apart(List<String> names, List<Answers> witnesses) {
         return names.size() < 2 || !names.getLast().equals("held-out") ? List.of() : witnesses.stream().map(witness -> {
-            List<RecordMeasures> known = witness.evaluations().getFirst().records();
-            List<RecordMeasures> unseen = witness.evaluations().getLast().records();
-            double auc = MembershipInference.auc(MembershipInference.Attack.LOSS, known, unseen);
-            double[] interval = Auc.interval(auc, known.size(), unseen.size());
+            Evaluation known = witness.evaluations().getFirst();
+            Evaluation unseen = witness.evaluations().getLast();
+            double auc = known.auc(RecordMetric.LOSS, unseen);
+            double[] interval = Auc.interval(auc, known.records().size(), unseen.records().size());
             return String.format(Locale.ROOT, "%.2f [%.2f, %.2f]", auc, interval[0], interval[1]);
         }).toList();
     }
@@ -138,7 +137,7 @@ public final class RunReport {
                 int index = i;
                 lines.add(new Line(name(groups.get(g).get(i).id(), names.get(g), i, shown, key), names.get(g),
                         witnesses.stream().map(one -> one.evaluations().get(group).records().get(index).loss()).toList(),
-                        witnesses.stream().map(one -> one.evaluations().get(group).records().get(index).exactMemorisation()).toList(),
+                        witnesses.stream().map(one -> one.evaluations().get(group).records().get(index).of(RecordMetric.EXACT_MEMORISATION)).toList(),
                         witnesses.stream().filter(one -> index < one.continuations().get(group).size())
                                 .map(one -> one.continuations().get(group).get(index).stemmed())
                                 .map(one -> one == null ? Double.NaN : one.rougeL().recall()).toList()));
@@ -298,8 +297,8 @@ public final class RunReport {
 
         Scores scores(int group) {
             Evaluation evaluation = evaluations.get(group);
-            return new Scores(evaluation.meanLoss(), evaluation.perplexity(), evaluation.exactMemorisation(),
-                    evaluation.extractionStrength(), Continuations.meanRougeLRecall(continuations.get(group)));
+            return new Scores(evaluation.meanLoss(), evaluation.perplexity(), evaluation.means(),
+                    Continuations.meanRougeLRecall(continuations.get(group)));
         }
     }
 }

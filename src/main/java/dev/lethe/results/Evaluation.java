@@ -1,22 +1,22 @@
 package dev.lethe.results;
 
-import dev.lethe.metric.Memorisation;
+import com.fasterxml.jackson.annotation.JsonAnyGetter;
+import dev.lethe.metric.Auc;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.EnumMap;
 import java.util.List;
-import java.util.function.ToDoubleFunction;
+import java.util.Map;
 
 /**
  * A model's scores on a set of records.
  *
  * @param meanLoss mean token loss in nats: every target token counts alike, so long records weigh more
  * @param perplexity exp(meanLoss)
- * @param exactMemorisation mean over the records that have one
- * @param extractionStrength mean over the records that have one
- * @param extractionStrengthOrZero mean over the records that have one
  * @param tokens targets of all records
  * @param records one a record, in the order given
  */
-public record Evaluation(double meanLoss, double perplexity, double exactMemorisation, double extractionStrength,
-                         double extractionStrengthOrZero, long tokens, List<RecordMeasures> records) {
+public record Evaluation(double meanLoss, double perplexity, long tokens, List<RecordMeasures> records) {
     /** Copies its lists. */
     public Evaluation {
         records = List.copyOf(records);
@@ -29,43 +29,88 @@ public record Evaluation(double meanLoss, double perplexity, double exactMemoris
      * @return the measures
      */
     public static Evaluation of(List<RecordMeasures> records) {
-        long tokens = 0;
+        long tokens = records.stream().mapToLong(RecordMeasures::tokens).sum();
         double sum = 0;
         for (RecordMeasures record : records) {
-            tokens += record.tokens();
             sum += record.loss() * record.tokens();
         }
         double meanLoss = tokens == 0 ? Double.NaN : sum / tokens;
-        return new Evaluation(meanLoss, Math.exp(meanLoss), mean(records, RecordMeasures::exactMemorisation),
-                mean(records, RecordMeasures::extractionStrength), mean(records, RecordMeasures::extractionStrengthOrZero),
-                tokens, records);
-    }
-
-    private static double mean(List<RecordMeasures> records, ToDoubleFunction<RecordMeasures> value) {
-        return records.stream().mapToDouble(value).filter(one -> !Double.isNaN(one)).average().orElse(Double.NaN);
+        return new Evaluation(meanLoss, Math.exp(meanLoss), tokens, records);
     }
 
     /**
-     * What a model makes of one record. The loss is over all its target tokens; memorisation and Min-K% leave the last one
-     * out, which is the end of text unless the record was cut or its tokenizer has none: so OpenUnlearning's
-     * tokenwise_logprobs and tokenwise_vocab_logprobs (src/evals/metrics/utils.py). A record without a target has loss 0 and
-     * NaN in the rest, one with a single target NaN in what leaves the last one out (there: 0 but for exact memorisation).
+     * {@return one a record, in their order}
+     *
+     * @param metric which
+     */
+    public double[] values(RecordMetric metric) {
+        return records.stream().mapToDouble(record -> record.of(metric)).toArray();
+    }
+
+    /** {@return the mean of each of {@link RecordMetric#means} over the records that have one} */
+    public Map<RecordMetric, Double> means() {
+        Map<RecordMetric, Double> means = new EnumMap<>(RecordMetric.class);
+        RecordMetric.means().forEach(metric -> means.put(metric, Arrays.stream(known(metric)).average().orElse(Double.NaN)));
+        return means;
+    }
+
+    /**
+     * {@return the chance that a record of these, which a model learned or is suspected to have learned, scores below one that it never
+     * saw, ties half} 1 = every member is recognised, 0.5 = they cannot be told apart, below = members look less known.
+     *
+     * @param attack one of {@link RecordMetric#attacks}
+     * @param nonMembers records never trained on
+     * @throws IllegalArgumentException when a side has no record with a score
+     */
+    public double auc(RecordMetric attack, Evaluation nonMembers) {
+        return Auc.of(nonMembers.known(attack), known(attack));
+    }
+
+    private double[] known(RecordMetric metric) {
+        return Arrays.stream(values(metric)).filter(value -> !Double.isNaN(value)).toArray();
+    }
+
+    /**
+     * What a model makes of one record. The loss is over all its target tokens; the rest leaves the last one out, see
+     * {@link RecordMetric.Targets}. A record without a target has loss 0 and NaN in the rest, one with a single target NaN in what leaves
+     * the last one out (in OpenUnlearning: 0 but for exact memorisation).
      *
      * @param id the record's id
-     * @param loss mean of -log p over its targets, in nats
      * @param tokens number of targets
-     * @param exactMemorisation see {@link Memorisation#exact}
-     * @param extractionStrength see {@link Memorisation#extractionStrength}
-     * @param extractionStrengthOrZero see {@link Memorisation#extractionStrengthOrZero}
-     * @param minK see {@link dev.lethe.eval.MembershipInference.Attack#MIN_K}
-     * @param minKPlusPlus see {@link dev.lethe.eval.MembershipInference.Attack#MIN_K_PLUS_PLUS}
-     * @param zlibBytes compressed size of what it says, 0 when the text was not given
+     * @param values one a metric
      */
-    public record RecordMeasures(String id, double loss, int tokens, double exactMemorisation, double extractionStrength,
-                              double extractionStrengthOrZero, double minK, double minKPlusPlus, int zlibBytes) {
-        /** {@return loss over compressed size} NaN without a text or without targets. */
-        public double zlibRatio() {
-            return zlibBytes == 0 || tokens == 0 ? Double.NaN : loss / zlibBytes;
+    public record RecordMeasures(String id, int tokens, @JsonAnyGetter Map<RecordMetric, Double> values) {
+        /** Copies its values. */
+        public RecordMeasures {
+            values = Collections.unmodifiableMap(new EnumMap<>(values));
+        }
+
+        /**
+         * {@return every metric of a record}
+         *
+         * @param id of the record
+         * @param targets of it under the model
+         */
+        public static RecordMeasures of(String id, RecordMetric.Targets targets) {
+            Map<RecordMetric, Double> values = new EnumMap<>(RecordMetric.class);
+            for (RecordMetric metric : RecordMetric.values()) {
+                values.put(metric, metric.of(targets));
+            }
+            return new RecordMeasures(id, targets.count(), values);
+        }
+
+        /**
+         * {@return its value; NaN where there is none}
+         *
+         * @param metric which
+         */
+        public double of(RecordMetric metric) {
+            return values.getOrDefault(metric, Double.NaN);
+        }
+
+        /** {@return mean of -log p over its targets, nats} */
+        public double loss() {
+            return of(RecordMetric.LOSS);
         }
     }
 }

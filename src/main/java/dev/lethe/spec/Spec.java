@@ -2,7 +2,7 @@ package dev.lethe.spec;
 
 import dev.lethe.data.DataForm;
 import dev.lethe.eval.Continuations;
-import dev.lethe.eval.MembershipInference;
+import dev.lethe.metric.MembershipScores;
 import dev.lethe.settings.TrainConfig;
 import java.nio.file.Path;
 import java.util.List;
@@ -126,7 +126,7 @@ public record Spec(String name, Path file, Data data, String model, String token
     public record Measure(Set<String> metrics, int retainSample, int answerTokens, int tofuSample, double minK) {
         /** Records and tokens as OpenUnlearning's TOFU has them: 400 retain records, 100 real authors, 117 world facts. */
         public static Measure of(Set<String> metrics) {
-            return new Measure(metrics, 400, Continuations.ANSWER_TOKENS, 117, MembershipInference.K);
+            return new Measure(metrics, 400, Continuations.ANSWER_TOKENS, 117, MembershipScores.K);
         }
     }
 

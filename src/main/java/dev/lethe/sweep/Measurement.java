@@ -13,8 +13,6 @@ import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
 import dev.lethe.eval.Continuations;
 import dev.lethe.eval.Evaluator;
-import dev.lethe.eval.MembershipInference;
-import dev.lethe.eval.MembershipInference.Attack;
 import dev.lethe.eval.ModelUtility;
 import dev.lethe.eval.TofuEvaluation;
 import dev.lethe.eval.TofuEvaluation.TofuRecord;
@@ -23,6 +21,7 @@ import dev.lethe.eval.TofuSets;
 import dev.lethe.model.Tokenizer;
 import dev.lethe.objective.RunExamples;
 import dev.lethe.results.Evaluation;
+import dev.lethe.results.RecordMetric;
 import dev.lethe.spec.Metrics;
 import dev.lethe.spec.Spec;
 import dev.lethe.text.Copies;
@@ -109,10 +108,7 @@ final class Measurement {
         evaluate(model, retain, "retain", numbers);
         Evaluation strangers = evaluate(model, data.heldOut().records(), "heldout", numbers);
         if (asks(Metrics.MIA)) {
-            for (Attack attack : Attack.values()) {
-                numbers.put("mia." + attack.label(),
-                        MembershipInference.auc(attack, forgotten.records(), strangers.records()));
-            }
+            RecordMetric.attacks().forEach(attack -> numbers.put("mia." + attack.label(), forgotten.auc(attack, strangers)));
         }
     }
 
@@ -133,10 +129,8 @@ final class Measurement {
                 example -> tokenizer.decode(example.saidTokens(tokenizer.endOfText())));
         numbers.put(name + ".loss", evaluation.meanLoss());
         numbers.put(name + ".perplexity", evaluation.perplexity());
-        numbers.put(name + ".exact_memorisation", evaluation.exactMemorisation());
-        numbers.put(name + ".extraction_strength", evaluation.extractionStrength());
-        numbers.put(name + ".extraction_strength_or_zero", evaluation.extractionStrengthOrZero());
-        numbers.distributions.put("loss." + name, values(evaluation.records(), Evaluation.RecordMeasures::loss));
+        evaluation.means().forEach((metric, mean) -> numbers.put(name + "." + metric.label(), mean));
+        numbers.distributions.put("loss." + name, evaluation.values(RecordMetric.LOSS));
         return evaluation;
     }
 

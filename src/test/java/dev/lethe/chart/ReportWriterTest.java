@@ -19,12 +19,14 @@ import dev.lethe.report.ReportData.Sample;
 import dev.lethe.report.ReportData.Scores;
 import dev.lethe.report.ReportData.TrainingPoint;
 import dev.lethe.report.ReportWriter;
+import dev.lethe.results.RecordMetric;
 import java.io.ByteArrayInputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.regex.Pattern;
 import javax.imageio.ImageIO;
@@ -63,7 +65,7 @@ class ReportWriterTest {
     void hostileTextIsShownAndDoesNothing() throws Exception {
         String hostile = "</script><script>alert('x')</script>\" onload=\"x\" ${1+1} @if(true) \u0001\ufffe]]>&amp;";
         Fact fact = new Fact(hostile, hostile);
-        List<Scores> one = List.of(new Scores(1, 1, 1, 1, 1));
+        List<Scores> one = List.of(new Scores(1, 1, Map.of(RecordMetric.EXACT_MEMORISATION, 1.0), 1));
         ReportData data = new ReportData(hostile, new ErasureSummary(hostile, ErasureSummary.Standing.DOUBTFUL, List.of(fact),
                 List.of(new Measured(hostile, hostile, hostile, hostile)), List.of(new Left(hostile, 1, hostile)), List.of(hostile)),
                 List.of(fact), List.of(hostile), List.of(new Group(hostile, 1, one)),
@@ -132,8 +134,8 @@ class ReportWriterTest {
             influence.add(new Influence("cosine", site, "retain", values(random, 40, 0.2), values(random, 40, 0.2)));
             influence.add(new Influence("act-grad", site, "forget", values(random, 20, 0.4), values(random, 20, 0.02)));
         }
-        List<Scores> scores = List.of(new Scores(0.65, 1.92, 0.97, 0.9, 0.98), new Scores(6.4, 601.8, 0.2, 0.02, 0.22),
-                new Scores(6.5, 665.1, 0.19, 0.01, Double.NaN));
+        List<Scores> scores = List.of(scores(0.65, 1.92, 0.97, 0.9, 0.98), scores(6.4, 601.8, 0.2, 0.02, 0.22),
+                scores(6.5, 665.1, 0.19, 0.01, Double.NaN));
         return new ReportData("Erasure of 10 records", new ErasureSummary("It went well.", ErasureSummary.Standing.MEASURED,
                 List.of(new Fact("request", "7")), List.of(new Measured("loss", "1", "2", "3")), List.of(), List.of("That it is so.")), List.of(new Fact("records", "1 < 2 & so on"), new Fact("strategy",
                 "first-epoch on embedding")), List.of("before", "after", "retrained"),
@@ -145,5 +147,9 @@ class ReportWriterTest {
 
     private static double[] values(SplittableRandom random, int count, double size) {
         return random.doubles(count).map(v -> (v * v - 0.1) * size).toArray();
+    }
+
+    private static Scores scores(double loss, double perplexity, double exact, double strength, double rouge) {
+        return new Scores(loss, perplexity, Map.of(RecordMetric.EXACT_MEMORISATION, exact, RecordMetric.EXTRACTION_STRENGTH, strength), rouge);
     }
 }

@@ -9,8 +9,10 @@ import dev.lethe.engine.Batch;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
+import dev.lethe.metric.MembershipScores;
 import dev.lethe.metric.Rouge;
 import dev.lethe.results.Evaluation;
+import dev.lethe.results.RecordMetric;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.ModelShape;
 import dev.lethe.text.Example;
@@ -81,9 +83,9 @@ class EvaluatorTest {
             assertEquals("r" + i, score.id());
             assertEquals(count, score.tokens());
             assertEquals(loss / count, score.loss(), 1e-9);
-            assertEquals((double) (hits - last) / (count - 1), score.exactMemorisation(), 1e-12, "without the end of text");
-            assertEquals(MembershipInference.zlibBytes("text of r" + i), score.zlibBytes());
-            assertTrue(score.minK() >= new Evaluator().withMinK(1).evaluate(model, List.of(example)).records().getFirst().minK(),
+            assertEquals((double) (hits - last) / (count - 1), score.of(RecordMetric.EXACT_MEMORISATION), 1e-12, "without the end of text");
+            assertEquals(score.loss() / MembershipScores.zlibBytes("text of r" + i), score.of(RecordMetric.ZLIB));
+            assertTrue(score.of(RecordMetric.MIN_K) >= new Evaluator().withMinK(1).evaluate(model, List.of(example)).values(RecordMetric.MIN_K)[0],
                     "the least likely tokens lose most");
         }
     }
@@ -94,7 +96,7 @@ class EvaluatorTest {
         Evaluation apart = new Evaluator(1, done -> { }).evaluate(model, examples);
         for (int i = 0; i < examples.size(); i++) {
             assertEquals(together.records().get(i).loss(), apart.records().get(i).loss(), 1e-12);
-            assertEquals(together.records().get(i).minKPlusPlus(), apart.records().get(i).minKPlusPlus(), 1e-9);
+            assertEquals(together.values(RecordMetric.MIN_K_PLUS_PLUS)[i], apart.values(RecordMetric.MIN_K_PLUS_PLUS)[i], 1e-9);
         }
     }
 

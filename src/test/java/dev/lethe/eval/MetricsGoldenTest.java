@@ -1,19 +1,23 @@
 package dev.lethe.eval;
 
 import static org.junit.jupiter.api.Assertions.assertAll;
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.metric.Auc;
+import dev.lethe.metric.MembershipScores;
 import dev.lethe.metric.Memorisation;
 import dev.lethe.metric.PorterStemmer;
 import dev.lethe.metric.Rouge;
 import dev.lethe.results.Evaluation;
 import dev.lethe.results.Evaluation.RecordMeasures;
+import dev.lethe.results.RecordMetric;
 import java.io.InputStream;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -89,18 +93,18 @@ class MetricsGoldenTest {
     void minKEqualsTheFieldsFormula() {
         for (JsonNode set : golden.get("min_k")) {
             double[] logp = doubles(set.get("logp"));
-            assertEquals(set.get("min_k").asDouble(), MembershipInference.minK(logp, 0.2), EXACT);
+            assertEquals(set.get("min_k").asDouble(), MembershipScores.minK(logp, 0.2), EXACT);
             double plusPlus = set.get("min_k_plus_plus").asDouble();
-            assertEquals(plusPlus, MembershipInference.minKPlusPlus(logp, doubles(set.get("mean")),
+            assertEquals(plusPlus, MembershipScores.minKPlusPlus(logp, doubles(set.get("mean")),
                     doubles(set.get("deviation")), 0.2), EXACT * Math.max(1, Math.abs(plusPlus)));
         }
-        assertTrue(Double.isNaN(MembershipInference.minK(new double[0], 0.2)));
+        assertTrue(Double.isNaN(MembershipScores.minK(new double[0], 0.2)));
     }
 
     @Test
     void zlibSizeEqualsPythons() {
         for (JsonNode text : golden.get("zlib")) {
-            assertEquals(text.get("bytes").asInt(), MembershipInference.zlibBytes(text.get("text").asString()));
+            assertEquals(text.get("bytes").asInt(), MembershipScores.zlibBytes(text.get("text").asString()));
         }
     }
 
@@ -119,28 +123,29 @@ class MetricsGoldenTest {
 
     @Test
     void membersAreRecognisedByTheirLowScores() {
-        List<RecordMeasures> members = List.of(record("a", 0.1), record("b", 0.2));
-        List<RecordMeasures> strangers = List.of(record("c", 0.2), record("d", 3.0));
-        MembershipInference.Result result =
-                MembershipInference.attack(MembershipInference.Attack.LOSS, members, strangers);
-        assertEquals(0.875, result.auc());
-        assertEquals(0.1, result.members()[0]);
-        assertEquals(0.875, MembershipInference.auc(MembershipInference.Attack.ZLIB, members, strangers));
+        Evaluation members = Evaluation.of(List.of(record("a", 0.1, 10, 0), record("b", 0.2, 10, 0)));
+        Evaluation strangers = Evaluation.of(List.of(record("c", 0.2, 10, 0), record("d", 3.0, 10, 0), record("none", 0, 0, 0)));
+        assertEquals(0.875, members.auc(RecordMetric.ZLIB, strangers), "one without targets has no score");
+        assertArrayEquals(new double[] {0.1, 0.2}, members.values(RecordMetric.LOSS));
+        assertThrows(IllegalArgumentException.class, () -> members.auc(RecordMetric.LOSS, Evaluation.of(List.of())));
     }
 
     @Test
     void meanLossWeighsEveryTokenAlike() {
         Evaluation evaluation = Evaluation.of(List.of(
-                new RecordMeasures("a", 1, 3, 1, 1, 1, 0, 0, 0), new RecordMeasures("b", 5, 1, 0, 0, 0, 0, 0, 0),
-                new RecordMeasures("none", 0, 0, Double.NaN, Double.NaN, Double.NaN, Double.NaN, Double.NaN, 0)));
+                record("a", 1, 3, 2), record("b", 5, 1, 0), record("c", 5, 0, 0), record("none", 0, 0, 0)));
         assertEquals(2.0, evaluation.meanLoss());
         assertEquals(Math.exp(2.0), evaluation.perplexity());
-        assertEquals(0.5, evaluation.exactMemorisation());
+        assertEquals(1.0, evaluation.means().get(RecordMetric.EXACT_MEMORISATION), "of the one record that has targets but the last");
         assertTrue(Double.isNaN(Evaluation.of(List.of()).meanLoss()));
     }
 
-    private static RecordMeasures record(String id, double loss) {
-        return new RecordMeasures(id, loss, 10, 0, 0, 0, loss, loss, 50);
+    /** Of so many targets, of which so many of those but the last are hit. */
+    private static RecordMeasures record(String id, double loss, int targets, int hit) {
+        int said = Math.max(0, targets - 1);
+        boolean[] hits = new boolean[said];
+        Arrays.fill(hits, 0, hit, true);
+        return RecordMeasures.of(id, new RecordMetric.Targets(targets, loss, new double[said], new double[said], new double[said], hits, "text", 0.4));
     }
 
     private static double[] doubles(JsonNode array) {

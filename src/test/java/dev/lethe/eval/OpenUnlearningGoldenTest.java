@@ -7,7 +7,7 @@ import dev.lethe.engine.LanguageModel.TokenScores;
 import dev.lethe.metric.MetricValues;
 import dev.lethe.metric.PrivacyLeak;
 import dev.lethe.metric.TruthRatio;
-import dev.lethe.results.Evaluation;
+import dev.lethe.results.RecordMetric;
 import dev.lethe.text.Example;
 import java.io.InputStream;
 import java.util.Arrays;
@@ -37,14 +37,13 @@ class OpenUnlearningGoldenTest {
             TokenScores scores = scores(example, one.get("logits"));
             String text = Arrays.stream(example.saidTokens(0)).mapToObj(id -> " w" + id).collect(Collectors.joining());
             assertEquals(one.get("text").asString(), text, "the completion with its leading space");
-            Evaluation.RecordMeasures mine = new Evaluator().recordScore(example, scores, 0, scores.losses()[0],
-                    MembershipInference.zlibBytes(text));
-            assertEquals(one.get("avg_loss").asDouble(), mine.loss(), 1e-12);
-            assertEquals(one.get("exact_memorization").asDouble(), mine.exactMemorisation(), FLOAT);
-            assertEquals(one.get("extraction_strength").asDouble(), mine.extractionStrength(), 1e-12);
-            assertEquals(one.get("zlib").asDouble(), mine.zlibRatio(), 1e-12);
-            attacks(one.get("min_k").get("0.4"), mine);
-            attacks(one.get("min_k").get("0.2"), new Evaluator().withMinK(0.2).recordScore(example, scores, 0, 0, 0));
+            RecordMetric.Targets targets = new Evaluator().targets(example, scores, 0, scores.losses()[0], text);
+            assertEquals(one.get("avg_loss").asDouble(), RecordMetric.LOSS.of(targets), 1e-12);
+            assertEquals(one.get("exact_memorization").asDouble(), RecordMetric.EXACT_MEMORISATION.of(targets), FLOAT);
+            assertEquals(one.get("extraction_strength").asDouble(), RecordMetric.EXTRACTION_STRENGTH.of(targets), 1e-12);
+            assertEquals(one.get("zlib").asDouble(), RecordMetric.ZLIB.of(targets), 1e-12);
+            attacks(one.get("min_k").get("0.4"), targets);
+            attacks(one.get("min_k").get("0.2"), new Evaluator().withMinK(0.2).targets(example, scores, 0, 0, null));
         }
     }
 
@@ -70,9 +69,11 @@ class OpenUnlearningGoldenTest {
         }
     }
 
-    private static void attacks(JsonNode wanted, Evaluation.RecordMeasures mine) {
-        assertEquals(wanted.get(0).asDouble(), mine.minK(), FLOAT * Math.max(1, Math.abs(mine.minK())));
-        assertEquals(wanted.get(1).asDouble(), mine.minKPlusPlus(), FLOAT * Math.max(1, Math.abs(mine.minKPlusPlus())));
+    private static void attacks(JsonNode wanted, RecordMetric.Targets targets) {
+        double minK = RecordMetric.MIN_K.of(targets);
+        double plusPlus = RecordMetric.MIN_K_PLUS_PLUS.of(targets);
+        assertEquals(wanted.get(0).asDouble(), minK, FLOAT * Math.max(1, Math.abs(minK)));
+        assertEquals(wanted.get(1).asDouble(), plusPlus, FLOAT * Math.max(1, Math.abs(plusPlus)));
     }
 
     /** Its inputs and labels, which are not shifted, as Lethe's. */
