@@ -1,7 +1,5 @@
 package dev.lethe.engine;
 
-import dev.lethe.base.BadInputException;
-import dev.lethe.base.DamagedDataException;
 import dev.lethe.base.EngineException;
 import dev.lethe.bindings.LetheNative;
 import dev.lethe.engine.ModelLayout.TensorInfo;
@@ -12,7 +10,6 @@ import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.channels.WritableByteChannel;
-import java.nio.file.Path;
 import java.util.List;
 import java.util.Objects;
 
@@ -23,8 +20,6 @@ import java.util.Objects;
  * vectors of one operation must belong to models of one shape, dtype and device ({@link EngineException} otherwise).
  */
 public final class ParameterVector implements AutoCloseable {
-    private static final String KIND = "vector "; // of a file
-
     private final OwnedMemory memory;
     private final NativeCalls calls;
     private final MemorySegment handle;
@@ -200,30 +195,6 @@ public final class ParameterVector implements AutoCloseable {
             at += part.length;
         }
         return all;
-    }
-
-    /** Writes a file with the vector, its shape, dtype and a checksum; whole or not at all. */
-    public void save(Path file) throws IOException {
-        NumberFile.write(file, KIND + space.describe(), space.dtype(), size, this::store);
-    }
-
-    /**
-     * Reads back what {@link #save} wrote, converting the dtype where this vector's is another. The file is checked
-     * before anything is overwritten.
-     *
-     * @throws BadInputException    when the file is absent, no vector, or one of a model of another shape
-     * @throws DamagedDataException when it was cut or a byte was changed
-     */
-    public void load(Path file) {
-        try (NumberFile numbers = NumberFile.open(file)) {
-            String mine = KIND + space.describe();
-            boolean same = numbers.text().startsWith(KIND) && space.isDescribedBy(numbers.text().substring(KIND.length()));
-            if (!same || numbers.count() != size) {
-                throw new BadInputException(file + ": holds a " + numbers.text() + ", not a " + mine);
-            }
-            numbers.check();
-            staging.load(this::write, 0, size, numbers.dtype(), numbers.numbers(0, size));
-        }
     }
 
     /** {@code count} elements from flat position {@code offset}, as floats. */

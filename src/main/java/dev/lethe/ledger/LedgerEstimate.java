@@ -1,18 +1,12 @@
 package dev.lethe.ledger;
 
-import dev.lethe.base.BadInputException;
-import dev.lethe.base.Reason;
 import dev.lethe.engine.EntryFormat;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.Site;
 import dev.lethe.shape.SiteSet;
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.function.ToLongFunction;
 
 /**
@@ -77,38 +71,5 @@ public record LedgerEstimate(long bytes, List<Alternative> smaller) {
         for (int i = 0; i < tokens.length; i++)
             sum = Math.addExact(sum, SegmentLayout.frameBytes(size.bytes(tokens[i], targets[i])));
         return Math.addExact(SegmentLayout.SEGMENT_HEADER_BYTES, Math.multiplyExact(sum, epochs));
-    }
-
-    /**
-     * Compares with the free space of the disk that holds `directory` (which need not exist yet).
-     *
-     * @throws BadInputException naming the estimate, what is free, and the options that shrink it
-     */
-    public void requireSpace(Path directory) {
-        Path existing = directory.toAbsolutePath();
-        while (existing != null && !Files.exists(existing)) existing = existing.getParent();
-        try {
-            requireFree(directory, Files.getFileStore(existing).getUsableSpace());
-        } catch (IOException e) {
-            throw new BadInputException("cannot tell the free space at " + directory + ": " + Reason.of(e));
-        }
-    }
-
-    void requireFree(Path directory, long freeBytes) {
-        if (bytes <= freeBytes) return;
-        StringBuilder message = new StringBuilder("the ledger needs about " + size(bytes) + " and " + size(freeBytes)
-                + " are free at " + directory + ". Free space, or ");
-        if (smaller.isEmpty()) message.append("train without capture (capture=none)");
-        else message.append("shrink it: ");
-        for (int i = 0; i < smaller.size(); i++)
-            message.append(i == 0 ? "" : ", ").append(smaller.get(i).option()).append(" (")
-                    .append(size(smaller.get(i).bytes())).append(")");
-        throw new BadInputException(message.toString());
-    }
-
-    private static String size(long bytes) {
-        if (bytes < 1L << 20) return String.format(Locale.ROOT, "%.1f KiB", bytes / 1024.0);
-        if (bytes < 1L << 30) return String.format(Locale.ROOT, "%.1f MiB", bytes / (double) (1L << 20));
-        return String.format(Locale.ROOT, "%.1f GiB", bytes / (double) (1L << 30));
     }
 }

@@ -123,16 +123,24 @@ class KroneckerFactorsTest {
             assertTrue(assertThrows(BadInputException.class, () -> other.loadFactors(file, HASH)).getMessage()
                     .startsWith(file + ": factors of a model with V=37"));
             byte[] bytes = Files.readAllBytes(file);
+            for (int at : new int[] {0, 10, 40, bytes.length / 2, bytes.length - 20, bytes.length - 12, bytes.length - 1}) {
+                bytes[at] ^= 4;
+                Files.write(file, bytes);
+                assertThrows(RuntimeException.class, () -> model.loadFactors(file, HASH), "byte " + at);
+                bytes[at] ^= 4;
+            }
+            for (int length : new int[] {0, 10, 28, 100, bytes.length - 8, bytes.length - 1}) {
+                Files.write(file, Arrays.copyOf(bytes, length));
+                assertThrows(RuntimeException.class, () -> model.loadFactors(file, HASH), length + " bytes");
+            }
             bytes[bytes.length - 40] ^= 1;
             Files.write(file, bytes);
-            assertTrue(assertThrows(DamagedDataException.class, () -> model.loadFactors(file, HASH)).getMessage()
-                    .contains("checksum"));
-            Files.write(file, Arrays.copyOf(bytes, bytes.length - 8));
-            assertThrows(DamagedDataException.class, () -> model.loadFactors(file, HASH));
-            v.save(file);
+            assertEquals(file + ": its checksum is wrong, a byte was changed; make it anew",
+                    assertThrows(DamagedDataException.class, () -> model.loadFactors(file, HASH)).getMessage());
+            NumberFile.write(file, "vector", Dtype.F64, v.size(), v::store);
             assertTrue(assertThrows(BadInputException.class, () -> model.loadFactors(file, HASH)).getMessage()
                     .endsWith("not kronecker-factors"));
-            assertThrows(BadInputException.class, () -> v.load(folder.resolve("absent")));
+            assertThrows(BadInputException.class, () -> model.loadFactors(folder.resolve("absent"), HASH));
         }
     }
 

@@ -6,13 +6,9 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.lethe.base.BadInputException;
-import dev.lethe.base.DamagedDataException;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.ModelShape;
 import dev.lethe.shape.SiteSet;
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
@@ -99,34 +95,6 @@ class ParameterVectorTest {
         }
     }
 
-    @Test
-    void filesGoThere() throws IOException {
-        Path file = folder.resolve("v.bin");
-        try (ParameterVector v = random(7); ParameterVector read = v.zeros()) {
-            v.save(file);
-            byte[] bytes = Files.readAllBytes(file);
-            read.load(file);
-            assertArrayEquals(v.readDoubles(0, (int) v.size()), read.readDoubles(0, (int) v.size()));
-            v.save(file);
-            assertArrayEquals(bytes, Files.readAllBytes(file));
-            try (LanguageModel narrow = engine.model(TIED, Dtype.F32); ParameterVector rounded = narrow.vector()) {
-                rounded.load(file);
-                assertEquals((float) v.readDoubles(3, 1)[0], rounded.readFloats(3, 1)[0]);
-            }
-        }
-    }
-
-    /** Their line told neither heads nor epsilon. */
-    @Test
-    void filesOfEarlierVersionsAreRead() throws IOException {
-        Path file = folder.resolve("old.bin");
-        try (ParameterVector v = random(7); ParameterVector read = v.zeros()) {
-            NumberFile.write(file, "vector V=13 context=5 C=6 L=1 inner=10 tied", Dtype.F64, v.size(), v::store);
-            read.load(file);
-            assertArrayEquals(v.readDoubles(0, (int) v.size()), read.readDoubles(0, (int) v.size()));
-        }
-    }
-
     /** A model's own buffers are the model, and only the model closes them. */
     @Test
     void buffersAreBorrowed() {
@@ -146,40 +114,6 @@ class ParameterVectorTest {
             assertEquals(0, own.buffer(Buffer.MOMENT2).norm());
             own.close();
             assertEquals("the model is closed", assertThrows(IllegalStateException.class, parameters::norm).getMessage());
-        }
-    }
-
-    @Test
-    void foreignAndDamagedFilesAreRefused() throws IOException {
-        Path file = folder.resolve("v.bin");
-        try (ParameterVector v = random(7); LanguageModel other = engine.model(UNTIED, Dtype.F64);
-                ParameterVector foreign = other.vector()) {
-            v.save(file);
-            BadInputException shape = assertThrows(BadInputException.class, () -> foreign.load(file));
-            assertEquals(file + ": holds a vector V=13 context=5 C=6 heads=2 L=1 inner=10 epsilon=1.0E-5 tied, not a vector "
-                    + "V=13 context=5 C=6 heads=2 L=1 inner=10 epsilon=1.0E-5 untied", shape.getMessage());
-            ModelShape cut = new ModelShape(13, 5, 6, 3, 1, 10, 1e-5, true); // the same tensors, cut into other heads
-            try (LanguageModel another = engine.model(cut, Dtype.F64); ParameterVector refusing = another.vector()) {
-                assertTrue(assertThrows(BadInputException.class, () -> refusing.load(file)).getMessage()
-                        .contains("not a vector V=13 context=5 C=6 heads=3"));
-            }
-            byte[] bytes = Files.readAllBytes(file);
-            double before = v.norm();
-            for (int at : new int[] {40, 200, bytes.length - 20, bytes.length - 12, bytes.length - 1}) {
-                bytes[at] ^= 4;
-                Files.write(file, bytes);
-                assertThrows(RuntimeException.class, () -> v.load(file), "byte " + at);
-                bytes[at] ^= 4;
-            }
-            assertEquals(before, v.norm(), "nothing was overwritten");
-            for (int length : new int[] {0, 10, 28, 100, bytes.length - 1}) {
-                Files.write(file, java.util.Arrays.copyOf(bytes, length));
-                assertThrows(RuntimeException.class, () -> v.load(file), length + " bytes");
-            }
-            bytes[200] ^= 1;
-            Files.write(file, bytes);
-            assertEquals(file + ": its checksum is wrong, a byte was changed; make it anew",
-                    assertThrows(DamagedDataException.class, () -> v.load(file)).getMessage());
         }
     }
 
