@@ -23,7 +23,6 @@ import dev.lethe.run.RunInfo;
 import dev.lethe.run.RunJson;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -48,7 +47,7 @@ final class Finish {
                 for (RunFolder run : lineage.runs()) {
                     PendingErasure pending = PendingErasure.of(run);
                     if (pending != null) {
-                        finished.add(complete(run, account(run), new Census.Search(Set.copyOf(pending.records()), List.of())));
+                        finished.add(complete(run, run.account(), new Census.Search(Set.copyOf(pending.records()), List.of())));
                     }
                 }
             });
@@ -65,16 +64,6 @@ final class Finish {
                 throw new BadInputException(path + ": another erasure has just come before this; ask again");
             }
             work.accept(lineage);
-        }
-    }
-
-    /** The account as it stands in the run's journal. */
-    private static Erasure account(RunFolder run) {
-        Path file = run.journal().resolve(RunFolder.ACCOUNT);
-        try {
-            return RunJson.read(Files.readString(file), Erasure.class, file.toString());
-        } catch (IOException e) {
-            throw new UncheckedIOException(file + ": cannot be read: " + Reason.of(e), e);
         }
     }
 
@@ -103,7 +92,7 @@ final class Finish {
             }
             List<Trace> left = Census.left(Census.of(made.root(), search));
             PrivateFiles.write(made.journal().resolve(RunFolder.ACCOUNT),
-                    RunJson.pretty(account(made).withDestroyed(after.places(), left)));
+                    RunJson.pretty(made.account().withDestroyed(after.places(), left)));
             PrivateFiles.deleteTree(PendingErasure.file(made.journal()));
             PrivateFiles.syncFolder(made.journal());
             return erasure.withDestroyed(after.places(), left);

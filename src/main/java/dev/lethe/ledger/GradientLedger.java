@@ -19,11 +19,8 @@ import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Comparator;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Objects;
-import java.util.Optional;
 import java.util.Set;
 
 /**
@@ -39,8 +36,6 @@ public final class GradientLedger implements AutoCloseable {
     /** Of folders that were written side by side: as one writer would have captured them. */
     private static final Comparator<Entry> CAPTURED = Comparator.comparingInt((Entry entry) -> entry.header().epoch())
             .thenComparingLong(entry -> entry.header().step());
-
-    private record Place(RecordKey key, int epoch) {}
 
     /**
      * One of the ledger's folders, open.
@@ -59,7 +54,6 @@ public final class GradientLedger implements AutoCloseable {
     private final List<OpenPart> parts = new ArrayList<>();
     private final List<Entry> entries; // as captured
     private final List<Entry> placed;  // the same by place
-    private volatile Map<Place, Entry> places; // made by the first find
     private final boolean[] checked; // of placed: payload verified; a lost race checks twice
     private final List<LedgerCheck.Tail> tails;
     private final List<MappedFile> segments = new ArrayList<>(); // of all parts, each up to its last committed entry
@@ -207,18 +201,6 @@ public final class GradientLedger implements AutoCloseable {
     /** The last epoch that has entries, counted from 0; 0 when there are none. */
     public int lastEpoch() {
         return entries.stream().mapToInt(entry -> entry.header().epoch()).max().orElse(0);
-    }
-
-    /** The latest entry of a record in an epoch; none when it has been destroyed, for then nothing says whose it was. */
-    public Optional<Entry> find(RecordKey key, int epoch) {
-        Map<Place, Entry> known = places;
-        if (known == null) {
-            known = HashMap.newHashMap(entries.size());
-            for (Entry entry : entries)
-                if (!entry.destroyed()) known.put(new Place(entry.header().key(), entry.header().epoch()), entry);
-            places = known; // threads that race make the same map
-        }
-        return Optional.ofNullable(known.get(new Place(key, epoch)));
     }
 
     /** Names of the folders in the ledger's that hold entries too, in the order of entries of one step. */

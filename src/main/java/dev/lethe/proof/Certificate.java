@@ -56,9 +56,8 @@ final class Certificate {
      *                           of another
      */
     static Draft draft(RunFolder run) {
-        Path account = run.root().resolve(ACCOUNT);
         RunInfo.Lineage lineage = run.info().lineage();
-        if (lineage == null || !Files.isRegularFile(account)) {
+        if (lineage == null || !Files.isRegularFile(run.root().resolve(ACCOUNT))) {
             throw new BadInputException(run + ": is not a run that an erasure made; there is nothing to certify");
         }
         RunFolder source = RunFolder.openAny(Path.of(lineage.parent()));
@@ -80,7 +79,7 @@ final class Certificate {
             for (String name : proof == null ? List.<String>of() : List.of(ATTACKS, PAGE)) {
                 files.put(name, Sha256.hex(Sha256.of(run.root().resolve(name))));
             }
-            return new Draft(run, RunJson.read(Files.readString(account), Erasure.class, account.toString()), key,
+            return new Draft(run, run.account(), key,
                     ModelManifest.of(source.model()), ModelManifest.of(run.model()), files,
                     Sha256.hex(Sha256.of(IdKey.file(run.journal()))), proof);
         } catch (IOException e) {

@@ -6,7 +6,6 @@ package dev.lethe.prove;
 
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.DamagedDataException;
-import dev.lethe.base.Reason;
 import dev.lethe.data.TextRecord;
 import dev.lethe.engine.Engine;
 import dev.lethe.eval.Evaluator;
@@ -18,13 +17,10 @@ import dev.lethe.results.Erasure;
 import dev.lethe.results.Evaluation;
 import dev.lethe.run.Lineage;
 import dev.lethe.run.RunFolder;
-import dev.lethe.run.RunJson;
 import dev.lethe.settings.ProofRequest;
 import dev.lethe.settings.Strategy.Kind;
 import dev.lethe.settings.TrainConfig;
 import dev.lethe.text.Example;
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -140,12 +136,11 @@ final class Bench implements AutoCloseable {
 
     /** Whether the erasure that made a run trained it anew. */
     private static boolean retrains(RunFolder made) {
-        Path file = made.journal().resolve(RunFolder.ACCOUNT);
-        try {
-            return RunJson.read(Files.readString(file), Erasure.class, file.toString()).config().strategy().kind() == Kind.RETRAIN;
-        } catch (IOException e) {
-            throw new BadInputException(file + ": cannot be read: " + Reason.of(e, file), e);
+        Erasure account = made.account();
+        if (account == null) {
+            throw new BadInputException(made + ": its account is gone, so nobody can tell by what erasure it was made");
         }
+        return account.config().strategy().kind() == Kind.RETRAIN;
     }
 
     /** A model beside must read as this one does, and must not have learned what was erased. */

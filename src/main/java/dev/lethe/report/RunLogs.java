@@ -5,7 +5,6 @@ import dev.lethe.base.Reason;
 import dev.lethe.report.ReportData.ErasurePoint;
 import dev.lethe.report.ReportData.Influence;
 import dev.lethe.report.ReportData.TrainingPoint;
-import dev.lethe.results.Erasure;
 import dev.lethe.results.InfluenceChange;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunJson;
@@ -37,12 +36,6 @@ final class RunLogs {
                     number(line, "forget"), number(line, "retain"), number(line, "held_out")));
         }
         return points;
-    }
-
-    /** journal/erasure.json, or null for a run that no erasure made. */
-    static Erasure account(RunFolder run) {
-        Path file = run.journal().resolve(RunFolder.ACCOUNT);
-        return Files.isRegularFile(file) ? RunJson.read(text(file), Erasure.class, file.toString()) : null;
     }
 
     /** What proof/proof.json says of this run's model. */

@@ -58,7 +58,7 @@ public final class RunReport {
     private RunReport(Engine engine, RunFolder run) {
         this.engine = engine;
         this.run = run;
-        this.account = RunLogs.account(run);
+        this.account = run.account();
         this.source = account == null ? null : source(Path.of(run.info().lineage().parent()));
     }
 

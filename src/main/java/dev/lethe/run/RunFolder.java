@@ -12,6 +12,7 @@ import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
 import dev.lethe.data.Dataset;
 import dev.lethe.data.TextRecord;
+import dev.lethe.results.Erasure;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.CharacterCodingException;
@@ -268,7 +269,16 @@ public final class RunFolder {
         return all.filter(record -> ids.contains(record.id()));
     }
 
-    /** Which of these ids the account of this run's own erasure names, copies that left with them too; none without an account, or without its key. */
+    /** What the erasure that made this run says of itself, ids under its key; null of a run that no erasure made. */
+    public Erasure account() {
+        Path file = journal().resolve(ACCOUNT);
+        return Files.isRegularFile(file) ? RunJson.read(text(file), Erasure.class, file.toString()) : null;
+    }
+
+    /**
+     * Which of these ids the account of this run's own erasure names, copies that left with them too; none without an account, or
+     * without its key.
+     */
     public Set<String> erasedAmong(Collection<String> ids) {
         Path account = journal().resolve(ACCOUNT);
         try {

@@ -36,10 +36,14 @@ public final class RelearnProbe {
         return FineTune.optimizer(training).withLearningRate(RATE * training.learningRate());
     }
 
-    /** Mean token loss of the records not shown, after relearning the shown ones; NaN with fewer than two records. */
+    /** Mean token loss of the records not shown, after relearning {@link #SHOWN} of them or half; NaN with fewer than two records. */
     public double loss(List<Example> records) {
-        int shown = Math.min(SHOWN, records.size() / 2);
-        if (shown == 0 || steps == 0) {
+        return steps == 0 ? Double.NaN : loss(records, Math.min(SHOWN, records.size() / 2));
+    }
+
+    /** As the other, after relearning the first so many; NaN where none is shown. */
+    public double loss(List<Example> records, int shown) {
+        if (shown < 1) {
             return Double.NaN;
         }
         try (ParameterVector weights = model.buffer(Buffer.PARAMETERS).copy()) {

@@ -8,9 +8,7 @@ package dev.lethe.sweep;
 import dev.lethe.data.PerturbedDataset;
 import dev.lethe.data.TextRecord;
 import dev.lethe.engine.AdamW;
-import dev.lethe.engine.Buffer;
 import dev.lethe.engine.LanguageModel;
-import dev.lethe.engine.ParameterVector;
 import dev.lethe.eval.Continuations;
 import dev.lethe.eval.Evaluator;
 import dev.lethe.eval.ModelUtility;
@@ -22,8 +20,10 @@ import dev.lethe.model.Tokenizer;
 import dev.lethe.objective.RunExamples;
 import dev.lethe.results.Evaluation;
 import dev.lethe.results.RecordMetric;
+import dev.lethe.settings.TrainConfig;
 import dev.lethe.spec.Metrics;
 import dev.lethe.spec.Spec;
+import dev.lethe.strategy.RelearnProbe;
 import dev.lethe.text.Copies;
 import dev.lethe.text.Example;
 import dev.lethe.train.FineTune;
@@ -85,7 +85,7 @@ final class Measurement {
     void all(LanguageModel model, Numbers numbers) {
         sequence(model, numbers);
         if (asks(Metrics.RELEARN)) {
-            numbers.put("relearn.loss", new Relearning(spec).loss(model, encode(model, Copies.distinct(forget))));
+            numbers.put("relearn.loss", relearned(model, encode(model, Copies.distinct(forget))));
         }
     }
 
@@ -179,30 +179,13 @@ final class Measurement {
     }
 
     /**
-     * The relearning probe of a study: some of the forgotten records are shown for a few steps, and the loss of the others
-     * says how much of them comes back (benign relearning, arXiv 2406.13356). Beside the retrained model's loss after the same
-     * it is a share: 1 = as hard to bring back as if it had never been learned.
-     *
+     * Mean token loss of forgotten records after a few steps on others of them (benign relearning, arXiv 2406.13356), NaN with fewer than
+     * two. Beside the retrained model's it is a share: 1 = as hard to bring back as if it had never been learned.
      */
-    record Relearning(Spec spec) {
-        /** Mean token loss of the records that were not shown; NaN with fewer than two records. The weights end as they were. */
-        double loss(LanguageModel model, List<Example> forgotten) {
-            int shown = Math.min((int) Math.ceil(spec.relearn().share() * forgotten.size()), forgotten.size() - 1);
-            if (shown < 1) {
-                return Double.NaN;
-            }
-            AdamW usual = AdamW.defaults();
-            AdamW optimizer = new AdamW(spec.relearn().rate() * spec.training().config().learningRate(), usual.beta1(), usual.beta2(),
-                    usual.epsilon(), spec.training().config().weightDecay(), spec.training().config().maxNorm());
-            try (ParameterVector weights = model.buffer(Buffer.PARAMETERS).copy()) {
-                FineTune tuning = new FineTune(model, forgotten.subList(0, shown), new FineTune.Options(shown, optimizer, null, 0));
-                for (int step = 0; step < spec.relearn().steps(); step++) {
-                    tuning.step();
-                }
-                double loss = new Evaluator().evaluate(model, forgotten.subList(shown, forgotten.size())).meanLoss();
-                model.buffer(Buffer.PARAMETERS).assign(weights);
-                return loss;
-            }
-        }
+    private double relearned(LanguageModel model, List<Example> forgotten) {
+        TrainConfig config = spec.training().config();
+        AdamW optimizer = FineTune.optimizer(config).withLearningRate(spec.relearn().rate() * config.learningRate());
+        int shown = Math.min((int) Math.ceil(spec.relearn().share() * forgotten.size()), forgotten.size() - 1);
+        return new RelearnProbe(model, spec.relearn().steps(), optimizer).loss(forgotten, shown);
     }
 }
