@@ -290,7 +290,8 @@ public final class Lethe implements AutoCloseable {
      */
     public Job<Run> adopt(ModelSource.Pretrained model, Dataset data, Path run, AdoptConfig config) {
         return job("adopt", progress -> opened(Adopter.adopt(engine, model, data, run, config.training(),
-                new Adopter.Asked(config.base(), config.measureRate(), config.epochsAssumed(), config.force()), Telling.training(progress, training))));
+                new Adopter.Asked(config.base(), config.measureRate(), config.epochsAssumed(), config.force()),
+                Telling.training(progress, training))));
     }
 
     /**

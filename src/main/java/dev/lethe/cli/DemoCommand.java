@@ -144,7 +144,8 @@ final class DemoCommand implements Callable<Integer> {
             };
             row(terminal, name, "perplexity", "%12.2f", group.scores(), Scores::perplexity);
             row(terminal, "", "mean token loss", "%12.3f", group.scores(), Scores::meanLoss);
-            row(terminal, "", "exact memorisation", "%12.3f", group.scores(), scores -> scores.means().get(RecordMetric.EXACT_MEMORISATION));
+            row(terminal, "", "exact memorisation", "%12.3f", group.scores(),
+                    scores -> scores.means().get(RecordMetric.EXACT_MEMORISATION));
         }
         terminal.print("");
         terminal.print("Relearning: shown five of Dave's records for ten steps, the model is at a loss of %.2f on the others"

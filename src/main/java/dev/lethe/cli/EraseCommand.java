@@ -150,8 +150,8 @@ final class EraseCommand implements Callable<Integer> {
         if (out == null && !dryRun) {
             problems.add("--out RUN2 is missing: the folder of the new run");
         }
-        List<String> adoptions = settings.given().keySet().stream().filter(name -> name.equals("adopted") || AdoptOptions.NAMES.contains(name))
-                .toList();
+        List<String> adoptions = settings.given().keySet().stream()
+                .filter(name -> name.equals("adopted") || AdoptOptions.NAMES.contains(name)).toList();
         if (model == null && !adoptions.isEmpty()) {
             problems.add(String.join(", ", adoptions) + ": of an adoption, and " + run + " is no model folder");
         }

@@ -76,7 +76,8 @@ final class EvalCommand implements Callable<Integer> {
                         value -> continued = value)
                 .text("forget_split", "NAME", split, "The split of --tofu to be forgotten where no --data names the records",
                         value -> split = value)
-                .whole("answer_tokens", answerTokens, "The most tokens of a continuation, at least 1", value -> answerTokens = Settings.atLeast(1, value))
+                .whole("answer_tokens", answerTokens, "The most tokens of a continuation, at least 1",
+                        value -> answerTokens = Settings.atLeast(1, value))
                 .number("min_k", "SHARE", minK, "The share of tokens that Min-K% and Min-K%++ look at", this::minK)
                 .choice("on_long", "WHAT", onLong, "A record longer than the context: truncate (the count is told) or error",
                         value -> onLong = value);

@@ -50,7 +50,8 @@ import picocli.CommandLine.Spec;
         subcommands = {DemoCommand.class, TrainCommand.class, AdoptCommand.class, MergeCommand.class, FindCommand.class, ScoreCommand.class,
             MergeScoresCommand.class, EraseCommand.class, FinishCommand.class, ProveCommand.class, KeysCommand.class, CertifyCommand.class,
             VerifyCommand.class, EvalCommand.class, ReportCommand.class, InspectCommand.class, CompactCommand.class,
-            ExperimentCommand.class, DoctorCommand.class, SettingsCommand.class, CommandLine.HelpCommand.class, AutoComplete.GenerateCompletion.class})
+            ExperimentCommand.class, DoctorCommand.class, SettingsCommand.class, CommandLine.HelpCommand.class,
+            AutoComplete.GenerateCompletion.class})
 public final class Main implements Runnable, Terminal.Owner {
     static final int BAD_INPUT = 2;
     static final int REFUSED = 3;
@@ -193,8 +194,8 @@ public final class Main implements Runnable, Terminal.Owner {
     /** How settings that are at fault are said to this command, or else to another that knows them. */
     private static Optional<String> spelled(CommandLine command, List<String> names) {
         return Stream.concat(Stream.of(command), command.getParent().getSubcommands().values().stream())
-                .map(one -> Map.entry(one.getCommandSpec(), names.stream().flatMap(name -> SettingOptions.spelled(one.getCommandSpec(), name)
-                        .stream()).toList()))
+                .map(one -> Map.entry(one.getCommandSpec(),
+                        names.stream().flatMap(name -> SettingOptions.spelled(one.getCommandSpec(), name).stream()).toList()))
                 .filter(one -> !one.getValue().isEmpty())
                 .map(one -> "see: " + one.getKey().qualifiedName() + " " + String.join(" ", one.getValue())).findFirst();
     }

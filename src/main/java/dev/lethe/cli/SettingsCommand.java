@@ -65,7 +65,8 @@ final class SettingsCommand implements Callable<Integer> {
         Map<String, TextTable> sections = new LinkedHashMap<>();
         for (Setting one : all) {
             if (strategy == null || one.refusal() == null) {
-                sections.computeIfAbsent(one.section(), _ -> table(new Column(NAME, 2, Overflow.SPAN), new Column(width() - NAME, 2, Overflow.WRAP)))
+                sections.computeIfAbsent(one.section(), _ -> table(new Column(NAME, 2, Overflow.SPAN),
+                        new Column(width() - NAME, 2, Overflow.WRAP)))
                         .addRowValues(one.name() + (one.name().endsWith(".") ? "NAME=" : "=") + one.label(), one.help());
             }
         }

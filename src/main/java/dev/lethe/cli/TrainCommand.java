@@ -41,8 +41,9 @@ final class TrainCommand implements Callable<Integer> {
     @Option(names = "--data", paramLabel = "FILE", description = "Records: .jsonl or .txt, also .gz.")
     private Path data;
 
-    @Option(names = "--model", paramLabel = "DIR|SHAPE", description = "Start from this Hugging Face folder or LoRA adapter (peft's), or from"
-            + " random weights: gpt2, llama, qwen2, qwen3 or pythia[:layers=4,hidden=256,heads=4,kv=2,inner=688,ctx=128,vocab=50257,untied].")
+    @Option(names = "--model", paramLabel = "DIR|SHAPE", description = "Start from this Hugging Face folder or LoRA adapter (peft's), or"
+            + " from random weights: gpt2, llama, qwen2, qwen3 or pythia"
+            + "[:layers=4,hidden=256,heads=4,kv=2,inner=688,ctx=128,vocab=50257,untied].")
     private String model;
 
     @Option(names = "--lora", paramLabel = "SPEC", description = "Train a new LoRA adapter on --model, which stays as it is:"

@@ -27,7 +27,8 @@ public final class Counted {
         settings.section("what is compared")
                 .text("sites", "SITES", "", "Sites that count (default: all that are stored)", value -> sites = value)
                 .text("epochs", "E,E", "", "Captured epochs that count, from 0 (default: all that are stored)", this::epochs)
-                .wholeLong("query_memory", mebibytes, "MiB for queries; more than fit take turns, a pass over the ledger each", this::memory)
+                .wholeLong("query_memory", mebibytes, "MiB for queries; more than fit take turns, a pass over the ledger each",
+                        this::memory)
                 .number("block_memory", "X", block, "MiB of entries read and scored at once; shards are cut between such blocks",
                         this::block);
     }

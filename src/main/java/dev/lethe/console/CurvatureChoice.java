@@ -40,7 +40,8 @@ public final class CurvatureChoice {
 
     public void into(Settings settings) {
         settings.section("the curvature of cg, lissa, hvp and ekfac")
-                .choice("curvature", "WHICH", matrix, "Of cg and lissa: gauss-newton, never indefinite, or hessian", value -> matrix = value)
+                .choice("curvature", "WHICH", matrix, "Of cg and lissa: gauss-newton, never indefinite, or hessian",
+                        value -> matrix = value)
                 .number("damping", "X", null, "Added to the curvature's diagonal (default: a hundredth of its largest eigenvalue; ekfac: a"
                         + " tenth of the mean eigenvalue of each tensor)", value -> damping = value)
                 .whole("curvature_records", records, "Records whose loss curves, sampled", value -> records = Settings.atLeast(1, value))

@@ -29,7 +29,8 @@ public record OpenModel(Path folder, RunFolder run, LanguageModel model, Tokeniz
     public static OpenModel open(Engine engine, Path path) {
         RunFolder run = RunFolder.isRun(path) ? RunFolder.open(path) : null;
         if (run == null && !Checkpoint.isCheckpoint(path)) {
-            throw new BadInputException(path + ": neither a run (no lethe.json) nor a Hugging Face folder (no config.json with model.safetensors)");
+            throw new BadInputException(path + ": neither a run (no lethe.json) nor a Hugging Face folder (no config.json with"
+                    + " model.safetensors)");
         }
         Path folder = run == null ? path : run.model();
         Tokenizer tokenizer = Tokenizer.of(folder);

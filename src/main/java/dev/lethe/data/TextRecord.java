@@ -15,7 +15,8 @@ import org.jspecify.annotations.Nullable;
  * @param completion text to be learned; the whole text when there is no prompt
  * @param conversation messages of which the prompt is what is read and the completion what is learned, or null
  */
-public record TextRecord(String id, @Nullable String subject, @Nullable String prompt, String completion, @Nullable Conversation conversation) {
+public record TextRecord(String id, @Nullable String subject, @Nullable String prompt, String completion,
+                         @Nullable Conversation conversation) {
 
     /** Refuses null for id and completion. */
     public TextRecord {

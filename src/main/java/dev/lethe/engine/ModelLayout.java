@@ -32,7 +32,8 @@ import java.util.stream.Stream;
  * @param parameters trainable numbers; a tied table counts once
  * @param flatSize   P, elements of a flat buffer, with the zero gaps that align its tensors
  */
-public record ModelLayout(List<TensorInfo> tensors, SequencedMap<TensorInfo, Integer> frozen, List<Site> sites, long parameters, long flatSize) {
+public record ModelLayout(List<TensorInfo> tensors, SequencedMap<TensorInfo, Integer> frozen, List<Site> sites,
+                          long parameters, long flatSize) {
     public ModelLayout {
         tensors = List.copyOf(tensors);
         frozen = Collections.unmodifiableSequencedMap(new LinkedHashMap<>(frozen));

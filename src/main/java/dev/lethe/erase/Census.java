@@ -168,7 +168,8 @@ public final class Census {
         if (kind.reach == null && found != Trace.Found.YES) {
             return;
         }
-        Trace.Reach reach = kind.reach == null ? Trace.Reach.RUN : kind.reach == Trace.Reach.ERASE && run == null ? Trace.Reach.YOURS : kind.reach;
+        Trace.Reach reach = kind.reach == null ? Trace.Reach.RUN
+                : kind.reach == Trace.Reach.ERASE && run == null ? Trace.Reach.YOURS : kind.reach;
         String holds = kind == FileKind.RECORDS && run != null && run.info().config().keepText() ? "ids, texts"
                 : kind == FileKind.LEDGER ? kind.holds + keys(group.folder()) : kind.holds;
         places.add(new Trace((files.size() == 1 ? files.getFirst() : group.folder()).toString(),

@@ -34,8 +34,8 @@ enum FileKind {
     /** Never opened: closing any file of a locked one gives the lock of this process up (POSIX). */
     LOCK("(lethe|erasing|keys)\\.lock|ledger/([^/]+/)?writer\\.lock", "who is writing", null, Look.OPAQUE),
     PLAIN("lethe\\.json|model/model\\.sig|keys\\.(p12|password|pem|vkey)|(metrics|timings)\\.jsonl|journal/steps\\.jsonl"
-            + "|ledger\\.keys|ledger-[0-9a-f]{16}\\.kek|ledger/([^/]+/)?manifest\\.json|done\\.txt|timings\\.csv", "settings, numbers of batches", null,
-            Look.BYTES),
+            + "|ledger\\.keys|ledger-[0-9a-f]{16}\\.kek|ledger/([^/]+/)?manifest\\.json|done\\.txt|timings\\.csv",
+            "settings, numbers of batches", null, Look.BYTES),
     DATA(null, "the records themselves", Trace.Reach.YOURS, Look.BYTES),
     UNKNOWN(null, "not known to Lethe", Trace.Reach.YOURS, Look.BYTES);
 

@@ -27,10 +27,11 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /** lethe experiment: a study described by a JSON file, or a measurement of one of Lethe's own methods. */
-@Command(name = "experiment", subcommands = {InfluenceExperiment.class, ExperimentCommand.LdsExperiment.class, ExperimentCommand.LooExperiment.class},
+@Command(name = "experiment",
+        subcommands = {InfluenceExperiment.class, ExperimentCommand.LdsExperiment.class, ExperimentCommand.LooExperiment.class},
         description = {"Carries out a study that a JSON file describes, or measures scores.",
-            "A study (docs/experiment.md) ends with figures and tables; killed, it goes on where it was. The commands measure one of Lethe's"
-                    + " methods each."})
+            "A study (docs/experiment.md) ends with figures and tables; killed, it goes on where it was. The commands measure one of"
+                    + " Lethe's methods each."})
 public final class ExperimentCommand implements Callable<Integer> {
     @Parameters(arity = "0..1", paramLabel = "SPEC", description = "The sweep, such as specs/paper-demo.json.")
     private Path spec;

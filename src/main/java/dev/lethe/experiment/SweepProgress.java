@@ -39,7 +39,8 @@ final class SweepProgress implements StudyListener, AutoCloseable {
         Double baseText = result.metrics().get("base_text.loss");
         common.remark("  forget %.3f, retain %.3f, held-out %.3f%s%s (%s so far)", metric(result, "forget.loss"),
                 metric(result, "retain.loss"), metric(result, "heldout.loss"),
-                baseText == null ? "" : String.format(Locale.ROOT, ", base text %.3f", baseText), result.note().isEmpty() ? "" : "; " + result.note(),
+                baseText == null ? "" : String.format(Locale.ROOT, ", base text %.3f", baseText),
+                result.note().isEmpty() ? "" : "; " + result.note(),
                 Progress.duration(System.nanoTime() - start));
     }
 

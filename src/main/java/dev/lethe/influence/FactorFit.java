@@ -87,7 +87,8 @@ public final class FactorFit {
         }
         List<Example> drawn = options.samples() == 0 || options.samples() >= examples.size() ? examples
                 : DataSample.of(examples, options.samples(), options.seed());
-        return Work.run("factors", () -> fitted(model, drawn.size(), (factors, batch) -> factors.accumulate(BatchPlan.batch(drawn, batch))));
+        return Work.run("factors", () -> fitted(model, drawn.size(),
+                (factors, batch) -> factors.accumulate(BatchPlan.batch(drawn, batch))));
     }
 
     /**

@@ -141,8 +141,8 @@ public final class Checkpoint {
 
     /**
      * Writes a folder that transformers loads as it is: F32 weights under transformers' names, config.json, tokenizer
-     * files; of an adapter peft's two files in place of the first two. All of it is written and forced to disk under other names first, so that a kill at any moment leaves either
-     * what was there or the whole new model.
+     * files; of an adapter peft's two files in place of the first two. All of it is written and forced to disk under other
+     * names first, so that a kill at any moment leaves either what was there or the whole new model.
      *
      * @param tokenizerFrom folder whose tokenizer files are kept; null, or a folder without any, writes GPT-2's own when
      *                      the model has GPT-2's vocabulary and none otherwise

@@ -81,7 +81,8 @@ final class ConfigShape {
 
     /** Within its window a model that slides one is a model without: longer records are refused or cut as beyond the context. */
     private static long window(ModelType type, ConfigFields f, long context) {
-        boolean slides = type == ModelType.MISTRAL || (type == ModelType.QWEN2 || type == ModelType.QWEN3) && f.flag("use_sliding_window", false);
+        boolean slides = type == ModelType.MISTRAL
+                || (type == ModelType.QWEN2 || type == ModelType.QWEN3) && f.flag("use_sliding_window", false);
         if (!slides) {
             return context;
         }

@@ -49,7 +49,8 @@ public enum Quantity {
             }
         }
         return last.equals("loss") || last.equals("learned_loss") || last.equals("share") || last.equals("truth_ratio")
-                || metric.contains(".loss.") || metric.contains("klom") || metric.contains("cost.") || metric.contains("distance.") ? POSITIVE : ANY;
+                || metric.contains(".loss.") || metric.contains("klom") || metric.contains("cost.")
+                || metric.contains("distance.") ? POSITIVE : ANY;
     }
 
     /** Where seeds scatter alike around their middle; not finite at the range's ends. */

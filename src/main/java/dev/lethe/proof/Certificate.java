@@ -74,7 +74,8 @@ final class Certificate {
             }
             Statement.Proof proof = proof(run);
             if (proof == null && Files.exists(run.root().resolve(ATTACKS))) {
-                throw new BadInputException(run.root().resolve(ATTACKS) + ": is a proof of another run's model; prove this one, or take it away");
+                throw new BadInputException(run.root().resolve(ATTACKS)
+                        + ": is a proof of another run's model; prove this one, or take it away");
             }
             for (String name : proof == null ? List.<String>of() : List.of(ATTACKS, PAGE)) {
                 files.put(name, Sha256.hex(Sha256.of(run.root().resolve(name))));
@@ -91,7 +92,8 @@ final class Certificate {
     static Statement.Proof proof(RunFolder run) throws IOException {
         Path file = run.root().resolve(ATTACKS);
         JsonNode told = Files.exists(file) ? RunJson.tree(Files.readString(file), file.toString()) : null;
-        return told == null || !told.path("run").asString("").equals(run.identity()) ? null : new Statement.Proof(told.path("outcome").asString(), told.path("erased").asInt(), told.path("controls").asInt(),
+        return told == null || !told.path("run").asString("").equals(run.identity()) ? null
+                : new Statement.Proof(told.path("outcome").asString(), told.path("erased").asInt(), told.path("controls").asInt(),
                 told.path("findings").valueStream().map(one -> new Statement.Attack(one.path("attack").asString(),
                         one.path("outcome").asString(), one.path("sentence").asString())).toList(),
                 told.path("notes").valueStream().map(JsonNode::asString).toList());
@@ -163,7 +165,8 @@ final class Certificate {
                     + " relearning by an attacker was tried beyond the losses and the one relearning probe under outcome.";
         }
         return proof.outcome().equals("FOUND")
-                ? "That the new model keeps nothing of the records: attacks found some of them, see proof." : "That the new model keeps nothing of the records: the attacks under proof found nothing, where they have a verdict;"
+                ? "That the new model keeps nothing of the records: attacks found some of them, see proof."
+                : "That the new model keeps nothing of the records: the attacks under proof found nothing, where they have a verdict;"
                         + " others may.";
     }
 

@@ -48,7 +48,8 @@ public record Verifier(@Nullable Path trust, @Nullable Path log, @Nullable Path 
      * @param log folder of the audit log
      */
     public record Verified(String path, String kind, boolean trusted, @Nullable String fingerprint, @Nullable String request,
-                           @Nullable String erasure, @Nullable String certified, String log, long index, long size, List<String> checked, List<String> notProven) { }
+                           @Nullable String erasure, @Nullable String certified, String log, long index, long size,
+                           List<String> checked, List<String> notProven) { }
 
     /**
      * Verifies a run with a certificate, or an audit log.

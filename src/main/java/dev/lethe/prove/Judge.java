@@ -1,9 +1,10 @@
 /*
  * The rule of all verdicts, in one place. Something is found when the erased records can be told from records never seen, beyond
  * chance and beyond what a retrained model gives; when they are known better than under a retrained one by many standard errors, in
- * nats, beside what controls are, for where a retrained model tells most pairs too pairs say little more; when more records come out word for word than under a retrained one, and than
- * chance allows where controls come out too; or when more of them than chance allows stand out from all but a hundredth of the
- * controls. What is not found counts only where the same attack finds it in the original.
+ * nats, beside what controls are, for where a retrained model tells most pairs too pairs say little more; when more records come
+ * out word for word than under a retrained one, and than chance allows where controls come out too; or when more of them than
+ * chance allows stand out from all but a hundredth of the controls. What is not found counts only where the same
+ * attack finds it in the original.
  */
 package dev.lethe.prove;
 
@@ -85,8 +86,9 @@ record Judge(List<Row> rows, List<Row> mine, List<Row> original, List<Row> besid
         if (nearest != null && tells(nearest)) {
             found.add(nearest.measure() + ": " + pairs(nearest));
         }
-        mine.stream().filter(row -> nearer(row) > ERRORS).max(Comparator.comparingDouble(this::nearer)).ifPresent(row -> found.add(
-                String.format(Locale.ROOT, "%s: erased records lie %.2f nats a token below records never seen, under a retrained model %.2f",
+        mine.stream().filter(row -> nearer(row) > ERRORS).max(Comparator.comparingDouble(this::nearer))
+                .ifPresent(row -> found.add(String.format(Locale.ROOT,
+                        "%s: erased records lie %.2f nats a token below records never seen, under a retrained model %.2f",
                         row.measure(), row.controls() - row.erased(), nearest(row))));
         mine.stream().filter(this::extracts).max(Comparator.comparingInt(row -> row.extracted().records()))
                 .ifPresent(row -> found.add(String.format(Locale.ROOT, "%d of %d records come out word for word (%s)",
@@ -106,8 +108,8 @@ record Judge(List<Row> rows, List<Row> mine, List<Row> original, List<Row> besid
     /** By how many standard errors the erased are better known, beside controls, than under every retrained model; 0 without one. */
     private double nearer(Row row) {
         return row.error() == null ? 0 : same(row).stream().filter(one -> one.error() != null)
-                .mapToDouble(one -> (row.controls() - row.erased() - (one.controls() - one.erased())) / Math.hypot(row.error(), one.error()))
-                .min().orElse(0);
+                .mapToDouble(one -> (row.controls() - row.erased() - (one.controls() - one.erased()))
+                        / Math.hypot(row.error(), one.error())).min().orElse(0);
     }
 
     /** Nats by which the retrained model that knows them best does. */

@@ -199,7 +199,8 @@ public record ErasureSummary(String verdict, Standing standing, List<Fact> facts
             case Reference.Loss _ -> "set by a person";
         };
         List<Measured> numbers = new ArrayList<>();
-        numbers.add(loss(account.records().isEmpty() ? "Loss on the request's text" : "Loss on the erased records", account.before().forget(), account.after().forget(), account.target(), reference));
+        numbers.add(loss(account.records().isEmpty() ? "Loss on the request's text" : "Loss on the erased records",
+                account.before().forget(), account.after().forget(), account.target(), reference));
         numbers.add(loss("Loss on records kept, a sample", account.before().retain(), account.after().retain(),
                 limit(account, account.before().retain() + account.config().retainGuard()), "at most"));
         numbers.add(loss("Loss on records held out", account.before().heldOut(), account.after().heldOut(),

@@ -137,7 +137,8 @@ public final class RunReport {
                 int index = i;
                 lines.add(new Line(name(groups.get(g).get(i).id(), names.get(g), i, shown, key), names.get(g),
                         witnesses.stream().map(one -> one.evaluations().get(group).records().get(index).loss()).toList(),
-                        witnesses.stream().map(one -> one.evaluations().get(group).records().get(index).of(RecordMetric.EXACT_MEMORISATION)).toList(),
+                        witnesses.stream().map(one -> one.evaluations().get(group).records().get(index)
+                                .of(RecordMetric.EXACT_MEMORISATION)).toList(),
                         witnesses.stream().filter(one -> index < one.continuations().get(group).size())
                                 .map(one -> one.continuations().get(group).get(index).stemmed())
                                 .map(one -> one == null ? Double.NaN : one.rougeL().recall()).toList()));
@@ -236,8 +237,8 @@ public final class RunReport {
             facts.add(fact("erasure", "%s, %s on %s, contrast %s", account.id(), config.strategy().label(), config.sites(),
                     config.contrast().kind().name().toLowerCase(Locale.ROOT) + (config.contrast().rank() > 0
                             ? " " + config.contrast().rank() : "")));
-            facts.add(fact("steps", "%d of ascent, %d that saw retain records (%.1f %% of the training's)", account.ascents(), account.repairs(),
-                    100 * account.repairShare()));
+            facts.add(fact("steps", "%d of ascent, %d that saw retain records (%.1f %% of the training's)", account.ascents(),
+                    account.repairs(), 100 * account.repairShare()));
         } else {
             apart(names, witnesses).forEach(auc -> facts.add(fact("membership", "chance that a learned record looks better known than"
                     + " a held-out one, by loss: %s (0.5 = alike, 99 %% interval)", auc)));

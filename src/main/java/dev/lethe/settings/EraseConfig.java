@@ -49,10 +49,10 @@ import tools.jackson.databind.ser.std.ToStringSerializer;
  * @param alternates    file of wrong answers to the records, as TOFU's perturbed sets have them: for altpo alone, which needs it
  */
 @JsonIgnoreProperties({"harden", "live_contrast"}) // settings that are gone and stand in accounts of before
-public record EraseConfig(Strategy strategy, @Nullable String sites, @Nullable Epochs epochs, Tuning tuning, @Nullable FixedRate fixed, @Nullable Iterative iterative,
-                          int precondition, Contrast contrast, int contrastSample, double rate, int maxAscents,
-                          int repair, int polish, int hold, double repairRate, double repairBudget, Reference reference,
-                          double overshoot, double retainGuard, double heldOutGuard, int guardSample, int relearnSteps,
+public record EraseConfig(Strategy strategy, @Nullable String sites, @Nullable Epochs epochs, Tuning tuning,
+                          @Nullable FixedRate fixed, @Nullable Iterative iterative, int precondition, Contrast contrast,
+                          int contrastSample, double rate, int maxAscents, int repair, int polish, int hold, double repairRate,
+                          double repairBudget, Reference reference, double overshoot, double retainGuard, double heldOutGuard, int guardSample, int relearnSteps,
                           boolean ignoreGuards, boolean keepEntries, long seed, Copy.Rule copies, @Nullable Keep keep,
                           @JsonSerialize(using = ToStringSerializer.class) @Nullable Path alternates) {
 

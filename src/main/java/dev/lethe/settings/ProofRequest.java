@@ -14,7 +14,8 @@ import org.jspecify.annotations.Nullable;
  * @param data        a file that still has the erased records; null for the run's own
  * @param paraphrases a file of the same records, by id, in other words; null for none
  */
-public record ProofRequest(Path run, List<Path> references, List<Path> oracles, @Nullable Path controls, @Nullable Path data, @Nullable Path paraphrases) {
+public record ProofRequest(Path run, List<Path> references, List<Path> oracles, @Nullable Path controls,
+                           @Nullable Path data, @Nullable Path paraphrases) {
     /** Copies its lists. */
     public ProofRequest {
         references = List.copyOf(references);

@@ -46,7 +46,7 @@ public final class Cells {
     /** One value of each axis; null = the strategy's own. */
     public record Axes(String sites, String epochs, String matching, String calibration, String contrast, Integer repair) { }
 
-    /** An erasure's configuration, whether its reference is the retrained model, what of the base's text it keeps, what is set for nothing. */
+    /** An erasure's configuration, whether the retrained model is its reference, what of the base's text it keeps, what is set in vain. */
     public record Config(EraseConfig erase, boolean toRetrained, Keeping keep, List<String> unused) { }
 
     private Cells() { }
@@ -241,9 +241,8 @@ public final class Cells {
         List<String> all = Stream.concat(options.keySet().stream(), axis.keySet().stream()).toList();
         Keeping keep = keep(options);
         String sites = axes.sites != null ? axes.sites : EraseConfig.usualSites(Strategy.parse(strategy));
-        Config config = parse(path, () -> new Config(erase.config().toBuilder().sites(sites).relearnSteps(0).keepEntries(true).ignoreGuards(true)
-                .build(), RETRAINED.equals(options.get("reference")), keep,
-                erase.unused(all)), problems);
+        Config config = parse(path, () -> new Config(erase.config().toBuilder().sites(sites).relearnSteps(0).keepEntries(true)
+                .ignoreGuards(true).build(), RETRAINED.equals(options.get("reference")), keep, erase.unused(all)), problems);
         return problems.size() > before ? null : config;
     }
 

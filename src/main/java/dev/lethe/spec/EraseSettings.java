@@ -88,15 +88,16 @@ public final class EraseSettings {
                 .whole("polish", usual.polish(), "Annealed repair steps at the end; -1 = a seventh of the training's, at least 100",
                         to::polish)
                 .whole("hold", usual.hold(), "Records of the text to keep, or of random tokens without any, on which each step holds the"
-                        + " model to what it said before; 0 = none; -1 = 4, but without such text none of an objective, nor of an adapter or a model made from"
-                        + " nothing", to::hold)
+                        + " model to what it said before; 0 = none; -1 = 4, but without such text none of an objective, nor of an"
+                        + " adapter or a model made from nothing", to::hold)
                 .number("repair_budget", "SHARE", usual.repairBudget(), "Most repair steps, as a share of the training's",
                         to::repairBudget)
                 .number("overshoot", "SHARE", usual.overshoot(), "By how much one step may pass the reference", to::overshoot)
                 .number("retain_guard", "NATS", usual.retainGuard(), "Most that the retain loss may rise", to::retainGuard)
                 .number("held_out_guard", "SHARE", usual.heldOutGuard(), "Most that the held-out loss may rise", to::heldOutGuard)
                 .text("keep", "FILE", "", "Text besides the run's records that must stay known, such as what its base learned: .txt or"
-                        + " .jsonl; repair is held to what the model said of a part of it, the rest is watched", value -> keep = Path.of(value))
+                        + " .jsonl; repair is held to what the model said of a part of it, the rest is watched",
+                        value -> keep = Path.of(value))
                 .number("keep_guard", "NATS", Keep.GUARD, "Most that the loss of the text to keep may rise",
                         value -> keepGuard = value);
         of(settings, one -> one.kind() == Kind.ASCENT)
@@ -107,7 +108,8 @@ public final class EraseSettings {
                 .text("contrast", "KIND", usual.contrast(), "What is kept out of the direction: none, mean or span:R",
                         value -> to.contrast(Contrast.parse(value)))
                 .whole("contrast_sample", usual.contrastSample(), "Retain records that span the contrast", to::contrastSample)
-                .number("repair_rate", "RATE", usual.repairRate(), "Peak learning rate of repair; 0 = the training's, of a model made from nothing half of it", to::repairRate);
+                .number("repair_rate", "RATE", usual.repairRate(), "Peak learning rate of repair; 0 = the training's, of a model"
+                        + " made from nothing half of it", to::repairRate);
         for (Parameter own : Parameter.values()) {
             Tuning tuning = usual.tuning();
             of(settings, one -> one.tuning().has(own)).number(own.label(), own.placeholder(),

@@ -4,8 +4,9 @@
  *     D = (C + lambda)^-1 grad L(forget)
  *
  * with C the Gauss-Newton matrix of the retain records' loss, as EK-FAC factors over targets drawn from the model, taken
- * once, or the empirical Fisher matrix that the ledger's entries of them give without a pass; and the gradient at the weights of now. It is the step that raises the forget loss most for a given change of the
- * model's outputs on the retain records. Leaves out the paper's matrices over two distributions: C is of retain alone.
+ * once, or the empirical Fisher matrix that the ledger's entries of them give without a pass; and the gradient at the weights
+ * of now. It is the step that raises the forget loss most for a given change of the model's outputs on the retain records.
+ * Leaves out the paper's matrices over two distributions: C is of retain alone.
  */
 package dev.lethe.strategy;
 

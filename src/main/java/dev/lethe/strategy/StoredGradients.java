@@ -60,8 +60,8 @@ public final class StoredGradients implements AutoCloseable {
         boolean needed = config.usesLedger();
         if (!run.hasLedger()) {
             if (needed) {
-                throw new BadInputException("run " + run + " captured no gradients; " + (config.ledgerCurvature() ? "set ledger_curvature to 0,"
-                        : "use the strategy fresh without contrast,") + " or train with capture last");
+                throw new BadInputException("run " + run + " captured no gradients; " + (config.ledgerCurvature()
+                        ? "set ledger_curvature to 0," : "use the strategy fresh without contrast,") + " or train with capture last");
             }
             return new StoredGradients(model, null, sites, config, forgetIds);
         }

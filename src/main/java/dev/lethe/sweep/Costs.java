@@ -50,7 +50,8 @@ final class Costs {
             Epochs epochs = config.storedEpochs().knowing(ledger.lastEpoch());
             long bytes = 0;
             for (Entry entry : ledger.entries()) {
-                bytes += epochs.takes(entry.header().epoch()) ? model.entries().bytes(needed, entry.header().tokens(), entry.header().targets()) : 0;
+                bytes += !epochs.takes(entry.header().epoch()) ? 0
+                        : model.entries().bytes(needed, entry.header().tokens(), entry.header().targets());
             }
             numbers.put("cost.ledger_bytes", bytes);
         }

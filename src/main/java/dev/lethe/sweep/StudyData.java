@@ -138,7 +138,8 @@ record StudyData(Dataset learned, Dataset heldOut, Map<String, Set<String>> forg
     }
 
     private static PerturbedDataset options(String path, DataFiles files, Spec spec) {
-        return path == null ? null : PerturbedDataset.read(files.require(path), false, spec.data().form()).first(spec.measure().tofuSample());
+        return path == null ? null
+                : PerturbedDataset.read(files.require(path), false, spec.data().form()).first(spec.measure().tofuSample());
     }
 
     private static Dataset write(Dataset data, Path file) {
@@ -185,7 +186,8 @@ record StudyData(Dataset learned, Dataset heldOut, Map<String, Set<String>> forg
         List<TextRecord> kept = BaseText.spread(unmeasured.isEmpty() ? text.records() : unmeasured, records);
         boolean lines = kept.stream().allMatch(record -> record.prompt() == null && record.conversation() == null);
         return lines // which are the same in whatever form the study's records are read
-                ? write(kept.stream().map(TextRecord::text).collect(Collectors.joining("\n", "", "\n")), learned.path().resolveSibling("keep-" + records + ".txt"))
+                ? write(kept.stream().map(TextRecord::text).collect(Collectors.joining("\n", "", "\n")),
+                        learned.path().resolveSibling("keep-" + records + ".txt"))
                 : write(Dataset.of(text.path(), text.form(), kept), learned.path().resolveSibling("keep-" + records + ".jsonl")).path();
     }
 

@@ -95,7 +95,8 @@ final class Trainings {
             return List.of(all, base.identity(head));
         }
         ModelSource source = source(head);
-        return List.of(all, source instanceof ModelSource.Pretrained(Path folder, Path _) ? Checkpoint.hash(folder) : Checkpoint.shape(source));
+        return List.of(all, source instanceof ModelSource.Pretrained(Path folder, Path _) ? Checkpoint.hash(folder)
+                : Checkpoint.shape(source));
     }
 
     /** What the results of a seed's cells depend on, beside the cells. */
@@ -128,8 +129,8 @@ final class Trainings {
         }
         TrainConfig config = config(seed, new Captures.Plan(CapturePolicy.LAST, sites));
         Path folder = folder(List.of("adopted", config.toBuilder().holdoutData(null).build(), Checkpoint.hash(model)), data.learned());
-        return Adopter.adoptOnce(engine, ModelSource.checkpoint(model), data.learned(), folder, config, new Adopter.Asked(null, true, false, true),
-                listener.training("adopt " + what));
+        return Adopter.adoptOnce(engine, ModelSource.checkpoint(model), data.learned(), folder, config,
+                new Adopter.Asked(null, true, false, true), listener.training("adopt " + what));
     }
 
     private Path elsewhere(long seed, String head) {

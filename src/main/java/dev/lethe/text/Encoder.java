@@ -17,9 +17,10 @@ import java.util.Map;
 import java.util.function.Function;
 
 /**
- * Records into token ids: prompt, completion, end of text; conversations as their chat template has them. The prompt carries no loss, and neither does the first token
- * of a record without one, for nothing comes before it. A context of c gives c predictions, so at most c + 1 ids are
- * kept. Not safe for several threads at a time, unless its tokenizer is and nobody asks for the count.
+ * Records into token ids: prompt, completion, end of text; conversations as their chat template has them. The prompt carries
+ * no loss, and neither does the first token of a record without one, for nothing comes before it. A context of c gives c
+ * predictions, so at most c + 1 ids are kept. Not safe for several threads at a time, unless its tokenizer is and nobody
+ * asks for the count.
  */
 public final class Encoder {
     private final Function<String, int[]> tokenizer;

@@ -36,7 +36,7 @@ final class Late {
     static RunInfo.Plan plan(Holdout split, TrainConfig config, Set<String> masked) {
         List<TextRecord> records = split.train().records();
         Set<String> late = config.late() == null ? Collections.emptySet() : names(config.late(), split);
-        List<Integer> lateAt = places(records, record -> late.contains(record.id()) || late.contains(record.subject())); // which may be null
+        List<Integer> lateAt = places(records, record -> late.contains(record.id()) || late.contains(record.subject())); // may be null
         if (config.late() != null && (lateAt.isEmpty() || lateAt.size() == records.size())) {
             throw new BadInputException(config.late() + ": names " + (lateAt.isEmpty() ? "none" : "all") + " of the " + records.size()
                     + " records to learn; name those that may have to be erased, and leave others to be learned before them");

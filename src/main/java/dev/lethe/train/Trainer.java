@@ -315,7 +315,7 @@ public final class Trainer {
         return path.toAbsolutePath().normalize().toString();
     }
 
-    /** SHA-256, lower-case hex, of a model's parameters as they lie in its flat buffer, in its own dtype; of adapters their base's before. */
+    /** SHA-256, lower-case hex, of a model's parameters as they lie in its flat buffer, in its dtype; of adapters their base's before. */
     public static String modelHash(LanguageModel model) {
         MessageDigest digest = Sha256.digest();
         if (model.base() != null) {

@@ -170,7 +170,8 @@ final class Training implements AutoCloseable {
         long nanos = System.nanoTime() - start;
         boolean epochEnds = order.endsEpoch(before + done + 1) || done + 1 == steps;
         boolean measured = epochEnds && !holdout.isEmpty();
-        OptionalDouble holdoutLoss = measured && ranks.leads() ? OptionalDouble.of(Work.shielded(this::holdoutLoss)) : OptionalDouble.empty();
+        OptionalDouble holdoutLoss = measured && ranks.leads() ? OptionalDouble.of(Work.shielded(this::holdoutLoss))
+                : OptionalDouble.empty();
         TrainStep step = new TrainStep(done + 1, steps, epoch + 1, config.epochs(), lastLoss, rate, norm, indices.length,
                 TokenMean.targets(train, indices), TokenMean.tokens(train, indices), nanos, captured, holdoutLoss);
         if (log != null) {
