@@ -28,6 +28,8 @@ import tools.jackson.databind.ser.std.ToStringSerializer;
  * @param maxAscents    ascent steps after which the loop gives up
  * @param repair        AdamW steps on retain records after each ascent or objective step
  * @param polish        annealed repair steps after the reference is reached; −1 is a seventh of the training's, at least 100
+ * @param match         weight, beside a repair step's loss, of how unlike the forget records' token losses are those of held-out records,
+ *                      in a calibrated ascent's annealed end; 0 = none
  * @param hold         records of the text to keep, or of random tokens without any, on which each step of repair or objective is
  *                     held to what the model said before; 0 = none; −1 is 4, but without text to keep none of an objective, nor of a
  *                     model made from nothing, which knows nothing else
@@ -51,7 +53,7 @@ import tools.jackson.databind.ser.std.ToStringSerializer;
 @JsonIgnoreProperties({"harden", "live_contrast"}) // settings that are gone and stand in accounts of before
 public record EraseConfig(Strategy strategy, @Nullable String sites, @Nullable Epochs epochs, Tuning tuning,
                           @Nullable FixedRate fixed, @Nullable Iterative iterative, int precondition, Contrast contrast,
-                          int contrastSample, double rate, int maxAscents, int repair, int polish, int hold, double repairRate,
+                          int contrastSample, double rate, int maxAscents, int repair, int polish, double match, int hold, double repairRate,
                           double repairBudget, Reference reference, double overshoot, double retainGuard, double heldOutGuard, int guardSample, int relearnSteps,
                           boolean ignoreGuards, boolean keepEntries, long seed, Copy.Rule copies, @Nullable Keep keep,
                           @JsonSerialize(using = ToStringSerializer.class) @Nullable Path alternates) {
@@ -72,6 +74,7 @@ public record EraseConfig(Strategy strategy, @Nullable String sites, @Nullable E
         problems.require(maxAscents >= 1, "max_ascents", maxAscents, "at least 1");
         problems.require(repair >= 0, "repair", repair, "at least 0");
         problems.require(polish >= -1, "polish", polish, "-1 (automatic) or more");
+        problems.require(match >= 0 && match <= 100, "match", match, "0 (none) to 100");
         problems.require(hold >= -1, "hold", hold, "-1 (automatic) or more");
         problems.require(repairRate >= 0 && repairRate < 1, "repair_rate", repairRate, "0 (automatic) to below 1");
         problems.require(repairBudget >= 0, "repair_budget", repairBudget, "at least 0");
@@ -197,7 +200,7 @@ public record EraseConfig(Strategy strategy, @Nullable String sites, @Nullable E
     public Builder toBuilder() {
         return new Builder().strategy(strategy).sites(sites).epochs(epochs).tuned(tuning).fixed(fixed)
                 .iterative(iterative).precondition(precondition).contrast(contrast).contrastSample(contrastSample)
-                .rate(rate).maxAscents(maxAscents).repair(repair).polish(polish).hold(hold)
+                .rate(rate).maxAscents(maxAscents).repair(repair).polish(polish).match(match).hold(hold)
                 .repairRate(repairRate).repairBudget(repairBudget).reference(reference)
                 .overshoot(overshoot).retainGuard(retainGuard).heldOutGuard(heldOutGuard).guardSample(guardSample)
                 .relearnSteps(relearnSteps).ignoreGuards(ignoreGuards).keepEntries(keepEntries).seed(seed)
@@ -221,6 +224,7 @@ public record EraseConfig(Strategy strategy, @Nullable String sites, @Nullable E
         private int maxAscents = 100;
         private int repair = 1;
         private int polish = -1;
+        private double match = 1;
         private int hold = -1;
         private double repairRate = 0;
         private double repairBudget = 0.2;
@@ -282,6 +286,10 @@ public record EraseConfig(Strategy strategy, @Nullable String sites, @Nullable E
         /** {@return this, with another {@link EraseConfig#polish}}
          * @param value it */
         public Builder polish(int value) { polish = value; return this; }
+
+        /** {@return this, with another {@link EraseConfig#match}}
+         * @param value of it */
+        public Builder match(double value) { match = value; return this; }
         /** {@return this, with another {@link EraseConfig#hold}}
          * @param value it */
         public Builder hold(int value) { hold = value; return this; }
@@ -341,7 +349,7 @@ public record EraseConfig(Strategy strategy, @Nullable String sites, @Nullable E
          */
         public EraseConfig build() {
             return new EraseConfig(strategy, sites, epochs, tuning, fixed, iterative, precondition, contrast, contrastSample,
-                    rate, maxAscents, repair, polish, hold, repairRate, repairBudget, reference, overshoot, retainGuard,
+                    rate, maxAscents, repair, polish, match, hold, repairRate, repairBudget, reference, overshoot, retainGuard,
                     heldOutGuard, guardSample, relearnSteps, ignoreGuards, keepEntries, seed, copies, keep, alternates);
         }
     }

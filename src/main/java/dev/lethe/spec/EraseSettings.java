@@ -108,6 +108,8 @@ public final class EraseSettings {
                 .text("contrast", "KIND", usual.contrast(), "What is kept out of the direction: none, mean or span:R",
                         value -> to.contrast(Contrast.parse(value)))
                 .whole("contrast_sample", usual.contrastSample(), "Retain records that span the contrast", to::contrastSample)
+                .number("match", "WEIGHT", usual.match(), "How strongly the annealed end brings the losses of the records' tokens to how"
+                        + " those of held-out records are distributed; 0 = not", to::match)
                 .number("repair_rate", "RATE", usual.repairRate(), "Peak learning rate of repair; 0 = the training's, of a model"
                         + " made from nothing half of it", to::repairRate);
         for (Parameter own : Parameter.values()) {
@@ -133,7 +135,7 @@ public final class EraseSettings {
         if (set.strategy().kind() == Kind.OBJECTIVE && !repairs) {
             unused(names, "fixed", problems, "learning_rate");
         } else if (set.strategy().kind() == Kind.ASCENT && !repairs) {
-            Stream.of("repair_rate", "hold").filter(names::contains)
+            Stream.of("repair_rate", "hold", "match").filter(names::contains)
                     .forEach(name -> problems.add(name + " is not used without repair and polish"));
         }
         return problems;

@@ -8,6 +8,7 @@ package dev.lethe.strategy;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.Work;
 import dev.lethe.objective.EraseData;
+import dev.lethe.objective.QuantileMatch;
 import dev.lethe.results.EraseStep;
 import dev.lethe.results.EraseStep.Action;
 import dev.lethe.results.EraseStep.Phase;
@@ -36,6 +37,9 @@ final class EraseLoop {
     private static final double FORWARD = 1.0 / 3;
     /** Most forget records by which a direction is computed anew, and a step judged while there is far to go. */
     private static final int SAMPLE = 64;
+    /** Annealed steps from one that matches quantiles to the next: each as often made no difference and took longer. */
+    private static final int MATCH_EVERY = 2;
+    private static final Runnable NOTHING = () -> { };
     /** Ascents between looks at the held-out records, which steer nothing on the way. */
     private static final int HELD_OUT_EVERY = 5;
 
@@ -44,6 +48,7 @@ final class EraseLoop {
     private final EraseData data;
     private final Ascent ascent;
     private final Repair repair;
+    private final QuantileMatch match; // null = none
     private final Budget budget;
     private final Consumer<EraseStep> heard;
     private int index;
@@ -68,8 +73,8 @@ final class EraseLoop {
         }
     }
 
-    /** @param heard is told every move in order */
-    EraseLoop(LanguageModel model, EraseConfig config, EraseData data, Ascent ascent, Repair repair, Budget budget,
+    /** @param match of the annealed end, null without; {@code heard} is told every move in order */
+    EraseLoop(LanguageModel model, EraseConfig config, EraseData data, Ascent ascent, Repair repair, QuantileMatch match, Budget budget,
               Consumer<EraseStep> heard) {
         this.model = model;
         this.config = config;
@@ -77,6 +82,7 @@ final class EraseLoop {
         this.watched = data;
         this.ascent = ascent;
         this.repair = repair;
+        this.match = match;
         this.budget = budget;
         this.heard = heard;
     }
@@ -119,7 +125,7 @@ final class EraseLoop {
             now = SetLoss.measure(model, data, fixed, ascents);
             tell(Phase.ASCENT, Action.ASCEND, fixed.rate());
             for (int k = 0; k < config.repair() && repair.steps() < repairs; k++) {
-                repair(Phase.ASCENT, 1, true);
+                repair(Phase.ASCENT, 1, true, NOTHING);
             }
         }
     }
@@ -150,7 +156,7 @@ final class EraseLoop {
                 return;
             }
             for (int i = 0; i < config.repair() && repair.steps() < repairs; i++) {
-                repair(Phase.ASCENT, 1, true);
+                repair(Phase.ASCENT, 1, true, NOTHING);
             }
             watchForStaleness(atStart, target);
             if (blocked && config.repair() == 0) {
@@ -174,11 +180,12 @@ final class EraseLoop {
         double share = config.rate();
         int every = stepsToALook(data.forget().size(), budget.batchSize());
         for (int i = 0; i < steps; i++) {
-            if (now.forget() < target) {
+            if (now.forget() < (match == null ? target : LoopResult.NEAR * target)) {
                 Outcome outcome = ascend(Phase.POLISH, share);
                 share = outcome.share() > 0 ? outcome.share() * GROWTH : share / 2;
             }
-            repair(Phase.POLISH, 1 - (double) i / steps, (i + 1) % every == 0);
+            Runnable also = match != null && i % MATCH_EVERY == 0 ? () -> match.addGradient(config.match()) : NOTHING;
+            repair(Phase.POLISH, 1 - (double) i / steps, (i + 1) % every == 0, also);
         }
         now = SetLoss.measure(model, data);
         tell(Phase.POLISH, Action.OBSERVE, 0);
@@ -204,9 +211,9 @@ final class EraseLoop {
         return outcome;
     }
 
-    private void repair(Phase phase, double share, boolean look) {
+    private void repair(Phase phase, double share, boolean look, Runnable also) {
         Work.check(Method.INTERRUPTED);
-        double rate = repair.step(share);
+        double rate = repair.step(share, also);
         double forget = look ? SetLoss.mean(model, watched.forget()) : Double.NaN;
         now = look ? now.withForget(forget) : now;
         tell(phase, Action.REPAIR, rate, new Losses(forget, Double.NaN, Double.NaN));

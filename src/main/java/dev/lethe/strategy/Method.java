@@ -25,6 +25,7 @@ import dev.lethe.objective.Npo;
 import dev.lethe.objective.Objective;
 import dev.lethe.objective.Preference;
 import dev.lethe.objective.PrimalDual;
+import dev.lethe.objective.QuantileMatch;
 import dev.lethe.objective.Rmu;
 import dev.lethe.objective.SatImp;
 import dev.lethe.objective.SimNpo;
@@ -157,8 +158,14 @@ public final class Method {
                     config.seed(), more(hold)); // after the ascent: a task vector's fine-tuning has moments of its own
             double cost = 1 + (hold == null ? 0 : Hold.cost(held(), in.data(), training.batchSize()));
             EraseLoop.Budget budget = new EraseLoop.Budget(budget(), batches, polish(), training.batchSize(), cost);
-            return new EraseLoop(model, config, in.data(), ascent, repair, budget, heard).run(target);
+            return new EraseLoop(model, config, in.data(), ascent, repair, match(target), budget, heard).run(target);
         }
+    }
+
+    /** Null without, where nothing is calibrated and where there is no record never seen to be like. */
+    private QuantileMatch match(double target) {
+        return config.match() == 0 || config.fixed() != null || in.data().heldOut().isEmpty() ? null
+                : new QuantileMatch(model, in.data().forget(), in.data().heldOut(), target, training.batchSize(), config.seed());
     }
 
     private static Runnable more(Hold hold) {
@@ -252,7 +259,7 @@ public final class Method {
      */
     public record LoopResult(Losses before, Losses after, int ascents, int repairs, boolean reached, double left) {
         /** A forget loss this share of the target counts as reached. */
-        private static final double NEAR = 0.98;
+        static final double NEAR = 0.98;
 
         static LoopResult of(Losses before, Losses after, int ascents, int repairs, double target) {
             return new LoopResult(before, after, ascents, repairs, after.forget() >= NEAR * target, left(before, after, target));

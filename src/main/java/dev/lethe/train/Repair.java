@@ -41,8 +41,16 @@ public final class Repair {
 
     /** One step at {@code share} of the peak rate. Returns the rate used. */
     public double step(double share) {
+        return step(share, () -> { });
+    }
+
+    /** As the other, a step whose gradient {@code also} adds to. */
+    public double step(double share, Runnable also) {
         double rate = peak * share * Math.min(1, (tuning.steps() + 1.0) / WARMUP_STEPS);
-        tuning.step(rate, more);
+        tuning.step(rate, () -> {
+            more.run();
+            also.run();
+        });
         return rate;
     }
 
