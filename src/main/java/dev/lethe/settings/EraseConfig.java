@@ -52,8 +52,9 @@ import tools.jackson.databind.ser.std.ToStringSerializer;
 public record EraseConfig(Strategy strategy, @Nullable String sites, @Nullable Epochs epochs, Tuning tuning,
                           @Nullable FixedRate fixed, @Nullable Iterative iterative, int precondition, Contrast contrast,
                           int contrastSample, double rate, int maxAscents, int repair, int polish, int hold, double repairRate,
-                          double repairBudget, Reference reference, double overshoot, double retainGuard, double heldOutGuard, int guardSample, int relearnSteps,
-                          boolean ignoreGuards, boolean keepEntries, long seed, Copy.Rule copies, @Nullable Keep keep,
+                          double repairBudget, Reference reference, double overshoot, double retainGuard, double heldOutGuard,
+                          int guardSample, int relearnSteps, boolean ignoreGuards, boolean keepEntries, long seed,
+                          Copy.Rule copies, @Nullable Keep keep,
                           @JsonSerialize(using = ToStringSerializer.class) @Nullable Path alternates) {
 
     private static final int HELD = 4;
@@ -328,12 +329,6 @@ public record EraseConfig(Strategy strategy, @Nullable String sites, @Nullable E
          * @param value it */
         public Builder alternates(@Nullable Path value) { alternates = value; return this; }
 
-        /**
-         * The configuration.
-         *
-         * @return the configuration
-         * @throws IllegalArgumentException listing every value out of range
-         */
         /**
          * {@return the configuration}
          *
