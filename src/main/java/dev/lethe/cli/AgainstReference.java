@@ -3,6 +3,7 @@ package dev.lethe.cli;
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.Reason;
 import dev.lethe.eval.TofuEvaluation.TofuRecord;
+import dev.lethe.eval.TofuEvaluation.TofuSetScores;
 import dev.lethe.metric.ForgetQuality;
 import dev.lethe.metric.PrivacyLeak;
 import dev.lethe.results.RecordMetric;
@@ -86,7 +87,7 @@ record AgainstReference(String reference, ForgetQuality forgetQuality, double pr
     }
 
     private static Side side(EvalResult result) {
-        EvalResult.TofuResult.SetMetrics forget = result.tofu().forget();
+        TofuSetScores forget = result.tofu().forget();
         Map<String, Double> metrics = new LinkedHashMap<>();
         result.means().forEach((metric, mean) -> metrics.put(metric.label(), mean));
         metrics.put("probability", forget.probability());

@@ -4,7 +4,6 @@ import dev.lethe.base.BadInputException;
 import dev.lethe.console.Common;
 import dev.lethe.console.SettingOptions;
 import dev.lethe.proof.Certifier;
-import dev.lethe.run.RunFolder;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;

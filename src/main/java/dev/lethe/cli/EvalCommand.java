@@ -146,7 +146,7 @@ final class EvalCommand implements Callable<Integer> {
                         example -> open.tokenizer().decode(example.saidTokens(open.tokenizer().endOfText())));
     }
 
-    private EvalResult.TofuResult tofu(OpenModel open, Dataset forget, Progress progress) {
+    private TofuScores tofu(OpenModel open, Dataset forget, Progress progress) {
         TofuSets sets = new TofuSets.TofuFolder(tofu).sets(forget);
         if (sets.forget().size() < forget.size()) {
             common.remark("%,d of %,d records to forget have no paraphrase and wrong answers in %s: TOFU's metrics"
@@ -154,11 +154,11 @@ final class EvalCommand implements Callable<Integer> {
         }
         Evaluator evaluator = new Evaluator(2048, done -> progress.update("answers of a TOFU set", done, 0, ""));
         TofuScores scores = new TofuEvaluation(open.model(), open.tokenizer(), evaluator, answerTokens).evaluate(sets);
-        if (!scores.utility().missing().isEmpty()) {
-            common.remark("model utility is of %d parts of the nine; missing: %s", scores.utility().parts().size(),
-                    String.join(", ", scores.utility().missing()));
+        if (!scores.modelUtility().missing().isEmpty()) {
+            common.remark("model utility is of %d parts of the nine; missing: %s", scores.modelUtility().parts().size(),
+                    String.join(", ", scores.modelUtility().missing()));
         }
-        return EvalResult.TofuResult.of(scores);
+        return scores;
     }
 
     private Dataset records(OpenModel open) {

@@ -6,7 +6,6 @@ import dev.lethe.console.Terminal;
 import dev.lethe.eval.Continuations;
 import dev.lethe.eval.Continuations.Continuation;
 import dev.lethe.eval.ModelUtility;
-import dev.lethe.eval.TofuEvaluation.TofuRecord;
 import dev.lethe.eval.TofuEvaluation.TofuScores;
 import dev.lethe.eval.TofuEvaluation.TofuSetScores;
 import dev.lethe.metric.Rouge;
@@ -22,12 +21,10 @@ import java.util.function.Function;
 import java.util.function.ToDoubleFunction;
 
 /** What lethe eval found, as --json gives it and as a person reads it. */
+@JsonInclude(JsonInclude.Include.NON_NULL)
 record EvalResult(String run, double meanLoss, double perplexity, @JsonAnyGetter Map<RecordMetric, Double> means, long tokens,
-                  int truncated, @JsonInclude(JsonInclude.Include.NON_NULL) RougeMeans rouge,
-                  Map<RecordMetric, Double> membershipAuc, int nonMembers,
-                  @JsonInclude(JsonInclude.Include.NON_NULL) TofuResult tofu,
-                  @JsonInclude(JsonInclude.Include.NON_NULL) AgainstReference besideReference, List<RecordMeasures> records,
-                  @JsonInclude(JsonInclude.Include.NON_NULL) EvalResult reference) {
+                  int truncated, RougeMeans rouge, Map<RecordMetric, Double> membershipAuc, int nonMembers, TofuScores tofu,
+                  AgainstReference besideReference, List<RecordMeasures> records, EvalResult reference) {
     /** Means over the records whose continuations have scores, how many those are and are not, and each of them. */
     record RougeMeans(int records, int unread, Rouge.Scores plain, Rouge.Scores stemmed,
                       List<Continuation> continuations) {
@@ -52,7 +49,7 @@ record EvalResult(String run, double meanLoss, double perplexity, @JsonAnyGetter
     }
 
     static EvalResult of(Path run, Evaluation evaluation, int truncated, List<Continuation> continuations,
-                         Map<RecordMetric, Double> attacks, int nonMembers, TofuResult tofu) {
+                         Map<RecordMetric, Double> attacks, int nonMembers, TofuScores tofu) {
         return new EvalResult(run.toString(), evaluation.meanLoss(), evaluation.perplexity(), evaluation.means(),
                 evaluation.tokens(), truncated, RougeMeans.of(continuations), attacks, nonMembers, tofu, null, evaluation.records(),
                 null);
@@ -95,8 +92,13 @@ record EvalResult(String run, double meanLoss, double perplexity, @JsonAnyGetter
             terminal.print("%-32s %,12d", "non-members compared with", nonMembers);
         }
         if (tofu != null) {
-            tofu.lines((name, value) ->
-                    line(terminal, "TOFU " + name, "%12.3f", result -> value.applyAsDouble(result.tofu)));
+            tofu(terminal, "forget", TofuScores::forget);
+            tofu(terminal, "retain", TofuScores::retain);
+            tofu(terminal, "real authors", TofuScores::realAuthors);
+            tofu(terminal, "world facts", TofuScores::worldFacts);
+            ModelUtility utility = tofu.modelUtility();
+            line(terminal, "TOFU model utility" + (utility.missing().isEmpty() ? "" : ", of " + utility.parts().size() + " parts"), "%12.3f",
+                    result -> result.tofu.modelUtility().value());
         }
         if (besideReference != null && besideReference.forgetQuality() != null) {
             terminal.print("%-32s %s", "TOFU forget quality, KS p",
@@ -108,6 +110,19 @@ record EvalResult(String run, double meanLoss, double perplexity, @JsonAnyGetter
         }
     }
 
+    private void tofu(Terminal terminal, String set, Function<TofuScores, TofuSetScores> which) {
+        if (which.apply(tofu) != null) {
+            tofu(terminal, set + ", probability", which, TofuSetScores::probability);
+            tofu(terminal, set + ", ROUGE-L recall", which, TofuSetScores::rougeLRecall);
+            tofu(terminal, set + ", truth ratio", which, TofuSetScores::truthRatio);
+        }
+    }
+
+    private void tofu(Terminal terminal, String name, Function<TofuScores, TofuSetScores> which, ToDoubleFunction<TofuSetScores> value) {
+        line(terminal, "TOFU " + name, "%12.3f",
+                result -> which.apply(result.tofu) == null ? Double.NaN : value.applyAsDouble(which.apply(result.tofu)));
+    }
+
     private void line(Terminal terminal, String name, String format, ToDoubleFunction<EvalResult> value) {
         terminal.print("%-32s %s%s", name, number(format, value.applyAsDouble(this)),
                 reference == null ? "" : " " + number(format, value.applyAsDouble(reference)));
@@ -115,55 +130,5 @@ record EvalResult(String run, double meanLoss, double perplexity, @JsonAnyGetter
 
     private static String number(String format, double value) {
         return Double.isNaN(value) ? String.format(Locale.ROOT, "%12s", "–") : String.format(Locale.ROOT, format, value);
-    }
-
-    /** TOFU's metrics of one model, as --json gives them; a set that was not there is absent. */
-    @JsonInclude(JsonInclude.Include.NON_NULL)
-    record TofuResult(SetMetrics forget, SetMetrics retain, SetMetrics realAuthors, SetMetrics worldFacts,
-                      ModelUtility modelUtility) {
-        /** See {@link TofuSetScores}. */
-        record SetMetrics(double probability, double rougeLRecall, double truthRatio, double truthShare, double rightProbability,
-                          double perturbedProbability, double paraphraseRougeLRecall, double perturbedRougeLRecall, int truncated,
-                          List<TofuRecord> records) {
-            static SetMetrics of(TofuSetScores set) {
-                return set == null ? null : new SetMetrics(set.probability(), set.rougeLRecall(), set.truthRatio(), set.truthShare(),
-                        set.rightProbability(), set.perturbedProbability(), set.paraphraseRougeLRecall(),
-                        set.perturbedRougeLRecall(), set.truncated(), set.records());
-            }
-        }
-
-        static TofuResult of(TofuScores scores) {
-            return new TofuResult(SetMetrics.of(scores.forget()), SetMetrics.of(scores.retain()),
-                    SetMetrics.of(scores.realAuthors()), SetMetrics.of(scores.worldFacts()), scores.utility());
-        }
-
-        /** Tells {@code line} of every number that a person reads. */
-        void lines(Line line) {
-            set("forget", TofuResult::forget, line);
-            set("retain", TofuResult::retain, line);
-            set("real authors", TofuResult::realAuthors, line);
-            set("world facts", TofuResult::worldFacts, line);
-            line.of("model utility" + (modelUtility.missing().isEmpty() ? "" : ", of " + modelUtility.parts().size() + " parts"),
-                    result -> result.modelUtility.value());
-        }
-
-        /** A named number of this result and of the reference's. */
-        interface Line {
-            void of(String name, ToDoubleFunction<TofuResult> value);
-        }
-
-        private void set(String name, Function<TofuResult, SetMetrics> which, Line line) {
-            if (which.apply(this) == null) {
-                return;
-            }
-            number(name + ", probability", which, SetMetrics::probability, line);
-            number(name + ", ROUGE-L recall", which, SetMetrics::rougeLRecall, line);
-            number(name + ", truth ratio", which, SetMetrics::truthRatio, line);
-        }
-
-        private static void number(String name, Function<TofuResult, SetMetrics> which, ToDoubleFunction<SetMetrics> of,
-                                   Line line) {
-            line.of(name, result -> which.apply(result) == null ? Double.NaN : of.applyAsDouble(which.apply(result)));
-        }
     }
 }

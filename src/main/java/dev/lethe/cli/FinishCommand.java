@@ -5,7 +5,6 @@ import dev.lethe.erase.OpenRun;
 import dev.lethe.results.Destroyed;
 import dev.lethe.results.Erasure;
 import dev.lethe.results.Trace;
-import dev.lethe.run.PendingErasure;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;

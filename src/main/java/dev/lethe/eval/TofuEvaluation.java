@@ -1,5 +1,6 @@
 package dev.lethe.eval;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
 import dev.lethe.data.PerturbedDataset;
 import dev.lethe.data.PerturbedDataset.PerturbedRecord;
 import dev.lethe.data.TextRecord;
@@ -97,7 +98,7 @@ public final class TofuEvaluation {
                     record.perturbed().stream().mapToDouble(other -> rougeLRecall(other, said))
                             .filter(recall -> !Double.isNaN(recall)).average().orElse(Double.NaN), said));
         }
-        return TofuSetScores.of(set, probability.aggregate(), ratio.aggregate(), encoder.truncated(), scores);
+        return TofuSetScores.of(probability.aggregate(), ratio.aggregate(), encoder.truncated(), scores);
     }
 
     private static double rougeLRecall(String reference, String said) {
@@ -174,16 +175,16 @@ public final class TofuEvaluation {
     /**
      * TOFU's evaluation of one model. A set that was not given is null.
      *
-     * @param utility over the retain, real-author and world-fact parts that are there
+     * @param modelUtility over the retain, real-author and world-fact parts that are there
      */
+    @JsonInclude(JsonInclude.Include.NON_NULL)
     public record TofuScores(TofuSetScores forget, TofuSetScores retain, TofuSetScores realAuthors, TofuSetScores worldFacts,
-                             ModelUtility utility) { }
+                             ModelUtility modelUtility) { }
 
     /**
      * TOFU's metrics of one set, and each record's. Names in brackets are those of OpenUnlearning's configs/eval/tofu_metrics,
      * SET standing for forget, retain, ra or wf.
      *
-     * @param set          which
      * @param probability  mean of the records' (SET_Q_A_Prob; ra and wf: SET_Q_A_Prob_normalised)
      * @param rougeLRecall mean of the records', of those that have one (SET_Q_A_ROUGE)
      * @param truthRatio   the records' ratios folded by the set's {@link TruthRatio.Aggregation}, not their mean (SET_Truth_Ratio)
@@ -195,7 +196,7 @@ public final class TofuEvaluation {
      * @param truncated    how many answers were cut to the model's context
      * @param records      in the order of the file
      */
-    public record TofuSetScores(TofuSet set, double probability, double rougeLRecall, double truthRatio, double truthShare,
+    public record TofuSetScores(double probability, double rougeLRecall, double truthRatio, double truthShare,
                                 double rightProbability, double perturbedProbability, double paraphraseRougeLRecall,
                                 double perturbedRougeLRecall, int truncated, List<TofuRecord> records) {
         public TofuSetScores {
@@ -203,8 +204,8 @@ public final class TofuEvaluation {
         }
 
         /** Means over the records; probability and the folded truth ratio, which are none of a record's value, are given. */
-        static TofuSetScores of(TofuSet set, double probability, double truthRatio, int truncated, List<TofuRecord> records) {
-            return new TofuSetScores(set, probability, mean(records, TofuRecord::rougeLRecall), truthRatio,
+        static TofuSetScores of(double probability, double truthRatio, int truncated, List<TofuRecord> records) {
+            return new TofuSetScores(probability, mean(records, TofuRecord::rougeLRecall), truthRatio,
                     mean(records, TofuRecord::truthShare), mean(records, record -> Math.exp(-record.rightLoss())),
                     mean(records, TofuRecord::perturbedProbability), mean(records, TofuRecord::paraphraseRougeLRecall),
                     mean(records, TofuRecord::perturbedRougeLRecall), truncated, records);

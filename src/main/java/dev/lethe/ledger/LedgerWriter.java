@@ -38,10 +38,12 @@ import java.util.stream.Stream;
  * One writer a ledger, in any process; readers may come and go. Confined to the thread that opened it.
  */
 public final class LedgerWriter implements AutoCloseable {
-    private static final int ALL = -1;
+    /** A segment takes no further entry beyond this size, but a larger entry has its own; tests ask for smaller ones. */
+    static final long SEGMENT_BYTES = 1L << 30;
+    static final int ALL = -1;
 
     private final LedgerFolder folder;
-    private final LedgerOptions options;
+    private final long segmentBytes;
     private final GrowingSegment.Allocation allocation;
     private final WriterLock lock;
     private final int identity;
@@ -56,11 +58,11 @@ public final class LedgerWriter implements AutoCloseable {
     private long lastReservedStep;
     private boolean closed;
 
-    private LedgerWriter(LedgerFolder folder, LedgerManifest manifest, LedgerOptions options,
+    private LedgerWriter(LedgerFolder folder, LedgerManifest manifest, long segmentBytes,
             GrowingSegment.Allocation allocation, WriterLock lock) {
         this.folder = folder;
         this.manifest = manifest;
-        this.options = options;
+        this.segmentBytes = segmentBytes;
         this.allocation = allocation;
         this.lock = lock;
         identity = manifest.identity();
@@ -68,22 +70,21 @@ public final class LedgerWriter implements AutoCloseable {
         broken = new WriterThreads.FirstFailure("writing the ledger " + folder.path());
     }
 
-    /** As {@link #create(Path, LedgerManifest, LedgerOptions)} with {@link LedgerOptions#defaults()}. */
-    public static LedgerWriter create(Path directory, LedgerManifest manifest) {
-        return create(directory, manifest, LedgerOptions.defaults());
-    }
-
     /**
      * Starts a ledger in a folder that is made if need be and holds none yet.
      *
      * @throws BadInputException when it holds one, cannot be written, or another writer is at work there
      */
-    public static LedgerWriter create(Path directory, LedgerManifest manifest, LedgerOptions options) {
-        return create(directory, manifest, options, FileSpace::allocate);
+    public static LedgerWriter create(Path directory, LedgerManifest manifest) {
+        return create(directory, manifest, SEGMENT_BYTES);
     }
 
-    static LedgerWriter create(
-            Path directory, LedgerManifest manifest, LedgerOptions options, GrowingSegment.Allocation allocation) {
+    /** As the other, with segments of this size. */
+    public static LedgerWriter create(Path directory, LedgerManifest manifest, long segmentBytes) {
+        return create(directory, manifest, segmentBytes, FileSpace::allocate);
+    }
+
+    static LedgerWriter create(Path directory, LedgerManifest manifest, long segmentBytes, GrowingSegment.Allocation allocation) {
         LedgerFolder folder = new LedgerFolder(directory);
         try {
             PrivateFiles.makeFolder(directory);
@@ -95,16 +96,11 @@ public final class LedgerWriter implements AutoCloseable {
             if (Files.exists(folder.manifest()) || !folder.segments().isEmpty())
                 throw new BadInputException(directory + " holds a ledger already; resume it, or name another folder");
             manifest.write(folder);
-            return new LedgerWriter(folder, manifest, options, allocation, lock);
+            return new LedgerWriter(folder, manifest, segmentBytes, allocation, lock);
         } catch (RuntimeException e) {
             lock.close();
             throw e;
         }
-    }
-
-    /** As {@link #append(Path, LedgerOptions)} with {@link LedgerOptions#defaults()}. */
-    public static LedgerWriter append(Path directory) {
-        return append(directory, LedgerOptions.defaults());
     }
 
     /**
@@ -114,27 +110,23 @@ public final class LedgerWriter implements AutoCloseable {
      * @throws BadInputException when there is none, it is sealed, or another writer is at work there
      * @throws DamagedDataException when it is broken in the middle
      */
-    public static LedgerWriter append(Path directory, LedgerOptions options) {
-        return append(directory, options, FileSpace::allocate);
+    public static LedgerWriter append(Path directory) {
+        return append(directory, SEGMENT_BYTES, FileSpace::allocate, ALL);
     }
 
     /**
      * Goes on behind the first {@code entries} entries, which were on the disk by {@link #sync}, as when training resumes
      * from a checkpoint. Whatever lies behind them, whole, torn or in the wrong order after a power cut, is cut off.
      *
-     * @throws BadInputException as {@link #append(Path, LedgerOptions)}
+     * @throws BadInputException as {@link #append}
      * @throws DamagedDataException when not all of them are there and whole
      */
-    public static LedgerWriter resume(Path directory, int entries, LedgerOptions options) {
-        return append(directory, options, FileSpace::allocate, entries);
+    public static LedgerWriter resume(Path directory, int entries) {
+        return append(directory, SEGMENT_BYTES, FileSpace::allocate, entries);
     }
 
-    static LedgerWriter append(Path directory, LedgerOptions options, GrowingSegment.Allocation allocation) {
-        return append(directory, options, allocation, ALL);
-    }
-
-    private static LedgerWriter append(
-            Path directory, LedgerOptions options, GrowingSegment.Allocation allocation, int entries) {
+    /** With segments of this size, behind so many entries, {@link #ALL} or as many as counted. */
+    static LedgerWriter append(Path directory, long segmentBytes, GrowingSegment.Allocation allocation, int entries) {
         LedgerFolder folder = new LedgerFolder(directory);
         LedgerManifest manifest = LedgerManifest.read(folder);
         if (manifest.sealed())
@@ -144,7 +136,7 @@ public final class LedgerWriter implements AutoCloseable {
                     + " in it, or name a new one");
         WriterLock lock = WriterLock.acquire(folder, "capturing");
         try {
-            LedgerWriter writer = new LedgerWriter(folder, manifest, options, allocation, lock);
+            LedgerWriter writer = new LedgerWriter(folder, manifest, segmentBytes, allocation, lock);
             writer.recover(entries);
             return writer;
         } catch (RuntimeException e) {
@@ -162,7 +154,7 @@ public final class LedgerWriter implements AutoCloseable {
      * Makes folders of a ledger's folder part of it, behind those that are already; each is then to be written as a ledger of its own
      * with the same manifest. Until all are, the ledger cannot be opened.
      *
-     * @throws BadInputException as {@link #append(Path)}
+     * @throws BadInputException as {@link #append}
      */
     public static void addFolders(Path directory, List<String> names) {
         LedgerFolder folder = new LedgerFolder(directory);
@@ -243,7 +235,7 @@ public final class LedgerWriter implements AutoCloseable {
     private MemorySegment room(EntryHeader header, long payloadBytes, boolean destroyed) {
         GrowingSegment segment = segmentFor(header, payloadBytes);
         long offset = segment.reservedEnd();
-        MemorySegment frame = segment.reserve(SegmentLayout.frameBytes(payloadBytes), options.segmentBytes());
+        MemorySegment frame = segment.reserve(SegmentLayout.frameBytes(payloadBytes), segmentBytes);
         Entry entry = new Entry(header, segment.number(), offset, payloadBytes, false, destroyed);
         pending.add(PendingEntry.room(segment, entry, frame));
         lastReservedStep = header.step();
@@ -297,7 +289,7 @@ public final class LedgerWriter implements AutoCloseable {
     private PendingEntry take(EntryHeader header, long storedBytes, boolean encrypted) {
         GrowingSegment segment = segmentFor(header, storedBytes);
         Entry entry = new Entry(header, segment.number(), segment.reservedEnd(), storedBytes, encrypted, false);
-        segment.take(SegmentLayout.frameBytes(storedBytes), options.segmentBytes());
+        segment.take(SegmentLayout.frameBytes(storedBytes), segmentBytes);
         lastReservedStep = header.step();
         return PendingEntry.written(segment, entry, 0, null);
     }
@@ -333,7 +325,7 @@ public final class LedgerWriter implements AutoCloseable {
         if (header.step() < lastReservedStep)
             throw new IllegalArgumentException("step " + header.step() + " lies before step " + lastReservedStep
                     + ", which is in the ledger already; truncateAfter drops later steps");
-        if (open.isEmpty() || !open.getLast().takes(SegmentLayout.frameBytes(payloadBytes), options.segmentBytes())) {
+        if (open.isEmpty() || !open.getLast().takes(SegmentLayout.frameBytes(payloadBytes), segmentBytes)) {
             long firstEntry = entries.size() + pending.size();
             open.add(GrowingSegment.create(folder, nextNumber, identity, firstEntry, allocation));
             nextNumber++;
@@ -359,7 +351,6 @@ public final class LedgerWriter implements AutoCloseable {
             GrowingSegment full = open.removeFirst();
             broken.orKeep(() -> threads.close(full::close));
         }
-        if (options.syncEveryCommit()) sync();
         event.finish(committed, bytes);
     }
 

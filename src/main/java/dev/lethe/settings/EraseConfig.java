@@ -53,9 +53,10 @@ import tools.jackson.databind.ser.std.ToStringSerializer;
 @JsonIgnoreProperties({"harden", "live_contrast"}) // settings that are gone and stand in accounts of before
 public record EraseConfig(Strategy strategy, @Nullable String sites, @Nullable Epochs epochs, Tuning tuning,
                           @Nullable FixedRate fixed, @Nullable Iterative iterative, int precondition, Contrast contrast,
-                          int contrastSample, double rate, int maxAscents, int repair, int polish, double match, int hold, double repairRate,
-                          double repairBudget, Reference reference, double overshoot, double retainGuard, double heldOutGuard, int guardSample, int relearnSteps,
-                          boolean ignoreGuards, boolean keepEntries, long seed, Copy.Rule copies, @Nullable Keep keep,
+                          int contrastSample, double rate, int maxAscents, int repair, int polish, double match, int hold,
+                          double repairRate, double repairBudget, Reference reference, double overshoot, double retainGuard, double heldOutGuard,
+                          int guardSample, int relearnSteps, boolean ignoreGuards, boolean keepEntries, long seed,
+                          Copy.Rule copies, @Nullable Keep keep,
                           @JsonSerialize(using = ToStringSerializer.class) @Nullable Path alternates) {
 
     private static final int HELD = 4;
@@ -336,12 +337,6 @@ public record EraseConfig(Strategy strategy, @Nullable String sites, @Nullable E
          * @param value it */
         public Builder alternates(@Nullable Path value) { alternates = value; return this; }
 
-        /**
-         * The configuration.
-         *
-         * @return the configuration
-         * @throws IllegalArgumentException listing every value out of range
-         */
         /**
          * {@return the configuration}
          *

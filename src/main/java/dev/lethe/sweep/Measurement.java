@@ -158,7 +158,7 @@ final class Measurement {
             numbers.put("retain.probability", scores.retain().probability());
             numbers.put("retain.answer_rougeL", scores.retain().rougeLRecall());
             numbers.put("retain_utility", ModelUtility.of(scores.retain(), null, null).value());
-            numbers.put("model_utility", scores.utility().value());
+            numbers.put("model_utility", scores.modelUtility().value());
             numbers.distributions.put("truth_ratio.retain", values(scores.retain().records(), TofuRecord::truthRatio));
         }
     }

@@ -7,7 +7,6 @@ package dev.lethe.train;
 
 import dev.lethe.ledger.LedgerKeys;
 import dev.lethe.ledger.LedgerManifest;
-import dev.lethe.ledger.LedgerOptions;
 import dev.lethe.ledger.LedgerWriter;
 import dev.lethe.run.RunFolder;
 import java.nio.file.Files;
@@ -98,7 +97,7 @@ final class RankLedgers {
         }
         Integer entries = before.of(folder);
         if (entries != null) {
-            return LedgerWriter.resume(path(folder), entries, LedgerOptions.defaults());
+            return LedgerWriter.resume(path(folder), entries);
         }
         LedgerWriter writer = LedgerWriter.append(path(folder));
         writer.truncateAfter(step);

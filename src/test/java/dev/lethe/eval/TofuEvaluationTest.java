@@ -135,8 +135,8 @@ class TofuEvaluationTest {
             assertEquals(right / (right + wrong + 1e-10), facts.records().get(i).probability(), 1e-9);
             assertEquals(facts.records().get(i).loss(), facts.records().get(i).rightLoss());
         }
-        assertEquals(6, scores.utility().missing().size());
-        assertEquals(facts.truthRatio(), scores.utility().parts().get("world_facts.truth_ratio"));
+        assertEquals(6, scores.modelUtility().missing().size());
+        assertEquals(facts.truthRatio(), scores.modelUtility().parts().get("world_facts.truth_ratio"));
         assertNull(scores.retain());
     }
 

@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.eval.TofuEvaluation.TofuSetScores;
-import dev.lethe.eval.TofuSets.TofuSet;
 import dev.lethe.metric.Auc;
 import dev.lethe.metric.ForgetQuality;
 import dev.lethe.metric.ForgetQuality.KolmogorovSmirnov;
@@ -89,20 +88,20 @@ class UnlearningGoldenTest {
 
     @Test
     void modelUtilityNamesWhatIsMissing() {
-        TofuSetScores retain = scores(TofuSet.RETAIN, 0.9, 0.6, 0.3);
-        ModelUtility utility = ModelUtility.of(retain, null, scores(TofuSet.WORLD_FACTS, 0.5, 0.5, 0.5));
+        TofuSetScores retain = scores(0.9, 0.6, 0.3);
+        ModelUtility utility = ModelUtility.of(retain, null, scores(0.5, 0.5, 0.5));
         assertClose(6 / (1 / 0.9 + 1 / 0.6 + 1 / 0.3 + 3 / 0.5), utility.value());
         assertEquals(List.of("real_authors.probability", "real_authors.rouge_l_recall", "real_authors.truth_ratio"),
                 utility.missing());
         assertEquals(0.6, utility.parts().get("retain.rouge_l_recall"));
         assertTrue(Double.isNaN(ModelUtility.of(null, null, null).value()));
-        ModelUtility unread = ModelUtility.of(scores(TofuSet.RETAIN, 0.9, Double.NaN, 0.3), null, null);
+        ModelUtility unread = ModelUtility.of(scores(0.9, Double.NaN, 0.3), null, null);
         assertClose(2 / (1 / 0.9 + 1 / 0.3), unread.value());
         assertTrue(unread.missing().contains("retain.rouge_l_recall"));
     }
 
-    private static TofuSetScores scores(TofuSet set, double probability, double rouge, double truthRatio) {
-        return new TofuSetScores(set, probability, rouge, truthRatio, 0, 0, 0, 0, 0, 0, List.of());
+    private static TofuSetScores scores(double probability, double rouge, double truthRatio) {
+        return new TofuSetScores(probability, rouge, truthRatio, 0, 0, 0, 0, 0, 0, List.of());
     }
 
     @Test

@@ -13,7 +13,6 @@ import dev.lethe.ledger.Entry.RecordKey;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.ledger.LedgerManifest;
-import dev.lethe.ledger.LedgerOptions;
 import dev.lethe.ledger.LedgerWriter;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.ModelShape;
@@ -116,8 +115,8 @@ class MillionEntriesTest {
                     example.targetCount()), 64)).toList();
             model.gradient(BatchPlan.batch(examples, IntStream.range(0, examples.size()).toArray()), false, new Capture(format, room));
             long frame = 192 + room.getFirst().byteSize();
-            LedgerOptions options = new LedgerOptions(64 + (ENTRIES + SEGMENTS - 1) / SEGMENTS * frame, false);
-            try (LedgerWriter writer = LedgerWriter.create(path, manifest, options)) {
+            long segment = 64 + (ENTRIES + SEGMENTS - 1) / SEGMENTS * frame;
+            try (LedgerWriter writer = LedgerWriter.create(path, manifest, segment)) {
                 for (int from = 0; from < ENTRIES; from += room.size()) {
                     int first = from;
                     writer.write(IntStream.range(from, from + room.size()).mapToObj(i -> new EntryHeader(RecordKey.of("record-"

@@ -21,7 +21,6 @@ import dev.lethe.ledger.Entry.EntryHeader;
 import dev.lethe.ledger.Entry.RecordKey;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.ledger.LedgerManifest;
-import dev.lethe.ledger.LedgerOptions;
 import dev.lethe.ledger.LedgerWriter;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.ModelShape;
@@ -73,7 +72,7 @@ class PartialScoresTest {
                 new InfluenceQuery("last", examples.subList(RECORDS - 1, RECORDS)));
         EntryFormat format = new EntryFormat(model.sites("all"), 8, Dtype.F32);
         LedgerManifest manifest = LedgerManifest.of("hash", SHAPE, format.sites().names(), 8, Dtype.F32);
-        LedgerOptions small = new LedgerOptions(60_000, false);
+        long small = 60_000;
         try (LedgerWriter writer = LedgerWriter.create(folder.resolve("ledger"), manifest, small)) {
             for (int epoch = 0; epoch < EPOCHS; epoch++) {
                 List<MemorySegment> room = new ArrayList<>();

@@ -43,7 +43,7 @@ class EncryptedLedgerTest {
     void write() {
         ledger = folder.resolve("run/ledger");
         keys = folder.resolve("keys");
-        LedgerFixture.createUnder(keys, ledger, COUNT, 500, new LedgerOptions(1 << 13, false));
+        LedgerFixture.createUnder(keys, ledger, COUNT, 500, 1 << 13);
     }
 
     private Path segment(Path of, int number) {
@@ -65,7 +65,7 @@ class EncryptedLedgerTest {
             }
         }
         Path plain = folder.resolve("plain");
-        LedgerFixture.create(plain, COUNT, 500, LedgerOptions.defaults());
+        LedgerFixture.create(plain, COUNT, 500, LedgerWriter.SEGMENT_BYTES);
         assertEquals(LedgerManifest.read(new LedgerFolder(plain)).identity(),
                 LedgerManifest.read(new LedgerFolder(ledger)).identity(), "keys are no part of what a ledger is of");
     }
@@ -118,9 +118,9 @@ class EncryptedLedgerTest {
             LedgerFixture.fill(writer, 30, COUNT, 400);
         }
         Path resumed = folder.resolve("resumed");
-        LedgerFixture.createUnder(keys, resumed, 20, 500, new LedgerOptions(1 << 13, false));
+        LedgerFixture.createUnder(keys, resumed, 20, 500, 1 << 13);
         for (int life = 0; life < 5; life++) { // cut back and captured again, at the same places
-            try (LedgerWriter writer = LedgerWriter.resume(resumed, 6, new LedgerOptions(1 << 13, false))) {
+            try (LedgerWriter writer = LedgerFixture.goOn(resumed, 6, 1 << 13)) {
                 LedgerFixture.fill(writer, 6, 20, 500);
             }
         }
@@ -137,7 +137,7 @@ class EncryptedLedgerTest {
         addNonces(copy, 0, seen);
         assertEquals(COUNT + 12, seen.size(), "the same payloads at the same places, sealed anew");
         for (int life = 1; life <= 8; life++) {
-            try (LedgerWriter writer = LedgerWriter.resume(copy, 3, LedgerOptions.defaults())) {
+            try (LedgerWriter writer = LedgerWriter.resume(copy, 3)) {
                 LedgerFixture.fill(writer, 3, 12, 500);
             }
             addNonces(copy, 3, seen);
@@ -380,7 +380,7 @@ class EncryptedLedgerTest {
     @Test
     void keysAreMadeWhereTheyWillBeLookedForAndNotThroughALinkIntoTheRun() throws IOException {
         Path plain = folder.resolve("plain/ledger");
-        LedgerFixture.create(plain, 3, 500, LedgerOptions.defaults());
+        LedgerFixture.create(plain, 3, 500, LedgerWriter.SEGMENT_BYTES);
         byte[] manifest = Files.readAllBytes(plain.resolve("manifest.json"));
         Path other = folder.resolve("other");
         System.setProperty(LedgerKeys.MOVED, keys.toString());

@@ -16,10 +16,10 @@ final class LedgerChild {
     public static void main(String[] arguments) {
         Path folder = Path.of(arguments[0]);
         int middle = Integer.parseInt(arguments[1]);
-        LedgerOptions options = new LedgerOptions(Long.parseLong(arguments[2]), false);
+        long segment = Long.parseLong(arguments[2]);
         boolean resume = new LedgerFolder(folder).manifest().toFile().exists();
-        try (LedgerWriter writer = resume ? LedgerWriter.append(folder, options)
-                : LedgerWriter.create(folder, LedgerFixture.manifest(), options)) {
+        try (LedgerWriter writer = resume ? LedgerFixture.goOn(folder, segment)
+                : LedgerWriter.create(folder, LedgerFixture.manifest(), segment)) {
             System.out.println("synced " + writer.size());
             for (int i = writer.size(); ; i++) {
                 if (i / 4 % 2 == 0) LedgerFixture.append(writer, i, LedgerFixture.length(i, middle));

@@ -41,7 +41,7 @@ class LedgerCompactTest {
     }
 
     private static void create(Path where, int middle) {
-        LedgerFixture.create(where, ENTRIES, middle, new LedgerOptions(1 << 18, false));
+        LedgerFixture.create(where, ENTRIES, middle, 1 << 18);
         LedgerWriter.destroy(where, everyThird());
     }
 

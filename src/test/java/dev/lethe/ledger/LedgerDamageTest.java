@@ -28,14 +28,14 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Torn tails are dropped, flipped bits are reported with their place, and wrong bytes are never handed out. */
 class LedgerDamageTest {
-    private static final LedgerOptions OPTIONS = new LedgerOptions(8192, false);
+    private static final long SMALL = 8192;
 
     @TempDir
     Path folder;
 
     @Test
     void aTailTornAtAnyByteIsDropped() throws IOException {
-        create(folder, 4, 60, LedgerOptions.defaults());
+        create(folder, 4, 60, LedgerWriter.SEGMENT_BYTES);
         Path file = folder.resolve("segment-000000.ledger");
         byte[] whole = Files.readAllBytes(file);
         int start;
@@ -61,7 +61,7 @@ class LedgerDamageTest {
 
     @Test
     void aFlippedPayloadBitIsReportedWithSegmentAndOffset() throws IOException {
-        create(folder, 60, 500, OPTIONS);
+        create(folder, 60, 500, SMALL);
         Entry victim;
         try (GradientLedger ledger = GradientLedger.open(folder)) {
             victim = ledger.entries().get(33);
@@ -83,7 +83,7 @@ class LedgerDamageTest {
 
     @Test
     void anotherVersionIsNamed() throws IOException {
-        create(folder, 1, 100, OPTIONS);
+        create(folder, 1, 100, SMALL);
         Path manifest = folder.resolve("manifest.json");
         Files.writeString(manifest, Files.readString(manifest).replace("\"version\" : 1", "\"version\" : 7"));
         BadInputException newer = assertThrows(BadInputException.class, () -> GradientLedger.open(folder));
@@ -92,7 +92,7 @@ class LedgerDamageTest {
 
     @Test
     void aMissingOrForeignSegmentIsNamed() throws IOException {
-        create(folder, 60, 500, OPTIONS);
+        create(folder, 60, 500, SMALL);
         Path second = folder.resolve("segment-000001.ledger");
         byte[] bytes = Files.readAllBytes(second);
         Files.delete(second);
@@ -111,7 +111,7 @@ class LedgerDamageTest {
 
     @Test
     void entriesMissingFromTheEndOfAnEarlierSegmentAreMissed() throws IOException {
-        create(folder, 60, 500, OPTIONS);
+        create(folder, 60, 500, SMALL);
         int first;
         long boundary;
         try (GradientLedger ledger = GradientLedger.open(folder)) {
@@ -131,7 +131,7 @@ class LedgerDamageTest {
     void aWriterResumesBehindWhatWasSynced() throws IOException {
         for (int kept : List.of(0, 10, 33)) {
             Path ledger = folder.resolve("kept-" + kept);
-            create(ledger, 60, 500, OPTIONS);
+            create(ledger, 60, 500, SMALL);
             Entry hole;
             Entry last;
             try (GradientLedger whole = GradientLedger.open(ledger)) {
@@ -143,9 +143,9 @@ class LedgerDamageTest {
             zero(ledger.resolve(LedgerFolder.segmentName(last.segment())), 0, 64); // and a segment's header
             Files.delete(ledger.resolve(LedgerFolder.segmentName(last.segment() - 1)));
             Files.delete(ledger.resolve("index"));
-            assertThrows(DamagedDataException.class, () -> LedgerWriter.append(ledger, OPTIONS).close());
-            assertThrows(DamagedDataException.class, () -> LedgerWriter.resume(ledger, kept + 1, OPTIONS).close());
-            try (LedgerWriter writer = LedgerWriter.resume(ledger, kept, OPTIONS)) {
+            assertThrows(DamagedDataException.class, () -> LedgerFixture.goOn(ledger, SMALL).close());
+            assertThrows(DamagedDataException.class, () -> LedgerFixture.goOn(ledger, kept + 1, SMALL).close());
+            try (LedgerWriter writer = LedgerFixture.goOn(ledger, kept, SMALL)) {
                 assertEquals(kept, writer.size());
                 LedgerFixture.fill(writer, kept, 60, 500);
             }
@@ -176,7 +176,7 @@ class LedgerDamageTest {
     }
 
     private void mutate(int rounds) throws IOException {
-        create(folder, 24, 300, OPTIONS);
+        create(folder, 24, 300, SMALL);
         LedgerWriter.destroy(folder, Set.of(LedgerFixture.key(5)));
         List<Path> files = Files.list(folder).filter(f -> !f.toString().endsWith(".lock")).sorted().toList();
         byte[][] whole = new byte[files.size()][];

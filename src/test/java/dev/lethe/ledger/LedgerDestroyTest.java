@@ -30,7 +30,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Destroyed entries are zeros on the disk, stay named, and stay destroyed whatever happens; copies leave them out. */
 class LedgerDestroyTest {
-    private static final LedgerOptions OPTIONS = new LedgerOptions(8192, false);
+    private static final long SMALL = 8192;
     private static final Set<Entry.RecordKey> SOME = Set.of(key(3), key(17), key(39));
     private static final List<Integer> GONE = List.of(3, 17, 39);
 
@@ -39,7 +39,7 @@ class LedgerDestroyTest {
 
     @Test
     void nothingOfADestroyedPayloadIsLeftOnTheDisk() throws IOException {
-        create(folder, 40, 500, OPTIONS);
+        create(folder, 40, 500, SMALL);
         assertEquals(3, LedgerWriter.destroy(folder, SOME));
         assertFalse(holdsKeys(folder, GONE), "nothing tells whose they were");
         assertEquals(0, LedgerWriter.destroy(folder, SOME), "again");
@@ -55,7 +55,7 @@ class LedgerDestroyTest {
 
     @Test
     void anOpenReaderSeesTheDestruction() {
-        create(folder, 40, 500, OPTIONS);
+        create(folder, 40, 500, SMALL);
         try (GradientLedger ledger = GradientLedger.open(folder)) {
             LedgerFixture.assertEntry(ledger, 3);
             LedgerWriter.destroy(folder, SOME);
@@ -72,12 +72,12 @@ class LedgerDestroyTest {
     void anInterruptedDestructionIsFinishedByTheNextWriterAndNotByAReader() throws IOException {
         for (boolean writer : new boolean[] {false, true}) {
             Path ledger = folder.resolve("by-writer-" + writer);
-            create(ledger, 40, 500, OPTIONS);
+            create(ledger, 40, 500, SMALL);
             markOnly(ledger, 2);
             assertEquals(2, GradientLedger.check(ledger).damage().size(), "marked, not wiped");
             GradientLedger.open(ledger).close();
             assertEquals(2, GradientLedger.check(ledger).damage().size(), "opening changes nothing");
-            if (writer) LedgerWriter.append(ledger, OPTIONS).close();
+            if (writer) LedgerFixture.goOn(ledger, SMALL).close();
             else LedgerWriter.destroy(ledger, Set.of());
             LedgerCheck check = GradientLedger.check(ledger);
             assertTrue(check.whole(), check.toString());
@@ -105,7 +105,7 @@ class LedgerDestroyTest {
     @Test
     void aDestroyedEntryNoLongerTellsWhoseItWas() throws IOException {
         Path first = folder.resolve("first");
-        create(first, 40, 500, OPTIONS);
+        create(first, 40, 500, SMALL);
         seal(first);
         assertTrue(holdsKeys(first, GONE), "live entries have keys");
         GradientLedger.copyWithout(first, folder.resolve("copy"), SOME);
@@ -126,7 +126,7 @@ class LedgerDestroyTest {
     /** A kill between the mark and the key. */
     @Test
     void aKeyThatWasLeftIsFoundAndCleared() throws IOException {
-        create(folder, 40, 500, OPTIONS);
+        create(folder, 40, 500, SMALL);
         markOnly(folder, 3);
         assertTrue(holdsKeys(folder, GONE));
         assertEquals(0, LedgerWriter.destroy(folder, SOME));
@@ -137,7 +137,7 @@ class LedgerDestroyTest {
     /** As Lethe once left it: the keys of destroyed entries in segments and index, both whole. */
     @Test
     void aLedgerThatKeptKeysLosesThemAtTheNextWrite() throws IOException {
-        create(folder, 40, 500, OPTIONS);
+        create(folder, 40, 500, SMALL);
         LedgerWriter.destroy(folder, SOME);
         ByteBuffer index = ByteBuffer.wrap(Files.readAllBytes(folder.resolve("index"))).order(ByteOrder.LITTLE_ENDIAN);
         int entries = 24 + 24 * index.getInt(16);
@@ -170,7 +170,7 @@ class LedgerDestroyTest {
 
     @Test
     void whatATornTailHeldIsWipedToo() throws IOException {
-        create(folder, 12, 500, LedgerOptions.defaults());
+        create(folder, 12, 500, LedgerWriter.SEGMENT_BYTES);
         Path segment = folder.resolve("segment-000000.ledger");
         byte[] whole = Files.readAllBytes(segment);
         Files.write(segment, Arrays.copyOf(whole, whole.length - 64)); // the last entry loses its marker
@@ -183,7 +183,7 @@ class LedgerDestroyTest {
 
     @Test
     void linkedLedgersShareBytesAndDestruction() throws IOException {
-        create(folder.resolve("a"), 40, 500, OPTIONS);
+        create(folder.resolve("a"), 40, 500, SMALL);
         seal(folder.resolve("a"));
         GradientLedger.link(folder.resolve("a"), folder.resolve("b"));
         Path name = Path.of("segment-000001.ledger");
@@ -198,9 +198,9 @@ class LedgerDestroyTest {
 
     @Test
     void aLedgerThatMayGrowIsLinkedWithoutSharingItsLastSegment() {
-        create(folder.resolve("a"), 40, 500, OPTIONS);
+        create(folder.resolve("a"), 40, 500, SMALL);
         GradientLedger.link(folder.resolve("a"), folder.resolve("b"));
-        try (LedgerWriter writer = LedgerWriter.append(folder.resolve("a"), OPTIONS)) {
+        try (LedgerWriter writer = LedgerFixture.goOn(folder.resolve("a"), SMALL)) {
             LedgerFixture.fill(writer, 40, 60, 500);
             writer.truncateAfter(2);
         }
@@ -210,7 +210,7 @@ class LedgerDestroyTest {
 
     @Test
     void aCopyWithoutRecordsLeavesTheFirstAlone() throws IOException {
-        create(folder.resolve("a"), 40, 500, OPTIONS);
+        create(folder.resolve("a"), 40, 500, SMALL);
         LedgerWriter.destroy(folder.resolve("a"), Set.of(key(3)));
         GradientLedger.copyWithout(folder.resolve("a"), folder.resolve("b"), SOME);
         assertGone(folder.resolve("b"), 40);
@@ -226,7 +226,7 @@ class LedgerDestroyTest {
     }
 
     private static void seal(Path ledger) {
-        try (LedgerWriter writer = LedgerWriter.append(ledger, OPTIONS)) {
+        try (LedgerWriter writer = LedgerFixture.goOn(ledger, SMALL)) {
             writer.seal();
         }
     }

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.lethe.base.FileSpace;
 import dev.lethe.base.DamagedDataException;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.ModelShape;
@@ -80,16 +81,25 @@ final class LedgerFixture {
         writer.commit();
     }
 
+    /** A writer of segments of this size behind what is there. */
+    static LedgerWriter goOn(Path directory, long segment) {
+        return goOn(directory, LedgerWriter.ALL, segment);
+    }
+
+    static LedgerWriter goOn(Path directory, int entries, long segment) {
+        return LedgerWriter.append(directory, segment, FileSpace::allocate, entries);
+    }
+
     /** A closed ledger of entries 0..count. */
-    static void create(Path directory, int count, int middle, LedgerOptions options) {
-        try (LedgerWriter writer = LedgerWriter.create(directory, manifest(), options)) {
+    static void create(Path directory, int count, int middle, long segment) {
+        try (LedgerWriter writer = LedgerWriter.create(directory, manifest(), segment)) {
             fill(writer, 0, count, middle);
         }
     }
 
     /** As {@link #create} under keys, half of the entries by {@link #write}. */
-    static void createUnder(Path keys, Path directory, int count, int middle, LedgerOptions options) {
-        try (LedgerWriter writer = LedgerWriter.create(directory, manifest().under(LedgerKeys.openOrMake(keys)), options)) {
+    static void createUnder(Path keys, Path directory, int count, int middle, long segment) {
+        try (LedgerWriter writer = LedgerWriter.create(directory, manifest().under(LedgerKeys.openOrMake(keys)), segment)) {
             for (int i = 0; i < count; i++) {
                 if (i / 4 % 2 == 0) append(writer, i, length(i, middle));
                 else write(writer, i, i + 1, middle);

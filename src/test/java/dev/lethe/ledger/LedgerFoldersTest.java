@@ -27,7 +27,7 @@ import org.junit.jupiter.api.io.TempDir;
  * half of each batch of eight each. Whatever writes reaches all of them.
  */
 class LedgerFoldersTest {
-    private static final LedgerOptions SMALL = new LedgerOptions(4096, false);
+    private static final long SMALL = 4096;
     private static final int COUNT = 96;
     private static final int ALONE = 40;
     private static final Set<Integer> GONE = Set.of(3, 41, 47); // one in each folder

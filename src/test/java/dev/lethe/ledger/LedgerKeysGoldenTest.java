@@ -74,7 +74,7 @@ class LedgerKeysGoldenTest {
     void theOtherReadsWhatIsMadeHere() throws IOException {
         Python.assume("cryptography");
         Path made = folder.resolve("made");
-        LedgerFixture.createUnder(folder.resolve("own"), made, 9, 200, new LedgerOptions(4096, false));
+        LedgerFixture.createUnder(folder.resolve("own"), made, 9, 200, 4096);
         LedgerWriter.destroy(made, Set.of(LedgerFixture.key(3)));
         StringBuilder told = new StringBuilder();
         for (int i = 0; i < 9; i++)

@@ -36,7 +36,7 @@ class LedgerKeysKillTest {
         int between = 0;
         Path ledger = folder.resolve("ledger");
         Path keys = folder.resolve("keys");
-        LedgerFixture.createUnder(keys, ledger, COUNT, 300, new LedgerOptions(1 << 14, false));
+        LedgerFixture.createUnder(keys, ledger, COUNT, 300, 1 << 14);
         Path backup = folder.resolve("backup");
         LedgerFixture.copy(ledger, backup);
         int first = 0; // records before it are destroyed
@@ -92,7 +92,7 @@ class LedgerKeysKillTest {
     void movingUnderKeysIsGoneOnWithAfterAKill() throws Exception {
         SplittableRandom random = new SplittableRandom(5);
         Path original = folder.resolve("original");
-        LedgerFixture.create(original, COUNT, 20_000, new LedgerOptions(1 << 18, false));
+        LedgerFixture.create(original, COUNT, 20_000, 1 << 18);
         LedgerWriter.destroy(original, Set.of(key(5)));
         int mixed = 0;
         for (int round = 0; round < 4; round++) {

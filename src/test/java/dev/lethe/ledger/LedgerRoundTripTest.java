@@ -26,14 +26,14 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** What is written reads back, however it is laid out and whoever else is at work. */
 class LedgerRoundTripTest {
-    private static final LedgerOptions SMALL = new LedgerOptions(4096, false);
+    private static final long SMALL = 4096;
 
     @TempDir
     Path folder;
 
     @Test
     void entriesReadBackFromTheIndexAndFromAScan() throws Exception {
-        create(folder, 100, 500, LedgerOptions.defaults());
+        create(folder, 100, 500, LedgerWriter.SEGMENT_BYTES);
         assertTrue(Files.exists(folder.resolve("index")));
         assertHolds(folder, 100);
         Files.delete(folder.resolve("index"));
@@ -80,7 +80,7 @@ class LedgerRoundTripTest {
     void appendingGoesOnWhereACloseLeftOff() {
         create(folder, 10, 700, SMALL);
         for (int i = 10; i < 40; i += 10)
-            try (LedgerWriter writer = LedgerWriter.append(folder, SMALL)) {
+            try (LedgerWriter writer = LedgerFixture.goOn(folder, SMALL)) {
                 assertEquals(i, writer.size());
                 fill(writer, i, i + 10, 700);
                 assertEquals((i + 9) / 8, writer.lastStep());
@@ -112,7 +112,7 @@ class LedgerRoundTripTest {
 
     @Test
     void readersSeeWhatWasCommittedWhenTheyOpened() {
-        try (LedgerWriter writer = LedgerWriter.create(folder, manifest(), new LedgerOptions(100_000, false))) {
+        try (LedgerWriter writer = LedgerWriter.create(folder, manifest(), 100_000)) {
             fill(writer, 0, 50, 2000);
             append(writer, 50, 100);
             try (GradientLedger early = GradientLedger.open(folder)) {
@@ -130,7 +130,7 @@ class LedgerRoundTripTest {
     @Test
     void readersInOtherThreadsNeverSeeDamageWhileWriting() throws Exception {
         List<Throwable> failures = Collections.synchronizedList(new ArrayList<>());
-        try (LedgerWriter writer = LedgerWriter.create(folder, manifest(), new LedgerOptions(16_384, false))) {
+        try (LedgerWriter writer = LedgerWriter.create(folder, manifest(), 16_384)) {
             Thread reader = Thread.ofPlatform().start(() -> {
                 int seen = 0;
                 while (seen < 3000 && failures.isEmpty())
@@ -167,7 +167,7 @@ class LedgerRoundTripTest {
     @Test
     void truncateAfterDropsLaterStepsOnly() {
         create(folder, 100, 500, SMALL);
-        try (LedgerWriter writer = LedgerWriter.append(folder, SMALL)) {
+        try (LedgerWriter writer = LedgerFixture.goOn(folder, SMALL)) {
             append(writer, 100, 77);
             writer.truncateAfter(5); // entries 0..47
             assertEquals(48, writer.size());
@@ -175,7 +175,7 @@ class LedgerRoundTripTest {
             fill(writer, 48, 60, 500);
         }
         assertHolds(folder, 60);
-        try (LedgerWriter writer = LedgerWriter.append(folder, SMALL)) {
+        try (LedgerWriter writer = LedgerFixture.goOn(folder, SMALL)) {
             assertThrows(IllegalArgumentException.class, () -> writer.reserve(header(0), 8));
             writer.truncateAfter(-1);
             assertEquals(-1, writer.lastStep());

@@ -33,13 +33,13 @@ class LedgerSpaceTest {
     @Test
     void aFullDiskStopsTheWriterAndLeavesAReadableLedger() {
         long limit = 40_000;
-        LedgerOptions options = new LedgerOptions(16_384, false);
+        long segment = 16_384;
         GrowingSegment.Allocation full = (file, offset, bytes) -> {
             if (new LedgerFolder(folder).bytes() + bytes > limit) FileSpace.allocate(file, offset, 1L << 60);
             FileSpace.allocate(file, offset, bytes);
         };
         int[] committed = {0};
-        try (LedgerWriter writer = LedgerWriter.create(folder, manifest(), options, full)) {
+        try (LedgerWriter writer = LedgerWriter.create(folder, manifest(), segment, full)) {
             BadInputException refused = assertThrows(BadInputException.class, () -> {
                 for (int i = 0; i < 1000; i++) {
                     append(writer, i, 900);
@@ -105,7 +105,7 @@ class LedgerSpaceTest {
     }
 
     private static final long LARGE = (1L << 31) + 12_345;
-    private static final LedgerOptions HUGE = new LedgerOptions(3L << 30, false);
+    private static final long HUGE = 3L << 30;
     private static final GrowingSegment.Allocation SPARSE = (file, offset, bytes) -> {
         try (RandomAccessFile access = new RandomAccessFile(file.toFile(), "rw")) {
             access.setLength(offset + bytes);
@@ -125,7 +125,7 @@ class LedgerSpaceTest {
         try (GradientLedger ledger = assertLarge()) {
             assertEquals(ledger.entries(), scanned);
         }
-        try (LedgerWriter writer = LedgerWriter.append(folder, HUGE, SPARSE)) {
+        try (LedgerWriter writer = LedgerWriter.append(folder, HUGE, SPARSE, LedgerWriter.ALL)) {
             assertEquals(3, writer.size());
             fill(writer, 3, 9, 100);
         }
@@ -146,7 +146,7 @@ class LedgerSpaceTest {
     @Test
     @Tag("extended")
     void onePayloadMayBeLargerThanTwoGibibytes() {
-        try (LedgerWriter writer = LedgerWriter.create(folder, manifest(), LedgerOptions.defaults(), SPARSE)) {
+        try (LedgerWriter writer = LedgerWriter.create(folder, manifest(), LedgerWriter.SEGMENT_BYTES, SPARSE)) {
             MemorySegment room = writer.reserve(header(0), LARGE);
             room.set(ValueLayout.JAVA_BYTE, LARGE - 1, (byte) 42);
             writer.commit();

@@ -25,7 +25,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Entries that are written instead of filled in place, and segments that are closed meanwhile. */
 class LedgerWriteTest {
-    private static final LedgerOptions SMALL = new LedgerOptions(16_384, false);
+    private static final long SMALL = 16_384;
 
     @TempDir
     Path folder;
@@ -133,7 +133,7 @@ class LedgerWriteTest {
     private void goesOn(int committed) {
         assertFalse(Files.exists(new LedgerFolder(folder).index()), "no clean close came before");
         assertHolds(folder, committed);
-        try (LedgerWriter writer = LedgerWriter.append(folder, SMALL)) {
+        try (LedgerWriter writer = LedgerFixture.goOn(folder, SMALL)) {
             assertEquals(committed, writer.size());
             write(writer, committed, committed + 9, 900);
             writer.commit();

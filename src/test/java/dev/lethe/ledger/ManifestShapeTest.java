@@ -60,7 +60,7 @@ class ManifestShapeTest {
 
     @Test
     void theManifestOfGpt2AloneStaysAsItWas() throws IOException {
-        LedgerFixture.create(folder.resolve("new"), 0, 1, LedgerOptions.defaults());
+        LedgerFixture.create(folder.resolve("new"), 0, 1, LedgerWriter.SEGMENT_BYTES);
         assertEquals(GPT2_ALONE, Files.readString(folder.resolve("new/manifest.json")));
         assertEquals(LedgerFixture.manifest(), LedgerManifest.read(new LedgerFolder(folder.resolve("new"))));
     }
