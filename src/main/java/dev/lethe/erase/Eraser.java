@@ -16,6 +16,7 @@ import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.Work;
 import dev.lethe.find.ForgetSet;
 import dev.lethe.find.ForgetSet.Match;
+import dev.lethe.influence.FactorShards;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.objective.EraseData;
 import dev.lethe.objective.RunExamples;
@@ -46,6 +47,7 @@ import dev.lethe.strategy.StoredGradients;
 import dev.lethe.text.Copies;
 import dev.lethe.text.Example;
 import dev.lethe.train.Replay;
+import dev.lethe.train.Trainer;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
@@ -108,11 +110,29 @@ final class Eraser {
         return erase(request(request, examples), out);
     }
 
+    /** One of n shards of the curvature that this erasure would compute from the ledger, as a file in the folder. Changes nothing else. */
+    FactorShards.Written shard(ForgetSet forget, RunExamples examples, int i, int n, Path folder) {
+        if (!config.ledgerCurvature() || config.factors() != null) {
+            throw new BadInputException("--shard computes a part of the ledger's curvature: it goes with strategy gauss-newton and"
+                    + " ledger_curvature=1, and without factors, which are the result");
+        }
+        Set<String> ids = withCopies(forget.ids(), examples.copiesOf(forget.ids(), config.copies()));
+        try (LanguageModel model = Checkpoint.load(engine, source.model(), Dtype.F32);
+             StoredGradients stored = StoredGradients.open(model, source, config, ids)) {
+            return stored.factors().write(i, n, folder, Trainer.modelHash(model), RunInfo.computing(engine));
+        }
+    }
+
+    private static Set<String> withCopies(Set<String> ids, List<Copy> copies) {
+        Set<String> all = new LinkedHashSet<>(ids);
+        copies.stream().filter(copy -> copy.taken() && !copy.heldOut()).map(Copy::recordId).forEach(all::add);
+        return all;
+    }
+
     private Request request(ForgetSet forget, RunExamples examples) {
         Set<String> ids = forget.ids();
         List<Copy> copies = examples.copiesOf(ids, config.copies());
-        Set<String> all = new LinkedHashSet<>(ids);
-        copies.stream().filter(copy -> copy.taken() && !copy.heldOut()).map(Copy::recordId).forEach(all::add);
+        Set<String> all = withCopies(ids, copies);
         if (all.size() == examples.data().size()) {
             throw new BadInputException("with their copies the records to erase are the whole data (" + all.size()
                     + " records): nothing would be kept; train a new model instead");

@@ -12,6 +12,7 @@ import dev.lethe.eval.Evaluator;
 import dev.lethe.find.Finder;
 import dev.lethe.find.ForgetSet;
 import dev.lethe.find.Query;
+import dev.lethe.influence.FactorShards;
 import dev.lethe.influence.InfluenceQuery;
 import dev.lethe.influence.InfluenceScorer;
 import dev.lethe.influence.ScoreMethod.Weighing;
@@ -185,6 +186,18 @@ public final class OpenRun implements AutoCloseable {
      */
     public Erasure erase(ForgetSet forget, EraseConfig config, Path out, EraseListener listener) {
         return alone("erasure", () -> eraser(config, listener).erase(forget.requireErasable(), examples(), out));
+    }
+
+    /**
+     * Computes one of n shards of the curvature that an erasure by {@link Strategy#GAUSS_NEWTON} takes from the ledger; all of them are its
+     * {@link EraseConfig#factors}. Writes that file and changes nothing.
+     *
+     * @param i      which shard, from 1
+     * @param folder of the files
+     * @throws dev.lethe.base.BadInputException when the configuration takes no such curvature, or the file cannot be written
+     */
+    public FactorShards.Written curvature(ForgetSet forget, EraseConfig config, int i, int n, Path folder) {
+        return alone("curvature", () -> eraser(config, EraseListener.NONE).shard(forget.requireErasable(), examples(), i, n, folder));
     }
 
     /**

@@ -116,7 +116,7 @@ public final class FactorFit {
     }
 
     /** A tied table has one block, of both its sites. */
-    private static SiteSet whole(LanguageModel model, SiteSet sites) {
+    static SiteSet whole(LanguageModel model, SiteSet sites) {
         if (!model.shape().tiedHead() || model.shape().hasAdapters()) {
             return sites;
         }

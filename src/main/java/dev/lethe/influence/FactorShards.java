@@ -1,0 +1,184 @@
+/*
+ * EK-FAC of what a ledger keeps, in one process or by shards. The matrix has a block a tensor, and no sum runs over two of them; so a
+ * shard is the blocks of some sites, of all entries, in both passes and with its own eigenproblems. The shards' numbers, one file
+ * behind the other, are those of one process to the bit. Leaves out shards of the entries: their sums would have to meet, twice.
+ */
+package dev.lethe.influence;
+
+import dev.lethe.base.BadInputException;
+import dev.lethe.base.PrivateFiles;
+import dev.lethe.base.Reason;
+import dev.lethe.engine.KroneckerFactors;
+import dev.lethe.engine.KroneckerFactors.Fisher;
+import dev.lethe.engine.LanguageModel;
+import dev.lethe.ledger.Entry;
+import dev.lethe.ledger.GradientLedger;
+import dev.lethe.shape.Site;
+import dev.lethe.shape.SiteSet;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/**
+ * Factors that can be asked for. Confined to the model's thread.
+ *
+ * @param entries live ones, each once; their order is that of the sums
+ * @param sites   whose tensors have a block; of a tied table both
+ * @param seed    by which the entries were drawn
+ */
+public record FactorShards(LanguageModel model, GradientLedger ledger, List<Entry> entries, SiteSet sites, long seed) {
+    /** How the names of the files end. */
+    public static final String ENDING = ".factors";
+
+    private static final int BATCH = 32; // entries
+    private static final Pattern SHARD = Pattern.compile("([1-9][0-9]{0,8})/([1-9][0-9]{0,8})");
+
+    public FactorShards {
+        entries = List.copyOf(entries);
+        sites = FactorFit.whole(model, sites);
+    }
+
+    /** A file that was written; what --json gives of a shard. */
+    public record Written(String file, int shard, int of, List<String> sites, int entries, long bytes) {}
+
+    /** All blocks; the caller closes them. Throws as {@link FactorFit#fit(LanguageModel, GradientLedger, List)}. */
+    public KroneckerFactors fit() {
+        return fit(sites);
+    }
+
+    private KroneckerFactors fit(SiteSet some) {
+        return new FactorFit(new FactorFit.Options(some, Fisher.EMPIRICAL, true, 0, BATCH, seed), FactorFit.Listener.NONE)
+                .fit(model, ledger, entries);
+    }
+
+    /**
+     * The i-th of n shards, from 1, as a file in the folder, whole or not at all.
+     *
+     * @param modelHash of the model's weights
+     * @param machine   what decides about a sum's last bits; shards of different ones do not go together
+     * @throws BadInputException when there are fewer blocks than shards, or the file cannot be written
+     */
+    public Written write(int i, int n, Path folder, String modelHash, String machine) {
+        SiteSet own = sites(i, n);
+        Path file = Parts.file(folder, i, n, ENDING);
+        Map<String, String> also = new LinkedHashMap<>();
+        also.put("shard", i + "/" + n);
+        also.put("entries", entriesHash());
+        also.put("of", String.join(",", sites.names()));
+        also.put("machine", machine);
+        try (KroneckerFactors factors = fit(own)) {
+            PrivateFiles.makeFolder(folder);
+            factors.save(file, modelHash, also);
+            return new Written(file.toString(), i, n, List.copyOf(own.names()), entries.size(), Files.size(file));
+        } catch (IOException e) {
+            throw new BadInputException(file + ": cannot be written: " + Reason.of(e, file), e);
+        }
+    }
+
+    /**
+     * All blocks from the shards in a folder; the caller closes them.
+     *
+     * @throws BadInputException when they are not all the shards of what is asked for here, saying which file differs in what
+     * @throws dev.lethe.base.DamagedDataException when one was cut or changed
+     */
+    public KroneckerFactors read(Path folder, String modelHash) {
+        List<Shard> shards = Parts.inOrder(Parts.in(folder, ENDING, "lethe erase").stream().map(Shard::open).toList());
+        Shard one = shards.getFirst();
+        one.require("model", "the weights of another model", modelHash);
+        one.require("of", "other sites", String.join(",", sites.names()));
+        one.require("entries", "other entries of the ledger (the records to erase, contrast_sample and seed draw them)", entriesHash());
+        return model.loadFactors(shards.stream().map(Shard::file).toList(), modelHash);
+    }
+
+    private String entriesHash() {
+        return LedgerBlocks.of(entries, Long.MAX_VALUE).sha256() + " by seed " + seed;
+    }
+
+    /** Blocks one after the other, in as even shares of their numbers as there can be, at least one a shard. */
+    SiteSet sites(int i, int n) {
+        List<List<String>> blocks = new ArrayList<>();
+        List<Double> before = new ArrayList<>(List.of(0.0)); // [blocks + 1] numbers in all blocks before
+        for (Site site : model.sites()) {
+            if (!sites.contains(site)) {
+                continue;
+            }
+            if (tied(site)) { // has been the table's
+                blocks.getFirst().add(site.name());
+                continue;
+            }
+            blocks.add(new ArrayList<>(List.of(site.name())));
+            before.add(before.getLast() + numbers(site));
+        }
+        if (n > blocks.size()) {
+            throw new BadInputException("shard " + i + "/" + n + ": the curvature at these sites has " + blocks.size()
+                    + " blocks, one a tensor, and a shard has at least one; ask for at most " + blocks.size());
+        }
+        return SiteSet.of(model.sites(), blocks.subList(cut(before, i - 1, n), cut(before, i, n)).stream().flatMap(List::stream).toList());
+    }
+
+    private boolean tied(Site site) {
+        return site.kind() == Site.Kind.HEAD && model.shape().tiedHead();
+    }
+
+    private static int cut(List<Double> before, int i, int n) {
+        int blocks = before.size() - 1;
+        int cut = 0;
+        while (cut < blocks && before.get(cut) < before.getLast() * i / n) {
+            cut++;
+        }
+        return Math.clamp(cut, i, blocks - (n - i));
+    }
+
+    /** About as many as its block has, and its sums and eigenproblems cost by. */
+    private static double numbers(Site site) {
+        double in = site.inputs();
+        double out = site.outputs();
+        return switch (site.kind()) {
+            case LINEAR -> in * in + out * out + in * out;
+            case NORM -> 2 * out;
+            case EMBEDDING, POSITION -> in * out + out * out;
+            case HEAD -> in * out + in * in;
+        };
+    }
+
+    /** A shard's file and what it says of itself. */
+    private record Shard(Path file, int shard, int of, Map<String, String> said) implements Parts.Part {
+        static Shard open(Path file) {
+            Map<String, String> said = KroneckerFactors.saidBy(file);
+            Matcher shard = SHARD.matcher(said.getOrDefault("shard", ""));
+            if (!shard.matches()) {
+                throw new BadInputException(file + ": holds factors and is no shard of them; lethe erase --shard I/N writes those");
+            }
+            return new Shard(file, Integer.parseInt(shard.group(1)), Integer.parseInt(shard.group(2)), said);
+        }
+
+        @Override
+        public Map<String, Object> asked() {
+            Map<String, Object> asked = new LinkedHashMap<>();
+            asked.put("the weights of another model", said.get("model"));
+            asked.put("other entries of the ledger", said.get("entries"));
+            asked.put("other sites", said.get("of"));
+            asked.put("another machine", said.get("machine"));
+            return asked;
+        }
+
+        void require(String word, String what, String wanted) {
+            String is = said.get(word);
+            if (!wanted.equals(is)) {
+                throw new BadInputException(file + " was computed with " + what + " than this erasure asks for: " + is + ", not " + wanted
+                        + "; compute all shards again by this erasure's own options");
+            }
+        }
+
+        @Override
+        public String toString() {
+            return file.toString();
+        }
+    }
+}
