@@ -82,18 +82,27 @@ public record FactorShards(LanguageModel model, GradientLedger ledger, List<Entr
     }
 
     /**
-     * All blocks from the shards in a folder; the caller closes them.
+     * All blocks from the shards in a folder; the caller closes them. Throws as {@link #require}.
      *
-     * @throws BadInputException when they are not all the shards of what is asked for here, saying which file differs in what
-     * @throws dev.lethe.base.DamagedDataException when one was cut or changed
+     * @throws dev.lethe.base.DamagedDataException when one was changed
      */
     public KroneckerFactors read(Path folder, String modelHash) {
+        return model.loadFactors(require(folder, modelHash), modelHash);
+    }
+
+    /**
+     * The files of all shards in a folder, in their order, by what they say of themselves.
+     *
+     * @throws BadInputException when they are not all the shards of what is asked for here, saying which file differs in what
+     * @throws dev.lethe.base.DamagedDataException when one was cut
+     */
+    public List<Path> require(Path folder, String modelHash) {
         List<Shard> shards = Parts.inOrder(Parts.in(folder, ENDING, "lethe erase").stream().map(Shard::open).toList());
         Shard one = shards.getFirst();
         one.require("model", "the weights of another model", modelHash);
         one.require("of", "other sites", String.join(",", sites.names()));
         one.require("entries", "other entries of the ledger (the records to erase, contrast_sample and seed draw them)", entriesHash());
-        return model.loadFactors(shards.stream().map(Shard::file).toList(), modelHash);
+        return shards.stream().map(Shard::file).toList();
     }
 
     private String entriesHash() {

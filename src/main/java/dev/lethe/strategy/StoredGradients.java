@@ -53,7 +53,7 @@ public final class StoredGradients implements AutoCloseable {
         this.retain = followed.stream().filter(entry -> !keys.contains(entry.header().key())).toList();
     }
 
-    /** @throws BadInputException when the configuration needs a ledger or sites that the run does not have */
+    /** @throws BadInputException when the configuration needs a ledger or sites that the run does not have, or names others' factors */
     public static StoredGradients open(LanguageModel model, RunFolder run, EraseConfig config, Set<String> forgetIds) {
         SiteSet sites = chosen(model, config.sites());
         boolean needed = config.usesLedger();
@@ -73,7 +73,11 @@ public final class StoredGradients implements AutoCloseable {
                 throw new BadInputException("sites " + config.sites() + ": the run captured " + held.names()
                         + " but not " + missing + "; choose among those or train with sites " + config.sites());
             }
-            return new StoredGradients(model, ledger, sites, config, forgetIds);
+            StoredGradients stored = new StoredGradients(model, ledger, sites, config, forgetIds);
+            if (config.factors() != null) { // now, not after minutes of measuring
+                stored.factors().require(config.factors(), Trainer.modelHash(model));
+            }
+            return stored;
         } catch (RuntimeException e) {
             ledger.close();
             throw e;
