@@ -109,39 +109,34 @@ public record FactorShards(LanguageModel model, GradientLedger ledger, List<Entr
         return LedgerBlocks.of(entries, Long.MAX_VALUE).sha256() + " by seed " + seed;
     }
 
-    /** Blocks one after the other, in as even shares of their numbers as there can be, at least one a shard. */
+    /** Blocks one after the other, at least one a shard, each shard as near to its share of what those before it left as can be. */
     SiteSet sites(int i, int n) {
         List<List<String>> blocks = new ArrayList<>();
-        List<Double> before = new ArrayList<>(List.of(0.0)); // [blocks + 1] numbers in all blocks before
+        List<Double> sizes = new ArrayList<>();
         for (Site site : model.sites()) {
-            if (!sites.contains(site)) {
-                continue;
+            if (sites.contains(site) && site.kind() == Site.Kind.HEAD && model.shape().tiedHead()) {
+                blocks.getFirst().add(site.name()); // the table's block is its too
+            } else if (sites.contains(site)) {
+                blocks.add(new ArrayList<>(List.of(site.name())));
+                sizes.add(numbers(site));
             }
-            if (tied(site)) { // has been the table's
-                blocks.getFirst().add(site.name());
-                continue;
-            }
-            blocks.add(new ArrayList<>(List.of(site.name())));
-            before.add(before.getLast() + numbers(site));
         }
         if (n > blocks.size()) {
             throw new BadInputException("shard " + i + "/" + n + ": the curvature at these sites has " + blocks.size()
                     + " blocks, one a tensor, and a shard has at least one; ask for at most " + blocks.size());
         }
-        return SiteSet.of(model.sites(), blocks.subList(cut(before, i - 1, n), cut(before, i, n)).stream().flatMap(List::stream).toList());
-    }
-
-    private boolean tied(Site site) {
-        return site.kind() == Site.Kind.HEAD && model.shape().tiedHead();
-    }
-
-    private static int cut(List<Double> before, int i, int n) {
-        int blocks = before.size() - 1;
-        int cut = 0;
-        while (cut < blocks && before.get(cut) < before.getLast() * i / n) {
-            cut++;
+        int from = 0;
+        int to = 0;
+        double left = sizes.stream().mapToDouble(size -> size).sum();
+        for (int shard = 1; shard <= i; shard++) {
+            double share = left / (n - shard + 1);
+            double own = sizes.get(to);
+            for (from = to++; to < blocks.size() - (n - shard) && own + sizes.get(to) / 2 < share; to++) {
+                own += sizes.get(to);
+            }
+            left -= own;
         }
-        return Math.clamp(cut, i, blocks - (n - i));
+        return SiteSet.of(model.sites(), blocks.subList(from, i == n ? blocks.size() : to).stream().flatMap(List::stream).toList());
     }
 
     /** About as many as its block has, and its sums and eigenproblems cost by. */
