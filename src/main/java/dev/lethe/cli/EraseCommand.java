@@ -29,6 +29,7 @@ import dev.lethe.results.ReplayPrice;
 import dev.lethe.results.Trace;
 import dev.lethe.run.PendingErasure;
 import dev.lethe.run.RunFolder;
+import dev.lethe.run.RunInfo;
 import dev.lethe.settings.Copy;
 import dev.lethe.settings.EraseConfig;
 import dev.lethe.settings.ModelSource;
@@ -40,6 +41,7 @@ import dev.lethe.spec.EraseSettings;
 import dev.lethe.spec.FormSettings;
 import dev.lethe.train.Adopter;
 import dev.lethe.train.Replay;
+import dev.lethe.train.Trainer;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -246,7 +248,8 @@ final class EraseCommand implements Callable<Integer> {
             forget.requireErasable();
             if (shard != null) {
                 ShardChoice part = ShardChoice.of(shard);
-                FactorShards.Written written = open.curvature(forget, config(open), part.i(), part.n(), out);
+                FactorShards.Written written = open.curvature(forget, config(open), factors -> factors.write(part.i(), part.n(), out,
+                        Trainer.modelHash(factors.model()), RunInfo.computing(engine)));
                 common.result(written, terminal -> terminal.print("shard %s  curvature at %,d of the sites, of %,d entries, %s: %s", shard,
                         written.sites().size(), written.entries(), Sizes.of(written.bytes()), written.file()));
                 return 0;

@@ -47,7 +47,6 @@ import dev.lethe.strategy.StoredGradients;
 import dev.lethe.text.Copies;
 import dev.lethe.text.Example;
 import dev.lethe.train.Replay;
-import dev.lethe.train.Trainer;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
@@ -56,6 +55,7 @@ import java.util.Locale;
 import java.util.Set;
 import java.util.function.BiFunction;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import java.util.stream.Collectors;
 
 final class Eraser {
@@ -110,16 +110,16 @@ final class Eraser {
         return erase(request(request, examples), out);
     }
 
-    /** One of n shards of the curvature that this erasure would compute from the ledger, as a file in the folder. Changes nothing else. */
-    FactorShards.Written shard(ForgetSet forget, RunExamples examples, int i, int n, Path folder) {
+    /** Hands over the curvature that this erasure would compute from the ledger, to be computed by shards. Changes nothing. */
+    <T> T curvature(ForgetSet forget, RunExamples examples, Function<FactorShards, T> use) {
         if (!config.ledgerCurvature() || config.factors() != null) {
-            throw new BadInputException("--shard computes a part of the ledger's curvature: it goes with strategy gauss-newton and"
-                    + " ledger_curvature=1, and without factors, which are the result");
+            throw new BadInputException("shards are of the ledger's curvature: they go with strategy gauss-newton and ledger_curvature=1, and"
+                    + " without factors, which are the result");
         }
         Set<String> ids = withCopies(forget.ids(), examples.copiesOf(forget.ids(), config.copies()));
         try (LanguageModel model = Checkpoint.load(engine, source.model(), Dtype.F32);
              StoredGradients stored = StoredGradients.open(model, source, config, ids)) {
-            return stored.factors().write(i, n, folder, Trainer.modelHash(model), RunInfo.computing(engine));
+            return use.apply(stored.factors());
         }
     }
 

@@ -43,6 +43,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Semaphore;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import java.util.function.IntConsumer;
 import java.util.function.Supplier;
 
@@ -189,15 +190,14 @@ public final class OpenRun implements AutoCloseable {
     }
 
     /**
-     * Computes one of n shards of the curvature that an erasure by {@link Strategy#GAUSS_NEWTON} takes from the ledger; all of them are its
-     * {@link EraseConfig#factors}. Writes that file and changes nothing.
+     * The curvature that an erasure by {@link Strategy#GAUSS_NEWTON} would compute from the ledger, to be computed by shards: all of them
+     * are its {@link EraseConfig#factors}. Changes nothing.
      *
-     * @param i      which shard, from 1
-     * @param folder of the files
-     * @throws dev.lethe.base.BadInputException when the configuration takes no such curvature, or the file cannot be written
+     * @param use is given it, on a working thread, and must not keep it
+     * @throws dev.lethe.base.BadInputException when the configuration takes no such curvature
      */
-    public FactorShards.Written curvature(ForgetSet forget, EraseConfig config, int i, int n, Path folder) {
-        return alone("curvature", () -> eraser(config, EraseListener.NONE).shard(forget.requireErasable(), examples(), i, n, folder));
+    public <T> T curvature(ForgetSet forget, EraseConfig config, Function<FactorShards, T> use) {
+        return alone("curvature", () -> eraser(config, EraseListener.NONE).curvature(forget.requireErasable(), examples(), use));
     }
 
     /**

@@ -19,6 +19,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -105,38 +106,49 @@ public record FactorShards(LanguageModel model, GradientLedger ledger, List<Entr
         return shards.stream().map(Shard::file).toList();
     }
 
-    private String entriesHash() {
+    /** Of which entries these are, and by which seed they were drawn. */
+    public String entriesHash() {
         return LedgerBlocks.of(entries, Long.MAX_VALUE).sha256() + " by seed " + seed;
     }
 
-    /** Blocks one after the other, at least one a shard, each shard as near to its share of what those before it left as can be. */
-    SiteSet sites(int i, int n) {
-        List<List<String>> blocks = new ArrayList<>();
-        List<Double> sizes = new ArrayList<>();
+    /** The most shards that there can be: one a block. */
+    public int most() {
+        return blocks().size();
+    }
+
+    /** The sites of each block, in the order in which their numbers lie. */
+    private List<List<Site>> blocks() {
+        List<List<Site>> blocks = new ArrayList<>();
         for (Site site : model.sites()) {
             if (sites.contains(site) && site.kind() == Site.Kind.HEAD && model.shape().tiedHead()) {
-                blocks.getFirst().add(site.name()); // the table's block is its too
+                blocks.getFirst().add(site); // the table's block is its too
             } else if (sites.contains(site)) {
-                blocks.add(new ArrayList<>(List.of(site.name())));
-                sizes.add(numbers(site));
+                blocks.add(new ArrayList<>(List.of(site)));
             }
         }
+        return blocks;
+    }
+
+    /** Blocks one after the other, at least one a shard, each shard as near to its share of what those before it left as can be. */
+    private SiteSet sites(int i, int n) {
+        List<List<Site>> blocks = blocks();
         if (n > blocks.size()) {
             throw new BadInputException("shard " + i + "/" + n + ": the curvature at these sites has " + blocks.size()
                     + " blocks, one a tensor, and a shard has at least one; ask for at most " + blocks.size());
         }
+        double[] sizes = blocks.stream().mapToDouble(block -> numbers(block.getFirst())).toArray();
         int from = 0;
         int to = 0;
-        double left = sizes.stream().mapToDouble(size -> size).sum();
+        double left = Arrays.stream(sizes).sum();
         for (int shard = 1; shard <= i; shard++) {
             double share = left / (n - shard + 1);
-            double own = sizes.get(to);
-            for (from = to++; to < blocks.size() - (n - shard) && own + sizes.get(to) / 2 < share; to++) {
-                own += sizes.get(to);
+            double own = sizes[to];
+            for (from = to++; to < sizes.length - (n - shard) && own + sizes[to] / 2 < share; to++) {
+                own += sizes[to];
             }
             left -= own;
         }
-        return SiteSet.of(model.sites(), blocks.subList(from, i == n ? blocks.size() : to).stream().flatMap(List::stream).toList());
+        return SiteSet.of(model.sites(), blocks.subList(from, i == n ? sizes.length : to).stream().flatMap(List::stream).map(Site::name).toList());
     }
 
     /** About as many as its block has, and its sums and eigenproblems cost by. */
