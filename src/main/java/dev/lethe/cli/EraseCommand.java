@@ -76,8 +76,8 @@ final class EraseCommand implements Callable<Integer> {
     @Option(names = "--dry-run", description = "Only show which records are meant and why, and what --strategy replay would take.")
     private boolean dryRun;
 
-    @Option(names = "--shard", paramLabel = "I/N", description = "Compute the I-th of N parts of gauss-newton's ledger_curvature alone, a file"
-            + " in the folder --out: all of them are the setting factors.")
+    @Option(names = "--shard", paramLabel = "I/N", description = "Compute the I-th of N parts of gauss-newton's ledger_curvature"
+            + " alone, a file in the folder --out: all of them are the setting factors.")
     private String shard;
 
     private Path model; // null for a run
@@ -157,7 +157,8 @@ final class EraseCommand implements Callable<Integer> {
     private void requireSense() {
         List<String> problems = new ArrayList<>();
         if (out == null && !dryRun) {
-            problems.add(shard == null ? "--out RUN2 is missing: the folder of the new run" : "--out DIR is missing: the folder of the shards");
+            problems.add(shard == null ? "--out RUN2 is missing: the folder of the new run"
+                    : "--out DIR is missing: the folder of the shards");
         }
         if (shard != null && (dryRun || request != null || model != null || settings.given().containsKey("key"))) {
             problems.add("--shard erases nothing and certifies nothing: it takes a run, and neither --dry-run, request nor key");

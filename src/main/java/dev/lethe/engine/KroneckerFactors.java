@@ -220,7 +220,7 @@ public final class KroneckerFactors implements AutoCloseable {
                 channel -> staging.store(this::read, 0, elements(), space.dtype(), channel));
     }
 
-    /** What a file says of itself, {@link #save}'s own words among it. Throws as {@link LanguageModel#loadFactors} for what is no such file. */
+    /** What a file says of itself, {@link #save}'s own words among it. Throws as {@link LanguageModel#loadFactors} for no such file. */
     public static Map<String, String> saidBy(Path file) {
         try (NumberFile numbers = NumberFile.open(file)) {
             return words(file, numbers.text());

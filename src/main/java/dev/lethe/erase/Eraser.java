@@ -113,8 +113,8 @@ final class Eraser {
     /** Hands over the curvature that this erasure would compute from the ledger, to be computed by shards. Changes nothing. */
     <T> T curvature(ForgetSet forget, RunExamples examples, Function<FactorShards, T> use) {
         if (!config.ledgerCurvature() || config.factors() != null) {
-            throw new BadInputException("shards are of the ledger's curvature: they go with strategy gauss-newton and ledger_curvature=1, and"
-                    + " without factors, which are the result");
+            throw new BadInputException("shards are of the ledger's curvature: they go with strategy gauss-newton and"
+                    + " ledger_curvature=1, and without factors, which are the result");
         }
         Set<String> ids = withCopies(forget.ids(), examples.copiesOf(forget.ids(), config.copies()));
         try (LanguageModel model = Checkpoint.load(engine, source.model(), Dtype.F32);

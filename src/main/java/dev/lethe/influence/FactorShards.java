@@ -148,7 +148,8 @@ public record FactorShards(LanguageModel model, GradientLedger ledger, List<Entr
             }
             left -= own;
         }
-        return SiteSet.of(model.sites(), blocks.subList(from, i == n ? sizes.length : to).stream().flatMap(List::stream).map(Site::name).toList());
+        List<List<Site>> own = blocks.subList(from, i == n ? sizes.length : to);
+        return SiteSet.of(model.sites(), own.stream().flatMap(List::stream).map(Site::name).toList());
     }
 
     /** About as many as its block has, and its sums and eigenproblems cost by. */

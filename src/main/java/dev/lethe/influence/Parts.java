@@ -40,8 +40,8 @@ public final class Parts {
         try (Stream<Path> inside = Files.list(folder)) {
             List<Path> own = inside.filter(file -> file.toString().endsWith(ending)).sorted().toList();
             if (own.isEmpty())
-                throw new BadInputException(folder + ": there is no partial result in it (*" + ending + "); " + writer + " --shard I/N --out "
-                        + folder + " writes them");
+                throw new BadInputException(folder + ": there is no partial result in it (*" + ending + "); " + writer + " --shard I/N"
+                        + " --out " + folder + " writes them");
             return own;
         } catch (IOException e) {
             throw new BadInputException(folder + ": cannot be read: " + Reason.of(e, folder), e);

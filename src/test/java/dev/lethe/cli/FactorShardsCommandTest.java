@@ -38,8 +38,8 @@ class FactorShardsCommandTest {
 
     /** An erasure of the words of which some differ. */
     private static Shell erase(Object... more) {
-        List<Object> words = new ArrayList<>(List.of("erase", run, "--ids", "dave-job", "--strategy", "gauss-newton", "--quiet", "--json", "-",
-                "--set", "ledger_curvature=1", "--set", "sites=all", "--set", "fixed=1e-6x2", "--set", "ignore_guards=true", "--set",
+        List<Object> words = new ArrayList<>(List.of("erase", run, "--ids", "dave-job", "--strategy", "gauss-newton", "--quiet", "--json",
+                "-", "--set", "ledger_curvature=1", "--set", "sites=all", "--set", "fixed=1e-6x2", "--set", "ignore_guards=true", "--set",
                 "keep_entries=true", "--set", "reference=9", "--set", "threads=1", "--set", "relearn_steps=0", "--set", "polish=0"));
         words.addAll(List.of(more));
         return Shell.run(words.toArray());
@@ -91,8 +91,8 @@ class FactorShardsCommandTest {
         refused(nothing, "--shard", "1/2", "--out", out, "--key", folder);
         refused("shard 1/11: the curvature at these sites has 9 blocks, one a tensor, and a shard has at least one; ask for at most 9",
                 "--shard", "1/11", "--out", out);
-        String unused = "shards are of the ledger's curvature: they go with strategy gauss-newton and ledger_curvature=1, and without factors,"
-                + " which are the result";
+        String unused = "shards are of the ledger's curvature: they go with strategy gauss-newton and ledger_curvature=1, and without"
+                + " factors, which are the result";
         refused(unused, "--shard", "1/2", "--out", out, "--set", "factors=" + out);
         refused(unused, "--shard", "1/2", "--out", out, "--set", "ledger_curvature=0");
         refused("factors is " + out + ", must be none but with ledger_curvature=1\nlethe: see: lethe erase --set factors=DIR", "--out", out,

@@ -113,7 +113,8 @@ class ScoreShardsTest {
         score(List.of("--text", "Dave", "--set", "threads=7"), "--shard", "2/2", "--out", parts);
         Shell machine = Shell.run("merge-scores", run, parts);
         assertEquals(2, machine.code());
-        assertTrue(machine.err().contains(" was computed with another machine than ") && machine.err().contains(", 7 threads, not lethe "), machine.err());
+        assertTrue(machine.err().contains(" was computed with another machine than ") && machine.err().contains(", 7 threads, not lethe "),
+                machine.err());
         score(asked, "--shard", "2/2", "--out", parts);
         byte[] bytes = Files.readAllBytes(second);
         Files.write(second, java.util.Arrays.copyOf(bytes, bytes.length - 100));

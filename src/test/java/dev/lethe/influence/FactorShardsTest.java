@@ -127,8 +127,8 @@ class FactorShardsTest {
                         assertEquals(List.copyOf(all.sites().names()).stream().sorted().toList(), names.stream().sorted().toList());
                         assertArrayEquals(whole, bytes(all.read(parts, "m")), sites + " " + n);
                     }
-                    refused("shard 1/" + (blocks + 1) + ": the curvature at these sites has " + blocks + " blocks, one a tensor, and a shard"
-                            + " has at least one; ask for at most " + blocks, () -> all.write(1, blocks + 1, folder, "m", "here"));
+                    refused("shard 1/" + (blocks + 1) + ": the curvature at these sites has " + blocks + " blocks, one a tensor, and a"
+                            + " shard has at least one; ask for at most " + blocks, () -> all.write(1, blocks + 1, folder, "m", "here"));
                 }
             });
     }
@@ -173,9 +173,9 @@ class FactorShardsTest {
             byte[] bytes = Files.readAllBytes(two);
             bytes[bytes.length / 2] ^= 1;
             Files.write(two, bytes);
-            assertTrue(assertThrows(DamagedDataException.class, () -> all.read(parts, "m")).getMessage().startsWith(two + ": its checksum"));
+            damaged(two + ": its checksum", () -> all.read(parts, "m"));
             Files.write(two, Arrays.copyOf(bytes, bytes.length - 100));
-            assertTrue(assertThrows(DamagedDataException.class, () -> all.read(parts, "m")).getMessage().startsWith(two + ": has "));
+            damaged(two + ": has ", () -> all.read(parts, "m"));
             Files.writeString(two, "text");
             refused(two + ": not a file of numbers that Lethe wrote", () -> all.read(parts, "m"));
             Path empty = Files.createDirectory(folder.resolve("empty"));
@@ -197,6 +197,11 @@ class FactorShardsTest {
         assertEquals(message, assertThrows(BadInputException.class, what).getMessage());
     }
 
+    private static void damaged(String begin, Executable what) {
+        String message = assertThrows(DamagedDataException.class, what).getMessage();
+        assertTrue(message.startsWith(begin), message);
+    }
+
     /** All shards are there and go together, but are not those that this erasure would compute. */
     @Test
     void shardsOfAnotherErasureAreRefused() throws IOException {
@@ -208,14 +213,15 @@ class FactorShardsTest {
             refused(file + "the weights of another model than this erasure asks for: m, not n; compute all shards again by this erasure's"
                     + " own options", () -> all.read(parts, "n"));
             FactorShards sites = factors(model, ledger, model.sites("block:0"));
-            assertTrue(assertThrows(BadInputException.class, () -> sites.read(parts, "m")).getMessage().startsWith(file + "other sites than"));
+            String others = assertThrows(BadInputException.class, () -> sites.read(parts, "m")).getMessage();
+            assertTrue(others.startsWith(file + "other sites than"), others);
             LedgerWriter.destroy(folder.resolve("ledger-true"), Set.of(RecordKey.of("r3")));
             try (GradientLedger now = GradientLedger.open(folder.resolve("ledger-true"))) {
                 List<Entry> live = now.entries().stream().filter(entry -> !entry.destroyed()).toList();
                 String message = assertThrows(BadInputException.class,
                         () -> new FactorShards(model, now, live, all.sites(), 5).read(parts, "m")).getMessage();
-                assertTrue(message.startsWith(file + "other entries of the ledger (the records to erase, contrast_sample and seed draw them) than"
-                        + " this erasure asks for: "), message);
+                assertTrue(message.startsWith(file + "other entries of the ledger (the records to erase, contrast_sample and seed draw"
+                        + " them) than this erasure asks for: "), message);
             }
         });
     }

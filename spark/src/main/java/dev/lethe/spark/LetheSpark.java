@@ -70,9 +70,9 @@ public final class LetheSpark {
     }
 
     /**
-     * Computes by shards the curvature that an erasure takes from the ledger, in one job: {@link EraseConfig#factors} of that erasure is the
-     * folder. Its model is that of one process with {@code spark.task.cpus} threads, bit for bit. Executors read the run and write
-     * into the folder alone.
+     * Computes by shards the curvature that an erasure takes from the ledger, in one job: the folder is {@link EraseConfig#factors} of
+     * that erasure. Its model is that of one process with {@code spark.task.cpus} threads, bit for bit. Executors read the run and
+     * write into the folder alone.
      *
      * @param run    its folder, at the same path on all machines
      * @param query  for the records to erase

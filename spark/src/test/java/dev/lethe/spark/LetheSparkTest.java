@@ -16,6 +16,7 @@ import dev.lethe.data.Dataset;
 import dev.lethe.data.TextRecord;
 import dev.lethe.engine.Engine;
 import dev.lethe.find.Query;
+import dev.lethe.influence.FactorShards;
 import dev.lethe.influence.InfluenceQuery;
 import dev.lethe.influence.InfluenceScorer;
 import dev.lethe.influence.QueryForm;
@@ -273,7 +274,8 @@ class LetheSparkTest {
         Path damaged = damaged("damaged-factors");
         DamagedDataException damage = assertThrows(DamagedDataException.class,
                 () -> LetheSpark.factors(spark, damaged, query, curved().contrastSample(2000).build(), folder.resolve("nothing")));
-        assertTrue(damage.getMessage().matches("executor driver on \\S+: \\S+segment-000000.ledger at byte \\d+: the .*"), damage.getMessage());
+        assertTrue(damage.getMessage().matches("executor driver on \\S+: \\S+segment-000000.ledger at byte \\d+: the .*"),
+                damage.getMessage());
         assertNothing("nothing");
     }
 
@@ -310,6 +312,11 @@ class LetheSparkTest {
             Pass pass = new Pass(erased, open.model(), ledger, new InfluenceScorer(open.model(), OPTIONS).blocks(entries), OPTIONS,
                     asked(open, records.subList(0, 1)), List.of(Weighing.SUM), null);
             LetheException e = assertThrows(BadInputException.class, () -> SparkRows.run(spark, pass, (_, rows, _) -> rows.count()));
+            FactorShards factors = new FactorShards(open.model(), ledger, entries, open.model().sites("all"), 0);
+            FactorJob curved = FactorJob.of(Job.Place.of(erased, open.model(), 1), factors, 1, folder.resolve("gone"));
+            BadInputException gone = assertThrows(BadInputException.class, () -> Workplace.in(curved, _ -> { }));
+            assertTrue(gone.getMessage().matches("what the ledger in \\S+ keeps is \\w{64} by seed 0, the driver's \\w{64} by seed 0;"
+                    + " let all machines see one run; when it was erased from meanwhile, begin again"), gone.getMessage());
             assertTrue(e.getMessage().matches("executor driver on \\S+: the ledger in \\S+ is \\w{64}, the driver's \\w{64}; let all"
                     + " machines see one run; when it was erased from meanwhile, score again"), e.getMessage());
         });
@@ -323,8 +330,8 @@ class LetheSparkTest {
             ScoreJob job = ScoreJob.of(pass, 1);
             Job.Place here = job.place();
             Job.Place there = new Job.Place("other", here.run(), here.machine().replace("ABI ", "ABI 9"), here.modelHash(), here.base(), 1);
-            ScoreJob others = new ScoreJob(there, job.ledgerHash(), job.sites(), job.epochs(), job.blockBytes(), job.queryBytes(), job.form(),
-                    job.queries(), job.weighings(), null);
+            ScoreJob others = new ScoreJob(there, job.ledgerHash(), job.sites(), job.epochs(), job.blockBytes(), job.queryBytes(),
+                    job.form(), job.queries(), job.weighings(), null);
             LetheException e = assertThrows(BadInputException.class, () -> Workplace.in(others, _ -> { }));
             assertTrue(e.getMessage().startsWith("lethe and its libraries are " + here.machine() + ", the driver's " + there.machine()),
                     e.getMessage());
