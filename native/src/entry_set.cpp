@@ -88,10 +88,10 @@ std::vector<Factor> EntrySet::norm_factors(int64_t site) const {
   return has_bias(site) ? std::vector{Factor::kFirst, Factor::kSecond} : std::vector{Factor::kFirst};
 }
 
-std::vector<EntryBlock> EntrySet::blocks(int64_t limit) const {
+std::vector<EntryBlock> EntrySet::blocks(const EntryBlock& of, int64_t limit) const {
   std::vector<EntryBlock> result;
   int64_t tokens = 0;
-  for (int64_t i = 0; i < count(); ++i) {
+  for (int64_t i = of.begin; i < of.end; ++i) {
     if (result.empty() || tokens + entry(i).tokens() > limit) {
       result.push_back({i, i});
       tokens = 0;

@@ -43,8 +43,9 @@ class EntrySet {
   StoredMatrix matrix(int64_t entry, int64_t site, Factor factor) const;
   int64_t rows(const EntryBlock& block, int64_t site) const;  // of a factor: tokens, targets of a head, 1 of a norm
 
-  // Entries in order, cut so that a block has at most `limit` tokens (one entry may exceed it).
-  std::vector<EntryBlock> blocks(int64_t limit) const;
+  // Entries in order, of all or of a block, cut so that a block has at most `limit` tokens (one entry may exceed it).
+  std::vector<EntryBlock> blocks(int64_t limit) const { return blocks({0, count()}, limit); }
+  std::vector<EntryBlock> blocks(const EntryBlock& of, int64_t limit) const;
 
   // Columns [from, to) of a factor of the block's entries, one below the other; rows of entry i times scales[i] (NULL =
   // 1). [rows, to - from] in the model's dtype. gather_host leaves it in the slab's memory, gather makes it on the device.

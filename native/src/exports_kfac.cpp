@@ -94,7 +94,6 @@ lethe_status lethe_kfac_decompose(lethe_kfac* kfac, const int32_t* cancel, lethe
   return guard(err, [&] {
     require_pointer(kfac, "kfac");
     kfac->require_whole();
-    const SerialIfSmall serial(kfac->elements * kfac->layout.shape().channels);
     run_on(kfac->path, [&] { kfac_decompose(*kfac, Cancel(cancel)); });
   });
 }

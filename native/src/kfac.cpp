@@ -13,6 +13,8 @@
 namespace lethe {
 namespace {
 
+int64_t aligned(int64_t count) { return (count + 15) / 16 * 16; }
+
 KfacBlock block_for(const Layout& layout, int64_t site) {
   const Site& what = layout.sites()[static_cast<size_t>(site)];
   const Part& weight = layout.parts()[static_cast<size_t>(layout.weight_of(site))];
@@ -82,6 +84,12 @@ at::Tensor product(const at::Tensor& a, const at::Tensor& b) {
 
 }  // namespace
 
+int64_t KfacBlock::elements() const {
+  const int64_t left_elements = kind == LETHE_SITE_LINEAR ? aligned(rows * rows) : 0;
+  const int64_t right_elements = kind == LETHE_SITE_NORM ? 0 : aligned(columns * columns);
+  return left_elements + right_elements + aligned(rows * columns);
+}
+
 Kfac::Kfac(const Model& model, const lethe_kfac_options& options)
     : layout(model.layout),
       dtype(model.dtype),
@@ -100,12 +108,7 @@ Kfac::Kfac(const Model& model, const lethe_kfac_options& options)
     if (chosen(site) || shared) blocks.push_back(block_for(layout, site));
   }
   require(!blocks.empty(), "options.sites chooses no site");
-  const auto aligned = [](int64_t count) { return (count + 15) / 16 * 16; };
-  for (const KfacBlock& block : blocks) {
-    if (block.kind == LETHE_SITE_LINEAR) elements += aligned(block.rows * block.rows);
-    if (block.kind != LETHE_SITE_NORM) elements += aligned(block.columns * block.columns);
-    elements += aligned(block.rows * block.columns);
-  }
+  for (const KfacBlock& block : blocks) elements += block.elements();
   if (stage != KfacStage::kCovariance) {
     allocate_numbers();
   } else {
@@ -118,7 +121,7 @@ void Kfac::allocate_numbers() {
   int64_t at = 0;
   const auto take = [&](int64_t rows, int64_t columns) {
     const at::Tensor view = numbers.narrow(0, at, rows * columns).view({rows, columns});
-    at += (rows * columns + 15) / 16 * 16;
+    at += aligned(rows * columns);
     return view;
   };
   for (KfacBlock& block : blocks) {

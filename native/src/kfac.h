@@ -57,6 +57,7 @@ struct KfacBlock {
   at::Tensor values;  // [rows, columns]; sums over records in the correction stage
 
   int64_t weight_rows() const { return bias < 0 ? rows : rows - 1; }
+  int64_t elements() const;  // of Kfac::numbers, each part aligned
 };
 
 enum class KfacStage : int32_t {

@@ -16,6 +16,7 @@
 
 #include "gemm.h"
 #include "kfac.h"
+#include "serial.h"
 
 namespace lethe {
 namespace {
@@ -118,6 +119,7 @@ void kfac_decompose(Kfac& kfac, const Cancel& cancel) {
   kfac.allocate_numbers();
   for (KfacBlock& block : kfac.blocks) {
     cancel.poll();
+    const SerialIfSmall serial(block.elements() * kfac.layout.shape().channels);  // by itself, whatever is beside it
     if (block.kind == LETHE_SITE_LINEAR) {
       decompose_linear(kfac, block, cancel);
     } else if (block.kind == LETHE_SITE_NORM) {

@@ -3,8 +3,6 @@
 // them need no model.
 #include <ATen/ops/zeros.h>
 
-#include <algorithm>
-
 #include "entry_set.h"
 #include "kfac.h"
 #include "ops.h"
@@ -70,8 +68,15 @@ at::Tensor errors(const EntrySet& set, const EntryBlock& block, int64_t head, Sl
 void observe(const EntrySet& set, const EntryBlock& block, KfacObserver& observer, const Kfac& kfac) {
   const int64_t head = kfac.layout.head_site();
   Slab left, right;
-  if (kfac.block_of_site(head) != nullptr && set.rows(block, head) > 0) {  // first, as in a pass: a tied table's parts meet later
-    observer.head(0, errors(set, block, head, right), set.gather(block, head, Factor::kFirst, nullptr, left));
+  if (kfac.block_of_site(head) != nullptr) {  // first, as in a pass: a tied table's parts meet later
+    const int64_t row_bytes = kfac.layout.shape().vocabulary * static_cast<int64_t>(c10::elementSize(kfac.dtype));
+    int64_t first_row = 0;
+    for (const EntryBlock& piece : set.blocks(block, kErrorBytes / row_bytes)) {
+      const int64_t rows = set.rows(piece, head);
+      if (rows == 0) continue;
+      observer.head(first_row, errors(set, piece, head, right), set.gather(piece, head, Factor::kFirst, nullptr, left));
+      first_row += rows;
+    }
   }
   bool table = false;
   for (const KfacBlock& own : kfac.blocks) {
@@ -109,9 +114,8 @@ void require_rows(const EntrySet& set, const Kfac& kfac) {
 
 void kfac_accumulate_entries(Kfac& kfac, const EntrySet& set, const Cancel& cancel) {
   require_rows(set, kfac);
-  const bool errors = kfac.block_of_site(kfac.layout.head_site()) != nullptr;
-  const int64_t row_bytes = kfac.layout.shape().vocabulary * static_cast<int64_t>(c10::elementSize(kfac.dtype));
-  for (const EntryBlock& block : set.blocks(errors ? std::min(kBlockTokens, kErrorBytes / row_bytes) : kBlockTokens)) {
+  // Cut by the entries alone: a block's sums are to the bit the same whichever other sites have one beside it.
+  for (const EntryBlock& block : set.blocks(kBlockTokens)) {
     kfac.broken = true;  // so that entries of which some are in are not added again
     cancel.poll();
     const Records records(set, block);

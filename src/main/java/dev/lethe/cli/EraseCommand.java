@@ -5,10 +5,12 @@ import dev.lethe.base.BadInputException;
 import dev.lethe.base.DamagedDataException;
 import dev.lethe.base.Reason;
 import dev.lethe.base.Settings;
+import dev.lethe.base.Sizes;
 import dev.lethe.console.Common;
 import dev.lethe.console.ModelPlace;
 import dev.lethe.console.Selection;
 import dev.lethe.console.SettingOptions;
+import dev.lethe.console.ShardChoice;
 import dev.lethe.console.Terminal;
 import dev.lethe.data.Dataset;
 import dev.lethe.engine.Engine;
@@ -16,6 +18,7 @@ import dev.lethe.erase.OpenRun;
 import dev.lethe.find.Finder;
 import dev.lethe.find.ForgetSet;
 import dev.lethe.find.ForgetSet.Match;
+import dev.lethe.influence.FactorShards;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.objective.Alternates;
 import dev.lethe.proof.Certifier;
@@ -25,6 +28,7 @@ import dev.lethe.results.Losses;
 import dev.lethe.results.ReplayPrice;
 import dev.lethe.results.Trace;
 import dev.lethe.run.RunFolder;
+import dev.lethe.run.RunInfo;
 import dev.lethe.settings.Copy;
 import dev.lethe.settings.EraseConfig;
 import dev.lethe.settings.ModelSource;
@@ -35,6 +39,7 @@ import dev.lethe.shape.ModelShape;
 import dev.lethe.spec.EraseSettings;
 import dev.lethe.spec.FormSettings;
 import dev.lethe.train.Adopter;
+import dev.lethe.train.Trainer;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -68,6 +73,10 @@ final class EraseCommand implements Callable<Integer> {
 
     @Option(names = "--dry-run", description = "Only show which records are meant and why, and what --strategy replay would take.")
     private boolean dryRun;
+
+    @Option(names = "--shard", paramLabel = "I/N", description = "Compute the I-th of N parts of gauss-newton's ledger_curvature"
+            + " alone, a file in the folder --out: all of them are the setting factors.")
+    private String shard;
 
     private Path model; // null for a run
     private Path adopted;
@@ -120,7 +129,7 @@ final class EraseCommand implements Callable<Integer> {
             model = run;
         }
         requireSense();
-        certifier = dryRun ? null : proof.certifier(out);
+        certifier = dryRun || shard != null ? null : proof.certifier(out);
         if (certifier != null) {
             certifier.precheck();
         }
@@ -146,8 +155,13 @@ final class EraseCommand implements Callable<Integer> {
     private void requireSense() {
         List<String> problems = new ArrayList<>();
         if (out == null && !dryRun) {
-            problems.add("--out RUN2 is missing: the folder of the new run");
+            problems.add(shard == null ? "--out RUN2 is missing: the folder of the new run"
+                    : "--out DIR is missing: the folder of the shards");
         }
+        if (shard != null && (dryRun || request != null || model != null || settings.given().containsKey("key"))) {
+            problems.add("--shard erases nothing and certifies nothing: it takes a run, and neither --dry-run, request nor key");
+        }
+        ShardChoice.of(shard);
         List<String> adoptions = settings.given().keySet().stream()
                 .filter(name -> name.equals("adopted") || AdoptOptions.NAMES.contains(name)).toList();
         if (model == null && !adoptions.isEmpty()) {
@@ -231,6 +245,14 @@ final class EraseCommand implements Callable<Integer> {
                 return 0;
             }
             forget.requireErasable();
+            if (shard != null) {
+                ShardChoice part = ShardChoice.of(shard);
+                FactorShards.Written written = open.curvature(forget, config(open), factors -> factors.write(part.i(), part.n(), out,
+                        Trainer.modelHash(factors.model()), RunInfo.computing(engine)));
+                common.result(written, terminal -> terminal.print("shard %s  curvature at %,d of the sites, of %,d entries, %s: %s", shard,
+                        written.sites().size(), written.entries(), Sizes.of(written.bytes()), written.file()));
+                return 0;
+            }
             common.remark("erase: %,d of %,d records", forget.size(), forget.total());
             try (EraseProgress progress = new EraseProgress(common)) {
                 Erasure erasure = open.erase(forget, config(open), out, progress);

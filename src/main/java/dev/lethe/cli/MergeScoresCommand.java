@@ -1,7 +1,6 @@
 package dev.lethe.cli;
 
 import dev.lethe.base.BadInputException;
-import dev.lethe.base.Reason;
 import dev.lethe.base.Settings;
 import dev.lethe.console.Common;
 import dev.lethe.console.Counted;
@@ -9,6 +8,7 @@ import dev.lethe.console.SettingOptions;
 import dev.lethe.engine.ModelLayout;
 import dev.lethe.influence.LedgerBlocks;
 import dev.lethe.influence.PartialScores;
+import dev.lethe.influence.Parts;
 import dev.lethe.influence.ScoreMethod;
 import dev.lethe.influence.ScoreRequest;
 import dev.lethe.ledger.Entry.RecordKey;
@@ -17,14 +17,12 @@ import dev.lethe.model.Checkpoint;
 import dev.lethe.report.OutputFile;
 import dev.lethe.run.RunFolder;
 import dev.lethe.shape.Site;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
-import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -75,19 +73,10 @@ final class MergeScoresCommand implements Callable<Integer> {
     private List<Path> files() {
         List<Path> files = new ArrayList<>();
         for (Path part : parts) {
-            if (!Files.isDirectory(part)) {
+            if (Files.isDirectory(part)) {
+                files.addAll(Parts.in(part, PartialScores.ENDING, "lethe score"));
+            } else {
                 files.add(part);
-                continue;
-            }
-            try (Stream<Path> inside = Files.list(part)) {
-                List<Path> own = inside.filter(file -> file.toString().endsWith(PartialScores.ENDING)).sorted().toList();
-                if (own.isEmpty()) {
-                    throw new BadInputException(part + ": there is no partial result in it (*" + PartialScores.ENDING + "); lethe score"
-                            + " --shard I/N --out " + part + " writes them");
-                }
-                files.addAll(own);
-            } catch (IOException e) {
-                throw new BadInputException(part + ": cannot be read: " + Reason.of(e, part), e);
             }
         }
         return files;

@@ -20,6 +20,7 @@ import dev.lethe.influence.InfluenceScorer;
 import dev.lethe.influence.LedgerBlocks;
 import dev.lethe.influence.LedgerBlocks.Shard;
 import dev.lethe.influence.PartialScores;
+import dev.lethe.influence.Parts;
 import dev.lethe.influence.QueryScores;
 import dev.lethe.influence.RowSource;
 import dev.lethe.influence.ScoreMerger;
@@ -41,7 +42,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
@@ -109,9 +109,7 @@ final class ScoreCommand implements Callable<Integer> {
         settings.apply();
         ScoreMethod chosen = checked();
         try (Engine engine = place.open(); OpenModel open = OpenModel.open(engine, run)) {
-            Engine.BuildInfo build = Engine.buildInfo();
-            machine = "lethe " + RunInfo.VERSION + ", libtorch " + build.torchVersion() + ", " + build.isa() + ", " + engine.device() + ", "
-                    + engine.threads() + " threads";
+            machine = RunInfo.computing(engine);
             List<InfluenceQuery> asked = chosen == ScoreMethod.SELF ? List.of() : queries.of(open,
                     answer -> common.remark("the model answers: %s", answer));
             ScoreTable table = new ScoreTable(open.model().sites(), top);
@@ -213,7 +211,7 @@ final class ScoreCommand implements Callable<Integer> {
     private void write(OpenModel open, ScoreRequest request, LedgerBlocks blocks, BiConsumer<Shard, EntryRows.Sink> pass) {
         ShardChoice choice = ShardChoice.of(shard);
         Shard part = blocks.shard(choice.i(), choice.n());
-        Path file = out.resolve(String.format(Locale.ROOT, "shard-%04d-of-%04d" + PartialScores.ENDING, part.i(), part.n()));
+        Path file = Parts.file(out, part.i(), part.n(), PartialScores.ENDING);
         try {
             PrivateFiles.makeFolder(out);
             PartialScores.write(file, request, part, open.model().sites(), sink -> pass.accept(part, sink));

@@ -5,6 +5,7 @@
 package dev.lethe.engine;
 
 import dev.lethe.base.BadInputException;
+import dev.lethe.base.DamagedDataException;
 import dev.lethe.base.EngineException;
 import dev.lethe.bindings.LetheNative;
 import dev.lethe.bindings.lethe_kfac_info;
@@ -18,9 +19,11 @@ import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 
 /**
  * K-FAC (Martens and Grosse 2015), and after a second pass EK-FAC (George et al. 2018; Grosse et al. 2023), of a model's
@@ -190,8 +193,18 @@ public final class KroneckerFactors implements AutoCloseable {
 
     // ---- files ------------------------------------------------------------------------------------------------
 
-    /** Writes the factors to a file, whole or not at all, with the hash of the model that they are of. */
+    /** As {@link #save(Path, String, Map)}, and nothing else. */
     public void save(Path file, String modelHash) throws IOException {
+        save(file, modelHash, Map.of());
+    }
+
+    /**
+     * Writes the factors to a file, whole or not at all.
+     *
+     * @param modelHash of the model that they are of
+     * @param also      what else the file is to say, by names of the caller's own; no line breaks
+     */
+    public void save(Path file, String modelHash, Map<String, String> also) throws IOException {
         Map<String, String> words = new LinkedHashMap<>();
         words.put("model", modelHash);
         words.put("stage", stage().name());
@@ -200,37 +213,70 @@ public final class KroneckerFactors implements AutoCloseable {
         words.put("seed", Long.toString(spec.seed));
         words.put("sites", String.join(",", spec.sites.names()));
         words.put("shape", space.describe());
+        words.putAll(also);
         StringBuilder text = new StringBuilder(KIND);
         words.forEach((key, value) -> text.append('\n').append(key).append('=').append(value));
         NumberFile.write(file, text.toString(), space.dtype(), elements(),
                 channel -> staging.store(this::read, 0, elements(), space.dtype(), channel));
     }
 
-    /** As {@link LanguageModel#loadFactors}. */
-    static KroneckerFactors load(VectorSpace space, OwnedMemory.CancelFlag cancel, Path file, String modelHash) {
+    /** What a file says of itself, {@link #save}'s own words among it. Throws as {@link LanguageModel#loadFactors} for no such file. */
+    public static Map<String, String> saidBy(Path file) {
         try (NumberFile numbers = NumberFile.open(file)) {
-            Map<String, String> words = words(file, numbers.text());
-            if (!words.get("model").equals(modelHash)) {
-                throw new BadInputException(file + ": factors of model " + words.get("model") + ", this is model "
-                        + modelHash + "; compute them for it");
+            return words(file, numbers.text());
+        }
+    }
+
+    /** As {@link LanguageModel#loadFactors}. */
+    static KroneckerFactors load(VectorSpace space, OwnedMemory.CancelFlag cancel, List<Path> files, String modelHash) {
+        Set<String> sites = new LinkedHashSet<>();
+        for (Path file : files) {
+            try (NumberFile numbers = NumberFile.open(file)) {
+                Map<String, String> words = words(file, numbers.text());
+                requireOf(space, file, words, modelHash);
+                numbers.check();
+                sites.addAll(Arrays.asList(words.get("sites").split(",")));
             }
-            if (!space.isDescribedBy(words.get("shape"))) {
-                throw new BadInputException(file + ": factors of a model with " + words.get("shape") + ", this one has "
-                        + space.describe());
+        }
+        Map<String, String> words = saidBy(files.getFirst());
+        Spec spec = new Spec(SiteSet.of(space.layout().sites(), sites), Fisher.valueOf(words.get("fisher")),
+                Long.parseLong(words.get("seed")));
+        KroneckerFactors factors = new KroneckerFactors(space, cancel, spec, Stage.valueOf(words.get("stage")),
+                Long.parseLong(words.get("records")));
+        try {
+            long at = 0;
+            for (Path file : files) {
+                at = factors.load(file, at);
             }
-            numbers.check();
-            SiteSet sites = SiteSet.of(space.layout().sites(), Arrays.asList(words.get("sites").split(",")));
-            Spec spec = new Spec(sites, Fisher.valueOf(words.get("fisher")), Long.parseLong(words.get("seed")));
-            KroneckerFactors factors = new KroneckerFactors(space, cancel, spec, Stage.valueOf(words.get("stage")),
-                    Long.parseLong(words.get("records")));
-            try {
-                factors.staging.load(factors::write, 0, numbers.count(), numbers.dtype(),
-                        numbers.numbers(0, numbers.count()));
-                return factors;
-            } catch (Throwable e) {
-                factors.close();
-                throw e;
+            if (at != factors.elements()) {
+                throw new DamagedDataException(files.getLast() + ": factors end at number " + at + " of " + factors.elements());
             }
+            return factors;
+        } catch (Throwable e) {
+            factors.close();
+            throw e;
+        }
+    }
+
+    /** A file's numbers from the {@code at}-th on. @return the place behind them */
+    private long load(Path file, long at) {
+        try (NumberFile numbers = NumberFile.open(file)) {
+            if (at + numbers.count() > elements()) {
+                throw new DamagedDataException(file + ": has " + numbers.count() + " numbers where " + (elements() - at) + " are left");
+            }
+            staging.load(this::write, at, numbers.count(), numbers.dtype(), numbers.numbers(0, numbers.count()));
+            return at + numbers.count();
+        }
+    }
+
+    private static void requireOf(VectorSpace space, Path file, Map<String, String> words, String modelHash) {
+        if (!words.get("model").equals(modelHash)) {
+            throw new BadInputException(file + ": factors of model " + words.get("model") + ", this is model "
+                    + modelHash + "; compute them for it");
+        }
+        if (!space.isDescribedBy(words.get("shape"))) {
+            throw new BadInputException(file + ": factors of a model with " + words.get("shape") + ", this one has "
+                    + space.describe());
         }
     }
 

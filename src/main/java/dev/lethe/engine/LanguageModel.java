@@ -301,12 +301,18 @@ public final class LanguageModel implements AutoCloseable {
     /**
      * Factors as {@link KroneckerFactors#save} wrote them.
      *
+     * @param files     one of all sites; or, in the order of their sites, several of some each, made of the same records by one spec
      * @param modelHash of this model's weights
-     * @throws BadInputException    when the file is absent, not of factors, or of another model, naming both hashes
-     * @throws DamagedDataException when it was cut or a byte was changed
+     * @throws BadInputException    when a file is absent, not of factors, or of another model, naming both hashes
+     * @throws DamagedDataException when one was cut or a byte was changed, or they do not go together
      */
+    public KroneckerFactors loadFactors(List<Path> files, String modelHash) {
+        return KroneckerFactors.load(space(), cancel, files, modelHash);
+    }
+
+    /** Factors of one file; see {@link #loadFactors(List, String)}. */
     public KroneckerFactors loadFactors(Path file, String modelHash) {
-        return KroneckerFactors.load(space(), cancel, file, modelHash);
+        return loadFactors(List.of(file), modelHash);
     }
 
     /** Frees the native memory; closing again does nothing. */

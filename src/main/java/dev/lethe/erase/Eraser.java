@@ -16,6 +16,7 @@ import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.Work;
 import dev.lethe.find.ForgetSet;
 import dev.lethe.find.ForgetSet.Match;
+import dev.lethe.influence.FactorShards;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.objective.EraseData;
 import dev.lethe.objective.RunExamples;
@@ -54,6 +55,7 @@ import java.util.Locale;
 import java.util.Set;
 import java.util.function.BiFunction;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import java.util.stream.Collectors;
 
 final class Eraser {
@@ -108,11 +110,29 @@ final class Eraser {
         return erase(request(request, examples), out);
     }
 
+    /** Hands over the curvature that this erasure would compute from the ledger, to be computed by shards. Changes nothing. */
+    <T> T curvature(ForgetSet forget, RunExamples examples, Function<FactorShards, T> use) {
+        if (!config.ledgerCurvature() || config.factors() != null) {
+            throw new BadInputException("shards are of the ledger's curvature: they go with strategy gauss-newton and"
+                    + " ledger_curvature=1, and without factors, which are the result");
+        }
+        Set<String> ids = withCopies(forget.ids(), examples.copiesOf(forget.ids(), config.copies()));
+        try (LanguageModel model = Checkpoint.load(engine, source.model(), Dtype.F32);
+             StoredGradients stored = StoredGradients.open(model, source, config, ids)) {
+            return use.apply(stored.factors());
+        }
+    }
+
+    private static Set<String> withCopies(Set<String> ids, List<Copy> copies) {
+        Set<String> all = new LinkedHashSet<>(ids);
+        copies.stream().filter(copy -> copy.taken() && !copy.heldOut()).map(Copy::recordId).forEach(all::add);
+        return all;
+    }
+
     private Request request(ForgetSet forget, RunExamples examples) {
         Set<String> ids = forget.ids();
         List<Copy> copies = examples.copiesOf(ids, config.copies());
-        Set<String> all = new LinkedHashSet<>(ids);
-        copies.stream().filter(copy -> copy.taken() && !copy.heldOut()).map(Copy::recordId).forEach(all::add);
+        Set<String> all = withCopies(ids, copies);
         if (all.size() == examples.data().size()) {
             throw new BadInputException("with their copies the records to erase are the whole data (" + all.size()
                     + " records): nothing would be kept; train a new model instead");

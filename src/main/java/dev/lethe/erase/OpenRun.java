@@ -12,6 +12,7 @@ import dev.lethe.eval.Evaluator;
 import dev.lethe.find.Finder;
 import dev.lethe.find.ForgetSet;
 import dev.lethe.find.Query;
+import dev.lethe.influence.FactorShards;
 import dev.lethe.influence.InfluenceQuery;
 import dev.lethe.influence.InfluenceScorer;
 import dev.lethe.influence.ScoreMethod.Weighing;
@@ -42,6 +43,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Semaphore;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import java.util.function.IntConsumer;
 import java.util.function.Supplier;
 
@@ -185,6 +187,17 @@ public final class OpenRun implements AutoCloseable {
      */
     public Erasure erase(ForgetSet forget, EraseConfig config, Path out, EraseListener listener) {
         return alone("erasure", () -> eraser(config, listener).erase(forget.requireErasable(), examples(), out));
+    }
+
+    /**
+     * The curvature that an erasure by {@link Strategy#GAUSS_NEWTON} would compute from the ledger, to be computed by shards: all of them
+     * are its {@link EraseConfig#factors}. Changes nothing.
+     *
+     * @param use is given it, on a working thread, and must not keep it
+     * @throws dev.lethe.base.BadInputException when the configuration takes no such curvature
+     */
+    public <T> T curvature(ForgetSet forget, EraseConfig config, Function<FactorShards, T> use) {
+        return alone("curvature", () -> eraser(config, EraseListener.NONE).curvature(forget.requireErasable(), examples(), use));
     }
 
     /**

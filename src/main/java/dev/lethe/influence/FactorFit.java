@@ -96,7 +96,8 @@ public final class FactorFit {
      * but for what a top-k head dropped, and no pass over data. The caller closes them.
      *
      * @throws IllegalArgumentException where the options ask for targets that the data does not have, or for a sample
-     * @throws BadInputException        when the ledger is of another shape, or does not hold the sites with a row a token
+     * @throws BadInputException        when the ledger is of another shape, or does not hold the sites with a row a token, as of records
+     *                                  longer than an adapter's rank
      */
     public KroneckerFactors fit(LanguageModel model, GradientLedger ledger, List<Entry> entries) {
         EntryFormat format = ledger.format(model);
@@ -109,6 +110,12 @@ public final class FactorFit {
                     : " by their " + format.rank() + " best rows") + ": curvature of " + String.join(", ", sites.names())
                     + " needs a row a token of each; train with them as sites, and without rank");
         }
+        long most = !model.shape().hasAdapters() ? Long.MAX_VALUE : model.sites().stream().filter(sites::contains)
+                .mapToLong(site -> Math.min(site.inputs(), site.outputs())).min().orElse(Long.MAX_VALUE);
+        if (entries.stream().anyMatch(entry -> entry.header().tokens() > most)) {
+            throw new BadInputException("the ledger keeps records longer than an adapter's rank, " + most + ", by their gradients, and"
+                    + " curvature needs a row a token: set ledger_curvature to 0");
+        }
         return Work.run("factors", () -> fitted(model, entries.size(), (factors, batch) -> {
             try (Payloads held = ledger.payloads(Arrays.stream(batch).mapToObj(entries::get).toList())) {
                 model.entries().accumulate(format, held.list(), factors);
@@ -117,7 +124,7 @@ public final class FactorFit {
     }
 
     /** A tied table has one block, of both its sites. */
-    private static SiteSet whole(LanguageModel model, SiteSet sites) {
+    static SiteSet whole(LanguageModel model, SiteSet sites) {
         if (!model.shape().tiedHead() || model.shape().hasAdapters()) {
             return sites;
         }

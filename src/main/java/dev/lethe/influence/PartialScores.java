@@ -34,13 +34,15 @@ import java.nio.file.Path;
 import java.security.DigestOutputStream;
 import java.security.MessageDigest;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 
 /** One shard's file, checked and open to be read once from front to back. One thread. */
-public final class PartialScores implements AutoCloseable {
+public final class PartialScores implements Parts.Part, AutoCloseable {
     /** How the names of such files end. */
     public static final String ENDING = ".scores";
 
@@ -62,10 +64,6 @@ public final class PartialScores implements AutoCloseable {
         public Header {
             Objects.requireNonNull(request, "request");
             if (shard < 1 || shard > of || first < 0 || last < first) throw new IllegalArgumentException("no shard " + shard + "/" + of);
-        }
-
-        String name() {
-            return "shard " + shard + "/" + of;
         }
     }
 
@@ -226,7 +224,7 @@ public final class PartialScores implements AutoCloseable {
      * @throws DamagedDataException when a file's parts do not fit together
      */
     public static void merge(List<PartialScores> parts, LedgerBlocks blocks, List<Site> sites, BiConsumer<Weighing, QueryScores> each) {
-        List<PartialScores> shards = PartialCheck.inOrder(parts, blocks);
+        List<PartialScores> shards = inOrder(parts, blocks);
         ScoreRequest request = shards.getFirst().header.request;
         int[] counted = counted(request, sites);
         ScoreMerger merger = new ScoreMerger(blocks, sites.size(), request.weighings(), each);
@@ -240,7 +238,7 @@ public final class PartialScores implements AutoCloseable {
                         turn = own;
                         merger.turn(turn);
                     } else {
-                        PartialCheck.requireSame(shards.getFirst(), turn, shard, own);
+                        requireSame(shards.getFirst(), turn, shard, own);
                     }
                     shard.rows(counted, sites.size(), merger);
                 }
@@ -250,6 +248,30 @@ public final class PartialScores implements AutoCloseable {
         } catch (IllegalStateException e) {
             throw damaged(shards.getFirst().place, Reason.of(e));
         }
+    }
+
+    /** All shards, whose entries are those of the ledger as it is. */
+    private static List<PartialScores> inOrder(List<PartialScores> parts, LedgerBlocks blocks) {
+        List<PartialScores> shards = Parts.inOrder(parts);
+        int position = 0;
+        for (PartialScores shard : shards) {
+            if (shard.header.first != position)
+                throw new BadInputException(shard + ": " + Parts.name(shard) + " begins with entry " + shard.header.first
+                        + ", the one before it ends at " + position + "; score the shards again, all in one way");
+            position = shard.header.last;
+        }
+        PartialScores one = shards.getFirst();
+        if (!one.header.request.ledger().equals(blocks.sha256()) || position != blocks.entries().size())
+            throw new BadInputException(one + ": the ledger has changed since: " + position + " of its entries were asked for, now "
+                    + blocks.entries().size() + " are, or they are others (an erasure takes entries away); score the shards again");
+        return shards;
+    }
+
+    /** Norms stand for the queries' vectors, which every shard computes for itself. */
+    private static void requireSame(PartialScores one, List<Asked> turn, PartialScores other, List<Asked> own) {
+        if (turn.equals(own)) return;
+        throw new BadInputException(other + ": computed its queries' gradients to other bits than " + one + "; score both on machines of"
+                + " one kind with one number of threads, and with the same saved factors");
     }
 
     /** The next turn's queries, or null at the end. */
@@ -316,6 +338,29 @@ public final class PartialScores implements AutoCloseable {
 
     private static DamagedDataException damaged(String place, String what) {
         return new DamagedDataException(place + ": is damaged: " + what + "; score its shard again");
+    }
+
+    @Override
+    public int shard() {
+        return header.shard;
+    }
+
+    @Override
+    public int of() {
+        return header.of;
+    }
+
+    @Override
+    public Map<String, Object> asked() {
+        Map<String, Object> asked = new LinkedHashMap<>();
+        ScoreRequest request = header.request;
+        asked.put("the weights of another model", request.model());
+        asked.put("another ledger, or other entries of it,", request.ledger());
+        asked.put("other queries", request.queries());
+        asked.put("other sites", request.sites());
+        asked.put("another weighing", request.weighings());
+        request.settings().forEach((name, value) -> asked.put("another " + name, value));
+        return asked;
     }
 
     @Override

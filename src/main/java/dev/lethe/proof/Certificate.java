@@ -136,6 +136,9 @@ final class Certificate {
         if (config.keep() != null) {
             ((ObjectNode) settings.get("keep")).put("data", key.of(config.keep().data().toString()));
         }
+        if (config.factors() != null) {
+            settings.put("factors", key.of(config.factors().toString()));
+        }
         if (config.alternates() != null) {
             settings.put("alternates", key.of(config.alternates().toString()));
         }

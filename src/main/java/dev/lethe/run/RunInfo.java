@@ -7,6 +7,7 @@ package dev.lethe.run;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import dev.lethe.base.DamagedDataException;
 import dev.lethe.data.DataForm;
+import dev.lethe.engine.Engine;
 import dev.lethe.settings.Lora;
 import dev.lethe.settings.ModelSource;
 import dev.lethe.settings.TrainConfig;
@@ -122,6 +123,13 @@ public record RunInfo(int format, String lethe, State state, Source source, Data
             int learned = (int) lines.stream().filter(line -> line.split() == RunRecord.Split.TRAIN).count();
             return new Data(path, holdoutPath, RunData.hash(lines), learned, lines.size() - learned, truncated, targets, form);
         }
+    }
+
+    /** Version, libtorch, instruction set, device and threads of this process: where they are the same, so are the last bits of a sum. */
+    public static String computing(Engine engine) {
+        Engine.BuildInfo build = Engine.buildInfo();
+        return "lethe " + VERSION + ", libtorch " + build.torchVersion() + ", " + build.isa() + ", " + engine.device() + ", "
+                + engine.threads() + " threads";
     }
 
     /** Device as {@code cpu} or {@code cuda:0}; threads are libtorch's. */

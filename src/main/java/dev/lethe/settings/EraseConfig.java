@@ -48,15 +48,17 @@ import tools.jackson.databind.ser.std.ToStringSerializer;
  * @param seed          of every sample drawn
  * @param copies        what becomes of learned records that are equal or nearly equal to a forgotten one; null refuses
  * @param keep          text besides the run's records that must stay known; null is none
+ * @param factors       folder of all shards of the ledger's curvature, computed before for this erasure; null computes it
  * @param alternates    file of wrong answers to the records, as TOFU's perturbed sets have them: for altpo alone, which needs it
  */
 @JsonIgnoreProperties({"harden", "live_contrast"}) // settings that are gone and stand in accounts of before
 public record EraseConfig(Strategy strategy, @Nullable String sites, @Nullable Epochs epochs, Tuning tuning,
                           @Nullable FixedRate fixed, @Nullable Iterative iterative, int precondition, Contrast contrast,
                           int contrastSample, double rate, int maxAscents, int repair, int polish, double match, int hold,
-                          double repairRate, double repairBudget, Reference reference, double overshoot, double retainGuard, double heldOutGuard,
-                          int guardSample, int relearnSteps, boolean ignoreGuards, boolean keepEntries, long seed,
+                          double repairRate, double repairBudget, Reference reference, double overshoot, double retainGuard,
+                          double heldOutGuard, int guardSample, int relearnSteps, boolean ignoreGuards, boolean keepEntries, long seed,
                           Copy.Rule copies, @Nullable Keep keep,
+                          @JsonSerialize(using = ToStringSerializer.class) @Nullable Path factors,
                           @JsonSerialize(using = ToStringSerializer.class) @Nullable Path alternates) {
 
     private static final int HELD = 4;
@@ -90,6 +92,7 @@ public record EraseConfig(Strategy strategy, @Nullable String sites, @Nullable E
         requireSteps(problems, strategy, fixed, iterative);
         problems.require(keep == null || strategy.kind() != Kind.RETRAIN, "keep", keep, "none: " + strategy.label()
                 + " learns the retain records alone");
+        problems.require(factors == null || ledgerCurvature(tuning), "factors", factors, "none but with ledger_curvature=1");
         problems.require(alternates == null || strategy == Strategy.ALTPO, "alternates", alternates, "none but with altpo");
         problems.throwOfFields();
     }
@@ -172,6 +175,10 @@ public record EraseConfig(Strategy strategy, @Nullable String sites, @Nullable E
 
     /** {@return whether the curvature is of captured gradients} */
     public boolean ledgerCurvature() {
+        return ledgerCurvature(tuning);
+    }
+
+    private static boolean ledgerCurvature(Tuning tuning) {
         return tuning.has(Parameter.LEDGER_CURVATURE) && tuning.get(Parameter.LEDGER_CURVATURE) == 1;
     }
 
@@ -205,7 +212,7 @@ public record EraseConfig(Strategy strategy, @Nullable String sites, @Nullable E
                 .repairRate(repairRate).repairBudget(repairBudget).reference(reference)
                 .overshoot(overshoot).retainGuard(retainGuard).heldOutGuard(heldOutGuard).guardSample(guardSample)
                 .relearnSteps(relearnSteps).ignoreGuards(ignoreGuards).keepEntries(keepEntries).seed(seed)
-                .copies(copies).keep(keep).alternates(alternates);
+                .copies(copies).keep(keep).factors(factors).alternates(alternates);
     }
 
     /** Collects changes to a configuration; each setter is documented at the record's component. Not thread-safe. */
@@ -240,6 +247,7 @@ public record EraseConfig(Strategy strategy, @Nullable String sites, @Nullable E
         private long seed = 0;
         private Copy.Rule copies = Copy.Rule.REFUSE;
         private @Nullable Keep keep = null;
+        private @Nullable Path factors = null;
         private @Nullable Path alternates = null;
 
         /** {@return this, with another {@link EraseConfig#strategy} and its own numbers}
@@ -333,6 +341,9 @@ public record EraseConfig(Strategy strategy, @Nullable String sites, @Nullable E
         /** {@return this, with another {@link EraseConfig#keep}}
          * @param value it */
         public Builder keep(@Nullable Keep value) { keep = value; return this; }
+        /** {@return this, with another {@link EraseConfig#factors}}
+         * @param value it */
+        public Builder factors(@Nullable Path value) { factors = value; return this; }
         /** {@return this, with another {@link EraseConfig#alternates}}
          * @param value it */
         public Builder alternates(@Nullable Path value) { alternates = value; return this; }
@@ -345,7 +356,7 @@ public record EraseConfig(Strategy strategy, @Nullable String sites, @Nullable E
         public EraseConfig build() {
             return new EraseConfig(strategy, sites, epochs, tuning, fixed, iterative, precondition, contrast, contrastSample,
                     rate, maxAscents, repair, polish, match, hold, repairRate, repairBudget, reference, overshoot, retainGuard,
-                    heldOutGuard, guardSample, relearnSteps, ignoreGuards, keepEntries, seed, copies, keep, alternates);
+                    heldOutGuard, guardSample, relearnSteps, ignoreGuards, keepEntries, seed, copies, keep, factors, alternates);
         }
     }
 }

@@ -248,7 +248,7 @@ public final class Cells {
 
     /** Whose values are axes, or the study's own to say. */
     private static final List<String> OTHERS = List.of("strategy", "sites", "epochs", "fixed", "iterative", "contrast", "repair",
-            "seed", "relearn_steps", "ignore_guards", "keep_entries", "copies", "alternates");
+            "seed", "relearn_steps", "ignore_guards", "keep_entries", "copies", "alternates", "factors");
 
     private static String[] known(Settings settings) {
         return settings.list().stream().map(Settings.Setting::name).filter(name -> !OTHERS.contains(name)).toArray(String[]::new);

@@ -8,7 +8,7 @@ import dev.lethe.base.BadInputException;
 import dev.lethe.base.Reason;
 import dev.lethe.engine.KroneckerFactors;
 import dev.lethe.engine.LanguageModel;
-import dev.lethe.influence.FactorFit;
+import dev.lethe.influence.FactorShards;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.objective.EraseData;
@@ -18,6 +18,7 @@ import dev.lethe.settings.Epochs;
 import dev.lethe.settings.EraseConfig;
 import dev.lethe.shape.SiteSet;
 import dev.lethe.text.Example;
+import dev.lethe.train.Trainer;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
@@ -26,8 +27,6 @@ import java.util.stream.Collectors;
 public final class StoredGradients implements AutoCloseable {
     /** Retain entries whose influence is followed for the report. */
     private static final int INFLUENCE_SAMPLE = 64;
-
-    private static final int CURVATURE_BATCH = 32; // entries
 
     private final LanguageModel model;
     private final GradientLedger ledger; // null when the run has none
@@ -54,7 +53,7 @@ public final class StoredGradients implements AutoCloseable {
         this.retain = followed.stream().filter(entry -> !keys.contains(entry.header().key())).toList();
     }
 
-    /** @throws BadInputException when the configuration needs a ledger or sites that the run does not have */
+    /** @throws BadInputException when the configuration needs a ledger or sites that the run does not have, or names others' factors */
     public static StoredGradients open(LanguageModel model, RunFolder run, EraseConfig config, Set<String> forgetIds) {
         SiteSet sites = chosen(model, config.sites());
         boolean needed = config.usesLedger();
@@ -74,7 +73,11 @@ public final class StoredGradients implements AutoCloseable {
                 throw new BadInputException("sites " + config.sites() + ": the run captured " + held.names()
                         + " but not " + missing + "; choose among those or train with sites " + config.sites());
             }
-            return new StoredGradients(model, ledger, sites, config, forgetIds);
+            StoredGradients stored = new StoredGradients(model, ledger, sites, config, forgetIds);
+            if (config.factors() != null) { // now, not after minutes of measuring
+                stored.factors().require(config.factors(), Trainer.modelHash(model));
+            }
+            return stored;
         } catch (RuntimeException e) {
             ledger.close();
             throw e;
@@ -98,14 +101,18 @@ public final class StoredGradients implements AutoCloseable {
         return new StoredDirection(model, ledger, sites, forgetIds, epochs);
     }
 
-    /** EK-FAC of what is stored of at most {@code contrastSample} retain records: no pass over data. */
+    /** EK-FAC of what is stored of retain records: no pass over data. From shards where they are given, else computed here. */
     KroneckerFactors curvature() {
+        return config.factors() == null ? factors().fit() : factors().read(config.factors(), Trainer.modelHash(model));
+    }
+
+    /** The same, to be computed; of at most {@code contrastSample} retain records. @throws BadInputException when there is none */
+    public FactorShards factors() {
         List<Entry> sample = EraseData.sample(retain, config.contrastSample(), config.seed());
         if (sample.isEmpty()) {
             throw new BadInputException("ledger_curvature: the ledger keeps nothing of any record that stays; set it to 0");
         }
-        return new FactorFit(new FactorFit.Options(sites, KroneckerFactors.Fisher.EMPIRICAL, true, 0, CURVATURE_BATCH, config.seed()),
-                FactorFit.Listener.NONE).fit(model, ledger, sample);
+        return new FactorShards(model, ledger, sample, sites, config.seed());
     }
 
     /** The contrast to take out of a direction; null when none is configured. */

@@ -185,6 +185,10 @@ class AdapterCommandsTest {
             assertEquals(15, scores.size(), method);
             scores.forEach(score -> assertTrue(Double.isFinite(score.get("score").asDouble()), method + score));
         }
+        String rows = refused("erase", run, "--subject", SUBJECT, "--strategy", "gauss-newton", "--set", "ledger_curvature=1", "--shard", "1/2",
+                "--out", own.resolve("never"));
+        assertTrue(rows.contains("the ledger keeps records longer than an adapter's rank, 4, by their gradients, and curvature needs a row a"
+                + " token: set ledger_curvature to 0"), rows);
         String message = refused("erase", run, "--subject", SUBJECT, "--set", "sites=embedding", "--out",
                 own.resolve("never"));
         assertTrue(message.contains("'embedding' is of the frozen base ("), message);

@@ -104,16 +104,17 @@ class ScoreShardsTest {
         merges(2, folder.resolve("nowhere") + ": cannot be read: there is no such file or folder", folder.resolve("nowhere"));
         merges(2, folder + ": there is no partial result in it (*.scores); lethe score --shard I/N --out " + folder + " writes them", folder);
         score(asked, "--shard", "1/2", "--out", parts);
-        merges(2, "shard 2/2 is missing; score that one too, as the others were", parts);
+        merges(2, "shard 2/2 is missing; compute that one too, as the others were", parts);
         score(asked, "--shard", "2/2", "--out", parts, "--method", "tracin");
         Path first = parts.resolve("shard-0001-of-0002.scores");
         Path second = parts.resolve("shard-0002-of-0002.scores");
-        merges(2, second + " was scored with another weighing than " + first + ": [LEARNING_RATE], not [SUM]; score its shard again as"
+        merges(2, second + " was computed with another weighing than " + first + ": [LEARNING_RATE], not [SUM]; compute its shard again as"
                 + " the others were", parts);
         score(List.of("--text", "Dave", "--set", "threads=7"), "--shard", "2/2", "--out", parts);
         Shell machine = Shell.run("merge-scores", run, parts);
         assertEquals(2, machine.code());
-        assertTrue(machine.err().contains(" was scored with another machine than ") && machine.err().contains(", 7 threads, not lethe "), machine.err());
+        assertTrue(machine.err().contains(" was computed with another machine than ") && machine.err().contains(", 7 threads, not lethe "),
+                machine.err());
         score(asked, "--shard", "2/2", "--out", parts);
         byte[] bytes = Files.readAllBytes(second);
         Files.write(second, java.util.Arrays.copyOf(bytes, bytes.length - 100));

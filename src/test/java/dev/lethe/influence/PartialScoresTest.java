@@ -176,10 +176,10 @@ class PartialScoresTest {
         try (GradientLedger ledger = open()) {
             List<Path> three = write(ledger, scorer, 3, sum);
             List<Path> two = write(ledger, scorer, 2, sum);
-            refused(ledger, scorer, List.of(three.get(0), three.get(2)), "shard 2/3 is missing; score that one too, as the others were");
-            refused(ledger, scorer, List.of(three.get(1), three.get(2)), "shard 1/3 is missing; score that one too, as the others were");
-            refused(ledger, scorer, List.of(three.get(0), three.get(1)), "shard 3/3 is missing; score that one too, as the others were");
-            refused(ledger, scorer, List.of(), "there is no partial result; score a ledger in shards first");
+            refused(ledger, scorer, List.of(three.get(0), three.get(2)), "shard 2/3 is missing; compute that one too, as the others were");
+            refused(ledger, scorer, List.of(three.get(1), three.get(2)), "shard 1/3 is missing; compute that one too, as the others were");
+            refused(ledger, scorer, List.of(three.get(0), three.get(1)), "shard 3/3 is missing; compute that one too, as the others were");
+            refused(ledger, scorer, List.of(), "there is no partial result; compute all shards first");
             refused(ledger, scorer, List.of(three.get(0), three.get(1), three.get(1), three.get(2)),
                     three.get(1) + " and " + three.get(1) + " are both shard 2/3; leave one out");
             refused(ledger, scorer, List.of(three.get(0), two.get(1)), three.get(0) + " is shard 1/3, " + two.get(1)
@@ -203,7 +203,7 @@ class PartialScoresTest {
         PartialScores.write(file, request, blocks.shard(2, 3), model.sites(), sink -> scorer.rows(ledger, blocks, blocks.shard(2, 3),
                 queries, request.weighings(), null, sink));
         String message = refusal(ledger, scorer, List.of(files.get(0), file, files.get(2)));
-        assertTrue(message.startsWith(file + " was scored with " + what + " than " + files.get(0) + ": "), message);
+        assertTrue(message.startsWith(file + " was computed with " + what + " than " + files.get(0) + ": "), message);
     }
 
     /** A shard that computed another gradient, as another processor may, is found by the gradient's norm. */

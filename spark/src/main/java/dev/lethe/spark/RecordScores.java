@@ -68,7 +68,7 @@ record RecordScores(Weighing weighing, List<String> sites, Broadcast<HashMap<Str
         try {
             List<String> sites = pass.model().sites().stream().map(Site::name).toList();
             RecordScores scores = new RecordScores(pass.weighings().getFirst(), sites, told);
-            write(spark, scores.of(spark, rows), out, job.id(), check);
+            write(spark, scores.of(spark, rows), out, job.place().id(), check);
         } finally {
             told.destroy();
         }

@@ -6,6 +6,8 @@ import dev.lethe.base.DamagedDataException;
 import dev.lethe.base.Reason;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.apache.spark.SparkContext;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.scheduler.SparkListener;
 import org.apache.spark.scheduler.SparkListenerTaskEnd;
 import org.apache.spark.util.CollectionAccumulator;
@@ -20,10 +22,34 @@ final class Refusals extends SparkListener {
     private final CollectionAccumulator<Refusal> all;
     private final AtomicBoolean ended = new AtomicBoolean();
 
-    Refusals(SparkContext context, String group) {
+    private Refusals(SparkContext context, String group) {
         this.context = context;
         this.group = group;
         all = context.collectionAccumulator("refusals");
+    }
+
+    /** What is done as one job, once executors can be told of it. */
+    interface Body<J> {
+        void run(Broadcast<J> job, Refusals refusals) throws Exception;
+    }
+
+    /** Carries a job out, and has this process free what it held of it. @throws LetheException with the executor's words, or Spark's */
+    static <J extends Job<?>> void run(SparkContext context, J job, Body<J> body) {
+        Refusals refusals = new Refusals(context, job.place().id());
+        context.addSparkListener(refusals);
+        Broadcast<J> told = JavaSparkContext.fromSparkContext(context).broadcast(job);
+        try {
+            body.run(told, refusals);
+        } catch (LetheException e) {
+            throw e;
+        } catch (Exception e) { // Spark's are not declared
+            throw refusals.why(e);
+        } finally {
+            Workplace.end();
+            told.destroy();
+            context.clearJobGroup();
+            context.removeSparkListener(refusals);
+        }
     }
 
     /** In a task. @throws RuntimeException what was thrown, where it may pass */
@@ -56,8 +82,7 @@ final class Refusals extends SparkListener {
         throw first.damaged() ? new DamagedDataException(message) : new BadInputException(message);
     }
 
-    /** What is to be thrown for a job that failed. */
-    RuntimeException why(Exception e) {
+    private RuntimeException why(Exception e) {
         check();
         return new BadInputException("Spark gave the job up: " + Reason.of(e).lines().findFirst().orElse(""), e);
     }

@@ -10,38 +10,27 @@ import dev.lethe.influence.RowSource.Pass;
 import dev.lethe.influence.ScoreMethod.Weighing;
 import dev.lethe.influence.ScoreOptions;
 import dev.lethe.ledger.GradientLedger;
-import dev.lethe.run.RunInfo;
 import dev.lethe.shape.SiteSet;
 import dev.lethe.text.Example;
-import dev.lethe.train.Trainer;
 import java.io.Serializable;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
-import java.util.UUID;
 
 /**
- * What executors are told of a pass: where the run is, what must be there, and what is asked. Queries travel as token ids, so no
- * executor needs a tokenizer; what a method makes of a query's gradient travels as numbers. Holds no text and no gradient of a record.
+ * A pass over the ledger. Queries travel as token ids, so no executor needs a tokenizer; what a method makes of a query's gradient
+ * travels as numbers.
  *
- * @param id         of the job, 32 hexadecimal digits
- * @param run        the run's folder, at the same path everywhere
- * @param machine    {@link #here} of the driver
- * @param modelHash  {@link Trainer#modelHash} of the run's model
  * @param ledgerHash {@link LedgerBlocks#sha256} of what is asked for
- * @param base       folder of the model that an adapter is on, or null
- * @param threads    of the native engine in each executor
  * @param sites      names of those that count; null = all that the ledger holds
  * @param epochs     those that count
  * @param form       how queries meet the ledger; null = the cheaper one
  * @param queries    none = the entries' own squared norms
  * @param along      [queries][P] what the entries are multiplied with in place of a query's gradient, or null
  */
-record ScoreJob(String id, String run, String machine, String modelHash, String ledgerHash, String base, int threads, List<String> sites,
-                Set<Integer> epochs, long blockBytes, long queryBytes, QueryForm form, List<Question> queries,
-                List<Weighing> weighings, float[][] along) implements Serializable {
+record ScoreJob(Place place, String ledgerHash, List<String> sites, Set<Integer> epochs, long blockBytes, long queryBytes, QueryForm form,
+                List<Question> queries, List<Weighing> weighings, float[][] along) implements Job<ScoreWork> {
     /** A query: its examples' inputs and targets, [T] each. */
     record Question(String name, List<String> ids, List<int[]> tokens, List<int[]> targets) implements Serializable {
         static Question of(InfluenceQuery query) {
@@ -68,13 +57,10 @@ record ScoreJob(String id, String run, String machine, String modelHash, String 
     static ScoreJob of(Pass pass, int threads) {
         Set<Integer> epochs = new TreeSet<>();
         pass.blocks().entries().forEach(entry -> epochs.add(entry.header().epoch()));
-        LanguageModel model = pass.model();
         ScoreOptions options = pass.options();
-        return new ScoreJob(UUID.randomUUID().toString().replace("-", ""), pass.run().toAbsolutePath().normalize().toString(), here(),
-                Trainer.modelHash(model), pass.blocks().sha256(), model.base() == null ? null : model.base().files().folder().toString(),
-                threads, options.sites() == null ? null : List.copyOf(options.sites().names()), epochs,
-                options.blockBytes(), options.queryBytes(), options.form(),
-                pass.queries().stream().map(Question::of).toList(), List.copyOf(pass.weighings()), along(pass));
+        return new ScoreJob(Place.of(pass.run(), pass.model(), threads), pass.blocks().sha256(),
+                options.sites() == null ? null : List.copyOf(options.sites().names()), epochs, options.blockBytes(), options.queryBytes(),
+                options.form(), pass.queries().stream().map(Question::of).toList(), List.copyOf(pass.weighings()), along(pass));
     }
 
     private static float[][] along(Pass pass) {
@@ -90,21 +76,16 @@ record ScoreJob(String id, String run, String machine, String modelHash, String 
         return vectors;
     }
 
-    /** Lethe's version, libtorch's and the instruction set: where they are the same, so are the last bits of a sum. */
-    static String here() {
-        Engine.BuildInfo build = Engine.buildInfo();
-        return "lethe " + RunInfo.VERSION + " (ABI " + build.abiVersion() + "), libtorch " + build.torchVersion() + ", " + build.isa();
+    @Override
+    public ScoreWork open(Engine engine, LanguageModel model, GradientLedger ledger) {
+        LedgerBlocks blocks = LedgerBlocks.of(ledger.entries().stream().filter(entry -> epochs.contains(entry.header().epoch())).toList(),
+                blockBytes);
+        Workplace.requireSame("the ledger in " + place.folder().resolve("ledger") + " is", ledgerHash, blocks.sha256(),
+                "let all machines see one run; when it was erased from meanwhile, score again");
+        return new ScoreWork(this, model, ledger, blocks, queries.stream().map(Question::query).toList());
     }
 
     ScoreOptions options(LanguageModel model) {
         return new ScoreOptions(sites == null ? null : SiteSet.of(model.sites(), sites), blockBytes, queryBytes, form);
-    }
-
-    LedgerBlocks blocks(GradientLedger ledger) {
-        return LedgerBlocks.of(ledger.entries().stream().filter(entry -> epochs.contains(entry.header().epoch())).toList(), blockBytes);
-    }
-
-    Path folder() {
-        return Path.of(run);
     }
 }

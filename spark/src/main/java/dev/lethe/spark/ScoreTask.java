@@ -1,8 +1,6 @@
 package dev.lethe.spark;
 
-import java.util.ArrayList;
 import java.util.Iterator;
-import java.util.List;
 import org.apache.spark.api.java.function.FlatMapFunction;
 import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.util.CollectionAccumulator;
@@ -18,23 +16,15 @@ import org.apache.spark.util.LongAccumulator;
 record ScoreTask(Broadcast<ScoreJob> job, int n, LongAccumulator entries, CollectionAccumulator<Refusal> refusals)
         implements FlatMapFunction<Iterator<Integer>, RowBlock> {
     @Override
-    public Iterator<RowBlock> call(Iterator<Integer> shards) {
-        List<RowBlock> all = new ArrayList<>();
-        try {
+    public Iterator<RowBlock> call(Iterator<Integer> shards) throws Exception {
+        return Refusal.guarded(refusals, all -> {
             while (shards.hasNext()) {
-                Workplace.score(job.value(), shards.next(), n, rows -> {
+                int i = shards.next();
+                Workplace.in(job.value(), work -> work.score(i, n, rows -> {
                     all.add(rows);
                     entries.add(rows.turn() == 0 ? rows.entries().size() : 0);
-                });
+                }));
             }
-        } catch (Throwable e) { // of Scala's code too, which declares none
-            if (!Refusal.lacking(e) && !(e instanceof RuntimeException)) {
-                throw e;
-            }
-            refusals.add(Refusal.lacking(e) ? Refusal.here("Lethe cannot be loaded (" + e + "); " + Refusal.LACKING, false)
-                    : Refusals.of((RuntimeException) e));
-            all.clear();
-        }
-        return all.iterator();
+        });
     }
 }

@@ -4,7 +4,6 @@
  */
 package dev.lethe.spark;
 
-import dev.lethe.LetheException;
 import dev.lethe.base.BadInputException;
 import dev.lethe.engine.Work;
 import dev.lethe.influence.EntryRows;
@@ -16,7 +15,6 @@ import java.util.stream.IntStream;
 import org.apache.spark.SparkContext;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
-import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.storage.StorageLevel;
 import org.apache.spark.util.LongAccumulator;
@@ -68,34 +66,25 @@ public final class SparkRows implements RowSource {
         SparkContext context = spark.sparkContext();
         JavaSparkContext java = JavaSparkContext.fromSparkContext(context);
         int cpus = context.conf().getInt("spark.task.cpus", 1);
-        ScoreJob job = ScoreJob.of(pass, cpus);
         int n = shards(context, pass, cpus);
-        Refusals refusals = new Refusals(context, job.id());
-        context.addSparkListener(refusals);
-        Broadcast<ScoreJob> told = java.broadcast(job);
-        String what = (job.queries().isEmpty() ? "self-influence" : job.queries().size() + " queries") + " on " + pass.run();
+        ScoreJob asked = ScoreJob.of(pass, cpus);
+        String what = (asked.queries().isEmpty() ? "self-influence" : asked.queries().size() + " queries") + " on " + pass.run();
         LongAccumulator scored = context.longAccumulator("entries scored of " + pass.blocks().entries().size());
-        JavaRDD<RowBlock> rows = java.parallelize(IntStream.rangeClosed(1, n).boxed().toList(), n)
-                .mapPartitions(new ScoreTask(told, n, scored, refusals.all())).persist(StorageLevel.MEMORY_AND_DISK());
-        try {
-            context.setJobGroup(job.id(), "scores: " + what, true);
-            rows.count();
-            refusals.check();
-            requireOneMind(rows);
-            context.setJobGroup(job.id(), "sums: " + what, true);
-            use.of(job, rows, refusals::check);
-            refusals.check(); // rows of a machine that went away were computed once more
-        } catch (LetheException e) {
-            throw e;
-        } catch (Exception e) { // Spark's are not declared
-            throw refusals.why(e);
-        } finally {
-            rows.unpersist();
-            Workplace.end();
-            told.destroy();
-            context.clearJobGroup();
-            context.removeSparkListener(refusals);
-        }
+        Refusals.run(context, asked, (job, refusals) -> {
+            JavaRDD<RowBlock> rows = java.parallelize(IntStream.rangeClosed(1, n).boxed().toList(), n)
+                    .mapPartitions(new ScoreTask(job, n, scored, refusals.all())).persist(StorageLevel.MEMORY_AND_DISK());
+            try {
+                context.setJobGroup(asked.place().id(), "scores: " + what, true);
+                rows.count();
+                refusals.check();
+                requireOneMind(rows);
+                context.setJobGroup(asked.place().id(), "sums: " + what, true);
+                use.of(asked, rows, refusals::check);
+                refusals.check(); // rows of a machine that went away were computed once more
+            } finally {
+                rows.unpersist();
+            }
+        });
     }
 
     private static void give(JavaRDD<RowBlock> rows, int turn, EntryRows.Sink sink) {

@@ -1,5 +1,6 @@
 package dev.lethe.spark;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -14,6 +15,8 @@ import dev.lethe.console.OpenModel;
 import dev.lethe.data.Dataset;
 import dev.lethe.data.TextRecord;
 import dev.lethe.engine.Engine;
+import dev.lethe.find.Query;
+import dev.lethe.influence.FactorShards;
 import dev.lethe.influence.InfluenceQuery;
 import dev.lethe.influence.InfluenceScorer;
 import dev.lethe.influence.QueryForm;
@@ -26,7 +29,12 @@ import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.Entry.RecordKey;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.ledger.LedgerWriter;
+import dev.lethe.settings.EraseConfig;
+import dev.lethe.settings.FixedRate;
 import dev.lethe.settings.ModelSource;
+import dev.lethe.settings.Parameter;
+import dev.lethe.settings.Reference;
+import dev.lethe.settings.Strategy;
 import dev.lethe.settings.TrainConfig;
 import dev.lethe.settings.TrainConfig.OnLong;
 import dev.lethe.shape.Device;
@@ -191,15 +199,7 @@ class LetheSparkTest {
 
     @Test
     void damageIsToldOnceWithItsPlaceAndLeavesNothing() throws IOException {
-        Path damaged = copy("damaged");
-        Path segment = damaged.resolve("ledger/segment-000000.ledger");
-        long place = Files.size(segment) / 2;
-        try (RandomAccessFile file = new RandomAccessFile(segment.toFile(), "rw")) {
-            file.seek(place);
-            int was = file.read();
-            file.seek(place);
-            file.write(was ^ 1);
-        }
+        Path damaged = damaged("damaged");
         AtomicInteger failures = new AtomicInteger();
         SparkListener counts = new SparkListener() {
             @Override
@@ -222,10 +222,61 @@ class LetheSparkTest {
         assertNothing("none");
     }
 
+    /** The run with a bit of its ledger changed. */
+    private static Path damaged(String name) throws IOException {
+        Path damaged = copy(name);
+        Path segment = damaged.resolve("ledger/segment-000000.ledger");
+        long place = Files.size(segment) / 4 * 3; // of the last epoch
+        try (RandomAccessFile file = new RandomAccessFile(segment.toFile(), "rw")) {
+            file.seek(place);
+            int was = file.read();
+            file.seek(place);
+            file.write(was ^ 1);
+        }
+        return damaged;
+    }
+
     private static void assertNothing(String name) throws IOException {
         try (Stream<Path> files = Files.list(folder)) {
             assertTrue(files.noneMatch(file -> file.getFileName().toString().contains(name)));
         }
+    }
+
+    /** Of an erasure whose entries in the ledger stay. */
+    private static EraseConfig.Builder curved() {
+        return EraseConfig.of(Strategy.GAUSS_NEWTON).toBuilder().tuning(Parameter.LEDGER_CURVATURE, 1).sites("all").precondition(0)
+                .fixed(new FixedRate(1e-6, 2)).reference(new Reference.Loss(9)).polish(0).relearnSteps(0).ignoreGuards(true)
+                .keepEntries(true);
+    }
+
+    @Test
+    void factorsAreThoseOfOneProcess() throws IOException {
+        Path out = folder.resolve("factors");
+        Query query = Query.ids(List.of(records.get(3).id()));
+        LetheSpark.factors(spark, run, query, curved().build(), out);
+        try (Stream<Path> files = Files.list(out)) {
+            assertEquals(4, files.count());
+        }
+        List<byte[]> models = new ArrayList<>();
+        try (Lethe lethe = Lethe.builder().threads(1).build()) {
+            for (EraseConfig config : List.of(curved().build(), curved().factors(out).build())) {
+                Path erased = folder.resolve("erased" + models.size());
+                lethe.erase(run, query, config, erased).join();
+                models.add(Files.readAllBytes(erased.resolve("model/model.safetensors")));
+            }
+        }
+        assertArrayEquals(models.get(0), models.get(1));
+        BadInputException e = assertThrows(BadInputException.class, () -> LetheSpark.factors(spark, run, query, curved().build(), out));
+        assertEquals(out + ": is there already; name another folder", e.getMessage());
+        e = assertThrows(BadInputException.class,
+                () -> LetheSpark.factors(spark, run, query, EraseConfig.of(Strategy.GAUSS_NEWTON), folder.resolve("nothing")));
+        assertTrue(e.getMessage().startsWith("shards are of the ledger's curvature"), e.getMessage());
+        Path damaged = damaged("damaged-factors");
+        DamagedDataException damage = assertThrows(DamagedDataException.class,
+                () -> LetheSpark.factors(spark, damaged, query, curved().contrastSample(2000).build(), folder.resolve("nothing")));
+        assertTrue(damage.getMessage().matches("executor driver on \\S+: \\S+segment-000000.ledger at byte \\d+: the .*"),
+                damage.getMessage());
+        assertNothing("nothing");
     }
 
     private static Path copy(String name) throws IOException {
@@ -261,6 +312,11 @@ class LetheSparkTest {
             Pass pass = new Pass(erased, open.model(), ledger, new InfluenceScorer(open.model(), OPTIONS).blocks(entries), OPTIONS,
                     asked(open, records.subList(0, 1)), List.of(Weighing.SUM), null);
             LetheException e = assertThrows(BadInputException.class, () -> SparkRows.run(spark, pass, (_, rows, _) -> rows.count()));
+            FactorShards factors = new FactorShards(open.model(), ledger, entries, open.model().sites("all"), 0);
+            FactorJob curved = FactorJob.of(Job.Place.of(erased, open.model(), 1), factors, 1, folder.resolve("gone"));
+            BadInputException gone = assertThrows(BadInputException.class, () -> Workplace.in(curved, _ -> { }));
+            assertTrue(gone.getMessage().matches("what the ledger in \\S+ keeps is \\w{64} by seed 0, the driver's \\w{64} by seed 0;"
+                    + " let all machines see one run; when it was erased from meanwhile, begin again"), gone.getMessage());
             assertTrue(e.getMessage().matches("executor driver on \\S+: the ledger in \\S+ is \\w{64}, the driver's \\w{64}; let all"
                     + " machines see one run; when it was erased from meanwhile, score again"), e.getMessage());
         });
@@ -272,11 +328,12 @@ class LetheSparkTest {
             Pass pass = new Pass(run, open.model(), ledger, new InfluenceScorer(open.model(), OPTIONS).blocks(ledger.entries()), OPTIONS,
                     asked(open, records.subList(0, 1)), List.of(Weighing.SUM), null);
             ScoreJob job = ScoreJob.of(pass, 1);
-            ScoreJob others = new ScoreJob("other", job.run(), job.machine().replace("ABI ", "ABI 9"), job.modelHash(), job.ledgerHash(),
-                    job.base(), 1, job.sites(), job.epochs(), job.blockBytes(), job.queryBytes(), job.form(), job.queries(),
-                    job.weighings(), null);
-            LetheException e = assertThrows(BadInputException.class, () -> Workplace.score(others, 1, 1, _ -> { }));
-            assertTrue(e.getMessage().startsWith("lethe and its libraries are " + job.machine() + ", the driver's " + others.machine()),
+            Job.Place here = job.place();
+            Job.Place there = new Job.Place("other", here.run(), here.machine().replace("ABI ", "ABI 9"), here.modelHash(), here.base(), 1);
+            ScoreJob others = new ScoreJob(there, job.ledgerHash(), job.sites(), job.epochs(), job.blockBytes(), job.queryBytes(),
+                    job.form(), job.queries(), job.weighings(), null);
+            LetheException e = assertThrows(BadInputException.class, () -> Workplace.in(others, _ -> { }));
+            assertTrue(e.getMessage().startsWith("lethe and its libraries are " + here.machine() + ", the driver's " + there.machine()),
                     e.getMessage());
         });
     }
