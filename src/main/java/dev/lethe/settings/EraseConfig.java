@@ -232,7 +232,7 @@ public record EraseConfig(Strategy strategy, @Nullable String sites, @Nullable E
         private int maxAscents = 100;
         private int repair = 1;
         private int polish = -1;
-        private double match = 1;
+        private double match = 0.5;
         private int hold = -1;
         private double repairRate = 0;
         private double repairBudget = 0.2;

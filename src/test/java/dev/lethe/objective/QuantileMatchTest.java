@@ -101,7 +101,7 @@ class QuantileMatchTest {
 
     @Test
     void aWeightIsNoLessThanNone() {
-        assertEquals(1, EraseConfig.defaults().match());
+        assertEquals(0.5, EraseConfig.defaults().match());
         assertTrue(assertThrows(BadInputException.class, () -> EraseConfig.defaults().toBuilder().match(-1).build()).getMessage()
                 .contains("match is -1.0, must be 0 (none) to 100"));
     }
