@@ -74,7 +74,7 @@ final class MergeScoresCommand implements Callable<Integer> {
         List<Path> files = new ArrayList<>();
         for (Path part : parts) {
             if (Files.isDirectory(part)) {
-                files.addAll(Parts.in(part, PartialScores.ENDING, "lethe score"));
+                files.addAll(Parts.in(part, PartialScores.ENDING));
             } else {
                 files.add(part);
             }

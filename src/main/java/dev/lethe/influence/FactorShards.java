@@ -98,7 +98,7 @@ public record FactorShards(LanguageModel model, GradientLedger ledger, List<Entr
      * @throws dev.lethe.base.DamagedDataException when one was cut
      */
     public List<Path> require(Path folder, String modelHash) {
-        List<Shard> shards = Parts.inOrder(Parts.in(folder, ENDING, "lethe erase").stream().map(Shard::open).toList());
+        List<Shard> shards = Parts.inOrder(Parts.in(folder, ENDING).stream().map(Shard::open).toList());
         Shard one = shards.getFirst();
         one.require("model", "the weights of another model", modelHash);
         one.require("of", "other sites", String.join(",", sites.names()));
@@ -170,7 +170,7 @@ public record FactorShards(LanguageModel model, GradientLedger ledger, List<Entr
             Map<String, String> said = KroneckerFactors.saidBy(file);
             Matcher shard = SHARD.matcher(said.getOrDefault("shard", ""));
             if (!shard.matches()) {
-                throw new BadInputException(file + ": holds factors and is no shard of them; lethe erase --shard I/N writes those");
+                throw new BadInputException(file + ": holds factors and is no shard of them, which computing a shard of a curvature writes");
             }
             return new Shard(file, Integer.parseInt(shard.group(1)), Integer.parseInt(shard.group(2)), said);
         }

@@ -35,13 +35,13 @@ public final class Parts {
         return folder.resolve(String.format(Locale.ROOT, "shard-%04d-of-%04d%s", shard, of, ending));
     }
 
-    /** The files of that ending in a folder. @throws BadInputException when there is none, with who writes them */
-    public static List<Path> in(Path folder, String ending, String writer) {
+    /** The files of that ending in a folder. @throws BadInputException when there is none */
+    public static List<Path> in(Path folder, String ending) {
         try (Stream<Path> inside = Files.list(folder)) {
             List<Path> own = inside.filter(file -> file.toString().endsWith(ending)).sorted().toList();
             if (own.isEmpty())
-                throw new BadInputException(folder + ": there is no partial result in it (*" + ending + "); " + writer + " --shard I/N"
-                        + " --out " + folder + " writes them");
+                throw new BadInputException(folder + ": there is no partial result in it (*" + ending + "); compute"
+                        + " the shards first (docs/scaling.md)");
             return own;
         } catch (IOException e) {
             throw new BadInputException(folder + ": cannot be read: " + Reason.of(e, folder), e);

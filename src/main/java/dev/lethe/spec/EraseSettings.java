@@ -118,7 +118,7 @@ public final class EraseSettings {
                     tuning.has(own) ? tuning.get(own) : own.usual(), own.says(), value -> to.tuning(own, value));
         }
         of(settings, one -> one.tuning().has(Parameter.LEDGER_CURVATURE))
-                .text("factors", "DIR", "", "All shards of that curvature, which lethe erase --shard computed before for this erasure",
+                .text("factors", "DIR", "", "All shards of that curvature, computed before for this erasure (docs/strategies.md)",
                         value -> to.factors(Path.of(value)));
         of(settings, one -> one == Strategy.ALTPO)
                 .text("alternates", "FILE", "", "Wrong answers to the records to erase, as TOFU's perturbed sets have them; needed",

@@ -102,7 +102,7 @@ class ScoreShardsTest {
         Path parts = folder.resolve("some");
         List<Object> asked = List.of("--text", "Dave");
         merges(2, folder.resolve("nowhere") + ": cannot be read: there is no such file or folder", folder.resolve("nowhere"));
-        merges(2, folder + ": there is no partial result in it (*.scores); lethe score --shard I/N --out " + folder + " writes them", folder);
+        merges(2, folder + ": there is no partial result in it (*.scores); compute the shards first (docs/scaling.md)", folder);
         score(asked, "--shard", "1/2", "--out", parts);
         merges(2, "shard 2/2 is missing; compute that one too, as the others were", parts);
         score(asked, "--shard", "2/2", "--out", parts, "--method", "tracin");

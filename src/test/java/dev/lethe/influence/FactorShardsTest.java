@@ -167,7 +167,7 @@ class FactorShardsTest {
             refused(one + " is shard 1/2, " + third + " is shard 3/3: only shards of one cut go together", () -> all.read(parts, "m"));
             Files.delete(third);
             Files.write(parts.resolve("whole.factors"), bytes(all.read(parts, "m")));
-            refused(parts + "/whole.factors: holds factors and is no shard of them; lethe erase --shard I/N writes those",
+            refused(parts + "/whole.factors: holds factors and is no shard of them, which computing a shard of a curvature writes",
                     () -> all.read(parts, "m"));
             Files.delete(parts.resolve("whole.factors"));
             byte[] bytes = Files.readAllBytes(two);
@@ -179,7 +179,7 @@ class FactorShardsTest {
             Files.writeString(two, "text");
             refused(two + ": not a file of numbers that Lethe wrote", () -> all.read(parts, "m"));
             Path empty = Files.createDirectory(folder.resolve("empty"));
-            refused(empty + ": there is no partial result in it (*.factors); lethe erase --shard I/N --out " + empty + " writes them",
+            refused(empty + ": there is no partial result in it (*.factors); compute the shards first (docs/scaling.md)",
                     () -> all.read(empty, "m"));
         });
     }
