@@ -97,7 +97,8 @@ record EvalResult(String run, double meanLoss, double perplexity, @JsonAnyGetter
             tofu(terminal, "real authors", TofuScores::realAuthors);
             tofu(terminal, "world facts", TofuScores::worldFacts);
             ModelUtility utility = tofu.modelUtility();
-            line(terminal, "TOFU model utility" + (utility.missing().isEmpty() ? "" : ", of " + utility.parts().size() + " parts"), "%12.3f",
+            line(terminal, "TOFU model utility" + (utility.missing().isEmpty() ? "" : ", of " + utility.parts().size() + " parts"),
+                    "%12.3f",
                     result -> result.tofu.modelUtility().value());
         }
         if (besideReference != null && besideReference.forgetQuality() != null) {

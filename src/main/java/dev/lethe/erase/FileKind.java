@@ -23,6 +23,8 @@ enum FileKind {
     PROOF("proof/(proof\\.(json|html)|parts/[^/]+\\.json)", "numbers of attacks for the erased records, no ids, no text",
             Trace.Reach.ACCOUNT, Look.BYTES),
     AUDIT("audit/(checkpoint|vkey|tile/.+)", "request ids, hashes of certificates", Trace.Reach.ACCOUNT, Look.BYTES),
+    SHARD_OF_FACTORS("shard-\\d+-of-\\d+\\.factors", "sums of gradients of the records that were drawn, which show the tokens used",
+            Trace.Reach.YOURS, Look.OPAQUE),
     MODEL("model/([^/]+\\.safetensors|(config|adapter_config|generation_config|model\\.safetensors\\.index)\\.json)",
             "weights that learned the records", Trace.Reach.RUN, Look.OPAQUE),
     KEPT("replay/checkpoint-\\d+/.+", "weights and moments to replay from", Trace.Reach.ERASE, Look.OPAQUE),

@@ -47,12 +47,20 @@ final class Finish {
                 for (RunFolder run : lineage.runs()) {
                     PendingErasure pending = PendingErasure.of(run);
                     if (pending != null) {
-                        finished.add(complete(run, run.account(), new Census.Search(Set.copyOf(pending.records()), List.of())));
+                        finished.add(complete(run, account(run), new Census.Search(Set.copyOf(pending.records()), List.of())));
                     }
                 }
             });
             return finished;
         });
+    }
+
+    private static Erasure account(RunFolder run) {
+        Erasure account = run.account();
+        if (account == null) {
+            throw new DamagedDataException(run + ": an erasure is pending and its account is gone, so nobody can tell what it was to destroy");
+        }
+        return account;
     }
 
     /** Hands out a lineage that nobody else writes into: it is read again once its runs are locked. */

@@ -73,9 +73,11 @@ public record FactorShards(LanguageModel model, GradientLedger ledger, List<Entr
         also.put("entries", entriesHash());
         also.put("of", String.join(",", sites.names()));
         also.put("machine", machine);
-        try (KroneckerFactors factors = fit(own)) {
-            PrivateFiles.makeFolder(folder);
-            factors.save(file, modelHash, also);
+        try {
+            PrivateFiles.makeFolder(folder); // before what may take hours
+            try (KroneckerFactors factors = fit(own)) {
+                factors.save(file, modelHash, also);
+            }
             return new Written(file.toString(), i, n, List.copyOf(own.names()), entries.size(), Files.size(file));
         } catch (IOException e) {
             throw new BadInputException(file + ": cannot be written: " + Reason.of(e, file), e);
@@ -170,7 +172,8 @@ public record FactorShards(LanguageModel model, GradientLedger ledger, List<Entr
             Map<String, String> said = KroneckerFactors.saidBy(file);
             Matcher shard = SHARD.matcher(said.getOrDefault("shard", ""));
             if (!shard.matches()) {
-                throw new BadInputException(file + ": holds factors and is no shard of them, which computing a shard of a curvature writes");
+                throw new BadInputException(file + ": holds factors and is no shard of them, which computing a shard of a curvature"
+                        + " writes");
             }
             return new Shard(file, Integer.parseInt(shard.group(1)), Integer.parseInt(shard.group(2)), said);
         }

@@ -15,7 +15,7 @@ public final class PrivacyLeak {
     private PrivacyLeak() {}
 
     /**
-     * @param auc       of {@code MembershipInference} on the unlearned model, 1 = every member recognised
+     * @param auc       of a membership attack on the unlearned model, 1 = every member recognised
      * @param retrained of the same attack on the retrained model
      * @return percent
      */

@@ -21,6 +21,8 @@ import java.util.stream.IntStream;
 
 /** One erasure's; on its model's thread. */
 public final class QuantileMatch {
+    /** Held-out tokens below which nobody sees how they are distributed. */
+    public static final int LEAST_TOKENS = 64;
     /** Nats from its quantile beyond which a token is pulled no harder. */
     private static final double KNEE = 2;
     /** Held-out records whose tokens show enough of how they are distributed. */
@@ -28,17 +30,19 @@ public final class QuantileMatch {
 
     private final LanguageModel model;
     private final BatchCycle forget;
+    private final int batchSize;
     private final double[] quantiles; // ascending, a held-out token each
 
     /**
      * Measures the held-out records by the model as it is now.
      *
-     * @param heldOut   not empty
+     * @param heldOut   of {@link #LEAST_TOKENS} target tokens or more
      * @param target    mean loss a token to come to, nats
      * @param batchSize of forget records a step
      */
     public QuantileMatch(LanguageModel model, List<Example> forget, List<Example> heldOut, double target, int batchSize, long seed) {
         this.model = model;
+        this.batchSize = Math.min(batchSize, forget.size());
         this.forget = new BatchCycle(forget, batchSize, seed);
         List<Example> sample = EraseData.sample(heldOut, SAMPLE, seed);
         double[] losses = IntStream.iterate(0, from -> from < sample.size(), from -> from + batchSize)
@@ -48,10 +52,14 @@ public final class QuantileMatch {
         quantiles = Arrays.stream(losses).map(loss -> loss * target / mean).toArray();
     }
 
-    /** Adds the gradient of {@code weight} times the distance of the next batch of forget records to the model's. */
+    /**
+     * Adds the gradient of {@code weight} times the distance of the next batch of forget records to the model's; of a batch that has what
+     * was left of them, so much less.
+     */
     public void addGradient(double weight) {
         List<Example> batch = forget.next();
-        double[] pulls = Arrays.stream(pulls(losses(batch), quantiles)).map(pull -> weight * pull).toArray();
+        double share = weight * batch.size() / batchSize;
+        double[] pulls = Arrays.stream(pulls(losses(batch), quantiles)).map(pull -> share * pull).toArray();
         model.distances().weighedGradient(WeightedLoss.batch(batch, WeightedLoss.shares(batch, 1)), pulls, true);
     }
 

@@ -16,6 +16,7 @@ import dev.lethe.shape.ModelShape;
 import java.nio.file.Path;
 import java.util.BitSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Objects;
 import java.util.Set;
 import java.util.stream.IntStream;
@@ -125,11 +126,11 @@ public record RunInfo(int format, String lethe, State state, Source source, Data
         }
     }
 
-    /** Version, libtorch, instruction set, device and threads of this process: where they are the same, so are the last bits of a sum. */
+    /** Version, libtorch, instruction set, device, threads and dtype of this process: where they are the same, so are the last bits of a sum. */
     public static String computing(Engine engine) {
         Engine.BuildInfo build = Engine.buildInfo();
         return "lethe " + VERSION + ", libtorch " + build.torchVersion() + ", " + build.isa() + ", " + engine.device() + ", "
-                + engine.threads() + " threads";
+                + engine.threads() + " threads, " + engine.compute().name().toLowerCase(Locale.ROOT);
     }
 
     /** Device as {@code cpu} or {@code cuda:0}; threads are libtorch's. */

@@ -29,7 +29,7 @@ import tools.jackson.databind.ser.std.ToStringSerializer;
  * @param repair        AdamW steps on retain records after each ascent or objective step
  * @param polish        annealed repair steps after the reference is reached; −1 is a seventh of the training's, at least 100
  * @param match         weight, beside a repair step's loss, of how unlike the forget records' token losses are those of held-out records,
- *                      in a calibrated ascent's annealed end; 0 = none
+ *                      in a calibrated ascent's annealed end; 0 = none; −1 is 1 of the paper's ascents, none of others
  * @param hold         records of the text to keep, or of random tokens without any, on which each step of repair or objective is
  *                     held to what the model said before; 0 = none; −1 is 4, but without text to keep none of an objective, nor of a
  *                     model made from nothing, which knows nothing else
@@ -77,7 +77,9 @@ public record EraseConfig(Strategy strategy, @Nullable String sites, @Nullable E
         problems.require(maxAscents >= 1, "max_ascents", maxAscents, "at least 1");
         problems.require(repair >= 0, "repair", repair, "at least 0");
         problems.require(polish >= -1, "polish", polish, "-1 (automatic) or more");
-        problems.require(match >= 0 && match <= 100, "match", match, "0 (none) to 100");
+        problems.require(match == -1 || match >= 0 && match <= 100, "match", match, "-1 (automatic), 0 (none) to 100");
+        problems.require(match <= 0 || strategy.kind() == Kind.ASCENT && fixed == null && iterative == null, "match", match,
+                "0: only a calibrated ascent has an end that matches");
         problems.require(hold >= -1, "hold", hold, "-1 (automatic) or more");
         problems.require(repairRate >= 0 && repairRate < 1, "repair_rate", repairRate, "0 (automatic) to below 1");
         problems.require(repairBudget >= 0, "repair_budget", repairBudget, "at least 0");
@@ -168,6 +170,11 @@ public record EraseConfig(Strategy strategy, @Nullable String sites, @Nullable E
         return hold >= 0 ? hold : keep != null || strategy.kind() == Kind.ASCENT && !alone ? HELD : 0;
     }
 
+    /** {@return weight with which the annealed end matches quantiles: as asked for, else what measured best} */
+    public double matched() {
+        return match >= 0 ? match : strategy.alongGradients() && fixed == null && iterative == null ? 1 : 0;
+    }
+
     /** {@return whether it takes captured gradients: for its direction, the contrast, or the curvature of the retain records} */
     public boolean usesLedger() {
         return strategy.usesLedger() || contrast.kind() != Contrast.Kind.NONE || ledgerCurvature();
@@ -201,7 +208,8 @@ public record EraseConfig(Strategy strategy, @Nullable String sites, @Nullable E
      * @return the configuration
      */
     public static EraseConfig paper() {
-        return new Builder().strategy(Strategy.FIRST_EPOCH).precondition(0).repair(0).polish(0).retainGuard(1e9).heldOutGuard(1e9).build();
+        return new Builder().strategy(Strategy.FIRST_EPOCH).precondition(0).repair(0).polish(0).match(0).retainGuard(1e9)
+                .heldOutGuard(1e9).build();
     }
 
     /** {@return A builder that starts from this configuration} */
@@ -232,7 +240,7 @@ public record EraseConfig(Strategy strategy, @Nullable String sites, @Nullable E
         private int maxAscents = 100;
         private int repair = 1;
         private int polish = -1;
-        private double match = 0.5;
+        private double match = -1;
         private int hold = -1;
         private double repairRate = 0;
         private double repairBudget = 0.2;

@@ -109,7 +109,7 @@ public final class EraseSettings {
                         value -> to.contrast(Contrast.parse(value)))
                 .whole("contrast_sample", usual.contrastSample(), "Retain records that span the contrast", to::contrastSample)
                 .number("match", "WEIGHT", usual.match(), "How strongly the annealed end brings the losses of the records' tokens to how"
-                        + " those of held-out records are distributed; 0 = not", to::match)
+                        + " those of held-out records are distributed; 0 = not; -1 = 1, but of other strategies than the paper's 0", to::match)
                 .number("repair_rate", "RATE", usual.repairRate(), "Peak learning rate of repair; 0 = the training's, of a model"
                         + " made from nothing half of it", to::repairRate);
         for (Parameter own : Parameter.values()) {
@@ -131,15 +131,18 @@ public final class EraseSettings {
         if (names.contains("keep_guard") && !names.contains("keep")) {
             problems.add("keep_guard watches the text of keep, which is missing");
         }
-        unused(names, "fixed", problems, "rate", "max_ascents", "overshoot", "precondition");
-        unused(names, "iterative", problems, "max_ascents", "polish");
+        unused(names, "fixed", problems, "rate", "max_ascents", "overshoot", "precondition", "match");
+        unused(names, "iterative", problems, "max_ascents", "polish", "match");
         EraseConfig set = config();
         boolean repairs = set.repair() > 0 || set.polish() != 0 && set.iterative() == null;
         if (set.strategy().kind() == Kind.OBJECTIVE && !repairs) {
             unused(names, "fixed", problems, "learning_rate");
         } else if (set.strategy().kind() == Kind.ASCENT && !repairs) {
-            Stream.of("repair_rate", "hold", "match").filter(names::contains)
+            Stream.of("repair_rate", "hold").filter(names::contains)
                     .forEach(name -> problems.add(name + " is not used without repair and polish"));
+        }
+        if (set.polish() == 0 && set.matched() > 0 && names.contains("match")) {
+            problems.add("match is not used without polish, the annealed end that it is of");
         }
         return problems;
     }

@@ -39,6 +39,8 @@ final class EraseLoop {
     private static final int SAMPLE = 64;
     /** Annealed steps from one that matches quantiles to the next: each as often made no difference and took longer. */
     private static final int MATCH_EVERY = 2;
+    /** Share of the target under which an end that matches ascends again: between it and the target the matching does. */
+    private static final double DRIFT = 0.99;
     private static final Runnable NOTHING = () -> { };
     /** Ascents between looks at the held-out records, which steer nothing on the way. */
     private static final int HELD_OUT_EVERY = 5;
@@ -180,12 +182,13 @@ final class EraseLoop {
         double share = config.rate();
         int every = stepsToALook(data.forget().size(), budget.batchSize());
         for (int i = 0; i < steps; i++) {
-            if (now.forget() < (match == null ? target : LoopResult.NEAR * target)) {
+            if (now.forget() < (match == null ? target : DRIFT * target)) {
                 Outcome outcome = ascend(Phase.POLISH, share);
                 share = outcome.share() > 0 ? outcome.share() * GROWTH : share / 2;
             }
-            Runnable also = match != null && i % MATCH_EVERY == 0 ? () -> match.addGradient(config.match()) : NOTHING;
-            repair(Phase.POLISH, 1 - (double) i / steps, (i + 1) % every == 0, also);
+            Runnable also = match != null && i % MATCH_EVERY == 0 ? () -> match.addGradient(config.matched()) : NOTHING;
+            boolean look = (i + 1) % every == 0 || i == steps - 2; // in time for the last step to see it
+            repair(Phase.POLISH, 1 - (double) i / steps, look, also);
         }
         now = SetLoss.measure(model, data);
         tell(Phase.POLISH, Action.OBSERVE, 0);

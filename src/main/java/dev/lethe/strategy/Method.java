@@ -43,6 +43,7 @@ import dev.lethe.settings.Strategy.Kind;
 import dev.lethe.settings.TrainConfig;
 import dev.lethe.settings.Tuning;
 import dev.lethe.strategy.ObjectiveLoop.ObjectiveSteps;
+import dev.lethe.text.Example;
 import dev.lethe.train.FineTune;
 import dev.lethe.train.Repair;
 import java.nio.file.Path;
@@ -162,10 +163,12 @@ public final class Method {
         }
     }
 
-    /** Null without, where nothing is calibrated and where there is no record never seen to be like. */
+    /** Null without, and where too little is held out to be like. */
     private QuantileMatch match(double target) {
-        return config.match() == 0 || config.fixed() != null || in.data().heldOut().isEmpty() ? null
-                : new QuantileMatch(model, in.data().forget(), in.data().heldOut(), target, training.batchSize(), config.seed());
+        List<Example> heldOut = in.data().heldOut();
+        int tokens = heldOut.stream().mapToInt(Example::targetCount).sum();
+        return config.matched() == 0 || polish() == 0 || tokens < QuantileMatch.LEAST_TOKENS ? null
+                : new QuantileMatch(model, in.data().forget(), heldOut, target, training.batchSize(), config.seed());
     }
 
     private static Runnable more(Hold hold) {
@@ -259,7 +262,7 @@ public final class Method {
      */
     public record LoopResult(Losses before, Losses after, int ascents, int repairs, boolean reached, double left) {
         /** A forget loss this share of the target counts as reached. */
-        static final double NEAR = 0.98;
+        private static final double NEAR = 0.98;
 
         static LoopResult of(Losses before, Losses after, int ascents, int repairs, double target) {
             return new LoopResult(before, after, ascents, repairs, after.forget() >= NEAR * target, left(before, after, target));

@@ -72,7 +72,7 @@ class FactorShardsCommandTest {
         done(erase("--shard", "2/3", "--out", parts, "--set", "threads=2"));
         Shell machine = erase("--out", none, "--set", "factors=" + parts);
         assertEquals(2, machine.code());
-        assertTrue(machine.err().contains(" was computed with another machine than ") && machine.err().contains(", 2 threads, not lethe "),
+        assertTrue(machine.err().contains(" was computed with another machine than ") && machine.err().contains(", 2 threads, f32, not lethe "),
                 machine.err());
         Files.delete(parts.resolve("shard-0002-of-0003.factors"));
         assertEquals("lethe: shard 2/3 is missing; compute that one too, as the others were\n",

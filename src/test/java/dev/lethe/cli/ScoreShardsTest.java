@@ -113,7 +113,7 @@ class ScoreShardsTest {
         score(List.of("--text", "Dave", "--set", "threads=7"), "--shard", "2/2", "--out", parts);
         Shell machine = Shell.run("merge-scores", run, parts);
         assertEquals(2, machine.code());
-        assertTrue(machine.err().contains(" was computed with another machine than ") && machine.err().contains(", 7 threads, not lethe "),
+        assertTrue(machine.err().contains(" was computed with another machine than ") && machine.err().contains(", 7 threads, f32, not lethe "),
                 machine.err());
         score(asked, "--shard", "2/2", "--out", parts);
         byte[] bytes = Files.readAllBytes(second);

@@ -14,6 +14,7 @@ import dev.lethe.engine.NoLeaks;
 import dev.lethe.engine.ParameterVector;
 import dev.lethe.engine.ParameterVector.Distribution;
 import dev.lethe.settings.EraseConfig;
+import dev.lethe.settings.Strategy;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.ModelShape;
 import dev.lethe.text.Example;
@@ -101,9 +102,15 @@ class QuantileMatchTest {
 
     @Test
     void aWeightIsNoLessThanNone() {
-        assertEquals(0.5, EraseConfig.defaults().match());
-        assertTrue(assertThrows(BadInputException.class, () -> EraseConfig.defaults().toBuilder().match(-1).build()).getMessage()
-                .contains("match is -1.0, must be 0 (none) to 100"));
+        assertEquals(1, EraseConfig.defaults().matched());
+        assertEquals(0, EraseConfig.paper().matched());
+        assertEquals(0, EraseConfig.of(Strategy.GAUSS_NEWTON).matched());
+        assertEquals(0, EraseConfig.of(Strategy.NPO).matched());
+        assertEquals(0.5, EraseConfig.of(Strategy.GAUSS_NEWTON).toBuilder().match(0.5).build().matched());
+        assertTrue(assertThrows(BadInputException.class, () -> EraseConfig.defaults().toBuilder().match(-2).build()).getMessage()
+                .contains("match is -2.0, must be -1 (automatic), 0 (none) to 100"));
+        assertTrue(assertThrows(BadInputException.class, () -> EraseConfig.of(Strategy.NPO).toBuilder().match(1).build()).getMessage()
+                .contains("match is 1.0, must be 0: only a calibrated ascent has an end that matches"));
     }
 
     private double[] losses(List<Example> records) {
