@@ -1,7 +1,7 @@
 /*
  * The calibrated loop (DESIGN, Erasure): ascend, repair, look; stop at the reference and not at a step count; then anneal
- * the repair to nothing, ascending again whenever the forget loss falls back under the reference. Or without calibration: so
- * many steps of a fixed rate. Leaves out where the reference comes from and what is done with the weights it ends at.
+ * the repair to nothing, matching quantiles beside it, ascending again whenever the forget loss falls back under the reference. Or
+ * without calibration: so many steps of a fixed rate. Leaves out where the reference comes from and what is done with the weights it ends at.
  */
 package dev.lethe.strategy;
 
@@ -39,8 +39,6 @@ final class EraseLoop {
     private static final int SAMPLE = 64;
     /** Annealed steps from one that matches quantiles to the next: each as often made no difference and took longer. */
     private static final int MATCH_EVERY = 2;
-    /** Share of the target under which an end that matches ascends again: between it and the target the matching does. */
-    private static final double DRIFT = 0.99;
     private static final Runnable NOTHING = () -> { };
     /** Ascents between looks at the held-out records, which steer nothing on the way. */
     private static final int HELD_OUT_EVERY = 5;
@@ -182,15 +180,18 @@ final class EraseLoop {
         double share = config.rate();
         int every = stepsToALook(data.forget().size(), budget.batchSize());
         for (int i = 0; i < steps; i++) {
-            if (now.forget() < (match == null ? target : DRIFT * target)) {
+            if (now.forget() < (match == null ? target : LoopResult.NEAR * target)) {
                 Outcome outcome = ascend(Phase.POLISH, share);
                 share = outcome.share() > 0 ? outcome.share() * GROWTH : share / 2;
             }
             Runnable also = match != null && i % MATCH_EVERY == 0 ? () -> match.addGradient(config.matched()) : NOTHING;
-            boolean look = (i + 1) % every == 0 || i == steps - 2; // in time for the last step to see it
-            repair(Phase.POLISH, 1 - (double) i / steps, look, also);
+            repair(Phase.POLISH, 1 - (double) i / steps, (i + 1) % every == 0, also);
         }
         now = SetLoss.measure(model, data);
+        if (steps > 0 && now.forget() < LoopResult.NEAR * target) { // what fell back since the last look
+            ascend(Phase.POLISH, share);
+            now = SetLoss.measure(model, data, now.forget());
+        }
         tell(Phase.POLISH, Action.OBSERVE, 0);
     }
 

@@ -262,7 +262,7 @@ public final class Method {
      */
     public record LoopResult(Losses before, Losses after, int ascents, int repairs, boolean reached, double left) {
         /** A forget loss this share of the target counts as reached. */
-        private static final double NEAR = 0.98;
+        static final double NEAR = 0.98;
 
         static LoopResult of(Losses before, Losses after, int ascents, int repairs, double target) {
             return new LoopResult(before, after, ascents, repairs, after.forget() >= NEAR * target, left(before, after, target));
