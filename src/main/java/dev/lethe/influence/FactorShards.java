@@ -73,11 +73,12 @@ public record FactorShards(LanguageModel model, GradientLedger ledger, List<Entr
         also.put("entries", entriesHash());
         also.put("of", String.join(",", sites.names()));
         also.put("machine", machine);
-        try {
-            PrivateFiles.makeFolder(folder); // before what may take hours
-            try (KroneckerFactors factors = fit(own)) {
-                factors.save(file, modelHash, also);
-            }
+        if (Files.exists(folder) && !Files.isDirectory(folder)) { // before what may take hours
+            throw new BadInputException(folder + ": is no folder, and the shards need one");
+        }
+        try (KroneckerFactors factors = fit(own)) {
+            PrivateFiles.makeFolder(folder);
+            factors.save(file, modelHash, also);
             return new Written(file.toString(), i, n, List.copyOf(own.names()), entries.size(), Files.size(file));
         } catch (IOException e) {
             throw new BadInputException(file + ": cannot be written: " + Reason.of(e, file), e);

@@ -178,6 +178,8 @@ class FactorShardsTest {
             damaged(two + ": has ", () -> all.read(parts, "m"));
             Files.writeString(two, "text");
             refused(two + ": not a file of numbers that Lethe wrote", () -> all.read(parts, "m"));
+            Path text = Files.writeString(folder.resolve("no-folder"), "text");
+            refused(text + ": is no folder, and the shards need one", () -> all.write(1, 2, text, "m", "here"));
             Path empty = Files.createDirectory(folder.resolve("empty"));
             refused(empty + ": there is no partial result in it (*.factors); compute the shards first (docs/scaling.md)",
                     () -> all.read(empty, "m"));
