@@ -58,7 +58,8 @@ final class Finish {
     private static Erasure account(RunFolder run) {
         Erasure account = run.account();
         if (account == null) {
-            throw new DamagedDataException(run + ": an erasure is pending and its account is gone, so nobody can tell what it was to destroy");
+            throw new DamagedDataException(run + ": an erasure is pending and its account is gone, so nobody can tell what"
+                    + " it was to destroy");
         }
         return account;
     }

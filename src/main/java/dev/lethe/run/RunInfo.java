@@ -126,7 +126,7 @@ public record RunInfo(int format, String lethe, State state, Source source, Data
         }
     }
 
-    /** Version, libtorch, instruction set, device, threads and dtype of this process: where they are the same, so are the last bits of a sum. */
+    /** Version, libtorch, instruction set, device, threads and dtype of this process: where they are equal, the last bits of a sum are. */
     public static String computing(Engine engine) {
         Engine.BuildInfo build = Engine.buildInfo();
         return "lethe " + VERSION + ", libtorch " + build.torchVersion() + ", " + build.isa() + ", " + engine.device() + ", "

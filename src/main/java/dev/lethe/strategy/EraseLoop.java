@@ -1,7 +1,8 @@
 /*
  * The calibrated loop (DESIGN, Erasure): ascend, repair, look; stop at the reference and not at a step count; then anneal
- * the repair to nothing, matching quantiles beside it, ascending again whenever the forget loss falls back under the reference. Or
- * without calibration: so many steps of a fixed rate. Leaves out where the reference comes from and what is done with the weights it ends at.
+ * the repair to nothing, matching quantiles beside it, ascending again whenever the forget loss falls back under the reference.
+ * Or without calibration: so many steps of a fixed rate. Leaves out where the reference comes from and what is done with the
+ * weights it ends at.
  */
 package dev.lethe.strategy;
 
