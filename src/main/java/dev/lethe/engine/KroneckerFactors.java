@@ -234,7 +234,6 @@ public final class KroneckerFactors implements AutoCloseable {
             try (NumberFile numbers = NumberFile.open(file)) {
                 Map<String, String> words = words(file, numbers.text());
                 requireOf(space, file, words, modelHash);
-                numbers.check();
                 sites.addAll(Arrays.asList(words.get("sites").split(",")));
             }
         }
@@ -261,6 +260,7 @@ public final class KroneckerFactors implements AutoCloseable {
     /** A file's numbers from the {@code at}-th on. @return the place behind them */
     private long load(Path file, long at) {
         try (NumberFile numbers = NumberFile.open(file)) {
+            numbers.check();
             if (at + numbers.count() > elements()) {
                 throw new DamagedDataException(file + ": has " + numbers.count() + " numbers where " + (elements() - at) + " are left");
             }
