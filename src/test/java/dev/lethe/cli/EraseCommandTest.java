@@ -8,6 +8,7 @@ import dev.lethe.base.PrivateFilesTest;
 import dev.lethe.run.IdKey;
 import dev.lethe.settings.Strategy;
 import dev.lethe.testing.Grep;
+import dev.lethe.run.RunFolder;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -196,10 +197,12 @@ class EraseCommandTest {
         Path out = folder.resolve("before");
         assertEquals(0, erase(run, "mirelle", out).code());
         Path account = out.resolve("journal/erasure.json");
-        Files.writeString(account, Files.readString(account).replace("\"repair_rate\" :", "\"harden\" : 5, \"live_contrast\" : 8, \"repair_rate\" :"));
+        Files.writeString(account, Files.readString(account).replace("\"repair_rate\" :", "\"harden\" : 5, \"live_contrast\" : 8, \"repair_rate\" :")
+                .replaceFirst("\"match\" : [-0-9.]+,", "")); // and one that is new does not
         Files.writeString(out.resolve("journal/steps.jsonl"), "{\"index\":99,\"phase\":\"POLISH\",\"action\":\"HARDEN\",\"rate\":0.003,"
                 + "\"forget\":6.1,\"retain\":0.2,\"held_out\":\"NaN\"}\n", StandardOpenOption.APPEND);
-        assertTrue(Files.readString(account).contains("harden"));
+        assertTrue(Files.readString(account).contains("harden") && !Files.readString(account).contains("\"match\""));
+        assertEquals(0, RunFolder.open(out).account().config().match(), "nothing was matched then");
         Shell report = Shell.run("report", out, "--json", "-");
         assertEquals(0, report.code(), report.err());
         assertTrue(Files.readString(out.resolve("report/report.html")).contains("10 records were erased"));
