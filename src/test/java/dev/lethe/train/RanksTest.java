@@ -264,7 +264,9 @@ class RanksTest {
             })) {
                 assertInstanceOf(InterruptedWorkException.class, end);
             }
-            assertEquals(at[0], TrainCheckpoint.last(RunFolder.openAny(out)));
+            long last = TrainCheckpoint.last(RunFolder.openAny(out));
+            assertTrue(last == at[0] || last == at[0] + 1, // one later where the ranks had agreed on the next step already
+                    "asked to end after step " + at[0] + ", ended after " + last);
         }
     }
 
