@@ -265,7 +265,7 @@ class RanksTest {
                 assertInstanceOf(InterruptedWorkException.class, end);
             }
             long last = TrainCheckpoint.last(RunFolder.openAny(out));
-            assertTrue(last == at[0] || last == at[0] + 1, // one later where the ranks had agreed on the next step already
+            assertTrue(last == at[0] || last == at[0] + 1, // one later where the next began before its caller had woken
                     "asked to end after step " + at[0] + ", ended after " + last);
         }
     }
