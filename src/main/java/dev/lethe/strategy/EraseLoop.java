@@ -38,7 +38,7 @@ final class EraseLoop {
     private static final double FORWARD = 1.0 / 3;
     /** Most forget records by which a direction is computed anew, and a step judged while there is far to go. */
     private static final int SAMPLE = 64;
-    /** Annealed steps from one that matches quantiles to the next: each as often made no difference and took longer. */
+    /** Annealed steps from one that matches quantiles to the next: at each, with half the weight, came to the same and took longer. */
     private static final int MATCH_EVERY = 2;
     private static final Runnable NOTHING = () -> { };
     /** Ascents between looks at the held-out records, which steer nothing on the way. */

@@ -47,7 +47,8 @@ class HoldTest {
         engine.close();
     }
 
-    private static Example example(int... tokens) {
+    /** A record that predicts each of its tokens but the first. */
+    static Example example(int... tokens) {
         int[] targets = new int[tokens.length];
         System.arraycopy(tokens, 1, targets, 0, tokens.length - 1);
         targets[tokens.length - 1] = Batch.IGNORE;

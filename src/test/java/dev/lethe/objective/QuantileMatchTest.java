@@ -1,12 +1,12 @@
 package dev.lethe.objective;
 
+import static dev.lethe.objective.HoldTest.example;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.base.BadInputException;
-import dev.lethe.engine.Batch;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
@@ -45,13 +45,6 @@ class QuantileMatchTest {
     void close() {
         model.close();
         engine.close();
-    }
-
-    private static Example example(int... tokens) {
-        int[] targets = new int[tokens.length];
-        System.arraycopy(tokens, 1, targets, 0, tokens.length - 1);
-        targets[tokens.length - 1] = Batch.IGNORE;
-        return new Example("text", 0, tokens, targets, false);
     }
 
     /** numpy.quantile([1, 2, 4, 9], [0, .125, .3, .5, .9, 1], method="hazen"). */
