@@ -88,7 +88,7 @@ final class MergeScoresCommand implements Callable<Integer> {
             throw new BadInputException(shards.getFirst() + ": was scored with other weights than those that lie in " + folder.model()
                     + " now; name the run that was scored, or score the shards again");
         }
-        ScoreMethod method = ScoreMethod.of(request.settings().getOrDefault("method", ""));
+        ScoreMethod method = ScoreMethod.of(shards.getFirst() + ": method", request.settings().getOrDefault("method", ""));
         List<Site> sites = ModelLayout.of(folder.info().source().shape()).sites();
         ScoreTable table = new ScoreTable(sites, top);
         Map<RecordKey, String> names = ScoreTable.names(folder);

@@ -66,7 +66,7 @@ final class ScoreCommand implements Callable<Integer> {
     private ScoreQueries queries;
 
     @Option(names = "--method", paramLabel = "NAME", defaultValue = "dot",
-            description = "dot, tracin, cosine, self, act-grad, hvp, cg, lissa, ekfac or ekfac-cosine (default: dot);"
+            description = "dot, tracin, cosine, self, act-grad, hvp, cg, ekfac or ekfac-cosine (default: dot);"
                     + " ekfac over the last block finds the right records most often.")
     private String method;
 
@@ -126,12 +126,7 @@ final class ScoreCommand implements Callable<Integer> {
     }
 
     private ScoreMethod checked() {
-        ScoreMethod chosen;
-        try {
-            chosen = ScoreMethod.of(method);
-        } catch (IllegalArgumentException e) {
-            throw new BadInputException("--method " + Reason.of(e), e);
-        }
+        ScoreMethod chosen = ScoreMethod.of("--method", method);
         if (shard == null && out != null || shard != null && out == null) {
             throw new BadInputException("--shard I/N and --out DIR go together: a shard's partial result is a file in that folder");
         }

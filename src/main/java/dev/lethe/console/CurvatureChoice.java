@@ -39,15 +39,15 @@ public final class CurvatureChoice {
     private int iterations = 300;
 
     public void into(Settings settings) {
-        settings.section("the curvature of cg, lissa, hvp and ekfac")
-                .choice("curvature", "WHICH", matrix, "Of cg and lissa: gauss-newton, never indefinite, or hessian",
+        settings.section("the curvature of cg, hvp and ekfac")
+                .choice("curvature", "WHICH", matrix, "Of cg: gauss-newton, never indefinite, or hessian",
                         value -> matrix = value)
                 .number("damping", "X", null, "Added to the curvature's diagonal (default: a hundredth of its largest eigenvalue; ekfac: a"
                         + " tenth of the mean eigenvalue of each tensor)", value -> damping = value)
                 .whole("curvature_records", records, "Records whose loss curves, sampled", value -> records = Settings.atLeast(1, value))
-                .number("tolerance", "X", tolerance, "Relative residual at which cg and lissa end; cg also when the records shown are the"
+                .number("tolerance", "X", tolerance, "Relative residual at which cg ends, or before that when the records shown are the"
                         + " same three times", value -> tolerance = value)
-                .whole("iterations", iterations, "Most iterations of cg, samples of lissa", value -> iterations = value);
+                .whole("iterations", iterations, "Most iterations of cg", value -> iterations = value);
     }
 
     /**
@@ -71,7 +71,6 @@ public final class CurvatureChoice {
         return switch (method) {
             case HVP -> curved.product();
             case CG -> curved.conjugateGradient(options.damping() == 0 ? null : factors(open, sites, sample, told), first);
-            case LISSA -> curved.lissa();
             default -> throw new IllegalStateException(method + " knows no curvature");
         };
     }

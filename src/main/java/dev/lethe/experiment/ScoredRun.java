@@ -1,7 +1,6 @@
 package dev.lethe.experiment;
 
 import dev.lethe.base.BadInputException;
-import dev.lethe.base.Reason;
 import dev.lethe.base.Settings;
 import dev.lethe.console.Counted;
 import dev.lethe.console.CurvatureChoice;
@@ -75,14 +74,7 @@ final class ScoredRun {
 
     /** The methods asked for, each of which ranks records. */
     List<ScoreMethod> methods() {
-        List<ScoreMethod> chosen = new ArrayList<>();
-        for (String name : methods) {
-            try {
-                chosen.add(ScoreMethod.of(name));
-            } catch (IllegalArgumentException e) {
-                throw new BadInputException("--methods " + Reason.of(e), e);
-            }
-        }
+        List<ScoreMethod> chosen = methods.stream().map(name -> ScoreMethod.of("--methods", name)).toList();
         if (chosen.contains(ScoreMethod.ACT_GRAD)) {
             throw new BadInputException("--methods act-grad: it scores the query's own records and ranks no others");
         }

@@ -24,7 +24,6 @@ public final class CurvatureOperator implements LinearOperator {
     private final Curvature.Matrix matrix;
     private final List<Batch> batches; // weights 1/N each
     private final SiteSet sites;
-    private final int records;
 
     /**
      * @param batches ragged batches with targets; every record counts the same, whatever the batches' weights
@@ -37,13 +36,8 @@ public final class CurvatureOperator implements LinearOperator {
         if (batches.isEmpty()) {
             throw new IllegalArgumentException("curvature: no batch");
         }
-        records = batches.stream().mapToInt(Batch::records).sum();
+        int records = batches.stream().mapToInt(Batch::records).sum();
         this.batches = batches.stream().map(batch -> weighted(batch, 1.0 / records)).toList();
-    }
-
-    /** N. */
-    public int records() {
-        return records;
     }
 
     /** out = C in. */
@@ -59,16 +53,6 @@ public final class CurvatureOperator implements LinearOperator {
             model.curvature(batch, new Curvature(matrix, in, out, accumulate, sites, false));
             accumulate = true;
         }
-    }
-
-    /**
-     * The batches as samples of C for LiSSA: draw d is the mean over the records of batch d mod M, scaled so that M
-     * consecutive draws have the mean C. Shuffle the records before they are batched.
-     */
-    public LinearOperator.SampledOperator sampled() {
-        List<Batch> samples = batches.stream().map(batch -> weighted(batch, (double) batches.size() / records)).toList();
-        return (draw, in, out) -> model.curvature(samples.get((int) Math.floorMod(draw, (long) samples.size())),
-                new Curvature(matrix, List.of(in), List.of(out), false, sites, false));
     }
 
     private static Batch weighted(Batch batch, double weight) {

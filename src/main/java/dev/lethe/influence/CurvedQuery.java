@@ -1,6 +1,6 @@
 /*
- * What the ledger is multiplied with when a score knows curvature: H g_q, or (C + damping I)^-1 g_q by conjugate gradients
- * or LiSSA. The curvature is that of a sample of records' mean loss at the model's present weights, over the sites that
+ * What the ledger is multiplied with when a score knows curvature: H g_q, or (C + damping I)^-1 g_q by conjugate gradients.
+ * The curvature is that of a sample of records' mean loss at the model's present weights, over the sites that
  * count; a tied table counts whole. The inverse has the sign that makes a helpful record's score positive, as dot does:
  * minus Koh and Liang's I_up,loss (2017, eq. 2).
  */
@@ -16,8 +16,6 @@ import dev.lethe.ledger.Entry.RecordKey;
 import dev.lethe.shape.SiteSet;
 import dev.lethe.solve.ConjugateGradient;
 import dev.lethe.solve.ConjugateGradient.EarlyStop;
-import dev.lethe.solve.LinearOperator;
-import dev.lethe.solve.Lissa;
 import dev.lethe.solve.PowerIteration;
 import dev.lethe.solve.PowerIteration.Eigenpair;
 import dev.lethe.solve.Solution;
@@ -34,8 +32,6 @@ import java.util.function.Function;
 public final class CurvedQuery {
     private static final int BATCH = 16;
     private static final double SHARE = 0.01;  // of the largest eigenvalue, as damping
-    private static final int SAMPLES = 3;      // of C, whose largest eigenvalues set LiSSA's scale
-    private static final double MARGIN = 1.5;  // over those, for the samples not looked at
     private static final double BEFORE = 4;    // times C's damping: of what goes before, which misses what blocks share
     private static final double RELATIVE = 0.1; // Grosse et al.: of the mean eigenvalue of each block
     private static final long SEED = 1;
@@ -46,11 +42,10 @@ public final class CurvedQuery {
     private final List<Batch> batches;
     private final Consumer<String> told;
     private double damping = Double.NaN;
-    private double scale = Double.NaN;
 
     /**
      * @param sites   that count; null = all
-     * @param records whose mean loss curves, shuffled: the first ones and LiSSA's draws stand for them
+     * @param records whose mean loss curves, shuffled: the first ones stand for them where C's scale is sought
      * @param told    hears in a sentence how a solve ended
      */
     public CurvedQuery(LanguageModel model, SiteSet sites, List<Example> records, CurvatureOptions options,
@@ -147,27 +142,6 @@ public final class CurvedQuery {
         return solution.x();
     }
 
-    /**
-     * (C + damping I)^-1 g_q by LiSSA. Samples differ, so it ends at its depth as a rule: that solution is taken, and its
-     * residual told; one that diverges throws NotConvergedException.
-     */
-    public QueryVector lissa() {
-        CurvatureOperator curvature = new CurvatureOperator(model, options.matrix(), batches, sites);
-        LinearOperator.SampledOperator samples = curvature.sampled();
-        return query -> {
-            Lissa solver = new Lissa(new Lissa.Options(damping(curvature), scale(curvature, samples),
-                    options.maxIterations(), 1, options.tolerance()));
-            try (ParameterVector gradient = gradient(query)) {
-                Solution solution = solver.attempt(samples, gradient);
-                if (solution.stop() == Solution.Stop.DIVERGED) {
-                    solution.close();
-                    return solver.solve(samples, gradient).x(); // the same samples: throws, saying why
-                }
-                return solved(query, solution);
-            }
-        };
-    }
-
     private ParameterVector gradient(InfluenceQuery query) {
         ParameterVector gradient = QueryBlock.gradient(model, query.examples(), BATCH);
         gradient.keep(sites);
@@ -177,12 +151,12 @@ public final class CurvedQuery {
     /** As asked for, or from the largest eigenvalue; found once. */
     private double damping(CurvatureOperator curvature) {
         if (Double.isNaN(damping))
-            damping = Double.isNaN(options.damping()) ? SHARE * largestOfAll(curvature) : options.damping();
+            damping = Double.isNaN(options.damping()) ? SHARE * largest(curvature) : options.damping();
         return damping;
     }
 
     /** Of C: its direction is sought on the first batch, where a product costs little, and on all from there on. */
-    private double largestOfAll(CurvatureOperator curvature) {
+    private double largest(CurvatureOperator curvature) {
         CurvatureOperator few = new CurvatureOperator(model, options.matrix(), batches.subList(0, 1), sites);
         try (ParameterVector start = start(); Eigenpair near = power(few, start);
                 Eigenpair pair = power(curvature, near.vector())) {
@@ -190,26 +164,7 @@ public final class CurvedQuery {
         }
     }
 
-    private double scale(CurvatureOperator curvature, LinearOperator.SampledOperator samples) {
-        if (Double.isNaN(scale)) {
-            double most = 0;
-            for (int draw = 0; draw < Math.min(SAMPLES, batches.size()); draw++) {
-                int fixed = draw;
-                most = Math.max(most, largest((in, out) -> samples.apply(fixed, in, out)));
-            }
-            scale = MARGIN * (most + damping(curvature)) / 2;
-        }
-        return scale;
-    }
-
-    /** About the largest eigenvalue by magnitude. */
-    private double largest(LinearOperator operator) {
-        try (ParameterVector start = start(); Eigenpair pair = power(operator, start)) {
-            return Math.abs(pair.value());
-        }
-    }
-
-    private static Eigenpair power(LinearOperator operator, ParameterVector start) {
+    private static Eigenpair power(CurvatureOperator operator, ParameterVector start) {
         return new PowerIteration(0.1, 20).attempt(operator, start);
     }
 
@@ -226,7 +181,7 @@ public final class CurvedQuery {
      * @param matrix        C: the Hessian, or the Gauss-Newton matrix, which never is indefinite
      * @param damping       lambda of (C + lambda I)^-1; NaN = a hundredth of C's largest eigenvalue, found by power iteration
      * @param tolerance     relative residual at which a solver ends
-     * @param maxIterations of conjugate gradients, and samples drawn by LiSSA
+     * @param maxIterations of conjugate gradients
      */
     public record CurvatureOptions(Matrix matrix, double damping, double tolerance, int maxIterations) {
         public CurvatureOptions {

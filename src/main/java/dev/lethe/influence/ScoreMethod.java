@@ -1,5 +1,6 @@
 package dev.lethe.influence;
 
+import dev.lethe.base.BadInputException;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.stream.Collectors;
@@ -20,8 +21,6 @@ public enum ScoreMethod {
     HVP,
     /** g_q' (C + damping I)^-1 g_i, solved by conjugate gradients. */
     CG,
-    /** The same by a Neumann series over samples of C. */
-    LISSA,
     /** The same with the EK-FAC approximation of C. */
     EKFAC,
     /** That query v = (C + damping I)^-1 g_q as a cosine: &lt;v, g_i&gt; / (|v| |g_i|). */
@@ -34,7 +33,7 @@ public enum ScoreMethod {
 
     /** Whether the score multiplies the ledger with something else than the query's gradient. */
     public boolean curved() {
-        return this == HVP || this == CG || this == LISSA || factored();
+        return this == HVP || this == CG || factored();
     }
 
     /** Whether its inverse is that of Kronecker factors. */
@@ -57,7 +56,7 @@ public enum ScoreMethod {
             case COSINE, EKFAC_COSINE -> "cosine";
             case ACT_GRAD, TRACIN -> "nats";
             case HVP -> "nats a unit step squared";
-            case CG, LISSA, EKFAC -> "nats a record's weight";
+            case CG, EKFAC -> "nats a record's weight";
             case DOT, SELF -> "nats a unit step";
         };
     }
@@ -71,10 +70,13 @@ public enum ScoreMethod {
         };
     }
 
-    /** @throws IllegalArgumentException listing the methods */
-    public static ScoreMethod of(String label) {
+    /**
+     * @param what asks, as the message says it
+     * @throws BadInputException listing the methods
+     */
+    public static ScoreMethod of(String what, String label) {
         return Arrays.stream(values()).filter(method -> method.label().equals(label)).findFirst()
-                .orElseThrow(() -> new IllegalArgumentException(label + ": there are "
+                .orElseThrow(() -> new BadInputException(what + " " + label + ": there are "
                         + Arrays.stream(values()).map(ScoreMethod::label).collect(Collectors.joining(", "))));
     }
 

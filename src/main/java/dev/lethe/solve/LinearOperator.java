@@ -11,12 +11,4 @@ public interface LinearOperator {
 
     /** out = A in. {@code out} is another vector than {@code in}; what it held before does not matter. */
     void apply(ParameterVector in, ParameterVector out);
-
-    /** An operator known by unbiased samples, as a Hessian by its batches: the mean over all draws is the operator. */
-    @FunctionalInterface
-    public interface SampledOperator {
-
-        /** out = A_draw in; the same draw gives the same sample. {@code out} is another vector than {@code in}. */
-        void apply(long draw, ParameterVector in, ParameterVector out);
-    }
 }

@@ -70,8 +70,6 @@ public record Solution(ParameterVector x, Stop stop, int iterations, double resi
         ITERATIONS,
         /** A direction along which the damped operator is not positive was met: it has no inverse that CG could find. */
         NEGATIVE_CURVATURE,
-        /** The iterates grow without bound. */
-        DIVERGED,
         /** A number is not finite, the preconditioner not positive definite, or the precision allows no more progress. */
         BREAKDOWN
     }

@@ -168,7 +168,7 @@ class CommandTest {
             assertEquals(20, json.get("records").size());
             assertEquals("dave-job", json.get("records").get(0).get("id").asString(), method);
         }
-        for (String method : List.of("hvp", "cg", "lissa", "ekfac")) {
+        for (String method : List.of("hvp", "cg", "ekfac")) {
             JsonNode json = Shell.run("score", run, "--ids", "dave-job", "--method", method, "--set", "damping=0.5",
                     "--set", "curvature_records=8", "--set", "tolerance=0.1", "--top", 0, "--json", "-").json();
             assertEquals(27, json.get("records").size(), method);
@@ -260,7 +260,7 @@ class CommandTest {
     @Test
     void scoreRefusesWhatItCannotAnswer() {
         assertRefused("name the query by exactly one of --text, --ids, --queries and --erased", "score", run);
-        assertRefused("--method nope: there are dot, tracin, cosine, self, act-grad, hvp, cg, lissa, ekfac, ekfac-cosine", "score", run, "--text", "a",
+        assertRefused("--method nope: there are dot, tracin, cosine, self, act-grad, hvp, cg, ekfac, ekfac-cosine", "score", run, "--text", "a",
                 "--method", "nope");
         assertRefused("sites=all: the ledger of " + run + " holds wte, lm_head; choose among these", "score",
                 run, "--text", "a", "--sites", "all");

@@ -259,7 +259,7 @@ class EraseCommandTest {
         assertEquals("query", response.get("records").get(0).get("id").asString());
         assertRefused("sites=all: the ledger of " + run + " holds wte, lm_head; choose among these", "score", run,
                 "--text", "a b", "--sites", "all");
-        assertRefused("--method magic: there are dot, tracin, cosine, self, act-grad, hvp, cg, lissa, ekfac, ekfac-cosine", "score",
+        assertRefused("--method magic: there are dot, tracin, cosine, self, act-grad, hvp, cg, ekfac, ekfac-cosine", "score",
                 run, "--text", "a b", "--method", "magic");
         assertEquals(2, Shell.run("score", run.resolve("model"), "--text", "a b").code());
     }

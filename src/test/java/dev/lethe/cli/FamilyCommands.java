@@ -206,12 +206,12 @@ abstract class FamilyCommands {
     @Test
     void everyScoreRanksEveryRecord() {
         String asked = subject() + "-home";
-        for (String method : List.of("dot", "tracin", "cosine", "hvp", "cg", "cg hessian", "lissa", "ekfac",
+        for (String method : List.of("dot", "tracin", "cosine", "hvp", "cg", "cg hessian", "ekfac",
                 "ekfac-cosine")) {
             String[] words = method.split(" ");
             Object[] command = {"score", run, "--ids", asked, "--method", words[0], "--set", "epochs=19", "--top",
                     0};
-            if (Set.of("hvp", "cg", "lissa", "ekfac", "ekfac-cosine").contains(words[0])) {
+            if (Set.of("hvp", "cg", "ekfac", "ekfac-cosine").contains(words[0])) {
                 command = and(command, "--set", "curvature_records=6", "--set", "damping=" + (words.length == 2 ? 20 : 0.5),
                         "--set", "tolerance=0.1", "--set", "curvature=" + (words.length == 2 ? words[1] : "gauss-newton"));
             }

@@ -39,8 +39,6 @@ class ScoreShardsTest {
                 List.of("--method", "self", "--sites", "block:0"),
                 List.of("--ids", "dave-job", "--method", "ekfac-cosine", "--set", "damping=0.5", "--set", "curvature_records=8"),
                 List.of("--ids", "dave-job", "--method", "cg", "--set", "damping=0.5", "--set", "curvature_records=8", "--set",
-                        "tolerance=0.1"),
-                List.of("--ids", "dave-job", "--method", "lissa", "--set", "damping=0.5", "--set", "curvature_records=8", "--set",
                         "tolerance=0.1"))) {
             Path parts = folder.resolve("parts" + asked.hashCode());
             Path csv = folder.resolve("one.csv");

@@ -45,17 +45,10 @@ class CurvatureOperatorTest {
     void cutsDoNotMatter() {
         CurvatureOperator whole = operator(Matrix.HESSIAN, Batch.of(tokens, targets));
         CurvatureOperator cut = operator(Matrix.HESSIAN, batch(0, 2).withWeights(new double[] {5, 7}), batch(2, 3));
-        assertEquals(3, cut.records());
-        try (ParameterVector v = direction(); ParameterVector expected = v.zeros(); ParameterVector actual = v.zeros();
-                ParameterVector sum = v.zeros()) {
+        try (ParameterVector v = direction(); ParameterVector expected = v.zeros(); ParameterVector actual = v.zeros()) {
             whole.apply(v, expected);
             cut.apply(v, actual);
             near("streamed", expected, actual);
-            for (long draw = 4; draw < 6; draw++) {
-                cut.sampled().apply(draw, v, actual);
-                sum.axpy(0.5, actual);
-            }
-            near("mean of the samples", expected, sum);
         }
     }
 

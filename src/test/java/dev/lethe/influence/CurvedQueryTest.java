@@ -125,7 +125,7 @@ class CurvedQueryTest {
     }
 
     @Test
-    void bothSolversGiveTheDampedInverse() {
+    void conjugateGradientsGiveTheDampedInverse() {
         for (Matrix matrix : Matrix.values()) {
             double damping = matrix == Matrix.HESSIAN ? 20 : DAMPING; // above minus the Hessian's smallest eigenvalue
             double[] expected = solve(dense(matrix), damping, gradients.getFirst());
@@ -133,7 +133,6 @@ class CurvedQueryTest {
             try (QueryVector preconditioned = query(matrix, damping).conjugateGradient(factors(), null)) {
                 Tolerance.near("cg behind factors " + matrix, expected, along(preconditioned), 1e-8);
             }
-            Tolerance.near("lissa " + matrix, expected, along(query(matrix, damping).lissa()), 1e-6);
         }
     }
 

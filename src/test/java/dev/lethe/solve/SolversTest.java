@@ -15,7 +15,6 @@ import dev.lethe.shape.Dtype;
 import dev.lethe.shape.ModelShape;
 import dev.lethe.shape.Tolerance;
 import dev.lethe.solve.ConjugateGradient.EarlyStop;
-import dev.lethe.solve.LinearOperator.SampledOperator;
 import dev.lethe.solve.Solution.NotConvergedException;
 import dev.lethe.solve.Solution.Stop;
 import java.util.ArrayList;
@@ -181,58 +180,6 @@ class SolversTest {
         Thread.currentThread().interrupt();
         assertThrows(InterruptedWorkException.class, () -> cg(0, 1e-8, 10).solve(a, b));
         assertTrue(Thread.interrupted(), "the thread stays interrupted");
-    }
-
-    // ---- LiSSA ------------------------------------------------------------------------------------------------
-
-    private static Lissa lissa(double damping, double scale, int depth, int repeats, double tolerance) {
-        return new Lissa(new Lissa.Options(damping, scale, depth, repeats, tolerance));
-    }
-
-    private static SampledOperator whole(LinearOperator operator) {
-        return (draw, in, out) -> operator.apply(in, out);
-    }
-
-    @Test
-    void lissaIsTheInverse() {
-        Dense a = spd(0.2, 4);
-        try (Solution solution = lissa(0.1, 4.2, 2000, 1, 1e-10).solve(whole(a), b)) {
-            Tolerance.near("x", a.function(a.take(b), v -> 1 / (v + 0.1)), a.take(solution.x()), 1e-9);
-            assertEquals(a.products, solution.iterations());
-        }
-    }
-
-    @Test
-    void lissaAveragesSamples() {
-        Dense a = spd(0.5, 2);
-        // Draws alternate between 1.5 A and A / 2; repeats of even depth see both alike.
-        SampledOperator sampled = (draw, in, out) -> {
-            a.apply(in, out);
-            out.scale(draw % 2 == 0 ? 1.3 : 0.7);
-        };
-        try (Solution solution = lissa(0, 40, 1500, 4, 1e-8).attempt(sampled, b)) {
-            assertEquals(Stop.ITERATIONS, solution.stop(), "samples that differ leave a floor under the residual");
-            assertEquals(4 * 1500, solution.iterations());
-            Tolerance.near("x", a.function(a.take(b), v -> 1 / v), a.take(solution.x()), 0.02);
-        }
-    }
-
-    @Test
-    void lissaDivergesAloud() {
-        Dense a = spd(0.5, 4);
-        NotConvergedException small = assertThrows(NotConvergedException.class,
-                () -> lissa(0, 1.5, 1000, 1, 1e-8).solve(whole(a), b));
-        assertEquals(Stop.DIVERGED, small.stop());
-        assertTrue(small.getMessage().contains("raise the scale (it is 1.500)"), small.getMessage());
-        double[] values = a.values.clone();
-        values[0] = -1;
-        Dense indefinite = new Dense(model, values, 3);
-        assertEquals(Stop.DIVERGED, assertThrows(NotConvergedException.class,
-                () -> lissa(0, 5, 1000, 1, 1e-8).solve(whole(indefinite), b)).stop());
-        NotConvergedException shallow = assertThrows(NotConvergedException.class,
-                () -> lissa(0, 5, 3, 1, 1e-8).solve(whole(a), b));
-        assertEquals(Stop.ITERATIONS, shallow.stop());
-        assertTrue(shallow.getMessage().contains("allow more depth than 3"), shallow.getMessage());
     }
 
     // ---- spectrum ---------------------------------------------------------------------------------------------
