@@ -6,7 +6,6 @@
 package dev.lethe.base;
 
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.stream.Stream;
@@ -19,14 +18,12 @@ public final class FolderLinks {
 
     /** @throws BadInputException naming a link in the folder, or in one of its folders, that leads out of it */
     public static void requireInside(Path folder) {
-        try {
+        Io.input(folder + ": cannot be read", () -> {
             Path real = folder.toRealPath(); // a walk does not begin at a link
             try (Stream<Path> paths = Files.walk(real, DEPTH)) {
                 paths.forEach(path -> requireInside(real, path));
             }
-        } catch (IOException | UncheckedIOException e) {
-            throw new BadInputException(folder + ": cannot be read: " + Reason.of(e), e);
-        }
+        });
     }
 
     /** @throws BadInputException when {@code path}, which lies in the folder, is a link that leads out of it */

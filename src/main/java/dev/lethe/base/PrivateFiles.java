@@ -25,7 +25,6 @@ import java.nio.file.attribute.BasicFileAttributes;
 import java.nio.file.attribute.FileAttribute;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.HashSet;
-import java.util.List;
 import java.util.Set;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -123,12 +122,10 @@ public final class PrivateFiles {
     }
 
     private static void deleteLeftovers(Path folder, String prefix) throws IOException {
-        List<Path> left;
-        try (Stream<Path> inside = Files.list(folder)) {
-            left = inside.filter(path -> path.getFileName().toString().startsWith(prefix) && isLeftover(path)).toList();
-        }
-        for (Path path : left) {
-            deleteTree(path);
+        for (Path path : Io.list(folder)) {
+            if (path.getFileName().toString().startsWith(prefix) && isLeftover(path)) {
+                deleteTree(path);
+            }
         }
     }
 

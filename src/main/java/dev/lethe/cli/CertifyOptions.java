@@ -1,12 +1,11 @@
 package dev.lethe.cli;
 
 import dev.lethe.base.BadInputException;
-import dev.lethe.base.Reason;
+import dev.lethe.base.Io;
 import dev.lethe.base.Settings;
 import dev.lethe.console.Terminal;
 import dev.lethe.proof.Certifier;
 import dev.lethe.proof.SigningKeys;
-import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -62,11 +61,8 @@ final class CertifyOptions {
             }
             return given.toCharArray();
         }
-        try {
-            return Files.readString(file, StandardCharsets.UTF_8).lines().findFirst().orElse("").toCharArray();
-        } catch (IOException e) {
-            throw new BadInputException("password file " + file + ": cannot be read: " + Reason.of(e, file), e);
-        }
+        return Io.input("password file " + file + ": cannot be read", () ->
+                Files.readString(file, StandardCharsets.UTF_8).lines().findFirst().orElse("").toCharArray());
     }
 
     private static Instant time(String text) {

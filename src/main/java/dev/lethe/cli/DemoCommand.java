@@ -1,8 +1,7 @@
 package dev.lethe.cli;
 
-import dev.lethe.base.BadInputException;
+import dev.lethe.base.Io;
 import dev.lethe.base.PrivateFiles;
-import dev.lethe.base.Reason;
 import dev.lethe.console.Common;
 import dev.lethe.console.ModelPlace;
 import dev.lethe.console.SettingOptions;
@@ -28,7 +27,6 @@ import dev.lethe.settings.ModelSource;
 import dev.lethe.settings.TrainConfig;
 import dev.lethe.sweep.DemoData;
 import dev.lethe.train.Trainer;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
@@ -37,6 +35,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import java.util.function.ToDoubleFunction;
+import java.util.stream.IntStream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Parameters;
@@ -119,17 +118,10 @@ final class DemoCommand implements Callable<Integer> {
     }
 
     private Path folder() {
-        Path folder = out;
-        for (int i = 1; folder == null; i++) {
-            Path candidate = Path.of("lethe-demo" + (i == 1 ? "" : "-" + i));
-            folder = Files.exists(candidate) ? null : candidate;
-        }
+        Path folder = out != null ? out : IntStream.iterate(1, i -> i + 1).mapToObj(i -> Path.of("lethe-demo" + (i == 1 ? "" : "-" + i)))
+                .filter(candidate -> !Files.exists(candidate)).findFirst().orElseThrow();
         RunFolder.requireFree(folder);
-        try {
-            return PrivateFiles.makeFolder(folder);
-        } catch (IOException e) {
-            throw new BadInputException(folder + ": cannot be made: " + Reason.of(e, folder), e);
-        }
+        return Io.input(folder + ": cannot be made", () -> PrivateFiles.makeFolder(folder));
     }
 
     private static void print(Terminal terminal, Result result) {

@@ -1,12 +1,10 @@
 package dev.lethe.cli;
 
-import dev.lethe.base.BadInputException;
+import dev.lethe.base.Io;
 import dev.lethe.base.PrivateFiles;
-import dev.lethe.base.Reason;
 import dev.lethe.console.Common;
 import dev.lethe.ledger.LedgerKeys;
 import dev.lethe.proof.SigningKeys;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.SecureRandom;
@@ -41,12 +39,8 @@ final class KeysCommand implements Runnable {
             if (passwordFile != null && !Files.exists(passwordFile)) {
                 byte[] random = new byte[PASSWORD_BYTES];
                 new SecureRandom().nextBytes(random);
-                try {
-                    PrivateFiles.write(passwordFile, Base64.getUrlEncoder().encodeToString(random) + "\n");
-                } catch (IOException e) {
-                    throw new BadInputException("--password-file " + passwordFile + ": cannot be made: "
-                            + Reason.of(e, passwordFile), e);
-                }
+                Io.input("--password-file " + passwordFile + ": cannot be made", () ->
+                        PrivateFiles.write(passwordFile, Base64.getUrlEncoder().encodeToString(random) + "\n"));
             }
             SigningKeys keys = SigningKeys.make(store, CertifyOptions.password(passwordFile));
             return new Result(store.toString(), SigningKeys.beside(store, ".pem").toString(),

@@ -1,8 +1,8 @@
 package dev.lethe.cli;
 
 import dev.lethe.base.BadInputException;
+import dev.lethe.base.Io;
 import dev.lethe.base.PrivateFiles;
-import dev.lethe.base.Reason;
 import dev.lethe.base.Settings;
 import dev.lethe.base.Sizes;
 import dev.lethe.console.Common;
@@ -37,7 +37,6 @@ import dev.lethe.run.RunInfo;
 import dev.lethe.shape.Device;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.SiteSet;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -207,16 +206,14 @@ final class ScoreCommand implements Callable<Integer> {
         ShardChoice choice = ShardChoice.of(shard);
         Shard part = blocks.shard(choice.i(), choice.n());
         Path file = Parts.file(out, part.i(), part.n(), PartialScores.ENDING);
-        try {
+        Io.input(file + ": cannot be written", () -> {
             PrivateFiles.makeFolder(out);
             PartialScores.write(file, request, part, open.model().sites(), sink -> pass.accept(part, sink));
             Partial result = new Partial(file.toString(), request.settings().get("method"), part.i(), part.n(), part.last() - part.first(),
                     part.first(), part.last(), Files.size(file));
             common.result(result, terminal -> terminal.print("shard %s  %,d of %,d entries, %s: %s", part, result.entries,
                     blocks.entries().size(), Sizes.of(result.bytes), file));
-        } catch (IOException e) {
-            throw new BadInputException(file + ": cannot be written: " + Reason.of(e, file), e);
-        }
+        });
     }
 
     private void respond(OpenModel open, List<InfluenceQuery> asked, ScoreTable table) {

@@ -2,7 +2,7 @@ package dev.lethe.engine;
 
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.DamagedDataException;
-import dev.lethe.base.Reason;
+import dev.lethe.base.Io;
 import dev.lethe.shape.Dtype;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -62,11 +62,7 @@ public final class MappedFile implements AutoCloseable {
     }
 
     private static MappedFile map(Path path, long mostBytes) {
-        try {
-            return new MappedFile(path, mostBytes);
-        } catch (IOException e) {
-            throw new BadInputException(path + ": cannot be read: " + Reason.of(e), e);
-        }
+        return Io.input(path + ": cannot be read", () -> new MappedFile(path, mostBytes));
     }
 
     private BasicFileAttributes attributes() throws IOException {

@@ -7,7 +7,7 @@ package dev.lethe.erase;
 
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.DamagedDataException;
-import dev.lethe.base.Reason;
+import dev.lethe.base.Io;
 import dev.lethe.data.TextRecord;
 import dev.lethe.engine.Work;
 import dev.lethe.ledger.Entry.RecordKey;
@@ -80,7 +80,7 @@ public final class Census {
      */
     public static List<Trace> of(Path root, Search search) {
         Census census = new Census(search);
-        try {
+        return Io.reading(root, () -> {
             Path folder = root.toAbsolutePath().normalize();
             census.visit(folder);
             for (Path left : List.of(GrowingFolder.of(folder), GrowingFolder.trialOf(folder))) {
@@ -88,10 +88,8 @@ public final class Census {
                     census.visit(left);
                 }
             }
-        } catch (IOException | UncheckedIOException e) { // the second of a walk
-            throw new BadInputException(root + ": cannot be read: " + Reason.of(e), e);
-        }
-        return List.copyOf(census.places);
+            return List.copyOf(census.places);
+        });
     }
 
     private void visit(Path root) throws IOException {

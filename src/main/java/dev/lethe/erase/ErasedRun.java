@@ -9,8 +9,8 @@
 package dev.lethe.erase;
 
 import dev.lethe.base.BadInputException;
+import dev.lethe.base.Io;
 import dev.lethe.base.PrivateFiles;
-import dev.lethe.base.Reason;
 import dev.lethe.data.TextRecord;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.ledger.Entry;
@@ -34,7 +34,6 @@ import dev.lethe.settings.Strategy;
 import dev.lethe.strategy.Method;
 import dev.lethe.train.Replay;
 import dev.lethe.train.Trainer;
-import java.io.IOException;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
@@ -137,7 +136,7 @@ final class ErasedRun implements Method.Fresh, AutoCloseable {
     @Override
     public void takeOver(boolean replayed) {
         Path retrained = growing.resolve("retrained");
-        try {
+        Io.disk(growing + ": the retrained run cannot be taken over", () -> {
             for (String name : replayed ? List.of("ledger", "metrics.jsonl", "timings.jsonl", Replay.FOLDER) : List.of("ledger")) {
                 if (Files.exists(retrained.resolve(name))) {
                     Files.move(retrained.resolve(name), growing.resolve(name));
@@ -145,9 +144,7 @@ final class ErasedRun implements Method.Fresh, AutoCloseable {
             }
             plan = replayed ? RunFolder.openAny(retrained).info().plan() : null;
             PrivateFiles.deleteTree(retrained);
-        } catch (IOException e) {
-            throw new UncheckedIOException(growing + ": the retrained run cannot be taken over: " + Reason.of(e), e);
-        }
+        });
     }
 
     /** The request's id; says nothing of the records without the account's key. */
@@ -167,7 +164,7 @@ final class ErasedRun implements Method.Fresh, AutoCloseable {
         Set<String> erased = erasure.leaving();
         boolean destroys = !erased.isEmpty() && !erasure.config().keepEntries();
         journal.close();
-        try {
+        Io.disk(out + ": the new run cannot be written", () -> {
             Checkpoint.save(model, Checkpoint.config(source.model()), growing.resolve("model"), source.model());
             List<RunRecord> left = source.records().stream().filter(record -> !erased.contains(record.id())).toList();
             RunInfo info = withPlan(info(model, erasure), erasure, left);
@@ -180,9 +177,7 @@ final class ErasedRun implements Method.Fresh, AutoCloseable {
                 owed(erasure, info.identity()).write(notes);
             }
             RunFolder.describe(growing.path(), info, left);
-        } catch (IOException e) {
-            throw new UncheckedIOException(out + ": the new run cannot be written: " + Reason.of(e, out), e);
-        }
+        });
         growing.takePlace();
         intended = false;
         RunFolder made = RunFolder.openAny(out);
@@ -302,31 +297,23 @@ final class ErasedRun implements Method.Fresh, AutoCloseable {
         private final OutputStream out;
 
         Journal(Path folder) {
-            try {
+            file = folder.resolve(STEPS);
+            out = Io.disk(folder + ": the journal cannot be written", () -> {
                 PrivateFiles.makeFolder(folder);
-                file = folder.resolve(STEPS);
-                out = PrivateFiles.append(file);
-            } catch (IOException e) {
-                throw new UncheckedIOException(folder + ": the journal cannot be written: " + Reason.of(e, folder), e);
-            }
+                return PrivateFiles.append(file);
+            });
         }
 
         void write(EraseStep step) {
-            try {
+            Io.disk(file, () -> {
                 out.write((RunJson.line(step) + "\n").getBytes(StandardCharsets.UTF_8));
                 PrivateFiles.sync(file);
-            } catch (IOException e) {
-                throw new UncheckedIOException(file + ": " + Reason.of(e, file), e);
-            }
+            });
         }
 
         @Override
         public void close() {
-            try {
-                out.close();
-            } catch (IOException e) {
-                throw new UncheckedIOException(file + ": " + Reason.of(e, file), e);
-            }
+            Io.disk(file, () -> out.close());
         }
     }
 }

@@ -7,6 +7,7 @@ package dev.lethe.erase;
 
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.DamagedDataException;
+import dev.lethe.base.Io;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
 import dev.lethe.engine.Work;
@@ -21,8 +22,6 @@ import dev.lethe.run.PendingErasureException;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunInfo;
 import dev.lethe.run.RunJson;
-import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -89,7 +88,7 @@ final class Finish {
             throw new DamagedDataException(PendingErasure.file(made.journal()) + ": names records that the account beside it does"
                     + " not, or the account's key is gone; nothing was destroyed");
         }
-        try {
+        return Io.disk(made + ": noting what was destroyed", () -> {
             Lineage.of(made).introduce();
             Lineage lineage = Lineage.of(made);
             Map<String, String> reasons = cleaned(lineage, pending);
@@ -105,9 +104,7 @@ final class Finish {
             PrivateFiles.deleteTree(PendingErasure.file(made.journal()));
             PrivateFiles.syncFolder(made.journal());
             return erasure.withDestroyed(after.places(), left);
-        } catch (IOException e) {
-            throw new UncheckedIOException(made + ": noting what was destroyed: " + Reason.of(e), e);
-        }
+        });
     }
 
     /** Cleans every run that can be reached; gives each one's identity with the reason why it is not clean, null when it is. */

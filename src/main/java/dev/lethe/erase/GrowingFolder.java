@@ -5,6 +5,7 @@
 package dev.lethe.erase;
 
 import dev.lethe.base.BadInputException;
+import dev.lethe.base.Io;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
 import dev.lethe.run.Lineage;
@@ -18,7 +19,6 @@ import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
-import java.util.stream.Stream;
 
 final class GrowingFolder implements AutoCloseable {
     private static final String MARK = "erasing.lock";
@@ -46,12 +46,10 @@ final class GrowingFolder implements AutoCloseable {
      */
     static GrowingFolder take(Path out) {
         Path path = of(out);
-        try {
+        return Io.disk(path + ": cannot be made", () -> {
             PrivateFiles.makeFolder(path.getParent());
             return new GrowingFolder(path, out, lock(path));
-        } catch (IOException e) {
-            throw new UncheckedIOException(path + ": cannot be made: " + Reason.of(e), e);
-        }
+        });
     }
 
     /** Its name for what is never to be a run, tried on this one. */
@@ -63,11 +61,7 @@ final class GrowingFolder implements AutoCloseable {
     /** One for what is never to be a run; what a killed trial of the same run left there goes. */
     static GrowingFolder trial(RunFolder source) {
         Path path = trialOf(source.root());
-        try {
-            return new GrowingFolder(path, null, lock(path));
-        } catch (IOException e) {
-            throw new UncheckedIOException(path + ": a trial's folder cannot be made: " + Reason.of(e), e);
-        }
+        return Io.disk(path + ": a trial's folder cannot be made", () -> new GrowingFolder(path, null, lock(path)));
     }
 
     /** Removes what erasures that were killed on these runs left, whatever their OUT: it has entries of everyone. */
@@ -111,11 +105,9 @@ final class GrowingFolder implements AutoCloseable {
 
     /** Removes all but the lock. */
     private static void empty(Path path) throws IOException {
-        try (Stream<Path> inside = Files.list(path)) {
-            for (Path left : (Iterable<Path>) inside::iterator) {
-                if (!left.endsWith(MARK)) {
-                    PrivateFiles.deleteTree(left);
-                }
+        for (Path left : Io.list(path)) {
+            if (!left.endsWith(MARK)) {
+                PrivateFiles.deleteTree(left);
             }
         }
     }
@@ -130,13 +122,11 @@ final class GrowingFolder implements AutoCloseable {
 
     /** Gives what has grown its name, at once. */
     void takePlace() {
-        try {
+        Io.disk(out + ": the new run cannot take its place", () -> {
             freeName();
             Files.move(path, out, StandardCopyOption.ATOMIC_MOVE);
             PrivateFiles.syncFolder(out.getParent());
-        } catch (IOException e) {
-            throw new UncheckedIOException(out + ": the new run cannot take its place: " + Reason.of(e), e);
-        }
+        });
     }
 
     /** Whoever has begun to write in OUT since {@link #take} keeps it, and this erasure ends. */

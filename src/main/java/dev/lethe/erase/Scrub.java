@@ -6,13 +6,11 @@
  */
 package dev.lethe.erase;
 
+import dev.lethe.base.Io;
 import dev.lethe.base.PrivateFiles;
-import dev.lethe.base.Reason;
 import dev.lethe.influence.FactorFit;
 import dev.lethe.run.RunFolder;
 import dev.lethe.train.Replay;
-import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
@@ -53,26 +51,20 @@ final class Scrub {
     }
 
     private static void clearLeftovers(Path root) {
-        try {
+        Io.disk(root + ": what a kill left cannot be removed", () -> {
             for (Path folder : List.of(root, root.resolve("journal"), root.resolve("model"))) {
                 if (Files.isDirectory(folder)) {
                     PrivateFiles.deleteLeftovers(folder);
                 }
             }
-        } catch (IOException e) {
-            throw new UncheckedIOException(root + ": what a kill left cannot be removed: " + Reason.of(e), e);
-        }
+        });
     }
 
     private static void remove(Path path, String what, List<Done> done) {
         if (!Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
             return;
         }
-        try {
-            PrivateFiles.deleteTree(path);
-        } catch (IOException e) {
-            throw new UncheckedIOException(path + ": cannot be removed: " + Reason.of(e), e);
-        }
+        Io.disk(path + ": cannot be removed", () -> PrivateFiles.deleteTree(path));
         done.add(new Done(path, what));
     }
 }

@@ -1,21 +1,18 @@
 package dev.lethe.eval;
 
 import dev.lethe.base.BadInputException;
-import dev.lethe.base.Reason;
+import dev.lethe.base.Io;
 import dev.lethe.data.Dataset;
 import dev.lethe.data.PerturbedDataset;
 import dev.lethe.data.PerturbedDataset.PerturbedRecord;
 import dev.lethe.metric.TruthRatio;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.stream.Stream;
 
 /** The sets of TOFU's evaluation that are at hand; null where one is not. */
 public record TofuSets(PerturbedDataset forget, PerturbedDataset retain, PerturbedDataset realAuthors,
@@ -92,15 +89,9 @@ public record TofuSets(PerturbedDataset forget, PerturbedDataset retain, Perturb
         }
 
         private List<PerturbedDataset> learned() {
-            List<PerturbedDataset> sets = new ArrayList<>();
-            try (Stream<Path> files = Files.list(folder)) {
-                files.map(file -> file.getFileName().toString())
-                        .filter(name -> name.equals(RETAIN) || name.startsWith("forget") && name.endsWith(PERTURBED)).sorted()
-                        .forEach(name -> sets.add(read(name, true)));
-            } catch (IOException e) {
-                throw new BadInputException(folder + ": cannot be listed: " + Reason.of(e, folder), e);
-            }
-            return sets;
+            return Io.input(folder + ": cannot be listed", () -> Io.list(folder)).stream().map(file -> file.getFileName().toString())
+                    .filter(name -> name.equals(RETAIN) || name.startsWith("forget") && name.endsWith(PERTURBED))
+                    .map(name -> read(name, true)).toList();
         }
 
         private PerturbedDataset read(String name, boolean paraphrase) {

@@ -1,5 +1,6 @@
 package dev.lethe.find;
 
+import dev.lethe.base.Io;
 import dev.lethe.data.TextRecord;
 import dev.lethe.engine.Work;
 import dev.lethe.text.Letters;
@@ -61,6 +62,7 @@ final class CandidateIndex implements AutoCloseable {
     private static final String SPACED = "words"; // apart, for the first is read whole and the second has many more terms
     private static final String UNSPACED = "rows of letters";
     private static final String ORDINAL = "ordinal";
+    private static final String MEMORY = "an index in memory"; // which nothing can ail
     private static final int LONGEST_WORD = 255;   // Lucene refuses terms above 32,766 bytes; no word needs that
     private static final int MOST_QUERY_WORDS = 200; // rarest first; a record like the text shares some of them
     private static final int MOST_NEAR_WORDS = 12; // the longest; the rest is compared in the records they lead to
@@ -116,11 +118,7 @@ final class CandidateIndex implements AutoCloseable {
         List<String> words = telling(text);
         BooleanQuery.Builder any = new BooleanQuery.Builder();
         words.forEach(word -> any.add(near(word), BooleanClause.Occur.SHOULD));
-        try {
-            return new IndexSearcher(reader).search(any.build(), new HitsManager());
-        } catch (IOException impossible) {
-            throw new UncheckedIOException(impossible);
-        }
+        return Io.disk(MEMORY, () -> new IndexSearcher(reader).search(any.build(), new HitsManager()));
     }
 
     /**
@@ -129,7 +127,7 @@ final class CandidateIndex implements AutoCloseable {
      * compared with it; unspaced letters count by their rows of every length.
      */
     List<int[]> nearest(List<Nearness> asked) {
-        try {
+        return Io.disk(MEMORY, () -> {
             Map<AskedWord, List<List<BytesRef>>> near = nearTerms(asked.stream().flatMap(CandidateIndex::words)
                     .filter(word -> field(word.folded) == SPACED).toList());
             List<int[]> nearest = new ArrayList<>();
@@ -140,9 +138,7 @@ final class CandidateIndex implements AutoCloseable {
                 nearest.add(ordinals(Arrays.stream(best).mapToInt(hit -> hit.doc).sorted().toArray()));
             }
             return nearest;
-        } catch (IOException impossible) {
-            throw new UncheckedIOException(impossible);
-        }
+        });
     }
 
     private static Stream<AskedWord> words(Nearness asked) {
@@ -218,11 +214,7 @@ final class CandidateIndex implements AutoCloseable {
     }
 
     private int frequency(String word) {
-        try {
-            return reader.docFreq(term(word));
-        } catch (IOException impossible) {
-            throw new UncheckedIOException(impossible);
-        }
+        return Io.disk(MEMORY, () -> reader.docFreq(term(word)));
     }
 
     /** Edits allowed in a word of the text: none in short words and numbers, where one changes the meaning. */
@@ -238,12 +230,10 @@ final class CandidateIndex implements AutoCloseable {
 
     @Override
     public void close() {
-        try {
+        Io.disk(MEMORY, () -> {
             reader.close();
             directory.close();
-        } catch (IOException impossible) {
-            throw new UncheckedIOException(impossible);
-        }
+        });
     }
 
     private static final class HitsManager implements CollectorManager<Hits, int[]> {

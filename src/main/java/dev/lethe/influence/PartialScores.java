@@ -11,6 +11,7 @@ package dev.lethe.influence;
 
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.DamagedDataException;
+import dev.lethe.base.Io;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
 import dev.lethe.base.Sha256;
@@ -82,11 +83,7 @@ public final class PartialScores implements Parts.Part, AutoCloseable {
 
     /** Writes a shard: {@code pass} gives the rows, as {@link InfluenceScorer#rows}. @param sites of the model */
     public static void write(Path file, ScoreRequest request, LedgerBlocks.Shard shard, List<Site> sites, Consumer<EntryRows.Sink> pass) {
-        try {
-            PrivateFiles.write(file, out -> write(out, request, shard, sites, pass));
-        } catch (IOException e) {
-            throw new BadInputException(file + ": cannot be written: " + Reason.of(e, file), e);
-        }
+        Io.input(file + ": cannot be written", () -> PrivateFiles.write(file, out -> write(out, request, shard, sites, pass)));
     }
 
     /** The same into a stream, which stays open. */
@@ -147,11 +144,7 @@ public final class PartialScores implements Parts.Part, AutoCloseable {
         }
 
         private void put(ByteBuffer bytes) {
-            try {
-                out.write(bytes.array());
-            } catch (IOException e) {
-                throw new UncheckedIOException(e);
-            }
+            Io.disk("writing rows", () -> out.write(bytes.array()));
         }
     }
 

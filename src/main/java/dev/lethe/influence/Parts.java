@@ -2,8 +2,7 @@
 package dev.lethe.influence;
 
 import dev.lethe.base.BadInputException;
-import dev.lethe.base.Reason;
-import java.io.IOException;
+import dev.lethe.base.Io;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Comparator;
@@ -13,7 +12,6 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
-import java.util.stream.Stream;
 
 /** Files of shards, and refusals of those that do not go together, a sentence each. Stateless. */
 public final class Parts {
@@ -37,15 +35,11 @@ public final class Parts {
 
     /** The files of that ending in a folder. @throws BadInputException when there is none */
     public static List<Path> in(Path folder, String ending) {
-        try (Stream<Path> inside = Files.list(folder)) {
-            List<Path> own = inside.filter(file -> file.toString().endsWith(ending)).sorted().toList();
-            if (own.isEmpty())
-                throw new BadInputException(folder + ": there is no partial result in it (*" + ending + "); compute"
-                        + " the shards first (docs/scaling.md)");
-            return own;
-        } catch (IOException e) {
-            throw new BadInputException(folder + ": cannot be read: " + Reason.of(e, folder), e);
-        }
+        List<Path> own = Io.reading(folder, () -> Io.list(folder)).stream().filter(file -> file.toString().endsWith(ending)).toList();
+        if (own.isEmpty())
+            throw new BadInputException(folder + ": there is no partial result in it (*" + ending + "); compute"
+                    + " the shards first (docs/scaling.md)");
+        return own;
     }
 
     /** All of one result, by their number. @throws BadInputException naming two files that do not go together, or what is missing */

@@ -6,6 +6,7 @@ package dev.lethe.influence;
 
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.DamagedDataException;
+import dev.lethe.base.Io;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
 import dev.lethe.engine.KroneckerFactors;
@@ -13,7 +14,6 @@ import dev.lethe.engine.KroneckerFactors.Stage;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.Work;
 import dev.lethe.text.Example;
-import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -59,12 +59,10 @@ public record SavedFactors(Path file, String modelHash, Consumer<String> told, C
     }
 
     private void save(KroneckerFactors fresh) {
-        try {
+        Io.disk(file, () -> {
             PrivateFiles.makeFolder(file.getParent());
             fresh.save(file, modelHash);
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
+        });
     }
 
     /** Null when they are of something else, or damaged. */

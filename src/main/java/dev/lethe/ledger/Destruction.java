@@ -9,6 +9,7 @@
 package dev.lethe.ledger;
 
 import dev.lethe.base.BadInputException;
+import dev.lethe.base.Io;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
 import dev.lethe.ledger.LedgerCheck.Tail;
@@ -90,7 +91,7 @@ final class Destruction implements AutoCloseable {
     private static int overwrite(LedgerFolder folder, Set<Entry.RecordKey> keys) {
         LedgerFolder.LedgerIoEvent event = LedgerFolder.LedgerIoEvent.start("destroy");
         int identity = LedgerManifest.read(folder).identity();
-        try {
+        return Io.input("cannot destroy entries of " + folder.path(), () -> {
             folder.deleteLeftovers();
             LedgerContents contents = LedgerContents.load(folder, identity);
             Set<Entry.RecordKey> wanted = new HashSet<>(keys);
@@ -116,9 +117,7 @@ final class Destruction implements AutoCloseable {
             LedgerIndex.rewrite(folder, identity, entries);
             event.finish(doomed.size(), doomed.stream().mapToLong(Entry::length).sum());
             return doomed.size();
-        } catch (IOException e) {
-            throw new BadInputException("cannot destroy entries of " + folder.path() + ": " + Reason.of(e, folder.path()));
-        }
+        });
     }
 
     /** Zeroes what an interrupted destruction marked and did not clear. Needs the writer lock. */

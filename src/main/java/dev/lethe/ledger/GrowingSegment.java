@@ -8,11 +8,11 @@ package dev.lethe.ledger;
 
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.FileSpace;
+import dev.lethe.base.Io;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
 import dev.lethe.base.Shred;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.channels.FileChannel;
@@ -87,14 +87,12 @@ final class GrowingSegment implements AutoCloseable {
     /** An existing segment whose last committed entry ends at `end`; what lies after is overwritten and cut off. */
     static GrowingSegment resume(LedgerFolder folder, int number, long end, Allocation allocation) {
         Path file = folder.segment(number);
-        try {
+        return Io.input("cannot write " + file, () -> {
             Shred.tail(file, end);
             FileChannel channel = PrivateFiles.open(file);
             channel.force(true); // the entries before may be a killed writer's, not on the disk yet
             return new GrowingSegment(number, file, allocation, channel, end);
-        } catch (IOException e) {
-            throw new BadInputException("cannot write " + file + ": " + Reason.of(e, file));
-        }
+        });
     }
 
     int number() {
@@ -201,11 +199,7 @@ final class GrowingSegment implements AutoCloseable {
      */
     @Override
     public void close() {
-        try {
-            closeFile();
-        } catch (IOException | UncheckedIOException e) {
-            throw new BadInputException("cannot write " + file + " to disk: " + Reason.of(e), e);
-        }
+        Io.input("cannot write " + file + " to disk", () -> closeFile());
     }
 
     private void closeFile() throws IOException {

@@ -2,6 +2,7 @@ package dev.lethe.ledger;
 
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.DamagedDataException;
+import dev.lethe.base.Io;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
 import dev.lethe.ledger.LedgerFolder.LedgerIoEvent;
@@ -122,11 +123,7 @@ final class LedgerCopy {
     }
 
     private static void requireFree(LedgerFolder to) {
-        try {
-            PrivateFiles.makeFolder(to.path());
-        } catch (IOException e) {
-            throw new BadInputException("cannot make the ledger folder " + to.path() + ": " + Reason.of(e, to.path()));
-        }
+        Io.input("cannot make the ledger folder " + to.path(), () -> PrivateFiles.makeFolder(to.path()));
         if (Files.exists(to.manifest()) || !to.segments().isEmpty())
             throw new BadInputException(to.path() + " holds a ledger already; name another folder");
     }

@@ -1,9 +1,9 @@
 package dev.lethe.ledger;
 
 import dev.lethe.base.BadInputException;
+import dev.lethe.base.Io;
 import dev.lethe.base.LockFile;
 import dev.lethe.base.PrivateFiles;
-import dev.lethe.base.Reason;
 import dev.lethe.base.Shred;
 import java.io.EOFException;
 import java.io.IOException;
@@ -19,7 +19,6 @@ import java.util.Locale;
 import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import java.util.stream.Stream;
 import jdk.jfr.Category;
 import jdk.jfr.DataAmount;
 import jdk.jfr.Event;
@@ -62,15 +61,11 @@ record LedgerFolder(Path path) {
     private TreeMap<Integer, Path> present() {
         TreeMap<Integer, Path> found = new TreeMap<>();
         if (!Files.isDirectory(path)) return found;
-        try (Stream<Path> files = Files.list(path)) {
-            files.forEach(file -> {
-                Matcher name = SEGMENT.matcher(file.getFileName().toString());
-                if (name.matches()) found.putIfAbsent(Integer.parseInt(name.group(1)), file);
-            });
-            return found;
-        } catch (IOException e) {
-            throw new BadInputException("cannot list the ledger " + path + ": " + Reason.of(e, path));
+        for (Path file : Io.input("cannot list the ledger " + path, () -> Io.list(path))) {
+            Matcher name = SEGMENT.matcher(file.getFileName().toString());
+            if (name.matches()) found.putIfAbsent(Integer.parseInt(name.group(1)), file);
         }
+        return found;
     }
 
     /** Bytes of all segments on disk. */
@@ -82,20 +77,12 @@ record LedgerFolder(Path path) {
 
     /** Removes what a killed process was writing beside its place: it may hold gradients. Needs the writer lock. */
     void deleteLeftovers() {
-        try {
-            PrivateFiles.deleteLeftovers(path);
-        } catch (IOException e) {
-            throw new BadInputException("cannot delete what a killed writer left in " + path + ": " + Reason.of(e));
-        }
+        Io.input("cannot delete what a killed writer left in " + path, () -> PrivateFiles.deleteLeftovers(path));
     }
 
     /** Makes `file` hold `bytes`, durably, or leaves what was there. */
     void write(Path file, byte[] bytes) {
-        try {
-            PrivateFiles.write(file, bytes);
-        } catch (IOException e) {
-            throw new BadInputException("cannot write " + file + ": " + Reason.of(e, file));
-        }
+        Io.input("cannot write " + file, () -> PrivateFiles.write(file, bytes));
     }
 
     /**
@@ -103,7 +90,7 @@ record LedgerFolder(Path path) {
      * and not shortened under those who have it mapped.
      */
     void cut(Path file, long bytes) {
-        try {
+        Io.input("cannot shorten " + file, () -> {
             Path part = PrivateFiles.part(file);
             try {
                 try (FileChannel from = FileChannel.open(file, StandardOpenOption.READ);
@@ -115,9 +102,7 @@ record LedgerFolder(Path path) {
             } finally {
                 Shred.file(part);
             }
-        } catch (IOException e) {
-            throw new BadInputException("cannot shorten " + file + ": " + Reason.of(e, file));
-        }
+        });
     }
 
     /** Appends a part of one file to another. */
@@ -131,13 +116,11 @@ record LedgerFolder(Path path) {
 
     /** Overwrites and removes a file that no other ledger has; of a shared one only the name goes. */
     void delete(Path file) {
-        try {
+        Io.input("cannot delete " + file, () -> {
             if (!Files.exists(file, LinkOption.NOFOLLOW_LINKS)) return;
             Shred.file(file);
             sync();
-        } catch (IOException e) {
-            throw new BadInputException("cannot delete " + file + ": " + Reason.of(e, file));
-        }
+        });
     }
 
     /** Makes creations, renames and deletions in the folder durable. */
@@ -147,16 +130,14 @@ record LedgerFolder(Path path) {
 
     /** Reads `to` whole from a position, or as much as there is; returns the bytes read. */
     static int read(FileChannel channel, ByteBuffer to, long position) {
-        try {
+        return Io.input("cannot read the ledger", () -> {
             int start = to.position();
             while (to.hasRemaining()) {
                 int got = channel.read(to, position + to.position() - start);
                 if (got < 0) break;
             }
             return to.position() - start;
-        } catch (IOException e) {
-            throw new BadInputException("cannot read the ledger: " + Reason.of(e), e);
-        }
+        });
     }
 
     /** Flight-recorder event of one piece of ledger input or output: open, commit, sync, check, destroy, copy. */
@@ -202,15 +183,13 @@ record LedgerFolder(Path path) {
 
         /** @throws BadInputException naming the holder, or saying why the folder cannot be written */
         static WriterLock acquire(LedgerFolder folder, String purpose) {
-            try {
+            return Io.input("cannot write the ledger " + folder.path(), () -> {
                 LockFile lock = LockFile.take(folder.lock(), "process " + ProcessHandle.current().pid() + " (" + purpose + ")");
                 if (lock == null)
                     throw new BadInputException("ledger " + folder.path() + " is being written by " + holder(folder)
                             + "; a ledger has one writer at a time. Wait for it, or stop it");
                 return new WriterLock(lock);
-            } catch (IOException e) {
-                throw new BadInputException("cannot write the ledger " + folder.path() + ": " + Reason.of(e, folder.path()));
-            }
+            });
         }
 
         private static String holder(LedgerFolder folder) {

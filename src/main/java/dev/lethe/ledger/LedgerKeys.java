@@ -10,6 +10,7 @@ package dev.lethe.ledger;
 
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.DamagedDataException;
+import dev.lethe.base.Io;
 import dev.lethe.base.LockFile;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
@@ -29,7 +30,6 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.locks.LockSupport;
-import java.util.stream.Stream;
 
 /** Keys of records. Any thread; any number of processes, one of which changes the folder at a time while others wait. */
 public final class LedgerKeys {
@@ -57,16 +57,14 @@ public final class LedgerKeys {
      */
     public static LedgerKeys openOrMake(Path folder) {
         Path place = folder.toAbsolutePath().normalize();
-        try {
+        Io.input(folder + ": keys of ledgers cannot be kept there", () -> {
             PrivateFiles.makeFolder(place);
             if (!Files.exists(WrappedKeys.file(place))) {
                 try (LockFile _ = lock(place)) {
                     if (!Files.exists(WrappedKeys.file(place))) create(place);
                 }
             }
-        } catch (IOException e) {
-            throw new BadInputException(folder + ": keys of ledgers cannot be kept there: " + Reason.of(e, folder), e);
-        }
+        });
         return new LedgerKeys(place, read(place).id());
     }
 
@@ -232,9 +230,7 @@ public final class LedgerKeys {
     }
 
     private static List<Path> list(Path folder, String names) throws IOException {
-        try (Stream<Path> files = Files.list(folder)) {
-            return files.filter(file -> file.getFileName().toString().matches(names)).toList();
-        }
+        return Io.list(folder).stream().filter(file -> file.getFileName().toString().matches(names)).toList();
     }
 
     private WrappedKeys mine(WrappedKeys keys) {

@@ -8,8 +8,7 @@ package dev.lethe.ledger;
 
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.DamagedDataException;
-import dev.lethe.base.Reason;
-import java.io.IOException;
+import dev.lethe.base.Io;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
@@ -17,7 +16,6 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.stream.Stream;
 
 /** @param parts the ledger's own folder first, then the others as the manifest names them */
 record LedgerParts(List<Part> parts) {
@@ -83,15 +81,10 @@ record LedgerParts(List<Part> parts) {
 
     /** A ledger in a folder that nobody names would be read by nobody, erasures included. */
     static void requireNamed(LedgerFolder ledger, LedgerManifest manifest) {
-        try (Stream<Path> inside = Files.list(ledger.path())) {
-            inside.filter(path -> Files.isRegularFile(new LedgerFolder(path).manifest())
-                    && !manifest.folders().contains(path.getFileName().toString())).findFirst().ifPresent(path -> {
+        for (Path path : Io.input("cannot list the ledger " + ledger.path(), () -> Io.list(ledger.path())))
+            if (Files.isRegularFile(new LedgerFolder(path).manifest()) && !manifest.folders().contains(path.getFileName().toString()))
                 throw new BadInputException(path + ": holds a ledger that " + ledger.manifest() + " does not name; if its entries belong"
                         + " to this one bring the manifest back that names it, else move it elsewhere");
-            });
-        } catch (IOException e) {
-            throw new BadInputException("cannot list the ledger " + ledger.path() + ": " + Reason.of(e, ledger.path()));
-        }
     }
 
     LedgerManifest manifest() {

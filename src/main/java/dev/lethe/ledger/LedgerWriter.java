@@ -3,15 +3,13 @@ package dev.lethe.ledger;
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.DamagedDataException;
 import dev.lethe.base.FileSpace;
+import dev.lethe.base.Io;
 import dev.lethe.base.PrivateFiles;
-import dev.lethe.base.Reason;
 import dev.lethe.engine.Work;
 import dev.lethe.ledger.Entry.EntryHeader;
 import dev.lethe.ledger.GrowingSegment.PendingEntry;
 import dev.lethe.ledger.LedgerFolder.LedgerIoEvent;
 import dev.lethe.ledger.LedgerFolder.WriterLock;
-import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
@@ -86,11 +84,7 @@ public final class LedgerWriter implements AutoCloseable {
 
     static LedgerWriter create(Path directory, LedgerManifest manifest, long segmentBytes, GrowingSegment.Allocation allocation) {
         LedgerFolder folder = new LedgerFolder(directory);
-        try {
-            PrivateFiles.makeFolder(directory);
-        } catch (IOException e) {
-            throw new BadInputException("cannot make the ledger folder " + directory + ": " + Reason.of(e));
-        }
+        Io.input("cannot make the ledger folder " + directory, () -> PrivateFiles.makeFolder(directory));
         WriterLock lock = WriterLock.acquire(folder, "capturing");
         try {
             if (Files.exists(folder.manifest()) || !folder.segments().isEmpty())
@@ -396,11 +390,9 @@ public final class LedgerWriter implements AutoCloseable {
 
     private void syncAll() {
         threads.awaitClosed();
-        try {
+        Io.input("cannot write the ledger " + folder.path() + " to disk", () -> {
             for (GrowingSegment segment : open) segment.sync();
-        } catch (IOException | UncheckedIOException e) {
-            throw new BadInputException("cannot write the ledger " + folder.path() + " to disk: " + Reason.of(e), e);
-        }
+        });
     }
 
     /**

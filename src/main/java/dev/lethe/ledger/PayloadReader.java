@@ -1,6 +1,7 @@
 package dev.lethe.ledger;
 
 import dev.lethe.base.BadInputException;
+import dev.lethe.base.Io;
 import dev.lethe.base.Reason;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -81,12 +82,10 @@ final class PayloadReader implements AutoCloseable {
     private void open(int segment) {
         if (segment == number) return;
         closeChannel();
-        try {
+        Io.input("cannot read segment " + segment, () -> {
             channel = FileChannel.open(folder.segment(segment), StandardOpenOption.READ);
             number = segment;
-        } catch (IOException e) {
-            throw new BadInputException("cannot read segment " + segment + ": " + Reason.of(e));
-        }
+        });
     }
 
     private void closeChannel() {

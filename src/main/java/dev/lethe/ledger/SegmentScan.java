@@ -9,7 +9,7 @@
 package dev.lethe.ledger;
 
 import dev.lethe.base.BadInputException;
-import dev.lethe.base.Reason;
+import dev.lethe.base.Io;
 import dev.lethe.ledger.LedgerCheck.Damage;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -52,11 +52,11 @@ final class SegmentScan implements AutoCloseable {
 
     /** @throws BadInputException when the file cannot be read or another version wrote it */
     static Result scan(LedgerFolder folder, int number, int identity) {
-        try (SegmentScan scan = new SegmentScan(folder, number)) {
-            return scan.walk(identity);
-        } catch (IOException e) {
-            throw new BadInputException("cannot read segment " + number + ": " + Reason.of(e));
-        }
+        return Io.input("cannot read segment " + number, () -> {
+            try (SegmentScan scan = new SegmentScan(folder, number)) {
+                return scan.walk(identity);
+            }
+        });
     }
 
     private Result walk(int identity) {

@@ -3,10 +3,9 @@ package dev.lethe.model;
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.EngineException;
 import dev.lethe.base.EngineException.Status;
-import dev.lethe.base.Reason;
+import dev.lethe.base.Io;
 import dev.lethe.template.JinjaSandbox;
 import dev.lethe.template.JinjaTags;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
@@ -53,11 +52,7 @@ final class ChatTemplate {
         addTokens(json, tokens);
         Path file = folder.resolve(FILE);
         if (Files.isRegularFile(file)) {
-            try {
-                return new ChatTemplate(file.toString(), Files.readString(file), tokens);
-            } catch (IOException e) {
-                throw new BadInputException(file + ": cannot be read: " + Reason.of(e, file), e);
-            }
+            return Io.reading(file, () -> new ChatTemplate(file.toString(), Files.readString(file), tokens));
         }
         return new ChatTemplate(settings + ", " + KEY, source(folder, settings, json.get(KEY)), tokens);
     }

@@ -2,7 +2,7 @@ package dev.lethe.model;
 
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.FolderLinks;
-import dev.lethe.base.Reason;
+import dev.lethe.base.Io;
 import dev.lethe.base.Sha256;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.Engine;
@@ -14,7 +14,6 @@ import dev.lethe.settings.Lora;
 import dev.lethe.settings.ModelSource;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.ModelShape;
-import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -164,26 +163,22 @@ public final class Checkpoint {
     /** SHA-256, lower-case hex, over names and bytes of what a model is used by besides its weights: config and tokenizer. */
     public static String settingsHash(Path folder) {
         StringBuilder lines = new StringBuilder();
-        try {
+        return Io.input(folder + ": config and tokenizer cannot be read", () -> {
             for (String name : Stream.concat(Stream.of(CONFIG, AdapterConfig.FILE), TokenizerFiles.ALL.stream()).toList()) {
                 if (Files.isRegularFile(folder.resolve(name))) {
                     lines.append(name).append(' ').append(Sha256.hex(Sha256.of(folder.resolve(name)))).append('\n');
                 }
             }
             return Sha256.hex(Sha256.of(lines.toString().getBytes(StandardCharsets.UTF_8)));
-        } catch (IOException e) {
-            throw new BadInputException(folder + ": config and tokenizer cannot be read: " + Reason.of(e, folder), e);
-        }
+        });
     }
 
     /** SHA-256, lower-case hex, of the safetensors bytes; of the shards in order of their names; of an adapter without its base. */
     public static String hash(Path folder) {
-        try {
+        return Io.input(folder + ": weights cannot be read", () -> {
             return Sha256.hex(Sha256.of(AdapterFolder.isIn(folder) ? List.of(folder.resolve(AdapterFolder.WEIGHTS))
                     : WeightFiles.paths(folder)));
-        } catch (IOException e) {
-            throw new BadInputException(folder + ": weights cannot be read: " + Reason.of(e, folder), e);
-        }
+        });
     }
 
     /** An adapter as peft's folder. @param base null for where it says */

@@ -1,6 +1,7 @@
 package dev.lethe.model;
 
 import dev.lethe.base.BadInputException;
+import dev.lethe.base.Io;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
 import dev.lethe.engine.LanguageModel;
@@ -17,7 +18,6 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.stream.Stream;
 
 /**
  * Writes a checkpoint folder so that no reader ever sees half of one. Everything goes to a staging folder first and is
@@ -123,10 +123,7 @@ final class CheckpointWriter {
 
     /** Weights last: a checkpoint is new when its weights are. */
     private static List<Path> list(Path folder) throws IOException {
-        try (Stream<Path> files = Files.list(folder)) {
-            return files.sorted(Comparator.comparing((Path file) -> WEIGHTS.contains(file.getFileName().toString()))
-                    .thenComparing(Comparator.naturalOrder())).toList();
-        }
+        return Io.list(folder).stream().sorted(Comparator.comparing(file -> WEIGHTS.contains(file.getFileName().toString()))).toList();
     }
 
     private static void delete(Path staging) {

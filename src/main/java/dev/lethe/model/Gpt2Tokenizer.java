@@ -5,8 +5,7 @@ import com.knuddels.jtokkit.api.Encoding;
 import com.knuddels.jtokkit.api.EncodingType;
 import com.knuddels.jtokkit.api.IntArrayList;
 import dev.lethe.base.BadInputException;
-import dev.lethe.base.Reason;
-import java.io.IOException;
+import dev.lethe.base.Io;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -64,11 +63,7 @@ public final class Gpt2Tokenizer implements Tokenizer {
     /** Writes vocab.json and merges.txt with the bytes OpenAI published, and a tokenizer_config.json. */
     @Override
     public void save(Path folder) {
-        try {
-            Gpt2Vocabulary.write(folder);
-        } catch (IOException e) {
-            throw new BadInputException(folder + ": tokenizer files cannot be written: " + Reason.of(e, folder), e);
-        }
+        Io.input(folder + ": tokenizer files cannot be written", () -> Gpt2Vocabulary.write(folder));
     }
 
     /** Does nothing: the tables belong to the process. */

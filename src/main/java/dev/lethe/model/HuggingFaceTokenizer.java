@@ -4,6 +4,7 @@ import ai.djl.util.Utils;
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.EngineException;
 import dev.lethe.base.EngineException.Status;
+import dev.lethe.base.Io;
 import dev.lethe.base.Reason;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
@@ -162,13 +163,11 @@ public final class HuggingFaceTokenizer implements Tokenizer {
     /** Copies the files it was read from; they must still be there. */
     @Override
     public void save(Path target) {
-        try {
+        Io.input(target + ": tokenizer files cannot be copied from " + folder, () -> {
             if (!Files.isSameFile(folder, target)) {
                 TokenizerFiles.copy(folder, target);
             }
-        } catch (IOException e) {
-            throw new BadInputException(target + ": tokenizer files cannot be copied from " + folder + ": " + Reason.of(e), e);
-        }
+        });
     }
 
     @Override

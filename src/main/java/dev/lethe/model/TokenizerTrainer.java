@@ -7,9 +7,8 @@
 package dev.lethe.model;
 
 import dev.lethe.base.BadInputException;
+import dev.lethe.base.Io;
 import dev.lethe.base.PrivateFiles;
-import dev.lethe.base.Reason;
-import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -70,11 +69,8 @@ public final class TokenizerTrainer {
                         + " no further pair is met twice; ask for fewer, or give more text", trainer.tokens.size(), vocabulary));
             }
         }
-        try {
-            PrivateFiles.folder(folder, fresh -> PrivateFiles.write(fresh.resolve(TokenizerFiles.TOKENIZER), trainer.json()));
-        } catch (IOException e) {
-            throw new BadInputException(folder + ": the tokenizer cannot be written: " + Reason.of(e, folder), e);
-        }
+        Io.input(folder + ": the tokenizer cannot be written", () ->
+                PrivateFiles.folder(folder, fresh -> PrivateFiles.write(fresh.resolve(TokenizerFiles.TOKENIZER), trainer.json())));
     }
 
     private void read(Iterable<String> texts) {

@@ -2,6 +2,7 @@ package dev.lethe.page;
 
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.Html;
+import dev.lethe.base.Io;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
 import dev.lethe.chart.Chart;
@@ -91,7 +92,7 @@ public final class StudyPage {
                 .<Chart>flatMap(figure -> figure.charts().stream()).toList();
         String page = Html.page(out -> JtestudyGenerated.render(out, null, name, facts(study), sections,
                 List.of("tables/variants.csv", "tables/claims.csv")));
-        try {
+        Io.input(dir + ": the study's page cannot be written", () -> {
             Path figures = PrivateFiles.makeFolder(dir.resolve("figures"));
             Path tables = PrivateFiles.makeFolder(dir.resolve("tables"));
             Pictures.svg(charts, figures);
@@ -100,9 +101,7 @@ public final class StudyPage {
             PrivateFiles.write(tables.resolve("claims.csv"), Table.csv(claims.columns(),
                     claims.rows().stream().map(Table.Row::cells).toList()));
             PrivateFiles.write(dir.resolve("study.html"), page);
-        } catch (IOException e) {
-            throw new BadInputException(dir + ": the study's page cannot be written: " + Reason.of(e, dir), e);
-        }
+        });
         return dir.resolve("study.html");
     }
 

@@ -5,8 +5,8 @@
 package dev.lethe.proof;
 
 import dev.lethe.base.BadInputException;
+import dev.lethe.base.Io;
 import dev.lethe.base.PrivateFiles;
-import dev.lethe.base.Reason;
 import dev.lethe.base.Sha256;
 import dev.lethe.proof.Statement.Predicate;
 import dev.lethe.results.Erasure;
@@ -61,7 +61,7 @@ final class Certificate {
             throw new BadInputException(run + ": is not a run that an erasure made; there is nothing to certify");
         }
         RunFolder source = RunFolder.openAny(Path.of(lineage.parent()));
-        try {
+        return Io.input(run + ": cannot be read", () -> {
             PrivateFiles.deleteLeftovers(run.model());
             IdKey key = IdKey.read(run.journal());
             if (key == null) {
@@ -83,9 +83,7 @@ final class Certificate {
             return new Draft(run, run.account(), key,
                     ModelManifest.of(source.model()), ModelManifest.of(run.model()), files,
                     Sha256.hex(Sha256.of(IdKey.file(run.journal()))), proof);
-        } catch (IOException e) {
-            throw new BadInputException(run + ": cannot be read: " + Reason.of(e, run.root()), e);
-        }
+        });
     }
 
     /** In short; null where there is none, or only another run's, of which a page says nothing and a certificate must not. */

@@ -1,7 +1,7 @@
 package dev.lethe.proof;
 
 import dev.lethe.base.BadInputException;
-import dev.lethe.base.Reason;
+import dev.lethe.base.Io;
 import dev.lethe.base.Sha256;
 import dev.lethe.results.Erasure;
 import dev.lethe.run.RunFolder;
@@ -38,7 +38,7 @@ public record CertificateSummary(@Nullable String request, @Nullable String requ
     public static CertificateSummary of(Path folder, Erasure account) {
         RunFolder run = RunFolder.openAny(folder);
         Path file = run.root().resolve(Certificate.FILE);
-        try {
+        return Io.reading(file, () -> {
             if (!Files.exists(file)) {
                 return new CertificateSummary(null, null, null, null, null, false,
                         Certificate.notProven(account, Certificate.proof(run)));
@@ -50,9 +50,7 @@ public record CertificateSummary(@Nullable String request, @Nullable String requ
             return new CertificateSummary(said.request().id(), said.request().requested(), said.request().certified(),
                     Sha256.hex(Sha256.of(bytes)), envelope.signatures().stream().map(Dsse.Signed::keyid).findFirst().orElse(""),
                     fits(run, said.files()), notProven(run, said));
-        } catch (IOException e) {
-            throw new BadInputException(file + ": cannot be read: " + Reason.of(e, file), e);
-        }
+        });
     }
 
     private static boolean fits(RunFolder run, Map<String, String> files) throws IOException {

@@ -8,12 +8,12 @@ package dev.lethe.proof;
 
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.DamagedDataException;
+import dev.lethe.base.Io;
 import dev.lethe.base.LockFile;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
 import dev.lethe.base.Sha256;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -150,7 +150,7 @@ final class LogWriter implements AutoCloseable {
                     + LARGEST);
         }
         long index = log.size();
-        try {
+        Io.disk(root + ": the audit log cannot be written", () -> {
             long n = index / AuditLog.WIDTH;
             int width = (int) (index % AuditLog.WIDTH);
             byte[] bundle = width == 0 ? new byte[0] : AuditLog.bytes(AuditLog.file(root, "entries", n, width));
@@ -161,9 +161,7 @@ final class LogWriter implements AutoCloseable {
             write(new InclusionProof.TreeHead(key.name(), index + 1, Merkle.root(grown::node, index + 1)));
             log = AuditLog.open(root, key);
             clean(index);
-        } catch (IOException e) {
-            throw new UncheckedIOException(root + ": the audit log cannot be written: " + Reason.of(e, root), e);
-        }
+        });
         byRequest.put(entry.request(), new Found(index, entry));
         last = entry.at("an entry");
         return index;

@@ -7,6 +7,7 @@ package dev.lethe.proof;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.DamagedDataException;
+import dev.lethe.base.Io;
 import dev.lethe.base.Reason;
 import dev.lethe.base.Sha256;
 import java.io.IOException;
@@ -69,11 +70,7 @@ record ModelManifest(Serialization serialization, List<Resource> resources) {
         if (!Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS)) {
             throw new BadInputException(file + ": is a link or no file, which a signed model must not hold");
         }
-        try {
-            return Sha256.of(file);
-        } catch (IOException e) {
-            throw new BadInputException(file + ": cannot be read: " + Reason.of(e, file), e);
-        }
+        return Io.reading(file, () -> Sha256.of(file));
     }
 
     /** SHA-256 over the files' hashes, in hex: the model's name everywhere else. */

@@ -7,6 +7,7 @@ package dev.lethe.proof;
 
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.DamagedDataException;
+import dev.lethe.base.Io;
 import dev.lethe.base.Reason;
 import dev.lethe.base.Sha256;
 import java.io.ByteArrayInputStream;
@@ -71,7 +72,7 @@ final class Pem {
      * @throws DamagedDataException when a certificate was not valid at that time, or one does not vouch for the one before it
      */
     static PublicKey read(Path file, Instant at) {
-        try {
+        return Io.reading(file, () -> {
             String text = Files.readString(file, StandardCharsets.ISO_8859_1).replace("\r\n", "\n");
             PublicKey key = text.contains("BEGIN CERTIFICATE") ? certified(file, text, at) : bare(text);
             if (key == null || !isP256(key)) {
@@ -79,9 +80,7 @@ final class Pem {
                         + " key store");
             }
             return key;
-        } catch (IOException e) {
-            throw new BadInputException(file + ": cannot be read: " + Reason.of(e, file), e);
-        }
+        });
     }
 
     private static PublicKey bare(String text) {

@@ -7,6 +7,7 @@
 package dev.lethe.proof;
 
 import dev.lethe.base.BadInputException;
+import dev.lethe.base.Io;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
 import java.io.File;
@@ -70,7 +71,7 @@ public final class SigningKeys {
                         + " another file");
             }
         }
-        try {
+        return Io.input(store + ": cannot be made", () -> {
             Path folder = PrivateFiles.makeFolder(store.toAbsolutePath().getParent());
             Path work = PrivateFiles.tempFolder(folder, "lethe-keys");
             try {
@@ -85,9 +86,7 @@ public final class SigningKeys {
             PrivateFiles.write(pem, keys.pem());
             PrivateFiles.write(vkey, keys.log.text() + "\n");
             return keys;
-        } catch (IOException e) {
-            throw new BadInputException(store + ": cannot be made: " + Reason.of(e, store), e);
-        }
+        });
     }
 
     /**

@@ -6,8 +6,8 @@ package dev.lethe.prove;
 
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.ConflictException;
+import dev.lethe.base.Io;
 import dev.lethe.base.PrivateFiles;
-import dev.lethe.base.Reason;
 import dev.lethe.base.Sha256;
 import dev.lethe.data.TextRecord;
 import dev.lethe.engine.Engine;
@@ -21,8 +21,6 @@ import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunInfo;
 import dev.lethe.run.RunJson;
 import dev.lethe.settings.ProofRequest;
-import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -151,13 +149,9 @@ public final class Prover {
         Path file = folder(run).resolve(name);
         String key = key(attack, suspect, bench);
         if (Files.exists(file)) {
-            try {
-                String text = Files.readString(file);
-                if (RunJson.tree(text, file.toString()).path("key").asString("").equals(key)) { // another's rows may look otherwise
-                    return RunJson.read(text, Part.class, file.toString());
-                }
-            } catch (IOException e) {
-                throw new BadInputException(file + ": cannot be read: " + Reason.of(e, file), e);
+            String text = Io.reading(file, () -> Files.readString(file));
+            if (RunJson.tree(text, file.toString()).path("key").asString("").equals(key)) { // another's rows may look otherwise
+                return RunJson.read(text, Part.class, file.toString());
             }
         }
         if (Certifier.named(run.root()).containsKey("proof/" + ProofPage.PROOF)) {
@@ -211,24 +205,20 @@ public final class Prover {
                     || !hash(page).equals(named.getOrDefault("proof/" + ProofPage.PAGE, hash(page)))) {
                 throw covered(run);
             }
-            try {
+            Io.disk(file + ": cannot be written", () -> {
                 if (Files.exists(file) && !Sha256.hex(Sha256.of(file)).equals(hash(text))) {
                     Files.delete(file);
                 }
                 write(folder(run).resolve(ProofPage.PAGE), page);
                 write(file, text);
-            } catch (IOException e) {
-                throw new UncheckedIOException(file + ": cannot be written: " + Reason.of(e, file), e);
-            }
+            });
         });
     }
 
     private static void write(Path file, String text) {
-        try {
+        Io.disk(file + ": cannot be written", () -> {
             PrivateFiles.makeFolder(file.getParent());
             PrivateFiles.write(file, text);
-        } catch (IOException e) {
-            throw new UncheckedIOException(file + ": cannot be written: " + Reason.of(e, file), e);
-        }
+        });
     }
 }

@@ -1,7 +1,7 @@
 package dev.lethe.report;
 
 import dev.lethe.base.BadInputException;
-import dev.lethe.base.Reason;
+import dev.lethe.base.Io;
 import java.io.FileOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -38,7 +38,7 @@ public record OutputFile(Path path) {
 
     /** As {@link #write(String)}. */
     public void write(byte[] bytes) {
-        try {
+        Io.input(path + ": cannot be written", () -> {
             Path file = target();
             if (Files.exists(file) && !Files.isRegularFile(file) || isDescriptor(file)) {
                 try (OutputStream out = new FileOutputStream(file.toFile())) {
@@ -47,9 +47,7 @@ public record OutputFile(Path path) {
             } else {
                 replace(file, bytes);
             }
-        } catch (IOException e) {
-            throw new BadInputException(path + ": cannot be written: " + Reason.of(e, path), e);
-        }
+        });
     }
 
     /** What the path means, link by link: the file need not be there yet. */

@@ -2,12 +2,11 @@ package dev.lethe.report;
 
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.Html;
+import dev.lethe.base.Io;
 import dev.lethe.base.PrivateFiles;
-import dev.lethe.base.Reason;
 import dev.lethe.chart.Chart;
 import dev.lethe.chart.Pictures;
 import dev.lethe.html.JtereportGenerated;
-import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 
@@ -24,14 +23,12 @@ public final class ReportWriter {
     public static Path write(ReportData data, Path folder) {
         List<Chart> charts = Charts.of(data);
         Path page = folder.resolve("report.html");
-        try {
+        Io.input(folder + ": the report cannot be written", () -> {
             PrivateFiles.makeFolder(folder);
             PrivateFiles.write(folder.resolve("report.json"), ResultJson.pretty(data));
             Pictures.png(charts, folder);
             PrivateFiles.write(page, page(data, charts));
-        } catch (IOException e) {
-            throw new BadInputException(folder + ": the report cannot be written: " + Reason.of(e, folder), e);
-        }
+        });
         return page;
     }
 

@@ -1,14 +1,12 @@
 package dev.lethe.report;
 
-import dev.lethe.base.BadInputException;
-import dev.lethe.base.Reason;
+import dev.lethe.base.Io;
 import dev.lethe.report.ReportData.ErasurePoint;
 import dev.lethe.report.ReportData.Influence;
 import dev.lethe.report.ReportData.TrainingPoint;
 import dev.lethe.results.InfluenceChange;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunJson;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -80,10 +78,6 @@ final class RunLogs {
     }
 
     private static String text(Path file) {
-        try {
-            return Files.readString(file);
-        } catch (IOException e) {
-            throw new BadInputException(file + ": cannot be read: " + Reason.of(e, file), e);
-        }
+        return Io.reading(file, () -> Files.readString(file));
     }
 }

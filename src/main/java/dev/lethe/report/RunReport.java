@@ -1,6 +1,7 @@
 package dev.lethe.report;
 
 import dev.lethe.base.BadInputException;
+import dev.lethe.base.Io;
 import dev.lethe.base.Reason;
 import dev.lethe.data.TextRecord;
 import dev.lethe.engine.Engine;
@@ -31,7 +32,6 @@ import dev.lethe.settings.TrainConfig;
 import dev.lethe.shape.Dtype;
 import dev.lethe.text.Encoder;
 import dev.lethe.text.Example;
-import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -154,11 +154,7 @@ public final class RunReport {
 
     /** Null where there is none. */
     private IdKey key() {
-        try {
-            return account == null ? null : IdKey.read(run.journal());
-        } catch (IOException e) {
-            throw new BadInputException(IdKey.file(run.journal()) + ": cannot be read: " + Reason.of(e), e);
-        }
+        return Io.input(IdKey.file(run.journal()) + ": cannot be read", () -> account == null ? null : IdKey.read(run.journal()));
     }
 
     private void unread(List<String> names, Answers witness) {

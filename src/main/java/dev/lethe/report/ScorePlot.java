@@ -1,14 +1,13 @@
 package dev.lethe.report;
 
 import dev.lethe.base.BadInputException;
-import dev.lethe.base.Reason;
+import dev.lethe.base.Io;
 import dev.lethe.chart.Canvas;
 import dev.lethe.chart.Canvas.Stroke;
 import dev.lethe.chart.Chart;
 import dev.lethe.chart.Frame;
 import dev.lethe.chart.Pictures;
 import dev.lethe.chart.Scale;
-import java.io.IOException;
 import java.util.Arrays;
 import java.util.List;
 
@@ -58,7 +57,7 @@ public final class ScorePlot {
     public static void write(OutputFile file, String title, String horizontal, double[] scores) {
         Chart chart = new Histogram(title, horizontal, scores);
         String name = file.path().getFileName().toString();
-        try {
+        Io.input(file.path() + ": cannot be drawn", () -> {
             if (name.endsWith(".svg")) {
                 file.write(chart.svg());
             } else if (name.endsWith(".png")) {
@@ -66,8 +65,6 @@ public final class ScorePlot {
             } else {
                 throw new BadInputException(file.path() + ": end the name in .svg or .png");
             }
-        } catch (IOException e) {
-            throw new BadInputException(file.path() + ": cannot be drawn: " + Reason.of(e), e);
-        }
+        });
     }
 }

@@ -8,13 +8,13 @@ import dev.lethe.base.BadInputException;
 import dev.lethe.base.ConflictException;
 import dev.lethe.base.DamagedDataException;
 import dev.lethe.base.FolderLinks;
+import dev.lethe.base.Io;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
 import dev.lethe.data.Dataset;
 import dev.lethe.data.TextRecord;
 import dev.lethe.results.Erasure;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.charset.CharacterCodingException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileAlreadyExistsException;
@@ -28,7 +28,6 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.Collectors;
-import java.util.stream.Stream;
 import tools.jackson.databind.JsonNode;
 
 /** A run's folder. Immutable; any thread. Its writer is whoever made it. */
@@ -111,11 +110,7 @@ public final class RunFolder {
         for (RunRecord record : records) {
             lines.append(RunJson.line(record)).append('\n');
         }
-        try {
-            PrivateFiles.write(root.resolve("records.jsonl"), lines.toString());
-        } catch (IOException e) {
-            throw new UncheckedIOException(root + ": writing the run's records: " + Reason.of(e, root), e);
-        }
+        Io.disk(root + ": writing the run's records", () -> PrivateFiles.write(root.resolve("records.jsonl"), lines.toString()));
     }
 
     /** Refuses a folder that holds anything but a lock, or that is a file. Changes nothing. */
@@ -126,13 +121,9 @@ public final class RunFolder {
         if (!Files.isDirectory(root)) {
             throw new BadInputException(root + ": is a file, a run needs a folder of its own");
         }
-        try (Stream<Path> inside = Files.list(root)) {
-            if (inside.anyMatch(path -> !path.endsWith(LOCK))) {
-                throw new ConflictException(root + (isRun(root) ? ": already holds a run" : ": is not empty")
-                        + "; name a new folder" + (isRun(root) ? ", or resume the training if it has not finished" : ""));
-            }
-        } catch (IOException e) {
-            throw new BadInputException(root + ": cannot be read: " + Reason.of(e, root), e);
+        if (!Io.reading(root, () -> Io.list(root)).stream().allMatch(path -> path.endsWith(LOCK))) {
+            throw new ConflictException(root + (isRun(root) ? ": already holds a run" : ": is not empty")
+                    + "; name a new folder" + (isRun(root) ? ", or resume the training if it has not finished" : ""));
         }
     }
 
@@ -154,12 +145,10 @@ public final class RunFolder {
 
     /** Replaces the description on disk, atomically, and returns the run with it. */
     public RunFolder save(RunInfo info) {
-        try {
+        return Io.disk(root.resolve(INFO) + ": cannot be written", () -> {
             PrivateFiles.write(root.resolve(INFO), RunJson.pretty(info));
             return new RunFolder(root, info);
-        } catch (IOException e) {
-            throw new UncheckedIOException(root.resolve(INFO) + ": cannot be written: " + Reason.of(e), e);
-        }
+        });
     }
 
     public RunInfo info() {
@@ -281,7 +270,7 @@ public final class RunFolder {
      */
     public Set<String> erasedAmong(Collection<String> ids) {
         Path account = journal().resolve(ACCOUNT);
-        try {
+        return Io.input(IdKey.file(journal()) + ": cannot be read", () -> {
             IdKey key = IdKey.read(journal());
             if (key == null || !Files.isRegularFile(account)) {
                 return Set.of();
@@ -295,9 +284,7 @@ public final class RunFolder {
                 }
             });
             return ids.stream().filter(id -> names.contains(key.of(id))).collect(Collectors.toSet());
-        } catch (IOException e) {
-            throw new BadInputException(IdKey.file(journal()) + ": cannot be read: " + Reason.of(e), e);
-        }
+        });
     }
 
     /**

@@ -3,10 +3,9 @@ package dev.lethe.run;
 
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.ConflictException;
+import dev.lethe.base.Io;
 import dev.lethe.base.LockFile;
-import dev.lethe.base.Reason;
 import dev.lethe.engine.Work;
-import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.concurrent.locks.LockSupport;
@@ -42,16 +41,14 @@ public final class RunLock implements AutoCloseable {
      * @throws BadInputException when the folder cannot be written
      */
     public static RunLock take(Path file) {
-        try {
+        return Io.input(file + ": cannot be locked", () -> {
             LockFile lock = LockFile.take(file, "");
             if (lock == null) {
                 throw new ConflictException(file.getParent() + ": another training or erasure is at work in it;"
                         + " wait for it to end, or name another folder");
             }
             return new RunLock(lock);
-        } catch (IOException e) {
-            throw new BadInputException(file + ": cannot be locked: " + Reason.of(e, file), e);
-        }
+        });
     }
 
     @Override

@@ -7,10 +7,9 @@ import com.networknt.schema.SchemaRegistryConfig;
 import com.networknt.schema.SpecificationVersion;
 import com.networknt.schema.path.NodePath;
 import com.networknt.schema.path.PathType;
+import dev.lethe.base.Io;
 import dev.lethe.base.Settings;
-import java.io.IOException;
 import java.io.InputStream;
-import java.io.UncheckedIOException;
 import java.util.Collection;
 import java.util.HashSet;
 import java.util.List;
@@ -28,20 +27,16 @@ import tools.jackson.databind.node.ObjectNode;
 final class SpecSchema {
     private static final Map<String, String> KINDS = Map.of("string", "a string", "integer", "a whole number",
             "number", "a number", "boolean", "true or false", "array", "a list", "object", "an object");
-    private static final JsonNode TREE = tree();
+    private static final JsonNode TREE = Io.disk("spec.schema.json", () -> {
+        try (InputStream schema = SpecSchema.class.getResourceAsStream("spec.schema.json")) {
+            return new JsonMapper().readTree(schema);
+        }
+    });
     private static final Schema SCHEMA = SchemaRegistry.withDefaultDialect(SpecificationVersion.DRAFT_2020_12,
             registry -> registry.schemaRegistryConfig(SchemaRegistryConfig.builder().pathType(PathType.JSON_PATH)
                     .build())).getSchema(TREE);
 
     private SpecSchema() { }
-
-    private static JsonNode tree() {
-        try (InputStream schema = SpecSchema.class.getResourceAsStream("spec.schema.json")) {
-            return new JsonMapper().readTree(schema);
-        } catch (IOException e) {
-            throw new UncheckedIOException("spec.schema.json", e);
-        }
-    }
 
     /** Adds what is wrong, each with its JSON path, and takes the wrong values out: of a list they become null. */
     static void check(JsonNode spec, List<String> problems) {

@@ -7,8 +7,8 @@
 package dev.lethe.sweep;
 
 import dev.lethe.base.BadInputException;
+import dev.lethe.base.Io;
 import dev.lethe.base.PrivateFiles;
-import dev.lethe.base.Reason;
 import dev.lethe.base.Sha256;
 import dev.lethe.data.Dataset;
 import dev.lethe.data.TextRecord;
@@ -26,8 +26,6 @@ import dev.lethe.spec.DataFiles;
 import dev.lethe.spec.Spec;
 import dev.lethe.sweep.Plan.ContentId;
 import dev.lethe.train.Trainer;
-import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
@@ -123,30 +121,22 @@ final class BaseStage {
 
     /** Of its last epoch, all held-out records. */
     private static double heldOutLoss(RunFolder run) {
-        try {
+        return Io.disk(run.metrics() + ": cannot be read", () -> {
             String last = Files.readAllLines(run.metrics()).getLast();
             return RunJson.tree(last, run.metrics().toString()).path("holdout_loss").asDouble(Double.NaN);
-        } catch (IOException e) {
-            throw new UncheckedIOException(run.metrics() + ": cannot be read: " + Reason.of(e), e);
-        }
+        });
     }
 
     /** Of a file; "none" where there is none. */
     private static String hash(Path file) {
-        try {
-            return Files.exists(file) ? Sha256.hex(Sha256.of(file)) : "none";
-        } catch (IOException e) {
-            throw new UncheckedIOException(file + ": cannot be read: " + Reason.of(e), e);
-        }
+        return Io.disk(file + ": cannot be read", () -> Files.exists(file) ? Sha256.hex(Sha256.of(file)) : "none");
     }
 
     private void free(Path place) {
-        try {
+        Io.disk(place, () -> {
             PrivateFiles.deleteTree(place);
             PrivateFiles.makeFolder(folder);
-        } catch (IOException e) {
-            throw new UncheckedIOException(place + ": " + Reason.of(e, place), e);
-        }
+        });
     }
 
     /** Refuses a model that reads other ids. */

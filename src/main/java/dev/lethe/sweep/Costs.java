@@ -1,7 +1,6 @@
 package dev.lethe.sweep;
 
-import dev.lethe.base.BadInputException;
-import dev.lethe.base.Reason;
+import dev.lethe.base.Io;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.EntryFormat;
 import dev.lethe.engine.LanguageModel;
@@ -30,11 +29,8 @@ final class Costs {
     }
 
     static double trainingSeconds(RunFolder run) {
-        try (var lines = Files.lines(run.timings())) {
-            return lines.mapToDouble(line -> RunJson.tree(line, run.timings().toString()).path("seconds").asDouble(0)).sum();
-        } catch (IOException e) {
-            throw new BadInputException(run.timings() + ": cannot be read: " + Reason.of(e, run.timings()), e);
-        }
+        return Io.reading(run.timings(), () -> Files.readAllLines(run.timings())).stream()
+                .mapToDouble(line -> RunJson.tree(line, run.timings().toString()).path("seconds").asDouble(0)).sum();
     }
 
     /** Bytes that a ledger of only these sites and epochs holds: what the strategy would need, not what the study captured. */

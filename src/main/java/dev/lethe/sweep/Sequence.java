@@ -6,8 +6,8 @@
  */
 package dev.lethe.sweep;
 
+import dev.lethe.base.Io;
 import dev.lethe.base.PrivateFiles;
-import dev.lethe.base.Reason;
 import dev.lethe.data.TextRecord;
 import dev.lethe.engine.AdamW;
 import dev.lethe.engine.Engine;
@@ -36,7 +36,6 @@ import dev.lethe.train.FineTune;
 import dev.lethe.train.Replay;
 import dev.lethe.train.Trainer;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -109,16 +108,14 @@ final class Sequence {
         }
         context.listener().cell(1, 1, cell, "sequential");
         Path folder = options.out().resolve("runs").resolve("sequential-" + id);
-        try {
+        return Io.disk(folder, () -> {
             PrivateFiles.makeFolder(folder);
             CellResult result = requests(id, cell, config, folder);
             files.writeCell(result);
             PrivateFiles.deleteTree(folder);
             context.listener().measured(result);
             return result;
-        } catch (IOException e) {
-            throw new UncheckedIOException(folder + ": " + Reason.of(e, folder), e);
-        }
+        });
     }
 
     private CellResult requests(String id, Cell cell, EraseConfig config, Path folder) throws IOException {

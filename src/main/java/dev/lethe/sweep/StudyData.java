@@ -1,6 +1,7 @@
 package dev.lethe.sweep;
 
 import dev.lethe.base.BadInputException;
+import dev.lethe.base.Io;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
 import dev.lethe.data.DataForm;
@@ -16,8 +17,6 @@ import dev.lethe.spec.Spec;
 import dev.lethe.spec.SpecCheck;
 import dev.lethe.sweep.BaseStage.BaseText;
 import dev.lethe.text.Copies;
-import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -165,13 +164,11 @@ record StudyData(Dataset learned, Dataset heldOut, Map<String, Set<String>> forg
     }
 
     private static Path write(String text, Path file) {
-        try {
+        return Io.disk(file + ": cannot be written", () -> {
             PrivateFiles.makeFolder(file.getParent());
             PrivateFiles.write(file, text);
             return file;
-        } catch (IOException e) {
-            throw new UncheckedIOException(file + ": cannot be written: " + Reason.of(e, file), e);
-        }
+        });
     }
 
     Dataset retained(String forget) {

@@ -2,6 +2,7 @@ package dev.lethe.sweep;
 
 import dev.lethe.base.DamagedDataException;
 import dev.lethe.base.FolderLinks;
+import dev.lethe.base.Io;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
 import dev.lethe.page.Tables;
@@ -29,14 +30,12 @@ final class StudyFiles {
 
     StudyFiles(Path out) {
         this.out = out;
-        try {
+        Io.disk(out + ": cannot be made", () -> {
             PrivateFiles.makeFolder(out);
             FolderLinks.requireInside(out);
             PrivateFiles.makeFolder(out.resolve("cells"));
             PrivateFiles.makeFolder(out.resolve("oracles"));
-        } catch (IOException e) {
-            throw new UncheckedIOException(out + ": cannot be made: " + Reason.of(e, out), e);
-        }
+        });
     }
 
     /** A measured cell, or null when it is not there; one that cannot be read counts as not there. */
@@ -86,11 +85,7 @@ final class StudyFiles {
     }
 
     static void write(Path file, String text) {
-        try {
-            PrivateFiles.write(file, text);
-        } catch (IOException e) {
-            throw new UncheckedIOException(file + ": cannot be written: " + Reason.of(e, file), e);
-        }
+        Io.disk(file + ": cannot be written", () -> PrivateFiles.write(file, text));
     }
 
     private static CellResult read(Path file) {

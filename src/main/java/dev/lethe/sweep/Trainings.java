@@ -5,8 +5,8 @@
 package dev.lethe.sweep;
 
 import dev.lethe.base.BadInputException;
+import dev.lethe.base.Io;
 import dev.lethe.base.PrivateFiles;
-import dev.lethe.base.Reason;
 import dev.lethe.base.Sha256;
 import dev.lethe.data.Dataset;
 import dev.lethe.engine.Engine;
@@ -26,8 +26,6 @@ import dev.lethe.spec.SpecCheck;
 import dev.lethe.sweep.Plan.ContentId;
 import dev.lethe.train.Adopter;
 import dev.lethe.train.Trainer;
-import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -160,11 +158,7 @@ final class Trainings {
     /** Forgets a model that was only needed for its numbers. */
     void drop(RunFolder run) {
         if (run.root().startsWith(runs)) {
-            try {
-                PrivateFiles.deleteTree(run.root());
-            } catch (IOException e) {
-                throw new UncheckedIOException(run + ": cannot be removed: " + Reason.of(e), e);
-            }
+            Io.disk(run + ": cannot be removed", () -> PrivateFiles.deleteTree(run.root()));
         }
     }
 
@@ -183,25 +177,19 @@ final class Trainings {
     }
 
     private static String hash(Path file) {
-        try {
-            return Sha256.hex(Sha256.of(file));
-        } catch (IOException e) {
-            throw new BadInputException(file + ": the late records cannot be read: " + Reason.of(e, file), e);
-        }
+        return Io.input(file + ": the late records cannot be read", () -> Sha256.hex(Sha256.of(file)));
     }
 
     /** A run's, or free for one. */
     private Path folder(Object settings, Dataset records) {
         Path folder = runs.resolve(ContentId.id(settings, StudyData.lines(records), StudyData.lines(data.heldOut())));
-        try {
+        return Io.disk(folder, () -> {
             if (!RunFolder.isRun(folder)) {
                 PrivateFiles.deleteTree(folder);
                 PrivateFiles.makeFolder(runs);
             }
             return folder;
-        } catch (IOException e) {
-            throw new UncheckedIOException(folder + ": " + Reason.of(e, folder), e);
-        }
+        });
     }
 
     /** Refuses a reference that is not this study's model without the forget set, showing both sides of what differs. */

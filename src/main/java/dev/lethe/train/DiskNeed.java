@@ -2,7 +2,7 @@
 package dev.lethe.train;
 
 import dev.lethe.base.BadInputException;
-import dev.lethe.base.Reason;
+import dev.lethe.base.Io;
 import dev.lethe.base.Sizes;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.ledger.LedgerEstimate;
@@ -10,10 +10,11 @@ import dev.lethe.run.RunInfo;
 import dev.lethe.settings.TrainConfig;
 import dev.lethe.shape.Dtype;
 import dev.lethe.text.Example;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Objects;
+import java.util.stream.Stream;
 
 /**
  * Bytes on disk at their most.
@@ -77,14 +78,9 @@ record DiskNeed(LedgerEstimate ledger, long checkpoints, long model) {
     }
 
     private static long free(Path folder) {
-        Path existing = folder.toAbsolutePath();
-        while (existing != null && !Files.isDirectory(existing)) {
-            existing = existing.getParent();
-        }
-        try {
-            return existing == null ? Long.MAX_VALUE : Files.getFileStore(existing).getUsableSpace();
-        } catch (IOException e) {
-            throw new BadInputException(folder + ": the free space of its disk cannot be read: " + Reason.of(e, folder), e);
-        }
+        Path existing = Stream.iterate(folder.toAbsolutePath(), Objects::nonNull, Path::getParent).filter(Files::isDirectory).findFirst()
+                .orElse(null);
+        return Io.input(folder + ": the free space of its disk cannot be read", () ->
+                existing == null ? Long.MAX_VALUE : Files.getFileStore(existing).getUsableSpace());
     }
 }

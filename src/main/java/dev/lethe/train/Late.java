@@ -2,14 +2,12 @@
 package dev.lethe.train;
 
 import dev.lethe.base.BadInputException;
-import dev.lethe.base.Reason;
+import dev.lethe.base.Io;
 import dev.lethe.data.Dataset;
 import dev.lethe.data.TextRecord;
 import dev.lethe.run.RunInfo;
 import dev.lethe.run.TrainOrder;
 import dev.lethe.settings.TrainConfig;
-import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collections;
@@ -19,7 +17,6 @@ import java.util.Set;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
-import java.util.stream.Stream;
 
 final class Late {
     /** Names that a message shows. */
@@ -56,12 +53,8 @@ final class Late {
     }
 
     private static Set<String> names(Path file, Holdout split) {
-        Set<String> names;
-        try (Stream<String> lines = Files.lines(file)) {
-            names = lines.map(String::strip).filter(line -> !line.isEmpty()).collect(Collectors.toCollection(LinkedHashSet::new));
-        } catch (IOException | UncheckedIOException e) {
-            throw new BadInputException(file + ": the late records cannot be read: " + Reason.of(e, file), e);
-        }
+        Set<String> names = Io.input(file + ": the late records cannot be read", () -> Files.readAllLines(file)).stream()
+                .map(String::strip).filter(line -> !line.isEmpty()).collect(Collectors.toCollection(LinkedHashSet::new));
         List<String> unknown = names.stream().filter(name -> !knows(split.train(), name) && !knows(split.holdout(), name)).toList();
         if (!unknown.isEmpty()) {
             throw new BadInputException(file + ": names " + unknown.size() + " subjects or ids that " + split.train().path()

@@ -6,8 +6,8 @@
 package dev.lethe.train;
 
 import dev.lethe.base.BadInputException;
+import dev.lethe.base.Io;
 import dev.lethe.base.PrivateFiles;
-import dev.lethe.base.Reason;
 import dev.lethe.data.Dataset;
 import dev.lethe.data.TextRecord;
 import dev.lethe.engine.Engine;
@@ -25,7 +25,6 @@ import dev.lethe.run.TrainOrder;
 import dev.lethe.settings.TrainConfig;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -96,13 +95,9 @@ public final class Replay {
         runs.addAll(Lineage.of(run).runs());
         for (RunFolder one : runs) {
             if (Files.isRegularFile(one.timings())) {
-                try (Stream<String> lines = Files.lines(one.timings())) {
-                    return lines.map(line -> RunJson.tree(line, one.timings().toString()))
-                            .filter(line -> line.path("step").asLong() > from)
-                            .mapToDouble(line -> line.path("seconds").asDouble()).average().orElse(Double.NaN);
-                } catch (IOException | UncheckedIOException e) {
-                    throw new BadInputException(one.timings() + ": cannot be read: " + Reason.of(e), e);
-                }
+                return Io.reading(one.timings(), () -> Files.readAllLines(one.timings())).stream()
+                        .map(line -> RunJson.tree(line, one.timings().toString())).filter(line -> line.path("step").asLong() > from)
+                        .mapToDouble(line -> line.path("seconds").asDouble()).average().orElse(Double.NaN);
             }
         }
         return Double.NaN;
@@ -157,20 +152,18 @@ public final class Replay {
         if (run.hasLedger() && entries > 0) {
             GradientLedger.copyFirst(run.ledger(), folder.resolve("ledger"), entries);
         }
-        try {
+        Io.disk(folder + ": taking up the training", () -> {
             for (Path log : List.of(run.metrics(), run.timings())) {
                 if (Files.isRegularFile(log)) {
                     PrivateFiles.write(folder.resolve(log.getFileName()), Files.readAllBytes(log));
                 }
             }
-        } catch (IOException e) {
-            throw new UncheckedIOException(folder + ": taking up the training: " + Reason.of(e, folder), e);
-        }
+        });
     }
 
     /** Gives another run these kept checkpoints, as far as they are there: by links, which share what is destroyed. */
     public static void link(Path from, Path to, List<Long> steps) {
-        try {
+        Io.disk(to + ": keeping checkpoints to replay from", () -> {
             for (long step : steps) {
                 Path source = TrainCheckpoint.kept(from, step);
                 if (TrainCheckpoint.isKept(from, step)) {
@@ -178,24 +171,20 @@ public final class Replay {
                     PrivateFiles.folder(TrainCheckpoint.kept(to, step), fresh -> link(source, fresh));
                 }
             }
-        } catch (IOException e) {
-            throw new UncheckedIOException(to + ": keeping checkpoints to replay from: " + Reason.of(e, to), e);
-        }
+        });
     }
 
     private static void link(Path from, Path to) throws IOException {
-        try (Stream<Path> files = Files.list(from)) {
-            for (Path file : (Iterable<Path>) files::iterator) {
-                Path copy = to.resolve(file.getFileName());
-                try {
-                    Files.createLink(copy, file);
-                } catch (IOException | UnsupportedOperationException e) { // another file system, or one without links
-                    PrivateFiles.write(copy, out -> {
-                        try (InputStream in = Files.newInputStream(file)) {
-                            in.transferTo(out);
-                        }
-                    });
-                }
+        for (Path file : Io.list(from)) {
+            Path copy = to.resolve(file.getFileName());
+            try {
+                Files.createLink(copy, file);
+            } catch (IOException | UnsupportedOperationException e) { // another file system, or one without links
+                PrivateFiles.write(copy, out -> {
+                    try (InputStream in = Files.newInputStream(file)) {
+                        in.transferTo(out);
+                    }
+                });
             }
         }
     }
@@ -229,17 +218,13 @@ public final class Replay {
             run.save(run.info().withPlan(plan.withKept(clean)));
         }
         Set<Path> stay = clean.stream().map(step -> TrainCheckpoint.kept(run.root(), step)).collect(Collectors.toSet());
-        int destroyed = 0;
-        try (Stream<Path> all = Files.list(run.root().resolve(FOLDER))) {
-            for (Path folder : (Iterable<Path>) all::iterator) {
-                if (!stay.contains(folder)) {
-                    PrivateFiles.deleteTree(folder);
-                    destroyed++;
-                }
+        int destroyed = Io.disk(run + ": destroying checkpoints", () -> {
+            List<Path> gone = Io.list(run.root().resolve(FOLDER)).stream().filter(folder -> !stay.contains(folder)).toList();
+            for (Path folder : gone) {
+                PrivateFiles.deleteTree(folder);
             }
-        } catch (IOException e) {
-            throw new UncheckedIOException(run + ": destroying checkpoints: " + Reason.of(e), e);
-        }
+            return gone.size();
+        });
         return destroyed;
     }
 

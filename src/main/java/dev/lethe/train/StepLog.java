@@ -5,6 +5,7 @@
  */
 package dev.lethe.train;
 
+import dev.lethe.base.Io;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
 import dev.lethe.results.TrainStep;
@@ -68,20 +69,14 @@ record StepLog(RunFolder run, OutputStream metrics, OutputStream timings) implem
     }
 
     private static void append(OutputStream log, Object line) {
-        try {
-            log.write((RunJson.line(line) + "\n").getBytes(StandardCharsets.UTF_8));
-        } catch (IOException e) {
-            throw new UncheckedIOException("writing the training's log: " + Reason.of(e), e);
-        }
+        Io.disk("writing the training's log", () -> log.write((RunJson.line(line) + "\n").getBytes(StandardCharsets.UTF_8)));
     }
 
     void sync() {
-        try {
+        Io.disk("syncing the training's log", () -> {
             PrivateFiles.sync(run.metrics());
             PrivateFiles.sync(run.timings());
-        } catch (IOException e) {
-            throw new UncheckedIOException("syncing the training's log: " + Reason.of(e), e);
-        }
+        });
     }
 
     @Override
@@ -91,12 +86,10 @@ record StepLog(RunFolder run, OutputStream metrics, OutputStream timings) implem
     }
 
     private static void close(OutputStream log) {
-        try {
+        Io.disk("closing the training's log", () -> {
             if (log != null) {
                 log.close();
             }
-        } catch (IOException e) {
-            throw new UncheckedIOException("closing the training's log: " + Reason.of(e), e);
-        }
+        });
     }
 }

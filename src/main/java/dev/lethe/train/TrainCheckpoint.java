@@ -7,8 +7,8 @@
 package dev.lethe.train;
 
 import dev.lethe.base.DamagedDataException;
+import dev.lethe.base.Io;
 import dev.lethe.base.PrivateFiles;
-import dev.lethe.base.Reason;
 import dev.lethe.base.Sha256;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.LanguageModel;
@@ -19,14 +19,12 @@ import dev.lethe.run.TrainOrder;
 import dev.lethe.shape.Dtype;
 import dev.lethe.train.RankLedgers.Counts;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.regex.Pattern;
-import java.util.stream.Stream;
 
 final class TrainCheckpoint {
     private static final Pattern NAME = Pattern.compile("checkpoint-(\\d+)(-new|\\.part-\\d+)?");
@@ -75,7 +73,7 @@ final class TrainCheckpoint {
     }
 
     private static void write(RunFolder run, LanguageModel model, Path folder, State state) {
-        try {
+        Io.disk(folder + ": writing the checkpoint", () -> {
             PrivateFiles.makeFolder(folder.getParent());
             PrivateFiles.folder(folder, fresh -> {
                 for (Buffer buffer : moved(run)) {
@@ -87,9 +85,7 @@ final class TrainCheckpoint {
                         : state.withSha256(sha256(fresh))));
             });
             remove(run, folder);
-        } catch (IOException e) {
-            throw new UncheckedIOException(folder + ": writing the checkpoint: " + Reason.of(e, folder), e);
-        }
+        });
     }
 
     private static String sha256(Path folder) throws IOException {
@@ -119,15 +115,13 @@ final class TrainCheckpoint {
     /** @throws DamagedDataException when a kept checkpoint's files are not what was written */
     static void requireWhole(Path root, long step) {
         Path folder = kept(root, step);
-        try {
+        Io.disk(folder + ": reading the checkpoint", () -> {
             String now = sha256(folder);
             if (!now.equals(state(folder).sha256())) {
                 throw new DamagedDataException(folder + ": was written with SHA-256 " + state(folder).sha256() + ", is now " + now
                         + "; bring it back from a copy, or erase by another strategy");
             }
-        } catch (IOException e) {
-            throw new UncheckedIOException(folder + ": reading the checkpoint: " + Reason.of(e, folder), e);
-        }
+        });
     }
 
     /** Steps of the last checkpoint, kept ones counted in; 0 when there is none. */
@@ -166,11 +160,7 @@ final class TrainCheckpoint {
 
     private static State state(Path folder) {
         Path file = folder.resolve("state.json");
-        try {
-            return RunJson.read(Files.readString(file), State.class, file.toString());
-        } catch (IOException e) {
-            throw new UncheckedIOException(file + ": reading the checkpoint: " + Reason.of(e), e);
-        }
+        return Io.disk(file + ": reading the checkpoint", () -> RunJson.read(Files.readString(file), State.class, file.toString()));
     }
 
     private static void restore(Path file, LanguageModel model, Buffer buffer) {
@@ -193,11 +183,8 @@ final class TrainCheckpoint {
     }
 
     private static List<Path> folders(RunFolder run) {
-        try (Stream<Path> inside = Files.list(run.root())) {
-            return inside.filter(path -> NAME.matcher(path.getFileName().toString()).matches()).toList();
-        } catch (IOException e) {
-            throw new UncheckedIOException(run + ": looking for checkpoints: " + Reason.of(e), e);
-        }
+        return Io.disk(run + ": looking for checkpoints", () -> Io.list(run.root())).stream()
+                .filter(path -> NAME.matcher(path.getFileName().toString()).matches()).toList();
     }
 
     private static Path file(Path folder, Buffer buffer) {
