@@ -58,7 +58,6 @@ module dev.lethe {
     opens dev.lethe.run to tools.jackson.databind;
     opens dev.lethe.settings to tools.jackson.databind;
     opens dev.lethe.shape to tools.jackson.databind;
-    opens dev.lethe.solve to tools.jackson.databind;
     opens dev.lethe.spec to tools.jackson.databind;
     opens dev.lethe.strategy to tools.jackson.databind;
     opens dev.lethe.sweep to tools.jackson.databind;

@@ -36,7 +36,7 @@ class PackageArrowsTest {
             Map.entry("objective", 11), Map.entry("train", 10), Map.entry("eval", 9), Map.entry("influence", 9),
             Map.entry("run", 8), Map.entry("results", 7), Map.entry("find", 6), Map.entry("model", 6),
             Map.entry("text", 5), Map.entry("settings", 4), Map.entry("ledger", 4), Map.entry("metric", 4),
-            Map.entry("solve", 4), Map.entry("data", 4), Map.entry("engine", 3), Map.entry("template", 3),
+            Map.entry("data", 4), Map.entry("engine", 3), Map.entry("template", 3),
             Map.entry("natives", 2), Map.entry("shape", 2), Map.entry("base", 1), Map.entry("", 20),
             Map.entry("bindings", 0));
     private static final Set<String> SEES_MEMORY = Set.of("engine", "ledger", "natives");

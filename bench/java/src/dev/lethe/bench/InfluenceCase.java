@@ -7,7 +7,7 @@ package dev.lethe.bench;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
 import dev.lethe.influence.InfluenceScorer;
-import dev.lethe.influence.QueryScores.EntryScore;
+import dev.lethe.influence.ScoreMerger.QueryScores.EntryScore;
 import dev.lethe.influence.ScoreOptions;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.model.Checkpoint;

@@ -6,7 +6,7 @@ import dev.lethe.engine.EntryFormat;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.ParameterVector;
 import dev.lethe.influence.InfluenceScorer;
-import dev.lethe.influence.QueryScores.EntryScore;
+import dev.lethe.influence.ScoreMerger.QueryScores.EntryScore;
 import dev.lethe.influence.ScoreOptions;
 import dev.lethe.ledger.Entry.EntryHeader;
 import dev.lethe.ledger.Entry.RecordKey;

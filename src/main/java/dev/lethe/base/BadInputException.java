@@ -4,7 +4,7 @@ import dev.lethe.LetheException;
 import java.util.List;
 
 /** {@link LetheException.Code#INPUT}, or CONFLICT. The message names what cannot be used and says what to do. */
-public sealed class BadInputException extends LetheException permits ConflictException {
+public sealed class BadInputException extends LetheException {
     private static final long serialVersionUID = 1;
 
     public BadInputException(String message) {
@@ -22,5 +22,14 @@ public sealed class BadInputException extends LetheException permits ConflictExc
 
     BadInputException(Code code, String message) {
         super(code, message, null);
+    }
+
+    /** {@link Code#CONFLICT}: what was given would do at another time or place: somebody is at work in a run, or a folder is not free. */
+    public static final class ConflictException extends BadInputException {
+        private static final long serialVersionUID = 1;
+
+        public ConflictException(String message) {
+            super(Code.CONFLICT, message);
+        }
     }
 }

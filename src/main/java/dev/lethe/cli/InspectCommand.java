@@ -21,7 +21,7 @@ import dev.lethe.ledger.LedgerManifest;
 import dev.lethe.ledger.Payloads;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.results.Trace;
-import dev.lethe.run.PendingErasureException;
+import dev.lethe.run.PendingErasure.PendingErasureException;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunInfo;
 import dev.lethe.shape.Dtype;

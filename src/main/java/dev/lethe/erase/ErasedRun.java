@@ -23,7 +23,7 @@ import dev.lethe.results.Erasure;
 import dev.lethe.run.IdKey;
 import dev.lethe.run.Lineage;
 import dev.lethe.run.PendingErasure;
-import dev.lethe.run.PendingErasureException;
+import dev.lethe.run.PendingErasure.PendingErasureException;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunInfo;
 import dev.lethe.run.RunInfo.Kin;
@@ -158,7 +158,7 @@ final class ErasedRun implements Method.Fresh, AutoCloseable {
      *
      * @param records what was erased, to be looked for in the end
      * @return the erasure with what was destroyed and what is left
-     * @throws dev.lethe.run.PendingErasureException when the run is in its place and something could not be destroyed
+     * @throws dev.lethe.run.PendingErasure.PendingErasureException when the run is in its place and something could not be destroyed
      */
     Erasure complete(LanguageModel model, Erasure erasure, List<TextRecord> records) {
         Set<String> erased = erasure.leaving();

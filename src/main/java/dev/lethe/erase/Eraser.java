@@ -6,7 +6,6 @@ package dev.lethe.erase;
 
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.DamagedDataException;
-import dev.lethe.base.GuardRefusedException;
 import dev.lethe.base.InterruptedWorkException;
 import dev.lethe.base.Reason;
 import dev.lethe.data.Dataset;
@@ -43,6 +42,7 @@ import dev.lethe.strategy.Method;
 import dev.lethe.strategy.Method.LoopResult;
 import dev.lethe.strategy.RelearnProbe;
 import dev.lethe.strategy.SetLoss;
+import dev.lethe.strategy.SetLoss.GuardRefusedException;
 import dev.lethe.strategy.StoredGradients;
 import dev.lethe.text.Copies;
 import dev.lethe.text.Example;

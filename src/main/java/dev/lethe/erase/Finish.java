@@ -18,7 +18,7 @@ import dev.lethe.results.Erasure;
 import dev.lethe.results.Trace;
 import dev.lethe.run.Lineage;
 import dev.lethe.run.PendingErasure;
-import dev.lethe.run.PendingErasureException;
+import dev.lethe.run.PendingErasure.PendingErasureException;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunInfo;
 import dev.lethe.run.RunJson;

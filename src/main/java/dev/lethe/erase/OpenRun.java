@@ -1,7 +1,6 @@
 package dev.lethe.erase;
 
 import dev.lethe.base.BadInputException;
-import dev.lethe.base.GuardRefusedException;
 import dev.lethe.base.InterruptedWorkException;
 import dev.lethe.data.Dataset;
 import dev.lethe.data.TextRecord;
@@ -33,6 +32,7 @@ import dev.lethe.settings.Copy;
 import dev.lethe.settings.EraseConfig;
 import dev.lethe.settings.Strategy;
 import dev.lethe.shape.Dtype;
+import dev.lethe.strategy.SetLoss.GuardRefusedException;
 import dev.lethe.train.Replay;
 import dev.lethe.train.RunCheck;
 import java.nio.file.Path;
@@ -182,7 +182,7 @@ public final class OpenRun implements AutoCloseable {
      * @throws dev.lethe.base.BadInputException when the request cannot be carried out as it is
      * @throws GuardRefusedException              when the reference cannot be reached within the guards; nothing changed
      * @throws InterruptedWorkException           on interrupt; nothing changed
-     * @throws dev.lethe.run.PendingErasureException when the new run is there and something of the erased could not be
+     * @throws dev.lethe.run.PendingErasure.PendingErasureException when the new run is there and something of the erased could not be
      *                                            destroyed; {@link #finish} goes on with it
      */
     public Erasure erase(ForgetSet forget, EraseConfig config, Path out, EraseListener listener) {
@@ -240,7 +240,7 @@ public final class OpenRun implements AutoCloseable {
      * @param gone  runs of it that were deleted, by the caller's word
      * @param found where runs of it have moved to
      * @return the accounts of the erasures that were finished; empty when none was pending
-     * @throws dev.lethe.run.PendingErasureException when something is still left
+     * @throws dev.lethe.run.PendingErasure.PendingErasureException when something is still left
      */
     public static List<Erasure> finish(Path path, List<Path> gone, List<Path> found) {
         return Finish.of(path, gone, found);

@@ -9,7 +9,7 @@ import dev.lethe.data.TextRecord;
 import dev.lethe.engine.Engine;
 import dev.lethe.influence.InfluenceQuery;
 import dev.lethe.influence.InfluenceScorer;
-import dev.lethe.influence.QueryScores.RecordScore;
+import dev.lethe.influence.ScoreMerger.QueryScores.RecordScore;
 import dev.lethe.influence.ScoreMethod;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;

@@ -14,7 +14,6 @@ import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.ledger.Payloads;
 import dev.lethe.shape.SiteSet;
-import dev.lethe.solve.LinearOperator;
 import dev.lethe.text.BatchPlan;
 import dev.lethe.text.Example;
 import java.nio.file.Path;

@@ -16,6 +16,7 @@ import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
 import dev.lethe.base.Sha256;
 import dev.lethe.influence.EntryRows.Asked;
+import dev.lethe.influence.ScoreMerger.QueryScores;
 import dev.lethe.influence.ScoreMethod.Weighing;
 import dev.lethe.run.RunJson;
 import dev.lethe.shape.Site;

@@ -1,5 +1,6 @@
 package dev.lethe.page;
 
+import dev.lethe.page.MatchedPairs.AgainstRetrained;
 import dev.lethe.report.Table;
 import dev.lethe.report.Table.Row;
 import java.util.ArrayList;

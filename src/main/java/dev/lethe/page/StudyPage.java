@@ -1,7 +1,6 @@
 package dev.lethe.page;
 
 import dev.lethe.base.BadInputException;
-import dev.lethe.base.Html;
 import dev.lethe.base.Io;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
@@ -10,6 +9,7 @@ import dev.lethe.chart.Pictures;
 import dev.lethe.html.JtestudyGenerated;
 import dev.lethe.report.ReportData.Fact;
 import dev.lethe.report.Section;
+import dev.lethe.report.Section.Figure;
 import dev.lethe.report.Table;
 import dev.lethe.run.RunJson;
 import dev.lethe.spec.Cell;
@@ -90,7 +90,7 @@ public final class StudyPage {
         }
         List<Chart> charts = sections.stream().flatMap(section -> section.figures().stream())
                 .<Chart>flatMap(figure -> figure.charts().stream()).toList();
-        String page = Html.page(out -> JtestudyGenerated.render(out, null, name, facts(study), sections,
+        String page = Section.page(out -> JtestudyGenerated.render(out, null, name, facts(study), sections,
                 List.of("tables/variants.csv", "tables/claims.csv")));
         Io.input(dir + ": the study's page cannot be written", () -> {
             Path figures = PrivateFiles.makeFolder(dir.resolve("figures"));
@@ -202,6 +202,34 @@ public final class StudyPage {
 
         private static String number(double value) {
             return Double.isFinite(value) ? String.valueOf(value) : "";
+        }
+    }
+
+    /** Every figure of one forget set's variants, in the order of reading; what cannot be drawn says why. Grids
+     * of fixed rates and steps stand in their own figure and in the tables, not in those over all variants. */
+    static final class StudyFigures {
+        private StudyFigures() { }
+
+        /** @param suffix of file names, distinct for every forget set */
+        static List<Figure> of(Study study, String suffix) {
+            if (study.variants().stream().allMatch(CurveFigures::isSequence)) {
+                return List.of(CurveFigures.sequence(study, suffix));
+            }
+            Study most = study.withoutFixedRates();
+            List<Figure> figures = new ArrayList<>();
+            figures.add(FrontierFigures.quality(most, suffix));
+            figures.add(FrontierFigures.relearning(most, suffix));
+            figures.add(InfluenceFigures.byType(most, suffix));
+            figures.add(InfluenceFigures.beforeAndAfter(most, suffix));
+            figures.add(InfluenceFigures.bySite(most, suffix));
+            figures.add(CurveFigures.influence(most, suffix));
+            figures.add(VariantFigures.text(most, suffix));
+            figures.add(CurveFigures.losses(most, suffix));
+            figures.add(VariantFigures.cost(most, suffix));
+            figures.add(GridFigures.sites(study, suffix));
+            figures.add(GridFigures.fixedRates(study, suffix));
+            figures.add(CurveFigures.sequence(study, suffix));
+            return figures;
         }
     }
 }

@@ -1,6 +1,5 @@
 package dev.lethe.prove;
 
-import dev.lethe.base.Html;
 import dev.lethe.chart.Chart;
 import dev.lethe.chart.LineChart;
 import dev.lethe.chart.LineChart.Line;
@@ -34,7 +33,7 @@ final class ProofPage {
                 new Fact("run", proof.run()), new Fact("made by", "Lethe " + proof.lethe() + String.format(Locale.ROOT, " in %.0f s",
                         proof.seconds())));
         List<Section> sections = proof.findings().stream().map(finding -> section(finding, proof)).toList();
-        return Html.page(out -> JteproofGenerated.render(out, null, proof, facts, sections));
+        return Section.page(out -> JteproofGenerated.render(out, null, proof, facts, sections));
     }
 
     private static Section section(Finding finding, Proof proof) {

@@ -5,7 +5,7 @@
 package dev.lethe.prove;
 
 import dev.lethe.base.BadInputException;
-import dev.lethe.base.ConflictException;
+import dev.lethe.base.BadInputException.ConflictException;
 import dev.lethe.base.Io;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Sha256;

@@ -5,6 +5,7 @@
  */
 package dev.lethe.run;
 
+import dev.lethe.LetheException;
 import dev.lethe.base.DamagedDataException;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
@@ -87,5 +88,20 @@ public record PendingErasure(String erasure, List<String> records, List<Destroye
     public String left(RunFolder made) {
         return "erasure " + erasure + " is not finished, records that it erased may still be in " + open().stream()
                 .map(Destroyed::toString).collect(Collectors.joining(", ")) + "; finish it with: lethe finish " + made;
+    }
+
+    /** A run is not to be worked with, or an erasure not to be called done, before {@code lethe finish} has completed it. */
+    public static final class PendingErasureException extends LetheException {
+        private static final long serialVersionUID = 1;
+
+        /** @param made the run that the erasure made */
+        public PendingErasureException(RunFolder made, PendingErasure pending) {
+            super(Code.DAMAGED, made + ": " + pending.left(made), null);
+        }
+
+        /** @param cause what it broke off with */
+        public PendingErasureException(RunFolder made, PendingErasure pending, Throwable cause) {
+            super(Code.DAMAGED, made + ": " + pending.left(made) + " (it broke off: " + Reason.of(cause) + ")", cause);
+        }
     }
 }

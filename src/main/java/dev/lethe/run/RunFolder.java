@@ -5,7 +5,7 @@
 package dev.lethe.run;
 
 import dev.lethe.base.BadInputException;
-import dev.lethe.base.ConflictException;
+import dev.lethe.base.BadInputException.ConflictException;
 import dev.lethe.base.DamagedDataException;
 import dev.lethe.base.FolderLinks;
 import dev.lethe.base.Io;
@@ -14,6 +14,7 @@ import dev.lethe.base.Reason;
 import dev.lethe.data.Dataset;
 import dev.lethe.data.TextRecord;
 import dev.lethe.results.Erasure;
+import dev.lethe.run.PendingErasure.PendingErasureException;
 import java.io.IOException;
 import java.nio.charset.CharacterCodingException;
 import java.nio.file.AccessDeniedException;

@@ -2,7 +2,7 @@
 package dev.lethe.run;
 
 import dev.lethe.base.BadInputException;
-import dev.lethe.base.ConflictException;
+import dev.lethe.base.BadInputException.ConflictException;
 import dev.lethe.base.Io;
 import dev.lethe.base.LockFile;
 import dev.lethe.engine.Work;

@@ -1,7 +1,7 @@
 package dev.lethe.strategy;
 
+import dev.lethe.LetheException;
 import dev.lethe.base.EngineException;
-import dev.lethe.base.GuardRefusedException;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.objective.EraseData;
 import dev.lethe.results.Losses;
@@ -71,5 +71,18 @@ public final class SetLoss {
     static GuardRefusedException notFinite(FixedRate fixed, int steps) {
         return new GuardRefusedException("erasure refused, nothing was changed: after " + steps + " of the steps " + fixed
                 + " the numbers are no longer finite; take a lower rate or fewer steps");
+    }
+
+    /**
+     * An erasure was not carried out because it could not reach its reference, or only by breaking a utility guard. Nothing was
+     * changed. The message says the figures and which setting would allow it.
+     */
+    public static final class GuardRefusedException extends LetheException {
+        private static final long serialVersionUID = 1;
+
+        /** With the figures. */
+        public GuardRefusedException(String message) {
+            super(Code.REFUSED, message, null);
+        }
     }
 }

@@ -7,7 +7,6 @@ package dev.lethe.train;
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.EngineException;
 import dev.lethe.base.Reason;
-import dev.lethe.base.TrainingFailedException;
 import dev.lethe.engine.CaptureRing;
 import dev.lethe.engine.EntryFormat;
 import dev.lethe.engine.LanguageModel;
@@ -82,7 +81,7 @@ final class RingCapture implements StepCapture {
             ring.take(taken.indices().length, entries -> ledger.write(taken, entries));
         } catch (EngineException e) {
             failed = true;
-            throw new TrainingFailedException("training stopped: the gradients of step " + taken.step() + " cannot be kept: "
+            throw new BadInputException("training stopped: the gradients of step " + taken.step() + " cannot be kept: "
                     + Reason.of(e), e);
         } catch (Throwable e) {
             failed = true;

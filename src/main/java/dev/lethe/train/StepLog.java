@@ -18,6 +18,11 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Iterator;
+import jdk.jfr.Category;
+import jdk.jfr.Event;
+import jdk.jfr.Label;
+import jdk.jfr.Name;
+import jdk.jfr.StackTrace;
 
 record StepLog(RunFolder run, OutputStream metrics, OutputStream timings) implements AutoCloseable {
     /** {@code gradient_norm} is before clipping; {@code holdout_loss} comes with an epoch's last step. */
@@ -91,5 +96,29 @@ record StepLog(RunFolder run, OutputStream metrics, OutputStream timings) implem
                 log.close();
             }
         });
+    }
+
+    /** The JFR event of one optimizer step. */
+    @Name("dev.lethe.TrainStep")
+    @Label("Training step")
+    @Category({"Lethe", "Training"})
+    @StackTrace(false)
+    static final class TrainStepEvent extends Event {
+        @Label("Step") long step;
+        @Label("Epoch") int epoch;
+        @Label("Records") int records;
+        @Label("Tokens") int tokens;
+        @Label("Loss") double loss;
+        @Label("Captured") boolean captured;
+
+        void finish(TrainStep done) {
+            step = done.step();
+            epoch = done.epoch();
+            records = done.records();
+            tokens = done.tokens();
+            loss = done.loss();
+            captured = done.captured();
+            commit();
+        }
     }
 }

@@ -8,7 +8,6 @@ import dev.lethe.base.BadInputException;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
 import dev.lethe.base.Sha256;
-import dev.lethe.base.TrainingFailedException;
 import dev.lethe.data.Dataset;
 import dev.lethe.engine.Base;
 import dev.lethe.engine.Buffer;
@@ -65,7 +64,7 @@ public final class Trainer {
      * @param out a folder that does not exist or is empty
      * @return the complete run
      * @throws BadInputException       when data, model, options, folder or disk do not allow it; nothing is written then
-     * @throws TrainingFailedException when the numbers stop being finite
+     * @throws BadInputException when the numbers stop being finite
      */
     public static RunFolder train(Engine engine, ModelSource source, Dataset data, Path out, TrainConfig asked,
                                   TrainListener listener) {

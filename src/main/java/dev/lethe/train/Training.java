@@ -4,10 +4,10 @@
  */
 package dev.lethe.train;
 
+import dev.lethe.base.BadInputException;
 import dev.lethe.base.EngineException;
 import dev.lethe.base.InterruptedWorkException;
 import dev.lethe.base.Reason;
-import dev.lethe.base.TrainingFailedException;
 import dev.lethe.engine.AdamW;
 import dev.lethe.engine.Batch;
 import dev.lethe.engine.Buffer;
@@ -24,6 +24,7 @@ import dev.lethe.settings.TrainConfig;
 import dev.lethe.shape.Device;
 import dev.lethe.text.BatchPlan;
 import dev.lethe.text.Example;
+import dev.lethe.train.StepLog.TrainStepEvent;
 import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalDouble;
@@ -271,7 +272,7 @@ final class Training implements AutoCloseable {
         return sum / targets;
     }
 
-    private TrainingFailedException notFinite(long step, int[] indices, double[] losses, EngineException cause) {
+    private BadInputException notFinite(long step, int[] indices, double[] losses, EngineException cause) {
         StringBuilder records = new StringBuilder();
         for (int b = 0; b < indices.length; b++) {
             if (losses.length == 0 || !Double.isFinite(losses[b])) {
@@ -279,7 +280,7 @@ final class Training implements AutoCloseable {
             }
         }
         String what = cause == null ? "the loss is not finite" : Reason.of(cause);
-        return new TrainingFailedException(run + ": training stopped at step " + step + " of " + steps + ": " + what
+        return new BadInputException(run + ": training stopped at step " + step + " of " + steps + ": " + what
                 + "; record " + records + "; " + (checkpointed == 0 ? "nothing is checkpointed yet"
                 : "the run stands at the checkpoint of step " + checkpointed) + "; a lower learning rate may help", cause);
     }

@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.base.BadInputException;
-import dev.lethe.base.GuardRefusedException;
 import dev.lethe.data.Dataset;
 import dev.lethe.data.TextRecord;
 import dev.lethe.engine.Engine;
@@ -27,6 +26,7 @@ import dev.lethe.settings.Reference;
 import dev.lethe.settings.TrainConfig;
 import dev.lethe.shape.Dtype;
 import dev.lethe.strategy.SetLoss;
+import dev.lethe.strategy.SetLoss.GuardRefusedException;
 import dev.lethe.train.TinyData;
 import dev.lethe.train.Trainer;
 import java.io.IOException;

@@ -25,7 +25,7 @@ import dev.lethe.model.Checkpoint;
 import dev.lethe.results.EraseListener;
 import dev.lethe.results.Erasure;
 import dev.lethe.results.TrainListener;
-import dev.lethe.run.PendingErasureException;
+import dev.lethe.run.PendingErasure.PendingErasureException;
 import dev.lethe.run.RunFolder;
 import dev.lethe.settings.Contrast;
 import dev.lethe.settings.EraseConfig;

@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.base.BadInputException;
-import dev.lethe.base.GuardRefusedException;
 import dev.lethe.base.InterruptedWorkException;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.NoLeaks;
@@ -30,6 +29,7 @@ import dev.lethe.settings.Strategy;
 import dev.lethe.settings.TrainConfig;
 import dev.lethe.settings.TrainConfig.CapturePolicy;
 import dev.lethe.strategy.SetLoss;
+import dev.lethe.strategy.SetLoss.GuardRefusedException;
 import dev.lethe.train.TinyData;
 import dev.lethe.train.Trainer;
 import java.io.IOException;

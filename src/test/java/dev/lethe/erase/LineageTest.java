@@ -7,7 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.lethe.base.BadInputException;
-import dev.lethe.base.ConflictException;
+import dev.lethe.base.BadInputException.ConflictException;
 import dev.lethe.base.DamagedDataException;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.engine.Engine;
@@ -24,7 +24,7 @@ import dev.lethe.results.Erasure;
 import dev.lethe.results.TrainListener;
 import dev.lethe.run.Lineage;
 import dev.lethe.run.PendingErasure;
-import dev.lethe.run.PendingErasureException;
+import dev.lethe.run.PendingErasure.PendingErasureException;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunJson;
 import dev.lethe.run.RunLock;

@@ -8,7 +8,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.DamagedDataException;
-import dev.lethe.base.GuardRefusedException;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.NoLeaks;
 import dev.lethe.find.Query;
@@ -26,6 +25,7 @@ import dev.lethe.settings.Reference;
 import dev.lethe.settings.Strategy;
 import dev.lethe.settings.TrainConfig;
 import dev.lethe.settings.TrainConfig.CapturePolicy;
+import dev.lethe.strategy.SetLoss.GuardRefusedException;
 import dev.lethe.train.Adopter;
 import dev.lethe.train.Replay;
 import dev.lethe.train.TinyData;

@@ -7,7 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.lethe.base.BadInputException;
-import dev.lethe.base.ConflictException;
+import dev.lethe.base.BadInputException.ConflictException;
 import dev.lethe.base.DamagedDataException;
 import dev.lethe.data.Dataset;
 import dev.lethe.run.RunRecord.Split;

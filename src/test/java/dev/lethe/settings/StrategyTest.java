@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.base.BadInputException;
-import dev.lethe.base.GuardRefusedException;
 import dev.lethe.data.TextRecord;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.NoLeaks;
@@ -21,6 +20,7 @@ import dev.lethe.results.TrainListener;
 import dev.lethe.run.RunFolder;
 import dev.lethe.settings.TrainConfig.CapturePolicy;
 import dev.lethe.shape.ModelShape;
+import dev.lethe.strategy.SetLoss.GuardRefusedException;
 import dev.lethe.train.TinyData;
 import dev.lethe.train.Trainer;
 import java.io.IOException;

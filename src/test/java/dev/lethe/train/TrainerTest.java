@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.base.BadInputException;
-import dev.lethe.base.TrainingFailedException;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.NoLeaks;
@@ -118,7 +117,7 @@ class TrainerTest {
 
     @Test
     void stopsAtNumbersThatAreNotFinite() {
-        TrainingFailedException failure = assertThrows(TrainingFailedException.class,
+        BadInputException failure = assertThrows(BadInputException.class,
                 () -> train("run", TinyData.config().learningRate(1e30).build()));
         assertTrue(failure.getMessage().contains("training stopped at step 2 of 36: "), failure.getMessage());
         assertTrue(failure.getMessage().contains("; record person"), failure.getMessage());

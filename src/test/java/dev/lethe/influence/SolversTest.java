@@ -1,4 +1,4 @@
-package dev.lethe.solve;
+package dev.lethe.influence;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
@@ -11,12 +11,13 @@ import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.NoLeaks;
 import dev.lethe.engine.ParameterVector;
 import dev.lethe.engine.ParameterVector.Distribution;
+import dev.lethe.influence.ConjugateGradient.EarlyStop;
+import dev.lethe.influence.ConjugateGradient.Solution;
+import dev.lethe.influence.ConjugateGradient.Solution.NotConvergedException;
+import dev.lethe.influence.ConjugateGradient.Solution.Stop;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.ModelShape;
 import dev.lethe.shape.Tolerance;
-import dev.lethe.solve.ConjugateGradient.EarlyStop;
-import dev.lethe.solve.Solution.NotConvergedException;
-import dev.lethe.solve.Solution.Stop;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;

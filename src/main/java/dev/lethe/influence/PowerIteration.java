@@ -2,10 +2,11 @@
  * Power iteration: the eigenvalue of largest magnitude and its vector, with two vectors of memory. Slow where the first
  * two magnitudes are near.
  */
-package dev.lethe.solve;
+package dev.lethe.influence;
 
 import dev.lethe.engine.ParameterVector;
 import dev.lethe.engine.Work;
+import dev.lethe.influence.ConjugateGradient.Solution;
 
 /** Power iteration. Immutable; runs on the vectors' thread. */
 public final class PowerIteration {

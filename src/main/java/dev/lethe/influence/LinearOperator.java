@@ -1,4 +1,4 @@
-package dev.lethe.solve;
+package dev.lethe.influence;
 
 import dev.lethe.engine.ParameterVector;
 
