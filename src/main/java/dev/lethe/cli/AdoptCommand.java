@@ -3,7 +3,7 @@ package dev.lethe.cli;
 import dev.lethe.Lethe;
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.Sizes;
-import dev.lethe.console.Common;
+import dev.lethe.console.LetheCommand;
 import dev.lethe.console.ModelPlace;
 import dev.lethe.console.SettingOptions;
 import dev.lethe.console.Terminal;
@@ -17,7 +17,6 @@ import dev.lethe.spec.TrainSettings;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
-import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -26,7 +25,7 @@ import picocli.CommandLine.Parameters;
 /** lethe adopt: makes a run of a model that was trained elsewhere, so that every command works on it. */
 @Command(name = "adopt", description = {"Makes a run of a model that was trained elsewhere, and its records.",
     "One pass keeps each record's gradients, and what the training would have told is measured."})
-final class AdoptCommand implements Callable<Integer> {
+final class AdoptCommand extends LetheCommand {
     private static final int SHOWN = 5;
 
     @Parameters(paramLabel = "RUN", description = "Folder of the new run.")
@@ -55,9 +54,6 @@ final class AdoptCommand implements Callable<Integer> {
         place.into(all);
     }, "held_out", "base", "epochs_trained", "rate_trained", "batch", "sites", "device");
 
-    @Mixin
-    private Common common;
-
     /** What --json gives. */
     record Result(String run, int records, int heldOut, int truncated, double learningRate, int epochs, Adopted adopted,
                   List<String> notLearned, double seconds, double tokensPerSecond, String modelHash, RunInfo.Ledger ledger) {
@@ -71,21 +67,19 @@ final class AdoptCommand implements Callable<Integer> {
     }
 
     @Override
-    public Integer call() {
-        settings.apply();
+    protected void work() {
         if (!resume && (model == null || data == null)) {
             throw new BadInputException("--model DIR or --data FILE is missing: a model and the records it was trained on");
         }
-        try (TrainProgress progress = new TrainProgress(common, "adopt"); Lethe lethe = Main.door(place).training(progress).build()) {
+        try (TrainProgress progress = new TrainProgress(this, "adopt"); Lethe lethe = Main.door(place).training(progress).build()) {
             RunFolder run = RunFolder.open((resume ? lethe.resume(out) : lethe.adopt(known.source(model), form.read(data, null), out,
                     known.config(kept))).join().path());
             if (run.info().adopted() == null) {
                 throw new BadInputException(out + ": was trained by Lethe, not adopted; see train --resume");
             }
             Result result = Result.of(run, progress);
-            common.result(result, terminal -> print(terminal, result));
+            result(result, terminal -> print(terminal, result));
         }
-        return 0;
     }
 
     static void print(Terminal terminal, Result result) {

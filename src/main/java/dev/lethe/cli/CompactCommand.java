@@ -2,7 +2,7 @@ package dev.lethe.cli;
 
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.Sizes;
-import dev.lethe.console.Common;
+import dev.lethe.console.LetheCommand;
 import dev.lethe.ledger.Compaction;
 import dev.lethe.ledger.LedgerKeys;
 import dev.lethe.ledger.LedgerWriter;
@@ -11,16 +11,14 @@ import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunLock;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /** lethe compact: gives the room of destroyed ledger entries back to the disk. */
 @Command(name = "compact", description = {"Gives the room that erased records left in a ledger back to the disk.",
     "All other entries keep their bytes. Safe to interrupt."})
-final class CompactCommand implements Callable<Integer> {
+final class CompactCommand extends LetheCommand {
     @Parameters(paramLabel = "PATH", description = "A run or a ledger folder.")
     private Path path;
 
@@ -28,14 +26,11 @@ final class CompactCommand implements Callable<Integer> {
             + " folder outside the run, which is made if need be. Of one under these keys already, note where they lie now.")
     private Path keys;
 
-    @Mixin
-    private Common common;
-
     /** What --json gives. */
     record Result(String path, int entries, int destroyed, long bytesBefore, long bytesAfter, int segmentsRewritten) {}
 
     @Override
-    public Integer call() {
+    protected void work() {
         RunFolder run = run();
         Path ledger = run == null ? path : run.ledger();
         if (!Files.isRegularFile(ledger.resolve("manifest.json"))) {
@@ -44,9 +39,8 @@ final class CompactCommand implements Callable<Integer> {
         Compaction done = keys == null ? LedgerWriter.compact(ledger) : encrypt(run, ledger);
         Result result = new Result(path.toString(), done.entries(), done.destroyed(), done.bytesBefore(), done.bytesAfter(),
                 done.rewritten());
-        common.result(result, terminal -> terminal.print("%s: %s before, %s now; %,d entries, %,d of them destroyed",
+        result(result, terminal -> terminal.print("%s: %s before, %s now; %,d entries, %,d of them destroyed",
                 result.path, Sizes.of(result.bytesBefore), Sizes.of(result.bytesAfter), result.entries, result.destroyed));
-        return 0;
     }
 
     /** The run that the path is, or whose ledger it is; null of a ledger by itself. */

@@ -2,7 +2,7 @@ package dev.lethe.cli;
 
 import dev.lethe.base.Io;
 import dev.lethe.base.PrivateFiles;
-import dev.lethe.console.Common;
+import dev.lethe.console.LetheCommand;
 import dev.lethe.console.ModelPlace;
 import dev.lethe.console.SettingOptions;
 import dev.lethe.console.Terminal;
@@ -33,7 +33,6 @@ import java.time.Clock;
 import java.time.Instant;
 import java.util.List;
 import java.util.Locale;
-import java.util.concurrent.Callable;
 import java.util.function.ToDoubleFunction;
 import java.util.stream.IntStream;
 import picocli.CommandLine.Command;
@@ -43,7 +42,7 @@ import picocli.CommandLine.Parameters;
 /** lethe demo: the whole story on invented people. One of them, Dave, asks to be forgotten. */
 @Command(name = "demo", description = {"Trains on twelve invented people and erases one of them, Dave.",
     "A small GPT-2, compared with one retrained without him. Ends with a table, a report, and a certificate that can be verified."})
-final class DemoCommand implements Callable<Integer> {
+final class DemoCommand extends LetheCommand {
     private static final String SHAPE = "gpt2:layers=4,hidden=256,heads=4,ctx=64,vocab=1024";
     private static final String SUBJECT = "dave";
 
@@ -55,17 +54,13 @@ final class DemoCommand implements Callable<Integer> {
     @Mixin
     private final SettingOptions settings = new SettingOptions(place::into, "device");
 
-    @Mixin
-    private Common common;
-
     /** What --json gives. */
     record Result(String folder, String page, double seconds, double repairShare, Erasure.Relearning relearning,
                   Losses before, Losses after, List<String> columns, List<Group> groups, Certifier.Certified certificate) {}
 
     @Override
-    public Integer call() {
+    protected void work() {
         long start = System.nanoTime();
-        settings.apply();
         Path folder = folder();
         try (Engine engine = place.open()) {
             Path people = DemoData.copy(DemoData.PEOPLE, folder);
@@ -86,22 +81,21 @@ final class DemoCommand implements Callable<Integer> {
             Result result = new Result(folder.toString(), page.toString(), (System.nanoTime() - start) / 1e9,
                     erasure.repairShare(), erasure.relearning(), erasure.before(), erasure.after(), report.columns(),
                     report.groups(), certificate);
-            common.result(result, terminal -> print(terminal, result));
+            result(result, terminal -> print(terminal, result));
         }
-        return 0;
     }
 
     private void train(Engine engine, String name, ModelSource source, Dataset data, Path run,
                        TrainConfig config) {
-        try (TrainProgress progress = new TrainProgress(common, name)) {
+        try (TrainProgress progress = new TrainProgress(this, name)) {
             Trainer.train(engine, source, data, run, config, progress);
         }
     }
 
     private Erasure erase(Engine engine, Path folder) {
-        try (OpenRun run = OpenRun.open(engine, folder.resolve("run")); EraseProgress progress = new EraseProgress(common)) {
+        try (OpenRun run = OpenRun.open(engine, folder.resolve("run")); EraseProgress progress = new EraseProgress(this)) {
             ForgetSet forget = run.find(Query.subject(SUBJECT));
-            common.remark("find: %d of %d records have the %s", forget.size(), forget.total(),
+            remark("find: %d of %d records have the %s", forget.size(), forget.total(),
                     forget.matches().getFirst().reason());
             return run.erase(forget, EraseConfig.defaults(), folder.resolve("erased"), progress);
         }

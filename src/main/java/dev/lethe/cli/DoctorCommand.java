@@ -3,7 +3,7 @@ package dev.lethe.cli;
 import dev.lethe.base.EngineException;
 import dev.lethe.base.Reason;
 import dev.lethe.base.Sizes;
-import dev.lethe.console.Common;
+import dev.lethe.console.LetheCommand;
 import dev.lethe.console.Terminal;
 import dev.lethe.engine.Engine;
 import dev.lethe.run.RunInfo;
@@ -14,24 +14,19 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.Callable;
 import java.util.stream.IntStream;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
 
 /** lethe doctor: what this machine has, and what is missing with the command that mends it. */
 @Command(name = "doctor", description = {"Says what this machine has, and what is missing.", "Exit code 2 when Lethe cannot run on it."})
-final class DoctorCommand implements Callable<Integer> {
-    @Mixin
-    private Common common;
-
+final class DoctorCommand extends LetheCommand {
     /** What --json gives; {@code torch} parts are null when the native library does not load. */
     record Result(String lethe, String java, int cores, long memoryBytes, long maxHeapBytes, long freeDiskBytes,
                   String libtorch, String torchVersion, String compiledFor, boolean cudaCompiled, int cudaDevices,
                   int threads, String isa, List<DeviceInfo> devices, String noDevice, List<String> missing) {}
 
     @Override
-    public Integer call() {
+    protected void work() {
         List<String> missing = new ArrayList<>();
         Engine.BuildInfo build = null;
         try {
@@ -45,8 +40,8 @@ final class DoctorCommand implements Callable<Integer> {
                 build == null ? null : build.compiledFor(), build != null && build.cudaCompiled(),
                 build == null ? 0 : build.cudaDevices(), build == null ? 0 : build.threads(),
                 build == null ? null : build.isa(), devices(build), build == null ? null : noDevice(), missing);
-        common.result(result, terminal -> print(terminal, result));
-        return missing.isEmpty() ? 0 : Main.BAD_INPUT;
+        result(result, terminal -> print(terminal, result));
+        ends(missing.isEmpty() ? 0 : Main.BAD_INPUT);
     }
 
     private static List<DeviceInfo> devices(Engine.BuildInfo build) {

@@ -6,7 +6,7 @@ import dev.lethe.base.DamagedDataException;
 import dev.lethe.base.Reason;
 import dev.lethe.base.Settings;
 import dev.lethe.base.Sizes;
-import dev.lethe.console.Common;
+import dev.lethe.console.LetheCommand;
 import dev.lethe.console.ModelPlace;
 import dev.lethe.console.Selection;
 import dev.lethe.console.SettingOptions;
@@ -45,7 +45,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.Callable;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
@@ -57,7 +56,7 @@ import picocli.CommandLine.Parameters;
 @Command(name = "erase", description = {"Removes records from a run's model into a new run.",
     "Their stored gradients are destroyed in every run of the lineage. Exit code 3 when a guard refuses, and then nothing is changed;"
             + " 4 when something could not be destroyed, see lethe finish."})
-final class EraseCommand implements Callable<Integer> {
+final class EraseCommand extends LetheCommand {
     /** Copies of a kind that are named on stdout; --json has all. */
     private static final int SHOWN = 10;
 
@@ -96,9 +95,6 @@ final class EraseCommand implements Callable<Integer> {
     @Mixin
     private final SettingOptions settings = new SettingOptions(this::settings, "strategy", "reference", "copies", "key", "device");
 
-    @Mixin
-    private Common common;
-
     /** What --json gives after an erasure. */
     record Result(String id, String run, String source, List<Match> matches, double target, Losses before, Losses after,
                   int ascents, int repairs, boolean reached, double influenceLeft, List<String> broken, long trainSteps,
@@ -122,8 +118,7 @@ final class EraseCommand implements Callable<Integer> {
     record Plan(boolean dryRun, int records, List<Match> matches, List<Match> nearMisses, List<Copy> copies, ReplayPrice replay) {}
 
     @Override
-    public Integer call() {
-        settings.apply();
+    protected void work() {
         settings.refuse(erase.unused(settings.given().keySet()));
         if (!RunFolder.isRun(run) && Checkpoint.isCheckpoint(run)) {
             model = run;
@@ -135,7 +130,7 @@ final class EraseCommand implements Callable<Integer> {
         }
         try (Engine engine = place.open()) {
             made = model == null ? null : adopt(engine);
-            return erase(engine);
+            erase(engine);
         }
     }
 
@@ -207,17 +202,18 @@ final class EraseCommand implements Callable<Integer> {
         run = adopted;
         boolean ascends = config.strategy().kind() == Strategy.Kind.ASCENT;
         TrainConfig.Builder kept = known.with(TrainConfig.builder()).seed(config.seed()).sites(ascends ? config.sites() : null);
-        try (TrainProgress progress = new TrainProgress(common, "adopt")) {
+        try (TrainProgress progress = new TrainProgress(this, "adopt")) {
             RunFolder made = Adopter.adoptOnce(engine, source, records, run, kept.build(), known.asked(), progress);
             return AdoptCommand.Result.of(made, progress);
         }
     }
 
-    private int erase(Engine engine) {
+    private void erase(Engine engine) {
         try (OpenRun open = data == null ? OpenRun.open(engine, run)
                 : OpenRun.open(engine, run, form.read(data, RunFolder.openAny(run).info().data().form()))) {
             if (request != null) {
-                return unmatched(open);
+                unmatched(open);
+                return;
             }
             ForgetSet forget = open.find(selection.query());
             if (dryRun) {
@@ -231,7 +227,7 @@ final class EraseCommand implements Callable<Integer> {
                 }
                 String replay = price == null ? noReplay : "strategy replay: " + price;
                 Plan plan = new Plan(true, forget.total(), forget.matches(), forget.nearMisses(), copies, price);
-                common.result(plan, terminal -> {
+                result(plan, terminal -> {
                     FindCommand.print(terminal, forget.matches());
                     print(terminal, "copies of them, for --copies to decide on", copies, copy -> !copy.heldOut());
                     print(terminal, "held-out copies of learned records", copies, Copy::heldOut);
@@ -242,25 +238,24 @@ final class EraseCommand implements Callable<Integer> {
                     FindCommand.printNearMisses(terminal, forget);
                 });
                 forget.requireErasable();
-                return 0;
+                return;
             }
             forget.requireErasable();
             if (shard != null) {
                 ShardChoice part = ShardChoice.of(shard);
                 FactorShards.Written written = open.curvature(forget, config(open), factors -> factors.write(part.i(), part.n(), out,
                         Trainer.modelHash(factors.model()), RunInfo.computing(engine)));
-                common.result(written, terminal -> terminal.print("shard %s  curvature at %,d of the sites, of %,d entries, %s: %s", shard,
+                result(written, terminal -> terminal.print("shard %s  curvature at %,d of the sites, of %,d entries, %s: %s", shard,
                         written.sites().size(), written.entries(), Sizes.of(written.bytes()), written.file()));
-                return 0;
+                return;
             }
-            common.remark("erase: %,d of %,d records", forget.size(), forget.total());
-            try (EraseProgress progress = new EraseProgress(common)) {
+            remark("erase: %,d of %,d records", forget.size(), forget.total());
+            try (EraseProgress progress = new EraseProgress(this)) {
                 Erasure erasure = open.erase(forget, config(open), out, progress);
                 progress.end();
                 tell(erasure, forget.matches());
             }
         }
-        return 0;
     }
 
     private EraseConfig config(ModelShape shape) {
@@ -271,7 +266,7 @@ final class EraseCommand implements Callable<Integer> {
         ModelShape shape = open.folder().info().source().shape();
         EraseConfig config = config(shape);
         if (shape.hasAdapters() && config.reference() instanceof Reference.HeldOut) {
-            common.remark("erase: of an adapter, %s; the reference is its base without it",
+            remark("erase: of an adapter, %s; the reference is its base without it",
                     config.sites().equals("all") ? "at all its sites" : "at " + config.sites());
         }
         return config;
@@ -287,27 +282,26 @@ final class EraseCommand implements Callable<Integer> {
             failure = e;
         }
         Result result = Result.of(erasure, matches, made, certificate, (System.nanoTime() - start) / 1e9);
-        common.result(result, terminal -> print(terminal, result));
+        result(result, terminal -> print(terminal, result));
         if (failure != null) {
-            common.terminal().say("the erasure is done and has no certificate; make it with: lethe certify %s", out);
+            terminal().say("the erasure is done and has no certificate; make it with: lethe certify %s", out);
             throw failure;
         }
     }
 
-    private int unmatched(OpenRun open) {
+    private void unmatched(OpenRun open) {
         EraseConfig config = config(open);
         if (!selection.isEmpty() || dryRun || config.iterative() == null) {
             throw new BadInputException("request looks for no records: it goes with iterative=SHARExROUNDS, and without"
                     + " --ids, --subject, --text and --dry-run");
         }
         Dataset own = form.read(request, open.folder().info().data().form());
-        common.remark("erase: %,d records of the request, unmatched", own.size());
-        try (EraseProgress progress = new EraseProgress(common)) {
+        remark("erase: %,d records of the request, unmatched", own.size());
+        try (EraseProgress progress = new EraseProgress(this)) {
             Erasure erasure = open.eraseUnmatched(own.records(), config, out, progress);
             progress.end();
             tell(erasure, List.of());
         }
-        return 0;
     }
 
     private static void print(Terminal terminal, Result result) {

@@ -1,6 +1,6 @@
 package dev.lethe.cli;
 
-import dev.lethe.console.Common;
+import dev.lethe.console.LetheCommand;
 import dev.lethe.console.Progress;
 import dev.lethe.results.EraseListener;
 import dev.lethe.results.EraseStep;
@@ -8,20 +8,20 @@ import java.util.Locale;
 
 /** Shows an erasure's moves, and its forget loss beside its reference. */
 final class EraseProgress implements EraseListener, AutoCloseable {
-    private final Common common;
+    private final LetheCommand command;
     private Progress progress;
     private final Progress.LastLosses losses = new Progress.LastLosses();
 
-    EraseProgress(Common common) {
-        this.common = common;
-        this.progress = common.progress();
+    EraseProgress(LetheCommand command) {
+        this.command = command;
+        this.progress = command.progress();
     }
 
     @Override
     public void stage(String name) {
         progress.end();
-        common.remark("erase: %s", name);
-        progress = common.progress();
+        command.remark("erase: %s", name);
+        progress = command.progress();
     }
 
     @Override

@@ -2,7 +2,7 @@ package dev.lethe.cli;
 
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.Settings;
-import dev.lethe.console.Common;
+import dev.lethe.console.LetheCommand;
 import dev.lethe.console.ModelPlace;
 import dev.lethe.console.OpenModel;
 import dev.lethe.console.Progress;
@@ -27,7 +27,6 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -40,7 +39,7 @@ import picocli.CommandLine.Parameters;
 @Command(name = "eval", description = {"Measures how much a model knows of records.",
     "Loss and perplexity, memorisation, ROUGE of its continuations, membership inference; with --tofu all of TOFU's metrics."
             + " Definitions are OpenUnlearning's."})
-final class EvalCommand implements Callable<Integer> {
+final class EvalCommand extends LetheCommand {
     @Parameters(paramLabel = "RUN", description = "A run, or a Hugging Face folder.")
     private Path run;
 
@@ -85,21 +84,16 @@ final class EvalCommand implements Callable<Integer> {
         place.into(all);
     }, "continue", "device");
 
-    @Mixin
-    private Common common;
-
     @Override
-    public Integer call() {
-        settings.apply();
+    protected void work() {
         boolean evaluated = tofu != null && reference != null && Files.isRegularFile(reference);
         try (Engine engine = place.open()) {
             EvalResult mine = measure(engine, run);
             EvalResult other = reference == null || evaluated ? null : measure(engine, reference);
             EvalResult result = mine.beside(other, tofu == null ? null : other != null ? AgainstReference.of(mine, other)
                     : evaluated ? AgainstReference.of(mine, reference) : AgainstReference.none(mine));
-            common.result(result, terminal -> result.print(terminal));
+            result(result, terminal -> result.print(terminal));
         }
-        return 0;
     }
 
     private void minK(double value) {
@@ -110,11 +104,11 @@ final class EvalCommand implements Callable<Integer> {
     }
 
     private EvalResult measure(Engine engine, Path path) {
-        try (OpenModel open = OpenModel.open(engine, path); Progress progress = common.progress()) {
+        try (OpenModel open = OpenModel.open(engine, path); Progress progress = progress()) {
             Dataset records = records(open);
             OpenModel.Encoded encoded = open.encode(records.records(), onLong);
             if (encoded.truncated() > 0) {
-                common.remark("%,d of %,d records are cut to the context of %d", encoded.truncated(),
+                remark("%,d of %,d records are cut to the context of %d", encoded.truncated(),
                         records.size(), open.model().shape().context());
             }
             Evaluation evaluation = evaluate(open, records.records(), encoded, progress, "eval");
@@ -124,7 +118,7 @@ final class EvalCommand implements Callable<Integer> {
                     open.tokenizer()::decode, open.tokenizer().endOfText(), answerTokens);
             int unread = continuations.size() - Continuations.scored(continuations).size();
             if (unread > 0) {
-                common.remark("%,d of %,d continuations have no ROUGE, which counts a-z and 0-9 alone: their records"
+                remark("%,d of %,d continuations have no ROUGE, which counts a-z and 0-9 alone: their records"
                         + " are of another script; go by loss, memorisation and extraction", unread, continuations.size());
             }
             Dataset strangers = strangers(open, records);
@@ -149,13 +143,13 @@ final class EvalCommand implements Callable<Integer> {
     private TofuScores tofu(OpenModel open, Dataset forget, Progress progress) {
         TofuSets sets = new TofuSets.TofuFolder(tofu).sets(forget);
         if (sets.forget().size() < forget.size()) {
-            common.remark("%,d of %,d records to forget have no paraphrase and wrong answers in %s: TOFU's metrics"
+            remark("%,d of %,d records to forget have no paraphrase and wrong answers in %s: TOFU's metrics"
                     + " leave them out", forget.size() - sets.forget().size(), forget.size(), tofu);
         }
         Evaluator evaluator = new Evaluator(2048, done -> progress.update("answers of a TOFU set", done, 0, ""));
         TofuScores scores = new TofuEvaluation(open.model(), open.tokenizer(), evaluator, answerTokens).evaluate(sets);
         if (!scores.modelUtility().missing().isEmpty()) {
-            common.remark("model utility is of %d parts of the nine; missing: %s", scores.modelUtility().parts().size(),
+            remark("model utility is of %d parts of the nine; missing: %s", scores.modelUtility().parts().size(),
                     String.join(", ", scores.modelUtility().missing()));
         }
         return scores;
@@ -187,7 +181,7 @@ final class EvalCommand implements Callable<Integer> {
                 .filter(i -> copies.first(i) < members.size()).mapToObj(i -> copies.records().get(i).id())
                 .collect(Collectors.toSet());
         if (!copied.isEmpty()) {
-            common.remark("%,d of %,d non-members are left out: they equal or nearly equal members",
+            remark("%,d of %,d non-members are left out: they equal or nearly equal members",
                     copied.size(), all.size());
         }
         return all.filter(record -> !copied.contains(record.id()));

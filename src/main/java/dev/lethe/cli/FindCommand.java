@@ -1,7 +1,7 @@
 package dev.lethe.cli;
 
 import dev.lethe.base.BadInputException;
-import dev.lethe.console.Common;
+import dev.lethe.console.LetheCommand;
 import dev.lethe.console.Selection;
 import dev.lethe.console.SettingOptions;
 import dev.lethe.console.Terminal;
@@ -14,7 +14,6 @@ import dev.lethe.run.RunRecord.Split;
 import dev.lethe.spec.FormSettings;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -22,7 +21,7 @@ import picocli.CommandLine.Parameters;
 
 /** lethe find: shows which records a query means and why; changes nothing. */
 @Command(name = "find", description = "Shows which training records are meant, each with a score and the reason; changes nothing.")
-final class FindCommand implements Callable<Integer> {
+final class FindCommand extends LetheCommand {
     @Parameters(arity = "0..1", paramLabel = "RUN", description = "The run whose training records are searched.")
     private Path run;
 
@@ -37,24 +36,19 @@ final class FindCommand implements Callable<Integer> {
     @Mixin
     private final SettingOptions settings = new SettingOptions(form::into);
 
-    @Mixin
-    private Common common;
-
     /** What --json gives. */
     record Result(int recordsSearched, List<Match> matches, List<Match> nearMisses) {}
 
     @Override
-    public Integer call() {
-        settings.apply();
+    protected void work() {
         try (Finder finder = new Finder(records().records())) {
             ForgetSet found = finder.find(selection.query());
-            common.result(new Result(found.total(), found.matches(), found.nearMisses()), terminal -> {
+            result(new Result(found.total(), found.matches(), found.nearMisses()), terminal -> {
                 print(terminal, found.matches());
                 terminal.print("%,d of %,d records match", found.size(), found.total());
                 printNearMisses(terminal, found);
             });
         }
-        return 0;
     }
 
     static void print(Terminal terminal, List<Match> matches) {

@@ -1,6 +1,6 @@
 package dev.lethe.cli;
 
-import dev.lethe.console.Common;
+import dev.lethe.console.LetheCommand;
 import dev.lethe.erase.OpenRun;
 import dev.lethe.results.Destroyed;
 import dev.lethe.results.Erasure;
@@ -8,16 +8,14 @@ import dev.lethe.results.Trace;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /** lethe finish: goes on with an erasure whose new run is there and whose records are not yet gone everywhere. */
 @Command(name = "finish", description = {"Goes on with an erasure that was cut off.",
     "Destroys what the runs of a lineage still hold of erased records; exit code 4 while something is left. Safe to repeat."})
-final class FinishCommand implements Callable<Integer> {
+final class FinishCommand extends LetheCommand {
     @Parameters(paramLabel = "RUN", description = "Any run of the lineage: the new one, the source, another erased from it.")
     private Path run;
 
@@ -28,9 +26,6 @@ final class FinishCommand implements Callable<Integer> {
     @Option(names = "--found", paramLabel = "DIR", description = "Where a run of the lineage has moved to.")
     private List<Path> found = new ArrayList<>();
 
-    @Mixin
-    private Common common;
-
     /** What --json gives. */
     record Result(String run, List<Finished> erasures) {}
 
@@ -39,10 +34,10 @@ final class FinishCommand implements Callable<Integer> {
                     List<Trace> left) {}
 
     @Override
-    public Integer call() {
+    protected void work() {
         List<Finished> finished = OpenRun.finish(run, gone, found).stream().map(erasure -> of(erasure)).toList();
         Result result = new Result(run.toString(), finished);
-        common.result(result, terminal -> {
+        result(result, terminal -> {
             finished.forEach(one -> {
                 terminal.print("erasure %s of %,d records into %s is finished:", one.id, one.records, one.run);
                 EraseCommand.printPlaces(terminal, one.places, one.left);
@@ -51,7 +46,6 @@ final class FinishCommand implements Callable<Integer> {
                 terminal.print("%s: no erasure is unfinished", run);
             }
         });
-        return 0;
     }
 
     private static Finished of(Erasure erasure) {

@@ -19,6 +19,7 @@ final class Help {
             "--gone", "--found", "--find", "--resume");
     private static final Set<String> OUT = Set.of("--out", "--csv", "--plot", "--dry-run", "--json", "--quiet", "--help", "--version",
             "--page", "--no-samples", "--show-erased");
+    private static final List<String> LAST = List.of("--set", "--json", "--quiet", "--help"); // of a group
 
     private Help() { }
 
@@ -38,7 +39,7 @@ final class Help {
 
     private static String group(CommandLine.Help help, String title) {
         List<OptionSpec> options = help.commandSpec().options().stream().filter(option -> title.equals(title(option)))
-                .sorted(Comparator.comparing(option -> option.longestName().equals("--set"))).toList(); // it ends a group
+                .sorted(Comparator.comparing(option -> LAST.indexOf(option.longestName()))).toList();
         List<PositionalParamSpec> places = title.equals("What") ? help.commandSpec().positionalParameters() : List.of();
         if (options.isEmpty() && places.isEmpty()) {
             return "";

@@ -5,7 +5,7 @@ import dev.lethe.base.BadInputException;
 import dev.lethe.base.DamagedDataException;
 import dev.lethe.base.Reason;
 import dev.lethe.base.Sizes;
-import dev.lethe.console.Common;
+import dev.lethe.console.LetheCommand;
 import dev.lethe.console.ModelPlace;
 import dev.lethe.console.SettingOptions;
 import dev.lethe.console.Terminal;
@@ -34,7 +34,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 import java.util.TreeMap;
-import java.util.concurrent.Callable;
 import java.util.function.Supplier;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -44,7 +43,7 @@ import picocli.CommandLine.Parameters;
 /** lethe inspect: what a folder is, and whether it is whole: every byte of weights and ledger is read, and compared. */
 @Command(name = "inspect", description = {"Says what a run, a ledger or a checkpoint holds, and whether it is whole.",
     "Exit code 4 when it is not."})
-final class InspectCommand implements Callable<Integer> {
+final class InspectCommand extends LetheCommand {
     @Parameters(paramLabel = "PATH", description = "A run, a ledger folder or a Hugging Face folder.")
     private Path path;
 
@@ -60,9 +59,6 @@ final class InspectCommand implements Callable<Integer> {
     @Mixin
     private final SettingOptions settings = new SettingOptions(place::into, "device");
 
-    @Mixin
-    private Common common;
-
     /** What --json gives; parts that the path does not have are left out. */
     @JsonInclude(JsonInclude.Include.NON_NULL)
     record Result(String path, String kind, boolean whole, List<String> problems, RunInfo run, ModelPart model,
@@ -71,24 +67,23 @@ final class InspectCommand implements Callable<Integer> {
     record ModelPart(ModelShape shape, long parameters, String sha256) {}
 
     @Override
-    public Integer call() {
-        settings.apply();
+    protected void work() {
         if (!Files.exists(path)) {
             throw new BadInputException(path + ": there is no such file or folder");
         }
         place.useBase();
         if (personal) {
             PersonalData data = PersonalData.of(path, find);
-            common.result(data, terminal -> data.print(terminal));
-            return 0;
+            result(data, terminal -> data.print(terminal));
+            return;
         }
         if (!find.isEmpty()) {
             throw new BadInputException("--find goes with --personal");
         }
         List<String> problems = new ArrayList<>();
         Result result = inspect(problems);
-        common.result(result, terminal -> print(terminal, result));
-        return problems.isEmpty() ? 0 : Main.DAMAGED;
+        result(result, terminal -> print(terminal, result));
+        ends(problems.isEmpty() ? 0 : Main.DAMAGED);
     }
 
     private Result inspect(List<String> problems) {

@@ -2,16 +2,14 @@ package dev.lethe.cli;
 
 import dev.lethe.base.Io;
 import dev.lethe.base.PrivateFiles;
-import dev.lethe.console.Common;
+import dev.lethe.console.LetheCommand;
 import dev.lethe.ledger.LedgerKeys;
 import dev.lethe.proof.SigningKeys;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.util.Base64;
-import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -52,7 +50,7 @@ final class KeysCommand implements Runnable {
     @Command(name = "new", description = "Makes a PKCS#12 key store with a key for certificates (ECDSA P-256) and one for the audit log"
                     + " (Ed25519), and beside it their public parts: hand out the .pem, keep the store and its password"
                     + " apart.")
-    static final class New implements Callable<Integer> {
+    static final class New extends LetheCommand {
         @Parameters(paramLabel = "STORE", description = "The new file, such as keys.p12.")
         private Path store;
 
@@ -61,41 +59,33 @@ final class KeysCommand implements Runnable {
                 + " holds).")
         private Path passwordFile;
 
-        @Mixin
-        private Common common;
-
         @Override
-        public Integer call() {
+        protected void work() {
             Result made = Result.make(store, passwordFile);
-            common.result(made, terminal -> {
+            result(made, terminal -> {
                 terminal.print("key store     %s", made.store);
                 terminal.print("public key    %s", made.publicKey);
                 terminal.print("  SHA-256     %s", made.fingerprint);
                 terminal.print("log key       %s", made.logKey);
             });
-            return 0;
         }
     }
 
     /** lethe keys rotate. */
     @Command(name = "rotate", description = "Puts a new key-encryption key in the place of the one that a folder of ledger keys is"
             + " under (ledger_keys, compact --encrypt), which is overwritten. No ledger is rewritten. An erasure does this too.")
-    static final class Rotate implements Callable<Integer> {
+    static final class Rotate extends LetheCommand {
         @Parameters(paramLabel = "KEYS", description = "The folder.")
         private Path folder;
-
-        @Mixin
-        private Common common;
 
         /** What --json gives: keys of records in the folder. */
         record Rotated(String folder, int keys) { }
 
         @Override
-        public Integer call() {
+        protected void work() {
             Rotated done = new Rotated(folder.toString(), LedgerKeys.rotate(folder));
-            common.result(done, terminal -> terminal.print("%s: %,d keys of records, under a new key-encryption key", done.folder,
+            result(done, terminal -> terminal.print("%s: %,d keys of records, under a new key-encryption key", done.folder,
                     done.keys));
-            return 0;
         }
     }
 }

@@ -3,7 +3,7 @@ package dev.lethe.cli;
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.Reason;
 import dev.lethe.base.Sizes;
-import dev.lethe.console.Common;
+import dev.lethe.console.LetheCommand;
 import dev.lethe.console.ModelPlace;
 import dev.lethe.console.SettingOptions;
 import dev.lethe.engine.Engine;
@@ -15,7 +15,6 @@ import dev.lethe.shape.Dtype;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -23,7 +22,7 @@ import picocli.CommandLine.Parameters;
 
 /** lethe merge: writes an adapter and its base as one model. */
 @Command(name = "merge", description = "Writes a LoRA adapter and its base as one model, which transformers loads without peft.")
-final class MergeCommand implements Callable<Integer> {
+final class MergeCommand extends LetheCommand {
     @Parameters(paramLabel = "RUN", description = "The run whose adapter is meant, or an adapter's folder.")
     private Path run;
 
@@ -38,15 +37,11 @@ final class MergeCommand implements Callable<Integer> {
     @Mixin
     private final SettingOptions settings = new SettingOptions(place::into);
 
-    @Mixin
-    private Common common;
-
     /** What --json gives. */
     record Result(String model, String adapter, String base, String sha256, long bytes) {}
 
     @Override
-    public Integer call() {
-        settings.apply();
+    protected void work() {
         if (dtype == Dtype.F64) {
             throw new BadInputException("--dtype f64: use f32, bf16 or f16");
         }
@@ -60,9 +55,9 @@ final class MergeCommand implements Callable<Integer> {
             Checkpoint.merge(model, settings, out, Checkpoint.tokenizer(folder, null), dtype);
             Result result = new Result(out.toString(), folder.toString(), model.base().files().folder().toString(),
                     Checkpoint.hash(out), Files.size(out.resolve("model.safetensors")));
-            common.result(result, terminal -> terminal.print("model      %s, %s: %s and %s", result.model,
+            result(result, terminal -> terminal.print("model      %s, %s: %s and %s", result.model,
                     Sizes.of(result.bytes), result.base, result.adapter));
-            return 0;
+            return;
         } catch (IOException e) {
             throw new BadInputException(out + ": cannot be read: " + Reason.of(e, out), e);
         }

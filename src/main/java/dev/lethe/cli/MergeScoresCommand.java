@@ -2,8 +2,8 @@ package dev.lethe.cli;
 
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.Settings;
-import dev.lethe.console.Common;
 import dev.lethe.console.Counted;
+import dev.lethe.console.LetheCommand;
 import dev.lethe.console.SettingOptions;
 import dev.lethe.engine.ModelLayout;
 import dev.lethe.influence.LedgerBlocks;
@@ -22,7 +22,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -31,7 +30,7 @@ import picocli.CommandLine.Parameters;
 /** lethe merge-scores: one result of the partial ones that lethe score --shard wrote. */
 @Command(name = "merge-scores", description = {"Makes one result of the partial ones of all shards: the same, to the last digit, as"
     + " lethe score gives without --shard.", "Reads headers of the ledger alone, and computes no gradient."})
-final class MergeScoresCommand implements Callable<Integer> {
+final class MergeScoresCommand extends LetheCommand {
     @Parameters(paramLabel = "RUN", index = "0", description = "The run that was scored.")
     private Path run;
 
@@ -50,12 +49,8 @@ final class MergeScoresCommand implements Callable<Integer> {
     private final SettingOptions settings = new SettingOptions(all -> all.whole("top", top, "How many to show; 0 = all",
             value -> top = Settings.atLeast(0, value)), "top");
 
-    @Mixin
-    private Common common;
-
     @Override
-    public Integer call() {
-        settings.apply();
+    protected void work() {
         RunFolder folder = RunFolder.open(run);
         if (!folder.hasLedger()) {
             throw new BadInputException(run + ": has no ledger, so nothing of it can have been scored by shards");
@@ -67,7 +62,6 @@ final class MergeScoresCommand implements Callable<Integer> {
         } finally {
             shards.forEach(PartialScores::close);
         }
-        return 0;
     }
 
     private List<Path> files() {
@@ -100,7 +94,7 @@ final class MergeScoresCommand implements Callable<Integer> {
                 table.add(names, scores);
             });
         }
-        table.output(common, method, csv, plot, asked[0]);
+        table.output(this, method, csv, plot, asked[0]);
     }
 
     /** The entries that were asked for, cut as they were. */

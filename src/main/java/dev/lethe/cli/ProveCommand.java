@@ -1,7 +1,7 @@
 package dev.lethe.cli;
 
 import dev.lethe.Lethe;
-import dev.lethe.console.Common;
+import dev.lethe.console.LetheCommand;
 import dev.lethe.console.ModelPlace;
 import dev.lethe.console.Progress;
 import dev.lethe.console.SettingOptions;
@@ -16,7 +16,6 @@ import dev.lethe.settings.ProofRequest;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
-import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -26,7 +25,7 @@ import picocli.CommandLine.Parameters;
 @Command(name = "prove", description = {"Attacks an erased model for what it was made to forget.",
     "Membership, regurgitation, other wordings, relearning, rounded weights; beside records it never saw, the model before, and"
             + " retrained ones. Writes RUN/proof; goes on where it was cut off. Certify afterwards, and the certificate covers it."})
-final class ProveCommand implements Callable<Integer> {
+final class ProveCommand extends LetheCommand {
     @Parameters(paramLabel = "RUN", description = "A run that an erasure made.")
     private Path run;
 
@@ -58,41 +57,36 @@ final class ProveCommand implements Callable<Integer> {
     @Mixin
     private final SettingOptions settings = new SettingOptions(place::into, "device");
 
-    @Mixin
-    private Common common;
-
     /** What --json gives. */
     record Result(String page, Proof proof) { }
 
     @Override
-    public Integer call() {
-        settings.apply();
+    protected void work() {
         ProofRequest request = new ProofRequest(run, references, oracles, controls, data, paraphrases);
         ShardChoice part = ShardChoice.of(shard);
         if (part != null) {
             parts(request, part);
-            return 0;
+            return;
         }
-        try (Progress progress = common.progress(); Lethe lethe = Main.door(place).listener(job -> progress.update("prove",
+        try (Progress progress = progress(); Lethe lethe = Main.door(place).listener(job -> progress.update("prove",
                 job.progress().done(), job.progress().of(), job.progress().detail())).build()) {
             Proof proof = lethe.prove(request).join();
             progress.end();
             Path page = Prover.folder(RunFolder.open(run)).resolve("proof.html");
-            common.result(new Result(page.toString(), proof), terminal -> print(terminal, proof, page));
+            result(new Result(page.toString(), proof), terminal -> print(terminal, proof, page));
         }
-        return 0;
     }
 
     /** What --json gives of a shard. @param parts made or already there */
     record Parts(String folder, int shard, int of, int parts) { }
 
     private void parts(ProofRequest request, ShardChoice part) {
-        try (Progress progress = common.progress(); Engine engine = place.open()) {
+        try (Progress progress = progress(); Engine engine = place.open()) {
             int made = Prover.parts(engine, request, part.i(), part.n(),
                     (attack, model, share) -> progress.update("prove", Math.round(1000 * share), 1000, attack + ", " + model));
             progress.end();
             Parts result = new Parts(Prover.folder(RunFolder.open(run)).resolve("parts").toString(), part.i(), part.n(), made);
-            common.result(result, terminal -> terminal.print("shard %s: %d parts, %s", shard, made, result.folder));
+            result(result, terminal -> terminal.print("shard %s: %d parts, %s", shard, made, result.folder));
         }
     }
 

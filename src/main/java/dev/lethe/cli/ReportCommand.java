@@ -1,7 +1,7 @@
 package dev.lethe.cli;
 
 import dev.lethe.base.BadInputException;
-import dev.lethe.console.Common;
+import dev.lethe.console.LetheCommand;
 import dev.lethe.console.ModelPlace;
 import dev.lethe.console.SettingOptions;
 import dev.lethe.engine.Engine;
@@ -11,7 +11,6 @@ import dev.lethe.report.RunReport;
 import dev.lethe.report.RunReport.Text;
 import dev.lethe.run.RunFolder;
 import java.nio.file.Path;
-import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -19,7 +18,7 @@ import picocli.CommandLine.Parameters;
 
 /** lethe report: a page with numbers, plots and samples of a training or an erasure. */
 @Command(name = "report", description = "Writes report.html, report.json and PNGs on a run: what was done, and what its model knows.")
-final class ReportCommand implements Callable<Integer> {
+final class ReportCommand extends LetheCommand {
     @Parameters(paramLabel = "RUN", description = "The run to report on.")
     private Path run;
 
@@ -42,15 +41,11 @@ final class ReportCommand implements Callable<Integer> {
     @Mixin
     private final SettingOptions settings = new SettingOptions(place::into, "device");
 
-    @Mixin
-    private Common common;
-
     /** What --json gives. */
     record Result(String page, ReportData report) {}
 
     @Override
-    public Integer call() {
-        settings.apply();
+    protected void work() {
         if (noSamples && showErased) {
             throw new BadInputException("--no-samples and --show-erased: give one of them");
         }
@@ -61,8 +56,7 @@ final class ReportCommand implements Callable<Integer> {
             Path folder = out == null ? opened.report() : out;
             opened.keep(() -> ReportWriter.write(data, folder));
             Path page = folder.resolve("report.html");
-            common.result(new Result(page.toString(), data), terminal -> terminal.print("%s", page));
+            result(new Result(page.toString(), data), terminal -> terminal.print("%s", page));
         }
-        return 0;
     }
 }

@@ -5,9 +5,9 @@ import dev.lethe.base.Io;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Settings;
 import dev.lethe.base.Sizes;
-import dev.lethe.console.Common;
 import dev.lethe.console.Counted;
 import dev.lethe.console.CurvatureChoice;
+import dev.lethe.console.LetheCommand;
 import dev.lethe.console.ModelPlace;
 import dev.lethe.console.OpenModel;
 import dev.lethe.console.SettingOptions;
@@ -44,7 +44,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
-import java.util.concurrent.Callable;
 import java.util.function.BiConsumer;
 import java.util.function.Function;
 import picocli.CommandLine.Command;
@@ -55,7 +54,7 @@ import picocli.CommandLine.Parameters;
 /** lethe score: which training records a text owes its loss to, or how strongly a model still responds to records. */
 @Command(name = "score", description = {"Ranks the captured records by their influence on a query.",
     "Method act-grad gives each query record's own activation-gradient product. Formulas: docs/influence.md."})
-final class ScoreCommand implements Callable<Integer> {
+final class ScoreCommand extends LetheCommand {
     private static final int BATCH = 16;
 
     @Parameters(paramLabel = "RUN", description = "A run; act-grad also takes a model folder.")
@@ -98,19 +97,15 @@ final class ScoreCommand implements Callable<Integer> {
         place.into(all);
     }, "sites", "top", "device");
 
-    @Mixin
-    private Common common;
-
     private String machine;
 
     @Override
-    public Integer call() {
-        settings.apply();
+    protected void work() {
         ScoreMethod chosen = checked();
         try (Engine engine = place.open(); OpenModel open = OpenModel.open(engine, run)) {
             machine = RunInfo.computing(engine);
             List<InfluenceQuery> asked = chosen == ScoreMethod.SELF ? List.of() : queries.of(open,
-                    answer -> common.remark("the model answers: %s", answer));
+                    answer -> remark("the model answers: %s", answer));
             ScoreTable table = new ScoreTable(open.model().sites(), top);
             if (chosen == ScoreMethod.ACT_GRAD) {
                 respond(open, asked, table);
@@ -118,10 +113,9 @@ final class ScoreCommand implements Callable<Integer> {
                 rank(open, asked, chosen, table);
             }
             if (shard == null) {
-                table.output(common, chosen, csv, plot, asked.size());
+                table.output(this, chosen, csv, plot, asked.size());
             }
         }
-        return 0;
     }
 
     private ScoreMethod checked() {
@@ -162,7 +156,7 @@ final class ScoreCommand implements Callable<Integer> {
             Function<ParameterVector, Set<RecordKey>> shown = top == 0 || top >= records || plot != null ? null // all are asked for
                     : vector -> scorer.first(ledger, entries, vector, top);
             BiConsumer<Shard, EntryRows.Sink> pass = (part, sink) -> {
-                try (InfluenceQuery.QueryVector along = curvature.along(chosen, open, sites, shown, told -> common.remark("%s", told))) {
+                try (InfluenceQuery.QueryVector along = curvature.along(chosen, open, sites, shown, told -> remark("%s", told))) {
                     if (spark) {
                         RowSource.spark().rows(new RowSource.Pass(run, open.model(), ledger, blocks, scorer.options(), asked, weighings,
                                 along), sink);
@@ -211,7 +205,7 @@ final class ScoreCommand implements Callable<Integer> {
             PartialScores.write(file, request, part, open.model().sites(), sink -> pass.accept(part, sink));
             Partial result = new Partial(file.toString(), request.settings().get("method"), part.i(), part.n(), part.last() - part.first(),
                     part.first(), part.last(), Files.size(file));
-            common.result(result, terminal -> terminal.print("shard %s  %,d of %,d entries, %s: %s", part, result.entries,
+            result(result, terminal -> terminal.print("shard %s  %,d of %,d entries, %s: %s", part, result.entries,
                     blocks.entries().size(), Sizes.of(result.bytes), file));
         });
     }

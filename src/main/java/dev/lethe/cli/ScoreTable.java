@@ -9,7 +9,7 @@ import dev.lethe.chart.Chart;
 import dev.lethe.chart.Frame;
 import dev.lethe.chart.Pictures;
 import dev.lethe.chart.Scale;
-import dev.lethe.console.Common;
+import dev.lethe.console.LetheCommand;
 import dev.lethe.console.Terminal;
 import dev.lethe.influence.ScoreMerger.QueryScores;
 import dev.lethe.influence.ScoreMerger.QueryScores.RecordScore;
@@ -91,7 +91,7 @@ final class ScoreTable {
     record Result(String method, String form, Integer scored, List<Scored> records, List<Ranking> queries) {}
 
     /** Hands the result over. @param csv or null @param plot or null, with so many queries */
-    void output(Common common, ScoreMethod method, OutputFile csv, OutputFile plot, int asked) {
+    void output(LetheCommand command, ScoreMethod method, OutputFile csv, OutputFile plot, int asked) {
         if (csv != null) {
             csv.write(csv());
         }
@@ -100,7 +100,7 @@ final class ScoreTable {
                     totals.stream().flatMapToDouble(Arrays::stream).toArray());
         }
         Ranking only = rankings.size() == 1 ? rankings.getFirst() : null;
-        common.result(only == null ? new Result(method.label(), null, null, null, rankings)
+        command.result(only == null ? new Result(method.label(), null, null, null, rankings)
                 : new Result(method.label(), only.form(), only.scored(), only.records(), null), terminal -> print(terminal, method));
     }
 

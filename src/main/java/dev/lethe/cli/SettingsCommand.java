@@ -3,19 +3,17 @@ package dev.lethe.cli;
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.Reason;
 import dev.lethe.base.Settings.Setting;
-import dev.lethe.console.Common;
+import dev.lethe.console.LetheCommand;
 import dev.lethe.console.SettingOptions;
 import dev.lethe.console.Terminal;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.Callable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Help.Column;
 import picocli.CommandLine.Help.Column.Overflow;
 import picocli.CommandLine.Help.TextTable;
-import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -25,7 +23,7 @@ import picocli.CommandLine.Spec;
 @Command(name = "settings", description = {"Lists all that --set can set for a command.",
     "Each setting with its default; those that are options too can be set either way. Studies name them in \"erase\", \"training\""
             + " and \"form\" as they are here."})
-final class SettingsCommand implements Callable<Integer> {
+final class SettingsCommand extends LetheCommand {
     private static final int NAME = 26;
 
     @Spec
@@ -37,11 +35,8 @@ final class SettingsCommand implements Callable<Integer> {
     @Option(names = "--strategy", paramLabel = "NAME", description = "With erase: the defaults of this strategy, and what it uses.")
     private String strategy;
 
-    @Mixin
-    private Common common;
-
     @Override
-    public Integer call() {
+    protected void work() {
         CommandLine command = spec.commandLine().getParent();
         for (String name : names) {
             command = command.getSubcommands().get(name);
@@ -57,8 +52,7 @@ final class SettingsCommand implements Callable<Integer> {
         } catch (IllegalArgumentException e) {
             throw new BadInputException("--strategy: " + Reason.of(e), e);
         }
-        common.result(Map.of("settings", all), terminal -> print(terminal, all));
-        return 0;
+        result(Map.of("settings", all), terminal -> print(terminal, all));
     }
 
     private void print(Terminal terminal, List<Setting> all) {

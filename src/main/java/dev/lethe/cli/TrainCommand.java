@@ -6,7 +6,7 @@ import dev.lethe.Run;
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.Settings;
 import dev.lethe.base.Sizes;
-import dev.lethe.console.Common;
+import dev.lethe.console.LetheCommand;
 import dev.lethe.console.ModelPlace;
 import dev.lethe.console.SettingOptions;
 import dev.lethe.console.Terminal;
@@ -25,7 +25,6 @@ import java.nio.file.Path;
 import java.util.LinkedHashSet;
 import java.util.Locale;
 import java.util.Set;
-import java.util.concurrent.Callable;
 import java.util.function.Function;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -34,7 +33,7 @@ import picocli.CommandLine.Parameters;
 
 /** lethe train: trains a model into a new run, capturing per-record gradients on the way; or goes on with one. */
 @Command(name = "train", description = "Trains a model on records and keeps each record's gradients for a later erasure.")
-final class TrainCommand implements Callable<Integer> {
+final class TrainCommand extends LetheCommand {
     @Parameters(paramLabel = "RUN", description = "Folder of the new run.")
     private Path out;
 
@@ -69,16 +68,12 @@ final class TrainCommand implements Callable<Integer> {
         place.into(all);
     }, "epochs", "batch", "learning_rate", "capture", "sites", "holdout", "device");
 
-    @Mixin
-    private Common common;
-
     /** What --json gives. */
     record Result(String run, long steps, double finalLoss, int records, int heldOut, int truncated, double seconds,
                   double tokensPerSecond, String modelHash, RunInfo.Ledger ledger, MemoryPlan memory) {}
 
     @Override
-    public Integer call() {
-        settings.apply();
+    protected void work() {
         if (data == null && !resume) {
             throw new BadInputException("--data FILE is missing: the records to train on");
         }
@@ -91,26 +86,25 @@ final class TrainCommand implements Callable<Integer> {
         }
         Function<Lethe, Job<Run>> training = resume ? resumed() : begun(); // read before ranks join and wait for each other
         boolean follows = ranks && MpiGroup.follows();
-        try (TrainProgress progress = new TrainProgress(common, "train");
+        try (TrainProgress progress = new TrainProgress(this, "train");
                 Lethe lethe = Main.door(place).ranks(ranks).training(progress).build()) {
             if (follows) {
-                common.terminal().mute(); // from here on the first rank says what went wrong on this one too
+                terminal().mute(); // from here on the first rank says what went wrong on this one too
             }
             Path run = training.apply(lethe).join().path();
             if (follows) {
-                return 0; // the first rank hands the result over
+                return; // the first rank hands the result over
             }
             RunInfo info = RunFolder.open(run).info();
             if (progress.memory() == null) { // it was never started
-                common.remark("train: %s is complete, nothing was left to do", run);
+                remark("train: %s is complete, nothing was left to do", run);
             }
             Result result = new Result(run.toString(), info.result().steps(), info.result().finalLoss(),
                     info.data().records(), info.data().holdout(), info.data().truncated(), progress.seconds(),
                     progress.tokensPerSecond(), info.result().modelHash(), info.result().ledger(),
                     progress.memory());
-            common.result(result, terminal -> print(terminal, result));
+            result(result, terminal -> print(terminal, result));
         }
-        return 0;
     }
 
     /** A training goes on as it was begun; what it is told besides would be dropped, or with its data compared. */

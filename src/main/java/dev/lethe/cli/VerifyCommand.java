@@ -1,11 +1,9 @@
 package dev.lethe.cli;
 
-import dev.lethe.console.Common;
+import dev.lethe.console.LetheCommand;
 import dev.lethe.proof.Verifier;
 import java.nio.file.Path;
-import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
@@ -13,7 +11,7 @@ import picocli.CommandLine.Parameters;
 @Command(name = "verify", description = {"Checks the certificate of an erased run, or an audit log.",
     "Signatures, the model and the account as they lie, and the entry in the log. Offline. Exit code 4 with the first thing that is"
             + " wrong."})
-final class VerifyCommand implements Callable<Integer> {
+final class VerifyCommand extends LetheCommand {
     @Parameters(paramLabel = "PATH", description = "An erased run, or an audit log.")
     private Path path;
 
@@ -31,13 +29,10 @@ final class VerifyCommand implements Callable<Integer> {
     @Option(names = "--before", paramLabel = "DIR", description = "The model folder before the erasure, to be compared too.")
     private Path before;
 
-    @Mixin
-    private Common common;
-
     @Override
-    public Integer call() {
+    protected void work() {
         Verifier.Verified found = new Verifier(trust, log, since, before).verify(path);
-        common.result(found, terminal -> {
+        result(found, terminal -> {
             terminal.print("%s: holds", found.path());
             found.checked().forEach(sentence -> terminal.print("  %s", sentence));
             if (!found.trusted()) {
@@ -49,6 +44,5 @@ final class VerifyCommand implements Callable<Integer> {
                 found.notProven().forEach(sentence -> terminal.print("  %s", sentence));
             }
         });
-        return 0;
     }
 }

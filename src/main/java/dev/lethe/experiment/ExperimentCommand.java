@@ -1,7 +1,7 @@
 package dev.lethe.experiment;
 
 import dev.lethe.base.BadInputException;
-import dev.lethe.console.Common;
+import dev.lethe.console.LetheCommand;
 import dev.lethe.console.ModelPlace;
 import dev.lethe.console.SettingOptions;
 import dev.lethe.console.Terminal;
@@ -18,7 +18,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
-import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import picocli.CommandLine.Command;
@@ -32,7 +31,7 @@ import picocli.CommandLine.Parameters;
         description = {"Carries out a study that a JSON file describes, or measures scores.",
             "A study (docs/experiment.md) ends with figures and tables; killed, it goes on where it was. The commands measure one of"
                     + " Lethe's methods each."})
-public final class ExperimentCommand implements Callable<Integer> {
+public final class ExperimentCommand extends LetheCommand {
     @Parameters(arity = "0..1", paramLabel = "SPEC", description = "The sweep, such as specs/paper-demo.json.")
     private Path spec;
 
@@ -67,9 +66,6 @@ public final class ExperimentCommand implements Callable<Integer> {
     @Mixin
     private final SettingOptions settings = new SettingOptions(place::into, "device");
 
-    @Mixin
-    private Common common;
-
     /** What --json gives. @param measured cells that are there */
     record Result(String study, String folder, int cells, int measured, double seconds, List<Row> results) {}
 
@@ -85,10 +81,10 @@ public final class ExperimentCommand implements Callable<Integer> {
     }
 
     @Override
-    public Integer call() {
-        settings.apply();
+    protected void work() {
         if (page != null) {
-            return draw();
+            draw();
+            return;
         }
         if (spec == null) {
             throw new BadInputException("name a SPEC.json, or an experiment: influence, lds or loo");
@@ -102,38 +98,36 @@ public final class ExperimentCommand implements Callable<Integer> {
         long start = System.nanoTime();
         Sweep.Options options = new Sweep.Options(out, dataDir, only, seeds == null ? null : new LinkedHashSet<>(seeds), bases);
         if (baseOnly) {
-            return makeBases(options);
+            makeBases(options);
+            return;
         }
-        try (Engine engine = place.open(); SweepProgress progress = new SweepProgress(common)) {
+        try (Engine engine = place.open(); SweepProgress progress = new SweepProgress(this)) {
             List<CellResult> results = dryRun ? Sweep.dryRun(engine, spec, options)
                     : Sweep.run(engine, spec, options, progress).results();
             List<Row> rows = results.stream().map(Row::of).toList();
             Result result = new Result(spec.toString(), out.toString(), rows.size(),
                     (int) rows.stream().filter(row -> !row.metrics.isEmpty()).count(), (System.nanoTime() - start) / 1e9, rows);
-            common.result(result, terminal -> print(terminal, result));
+            result(result, terminal -> print(terminal, result));
         }
-        return 0;
     }
 
-    private int makeBases(Sweep.Options options) {
-        try (Engine engine = place.open(); SweepProgress progress = new SweepProgress(common)) {
+    private void makeBases(Sweep.Options options) {
+        try (Engine engine = place.open(); SweepProgress progress = new SweepProgress(this)) {
             List<Sweep.Base> made = Sweep.makeBases(engine, spec, options, progress);
             List<BaseResult> bases = made.stream().map(base -> new BaseResult(base.head(), base.run().toString(), base.parameters(),
                     base.steps(), base.heldOutLoss(), base.modelHash())).toList();
-            common.result(Map.of("study", spec.toString(), "bases", bases), terminal -> bases.forEach(base ->
+            result(Map.of("study", spec.toString(), "bases", bases), terminal -> bases.forEach(base ->
                     terminal.print("%s: %,d parameters, %,d steps, held-out text %.3f nats, in %s", base.head, base.parameters,
                             base.steps, base.heldOutLoss, base.run)));
         }
-        return 0;
     }
 
-    private int draw() {
+    private void draw() {
         if (spec != null || out != null) {
             throw new BadInputException("--page " + page + ": draws what is there; leave out SPEC and --out");
         }
         Path drawn = StudyPage.of(page);
-        common.result(Map.of("page", drawn.toString()), terminal -> terminal.print("%s", drawn));
-        return 0;
+        result(Map.of("page", drawn.toString()), terminal -> terminal.print("%s", drawn));
     }
 
     private void print(Terminal terminal, Result result) {
@@ -159,7 +153,7 @@ public final class ExperimentCommand implements Callable<Integer> {
     @Command(name = "lds", description = {"Linear datamodeling score: scores against trainings on random subsets.",
         "The rank correlation of a query's loss with what the scores foretell, mean over the queries, with 95 %% bootstrap intervals. For a"
                 + " small model: it is trained as often as there are subsets."})
-    static final class LdsExperiment implements Callable<Integer> {
+    static final class LdsExperiment extends LetheCommand {
         private static final long SEED = 2;
 
         @Mixin
@@ -173,17 +167,13 @@ public final class ExperimentCommand implements Callable<Integer> {
                 description = "Share of the records in each (default: 0.5).")
         private double share;
 
-        @Mixin
-        private Common common;
-
         @Override
-        public Integer call() {
+        protected void work() {
             if (subsets < 2 || !(share > 0 && share < 1)) {
                 throw new BadInputException(subsets < 2 ? "--subsets " + subsets + ": must be at least 2"
                         : "--share " + share + ": must be above 0 and below 1");
             }
-            retrained.measure(common, this::absent, false);
-            return 0;
+            retrained.measure(this, this::absent, false);
         }
 
         private List<BitSet> absent(int records) {
@@ -205,7 +195,7 @@ public final class ExperimentCommand implements Callable<Integer> {
     @Command(name = "loo", description = {"Leave-one-out: scores against trainings without one record.",
         "Rank correlation and sign agreement of each query's change of loss with the record's score, with 95 %% bootstrap intervals. For a"
                 + " small model: it is trained as often as records are left out."})
-    static final class LooExperiment implements Callable<Integer> {
+    static final class LooExperiment extends LetheCommand {
         private static final long SEED = 3;
 
         @Mixin
@@ -215,16 +205,12 @@ public final class ExperimentCommand implements Callable<Integer> {
                 description = "Records left out, one at a time, drawn from the run's (default: 50).")
         private int leave;
 
-        @Mixin
-        private Common common;
-
         @Override
-        public Integer call() {
+        protected void work() {
             if (leave < 2) {
                 throw new BadInputException("--leave " + leave + ": must be at least 2");
             }
-            retrained.measure(common, this::absent, true);
-            return 0;
+            retrained.measure(this, this::absent, true);
         }
 
         private List<BitSet> absent(int records) {

@@ -1,7 +1,7 @@
 package dev.lethe.experiment;
 
 import dev.lethe.base.BadInputException;
-import dev.lethe.console.Common;
+import dev.lethe.console.LetheCommand;
 import dev.lethe.console.ModelPlace;
 import dev.lethe.console.OpenModel;
 import dev.lethe.console.SettingOptions;
@@ -16,7 +16,6 @@ import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Objects;
-import java.util.concurrent.Callable;
 import java.util.stream.IntStream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -26,7 +25,7 @@ import picocli.CommandLine.Option;
 @Command(name = "influence", description = {"Precision of each score at finding records of the query's subject.",
     "The share of them among the first K, and how often the very first is; means over the queries, with 95 %% bootstrap intervals. A"
             + " query that was learned does not count itself."})
-final class InfluenceExperiment implements Callable<Integer> {
+final class InfluenceExperiment extends LetheCommand {
     private static final long SEED = 1;
 
     @Mixin
@@ -43,9 +42,6 @@ final class InfluenceExperiment implements Callable<Integer> {
         place.into(all);
     }, "sites", "device");
 
-    @Mixin
-    private Common common;
-
     /** What --json gives. @param chance what a random order would reach at K and at 1, mean over the queries */
     record Result(String run, int queries, int records, int at, double chance, double best, List<Row> methods) {}
 
@@ -54,17 +50,15 @@ final class InfluenceExperiment implements Callable<Integer> {
                double firstLow, double firstHigh, List<Double> perQuery) {}
 
     @Override
-    public Integer call() {
-        settings.apply();
+    protected void work() {
         if (at < 1) {
             throw new BadInputException("--at " + at + ": must be at least 1");
         }
         List<ScoreMethod> methods = scored.methods();
         try (Engine engine = place.open(); OpenModel open = scored.open(engine)) {
             Result result = measure(open, methods);
-            common.result(result, terminal -> print(terminal, result));
+            result(result, terminal -> print(terminal, result));
         }
-        return 0;
     }
 
     private Result measure(OpenModel open, List<ScoreMethod> methods) {
@@ -79,7 +73,7 @@ final class InfluenceExperiment implements Callable<Integer> {
                 .orElseThrow();
         List<Row> rows = new ArrayList<>();
         try (GradientLedger ledger = scored.ledger(open)) {
-            scored.scores(open, ledger, methods, told -> common.remark("%s", told)).forEach(
+            scored.scores(open, ledger, methods, told -> remark("%s", told)).forEach(
                     (method, scores) -> rows.add(row(method, scores, asked, learned, chance)));
         }
         return new Result(scored.run().toString(), asked.size(), learned.size(), at, chance, best, rows);

@@ -3,7 +3,7 @@ package dev.lethe.experiment;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.Settings;
-import dev.lethe.console.Common;
+import dev.lethe.console.LetheCommand;
 import dev.lethe.console.ModelPlace;
 import dev.lethe.console.OpenModel;
 import dev.lethe.console.Progress;
@@ -25,7 +25,7 @@ import java.util.Map;
 import java.util.function.IntFunction;
 import picocli.CommandLine.Mixin;
 
-/** Scores held against trainings without some of the records: what the experiments lds and loo have in common. */
+/** Scores held against trainings without some of the records: what the experiments lds and loo have in command. */
 final class RetrainedScores {
     private static final long SEED = 1;
 
@@ -43,7 +43,7 @@ final class RetrainedScores {
         place.into(all);
     }, "repeats", "sites", "device");
 
-    private Common common;
+    private LetheCommand command;
 
     /** One score; {@code rank} and {@code sign} with their 95 % intervals, {@code sign} only for single records. */
     @JsonInclude(JsonInclude.Include.NON_NULL)
@@ -68,9 +68,8 @@ final class RetrainedScores {
      * @param choice the records absent from each retraining, given how many there are
      * @param single whether that is one record each, so that the sign of a change says something
      */
-    void measure(Common common, IntFunction<List<BitSet>> choice, boolean single) {
-        this.common = common;
-        settings.apply();
+    void measure(LetheCommand command, IntFunction<List<BitSet>> choice, boolean single) {
+        this.command = command;
         List<ScoreMethod> methods = scored.methods();
         try (Engine engine = place.open(); OpenModel open = scored.open(engine);
                 Retraining retraining = Retraining.of(engine, open.run())) {
@@ -88,14 +87,14 @@ final class RetrainedScores {
                     repeats, seconds, single ? new ScoreCorrelation(measured, measured).likelierSign() : null,
                     repeats == 1 ? null : new ScoreCorrelation(mean(rises, 0, repeats / 2), mean(rises, repeats / 2, repeats))
                             .rankCorrelation(SEED).mean(), rows);
-            common.result(result, terminal -> print(terminal, result));
+            command.result(result, terminal -> print(terminal, result));
         }
     }
 
     private Map<ScoreMethod, double[][]> scores(OpenModel open, List<ScoreMethod> methods) {
         Map<ScoreMethod, double[][]> scores;
         try (GradientLedger ledger = scored.ledger(open)) {
-            scores = scored.scores(open, ledger, methods, told -> common.remark("%s", told));
+            scores = scored.scores(open, ledger, methods, told -> command.remark("%s", told));
         }
         if (scores.values().stream().flatMap(Arrays::stream).flatMapToDouble(Arrays::stream).anyMatch(Double::isNaN)) {
             throw new BadInputException(scored.run() + ": some of its records have no stored gradient in the epochs that"
@@ -109,7 +108,7 @@ final class RetrainedScores {
         double[][][] rises = new double[repeats][queries.size()][absent.size()];
         BitSet all = new BitSet();
         all.set(0, retraining.records().size());
-        try (Progress progress = common.progress()) {
+        try (Progress progress = command.progress()) {
             for (int r = 0; r < repeats; r++) {
                 retraining.train(all, retraining.order() + r);
                 double[] whole = retraining.losses(queries);

@@ -1,6 +1,6 @@
 package dev.lethe.experiment;
 
-import dev.lethe.console.Common;
+import dev.lethe.console.LetheCommand;
 import dev.lethe.console.Progress;
 import dev.lethe.results.EraseListener;
 import dev.lethe.results.EraseStep;
@@ -13,31 +13,31 @@ import java.util.Locale;
 
 /** Shows how far a study is: a line a cell, and what its training or erasure is at. */
 final class SweepProgress implements StudyListener, AutoCloseable {
-    private final Common common;
+    private final LetheCommand command;
     private final long start = System.nanoTime();
     private Progress progress;
 
-    SweepProgress(Common common) {
-        this.common = common;
-        this.progress = common.progress();
+    SweepProgress(LetheCommand command) {
+        this.command = command;
+        this.progress = command.progress();
     }
 
     @Override
     public void started(int cells, int done) {
-        common.remark("study: %,d cells, %,d of them measured already", cells, done);
+        command.remark("study: %,d cells, %,d of them measured already", cells, done);
     }
 
     @Override
     public void cell(int number, int cells, Cell cell, String variant) {
         next();
-        common.remark("cell %d/%d: %s, %s, seed %d", number, cells, variant, cell.forget(), cell.seed());
+        command.remark("cell %d/%d: %s, %s, seed %d", number, cells, variant, cell.forget(), cell.seed());
     }
 
     @Override
     public void measured(CellResult result) {
         next();
         Double baseText = result.metrics().get("base_text.loss");
-        common.remark("  forget %.3f, retain %.3f, held-out %.3f%s%s (%s so far)", metric(result, "forget.loss"),
+        command.remark("  forget %.3f, retain %.3f, held-out %.3f%s%s (%s so far)", metric(result, "forget.loss"),
                 metric(result, "retain.loss"), metric(result, "heldout.loss"),
                 baseText == null ? "" : String.format(Locale.ROOT, ", base text %.3f", baseText),
                 result.note().isEmpty() ? "" : "; " + result.note(),
@@ -51,7 +51,7 @@ final class SweepProgress implements StudyListener, AutoCloseable {
     @Override
     public void remark(String text) {
         next();
-        common.remark("%s", text);
+        command.remark("%s", text);
     }
 
     @Override
@@ -81,7 +81,7 @@ final class SweepProgress implements StudyListener, AutoCloseable {
 
     private void next() {
         progress.end();
-        progress = common.progress();
+        progress = command.progress();
     }
 
     @Override

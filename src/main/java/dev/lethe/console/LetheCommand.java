@@ -2,14 +2,15 @@ package dev.lethe.console;
 
 import dev.lethe.report.OutputFile;
 import dev.lethe.report.ResultJson;
+import java.util.concurrent.Callable;
 import java.util.function.Consumer;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
-/** Options that every command has, and how a command hands over its result. */
-public final class Common {
-    @Spec(Spec.Target.MIXEE)
+/** A command: the options that every one has, its settings applied before it works, and how it hands over its result. */
+public abstract class LetheCommand implements Callable<Integer> {
+    @Spec
     private CommandSpec command;
 
     @Option(names = "--json", paramLabel = "FILE",
@@ -21,6 +22,23 @@ public final class Common {
 
     @Option(names = {"-h", "--help"}, usageHelp = true, description = "This text.")
     private boolean help;
+
+    private int code;
+
+    @Override
+    public final Integer call() {
+        SettingOptions.of(command).ifPresent(SettingOptions::apply);
+        work();
+        return code;
+    }
+
+    /** What the command does. */
+    protected abstract void work();
+
+    /** The exit code, where the command has worked and yet something is wrong. */
+    protected void ends(int with) {
+        code = with;
+    }
 
     public Terminal terminal() {
         return ((Terminal.Owner) command.root().userObject()).terminal();
