@@ -5,7 +5,6 @@ import dev.lethe.base.Sizes;
 import dev.lethe.console.LetheCommand;
 import dev.lethe.ledger.Compaction;
 import dev.lethe.ledger.LedgerKeys;
-import dev.lethe.ledger.LedgerWriter;
 import dev.lethe.run.Lineage;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunLock;
@@ -36,7 +35,7 @@ final class CompactCommand extends LetheCommand {
         if (!Files.isRegularFile(ledger.resolve("manifest.json"))) {
             throw new BadInputException(path + ": neither a run with a ledger nor a ledger (no manifest.json)");
         }
-        Compaction done = keys == null ? LedgerWriter.compact(ledger) : encrypt(run, ledger);
+        Compaction done = keys == null ? Compaction.compact(ledger) : encrypt(run, ledger);
         Result result = new Result(path.toString(), done.entries(), done.destroyed(), done.bytesBefore(), done.bytesAfter(),
                 done.rewritten());
         result(result, terminal -> terminal.print("%s: %s before, %s now; %,d entries, %,d of them destroyed",
@@ -54,11 +53,11 @@ final class CompactCommand extends LetheCommand {
     /** Runs that are trained anew from this one are to lie under the keys too. */
     private Compaction encrypt(RunFolder run, Path ledger) {
         if (run == null) {
-            return LedgerWriter.encrypt(ledger, keys);
+            return Compaction.encrypt(ledger, keys);
         }
         LedgerKeys.requireOutside(keys, run.root());
         try (var _ = RunLock.take(run.root().resolve(RunFolder.LOCK))) {
-            Compaction done = LedgerWriter.encrypt(ledger, keys);
+            Compaction done = Compaction.encrypt(ledger, keys);
             RunFolder now = RunFolder.open(run.root());
             Path folder = keys.toAbsolutePath().normalize();
             now.save(now.info().withConfig(now.info().config().toBuilder().ledgerKeys(folder).build()));

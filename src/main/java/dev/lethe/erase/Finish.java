@@ -11,8 +11,8 @@ import dev.lethe.base.Io;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
 import dev.lethe.engine.Work;
+import dev.lethe.ledger.Destruction;
 import dev.lethe.ledger.Entry.RecordKey;
-import dev.lethe.ledger.LedgerWriter;
 import dev.lethe.results.Destroyed;
 import dev.lethe.results.Erasure;
 import dev.lethe.results.Trace;
@@ -116,7 +116,7 @@ final class Finish {
             String reason = "";
             try {
                 if (run.hasLedger()) {
-                    LedgerWriter.destroy(run.ledger(), keys);
+                    Destruction.destroy(run.ledger(), keys);
                 }
                 Scrub.run(RunFolder.openAny(run.root()), ids);
             } catch (RuntimeException e) { // one that fails must not keep the others

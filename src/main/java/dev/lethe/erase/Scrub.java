@@ -1,7 +1,7 @@
 /*
  * Cleans a complete run of records that are being erased, as far as files can be cleaned: its row of records.jsonl, factors
  * that were fitted to the record, checkpoints to replay from that have seen it, and reports, which quote it. All is overwritten
- * before it goes. Leaves out the ledger (LedgerWriter.destroy) and what cannot be cleaned: the run's model, which learned the
+ * before it goes. Leaves out the ledger (Destruction.destroy) and what cannot be cleaned: the run's model, which learned the
  * record; see Census.
  */
 package dev.lethe.erase;
@@ -9,6 +9,7 @@ package dev.lethe.erase;
 import dev.lethe.base.Io;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.influence.FactorFit;
+import dev.lethe.ledger.Destruction;
 import dev.lethe.run.RunFolder;
 import dev.lethe.train.Replay;
 import java.nio.file.Files;

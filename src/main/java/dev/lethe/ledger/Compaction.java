@@ -14,6 +14,7 @@ import dev.lethe.base.DamagedDataException;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
 import dev.lethe.base.Shred;
+import dev.lethe.engine.Work;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -33,8 +34,37 @@ import java.util.List;
  * @param rewritten   segments that had room to give back
  */
 public record Compaction(int entries, int destroyed, long bytesBefore, long bytesAfter, int rewritten) {
+    /**
+     * Gives the room of destroyed entries back to the disk; the entries that are left keep their bytes and their order.
+     * What the files held before is overwritten: readers opened before must open again. A kill leaves a whole ledger.
+     *
+     * @throws BadInputException when the ledger is being written, or shares a segment with another run
+     * @throws DamagedDataException when it is broken; then the broken segment is left as it was
+     */
+    public static Compaction compact(Path directory) {
+        return Work.run("compaction", () -> compact(new LedgerFolder(directory), null));
+    }
+
+    /**
+     * As {@link #compact(Path)}, and moves every entry under keys: those that lie in the clear are written anew, encrypted. A kill
+     * leaves a ledger that is read as it is and gone on with by a repetition. A ledger under these keys already only notes where
+     * they lie now.
+     *
+     * @param keys a folder of keys, made if need be
+     * @throws BadInputException also when the ledger is under other keys, or {@link LedgerKeys#MOVED} names another folder
+     */
+    public static Compaction encrypt(Path directory, Path keys) {
+        return Work.run("compaction", () -> {
+            LedgerFolder folder = new LedgerFolder(directory);
+            LedgerParts.of(folder);
+            LedgerKeys.requireOutside(keys, directory);
+            LedgerKeys.requireCounts(keys);
+            return compact(folder, LedgerKeys.openOrMake(keys));
+        });
+    }
+
     /** Folder by folder. @param keys to move the entries under that lie in the clear, or null */
-    static Compaction compact(LedgerFolder ledger, LedgerKeys keys) {
+    private static Compaction compact(LedgerFolder ledger, LedgerKeys keys) {
         return LedgerParts.of(ledger).folders().stream().map(folder -> compactOne(folder, keys)).reduce(Compaction::plus).orElseThrow();
     }
 

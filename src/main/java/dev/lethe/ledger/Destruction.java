@@ -19,6 +19,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -30,7 +31,7 @@ import java.util.function.IntSupplier;
 import java.util.stream.Collectors;
 
 /** Overwrites entries of a ledger that nobody writes. */
-final class Destruction implements AutoCloseable {
+public final class Destruction implements AutoCloseable {
     private final LedgerFolder folder;
     private final TreeMap<Integer, FileChannel> channels = new TreeMap<>();
     private final ByteBuffer zeros = ByteBuffer.allocateDirect(1 << 20);
@@ -39,9 +40,22 @@ final class Destruction implements AutoCloseable {
         this.folder = folder;
     }
 
-    /** In every folder of a ledger, whatever fails in another, be it that it is not there. */
-    static int destroy(LedgerFolder ledger, Set<Entry.RecordKey> keys) {
+    /**
+     * Destroys every entry of these records: the payloads are overwritten with zeros on the disk, the headers marked
+     * destroyed. Key, token ids, gradients and their checksums are gone; epoch, step and counts stay. Safe to repeat,
+     * and a killed destruction is finished by the next call or the next writer, never by a reader. Ledgers that share
+     * segments by {@link GradientLedger#link} lose the entries together.
+     * Under keys theirs go first, for all copies of the ledger at once.
+     * An overwrite reaches the blocks of file systems that write in place; on copy-on-write
+     * file systems, in snapshots and in worn flash cells old blocks may outlive it.
+     *
+     * @return entries newly destroyed
+     * @throws BadInputException when the ledger is being written
+     */
+    public static int destroy(Path directory, Set<Entry.RecordKey> keys) {
+        LedgerFolder ledger = new LedgerFolder(directory);
         LedgerManifest manifest = LedgerManifest.read(ledger); // before a lock is put into what is no ledger
+        // in every folder, whatever fails in another, be it that it is not there
         List<IntSupplier> all = new ArrayList<>(List.of(() -> destroyIn(ledger, keys)));
         for (String name : manifest.folders()) all.add(() -> destroyIn(LedgerParts.part(ledger, manifest, name).folder(), keys));
         all.add(() -> {

@@ -5,7 +5,6 @@ import dev.lethe.base.DamagedDataException;
 import dev.lethe.base.FileSpace;
 import dev.lethe.base.Io;
 import dev.lethe.base.PrivateFiles;
-import dev.lethe.engine.Work;
 import dev.lethe.ledger.Entry.EntryHeader;
 import dev.lethe.ledger.GrowingSegment.PendingEntry;
 import dev.lethe.ledger.LedgerFolder.LedgerIoEvent;
@@ -17,7 +16,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
-import java.util.Set;
 import java.util.concurrent.Future;
 import java.util.stream.Stream;
 
@@ -420,51 +418,6 @@ public final class LedgerWriter implements AutoCloseable {
         manifest = manifest.withSealed(true);
         manifest.write(folder);
         close();
-    }
-
-    /**
-     * Destroys every entry of these records: the payloads are overwritten with zeros on the disk, the headers marked
-     * destroyed. Key, token ids, gradients and their checksums are gone; epoch, step and counts stay. Safe to repeat,
-     * and a killed destruction is finished by the next call or the next writer, never by a reader. Ledgers that share
-     * segments by {@link GradientLedger#link} lose the entries together.
-     * Under keys theirs go first, for all copies of the ledger at once.
-     * An overwrite reaches the blocks of file systems that write in place; on copy-on-write
-     * file systems, in snapshots and in worn flash cells old blocks may outlive it.
-     *
-     * @return entries newly destroyed
-     * @throws BadInputException when the ledger is being written
-     */
-    public static int destroy(Path directory, Set<Entry.RecordKey> keys) {
-        return Destruction.destroy(new LedgerFolder(directory), keys);
-    }
-
-    /**
-     * As {@link #compact(Path)}, and moves every entry under keys: those that lie in the clear are written anew, encrypted. A kill
-     * leaves a ledger that is read as it is and gone on with by a repetition. A ledger under these keys already only notes where
-     * they lie now.
-     *
-     * @param keys a folder of keys, made if need be
-     * @throws BadInputException also when the ledger is under other keys, or {@link LedgerKeys#MOVED} names another folder
-     */
-    public static Compaction encrypt(Path directory, Path keys) {
-        return Work.run("compaction", () -> {
-            LedgerFolder folder = new LedgerFolder(directory);
-            LedgerParts.of(folder);
-            LedgerKeys.requireOutside(keys, directory);
-            LedgerKeys.requireCounts(keys);
-            return Compaction.compact(folder, LedgerKeys.openOrMake(keys));
-        });
-    }
-
-    /**
-     * Gives the room of destroyed entries back to the disk; the entries that are left keep their bytes and their order.
-     * What the files held before is overwritten: readers opened before must open again. A kill leaves a whole ledger.
-     *
-     * @throws BadInputException when the ledger is being written, or shares a segment with another run
-     * @throws DamagedDataException when it is broken; then the broken segment is left as it was
-     */
-    public static Compaction compact(Path directory) {
-        return Work.run("compaction", () -> Compaction.compact(new LedgerFolder(directory), null));
     }
 
     /**

@@ -8,8 +8,8 @@ import static org.junit.jupiter.api.Assumptions.assumeFalse;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.PrivateFilesTest;
 import dev.lethe.engine.Engine;
+import dev.lethe.ledger.Destruction;
 import dev.lethe.ledger.Entry.RecordKey;
-import dev.lethe.ledger.LedgerWriter;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -359,7 +359,7 @@ class CommandTest {
     void compactGivesBackWhatWasDestroyed() throws IOException {
         Path copy = folder.resolve("compacted");
         copyTree(run.resolve("ledger"), copy);
-        LedgerWriter.destroy(copy, Set.of(RecordKey.of("dave-job")));
+        Destruction.destroy(copy, Set.of(RecordKey.of("dave-job")));
         JsonNode before = Shell.run("inspect", copy, "--json", "-").json().get("ledger");
         assertTrue(before.get("reclaimable").asLong() > 0);
         assertEquals(27, before.get("epochs").get(0).get("entries").asInt());

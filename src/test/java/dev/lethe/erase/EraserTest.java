@@ -11,9 +11,9 @@ import dev.lethe.engine.Engine;
 import dev.lethe.engine.NoLeaks;
 import dev.lethe.find.ForgetSet;
 import dev.lethe.find.Query;
+import dev.lethe.ledger.Destruction;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
-import dev.lethe.ledger.LedgerWriter;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.objective.EraseData;
 import dev.lethe.objective.RunExamples;
@@ -158,7 +158,7 @@ public class EraserTest {
     @Test
     void entriesDestroyedBehindARunsBackAreMissed() {
         try (OpenRun run = OpenRun.open(engine, source)) {
-            LedgerWriter.destroy(source.resolve("ledger"), run.find(Query.subject(person(run))).ids().stream()
+            Destruction.destroy(source.resolve("ledger"), run.find(Query.subject(person(run))).ids().stream()
                     .map(Entry.RecordKey::of).collect(Collectors.toSet()));
         }
         BadInputException gone = assertThrows(BadInputException.class, () -> erase(source, CONFIG, "again"));

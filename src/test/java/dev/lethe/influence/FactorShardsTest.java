@@ -15,6 +15,7 @@ import dev.lethe.engine.EntryFormat;
 import dev.lethe.engine.KroneckerFactors;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.NoLeaks;
+import dev.lethe.ledger.Destruction;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.Entry.EntryHeader;
 import dev.lethe.ledger.Entry.RecordKey;
@@ -217,7 +218,7 @@ class FactorShardsTest {
             FactorShards sites = factors(model, ledger, model.sites("block:0"));
             String others = assertThrows(BadInputException.class, () -> sites.read(parts, "m")).getMessage();
             assertTrue(others.startsWith(file + "other sites than"), others);
-            LedgerWriter.destroy(folder.resolve("ledger-true"), Set.of(RecordKey.of("r3")));
+            Destruction.destroy(folder.resolve("ledger-true"), Set.of(RecordKey.of("r3")));
             try (GradientLedger now = GradientLedger.open(folder.resolve("ledger-true"))) {
                 List<Entry> live = now.entries().stream().filter(entry -> !entry.destroyed()).toList();
                 String message = assertThrows(BadInputException.class,

@@ -21,6 +21,7 @@ import dev.lethe.influence.ScoreMerger.QueryScores.ActivationScore;
 import dev.lethe.influence.ScoreMerger.QueryScores.EntryScore;
 import dev.lethe.influence.ScoreMerger.QueryScores.RecordScore;
 import dev.lethe.influence.ScoreMethod.Weighing;
+import dev.lethe.ledger.Destruction;
 import dev.lethe.ledger.Entry.EntryHeader;
 import dev.lethe.ledger.Entry.RecordKey;
 import dev.lethe.ledger.GradientLedger;
@@ -126,7 +127,7 @@ class InfluenceScorerTest {
 
     @Test
     void sitesCanBeChosenAndDestroyedEntriesArePassedOver() {
-        LedgerWriter.destroy(folder.resolve("ledger"), Set.of(RecordKey.of(examples.get(2).id())));
+        Destruction.destroy(folder.resolve("ledger"), Set.of(RecordKey.of(examples.get(2).id())));
         ScoreOptions mlp = ScoreOptions.defaults().withSites(model.sites("mlp"));
         InfluenceScorer chosen = new InfluenceScorer(model, mlp);
         try (GradientLedger ledger = open(); ParameterVector query = chosen.query(examples, 4)) {

@@ -9,6 +9,7 @@ import dev.lethe.engine.LanguageModel;
 import dev.lethe.influence.LedgerBlocks.Shard;
 import dev.lethe.influence.ScoreMerger.QueryScores;
 import dev.lethe.influence.ScoreMethod.Weighing;
+import dev.lethe.ledger.Destruction;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.Entry.EntryHeader;
 import dev.lethe.ledger.Entry.RecordKey;
@@ -58,7 +59,7 @@ class MillionEntriesTest {
             log("open", () -> count(path));
             Files.delete(path.resolve("index"));
             log("open without an index", () -> count(path));
-            log("index again", () -> LedgerWriter.destroy(path, Set.of(RecordKey.of("nobody"))));
+            log("index again", () -> Destruction.destroy(path, Set.of(RecordKey.of("nobody"))));
             List<InfluenceQuery> query = List.of(new InfluenceQuery("q", examples.subList(0, 1)));
             InfluenceScorer scorer = new InfluenceScorer(model, ScoreOptions.defaults());
             try (GradientLedger ledger = log("open", () -> GradientLedger.open(path))) {

@@ -17,6 +17,8 @@ import dev.lethe.influence.LedgerBlocks.Shard;
 import dev.lethe.influence.ScoreMerger.QueryScores;
 import dev.lethe.influence.ScoreMerger.QueryScores.RecordScore;
 import dev.lethe.influence.ScoreMethod.Weighing;
+import dev.lethe.ledger.Compaction;
+import dev.lethe.ledger.Destruction;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.Entry.EntryHeader;
 import dev.lethe.ledger.Entry.RecordKey;
@@ -232,7 +234,7 @@ class PartialScoresTest {
         try (GradientLedger ledger = open()) {
             files = write(ledger, scorer, 2, List.of(Weighing.SUM));
         }
-        LedgerWriter.destroy(folder.resolve("ledger"), Set.of(RecordKey.of("record-4")));
+        Destruction.destroy(folder.resolve("ledger"), Set.of(RecordKey.of("record-4")));
         try (GradientLedger ledger = open()) {
             refused(ledger, scorer, files, files.getFirst() + ": the ledger has changed since: 33 of its entries were asked for, now 30"
                     + " are, or they are others (an erasure takes entries away); score the shards again");
@@ -242,14 +244,14 @@ class PartialScoresTest {
     @Test
     void compactingBetweenShardAndMergeChangesNothing() {
         InfluenceScorer scorer = new InfluenceScorer(model, OPTIONS);
-        LedgerWriter.destroy(folder.resolve("ledger"), Set.of(RecordKey.of("record-4")));
+        Destruction.destroy(folder.resolve("ledger"), Set.of(RecordKey.of("record-4")));
         List<String> whole = new ArrayList<>();
         List<Path> files;
         try (GradientLedger ledger = open()) {
             scorer.scores(ledger, ledger.entries(), queries, Weighing.COSINE, null, scores -> whole.add(text(scores)));
             files = write(ledger, scorer, 3, List.of(Weighing.COSINE));
         }
-        LedgerWriter.compact(folder.resolve("ledger"));
+        Compaction.compact(folder.resolve("ledger"));
         try (GradientLedger ledger = open()) {
             List<String> merged = new ArrayList<>();
             merge(ledger, scorer, files, (_, scores) -> merged.add(text(scores)));

@@ -143,8 +143,8 @@ class EncryptedLedgerTest {
             addNonces(copy, 3, seen);
             assertEquals(COUNT + 12 + life * 9, seen.size(), "captured again after a cut");
         }
-        LedgerWriter.destroy(copy, Set.of(key(0)));
-        LedgerWriter.compact(copy);
+        Destruction.destroy(copy, Set.of(key(0)));
+        Compaction.compact(copy);
         addNonces(copy, 1, seen);
         assertEquals(COUNT + 12 + 8 * 9 + 11, seen.size(), "moved by a compaction");
         LedgerFixture.assertHoldsBut(copy, 12, Set.of(0));
@@ -240,7 +240,7 @@ class EncryptedLedgerTest {
         LedgerFixture.copy(ledger, backup);
         Path keysBackup = folder.resolve("keys-backup");
         LedgerFixture.copy(keys, keysBackup);
-        assertEquals(1, LedgerWriter.destroy(ledger, Set.of(key(7))));
+        assertEquals(1, Destruction.destroy(ledger, Set.of(key(7))));
         try (GradientLedger open = GradientLedger.open(backup)) {
             assertFalse(open.entries().get(7).destroyed(), "the copy is as it was");
             DamagedDataException gone = assertThrows(DamagedDataException.class, () -> open.payload(open.entries().get(7)));
@@ -259,7 +259,7 @@ class EncryptedLedgerTest {
         }
         Files.write(WrappedKeys.file(keys), now);
         LedgerFixture.assertHoldsBut(ledger, COUNT, Set.of(7));
-        assertEquals(0, LedgerWriter.destroy(ledger, Set.of(key(7))), "safe to repeat");
+        assertEquals(0, Destruction.destroy(ledger, Set.of(key(7))), "safe to repeat");
         assertEquals(kek, only(keys), "and no reason for another key");
     }
 
@@ -278,7 +278,7 @@ class EncryptedLedgerTest {
         assertSays(BadInputException.class, WrappedKeys.file(keys) + ": is not there; bring the folder back, or say where it lies by"
                 + " LETHE_LEDGER_KEYS=DIR");
         assertThrows(BadInputException.class, () -> GradientLedger.check(ledger));
-        assertThrows(BadInputException.class, () -> LedgerWriter.destroy(ledger, Set.of(key(1))));
+        assertThrows(BadInputException.class, () -> Destruction.destroy(ledger, Set.of(key(1))));
         try (GradientLedger open = GradientLedger.open(ledger)) {
             assertTrue(open.entries().get(1).destroyed(), "it was overwritten all the same");
         }
@@ -352,12 +352,12 @@ class EncryptedLedgerTest {
     void aDestructionNeedsTheLedgerFirstAndTellsEveryFailure() throws IOException {
         byte[] before = Files.readAllBytes(WrappedKeys.file(keys));
         try (LedgerWriter _ = LedgerWriter.append(ledger)) {
-            assertThrows(BadInputException.class, () -> LedgerWriter.destroy(ledger, Set.of(key(3))));
+            assertThrows(BadInputException.class, () -> Destruction.destroy(ledger, Set.of(key(3))));
         }
         assertArrayEquals(before, Files.readAllBytes(WrappedKeys.file(keys)), "no key went");
         Files.move(keys, folder.resolve("away"));
         Files.delete(segment(ledger, 1));
-        BadInputException both = assertThrows(BadInputException.class, () -> LedgerWriter.destroy(ledger, Set.of(key(3))));
+        BadInputException both = assertThrows(BadInputException.class, () -> Destruction.destroy(ledger, Set.of(key(3))));
         assertTrue(both.getMessage().contains("is not there"), both.getMessage());
         assertTrue(both.getSuppressed()[0] instanceof DamagedDataException, Arrays.toString(both.getSuppressed()));
     }
@@ -372,7 +372,7 @@ class EncryptedLedgerTest {
         Files.delete(ledger.resolve("index"));
         Files.write(last, clear, StandardOpenOption.APPEND);
         assertTrue(holds(Files.readAllBytes(last), clear, 16));
-        LedgerWriter.encrypt(ledger, keys);
+        Compaction.encrypt(ledger, keys);
         assertFalse(holds(Files.readAllBytes(last), clear, 16));
         LedgerFixture.assertHolds(ledger, COUNT);
     }
@@ -385,13 +385,13 @@ class EncryptedLedgerTest {
         Path other = folder.resolve("other");
         System.setProperty(LedgerKeys.MOVED, keys.toString());
         try {
-            BadInputException refused = assertThrows(BadInputException.class, () -> LedgerWriter.encrypt(plain, other));
+            BadInputException refused = assertThrows(BadInputException.class, () -> Compaction.encrypt(plain, other));
             assertTrue(refused.getMessage().startsWith(other + ": LETHE_LEDGER_KEYS names another folder, " + keys), refused.getMessage());
         } finally {
             System.clearProperty(LedgerKeys.MOVED);
         }
         Path link = Files.createSymbolicLink(folder.resolve("link"), plain);
-        assertThrows(BadInputException.class, () -> LedgerWriter.encrypt(plain, link.resolve("new/keys")));
+        assertThrows(BadInputException.class, () -> Compaction.encrypt(plain, link.resolve("new/keys")));
         assertFalse(Files.exists(other) || Files.exists(plain.resolve("new")), "nothing is made");
         assertArrayEquals(manifest, Files.readAllBytes(plain.resolve("manifest.json")));
     }

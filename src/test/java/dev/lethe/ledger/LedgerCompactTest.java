@@ -42,7 +42,7 @@ class LedgerCompactTest {
 
     private static void create(Path where, int middle) {
         LedgerFixture.create(where, ENTRIES, middle, 1 << 18);
-        LedgerWriter.destroy(where, everyThird());
+        Destruction.destroy(where, everyThird());
     }
 
     private static void assertHolds(Path where) {
@@ -64,7 +64,7 @@ class LedgerCompactTest {
         try (GradientLedger before = GradientLedger.open(folder)) {
             Entry entry = before.entries().get(1);
             before.payload(entry);
-            Compaction done = LedgerWriter.compact(folder);
+            Compaction done = Compaction.compact(folder);
             assertEquals(ENTRIES, done.entries());
             assertEquals(100, done.destroyed());
             assertEquals(new LedgerFolder(folder).bytes(), done.bytesAfter());
@@ -77,9 +77,9 @@ class LedgerCompactTest {
         assertHolds(folder);
         Files.delete(folder.resolve("index"));
         assertHolds(folder);
-        assertEquals(0, LedgerWriter.compact(folder).rewritten(), "nothing is left to give back");
-        LedgerWriter.destroy(folder, Set.of(key(1)));
-        assertEquals(1, LedgerWriter.compact(folder).rewritten());
+        assertEquals(0, Compaction.compact(folder).rewritten(), "nothing is left to give back");
+        Destruction.destroy(folder, Set.of(key(1)));
+        assertEquals(1, Compaction.compact(folder).rewritten());
         try (LedgerWriter writer = LedgerWriter.append(folder)) {
             LedgerFixture.append(writer, ENTRIES, 100);
             writer.commit();
@@ -97,7 +97,7 @@ class LedgerCompactTest {
         Path segment = folder.resolve("segment-000000.ledger");
         try (Arena arena = Arena.ofConfined(); FileChannel channel = FileChannel.open(segment)) {
             MemorySegment given = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
-            LedgerWriter.compact(folder);
+            Compaction.compact(folder);
             assertTrue(SegmentLayout.isZero(given), "compacted");
         }
         try (Arena arena = Arena.ofConfined(); FileChannel channel = FileChannel.open(segment);
@@ -117,14 +117,14 @@ class LedgerCompactTest {
         Files.copy(folder.resolve("segment-000000.ledger"), old);
         Path other = folder.resolve("other");
         Files.createLink(other, old);
-        LedgerWriter.destroy(folder, Set.of(key(1)));
+        Destruction.destroy(folder, Set.of(key(1)));
         assertFalse(Files.exists(old));
         assertFalse(isZero(other), "a file with another name is left to that one");
         Files.createLink(old, other);
         try (Arena arena = Arena.ofConfined(); FileChannel channel = FileChannel.open(other)) {
             MemorySegment given = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
             Files.delete(other);
-            LedgerWriter.compact(folder);
+            Compaction.compact(folder);
             assertFalse(Files.exists(old));
             assertTrue(SegmentLayout.isZero(given));
         }
@@ -143,10 +143,10 @@ class LedgerCompactTest {
         if (Files.getAttribute(segment, "unix:nlink").equals(2))
             assertEquals(segment + " is shared with the ledger of another run (2 links): compacting would take more room, and"
                     + " a later erasure would no longer reach both. Delete the run you no longer need first",
-                    assertThrows(BadInputException.class, () -> LedgerWriter.compact(source)).getMessage());
+                    assertThrows(BadInputException.class, () -> Compaction.compact(source)).getMessage());
         Path written = folder.resolve("written");
         try (LedgerWriter writer = LedgerWriter.create(written, LedgerFixture.manifest())) {
-            assertThrows(BadInputException.class, () -> LedgerWriter.compact(written));
+            assertThrows(BadInputException.class, () -> Compaction.compact(written));
         }
         Path damaged = folder.resolve("damaged");
         create(damaged, 400);
@@ -158,7 +158,7 @@ class LedgerCompactTest {
         }
         bytes[(int) at] ^= 1;
         Files.write(broken, bytes);
-        assertThrows(DamagedDataException.class, () -> LedgerWriter.compact(damaged));
+        assertThrows(DamagedDataException.class, () -> Compaction.compact(damaged));
         assertArrayEquals(bytes, Files.readAllBytes(broken), "left as it was");
         try (Stream<Path> files = Files.list(damaged)) {
             assertTrue(files.noneMatch(PrivateFiles::isLeftover), "no gradients beside the ledger");
@@ -187,7 +187,7 @@ class LedgerCompactTest {
             }
             killed += child.waitFor() == 137 ? 1 : 0;
             assertHolds(copy);
-            LedgerWriter.compact(copy);
+            Compaction.compact(copy);
             assertHolds(copy);
             try (Stream<Path> files = Files.list(copy)) {
                 assertTrue(files.noneMatch(PrivateFiles::isLeftover), "no gradients beside the ledger");
@@ -202,7 +202,7 @@ class LedgerCompactTest {
 
         public static void main(String[] arguments) {
             System.out.println("begin");
-            LedgerWriter.compact(Path.of(arguments[0]));
+            Compaction.compact(Path.of(arguments[0]));
         }
     }
 

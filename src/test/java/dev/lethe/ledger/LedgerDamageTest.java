@@ -177,7 +177,7 @@ class LedgerDamageTest {
 
     private void mutate(int rounds) throws IOException {
         create(folder, 24, 300, SMALL);
-        LedgerWriter.destroy(folder, Set.of(LedgerFixture.key(5)));
+        Destruction.destroy(folder, Set.of(LedgerFixture.key(5)));
         List<Path> files = Files.list(folder).filter(f -> !f.toString().endsWith(".lock")).sorted().toList();
         byte[][] whole = new byte[files.size()][];
         for (int i = 0; i < whole.length; i++) whole[i] = Files.readAllBytes(files.get(i));

@@ -40,9 +40,9 @@ class LedgerDestroyTest {
     @Test
     void nothingOfADestroyedPayloadIsLeftOnTheDisk() throws IOException {
         create(folder, 40, 500, SMALL);
-        assertEquals(3, LedgerWriter.destroy(folder, SOME));
+        assertEquals(3, Destruction.destroy(folder, SOME));
         assertFalse(holdsKeys(folder, GONE), "nothing tells whose they were");
-        assertEquals(0, LedgerWriter.destroy(folder, SOME), "again");
+        assertEquals(0, Destruction.destroy(folder, SOME), "again");
         assertGone(folder, 40);
         assertWiped();
         assertTrue(Files.exists(folder.resolve("index")));
@@ -58,7 +58,7 @@ class LedgerDestroyTest {
         create(folder, 40, 500, SMALL);
         try (GradientLedger ledger = GradientLedger.open(folder)) {
             LedgerFixture.assertEntry(ledger, 3);
-            LedgerWriter.destroy(folder, SOME);
+            Destruction.destroy(folder, SOME);
             Entry entry = ledger.entries().get(3);
             BadInputException gone = assertThrows(BadInputException.class, () -> ledger.payload(entry));
             assertEquals(folder.resolve("segment-000000.ledger") + " at byte " + entry.offset()
@@ -78,11 +78,11 @@ class LedgerDestroyTest {
             GradientLedger.open(ledger).close();
             assertEquals(2, GradientLedger.check(ledger).damage().size(), "opening changes nothing");
             if (writer) LedgerFixture.goOn(ledger, SMALL).close();
-            else LedgerWriter.destroy(ledger, Set.of());
+            else Destruction.destroy(ledger, Set.of());
             LedgerCheck check = GradientLedger.check(ledger);
             assertTrue(check.whole(), check.toString());
             assertEquals(2, check.destroyed());
-            assertEquals(1, LedgerWriter.destroy(ledger, SOME), "repeating does the rest");
+            assertEquals(1, Destruction.destroy(ledger, SOME), "repeating does the rest");
             assertGone(ledger, 40);
         }
     }
@@ -110,8 +110,8 @@ class LedgerDestroyTest {
         assertTrue(holdsKeys(first, GONE), "live entries have keys");
         GradientLedger.copyWithout(first, folder.resolve("copy"), SOME);
         GradientLedger.link(first, folder.resolve("linked"));
-        LedgerWriter.destroy(folder.resolve("linked"), SOME);
-        assertEquals(0, LedgerWriter.destroy(first, SOME), "the segments are shared; the index is not");
+        Destruction.destroy(folder.resolve("linked"), SOME);
+        assertEquals(0, Destruction.destroy(first, SOME), "the segments are shared; the index is not");
         for (Path ledger : List.of(first, folder.resolve("linked"), folder.resolve("copy"))) {
             assertFalse(holdsKeys(ledger, GONE), ledger + "");
             assertTrue(holdsKeys(ledger, List.of(4)), ledger + "");
@@ -129,7 +129,7 @@ class LedgerDestroyTest {
         create(folder, 40, 500, SMALL);
         markOnly(folder, 3);
         assertTrue(holdsKeys(folder, GONE));
-        assertEquals(0, LedgerWriter.destroy(folder, SOME));
+        assertEquals(0, Destruction.destroy(folder, SOME));
         assertFalse(holdsKeys(folder, GONE));
         assertGone(folder, 40);
     }
@@ -138,7 +138,7 @@ class LedgerDestroyTest {
     @Test
     void aLedgerThatKeptKeysLosesThemAtTheNextWrite() throws IOException {
         create(folder, 40, 500, SMALL);
-        LedgerWriter.destroy(folder, SOME);
+        Destruction.destroy(folder, SOME);
         ByteBuffer index = ByteBuffer.wrap(Files.readAllBytes(folder.resolve("index"))).order(ByteOrder.LITTLE_ENDIAN);
         int entries = 24 + 24 * index.getInt(16);
         try (GradientLedger ledger = GradientLedger.open(folder)) {
@@ -158,7 +158,7 @@ class LedgerDestroyTest {
         Files.write(folder.resolve("index"), index.putInt(index.capacity() - 4, (int) crc.getValue()).array());
         assertEquals(3, GradientLedger.check(folder).damage().size());
         assertEquals("a destroyed entry still holds its key or bytes", GradientLedger.check(folder).damage().getFirst().what());
-        LedgerWriter.destroy(folder, Set.of());
+        Destruction.destroy(folder, Set.of());
         assertFalse(holdsKeys(folder, GONE));
         assertTrue(GradientLedger.check(folder).whole());
     }
@@ -175,7 +175,7 @@ class LedgerDestroyTest {
         byte[] whole = Files.readAllBytes(segment);
         Files.write(segment, Arrays.copyOf(whole, whole.length - 64)); // the last entry loses its marker
         Files.delete(folder.resolve("index"));
-        assertEquals(1, LedgerWriter.destroy(folder, Set.of(key(3))));
+        assertEquals(1, Destruction.destroy(folder, Set.of(key(3))));
         assertFalse(contains(Files.readAllBytes(segment), payload(11, LedgerFixture.length(11, 500))));
         assertEquals(11, GradientLedger.check(folder).entries());
         assertTrue(GradientLedger.check(folder).tails().isEmpty());
@@ -191,7 +191,7 @@ class LedgerDestroyTest {
         LedgerFixture.assertHolds(folder.resolve("b"), 40);
         assertThrows(BadInputException.class, () -> LedgerWriter.append(folder.resolve("b")));
         assertThrows(BadInputException.class, () -> GradientLedger.link(folder.resolve("a"), folder.resolve("b")));
-        assertEquals(3, LedgerWriter.destroy(folder.resolve("b"), SOME));
+        assertEquals(3, Destruction.destroy(folder.resolve("b"), SOME));
         assertGone(folder.resolve("a"), 40);
         assertGone(folder.resolve("b"), 40);
     }
@@ -211,7 +211,7 @@ class LedgerDestroyTest {
     @Test
     void aCopyWithoutRecordsLeavesTheFirstAlone() throws IOException {
         create(folder.resolve("a"), 40, 500, SMALL);
-        LedgerWriter.destroy(folder.resolve("a"), Set.of(key(3)));
+        Destruction.destroy(folder.resolve("a"), Set.of(key(3)));
         GradientLedger.copyWithout(folder.resolve("a"), folder.resolve("b"), SOME);
         assertGone(folder.resolve("b"), 40);
         assertTrue(GradientLedger.check(folder.resolve("b")).whole());

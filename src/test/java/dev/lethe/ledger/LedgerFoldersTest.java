@@ -73,10 +73,10 @@ class LedgerFoldersTest {
     void whatIsThereIsCleanedThoughAFolderIsMissing() throws IOException {
         Path ledger = split();
         Files.move(ledger.resolve("rank-0000"), folder.resolve("away"));
-        DamagedDataException missing = assertThrows(DamagedDataException.class, () -> LedgerWriter.destroy(ledger, SOME));
+        DamagedDataException missing = assertThrows(DamagedDataException.class, () -> Destruction.destroy(ledger, SOME));
         assertTrue(missing.getMessage().contains("its folder rank-0000 is missing"), missing.getMessage());
         Files.move(folder.resolve("away"), ledger.resolve("rank-0000"));
-        assertEquals(1, LedgerWriter.destroy(ledger, SOME)); // all that was left
+        assertEquals(1, Destruction.destroy(ledger, SOME)); // all that was left
         LedgerFixture.assertHoldsBut(ledger, COUNT, GONE);
     }
 
@@ -86,18 +86,18 @@ class LedgerFoldersTest {
         Path linked = folder.resolve("linked");
         GradientLedger.link(ledger, linked);
         LedgerFixture.assertHolds(linked, COUNT);
-        assertEquals(3, LedgerWriter.destroy(linked, SOME));
+        assertEquals(3, Destruction.destroy(linked, SOME));
         for (Path one : List.of(ledger, linked)) {
             LedgerFixture.assertHoldsBut(one, COUNT, GONE);
             assertTrue(GradientLedger.check(one).whole());
         }
-        assertEquals(0, LedgerWriter.destroy(ledger, SOME), "links share what is destroyed");
+        assertEquals(0, Destruction.destroy(ledger, SOME), "links share what is destroyed");
         for (int i : new int[] {3, 41, 47})
             assertFalse(holds(ledger, LedgerFixture.payload(i, LedgerFixture.length(i, 500))), "entry " + i);
 
-        assertThrows(BadInputException.class, () -> LedgerWriter.compact(ledger), "shared");
+        assertThrows(BadInputException.class, () -> Compaction.compact(ledger), "shared");
         PrivateFiles.deleteTree(linked);
-        Compaction done = LedgerWriter.compact(ledger);
+        Compaction done = Compaction.compact(ledger);
         assertEquals(COUNT, done.entries());
         assertEquals(3, done.destroyed());
         assertEquals(3, done.rewritten());
@@ -118,14 +118,14 @@ class LedgerFoldersTest {
     void anErasureGoesOnPastAFolderThatCannotBeWritten() {
         Path ledger = split();
         try (LedgerWriter busy = LedgerWriter.append(ledger.resolve("rank-0000"))) {
-            String message = assertThrows(BadInputException.class, () -> LedgerWriter.destroy(ledger, SOME)).getMessage();
+            String message = assertThrows(BadInputException.class, () -> Destruction.destroy(ledger, SOME)).getMessage();
             assertTrue(message.contains("rank-0000 is being written by process"), message);
         }
         try (GradientLedger open = GradientLedger.open(ledger)) {
             assertTrue(open.entries().get(3).destroyed() && open.entries().get(47).destroyed(), "in the others");
             assertFalse(open.entries().get(41).destroyed());
         }
-        assertEquals(1, LedgerWriter.destroy(ledger, SOME));
+        assertEquals(1, Destruction.destroy(ledger, SOME));
     }
 
     @Test
@@ -137,7 +137,7 @@ class LedgerFoldersTest {
         LedgerWriter.addFolders(ledger, List.of("rank-0000", "rank-0001"));
         ranks(ledger, manifest, manifest);
         LedgerFixture.assertHolds(ledger, COUNT);
-        assertEquals(3, LedgerWriter.destroy(ledger, SOME));
+        assertEquals(3, Destruction.destroy(ledger, SOME));
         LedgerFixture.assertHoldsBut(ledger, COUNT, GONE);
         assertTrue(GradientLedger.check(ledger).whole());
 
@@ -145,7 +145,7 @@ class LedgerFoldersTest {
         LedgerFixture.create(clear, ALONE, 500, SMALL);
         LedgerWriter.addFolders(clear, List.of("rank-0000", "rank-0001"));
         ranks(clear, LedgerFixture.manifest(), LedgerFixture.manifest());
-        LedgerWriter.encrypt(clear, folder.resolve("keys"));
+        Compaction.encrypt(clear, folder.resolve("keys"));
         try (GradientLedger open = GradientLedger.open(clear)) {
             assertTrue(open.entries().stream().allMatch(Entry::encrypted));
         }
@@ -191,7 +191,7 @@ class LedgerFoldersTest {
         other(ledger, LedgerManifest.of("0123abcd", manifest.shape(), manifest.sites(), 5, Dtype.F32), "its head's top k is 5, not 0");
         Files.move(folder.resolve("elsewhere"), second);
         LedgerFixture.create(ledger.resolve("rank-0002"), 3, 100, SMALL);
-        refused(ledger, () -> LedgerWriter.destroy(ledger, SOME), ledger.resolve("rank-0002") + ": holds a ledger that "
+        refused(ledger, () -> Destruction.destroy(ledger, SOME), ledger.resolve("rank-0002") + ": holds a ledger that "
                 + ledger.resolve("manifest.json") + " does not name; if its entries belong to this one bring the manifest back that names"
                 + " it, else move it elsewhere");
         for (String name : new String[] {"..", "a/b", "", ".hidden", "/tmp"})

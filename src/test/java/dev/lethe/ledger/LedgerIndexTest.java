@@ -86,7 +86,7 @@ class LedgerIndexTest {
         }
         GradientLedger.link(folder, linked);
         assertTrue(Files.exists(linked.resolve("segment-000000.ledger")));
-        assertEquals(1, LedgerWriter.destroy(folder, Set.of(LedgerFixture.key(3))));
+        assertEquals(1, Destruction.destroy(folder, Set.of(LedgerFixture.key(3))));
         assertTrue(GradientLedger.check(folder).whole());
         try (LedgerWriter writer = LedgerWriter.append(folder)) {
             LedgerFixture.fill(writer, 9, 12, 100);

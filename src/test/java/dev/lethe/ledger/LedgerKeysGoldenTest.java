@@ -50,10 +50,10 @@ class LedgerKeysGoldenTest {
     @Test
     void readsAndChangesWhatTheOtherMade() {
         Path ledger = folder.resolve("ledger");
-        LedgerWriter.encrypt(ledger, keys); // moves nothing: it says where the keys lie here
+        Compaction.encrypt(ledger, keys); // moves nothing: it says where the keys lie here
         assertGolden(ledger, -1);
-        LedgerWriter.destroy(ledger, Set.of(Entry.RecordKey.of("record-0")));
-        LedgerWriter.compact(ledger);
+        Destruction.destroy(ledger, Set.of(Entry.RecordKey.of("record-0")));
+        Compaction.compact(ledger);
         assertGolden(ledger, 0);
     }
 
@@ -66,7 +66,7 @@ class LedgerKeysGoldenTest {
             assertFalse(open.entries().stream().anyMatch(Entry::encrypted));
         }
         assertArrayEquals(manifest, Files.readAllBytes(plain.resolve("manifest.json")), "reading leaves it as it is");
-        assertEquals(1, LedgerWriter.encrypt(plain, keys).rewritten());
+        assertEquals(1, Compaction.encrypt(plain, keys).rewritten());
         assertGolden(plain, -1);
     }
 
@@ -75,7 +75,7 @@ class LedgerKeysGoldenTest {
         Python.assume("cryptography");
         Path made = folder.resolve("made");
         LedgerFixture.createUnder(folder.resolve("own"), made, 9, 200, 4096);
-        LedgerWriter.destroy(made, Set.of(LedgerFixture.key(3)));
+        Destruction.destroy(made, Set.of(LedgerFixture.key(3)));
         StringBuilder told = new StringBuilder();
         for (int i = 0; i < 9; i++)
             if (i != 3) told.append(LedgerFixture.key(i)).append(" 0 ")

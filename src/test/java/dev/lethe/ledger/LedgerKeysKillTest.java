@@ -53,7 +53,7 @@ class LedgerKeysKillTest {
             assertEquals(137, child.waitFor(), "killed, not ended");
             between += left(keys) > 1 ? 1 : 0;
             assertReadable(backup, told + 1); // the next one may be gone already: no other
-            LedgerWriter.destroy(ledger, Set.of(key(told)));
+            Destruction.destroy(ledger, Set.of(key(told)));
             first = told + 1;
             assertEquals(1, left(keys), "one key-encryption key, nothing half written");
             assertReadable(backup, first);
@@ -93,7 +93,7 @@ class LedgerKeysKillTest {
         SplittableRandom random = new SplittableRandom(5);
         Path original = folder.resolve("original");
         LedgerFixture.create(original, COUNT, 20_000, 1 << 18);
-        LedgerWriter.destroy(original, Set.of(key(5)));
+        Destruction.destroy(original, Set.of(key(5)));
         int mixed = 0;
         for (int round = 0; round < 4; round++) {
             Path ledger = folder.resolve("copy-" + round);
@@ -114,7 +114,7 @@ class LedgerKeysKillTest {
                 long clear = open.entries().stream().filter(entry -> !entry.destroyed() && !entry.encrypted()).count();
                 mixed += clear > 0 && clear < COUNT - 1 ? 1 : 0;
             }
-            LedgerWriter.encrypt(ledger, keys);
+            Compaction.encrypt(ledger, keys);
             LedgerFixture.assertHoldsBut(ledger, COUNT, Set.of(5));
             try (GradientLedger open = GradientLedger.open(ledger)) {
                 assertTrue(open.entries().stream().allMatch(entry -> entry.destroyed() || entry.encrypted()));
@@ -124,7 +124,7 @@ class LedgerKeysKillTest {
             try (Stream<Path> files = Files.list(ledger)) {
                 assertTrue(files.noneMatch(PrivateFiles::isLeftover), "no gradients beside the ledger");
             }
-            assertEquals(0, LedgerWriter.encrypt(ledger, keys).rewritten(), "nothing is left to move");
+            assertEquals(0, Compaction.encrypt(ledger, keys).rewritten(), "nothing is left to move");
         }
         assertTrue(mixed > 0, "some were killed at work");
     }
@@ -143,7 +143,7 @@ class LedgerKeysKillTest {
 
         public static void main(String[] arguments) {
             for (int i = Integer.parseInt(arguments[2]); i < COUNT; i++) {
-                LedgerWriter.destroy(Path.of(arguments[0]), Set.of(key(i)));
+                Destruction.destroy(Path.of(arguments[0]), Set.of(key(i)));
                 System.out.println(i + 1);
                 if (i % 3 == 0) LedgerKeys.rotate(Path.of(arguments[1]));
             }
@@ -156,7 +156,7 @@ class LedgerKeysKillTest {
 
         public static void main(String[] arguments) {
             System.out.println("begin");
-            LedgerWriter.encrypt(Path.of(arguments[0]), Path.of(arguments[1]));
+            Compaction.encrypt(Path.of(arguments[0]), Path.of(arguments[1]));
         }
     }
 }

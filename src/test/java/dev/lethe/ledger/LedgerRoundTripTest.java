@@ -156,7 +156,7 @@ class LedgerRoundTripTest {
         BadInputException refused = assertThrows(BadInputException.class, () -> LedgerWriter.append(folder));
         assertEquals("ledger " + folder + " is being written by " + me
                 + "; a ledger has one writer at a time. Wait for it, or stop it", refused.getMessage());
-        assertThrows(BadInputException.class, () -> LedgerWriter.destroy(folder, Set.of(key(0))));
+        assertThrows(BadInputException.class, () -> Destruction.destroy(folder, Set.of(key(0))));
         writer.close();
         writer.close();
         LedgerWriter.append(folder).close();

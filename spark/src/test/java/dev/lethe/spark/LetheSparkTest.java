@@ -25,10 +25,10 @@ import dev.lethe.influence.ScoreMerger.QueryScores;
 import dev.lethe.influence.ScoreMethod;
 import dev.lethe.influence.ScoreMethod.Weighing;
 import dev.lethe.influence.ScoreOptions;
+import dev.lethe.ledger.Destruction;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.Entry.RecordKey;
 import dev.lethe.ledger.GradientLedger;
-import dev.lethe.ledger.LedgerWriter;
 import dev.lethe.settings.EraseConfig;
 import dev.lethe.settings.FixedRate;
 import dev.lethe.settings.ModelSource;
@@ -308,7 +308,7 @@ class LetheSparkTest {
         Path erased = copy("erased");
         open(erased, (open, ledger) -> {
             List<Entry> entries = ledger.entries();
-            LedgerWriter.destroy(open.run().ledger(), Set.of(entries.getFirst().header().key()));
+            Destruction.destroy(open.run().ledger(), Set.of(entries.getFirst().header().key()));
             Pass pass = new Pass(erased, open.model(), ledger, new InfluenceScorer(open.model(), OPTIONS).blocks(entries), OPTIONS,
                     asked(open, records.subList(0, 1)), List.of(Weighing.SUM), null);
             LetheException e = assertThrows(BadInputException.class, () -> SparkRows.run(spark, pass, (_, rows, _) -> rows.count()));
