@@ -131,38 +131,17 @@ public final class Lethe implements AutoCloseable {
 
         private Builder() { }
 
-        /**
-         * Where the arithmetic runs; a device that is not there is an error, never another device.
-         *
-         * @param value it
-         * @return this
-         */
-        public Builder device(Device value) {
-            device = value;
-            return this;
-        }
+        /** {@return this} Where the arithmetic runs; a device that is not there is an error, never another device.
+         * @param value it */
+        public Builder device(Device value) { device = value; return this; }
 
-        /**
-         * F32, or BF16: activations and matrix products in bfloat16, weights and sums in float32.
-         *
-         * @param value it
-         * @return this
-         */
-        public Builder compute(Dtype value) {
-            compute = value;
-            return this;
-        }
+        /** {@return this} F32, or BF16: activations and matrix products in bfloat16, weights and sums in float32.
+         * @param value it */
+        public Builder compute(Dtype value) { compute = value; return this; }
 
-        /**
-         * Native threads of a job, 1 to 1024, 0 = one a core; those of jobs side by side add up.
-         *
-         * @param value it
-         * @return this
-         */
-        public Builder threads(int value) {
-            threads = value;
-            return this;
-        }
+        /** {@return this} Native threads of a job, 1 to 1024, 0 = one a core; those of jobs side by side add up.
+         * @param value it */
+        public Builder threads(int value) { threads = value; return this; }
 
         /**
          * That mpirun or srun has started this process as one of several which share its trainings: all make the same calls, on the
@@ -176,62 +155,27 @@ public final class Lethe implements AutoCloseable {
             return this;
         }
 
-        /**
-         * The libtorch of the process, a folder with lib/libtorch_cpu.so; what else may name one: docs/embedding.md.
-         *
-         * @param value it
-         * @return this
-         */
-        public Builder libtorch(Path value) {
-            libtorch = value;
-            return this;
-        }
+        /** {@return this} The libtorch of the process, a folder with lib/libtorch_cpu.so; what else may name one: docs/embedding.md.
+         * @param value it */
+        public Builder libtorch(Path value) { libtorch = value; return this; }
 
-        /**
-         * What jobs run on, which the program closes: a thread waits while native ones work for it, so virtual ones do. One that
-         * runs them on the calling thread makes every method here wait.
-         *
-         * @param value it
-         * @return this
-         */
-        public Builder executor(Executor value) {
-            executor = value;
-            return this;
-        }
+        /** {@return this} What jobs run on, which the program closes: a thread waits while native ones work for it, so virtual ones do.
+         * One that runs them on the calling thread makes every method here wait.
+         * @param value it */
+        public Builder executor(Executor value) { executor = value; return this; }
 
-        /**
-         * Told of a job whenever it has come further, and at its end; on its thread, and to return soon. What it throws while the
-         * job is at work fails the job; what it throws at the end is logged and changes nothing.
-         *
-         * @param value it
-         * @return this
-         */
-        public Builder listener(Consumer<Job<?>> value) {
-            listener = value;
-            return this;
-        }
+        /** {@return this} Told of a job whenever it has come further, and at its end; on its thread, and to return soon. What it throws
+         * while the job is at work fails the job; what it throws at the end is logged and changes nothing.
+         * @param value it */
+        public Builder listener(Consumer<Job<?>> value) { listener = value; return this; }
 
-        /**
-         * Told of every step of every training and adoption, for who shows more than {@link Job#progress}.
-         *
-         * @param value it
-         * @return this
-         */
-        public Builder training(TrainListener value) {
-            training = value;
-            return this;
-        }
+        /** {@return this} Told of every step of every training and adoption, for who shows more than {@link Job#progress}.
+         * @param value it */
+        public Builder training(TrainListener value) { training = value; return this; }
 
-        /**
-         * Told of every move of every erasure.
-         *
-         * @param value it
-         * @return this
-         */
-        public Builder erasing(EraseListener value) {
-            erasing = value;
-            return this;
-        }
+        /** {@return this} Told of every move of every erasure.
+         * @param value it */
+        public Builder erasing(EraseListener value) { erasing = value; return this; }
 
         /**
          * Loads the native library on first use.

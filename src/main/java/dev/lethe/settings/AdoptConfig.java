@@ -36,84 +36,41 @@ public record AdoptConfig(TrainConfig training, @Nullable Path base, boolean mea
 
         private Builder() { }
 
-        /**
-         * What is kept of the records, and the seed; call it first, for epochs, batch and rate are set there too.
-         *
-         * @param value it
-         * @return this
-         */
-        public Builder training(TrainConfig value) {
-            training = value.toBuilder().epochs(EPOCHS);
-            return this;
-        }
+        /** {@return this} What is kept of the records, and the seed; call it first, for epochs, batch and rate are set there too.
+         * @param value it */
+        public Builder training(TrainConfig value) { training = value.toBuilder().epochs(EPOCHS); return this; }
 
-        /**
-         * Whole passes of that training over its records, which an erasure's budget is a share of.
-         *
-         * @param value it
-         * @return this
-         */
+        /** {@return this} Whole passes of that training over its records, which an erasure's budget is a share of.
+         * @param value it */
         public Builder epochs(int value) {
             training.epochs(value);
             epochsKnown = true;
             return this;
         }
 
-        /**
-         * Peak learning rate of that training, which an erasure repairs with.
-         *
-         * @param value it
-         * @return this
-         */
+        /** {@return this} Peak learning rate of that training, which an erasure repairs with.
+         * @param value it */
         public Builder learningRate(double value) {
             training.learningRate(value);
             rateKnown = true;
             return this;
         }
 
-        /**
-         * Records a step, then and now.
-         *
-         * @param value it
-         * @return this
-         */
-        public Builder batchSize(int value) {
-            training.batchSize(value);
-            return this;
-        }
+        /** {@return this} Records a step, then and now.
+         * @param value it */
+        public Builder batchSize(int value) { training.batchSize(value); return this; }
 
-        /**
-         * A file of records like these that the model never saw, or null.
-         *
-         * @param value it
-         * @return this
-         */
-        public Builder heldOut(@Nullable Path value) {
-            training.holdoutData(value);
-            return this;
-        }
+        /** {@return this} A file of records like these that the model never saw, or null.
+         * @param value it */
+        public Builder heldOut(@Nullable Path value) { training.holdoutData(value); return this; }
 
-        /**
-         * The model before that training, or null.
-         *
-         * @param value it
-         * @return this
-         */
-        public Builder base(@Nullable Path value) {
-            base = value;
-            return this;
-        }
+        /** {@return this} The model before that training, or null.
+         * @param value it */
+        public Builder base(@Nullable Path value) { base = value; return this; }
 
-        /**
-         * Whether to adopt although the data does not look like what the model learned.
-         *
-         * @param value it
-         * @return this
-         */
-        public Builder force(boolean value) {
-            force = value;
-            return this;
-        }
+        /** {@return this} Whether to adopt although the data does not look like what the model learned.
+         * @param value it */
+        public Builder force(boolean value) { force = value; return this; }
 
         /**
          * Validates.
