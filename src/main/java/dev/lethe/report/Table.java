@@ -17,8 +17,13 @@ public record Table(String title, List<String> columns, List<Row> rows, boolean 
 
     /** As comma-separated values (RFC 4180), headings first. */
     public static String csv(List<String> columns, List<List<String>> rows) {
+        return csv(columns, rows, "\r\n");
+    }
+
+    /** The same with another line end. */
+    public static String csv(List<String> columns, List<List<String>> rows, String end) {
         return Stream.concat(Stream.of(columns), rows.stream())
-                .map(row -> row.stream().map(Csv::cell).collect(Collectors.joining(",")) + "\r\n")
+                .map(row -> row.stream().map(Csv::cell).collect(Collectors.joining(",")) + end)
                 .collect(Collectors.joining());
     }
 
