@@ -2,6 +2,7 @@ package dev.lethe.cli;
 
 import dev.lethe.base.Io;
 import dev.lethe.base.PrivateFiles;
+import dev.lethe.cli.CertifyCommand.CertifyOptions;
 import dev.lethe.console.LetheCommand;
 import dev.lethe.console.ModelPlace;
 import dev.lethe.console.SettingOptions;

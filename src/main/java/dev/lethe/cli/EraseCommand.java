@@ -6,6 +6,8 @@ import dev.lethe.base.DamagedDataException;
 import dev.lethe.base.Reason;
 import dev.lethe.base.Settings;
 import dev.lethe.base.Sizes;
+import dev.lethe.cli.AdoptCommand.AdoptOptions;
+import dev.lethe.cli.CertifyCommand.CertifyOptions;
 import dev.lethe.console.LetheCommand;
 import dev.lethe.console.ModelPlace;
 import dev.lethe.console.Selection;

@@ -2,7 +2,7 @@ package dev.lethe.console;
 
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.Settings;
-import dev.lethe.influence.ScoreOptions;
+import dev.lethe.influence.InfluenceScorer.ScoreOptions;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.shape.SiteSet;

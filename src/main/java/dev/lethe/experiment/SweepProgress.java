@@ -8,7 +8,7 @@ import dev.lethe.results.TrainListener;
 import dev.lethe.results.TrainStep;
 import dev.lethe.spec.Cell;
 import dev.lethe.spec.CellResult;
-import dev.lethe.sweep.StudyListener;
+import dev.lethe.sweep.Sweep.StudyListener;
 import java.util.Locale;
 
 /** Shows how far a study is: a line a cell, and what its training or erasure is at. */

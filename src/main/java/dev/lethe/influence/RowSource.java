@@ -3,6 +3,7 @@ package dev.lethe.influence;
 import dev.lethe.base.BadInputException;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.influence.InfluenceQuery.QueryVector;
+import dev.lethe.influence.InfluenceScorer.ScoreOptions;
 import dev.lethe.influence.ScoreMethod.Weighing;
 import dev.lethe.ledger.GradientLedger;
 import java.nio.file.Path;

@@ -5,6 +5,8 @@ import dev.lethe.data.TextRecord;
 import dev.lethe.results.Row;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
 import java.util.Objects;
 
 final class Shifts extends Attack {
@@ -44,5 +46,85 @@ final class Shifts extends Attack {
 
     private static List<TextRecord> reworded(Rewording way, List<TextRecord> records, Bench bench) {
         return records.stream().map(record -> way.of(record, bench.material.paraphrases())).filter(Objects::nonNull).toList();
+    }
+
+    /*
+     * Ways to ask for the same: a model that was taught to refuse one wording may still answer another (arXiv 2402.16835; the reversal
+     * curse, arXiv 2309.12288, works the other way). Made by rule, so the same for every record and no model's invention.
+     */
+    /** A record in another form, null where it has no such. Stateless, any thread. */
+    enum Rewording {
+        AS_LEARNED, REVERSED, CLOZE, STATEMENT, TEMPLATE, PREFIX_25, PREFIX_50, PREFIX_75, PARAPHRASE;
+
+        private static final String BLANK = "____";
+
+        /** As in results. */
+        String label() {
+            return switch (this) {
+                case AS_LEARNED -> "as learned";
+                case REVERSED -> "question from its answer";
+                case CLOZE -> "cloze";
+                case STATEMENT -> "statement without question";
+                case TEMPLATE -> "other template";
+                case PREFIX_25 -> "a quarter given";
+                case PREFIX_50 -> "half given";
+                case PREFIX_75 -> "three quarters given";
+                case PARAPHRASE -> name().toLowerCase(Locale.ROOT);
+            };
+        }
+
+        TextRecord of(TextRecord record, Map<String, TextRecord> paraphrases) {
+            if (this == AS_LEARNED) {
+                return record;
+            }
+            String[] parts = parts(record);
+            String prompt = parts[0];
+            String said = parts[1];
+            return switch (this) {
+                case REVERSED -> as(record, said, prompt);
+                case CLOZE -> cloze(record, said);
+                case STATEMENT -> record.prompt() == null ? null : as(record, null, said);
+                case TEMPLATE -> as(record, "Question: " + prompt + "\nAnswer:", said);
+                case PREFIX_25 -> prefix(record, prompt, said, 1);
+                case PREFIX_50 -> prefix(record, prompt, said, 2);
+                case PREFIX_75 -> prefix(record, prompt, said, 3);
+                default -> paraphrases.get(record.id());
+            };
+        }
+
+        /** What is given and what is said; a text without a prompt is cut in the middle of its words. */
+        private static String[] parts(TextRecord record) {
+            if (record.prompt() != null && !record.prompt().isBlank()) {
+                return new String[] {record.prompt().strip(), record.completion().strip()};
+            }
+            List<String> words = words(record.completion());
+            return new String[] {join(words, 0, words.size() / 2), join(words, words.size() / 2, words.size())};
+        }
+
+        /** The last third is blanked, and asked for. */
+        private static TextRecord cloze(TextRecord record, String said) {
+            List<String> words = words(said);
+            int cut = words.size() - Math.max(1, words.size() / 3);
+            return as(record, join(words, 0, cut) + " " + BLANK + ". Fill in " + BLANK + ":", join(words, cut, words.size()));
+        }
+
+        private static TextRecord prefix(TextRecord record, String prompt, String said, int quarters) {
+            List<String> words = words(said);
+            int cut = words.size() * quarters / 4;
+            return cut == 0 ? null : as(record, (prompt + " " + join(words, 0, cut)).strip(), join(words, cut, words.size()));
+        }
+
+        private static TextRecord as(TextRecord record, String prompt, String said) {
+            boolean nothing = said.isBlank() || prompt != null && prompt.isBlank();
+            return nothing ? null : new TextRecord(record.id(), record.subject(), prompt, said);
+        }
+
+        private static List<String> words(String text) {
+            return List.of(text.strip().split("\\s+"));
+        }
+
+        private static String join(List<String> words, int from, int to) {
+            return String.join(" ", words.subList(from, to));
+        }
     }
 }

@@ -5,7 +5,9 @@ import dev.lethe.eval.Continuations;
 import dev.lethe.metric.MembershipScores;
 import dev.lethe.settings.TrainConfig;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 
@@ -141,5 +143,34 @@ public record Spec(String name, Path file, Data data, String model, String token
                              List<Long> seeds) {
         /** Of the models it is done with. */
         public static final String HEAD = "tied";
+    }
+
+    /** Groups of metrics a spec may ask for; losses, perplexities, costs and the curve are always there. */
+    public enum Metrics {
+        /** ROUGE-L recall of greedy answers to forget and sampled retain records, exact memorisation, extraction strength. */
+        ROUGE,
+        /** Membership inference of forget records against held-out ones, as AUC, and privleak against the retrained model. */
+        MIA,
+        /** TOFU's truth ratio, probability, model utility, forget quality; needs {@code data.tofu}. */
+        TOFU,
+        /** The relearning probe. */
+        RELEARN,
+        /** Distance of the parameters to the retrained model's. */
+        DISTANCE,
+        /** Influence of the forget records on their own loss, before and after. */
+        INFLUENCE,
+        /** The same at every ascent step, for the curve; a gradient of the forget set a step, and so only when named. */
+        INFLUENCE_CURVE,
+        /** KLoM and U-LiRA against retrained models. */
+        ORACLES;
+
+        public String label() {
+            return name().toLowerCase(Locale.ROOT);
+        }
+
+        /** Those of a spec that names none. */
+        static List<String> usual() {
+            return Arrays.stream(values()).filter(metrics -> metrics != INFLUENCE_CURVE).map(Metrics::label).toList();
+        }
     }
 }

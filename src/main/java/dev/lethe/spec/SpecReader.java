@@ -11,6 +11,7 @@ import dev.lethe.settings.ModelSource;
 import dev.lethe.settings.TrainConfig;
 import dev.lethe.spec.Spec.Block;
 import dev.lethe.spec.Spec.Forget;
+import dev.lethe.spec.Spec.Metrics;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;

@@ -13,6 +13,7 @@ import dev.lethe.objective.EraseData;
 import dev.lethe.results.EraseStep.Action;
 import dev.lethe.results.Losses;
 import dev.lethe.shape.SiteSet;
+import dev.lethe.train.FineTune;
 import java.util.function.Consumer;
 
 final class Ascent implements AutoCloseable {
@@ -162,5 +163,30 @@ final class Ascent implements AutoCloseable {
 
         /** What makes of the computed vector the one that a fixed rate multiplies: a mean of gradients, not their sum. */
         double unit();
+    }
+
+    /*
+     * Task-vector negation (Ilharco et al. 2023, arXiv 2212.04089): the weights move to theta - alpha (theta_ft - theta), with
+     * theta_ft the model fine-tuned on the forget set. As a direction it is theta - theta_ft, taken once; alpha is what the
+     * calibration finds, or a fixed rate.
+     */
+    /** @param steps of fine-tuning; it zeroes the model's moments here and leaves its weights alone */
+    record TaskVector(LanguageModel model, FineTune tuning, int steps) implements Ascent.AscentDirection {
+        @Override
+        public void compute(ParameterVector out) {
+            out.assign(model.buffer(Buffer.PARAMETERS));
+            for (int step = 0; step < steps; step++) {
+                tuning.step();
+            }
+            try (ParameterVector tuned = model.buffer(Buffer.PARAMETERS).copy()) {
+                model.buffer(Buffer.PARAMETERS).assign(out);
+                out.axpy(-1, tuned);
+            }
+        }
+
+        @Override
+        public double unit() {
+            return 1;
+        }
     }
 }

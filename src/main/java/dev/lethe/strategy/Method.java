@@ -40,6 +40,7 @@ import dev.lethe.settings.Strategy;
 import dev.lethe.settings.Strategy.Kind;
 import dev.lethe.settings.TrainConfig;
 import dev.lethe.settings.Tuning;
+import dev.lethe.strategy.Ascent.TaskVector;
 import dev.lethe.strategy.ObjectiveLoop.ObjectiveSteps;
 import dev.lethe.text.Example;
 import dev.lethe.train.FineTune;

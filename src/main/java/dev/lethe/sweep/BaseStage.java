@@ -25,6 +25,7 @@ import dev.lethe.shape.ModelShape;
 import dev.lethe.spec.DataFiles;
 import dev.lethe.spec.Spec;
 import dev.lethe.sweep.Plan.ContentId;
+import dev.lethe.sweep.Sweep.StudyListener;
 import dev.lethe.train.Trainer;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -8,13 +8,15 @@ import dev.lethe.base.BadInputException;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.Work;
 import dev.lethe.page.StudyPage;
+import dev.lethe.results.EraseListener;
+import dev.lethe.results.TrainListener;
 import dev.lethe.settings.EraseConfig;
 import dev.lethe.spec.Cell;
 import dev.lethe.spec.CellResult;
 import dev.lethe.spec.Cells;
 import dev.lethe.spec.DataFiles;
-import dev.lethe.spec.Metrics;
 import dev.lethe.spec.Spec;
+import dev.lethe.spec.Spec.Metrics;
 import dev.lethe.spec.SpecReader;
 import dev.lethe.sweep.BaseStage.BaseText;
 import dev.lethe.sweep.Plan.ContentId;
@@ -214,6 +216,34 @@ public final class Sweep {
         /** The capture of the training that serves an erasure with this head; null: of whichever training is made anyway. */
         Captures.Plan capture(String head, EraseConfig config) {
             return plan.captures().get(head).of(config);
+        }
+    }
+
+    /** Watches a study. Called on the studying thread; every method does nothing unless overridden. */
+    public interface StudyListener {
+        /** Hears nothing. */
+        StudyListener SILENT = new StudyListener() { };
+
+        /** The study is about to do this many cells, of which so many are there already. */
+        default void started(int cells, int done) { }
+
+        /** A cell is begun: its number from 1. */
+        default void cell(int number, int cells, Cell cell, String variant) { }
+
+        /** A cell was measured. */
+        default void measured(CellResult result) { }
+
+        /** Something a reader should know. */
+        default void remark(String text) { }
+
+        /** Watches a training of this name. */
+        default TrainListener training(String name) {
+            return TrainListener.silent();
+        }
+
+        /** Watches an erasure. */
+        default EraseListener erasing() {
+            return EraseListener.NONE;
         }
     }
 }

@@ -24,6 +24,7 @@ import dev.lethe.spec.DataFiles;
 import dev.lethe.spec.Spec;
 import dev.lethe.spec.SpecCheck;
 import dev.lethe.sweep.Plan.ContentId;
+import dev.lethe.sweep.Sweep.StudyListener;
 import dev.lethe.train.Adopter;
 import dev.lethe.train.Trainer;
 import java.nio.file.Path;

@@ -17,7 +17,7 @@ import dev.lethe.engine.NoLeaks;
 import dev.lethe.engine.ParameterVector;
 import dev.lethe.find.Query;
 import dev.lethe.influence.InfluenceScorer;
-import dev.lethe.influence.ScoreOptions;
+import dev.lethe.influence.InfluenceScorer.ScoreOptions;
 import dev.lethe.ledger.Entry;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.ledger.LedgerKeys;

@@ -9,6 +9,7 @@ import dev.lethe.base.BadInputException;
 import dev.lethe.base.DamagedDataException;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.NoLeaks;
+import dev.lethe.erase.Finish.Scrub;
 import dev.lethe.results.TrainListener;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunInfo;

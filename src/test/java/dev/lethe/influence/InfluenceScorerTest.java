@@ -16,6 +16,7 @@ import dev.lethe.engine.KroneckerFactors.Fisher;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.NoLeaks;
 import dev.lethe.engine.ParameterVector;
+import dev.lethe.influence.InfluenceScorer.ScoreOptions;
 import dev.lethe.influence.ScoreMerger.QueryScores;
 import dev.lethe.influence.ScoreMerger.QueryScores.ActivationScore;
 import dev.lethe.influence.ScoreMerger.QueryScores.EntryScore;

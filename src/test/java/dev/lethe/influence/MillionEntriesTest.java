@@ -6,6 +6,7 @@ import dev.lethe.engine.CaptureRing.Capture;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.EntryFormat;
 import dev.lethe.engine.LanguageModel;
+import dev.lethe.influence.InfluenceScorer.ScoreOptions;
 import dev.lethe.influence.LedgerBlocks.Shard;
 import dev.lethe.influence.ScoreMerger.QueryScores;
 import dev.lethe.influence.ScoreMethod.Weighing;

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.data.TextRecord;
+import dev.lethe.prove.Shifts.Rewording;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;

@@ -29,6 +29,7 @@ import dev.lethe.settings.Parameter;
 import dev.lethe.settings.Tuning;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.Tolerance;
+import dev.lethe.strategy.Ascent.TaskVector;
 import dev.lethe.text.Example;
 import dev.lethe.train.FineTune;
 import java.util.ArrayList;

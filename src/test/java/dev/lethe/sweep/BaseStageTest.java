@@ -15,6 +15,7 @@ import dev.lethe.results.TrainStep;
 import dev.lethe.run.RunFolder;
 import dev.lethe.spec.CellResult;
 import dev.lethe.spec.SpecReader;
+import dev.lethe.sweep.Sweep.StudyListener;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

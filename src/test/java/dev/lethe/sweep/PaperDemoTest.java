@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.NoLeaks;
 import dev.lethe.spec.CellResult;
+import dev.lethe.sweep.Sweep.StudyListener;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
