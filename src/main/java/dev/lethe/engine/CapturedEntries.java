@@ -119,8 +119,7 @@ public final class CapturedEntries {
         }
         try (var _ = MappedFile.reading(data)) {
             MemorySegment entries = entries("accumulate", format, data);
-            MemorySegment factors = numbers.atLeast((long) coefficients.length * Double.BYTES);
-            MemorySegment.copy(coefficients, 0, factors, ValueLayout.JAVA_DOUBLE, 0, coefficients.length);
+            MemorySegment factors = numbers.of(coefficients);
             calls.done("accumulate", LetheNative.lethe_entries_accumulate(model, entries, factors, chosen.of(selected),
                     into.handle(), cancel.lowered(), calls.begin()));
         }
@@ -208,7 +207,7 @@ public final class CapturedEntries {
     }
 
     private MemorySegment products(int queries, int count) {
-        return numbers.atLeast((long) queries * count * sites.size() * Double.BYTES);
+        return numbers.doubles((long) queries * count * sites.size());
     }
 
     private double[][][] table(MemorySegment out, int queries, int count) {

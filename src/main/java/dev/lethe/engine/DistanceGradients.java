@@ -6,7 +6,6 @@ import dev.lethe.bindings.lethe_token_loss;
 import dev.lethe.engine.OwnedMemory.Scratch;
 import dev.lethe.shape.ModelShape;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 
 /**
  * Gradients of one model that do not begin at the next token's plain loss: with a weight or another loss for each target,
@@ -55,9 +54,7 @@ public final class DistanceGradients {
             throw new IllegalArgumentException("weighed gradient: " + tokenWeights.length + " weights for a batch of "
                     + batch.tokenCount() + " tokens");
         }
-        MemorySegment each = weights.atLeast((long) tokenWeights.length * Double.BYTES);
-        MemorySegment.copy(tokenWeights, 0, each, ValueLayout.JAVA_DOUBLE, 0, tokenWeights.length);
-        return token("weighed gradient", batch, LetheNative.LETHE_NEXT_TOKEN(), each, MemorySegment.NULL, 0,
+        return token("weighed gradient", batch, LetheNative.LETHE_NEXT_TOKEN(), weights.of(tokenWeights), MemorySegment.NULL, 0,
                 accumulate);
     }
 
@@ -91,11 +88,11 @@ public final class DistanceGradients {
         lethe_token_loss.weights(tokenLoss, each);
         lethe_token_loss.reference(tokenLoss, reference);
         lethe_token_loss.penalty(tokenLoss, penalty);
-        MemorySegment out = values.atLeast((long) batch.records() * Double.BYTES);
+        MemorySegment out = values.doubles(batch.records());
         MemorySegment in = nativeBatch.fill(batch);
         calls.done(operation, LetheNative.lethe_model_token_gradient(model, in, tokenLoss, out, cancel.lowered(),
                 calls.begin()));
-        return values(out, batch);
+        return Scratch.read(out, 0, batch.records());
     }
 
     /**
@@ -109,11 +106,11 @@ public final class DistanceGradients {
      */
     public double[] klGradient(Batch batch, LanguageModel reference, boolean accumulate) {
         batch.requireTargets("KL gradient");
-        MemorySegment out = values.atLeast((long) batch.records() * Double.BYTES);
+        MemorySegment out = values.doubles(batch.records());
         MemorySegment in = nativeBatch.fill(batch);
         calls.done("KL gradient", LetheNative.lethe_model_kl_gradient(model, in, reference.handle(),
                 accumulate ? 1 : 0, out, cancel.lowered(), calls.begin()));
-        return values(out, batch);
+        return Scratch.read(out, 0, batch.records());
     }
 
     /**
@@ -132,9 +129,7 @@ public final class DistanceGradients {
             throw new IllegalArgumentException("hidden gradient: the target has " + toward.length
                     + " elements, the model has " + shape.channels() + " channels");
         }
-        MemorySegment target = targets.atLeast((long) toward.length * Double.BYTES);
-        MemorySegment.copy(toward, 0, target, ValueLayout.JAVA_DOUBLE, 0, toward.length);
-        return hidden(batch, block, target, MemorySegment.NULL, accumulate);
+        return hidden(batch, block, targets.of(toward), MemorySegment.NULL, accumulate);
     }
 
     /** As the other form with the reference's hidden states after the same block as t: RMU's retain loss (equation 2). */
@@ -144,16 +139,10 @@ public final class DistanceGradients {
 
     private double[] hidden(Batch batch, int block, MemorySegment toward, MemorySegment reference,
             boolean accumulate) {
-        MemorySegment out = values.atLeast((long) batch.records() * Double.BYTES);
+        MemorySegment out = values.doubles(batch.records());
         MemorySegment in = nativeBatch.fill(batch);
         calls.done("hidden gradient", LetheNative.lethe_model_hidden_gradient(model, in, block, toward, reference,
                 accumulate ? 1 : 0, out, cancel.lowered(), calls.begin()));
-        return values(out, batch);
-    }
-
-    private static double[] values(MemorySegment out, Batch batch) {
-        double[] copy = new double[batch.records()];
-        MemorySegment.copy(out, ValueLayout.JAVA_DOUBLE, 0, copy, 0, copy.length);
-        return copy;
+        return Scratch.read(out, 0, batch.records());
     }
 }

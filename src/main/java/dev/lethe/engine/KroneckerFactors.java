@@ -165,12 +165,10 @@ public final class KroneckerFactors implements AutoCloseable {
      * @throws EngineException NOT_FINITE naming the record, CANCELLED; the factors then refuse everything but close
      */
     public double[] accumulate(Batch batch) {
-        MemorySegment out = losses.atLeast((long) batch.records() * Double.BYTES);
+        MemorySegment out = losses.doubles(batch.records());
         calls.done("accumulate factors", LetheNative.lethe_kfac_accumulate(handle, model, batches.fill(batch), out,
                 cancel.lowered(), calls.begin()));
-        double[] values = new double[batch.records()];
-        MemorySegment.copy(out, ValueLayout.JAVA_DOUBLE, 0, values, 0, values.length);
-        return values;
+        return OwnedMemory.Scratch.read(out, 0, batch.records());
     }
 
     /** Ends the first pass: eigenbases of every covariance, in fp64. Takes minutes at the size of GPT-2. */

@@ -29,21 +29,9 @@ final class NativeBatch {
         lethe_batch.tokens_total(struct, batch.tokens.length);
         MemorySegment.copy(batch.offsets, 0, rows, ValueLayout.JAVA_LONG, 0, batch.offsets.length);
         lethe_batch.offsets(struct, rows);
-        lethe_batch.tokens(struct, ints(tokens, batch.tokens));
-        lethe_batch.targets(struct, batch.targets == null ? MemorySegment.NULL : ints(targets, batch.targets));
-        lethe_batch.weights(struct, batch.weights == null ? MemorySegment.NULL : doubles(batch.weights));
+        lethe_batch.tokens(struct, tokens.of(batch.tokens));
+        lethe_batch.targets(struct, batch.targets == null ? MemorySegment.NULL : targets.of(batch.targets));
+        lethe_batch.weights(struct, batch.weights == null ? MemorySegment.NULL : weights.of(batch.weights));
         return struct;
-    }
-
-    private static MemorySegment ints(Scratch scratch, int[] values) {
-        MemorySegment block = scratch.atLeast((long) values.length * Integer.BYTES);
-        MemorySegment.copy(values, 0, block, ValueLayout.JAVA_INT, 0, values.length);
-        return block;
-    }
-
-    private MemorySegment doubles(double[] values) {
-        MemorySegment block = weights.atLeast((long) values.length * Double.BYTES);
-        MemorySegment.copy(values, 0, block, ValueLayout.JAVA_DOUBLE, 0, values.length);
-        return block;
     }
 }

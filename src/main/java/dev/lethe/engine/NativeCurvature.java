@@ -41,9 +41,8 @@ final class NativeCurvature {
         batch.requireTargets("curvature");
         int records = batch.records();
         int count = asked.directions().size();
-        MemorySegment forms = asked.quadratic() ? quadratic.atLeast((long) records * count * Double.BYTES)
-                : MemorySegment.NULL;
-        MemorySegment out = losses.atLeast((long) records * Double.BYTES);
+        MemorySegment forms = asked.quadratic() ? quadratic.doubles((long) records * count) : MemorySegment.NULL;
+        MemorySegment out = losses.doubles(records);
         lethe_curvature.kind(struct, switch (asked.matrix()) {
             case HESSIAN -> LetheNative.LETHE_HESSIAN();
             case GAUSS_NEWTON -> LetheNative.LETHE_GAUSS_NEWTON();
@@ -60,11 +59,9 @@ final class NativeCurvature {
                 calls.begin()));
         double[][] values = new double[asked.quadratic() ? records : 0][count];
         for (int b = 0; b < values.length; b++) {
-            MemorySegment.copy(forms, ValueLayout.JAVA_DOUBLE, (long) b * count * Double.BYTES, values[b], 0, count);
+            values[b] = Scratch.read(forms, (long) b * count * Double.BYTES, count);
         }
-        double[] means = new double[records];
-        MemorySegment.copy(out, ValueLayout.JAVA_DOUBLE, 0, means, 0, records);
-        return new Curvature.Result(means, values);
+        return new Curvature.Result(Scratch.read(out, 0, records), values);
     }
 
     private static MemorySegment addresses(Scratch scratch, List<ParameterVector> vectors) {

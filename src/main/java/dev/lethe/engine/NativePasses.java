@@ -69,17 +69,17 @@ final class NativePasses {
         for (int t = 0; t < count; t++) {
             hits[t] = block.get(ValueLayout.JAVA_BYTE, 3 * column + t) != 0;
         }
-        return new LanguageModel.TokenScores(doubles(block, 0, count), doubles(block, column, count),
-                doubles(block, 2 * column, count), hits, means);
+        return new LanguageModel.TokenScores(Scratch.read(block, 0, count), Scratch.read(block, column, count),
+                Scratch.read(block, 2 * column, count), hits, means);
     }
 
     private double[] evaluate(String operation, Batch batch, MemorySegment scores) {
         batch.requireTargets(operation);
-        MemorySegment out = losses.atLeast((long) batch.records() * Double.BYTES);
+        MemorySegment out = losses.doubles(batch.records());
         MemorySegment in = nativeBatch.fill(batch);
         calls.done(operation, LetheNative.lethe_model_evaluate(model, in, scores, out, cancel.lowered(),
                 calls.begin()));
-        return doubles(out, 0, batch.records());
+        return Scratch.read(out, 0, batch.records());
     }
 
     /** [sum T, V]; the block is made for the call, because only tests ask for it. */
@@ -103,18 +103,18 @@ final class NativePasses {
 
     double[] gradient(Batch batch, boolean accumulate, CaptureRing.Capture capture) {
         MemorySegment into = capture == null ? MemorySegment.NULL : entries.capture(capture, batch.records());
-        MemorySegment out = losses.atLeast((long) batch.records() * Double.BYTES);
+        MemorySegment out = losses.doubles(batch.records());
         backward("gradient", batch, accumulate, into, out, MemorySegment.NULL);
         CapturedEntries.keep(capture);
-        return doubles(out, 0, batch.records());
+        return Scratch.read(out, 0, batch.records());
     }
 
     double[] activationGradient(Batch batch, boolean accumulate, int sites) {
         int count = Math.multiplyExact(batch.records(), sites);
-        MemorySegment products = outputs.atLeast((long) count * Double.BYTES);
-        MemorySegment out = losses.atLeast((long) batch.records() * Double.BYTES);
+        MemorySegment products = outputs.doubles(count);
+        MemorySegment out = losses.doubles(batch.records());
         backward("activation gradient", batch, accumulate, MemorySegment.NULL, out, products);
-        return doubles(products, 0, count);
+        return Scratch.read(products, 0, count);
     }
 
     private void backward(String operation, Batch batch, boolean accumulate, MemorySegment capture, MemorySegment out,
@@ -158,11 +158,5 @@ final class NativePasses {
             MemorySegment.copy(tokens, INT, b * row * Integer.BYTES, produced[b], 0, produced[b].length);
         }
         return produced;
-    }
-
-    private static double[] doubles(MemorySegment block, long offset, int count) {
-        double[] values = new double[count];
-        MemorySegment.copy(block, DOUBLE, offset, values, 0, count);
-        return values;
     }
 }

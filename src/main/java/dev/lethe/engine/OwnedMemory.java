@@ -160,6 +160,32 @@ final class OwnedMemory implements AutoCloseable {
             }
             return block;
         }
+
+        /** Room for so many doubles. */
+        MemorySegment doubles(long count) {
+            return atLeast(count * Double.BYTES);
+        }
+
+        /** The block, with these at its begin. */
+        MemorySegment of(double[] values) {
+            MemorySegment filled = doubles(values.length);
+            MemorySegment.copy(values, 0, filled, ValueLayout.JAVA_DOUBLE, 0, values.length);
+            return filled;
+        }
+
+        /** The same. */
+        MemorySegment of(int[] values) {
+            MemorySegment filled = atLeast((long) values.length * Integer.BYTES);
+            MemorySegment.copy(values, 0, filled, ValueLayout.JAVA_INT, 0, values.length);
+            return filled;
+        }
+
+        /** Doubles of a block, from this byte on. */
+        static double[] read(MemorySegment block, long offset, int count) {
+            double[] values = new double[count];
+            MemorySegment.copy(block, ValueLayout.JAVA_DOUBLE, offset, values, 0, count);
+            return values;
+        }
     }
 
     /** A reused native byte mask [S] of selected sites. */

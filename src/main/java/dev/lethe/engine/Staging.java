@@ -28,54 +28,39 @@ final class Staging {
 
     float[] readFloats(Transfer read, long offset, int count) {
         float[] out = new float[count];
-        MemorySegment block = scratch.atLeast(BLOCK_BYTES);
-        int most = (int) (BLOCK_BYTES / Float.BYTES);
-        for (int done = 0; done < count; done += most) {
-            int part = Math.min(most, count - done);
+        inBlocks(count, Dtype.F32, (done, part, block) -> {
             read.move(offset + done, part, Dtype.F32, block);
-            MemorySegment.copy(block, ValueLayout.JAVA_FLOAT, 0, out, done, part);
-        }
+            MemorySegment.copy(block, ValueLayout.JAVA_FLOAT, 0, out, (int) done, (int) part);
+        });
         return out;
     }
 
     void writeFloats(Transfer write, long offset, float[] in) {
-        MemorySegment block = scratch.atLeast(BLOCK_BYTES);
-        int most = (int) (BLOCK_BYTES / Float.BYTES);
-        for (int done = 0; done < in.length; done += most) {
-            int part = Math.min(most, in.length - done);
-            MemorySegment.copy(in, done, block, ValueLayout.JAVA_FLOAT, 0, part);
+        inBlocks(in.length, Dtype.F32, (done, part, block) -> {
+            MemorySegment.copy(in, (int) done, block, ValueLayout.JAVA_FLOAT, 0, (int) part);
             write.move(offset + done, part, Dtype.F32, block);
-        }
+        });
     }
 
     double[] readDoubles(Transfer read, long offset, int count) {
         double[] out = new double[count];
-        MemorySegment block = scratch.atLeast(BLOCK_BYTES);
-        int most = (int) (BLOCK_BYTES / Double.BYTES);
-        for (int done = 0; done < count; done += most) {
-            int part = Math.min(most, count - done);
+        inBlocks(count, Dtype.F64, (done, part, block) -> {
             read.move(offset + done, part, Dtype.F64, block);
-            MemorySegment.copy(block, ValueLayout.JAVA_DOUBLE, 0, out, done, part);
-        }
+            MemorySegment.copy(block, ValueLayout.JAVA_DOUBLE, 0, out, (int) done, (int) part);
+        });
         return out;
     }
 
     void writeDoubles(Transfer write, long offset, double[] in) {
-        MemorySegment block = scratch.atLeast(BLOCK_BYTES);
-        int most = (int) (BLOCK_BYTES / Double.BYTES);
-        for (int done = 0; done < in.length; done += most) {
-            int part = Math.min(most, in.length - done);
-            MemorySegment.copy(in, done, block, ValueLayout.JAVA_DOUBLE, 0, part);
+        inBlocks(in.length, Dtype.F64, (done, part, block) -> {
+            MemorySegment.copy(in, (int) done, block, ValueLayout.JAVA_DOUBLE, 0, (int) part);
             write.move(offset + done, part, Dtype.F64, block);
-        }
+        });
     }
 
     /** Writes {@code count} elements as {@code dtype}, little-endian, to a channel. */
     void store(Transfer read, long offset, long count, Dtype dtype, WritableByteChannel channel) throws IOException {
-        MemorySegment block = scratch.atLeast(BLOCK_BYTES);
-        long most = BLOCK_BYTES / dtype.bytes();
-        for (long done = 0; done < count; done += most) {
-            long part = Math.min(most, count - done);
+        inBlocks(count, dtype, (done, part, block) -> {
             read.move(offset + done, part, dtype, block);
             ByteBuffer bytes = block.asSlice(0, part * dtype.bytes()).asByteBuffer();
             while (bytes.hasRemaining()) {
@@ -83,7 +68,7 @@ final class Staging {
                     throw new EOFException("the channel is closed");
                 }
             }
-        }
+        });
     }
 
     /** Copies elements of a mapped file into the buffer: at once where they are aligned, else through the block. */
@@ -92,12 +77,22 @@ final class Staging {
             write.move(offset, count, dtype, source);
             return;
         }
+        inBlocks(count, dtype, (done, part, block) -> {
+            MemorySegment.copy(source, done * dtype.bytes(), block, 0, part * dtype.bytes());
+            write.move(offset + done, part, dtype, block);
+        });
+    }
+
+    /** A block's worth of elements, {@code done} of which came before. */
+    private interface Part<E extends Exception> {
+        void move(long done, long part, MemorySegment block) throws E;
+    }
+
+    private <E extends Exception> void inBlocks(long count, Dtype dtype, Part<E> each) throws E {
         MemorySegment block = scratch.atLeast(BLOCK_BYTES);
         long most = BLOCK_BYTES / dtype.bytes();
         for (long done = 0; done < count; done += most) {
-            long part = Math.min(most, count - done);
-            MemorySegment.copy(source, done * dtype.bytes(), block, 0, part * dtype.bytes());
-            write.move(offset + done, part, dtype, block);
+            each.move(done, Math.min(most, count - done), block);
         }
     }
 }
