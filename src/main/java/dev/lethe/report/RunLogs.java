@@ -1,6 +1,5 @@
 package dev.lethe.report;
 
-import dev.lethe.base.Io;
 import dev.lethe.report.ReportData.ErasurePoint;
 import dev.lethe.report.ReportData.Influence;
 import dev.lethe.report.ReportData.TrainingPoint;
@@ -19,11 +18,8 @@ final class RunLogs {
     private RunLogs() {}
 
     static List<TrainingPoint> training(RunFolder run) {
-        List<TrainingPoint> points = new ArrayList<>();
-        for (JsonNode line : lines(run.metrics())) {
-            points.add(new TrainingPoint(line.path("step").asLong(), number(line, "loss"), number(line, "holdout_loss")));
-        }
-        return points;
+        return lines(run.metrics()).stream().map(line -> new TrainingPoint(line.path("step").asLong(), number(line, "loss"),
+                number(line, "holdout_loss"))).toList();
     }
 
     static List<ErasurePoint> erasure(RunFolder run) {
@@ -39,7 +35,7 @@ final class RunLogs {
     /** What proof/proof.json says of this run's model. */
     static ErasureSummary.Attacks attacks(RunFolder run) {
         Path file = run.root().resolve("proof/proof.json");
-        JsonNode proof = Files.isRegularFile(file) ? RunJson.tree(text(file), file.toString()) : null;
+        JsonNode proof = Files.isRegularFile(file) ? RunJson.read(file, JsonNode.class) : null;
         return proof == null || !proof.path("run").asString("").equals(run.identity()) ? new ErasureSummary.Attacks(null, "")
                 : new ErasureSummary.Attacks(proof.path("outcome").asString(), proof.path("verdict").asString());
     }
@@ -67,17 +63,6 @@ final class RunLogs {
     }
 
     private static List<JsonNode> lines(Path file) {
-        List<JsonNode> lines = new ArrayList<>();
-        if (Files.isRegularFile(file)) {
-            int number = 0;
-            for (String line : text(file).lines().toList()) {
-                lines.add(RunJson.tree(line, file + ":" + ++number));
-            }
-        }
-        return lines;
-    }
-
-    private static String text(Path file) {
-        return Io.reading(file, () -> Files.readString(file));
+        return Files.isRegularFile(file) ? RunJson.lines(file, JsonNode.class) : List.of();
     }
 }

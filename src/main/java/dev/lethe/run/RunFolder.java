@@ -16,14 +16,12 @@ import dev.lethe.data.TextRecord;
 import dev.lethe.results.Erasure;
 import dev.lethe.run.PendingErasure.PendingErasureException;
 import java.io.IOException;
-import java.nio.charset.CharacterCodingException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashSet;
 import java.util.List;
@@ -79,7 +77,7 @@ public final class RunFolder {
             throw new BadInputException(root + ": not a run, there is no " + INFO + " in it");
         }
         FolderLinks.requireInside(root);
-        String json = text(file);
+        String json = RunJson.text(file);
         JsonNode tree = RunJson.tree(json, file.toString());
         int format = tree.path("format").asInt(-1);
         if (format != RunInfo.FORMAT) {
@@ -215,13 +213,7 @@ public final class RunFolder {
 
     /** Every record of the run, in the order of the data, learned ones first. */
     public List<RunRecord> records() {
-        Path file = root.resolve("records.jsonl");
-        List<RunRecord> records = new ArrayList<>();
-        int number = 0;
-        for (String line : text(file).lines().toList()) {
-            records.add(RunJson.read(line, RunRecord.class, file + ":" + ++number));
-        }
-        return records;
+        return RunJson.lines(root.resolve("records.jsonl"), RunRecord.class);
     }
 
     /**
@@ -262,7 +254,7 @@ public final class RunFolder {
     /** What the erasure that made this run says of itself, ids under its key; null of a run that no erasure made. */
     public Erasure account() {
         Path file = journal().resolve(ACCOUNT);
-        return Files.isRegularFile(file) ? RunJson.read(text(file), Erasure.class, file.toString()) : null;
+        return Files.isRegularFile(file) ? RunJson.read(file, Erasure.class) : null;
     }
 
     /**
@@ -277,7 +269,7 @@ public final class RunFolder {
                 return Set.of();
             }
             Set<String> names = new HashSet<>();
-            JsonNode tree = RunJson.tree(text(account), account.toString());
+            JsonNode tree = RunJson.read(account, JsonNode.class);
             tree.path("records").forEach(name -> names.add(name.asString("")));
             tree.path("copies").forEach(copy -> {
                 if (copy.path("taken").asBoolean(false)) {
@@ -297,16 +289,6 @@ public final class RunFolder {
      */
     public int drop(Set<String> ids) {
         return RunData.drop(this, ids);
-    }
-
-    private static String text(Path file) {
-        try {
-            return Files.readString(file);
-        } catch (CharacterCodingException e) {
-            throw new DamagedDataException(file + ": is not UTF-8 text");
-        } catch (IOException e) {
-            throw new BadInputException(file + ": cannot be read: " + Reason.of(e, file), e);
-        }
     }
 
     @Override

@@ -4,9 +4,14 @@ package dev.lethe.run;
 import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import dev.lethe.base.DamagedDataException;
+import dev.lethe.base.Io;
 import dev.lethe.base.Reason;
 import dev.lethe.shape.Block;
 import dev.lethe.shape.ModelShape;
+import java.nio.charset.CharacterCodingException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.DeserializationFeature;
@@ -78,6 +83,28 @@ public final class RunJson {
         } catch (JacksonException e) {
             throw damaged(place, e);
         }
+    }
+
+    /** A whole file. @throws dev.lethe.base.BadInputException when it cannot be read @throws DamagedDataException when it is another's */
+    public static <T> T read(Path file, Class<T> type) {
+        return read(text(file), type, file.toString());
+    }
+
+    /** A value a line; throws as the other. @param type may be {@link JsonNode} */
+    public static <T> List<T> lines(Path file, Class<T> type) {
+        List<T> values = new ArrayList<>();
+        text(file).lines().forEach(line -> values.add(read(line, type, file + ":" + (values.size() + 1))));
+        return values;
+    }
+
+    static String text(Path file) {
+        return Io.reading(file, () -> {
+            try {
+                return Files.readString(file);
+            } catch (CharacterCodingException e) {
+                throw new DamagedDataException(file + ": is not UTF-8 text");
+            }
+        });
     }
 
     private static DamagedDataException damaged(String place, JacksonException cause) {

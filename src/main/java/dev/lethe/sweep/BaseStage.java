@@ -33,6 +33,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
+import tools.jackson.databind.JsonNode;
 
 /** Belongs to one thread. */
 final class BaseStage {
@@ -122,10 +123,7 @@ final class BaseStage {
 
     /** Of its last epoch, all held-out records. */
     private static double heldOutLoss(RunFolder run) {
-        return Io.disk(run.metrics() + ": cannot be read", () -> {
-            String last = Files.readAllLines(run.metrics()).getLast();
-            return RunJson.tree(last, run.metrics().toString()).path("holdout_loss").asDouble(Double.NaN);
-        });
+        return RunJson.lines(run.metrics(), JsonNode.class).getLast().path("holdout_loss").asDouble(Double.NaN);
     }
 
     /** Of a file; "none" where there is none. */

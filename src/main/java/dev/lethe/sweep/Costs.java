@@ -1,6 +1,5 @@
 package dev.lethe.sweep;
 
-import dev.lethe.base.Io;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.EntryFormat;
 import dev.lethe.engine.LanguageModel;
@@ -15,6 +14,7 @@ import dev.lethe.sweep.Measurement.Numbers;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import tools.jackson.databind.JsonNode;
 
 /** What a cell cost: steps, their share of retraining's, seconds of a training, bytes of the ledger that an erasure reads. */
 final class Costs {
@@ -29,8 +29,7 @@ final class Costs {
     }
 
     static double trainingSeconds(RunFolder run) {
-        return Io.reading(run.timings(), () -> Files.readAllLines(run.timings())).stream()
-                .mapToDouble(line -> RunJson.tree(line, run.timings().toString()).path("seconds").asDouble(0)).sum();
+        return RunJson.lines(run.timings(), JsonNode.class).stream().mapToDouble(line -> line.path("seconds").asDouble(0)).sum();
     }
 
     /** Bytes that a ledger of only these sites and epochs holds: what the strategy would need, not what the study captured. */

@@ -90,11 +90,9 @@ final class StudyFiles {
 
     private static CellResult read(Path file) {
         try {
-            return Files.exists(file) ? RunJson.read(Files.readString(file), CellResult.class, file.toString()) : null;
+            return Files.exists(file) ? RunJson.read(file, CellResult.class) : null;
         } catch (DamagedDataException e) {
             return null;
-        } catch (IOException e) {
-            throw new UncheckedIOException(file + ": cannot be read: " + Reason.of(e, file), e);
         }
     }
 }

@@ -33,6 +33,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import tools.jackson.databind.JsonNode;
 
 /** Replays of complete runs. Stateless; any thread, as {@link Trainer}. */
 public final class Replay {
@@ -95,8 +96,7 @@ public final class Replay {
         runs.addAll(Lineage.of(run).runs());
         for (RunFolder one : runs) {
             if (Files.isRegularFile(one.timings())) {
-                return Io.reading(one.timings(), () -> Files.readAllLines(one.timings())).stream()
-                        .map(line -> RunJson.tree(line, one.timings().toString())).filter(line -> line.path("step").asLong() > from)
+                return RunJson.lines(one.timings(), JsonNode.class).stream().filter(line -> line.path("step").asLong() > from)
                         .mapToDouble(line -> line.path("seconds").asDouble()).average().orElse(Double.NaN);
             }
         }

@@ -159,8 +159,7 @@ final class TrainCheckpoint {
     }
 
     private static State state(Path folder) {
-        Path file = folder.resolve("state.json");
-        return Io.disk(file + ": reading the checkpoint", () -> RunJson.read(Files.readString(file), State.class, file.toString()));
+        return RunJson.read(folder.resolve("state.json"), State.class);
     }
 
     private static void restore(Path file, LanguageModel model, Buffer buffer) {
