@@ -1,8 +1,9 @@
 /*
  * lethe.h - the only door between the JVM and the native engine. Pure C11; jextract reads this file and no other.
  *
- * A language model of one of three families with hand-derived forward and backward passes over token-flat ("ragged") batches, capture of every
- * record's factored gradient in the same backward pass, arithmetic over captured entries, and parameter-space vectors.
+ * A language model of one of three families with hand-derived forward and backward passes over token-flat ("ragged") batches,
+ * capture of every record's factored gradient in the same backward pass, arithmetic over captured entries, and parameter-space
+ * vectors.
  * It holds no loops, schedules, files or policies: those are Java's.
  *
  * Shape letters: B records of a batch, T tokens of a record (sum T = tokens of the batch, flat), C channels,
@@ -267,8 +268,8 @@ typedef struct lethe_plan {
 LETHE_API lethe_status lethe_model_plan(const lethe_model_config *config, const lethe_plan_request *request,
                                         lethe_plan *out, lethe_error *err);
 
-/* With adapters: A as peft makes it, uniform in +-1/sqrt(inputs), B zero. Matrices N(0, 0.02), a GPT-2's projections into the residual stream N(0, 0.02 / sqrt(2L)), norms 1, biases 0. Seeded; the same
- * numbers on every device and thread count. */
+/* With adapters: A as peft makes it, uniform in +-1/sqrt(inputs), B zero. Matrices N(0, 0.02), a GPT-2's projections into the
+ * residual stream N(0, 0.02 / sqrt(2L)), norms 1, biases 0. Seeded; the same numbers on every device and thread count. */
 LETHE_API lethe_status lethe_model_initialize(lethe_model *model, uint64_t seed, lethe_error *err);
 
 /* One of the model's own flat buffers, LETHE_PARAMETERS..., as a borrowed vector: what changes it changes the model, and the
@@ -600,8 +601,9 @@ LETHE_API lethe_status lethe_entries_cross(lethe_model *model, const lethe_entri
 /* out [N, N]: <g_i, g_j> over `sites`, symmetric, cross terms of a tied head included. Uses about scratch_bytes of memory. */
 LETHE_API lethe_status lethe_entries_gram(lethe_model *model, const lethe_entries *entries, const uint8_t *sites,
                                           int64_t scratch_bytes, double *out, const int32_t *cancel, lethe_error *err);
-/* lethe_kfac_accumulate of the entries' records, from the rows that the entries keep: at the weights that they were captured at, whatever
- * the model's are. Entries must hold the chosen sites with a row a token; what a top-k head dropped counts as 0. LETHE_FISHER_EMPIRICAL alone. */
+/* lethe_kfac_accumulate of the entries' records, from the rows that the entries keep: at the weights that they were captured at,
+ * whatever the model's are. Entries must hold the chosen sites with a row a token; what a top-k head dropped counts as 0.
+ * LETHE_FISHER_EMPIRICAL alone. */
 LETHE_API lethe_status lethe_kfac_accumulate_entries(lethe_kfac *kfac, const lethe_model *model, const lethe_entries *entries,
                                                      const int32_t *cancel, lethe_error *err);
 

@@ -25,7 +25,9 @@ class Joint : public Slots {
   // Joint hidden states [(1 + K) R, C]; tangents are absent (R rows only) when nothing in the trunk is chosen.
   at::Tensor joint_hidden() { return blocks_.all(hidden()); }
   // Joint; none when nothing in the trunk is chosen.
-  at::Tensor hidden_gradient() { return curvature_.trunk() ? gradient(architecture().layers, architecture().tail.back().out) : at::Tensor(); }
+  at::Tensor hidden_gradient() {
+    return curvature_.trunk() ? gradient(architecture().layers, architecture().tail.back().out) : at::Tensor();
+  }
 
   void enter(int64_t block);  // tangents begin at the lowest chosen site's
 

@@ -129,7 +129,9 @@ void labels(Element type, int64_t v, int64_t stride, std::mt19937& random) {
   std::vector<int64_t> expected;
   std::vector<double> before = values(errors);
   for (int64_t r = 0; r < kRows; ++r) {
-    const auto p = [&](int64_t j) { return before[static_cast<size_t>(r * stride + j)] + (j == targets[static_cast<size_t>(r)] ? scales[r] : 0); };
+    const auto p = [&](int64_t j) {
+      return before[static_cast<size_t>(r * stride + j)] + (j == targets[static_cast<size_t>(r)] ? scales[r] : 0);
+    };
     double sum = 0;
     int64_t label = 0;
     for (; label + 1 < v; ++label)

@@ -63,8 +63,8 @@ public final class Trainer {
      *
      * @param out a folder that does not exist or is empty
      * @return the complete run
-     * @throws BadInputException       when data, model, options, folder or disk do not allow it; nothing is written then
-     * @throws BadInputException when the numbers stop being finite
+     * @throws BadInputException when data, model, options, folder or disk do not allow it, and nothing is written then; when the numbers
+     *                           stop being finite
      */
     public static RunFolder train(Engine engine, ModelSource source, Dataset data, Path out, TrainConfig asked,
                                   TrainListener listener) {
