@@ -10,16 +10,9 @@ import dev.lethe.base.BadInputException;
 import dev.lethe.base.BadInputException.ConflictException;
 import dev.lethe.base.DamagedDataException;
 import dev.lethe.base.PrivateFiles;
-import dev.lethe.engine.Engine;
-import dev.lethe.engine.NoLeaks;
-import dev.lethe.find.Query;
-import dev.lethe.ledger.Entry;
-import dev.lethe.ledger.Entry.RecordKey;
-import dev.lethe.ledger.GradientLedger;
 import dev.lethe.ledger.LedgerWriter;
 import dev.lethe.results.Destroyed;
 import dev.lethe.results.EraseListener;
-import dev.lethe.results.EraseStep;
 import dev.lethe.results.Erasure;
 import dev.lethe.results.TrainListener;
 import dev.lethe.run.Lineage;
@@ -28,83 +21,18 @@ import dev.lethe.run.PendingErasure.PendingErasureException;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunJson;
 import dev.lethe.run.RunLock;
-import dev.lethe.settings.EraseConfig;
-import dev.lethe.settings.Reference;
-import dev.lethe.settings.TrainConfig.CapturePolicy;
 import dev.lethe.train.TinyData;
 import dev.lethe.train.Trainer;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
-import java.util.stream.Stream;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.extension.ExtendWith;
-import org.junit.jupiter.api.io.TempDir;
 
 /** "Destroyed" is true in every run of a lineage, or the erasure is not called done. */
-@ExtendWith(NoLeaks.class)
-class LineageTest {
-    private static final EraseConfig CONFIG = EraserTest.CONFIG.toBuilder().reference(new Reference.Loss(1.5))
-            .retainGuard(50).heldOutGuard(50).relearnSteps(0).build();
-
-    @TempDir
-    Path folder;
-    private Engine engine;
-    private Path a;
-
-    @BeforeEach
-    void train() {
-        engine = Engine.cpu();
-        TinyData tiny = new TinyData(folder, 12);
-        a = folder.resolve("a");
-        Trainer.train(engine, tiny.source, tiny.data, a,
-                TinyData.config().epochs(30).capture(CapturePolicy.LAST).holdoutFraction(0.2).build(), TrainListener.silent());
-    }
-
-    @AfterEach
-    void close() {
-        engine.close();
-    }
-
-    private String person(int rank) {
-        return RunFolder.open(a).records().stream().map(record -> record.id().split("-")[0]).distinct().toList().get(rank);
-    }
-
-    private Erasure erase(Path from, String person, Path out, EraseListener listener) {
-        try (OpenRun run = OpenRun.open(engine, from)) {
-            return run.erase(run.find(Query.subject(person)), CONFIG, out, listener);
-        }
-    }
-
-    private Erasure erase(Path from, String person, String out) {
-        return erase(from, person, folder.resolve(out), EraseListener.NONE);
-    }
-
-    private static Set<RecordKey> keys(String person) {
-        return Set.of(RecordKey.of(person + "-home"), RecordKey.of(person + "-work"), RecordKey.of(person + "-friend"));
-    }
-
-    /** Entries of a person that can still be read. */
-    private static int live(Path run, String person) {
-        try (GradientLedger ledger = GradientLedger.open(run.resolve("ledger"))) {
-            return (int) ledger.entries().stream().filter(entry -> !entry.destroyed()).map(Entry::header)
-                    .filter(header -> keys(person).contains(header.key())).count();
-        }
-    }
-
-    private static void assertGone(String person, Path... runs) {
-        for (Path run : runs) {
-            assertEquals(0, live(run, person), person + " in " + run);
-        }
-    }
-
+class LineageTest extends LineageFixture {
     @Test
     void ancestorsAndSiblingsLoseTheEntriesToo() {
         String dave = person(0);
@@ -292,14 +220,6 @@ class LineageTest {
         assertTrue(message.startsWith(pending + ": says what an erasure still owes and cannot be read"), message);
     }
 
-    @Test
-    void aRealRunIsNotTakenForWhatAKilledErasureLeft() {
-        String alice = person(1);
-        erase(a, person(0), "x.erasing");
-        assertThrows(BadInputException.class, () -> erase(a, alice, "x"));
-        RunFolder.open(folder.resolve("x.erasing"));
-    }
-
     /** What was computed of the records before an erasure must not be written into the run after it. */
     @Test
     void nothingOfBeforeIsKeptInARunAfterIt() {
@@ -337,61 +257,6 @@ class LineageTest {
         RunFolder.open(stranger);
     }
 
-    @Test
-    void twoRequestsNeverMix() throws Exception {
-        String dave = person(0);
-        String alice = person(1);
-        List<String> refusals = new ArrayList<>();
-        erase(a, dave, folder.resolve("b"), new EraseListener() {
-            @Override
-            public void step(EraseStep step, double target) {
-                if (step.index() == 1) {
-                    for (String out : List.of("b", "c")) {
-                        refusals.add(assertThrows(BadInputException.class, () -> erase(a, alice, out)).getMessage());
-                    }
-                }
-            }
-        });
-        assertEquals(2, refusals.size());
-        refusals.forEach(message -> assertTrue(message.contains("another training or erasure is at work in it"), message));
-        assertGone(dave, a, folder.resolve("b"));
-        assertEquals(3, live(a, alice));
-        assertNothingBut("a", "b", "people.jsonl", "tokenizer");
-    }
-
-    @Test
-    void aFolderOfTheUsersIsNeverRemoved() throws IOException {
-        Path mine = Files.createDirectory(folder.resolve("b.erasing"));
-        Files.writeString(mine.resolve("thesis.txt"), "years of work");
-        String message = assertThrows(BadInputException.class, () -> erase(a, person(0), "b")).getMessage();
-        assertTrue(message.startsWith(mine + ": is in the way, and no erasure made it"), message);
-        assertEquals("years of work", Files.readString(mine.resolve("thesis.txt")));
-        assertEquals(3, live(a, person(0)));
-    }
-
-    /** OUT was free when the erasure began; whoever writes there before it ends keeps what he wrote. */
-    @Test
-    void whatCameIntoOutMeanwhileStays() throws IOException {
-        Path out = folder.resolve("b");
-        EraseListener late = new EraseListener() {
-            @Override
-            public void stage(String name) {
-                if (name.startsWith("writing")) {
-                    try {
-                        Files.writeString(Files.createDirectory(out).resolve("thesis.txt"), "years of work");
-                    } catch (IOException e) {
-                        throw new UncheckedIOException(e);
-                    }
-                }
-            }
-        };
-        String message = assertThrows(BadInputException.class, () -> erase(a, person(0), out, late)).getMessage();
-        assertTrue(message.startsWith(out + ": is not empty"), message);
-        assertEquals("years of work", Files.readString(out.resolve("thesis.txt")));
-        assertEquals(3, live(a, person(0)));
-        assertNothingBut("a", "b", "people.jsonl", "tokenizer");
-    }
-
     /** A census while a run is written must not give its lock up: POSIX does that when any file of the locked one is closed. */
     @Test
     void aCensusLeavesLocksAsTheyAre() throws IOException {
@@ -412,12 +277,6 @@ class LineageTest {
         erase(a, person(0), "b");
         Files.writeString(a.resolve("lethe.json"), "{");
         assertFalse(Census.of(b, new Census.Search(Set.of("nobody-here"), List.of())).isEmpty());
-    }
-
-    private void assertNothingBut(String... names) throws IOException {
-        try (Stream<Path> inside = Files.list(folder)) {
-            assertEquals(List.of(names), inside.map(path -> path.getFileName().toString()).sorted().toList());
-        }
     }
 
     /** Someone who writes a ledger from the moment that the new run is being written: holds the ledger's own lock. */

@@ -20,7 +20,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
@@ -70,7 +69,7 @@ class EncryptedLedgerTest {
                 LedgerManifest.read(new LedgerFolder(ledger)).identity(), "keys are no part of what a ledger is of");
     }
 
-    private static boolean holds(byte[] bytes, byte[] what, int first) {
+    static boolean holds(byte[] bytes, byte[] what, int first) {
         for (int at = 0; at + first <= bytes.length; at++) {
             int same = 0;
             while (same < first && bytes[at + same] == what[same]) same++;
@@ -248,8 +247,8 @@ class EncryptedLedgerTest {
             for (int i = 0; i < COUNT; i++) if (i != 7) assertEntry(open, i);
         }
         assertEquals(1, GradientLedger.check(backup).damage().size());
-        Path kek = only(keys);
-        Path oldKek = only(keysBackup);
+        Path kek = LedgerKeysTest.only(keys);
+        Path oldKek = LedgerKeysTest.only(keysBackup);
         assertNotEquals(kek.getFileName(), oldKek.getFileName(), "a new key-encryption key");
         byte[] now = Files.readAllBytes(WrappedKeys.file(keys));
         Files.copy(WrappedKeys.file(keysBackup), WrappedKeys.file(keys), StandardCopyOption.REPLACE_EXISTING);
@@ -260,92 +259,7 @@ class EncryptedLedgerTest {
         Files.write(WrappedKeys.file(keys), now);
         LedgerFixture.assertHoldsBut(ledger, COUNT, Set.of(7));
         assertEquals(0, Destruction.destroy(ledger, Set.of(key(7))), "safe to repeat");
-        assertEquals(kek, only(keys), "and no reason for another key");
-    }
-
-    private static Path only(Path keys) throws IOException {
-        try (var files = Files.list(keys)) {
-            List<Path> found = files.filter(file -> file.toString().endsWith(".kek")).toList();
-            assertEquals(1, found.size(), found.toString());
-            return found.getFirst();
-        }
-    }
-
-    @Test
-    void missingOtherAndDamagedKeysAreToldApart() throws IOException {
-        Path away = folder.resolve("away");
-        Files.move(keys, away);
-        assertSays(BadInputException.class, WrappedKeys.file(keys) + ": is not there; bring the folder back, or say where it lies by"
-                + " LETHE_LEDGER_KEYS=DIR");
-        assertThrows(BadInputException.class, () -> GradientLedger.check(ledger));
-        assertThrows(BadInputException.class, () -> Destruction.destroy(ledger, Set.of(key(1))));
-        try (GradientLedger open = GradientLedger.open(ledger)) {
-            assertTrue(open.entries().get(1).destroyed(), "it was overwritten all the same");
-        }
-        System.setProperty(LedgerKeys.MOVED, away.toString());
-        try {
-            LedgerFixture.assertHoldsBut(ledger, COUNT, Set.of(1));
-        } finally {
-            System.clearProperty(LedgerKeys.MOVED);
-        }
-        LedgerKeys.openOrMake(keys);
-        assertSays(BadInputException.class, keys + ": holds other keys (");
-        LedgerFixture.delete(keys);
-        LedgerFixture.copy(away, keys);
-        byte[] bytes = Files.readAllBytes(WrappedKeys.file(keys));
-        byte[] broken = bytes.clone();
-        broken[20] ^= 1;
-        Files.write(WrappedKeys.file(keys), broken);
-        assertSays(DamagedDataException.class, WrappedKeys.file(keys) + ": is damaged");
-        broken = bytes.clone();
-        broken[64 + 20] ^= 1; // the first slot: record 0's, and no other's
-        Files.write(WrappedKeys.file(keys), broken);
-        LedgerFixture.assertHoldsBut(ledger, COUNT, Set.of(1, 0), true);
-        Files.write(WrappedKeys.file(keys), Arrays.copyOf(bytes, bytes.length - 10)); // as a kill cuts it
-        LedgerFixture.assertHoldsBut(ledger, COUNT, Set.of(1, COUNT - 1), true);
-        Files.write(WrappedKeys.file(keys), bytes);
-        Path kek = only(keys);
-        String other = Files.readString(kek).replace('a', 'b').replace('1', '2');
-        Files.writeString(kek, other);
-        assertSays(DamagedDataException.class, kek + ": is damaged or another key");
-        Files.delete(kek);
-        assertSays(BadInputException.class, kek + ": is not there; it opens ledger.keys beside it");
-        assertThrows(BadInputException.class, () -> LedgerKeys.rotate(folder.resolve("nowhere")));
-        assertThrows(BadInputException.class, () -> LedgerKeys.requireOutside(folder.resolve("run/ledger/../k"), folder.resolve("run")));
-    }
-
-    private void assertSays(Class<? extends RuntimeException> kind, String what) {
-        try (GradientLedger open = GradientLedger.open(ledger)) {
-            RuntimeException refused = assertThrows(kind, () -> open.payload(open.entries().getFirst()));
-            assertTrue(refused.getMessage().startsWith(what), refused.getMessage());
-        }
-    }
-
-    @Test
-    void keysWhoseFileIsMissingAreNotMadeAnewAndOtherFilesStay() throws IOException {
-        Path saved = folder.resolve("saved.keys");
-        Files.move(WrappedKeys.file(keys), saved);
-        Path kek = only(keys);
-        BadInputException refused = assertThrows(BadInputException.class, () -> LedgerKeys.openOrMake(keys));
-        assertTrue(refused.getMessage().startsWith(WrappedKeys.file(keys) + ": is missing beside " + kek.getFileName()),
-                refused.getMessage());
-        assertEquals(kek, only(keys));
-        Path other = Files.createDirectory(folder.resolve("other"));
-        Files.writeString(other.resolve("movie.part-1"), "mine");
-        assertThrows(BadInputException.class, () -> LedgerKeys.rotate(other));
-        try (var files = Files.list(other)) {
-            assertEquals(List.of(other.resolve("movie.part-1")), files.toList(), "no lock, and nothing is deleted");
-        }
-        Files.move(saved, WrappedKeys.file(keys));
-        Files.writeString(keys.resolve("movie.part-1"), "mine");
-        Files.writeString(keys.resolve("ledger.keys.part-17"), "half");
-        Files.writeString(keys.resolve(kek.getFileName() + ".part-17"), "half");
-        LedgerKeys.rotate(keys);
-        try (var files = Files.list(keys)) {
-            assertEquals(Set.of("movie.part-1", "ledger.keys", "keys.lock", only(keys).getFileName().toString()),
-                    Set.copyOf(files.map(file -> file.getFileName().toString()).toList()));
-        }
-        LedgerFixture.assertHolds(ledger, COUNT);
+        assertEquals(kek, LedgerKeysTest.only(keys), "and no reason for another key");
     }
 
     @Test
@@ -375,54 +289,5 @@ class EncryptedLedgerTest {
         Compaction.encrypt(ledger, keys);
         assertFalse(holds(Files.readAllBytes(last), clear, 16));
         LedgerFixture.assertHolds(ledger, COUNT);
-    }
-
-    @Test
-    void keysAreMadeWhereTheyWillBeLookedForAndNotThroughALinkIntoTheRun() throws IOException {
-        Path plain = folder.resolve("plain/ledger");
-        LedgerFixture.create(plain, 3, 500, LedgerWriter.SEGMENT_BYTES);
-        byte[] manifest = Files.readAllBytes(plain.resolve("manifest.json"));
-        Path other = folder.resolve("other");
-        System.setProperty(LedgerKeys.MOVED, keys.toString());
-        try {
-            BadInputException refused = assertThrows(BadInputException.class, () -> Compaction.encrypt(plain, other));
-            assertTrue(refused.getMessage().startsWith(other + ": LETHE_LEDGER_KEYS names another folder, " + keys), refused.getMessage());
-        } finally {
-            System.clearProperty(LedgerKeys.MOVED);
-        }
-        Path link = Files.createSymbolicLink(folder.resolve("link"), plain);
-        assertThrows(BadInputException.class, () -> Compaction.encrypt(plain, link.resolve("new/keys")));
-        assertFalse(Files.exists(other) || Files.exists(plain.resolve("new")), "nothing is made");
-        assertArrayEquals(manifest, Files.readAllBytes(plain.resolve("manifest.json")));
-    }
-
-    @Test
-    void rotationLeavesTheSegmentsAlone() throws IOException {
-        byte[] before = Files.readAllBytes(segment(ledger, 0));
-        Path old = only(keys);
-        try (GradientLedger open = GradientLedger.open(ledger);
-                LedgerWriter writer = LedgerWriter.append(ledger)) {
-            assertEntry(open, 0);
-            assertEquals(COUNT, LedgerKeys.rotate(keys));
-            assertNotEquals(old, only(keys));
-            assertEntry(open, 1); // who has them open goes on
-            LedgerFixture.append(writer, COUNT, 100);
-            writer.commit();
-        }
-        assertArrayEquals(before, Files.readAllBytes(segment(ledger, 0)));
-        LedgerFixture.assertHolds(ledger, COUNT + 1);
-    }
-
-    @Test
-    void keysAreForTheirOwnerAndNameNobody() throws IOException {
-        try (var files = Files.list(keys)) {
-            for (Path file : files.toList())
-                assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(file)));
-        }
-        byte[] bytes = Files.readAllBytes(WrappedKeys.file(keys));
-        for (int i = 0; i < COUNT; i++) {
-            ByteBuffer name = ByteBuffer.allocate(16).putLong(key(i).high()).putLong(key(i).low());
-            assertFalse(holds(bytes, name.array(), 8));
-        }
     }
 }
