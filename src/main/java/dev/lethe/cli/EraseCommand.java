@@ -12,7 +12,6 @@ import dev.lethe.console.LetheCommand;
 import dev.lethe.console.ModelPlace;
 import dev.lethe.console.Selection;
 import dev.lethe.console.SettingOptions;
-import dev.lethe.console.ShardChoice;
 import dev.lethe.console.Terminal;
 import dev.lethe.data.Dataset;
 import dev.lethe.engine.Engine;

@@ -5,7 +5,7 @@ import com.fasterxml.jackson.annotation.JsonInclude;
 import dev.lethe.console.Terminal;
 import dev.lethe.eval.Continuations;
 import dev.lethe.eval.Continuations.Continuation;
-import dev.lethe.eval.ModelUtility;
+import dev.lethe.eval.TofuEvaluation.ModelUtility;
 import dev.lethe.eval.TofuEvaluation.TofuScores;
 import dev.lethe.eval.TofuEvaluation.TofuSetScores;
 import dev.lethe.metric.Rouge;

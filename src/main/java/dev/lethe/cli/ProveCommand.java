@@ -5,7 +5,6 @@ import dev.lethe.console.LetheCommand;
 import dev.lethe.console.ModelPlace;
 import dev.lethe.console.Progress;
 import dev.lethe.console.SettingOptions;
-import dev.lethe.console.ShardChoice;
 import dev.lethe.console.Terminal;
 import dev.lethe.engine.Engine;
 import dev.lethe.prove.Prover;

@@ -11,7 +11,6 @@ import dev.lethe.console.LetheCommand;
 import dev.lethe.console.ModelPlace;
 import dev.lethe.console.OpenModel;
 import dev.lethe.console.SettingOptions;
-import dev.lethe.console.ShardChoice;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.ParameterVector;
 import dev.lethe.influence.EntryRows;

@@ -8,6 +8,7 @@ package dev.lethe.proof;
 
 import dev.lethe.base.DamagedDataException;
 import dev.lethe.base.Reason;
+import dev.lethe.base.Sha256;
 import dev.lethe.proof.InclusionProof.TreeHead;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -16,12 +17,15 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.time.Instant;
+import java.time.format.DateTimeParseException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 
 /** A log at the size its checkpoint has. Confined to one thread. */
 final class AuditLog {
@@ -243,6 +247,46 @@ final class AuditLog {
             for (int i = 0; i < entries.size(); i++) {
                 reader.entry(n * WIDTH + i, entries.get(i));
             }
+        }
+    }
+
+    /**
+     * A leaf of the audit log: which certificate was given for which request, and when. As the log only grows and may be handed to
+     * anyone, it holds nothing else; the certificate itself can be deleted.
+     *
+     * @param type        {@link Statement#PREDICATE}
+     * @param request     the request's id
+     * @param certified   when, ISO 8601, UTC
+     * @param certificate SHA-256 of the certificate's file
+     */
+    record LogEntry(String type, String request, String certified, String certificate) {
+        LogEntry {
+            Objects.requireNonNull(type, "type");
+            Objects.requireNonNull(request, "request");
+            Objects.requireNonNull(certified, "certified");
+            Objects.requireNonNull(certificate, "certificate");
+        }
+
+        static LogEntry of(Statement statement, byte[] file) {
+            Statement.Request request = statement.predicate().request();
+            return new LogEntry(Statement.PREDICATE, request.id(), request.certified(), Sha256.hex(Sha256.of(file)));
+        }
+
+        /** {@code certified}. @throws DamagedDataException when that is no time */
+        Instant at(String place) {
+            return time(certified, place);
+        }
+
+        static Instant time(String text, String place) {
+            try {
+                return Instant.parse(text);
+            } catch (DateTimeParseException e) {
+                throw new DamagedDataException(place + ": \"" + text + "\" is no time as Lethe writes it", e);
+            }
+        }
+
+        byte[] bytes() {
+            return ProofJson.bytes(this);
         }
     }
 }

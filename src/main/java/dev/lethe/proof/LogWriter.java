@@ -13,6 +13,7 @@ import dev.lethe.base.LockFile;
 import dev.lethe.base.PrivateFiles;
 import dev.lethe.base.Reason;
 import dev.lethe.base.Sha256;
+import dev.lethe.proof.AuditLog.LogEntry;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;

@@ -9,6 +9,8 @@ import dev.lethe.base.BadInputException;
 import dev.lethe.base.DamagedDataException;
 import dev.lethe.base.Reason;
 import dev.lethe.base.Sha256;
+import dev.lethe.proof.AuditLog.LogEntry;
+import dev.lethe.proof.ModelManifest.ModelSignature;
 import dev.lethe.run.RunFolder;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;

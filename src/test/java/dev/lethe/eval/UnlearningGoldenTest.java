@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.lethe.eval.TofuEvaluation.ModelUtility;
 import dev.lethe.eval.TofuEvaluation.TofuSetScores;
 import dev.lethe.metric.Auc;
 import dev.lethe.metric.ForgetQuality;

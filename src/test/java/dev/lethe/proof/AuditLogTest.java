@@ -9,6 +9,7 @@ import dev.lethe.base.BadInputException;
 import dev.lethe.base.DamagedDataException;
 import dev.lethe.base.LockFile;
 import dev.lethe.base.Sha256;
+import dev.lethe.proof.AuditLog.LogEntry;
 import dev.lethe.proof.InclusionProof.TreeHead;
 import dev.lethe.testing.MemoryFolder;
 import java.io.ByteArrayOutputStream;

@@ -10,6 +10,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.DamagedDataException;
 import dev.lethe.base.Sha256;
+import dev.lethe.proof.AuditLog.LogEntry;
+import dev.lethe.proof.CertificateSummary;
 import dev.lethe.results.Erasure;
 import dev.lethe.run.RunJson;
 import dev.lethe.settings.EraseConfig;

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.DamagedDataException;
+import dev.lethe.proof.ModelManifest.ModelSignature;
 import java.io.IOException;
 import java.io.InputStream;
 import java.math.BigInteger;
