@@ -1,6 +1,7 @@
 package dev.lethe.base;
 
 import dev.lethe.LetheException;
+import java.util.function.DoubleSupplier;
 
 /** A native call failed. The message is "operation: what the native side said". */
 public final class EngineException extends LetheException {
@@ -24,6 +25,18 @@ public final class EngineException extends LetheException {
             case DAMAGED -> Code.DAMAGED;
             case INVALID_ARGUMENT, INTERNAL -> Code.ENGINE;
         };
+    }
+
+    /** A loss; infinite where a step has left no number. */
+    public static double orInfinite(DoubleSupplier loss) {
+        try {
+            return loss.getAsDouble();
+        } catch (EngineException e) {
+            if (e.status == Status.NOT_FINITE) {
+                return Double.POSITIVE_INFINITY;
+            }
+            throw e;
+        }
     }
 
     /** The class of the failure. */

@@ -7,6 +7,7 @@ import dev.lethe.shape.Block.Rotary.Scaling;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
 
 /** Reads single keys of a config.json; what is wrong goes to the problems and a harmless value comes back. */
 record ConfigFields(Map<String, Object> raw, Problems problems) {
@@ -37,40 +38,30 @@ record ConfigFields(Map<String, Object> raw, Problems problems) {
 
     /** The same of a key that may be absent or null. */
     long size(String key, long largest, long otherwise) {
-        Object value = raw.get(key);
-        if (value == null) {
-            return otherwise;
-        }
-        if ((value instanceof Integer || value instanceof Long) && ((Number) value).longValue() >= 1
-                && ((Number) value).longValue() <= largest) {
-            return ((Number) value).longValue();
-        }
-        problems.add(key + " is " + quoted(value) + "; must be a whole number from 1 to " + largest);
-        return 0;
+        return read(key, raw.get(key), otherwise, 0L, value -> (value instanceof Integer || value instanceof Long)
+                && ((Number) value).longValue() >= 1 && ((Number) value).longValue() <= largest ? ((Number) value).longValue() : null,
+                "a whole number from 1 to " + largest);
     }
 
     double epsilon(String key, double otherwise) {
-        Object value = raw.get(key);
-        if (value == null) {
-            return otherwise;
-        }
-        if (value instanceof Number number && number.doubleValue() > 0 && number.doubleValue() < 1) {
-            return number.doubleValue();
-        }
-        problems.add(key + " is " + quoted(value) + "; must be a number between 0 and 1");
-        return otherwise;
+        return read(key, raw.get(key), otherwise, otherwise, value -> value instanceof Number number && number.doubleValue() > 0
+                && number.doubleValue() < 1 ? number.doubleValue() : null, "a number between 0 and 1");
     }
 
     boolean flag(String key, boolean otherwise) {
-        Object value = raw.get(key);
+        return read(key, raw.get(key), otherwise, otherwise, value -> value instanceof Boolean flag ? flag : null, "true or false");
+    }
+
+    /** @param wrong stands in for what is none of those, so that one mistake is told once @param as gives null for these */
+    private <T> T read(String key, Object value, T otherwise, T wrong, Function<Object, T> as, String must) {
         if (value == null) {
             return otherwise;
         }
-        if (value instanceof Boolean flag) {
-            return flag;
+        T read = as.apply(value);
+        if (read == null) {
+            problems.add(key + " is " + quoted(value) + "; must be " + must);
         }
-        problems.add(key + " is " + quoted(value) + "; must be true or false");
-        return otherwise;
+        return read == null ? wrong : read;
     }
 
     Activation activation(String key, String otherwise) {
@@ -139,26 +130,12 @@ record ConfigFields(Map<String, Object> raw, Problems problems) {
     }
 
     private double number(String key, Object value, double otherwise) {
-        if (value == null) {
-            return otherwise;
-        }
-        if (value instanceof Number number) {
-            return number.doubleValue();
-        }
-        problems.add(key + " is " + quoted(value) + "; must be a number");
-        return otherwise;
+        return read(key, value, otherwise, otherwise, given -> given instanceof Number number ? number.doubleValue() : null, "a number");
     }
 
     private Map<?, ?> object(String key) {
-        Object value = raw.get(key);
-        if (value == null) {
-            return Map.of();
-        }
-        if (value instanceof Map<?, ?> map && map.values().stream().noneMatch(Map.class::isInstance)) {
-            return map;
-        }
-        problems.add(key + " is " + quoted(value) + "; must be one object for all layers");
-        return Map.of();
+        return read(key, raw.get(key), Map.of(), Map.of(), value -> value instanceof Map<?, ?> map
+                && map.values().stream().noneMatch(Map.class::isInstance) ? map : null, "one object for all layers");
     }
 
     void divisible(String whole, long number, String by, long divisor) {

@@ -7,7 +7,6 @@ package dev.lethe.proof;
 import dev.lethe.base.Sha256;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Iterator;
 import java.util.List;
 
 /** Stateless, any thread. */
@@ -108,26 +107,37 @@ final class Merkle {
         if (index < 0 || index >= size || leaf.length != BYTES || !hashes(proof)) {
             return false;
         }
-        long at = index;
-        long last = size - 1;
-        byte[] hash = leaf;
+        byte[][] top = climbed(index, size - 1, leaf, proof);
+        return top != null && Arrays.equals(top[1], root);
+    }
+
+    /**
+     * From a node to the top by its proof: {what only the siblings at the left make of it, what all of them make}, so that of the last
+     * node of an older tree the first is that tree's root; null where the proof is of another length.
+     *
+     * @param at   the node's place in its row, {@code last} that of the row's last
+     */
+    private static byte[][] climbed(long at, long last, byte[] node, List<byte[]> proof) {
+        byte[] first = node;
+        byte[] second = node;
         for (byte[] one : proof) {
             if (last == 0) {
-                return false;
+                return null;
             }
             if ((at & 1) == 1 || at == last) {
-                hash = node(one, hash);
+                first = node(one, first);
+                second = node(one, second);
                 while ((at & 1) == 0 && at != 0) {
                     at >>= 1;
                     last >>= 1;
                 }
             } else {
-                hash = node(hash, one);
+                second = node(second, one);
             }
             at >>= 1;
             last >>= 1;
         }
-        return last == 0 && Arrays.equals(hash, root);
+        return last == 0 ? new byte[][] {first, second} : null;
     }
 
     /** Whether the tree of the second size and root begins with all of the first. */
@@ -151,27 +161,7 @@ final class Merkle {
             at >>= 1;
             last >>= 1;
         }
-        Iterator<byte[]> hashes = path.iterator();
-        byte[] first = hashes.next();
-        byte[] second = first;
-        while (hashes.hasNext()) {
-            byte[] one = hashes.next();
-            if (last == 0) {
-                return false;
-            }
-            if ((at & 1) == 1 || at == last) {
-                first = node(one, first);
-                second = node(one, second);
-                while ((at & 1) == 0 && at != 0) {
-                    at >>= 1;
-                    last >>= 1;
-                }
-            } else {
-                second = node(second, one);
-            }
-            at >>= 1;
-            last >>= 1;
-        }
-        return last == 0 && Arrays.equals(first, oldRoot) && Arrays.equals(second, root);
+        byte[][] top = climbed(at, last, path.getFirst(), path.subList(1, path.size()));
+        return top != null && Arrays.equals(top[0], oldRoot) && Arrays.equals(top[1], root);
     }
 }

@@ -1,5 +1,7 @@
 package dev.lethe.settings;
 
+import java.util.function.BiFunction;
+
 /**
  * Steps of one rate and number, without backtracking and without a stop: what calibration is compared with.
  *
@@ -28,15 +30,20 @@ public record FixedRate(double rate, int steps) {
      * @throws IllegalArgumentException for anything else
      */
     public static FixedRate parse(String text) {
+        return parse(text, "fixed rate", "RATExSTEPS, for example 0.5x20", FixedRate::new);
+    }
+
+    /** Two numbers with an x between them. */
+    static <T> T parse(String text, String what, String form, BiFunction<Double, Integer, T> make) {
         String[] halves = text.split("x", -1);
         try {
             if (halves.length == 2) {
-                return new FixedRate(Double.parseDouble(halves[0]), Integer.parseInt(halves[1]));
+                return make.apply(Double.parseDouble(halves[0]), Integer.parseInt(halves[1]));
             }
         } catch (NumberFormatException e) {
             // told below, as a missing x is
         }
-        throw new IllegalArgumentException("fixed rate '" + text + "' is not of the form RATExSTEPS, for example 0.5x20");
+        throw new IllegalArgumentException(what + " '" + text + "' is not of the form " + form);
     }
 
     @Override

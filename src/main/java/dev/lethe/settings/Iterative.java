@@ -28,15 +28,7 @@ public record Iterative(double share, int rounds) {
      * @throws IllegalArgumentException for anything else
      */
     public static Iterative parse(String text) {
-        String[] halves = text.split("x", -1);
-        try {
-            if (halves.length == 2) {
-                return new Iterative(Double.parseDouble(halves[0]), Integer.parseInt(halves[1]));
-            }
-        } catch (NumberFormatException e) {
-            // told below, as a missing x is
-        }
-        throw new IllegalArgumentException("iterative '" + text + "' is not of the form SHARExROUNDS, for example 0.05x20");
+        return FixedRate.parse(text, "iterative", "SHARExROUNDS, for example 0.05x20", Iterative::new);
     }
 
     @Override

@@ -19,19 +19,15 @@ public record Site(int index, String name, Kind kind, Role role, int block, long
 
     /** What a site's gradient is made of. */
     public enum Kind {
-        /** Scatter of the embedding-output gradient at the token ids (wte). */
-        /** The table of tokens. */
+        /** The table of tokens (wte): scatter of the embedding-output gradient at their ids. */
         EMBEDDING(LetheNative.LETHE_SITE_EMBEDDING()),
-        /** The same at the positions (wpe). */
-        /** The table of positions. */
+        /** The table of positions (wpe): the same at the positions. */
         POSITION(LetheNative.LETHE_SITE_POSITION()),
         /** Layer or RMS norm: dense gradients of weight and, where there is one, bias. */
-        /** A layer norm or RMS norm. */
         NORM(LetheNative.LETHE_SITE_NORM()),
         /** A linear layer: A^T G and, for a bias, the column sums of G. */
         LINEAR(LetheNative.LETHE_SITE_LINEAR()),
-        /** lm_head: E^T H; the same tensor as wte when the head is tied. */
-        /** To logits. */
+        /** To logits (lm_head): E^T H; the same tensor as wte when the head is tied. */
         HEAD(LetheNative.LETHE_SITE_HEAD());
 
         private final int code;

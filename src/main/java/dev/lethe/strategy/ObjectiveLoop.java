@@ -196,14 +196,7 @@ final class ObjectiveLoop implements AutoCloseable {
 
     /** Infinite where the step has left no number: it is then halved as any that goes too far. */
     private double forgetLoss() {
-        try {
-            return SetLoss.mean(model, data.forget());
-        } catch (EngineException e) {
-            if (e.status() == EngineException.Status.NOT_FINITE) {
-                return Double.POSITIVE_INFINITY;
-            }
-            throw e;
-        }
+        return EngineException.orInfinite(() -> SetLoss.mean(model, data.forget()));
     }
 
     private Losses measure() {

@@ -93,19 +93,14 @@ final class RepairRate {
     }
 
     private static double healed(LanguageModel model, List<Example> shown, List<Example> watch, TrainConfig config, double rate) {
-        try {
+        return EngineException.orInfinite(() -> {
             Repair repair = new Repair(model, shown, config.batchSize(),
                     FineTune.optimizer(config).withLearningRate(rate), config.seed(), () -> { });
             for (int i = 0; i < STEPS; i++) {
                 repair.step(Schedule.LINEAR.factor(i, 0, STEPS));
             }
             return loss(model, watch, config);
-        } catch (EngineException e) {
-            if (e.status() == EngineException.Status.NOT_FINITE) {
-                return Double.POSITIVE_INFINITY;
-            }
-            throw e;
-        }
+        });
     }
 
     private static double loss(LanguageModel model, List<Example> examples, TrainConfig config) {
