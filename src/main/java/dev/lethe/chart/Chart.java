@@ -1,5 +1,7 @@
 package dev.lethe.chart;
 
+import dev.lethe.chart.Pictures.SvgCanvas;
+
 /** A picture with a name, drawn on any canvas. Colours tell series apart, and so do dashes, markers and fills. */
 public interface Chart {
     int WIDTH = 720;

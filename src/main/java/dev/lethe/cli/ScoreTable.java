@@ -16,7 +16,7 @@ import dev.lethe.influence.ScoreMerger.QueryScores.RecordScore;
 import dev.lethe.influence.ScoreMethod;
 import dev.lethe.ledger.Entry.RecordKey;
 import dev.lethe.report.OutputFile;
-import dev.lethe.report.Table.Csv;
+import dev.lethe.report.Section.Table.Csv;
 import dev.lethe.run.RunFolder;
 import dev.lethe.shape.Site;
 import java.util.ArrayList;

@@ -6,6 +6,7 @@ import dev.lethe.base.EngineException;
 import dev.lethe.base.EngineException.Status;
 import dev.lethe.bindings.LetheNative;
 import dev.lethe.bindings.lethe_model_config;
+import dev.lethe.engine.Curvature.NativeCurvature;
 import dev.lethe.engine.ModelLayout.TensorInfo;
 import dev.lethe.shape.Device;
 import dev.lethe.shape.Dtype;

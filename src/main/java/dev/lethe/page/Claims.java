@@ -1,8 +1,8 @@
 package dev.lethe.page;
 
 import dev.lethe.page.MatchedPairs.AgainstRetrained;
-import dev.lethe.report.Table;
-import dev.lethe.report.Table.Row;
+import dev.lethe.report.Section.Table;
+import dev.lethe.report.Section.Table.Row;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;

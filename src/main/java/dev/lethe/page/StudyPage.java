@@ -10,7 +10,7 @@ import dev.lethe.html.JtestudyGenerated;
 import dev.lethe.report.ReportData.Fact;
 import dev.lethe.report.Section;
 import dev.lethe.report.Section.Figure;
-import dev.lethe.report.Table;
+import dev.lethe.report.Section.Table;
 import dev.lethe.run.RunJson;
 import dev.lethe.spec.Cell;
 import dev.lethe.spec.CellResult;

@@ -1,6 +1,6 @@
 package dev.lethe.page;
 
-import dev.lethe.report.Table;
+import dev.lethe.report.Section.Table;
 import dev.lethe.spec.Cell;
 import dev.lethe.spec.CellResult;
 import java.util.ArrayList;

@@ -7,7 +7,7 @@ import dev.lethe.chart.Style;
 import dev.lethe.html.JteproofGenerated;
 import dev.lethe.report.ReportData.Fact;
 import dev.lethe.report.Section;
-import dev.lethe.report.Table;
+import dev.lethe.report.Section.Table;
 import dev.lethe.results.Finding;
 import dev.lethe.results.Proof;
 import dev.lethe.results.Row;

@@ -1,9 +1,11 @@
 package dev.lethe.spec;
 
+import dev.lethe.base.BadInputException;
 import dev.lethe.data.DataForm;
 import dev.lethe.eval.Continuations;
 import dev.lethe.metric.MembershipScores;
 import dev.lethe.settings.TrainConfig;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
@@ -171,6 +173,39 @@ public record Spec(String name, Path file, Data data, String model, String token
         /** Those of a spec that names none. */
         static List<String> usual() {
             return Arrays.stream(values()).filter(metrics -> metrics != INFLUENCE_CURVE).map(Metrics::label).toList();
+        }
+    }
+
+    /**
+     * Where a spec's relative paths are looked for: in the data folder given on the command line, then beside the spec.
+     *
+     * @param dataDir null when none was given
+     * @param beside  folder of the spec
+     */
+    public record DataFiles(Path dataDir, Path beside) {
+        public static DataFiles of(Path spec, Path dataDir) {
+            return new DataFiles(dataDir, spec.toAbsolutePath().getParent());
+        }
+
+        /** Null when it is in neither place. */
+        Path find(String path) {
+            if (dataDir != null && Files.exists(dataDir.resolve(path))) {
+                return dataDir.resolve(path);
+            }
+            return Files.exists(beside.resolve(path)) ? beside.resolve(path) : null;
+        }
+
+        public Path require(String path) {
+            Path found = find(path);
+            if (found == null) {
+                throw new BadInputException(missing(path));
+            }
+            return found;
+        }
+
+        String missing(String path) {
+            return "there is no " + path + (dataDir == null ? "" : " in " + dataDir + " and none") + " in " + beside
+                    + (dataDir == null ? "; name the folder of the data" : "");
         }
     }
 }

@@ -5,6 +5,7 @@ import dev.lethe.base.Reason;
 import dev.lethe.engine.ModelLayout;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.settings.ModelSource;
+import dev.lethe.spec.Spec.DataFiles;
 import dev.lethe.spec.Spec.Metrics;
 import java.nio.file.Path;
 import java.util.ArrayList;

@@ -10,6 +10,7 @@ import dev.lethe.settings.EraseConfig;
 import dev.lethe.settings.ModelSource;
 import dev.lethe.settings.TrainConfig;
 import dev.lethe.spec.Spec.Block;
+import dev.lethe.spec.Spec.DataFiles;
 import dev.lethe.spec.Spec.Forget;
 import dev.lethe.spec.Spec.Metrics;
 import java.io.IOException;

@@ -15,6 +15,7 @@ import dev.lethe.influence.ConjugateGradient.EarlyStop;
 import dev.lethe.influence.ConjugateGradient.Solution;
 import dev.lethe.influence.ConjugateGradient.Solution.NotConvergedException;
 import dev.lethe.influence.ConjugateGradient.Solution.Stop;
+import dev.lethe.influence.LinearOperator.PowerIteration;
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.ModelShape;
 import dev.lethe.shape.Tolerance;

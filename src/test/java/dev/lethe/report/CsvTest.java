@@ -2,6 +2,7 @@ package dev.lethe.report;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import dev.lethe.report.Section.Table;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 

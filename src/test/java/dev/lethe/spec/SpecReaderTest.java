@@ -8,6 +8,7 @@ import dev.lethe.base.BadInputException;
 import dev.lethe.data.DataForm;
 import dev.lethe.engine.ModelLayout;
 import dev.lethe.settings.ModelSource;
+import dev.lethe.spec.Spec.DataFiles;
 import dev.lethe.spec.Spec.Metrics;
 import java.io.IOException;
 import java.nio.file.Files;

@@ -12,6 +12,7 @@ import dev.lethe.engine.Engine;
 import dev.lethe.engine.NoLeaks;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunInfo;
+import dev.lethe.spec.Spec.DataFiles;
 import dev.lethe.sweep.Sweep;
 import dev.lethe.sweep.Sweep.StudyListener;
 import java.io.IOException;
