@@ -27,6 +27,8 @@ import dev.lethe.objective.Preference;
 import dev.lethe.objective.PrimalDual;
 import dev.lethe.objective.QuantileMatch;
 import dev.lethe.objective.Rmu;
+import dev.lethe.objective.SatImp;
+import dev.lethe.objective.SimNpo;
 import dev.lethe.objective.Undial;
 import dev.lethe.objective.WeightedAscent;
 import dev.lethe.results.EraseListener;
@@ -48,11 +50,6 @@ import dev.lethe.train.Repair;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.function.Consumer;
-import jdk.jfr.Category;
-import jdk.jfr.Event;
-import jdk.jfr.Label;
-import jdk.jfr.Name;
-import jdk.jfr.StackTrace;
 
 /** One erasure's; on its thread. */
 public final class Method {
@@ -208,9 +205,9 @@ public final class Method {
             case KL -> new KlMinimisation(in.engine(), model, tuning);
             case RMU -> new Rmu(in.engine(), model, tuning, config.seed());
             case NPO -> new Npo(model, in.data().forget(), tuning);
-            case SIMNPO -> Npo.simple(model, tuning);
-            case WGA -> WeightedAscent.wga(model, tuning);
-            case SATIMP -> WeightedAscent.satImp(model, tuning);
+            case SIMNPO -> new SimNpo(model, tuning);
+            case WGA -> new WeightedAscent(model, tuning);
+            case SATIMP -> new SatImp(model, tuning);
             case UNDIAL -> new Undial(in.engine(), model, tuning);
             case CEU -> new CrossEntropyUnlearning(model, tuning);
             case PDU -> new PrimalDual(model, tuning, SetLoss.mean(model, in.data().guard()) + tuning.get(SLACK));
@@ -281,34 +278,6 @@ public final class Method {
         static double left(Losses before, Losses now, double target) {
             double gap = target - before.forget();
             return gap <= 0 ? 0 : Math.max(0, (target - now.forget()) / gap);
-        }
-    }
-
-    /** One move of an erasure and the losses after it. */
-    @Name("dev.lethe.EraseStep")
-    @Label("Erase Step")
-    @Category("Lethe")
-    @StackTrace(false)
-    static final class EraseStepEvent extends Event {
-        @Label("Index")
-        int index;
-        @Label("Phase")
-        String phase;
-        @Label("Action")
-        String action;
-        @Label("Forget Loss")
-        double forget;
-        @Label("Retain Loss")
-        double retain;
-
-        static EraseStepEvent of(EraseStep step) {
-            EraseStepEvent event = new EraseStepEvent();
-            event.index = step.index();
-            event.phase = step.phase().name();
-            event.action = step.action().name();
-            event.forget = step.forget();
-            event.retain = step.retain();
-            return event;
         }
     }
 }

@@ -21,6 +21,8 @@ import dev.lethe.objective.Objective;
 import dev.lethe.objective.Preference;
 import dev.lethe.objective.PrimalDual;
 import dev.lethe.objective.Rmu;
+import dev.lethe.objective.SatImp;
+import dev.lethe.objective.SimNpo;
 import dev.lethe.objective.Undial;
 import dev.lethe.objective.WeightedAscent;
 import dev.lethe.objective.WeightedLoss;
@@ -105,7 +107,7 @@ class ObjectiveTest {
 
     @Test
     void simpleNegativePreferenceOptimisation() {
-        check("simnpo", Npo.simple(model, tuning));
+        check("simnpo", new SimNpo(model, tuning));
     }
 
     @Test
@@ -125,12 +127,12 @@ class ObjectiveTest {
 
     @Test
     void weightedGradientAscent() {
-        check("wga", WeightedAscent.wga(model, tuning));
+        check("wga", new WeightedAscent(model, tuning));
     }
 
     @Test
     void saturationAndImportance() {
-        check("satimp", WeightedAscent.satImp(model, tuning.with(Parameter.BETA2, golden.number("beta2"))));
+        check("satimp", new SatImp(model, tuning.with(Parameter.BETA2, golden.number("beta2"))));
     }
 
     @Test
@@ -180,7 +182,7 @@ class ObjectiveTest {
         List<Example> more = new ArrayList<>(forget);
         more.add(1, silent);
         try (Undial undial = new Undial(engine, model, tuning); KlMinimisation kl = new KlMinimisation(engine, model, tuning)) {
-            for (Objective one : List.of(WeightedAscent.wga(model, tuning), WeightedAscent.satImp(model, tuning), undial, kl,
+            for (Objective one : List.of(new WeightedAscent(model, tuning), new SatImp(model, tuning), undial, kl,
                     new CrossEntropyUnlearning(model, tuning), new PrimalDual(model, tuning.with(Parameter.DUAL_RATE, 0), 1))) {
                 List<Example> kept = one.usesRetain() ? retain : List.of();
                 double value = one.gradient(forget, kept);
@@ -194,8 +196,8 @@ class ObjectiveTest {
     void certainTokens() {
         move();
         model.buffer(Buffer.PARAMETERS).scale(200);
-        for (Objective one : List.of(new CrossEntropyUnlearning(model, tuning), WeightedAscent.satImp(model, tuning.with(Parameter.BETA2, 0.5)),
-                WeightedAscent.wga(model, tuning))) {
+        for (Objective one : List.of(new CrossEntropyUnlearning(model, tuning), new SatImp(model, tuning.with(Parameter.BETA2, 0.5)),
+                new WeightedAscent(model, tuning))) {
             assertTrue(Double.isFinite(one.gradient(forget, retain)), one.getClass().getSimpleName());
             try (ParameterVector gradient = model.buffer(Buffer.GRADIENT).copy()) {
                 assertTrue(Double.isFinite(gradient.norm()), one.getClass().getSimpleName());
