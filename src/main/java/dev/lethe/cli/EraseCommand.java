@@ -8,6 +8,7 @@ import dev.lethe.base.Settings;
 import dev.lethe.base.Sizes;
 import dev.lethe.console.Common;
 import dev.lethe.console.ModelPlace;
+import dev.lethe.console.RankChoice;
 import dev.lethe.console.Selection;
 import dev.lethe.console.SettingOptions;
 import dev.lethe.console.ShardChoice;
@@ -39,6 +40,7 @@ import dev.lethe.shape.ModelShape;
 import dev.lethe.spec.EraseSettings;
 import dev.lethe.spec.FormSettings;
 import dev.lethe.train.Adopter;
+import dev.lethe.train.Ranks;
 import dev.lethe.train.Trainer;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
@@ -97,6 +99,9 @@ final class EraseCommand implements Callable<Integer> {
     private final SettingOptions settings = new SettingOptions(this::settings, "strategy", "reference", "copies", "key", "device");
 
     @Mixin
+    private RankChoice ranks;
+
+    @Mixin
     private Common common;
 
     /** What --json gives after an erasure. */
@@ -129,13 +134,16 @@ final class EraseCommand implements Callable<Integer> {
             model = run;
         }
         requireSense();
-        certifier = dryRun || shard != null ? null : proof.certifier(out);
+        ranks.require("erase");
+        certifier = dryRun || shard != null || ranks.follows() ? null : proof.certifier(out);
         if (certifier != null) {
             certifier.precheck();
         }
-        try (Engine engine = place.open()) {
-            made = model == null ? null : adopt(engine);
-            return erase(engine);
+        try (Engine engine = ranks.join(place.open(), common.terminal())) {
+            return Ranks.of(engine).together(() -> {
+                made = model == null ? null : adopt(engine);
+                return erase(engine);
+            });
         }
     }
 
@@ -160,6 +168,10 @@ final class EraseCommand implements Callable<Integer> {
         }
         if (shard != null && (dryRun || request != null || model != null || settings.given().containsKey("key"))) {
             problems.add("--shard erases nothing and certifies nothing: it takes a run, and neither --dry-run, request nor key");
+        }
+        if (ranks.asked() && (dryRun || shard != null || model != null)) {
+            problems.add("--ranks erases from a run, and neither looks (--dry-run) nor computes shards; a model is adopted by one process,"
+                    + " with lethe adopt");
         }
         ShardChoice.of(shard);
         List<String> adoptions = settings.given().keySet().stream()
@@ -279,6 +291,9 @@ final class EraseCommand implements Callable<Integer> {
 
     /** The result, also where the certificate comes to nothing: what was erased is erased. */
     private void tell(Erasure erasure, List<Match> matches) {
+        if (ranks.follows()) {
+            return; // the first rank hands it over
+        }
         Certifier.Certified certificate = null;
         RuntimeException failure = null;
         try {

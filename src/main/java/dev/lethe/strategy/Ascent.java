@@ -13,6 +13,7 @@ import dev.lethe.objective.EraseData;
 import dev.lethe.results.EraseStep.Action;
 import dev.lethe.results.Losses;
 import dev.lethe.shape.SiteSet;
+import dev.lethe.train.SharedModel;
 import java.util.function.Consumer;
 
 final class Ascent implements AutoCloseable {
@@ -21,6 +22,7 @@ final class Ascent implements AutoCloseable {
     private static final double LEAST_RISE = 1e-3;
     private static final double MOST_RISE = 0.1;
 
+    private final SharedModel shared;
     private final LanguageModel model;
     private final SiteSet sites;
     private final RetainSpan span; // null = none
@@ -31,8 +33,9 @@ final class Ascent implements AutoCloseable {
     private final double weightNorm;
     private AscentDirection source;
 
-    Ascent(LanguageModel model, SiteSet sites, AscentDirection source, RetainSpan span, RetainScale scale) {
-        this.model = model;
+    Ascent(SharedModel shared, SiteSet sites, AscentDirection source, RetainSpan span, RetainScale scale) {
+        this.shared = shared;
+        this.model = shared.model();
         this.sites = sites;
         this.span = span;
         this.scale = scale;
@@ -120,12 +123,12 @@ final class Ascent implements AutoCloseable {
 
     /** The forget loss refuses most steps that are refused, so the other records are only run when it does not. */
     private Outcome attempt(double share, Losses now, Limits limits, EraseData data) {
-        double forget = SetLoss.mean(model, data.forget());
+        double forget = SetLoss.mean(shared, data.forget());
         Action verdict = judge(now.forget(), forget, limits);
         if (verdict != Action.ASCEND) {
             return new Outcome(new Losses(forget, Double.NaN, Double.NaN), share, verdict);
         }
-        Losses after = new Losses(forget, SetLoss.mean(model, data.guard()), Double.NaN);
+        Losses after = new Losses(forget, SetLoss.mean(shared, data.guard()), Double.NaN);
         return new Outcome(after, share, after.retain() <= limits.retain() ? verdict : Action.ROLL_BACK_GUARD);
     }
 
