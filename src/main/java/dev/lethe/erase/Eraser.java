@@ -182,7 +182,8 @@ final class Eraser {
     private Erasure erase(Request request, Path out, FollowingRank.Sharing sharing) {
         EraseData data = request.data();
         try (ErasedRun fresh = ranks.leads() ? ErasedRun.begin(source, out, config.keepEntries()) : null) {
-            return sharing.done(carryOut(request, fresh == null ? new FollowingRank(out) : fresh, !config.ignoreGuards(), (model, moved) -> {
+            Method.Fresh told = fresh == null ? new FollowingRank(out) : fresh;
+            return sharing.done(carryOut(request, told, !config.ignoreGuards(), (model, moved) -> {
                 if (!moved.broken().isEmpty() && !config.ignoreGuards()) {
                     throw new GuardRefusedException("erasure refused, nothing was changed: " + String.join("; ", moved.broken()));
                 }

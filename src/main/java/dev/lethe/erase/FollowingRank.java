@@ -61,8 +61,8 @@ record FollowingRank(Path out) implements Method.Fresh {
             try {
                 return ranks.together(body);
             } catch (RankException e) {
-                throw !e.lost() ? e : RankException.lost(Reason.of(e) + "; " + (made ? "the erasure was done before that, " + out + " is there"
-                        : "no new run was made and the source run is as it was"), e);
+                throw !e.lost() ? e : RankException.lost(Reason.of(e) + "; " + (made
+                        ? "the erasure was done before that, " + out + " is there" : "no new run was made and the source run is as it was"), e);
             }
         }
 

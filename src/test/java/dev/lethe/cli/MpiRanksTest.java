@@ -196,7 +196,8 @@ class MpiRanksTest {
         assertTrue(replay.err().contains("lethe: strategy replay: a replay is one process's"), replay.err());
         Shell absent = ranks(MPIRUN + "-n 2 \"$@\"", erase(folder.resolve("out-3"), "--ranks", "--data", folder.resolve("absent.jsonl")));
         assertEquals(2, absent.code(), absent.err());
-        assertEquals(1, absent.err().lines().filter(line -> line.startsWith("lethe: ") && line.contains("absent.jsonl")).count(), absent.err());
+        assertEquals(1, absent.err().lines().filter(line -> line.startsWith("lethe: ") && line.contains("absent.jsonl")).count(),
+                absent.err());
         assertFalse(Files.exists(folder.resolve("out-3")));
     }
 
