@@ -47,7 +47,7 @@ record FollowingRank(Path out) implements Method.Fresh {
         private final RunFolder source;
         private final EraseConfig config;
         private final Path out;
-        private boolean made;
+        private boolean moved; // in memory: from now on the new run may be made
 
         Sharing(Ranks ranks, RunFolder source, EraseConfig config, Path out) {
             this.ranks = ranks;
@@ -61,8 +61,9 @@ record FollowingRank(Path out) implements Method.Fresh {
             try {
                 return ranks.together(body);
             } catch (RankException e) {
-                throw !e.lost() ? e : RankException.lost(Reason.of(e) + "; " + (made
-                        ? "the erasure was done before that, " + out + " is there" : "no new run was made and the source run is as it was"), e);
+                String end = moved && RunFolder.isRun(out) ? "the erasure was done before that, " + out + " is there"
+                        : "no new run was made and the source run is as it was";
+                throw !e.lost() ? e : RankException.lost(Reason.of(e) + "; " + end, e);
             }
         }
 
@@ -87,11 +88,11 @@ record FollowingRank(Path out) implements Method.Fresh {
             if (!ranks.alone()) {
                 ranks.requireSame("the weights that it came to", Trainer.modelHash(model));
             }
+            moved = true;
         }
 
         /** Waits for the first rank's. @param own of the first rank, null on others */
         Erasure done(Erasure own) {
-            made = true;
             return ranks.ofFirst(own, Erasure.class);
         }
     }

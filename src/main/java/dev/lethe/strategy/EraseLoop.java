@@ -229,7 +229,7 @@ final class EraseLoop {
         if (ascent.followsWeights() || !config.strategy().alongGradients()) {
             return false;
         }
-        ascent.relinearise(FreshDirection.inParts(shared.model(), data.forget(), SAMPLE, config.seed()));
+        ascent.relinearise(FreshDirection.inParts(shared, data.forget(), SAMPLE, config.seed()));
         tell(phase, Action.RELINEARISE, 0);
         return true;
     }

@@ -130,7 +130,7 @@ public final class Method {
         StoredGradients stored = in.stored();
         return switch (config.strategy()) {
             case LAST_EPOCH, FIRST_EPOCH, MULTI_EPOCH -> along(stored.direction(), target);
-            case FRESH -> along(new FreshDirection(model, in.data().forget()), target);
+            case FRESH -> along(new FreshDirection(shared, in.data().forget()), target);
             case TASK_VECTOR -> {
                 FineTune.Options options = new FineTune.Options(training.batchSize(),
                         optimizer(config.tuning().get(LEARNING_RATE)), stored.sites(), config.seed());
@@ -142,7 +142,7 @@ public final class Method {
                 KroneckerFactors curvature = config.ledgerCurvature() ? stored.curvature()
                         : GaussNewton.passes(model, stored.sites(), in.data(), config.contrastSample(), config.seed());
                 int seen = Math.min(config.contrastSample(), in.data().retain().size()); // in each of two passes
-                try (GaussNewton direction = new GaussNewton(model, in.data(), curvature, config.tuning().get(DAMPING))) {
+                try (GaussNewton direction = new GaussNewton(shared, in.data(), curvature, config.tuning().get(DAMPING))) {
                     LoopResult result = along(direction, target);
                     yield config.ledgerCurvature() ? result : result.after(2 * Math.ceilDiv(seen, training.batchSize()));
                 }

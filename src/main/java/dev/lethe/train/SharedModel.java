@@ -5,6 +5,7 @@
 package dev.lethe.train;
 
 import dev.lethe.base.EngineException;
+import dev.lethe.engine.Batch;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.text.BatchPlan;
 import dev.lethe.text.Example;
@@ -28,6 +29,24 @@ public record SharedModel(LanguageModel model, Ranks ranks) {
         return TokenMean.loss(weights, ranks.gradient(model, examples, indices, own -> model.gradient(
                 BatchPlan.batch(examples, Arrays.copyOfRange(indices, own[0], own[1]))
                         .withWeights(Arrays.copyOfRange(weights, own[0], own[1])))));
+    }
+
+    /** Overwrites the gradient buffer with the sum of the gradients of the examples' mean losses, in passes of at most so many. */
+    public void summedGradient(List<Example> examples, int most) {
+        ranks.gradient(model, examples, IntStream.range(0, examples.size()).toArray(), own -> {
+            double[] losses = new double[own[1] - own[0]];
+            for (int from = own[0]; from < own[1]; from += most) {
+                double[] part = model.gradient(summed(examples, from, Math.min(from + most, own[1])), from > own[0], null);
+                System.arraycopy(part, 0, losses, from - own[0], part.length);
+            }
+            return losses;
+        });
+    }
+
+    /** Examples {@code from} to before {@code to}, each of weight 1: the batch's gradient is the sum of theirs. */
+    public static Batch summed(List<Example> examples, int from, int to) {
+        int[] indices = IntStream.range(from, to).toArray();
+        return BatchPlan.batch(examples, indices).withWeights(IntStream.of(indices).mapToDouble(i -> 1).toArray());
     }
 
     /**

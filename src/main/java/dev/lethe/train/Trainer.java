@@ -104,7 +104,8 @@ public final class Trainer {
                 return ranks.together(() -> body.apply(ranks));
             } catch (RankException e) {
                 throw !e.lost() || ranks.within() || !RunFolder.isRun(out) ? e : RankException.lost(Reason.of(e) + "; " + out
-                        + " stands at the checkpoint of step " + TrainCheckpoint.last(RunFolder.openAny(out)) + "; resume it, on as many ranks as there are", e);
+                        + " stands at the checkpoint of step " + TrainCheckpoint.last(RunFolder.openAny(out))
+                        + "; resume it, on as many ranks as there are", e);
             }
         });
     }
