@@ -30,6 +30,7 @@ import dev.lethe.settings.TrainConfig;
 import dev.lethe.shape.Device;
 import dev.lethe.shape.Dtype;
 import dev.lethe.train.Adopter;
+import dev.lethe.train.Ranks;
 import dev.lethe.train.Trainer;
 import java.nio.file.Path;
 import java.util.List;
@@ -71,7 +72,7 @@ public final class Lethe implements AutoCloseable {
             Engine.libtorch(builder.libtorch);
         }
         Engine here = Engine.open(builder.device, builder.compute, builder.threads);
-        engine = builder.ranks ? here.among(MpiGroup::join) : here;
+        engine = builder.ranks ? here.among(() -> new Ranks(MpiGroup.join())) : here;
         own = builder.executor == null ? Executors.newVirtualThreadPerTaskExecutor() : null;
         executor = own == null ? builder.executor : own;
         listener = builder.listener;
@@ -144,8 +145,9 @@ public final class Lethe implements AutoCloseable {
         public Builder threads(int value) { threads = value; return this; }
 
         /**
-         * That mpirun or srun has started this process as one of several which share its trainings: all make the same calls, on the
-         * thread that builds and closes this. {@link Lethe#train} and {@link Lethe#resume} alone; once a process, on the CPU.
+         * That mpirun or srun has started this process as one of several which share its trainings and erasures: all make the same
+         * calls, on the thread that builds and closes this. {@code train}, {@code resume} and {@code erase} alone; once a process, on
+         * the CPU.
          *
          * @param value whether
          * @return this
@@ -275,11 +277,11 @@ public final class Lethe implements AutoCloseable {
      * @return the account
      */
     public Job<Erasure> erase(Path run, Query what, EraseConfig config, Path out) {
-        return job("erase", progress -> {
+        return job("erase", progress -> Ranks.of(engine).together(() -> {
             try (OpenRun source = OpenRun.open(engine, run)) {
                 return source.erase(source.find(what), config, out, Telling.erasing(progress, erasing));
             }
-        });
+        }));
     }
 
     /**
@@ -430,8 +432,8 @@ public final class Lethe implements AutoCloseable {
 
     private <T> Job<T> job(String kind, Job.Body<T> body) {
         requireOpen();
-        if (engine.group().size() > 1 && !List.of("train", "resume").contains(kind)) {
-            throw new BadInputException(kind + ": ranks share trainings alone; do this in one process without them");
+        if (engine.group().size() > 1 && !List.of("train", "resume", "erase").contains(kind)) {
+            throw new BadInputException(kind + ": ranks share trainings and erasures alone; do this in one process without them");
         }
         Job<T> job = new Job<>(kind, body, one -> {
             if (one.state().ended()) {

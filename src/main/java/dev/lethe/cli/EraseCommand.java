@@ -10,6 +10,7 @@ import dev.lethe.cli.AdoptCommand.AdoptOptions;
 import dev.lethe.cli.CertifyCommand.CertifyOptions;
 import dev.lethe.console.LetheCommand;
 import dev.lethe.console.ModelPlace;
+import dev.lethe.console.RankChoice;
 import dev.lethe.console.Selection;
 import dev.lethe.console.SettingOptions;
 import dev.lethe.console.Terminal;
@@ -40,6 +41,7 @@ import dev.lethe.shape.ModelShape;
 import dev.lethe.spec.EraseSettings;
 import dev.lethe.spec.FormSettings;
 import dev.lethe.train.Adopter;
+import dev.lethe.train.Ranks;
 import dev.lethe.train.Trainer;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
@@ -96,6 +98,9 @@ final class EraseCommand extends LetheCommand {
     @Mixin
     private final SettingOptions settings = new SettingOptions(this::settings, "strategy", "reference", "copies", "key", "device");
 
+    @Mixin
+    private RankChoice ranks;
+
     /** What --json gives after an erasure. */
     record Result(String id, String run, String source, List<Match> matches, double target, Losses before, Losses after,
                   int ascents, int repairs, boolean reached, double influenceLeft, List<String> broken, long trainSteps,
@@ -125,13 +130,17 @@ final class EraseCommand extends LetheCommand {
             model = run;
         }
         requireSense();
-        certifier = dryRun || shard != null ? null : proof.certifier(out);
+        ranks.require("erase");
+        certifier = dryRun || shard != null || ranks.follows() ? null : proof.certifier(out);
         if (certifier != null) {
             certifier.precheck();
         }
-        try (Engine engine = place.open()) {
-            made = model == null ? null : adopt(engine);
-            erase(engine);
+        try (Engine engine = ranks.join(place.open(), terminal())) {
+            Ranks.of(engine).together(() -> {
+                made = model == null ? null : adopt(engine);
+                erase(engine);
+                return null;
+            });
         }
     }
 
@@ -156,6 +165,10 @@ final class EraseCommand extends LetheCommand {
         }
         if (shard != null && (dryRun || request != null || model != null || settings.given().containsKey("key"))) {
             problems.add("--shard erases nothing and certifies nothing: it takes a run, and neither --dry-run, request nor key");
+        }
+        if (ranks.asked() && (dryRun || shard != null || model != null)) {
+            problems.add("--ranks erases from a run, and neither looks (--dry-run) nor computes shards; a model is adopted by one process,"
+                    + " with lethe adopt");
         }
         ShardChoice.of(shard);
         List<String> adoptions = settings.given().keySet().stream()
@@ -275,6 +288,9 @@ final class EraseCommand extends LetheCommand {
 
     /** The result, also where the certificate comes to nothing: what was erased is erased. */
     private void tell(Erasure erasure, List<Match> matches) {
+        if (ranks.follows()) {
+            return; // the first rank hands it over
+        }
         Certifier.Certified certificate = null;
         RuntimeException failure = null;
         try {

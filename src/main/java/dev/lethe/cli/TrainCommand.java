@@ -8,10 +8,10 @@ import dev.lethe.base.Settings;
 import dev.lethe.base.Sizes;
 import dev.lethe.console.LetheCommand;
 import dev.lethe.console.ModelPlace;
+import dev.lethe.console.RankChoice;
 import dev.lethe.console.SettingOptions;
 import dev.lethe.console.Terminal;
 import dev.lethe.data.Dataset;
-import dev.lethe.engine.MpiGroup;
 import dev.lethe.model.Checkpoint;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunInfo;
@@ -52,9 +52,6 @@ final class TrainCommand extends LetheCommand {
     @Option(names = "--resume", description = "Go on with a training that was stopped, or find it complete.")
     private boolean resume;
 
-    @Option(names = "--ranks", description = "One of several processes that train together: mpirun -n 2 lethe train ... --ranks")
-    private boolean ranks;
-
     private final TrainConfig.Builder config = TrainConfig.builder();
     private final FormSettings form = new FormSettings();
     private final ModelPlace place = new ModelPlace();
@@ -68,6 +65,9 @@ final class TrainCommand extends LetheCommand {
         place.into(all);
     }, "epochs", "batch", "learning_rate", "capture", "sites", "holdout", "device");
 
+    @Mixin
+    private RankChoice ranks;
+
     /** What --json gives. */
     record Result(String run, long steps, double finalLoss, int records, int heldOut, int truncated, double seconds,
                   double tokensPerSecond, String modelHash, RunInfo.Ledger ledger, MemoryPlan memory) {}
@@ -80,14 +80,11 @@ final class TrainCommand extends LetheCommand {
         if (resume) {
             refuseBesideResume();
         }
-        if (!ranks && MpiGroup.announced() > 1) {
-            throw new BadInputException("one of " + MpiGroup.announced() + " processes that mpirun started, and each would train by itself;"
-                    + " add --ranks, for them to train together");
-        }
+        ranks.require("train");
         Function<Lethe, Job<Run>> training = resume ? resumed() : begun(); // read before ranks join and wait for each other
-        boolean follows = ranks && MpiGroup.follows();
+        boolean follows = ranks.follows();
         try (TrainProgress progress = new TrainProgress(this, "train");
-                Lethe lethe = Main.door(place).ranks(ranks).training(progress).build()) {
+                Lethe lethe = Main.door(place).ranks(ranks.asked()).training(progress).build()) {
             if (follows) {
                 terminal().mute(); // from here on the first rank says what went wrong on this one too
             }

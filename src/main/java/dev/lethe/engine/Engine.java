@@ -141,20 +141,20 @@ public final class Engine implements AutoCloseable {
     }
 
     /**
-     * An engine like this one whose trainings are shared with other ranks; it closes the group.
+     * An engine like this one whose work is shared with other ranks; it closes the group.
      *
      * @param ranks joins them: not asked where it is refused, for to leave a group waits for the others
      * @throws BadInputException on a device: sums over ranks are made on the host
      */
     public Engine among(Supplier<RankGroup> ranks) {
         if (device.kind() != Device.Kind.CPU) {
-            throw new BadInputException("ranks on " + device + ": Lethe adds up gradients over ranks on hosts alone, through MPI; train"
-                    + " on the CPU, or on one device alone");
+            throw new BadInputException("ranks on " + device + ": Lethe adds up gradients over ranks on hosts alone, through MPI; work"
+                    + " on the CPU, or on one device without ranks");
         }
         return new Engine(device, compute, threads, ranks.get());
     }
 
-    /** Whom its trainings are shared with. */
+    /** Whom its work is shared with. */
     public RankGroup group() {
         return group;
     }

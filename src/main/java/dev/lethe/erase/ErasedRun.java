@@ -45,6 +45,9 @@ import java.util.Set;
 import java.util.TreeSet;
 
 final class ErasedRun implements Method.Fresh, AutoCloseable {
+    /** Where in its growing folder a retraining is. */
+    static final String RETRAINED = "retrained";
+
     private final RunFolder source;
     private final Path out; // null for a trial, as lineage and locks
     private final GrowingFolder growing;
@@ -130,12 +133,12 @@ final class ErasedRun implements Method.Fresh, AutoCloseable {
         if (out != null) {
             intend(out.getFileName().toString());
         }
-        return growing.resolve("retrained");
+        return growing.resolve(RETRAINED);
     }
 
     @Override
     public void takeOver(boolean replayed) {
-        Path retrained = growing.resolve("retrained");
+        Path retrained = growing.resolve(RETRAINED);
         Io.disk(growing + ": the retrained run cannot be taken over", () -> {
             for (String name : replayed ? List.of("ledger", "metrics.jsonl", "timings.jsonl", Replay.FOLDER) : List.of("ledger")) {
                 if (Files.exists(retrained.resolve(name))) {

@@ -1,6 +1,7 @@
 /*
  * One erasure from a run to a new run: load, aim, loop, check the guards, probe, then write. The source run is only read
- * until the new one is whole on disk; see ErasedRun for the writing and for what a kill leaves.
+ * until the new one is whole on disk; see ErasedRun for the writing and for what a kill leaves. Ranks that share it all move their
+ * model, alike; what is only looked at, told or written is the first one's.
  */
 package dev.lethe.erase;
 
@@ -46,7 +47,9 @@ import dev.lethe.strategy.SetLoss.GuardRefusedException;
 import dev.lethe.strategy.StoredGradients;
 import dev.lethe.text.Copies;
 import dev.lethe.text.Example;
+import dev.lethe.train.Ranks;
 import dev.lethe.train.Replay;
+import dev.lethe.train.SharedModel;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
@@ -56,6 +59,7 @@ import java.util.Set;
 import java.util.function.BiFunction;
 import java.util.function.Consumer;
 import java.util.function.Function;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
 
 final class Eraser {
@@ -69,12 +73,14 @@ final class Eraser {
     private final EraseConfig config;
     private final EraseListener listener;
     private final TrainConfig training;
+    private final Ranks ranks;
 
     Eraser(Engine engine, RunFolder source, EraseConfig config, EraseListener listener) {
         this.engine = engine;
         this.source = source;
         this.config = withBase(source, config.settled(source.info().source().shape()));
-        this.listener = listener;
+        this.ranks = Ranks.of(engine);
+        this.listener = ranks.leads() ? listener : EraseListener.NONE;
         this.training = source.info().config();
     }
 
@@ -99,7 +105,7 @@ final class Eraser {
      * @throws InterruptedWorkException  when the calling thread is interrupted before the new run is put in its place
      */
     Erasure erase(ForgetSet forget, RunExamples examples, Path out) {
-        return erase(request(forget, examples), out);
+        return shared(() -> request(forget, examples), out);
     }
 
     /**
@@ -107,7 +113,7 @@ final class Eraser {
      * nothing leaves the run's records or its ledger.
      */
     Erasure eraseUnmatched(List<TextRecord> request, RunExamples examples, Path out) {
-        return erase(request(request, examples), out);
+        return shared(() -> request(request, examples), out);
     }
 
     /** Hands over the curvature that this erasure would compute from the ledger, to be computed by shards. Changes nothing. */
@@ -164,12 +170,26 @@ final class Eraser {
     private record Request(Set<String> ids, List<Match> matches, List<TextRecord> erased, Set<String> words, EraseData data,
                            Dataset kept, List<Copy> copies) { }
 
-    private Erasure erase(Request request, Path out) {
+    private Erasure shared(Supplier<Request> request, Path out) {
+        FollowingRank.Sharing sharing = new FollowingRank.Sharing(ranks, source, config, out);
+        return sharing.carryOut(() -> {
+            Request asked = request.get();
+            sharing.requireSame(asked.words());
+            return erase(asked, out, sharing);
+        });
+    }
+
+    private Erasure erase(Request request, Path out, FollowingRank.Sharing sharing) {
         EraseData data = request.data();
-        try (ErasedRun fresh = ErasedRun.begin(source, out, config.keepEntries())) {
-            return carryOut(request, fresh, !config.ignoreGuards(), (model, moved) -> {
+        try (ErasedRun fresh = ranks.leads() ? ErasedRun.begin(source, out, config.keepEntries()) : null) {
+            Method.Fresh told = fresh == null ? new FollowingRank(out) : fresh;
+            return sharing.done(carryOut(request, told, !config.ignoreGuards(), (model, moved) -> {
                 if (!moved.broken().isEmpty() && !config.ignoreGuards()) {
                     throw new GuardRefusedException("erasure refused, nothing was changed: " + String.join("; ", moved.broken()));
+                }
+                sharing.requireSameWeights(model);
+                if (fresh == null) {
+                    return null; // what is left is the first rank's
                 }
                 listener.stage("relearning probe");
                 Relearning relearning = new Relearning(moved.knownBefore(), relearn(model, data.distinct()),
@@ -183,7 +203,7 @@ final class Eraser {
                 listener.stage("writing " + out);
                 Work.check(Method.INTERRUPTED);
                 return Work.shielded(() -> fresh.complete(model, erasure, request.erased()));
-            });
+            }));
         } catch (GuardRefusedException e) {
             throw new GuardRefusedException(Reason.of(e) + replay(request));
         }
@@ -230,17 +250,17 @@ final class Eraser {
                          InfluenceChange influence) { }
 
     /** @param strict whether a reference that shows nothing ends it before the first step */
-    private <T> T carryOut(Request request, ErasedRun fresh, boolean strict, BiFunction<LanguageModel, Moved, T> end) {
+    private <T> T carryOut(Request request, Method.Fresh fresh, boolean strict, BiFunction<LanguageModel, Moved, T> end) {
         EraseData data = request.data();
         try (LanguageModel model = Checkpoint.load(engine, source.model(), Dtype.F32);
              StoredGradients stored = StoredGradients.open(model, source, config, request.ids())) {
             double target = target(model, request);
-            List<String> unclear = unclear(target, SetLoss.mean(model, data.guard()));
+            List<String> unclear = unclear(target, mean(model, data.guard()));
             if (strict && !unclear.isEmpty()) {
                 throw new GuardRefusedException("erasure refused, nothing was changed: " + unclear.getFirst());
             }
             double knownBefore = relearn(model, data.distinct());
-            InfluenceProbe influence = stored.influence(data.forget());
+            InfluenceProbe influence = ranks.leads() ? stored.influence(data.forget()) : null;
             if (influence != null) {
                 influence.before();
             }
@@ -282,13 +302,13 @@ final class Eraser {
                     folder = other.model();
                 }
                 try (LanguageModel other = Checkpoint.load(engine, folder, Dtype.F32)) {
-                    yield SetLoss.mean(other, data.forget());
+                    yield mean(other, data.forget());
                 }
             }
             case Reference.HeldOut heldOut -> {
                 if (model.base() != null) {
                     try (LanguageModel without = engine.like(model)) {
-                        yield SetLoss.mean(without, data.forget());
+                        yield mean(without, data.forget());
                     }
                 }
                 if (data.heldOut().isEmpty()) {
@@ -298,7 +318,7 @@ final class Eraser {
                             + copies.getFirst() + ")") + ", so there is no reference to stop at;"
                             + " name a reference (a run, a model folder or a loss in nats), or train with records held out");
                 }
-                yield SetLoss.mean(model, data.heldOut());
+                yield mean(model, data.heldOut());
             }
         };
     }
@@ -327,8 +347,12 @@ final class Eraser {
                 + " that never saw the records, or a loss in nats", target, whose, retain, CLEAR));
     }
 
+    private double mean(LanguageModel model, List<Example> examples) {
+        return SetLoss.mean(new SharedModel(model, ranks), examples);
+    }
+
     private double relearn(LanguageModel model, List<Example> records) {
-        return new RelearnProbe(model, config.relearnSteps(), RelearnProbe.optimizer(training)).loss(records);
+        return !ranks.leads() ? Double.NaN : new RelearnProbe(model, config.relearnSteps(), RelearnProbe.optimizer(training)).loss(records);
     }
 
     /** What speaks against the outcome, each with what would allow it; empty when nothing does. */

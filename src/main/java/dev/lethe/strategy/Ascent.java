@@ -14,6 +14,7 @@ import dev.lethe.results.EraseStep.Action;
 import dev.lethe.results.Losses;
 import dev.lethe.shape.SiteSet;
 import dev.lethe.train.FineTune;
+import dev.lethe.train.SharedModel;
 import java.util.function.Consumer;
 
 final class Ascent implements AutoCloseable {
@@ -22,6 +23,7 @@ final class Ascent implements AutoCloseable {
     private static final double LEAST_RISE = 1e-3;
     private static final double MOST_RISE = 0.1;
 
+    private final SharedModel shared;
     private final LanguageModel model;
     private final SiteSet sites;
     private final RetainSpan span; // null = none
@@ -32,8 +34,9 @@ final class Ascent implements AutoCloseable {
     private final double weightNorm;
     private AscentDirection source;
 
-    Ascent(LanguageModel model, SiteSet sites, AscentDirection source, RetainSpan span, RetainScale scale) {
-        this.model = model;
+    Ascent(SharedModel shared, SiteSet sites, AscentDirection source, RetainSpan span, RetainScale scale) {
+        this.shared = shared;
+        this.model = shared.model();
         this.sites = sites;
         this.span = span;
         this.scale = scale;
@@ -121,12 +124,12 @@ final class Ascent implements AutoCloseable {
 
     /** The forget loss refuses most steps that are refused, so the other records are only run when it does not. */
     private Outcome attempt(double share, Losses now, Limits limits, EraseData data) {
-        double forget = SetLoss.mean(model, data.forget());
+        double forget = SetLoss.mean(shared, data.forget());
         Action verdict = judge(now.forget(), forget, limits);
         if (verdict != Action.ASCEND) {
             return new Outcome(new Losses(forget, Double.NaN, Double.NaN), share, verdict);
         }
-        Losses after = new Losses(forget, SetLoss.mean(model, data.guard()), Double.NaN);
+        Losses after = new Losses(forget, SetLoss.mean(shared, data.guard()), Double.NaN);
         return new Outcome(after, share, after.retain() <= limits.retain() ? verdict : Action.ROLL_BACK_GUARD);
     }
 

@@ -6,7 +6,6 @@
  */
 package dev.lethe.strategy;
 
-import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.Work;
 import dev.lethe.objective.EraseData;
 import dev.lethe.objective.QuantileMatch;
@@ -20,6 +19,7 @@ import dev.lethe.strategy.Ascent.Limits;
 import dev.lethe.strategy.Ascent.Outcome;
 import dev.lethe.strategy.Method.LoopResult;
 import dev.lethe.train.Repair;
+import dev.lethe.train.SharedModel;
 import java.util.function.Consumer;
 
 final class EraseLoop {
@@ -44,7 +44,7 @@ final class EraseLoop {
     /** Ascents between looks at the held-out records, which steer nothing on the way. */
     private static final int HELD_OUT_EVERY = 5;
 
-    private final LanguageModel model;
+    private final SharedModel shared;
     private final EraseConfig config;
     private final EraseData data;
     private final Ascent ascent;
@@ -75,9 +75,9 @@ final class EraseLoop {
     }
 
     /** @param match of the annealed end, null without; {@code heard} is told every move in order */
-    EraseLoop(LanguageModel model, EraseConfig config, EraseData data, Ascent ascent, Repair repair, QuantileMatch match, Budget budget,
+    EraseLoop(SharedModel shared, EraseConfig config, EraseData data, Ascent ascent, Repair repair, QuantileMatch match, Budget budget,
               Consumer<EraseStep> heard) {
-        this.model = model;
+        this.shared = shared;
         this.config = config;
         this.data = data;
         this.watched = data;
@@ -90,7 +90,7 @@ final class EraseLoop {
 
     /** Runs to the reference or to the point where it cannot get nearer. @throws InterruptedWorkException on interrupt */
     LoopResult run(double target) {
-        Losses before = SetLoss.measure(model, data);
+        Losses before = SetLoss.measure(shared, data);
         limits = new Limits(target, config.overshoot(), before.retain() + SWING * config.retainGuard());
         now = before;
         tell(Phase.START, Action.OBSERVE, 0);
@@ -102,7 +102,7 @@ final class EraseLoop {
         } else if (config.iterative() != null) {
             double goal = target - config.iterative().share() * Math.max(0, target - before.forget());
             climb(goal, (int) (budget.left() / budget.step()), config.iterative().rounds());
-            now = SetLoss.measure(model, data, now.forget());
+            now = SetLoss.measure(shared, data, now.forget());
             return new LoopResult(before, now, ascents, spent(), now.forget() >= goal,
                     LoopResult.left(before, now, target));
         } else if (now.forget() < target) {
@@ -123,7 +123,7 @@ final class EraseLoop {
             Work.check(Method.INTERRUPTED);
             ascent.walk(fixed.rate());
             ascents++;
-            now = SetLoss.measure(model, data, fixed, ascents);
+            now = SetLoss.measure(shared, data, fixed, ascents);
             tell(Phase.ASCENT, Action.ASCEND, fixed.rate());
             for (int k = 0; k < config.repair() && repair.steps() < repairs; k++) {
                 repair(Phase.ASCENT, 1, true, NOTHING);
@@ -135,10 +135,10 @@ final class EraseLoop {
     private void climbBySample(double target, int repairs) {
         if (data.forget().size() > SAMPLE) {
             watched = data.withForget(EraseData.sample(data.forget(), SAMPLE, config.seed()));
-            now = now.withForget(SetLoss.mean(model, watched.forget()));
+            now = now.withForget(SetLoss.mean(shared, watched.forget()));
             climb(target, repairs, config.maxAscents());
             watched = data;
-            now = now.withForget(SetLoss.mean(model, data.forget()));
+            now = now.withForget(SetLoss.mean(shared, data.forget()));
             tell(Phase.ASCENT, Action.OBSERVE, 0);
         }
     }
@@ -188,10 +188,10 @@ final class EraseLoop {
             Runnable also = match != null && i % MATCH_EVERY == 0 ? () -> match.addGradient(config.matched()) : NOTHING;
             repair(Phase.POLISH, 1 - (double) i / steps, (i + 1) % every == 0, also);
         }
-        now = SetLoss.measure(model, data);
+        now = SetLoss.measure(shared, data);
         if (steps > 0 && now.forget() < LoopResult.NEAR * target) { // what fell back since the last look
             ascend(Phase.POLISH, share);
-            now = SetLoss.measure(model, data, now.forget());
+            now = SetLoss.measure(shared, data, now.forget());
         }
         tell(Phase.POLISH, Action.OBSERVE, 0);
     }
@@ -209,7 +209,7 @@ final class EraseLoop {
             ascents++;
             now = outcome.losses();
             if (ascents % HELD_OUT_EVERY == 0) {
-                now = now.withHeldOut(SetLoss.mean(model, data.heldOut()));
+                now = now.withHeldOut(SetLoss.mean(shared, data.heldOut()));
             }
             tell(phase, Action.ASCEND, outcome.share());
         }
@@ -219,7 +219,7 @@ final class EraseLoop {
     private void repair(Phase phase, double share, boolean look, Runnable also) {
         Work.check(Method.INTERRUPTED);
         double rate = repair.step(share, also);
-        double forget = look ? SetLoss.mean(model, watched.forget()) : Double.NaN;
+        double forget = look ? SetLoss.mean(shared, watched.forget()) : Double.NaN;
         now = look ? now.withForget(forget) : now;
         tell(phase, Action.REPAIR, rate, new Losses(forget, Double.NaN, Double.NaN));
     }
@@ -229,7 +229,7 @@ final class EraseLoop {
         if (ascent.followsWeights() || !config.strategy().alongGradients()) {
             return false;
         }
-        ascent.relinearise(FreshDirection.inParts(model, data.forget(), SAMPLE, config.seed()));
+        ascent.relinearise(FreshDirection.inParts(shared, data.forget(), SAMPLE, config.seed()));
         tell(phase, Action.RELINEARISE, 0);
         return true;
     }

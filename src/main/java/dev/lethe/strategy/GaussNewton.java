@@ -17,6 +17,7 @@ import dev.lethe.engine.ParameterVector;
 import dev.lethe.influence.FactorFit;
 import dev.lethe.objective.EraseData;
 import dev.lethe.shape.SiteSet;
+import dev.lethe.train.SharedModel;
 
 final class GaussNewton implements Ascent.AscentDirection, AutoCloseable {
     private static final double RELATIVE = 0.1; // of the mean eigenvalue of each block, Grosse et al. 2023
@@ -28,8 +29,8 @@ final class GaussNewton implements Ascent.AscentDirection, AutoCloseable {
     private final int records;
 
     /** @param factors of the retain records, which this closes */
-    GaussNewton(LanguageModel model, EraseData data, KroneckerFactors factors, double damping) {
-        this.gradient = new FreshDirection(model, data.forget());
+    GaussNewton(SharedModel shared, EraseData data, KroneckerFactors factors, double damping) {
+        this.gradient = new FreshDirection(shared, data.forget());
         this.damping = damping;
         this.records = data.forget().size();
         this.factors = factors;

@@ -15,6 +15,7 @@ import dev.lethe.results.InfluenceChange.Series;
 import dev.lethe.shape.Site;
 import dev.lethe.shape.SiteSet;
 import dev.lethe.text.Example;
+import dev.lethe.train.SharedModel;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -51,7 +52,7 @@ public final class InfluenceProbe {
     /** Mean |&lt;g_i, v&gt;| of the forget records at the weights of now, summed over the sites. */
     public double magnitude() {
         try (ParameterVector gradient = model.vector()) {
-            new FreshDirection(model, forget).compute(gradient);
+            new FreshDirection(SharedModel.alone(model), forget).compute(gradient);
             gradient.scale(1.0 / forget.size());
             double sum = 0;
             for (double[] bySite : products(forgetEntries, gradient)) {
@@ -159,7 +160,8 @@ public final class InfluenceProbe {
         double[][] rows = new double[forget.size()][];
         int width = model.sites().size();
         for (int from = 0; from < rows.length; from += FreshDirection.RECORDS) {
-            double[] products = model.activationGradient(FreshDirection.summed(forget, from), from > 0);
+            double[] products = model.activationGradient(
+                    SharedModel.summed(forget, from, Math.min(rows.length, from + FreshDirection.RECORDS)), from > 0);
             for (int b = 0; b * width < products.length; b++) {
                 rows[from + b] = Arrays.copyOfRange(products, b * width, (b + 1) * width);
             }

@@ -46,7 +46,9 @@ import dev.lethe.strategy.Ascent.TaskVector;
 import dev.lethe.strategy.ObjectiveLoop.ObjectiveSteps;
 import dev.lethe.text.Example;
 import dev.lethe.train.FineTune;
+import dev.lethe.train.Ranks;
 import dev.lethe.train.Repair;
+import dev.lethe.train.SharedModel;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.function.Consumer;
@@ -62,6 +64,7 @@ public final class Method {
 
     private final Inputs in;
     private final LanguageModel model;
+    private final SharedModel shared;
     private final EraseConfig config;
     private final TrainConfig training;
     private final Consumer<EraseStep> heard;
@@ -90,6 +93,7 @@ public final class Method {
     public Method(Inputs in, double target) {
         this.in = in;
         this.model = in.model();
+        this.shared = new SharedModel(model, Ranks.of(in.engine()));
         this.config = in.config();
         this.training = in.source().info().config();
         this.heard = step -> {
@@ -127,7 +131,7 @@ public final class Method {
         StoredGradients stored = in.stored();
         return switch (config.strategy()) {
             case LAST_EPOCH, FIRST_EPOCH, MULTI_EPOCH -> along(stored.direction(), target);
-            case FRESH -> along(new FreshDirection(model, in.data().forget()), target);
+            case FRESH -> along(new FreshDirection(shared, in.data().forget()), target);
             case TASK_VECTOR -> {
                 FineTune.Options options = new FineTune.Options(training.batchSize(),
                         optimizer(config.tuning().get(LEARNING_RATE)), stored.sites(), config.seed());
@@ -139,7 +143,7 @@ public final class Method {
                 KroneckerFactors curvature = config.ledgerCurvature() ? stored.curvature()
                         : GaussNewton.passes(model, stored.sites(), in.data(), config.contrastSample(), config.seed());
                 int seen = Math.min(config.contrastSample(), in.data().retain().size()); // in each of two passes
-                try (GaussNewton direction = new GaussNewton(model, in.data(), curvature, config.tuning().get(DAMPING))) {
+                try (GaussNewton direction = new GaussNewton(shared, in.data(), curvature, config.tuning().get(DAMPING))) {
                     LoopResult result = along(direction, target);
                     yield config.ledgerCurvature() ? result : result.after(2 * Math.ceilDiv(seen, training.batchSize()));
                 }
@@ -153,14 +157,14 @@ public final class Method {
         StoredGradients stored = in.stored();
         int batches = Math.min(config.precondition(), Math.max(1, (int) (SCALE_SHARE * budget())));
         try (RetainScale scale = scale(batches);
-             Ascent ascent = new Ascent(model, stored.sites(), direction, stored.contrast(), scale);
+             Ascent ascent = new Ascent(shared, stored.sites(), direction, stored.contrast(), scale);
              Hold hold = hold()) {
-            Repair repair = new Repair(model, in.data().retain(), training.batchSize(),
+            Repair repair = new Repair(shared, in.data().retain(), training.batchSize(),
                     optimizer(config.repairRate(), in.source().info().fromNothing() ? 0.5 : 1),
                     config.seed(), more(hold)); // after the ascent: a task vector's fine-tuning has moments of its own
             double cost = 1 + (hold == null ? 0 : Hold.cost(held(), in.data(), training.batchSize()));
             EraseLoop.Budget budget = new EraseLoop.Budget(budget(), batches, polish(), training.batchSize(), cost);
-            return new EraseLoop(model, config, in.data(), ascent, repair, match(target), budget, heard).run(target);
+            return new EraseLoop(shared, config, in.data(), ascent, repair, match(target), budget, heard).run(target);
         }
     }
 
@@ -184,7 +188,7 @@ public final class Method {
 
     /** Null without preconditioning. */
     private RetainScale scale(int batches) {
-        return batches == 0 ? null : new RetainScale(model, in.data().retain(), training.batchSize(), batches,
+        return batches == 0 ? null : new RetainScale(shared, in.data().retain(), training.batchSize(), batches,
                 in.stored().sites(), config.seed());
     }
 
@@ -193,7 +197,7 @@ public final class Method {
         ObjectiveSteps steps = new ObjectiveSteps(model, optimizer(config.tuning().get(LEARNING_RATE)), in.stored().sites());
         try (Objective objective = objective();
              Hold hold = hold();
-             ObjectiveLoop loop = new ObjectiveLoop(model, config, in.data(), objective, more(hold), steps, training.batchSize(), heard)) {
+             ObjectiveLoop loop = new ObjectiveLoop(shared, config, in.data(), objective, more(hold), steps, training.batchSize(), heard)) {
             return loop.run(target, budget(), polish());
         }
     }
@@ -210,7 +214,7 @@ public final class Method {
             case SATIMP -> new SatImp(model, tuning);
             case UNDIAL -> new Undial(in.engine(), model, tuning);
             case CEU -> new CrossEntropyUnlearning(model, tuning);
-            case PDU -> new PrimalDual(model, tuning, SetLoss.mean(model, in.data().guard()) + tuning.get(SLACK));
+            case PDU -> new PrimalDual(model, tuning, SetLoss.mean(shared, in.data().guard()) + tuning.get(SLACK));
             case DPO -> new Preference(in.engine(), model,
                     Alternates.notKnowing(in.source(), in.erased(), config.seed()), tuning);
             case ALTPO -> new Preference(in.engine(), model,
@@ -220,14 +224,15 @@ public final class Method {
     }
 
     private LoopResult retrain() {
-        Losses before = SetLoss.measure(model, in.data());
+        Losses before = SetLoss.measure(shared, in.data());
         tell(Phase.START, 0, before);
         RetainTraining retraining = new RetainTraining(in.engine(), in.source(), in.listener());
         boolean replays = config.strategy() == Strategy.REPLAY;
         int steps = (int) (replays ? retraining.replayInto(model, in.kept(), in.fresh().retrained())
                 : retraining.into(model, in.kept(), in.fresh().retrained()));
+        shared.ranks().meet(); // each has read what is moved now
         in.fresh().takeOver(replays);
-        Losses after = SetLoss.measure(model, in.data());
+        Losses after = SetLoss.measure(shared, in.data());
         tell(Phase.POLISH, 1, after);
         return new LoopResult(before, after, 0, steps, true, 0);
     }

@@ -22,6 +22,7 @@ import dev.lethe.settings.EraseConfig;
 import dev.lethe.settings.FixedRate;
 import dev.lethe.shape.SiteSet;
 import dev.lethe.train.FineTune.BatchCycle;
+import dev.lethe.train.SharedModel;
 import java.util.List;
 import java.util.function.Consumer;
 
@@ -30,6 +31,7 @@ final class ObjectiveLoop implements AutoCloseable {
     private static final int MEASURED = 5;
     private static final int HALVINGS = 14;
 
+    private final SharedModel shared;
     private final LanguageModel model;
     private final EraseConfig config;
     private final EraseData data;
@@ -50,9 +52,10 @@ final class ObjectiveLoop implements AutoCloseable {
      * @param more adds to the gradient of a step what it must answer besides
      * @param batchSize of forget and of retain records a step; {@code heard} is told every move in order
      */
-    ObjectiveLoop(LanguageModel model, EraseConfig config, EraseData data, Objective objective, Runnable more, ObjectiveSteps steps,
+    ObjectiveLoop(SharedModel shared, EraseConfig config, EraseData data, Objective objective, Runnable more, ObjectiveSteps steps,
                   int batchSize, Consumer<EraseStep> heard) {
-        this.model = model;
+        this.shared = shared;
+        this.model = shared.model();
         this.config = config;
         this.data = data;
         this.objective = objective;
@@ -72,7 +75,7 @@ final class ObjectiveLoop implements AutoCloseable {
      * @param annealed most of them in the annealed end
      */
     Method.LoopResult run(double target, int budget, int annealed) {
-        Losses before = SetLoss.measure(model, data);
+        Losses before = SetLoss.measure(shared, data);
         now = before;
         tell(Phase.START, Action.OBSERVE, 0, now);
         int polish = (int) Math.min(annealed, EraseLoop.POLISH_SHARE * budget);
@@ -125,7 +128,7 @@ final class ObjectiveLoop implements AutoCloseable {
             descend();
             move(fixed, fixed.rate());
             count();
-            now = SetLoss.measure(model, data, fixed, ascents);
+            now = SetLoss.measure(shared, data, fixed, ascents);
             tell(Phase.ASCENT, Action.ASCEND, fixed.rate(), now);
             for (int k = 0; k < config.repair(); k++) {
                 repair(Phase.ASCENT, 1);
@@ -190,17 +193,17 @@ final class ObjectiveLoop implements AutoCloseable {
         double rate = steps.rate(share);
         steps.repair(rate);
         repairs++;
-        now = now.withForget(SetLoss.mean(model, data.forget()));
+        now = now.withForget(SetLoss.mean(shared, data.forget()));
         tell(phase, Action.REPAIR, rate, new Losses(now.forget(), Double.NaN, Double.NaN));
     }
 
     /** Infinite where the step has left no number: it is then halved as any that goes too far. */
     private double forgetLoss() {
-        return EngineException.orInfinite(() -> SetLoss.mean(model, data.forget()));
+        return EngineException.orInfinite(() -> SetLoss.mean(shared, data.forget()));
     }
 
     private Losses measure() {
-        now = SetLoss.measure(model, data);
+        now = SetLoss.measure(shared, data);
         return now;
     }
 

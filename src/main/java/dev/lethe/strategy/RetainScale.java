@@ -13,7 +13,7 @@ import dev.lethe.engine.Work;
 import dev.lethe.shape.SiteSet;
 import dev.lethe.text.Example;
 import dev.lethe.train.FineTune.BatchCycle;
-import dev.lethe.train.TokenMean;
+import dev.lethe.train.SharedModel;
 import java.util.List;
 
 final class RetainScale implements AutoCloseable {
@@ -22,7 +22,8 @@ final class RetainScale implements AutoCloseable {
     private final double floor;
 
     /** Computes the gradients of {@code batches} batches at the weights of now; {@code sites} are those that move. */
-    RetainScale(LanguageModel model, List<Example> retain, int batchSize, int batches, SiteSet sites, long seed) {
+    RetainScale(SharedModel shared, List<Example> retain, int batchSize, int batches, SiteSet sites, long seed) {
+        LanguageModel model = shared.model();
         this.sites = sites;
         this.square = model.vector();
         BatchCycle cycle = new BatchCycle(retain, batchSize, seed);
@@ -33,7 +34,7 @@ final class RetainScale implements AutoCloseable {
             double sum = 0;
             for (int i = 0; i < batches; i++) {
                 Work.check(Method.INTERRUPTED);
-                model.gradient(TokenMean.batch(retain, cycle.nextIndices()));
+                shared.gradient(retain, cycle.nextIndices());
                 square.addSquare(1, 1.0 / batches, gradient);
                 sum += gradient.dot(gradient, sites);
             }

@@ -6,51 +6,41 @@ import dev.lethe.engine.LanguageModel;
 import dev.lethe.objective.EraseData;
 import dev.lethe.results.Losses;
 import dev.lethe.settings.FixedRate;
-import dev.lethe.text.BatchPlan;
 import dev.lethe.text.Example;
+import dev.lethe.train.SharedModel;
 import java.util.List;
-import java.util.stream.IntStream;
 
-/** Mean token loss of a list of examples, in micro-batches, so that memory does not grow with the list. */
+/** Mean token loss of a list of examples. */
 public final class SetLoss {
-    /** Enough tokens to keep two to sixteen cores busy; more only costs memory. */
-    static final int BATCH_TOKENS = 4096;
-
     private SetLoss() { }
 
     /** Sum of the target tokens' losses over their number, nats; NaN for an empty list. */
     public static double mean(LanguageModel model, List<Example> examples) {
+        return mean(SharedModel.alone(model), examples);
+    }
+
+    /** As the other, of a model that ranks share: each sees a part, all the same number. */
+    public static double mean(SharedModel model, List<Example> examples) {
+        if (examples.isEmpty()) {
+            return Double.NaN;
+        }
+        double[] losses = model.losses(examples);
         double sum = 0;
         long targets = 0;
-        int from = 0;
-        while (from < examples.size()) {
-            int to = batchEnd(examples, from);
-            double[] losses = model.losses(BatchPlan.batch(examples, IntStream.range(from, to).toArray()));
-            for (int i = from; i < to; i++) {
-                int count = examples.get(i).targetCount();
-                sum += losses[i - from] * count;
-                targets += count;
-            }
-            from = to;
+        for (int i = 0; i < losses.length; i++) {
+            int count = examples.get(i).targetCount();
+            sum += losses[i] * count;
+            targets += count;
         }
         return targets == 0 ? Double.NaN : sum / targets;
     }
 
-    private static int batchEnd(List<Example> examples, int from) {
-        int tokens = 0;
-        int to = from;
-        while (to < examples.size() && (to == from || tokens + examples.get(to).tokens().length <= BATCH_TOKENS)) {
-            tokens += examples.get(to++).tokens().length;
-        }
-        return to;
-    }
-
-    static Losses measure(LanguageModel model, EraseData data) {
+    static Losses measure(SharedModel model, EraseData data) {
         return measure(model, data, mean(model, data.forget()));
     }
 
     /** As the other, with the forget loss known already. */
-    static Losses measure(LanguageModel model, EraseData data, double forget) {
+    static Losses measure(SharedModel model, EraseData data, double forget) {
         return new Losses(forget, mean(model, data.guard()), mean(model, data.heldOut()),
                 mean(model, data.keep()));
     }
@@ -60,7 +50,7 @@ public final class SetLoss {
      *
      * @throws GuardRefusedException when they have left no number
      */
-    static Losses measure(LanguageModel model, EraseData data, FixedRate fixed, int steps) {
+    static Losses measure(SharedModel model, EraseData data, FixedRate fixed, int steps) {
         try {
             return measure(model, data);
         } catch (EngineException e) {

@@ -5,7 +5,6 @@
 package dev.lethe.train;
 
 import dev.lethe.engine.AdamW;
-import dev.lethe.engine.Batch;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.settings.Schedule;
@@ -21,6 +20,7 @@ import java.util.List;
  * model's thread; one at a time a model, because the model holds the optimizer's moments, which a new one sets to zero.
  */
 public final class FineTune {
+    private final SharedModel shared;
     private final LanguageModel model;
     private final List<Example> examples;
     private final Options options;
@@ -37,11 +37,16 @@ public final class FineTune {
 
     /** @throws IllegalArgumentException when there are no examples or the batch is empty */
     public FineTune(LanguageModel model, List<Example> examples, Options options) {
+        this(SharedModel.alone(model), examples, options);
+    }
+
+    FineTune(SharedModel shared, List<Example> examples, Options options) {
         if (examples.isEmpty() || options.batchSize() < 1) {
             throw new IllegalArgumentException("fine-tuning on " + examples.size() + " examples in batches of "
                     + options.batchSize() + ": both must be at least 1");
         }
-        this.model = model;
+        this.shared = shared;
+        this.model = shared.model();
         this.examples = List.copyOf(examples);
         this.options = options;
         this.batches = new BatchCycle(examples, options.batchSize(), options.seed());
@@ -71,10 +76,7 @@ public final class FineTune {
 
     /** As {@link #step(double)}; {@code more} adds to the batch's gradient. */
     double step(double learningRate, Runnable more) {
-        int[] indices = batches.nextIndices();
-        double[] weights = TokenMean.weights(examples, indices);
-        Batch batch = BatchPlan.batch(examples, indices).withWeights(weights);
-        double loss = TokenMean.loss(weights, model.gradient(batch));
+        double loss = shared.gradient(examples, batches.nextIndices());
         more.run();
         AdamW optimizer = options.optimizer().withLearningRate(learningRate);
         steps++;

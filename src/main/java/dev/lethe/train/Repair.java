@@ -28,14 +28,15 @@ public final class Repair {
 
     /**
      * @param options its learning rate is the peak; beta2 and, but for adapters, epsilon are replaced
-     * @param more    adds to the gradient of a step what it must answer besides
+     * @param more    adds to the gradient of a step, summed over ranks, what it must answer besides: alike on every rank
      */
-    public Repair(LanguageModel model, List<Example> retain, int batchSize, AdamW options, long seed, Runnable more) {
+    public Repair(SharedModel shared, List<Example> retain, int batchSize, AdamW options, long seed, Runnable more) {
+        LanguageModel model = shared.model();
         double epsilon = model.shape().hasAdapters() ? options.epsilon()
                 : FLOOR / Math.sqrt(model.buffer(Buffer.PARAMETERS).size());
         AdamW quick = new AdamW(options.learningRate(), options.beta1(), BETA2, epsilon, options.weightDecay(), options.maxNorm());
         this.more = more;
-        this.tuning = new FineTune(model, retain, new FineTune.Options(batchSize, quick, null, seed));
+        this.tuning = new FineTune(shared, retain, new FineTune.Options(batchSize, quick, null, seed));
         this.peak = options.learningRate();
     }
 

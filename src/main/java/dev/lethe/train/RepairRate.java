@@ -94,7 +94,7 @@ final class RepairRate {
 
     private static double healed(LanguageModel model, List<Example> shown, List<Example> watch, TrainConfig config, double rate) {
         return EngineException.orInfinite(() -> {
-            Repair repair = new Repair(model, shown, config.batchSize(),
+            Repair repair = new Repair(SharedModel.alone(model), shown, config.batchSize(),
                     FineTune.optimizer(config).withLearningRate(rate), config.seed(), () -> { });
             for (int i = 0; i < STEPS; i++) {
                 repair.step(Schedule.LINEAR.factor(i, 0, STEPS));

@@ -4,8 +4,6 @@
  */
 package dev.lethe.train;
 
-import dev.lethe.engine.Batch;
-import dev.lethe.text.BatchPlan;
 import dev.lethe.text.Example;
 import java.util.List;
 
@@ -26,11 +24,6 @@ public final class TokenMean {
             weights[b] /= targets;
         }
         return weights;
-    }
-
-    /** The batch whose gradient is that of its mean loss a token. */
-    public static Batch batch(List<Example> examples, int[] indices) {
-        return BatchPlan.batch(examples, indices).withWeights(weights(examples, indices));
     }
 
     /** @param losses [B] of the records, each the mean over its own targets */

@@ -23,7 +23,6 @@ import dev.lethe.run.RunData;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunInfo;
 import dev.lethe.run.RunInfo.Adopted;
-import dev.lethe.run.RunJson;
 import dev.lethe.run.RunLock;
 import dev.lethe.run.RunRecord;
 import dev.lethe.run.RunRecord.Split;
@@ -98,13 +97,14 @@ public final class Trainer {
 
     /** Work on a run, which ranks may share: one that is lost ends all, and the run is to be gone on with. */
     private static RunFolder shared(Engine engine, Path out, Function<Ranks, RunFolder> body) {
-        Ranks ranks = new Ranks(engine.group());
+        Ranks ranks = Ranks.of(engine);
         return Work.run("training", () -> {
             try {
                 return ranks.together(() -> body.apply(ranks));
             } catch (RankException e) {
-                throw !e.lost() || !RunFolder.isRun(out) ? e : RankException.lost(Reason.of(e) + "; " + out + " stands at the checkpoint of"
-                        + " step " + TrainCheckpoint.last(RunFolder.openAny(out)) + "; resume it, on as many ranks as there are", e);
+                throw !e.lost() || ranks.within() || !RunFolder.isRun(out) ? e : RankException.lost(Reason.of(e) + "; " + out
+                        + " stands at the checkpoint of step " + TrainCheckpoint.last(RunFolder.openAny(out))
+                        + "; resume it, on as many ranks as there are", e);
             }
         });
     }
@@ -112,12 +112,9 @@ public final class Trainer {
     /** What must be the same on every rank; nothing is written before that is known. */
     private static void requireSame(Ranks ranks, Path out, RunInfo info) {
         if (!ranks.alone()) {
-            ranks.requireSame("the version of Lethe", info.lethe());
-            ranks.requireSame("libtorch or instruction set", Engine.buildInfo().torchVersion() + " " + Engine.buildInfo().isa());
+            ranks.requireSameBuild();
             ranks.requireSame("the run's folder", absolute(out));
-            ranks.requireSame("options", RunJson.line(info.config()), (other, first) -> String.join(", ",
-                    RunJson.read(other, TrainConfig.class, "options").differences(RunJson.read(first, TrainConfig.class, "options")))
-                    .replace("asked for", "rank 0 has"));
+            ranks.requireSameParts("options", info.config());
             ranks.requireSame("data (SHA-256 of its records)", info.data().sha256());
             ranks.requireSame("the model to begin with (SHA-256)", info.source().modelHash());
             if (info.config().ledgerKeys() != null) {
@@ -131,7 +128,7 @@ public final class Trainer {
     static RunFolder begin(Engine engine, ModelSource source, LoadedModel loaded, Holdout split, EncodedRecords encoded,
                            List<RunRecord> records, TrainConfig config, Adopted adopted, RunInfo.Plan plan, Path out,
                            TrainListener listener) {
-        Ranks ranks = new Ranks(engine.group());
+        Ranks ranks = Ranks.of(engine);
         RunInfo info = new RunInfo(RunInfo.FORMAT, RunInfo.VERSION, RunInfo.State.TRAINING, describe(source, loaded.model()),
                 describe(split, config, encoded, records), config, machine(engine), null, null, null, adopted, plan);
         requireSame(ranks, out, info);
@@ -232,7 +229,7 @@ public final class Trainer {
         LanguageModel model = loaded.model();
         TrainConfig config = run.info().config();
         RunInfo.Plan plan = run.info().plan();
-        Ranks ranks = new Ranks(engine.group());
+        Ranks ranks = Ranks.of(engine);
         List<Long> kept = plan == null ? List.of() : plan.kept();
         DiskNeed need = DiskNeed.of(model, encoded.train(), config, plan);
         MemoryPlan memory = MemoryNeed.of(engine, model, encoded.train(), config);
@@ -306,7 +303,7 @@ public final class Trainer {
     }
 
     static RunInfo.Machine machine(Engine engine) {
-        String device = engine.device() + (engine.compute() == Dtype.F32 ? "" : " computing in bf16") + new Ranks(engine.group());
+        String device = engine.device() + (engine.compute() == Dtype.F32 ? "" : " computing in bf16") + Ranks.of(engine);
         return new RunInfo.Machine(device, engine.threads(), Engine.buildInfo().torchVersion());
     }
 

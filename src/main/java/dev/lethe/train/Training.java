@@ -28,8 +28,6 @@ import dev.lethe.train.StepLog.TrainStepEvent;
 import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalDouble;
-import java.util.function.Supplier;
-import java.util.stream.DoubleStream;
 import java.util.stream.IntStream;
 
 /** Belongs to one thread. Owns its logs and its ledger writer, not the model. */
@@ -58,7 +56,6 @@ final class Training implements AutoCloseable {
     private double lastLoss;
     private long checkpointNanos;
     private long sinceCheckpoint = System.nanoTime();
-    private final long[] apart = new long[2]; // nanoseconds of the last step: waited for the other ranks' gradients, summed
 
     /**
      * What a training needs besides its run: the examples by split, who listens, how many tokens fit into memory at
@@ -176,7 +173,7 @@ final class Training implements AutoCloseable {
         TrainStep step = new TrainStep(done + 1, steps, epoch + 1, config.epochs(), lastLoss, rate, norm, indices.length,
                 TokenMean.targets(train, indices), TokenMean.tokens(train, indices), nanos, captured, holdoutLoss);
         if (log != null) {
-            log.write(step, ranks.alone() ? null : apart);
+            log.write(step, ranks.alone() ? null : ranks.apart());
         }
         done++;
         event.finish(step);
@@ -199,15 +196,11 @@ final class Training implements AutoCloseable {
         double[] weights = TokenMean.weights(train, indices);
         double norm;
         try {
-            int[] own = ranks.share(train, indices);
-            double[] losses = shared(() -> gradient(number, slots, own, weights, rate, capturedEpoch));
+            double[] losses = ranks.gradient(model, train, indices, own -> gradient(number, slots, own, weights, rate, capturedEpoch));
             lastLoss = TokenMean.loss(weights, losses);
             if (!Double.isFinite(lastLoss)) {
                 throw notFinite(number, indices, losses, null);
             }
-            apart[1] = System.nanoTime();
-            ranks.sum(model, own[0] == own[1]);
-            apart[1] = System.nanoTime() - apart[1];
             norm = adopted() ? model.buffer(Buffer.GRADIENT).norm() : model.step(optimizer.withLearningRate(rate), number);
         } catch (EngineException e) {
             throw e.status() == EngineException.Status.NOT_FINITE ? notFinite(number, indices, new double[0], e) : e;
@@ -218,33 +211,12 @@ final class Training implements AutoCloseable {
         return norm;
     }
 
-    /** All ranks' losses [B], of this one's. @throws InterruptedWorkException on every rank when one was asked to end */
-    private double[] shared(Supplier<double[]> gradient) {
-        if (ranks.alone()) {
-            return gradient.get();
-        }
-        double[] own = null;
-        try {
-            own = Work.interrupted() ? null : gradient.get();
-        } catch (InterruptedWorkException e) {
-            // told to the others here
-        }
-        apart[0] = System.nanoTime();
-        double[][] all = ranks.exchange(own == null ? new double[] {1}
-                : DoubleStream.concat(DoubleStream.of(0), Arrays.stream(own)).toArray());
-        apart[0] = System.nanoTime() - apart[0];
-        if (Arrays.stream(all).anyMatch(one -> one[0] != 0)) {
-            throw new InterruptedWorkException("a rank was asked to end");
-        }
-        return Arrays.stream(all).flatMapToDouble(one -> Arrays.stream(one, 1, one.length)).toArray();
-    }
-
     /** The gradient of this rank's records, {begin, end} of the step's, in as many pieces as memory wants; their losses. */
     private double[] gradient(long number, TrainOrder.Slots slots, int[] own, double[] weights, double rate, int capturedEpoch) {
         int[] indices = Arrays.copyOfRange(slots.records(), own[0], own[1]);
         int again = Math.clamp(slots.again() - own[0], 0, indices.length);
         double[] losses = new double[indices.length];
-        for (int[] piece : indices.length == 0 ? List.<int[]>of() : BatchSizes.MicroBatches.cut(train, indices, microTokens, again)) {
+        for (int[] piece : BatchSizes.MicroBatches.cut(train, indices, microTokens, again)) {
             int[] some = Arrays.copyOfRange(indices, piece[0], piece[1]);
             double[] shares = Arrays.copyOfRange(weights, own[0] + piece[0], own[0] + piece[1]);
             Capture capture = capturedEpoch < 0 || piece[0] < again ? null

@@ -24,10 +24,11 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** lethe train --ranks under a real mpirun on this machine. Skipped where there is none, or the build had no MPI. */
+/** lethe train and erase --ranks under a real mpirun on this machine. Skipped where there is none, or the build had no MPI. */
 @Tag("extended")
 class MpiRanksTest {
     private static final double LOSSES = 1e-5; // what the order of fp32 sums comes to here; docs/scaling.md
+    private static final double ERASED = 1e-4; // over some forty steps of an erasure
     private static final Map<String, String> ROOT = Map.of("OMPI_ALLOW_RUN_AS_ROOT", "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1",
             "LC_ALL", "C.UTF-8");
     /** Time for rank 0 to speak: mpirun kills what it has told to end after one second, which a busy machine may need. */
@@ -57,6 +58,13 @@ class MpiRanksTest {
 
     private static Shell ranks(String script, Object... arguments) throws Exception {
         return Child.run(script, ROOT, List.of(), arguments);
+    }
+
+    /** Two ranks, the second of which is killed when this file has twelve lines. */
+    private Shell oneKilledAt(String file, Object... arguments) throws Exception {
+        return ranks("cd " + folder + "; " + MPIRUN + "-n 2 bash -c 'echo $$ >pid.$OMPI_COMM_WORLD_RANK; exec \"$@\"' bash \"$@\" & "
+                + "while kill -0 $! && ! { [ -f " + file + " ] && [ $(wc -l <" + file + ") -ge 12 ]; }; do sleep 0.02; done;"
+                + " kill -9 $(cat pid.1); wait $!", arguments);
     }
 
     private static String end(Path run) {
@@ -101,9 +109,7 @@ class MpiRanksTest {
         Path one = folder.resolve("one");
         assertEquals(0, Shell.run(train(one, 40)).code());
         Path out = folder.resolve("killed");
-        Shell ended = ranks("cd " + folder + "; " + MPIRUN + "-n 2 bash -c 'echo $$ >pid.$OMPI_COMM_WORLD_RANK; exec \"$@\"' bash \"$@\" & "
-                + "until [ -f killed/metrics.jsonl ] && [ $(wc -l <killed/metrics.jsonl) -ge 12 ]; do sleep 0.02; done; "
-                + "kill -9 $(cat pid.1); wait $!", train(out, 40, "--ranks"));
+        Shell ended = oneKilledAt("killed/metrics.jsonl", train(out, 40, "--ranks"));
         assertNotEquals(0, ended.code());
         assertTrue(ended.err().contains("lethe: rank 0 of 2: another rank is lost, or did not answer in time")
                 && ended.err().contains(end(out)), ended.err());
@@ -143,7 +149,7 @@ class MpiRanksTest {
         Path out = folder.resolve("none");
         Shell ended = ranks(MPIRUN + "-n 1 \"$@\" : -n 1 \"$@\" --set max_norm=2", train(out, 4, "--ranks"));
         assertEquals(2, ended.code(), ended.err());
-        assertTrue(ended.err().contains("lethe: rank 1 of 2 differs from rank 0 in options: maxNorm is 2.0, rank 0 has 1.0"),
+        assertTrue(ended.err().contains("lethe: rank 1 of 2 differs from rank 0 in options: max_norm is 2.0, rank 0 has 1.0"),
                 ended.err());
         Shell alone = ranks(MPIRUN + "-n 2 \"$@\"", train(out, 4));
         assertTrue(alone.err().contains("lethe: one of 2 processes that mpirun started, and each would train by itself; add --ranks"),
@@ -154,5 +160,62 @@ class MpiRanksTest {
         Shell torchrun = ranks("RANK=0 WORLD_SIZE=2 MASTER_ADDR=localhost MASTER_PORT=29500 \"$@\"", train(out, 4, "--ranks"));
         assertTrue(torchrun.err().contains("RANK and WORLD_SIZE say rank 0 of 2, as torchrun does"), torchrun.err());
         assertFalse(Files.exists(out));
+    }
+
+    /** A trained run, and the erasure of one person's records from it. */
+    private Object[] erase(Path out, Object... more) {
+        if (!Files.exists(folder.resolve("source"))) {
+            assertEquals(0, Shell.run(train(folder.resolve("source"), 40)).code());
+        }
+        List<Object> arguments = new ArrayList<>(List.of("erase", folder.resolve("source"), "--out", out, "--subject", "person1",
+                "--reference", "3", "--set", "keep_entries=true", "--set", "threads=1", "--json", "-"));
+        arguments.addAll(List.of(more));
+        return arguments.toArray();
+    }
+
+    @Test
+    void twoRanksEraseAsOneProcess() throws Exception {
+        Object[] guards = {"--set", "retain_guard=2", "--set", "held_out_guard=2"};
+        Shell one = Shell.run(erase(folder.resolve("out-1"), guards));
+        assertEquals(0, one.code(), one.err());
+        Path out = folder.resolve("out-2");
+        Shell two = ranks(MPIRUN + "-n 2 \"$@\" --ranks", erase(out, guards));
+        assertEquals(0, two.code(), two.err());
+        assertEquals(out.toString(), two.json().get("run").asString(), "rank 0 alone speaks");
+        for (String of : List.of("forget", "retain", "heldOut")) {
+            double expected = one.json().get("after").get(of).asDouble();
+            assertEquals(1, two.json().get("after").get(of).asDouble() / expected, ERASED, of);
+        }
+        assertEquals(one.json().get("ascents"), two.json().get("ascents"));
+        assertEquals(Files.readAllLines(folder.resolve("out-1/journal/steps.jsonl")).size(),
+                Files.readAllLines(out.resolve("journal/steps.jsonl")).size());
+        assertFalse(Files.exists(folder.resolve("out-2.erasing")));
+
+        Shell replay = ranks(MPIRUN + "-n 2 \"$@\"", erase(folder.resolve("out-3"), "--ranks", "--strategy", "replay"));
+        assertEquals(2, replay.code(), replay.err());
+        assertTrue(replay.err().contains("lethe: strategy replay: a replay is one process's"), replay.err());
+        Shell absent = ranks(MPIRUN + "-n 2 \"$@\"", erase(folder.resolve("out-3"), "--ranks", "--data", folder.resolve("absent.jsonl")));
+        assertEquals(2, absent.code(), absent.err());
+        assertEquals(1, absent.err().lines().filter(line -> line.startsWith("lethe: ") && line.contains("absent.jsonl")).count(),
+                absent.err());
+        assertFalse(Files.exists(folder.resolve("out-3")));
+    }
+
+    @Test
+    void aRankKilledInAnErasureEndsAllAndNothingIsMade() throws Exception {
+        Path out = folder.resolve("killed");
+        Object[] command = erase(out, "--ranks", "--strategy", "retrain"); // which lasts
+        String before = Files.readString(folder.resolve("source/records.jsonl"));
+        Shell ended = oneKilledAt("killed.erasing/retrained/metrics.jsonl", command);
+        assertNotEquals(0, ended.code());
+        assertTrue(ended.err().contains("lethe: rank 0 of 2: another rank is lost, or did not answer in time") && ended.err()
+                .contains("; no new run was made and the source run is as it was"), ended.err());
+        assertEquals(1, ended.err().lines().filter(line -> line.startsWith("lethe: rank")).count(), ended.err());
+        assertFalse(Files.exists(out));
+        assertFalse(Files.exists(folder.resolve("killed.erasing")));
+        assertEquals(before, Files.readString(folder.resolve("source/records.jsonl")));
+        Shell again = ranks(MPIRUN + "-n 2 \"$@\"", command);
+        assertEquals(0, again.code(), again.err());
+        assertEquals(33, RunFolder.open(out).info().result().ledger().entries() / 40, "the retrained run's ledger");
     }
 }

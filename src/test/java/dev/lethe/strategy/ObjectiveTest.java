@@ -34,6 +34,7 @@ import dev.lethe.shape.Tolerance;
 import dev.lethe.strategy.Ascent.TaskVector;
 import dev.lethe.text.Example;
 import dev.lethe.train.FineTune;
+import dev.lethe.train.SharedModel;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -237,8 +238,8 @@ class ObjectiveTest {
         try (ParameterVector whole = model.vector();
              ParameterVector part = model.vector();
              ParameterVector sum = model.vector()) {
-            new FreshDirection(model, forget).compute(whole);
-            FreshDirection parts = FreshDirection.inParts(model, forget, 1, 5);
+            new FreshDirection(SharedModel.alone(model), forget).compute(whole);
+            FreshDirection parts = FreshDirection.inParts(SharedModel.alone(model), forget, 1, 5);
             for (int cycle = 1; cycle <= 2; cycle++) {
                 for (int i = 0; i < forget.size(); i++) {
                     parts.compute(part);
@@ -249,7 +250,7 @@ class ObjectiveTest {
             int size = (int) model.flatSize();
             sum.scale(0.5);
             Tolerance.near("two cycles", whole.readDoubles(0, size), sum.readDoubles(0, size), 1e-9);
-            FreshDirection.inParts(model, forget, forget.size(), 5).compute(part);
+            FreshDirection.inParts(SharedModel.alone(model), forget, forget.size(), 5).compute(part);
             Tolerance.near("one part", whole.readDoubles(0, size), part.readDoubles(0, size), 1e-12);
         }
     }
@@ -259,14 +260,15 @@ class ObjectiveTest {
     void gaussNewtonSolvesForTheGradient() {
         EraseData data = new EraseData(forget, forget, retain, retain, List.of(), List.of(), List.of());
         double damping = 0.05;
-        try (GaussNewton uphill = new GaussNewton(model, data, GaussNewton.passes(model, model.sites("all"), data, 0, 3), damping);
+        try (GaussNewton uphill = new GaussNewton(SharedModel.alone(model), data,
+                     GaussNewton.passes(model, model.sites("all"), data, 0, 3), damping);
              ParameterVector direction = model.vector();
              ParameterVector gradient = model.vector();
              ParameterVector back = model.vector();
              var factors = new dev.lethe.influence.FactorFit(new dev.lethe.influence.FactorFit.Options(model.sites("all"),
                      Fisher.SAMPLED, true, 0, 8, 3), dev.lethe.influence.FactorFit.Listener.NONE).fit(model, retain)) {
             uphill.compute(direction);
-            new FreshDirection(model, forget).compute(gradient);
+            new FreshDirection(SharedModel.alone(model), forget).compute(gradient);
             factors.apply(damping, 0, 1, direction, back);
             int size = (int) model.flatSize();
             Tolerance.near("(C + lambda) D", gradient.readDoubles(0, size), back.readDoubles(0, size), 1e-8);

@@ -18,7 +18,7 @@ import java.util.concurrent.TimeoutException;
 import java.util.function.Function;
 
 /** Ranks that are threads of this process: a group without MPI, whose sums are added in the order of ranks. */
-final class ThreadRanks {
+public final class ThreadRanks {
     private static final long PATIENCE = 60_000; // ms
     private static final long GRACE = 500; // ms that one which is asked to end waits for the others, as MpiGroup does
 
@@ -33,12 +33,12 @@ final class ThreadRanks {
     }
 
     /** Runs the body once a rank, at once; what it returned or threw, by rank. */
-    static List<Object> run(int size, Function<RankGroup, Object> body) {
+    public static List<Object> run(int size, Function<RankGroup, Object> body) {
         ThreadRanks all = new ThreadRanks(size);
         try (ExecutorService threads = Executors.newFixedThreadPool(size)) {
             List<Future<Object>> ranks = new ArrayList<>();
             for (int r = 0; r < size; r++) {
-                RankGroup group = all.group(r);
+                RankGroup group = new Ranks(all.group(r));
                 ranks.add(threads.submit(() -> body.apply(group)));
             }
             return ranks.stream().map(rank -> {
