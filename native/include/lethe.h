@@ -34,7 +34,7 @@
 extern "C" {
 #endif
 
-#define LETHE_ABI_VERSION 6
+#define LETHE_ABI_VERSION 7
 #define LETHE_IGNORE_TARGET (-100) /* a position whose target is this carries no loss */
 
 typedef int32_t lethe_status;
@@ -416,7 +416,7 @@ typedef struct lethe_generation {
   int64_t max_new_tokens; /* >= 1; prompt + new tokens beyond the context stop a record early */
   int64_t top_k;          /* 1 = greedy; 0 = the whole distribution */
   double temperature;     /* > 0; ignored by greedy */
-  uint64_t seed; /* a record's draws depend on it and on the record's own prompt only, not on its batch mates */
+  const uint64_t *seeds; /* [B], or NULL: 0 for each; a record's draws depend on its seed and its own prompt alone */
   int32_t stop_token; /* -1 = none; the stop token itself is not returned */
   int32_t reserved;
 } lethe_generation;

@@ -1,6 +1,6 @@
 // One ragged forward pass over the prompts fills the cache; then each step carries one row a record still running.
 //
-// A record's draws are keyed by the seed and its own prompt, so that neither its batch mates nor its place matter.
+// A record's draws are keyed by its seed and its own prompt, so that neither its batch mates nor its place matter.
 #include "generate.h"
 
 #include <ATen/Parallel.h>
@@ -15,14 +15,14 @@
 namespace lethe {
 namespace {
 
-constexpr int64_t kLogitRows = 64;  // rows of logits made at once
+constexpr int64_t kLogitRows = 128;  // rows of logits made at once
 
 // The next token of each active record.
 class Chooser {
  public:
   Chooser(const Model& model, const Batch& prompts, const lethe_generation& options) : model_(model), options_(options) {
     for (int64_t b = 0; b < prompts.records(); ++b) {
-      uint64_t key = mix(options.seed);
+      uint64_t key = mix(options.seeds == nullptr ? 0 : options.seeds[b]);
       for (int64_t row = prompts.offset(b); row < prompts.offset(b + 1); ++row) {
         key = mix(key ^ static_cast<uint64_t>(prompts.tokens()[row]));
       }

@@ -85,6 +85,8 @@ void forward(lethe_model* model, const GuardedBatch& batch) {
   options.max_new_tokens = 3, options.top_k = 5, options.temperature = 1, options.stop_token = -1;
   const Guarded<int32_t> tokens(batch.records() * 3);
   const Guarded<int64_t> lengths(batch.records());
+  const Guarded<uint64_t> seeds(std::vector<uint64_t>(batch.records(), 3));
+  options.seeds = seeds.data();
   CHECK_OK(lethe_model_generate(model, &batch.view, &options, tokens.data(), lengths.data(), nullptr, err));
 }
 

@@ -23,10 +23,10 @@ public class LetheNative extends LetheNative$shared {
     static final SymbolLookup SYMBOL_LOOKUP = SymbolLookup.loaderLookup()
             .or(Linker.nativeLinker().defaultLookup());
 
-    private static final int LETHE_ABI_VERSION = (int)6L;
+    private static final int LETHE_ABI_VERSION = (int)7L;
     /**
      * {@snippet lang=c :
-     * #define LETHE_ABI_VERSION 6
+     * #define LETHE_ABI_VERSION 7
      * }
      */
     public static int LETHE_ABI_VERSION() {

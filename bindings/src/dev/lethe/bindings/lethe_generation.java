@@ -19,7 +19,7 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     int64_t max_new_tokens;
  *     int64_t top_k;
  *     double temperature;
- *     uint64_t seed;
+ *     const uint64_t *seeds;
  *     int32_t stop_token;
  *     int32_t reserved;
  * }
@@ -36,7 +36,7 @@ public class lethe_generation {
         LetheNative.C_LONG.withName("max_new_tokens"),
         LetheNative.C_LONG.withName("top_k"),
         LetheNative.C_DOUBLE.withName("temperature"),
-        LetheNative.C_LONG.withName("seed"),
+        LetheNative.C_POINTER.withName("seeds"),
         LetheNative.C_INT.withName("stop_token"),
         LetheNative.C_INT.withName("reserved")
     ).withName("lethe_generation");
@@ -224,48 +224,48 @@ public class lethe_generation {
         struct.set(temperature$LAYOUT, temperature$OFFSET, fieldValue);
     }
 
-    private static final OfLong seed$LAYOUT = (OfLong)$LAYOUT.select(groupElement("seed"));
+    private static final AddressLayout seeds$LAYOUT = (AddressLayout)$LAYOUT.select(groupElement("seeds"));
 
     /**
      * Layout for field:
      * {@snippet lang=c :
-     * uint64_t seed
+     * const uint64_t *seeds
      * }
      */
-    public static final OfLong seed$layout() {
-        return seed$LAYOUT;
+    public static final AddressLayout seeds$layout() {
+        return seeds$LAYOUT;
     }
 
-    private static final long seed$OFFSET = $LAYOUT.byteOffset(groupElement("seed"));
+    private static final long seeds$OFFSET = $LAYOUT.byteOffset(groupElement("seeds"));
 
     /**
      * Offset for field:
      * {@snippet lang=c :
-     * uint64_t seed
+     * const uint64_t *seeds
      * }
      */
-    public static final long seed$offset() {
-        return seed$OFFSET;
+    public static final long seeds$offset() {
+        return seeds$OFFSET;
     }
 
     /**
      * Getter for field:
      * {@snippet lang=c :
-     * uint64_t seed
+     * const uint64_t *seeds
      * }
      */
-    public static long seed(MemorySegment struct) {
-        return struct.get(seed$LAYOUT, seed$OFFSET);
+    public static MemorySegment seeds(MemorySegment struct) {
+        return struct.get(seeds$LAYOUT, seeds$OFFSET);
     }
 
     /**
      * Setter for field:
      * {@snippet lang=c :
-     * uint64_t seed
+     * const uint64_t *seeds
      * }
      */
-    public static void seed(MemorySegment struct, long fieldValue) {
-        struct.set(seed$LAYOUT, seed$OFFSET, fieldValue);
+    public static void seeds(MemorySegment struct, MemorySegment fieldValue) {
+        struct.set(seeds$LAYOUT, seeds$OFFSET, fieldValue);
     }
 
     private static final OfInt stop_token$LAYOUT = (OfInt)$LAYOUT.select(groupElement("stop_token"));

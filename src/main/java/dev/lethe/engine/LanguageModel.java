@@ -21,6 +21,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.channels.WritableByteChannel;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
@@ -275,7 +276,22 @@ public final class LanguageModel implements AutoCloseable {
 
     /** Continues each prompt; the new tokens of each, without the stop token. */
     public int[][] generate(List<int[]> prompts, Generation options) {
-        return passes.generate(prompts, options);
+        long[] seeds = new long[prompts.size()];
+        Arrays.fill(seeds, options.seed());
+        return generate(prompts, options, seeds);
+    }
+
+    /**
+     * The same with a seed for each prompt in place of {@code options.seed()}, so that one call draws several continuations of one
+     * prompt: a step reads the weights once for all of them.
+     *
+     * @throws IllegalArgumentException if there are not as many seeds as prompts
+     */
+    public int[][] generate(List<int[]> prompts, Generation options, long[] seeds) {
+        if (seeds.length != prompts.size()) {
+            throw new IllegalArgumentException("generation: " + seeds.length + " seeds for " + prompts.size() + " prompts, must be as many");
+        }
+        return passes.generate(prompts, options, seeds);
     }
 
     /** Makes it the calling thread's, whoever had it: for owners that share a model and let one thread at a time use it. */

@@ -27,6 +27,7 @@ final class NativePasses {
     private final CapturedEntries entries;
     private final Scratch losses;  // [B]
     private final Scratch outputs; // what else a pass returns
+    private final Scratch drawn;   // seeds [B]
     private final MemorySegment scores;
     private final MemorySegment generation;
     private final SiteMask mask;
@@ -42,6 +43,7 @@ final class NativePasses {
         nativeBatch = new NativeBatch(memory);
         losses = new Scratch(memory);
         outputs = new Scratch(memory);
+        drawn = new Scratch(memory);
         scores = lethe_token_scores.allocate(memory.arena());
         lethe_token_scores.struct_size(scores, lethe_token_scores.sizeof());
         generation = lethe_generation.allocate(memory.arena());
@@ -139,12 +141,14 @@ final class NativePasses {
         return norm.get(DOUBLE, 0);
     }
 
-    int[][] generate(List<int[]> prompts, Generation options) {
+    int[][] generate(List<int[]> prompts, Generation options, long[] seeds) {
         MemorySegment in = nativeBatch.fill(Batch.prompts(prompts));
+        MemorySegment each = drawn.atLeast((long) seeds.length * Long.BYTES);
+        MemorySegment.copy(seeds, 0, each, ValueLayout.JAVA_LONG, 0, seeds.length);
         lethe_generation.max_new_tokens(generation, options.maxNewTokens());
         lethe_generation.top_k(generation, options.topK());
         lethe_generation.temperature(generation, options.temperature());
-        lethe_generation.seed(generation, options.seed());
+        lethe_generation.seeds(generation, each);
         lethe_generation.stop_token(generation, options.stopToken());
         int records = prompts.size();
         long row = options.maxNewTokens();

@@ -15,12 +15,14 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /** Belongs to the thread that made it. */
 final class Prompts {
     /** The most records of a side that are asked to be continued. */
     static final int MOST_RECORDS = 50;
-    private static final int RECORDS_PER_BATCH = 64;
+    /** The most continuations made at once: each step reads the weights once for all of them. */
+    private static final int MOST_ROWS = 128;
     /** A continuation may be as long as the record's and this much more. */
     private static final int SPARE_TOKENS = 8;
 
@@ -67,30 +69,42 @@ final class Prompts {
 
     /** The likeliest text after each prompt. */
     Said greedy(Suspect suspect) {
-        return said(suspect, 1, 0);
+        return said(suspect, 1, 0, 1).getFirst();
     }
 
-    /** One text drawn after each prompt at temperature 1; another seed, another text. */
-    Said sampled(Suspect suspect, long seed) {
-        return said(suspect, 0, seed);
+    /** How many texts {@link #sampled} draws well at once. */
+    int together() {
+        return Math.max(1, MOST_ROWS / Math.max(1, size()));
     }
 
-    private Said said(Suspect suspect, int topK, long seed) {
-        double[] rouge = new double[asked.size()];
-        List<Set<List<String>>> rare = new ArrayList<>();
-        Generation options = new Generation(longest, topK, 1.0, seed, bench.material.tokenizer().endOfText());
-        for (int start = 0; start < asked.size(); start += RECORDS_PER_BATCH) {
+    /** So many texts drawn after each prompt at temperature 1, of seeds that count from this one; another seed, another text. */
+    List<Said> sampled(Suspect suspect, long firstSeed, int draws) {
+        return said(suspect, 0, firstSeed, draws);
+    }
+
+    private List<Said> said(Suspect suspect, int topK, long firstSeed, int draws) {
+        List<Said> all = Stream.generate(() -> new Said(new double[size()], new ArrayList<>())).limit(draws).toList();
+        Generation options = new Generation(longest, topK, 1.0, firstSeed, bench.material.tokenizer().endOfText());
+        int most = MOST_ROWS / draws;
+        for (int start = 0; start < size(); start += most) {
             Work.check("proof interrupted");
-            List<Asked> some = asked.subList(start, Math.min(asked.size(), start + RECORDS_PER_BATCH));
-            int[][] generated = suspect.model().generate(some.stream().map(Asked::prompt).toList(), options);
+            List<Asked> some = asked.subList(start, Math.min(size(), start + most));
+            List<int[]> prompts = new ArrayList<>();
+            long[] seeds = new long[draws * some.size()];
+            for (int i = 0; i < seeds.length; i++) {
+                prompts.add(some.get(i % some.size()).prompt);
+                seeds[i] = firstSeed + i / some.size();
+            }
+            int[][] generated = suspect.model().generate(prompts, options, seeds);
             for (int i = 0; i < generated.length; i++) {
                 String text = bench.material.decode(generated[i]);
-                Asked one = some.get(i);
-                rouge[start + i] = one.reads ? Rouge.score(one.wanted, text, true).rougeL().recall() : Double.NaN;
-                rare.add(RareWords.said(one.rare, text));
+                Asked one = some.get(i % some.size());
+                Said said = all.get(i / some.size());
+                said.rouge[start + i % some.size()] = one.reads ? Rouge.score(one.wanted, text, true).rougeL().recall() : Double.NaN;
+                said.rare.add(RareWords.said(one.rare, text));
             }
         }
-        return new Said(rouge, rare);
+        return all;
     }
 
     /** Which records these texts give away. */

@@ -61,15 +61,17 @@ final class Regurgitation extends Attack {
             rouge = new double[prompts.size()][SAMPLES];
             said = Stream.generate(() -> (Set<List<String>>) new HashSet<List<String>>()).limit(prompts.size()).toList();
             out = new boolean[prompts.size()];
-            for (int s = 0; s < SAMPLES; s++) {
-                Prompts.Said sample = prompts.sampled(suspect, s + 1L);
-                boolean[] given = prompts.given(sample);
-                for (int i = 0; i < out.length; i++) {
-                    rouge[i][s] = sample.rouge()[i];
-                    said.get(i).addAll(sample.rare().get(i));
-                    out[i] |= given[i];
+            for (int s = 0; s < SAMPLES; ) {
+                for (Prompts.Said sample : prompts.sampled(suspect, s + 1L, Math.min(prompts.together(), SAMPLES - s))) {
+                    boolean[] given = prompts.given(sample);
+                    for (int i = 0; i < out.length; i++) {
+                        rouge[i][s] = sample.rouge()[i];
+                        said.get(i).addAll(sample.rare().get(i));
+                        out[i] |= given[i];
+                    }
+                    s++;
                 }
-                bench.progress(before + s + 1, 2 * SAMPLES);
+                bench.progress(before + s, 2 * SAMPLES);
             }
         }
 

@@ -2,11 +2,16 @@ package dev.lethe.engine;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.shape.Dtype;
 import dev.lethe.shape.Site;
 import dev.lethe.shape.Tolerance;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -142,6 +147,19 @@ class ParityTest {
     void greedyGeneration() {
         int[][] produced = model.generate(golden.arrays("prompts"), Generation.greedy(6));
         assertArrayEquals(golden.arrays("generated").toArray(int[][]::new), produced);
+    }
+
+    @Test
+    void drawsOfOnePromptAreThoseOfEachSeed() {
+        List<int[]> prompt = List.of(golden.arrays("prompts").getFirst());
+        long[] seeds = {5, 6, 7, 5};
+        int[][] together = model.generate(Collections.nCopies(seeds.length, prompt.getFirst()), new Generation(6, 0, 1, 0, -1), seeds);
+        for (int i = 0; i < seeds.length; i++) {
+            assertArrayEquals(model.generate(prompt, new Generation(6, 0, 1, seeds[i], -1))[0], together[i]);
+        }
+        assertFalse(Arrays.equals(together[0], together[1]) && Arrays.equals(together[1], together[2]));
+        assertEquals("generation: 4 seeds for 1 prompts, must be as many", assertThrows(IllegalArgumentException.class,
+                () -> model.generate(prompt, Generation.greedy(6), seeds)).getMessage());
     }
 
     private void nearEveryTensor(String group) {
