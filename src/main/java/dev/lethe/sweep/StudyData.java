@@ -17,6 +17,7 @@ import dev.lethe.spec.Spec.DataFiles;
 import dev.lethe.spec.SpecCheck;
 import dev.lethe.sweep.BaseStage.BaseText;
 import dev.lethe.text.Copies;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -40,7 +41,7 @@ import java.util.stream.Collectors;
  * @param worldFacts  TOFU's, or null
  * @param tokenizer  folder of the tokenizer, or null for the model's own
  * @param baseText   what the base learned, or null
- * @param wrongAnswers file of TOFU's records with wrong answers that altpo takes them from, or null
+ * @param wrongAnswers file of all of TOFU's records with wrong answers, for altpo takes them from one; or null
  */
 record StudyData(Dataset learned, Dataset heldOut, Map<String, Set<String>> forget, Map<String, PerturbedRecord> perturbed,
                  PerturbedDataset realAuthors, PerturbedDataset worldFacts, Path tokenizer, BaseText baseText,
@@ -67,7 +68,8 @@ record StudyData(Dataset learned, Dataset heldOut, Map<String, Set<String>> forg
                 forget(spec, learned), tofu == null ? Map.of() : perturbed(tofu, files, form),
                 tofu == null ? null : options(tofu.realAuthors(), files, spec), tofu == null ? null
                 : options(tofu.worldFacts(), files, spec), tokenizer, BaseText.load(spec, files),
-                tofu == null ? null : files.require(tofu.records().getFirst()));
+                tofu == null ? null
+                : together(tofu.records().stream().map(files::require).toList(), folder.resolve("wrong-answers.jsonl")));
     }
 
     private static Dataset heldOut(Spec.Holdout holdout, Dataset all, DataFiles files) {
@@ -161,6 +163,17 @@ record StudyData(Dataset learned, Dataset heldOut, Map<String, Set<String>> forg
         DataForm form = data.form(); // the lines above have the usual names
         return Dataset.of(file, new DataForm(usual.idField(), usual.subjectField(), usual.textField(), form.chat(), form.system(),
                 form.loss(), form.endToken(), form.variables()), data.records());
+    }
+
+    static Path together(List<Path> files, Path to) {
+        if (files.size() == 1) {
+            return files.getFirst();
+        }
+        StringBuilder lines = new StringBuilder();
+        for (Path file : files) {
+            Io.reading(file, () -> Files.readAllLines(file)).forEach(line -> lines.append(line).append('\n'));
+        }
+        return write(lines.toString(), to);
     }
 
     private static Path write(String text, Path file) {
