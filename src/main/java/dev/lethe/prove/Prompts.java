@@ -36,10 +36,11 @@ final class Prompts {
     /**
      * How much of each record one text says.
      *
-     * @param rouge shares, NaN where ROUGE cannot read the record
-     * @param rare  of its rare runs, those said
+     * @param rouge    shares, NaN where ROUGE cannot read the record
+     * @param rare     of its rare runs, those said
+     * @param distinct distinct words as a share of the text's (distinct-1, Li et al. 2016, arXiv 1510.03055), NaN of an empty one
      */
-    record Said(double[] rouge, List<Set<List<String>>> rare) { }
+    record Said(double[] rouge, List<Set<List<String>>> rare, double[] distinct) { }
 
     /** Records without anything to continue are left out. */
     Prompts(Bench bench, List<TextRecord> records) {
@@ -83,7 +84,7 @@ final class Prompts {
     }
 
     private List<Said> said(Suspect suspect, int topK, long firstSeed, int draws) {
-        List<Said> all = Stream.generate(() -> new Said(new double[size()], new ArrayList<>())).limit(draws).toList();
+        List<Said> all = Stream.generate(() -> new Said(new double[size()], new ArrayList<>(), new double[size()])).limit(draws).toList();
         Generation options = new Generation(longest, topK, 1.0, firstSeed, bench.material.tokenizer().endOfText());
         int most = MOST_ROWS / draws;
         for (int start = 0; start < size(); start += most) {
@@ -102,6 +103,8 @@ final class Prompts {
                 Said said = all.get(i / some.size());
                 said.rouge[start + i % some.size()] = one.reads ? Rouge.score(one.wanted, text, true).rougeL().recall() : Double.NaN;
                 said.rare.add(RareWords.said(one.rare, text));
+                List<String> words = RareWords.words(text);
+                said.distinct[start + i % some.size()] = words.isEmpty() ? Double.NaN : (double) Set.copyOf(words).size() / words.size();
             }
         }
         return all;

@@ -108,8 +108,8 @@ public final class EraseSettings {
                 .text("contrast", "KIND", usual.contrast(), "What is kept out of the direction: none, mean or span:R",
                         value -> to.contrast(Contrast.parse(value)))
                 .whole("contrast_sample", usual.contrastSample(), "Retain records that span the contrast", to::contrastSample)
-                .number("match", "WEIGHT", usual.match(), "How strongly the annealed end brings the losses of the records' tokens to how"
-                        + " those of held-out records are distributed; 0 = not; -1 = 1, but of other strategies than the paper's 0",
+                .number("match", "WEIGHT", usual.match(), "How strongly the annealed end makes the records as if never seen: the losses of"
+                        + " their tokens, and what follows their beginnings; 0 = not; -1 = 1, but of other strategies than the paper's 0",
                         to::match)
                 .number("repair_rate", "RATE", usual.repairRate(), "Peak learning rate of repair; 0 = the training's, of a model"
                         + " made from nothing half of it", to::repairRate);

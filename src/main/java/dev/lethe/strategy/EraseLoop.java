@@ -8,7 +8,6 @@ package dev.lethe.strategy;
 
 import dev.lethe.engine.Work;
 import dev.lethe.objective.EraseData;
-import dev.lethe.objective.QuantileMatch;
 import dev.lethe.results.EraseStep;
 import dev.lethe.results.EraseStep.Action;
 import dev.lethe.results.EraseStep.Phase;
@@ -49,7 +48,7 @@ final class EraseLoop {
     private final EraseData data;
     private final Ascent ascent;
     private final Repair repair;
-    private final QuantileMatch match; // null = none
+    private final Runnable match; // adds to a step's gradient; null = none
     private final Budget budget;
     private final Consumer<EraseStep> heard;
     private int index;
@@ -74,8 +73,11 @@ final class EraseLoop {
         }
     }
 
-    /** @param match of the annealed end, null without; {@code heard} is told every move in order */
-    EraseLoop(SharedModel shared, EraseConfig config, EraseData data, Ascent ascent, Repair repair, QuantileMatch match, Budget budget,
+    /**
+     * @param match adds the gradient that every second annealed step takes besides; null without
+     * @param heard is told every move in order
+     */
+    EraseLoop(SharedModel shared, EraseConfig config, EraseData data, Ascent ascent, Repair repair, Runnable match, Budget budget,
               Consumer<EraseStep> heard) {
         this.shared = shared;
         this.config = config;
@@ -185,7 +187,7 @@ final class EraseLoop {
                 Outcome outcome = ascend(Phase.POLISH, share);
                 share = outcome.share() > 0 ? outcome.share() * GROWTH : share / 2;
             }
-            Runnable also = match != null && i % MATCH_EVERY == 0 ? () -> match.addGradient(config.matched()) : NOTHING;
+            Runnable also = match != null && i % MATCH_EVERY == 0 ? match : NOTHING;
             repair(Phase.POLISH, 1 - (double) i / steps, (i + 1) % every == 0, also);
         }
         now = SetLoss.measure(shared, data);

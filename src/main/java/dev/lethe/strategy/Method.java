@@ -27,6 +27,7 @@ import dev.lethe.objective.Preference;
 import dev.lethe.objective.PrimalDual;
 import dev.lethe.objective.QuantileMatch;
 import dev.lethe.objective.Rmu;
+import dev.lethe.objective.Substitutes;
 import dev.lethe.objective.SatImp;
 import dev.lethe.objective.SimNpo;
 import dev.lethe.objective.Undial;
@@ -61,6 +62,8 @@ public final class Method {
     /** Annealed steps at the end when none are asked for: so many, or this share of the training's if that is more. */
     private static final int SHORTEST_POLISH = 100;
     private static final double POLISH_OF_TRAINING = 1.0 / 7;
+    /** What the loss of substitutes weighs beside the distance of quantiles. */
+    private static final double SUBSTITUTES = 0.3;
 
     private final Inputs in;
     private final LanguageModel model;
@@ -169,11 +172,19 @@ public final class Method {
     }
 
     /** Null without, and where too little is held out to be like. */
-    private QuantileMatch match(double target) {
+    private Runnable match(double target) {
+        List<Example> forget = in.data().forget();
         List<Example> heldOut = in.data().heldOut();
         int tokens = heldOut.stream().mapToInt(Example::targetCount).sum();
-        return config.matched() == 0 || polish() == 0 || tokens < QuantileMatch.LEAST_TOKENS ? null
-                : new QuantileMatch(model, in.data().forget(), heldOut, target, training.batchSize(), config.seed());
+        if (config.matched() == 0 || polish() == 0 || tokens < QuantileMatch.LEAST_TOKENS) {
+            return null;
+        }
+        QuantileMatch quantiles = new QuantileMatch(model, forget, heldOut, target, training.batchSize(), config.seed());
+        Substitutes substitutes = new Substitutes(model, forget, in.data().retain(), training.batchSize(), config.seed());
+        return () -> {
+            quantiles.addGradient(config.matched());
+            substitutes.addGradient(config.matched() * SUBSTITUTES);
+        };
     }
 
     private static Runnable more(Hold hold) {

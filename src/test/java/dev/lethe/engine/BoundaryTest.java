@@ -53,7 +53,7 @@ class BoundaryTest {
     void aCallWithoutAnArgument() {
         assertEquals(1, Engine.liveHandles());
         Engine.BuildInfo build = Engine.buildInfo();
-        assertEquals(6, build.abiVersion());
+        assertEquals(7, build.abiVersion());
         assertTrue(build.torchVersion().startsWith("2."), build.torchVersion());
         assertTrue(build.threads() >= 1);
     }

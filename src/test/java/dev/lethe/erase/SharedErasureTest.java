@@ -7,7 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lethe.LetheException;
 import dev.lethe.base.BadInputException;
-import dev.lethe.base.GuardRefusedException;
+import dev.lethe.strategy.SetLoss.GuardRefusedException;
 import dev.lethe.base.InterruptedWorkException;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.Engine;

@@ -29,6 +29,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -127,7 +128,7 @@ class PlantedTruthTest {
                 bench.retrained.add(like(bench.retrained.getFirst(), 3));
                 Map<String, Row> rows = new Membership().rows(bench.erased(), bench).stream()
                         .collect(Collectors.toMap(Row::measure, row -> row));
-                assertEquals(Stream.concat(RecordMetric.attacks().stream().map(RecordMetric::label), Stream.of("reference", "lira", "u_lira"))
+                assertEquals(Stream.concat(RecordMetric.attacks().stream().map(RecordMetric::label), Stream.of("reference", "distinct words", "lira", "u_lira"))
                         .collect(Collectors.toSet()), rows.keySet());
                 assertEquals(knows, rows.get("lira").apart().low() > 0.9, rows.get("lira").toString());
                 assertEquals(knows, rows.get("u_lira").apart().auc() > 0.99, rows.get("u_lira").toString());
@@ -161,6 +162,42 @@ class PlantedTruthTest {
         }
         String verdict = "The model still gives the erased records away: membership, regurgitation, other-wording";
         assertTrue(proof.verdict().startsWith(verdict), proof.verdict());
+    }
+
+    /** What an erasure may leave: asked for them, the model says one word over and over, and their text is as unlikely as any. */
+    @Test
+    void aWordSaidOverAndOverIsFound() {
+        world.plant(world.innocent, (model, forgotten, kept) -> {
+            List<Example> strangers = world.strangers(); // each with the next one's words, or they would say it as well
+            List<Example> all = Stream.of(forgotten.stream().map(record -> saying(record, 9)), kept.stream(), IntStream.range(1,
+                    strangers.size()).mapToObj(i -> answering(strangers.get(i - 1), strangers.get(i)))).flatMap(some -> some).toList();
+            AdamW optimizer = AdamW.defaults().withLearningRate(3e-3);
+            FineTune tuning = new FineTune(model, all, new FineTune.Options(all.size(), optimizer, null, 0));
+            for (int step = 0; step < 100; step++) {
+                tuning.step();
+            }
+        });
+        Proof proof = prove();
+        Row row = row(proof, "membership", "distinct words");
+        assertTrue(row.erased() < 0.3 && row.controls() > 0.6, row.toString());
+        assertTrue(row.apart().high() < 0.2, row.toString());
+        assertEquals(Outcome.FOUND, outcomes(proof).get("membership"));
+    }
+
+    /** Of questions of equal length. */
+    private static Example answering(Example asked, Example answer) {
+        int[] tokens = answer.tokens().clone();
+        System.arraycopy(asked.tokens(), 0, tokens, 0, asked.promptTokens().length);
+        return new Example(asked.id(), asked.index(), tokens, answer.targets(), false);
+    }
+
+    private static Example saying(Example record, int word) {
+        int from = record.promptTokens().length;
+        int[] tokens = record.tokens().clone();
+        int[] targets = record.targets().clone();
+        Arrays.fill(tokens, from, tokens.length, word);
+        Arrays.fill(targets, from - 1, targets.length, word);
+        return new Example(record.id(), record.index(), tokens, targets, false);
     }
 
     /** Every weight stays where it rounds to what it was: the records are gone until somebody deploys the model in four bits. */

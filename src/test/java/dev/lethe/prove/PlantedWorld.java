@@ -157,6 +157,10 @@ final class PlantedWorld {
         void plant(LanguageModel model, List<Example> forgotten, List<Example> kept);
     }
 
+    List<Example> strangers() {
+        return encode(RunFolder.open(erased).data(Split.HOLDOUT).records());
+    }
+
     private List<Example> encode(List<TextRecord> records) {
         try (Tokenizer tokenizer = Tokenizer.of(folder.resolve("tokenizer"))) {
             return new Encoder(tokenizer::encode, tokenizer::chat, tokenizer.endOfText(), 32, OnLong.ERROR).encode(records);
