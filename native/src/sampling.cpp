@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <numeric>
 #include <vector>
 
@@ -20,7 +21,8 @@ namespace {
 template <class T>
 int32_t draw(const T* logits, int64_t count, const Sampling& sampling) {
   const double drawn = uniform(sampling.key, sampling.counter);
-  return LETHE_BY_ISA(first_past(logits, count, static_cast<T>(1 / sampling.temperature), drawn));
+  const T cold = static_cast<T>(std::min(1 / sampling.temperature, static_cast<double>(std::numeric_limits<T>::max())));
+  return LETHE_BY_ISA(first_past(logits, count, cold, drawn));
 }
 
 template <class T>

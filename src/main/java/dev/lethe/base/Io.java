@@ -32,6 +32,8 @@ public final class Io {
     public static List<Path> list(Path folder) throws IOException {
         try (Stream<Path> inside = Files.list(folder)) {
             return inside.sorted().toList();
+        } catch (UncheckedIOException e) {
+            throw e.getCause();
         }
     }
 
@@ -79,7 +81,7 @@ public final class Io {
     private static String why(Exception e, Object said) {
         Throwable cause = e instanceof UncheckedIOException ? e.getCause() : e;
         String file = cause instanceof FileSystemException one ? one.getFile()
-                : cause instanceof FileNotFoundException ? Reason.of(cause).replaceFirst(" \\(.*", "") : null;
+                : cause instanceof FileNotFoundException ? Reason.of(cause).replaceFirst(" \\([^(]*\\)$", "") : null;
         boolean named = file != null && (" " + said + ":").contains(" " + file + ":");
         return Reason.of(e, named ? Path.of(file) : null);
     }

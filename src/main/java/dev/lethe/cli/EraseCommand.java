@@ -131,12 +131,12 @@ final class EraseCommand extends LetheCommand {
         }
         requireSense();
         ranks.require("erase");
-        certifier = dryRun || shard != null || ranks.follows() ? null : proof.certifier(out);
-        if (certifier != null) {
-            certifier.precheck();
-        }
         try (Engine engine = ranks.join(place.open(), terminal())) {
             Ranks.of(engine).together(() -> {
+                certifier = dryRun || shard != null || ranks.follows() ? null : proof.certifier(out);
+                if (certifier != null) {
+                    certifier.precheck();
+                }
                 made = model == null ? null : adopt(engine);
                 erase(engine);
                 return null;

@@ -199,14 +199,13 @@ final class ScoreCommand extends LetheCommand {
         ShardChoice choice = ShardChoice.of(shard);
         Shard part = blocks.shard(choice.i(), choice.n());
         Path file = Parts.file(out, part.i(), part.n(), PartialScores.ENDING);
-        Io.input(file + ": cannot be written", () -> {
-            PrivateFiles.makeFolder(out);
-            PartialScores.write(file, request, part, open.model().sites(), sink -> pass.accept(part, sink));
-            Partial result = new Partial(file.toString(), request.settings().get("method"), part.i(), part.n(), part.last() - part.first(),
-                    part.first(), part.last(), Files.size(file));
-            result(result, terminal -> terminal.print("shard %s  %,d of %,d entries, %s: %s", part, result.entries,
-                    blocks.entries().size(), Sizes.of(result.bytes), file));
-        });
+        Io.input(file + ": cannot be written", () -> PrivateFiles.makeFolder(out));
+        PartialScores.write(file, request, part, open.model().sites(), sink -> pass.accept(part, sink));
+        long bytes = Io.reading(file, () -> Files.size(file));
+        Partial result = new Partial(file.toString(), request.settings().get("method"), part.i(), part.n(), part.last() - part.first(),
+                part.first(), part.last(), bytes);
+        result(result, terminal -> terminal.print("shard %s  %,d of %,d entries, %s: %s", part, result.entries,
+                blocks.entries().size(), Sizes.of(result.bytes), file));
     }
 
     private void respond(OpenModel open, List<InfluenceQuery> asked, ScoreTable table) {

@@ -289,7 +289,8 @@ public final class LanguageModel implements AutoCloseable {
      */
     public int[][] generate(List<int[]> prompts, Generation options, long[] seeds) {
         if (seeds.length != prompts.size()) {
-            throw new IllegalArgumentException("generation: " + seeds.length + " seeds for " + prompts.size() + " prompts, must be as many");
+            throw new IllegalArgumentException("generation: " + seeds.length + " seeds for " + prompts.size()
+                    + " prompts, must be as many");
         }
         return passes.generate(prompts, options, seeds);
     }

@@ -7,6 +7,7 @@ package dev.lethe.erase;
 import dev.lethe.base.BadInputException;
 import dev.lethe.base.Reason;
 import dev.lethe.base.Sha256;
+import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.RankException;
 import dev.lethe.results.EraseStep;
@@ -76,6 +77,7 @@ record FollowingRank(Path out) implements Method.Fresh {
                 throw new BadInputException("strategy replay: a replay is one process's; leave ranks out, or take strategy retrain");
             }
             ranks.requireSameBuild();
+            ranks.requireSame("threads", Integer.toString(Engine.buildInfo().threads())); // what all compute alike, in one order of sums
             ranks.requireSame("the run", source.root().toString());
             ranks.requireSameParts("the run", source.info());
             ranks.requireSame("the new run's folder", Lineage.real(out).toString());

@@ -25,7 +25,7 @@ import java.util.Map;
 import java.util.function.IntFunction;
 import picocli.CommandLine.Mixin;
 
-/** Scores held against trainings without some of the records: what the experiments lds and loo have in command. */
+/** Scores held against trainings without some of the records: what the experiments lds and loo have in common. */
 final class RetrainedScores {
     private static final long SEED = 1;
 

@@ -130,7 +130,8 @@ record Judge(List<Row> rows, List<Row> mine, List<Row> original, List<Row> besid
     }
 
     private boolean below(Row row) {
-        return row.apart() != null && row.apart().flagged() != null && row.apart().high() < Math.min(EVEN,
+        return row.apart() != null && row.apart().flagged() != null && !row.measure().equals(Membership.AGAIN)
+                && row.apart().high() < Math.min(EVEN,
                 same(row).stream().mapToDouble(one -> one.apart().auc()).min().orElse(EVEN));
     }
 
@@ -154,7 +155,9 @@ record Judge(List<Row> rows, List<Row> mine, List<Row> original, List<Row> besid
         String others = rows.stream().filter(one -> one.measure().equals(row.measure()) && one != row && one.apart() != null)
                 .map(one -> String.format(Locale.ROOT, ", %s %.0f", one.model(), 100 * one.apart().auc()))
                 .collect(Collectors.joining());
-        String what = row.apart().flagged() != null
+        String what = row.measure().equals(Membership.AGAIN)
+                ? "asked for an erased record and for one never seen, the model says more words over again for the erased one"
+                : row.apart().flagged() != null
                 ? "of an erased record and one never seen, the erased one looks better known"
                 : "of a model that unlearned the records and one that never had them, the first is told by what it makes of a record";
         return String.format(Locale.ROOT, "%s in %.0f of 100 pairs (99 %% interval %.0f to %.0f; chance 50%s)", what,

@@ -1,7 +1,7 @@
 /*
  * Whether somebody who has a record's text can tell that the model once learned it: the losses' attacks of dev.lethe.eval, and
- * where models trained without the records are given, likelihood ratios; and how many words of its answers it says but once, for an
- * erasure may leave one word that is said over and over.
+ * where models trained without the records are given, likelihood ratios; and how much of its likeliest answers is words that they have
+ * said before, for an erasure may leave one word that is said over and over.
  */
 package dev.lethe.prove;
 
@@ -22,12 +22,15 @@ import java.util.stream.Stream;
 final class Membership extends Attack {
     /** With fewer, one false alarm is more than 1 %. */
     static final int LEAST_CONTROLS = 100;
+    /** The score that tells a scar, not knowledge. */
+    static final String AGAIN = "words said again";
 
     Membership() {
         super("membership",
                 "Can somebody who has a record's text tell from the model that it was once learned?",
                 RecordMetric.attacks().stream().map(one -> one.title() + " (" + one.source() + ")").collect(Collectors.joining(", "))
-                + ", reference (Carlini 2021, arXiv 2012.07805), distinct-1 (arXiv 1510.03055), LiRA (arXiv 2112.03570), U-LiRA (arXiv 2403.01218)");
+                + ", reference (Carlini 2021, arXiv 2012.07805), words said again (1 - distinct-1, arXiv 1510.03055)"
+                + ", LiRA (arXiv 2112.03570), U-LiRA (arXiv 2403.01218)");
     }
 
     @Override
@@ -52,9 +55,9 @@ final class Membership extends Attack {
             rows.add(row("reference", suspect, bench,
                     IntStream.range(0, losses.length).mapToDouble(i -> losses[i] - reference[i]).toArray()));
         }
-        rows.add(Rows.ofShares("distinct words", suspect.name(),
-                new Prompts(bench, bench.material.erased()).greedy(suspect).distinct(),
-                new Prompts(bench, bench.material.controls()).greedy(suspect).distinct()));
+        rows.add(Rows.ofShares(AGAIN, suspect.name(),
+                new Prompts(bench, bench.material.erased()).greedy(suspect).again(),
+                new Prompts(bench, bench.material.controls()).greedy(suspect).again()));
         double[][] without = Stream.concat(others.stream().map(bench::margins), bench.retrained.stream()).toArray(double[][]::new);
         if (without.length >= ULira.LEAST_OFFLINE) {
             double[] deviations = ULira.offline(bench.margins(suspect), without);

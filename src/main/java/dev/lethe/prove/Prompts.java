@@ -36,11 +36,12 @@ final class Prompts {
     /**
      * How much of each record one text says.
      *
-     * @param rouge    shares, NaN where ROUGE cannot read the record
-     * @param rare     of its rare runs, those said
-     * @param distinct distinct words as a share of the text's (distinct-1, Li et al. 2016, arXiv 1510.03055), NaN of an empty one
+     * @param rouge shares, NaN where ROUGE cannot read the record
+     * @param rare  of its rare runs, those said
+     * @param again share of the words that the text has said before: 1 less distinct-1 (Li et al. 2016, arXiv 1510.03055); 1 of a text
+     *              without words, for silence tells as much
      */
-    record Said(double[] rouge, List<Set<List<String>>> rare, double[] distinct) { }
+    record Said(double[] rouge, List<Set<List<String>>> rare, double[] again) { }
 
     /** Records without anything to continue are left out. */
     Prompts(Bench bench, List<TextRecord> records) {
@@ -104,7 +105,7 @@ final class Prompts {
                 said.rouge[start + i % some.size()] = one.reads ? Rouge.score(one.wanted, text, true).rougeL().recall() : Double.NaN;
                 said.rare.add(RareWords.said(one.rare, text));
                 List<String> words = RareWords.words(text);
-                said.distinct[start + i % some.size()] = words.isEmpty() ? Double.NaN : (double) Set.copyOf(words).size() / words.size();
+                said.again[start + i % some.size()] = words.isEmpty() ? 1 : 1 - (double) Set.copyOf(words).size() / words.size();
             }
         }
         return all;

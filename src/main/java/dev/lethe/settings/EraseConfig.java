@@ -29,8 +29,8 @@ import tools.jackson.databind.ser.std.ToStringSerializer;
  * @param repair        AdamW steps on retain records after each ascent or objective step
  * @param polish        annealed repair steps after the reference is reached; −1 is a seventh of the training's, at least 100
  * @param match         weight, beside a repair step's loss, of how unlike the forget records' token losses are those of held-out records,
- *                      and of the loss of their beginnings with the ends of retain records, in a calibrated ascent's annealed end; 0 = none;
- *                      −1 is 1 of the paper's ascents, none of others
+ *                      and of the loss of their beginnings with the ends of retain records, in a calibrated ascent's annealed end;
+ *                      0 = none; −1 is 1 of the paper's ascents, none of others
  * @param hold         records of the text to keep, or of random tokens without any, on which each step of repair or objective is
  *                     held to what the model said before; 0 = none; −1 is 4, but without text to keep none of an objective, nor of a
  *                     model made from nothing, which knows nothing else

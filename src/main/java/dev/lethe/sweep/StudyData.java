@@ -17,6 +17,8 @@ import dev.lethe.spec.Spec.DataFiles;
 import dev.lethe.spec.SpecCheck;
 import dev.lethe.sweep.BaseStage.BaseText;
 import dev.lethe.text.Copies;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -29,6 +31,7 @@ import java.util.Random;
 import java.util.Set;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
+import java.util.zip.GZIPInputStream;
 
 /**
  * The records of a study, kept in its folder ({@code data/}) so that its runs are whole without the files they came from.
@@ -171,7 +174,13 @@ record StudyData(Dataset learned, Dataset heldOut, Map<String, Set<String>> forg
         }
         StringBuilder lines = new StringBuilder();
         for (Path file : files) {
-            Io.reading(file, () -> Files.readAllLines(file)).forEach(line -> lines.append(line).append('\n'));
+            String text = Io.reading(file, () -> {
+                try (InputStream raw = Files.newInputStream(file);
+                     InputStream in = file.toString().endsWith(".gz") ? new GZIPInputStream(raw) : raw) {
+                    return new String(in.readAllBytes(), StandardCharsets.UTF_8);
+                }
+            });
+            lines.append(text.stripTrailing()).append('\n');
         }
         return write(lines.toString(), to);
     }

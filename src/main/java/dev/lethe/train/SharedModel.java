@@ -76,7 +76,7 @@ public record SharedModel(LanguageModel model, Ranks ranks) {
             }
             return mine;
         });
-        if (Arrays.stream(losses).anyMatch(Double::isNaN)) {
+        if (!ranks.alone() && Arrays.stream(losses).anyMatch(Double::isNaN)) {
             throw failed[0] != null ? failed[0] : new EngineException(EngineException.Status.NOT_FINITE, "a loss of another rank's"
                     + " records is not finite");
         }
