@@ -84,6 +84,7 @@ final class EraseCommand extends LetheCommand {
     private Path adopted;
     private Path request;
     private EraseSettings erase;
+    private Runnable ending = () -> { };
     private Certifier certifier; // null without a key
     private AdoptCommand.Result made; // on the way, or null
     private final long start = System.nanoTime();
@@ -141,6 +142,7 @@ final class EraseCommand extends LetheCommand {
                 erase(engine);
                 return null;
             });
+            ending.run(); // no longer together: a rank that is lost from here on has no part in what is done
         }
     }
 
@@ -267,7 +269,7 @@ final class EraseCommand extends LetheCommand {
             try (EraseProgress progress = new EraseProgress(this)) {
                 Erasure erasure = open.erase(forget, config(open), out, progress);
                 progress.end();
-                tell(erasure, forget.matches());
+                ending = () -> tell(erasure, forget.matches());
             }
         }
     }
@@ -317,7 +319,7 @@ final class EraseCommand extends LetheCommand {
         try (EraseProgress progress = new EraseProgress(this)) {
             Erasure erasure = open.eraseUnmatched(own.records(), config, out, progress);
             progress.end();
-            tell(erasure, List.of());
+            ending = () -> tell(erasure, List.of());
         }
     }
 
