@@ -9,6 +9,7 @@ import dev.lethe.base.EngineException;
 import dev.lethe.base.InterruptedWorkException;
 import dev.lethe.base.Reason;
 import dev.lethe.bindings.LetheNative;
+import dev.lethe.engine.RankGroup.RankException;
 import dev.lethe.natives.NativeLibrary;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

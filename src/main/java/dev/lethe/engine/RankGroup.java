@@ -1,5 +1,7 @@
 package dev.lethe.engine;
 
+import dev.lethe.LetheException;
+
 /**
  * The processes that train one model together, as each of them sees it. All ranks make the same calls in the same order; a call
  * returns when all have made theirs. One that fails leaves a group that refuses all but close. One thread at a time, which
@@ -61,4 +63,30 @@ public interface RankGroup extends AutoCloseable {
     /** Leaves the group; waits for the other ranks to do so, unless it has failed. */
     @Override
     void close();
+
+    /** Another rank failed and said why, with its code; or it is lost (CANCELLED): it was killed, or does not answer. */
+    final class RankException extends LetheException {
+        private static final long serialVersionUID = 1;
+
+        private final boolean lost;
+
+        private RankException(Code code, String message, boolean lost, Throwable cause) {
+            super(code, message, cause);
+            this.lost = lost;
+        }
+
+        /** @param code and message of the rank that failed */
+        public static RankException failed(Code code, String message) {
+            return new RankException(code, message, false, null);
+        }
+
+        public static RankException lost(String message, Throwable cause) {
+            return new RankException(Code.CANCELLED, message, true, cause);
+        }
+
+        /** Whether a rank is lost: then nobody knows what the others have done since. */
+        public boolean lost() {
+            return lost;
+        }
+    }
 }

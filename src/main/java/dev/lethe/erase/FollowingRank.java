@@ -9,7 +9,7 @@ import dev.lethe.base.Reason;
 import dev.lethe.base.Sha256;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
-import dev.lethe.engine.RankException;
+import dev.lethe.engine.RankGroup.RankException;
 import dev.lethe.results.EraseStep;
 import dev.lethe.results.Erasure;
 import dev.lethe.run.Lineage;

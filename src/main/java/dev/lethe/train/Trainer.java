@@ -13,7 +13,7 @@ import dev.lethe.engine.Base;
 import dev.lethe.engine.Buffer;
 import dev.lethe.engine.Engine;
 import dev.lethe.engine.LanguageModel;
-import dev.lethe.engine.RankException;
+import dev.lethe.engine.RankGroup.RankException;
 import dev.lethe.engine.Work;
 import dev.lethe.ledger.GradientLedger;
 import dev.lethe.model.Checkpoint;

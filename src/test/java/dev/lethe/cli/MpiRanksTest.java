@@ -31,8 +31,8 @@ class MpiRanksTest {
     private static final double ERASED = 1e-4; // over some forty steps of an erasure
     private static final Map<String, String> ROOT = Map.of("OMPI_ALLOW_RUN_AS_ROOT", "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1",
             "LC_ALL", "C.UTF-8");
-    /** Time for rank 0 to speak: mpirun kills what it has told to end after one second, which a busy machine may need. */
-    private static final String MPIRUN = "mpirun --oversubscribe --bind-to none --mca odls_base_sigkill_timeout 30 ";
+    /** Seconds for rank 0 to speak, of which mpirun waits all: it kills what it has told to end after one, and a busy machine needs more. */
+    private static final String MPIRUN = "mpirun --oversubscribe --bind-to none --mca odls_base_sigkill_timeout 4 ";
 
     @TempDir
     Path folder;

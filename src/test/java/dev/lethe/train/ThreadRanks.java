@@ -1,8 +1,13 @@
 package dev.lethe.train;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+
+import dev.lethe.LetheException;
+import dev.lethe.base.BadInputException;
 import dev.lethe.engine.ParameterVector;
-import dev.lethe.engine.RankException;
 import dev.lethe.engine.RankGroup;
+import dev.lethe.engine.RankGroup.RankException;
 import dev.lethe.engine.Work;
 import java.util.ArrayList;
 import java.util.List;
@@ -50,6 +55,16 @@ public final class ThreadRanks {
                     throw new CompletionException(e);
                 }
             }).toList();
+        }
+    }
+
+    /** That bad input ended the first rank, and all others with its message and code. */
+    public static void assertFirstFailed(String message, List<Object> ends) {
+        assertEquals(message, assertInstanceOf(BadInputException.class, ends.getFirst()).getMessage());
+        for (Object end : ends.subList(1, ends.size())) {
+            RankException told = assertInstanceOf(RankException.class, end);
+            assertEquals("rank 0 of " + ends.size() + ": " + message, told.getMessage());
+            assertEquals(LetheException.Code.INPUT, told.code());
         }
     }
 
