@@ -125,7 +125,7 @@ final class AdoptCommand extends LetheCommand {
 
         void into(Settings settings) {
             settings.section("an adoption")
-                    .text("held_out", "FILE", "", "Records like these that it never saw: what an erasure is held against, beside the base",
+                    .text("held_out", "FILE", "", "Records like these that it never saw: what an erasure is held against, before the base",
                             value -> heldOut = Path.of(value))
                     .whole("epochs_trained", 0, "Epochs of that training, which an erasure's budget is a share of; 0 = not known, "
                             + ASSUMED_EPOCHS + " are assumed", value -> epochs = value)

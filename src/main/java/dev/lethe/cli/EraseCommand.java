@@ -34,7 +34,6 @@ import dev.lethe.run.RunInfo;
 import dev.lethe.settings.Copy;
 import dev.lethe.settings.EraseConfig;
 import dev.lethe.settings.ModelSource;
-import dev.lethe.settings.Reference;
 import dev.lethe.settings.Strategy;
 import dev.lethe.settings.TrainConfig;
 import dev.lethe.shape.ModelShape;
@@ -281,9 +280,8 @@ final class EraseCommand extends LetheCommand {
     private EraseConfig config(OpenRun open) {
         ModelShape shape = open.folder().info().source().shape();
         EraseConfig config = config(shape);
-        if (shape.hasAdapters() && config.reference() instanceof Reference.HeldOut) {
-            remark("erase: of an adapter, %s; the reference is its base without it",
-                    config.sites().equals("all") ? "at all its sites" : "at " + config.sites());
+        if (shape.hasAdapters()) {
+            remark("erase: of an adapter, %s", config.sites().equals("all") ? "at all its sites" : "at " + config.sites());
         }
         return config;
     }

@@ -29,11 +29,8 @@ import dev.lethe.results.InfluenceChange;
 import dev.lethe.results.Losses;
 import dev.lethe.run.RunFolder;
 import dev.lethe.run.RunInfo;
-import dev.lethe.run.RunInfo.Adopted;
-import dev.lethe.run.RunRecord;
 import dev.lethe.settings.Copy;
 import dev.lethe.settings.EraseConfig;
-import dev.lethe.settings.Reference;
 import dev.lethe.settings.Strategy;
 import dev.lethe.settings.Strategy.Kind;
 import dev.lethe.settings.TrainConfig;
@@ -49,7 +46,6 @@ import dev.lethe.text.Copies;
 import dev.lethe.text.Example;
 import dev.lethe.train.Ranks;
 import dev.lethe.train.Replay;
-import dev.lethe.train.SharedModel;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
@@ -63,11 +59,6 @@ import java.util.function.Supplier;
 import java.util.stream.Collectors;
 
 final class Eraser {
-    /** Nats a token by which a reference must be above learned records to show what "never seen" is like. */
-    private static final double CLEAR = 0.1;
-    /** A loss of learned records above which none is recited: after one epoch of TOFU, say, 7.3, and 7.5 never seen. */
-    private static final double RECITED = 2;
-
     private final Engine engine;
     private final RunFolder source;
     private final EraseConfig config;
@@ -78,24 +69,10 @@ final class Eraser {
     Eraser(Engine engine, RunFolder source, EraseConfig config, EraseListener listener) {
         this.engine = engine;
         this.source = source;
-        this.config = withBase(source, config.settled(source.info().source().shape()));
+        this.config = config.settled(source.info().source().shape());
         this.ranks = Ranks.of(engine);
         this.listener = ranks.leads() ? listener : EraseListener.NONE;
         this.training = source.info().config();
-    }
-
-    /**
-     * The model before an adopted one's training never saw its records: a better reference than what others' records are like.
-     * An adapter has its base with it.
-     */
-    private static EraseConfig withBase(RunFolder source, EraseConfig config) {
-        Adopted adopted = source.info().adopted();
-        return adopted == null || adopted.base() == null || adapted(source) || !(config.reference() instanceof Reference.HeldOut) ? config
-                : config.toBuilder().reference(new Reference.Retrained(Path.of(adopted.base()))).build();
-    }
-
-    private static boolean adapted(RunFolder source) {
-        return source.info().source().shape().hasAdapters();
     }
 
     /**
@@ -254,21 +231,20 @@ final class Eraser {
         EraseData data = request.data();
         try (LanguageModel model = Checkpoint.load(engine, source.model(), Dtype.F32);
              StoredGradients stored = StoredGradients.open(model, source, config, request.ids())) {
-            double target = target(model, request);
-            List<String> unclear = unclear(target, mean(model, data.guard()));
-            if (strict && !unclear.isEmpty()) {
-                throw new GuardRefusedException("erasure refused, nothing was changed: " + unclear.getFirst());
+            Aim aim = Aim.of(engine, source, config, model, data, request.ids(), request.copies());
+            if (strict && !aim.unclear().isEmpty()) {
+                throw new GuardRefusedException("erasure refused, nothing was changed: " + aim.unclear().getFirst());
             }
             double knownBefore = relearn(model, data.distinct());
             InfluenceProbe influence = ranks.leads() ? stored.influence(data.forget()) : null;
             if (influence != null) {
                 influence.before();
             }
-            LoopResult result = new Method(new Method.Inputs(engine, source, config, asking(influence), model, stored, data,
-                    request.erased(), request.kept(), fresh), target).run(target);
-            List<String> broken = new ArrayList<>(unclear);
-            broken.addAll(config.strategy().kind() == Kind.RETRAIN ? List.of() : broken(result, target));
-            return end.apply(model, new Moved(result, target, knownBefore, broken,
+            LoopResult result = new Method(new Method.Inputs(engine, source, config, asking(influence), model, stored, data, aim.like(),
+                    request.erased(), request.kept(), fresh), aim.target()).run(aim.target());
+            List<String> broken = new ArrayList<>(aim.unclear());
+            broken.addAll(config.strategy().kind() == Kind.RETRAIN ? List.of() : broken(result, aim.target()));
+            return end.apply(model, new Moved(result, aim.target(), knownBefore, broken,
                     influence == null ? InfluenceChange.none() : influence.after()));
         } catch (InterruptedWorkException e) {
             throw new InterruptedWorkException(Method.INTERRUPTED, e); // of whatever it was interrupted in
@@ -288,67 +264,6 @@ final class Eraser {
                 listener.step(step, target, () -> influence == null ? Double.NaN : influence.magnitude());
             }
         };
-    }
-
-    private double target(LanguageModel model, Request request) {
-        EraseData data = request.data();
-        return switch (config.reference()) {
-            case Reference.Loss loss -> loss.nats();
-            case Reference.Retrained retrained -> {
-                Path folder = retrained.run();
-                if (RunFolder.isRun(folder)) {
-                    RunFolder other = RunFolder.open(folder);
-                    requireUnseen(other, request.ids());
-                    folder = other.model();
-                }
-                try (LanguageModel other = Checkpoint.load(engine, folder, Dtype.F32)) {
-                    yield mean(other, data.forget());
-                }
-            }
-            case Reference.HeldOut heldOut -> {
-                if (model.base() != null) {
-                    try (LanguageModel without = engine.like(model)) {
-                        yield mean(without, data.forget());
-                    }
-                }
-                if (data.heldOut().isEmpty()) {
-                    List<Copy> copies = request.copies().stream().filter(Copy::heldOut).toList();
-                    throw new BadInputException("run " + source + (copies.isEmpty() ? " holds no record out"
-                            : " holds " + copies.size() + " records out, but all are copies of learned ones ("
-                            + copies.getFirst() + ")") + ", so there is no reference to stop at;"
-                            + " name a reference (a run, a model folder or a loss in nats), or train with records held out");
-                }
-                yield mean(model, data.heldOut());
-            }
-        };
-    }
-
-    private void requireUnseen(RunFolder other, Set<String> ids) {
-        Set<String> texts = source.records().stream().filter(record -> ids.contains(record.id())).map(RunRecord::sha256)
-                .collect(Collectors.toSet());
-        List<String> learned = other.records().stream().filter(record -> record.split() == RunRecord.Split.TRAIN
-                && texts.contains(record.sha256())).map(RunRecord::id).toList();
-        if (!learned.isEmpty()) {
-            throw new BadInputException("the reference " + other + ": that run learned " + learned.size() + " of the records to"
-                    + " erase, the first is " + learned.getFirst() + "; name a model that never saw them");
-        }
-    }
-
-    /** Why a measured reference does not show what "never seen" is like; empty when it does. */
-    private List<String> unclear(double target, double retain) {
-        boolean asked = config.reference() instanceof Reference.Loss || config.strategy().kind() == Kind.RETRAIN;
-        if (asked || retain > RECITED || target >= retain + CLEAR) {
-            return List.of();
-        }
-        String whose = config.reference() instanceof Reference.HeldOut && !adapted(source)
-                ? "held-out records, which the model knows like learned ones, so that they cannot have been unknown to it"
-                : "a model that knows the records to erase like learned ones, so that it cannot have been without them";
-        return List.of(text("the reference, %.3f, is of %s (%.3f; at least %.1f more would do); name as the reference a model"
-                + " that never saw the records, or a loss in nats", target, whose, retain, CLEAR));
-    }
-
-    private double mean(LanguageModel model, List<Example> examples) {
-        return SetLoss.mean(new SharedModel(model, ranks), examples);
     }
 
     private double relearn(LanguageModel model, List<Example> records) {

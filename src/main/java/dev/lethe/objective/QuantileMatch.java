@@ -3,8 +3,8 @@
  * reference has made some tokens far less likely than any model would that never saw them, which tells the records as their memory did.
  * What a step of repair descends besides:
  *
- *     mean_r H(l_(r) - q_r),   l_(r) the r-th of n losses of a batch's target tokens in ascending order, q_r the held-out records'
- *                              quantile at (r - 1/2) / n times what makes the reference of their mean, H Huber's loss over its knee
+ *     mean_r H(l_(r) - q_r),   l_(r) the r-th of n losses of a batch's target tokens in ascending order, q_r the quantile at (r - 1/2) / n
+ *                              of tokens never seen (NeverSeen), H Huber's loss over its knee
  *
  * In one dimension the cheapest transport of one distribution to another is by rank (Peyre and Cuturi 2019, arXiv 1803.00567, 2.6).
  * Leaves out which token is which: the likely ones stay the likely ones.
@@ -16,7 +16,6 @@ import dev.lethe.text.Example;
 import dev.lethe.train.FineTune.BatchCycle;
 import java.util.Arrays;
 import java.util.List;
-import java.util.stream.DoubleStream;
 import java.util.stream.IntStream;
 
 /** One erasure's; on its model's thread. */
@@ -25,31 +24,21 @@ public final class QuantileMatch {
     public static final int LEAST_TOKENS = 64;
     /** Nats from its quantile beyond which a token is pulled no harder. */
     private static final double KNEE = 2;
-    /** Held-out records whose tokens show enough of how they are distributed. */
-    private static final int SAMPLE = 64;
 
     private final LanguageModel model;
     private final BatchCycle forget;
     private final int batchSize;
-    private final double[] quantiles; // ascending, a held-out token each
+    private final NeverSeen like;
 
     /**
-     * Measures the held-out records by the model as it is now.
-     *
-     * @param heldOut   of {@link #LEAST_TOKENS} target tokens or more
-     * @param target    mean loss a token to come to, nats
+     * @param like      what the tokens' losses are to be distributed as
      * @param batchSize of forget records a step
      */
-    public QuantileMatch(LanguageModel model, List<Example> forget, List<Example> heldOut, double target, int batchSize, long seed) {
+    public QuantileMatch(LanguageModel model, List<Example> forget, NeverSeen like, int batchSize, long seed) {
         this.model = model;
+        this.like = like;
         this.batchSize = Math.min(batchSize, forget.size());
         this.forget = new BatchCycle(forget, batchSize, seed);
-        List<Example> sample = EraseData.sample(heldOut, SAMPLE, seed);
-        double[] losses = IntStream.iterate(0, from -> from < sample.size(), from -> from + batchSize)
-                .mapToObj(from -> sample.subList(from, Math.min(from + batchSize, sample.size())))
-                .flatMapToDouble(batch -> DoubleStream.of(losses(batch))).filter(loss -> !Double.isNaN(loss)).sorted().toArray();
-        double mean = Arrays.stream(losses).average().orElseThrow();
-        quantiles = Arrays.stream(losses).map(loss -> loss * target / mean).toArray();
     }
 
     /**
@@ -59,32 +48,19 @@ public final class QuantileMatch {
     public void addGradient(double weight) {
         List<Example> batch = forget.next();
         double share = weight * batch.size() / batchSize;
-        double[] pulls = Arrays.stream(pulls(losses(batch), quantiles)).map(pull -> share * pull).toArray();
+        double[] pulls = Arrays.stream(pulls(WeightedLoss.tokens(model, batch), like)).map(pull -> share * pull).toArray();
         model.distances().weighedGradient(WeightedLoss.batch(batch, WeightedLoss.shares(batch, 1)), pulls, true);
     }
 
-    /** [sum T] of each target token, NaN where there is none. */
-    private double[] losses(List<Example> batch) {
-        return Arrays.stream(model.score(WeightedLoss.batch(batch)).logProbability()).map(said -> -said).toArray();
-    }
-
     /** The derivative of H for each loss, between -1 and 1; 0 where it is NaN. */
-    static double[] pulls(double[] losses, double[] quantiles) {
+    static double[] pulls(double[] losses, NeverSeen like) {
         int[] order = IntStream.range(0, losses.length).filter(t -> !Double.isNaN(losses[t])).boxed()
                 .sorted((a, b) -> Double.compare(losses[a], losses[b])).mapToInt(Integer::intValue).toArray();
+        double[] wanted = like.quantiles(IntStream.range(0, order.length).mapToDouble(r -> (r + 0.5) / order.length).toArray());
         double[] pulls = new double[losses.length];
         for (int r = 0; r < order.length; r++) {
-            double away = losses[order[r]] - quantile(quantiles, (r + 0.5) / order.length);
-            pulls[order[r]] = Math.clamp(away / KNEE, -1, 1);
+            pulls[order[r]] = Math.clamp((losses[order[r]] - wanted[r]) / KNEE, -1, 1);
         }
         return pulls;
-    }
-
-    /** As numpy.quantile has it by method "hazen": the i-th of n stands at (i + 1/2) / n, between them it is linear. */
-    static double quantile(double[] ascending, double share) {
-        double at = Math.clamp(share * ascending.length - 0.5, 0, ascending.length - 1);
-        int below = (int) at;
-        int above = Math.min(below + 1, ascending.length - 1);
-        return ascending[below] + (at - below) * (ascending[above] - ascending[below]);
     }
 }

@@ -22,6 +22,11 @@ public final class WeightedLoss {
         return model.losses(batch(records));
     }
 
+    /** [sum T] the loss of each target token, NaN where there is none; forward only. */
+    static double[] tokens(LanguageModel model, List<Example> records) {
+        return Arrays.stream(model.score(batch(records)).logProbability()).map(said -> -said).toArray();
+    }
+
     /**
      * Overwrites the gradient buffer with sum_b weight[b] grad(mean loss of b) over the forget records, then the retain
      * records with the weights that make of them {@code retainWeight} times their mean loss a token.

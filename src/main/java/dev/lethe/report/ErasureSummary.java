@@ -92,11 +92,9 @@ public record ErasureSummary(String verdict, Standing standing, List<Fact> facts
     /**
      * Of an erasure.
      *
-     * @param adapter    whether the model is one, so that its base is the reference
      * @param membership the last of the numbers; null where it was not measured
      */
-    static ErasureSummary of(Erasure account, boolean adapter, CertificateSummary certificate, Attacks attacks,
-                             Measured membership) {
+    static ErasureSummary of(Erasure account, CertificateSummary certificate, Attacks attacks, Measured membership) {
         boolean certified = certificate.request() != null;
         Standing standing = !account.broken().isEmpty() || "FOUND".equals(attacks.outcome) || certified && !certificate.fits()
                 ? Standing.DOUBTFUL : "NOT_FOUND".equals(attacks.outcome) ? Standing.ATTACKED : Standing.MEASURED;
@@ -104,12 +102,12 @@ public record ErasureSummary(String verdict, Standing standing, List<Fact> facts
         if (!certified) {
             notProven.addFirst("That anybody vouches for this erasure: it has no certificate.");
         }
-        return new ErasureSummary(verdict(account, adapter, certificate, attacks), standing, facts(account, certificate, attacks),
-                numbers(account, adapter, membership), account.left().stream().map(ErasureSummary::left).toList(), notProven);
+        return new ErasureSummary(verdict(account, certificate, attacks), standing, facts(account, certificate, attacks),
+                numbers(account, membership), account.left().stream().map(ErasureSummary::left).toList(), notProven);
     }
 
-    private static String verdict(Erasure account, boolean adapter, CertificateSummary certificate, Attacks attacks) {
-        String what = outcome(account, adapter);
+    private static String verdict(Erasure account, CertificateSummary certificate, Attacks attacks) {
+        String what = outcome(account);
         String limits = account.broken().isEmpty() ? "" : "; it broke limits that were to refuse it, and they were ignored";
         String tried = switch (attacks.outcome) {
             case "FOUND" -> "; attacks on the new model still find something of them";
@@ -122,7 +120,7 @@ public record ErasureSummary(String verdict, Standing standing, List<Fact> facts
         return what + limits + tried + signed + ".";
     }
 
-    private static String outcome(Erasure account, boolean adapter) {
+    private static String outcome(Erasure account) {
         EraseConfig config = account.config();
         if (account.records().isEmpty()) {
             return String.format(Locale.ROOT, "No record was erased: the model unlearned what the request says in its own words, and its"
@@ -137,8 +135,7 @@ public record ErasureSummary(String verdict, Standing standing, List<Fact> facts
         }
         return erased + String.format(Locale.ROOT, "the model's loss on them went from %.2f to %.2f nats a token, %s %.2f",
                 account.before().forget(), after, switch (config.reference()) {
-                    case Reference.HeldOut _ -> adapter ? "and its base without the adapter is at"
-                            : "and records held out of its training were at";
+                    case Reference.HeldOut _ -> "and that of a model that never saw them was put at";
                     case Reference.Retrained _ -> "and the model named as one that never saw them is at";
                     case Reference.Loss _ -> "with no reference but the loss that a person set,";
                 }, account.target());
@@ -191,10 +188,10 @@ public record ErasureSummary(String verdict, Standing standing, List<Fact> facts
                 account.entriesDestroyed(), places.size(), places.size() == 1 ? "run" : "runs", kept);
     }
 
-    private static List<Measured> numbers(Erasure account, boolean adapter, Measured membership) {
+    private static List<Measured> numbers(Erasure account, Measured membership) {
         Erasure.Relearning probe = account.relearning();
         String reference = switch (account.config().reference()) {
-            case Reference.HeldOut _ -> adapter ? "its base" : "held out";
+            case Reference.HeldOut _ -> "never seen";
             case Reference.Retrained _ -> "the model named";
             case Reference.Loss _ -> "set by a person";
         };

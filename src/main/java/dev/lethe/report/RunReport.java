@@ -104,8 +104,8 @@ public final class RunReport {
             return ErasureSummary.ofTraining(run.info().data().records(), run.info().kin().stream()
                     .filter(kin -> kin.state() == RunInfo.Kin.State.MADE).count());
         }
-        return ErasureSummary.of(account, run.info().source().shape().hasAdapters(),
-                CertificateSummary.of(run.root(), account), RunLogs.attacks(run), membership(columns, names, witnesses));
+        return ErasureSummary.of(account, CertificateSummary.of(run.root(), account), RunLogs.attacks(run),
+                membership(columns, names, witnesses));
     }
 
     /** Null without records of both sides. */

@@ -12,8 +12,10 @@ import java.nio.file.Path;
         @JsonSubTypes.Type(value = Reference.Retrained.class, name = "retrained")})
 public sealed interface Reference {
     /**
-     * The mean token loss of the run's held-out records under the weights before the erasure; in a run of an adapter the forget
-     * set's loss under its base, and in one adopted with the model that it was fine-tuned from, under that.
+     * The mean loss of held-out tokens under the weights before the erasure, of at most 256 records, weighed to be as hard as the
+     * forget records' to one who knows the retain records (docs/strategies.md); of a request in its own words, as they are. With fewer than
+     * 128 tokens the forget set's loss under an adapter's base, or under the model that an adopted one was fine-tuned from; where
+     * there is none, those tokens' as they are.
      */
     record HeldOut() implements Reference { }
 

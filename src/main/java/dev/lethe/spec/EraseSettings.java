@@ -64,8 +64,8 @@ public final class EraseSettings {
                         + Strategy.labels(), _ -> { })
                 .text(DEFAULTS, "usual|paper", "usual", "Whose values the others have; paper is plain ascent as published: first"
                         + " epoch, unscaled, no repair, wide guards", _ -> { })
-                .text("reference", "WHAT", "held-out", "Where the forget loss must come to: that of held-out records, of a run or"
-                        + " model folder that never saw them, or a loss in nats", value -> to.reference(reference(value)))
+                .text("reference", "WHAT", "held-out", "Where the forget loss must come to: that of held-out records as hard, of a run"
+                        + " or model folder that never saw them, or a loss in nats", value -> to.reference(reference(value)))
                 .choice("copies", "WHAT", Copy.Rule.REFUSE, "Learned records that equal or nearly equal an erased one: refuse (names"
                         + " them), take (erase them too) or keep", to::copies)
                 .text("epochs", "first|last|all|K", usual.storedEpochs(), "Whose captured gradients; K counts from 0",

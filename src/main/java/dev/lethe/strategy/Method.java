@@ -21,6 +21,7 @@ import dev.lethe.objective.EraseData;
 import dev.lethe.objective.GradientDifference;
 import dev.lethe.objective.Hold;
 import dev.lethe.objective.KlMinimisation;
+import dev.lethe.objective.NeverSeen;
 import dev.lethe.objective.Npo;
 import dev.lethe.objective.Objective;
 import dev.lethe.objective.Preference;
@@ -74,10 +75,10 @@ public final class Method {
 
     /**
      * What there is to work with. {@code fresh} is told every step; {@code erased} are the records to forget,
-     * {@code kept} those of a retraining.
+     * {@code kept} those of a retraining; {@code neverSeen} is null where nothing is held out, or nothing matches it.
      */
     public record Inputs(Engine engine, RunFolder source, EraseConfig config, EraseListener listener, LanguageModel model,
-                  StoredGradients stored, EraseData data, List<TextRecord> erased, Dataset kept, Fresh fresh) { }
+                  StoredGradients stored, EraseData data, NeverSeen neverSeen, List<TextRecord> erased, Dataset kept, Fresh fresh) { }
 
     /** The new run, as far as a strategy writes it. */
     public interface Fresh {
@@ -173,13 +174,12 @@ public final class Method {
 
     /** Null without, and where too little is held out to be like. */
     private Runnable match(double target) {
-        List<Example> forget = in.data().forget();
-        List<Example> heldOut = in.data().heldOut();
-        int tokens = heldOut.stream().mapToInt(Example::targetCount).sum();
-        if (config.matched() == 0 || polish() == 0 || tokens < QuantileMatch.LEAST_TOKENS) {
+        NeverSeen like = in.neverSeen();
+        if (config.matched() == 0 || polish() == 0 || like == null || like.tokens() < QuantileMatch.LEAST_TOKENS) {
             return null;
         }
-        QuantileMatch quantiles = new QuantileMatch(model, forget, heldOut, target, training.batchSize(), config.seed());
+        List<Example> forget = in.data().forget();
+        QuantileMatch quantiles = new QuantileMatch(model, forget, like.scaledTo(target), training.batchSize(), config.seed());
         Substitutes substitutes = new Substitutes(model, forget, in.data().retain(), training.batchSize(), config.seed());
         return () -> {
             quantiles.addGradient(config.matched());

@@ -83,7 +83,8 @@ public record SharedModel(LanguageModel model, Ranks ranks) {
         return losses;
     }
 
-    private static int passEnd(List<Example> examples, int from, int end) {
+    /** Where a forward pass that begins with example {@code from} ends: after some thousand tokens, after one example at least. */
+    public static int passEnd(List<Example> examples, int from, int end) {
         int tokens = 0;
         int to = from;
         while (to < end && (to == from || tokens + examples.get(to).tokens().length <= PASS_TOKENS)) {

@@ -139,6 +139,25 @@ class AdopterTest {
         }
     }
 
+    /** Some held-out words do not displace the base; enough of them to be weighed do. */
+    @Test
+    void heldOutRecordsComeBeforeTheBaseWhereThereAreEnough() throws IOException {
+        assertEquals(0, beside(unseen, "few"), 1e-6);
+        Path others = new TinyData(folder.resolve("others"), 60).file;
+        Path many = Files.write(folder.resolve("many.jsonl"), Files.readAllLines(others).subList(36, 180));
+        assertTrue(Math.abs(beside(many, "many")) > 0.01);
+    }
+
+    /** The reference less the base's loss on the records. */
+    private double beside(Path heldOut, String name) {
+        RunFolder run = adopt(name, learned, CONFIG.toBuilder().holdoutData(heldOut).build(), new Asked(base, false, false, false));
+        try (OpenRun open = OpenRun.open(engine, run.root())) {
+            ForgetSet forget = open.find(Query.subject(open.records().getFirst().subject()));
+            return open.trial(forget, EraseConfig.defaults().toBuilder().maxAscents(1).ignoreGuards(true).build(), EraseListener.NONE,
+                    _ -> { }).target() - loss(base, run, forget);
+        }
+    }
+
     private double loss(Path folder, RunFolder run, ForgetSet forget) {
         Set<String> ids = forget.ids();
         List<TextRecord> records = tiny.data.filter(record -> ids.contains(record.id())).records();

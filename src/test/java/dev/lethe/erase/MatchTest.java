@@ -8,12 +8,14 @@ import dev.lethe.engine.LanguageModel;
 import dev.lethe.engine.NoLeaks;
 import dev.lethe.find.Query;
 import dev.lethe.model.Checkpoint;
+import dev.lethe.objective.NeverSeen;
 import dev.lethe.objective.RunExamples;
 import dev.lethe.results.EraseListener;
 import dev.lethe.results.Erasure.Trial;
 import dev.lethe.results.TrainListener;
 import dev.lethe.run.RunFolder;
 import dev.lethe.settings.EraseConfig;
+import dev.lethe.settings.Reference;
 import dev.lethe.shape.Dtype;
 import dev.lethe.text.BatchPlan;
 import dev.lethe.text.Example;
@@ -46,6 +48,31 @@ class MatchTest {
             double matched = distance(engine, source, plain.toBuilder().match(1).build());
             assertTrue(matched < 0.7 * apart, "nats between equal ranks: " + matched + ", unmatched " + apart);
             assertEquals(apart, distance(engine, source, plain), "without it nothing is drawn or moved");
+        }
+    }
+
+    /** What an erasure is to come to is what NeverSeen says of its records, and not what held-out ones come to as they are. */
+    @Test
+    void theReferenceIsOfHeldOutTokensAsHard() {
+        try (Engine engine = Engine.cpu()) {
+            TinyData tiny = new TinyData(folder, 30);
+            Path source = folder.resolve("source");
+            Trainer.train(engine, tiny.source, tiny.data, source, TinyData.config().epochs(10).holdoutFraction(0.4).build(),
+                    TrainListener.silent());
+            EraseConfig config = EraserTest.CONFIG.toBuilder().reference(new Reference.HeldOut()).maxAscents(1).ignoreGuards(true).build();
+            RunExamples examples = RunExamples.of(RunFolder.open(source), null);
+            try (OpenRun run = OpenRun.open(engine, source);
+                 LanguageModel model = Checkpoint.load(engine, source.resolve("model"), Dtype.F32)) {
+                String person = run.records().getFirst().subject();
+                Trial one = run.trial(run.find(Query.subject(person)), config, EraseListener.NONE, _ -> { });
+                List<Example> forget = examples.learned().stream().filter(example -> example.id().startsWith(person + "-")).toList();
+                List<Example> retain = examples.learned().stream().filter(example -> !forget.contains(example)).toList();
+                NeverSeen like = NeverSeen.of(model, forget, examples.heldOut(), retain, config.seed());
+                assertTrue(like.weighed(), like.tokens() + " tokens are held out");
+                assertEquals(like.mean(), one.target(), 1e-9);
+                assertTrue(Math.abs(one.target() - one.before().heldOut()) > 0.01, one.toString());
+                assertEquals(one.before().heldOut(), like.unweighed(), 1e-6);
+            }
         }
     }
 

@@ -20,7 +20,6 @@ import dev.lethe.shape.ModelShape;
 import dev.lethe.text.Example;
 import java.util.Arrays;
 import java.util.List;
-import java.util.stream.DoubleStream;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -52,21 +51,21 @@ class QuantileMatchTest {
     void quantilesAreNumpysByHazen() {
         double[] ascending = {1, 2, 4, 9};
         assertArrayEquals(new double[] {1, 1, 1.7, 3, 9, 9},
-                DoubleStream.of(0, 0.125, 0.3, 0.5, 0.9, 1).map(share -> QuantileMatch.quantile(ascending, share)).toArray(), 1e-12);
-        assertEquals(5, QuantileMatch.quantile(new double[] {5}, 0.7));
+                NeverSeen.alike(ascending).quantiles(new double[] {0, 0.125, 0.3, 0.5, 0.9, 1}), 1e-12);
+        assertArrayEquals(new double[] {5}, NeverSeen.alike(5).quantiles(new double[] {0.7}));
     }
 
     @Test
     void eachTokenIsPulledToTheQuantileOfItsRank() {
-        double[] pulls = QuantileMatch.pulls(new double[] {30, Double.NaN, 0.5, 3, 6}, new double[] {1, 2, 4, 9});
+        double[] pulls = QuantileMatch.pulls(new double[] {30, Double.NaN, 0.5, 3, 6}, NeverSeen.alike(1, 2, 4, 9));
         assertArrayEquals(new double[] {1, 0, -0.25, 0.5, 1}, pulls, 1e-12); // 30 to 9, 0.5 to 1, 3 to 2, 6 to 4
-        assertArrayEquals(new double[2], QuantileMatch.pulls(new double[] {4, 2}, new double[] {2, 4}));
+        assertArrayEquals(new double[2], QuantileMatch.pulls(new double[] {4, 2}, NeverSeen.alike(2, 4)));
     }
 
     /** The gradient along a direction is the difference quotient of the distance, whose ranks do not change so near. */
     @Test
     void theGradientIsThatOfTheDistance() {
-        QuantileMatch match = new QuantileMatch(model, FORGET, HELD_OUT, 3, 3, 0);
+        QuantileMatch match = new QuantileMatch(model, FORGET, neverSeen().scaledTo(3), 3, 0);
         double[] quantiles = scaled(losses(HELD_OUT), 3);
         ParameterVector weights = model.buffer(Buffer.PARAMETERS);
         try (ParameterVector whole = weights.copy(); ParameterVector direction = model.vector()) {
@@ -87,9 +86,8 @@ class QuantileMatchTest {
 
     @Test
     void aDistributionThatIsTheSameIsLeftAlone() {
-        double mean = Arrays.stream(losses(HELD_OUT)).average().orElseThrow();
         model.buffer(Buffer.GRADIENT).scale(0);
-        new QuantileMatch(model, HELD_OUT, HELD_OUT, mean, 3, 0).addGradient(1);
+        new QuantileMatch(model, HELD_OUT, neverSeen(), 3, 0).addGradient(1);
         assertEquals(0, model.buffer(Buffer.GRADIENT).dot(model.buffer(Buffer.GRADIENT)), 1e-24);
     }
 
@@ -106,6 +104,10 @@ class QuantileMatchTest {
                 .contains("match is 1.0, must be 0: only a calibrated ascent has an end that matches"));
     }
 
+    private NeverSeen neverSeen() {
+        return NeverSeen.of(model, FORGET, HELD_OUT, List.of(), 0);
+    }
+
     private double[] losses(List<Example> records) {
         return Arrays.stream(model.score(WeightedLoss.batch(records)).logProbability()).filter(said -> !Double.isNaN(said))
                 .map(said -> -said).sorted().toArray();
@@ -118,8 +120,10 @@ class QuantileMatchTest {
 
     /** Mean of Huber's loss over its knee of 2 nats, in a straightforward way. */
     private static double distance(double[] ascending, double[] quantiles) {
+        double[] wanted = NeverSeen.alike(quantiles).quantiles(
+                IntStream.range(0, ascending.length).mapToDouble(r -> (r + 0.5) / ascending.length).toArray());
         return IntStream.range(0, ascending.length).mapToDouble(r -> {
-            double away = Math.abs(ascending[r] - QuantileMatch.quantile(quantiles, (r + 0.5) / ascending.length));
+            double away = Math.abs(ascending[r] - wanted[r]);
             return away <= 2 ? away * away / 4 : away - 1;
         }).average().orElseThrow();
     }

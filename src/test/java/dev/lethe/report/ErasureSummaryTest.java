@@ -46,7 +46,7 @@ class ErasureSummaryTest {
     }
 
     private static ErasureSummary of(EraseConfig config, Attacks attacks) {
-        return ErasureSummary.of(account(config, 2, List.of()), false, UNSIGNED, attacks, null);
+        return ErasureSummary.of(account(config, 2, List.of()), UNSIGNED, attacks, null);
     }
 
     private static EraseConfig usual() {
@@ -61,14 +61,12 @@ class ErasureSummaryTest {
     void theVerdictSaysWhatItIsMeasuredAgainst() {
         String start = "2 records were erased: the model's loss on them went from 0.17 to 6.50 nats a token, ";
         String end = "; no attack was tried on the new model.";
-        assertEquals(start + "and records held out of its training were at 6.16" + end, of(usual(), NONE).verdict());
+        assertEquals(start + "and that of a model that never saw them was put at 6.16" + end, of(usual(), NONE).verdict());
         assertEquals(start + "with no reference but the loss that a person set, 6.16" + end,
                 of(config(Strategy.FRESH, new Reference.Loss(6.16)), NONE).verdict());
         assertEquals(start + "and the model named as one that never saw them is at 6.16" + end,
                 of(config(Strategy.NPO, new Reference.Retrained(Path.of("/runs/c"))), NONE).verdict());
-        assertEquals(start + "and its base without the adapter is at 6.16" + end,
-                ErasureSummary.of(account(usual(), 2, List.of()), true, UNSIGNED, NONE, null).verdict());
-        assertTrue(ErasureSummary.of(account(usual(), 1, List.of()), false, UNSIGNED, NONE, null).verdict()
+        assertTrue(ErasureSummary.of(account(usual(), 1, List.of()), UNSIGNED, NONE, null).verdict()
                 .startsWith("1 record was erased: "));
     }
 
@@ -106,7 +104,7 @@ class ErasureSummaryTest {
 
     @Test
     void whatItsGuardsRefusedIsDoubtful() {
-        ErasureSummary refused = ErasureSummary.of(account(usual(), 2, List.of("the retain loss rose")), false, SIGNED,
+        ErasureSummary refused = ErasureSummary.of(account(usual(), 2, List.of("the retain loss rose")), SIGNED,
                 new Attacks("NOT_FOUND", "No attack did."), null);
         assertEquals(Standing.DOUBTFUL, refused.standing());
         assertTrue(refused.verdict().contains("; it broke limits that were to refuse it, and they were ignored; "), refused.verdict());
@@ -115,7 +113,7 @@ class ErasureSummaryTest {
 
     @Test
     void aRequestInItsOwnWordsErasesNoRecord() {
-        ErasureSummary unmatched = ErasureSummary.of(account(usual(), 0, List.of()), false, UNSIGNED, NONE, null);
+        ErasureSummary unmatched = ErasureSummary.of(account(usual(), 0, List.of()), UNSIGNED, NONE, null);
         assertTrue(unmatched.verdict().startsWith("No record was erased: "), unmatched.verdict());
         assertEquals("none looked for", facts(unmatched).get("records"));
         assertTrue(facts(unmatched).get("destroyed").startsWith("no stored gradient"));
@@ -128,7 +126,7 @@ class ErasureSummaryTest {
         assertEquals("nobody has signed for whose request it was", facts(unsigned).get("request"));
         assertEquals("no time was kept: only a certificate has one", facts(unsigned).get("erased"));
         assertEquals("none (lethe certify makes one)", facts(unsigned).get("certificate"));
-        ErasureSummary signed = ErasureSummary.of(account(usual(), 2, List.of()), false, SIGNED, NONE, null);
+        ErasureSummary signed = ErasureSummary.of(account(usual(), 2, List.of()), SIGNED, NONE, null);
         assertEquals(List.of("That it is gone."), signed.notProven());
         assertEquals("2026-0117", facts(signed).get("request"));
         assertEquals("2026-11-01T00:00:00Z", facts(signed).get("asked for"));
@@ -136,7 +134,7 @@ class ErasureSummaryTest {
         assertEquals("SHA-256 ab12", facts(signed).get("certificate"));
         assertEquals("key cd34, as the certificate says; lethe verify checks it", facts(signed).get("signed with"));
         CertificateSummary other = new CertificateSummary("1", null, "2026-11-27T21:57:08Z", "ab12", "cd34", false, List.of());
-        ErasureSummary unfit = ErasureSummary.of(account(usual(), 2, List.of()), false, other, NONE, null);
+        ErasureSummary unfit = ErasureSummary.of(account(usual(), 2, List.of()), other, NONE, null);
         assertEquals(Standing.DOUBTFUL, unfit.standing());
         assertTrue(facts(unfit).get("signed with").endsWith("is not the one that it signs"), facts(unfit).toString());
         assertEquals("nobody said when", facts(unfit).get("asked for"));
@@ -145,7 +143,7 @@ class ErasureSummaryTest {
     @Test
     void fiveNumbersEachBesideItsControl() {
         ErasureSummary summary = of(usual(), NONE);
-        assertEquals(List.of("6.160 held out", "0.665 at most", "6.467 at most", "–", "not measured: no records of both"),
+        assertEquals(List.of("6.160 never seen", "0.665 at most", "6.467 at most", "–", "not measured: no records of both"),
                 summary.numbers().stream().map(ErasureSummary.Measured::control).toList());
         assertEquals(List.of("6.501", "0.177", "6.263", "4.687", "–"),
                 summary.numbers().stream().map(ErasureSummary.Measured::after).toList());
