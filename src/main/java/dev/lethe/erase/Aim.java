@@ -25,6 +25,7 @@ import dev.lethe.train.SharedModel;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
+import java.util.OptionalDouble;
 import java.util.Set;
 import java.util.stream.Collectors;
 
@@ -50,43 +51,47 @@ record Aim(double target, NeverSeen like, List<String> unclear) {
      */
     static Aim of(Engine engine, RunFolder source, EraseConfig config, LanguageModel model, EraseData data, Set<String> ids,
                   List<Copy> copies) {
-        SharedModel shared = new SharedModel(model, Ranks.of(engine));
         boolean wanted = config.reference() instanceof Reference.HeldOut || config.matched() > 0;
         NeverSeen like = !wanted || data.heldOut().isEmpty() ? null
                 : NeverSeen.of(model, data.forget(), data.heldOut(), ids.isEmpty() ? List.of() : data.retain(), config.seed());
-        double before = switch (config.reference()) {
-            case Reference.Loss loss -> loss.nats();
-            case Reference.Retrained retrained -> under(engine, folder(source, retrained.run(), ids), data);
-            case Reference.HeldOut _ -> like != null && like.weighed() ? Double.NaN : base(engine, source, model, data, ids);
+        double retain = SetLoss.mean(new SharedModel(model, Ranks.of(engine)), data.guard());
+        OptionalDouble other = switch (config.reference()) {
+            case Reference.Loss loss -> OptionalDouble.of(loss.nats());
+            case Reference.Retrained retrained -> OptionalDouble.of(under(engine, folder(source, retrained.run(), ids), data));
+            case Reference.HeldOut _ -> like != null && like.weighed() ? OptionalDouble.empty() : base(engine, source, model, data, ids);
         };
-        if (Double.isNaN(before) && like == null) {
+        boolean asked = config.reference() instanceof Reference.Loss || config.strategy().kind() == Kind.RETRAIN;
+        if (other.isPresent()) {
+            return new Aim(other.getAsDouble(), like, asked ? List.of() : unclear(other.getAsDouble(), retain,
+                    "a model that knows the records to erase like learned ones, so that it cannot have been without them"));
+        }
+        if (like == null) {
             List<Copy> heldOut = copies.stream().filter(Copy::heldOut).toList();
             throw new BadInputException("run " + source + (heldOut.isEmpty() ? " holds no record out"
                     : " holds " + heldOut.size() + " records out, but all are copies of learned ones (" + heldOut.getFirst() + ")")
                     + ", so there is no reference to stop at; name a reference (a run, a model folder or a loss in nats), or train with"
                     + " records held out");
         }
-        boolean asked = config.reference() instanceof Reference.Loss || config.strategy().kind() == Kind.RETRAIN;
-        double retain = SetLoss.mean(shared, data.guard());
-        String whose = Double.isNaN(before)
-                ? "held-out records, which the model knows like learned ones, so that they cannot have been unknown to it"
-                : "a model that knows the records to erase like learned ones, so that it cannot have been without them";
-        double shown = Double.isNaN(before) ? like.unweighed() : before;
-        return new Aim(Double.isNaN(before) ? like.mean() : before, like, asked || retain > RECITED || shown >= retain + CLEAR ? List.of()
-                : List.of(String.format(Locale.ROOT, "the reference, %.3f, is of %s (%.3f; at least %.1f more would do); name as the"
-                + " reference a model that never saw the records, or a loss in nats", shown, whose, retain, CLEAR)));
+        return new Aim(like.mean(), like, asked ? List.of() : unclear(like.unweighed(), retain,
+                "held-out records, which the model knows like learned ones, so that they cannot have been unknown to it"));
     }
 
-    /** The forget records' loss under the model of before the training; NaN where none is known. */
-    private static double base(Engine engine, RunFolder source, LanguageModel model, EraseData data, Set<String> ids) {
+    private static List<String> unclear(double reference, double retain, String whose) {
+        return retain > RECITED || reference >= retain + CLEAR ? List.of() : List.of(String.format(Locale.ROOT, "the reference, %.3f, is of"
+                + " %s (%.3f; at least %.1f more would do); name as the reference a model that never saw the records, or a loss in nats",
+                reference, whose, retain, CLEAR));
+    }
+
+    /** The forget records' loss under the model of before the training; empty where none is known. */
+    private static OptionalDouble base(Engine engine, RunFolder source, LanguageModel model, EraseData data, Set<String> ids) {
         if (model.base() != null) {
             try (LanguageModel without = engine.like(model)) {
-                return SetLoss.mean(new SharedModel(without, Ranks.of(engine)), data.forget());
+                return OptionalDouble.of(SetLoss.mean(new SharedModel(without, Ranks.of(engine)), data.forget()));
             }
         }
         Adopted adopted = source.info().adopted();
-        return adopted == null || adopted.base() == null ? Double.NaN 
-                : under(engine, folder(source, Path.of(adopted.base()), ids), data);
+        return adopted == null || adopted.base() == null ? OptionalDouble.empty()
+                : OptionalDouble.of(under(engine, folder(source, Path.of(adopted.base()), ids), data));
     }
 
     private static double under(Engine engine, Path folder, EraseData data) {

@@ -38,24 +38,29 @@ public final class NeverSeen {
     private final double[] losses; // nats, ascending, of those with a weight
     private final double[] weights; // above 0; their sum is 1
 
-    private NeverSeen(double[] losses, double[] weights, boolean weighed) {
+    private NeverSeen(int tokens, double unweighed, boolean weighed, double[] losses, double[] weights) {
+        this.tokens = tokens;
+        this.unweighed = unweighed;
+        this.weighed = weighed;
+        this.losses = losses;
+        this.weights = weights;
+    }
+
+    private static NeverSeen of(double[] losses, double[] weights, boolean weighed) {
         int[] order = IntStream.range(0, losses.length).filter(t -> weights[t] > 0).boxed()
                 .sorted(Comparator.comparingDouble(t -> losses[t])).mapToInt(Integer::intValue).toArray();
-        this.tokens = losses.length;
-        this.unweighed = Arrays.stream(losses).average().orElse(Double.NaN);
-        this.weighed = weighed;
-        this.losses = Arrays.stream(order).mapToDouble(t -> losses[t]).toArray();
-        this.weights = Arrays.stream(order).mapToDouble(t -> weights[t]).toArray();
+        return new NeverSeen(losses.length, Arrays.stream(losses).average().orElse(Double.NaN), weighed,
+                Arrays.stream(order).mapToDouble(t -> losses[t]).toArray(), Arrays.stream(order).mapToDouble(t -> weights[t]).toArray());
     }
 
     /** Tokens that weigh alike. @param losses nats; one or more */
     static NeverSeen alike(double... losses) {
-        return new NeverSeen(losses, Arrays.stream(losses).map(_ -> 1.0 / losses.length).toArray(), false);
+        return of(losses, Arrays.stream(losses).map(_ -> 1.0 / losses.length).toArray(), false);
     }
 
     /** @param weights of the tokens; not below 0, their sum 1 */
     static NeverSeen weighed(double[] losses, double[] weights) {
-        return new NeverSeen(losses, weights, true);
+        return of(losses, weights, true);
     }
 
     /**
@@ -74,19 +79,18 @@ public final class NeverSeen {
         }
         List<Example> asked = new ArrayList<>(forget);
         asked.addAll(sample);
-        List<Example> known = learned.size() <= LEARNED ? learned : EraseData.sample(learned, LEARNED, seed);
-        Bigram words = new Bigram(known, asked, Math.toIntExact(model.shape().vocabulary()));
+        Bigram words = new Bigram(EraseData.sample(learned, LEARNED, seed), asked, Math.toIntExact(model.shape().vocabulary()));
         return weighed(losses, weights(difficulty(words, sample), difficulty(words, forget)));
     }
 
     private static double[] losses(LanguageModel model, List<Example> records) {
-        DoubleStream losses = DoubleStream.empty();
+        DoubleStream.Builder losses = DoubleStream.builder();
         for (int from = 0; from < records.size(); ) {
             int to = SharedModel.passEnd(records, from, records.size());
-            losses = DoubleStream.concat(losses, said(WeightedLoss.tokens(model, records.subList(from, to))));
+            said(WeightedLoss.tokens(model, records.subList(from, to))).forEach(losses);
             from = to;
         }
-        return losses.toArray();
+        return losses.build().toArray();
     }
 
     static double[] difficulty(Bigram words, List<Example> records) {
@@ -100,14 +104,15 @@ public final class NeverSeen {
     /** What each held-out token stands for, by its difficulty and those of the forget records' tokens. */
     static double[] weights(double[] heldOut, double[] forget) {
         double[] bounds = bounds(Arrays.stream(heldOut).sorted().toArray());
+        int[] strata = Arrays.stream(heldOut).mapToInt(loss -> stratum(bounds, loss)).toArray();
         double[] held = new double[bounds.length + 1];
         double[] wanted = new double[bounds.length + 1];
-        Arrays.stream(heldOut).forEach(loss -> held[stratum(bounds, loss)]++);
+        Arrays.stream(strata).forEach(s -> held[s]++);
         Arrays.stream(forget).forEach(loss -> wanted[stratum(bounds, loss)]++);
-        return Arrays.stream(heldOut).map(loss -> wanted[stratum(bounds, loss)] / (held[stratum(bounds, loss)] * forget.length)).toArray();
+        return Arrays.stream(strata).mapToDouble(s -> wanted[s] / (held[s] * forget.length)).toArray();
     }
 
-    /** The least difficulty of each stratum but the first: at quantiles, but for those that would leave too few tokens on a side of them. */
+    /** The least difficulty of each stratum but the first: at quantiles, but for those that would leave too few on a side. */
     private static double[] bounds(double[] ascending) {
         int strata = Math.clamp(ascending.length / STRATUM, 1, MOST_STRATA);
         DoubleStream.Builder bounds = DoubleStream.builder();
@@ -152,7 +157,7 @@ public final class NeverSeen {
     /** The same in shape, with another mean. */
     public NeverSeen scaledTo(double mean) {
         double scale = mean / mean();
-        return new NeverSeen(Arrays.stream(losses).map(loss -> loss * scale).toArray(), weights, weighed);
+        return new NeverSeen(tokens, scale * unweighed, weighed, Arrays.stream(losses).map(loss -> loss * scale).toArray(), weights);
     }
 
     /**

@@ -31,8 +31,7 @@ class MpiRanksTest {
     private static final double ERASED = 1e-4; // over some forty steps of an erasure
     private static final Map<String, String> ROOT = Map.of("OMPI_ALLOW_RUN_AS_ROOT", "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1",
             "LC_ALL", "C.UTF-8");
-    /** Seconds for rank 0 to speak, of which mpirun waits all: it kills what it has told to end after one, and a busy machine needs more. */
-    private static final String MPIRUN = "mpirun --oversubscribe --bind-to none --mca odls_base_sigkill_timeout 4 ";
+    private static final String MPIRUN = mpirun(4);
 
     @TempDir
     Path folder;
@@ -60,9 +59,14 @@ class MpiRanksTest {
         return Child.run(script, ROOT, List.of(), arguments);
     }
 
+    /** With so many seconds for rank 0 to speak, of which it waits all: after one it kills, and a busy machine needs more. */
+    private static String mpirun(int seconds) {
+        return "mpirun --oversubscribe --bind-to none --mca odls_base_sigkill_timeout " + seconds + " ";
+    }
+
     /** Two ranks, the second of which is killed when this file has twelve lines. */
     private Shell oneKilledAt(String file, Object... arguments) throws Exception {
-        return ranks("cd " + folder + "; " + MPIRUN + "-n 2 bash -c 'echo $$ >pid.$OMPI_COMM_WORLD_RANK; exec \"$@\"' bash \"$@\" & "
+        return ranks("cd " + folder + "; " + mpirun(20) + "-n 2 bash -c 'echo $$ >pid.$OMPI_COMM_WORLD_RANK; exec \"$@\"' bash \"$@\" & "
                 + "while kill -0 $! && ! { [ -f " + file + " ] && [ $(wc -l <" + file + ") -ge 12 ]; }; do sleep 0.02; done;"
                 + " kill -9 $(cat pid.1); wait $!", arguments);
     }

@@ -39,10 +39,7 @@ class MatchTest {
     @Test
     void tokensComeToBeDistributedAsHeldOutOnes() {
         try (Engine engine = Engine.cpu()) {
-            TinyData tiny = new TinyData(folder, 12);
-            Path source = folder.resolve("source");
-            Trainer.train(engine, tiny.source, tiny.data, source, TinyData.config().epochs(60).holdoutFraction(0.5).build(),
-                    TrainListener.silent());
+            Path source = trained(engine, 12, 60, 0.5);
             EraseConfig plain = EraserTest.CONFIG.toBuilder().polish(60).repairBudget(1).ignoreGuards(true).match(0).build();
             double apart = distance(engine, source, plain);
             double matched = distance(engine, source, plain.toBuilder().match(1).build());
@@ -55,10 +52,7 @@ class MatchTest {
     @Test
     void theReferenceIsOfHeldOutTokensAsHard() {
         try (Engine engine = Engine.cpu()) {
-            TinyData tiny = new TinyData(folder, 30);
-            Path source = folder.resolve("source");
-            Trainer.train(engine, tiny.source, tiny.data, source, TinyData.config().epochs(10).holdoutFraction(0.4).build(),
-                    TrainListener.silent());
+            Path source = trained(engine, 30, 10, 0.4);
             EraseConfig config = EraserTest.CONFIG.toBuilder().reference(new Reference.HeldOut()).maxAscents(1).ignoreGuards(true).build();
             RunExamples examples = RunExamples.of(RunFolder.open(source), null);
             try (OpenRun run = OpenRun.open(engine, source);
@@ -74,6 +68,12 @@ class MatchTest {
                 assertEquals(one.before().heldOut(), like.unweighed(), 1e-6);
             }
         }
+    }
+
+    private Path trained(Engine engine, int people, int epochs, double heldOut) {
+        TinyData tiny = new TinyData(folder, people);
+        return Trainer.train(engine, tiny.source, tiny.data, folder.resolve("source"),
+                TinyData.config().epochs(epochs).holdoutFraction(heldOut).build(), TrainListener.silent()).root();
     }
 
     /** Mean distance of the person's token losses after the erasure from the held-out tokens' before it, at the same rank. */
